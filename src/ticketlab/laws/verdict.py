@@ -1,0 +1,39 @@
+"""What a study says in the end: a rule written down before the runs, an effect with its interval, and a plain sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = ["Outcome", "Verdict"]
+
+
+class Outcome(StrEnum):
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question of a study.
+
+    Arguments:
+        question: what was asked, a short phrase ("square loss, f₀ kept"); empty for the claim as a whole.
+        outcome: holds, fails or undecided.
+        rule: the decision rule, in words, as it was fixed before the runs.
+        effect: the estimate, in `unit`; None where the claim as a whole has no single number.
+        interval: its 95 % interval, or None.
+        unit: the effect's unit ("points of test accuracy").
+        reading: one plain sentence for a newcomer.
+        headline: whether it counts for the claim as a whole (controls do not).
+    """
+
+    question: str
+    outcome: Outcome
+    rule: str
+    effect: float | None
+    interval: tuple[float, float] | None
+    unit: str
+    reading: str
+    headline: bool = True

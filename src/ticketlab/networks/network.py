@@ -1,0 +1,95 @@
+"""What every network is to Ticketlab: two pure functions, and, for those of the zoo, a description of their layers.
+
+`init(key)` draws a pytree of parameters, `apply(params, x)` computes the outputs of a whole batch. That pair is enough for
+training and for the tangent space, so a user's own pure functions enter by `pure_network(init, apply, …)` and get everything
+that needs no description of units. Zoo networks add `features` (the activations after each layer), `layers` (which leaves of
+the parameters belong to which layer, and along which axis its units lie) and `tapped`, the one function from which the
+tangent kernel's structure follows: it adds a given array to each layer's pre-activation, and hands back each layer's input, so
+that one vector-Jacobian product gives the cotangents δ = ∂f/∂z of all layers at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from jaxtyping import Array, Float
+
+from ticketlab.errors import UserError
+
+__all__ = ["Features", "Layer", "Network", "Params", "pure_network"]
+
+Params: TypeAlias = Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
+Features: TypeAlias = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One parametrised layer of a zoo network, z = weight_scale · (a ∗ weight) + bias_scale · bias.
+
+    `weight` is `[inputs, units]` for a dense layer and `[height, width, channels, units]` for a convolution: units lie along
+    the last axis, and so does `bias` `[units]`, when there is one. `weight_scale` and `bias_scale` are the constant
+    multipliers of the parameterisation (1 in the standard one).
+    """
+
+    name: str
+    kind: Literal["dense", "convolution"]
+    inputs: int  # fan-in of one unit
+    units: int
+    has_bias: bool
+    weight_scale: float = 1.0
+    bias_scale: float = 1.0
+    strides: tuple[int, int] = (1, 1)  # convolutions only
+    padding: str = "SAME"  # convolutions only
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network: how its parameters are drawn and what function they compute.
+
+    Arguments:
+        name: a short name for tables and messages.
+        input_shape: the shape of one example, without the batch axis.
+        outputs: k, the number of outputs.
+        init: `key -> params`; the same key gives the same parameters.
+        apply: `(params, x[n, *input_shape]) -> outputs[n, k]`, pure and differentiable in `params`.
+        features: `(params, x) -> {layer name: activations [n, …]}` after each layer's activation function, in order of depth;
+            None for a network without a description.
+        layers: the description of the layers in order of depth; empty for a network without one.
+        tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
+            the layer's pre-activation z, `[n, units]` or `[n, height, width, units]`; a layer missing from `taps` gets nothing.
+    """
+
+    name: str
+    input_shape: tuple[int, ...]
+    outputs: int
+    init: Callable[[Array], Params] = field(repr=False)
+    apply: Callable[[Params, Float[Array, "n ..."]], Float[Array, "n k"]] = field(repr=False)
+    features: Callable[[Params, Array], Features] | None = field(default=None, repr=False)
+    layers: tuple[Layer, ...] = ()
+    tapped: Callable[[Params, Array, Mapping[str, Array]], tuple[Array, dict[str, Array]]] | None = field(
+        default=None, repr=False
+    )
+
+    def require_layers(self, purpose: str) -> tuple[Layer, ...]:
+        """The layers' description, or an error that says what cannot be done without it."""
+        if not self.layers or self.tapped is None or self.features is None:
+            raise UserError(
+                f"network {self.name!r}, which has no description of its layers",
+                f"one for {purpose}",
+                "Use a network of the zoo (ticketlab.networks), or ask for something that needs only init and apply.",
+            )
+        return self.layers
+
+
+def pure_network(
+    init: Callable[[Array], Params],
+    apply: Callable[[Params, Array], Array],
+    *,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    name: str = "user's network",
+) -> Network:
+    """A `Network` from any pair of pure functions; it has no description of units, and errors say what that rules out."""
+    return Network(name=name, input_shape=tuple(input_shape), outputs=outputs, init=init, apply=apply)

@@ -1,0 +1,160 @@
+"""What a study leaves behind: tidy tables with typed columns and units, and the verdicts drawn from them.
+
+A table is a tuple of columns of equal length, held as NumPy arrays: numbers, booleans or strings. Times differ from run to run, so
+they live in tables of their own (`measured=True`) which are left out when two runs are compared bit by bit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.verdict import Verdict
+
+__all__ = ["Column", "Evidence", "Table", "concatenate"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A named column: `values` (float64, int64, bool or str), its unit ("" for none) and what it means."""
+
+    name: str
+    values: np.ndarray
+    unit: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A tidy table: one row an observation, one column a variable.
+
+    Arguments:
+        name: a file-safe name ("arms").
+        columns: of equal length, names unique.
+        measured: whether it holds measured times or memory, which differ between identical runs.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    measured: bool = False
+
+    def __post_init__(self) -> None:
+        lengths = {len(c.values) for c in self.columns}
+        names = [c.name for c in self.columns]
+        if len(lengths) > 1 or len(set(names)) != len(names):
+            raise UserError(f"columns {names} of lengths {sorted(lengths)}", "unique names and one length")
+
+    @staticmethod
+    def from_rows(
+        name: str,
+        rows: Iterable[Mapping[str, Any]],
+        *,
+        units: Mapping[str, str] | None = None,
+        meanings: Mapping[str, str] | None = None,
+        measured: bool = False,
+    ) -> Table:
+        """A table from dictionaries that all have the same keys, in the order of the first."""
+        rows = list(rows)
+        units, meanings = units or {}, meanings or {}
+        keys: Sequence[str] = list(rows[0]) if rows else []
+        columns = tuple(
+            Column(k, _typed([row[k] for row in rows]), units.get(k, ""), meanings.get(k, "")) for k in keys
+        )
+        return Table(name, columns, measured)
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values) if self.columns else 0
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        for c in self.columns:
+            if c.name == column:
+                return c.values
+        raise KeyError(f"{column!r} is not a column of {self.name!r}; it has {[c.name for c in self.columns]}")
+
+    def where(self, **equal: Any) -> Table:
+        """The rows in which every named column equals the given value."""
+        keep = np.ones(len(self), bool)
+        for column, value in equal.items():
+            keep &= self[column] == value
+        columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
+        return Table(self.name, columns, self.measured)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """The rows as dictionaries of Python scalars."""
+        lists = [c.values.tolist() for c in self.columns]
+        return [dict(zip([c.name for c in self.columns], row, strict=True)) for row in zip(*lists, strict=True)]
+
+    def to_pandas(self) -> Any:
+        """As a pandas DataFrame (extra `frames`)."""
+        import pandas
+
+        return pandas.DataFrame({c.name: c.values for c in self.columns})
+
+    def to_arrow(self) -> Any:
+        """As a pyarrow Table (extra `frames`), each field carrying its unit and meaning as metadata."""
+        import pyarrow
+
+        fields = [
+            pyarrow.field(c.name, pyarrow.array(c.values).type, metadata={"unit": c.unit, "meaning": c.meaning})
+            for c in self.columns
+        ]
+        return pyarrow.table([pyarrow.array(c.values) for c in self.columns], schema=pyarrow.schema(fields))
+
+    def digest(self) -> str:
+        """SHA-256 over names, types and bits of the values."""
+        h = hashlib.sha256(self.name.encode())
+        for c in self.columns:
+            h.update(f"|{c.name}|{c.values.dtype.kind}|".encode())
+            h.update("\0".join(c.values.tolist()).encode() if c.values.dtype.kind == "U" else c.values.tobytes())
+        return h.hexdigest()
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(c.name)}{escape(f' [{c.unit}]') if c.unit else ''}</th>" for c in self.columns)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>" for row in self.rows()[:50]
+        )
+        more = f"<p>{len(self) - 50} more rows</p>" if len(self) > 50 else ""
+        return f"<table><caption>{escape(self.name)}</caption><tr>{head}</tr>{body}</table>{more}"
+
+
+def concatenate(name: str, tables: Sequence[Table]) -> Table:
+    """The rows of tables with the same columns, in order."""
+    first = tables[0]
+    columns = tuple(
+        Column(c.name, np.concatenate([t[c.name] for t in tables]), c.unit, c.meaning) for c in first.columns
+    )
+    return Table(name, columns, first.measured)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All tables of a study by name, with the verdicts: first the claim as a whole, then one a question."""
+
+    tables: Mapping[str, Table]
+    verdicts: tuple[Verdict, ...] = field(default=())
+
+    def digest(self) -> str:
+        """SHA-256 over every table that is not measured: equal for equal plans on the same kind of device."""
+        kept = [t.digest() for _, t in sorted(self.tables.items()) if not t.measured]
+        return hashlib.sha256("\n".join(kept).encode()).hexdigest()
+
+
+def _typed(values: list[Any]) -> np.ndarray:
+    if all(isinstance(v, (bool, np.bool_)) for v in values):
+        return np.array(values, bool)
+    if all(isinstance(v, (int, np.integer)) for v in values):
+        return np.array(values, np.int64)
+    if all(isinstance(v, str) for v in values):
+        return np.array(values, np.str_)
+    return np.array(values, np.float64)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

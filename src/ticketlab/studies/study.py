@@ -1,0 +1,80 @@
+"""What every study is: a frozen plan, the cells it falls into, and the verdicts that are drawn from their tables.
+
+A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started again
+gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and returns tables.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ticketlab.studies.evidence import Evidence, Table
+
+__all__ = ["Cell", "Progress", "Source", "Study", "silent"]
+
+Progress = Callable[[str, float], None]
+"""`progress(what is being done, fraction of this cell that is done)`."""
+
+
+def silent(what: str, fraction: float) -> None:
+    """No progress is shown."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publication that a study or a method builds on."""
+
+    key: str
+    citation: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One independent piece of a study.
+
+    Arguments:
+        name: file-safe and unique in the study ("square-seed0").
+        settings: what sets it apart from the other cells, JSON values only.
+        weight: its expected share of the work, in any unit (for the estimate of the time left).
+        title: for progress lines ("square loss, seed 0").
+    """
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    weight: float = 1.0
+    title: str = ""
+
+
+class Study(ABC):
+    """A claim put to the test.
+
+    Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence), `method` (paragraphs of
+    plain words, for the report), `sources`, and `plan_type` (the frozen dataclass of its options, each with a default).
+    """
+
+    claim: ClassVar[str]
+    statement: ClassVar[str]
+    question: ClassVar[str]
+    method: ClassVar[tuple[str, ...]]
+    sources: ClassVar[tuple[Source, ...]]
+    plan_type: ClassVar[type]
+
+    @abstractmethod
+    def cells(self, plan: Any) -> tuple[Cell, ...]:
+        """The cells of a plan, in the order in which they should be run. Cheap; checks the plan's options."""
+
+    @abstractmethod
+    def run(self, plan: Any, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+        """One cell's tables by name. Deterministic, but for tables marked `measured`."""
+
+    @abstractmethod
+    def conclude(self, plan: Any, tables: Mapping[str, Table]) -> Evidence:
+        """Evidence and verdicts from the tables of all cells, each table concatenated over the cells that have it.
+
+        Also called on the cells finished so far, so that a verdict can be shown while others run: questions whose cells
+        are not complete are left out.
+        """

@@ -1,0 +1,78 @@
+"""A task: data split into train, validation and test, with what is asked of a network on it.
+
+The split is a deterministic function of the data set and a seed. Standardisation is fitted on the training part alone. Every
+example keeps its number in the data set (`ids`), so that results on redrawn splits can be paired example by example.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+__all__ = ["Split", "Task"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples with their targets: labels for classification, real vectors for regression.
+
+    Arguments:
+        x: inputs `[n, *input_shape]`, float32, standardised.
+        labels: `[n]` integers 0 … k−1; None for regression.
+        targets: `[n, k]` float32: one-hot labels for classification, standardised targets for regression.
+        ids: `[n]` the examples' numbers in the data set.
+    """
+
+    x: Float[np.ndarray, "n ..."]
+    targets: Float[np.ndarray, "n k"]
+    ids: Int[np.ndarray, "n"]
+    labels: Int[np.ndarray, "n"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set split for learning.
+
+    Arguments:
+        name: the data set's name.
+        kind: classification or regression.
+        train, validation, test: the parts.
+        classes: the classes' names (classification), or the targets' names (regression); k = len(classes).
+        content_hash: SHA-256 over data, split and standardisation (hexadecimal).
+        notes: what a reader should know (duplicates across parts, a JPEG copy, …), one sentence each.
+    """
+
+    name: str
+    kind: Literal["classification", "regression"]
+    train: Split
+    validation: Split
+    test: Split
+    classes: tuple[str, ...]
+    content_hash: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def outputs(self) -> int:
+        return len(self.classes)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return tuple(self.train.x.shape[1:])
+
+    def scores(self, outputs: Float[np.ndarray, "n k"], split: Split) -> Float[np.ndarray, "n"]:
+        """Each example's score, whose mean is the task's metric.
+
+        Classification: 1 where argmax of the outputs is the label, else 0; the mean is the accuracy. Regression:
+        1 − ‖F − y‖² / mean‖y − ȳ‖², ȳ the split's mean target; the mean is R².
+        """
+        if split.labels is not None:
+            return (np.argmax(outputs, axis=1) == split.labels).astype(np.float64)
+        y = split.targets.astype(np.float64)
+        spread = np.mean(np.sum((y - y.mean(axis=0)) ** 2, axis=1))
+        return 1.0 - np.sum((outputs - y) ** 2, axis=1) / spread
