@@ -1,0 +1,65 @@
+"""What holds for every test: one BLAS thread, checked shapes and types, and the two things a machine may lack.
+
+Every function and dataclass of the package is checked against its annotations while the tests run: array shapes and
+dtypes by jaxtyping, the rest by beartype. A `float` may be given as an integer, as in PEP 484. Names that a module
+imports only for the type checker are not known when it runs, and are not checked.
+"""
+
+import os
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # read when NumPy is imported, so before any other import here
+
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from beartype import BeartypeConf, beartype
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+# The hook takes the checker by its dotted name, so the configured one needs a module to live in.
+_checker = ModuleType("ticketlab_annotation_checker")
+_checker.checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
+sys.modules[_checker.__name__] = _checker
+install_import_hook("ticketlab", f"{_checker.__name__}.checked")
+
+# The first example compiles, so its time says nothing. The same examples are drawn in every run.
+settings.register_profile(
+    "ticketlab",
+    deadline=None,
+    derandomize=True,
+    max_examples=25,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ticketlab")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with `mnist/` and `cifar10/` that TICKETLAB_DATA names; who asks for it skips where it is not set."""
+    place = os.environ.get("TICKETLAB_DATA")
+    if not place:
+        pytest.skip("set TICKETLAB_DATA to a folder with mnist/ and cifar10/ to run this")
+    folder = Path(place).expanduser()
+    assert folder.is_dir(), f"TICKETLAB_DATA names {folder}, which is no folder"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str | None:
+    """The system's Chromium or Chrome; None for the one Playwright brings. Where there is neither: skips, fails in CI."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"):
+        if path := shutil.which(name):
+            return path
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        if Path(playwright.chromium.executable_path).exists():
+            return None
+    message = "no Chromium: install your system's chromium package, or run `playwright install chromium`"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
