@@ -1,1 +1,84 @@
+"""What is drawn: networks, as choices that plans can hold and as the pure functions that they build."""
 
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ticketlab.networks.architectures import (
+        MLP,
+        NETWORKS,
+        AllConv,
+        Architecture,
+        ConvNet,
+        LeNet5,
+        LeNet300100,
+    )
+    from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
+    from ticketlab.networks.network import Features, Layer, Network, Params, pure_network
+    from ticketlab.networks.sequential import sequential
+    from ticketlab.networks.stages import (
+        Activate,
+        Activation,
+        Convolution,
+        Dense,
+        Flatten,
+        GlobalAverage,
+        Pool,
+        Pooling,
+        Stage,
+    )
+
+# Imported when first used: the choices must not cost the import of JAX.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "architectures": ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"],
+        "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
+        "network": ["Features", "Layer", "Network", "Params", "pure_network"],
+        "sequential": ["sequential"],
+        "stages": [
+            "Activate",
+            "Activation",
+            "Convolution",
+            "Dense",
+            "Flatten",
+            "GlobalAverage",
+            "Pool",
+            "Pooling",
+            "Stage",
+        ],
+    },
+)
+
+__all__ = [  # noqa: RUF022 (grouped by topic)
+    # choices
+    "NETWORKS",
+    "Architecture",
+    "MLP",
+    "LeNet300100",
+    "LeNet5",
+    "ConvNet",
+    "AllConv",
+    "Activation",
+    "Pooling",
+    "Parameterisation",
+    "Initialisation",
+    "Family",
+    "Distribution",
+    # what they build
+    "Network",
+    "Layer",
+    "Params",
+    "Features",
+    "pure_network",
+    # a network from stages
+    "sequential",
+    "Stage",
+    "Dense",
+    "Convolution",
+    "Activate",
+    "Pool",
+    "GlobalAverage",
+    "Flatten",
+]

@@ -20,7 +20,9 @@ from ticketlab.errors import UserError
 
 __all__ = ["Features", "Layer", "Network", "Params", "pure_network"]
 
-Params: TypeAlias = Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
+Params: TypeAlias = (
+    Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
+)
 Features: TypeAlias = Mapping[str, Array]
 
 

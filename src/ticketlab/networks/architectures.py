@@ -1,0 +1,244 @@
+"""The networks one can ask for, as choices: frozen records that a plan, a command line or a file can hold.
+
+A choice does not know its data. `build(input_shape, outputs)` fits it to them and gives a `Network`; until then
+nothing is computed, and JAX is not even imported. Every architecture has an activation function, biases or none, a
+parameterisation and an initialisation, and writes itself down as a tuple of stages.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal
+
+from ticketlab.errors import UserError
+from ticketlab.networks.initialisation import GLOROT_NORMAL, HE_NORMAL, Initialisation, Parameterisation
+from ticketlab.networks.stages import (
+    Activate,
+    Activation,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    Pool,
+    Pooling,
+    Shape,
+    Stage,
+)
+
+if TYPE_CHECKING:
+    from ticketlab.networks.network import Network
+
+__all__ = ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"]
+
+_ACTIVATION_TITLES = {
+    Activation.RELU: "ReLU",
+    Activation.TANH: "tanh",
+    Activation.GELU: "GELU",
+    Activation.ERF: "erf",
+}
+_PARAMETERISATION_TITLES = {Parameterisation.STANDARD: "standard", Parameterisation.NTK: "NTK"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(ABC):
+    """What every choice of network has.
+
+    Arguments:
+        activation: after every layer but the last.
+        bias: whether the layers have biases.
+        parameterisation: standard, or NTK (constants in front of parameters of order one).
+        initialisation: the distribution of the effective weights and biases.
+
+    Raises:
+        UserError: for an unknown name or an impossible size.
+    """
+
+    activation: Activation = Activation.RELU
+    bias: bool = True
+    parameterisation: Parameterisation = Parameterisation.STANDARD
+    initialisation: Initialisation = HE_NORMAL
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "activation", Activation(self.activation))
+        object.__setattr__(self, "parameterisation", Parameterisation(self.parameterisation))
+        if not isinstance(self.initialisation, Initialisation):
+            raise UserError(f"{self.initialisation!r} as initialisation", "an Initialisation")
+        self.stages(outputs=1)  # an impossible size is refused here, where it was written
+
+    @abstractmethod
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        """The network from input to output."""
+
+    @abstractmethod
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        """The architecture's own name, with its sizes."""
+
+    def describe(self, input_shape: Shape | None = None, outputs: int | None = None) -> str:
+        """A short name: "MLP 64–512–512–10, ReLU, standard parameterisation"; without the sizes of data not given."""
+        stages = self.stages(outputs or 1)
+        parts = [self.label(input_shape, outputs)]
+        if any(isinstance(s, Activate) for s in stages):
+            parts.append(_ACTIVATION_TITLES[self.activation])
+        parts.append(f"{_PARAMETERISATION_TITLES[self.parameterisation]} parameterisation")
+        usual = next(f.default for f in fields(self) if f.name == "initialisation")
+        if self.initialisation != usual:
+            parts.append(f"{self.initialisation.describe()} initialisation")
+        if not self.bias:
+            parts.append("no biases")
+        return ", ".join(parts)
+
+    def build(self, input_shape: Shape, outputs: int) -> Network:
+        """The network for data of this shape.
+
+        Arguments:
+            input_shape: one example's shape: any for an MLP, (height, width, channels) for a convolutional network.
+            outputs: k, the number of classes or targets.
+
+        Raises:
+            UserError: when the architecture cannot take such data.
+        """
+        from ticketlab.networks.sequential import sequential
+
+        return sequential(
+            self.stages(outputs),
+            tuple(input_shape),
+            name=self.describe(tuple(input_shape), outputs),
+            bias=self.bias,
+            parameterisation=self.parameterisation,
+            initialisation=self.initialisation,
+        )
+
+
+@dataclass(frozen=True)
+class MLP(Architecture):
+    """A multilayer perceptron on the flattened input.
+
+    Arguments:
+        widths: units of each hidden layer; none at all gives a linear model.
+    """
+
+    widths: tuple[int, ...] = (512, 512)
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        hidden = [stage for width in self.widths for stage in (Dense(width), Activate(self.activation))]
+        return (Flatten(), *hidden, Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        sizes = [] if input_shape is None else [math.prod(input_shape)]
+        sizes += self.widths
+        sizes += [] if outputs is None else [outputs]
+        kind = "MLP" if self.widths else "linear model"
+        return f"{kind} {'–'.join(map(str, sizes))}".strip()
+
+
+@dataclass(frozen=True)
+class LeNet300100(Architecture):
+    """LeNet-300-100, the perceptron of the lottery-ticket papers: 266 610 parameters on MNIST.
+
+    Glorot normal initialisation, as in Frankle & Carbin 2018, arXiv 1803.03635, figure 2. The sizes are those of
+    LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.C.
+    """
+
+    initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        one, two = Activate(self.activation), Activate(self.activation)
+        return (Flatten(), Dense(300), one, Dense(100), two, Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        return "LeNet-300-100"
+
+
+@dataclass(frozen=True)
+class LeNet5(Architecture):
+    """LeNet-5: two 5 × 5 convolutions (6 and 16 channels), each pooled by 2, then dense layers of 120 and 84 units.
+
+    The first convolution is padded, so that 28 × 28 pixels are enough (the paper pads the images to 32 × 32 itself):
+    61 706 parameters on MNIST. As it is used now: every map of the first layer feeds the second, pools have no
+    weights, and the read-out is linear.
+    `activation=tanh, pooling=average` is closest to the paper.
+
+    Arguments:
+        pooling: max or average.
+
+    Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section II.B.
+    """
+
+    pooling: Pooling = Pooling.MAX
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        act, pool = Activate(self.activation), Pool(Pooling(self.pooling), 2)
+        convolutions = (Convolution(6, 5), act, pool, Convolution(16, 5, padding="VALID"), act, pool)
+        return (*convolutions, Flatten(), Dense(120), act, Dense(84), act, Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        return "LeNet-5"
+
+
+@dataclass(frozen=True)
+class ConvNet(Architecture):
+    """Conv-2, Conv-4 and Conv-6 of the lottery-ticket paper: VGG cut down for CIFAR-10.
+
+    Pairs of 3 × 3 convolutions with 64, 128, 256 channels, each pair followed by a 2 × 2 maximum pool; then dense
+    layers of 256 and 256 units. 4.3, 2.4 and 1.7 million weights on CIFAR-10. Glorot normal initialisation.
+
+    Arguments:
+        depth: the number of convolutions: 2, 4 or 6.
+
+    Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
+    """
+
+    depth: Literal[2, 4, 6] = 2
+    initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        if self.depth not in (2, 4, 6):
+            raise UserError(f"a ConvNet of depth {self.depth!r}", "2, 4 or 6")
+        act, pool = Activate(self.activation), Pool(Pooling.MAX, 2)
+        pairs = [(Convolution(c), act, Convolution(c), act, pool) for c in (64, 128, 256)[: self.depth // 2]]
+        convolutions = [stage for pair in pairs for stage in pair]
+        return (*convolutions, Flatten(), Dense(256), act, Dense(256), act, Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        return f"Conv-{self.depth}"
+
+
+@dataclass(frozen=True)
+class AllConv(Architecture):
+    """A small all-convolutional network: no pool but the last, no dense layer.
+
+    For each entry of `channels` a 3 × 3 convolution and another of stride 2 in place of a pool; then a 1 × 1
+    convolution to the outputs and the mean over all pixels. Unlike the paper's, the last layer has no activation
+    function, so that outputs can be negative.
+
+    Arguments:
+        channels: channels of each block; the image is halved by each.
+
+    Source: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, arXiv 1412.6806, table 1 (All-CNN-C).
+    """
+
+    channels: tuple[int, ...] = (32, 64)
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        act = Activate(self.activation)
+        blocks = [(Convolution(c), act, Convolution(c, stride=2), act) for c in self.channels]
+        return (
+            *(stage for block in blocks for stage in block),
+            Convolution(outputs, window=1),
+            GlobalAverage(),
+        )
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        return f"AllConv {'–'.join(map(str, self.channels))}".strip()
+
+
+NETWORKS: dict[str, type[Architecture]] = {
+    "mlp": MLP,
+    "lenet-300-100": LeNet300100,
+    "lenet5": LeNet5,
+    "conv": ConvNet,
+    "all-conv": AllConv,
+}
+"""The architectures by the names that plans and the command line use."""

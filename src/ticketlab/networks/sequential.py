@@ -1,0 +1,267 @@
+"""A chain of stages as a network: one forward pass, from which `apply`, `features` and `tapped` all come.
+
+Parameters are a plain dictionary `{layer name: {"weight": …, "bias": …}}`. They are drawn in float32 whatever the
+precision that is enabled, so that a key means one network; cast them to float64 and the network computes in float64.
+Layers are called `conv1`, …, `dense1`, …, `output`: names that sort in order of depth, because JAX sorts dictionaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from ticketlab.errors import UserError
+from ticketlab.networks.initialisation import HE_NORMAL, Distribution, Initialisation, Parameterisation
+from ticketlab.networks.network import Features, Layer, Network, Params
+from ticketlab.networks.stages import (
+    Activate,
+    Activation,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    Pool,
+    Pooling,
+    Shape,
+    Stage,
+)
+
+__all__ = ["sequential"]
+
+_ACTIVATIONS: Mapping[Activation, Callable[[Array], Array]] = {
+    Activation.RELU: jax.nn.relu,
+    Activation.TANH: jnp.tanh,
+    Activation.GELU: lambda z: jax.nn.gelu(z, approximate=False),
+    Activation.ERF: jax.lax.erf,
+}
+# Unit variance each; U(−√3, √3) has variance 1.
+_UNIT_DRAWS: Mapping[Distribution, Callable[[Array, Shape], Array]] = {
+    Distribution.NORMAL: lambda key, shape: jax.random.normal(key, shape, jnp.float32),
+    Distribution.UNIFORM: lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -(3**0.5), 3**0.5),
+    Distribution.SIGNED_CONSTANT: lambda key, shape: jax.random.rademacher(key, shape, jnp.float32),
+}
+
+
+@dataclass(frozen=True)
+class _Parametrised:
+    """A layer with what is needed to draw its parameters."""
+
+    layer: Layer
+    weight_shape: Shape
+    weight_sd: float  # of the drawn weight, before `weight_scale`
+    bias_sd: float
+
+
+_Step: TypeAlias = _Parametrised | Activate | Callable[[Array], Array]
+
+
+def sequential(
+    stages: Sequence[Stage],
+    input_shape: Shape,
+    *,
+    name: str,
+    bias: bool = True,
+    parameterisation: Parameterisation = Parameterisation.STANDARD,
+    initialisation: Initialisation = HE_NORMAL,
+) -> Network:
+    """The network that applies the stages one after the other.
+
+    Arguments:
+        stages: from input to output; the last that has parameters is the read-out.
+        input_shape: the shape of one example.
+        name: the network's name.
+        bias: whether layers have biases.
+        parameterisation, initialisation: how parameters are drawn and scaled.
+
+    Returns:
+        A network with features (after every activation function) and a description of its layers.
+
+    Raises:
+        UserError: when a stage cannot take the shape that reaches it; and, from `apply`, for inputs of another shape.
+    """
+    if not all(size > 0 for size in input_shape):
+        raise UserError(f"inputs of shape {input_shape}", "at least one entry along every axis")
+    steps, output_shape = _steps(stages, input_shape, bias, parameterisation, initialisation)
+    if len(output_shape) != 1:
+        raise UserError(f"stages that end in shape {output_shape}", "a vector of outputs")
+    parametrised = [step for step in steps if isinstance(step, _Parametrised)]
+
+    def init(key: Array) -> Params:
+        return {
+            p.layer.name: _draw(jax.random.fold_in(key, i), p, initialisation)
+            for i, p in enumerate(parametrised)
+        }
+
+    def forward(
+        params: Params, x: Array, taps: Mapping[str, Array]
+    ) -> tuple[Float[Array, "n k"], dict[str, Array], dict[str, Array]]:
+        # Only the outputs cost anything under jit when the caller drops the rest.
+        _check_inputs(x, input_shape, name)
+        a, inputs, features, current = x, {}, {}, ""
+        for step in steps:
+            if isinstance(step, _Parametrised):
+                current = step.layer.name
+                inputs[current] = a
+                a = _pre_activation(step.layer, params[current], a)
+                if current in taps:
+                    a = a + taps[current]
+            elif isinstance(step, Activate):
+                a = features[current] = _ACTIVATIONS[step.activation](a)
+            else:
+                a = step(a)
+        return a, inputs, features
+
+    def apply(params: Params, x: Array) -> Array:
+        return forward(params, x, {})[0]
+
+    def features(params: Params, x: Array) -> Features:
+        return forward(params, x, {})[2]
+
+    def tapped(params: Params, x: Array, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+        return forward(params, x, taps)[:2]
+
+    return Network(
+        name=name,
+        input_shape=input_shape,
+        outputs=output_shape[0],
+        init=init,
+        apply=apply,
+        features=features,
+        layers=tuple(p.layer for p in parametrised),
+        tapped=tapped,
+    )
+
+
+def _steps(
+    stages: Sequence[Stage],
+    shape: Shape,
+    bias: bool,
+    parameterisation: Parameterisation,
+    initialisation: Initialisation,
+) -> tuple[tuple[_Step, ...], Shape]:
+    """The stages fitted to an input shape, and the shape they end in."""
+    names = iter(_names(stages))
+    steps: list[_Step] = []
+    for stage in stages:
+        reached = stage.shape(shape)
+        match stage:
+            case Dense() | Convolution():
+                steps.append(_parametrised(stage, next(names), shape, bias, parameterisation, initialisation))
+            case Activate():
+                steps.append(stage)
+            case Pool():
+                steps.append(_pool(stage))
+            case GlobalAverage():
+                steps.append(lambda a: jnp.mean(a, axis=(1, 2)))
+            case Flatten():
+                steps.append(lambda a: a.reshape(a.shape[0], -1))
+        shape = reached
+    return tuple(steps), shape
+
+
+def _names(stages: Sequence[Stage]) -> list[str]:
+    """conv1, conv2, dense1, output, …: padded with zeros from ten layers on, so that they sort in order of depth."""
+    kinds = [
+        "conv" if isinstance(s, Convolution) else "dense"
+        for s in stages
+        if isinstance(s, Dense | Convolution)
+    ]
+    if not kinds:
+        raise UserError("a network of no layers", "at least one dense layer or convolution")
+    digits = len(str(len(kinds)))
+    numbers = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
+    return [f"{kind}{number:0{digits}d}" for kind, number in zip(kinds[:-1], numbers[:-1], strict=True)] + [
+        "output"
+    ]
+
+
+def _parametrised(
+    stage: Dense | Convolution,
+    name: str,
+    given: Shape,
+    bias: bool,
+    parameterisation: Parameterisation,
+    initialisation: Initialisation,
+) -> _Parametrised:
+    window = (stage.window, stage.window) if isinstance(stage, Convolution) else ()
+    pixels = stage.window**2 if isinstance(stage, Convolution) else 1
+    fan_in = given[-1] * pixels
+    weight_sd = initialisation.weight_sd(fan_in, stage.units * pixels)
+    bias_sd = initialisation.bias_sd(parameterisation) if bias else 0.0
+    ntk = parameterisation is Parameterisation.NTK
+    layer = Layer(
+        name=name,
+        kind="convolution" if isinstance(stage, Convolution) else "dense",
+        inputs=fan_in,
+        units=stage.units,
+        has_bias=bias,
+        weight_scale=weight_sd if ntk else 1.0,
+        bias_scale=bias_sd if ntk and bias else 1.0,
+        strides=(stage.stride, stage.stride) if isinstance(stage, Convolution) else (1, 1),
+        padding=stage.padding if isinstance(stage, Convolution) else "SAME",
+    )
+    shape = (*window, given[-1], stage.units)
+    return _Parametrised(layer, shape, 1.0 if ntk else weight_sd, 1.0 if ntk else bias_sd)
+
+
+def _draw(key: Array, step: _Parametrised, initialisation: Initialisation) -> dict[str, Array]:
+    weight_key, bias_key = jax.random.split(key)
+    weight = step.weight_sd * _UNIT_DRAWS[initialisation.distribution](weight_key, step.weight_shape)
+    if not step.layer.has_bias:
+        return {"weight": weight}
+    return {
+        "bias": step.bias_sd * jax.random.normal(bias_key, (step.layer.units,), jnp.float32),
+        "weight": weight,
+    }
+
+
+def _pre_activation(layer: Layer, parameters: Mapping[str, Array], a: Array) -> Array:
+    """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
+    weight = parameters["weight"]
+    if layer.kind == "dense":
+        z = a @ weight
+    else:
+        dtype = jnp.promote_types(a.dtype, weight.dtype)
+        z = jax.lax.conv_general_dilated(
+            a.astype(dtype),
+            weight.astype(dtype),
+            layer.strides,
+            layer.padding,
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
+    # A factor of one is left out: training applies this millions of times.
+    z = z if layer.weight_scale == 1.0 else layer.weight_scale * z
+    if not layer.has_bias:
+        return z
+    return z + (parameters["bias"] if layer.bias_scale == 1.0 else layer.bias_scale * parameters["bias"])
+
+
+def _pool(stage: Pool) -> Callable[[Array], Array]:
+    """Pooling by reshaping: unlike a reduction over windows it stays fast when vmapped and differentiated."""
+    reduce = jnp.max if stage.pooling is Pooling.MAX else jnp.mean
+    w = stage.window
+
+    def pool(a: Array) -> Array:
+        n, height, width, channels = a.shape
+        rows, columns = height // w, width // w
+        windows = a[:, : rows * w, : columns * w].reshape(n, rows, w, columns, w, channels)
+        return reduce(windows, axis=(2, 4))
+
+    return pool
+
+
+def _check_inputs(x: Array, input_shape: Shape, name: str) -> None:
+    if x.shape[1:] == input_shape and x.ndim == len(input_shape) + 1:
+        return
+    expected = ", ".join(["n", *map(str, input_shape)])
+    do = (
+        "Give one example a batch axis: x[None]."
+        if x.shape == input_shape
+        else "Build the network for data of this shape."
+    )
+    raise UserError(f"inputs of shape {x.shape} for {name}", f"[{expected}], n examples", do)

@@ -1,0 +1,160 @@
+"""The words in which architectures are written: what happens to a batch of activations, one stage after the other.
+
+A stage knows the shape it makes of a shape (without the batch axis; images are height, width, channels) and refuses one that it
+cannot take. It holds no arrays and computes nothing; `ticketlab.networks.sequential` gives it its meaning.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from ticketlab.errors import UserError
+from ticketlab.networks.initialisation import Choice
+
+__all__ = [
+    "Activate",
+    "Activation",
+    "Convolution",
+    "Dense",
+    "Flatten",
+    "GlobalAverage",
+    "Pool",
+    "Pooling",
+    "Shape",
+    "Stage",
+]
+
+Shape: TypeAlias = tuple[int, ...]
+
+
+class Activation(Choice):
+    """The function applied to every pre-activation; gelu is the exact x Φ(x), not its tanh approximation."""
+
+    RELU = "relu"
+    TANH = "tanh"
+    GELU = "gelu"
+    ERF = "erf"
+
+
+class Pooling(Choice):
+    """What a window of pixels is reduced to."""
+
+    MAX = "max"
+    AVERAGE = "average"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """z = a W + b on the last axis; `units` ≥ 1."""
+
+    units: int
+
+    def __post_init__(self) -> None:
+        _positive(self.units, "units in a dense layer")
+
+    def shape(self, given: Shape) -> Shape:
+        if len(given) != 1:
+            raise UserError(
+                f"activations of shape {given} before a dense layer", "one axis", "Put a Flatten before it."
+            )
+        return (self.units,)
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """z = a ∗ W + b over height and width, with `units` channels out.
+
+    Arguments:
+        units: channels out, ≥ 1.
+        window: height and width of the kernel in pixels.
+        stride: the step of the window in pixels, the same both ways.
+        padding: "same" (zeros around, ⌈size/stride⌉ pixels out) or "valid" (none).
+    """
+
+    units: int
+    window: int = 3
+    stride: int = 1
+    padding: Literal["SAME", "VALID"] = "SAME"
+
+    def __post_init__(self) -> None:
+        _positive(self.units, "channels in a convolution")
+        _positive(self.window, "pixels as a convolution's window")
+        _positive(self.stride, "pixels as a convolution's stride")
+
+    def shape(self, given: Shape) -> Shape:
+        height, width, _ = _image(given)
+        if self.padding == "VALID":
+            _large_enough(given, self.window, f"a {self.window} × {self.window} convolution without padding")
+            height, width = height - self.window + 1, width - self.window + 1
+        return (-(-height // self.stride), -(-width // self.stride), self.units)
+
+
+@dataclass(frozen=True)
+class Activate:
+    """The activation function, entry by entry."""
+
+    activation: Activation
+
+    def shape(self, given: Shape) -> Shape:
+        return given
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Maximum or average over windows that do not overlap; rows and columns left over at the end are dropped."""
+
+    pooling: Pooling
+    window: int = 2
+
+    def __post_init__(self) -> None:
+        _positive(self.window, "pixels as a pool's window")
+
+    def shape(self, given: Shape) -> Shape:
+        height, width, channels = _image(given)
+        _large_enough(given, self.window, f"a {self.window} × {self.window} pool")
+        return (height // self.window, width // self.window, channels)
+
+
+@dataclass(frozen=True)
+class GlobalAverage:
+    """The mean over all pixels, channel by channel."""
+
+    def shape(self, given: Shape) -> Shape:
+        return (_image(given)[2],)
+
+
+@dataclass(frozen=True)
+class Flatten:
+    """All axes of an example into one, the last (channels) running fastest."""
+
+    def shape(self, given: Shape) -> Shape:
+        return (math.prod(given),)
+
+
+Stage: TypeAlias = Dense | Convolution | Activate | Pool | GlobalAverage | Flatten
+
+
+def _positive(value: int, what: str) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"{value!r} {what}", "a whole number of at least 1")
+
+
+def _image(given: Shape) -> Shape:
+    if len(given) != 3:
+        raise UserError(
+            f"inputs of shape {given} for a convolutional network",
+            "images: (height, width, channels)",
+            "Give grey images a last axis of one channel, or use an MLP.",
+        )
+    return given
+
+
+def _large_enough(given: Shape, window: int, what: str) -> None:
+    if min(given[:2]) < window:
+        raise UserError(
+            f"images that have shrunk to {given[0]} × {given[1]} pixels before {what}",
+            f"at least {window} × {window}",
+            "Use larger images, or a network with fewer pools.",
+        )
