@@ -1,0 +1,265 @@
+"""How a choice is written in words: a task, a network or a method is a frozen dataclass, and `mlp:widths=512x512` is one in text.
+
+A family is everything that can stand in one place: all tasks, all networks, or the members of a union of dataclasses. In
+Python a choice is the object, `MLP(widths=(512, 512))`. In text it is the member's name with the fields that differ from
+their defaults, `mlp:widths=512x512,activation=tanh`. In a file it is a table, `{name = "mlp", widths = [512, 512]}`, or the text.
+
+Sequences of numbers are joined by `x`, of words by `+`; the fields of a record within have dotted names
+(`initialisation.family=glorot`); `none` is None; a value with a comma, a quote or spaces at its ends is put in double quotes
+as in JSON. A task can also be a path to the user's file, with fields or without: `birds.csv`, `birds.csv:label=species`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import enum
+import functools
+import inspect
+import json
+import os
+import re
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ticketlab.errors import UserError
+
+__all__ = [
+    "Family",
+    "choice_table",
+    "choice_text",
+    "families",
+    "family",
+    "is_union",
+    "meanings",
+    "parse_choice",
+    "plain",
+    "suggestion",
+]
+
+_FIELD = re.compile(r'\s*([\w.]+)=("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
+_CHOICE = re.compile(r"([\w.-]+)(?::(.*))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Family:
+    """The choices that can stand in one place.
+
+    Arguments:
+        noun: what one member is called in messages ("task").
+        members: the members' classes by name.
+        from_path: makes a choice from a path to a user's file; None where files have no meaning.
+    """
+
+    noun: str
+    members: Mapping[str, type]
+    from_path: Callable[[str], Any] | None = None
+
+    def name_of(self, choice: Any) -> str:
+        """The name under which a choice's class stands in the family."""
+        for name, member in self.members.items():
+            if type(choice) is member:
+                return name
+        raise UserError(
+            f"the {self.noun} {choice!r}, which has no name",
+            f"one of {', '.join(self.members)}",
+            "An object of your own can be used from Python; only named choices can be written to a file or kept.",
+        )
+
+    def member(self, name: str) -> type:
+        """The class of that name; an error with the allowed names and the nearest one otherwise."""
+        if name in self.members:
+            return self.members[name]
+        path = ", or the path of a file" if self.from_path else ""
+        raise UserError(
+            f"{self.noun} {name!r}", f"one of {', '.join(self.members)}{path}", suggestion(name, self.members)
+        )
+
+
+@functools.cache
+def families() -> Mapping[Any, Family]:
+    """The families that have registries, by the type with which a plan's field is annotated."""
+    from ticketlab.networks.architectures import NETWORKS, Architecture
+    from ticketlab.tasks import sources
+
+    tasks = Family(
+        "task", getattr(sources, "TASKS", {"digits": sources.Digits}), getattr(sources, "from_path", None)
+    )
+    return {sources.TaskSource: tasks, Architecture: Family("network", NETWORKS)}
+
+
+def family(annotation: Any) -> Family | None:
+    """The family of a field's annotation: a registered one, or a union of two or more dataclasses; None for other types."""
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return families().get(annotation)
+    members = typing.get_args(annotation) if is_union(annotation) else ()
+    if len(members) < 2 or not all(dataclasses.is_dataclass(m) for m in members):
+        return None
+    return Family("choice", {_kebab(m.__name__): m for m in members})
+
+
+def parse_choice(text: str, family: Family) -> Any:
+    """The choice that a text describes.
+
+    Raises UserError for an unknown name or field, or a value of the wrong type.
+    """
+    from ticketlab.plans import structure_choice
+
+    text = text.strip()
+    match = _CHOICE.fullmatch(text)
+    if match and match[1] in family.members:
+        return structure_choice(
+            {"name": match[1], **_fields(match[2] or "", family.members[match[1]])}, family
+        )
+    path, fields = _split_path(text)
+    if family.from_path and _looks_like_path(path):
+        choice = family.from_path(path)
+        changes = _fields(fields, type(choice))
+        return structure_choice({**choice_table(choice, family), **changes}, family) if changes else choice
+    family.member(text.partition(":")[0].strip())
+    raise UserError(f"{family.noun} {text!r}", "a name, or name:field=value,field=value")
+
+
+def choice_text(choice: Any, family: Family) -> str:
+    """A choice in text, with the fields that differ from their defaults; `parse_choice` reads it back."""
+    name = family.name_of(choice)
+    fields = ",".join(f"{field}={_quoted(_value_text(value))}" for field, value in _differences(choice))
+    return f"{name}:{fields}" if fields else name
+
+
+def choice_table(choice: Any, family: Family) -> dict[str, Any]:
+    """A choice as plain values: its name, then all of its fields."""
+    return {"name": family.name_of(choice), **plain(choice)}
+
+
+def plain(value: Any, annotation: Any = None) -> Any:
+    """Frozen dataclasses, enumerations and tuples as dictionaries, words and lists, as JSON and TOML have them."""
+    within = family(annotation) if annotation is not None and value is not None else None
+    if within:
+        return choice_table(value, within)
+    if dataclasses.is_dataclass(value):
+        hints = typing.get_type_hints(type(value))
+        return {f.name: plain(getattr(value, f.name), hints[f.name]) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple):
+        item = (typing.get_args(annotation) or (None,))[0]
+        return [plain(v, item) for v in value]
+    if isinstance(value, enum.Enum):
+        return value.value
+    if type(value) is int and annotation in (float, float | None):
+        return float(value)  # 1 and 1.0 are the same plan
+    return value
+
+
+def meanings(cls: type) -> dict[str, str]:
+    """What each field of a dataclass means, from the `Arguments:` of its docstring and its bases' docstrings."""
+    found: dict[str, str] = {}
+    for base in reversed(cls.__mro__[:-1]):
+        _, _, block = inspect.cleandoc(base.__doc__ or "").partition("Arguments:\n")
+        for entry in re.split(r"\n(?! )|^ {4}(?! )", block.split("\n\n")[0], flags=re.MULTILINE):
+            names, separator, text = entry.partition(": ")
+            found |= dict.fromkeys(names.split(", "), " ".join(text.split())) if separator else {}
+    return {f.name: found[f.name] for f in dataclasses.fields(cls) if f.name in found}
+
+
+def suggestion(word: str, allowed: Iterable[str]) -> str:
+    """ "Did you mean …?" when an allowed word is near, else nothing."""
+    near = difflib.get_close_matches(word, list(allowed), n=1)
+    return f"Did you mean {near[0]!r}?" if near else ""
+
+
+def is_union(annotation: Any) -> bool:
+    return typing.get_origin(annotation) in (typing.Union, types.UnionType)
+
+
+def _kebab(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
+def _looks_like_path(text: str) -> bool:
+    return any(mark in text for mark in ("/", os.sep, ".")) or Path(text).exists()
+
+
+def _split_path(text: str) -> tuple[str, str]:
+    """A path, and the fields after its last colon if that is followed by `word=` (so that C:\\data.npz stays whole)."""
+    match = re.fullmatch(r"(.*?):(\w+=.*)", text, re.DOTALL)
+    return (match[1], match[2]) if match and not Path(text).exists() else (text, "")
+
+
+def _differences(choice: Any, default: Any = None) -> Iterator[tuple[str, Any]]:
+    """The fields that differ from their defaults, those of nested records with dotted names."""
+    for f in dataclasses.fields(choice):
+        value, usual = getattr(choice, f.name), f.default if default is None else getattr(default, f.name)
+        if value == usual:
+            continue
+        if dataclasses.is_dataclass(value) and type(value) is type(usual):
+            yield from ((f"{f.name}.{inner}", v) for inner, v in _differences(value, usual))
+        else:
+            yield f.name, value
+
+
+def _fields(text: str, member: type) -> dict[str, Any]:
+    """`a=1,b=2x3,c.d=4` as (nested) plain values of the types that the member's fields have."""
+    values: dict[str, Any] = {}
+    position = 0
+    while position < len(text):
+        match = _FIELD.match(text, position)
+        if match is None:
+            raise UserError(f"{text[position:]!r} in {text!r}", "field=value,field=value")
+        *outer, name = match[1].split(".")
+        table, cls = values, member
+        for key in outer:
+            table, cls = table.setdefault(key, {}), _hints(cls).get(key, object)
+        if name in table:
+            raise UserError(f"{match[1]} twice in {text!r}", "each field once")
+        quoted = match[2].startswith('"')
+        table[name] = (
+            json.loads(match[2]) if quoted else _plain_value(match[2].strip(), _hints(cls).get(name, str))
+        )
+        position = match.end()
+    return values
+
+
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls) if dataclasses.is_dataclass(cls) else {}
+
+
+def _plain_value(text: str, annotation: Any) -> Any:
+    """Text as the plain value (number, boolean, list, word) that an annotation asks for; unchanged where it does not fit."""
+    arguments = typing.get_args(annotation)
+    if is_union(annotation):
+        if text == "none" and type(None) in arguments:
+            return None
+        fits = (_plain_value(text, a) for a in arguments if a is not type(None))
+        return next((v for v in fits if not isinstance(v, str)), text)
+    if typing.get_origin(annotation) is tuple:
+        numbers = arguments[0] in (int, float)
+        items = re.split(r"[x+]" if numbers else r"\+", text) if text else []
+        return [_plain_value(item, arguments[0]) for item in items]
+    if typing.get_origin(annotation) is typing.Literal:
+        return next((value for value in arguments if _value_text(value) == text), text)
+    if annotation is bool:
+        return {"true": True, "false": False}.get(text.lower(), text)
+    if annotation in (int, float):
+        try:
+            return annotation(text)
+        except ValueError:
+            return text
+    return text
+
+
+def _value_text(value: Any) -> str:
+    value = value.value if isinstance(value, enum.Enum) else value
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ("x" if value and isinstance(value[0], (int, float)) else "+").join(map(_value_text, value))
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> str:
+    plain = text == text.strip() and not re.search(r'[,"]', text) and text
+    return text if plain else json.dumps(text)
