@@ -1,13 +1,14 @@
-"""A data set as it was read: raw inputs with labels or regression targets, checked once, before anything is learnt from it.
+"""A data set as it was read: raw inputs with labels or regression targets, checked once.
 
-Everything that reads data (the bundled sets, files, a hub) ends in a `Dataset`, and everything that learns starts from one by
-`split`. So the mistakes that a file can hide (a NaN, a lone class, a label out of range) are found here, in one place, and said
-with their count and their first position.
+Everything that reads data (the bundled sets, files, a hub) ends in a `Dataset`, and everything that learns starts from
+one by `split`. So the mistakes that a file can hide (a NaN, a lone class, a label out of range) are found here, in one
+place, and said with their count and their first position.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -17,7 +18,7 @@ from jaxtyping import Float, Int, Shaped
 
 from ticketlab.errors import UserError
 
-__all__ = ["Dataset"]
+__all__ = ["Dataset", "check_finite"]
 
 LARGEST = 1e30  # beyond this, squares and float32 copies overflow
 
@@ -34,12 +35,12 @@ class Dataset:
         targets: `[n, k]` real targets; None for classification.
         features: the features' names, for vectors that have them.
         scale: the raw value that counts as 1 (255 for 8-bit images).
-        standardise: whether `split` standardises the inputs; no for inputs whose values mean something (the bits of `Boolean`).
+        standardise: whether `split` standardises the inputs; no where values have a meaning (the bits of `Boolean`).
         official_test: how many of the examples, at the end, are the data set's own test part; 0 for none.
         notes: what a reader should know, one sentence each.
 
-    Raises UserError when lengths disagree, a value is NaN, infinite or too large, a label is out of range, a class is empty, or
-    there is one class only.
+    Raises: UserError when lengths disagree, a value is NaN, infinite or too large, a label is out of range, a class is
+    empty, or there is one class only.
     """
 
     name: str
@@ -55,28 +56,24 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if (self.labels is None) == (self.targets is None):
+            raise UserError(f"{self.name} with neither or both of labels and targets", "exactly one of the two")
+        what = "rows of targets" if self.labels is None else "labels"
+        if len(self.x) != len(self.answers):
             raise UserError(
-                f"{self.name} with neither or both of labels and targets", "exactly one of the two"
-            )
-        answers = self.targets if self.labels is None else self.labels
-        assert answers is not None
-        what = "labels" if self.labels is not None else "rows of targets"
-        if len(self.x) != len(answers):
-            raise UserError(
-                f"{len(answers)} {what} for {len(self.x)} examples in {self.name}",
+                f"{len(self.answers)} {what} for {len(self.x)} examples in {self.name}",
                 f"as many {what} as examples",
                 "Write the file again, or remove what has no partner.",
             )
-        if len(self.x) == 0 or self.x.ndim < 2 or 0 in self.x.shape:
+        if self.x.ndim < 2 or 0 in self.x.shape:
             raise UserError(
                 f"inputs of shape {list(self.x.shape)} in {self.name}",
-                "at least one example, [examples, features] or [examples, height, width, channels]",
+                "at least one example, in the shape [examples, features] or [examples, height, width, channels]",
             )
-        _check_numbers(self.x, "inputs", self.name)
+        check_finite(self.x, "inputs", self.name, self.features)
         if self.labels is None:
-            _check_targets(answers, len(self.classes), self.name)
+            _check_targets(self.answers, self.classes, self.name)
         else:
-            _check_labels(answers, self.classes, self.name)
+            _check_labels(self.answers, self.classes, self.name)
 
     def __len__(self) -> int:
         return len(self.x)
@@ -85,65 +82,91 @@ class Dataset:
     def kind(self) -> Literal["classification", "regression"]:
         return "regression" if self.labels is None else "classification"
 
+    @property
+    def answers(self) -> Shaped[np.ndarray, "n ..."]:
+        """The labels or the targets, whichever there are."""
+        answers = self.targets if self.labels is None else self.labels
+        assert answers is not None
+        return answers
+
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 (hexadecimal) over inputs, labels or targets, names, scale and the place of the official test part."""
-        answers = self.targets if self.labels is None else self.labels
+        """SHA-256 (hexadecimal) over inputs, answers, names, scale and the place of the official test part."""
         h = hashlib.sha256()
         h.update(repr((self.kind, self.classes, self.scale, self.standardise, self.official_test)).encode())
-        for array in (self.x, answers):
-            assert array is not None
+        for array in (self.x, self.answers):
             little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             h.update(f"|{little.dtype.str}{little.shape}|".encode())
             h.update(little.data)
         return h.hexdigest()
 
     @cached_property
-    def row_digests(self) -> Shaped[np.ndarray, "n"]:
+    def row_digests(self) -> tuple[bytes, ...]:
         """A 128-bit digest of each example's raw input; equal inputs have equal digests."""
-        rows = np.ascontiguousarray(self.x if self.x.dtype.kind in "iub" else self.x + 0.0)  # −0 becomes 0
-        flat = rows.reshape(len(rows), -1)
-        digests = [hashlib.blake2b(row.data, digest_size=16).digest() for row in flat]
-        return np.frombuffer(b"".join(digests), dtype="V16")
+        rows = self.x + 0.0 if self.x.dtype.kind == "f" else self.x  # −0 becomes 0
+        flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
+        return tuple(hashlib.blake2b(row.data, digest_size=16).digest() for row in flat)
+
+    def summary(self) -> tuple[tuple[str, str], ...]:
+        """What is in it, as rows of a name and a value: to print, or to show in a report."""
+        official = f", of which {self.official_test} are its official test part" if self.official_test else ""
+        low, high = (float(v) / self.scale for v in (self.x.min(), self.x.max()))
+        mean, sd = float(self.x.mean()) / self.scale, float(self.x.std(dtype=np.float64)) / self.scale
+        rows = [
+            ("data set", self.name),
+            ("kind", f"{self.kind}, {len(self.classes)} {'targets' if self.labels is None else 'classes'}"),
+            ("examples", f"{len(self)}{official}"),
+            ("input", f"{' × '.join(str(s) for s in self.x.shape[1:])}, {self.x.dtype}"),
+            ("range", f"{low:g} … {high:g}" + (f" (raw values / {self.scale:g})" if self.scale != 1 else "")),
+            ("mean ± sd", f"{mean:.4g} ± {sd:.4g}"),
+        ]
+        if self.labels is None:
+            spread = zip(self.classes, self.answers.mean(axis=0), self.answers.std(axis=0), strict=True)
+            rows.append(("targets' mean ± sd", ", ".join(f"{name}: {m:.4g} ± {s:.4g}" for name, m, s in spread)))
+        else:
+            counts = np.bincount(self.labels, minlength=len(self.classes))
+            shown = [f"{name}: {count}" for name, count in zip(self.classes, counts, strict=True)]
+            more = f", … ({len(shown) - 20} more)" if len(shown) > 20 else ""
+            rows.append(("examples per class", ", ".join(shown[:20]) + more))
+        rows.append(("content hash", self.content_hash))
+        return (*rows, *(("note", note) for note in self.notes))
 
 
-def _check_numbers(values: np.ndarray, what: str, name: str) -> None:
-    """Every value must be a finite number of a size that float32 can hold."""
+def check_finite(values: Shaped[np.ndarray, "..."], what: str, name: str, columns: Sequence[str] = ()) -> None:
+    """Raises a UserError with the count and the first position unless all are finite numbers that float32 can hold.
+
+    Arguments:
+        values: any array.
+        what: what they are ("inputs").
+        name: of the data set or file.
+        columns: names for positions along the second axis.
+    """
     if values.dtype.kind in "iub":
         return
     if values.dtype.kind != "f":
         raise UserError(f"{what} of type {values.dtype} in {name}", "integers or floating-point numbers")
     bad = ~(np.abs(values) <= LARGEST)  # NaN compares false, so it is bad too
-    count = int(np.count_nonzero(bad))
-    if count:
-        first = np.unravel_index(int(np.argmax(bad)), values.shape)
-        raise UserError(
-            f"{count} of {values.size} {what} NaN, infinite or beyond {LARGEST:.0e} in {name}, the first "
-            f"({values[first]}) at {_position(first)}",
-            "finite numbers",
-            "Remove or impute them before loading.",
-        )
+    if not bad.any():
+        return
+    row, *rest = (int(i) for i in np.unravel_index(int(np.argmax(bad)), values.shape))
+    column = "" if not rest else f", column {columns[rest[0]]!r}" if columns else f", column {rest}"
+    raise UserError(
+        f"{np.count_nonzero(bad)} of {values.size} {what} that are NaN, infinite or beyond {LARGEST:.0e} in {name}, "
+        f"the first ({values[(row, *rest)]}) at row {row}{column} (counted from 0)",
+        "finite numbers",
+        "Remove or impute them first.",
+    )
 
 
-def _position(index: tuple[np.intp, ...]) -> str:
-    row, *rest = (int(i) for i in index)
-    if not rest:
-        return f"row {row} (counted from 0)"
-    column = f"column {rest[0]}" if len(rest) == 1 else f"position {rest}"
-    return f"row {row}, {column} (counted from 0)"
-
-
-def _check_targets(targets: np.ndarray, k: int, name: str) -> None:
-    if targets.ndim != 2 or targets.shape[1] != k:
-        raise UserError(
-            f"targets of shape {list(targets.shape)} in {name}", f"[examples, {k}], one column a target"
-        )
-    _check_numbers(targets, "targets", name)
+def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> None:
+    if targets.ndim != 2 or targets.shape[1] != len(names):
+        raise UserError(f"targets of shape {list(targets.shape)} in {name}", f"[examples, {len(names)}]")
+    check_finite(targets, "targets", name, names)
     constant = np.flatnonzero(np.all(targets == targets[0], axis=0))
     if len(constant):
         raise UserError(
-            f"the same target {targets[0, constant[0]]} for all {len(targets)} examples in column {constant[0]} of {name}",
-            "targets that vary",
+            f"the same value of target {names[constant[0]]!r} for all {len(targets)} examples of {name}",
+            "a target that varies",
             "Choose another target: there is nothing to learn from this one.",
         )
 
@@ -151,32 +174,36 @@ def _check_targets(targets: np.ndarray, k: int, name: str) -> None:
 def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> None:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
-            f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}",
-            "one integer an example",
+            f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}", "one integer an example"
         )
     k = len(classes)
     outside = (labels < 0) | (labels >= k)
     if outside.any():
         first = int(np.argmax(outside))
         raise UserError(
-            f"{np.count_nonzero(outside)} labels out of range in {name}, the first ({labels[first]}) at row {first}",
+            f"{np.count_nonzero(outside)} labels out of range in {name}, "
+            f"the first ({labels[first]}) at row {first} (counted from 0)",
             f"integers from 0 to {k - 1} for {k} classes",
-            "Number the classes from 0.",
+            "Number the classes from 0, and remove examples without a class.",
         )
     counts = np.bincount(labels, minlength=k)
     present = np.flatnonzero(counts)
-    if len(present) < 2:
+    if len(present) == 1:
         raise UserError(
             f"one class only ({classes[present[0]]!r}, {len(labels)} examples) in {name}",
             "at least two classes",
             "Add examples of another class, or choose another label.",
         )
     if len(labels) < k:
-        raise UserError(f"{len(labels)} examples for {k} classes in {name}", "at least one example a class")
+        raise UserError(
+            f"{len(labels)} examples for {k} classes in {name}",
+            "at least one example a class",
+            "Add examples, or check that the labels are class numbers.",
+        )
     if len(present) < k:
         empty = [classes[c] for c in np.flatnonzero(counts == 0)]
         raise UserError(
             f"no examples of {len(empty)} of {k} classes in {name} (the first is {empty[0]!r})",
             "examples of every class",
-            "Number the classes without gaps, or drop the names of empty ones.",
+            "Number the classes without gaps, or remove the empty ones.",
         )

@@ -1,10 +1,11 @@
 """From a data set to a task: which examples train, validate and test, and in what units their inputs are.
 
-The split is a function of the data set, a seed and the sizes. Every class gets its exact share of every part (largest remainders,
-and never less than one example). A data set with an official test part keeps it as the test part for all seeds, and only train and
-validation are redrawn. Inputs are standardised with the mean and standard deviation of the training part: feature by feature for vectors,
-channel by channel for images and sequences (one mean and one deviation for a grey image), so that a pixel which is nearly always
-black is not blown up. Features that are constant in training carry nothing to learn from and become 0 everywhere.
+The split is a function of the data set, a seed and the sizes. Every class gets its exact share of every part (largest
+remainders, and never less than one example). A data set with an official test part keeps it as the test part for all
+seeds, and only train and validation are redrawn. Inputs are standardised with the mean and the standard deviation of the
+training part: feature by feature for vectors, channel by channel for images and sequences (one mean and one deviation for
+a grey image), so that a pixel which is nearly always black is not blown up. A feature that is constant in training
+carries nothing to learn from and becomes 0 everywhere.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
@@ -21,17 +22,18 @@ from ticketlab.tasks.task import Split, Task
 
 __all__ = ["Sizes", "split"]
 
-PARTS = ("train", "validation", "test")
-CONSTANT = 1e-7  # a deviation below this share of the largest value is rounding, not variation
+SHARES = {"train": 3, "validation": 1, "test": 1}
+CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding in float64, not variation
+BLOCK = 4096  # examples converted to float64 at a time
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many examples each part gets: a count, a fraction (a float below 1) of the examples that can be had, or None.
+    """How many examples each part gets: a count, or a fraction (a float below 1) of those it can be drawn from, or None.
 
-    Without an official test part, None means: test a fifth of all, validation a third of train, train all that is left; so 60 %, 20 % and
-    20 %. With one: the whole official test part, validation a third of train, train all that is left; so 75 % and 25 % of
-    the others. Fractions of train and validation are of the examples outside the official test part.
+    Parts that are not given share what is left, 3 : 1 : 1 for train, validation and test: 60 %, 20 % and 20 % when none is
+    given. With an official test part, test is drawn from it (by default all of it) and train and validation from the
+    other examples: 75 % and 25 % of them. When train is given, validation is by default at most a third of it.
     """
 
     train: int | float | None = None
@@ -39,13 +41,9 @@ class Sizes:
     test: int | float | None = None
 
     def __post_init__(self) -> None:
-        for part in PARTS:
+        for part in SHARES:
             size = getattr(self, part)
-            if (
-                size is None
-                or (isinstance(size, int) and size >= 1)
-                or (isinstance(size, float) and 0 < size < 1)
-            ):
+            if size is None or (isinstance(size, int) and size >= 1) or (isinstance(size, float) and 0 < size < 1):
                 continue
             raise UserError(f"{part}={size}", "a count of at least 1, or a fraction between 0 and 1")
 
@@ -53,196 +51,156 @@ class Sizes:
 def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
     """The task of learning a data set: its parts drawn, its inputs standardised on the training part.
 
+    x ← (x − mean) / sd, and for regression y ← (y − mean) / sd, with mean and sd over the training part.
+
     Arguments:
         dataset: what to split.
         seed: at least 0; draws train and validation, and test where there is no official test part.
         sizes: of the parts; `Sizes()` by default.
 
-    Returns: a Task with inputs `[n, …]` in float32, one-hot targets (classification) or targets standardised on train (regression).
+    Returns: a `Task` with float32 inputs `[n, …]` and one-hot (or standardised) targets `[n, k]`.
 
     Raises: UserError when there are too few examples, in all or of a class.
     """
     if seed < 0:
         raise UserError(f"seed={seed}", "an integer of at least 0")
     ids = _draw(dataset, seed, sizes or Sizes())
-    centre, spread = _moments(dataset, ids[0])
-    if dataset.targets is None:
-        answers = np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels]
-    else:
-        fitted = dataset.targets[ids[0]].astype(np.float64)
-        deviation = _deviation(fitted, fitted.mean(axis=0), fitted.std(axis=0))
-        answers = ((dataset.targets - fitted.mean(axis=0)) / deviation).astype(np.float32)
-    parts = [
-        Split(
-            x=_standardised(dataset, part, centre, spread),
-            targets=answers[part],
-            ids=part,
-            labels=None if dataset.labels is None else dataset.labels[part].astype(np.int64),
+    centre, spread = _moments(dataset, ids["train"])
+    targets = _targets(dataset, ids["train"])
+    parts = {
+        part: Split(
+            x=_standardised(dataset, own, centre, spread),
+            targets=targets[own],
+            ids=own,
+            labels=None if dataset.labels is None else dataset.labels[own].astype(np.int64),
         )
-        for part in ids
-    ]
+        for part, own in ids.items()
+    }
     return Task(
         name=dataset.name,
         kind=dataset.kind,
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
+        train=parts["train"],
+        validation=parts["validation"],
+        test=parts["test"],
         classes=dataset.classes,
         content_hash=_content_hash(dataset, ids, centre, spread),
         notes=dataset.notes + _duplicates(dataset, ids),
     )
 
 
-def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> list[Int[np.ndarray, "m"]]:
-    """The examples' numbers in train, validation and test, each part in random order."""
-    n, strata = len(dataset), _strata(dataset)
-    pool = np.arange(n - dataset.official_test)
-    official = np.arange(n - dataset.official_test, n)
-    train, validation, test = _counts(sizes, len(pool), len(official), dataset.name)
+def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray, "m"]]:
+    """The examples' numbers in each part: drawn parts in random order, an official test part in its own."""
+    pool = len(dataset) - dataset.official_test
+    counts = _counts(sizes, pool, dataset.official_test, dataset.name)
+    strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels.astype(np.int64)
     # Raw bits of a bit generator are the one stream that NumPy promises never to change.
-    order = np.argsort(np.random.PCG64(seed).random_raw(len(pool)), kind="stable")
-    if len(official):
-        chosen = _evenly(official, strata[official], test, dataset)
-        parts = _deal(order, strata[pool], {"validation": validation, "train": train}, dataset)
-        return [pool[parts["train"]], pool[parts["validation"]], chosen]
-    parts = _deal(order, strata, {"test": test, "validation": validation, "train": train}, dataset)
-    return [pool[parts[part]] for part in PARTS]
-
-
-def _strata(dataset: Dataset) -> Int[np.ndarray, "n"]:
-    return np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels.astype(np.int64)
-
-
-def _counts(sizes: Sizes, pool: int, official: int, name: str) -> tuple[int, int, int]:
-    """The sizes as counts; see `Sizes` for those that are not given."""
-    given = {
-        part: round(size * (official if part == "test" and official else pool))
-        if isinstance(size, float)
-        else size
-        for part in PARTS
-        if (size := getattr(sizes, part)) is not None
-    }
-    if official:
-        test = given.get("test", official)
-        if test > official:
-            raise UserError(f"test={test}", f"at most the {official} examples of {name}'s official test part")
+    order = np.argsort(np.random.PCG64(seed).random_raw(pool), kind="stable")
+    drawn = {part: counts[part] for part in ("test", "validation", "train")}  # in the order in which they are dealt
+    if not dataset.official_test:
+        ids = _deal(order, strata, drawn, dataset)
     else:
-        test = given.get("test", round(0.2 * pool))
-    left = pool - (0 if official else test)
-    train, validation = given.get("train"), given.get("validation")
-    if train is None and validation is None:
-        validation = round(left / 4)
-    if validation is None:
-        assert train is not None
-        validation = round(train / 3)
-        # What is not asked for gives way to what is.
-        room = pool - train - (test if "test" in given and not official else 0)
-        if "test" not in given and not official and test + validation > room:
-            test = round(room * test / (test + validation))
-            room -= test
-        elif "test" not in given and not official:
-            room -= test
-        validation = min(validation, room)
-    elif train is not None and "test" not in given and not official:
-        test = min(test, pool - train - validation)
-    if train is None:
-        train = pool - validation - (0 if official else test)
-    asked = {"train": train, "validation": validation, "test": test}
-    used = train + validation + (0 if official else test)
-    if used > pool or min(asked.values()) < 1:
+        official = drawn.pop("test")
+        ids = {**_deal(order, strata[:pool], drawn, dataset), "test": pool + _evenly(strata[pool:], official, dataset)}
+    return {part: ids[part] for part in SHARES}
+
+
+def _counts(sizes: Sizes, pool: int, official: int, name: str) -> dict[str, int]:
+    """The sizes as counts; `Sizes` says what those are that were not given."""
+    counts: dict[str, int] = {}
+    for part in SHARES:
+        size = getattr(sizes, part)
+        whole = official if part == "test" and official else pool
+        if size is not None:
+            counts[part] = round(size * whole) if isinstance(size, float) else size
+    if official:
+        counts.setdefault("test", official)
+    fixed = sum(count for part, count in counts.items() if not (part == "test" and official))
+    left, missing = pool - fixed, [part for part in SHARES if part not in counts]
+    for i, part in enumerate(missing):
+        share = round(left * SHARES[part] / sum(SHARES[p] for p in missing[i:]))
+        if part == "validation" and "train" not in missing:
+            share = min(share, round(counts["train"] / 3))
+        counts[part] = share
+        left -= share
+    if left < 0 or min(counts.values()) < 1 or counts["test"] > (official or pool):
+        has = f"{pool} examples" + (f" and {official} official test examples" if official else "")
         raise UserError(
-            f"train={train}, validation={validation}, test={test} of {name}, which has {pool} examples"
-            + (" outside its official test part" if official else ""),
+            f"{', '.join(f'{part}={counts[part]}' for part in SHARES)} of {name}, which has {has}",
             "at least 1 in each part, and together no more than there are",
-            "Ask for smaller parts, or leave one of them out: it then gets what is left.",
+            "Ask for smaller parts, or leave one of them out: it then gets a share of what is left.",
         )
-    return train, validation, test
+    return counts
 
 
 def _deal(
     order: Int[np.ndarray, "n"], strata: Int[np.ndarray, "n"], counts: dict[str, int], dataset: Dataset
 ) -> dict[str, Int[np.ndarray, "m"]]:
-    """Positions for each part: every stratum's examples are dealt in the given order, each part getting its share of each stratum."""
-    available = np.bincount(strata, minlength=_k(dataset))
-    by_stratum = [order[strata[order] == s] for s in range(len(available))]
-    rank = np.argsort(order, kind="stable")
-    dealt, start, parts = {}, np.zeros_like(available), len(counts)
-    for position, (part, count) in enumerate(counts.items()):
-        later = parts - position - 1
-        share = _shares(available - start, count, later, part, dataset)
-        taken = np.concatenate(
-            [examples[a : a + m] for examples, a, m in zip(by_stratum, start, share, strict=True)]
-        )
-        dealt[part] = taken[np.argsort(rank[taken], kind="stable")]
+    """Deals the examples of every stratum in the given order, each part getting its exact share of each stratum."""
+    sizes = _sizes(strata, dataset)
+    by_stratum = [order[strata[order] == s] for s in range(len(sizes))]
+    place = np.argsort(order, kind="stable")
+    dealt, start = {}, np.zeros_like(sizes)
+    for i, (part, count) in enumerate(counts.items()):
+        share = _shares(sizes - start, count, len(counts) - i - 1, part, dataset)
+        taken = np.concatenate([own[a : a + m] for own, a, m in zip(by_stratum, start, share, strict=True)])
+        dealt[part] = taken[np.argsort(place[taken], kind="stable")]
         start = start + share
     return dealt
 
 
-def _evenly(
-    official: Int[np.ndarray, "m"], strata: Int[np.ndarray, "m"], count: int, dataset: Dataset
-) -> Int[np.ndarray, "c"]:
-    """Part of an official test part without any chance: evenly spaced examples of every class, in their order."""
-    if count == len(official):
-        return official
-    share = _shares(np.bincount(strata, minlength=_k(dataset)), count, 0, "test", dataset)
-    chosen = []
-    for s, m in enumerate(share):
-        own = official[strata == s]
-        chosen.append(own[(np.arange(m) * len(own) + len(own) // 2) // max(m, 1)])
+def _evenly(strata: Int[np.ndarray, "n"], count: int, dataset: Dataset) -> Int[np.ndarray, "m"]:
+    """`count` of n official test examples without chance: evenly spaced ones of every class, in their order."""
+    if count == len(strata):
+        return np.arange(count)
+    share = _shares(_sizes(strata, dataset), count, 0, "test", dataset)
+    own = [np.flatnonzero(strata == s) for s in range(len(share))]
+    chosen = [of[(2 * np.arange(m) + 1) * len(of) // (2 * m)] for of, m in zip(own, share, strict=True)]
     return np.sort(np.concatenate(chosen))
 
 
-def _k(dataset: Dataset) -> int:
-    return len(dataset.classes) if dataset.labels is not None else 1
+def _sizes(strata: Int[np.ndarray, "n"], dataset: Dataset) -> Int[np.ndarray, "s"]:
+    return np.bincount(strata, minlength=1 if dataset.labels is None else len(dataset.classes))
 
 
 def _shares(
-    available: Int[np.ndarray, "k"], count: int, later: int, part: str, dataset: Dataset
-) -> Int[np.ndarray, "k"]:
-    """`count` examples shared among strata in proportion to their sizes: floors, then largest remainders (ties to the first).
+    sizes: Int[np.ndarray, "s"], count: int, later: int, part: str, dataset: Dataset
+) -> Int[np.ndarray, "s"]:
+    """`count` examples shared among strata of these sizes: floors, then largest remainders (ties to the first).
 
-    Every stratum gets at least one, and keeps one for each of the `later` parts.
+    Every stratum gives at least one, and keeps one for each of the `later` parts.
     """
-    scarce = np.flatnonzero(available < 1 + later)
+    scarce = np.flatnonzero(sizes < 1 + later)
     if len(scarce):
-        name, has = dataset.classes[scarce[0]], int(available[scarce[0]])
+        rare = ", ".join(f"{dataset.classes[s]!r} ({sizes[s]})" for s in scarce[:5])
         raise UserError(
-            f"too few examples of {len(scarce)} classes of {dataset.name} to stratify: {has} of {name!r} left for {part} and after",
-            "at least one of every class in each part",
-            "Add examples, or merge or drop the rare classes.",
+            f"too few examples to give each of {1 + later} parts some of every class of {dataset.name}: {rare}",
+            "one example of every class in each part",
+            "Add examples, or merge or remove the rare classes.",
         )
-    if count < len(available):
+    lowest, highest = len(sizes), int(sizes.sum()) - later * len(sizes)
+    if not lowest <= count <= highest:
         raise UserError(
-            f"{part}={count} for the {len(available)} classes of {dataset.name}",
-            f"at least {len(available)}, so that every class is in every part",
+            f"{part}={count} of {dataset.name}, which has {len(sizes)} classes",
+            f"from {lowest} to {highest} examples, so that every class is in every part",
         )
-    total = int(available.sum())
-    floors, remainders = available * count // total, available * count % total
-    share = floors.copy()
-    share[np.argsort(-remainders, kind="stable")[: count - int(floors.sum())]] += 1
-    share = np.clip(share, 1, available - later)
-    while (
-        excess := int(share.sum()) - count
-    ) != 0:  # a rare class was raised to 1 or lowered: the others make up for it
-        room = share - 1 if excess > 0 else available - later - share
-        if not room.any():
-            raise UserError(
-                f"{part}={count} of {dataset.name}, whose rarest class has {available.min()} examples left",
-                f"at most {total - later * len(available)}, so that every class is in every part",
-            )
+    share, remainders = np.divmod(sizes * count, sizes.sum())
+    share[np.argsort(-remainders, kind="stable")[: count - share.sum()]] += 1
+    share = np.clip(share, 1, sizes - later)
+    while (excess := int(share.sum()) - count) != 0:  # a rare class was moved to a bound: the roomiest makes up for it
+        room = share - 1 if excess > 0 else sizes - later - share
         share[np.argmax(room)] -= np.sign(excess)
     return share
 
 
 def _moments(
     dataset: Dataset, train: Int[np.ndarray, "m"]
-) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """Mean and standard deviation of the training inputs in float64, per feature (vectors) or per channel (the last axis of images)."""
+) -> tuple[Float[np.ndarray, "c"], Float[np.ndarray, "c"]]:
+    """Mean and standard deviation (infinite where constant) of the training inputs along the last axis, in float64."""
     if not dataset.standardise:
-        return np.zeros(1), np.ones(1)
-    axes = tuple(range(dataset.x.ndim - 1)) if dataset.x.ndim > 2 else (0,)
-    blocks = [train[i : i + 4096] for i in range(0, len(train), 4096)]
-    count = len(train) * int(np.prod(dataset.x.shape[1:])) / dataset.x.shape[-1]
+        return np.zeros(1), np.full(1, dataset.scale)
+    axes = tuple(range(dataset.x.ndim - 1))
+    blocks = [train[i : i + BLOCK] for i in range(0, len(train), BLOCK)]
+    count = dataset.x[train[:1]].size // dataset.x.shape[-1] * len(train)
     mean = sum(dataset.x[b].sum(axis=axes, dtype=np.float64) for b in blocks) / count
     squares = sum((np.subtract(dataset.x[b], mean, dtype=np.float64) ** 2).sum(axis=axes) for b in blocks)
     largest = np.max([np.abs(dataset.x[b].astype(np.float64)).max(axis=axes) for b in blocks], axis=0)
@@ -250,34 +208,42 @@ def _moments(
     return mean, np.where(deviation > CONSTANT * largest, deviation, np.inf)
 
 
-def _deviation(values: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    return np.where(deviation > CONSTANT * np.abs(values).max(axis=0), deviation, 1.0)
-
-
 def _standardised(
-    dataset: Dataset, part: Int[np.ndarray, "m"], centre: np.ndarray, spread: np.ndarray
+    dataset: Dataset, part: Int[np.ndarray, "m"], centre: Float[np.ndarray, "c"], spread: Float[np.ndarray, "c"]
 ) -> Float[np.ndarray, "m ..."]:
-    """(x − mean) / deviation; division by an infinite deviation makes constant features 0. Unstandardised inputs are x / scale."""
-    if not dataset.standardise:
-        return (dataset.x[part] / dataset.scale).astype(np.float32)
+    """(x − centre) / spread; an infinite spread makes a constant feature 0."""
     x = dataset.x[part]
-    kind = np.float32 if x.dtype.kind in "iub" and x.dtype.itemsize <= 2 else np.float64
-    return ((x - centre.astype(kind)) / spread.astype(kind)).astype(np.float32)
+    exact = np.float32 if x.dtype.kind in "iub" and x.dtype.itemsize <= 2 else np.float64
+    out = np.subtract(x, centre, dtype=exact, casting="same_kind")
+    out /= spread.astype(exact)
+    return out.astype(np.float32, copy=False)
 
 
-def _content_hash(dataset: Dataset, ids: list[np.ndarray], centre: np.ndarray, spread: np.ndarray) -> str:
+def _targets(dataset: Dataset, train: Int[np.ndarray, "m"]) -> Float[np.ndarray, "n k"]:
+    if dataset.targets is None:
+        return np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels]
+    fitted = dataset.targets[train].astype(np.float64)
+    mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
+    deviation = np.where(deviation > CONSTANT * np.abs(fitted).max(axis=0), deviation, 1.0)
+    return ((dataset.targets - mean) / deviation).astype(np.float32)
+
+
+def _content_hash(
+    dataset: Dataset, ids: dict[str, np.ndarray], centre: Float[np.ndarray, "c"], spread: Float[np.ndarray, "c"]
+) -> str:
     h = hashlib.sha256(dataset.content_hash.encode())
-    for part in ids:
-        h.update(f"|{len(part)}|".encode() + part.astype("<i8").tobytes())
+    for part, own in ids.items():
+        h.update(f"|{part}|".encode() + own.astype("<i8").tobytes())
+    # Rounded to float32, in which the inputs are kept: the last bits of a float64 sum differ between machines.
     h.update(centre.astype("<f4").tobytes() + spread.astype("<f4").tobytes())
     return h.hexdigest()
 
 
-def _duplicates(dataset: Dataset, ids: list[Shaped[np.ndarray, "m"]]) -> tuple[str, ...]:
-    """A note with the number of test examples whose inputs also occur in train, if there are any."""
-    digests = dataset.row_digests.tolist()
-    train = {digests[i] for i in ids[0]}
-    count = sum(digests[i] in train for i in ids[2])
+def _duplicates(dataset: Dataset, ids: dict[str, np.ndarray]) -> tuple[str, ...]:
+    """A note with the number of test examples whose inputs are also in train, if there are any."""
+    digests = dataset.row_digests
+    train = {digests[i] for i in ids["train"]}
+    count = sum(digests[i] in train for i in ids["test"])
     if not count:
         return ()
-    return (f"{count} of {len(ids[2])} test examples have exactly the inputs of a training example.",)
+    return (f"{count} of {len(ids['test'])} test examples have exactly the inputs of a training example.",)
