@@ -1,1 +1,52 @@
-"""Ticketlab."""
+"""Ticketlab: a laboratory for the lottery-ticket hypotheses of neural networks.
+
+Give it a network and a data set; it finds the tickets in the random network, measures them against training, and says which
+of the claims that people make hold, with the uncertainty. To read the code, read the folders in this order; each file
+imports only from those above it, and opens with the idea that it is about.
+
+    networks    what is drawn: a random network, as two pure functions and a description of its layers
+    tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
+    training    how it is learnt: one compiled program that trains many replicas at once
+    tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
+    laws        what many measurements say: intervals, and the rules from which verdicts follow
+    studies     one claim each: a frozen plan, the cells it falls into, the evidence, the verdict
+    choices     how a task or a network is written in words: `mlp:widths=512x512`
+    plans       how a plan is written in Python, in a file and on the command line
+    engine      where the cells run, and how a run that was killed goes on
+    store       what is kept: the run folder, and what makes a run the same run
+    report      figures and the page, from stored records only
+    cli         parses, calls, prints
+
+Nothing heavy is imported before it is used, so that `ticketlab --help` answers at once.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from ticketlab import engine, laws, networks, report, store, studies, tangent, tasks, training
+    from ticketlab.errors import NumericalFailure, UserError
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submodules=["engine", "laws", "networks", "report", "store", "studies", "tangent", "tasks", "training"],
+    submod_attrs={"errors": ["NumericalFailure", "UserError"]},
+)
+
+__all__ = [  # noqa: RUF022 (in reading order)
+    "networks",
+    "tasks",
+    "training",
+    "tangent",
+    "laws",
+    "studies",
+    "engine",
+    "store",
+    "report",
+    # how things end badly
+    "NumericalFailure",
+    "UserError",
+]
