@@ -36,9 +36,9 @@ __all__ = [
     "family",
     "is_union",
     "meanings",
-    "parse_choice",
     "plain",
     "suggestion",
+    "text_table",
 ]
 
 _FIELD = re.compile(r'\s*([\w.]+)=("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
@@ -102,30 +102,25 @@ def family(annotation: Any) -> Family | None:
     return Family("choice", {_kebab(m.__name__): m for m in members})
 
 
-def parse_choice(text: str, family: Family) -> Any:
-    """The choice that a text describes.
+def text_table(text: str, family: Family) -> dict[str, Any]:
+    """The choice that a text describes, as plain values: its name and the fields that are given.
 
-    Raises UserError for an unknown name or field, or a value of the wrong type.
+    Raises UserError for an unknown name, or fields that are not field=value.
     """
-    from ticketlab.plans import structure_choice
-
     text = text.strip()
     match = _CHOICE.fullmatch(text)
     if match and match[1] in family.members:
-        return structure_choice(
-            {"name": match[1], **_fields(match[2] or "", family.members[match[1]])}, family
-        )
+        return {"name": match[1], **_fields(match[2] or "", family.members[match[1]])}
     path, fields = _split_path(text)
     if family.from_path and _looks_like_path(path):
         choice = family.from_path(path)
-        changes = _fields(fields, type(choice))
-        return structure_choice({**choice_table(choice, family), **changes}, family) if changes else choice
+        return {**choice_table(choice, family), **_fields(fields, type(choice))}
     family.member(text.partition(":")[0].strip())
     raise UserError(f"{family.noun} {text!r}", "a name, or name:field=value,field=value")
 
 
 def choice_text(choice: Any, family: Family) -> str:
-    """A choice in text, with the fields that differ from their defaults; `parse_choice` reads it back."""
+    """A choice in text, with the fields that differ from their defaults; `text_table` reads it back."""
     name = family.name_of(choice)
     fields = ",".join(f"{field}={_quoted(_value_text(value))}" for field, value in _differences(choice))
     return f"{name}:{fields}" if fields else name

@@ -51,7 +51,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ticketlab.choices import Family, family, is_union, meanings, parse_choice, plain, suggestion
+from ticketlab.choices import Family, family, is_union, meanings, plain, suggestion, text_table
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ __all__ = [
     "canonical_json",
     "cell_fields",
     "find_study",
+    "parse_choice",
+    "parse_toml",
     "plan_hash",
     "presets",
     "read_plan",
@@ -110,16 +112,7 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
 
     Raises UserError for a file that cannot be read, is not TOML, or holds anything that is not an option of the claim.
     """
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"the plan {path}, which cannot be read ({error.strerror})", "a TOML file") from None
-    except UnicodeDecodeError:
-        raise UserError(f"the plan {path}, which is not text in UTF-8", "a TOML file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(
-            f"the plan {path}, which is not TOML: {error}", "what `ticketlab plan CLAIM` writes"
-        ) from None
+    table = parse_toml(path)
     claim = table.pop("claim", None)
     if not isinstance(claim, str):
         raise UserError(
@@ -128,6 +121,19 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
             "`ticketlab plan CLAIM` writes such a file, `ticketlab claims` lists the claims.",
         )
     return claim, structure(table, find_study(claim, studies).plan_type, str(path))
+
+
+def parse_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested tables; UserError for a file that cannot be read or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"the plan {path}, which cannot be read ({error.strerror})", "a TOML file") from None
+    except UnicodeDecodeError:
+        raise UserError(f"the plan {path}, which is not text in UTF-8", "a TOML file") from None
+    except tomllib.TOMLDecodeError as error:
+        expected = "what `ticketlab plan CLAIM` writes"
+        raise UserError(f"the plan {path}, which is not TOML: {error}", expected) from None
 
 
 def structure(table: Mapping[str, Any], cls: type, source: str = "the plan") -> Any:
@@ -149,6 +155,14 @@ def structure(table: Mapping[str, Any], cls: type, source: str = "the plan") -> 
         first.expected,
         " ".join([first.do, *(["Also wrong:", *others] if others else [])]).strip(),
     )
+
+
+def parse_choice(text: str, within: Family) -> Any:
+    """The choice that a text describes ("mlp:widths=512x512").
+
+    Raises UserError for an unknown name or field, or a value of the wrong type.
+    """
+    return structure_choice(text_table(text, within), within)
 
 
 def structure_choice(table: Mapping[str, Any], within: Family) -> Any:

@@ -1,1 +1,26 @@
+"""Where the cells of a study run, how long they will take, and how what happens is shown."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "run": ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"],
+        "estimate": ["Estimate"],
+        "threads": ["available_cores", "limit_threads"],
+    },
+)
+
+if TYPE_CHECKING:
+    from ticketlab.engine.estimate import Estimate as Estimate
+    from ticketlab.engine.run import Keeper as Keeper
+    from ticketlab.engine.run import Observer as Observer
+    from ticketlab.engine.run import Silence as Silence
+    from ticketlab.engine.run import WorkingMemory as WorkingMemory
+    from ticketlab.engine.run import run_study as run_study
+    from ticketlab.engine.threads import available_cores as available_cores
+    from ticketlab.engine.threads import limit_threads as limit_threads

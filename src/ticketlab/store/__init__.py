@@ -1,1 +1,24 @@
+"""What is kept of a run: its folder, its finished cells, and what makes a kept cell valid."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "folder": ["RunFolder", "default_place"],
+        "cells": ["CellFolders"],
+        "identity": ["dependencies"],
+        "tables": ["Damaged"],
+    },
+)
+
+if TYPE_CHECKING:
+    from ticketlab.store.cells import CellFolders as CellFolders
+    from ticketlab.store.folder import RunFolder as RunFolder
+    from ticketlab.store.folder import default_place as default_place
+    from ticketlab.store.identity import dependencies as dependencies
+    from ticketlab.store.tables import Damaged as Damaged

@@ -71,6 +71,10 @@ class Study(ABC):
     def run(self, plan: Any, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
         """One cell's tables by name. Deterministic, but for tables marked `measured`."""
 
+    def brief(self, plan: Any, cell: Cell, tables: Mapping[str, Table]) -> str:
+        """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""
+        return ""
+
     @abstractmethod
     def conclude(self, plan: Any, tables: Mapping[str, Table]) -> Evidence:
         """Evidence and verdicts from the tables of all cells, each table concatenated over the cells that have it.

@@ -1,0 +1,131 @@
+"""A study run in this process: its cells in order, none of them twice, and the verdicts as soon as they can be drawn.
+
+A cell that the keeper still has is not run again. Every other cell is run, handed to the keeper, and used as the keeper gives it
+back, so that evidence from a run that was stopped and continued is, bit for bit, the evidence of one that was not. After each
+cell the study draws what verdicts it can from the tables so far. The engine knows neither disk nor screen: the keeper and the
+observer are given.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from ticketlab.engine.estimate import Estimate
+from ticketlab.laws.verdict import Verdict
+from ticketlab.studies.evidence import Evidence, Table, concatenate
+from ticketlab.studies.study import Cell, Study
+
+__all__ = ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"]
+
+Tables = Mapping[str, Table]
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """Keeps the tables of finished cells."""
+
+    def load(self, cell: Cell) -> Tables | None:
+        """The tables of a cell that is finished and still valid; None if it has to be run."""
+
+    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
+        """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Is told what happens, for the screen. Seconds left are None while there is nothing to estimate them from."""
+
+    def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None: ...
+    def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None: ...
+    def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None: ...
+    def verdict(self, verdict: Verdict) -> None: ...
+
+
+class Silence:
+    """Shows nothing."""
+
+    def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None:
+        pass
+
+    def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
+        pass
+
+    def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None:
+        pass
+
+    def verdict(self, verdict: Verdict) -> None:
+        pass
+
+
+class WorkingMemory:
+    """Keeps nothing beyond this run: for use from Python without a run folder."""
+
+    def load(self, cell: Cell) -> Tables | None:
+        return None
+
+    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
+        return tables
+
+
+def run_study(
+    study: Study, plan: Any, keeper: Keeper | None = None, observer: Observer | None = None
+) -> Evidence:
+    """Runs the cells of a plan that are not kept yet, and concludes.
+
+    Arguments:
+        study: what is asked.
+        plan: an instance of `study.plan_type`.
+        keeper: keeps finished cells; by default nothing is kept.
+        observer: is told of progress and verdicts; by default nobody is.
+
+    Returns: the evidence, equal for equal plans on the same kind of device (but for measured tables).
+
+    Raises: UserError and NumericalFailure from the study, KeyboardInterrupt; cells finished before are kept in every case.
+    """
+    keeper = WorkingMemory() if keeper is None else keeper
+    observer = Silence() if observer is None else observer
+    cells = study.cells(plan)
+    done = {cell.name: tables for cell in cells if (tables := keeper.load(cell)) is not None}
+    observer.begins(cells, [c for c in cells if c.name in done])
+    estimate = Estimate([c for c in cells if c.name not in done])
+    shown: dict[str, Verdict] = {}
+
+    for cell in cells:
+        if cell.name in done:
+            continue
+        began = time.monotonic()
+
+        def progress(what: str, fraction: float, cell: Cell = cell, began: float = began) -> None:
+            observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
+
+        progress("", 0.0)
+        tables = study.run(plan, cell, progress)
+        seconds = time.monotonic() - began
+        done[cell.name] = keeper.save(cell, tables, seconds)
+        left = estimate.finish(cell, seconds)
+        observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
+        if len(done) < len(cells):
+            _show(study.conclude(plan, gather(cells, done)), shown, observer)
+
+    evidence = study.conclude(plan, gather(cells, done))
+    _show(evidence, shown, observer)
+    return evidence
+
+
+def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table]:
+    """Each table concatenated over the finished cells that have it, in the order of the plan."""
+    parts: dict[str, list[Table]] = {}
+    for cell in cells:
+        for name, table in done.get(cell.name, {}).items():
+            parts.setdefault(name, []).append(table)
+    return {name: concatenate(name, tables) for name, tables in parts.items()}
+
+
+def _show(evidence: Evidence, shown: dict[str, Verdict], observer: Observer) -> None:
+    """Tells the verdicts that are new or have changed."""
+    for verdict in evidence.verdicts:
+        if shown.get(verdict.question) != verdict:
+            shown[verdict.question] = verdict
+            observer.verdict(verdict)

@@ -1,0 +1,126 @@
+"""Finished cells on disk: one immutable folder each, named by the cell and what it depends on.
+
+A cell's tables are written to a folder beside the final one, with a record of their checksums and of everything the cell
+depends on, and the folder is then moved to its name in one step: it is there whole or not at all, whenever the process dies.
+The name ends in the first twelve digits of the cell's identity, so a result of another plan, code or data set is never found.
+A folder that is found but damaged is removed and its cell run again.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ticketlab
+from ticketlab.store.failures import storing
+from ticketlab.store.identity import cell_record, differences, identity
+from ticketlab.store.records import read_record, strict, write_record
+from ticketlab.store.tables import Damaged, read_table, write_table
+from ticketlab.studies.evidence import Table
+from ticketlab.studies.study import Cell
+
+__all__ = ["CellFolders", "cell_records", "read_tables", "write_tables"]
+
+RECORD = "cell.json"
+_PARTIAL = ".partial-"
+
+
+class CellFolders:
+    """The keeper of one run folder's cells (see `engine.run.Keeper`).
+
+    Arguments:
+        folder: where the cells' folders are; made if needed. Half-written folders of a killed process are removed.
+        depends: what every cell of the plan depends on, from `identity.dependencies`.
+        note: is told in words of cells that were found and not used.
+    """
+
+    def __init__(
+        self, folder: Path, depends: Mapping[str, Any], note: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self._folder, self._depends, self._note = folder, strict(depends), note
+        with storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for partial in folder.glob(f"{_PARTIAL}*"):
+                shutil.rmtree(partial)
+
+    def identity(self, cell: Cell) -> str:
+        """What tells a cell's result from those of other plans, code and data."""
+        return identity(self._depends, cell)
+
+    def place(self, cell: Cell) -> Path:
+        """The folder of a cell of this plan, whether it is there or not."""
+        return self._folder / f"{cell.name}-{self.identity(cell)[:12]}"
+
+    def load(self, cell: Cell) -> dict[str, Table] | None:
+        place = self.place(cell)
+        if not place.exists():
+            self._note_stale(cell)
+            return None
+        try:
+            record = read_record(place / RECORD)
+            if record["identity"] != self.identity(cell):
+                raise Damaged(f"{RECORD} is of another cell")
+            return read_tables(record["tables"], place)
+        except Damaged as damage:
+            self._note(f"{cell.title or cell.name} is run again: its kept result is damaged ({damage}).")
+            with storing(place):
+                shutil.rmtree(place)
+            return None
+
+    def save(self, cell: Cell, tables: Mapping[str, Table], seconds: float) -> dict[str, Table]:
+        place = self.place(cell)
+        partial = self._folder / f"{_PARTIAL}{place.name}"
+        with storing(self._folder):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+        record: dict[str, Any] = {
+            "ticketlab": ticketlab.__version__,
+            "identity": self.identity(cell),
+            "title": cell.title,
+            "seconds": round(seconds, 3),
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "depends": {**self._depends, "cell": cell_record(cell)},
+            "tables": write_tables(tables, partial),
+        }
+        write_record(partial / RECORD, record)
+        with storing(self._folder):
+            os.replace(partial, place)
+        return read_tables(record["tables"], place)
+
+    def _note_stale(self, cell: Cell) -> None:
+        """Says why a result of the same name was not used."""
+        for record in cell_records(self._folder):
+            if record["depends"]["cell"]["name"] == cell.name:
+                changed = differences(record["depends"], strict({**self._depends, "cell": cell_record(cell)}))
+                what = " and ".join(changed) or "identity"
+                self._note(
+                    f"{cell.title or cell.name} is run again: a result is kept, but its {what} differs."
+                )
+                return
+
+
+def cell_records(folder: Path) -> list[dict[str, Any]]:
+    """The records of all whole cells in a folder, of whatever plan, by folder name."""
+    found = []
+    for file in sorted(folder.glob(f"*/{RECORD}")):
+        if file.parent.name.startswith(_PARTIAL):
+            continue
+        try:
+            found.append(read_record(file))
+        except Damaged:
+            continue
+    return found
+
+
+def write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
+    """Writes tables below a folder; returns their record."""
+    return {name: write_table(table, folder) for name, table in tables.items()}
+
+
+def read_tables(record: Mapping[str, Any], folder: Path) -> dict[str, Table]:
+    """The tables of a record. Raises Damaged."""
+    return {name: read_table(name, described, folder) for name, described in record.items()}

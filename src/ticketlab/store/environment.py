@@ -1,0 +1,43 @@
+"""Where a run took place: versions, device and threads; nothing that names a person, a machine or a folder."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import ticketlab
+from ticketlab.store.identity import device, library_versions
+
+__all__ = ["environment"]
+
+
+def environment() -> dict[str, Any]:
+    """The record of this process's surroundings, as JSON values."""
+    return {
+        "ticketlab": ticketlab.__version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "libraries": library_versions(),
+        "device": device(),
+    }
+
+
+def _commit() -> str:
+    """The Git commit of the package's sources, with "+" for changed files; empty for an installed package."""
+    package = Path(ticketlab.__file__).parent
+    try:
+        tracked = _git(package, "ls-files", "--error-unmatch", "__init__.py")
+        changed = _git(package, "status", "--porcelain", ".")
+        return _git(package, "rev-parse", "HEAD") + ("+" if changed else "") if tracked else ""
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

@@ -1,0 +1,228 @@
+"""A run folder: everything a run leaves behind, and all that a report is made from.
+
+plan.toml           what was asked; `ticketlab run plan.toml` asks it again
+environment.json    versions, device and threads
+cells/              one immutable folder a finished cell
+evidence/           the evidence's tables as Parquet files
+evidence.json       their columns, units, meanings and checksums, and the digest
+verdict.json        the verdicts
+report.html         the page, written from the files above
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import re
+import shutil
+import tomllib
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ticketlab.choices import family
+from ticketlab.errors import UserError
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.plans import find_study, parse_toml, plan_hash, toml
+from ticketlab.store.cells import CellFolders, cell_records, read_tables, write_tables
+from ticketlab.store.environment import environment
+from ticketlab.store.failures import storing
+from ticketlab.store.identity import dependencies
+from ticketlab.store.lock import only_process
+from ticketlab.store.records import read_record, strict, write_record, write_text
+from ticketlab.store.tables import Damaged
+from ticketlab.studies.evidence import Evidence
+from ticketlab.studies.study import Study
+
+__all__ = ["RunFolder", "default_place"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run of one plan.
+
+    Arguments:
+        path: where it is.
+        study: what was asked.
+        plan_text: the plan as its file, TOML.
+    """
+
+    path: Path
+    study: Study
+    plan_text: str
+
+    @staticmethod
+    def of(study: Study, plan: Any, path: Path | None = None) -> RunFolder:
+        """The folder for a plan, which need not exist yet; by default its usual place below `runs/`."""
+        return RunFolder(path or default_place(study.claim, plan), study, toml(study.claim, plan))
+
+    @staticmethod
+    def open(path: Path, studies: Mapping[str, str]) -> RunFolder:
+        """The folder of a run that was begun before; UserError for anything else."""
+        file = path / "plan.toml"
+        if not file.is_file():
+            raise UserError(
+                f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` makes one."
+            )
+        claim = str(parse_toml(file).get("claim"))
+        return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8"))
+
+    @property
+    def claim(self) -> str:
+        return self.study.claim
+
+    @property
+    def report_path(self) -> Path:
+        return self.path / "report.html"
+
+    def plan_table(self) -> dict[str, Any]:
+        """The stored plan as nested tables of plain values, without the claim."""
+        table = tomllib.loads(self.plan_text)
+        table.pop("claim", None)
+        return table
+
+    def environment(self) -> dict[str, Any]:
+        """Versions, device and threads of the process that worked here last."""
+        return self._record("environment.json")
+
+    def cells(self) -> list[dict[str, Any]]:
+        """The records of the cells behind the evidence, in the plan's order: title, seconds, finished, what they depend on."""
+        kept = {record["identity"]: record for record in cell_records(self.path / "cells")}
+        return [kept[i] for i in self._record("evidence.json")["cells"] if i in kept]
+
+    def evidence(self) -> Evidence:
+        """The stored evidence, with the bits that were stored.
+
+        Raises UserError when the run is not finished, or a file is damaged.
+        """
+        record = self._record("evidence.json")
+        if record["plan"] != self._plan_seal():
+            raise self._unfinished()
+        try:
+            tables = read_tables(record["tables"], self.path / "evidence")
+        except Damaged as damage:
+            raise self._damaged(damage) from None
+        verdicts = tuple(_verdict(v) for v in self._record("verdict.json")["verdicts"])
+        return Evidence(tables, verdicts)
+
+    @contextlib.contextmanager
+    def work(self, plan: Any, note: Callable[[str], None] = lambda text: None) -> Iterator[CellFolders]:
+        """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
+
+        Raises UserError when the folder holds something else, is in use, or cannot be written.
+        """
+        self._check_free()
+        with storing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        with only_process(self.path):
+            depends = dependencies(self.study, plan)
+            self._start_afresh()
+            write_text(self.path / "plan.toml", self.plan_text)
+            write_record(self.path / "environment.json", environment())
+            yield CellFolders(self.path / "cells", depends, note)
+
+    def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
+        """Stores a finished run's evidence and verdicts; returns them as they are read back."""
+        partial, final = self.path / ".evidence.partial", self.path / "evidence"
+        with storing(self.path):
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir()
+        tables = write_tables(evidence.tables, partial)
+        with storing(self.path):
+            shutil.rmtree(final, ignore_errors=True)
+            partial.rename(final)
+        kept = Evidence(read_tables(tables, final), evidence.verdicts)
+        identities = [keeper.identity(cell) for cell in self.study.cells(plan)]
+        record = {"plan": self._plan_seal(), "digest": kept.digest(), "cells": identities, "tables": tables}
+        write_record(
+            self.path / "verdict.json", {"claim": self.claim, "verdicts": verdict_records(evidence.verdicts)}
+        )
+        write_record(self.path / "evidence.json", record)
+        return kept
+
+    def _plan_seal(self) -> str:
+        return plan_hash(self.claim, self.plan_table())
+
+    def _check_free(self) -> None:
+        """A run folder of the same claim, an empty folder, or none."""
+        path = self.path
+        if path.exists() and not path.is_dir():
+            raise UserError(
+                f"{path}, which is a file", "a folder, or a name that is free", "Give another --out."
+            )
+        begun = (path / "plan.toml").is_file()
+        if path.is_dir() and not begun and any(not p.name.startswith(".") for p in path.iterdir()):
+            raise UserError(
+                f"{path}, which holds other files", "an empty folder or a run folder", "Give another --out."
+            )
+        claim = parse_toml(path / "plan.toml").get("claim") if begun else self.claim
+        if claim != self.claim:
+            raise UserError(f"{path}, a run of {claim}", f"a run of {self.claim}", "Give another --out.")
+
+    def _start_afresh(self) -> None:
+        """Removes conclusions and page of another plan; its cells stay, and are used where they are valid."""
+        file = self.path / "plan.toml"
+        if file.is_file() and file.read_text(encoding="utf-8") == self.plan_text:
+            return
+        with storing(self.path):
+            for name in ("evidence.json", "verdict.json", "report.html"):
+                (self.path / name).unlink(missing_ok=True)
+            shutil.rmtree(self.path / "evidence", ignore_errors=True)
+
+    def _record(self, name: str) -> dict[str, Any]:
+        if name == "evidence.json" and not (self.path / name).exists():
+            raise self._unfinished()
+        try:
+            return read_record(self.path / name)
+        except Damaged as damage:
+            raise self._damaged(damage) from None
+
+    def _unfinished(self) -> UserError:
+        count = len(cell_records(self.path / "cells"))
+        return UserError(
+            f"the run in {self.path}, which is not finished ({count} cells are kept)",
+            "a finished run",
+            f"Finish it: {self.command()}",
+        )
+
+    def _damaged(self, damage: Damaged) -> UserError:
+        return UserError(
+            f"a damaged run in {self.path}: {damage}", "", f"Mend it from the kept cells: {self.command()}"
+        )
+
+    def command(self) -> str:
+        """What to type to run this plan in this folder."""
+        return f"ticketlab run {self.path / 'plan.toml'} --out {self.path}"
+
+
+def default_place(claim: str, plan: Any) -> Path:
+    """`runs/<claim>-<task>-<first digits of the plan's hash>`: equal plans, equal place."""
+    hints = typing.get_type_hints(type(plan))
+    parts = [claim]
+    for f in dataclasses.fields(plan):
+        within = family(hints[f.name])
+        if within and within.noun == "task":
+            task = getattr(plan, f.name)
+            path = getattr(task, "path", None)
+            parts.append(re.sub(r"[^\w.-]+", "-", Path(path).stem if path else within.name_of(task))[:40])
+            break
+    return Path("runs") / "-".join([*parts, plan_hash(claim, plan)[:8]])
+
+
+def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
+    """Verdicts as JSON values."""
+    return [strict(dataclasses.asdict(v)) for v in verdicts]
+
+
+def _verdict(record: Mapping[str, Any]) -> Verdict:
+    effect, interval = record["effect"], record["interval"]
+    return Verdict(
+        **{
+            **record,
+            "outcome": Outcome(record["outcome"]),
+            "effect": None if effect is None else float(effect),
+            "interval": None if interval is None else (float(interval[0]), float(interval[1])),
+        }
+    )

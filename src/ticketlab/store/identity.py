@@ -1,0 +1,131 @@
+"""What makes a kept cell still valid: everything that its numbers depend on, hashed.
+
+A cell depends on the claim, the plan's fields that matter to cells, the cell's own settings, the code that can reach it,
+the content of the data, the numerical libraries, and the device with its threads. Imports run one way, so the code that can
+reach a cell is all that stands before the engine in the reading order, with the study's own module; changes to the store,
+the report or the command line leave kept cells valid. Were any of this left out, an old result could pass for a new one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import inspect
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import ticketlab
+from ticketlab.engine.threads import thread_counts
+from ticketlab.errors import UserError
+from ticketlab.plans import canonical_json, cell_fields
+from ticketlab.studies.study import Cell, Study
+
+__all__ = ["code_digest", "dependencies", "differences", "identity", "library_versions"]
+
+LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "scikit-learn", "optax")
+REACHING = (
+    "errors.py",
+    "networks",
+    "tasks",
+    "training",
+    "tangent",
+    "infinite",
+    "tickets",
+    "functions",
+    "laws",
+    "studies",
+)
+
+
+def dependencies(study: Study, plan: Any) -> dict[str, Any]:
+    """What all cells of a plan depend on, as JSON values: claim, plan, code, data, libraries, device.
+
+    Cost: reads every data set of the plan once, which also finds mistakes in the user's files before anything is run.
+    """
+    return {
+        "claim": study.claim,
+        "plan": cell_fields(plan),
+        "code": code_digest(type(study)),
+        "data": dict(_data_hashes(plan)),
+        "libraries": library_versions(),
+        "device": device(),
+    }
+
+
+def identity(depends: Mapping[str, Any], cell: Cell) -> str:
+    """SHA-256 (hexadecimal) of all that a cell depends on."""
+    return hashlib.sha256(canonical_json({**depends, "cell": cell_record(cell)}).encode()).hexdigest()
+
+
+def cell_record(cell: Cell) -> dict[str, Any]:
+    return {"name": cell.name, "settings": dict(cell.settings)}
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The names of what differs between the dependencies of two cells, most telling first."""
+    return [
+        key
+        for key in ("plan", "cell", "data", "code", "libraries", "device")
+        if one.get(key) != other.get(key)
+    ]
+
+
+@functools.cache
+def code_digest(study: type) -> str:
+    """SHA-256 (hexadecimal) over the sources that can reach a study's cells, whatever their line ends."""
+    package = Path(ticketlab.__file__).parent
+    files = sorted(f for place in REACHING for f in _sources(package / place))
+    try:
+        own = Path(inspect.getfile(study))
+    except (TypeError, OSError):
+        raise UserError(
+            f"the study {study.__name__}, whose source cannot be read",
+            "a study defined in a file",
+            "Kept results are valid only for the code that made them: move the class to a module.",
+        ) from None
+    digest = hashlib.sha256()
+    for file in files if package in own.parents else [*files, own]:
+        name = file.relative_to(package).as_posix() if package in file.parents else file.name
+        digest.update(name.encode() + b"\0" + file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()
+
+
+def library_versions() -> dict[str, str]:
+    """The versions of the libraries on which numbers depend."""
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def device() -> dict[str, Any]:
+    """The kind of device that computes, and the settings that can change its rounding."""
+    import jax
+
+    return {
+        "platform": jax.default_backend(),
+        "kind": jax.devices()[0].device_kind,
+        "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
+        "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "threads": thread_counts(os.environ),
+    }
+
+
+def _sources(place: Path) -> Iterator[Path]:
+    return iter([place]) if place.is_file() else place.rglob("*.py")
+
+
+def _data_hashes(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
+    """(the option's name, the content hash) of every data set that a plan names."""
+    from ticketlab.tasks.sources import TaskSource
+
+    if isinstance(value, TaskSource):
+        yield where, value.load().content_hash
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from _data_hashes(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _data_hashes(item, f"{where}[{i}]")

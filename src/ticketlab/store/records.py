@@ -1,0 +1,61 @@
+"""Small JSON files that know whether they are whole: written beside their final name and moved there, with their own checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ticketlab.plans import canonical_json
+from ticketlab.store.failures import storing
+from ticketlab.store.tables import Damaged
+
+__all__ = ["read_record", "strict", "write_record", "write_text"]
+
+
+def write_record(file: Path, record: dict[str, Any]) -> None:
+    """Writes a record with its checksum, whole or not at all."""
+    record = strict(record)
+    sealed = {**record, "sha256": _seal(record)}
+    write_text(file, json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_record(file: Path) -> dict[str, Any]:
+    """The record without its checksum. Raises Damaged when it is missing, truncated or altered."""
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        seal = record.pop("sha256")
+    except OSError as error:
+        raise Damaged(f"{file.name} cannot be read ({error.strerror})") from None
+    except (ValueError, KeyError, AttributeError, TypeError):
+        raise Damaged(f"{file.name} is not a whole record") from None
+    if seal != _seal(record):
+        raise Damaged(f"{file.name} is not the record that was written")
+    return record
+
+
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file, whole or not at all."""
+    partial = file.with_name(f".{file.name}.partial")
+    with storing(file.parent):
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(partial, file)
+
+
+def strict(value: Any) -> Any:
+    """The same value for JSON, which has no infinities and no NaN: these become words that `float` reads."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: strict(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(inner) for inner in value]
+    return value
+
+
+def _seal(record: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical_json(record).encode()).hexdigest()

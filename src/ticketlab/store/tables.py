@@ -1,0 +1,143 @@
+"""A table as a Parquet file: the values in the file, what they mean beside it.
+
+Parquet keeps types and bits; units and meanings are kept in the record of the cell or the evidence, next to a checksum.
+DuckDB writes and reads the files in memory and in order. A NaN is a missing value there, so it comes back as the one quiet
+NaN whatever its bits were; tables are therefore used as they are read back, never as they went in.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ticketlab.store.failures import storing
+from ticketlab.studies.evidence import Column, Table
+
+__all__ = ["Damaged", "checksum", "read_table", "write_table"]
+
+_SQL = {"f": "DOUBLE", "i": "BIGINT", "b": "BOOLEAN", "U": "VARCHAR"}
+_NUMPY = {"DOUBLE": np.float64, "BIGINT": np.int64, "BOOLEAN": np.bool_, "VARCHAR": np.str_}
+
+
+class Damaged(Exception):
+    """A stored file is missing, truncated or altered; the message says which."""
+
+
+def write_table(table: Table, folder: Path) -> dict[str, Any]:
+    """Writes `<name>.parquet` and returns what is to be recorded about it: columns with types, units and meanings, checksum.
+
+    Raises TypeError for columns that are not float64, int64, bool or str; UserError when the disk refuses.
+    """
+    for c in table.columns:
+        if c.values.dtype.kind not in _SQL or (c.values.dtype.kind in "fi" and c.values.dtype.itemsize != 8):
+            raise TypeError(
+                f"column {c.name!r} of {table.name!r} is {c.values.dtype}, not float64, int64, bool or str"
+            )
+    columns = [
+        {"name": c.name, "type": _SQL[c.values.dtype.kind], "unit": c.unit, "meaning": c.meaning}
+        for c in table.columns
+    ]
+    record: dict[str, Any] = {"measured": table.measured, "rows": len(table), "columns": columns}
+    if columns:
+        file = folder / f"{table.name}.parquet"
+        _write(table, [c["type"] for c in columns], file)
+        record |= {"file": file.name, "sha256": checksum(file)}
+    return record
+
+
+def read_table(name: str, record: Mapping[str, Any], folder: Path) -> Table:
+    """The table of a record, with the bits that were written.
+
+    Raises Damaged when the file is not the one that was recorded.
+    """
+    described = record["columns"]
+    if not described:
+        return Table(name, (), record["measured"])
+    file = folder / record["file"]
+    try:
+        if checksum(file) != record["sha256"]:
+            raise Damaged(f"{file.name} is not the file that was written")
+    except OSError as error:
+        raise Damaged(f"{file.name} cannot be read ({error.strerror})") from None
+    found = _read(file, len(described))
+    columns = tuple(
+        Column(c["name"], _values(raw, c["type"]), c["unit"], c["meaning"])
+        for c, raw in zip(described, found, strict=True)
+    )
+    return Table(name, columns, record["measured"])
+
+
+def checksum(file: Path) -> str:
+    """SHA-256 (hexadecimal) of a file."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _values(raw: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "DOUBLE" and isinstance(raw, np.ma.MaskedArray):
+        return raw.filled(np.nan)
+    return np.asarray(raw, dtype=_NUMPY[kind])
+
+
+def _connection() -> Any:
+    import duckdb
+
+    # Extensions would be downloaded at run time; one thread, since the files are small and the order is kept.
+    settings: Any = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": "1",
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _write(table: Table, types: list[str], file: Path) -> None:
+    # Numbered names within, since DuckDB's column names ignore case.
+    numbered = {f"c{i}": c.values for i, c in enumerate(table.columns)}
+    selected = ", ".join(
+        f"CAST(c{i} AS {kind}) AS {_quoted(c.name)}"
+        for i, (c, kind) in enumerate(zip(table.columns, types, strict=True))
+    )
+    with storing(file.parent), _connection() as connection:
+        connection.register("given", numbered)
+        _execute(connection, f"COPY (SELECT {selected} FROM given) TO {_literal(file)} (FORMAT parquet)")
+
+
+def _read(file: Path, count: int) -> list[np.ndarray]:
+    import duckdb
+
+    names = [f"c{i}" for i in range(count)]
+    with _connection() as connection:
+        try:
+            query = f"SELECT * FROM read_parquet({_literal(file)}) AS given({', '.join(names)})"
+            found = connection.execute(query).fetchnumpy()
+        except duckdb.Error as error:
+            raise Damaged(f"{file.name} cannot be read ({error})") from None
+    return [found[name] for name in names]
+
+
+def _execute(connection: Any, command: str) -> None:
+    import duckdb
+
+    try:
+        connection.execute(command)
+    except duckdb.IOException as error:
+        # DuckDB says the system's reason in words only.
+        reasons = [n for n in errno.errorcode if os.strerror(n).lower() in str(error).lower()]
+        raise OSError(
+            reasons[0] if reasons else None, os.strerror(reasons[0]) if reasons else str(error)
+        ) from error
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _literal(file: Path) -> str:
+    return "'" + str(file).replace("'", "''") + "'"

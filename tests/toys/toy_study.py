@@ -1,0 +1,155 @@
+"""A study that takes no time: is the mean of random numbers zero? With an environment variable it can be made to go wrong midway.
+
+TOY_TROUBLE is "<kind>:<cell>", where kind is numerical, user, interrupt, or sleep (which says so in a file named by TOY_ASLEEP).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.study import Cell, Progress, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """Arguments:
+    scale: the standard deviation.
+    """
+
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """Arguments:
+    low, high: the ends.
+    """
+
+    low: float = -1.0
+    high: float = 1.0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Arguments:
+    draws: numbers a seed.
+    """
+
+    draws: int = 20
+
+
+@dataclass(frozen=True)
+class ToyPlan:
+    """Whether random numbers have mean zero.
+
+    Arguments:
+        task: the data, which are not used.
+        network: not used either.
+        law: what the numbers are drawn from.
+        signs: which signs are tried.
+        seeds: how many times.
+        margin: the mean that still counts as zero.
+        offset: added to every number; none for nothing.
+        budget: how much.
+    """
+
+    task: TaskSource = Digits()
+    network: Architecture = MLP()
+    law: Gaussian | Uniform = Gaussian()
+    signs: tuple[Literal["plus", "minus"], ...] = ("plus", "minus")
+    seeds: int = field(default=3, metadata={"cells": False})
+    margin: float = field(default=0.5, metadata={"cells": False})
+    offset: float | None = None
+    budget: Budget = Budget()
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds = {self.seeds}", "at least 1")
+
+    @classmethod
+    def presets(cls) -> dict[str, ToyPlan]:
+        return {"quick": cls(seeds=1, signs=("plus",))}
+
+
+class Toy(Study):
+    claim = "toy"
+    statement = "Random numbers have mean zero."
+    question = "Is the mean of random numbers zero?"
+    method = ("Numbers are drawn and averaged.",)
+    sources = ()
+    plan_type = ToyPlan
+
+    def cells(self, plan: ToyPlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(f"{sign}-seed{seed}", {"sign": sign, "seed": seed}, 1.0, f"{sign}, seed {seed}")
+            for sign in plan.signs
+            for seed in range(plan.seeds)
+        )
+
+    def run(self, plan: ToyPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+        began = time.perf_counter()
+        progress("drawing", 0.5)
+        trouble(cell)
+        random = np.random.default_rng(cell.settings["seed"])
+        law = plan.law
+        n = plan.budget.draws
+        values = random.normal(0, law.scale, n) if isinstance(law, Gaussian) else random.uniform(law.low, law.high, n)
+        values = values * (1 if cell.settings["sign"] == "plus" else -1) + (plan.offset or 0.0)
+        rows = [{**cell.settings, "index": i, "value": v, "positive": bool(v > 0)} for i, v in enumerate(values)]
+        rows[0]["value"] = -np.nan
+        times = [{**cell.settings, "seconds": time.perf_counter() - began}]
+        return {
+            "draws": Table.from_rows("draws", rows, units={"value": "V"}, meanings={"value": "the number drawn"}),
+            "times": Table.from_rows("times", times, units={"seconds": "s"}, measured=True),
+        }
+
+    def brief(self, plan: ToyPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        return f"mean {np.nanmean(tables['draws']['value']):.2f}"
+
+    def conclude(self, plan: ToyPlan, tables: Mapping[str, Table]) -> Evidence:
+        verdicts = []
+        for sign in plan.signs if "draws" in tables else ():
+            part = tables["draws"].where(sign=sign)
+            if len(set(part["seed"])) < plan.seeds:
+                continue
+            mean = float(np.nanmean(part["value"]))
+            outcome = Outcome.HOLDS if abs(mean) < plan.margin else Outcome.FAILS
+            verdicts.append(
+                Verdict(sign, outcome, "mean within margin", mean, (mean - 1, mean + 1), "V", f"The mean is {mean:.2f}.")
+            )
+        if len(verdicts) == len(plan.signs):
+            outcomes = {v.outcome for v in verdicts}
+            whole = Outcome.HOLDS if outcomes == {Outcome.HOLDS} else Outcome.FAILS
+            verdicts.insert(0, Verdict("", whole, "all hold", None, None, "V", "Random numbers were averaged."))
+        return Evidence(dict(tables), tuple(verdicts))
+
+
+def trouble(cell: Cell) -> None:
+    kind, _, name = os.environ.get("TOY_TROUBLE", "").partition(":")
+    if name != cell.name:
+        return
+    match kind:
+        case "numerical":
+            raise NumericalFailure("the residual is 1e-3, not 1e-8: take a larger ridge")
+        case "user":
+            raise UserError("a toy mistake", "none")
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "sleep":
+            Path(os.environ["TOY_ASLEEP"]).touch()
+            time.sleep(60)
+
+
+STUDIES: dict[str, Any] = {"toy": "toy_study:Toy"}
