@@ -1,4 +1,8 @@
-"""What is learnt: data sets, their splits into tasks, and the losses."""
+"""What is learnt: where data comes from, its split into a task, and the losses.
+
+Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `catalogue` (the choices by name), `boolean`
+and `mnist1d` (data that is made), `formats` (the user's files).
+"""
 
 from __future__ import annotations
 
@@ -6,25 +10,88 @@ from typing import TYPE_CHECKING
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(
+if TYPE_CHECKING:
+    from ticketlab.tasks.catalogue import TASKS, Available, available, check, from_path
+    from ticketlab.tasks.dataset import Dataset
+    from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+    from ticketlab.tasks.sources import (
+        Boolean,
+        Bundled,
+        Cifar10,
+        Csv,
+        Digits,
+        Fashion,
+        Hub,
+        Idx,
+        ImageFolder,
+        Mnist,
+        Mnist1d,
+        Npz,
+        Parquet,
+        TaskSource,
+    )
+    from ticketlab.tasks.splitting import Sizes, split
+    from ticketlab.tasks.task import Split, Task
+
+__getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "task": ["Split", "Task"],
+        "losses": ["SOFTMAX_CROSS_ENTROPY", "SQUARE", "ConvexLoss"],
         "dataset": ["Dataset"],
         "splitting": ["Sizes", "split"],
-        "losses": ["SOFTMAX_CROSS_ENTROPY", "SQUARE", "ConvexLoss"],
-        "sources": ["Digits", "TaskSource"],
+        "sources": [
+            "Boolean",
+            "Bundled",
+            "Cifar10",
+            "Csv",
+            "Digits",
+            "Fashion",
+            "Hub",
+            "Idx",
+            "ImageFolder",
+            "Mnist",
+            "Mnist1d",
+            "Npz",
+            "Parquet",
+            "TaskSource",
+        ],
+        "catalogue": ["TASKS", "Available", "available", "check", "from_path"],
     },
 )
 
-if TYPE_CHECKING:
-    from ticketlab.tasks.dataset import Dataset as Dataset
-    from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY as SOFTMAX_CROSS_ENTROPY
-    from ticketlab.tasks.losses import SQUARE as SQUARE
-    from ticketlab.tasks.losses import ConvexLoss as ConvexLoss
-    from ticketlab.tasks.sources import Digits as Digits
-    from ticketlab.tasks.sources import TaskSource as TaskSource
-    from ticketlab.tasks.splitting import Sizes as Sizes
-    from ticketlab.tasks.splitting import split as split
-    from ticketlab.tasks.task import Split as Split
-    from ticketlab.tasks.task import Task as Task
+__all__ = [  # noqa: RUF022 (by topic)
+    # what a network learns
+    "Task",
+    "Split",
+    "ConvexLoss",
+    "SQUARE",
+    "SOFTMAX_CROSS_ENTROPY",
+    # from data to a task
+    "Dataset",
+    "Sizes",
+    "split",
+    # data that is carried or made
+    "Digits",
+    "Bundled",
+    "Boolean",
+    "Mnist1d",
+    # data by name
+    "Mnist",
+    "Fashion",
+    "Cifar10",
+    "Hub",
+    # the user's files
+    "Idx",
+    "Npz",
+    "Csv",
+    "Parquet",
+    "ImageFolder",
+    # the choices
+    "TaskSource",
+    "TASKS",
+    "Available",
+    "available",
+    "check",
+    "from_path",
+]

@@ -56,7 +56,9 @@ class Dataset:
 
     def __post_init__(self) -> None:
         if (self.labels is None) == (self.targets is None):
-            raise UserError(f"{self.name} with neither or both of labels and targets", "exactly one of the two")
+            raise UserError(
+                f"{self.name} with neither or both of labels and targets", "exactly one of the two"
+            )
         what = "rows of targets" if self.labels is None else "labels"
         if len(self.x) != len(self.answers):
             raise UserError(
@@ -122,7 +124,9 @@ class Dataset:
         ]
         if self.labels is None:
             spread = zip(self.classes, self.answers.mean(axis=0), self.answers.std(axis=0), strict=True)
-            rows.append(("targets' mean ± sd", ", ".join(f"{name}: {m:.4g} ± {s:.4g}" for name, m, s in spread)))
+            rows.append(
+                ("targets' mean ± sd", ", ".join(f"{name}: {m:.4g} ± {s:.4g}" for name, m, s in spread))
+            )
         else:
             counts = np.bincount(self.labels, minlength=len(self.classes))
             shown = [f"{name}: {count}" for name, count in zip(self.classes, counts, strict=True)]
@@ -132,7 +136,9 @@ class Dataset:
         return (*rows, *(("note", note) for note in self.notes))
 
 
-def check_finite(values: Shaped[np.ndarray, "..."], what: str, name: str, columns: Sequence[str] = ()) -> None:
+def check_finite(
+    values: Shaped[np.ndarray, "..."], what: str, name: str, columns: Sequence[str] = ()
+) -> None:
     """Raises a UserError with the count and the first position unless all are finite numbers that float32 can hold.
 
     Arguments:
@@ -174,7 +180,8 @@ def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> No
 def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> None:
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
-            f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}", "one integer an example"
+            f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}",
+            "one integer an example",
         )
     k = len(classes)
     outside = (labels < 0) | (labels >= k)

@@ -24,7 +24,7 @@ __all__ = ["Sizes", "split"]
 
 SHARES = {"train": 3, "validation": 1, "test": 1}
 CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding in float64, not variation
-BLOCK = 4096  # examples converted to float64 at a time
+BLOCK = 1024  # examples converted to float64 at a time
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,11 @@ class Sizes:
     def __post_init__(self) -> None:
         for part in SHARES:
             size = getattr(self, part)
-            if size is None or (isinstance(size, int) and size >= 1) or (isinstance(size, float) and 0 < size < 1):
+            if (
+                size is None
+                or (isinstance(size, int) and size >= 1)
+                or (isinstance(size, float) and 0 < size < 1)
+            ):
                 continue
             raise UserError(f"{part}={size}", "a count of at least 1, or a fraction between 0 and 1")
 
@@ -95,12 +99,17 @@ def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray
     strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels.astype(np.int64)
     # Raw bits of a bit generator are the one stream that NumPy promises never to change.
     order = np.argsort(np.random.PCG64(seed).random_raw(pool), kind="stable")
-    drawn = {part: counts[part] for part in ("test", "validation", "train")}  # in the order in which they are dealt
+    drawn = {
+        part: counts[part] for part in ("test", "validation", "train")
+    }  # in the order in which they are dealt
     if not dataset.official_test:
         ids = _deal(order, strata, drawn, dataset)
     else:
         official = drawn.pop("test")
-        ids = {**_deal(order, strata[:pool], drawn, dataset), "test": pool + _evenly(strata[pool:], official, dataset)}
+        ids = {
+            **_deal(order, strata[:pool], drawn, dataset),
+            "test": pool + _evenly(strata[pool:], official, dataset),
+        }
     return {part: ids[part] for part in SHARES}
 
 
@@ -186,7 +195,9 @@ def _shares(
     share, remainders = np.divmod(sizes * count, sizes.sum())
     share[np.argsort(-remainders, kind="stable")[: count - share.sum()]] += 1
     share = np.clip(share, 1, sizes - later)
-    while (excess := int(share.sum()) - count) != 0:  # a rare class was moved to a bound: the roomiest makes up for it
+    while (
+        excess := int(share.sum()) - count
+    ) != 0:  # a rare class was moved to a bound: the roomiest makes up for it
         room = share - 1 if excess > 0 else sizes - later - share
         share[np.argmax(room)] -= np.sign(excess)
     return share
@@ -198,25 +209,40 @@ def _moments(
     """Mean and standard deviation (infinite where constant) of the training inputs along the last axis, in float64."""
     if not dataset.standardise:
         return np.zeros(1), np.full(1, dataset.scale)
-    axes = tuple(range(dataset.x.ndim - 1))
+    channels = dataset.x.shape[-1] if dataset.x.ndim > 2 else dataset.x[0].size
+    flat = dataset.x.reshape(len(dataset), -1)  # long rows: NumPy is slow along an axis of three channels
+    positions = flat.shape[1] // channels
     blocks = [train[i : i + BLOCK] for i in range(0, len(train), BLOCK)]
-    count = dataset.x[train[:1]].size // dataset.x.shape[-1] * len(train)
-    mean = sum(dataset.x[b].sum(axis=axes, dtype=np.float64) for b in blocks) / count
-    squares = sum((np.subtract(dataset.x[b], mean, dtype=np.float64) ** 2).sum(axis=axes) for b in blocks)
-    largest = np.max([np.abs(dataset.x[b].astype(np.float64)).max(axis=axes) for b in blocks], axis=0)
-    deviation = np.sqrt(squares / count)
+
+    def by_channel(sums: np.ndarray) -> Float[np.ndarray, "c"]:
+        return sums.reshape(positions, channels).sum(axis=0) / (len(train) * positions)
+
+    mean = by_channel(sum(flat[b].sum(axis=0, dtype=np.float64) for b in blocks))
+    tiled = np.tile(mean, positions)
+    variance = by_channel(
+        sum((np.subtract(flat[b], tiled, dtype=np.float64) ** 2).sum(axis=0) for b in blocks)
+    )
+    extremes = np.concatenate([(flat[b].min(axis=0), flat[b].max(axis=0)) for b in blocks]).astype(np.float64)
+    largest = np.abs(extremes).reshape(-1, channels).max(axis=0)
+    deviation = np.sqrt(variance)
     return mean, np.where(deviation > CONSTANT * largest, deviation, np.inf)
 
 
 def _standardised(
-    dataset: Dataset, part: Int[np.ndarray, "m"], centre: Float[np.ndarray, "c"], spread: Float[np.ndarray, "c"]
+    dataset: Dataset,
+    part: Int[np.ndarray, "m"],
+    centre: Float[np.ndarray, "c"],
+    spread: Float[np.ndarray, "c"],
 ) -> Float[np.ndarray, "m ..."]:
     """(x − centre) / spread; an infinite spread makes a constant feature 0."""
     x = dataset.x[part]
+    flat = x.reshape(len(x), -1)
+    repeats = flat.shape[1] // len(centre)
+    # Pixels are exact in float32; other numbers are not, before their mean is taken away.
     exact = np.float32 if x.dtype.kind in "iub" and x.dtype.itemsize <= 2 else np.float64
-    out = np.subtract(x, centre, dtype=exact, casting="same_kind")
-    out /= spread.astype(exact)
-    return out.astype(np.float32, copy=False)
+    out = np.subtract(flat, np.tile(centre, repeats), dtype=exact, casting="same_kind")
+    out /= np.tile(spread, repeats).astype(exact)
+    return out.astype(np.float32, copy=False).reshape(x.shape)
 
 
 def _targets(dataset: Dataset, train: Int[np.ndarray, "m"]) -> Float[np.ndarray, "n k"]:
@@ -229,7 +255,10 @@ def _targets(dataset: Dataset, train: Int[np.ndarray, "m"]) -> Float[np.ndarray,
 
 
 def _content_hash(
-    dataset: Dataset, ids: dict[str, np.ndarray], centre: Float[np.ndarray, "c"], spread: Float[np.ndarray, "c"]
+    dataset: Dataset,
+    ids: dict[str, np.ndarray],
+    centre: Float[np.ndarray, "c"],
+    spread: Float[np.ndarray, "c"],
 ) -> str:
     h = hashlib.sha256(dataset.content_hash.encode())
     for part, own in ids.items():
