@@ -1,0 +1,155 @@
+"""What data there is: the choices by name, which of them are here, and what an unknown path holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from ticketlab.errors import UserError
+from ticketlab.tasks.sources import (
+    Boolean,
+    Bundled,
+    Cifar10,
+    Csv,
+    Digits,
+    Fashion,
+    Hub,
+    Idx,
+    ImageFolder,
+    Mnist,
+    Mnist1d,
+    NamedFolder,
+    Npz,
+    OwnFile,
+    Parquet,
+    TaskSource,
+)
+
+__all__ = ["TASKS", "Available", "available", "check", "from_path"]
+
+TASKS: dict[str, type[TaskSource]] = {
+    "digits": Digits,
+    "boolean": Boolean,
+    "mnist1d": Mnist1d,
+    "bundled": Bundled,
+    "mnist": Mnist,
+    "fashion": Fashion,
+    "cifar10": Cifar10,
+    "idx": Idx,
+    "npz": Npz,
+    "csv": Csv,
+    "parquet": Parquet,
+    "images": ImageFolder,
+    "hub": Hub,
+}
+"""Every choice of data by the name that a plan and the command line use."""
+
+
+@dataclass(frozen=True)
+class Available:
+    """One row of the list of data.
+
+    Arguments:
+        name: in `TASKS`.
+        what: it is, one phrase.
+        size: how many examples (train + official test).
+        present: whether it can be loaded now; None when that depends on what is given.
+        how: what to do to get or name it; empty when it is simply there.
+    """
+
+    name: str
+    what: str
+    size: str
+    present: bool | None
+    how: str
+
+
+def available() -> tuple[Available, ...]:
+    """Every choice, with whether it is here and how to get it."""
+    rows = []
+    for name, source in TASKS.items():
+        present, how = _present(source), source.how
+        if present is False and issubclass(source, NamedFolder):
+            how = f"put {how} into $TICKETLAB_DATA/{name}, or pass {name}:folder=FOLDER"
+        rows.append(Available(name, source.what, source.size, present, "" if present else how))
+    return tuple(rows)
+
+
+def _present(source: type[TaskSource]) -> bool | None:
+    if source.package and find_spec(source.package) is None:
+        return False
+    if issubclass(source, (OwnFile, Hub)):
+        return None
+    if issubclass(source, NamedFolder):
+        try:
+            source().path()
+        except UserError:
+            return False
+    return True
+
+
+def from_path(path: str | Path) -> TaskSource:
+    """The source that reads a file or folder, by its content where that tells, else by its suffix.
+
+    Raises: UserError when there is nothing there, or nothing that can be read.
+    """
+    from ticketlab.tasks.formats.files import file_bytes
+
+    where = Path(path).expanduser()
+    if where.is_dir():
+        return _folder(where)
+    start = file_bytes(where, "a data file, or a folder of them")[:8]
+    if start.startswith(b"PK"):
+        return Npz(path=str(path))
+    if start.startswith(b"PAR1"):
+        return Parquet(path=str(path))
+    if start[:2] == b"\0\0" or ("idx" in where.name and "ubyte" in where.name):
+        return Idx(path=str(where.parent))
+    if where.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".data")):
+        return Csv(path=str(path))
+    hint = {
+        b"\x80": "Pickles are never read, since reading one can run any code: save arrays with numpy.savez.",
+        b"\x93NUMPY": "One array has no answers: save inputs and answers together with numpy.savez(x=…, y=…).",
+    }
+    raise UserError(
+        f"a file of unknown format, {where} (it starts with {start.hex(' ')})",
+        "NPZ, Parquet, CSV, or a folder of IDX files, Parquet files or images",
+        next(
+            (text for magic, text in hint.items() if start.startswith(magic)), "Convert it to one of these."
+        ),
+    )
+
+
+def _folder(where: Path) -> TaskSource:
+    from ticketlab.tasks.formats.files import files_in
+
+    inside = files_in(where, "a folder of data")
+    if any("idx" in p.name and "ubyte" in p.name for p in inside):
+        return Idx(path=str(where))
+    if any(p.suffix == ".parquet" for p in inside) or any((where / "data").glob("*.parquet")):
+        return Parquet(path=str(where))
+    if any(p.name in ("data_batch_1.bin", "data_batch_1") for p in inside):
+        return Cifar10(folder=str(where))
+    if any(p.is_dir() for p in inside):
+        return ImageFolder(path=str(where))
+    raise UserError(
+        f"nothing to read in the folder {where} ({len(inside)} files)",
+        "IDX files, Parquet files, or a sub-folder of images a class",
+        "Give the path of one file.",
+    )
+
+
+def check(path: str | Path) -> tuple[tuple[str, str], ...]:
+    """Reads a file or folder as a study would, and splits it as by default: rows of a name and a value to print.
+
+    Raises: UserError that says what is wrong with it.
+    """
+    from ticketlab.tasks.splitting import split
+
+    source = from_path(path)
+    dataset = source.load()
+    task = split(dataset, seed=0)
+    parts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
+    notes = tuple(("note", note) for note in task.notes[len(dataset.notes) :])
+    return (("read as", type(source).__name__), *dataset.summary(), ("default split", parts), *notes)

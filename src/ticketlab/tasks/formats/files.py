@@ -1,0 +1,57 @@
+"""What can be wrong with any file before its format matters: not there, not allowed, empty, or damaged in compression."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ticketlab.errors import UserError
+
+__all__ = ["file_bytes", "files_in", "reading"]
+
+GZIP = b"\x1f\x8b"
+
+
+@contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Turns the operating system's refusals inside the block into a UserError that names `path` and says `what` was wanted."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UserError(f"no file or folder {path}", what, "Check the path.") from error
+    except PermissionError as error:
+        raise UserError(
+            f"no permission to read {path}", what, "Change its permissions, or read a copy of it."
+        ) from error
+    except IsADirectoryError as error:
+        raise UserError(f"a folder, {path}", what, "Give the path of a file.") from error
+    except NotADirectoryError as error:
+        raise UserError(f"a file, {path}", what, "Give the path of the folder.") from error
+
+
+def file_bytes(path: Path, what: str) -> bytes:
+    """A file's content, with gzip undone.
+
+    Raises: UserError when it is missing, unreadable, empty, or a damaged gzip file.
+    """
+    with reading(path, what):
+        content = path.read_bytes()
+    if content.startswith(GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise UserError(
+                f"a damaged gzip file, {path} ({error})", what, "Copy or download it again."
+            ) from error
+    if not content:
+        raise UserError(f"an empty file, {path}", what, "Copy or download it again.")
+    return content
+
+
+def files_in(folder: Path, what: str) -> list[Path]:
+    """The files and folders in a folder by name, hidden ones left out."""
+    with reading(folder, what):
+        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__")))

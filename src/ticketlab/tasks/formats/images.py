@@ -1,0 +1,168 @@
+"""Encoded images (PNG, JPEG, …) into one array of pixels, and folders with a sub-folder of images a class.
+
+All images must have the same size; grey ones stay grey unless there are coloured ones among them. Transparency is
+dropped. A folder that has `train` and `test` sub-folders of classes gives the data set an official test part.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from ticketlab.errors import UserError
+from ticketlab.tasks.dataset import Dataset
+from ticketlab.tasks.formats.answers import Answers
+from ticketlab.tasks.formats.files import files_in, reading
+
+__all__ = ["SUFFIXES", "decode", "encoded_dataset", "image_folder"]
+
+SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+GREY = ("1", "L", "LA")
+COLOURED = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")
+# What Pillow's readers are known to raise on damaged files.
+DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, Image.DecompressionBombError)
+JPEG = b"\xff\xd8\xff"
+
+
+def decode(
+    encoded: Sequence[bytes], origin: Callable[[int], str], side: int | None = None
+) -> UInt8[np.ndarray, "n h w c"]:
+    """Pixels 0 … 255 of encoded images, with one channel if all are grey and three otherwise.
+
+    Arguments:
+        encoded: the files' contents.
+        origin: what to call image i in a message.
+        side: resize every image to side × side pixels (bilinear); None leaves them as they are.
+
+    Raises: UserError for an image that cannot be read, or that has another size than the first.
+    Cost: 0.1 to 0.2 ms for 32 × 32 pixels in JPEG.
+    """
+    pixels: list[bytes] = []
+    grey: list[bool] = []
+    size: tuple[int, int] | None = None
+    for i, content in enumerate(encoded):
+        mode, own, values = _pixels(content, origin(i), side)
+        size = size or own
+        if own != size:
+            raise UserError(
+                f"{origin(i)} of {own[0]}×{own[1]} pixels, after images of {size[0]}×{size[1]}",
+                "images of one size",
+                "Resize them, or pass side=… to have them resized.",
+            )
+        pixels.append(values)
+        grey.append(mode == "L")
+    if size is None:
+        raise UserError("no images", "at least one")
+    if not all(grey) and any(grey):
+        pixels = [
+            np.repeat(np.frombuffer(v, np.uint8), 3).tobytes() if g else v
+            for v, g in zip(pixels, grey, strict=True)
+        ]
+    channels = 1 if all(grey) else 3
+    return np.frombuffer(b"".join(pixels), np.uint8).reshape(len(pixels), size[1], size[0], channels)
+
+
+def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[int, int], bytes]:
+    """One image's mode (L or RGB), size and pixels."""
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.mode not in GREY + COLOURED:
+                raise UserError(f"pixels of mode {image.mode!r} in {origin}", "8-bit grey or coloured images")
+            mode = "L" if image.mode in GREY else "RGB"
+            plain = image if image.mode == mode else image.convert(mode)
+            if side is not None:
+                plain = plain.resize((side, side), Image.Resampling.BILINEAR)
+            return mode, plain.size, plain.tobytes()
+    except UserError:
+        raise
+    except DAMAGED as error:
+        raise UserError(
+            f"an image that cannot be read, {origin} ({error})",
+            "a whole image file",
+            "Copy or download it again, or remove it.",
+        ) from error
+
+
+def jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
+    """A note if any of the images are JPEG-coded, which changes pixels."""
+    count = sum(bytes(content[:3]) == JPEG for content in encoded)
+    return (
+        (f"{count} of {len(encoded)} images are JPEG-coded, so their pixels are not exact.",) if count else ()
+    )
+
+
+def encoded_dataset(
+    encoded: Sequence[bytes],
+    answers: Answers,
+    name: str,
+    *,
+    origin: Callable[[int], str],
+    official_test: int = 0,
+    side: int | None = None,
+    notes: tuple[str, ...] = (),
+) -> Dataset:
+    """The data set of encoded images and their answers; a note says how many are JPEG-coded, since that changes pixels."""
+    count = sum(bytes(content[:3]) == JPEG for content in encoded)
+    jpeg = (
+        (f"{count} of {len(encoded)} images are JPEG-coded, so their pixels are not exact.",) if count else ()
+    )
+    return Dataset(
+        name=name,
+        x=decode(encoded, origin, side),
+        classes=answers.classes,
+        labels=answers.labels,
+        targets=answers.targets,
+        scale=255.0,
+        official_test=official_test,
+        notes=(*answers.notes, *notes, *jpeg),
+    )
+
+
+def image_folder(folder: Path, side: int | None = None) -> Dataset:
+    """The data set in a folder with a sub-folder of images a class, the classes sorted by name.
+
+    Arguments:
+        folder: with class sub-folders, or with `train` and `test` (each with class sub-folders).
+        side: resize every image to side × side pixels; None demands that they all have one size.
+    """
+    parts = {
+        p.name: p for p in files_in(folder, "a folder with a sub-folder of images a class") if p.is_dir()
+    }
+    roots = [parts["train"], parts["test"]] if set(parts) == {"train", "test"} else [folder]
+    classes = sorted({p.name for root in roots for p in files_in(root, "a folder") if p.is_dir()})
+    paths: list[Path] = []
+    labels: list[int] = []
+    ignored, official = 0, 0
+    for root in roots:
+        before = len(paths)
+        for label, name in enumerate(classes):
+            own = files_in(root / name, f"images of class {name!r}") if (root / name).is_dir() else []
+            images = [p for p in own if p.suffix.lower() in SUFFIXES]
+            ignored += len(own) - len(images)
+            paths += images
+            labels += [label] * len(images)
+        official = len(paths) - before
+    if not paths:
+        raise UserError(
+            f"no images in sub-folders of {folder}", f"one sub-folder a class with {', '.join(SUFFIXES)}"
+        )
+    return encoded_dataset(
+        [_content(path) for path in paths],
+        Answers(tuple(classes), np.array(labels, np.int64)),
+        folder.resolve().name,
+        origin=lambda i: str(paths[i]),
+        official_test=official if len(roots) == 2 else 0,
+        side=side,
+        notes=(f"{ignored} files that are not images were left out.",) if ignored else (),
+    )
+
+
+def _content(path: Path) -> bytes:
+    with reading(path, "an image"):
+        return path.read_bytes()

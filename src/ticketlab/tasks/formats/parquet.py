@@ -1,0 +1,198 @@
+"""Parquet files of numbers, or of encoded images as dataset hubs keep them: `{bytes, path}` in one column, a label in another.
+
+A path may be one file, or a folder of shards; shards whose name starts with `test` are the official test part, all
+others are what train and validation are drawn from. Read by DuckDB, whose downloads of extensions are switched off.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from jaxtyping import Shaped
+
+from ticketlab.errors import UserError
+from ticketlab.tasks.dataset import Dataset
+from ticketlab.tasks.formats.answers import Kind, read_answers
+from ticketlab.tasks.formats.files import files_in, reading
+from ticketlab.tasks.formats.images import encoded_dataset
+from ticketlab.tasks.formats.tables import table_dataset, target_column
+
+__all__ = ["parquet_dataset"]
+
+OFFLINE: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+MAGIC = b"PAR1"
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The files of a data set, the official test part's last, and how many of the rows those hold."""
+
+    paths: tuple[str, ...]
+    official_test: int
+    types: dict[str, str]
+    classes: dict[str, tuple[str, ...]]
+
+
+def parquet_dataset(
+    path: Path,
+    target: str = "",
+    kind: Kind | None = None,
+    *,
+    name: str = "",
+    classes: tuple[str, ...] = (),
+    side: int | None = None,
+) -> Dataset:
+    """The data set in a Parquet file, or in a folder of them.
+
+    Arguments:
+        path: the file or the folder.
+        target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
+        kind: classification or regression; None guesses from the target.
+        name: for tables and messages; the file's name when empty.
+        classes: the classes' names; when empty, those in the file's metadata, or their numbers.
+        side: resize images to side × side pixels; None demands that they all have one size.
+    """
+    name = name or path.name
+    with duckdb.connect(config=OFFLINE) as database:
+        shards = _shards(database, path)
+        target = target_column(shards.types, target, name)
+        classes = classes or shards.classes.get(target, ())
+        images = [
+            column
+            for column, of in shards.types.items()
+            if of == "BLOB" or ("bytes BLOB" in of and column != target)
+        ]
+        if images:
+            return _images(database, shards, images[0], target, name, kind, classes, side)
+        for column, of in shards.types.items():
+            if column != target and not _is_number(of):
+                raise UserError(
+                    f"column {column!r} of type {of} in {name}",
+                    "numbers in every column but the target, or one column of encoded images",
+                    "Convert or remove it, or make it the target.",
+                )
+        columns = {column: _column(database, shards, column, name) for column in shards.types}
+    return table_dataset(
+        columns, target, name, kind=kind, classes=classes, official_test=shards.official_test
+    )
+
+
+def _shards(database: duckdb.DuckDBPyConnection, path: Path) -> Shards:
+    what = "a Parquet file, or a folder of them"
+    files = [path]
+    if path.is_dir():
+        inside = files_in(path, what)
+        inside += files_in(path / "data", what) if (path / "data").is_dir() else []
+        files = [p for p in inside if p.suffix == ".parquet"]
+    if not files:
+        raise UserError(f"no .parquet files in {path}", what)
+    for file in files:
+        _check_magic(file)
+    test = [str(p) for p in files if p.name.startswith("test")]
+    rest = [str(p) for p in files if not p.name.startswith("test")]
+    if not rest:
+        rest, test = test, []
+    try:
+        rows = "SELECT count(*) FROM read_parquet(?)"
+        official = database.execute(rows, [test]).fetchall()[0][0] if test else 0
+        described = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [rest + test]).fetchall()
+        metadata = database.execute("SELECT key, value FROM parquet_kv_metadata(?)", [rest[0]]).fetchall()
+    except duckdb.Error as error:
+        raise _damaged(path, error) from error
+    return Shards((*rest, *test), official, {c[0]: c[1] for c in described}, _class_names(dict(metadata)))
+
+
+def _check_magic(path: Path) -> None:
+    with reading(path, "a Parquet file"), path.open("rb") as file:
+        start = file.read(4)
+        file.seek(-min(4, path.stat().st_size), 2)
+        end = file.read(4)
+    if start == end == MAGIC:
+        return
+    what = "a truncated file" if start == MAGIC else f"a file that starts with {start.hex(' ')}"
+    raise UserError(
+        f"{what if start else 'an empty file'}, {path}",
+        "a Parquet file, which starts and ends with PAR1",
+        "Copy or download it again.",
+    )
+
+
+def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
+    """The classes' names by column, which the hub's library leaves in a file's metadata."""
+    try:
+        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
+    except (ValueError, AttributeError):
+        return {}  # another program's metadata: the labels' numbers serve as names
+    return {
+        c: tuple(f["names"])
+        for c, f in features.items()
+        if isinstance(f, dict) and f.get("_type") == "ClassLabel"
+    }
+
+
+def _column(
+    database: duckdb.DuckDBPyConnection, shards: Shards, column: str, name: str, field: str = ""
+) -> Shaped[np.ndarray, "n"]:
+    """One column (or a field of a struct) of all shards in order, without missing values."""
+    quoted = '"' + column.replace('"', '""') + '"' + field
+    try:
+        found = database.execute(
+            f"SELECT {quoted} AS c FROM read_parquet(?)", [list(shards.paths)]
+        ).fetchnumpy()["c"]
+    except duckdb.Error as error:
+        raise _damaged(Path(shards.paths[0]), error) from error
+    missing = np.ma.getmaskarray(found)
+    if found.dtype.kind == "O":
+        missing = np.array([value is None for value in found])
+    if missing.any():
+        raise UserError(
+            f"{missing.sum()} missing values in column {column!r} of {name}, "
+            f"the first at row {np.argmax(missing)} (counted from 0)",
+            "a value in every row",
+            "Fill in or remove those rows.",
+        )
+    return np.asarray(found)
+
+
+def _images(
+    database: duckdb.DuckDBPyConnection,
+    shards: Shards,
+    column: str,
+    target: str,
+    name: str,
+    kind: Kind | None,
+    classes: tuple[str, ...],
+    side: int | None,
+) -> Dataset:
+    field = "" if shards.types[column] == "BLOB" else ".bytes"
+    labels = _column(database, shards, target, name)
+    others = [c for c in shards.types if c not in (column, target)]
+    return encoded_dataset(
+        [bytes(content) for content in _column(database, shards, column, name, field)],
+        read_answers(labels, target, name, kind=kind, numbered=True, classes=classes),
+        name,
+        origin=lambda i: f"image {i} (counted from 0) of {name}",
+        official_test=shards.official_test,
+        side=side,
+        notes=(f"Columns left out: {', '.join(others)}.",) if others else (),
+    )
+
+
+def _is_number(of: str) -> bool:
+    numbers = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "DECIMAL")
+    return of.removeprefix("U").startswith(numbers) and not of.endswith("]")
+
+
+def _damaged(path: Path, error: duckdb.Error) -> UserError:
+    return UserError(
+        f"a damaged Parquet file, {path} ({str(error).splitlines()[0]})",
+        "a whole file, with the same columns in every shard",
+        "Copy or download it again.",
+    )
