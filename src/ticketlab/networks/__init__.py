@@ -14,8 +14,10 @@ if TYPE_CHECKING:
         LeNet5,
         LeNet300100,
     )
+    from ticketlab.networks.centred import centred, centred_apply
+    from ticketlab.networks.convolution import convolve, patches
     from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
-    from ticketlab.networks.network import Features, Layer, Network, Params, pure_network
+    from ticketlab.networks.network import Features, Layer, Network, Params, parameter_count, pure_network
     from ticketlab.networks.sequential import sequential
     from ticketlab.networks.stages import (
         Activate,
@@ -28,14 +30,17 @@ if TYPE_CHECKING:
         Pooling,
         Stage,
     )
+    from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
 
 # Imported when first used: the choices must not cost the import of JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "architectures": ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"],
+        "centred": ["centred", "centred_apply"],
+        "convolution": ["convolve", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
-        "network": ["Features", "Layer", "Network", "Params", "pure_network"],
+        "network": ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"],
         "sequential": ["sequential"],
         "stages": [
             "Activate",
@@ -48,6 +53,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Pooling",
             "Stage",
         ],
+        "units": ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"],
     },
 )
 
@@ -72,6 +78,15 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Params",
     "Features",
     "pure_network",
+    "parameter_count",
+    # the network less what it computed at the start
+    "centred",
+    "centred_apply",
+    # which parameters belong to which unit
+    "UnitGroup",
+    "UnitAxis",
+    "permute_units",
+    "rescale_units",
     # a network from stages
     "sequential",
     "Stage",
@@ -81,4 +96,6 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Pool",
     "GlobalAverage",
     "Flatten",
+    "convolve",
+    "patches",
 ]

@@ -10,15 +10,18 @@ that one vector-Jacobian product gives the cotangents δ = ∂f/∂z of all laye
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+import jax
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
+from ticketlab.networks.units import UnitGroup
 
-__all__ = ["Features", "Layer", "Network", "Params", "pure_network"]
+__all__ = ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"]
 
 Params: TypeAlias = (
     Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
@@ -56,11 +59,12 @@ class Network:
         outputs: k, the number of outputs.
         init: `key -> params`; the same key gives the same parameters.
         apply: `(params, x[n, *input_shape]) -> outputs[n, k]`, pure and differentiable in `params`.
-        features: `(params, x) -> {layer name: activations [n, …]}` after each layer's activation function, in order of depth;
-            None for a network without a description.
+        features: `(params, x) -> {layer name: activations [n, …]}` after each hidden layer's activation function, in order of
+            depth; None for a network without a description.
         layers: the description of the layers in order of depth; empty for a network without one.
         tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
             the layer's pre-activation z, `[n, units]` or `[n, height, width, units]`; a layer missing from `taps` gets nothing.
+        unit_groups: which parameters belong to which unit, one group for each hidden layer in order of depth.
     """
 
     name: str
@@ -73,6 +77,7 @@ class Network:
     tapped: Callable[[Params, Array, Mapping[str, Array]], tuple[Array, dict[str, Array]]] | None = field(
         default=None, repr=False
     )
+    unit_groups: tuple[UnitGroup, ...] = field(default=(), repr=False)
 
     def require_layers(self, purpose: str) -> tuple[Layer, ...]:
         """The layers' description, or an error that says what cannot be done without it."""
@@ -93,5 +98,32 @@ def pure_network(
     outputs: int,
     name: str = "user's network",
 ) -> Network:
-    """A `Network` from any pair of pure functions; it has no description of units, and errors say what that rules out."""
-    return Network(name=name, input_shape=tuple(input_shape), outputs=outputs, init=init, apply=apply)
+    """A `Network` from any pair of pure functions; it has no description of units, and errors say what that rules out.
+
+    Arguments:
+        init: `key -> params`, any pytree of floating arrays.
+        apply: `(params, x[n, *input_shape]) -> outputs[n, outputs]`, a whole batch at once.
+        input_shape: the shape of one example.
+        outputs: k.
+        name: for tables and messages.
+
+    Raises:
+        UserError: from `apply`, when the outputs are not `[n, outputs]`.
+    """
+
+    def checked_apply(params: Params, x: Array) -> Array:
+        result = apply(params, x)
+        if result.shape != (x.shape[0], outputs):
+            raise UserError(
+                f"outputs of shape {result.shape} from {name} for inputs of shape {x.shape}",
+                f"[{x.shape[0]}, {outputs}]",
+                "Let apply take a whole batch and return one row of outputs for each example.",
+            )
+        return result
+
+    return Network(name, tuple(input_shape), outputs, init, checked_apply)
+
+
+def parameter_count(params: Params) -> int:
+    """P, the number of parameters; of arrays, or of their shapes as `jax.eval_shape` gives them."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -7,15 +7,19 @@ Layers are called `conv1`, …, `dense1`, …, `output`: names that sort in orde
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
+from ticketlab.networks.convolution import convolve
 from ticketlab.networks.initialisation import HE_NORMAL, Distribution, Initialisation, Parameterisation
 from ticketlab.networks.network import Features, Layer, Network, Params
 from ticketlab.networks.stages import (
@@ -30,6 +34,7 @@ from ticketlab.networks.stages import (
     Shape,
     Stage,
 )
+from ticketlab.networks.units import UnitAxis, UnitGroup
 
 __all__ = ["sequential"]
 
@@ -98,11 +103,12 @@ def sequential(
         }
 
     def forward(
-        params: Params, x: Array, taps: Mapping[str, Array]
+        params: Params, x: ArrayLike, taps: Mapping[str, Array]
     ) -> tuple[Float[Array, "n k"], dict[str, Array], dict[str, Array]]:
-        # Only the outputs cost anything under jit when the caller drops the rest.
-        _check_inputs(x, input_shape, name)
-        a, inputs, features, current = x, {}, {}, ""
+        # Callers that drop the layers' inputs and features do not pay for them once compiled.
+        a = jnp.asarray(x)
+        _check_inputs(a.shape, input_shape, name)
+        inputs, features, current = {}, {}, ""
         for step in steps:
             if isinstance(step, _Parametrised):
                 current = step.layer.name
@@ -116,13 +122,13 @@ def sequential(
                 a = step(a)
         return a, inputs, features
 
-    def apply(params: Params, x: Array) -> Array:
+    def apply(params: Params, x: ArrayLike) -> Array:
         return forward(params, x, {})[0]
 
-    def features(params: Params, x: Array) -> Features:
+    def features(params: Params, x: ArrayLike) -> Features:
         return forward(params, x, {})[2]
 
-    def tapped(params: Params, x: Array, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         return forward(params, x, taps)[:2]
 
     return Network(
@@ -134,6 +140,7 @@ def sequential(
         features=features,
         layers=tuple(p.layer for p in parametrised),
         tapped=tapped,
+        unit_groups=_unit_groups(stages, parametrised),
     )
 
 
@@ -166,18 +173,13 @@ def _steps(
 
 def _names(stages: Sequence[Stage]) -> list[str]:
     """conv1, conv2, dense1, output, …: padded with zeros from ten layers on, so that they sort in order of depth."""
-    kinds = [
-        "conv" if isinstance(s, Convolution) else "dense"
-        for s in stages
-        if isinstance(s, Dense | Convolution)
-    ]
-    if not kinds:
+    layers = [stage for stage in stages if isinstance(stage, Dense | Convolution)]
+    if not layers:
         raise UserError("a network of no layers", "at least one dense layer or convolution")
+    kinds = ["conv" if isinstance(layer, Convolution) else "dense" for layer in layers]
     digits = len(str(len(kinds)))
-    numbers = [kinds[: i + 1].count(kind) for i, kind in enumerate(kinds)]
-    return [f"{kind}{number:0{digits}d}" for kind, number in zip(kinds[:-1], numbers[:-1], strict=True)] + [
-        "output"
-    ]
+    names = [f"{kind}{kinds[: i + 1].count(kind):0{digits}d}" for i, kind in enumerate(kinds)]
+    return [*names[:-1], "output"]
 
 
 def _parametrised(
@@ -189,24 +191,43 @@ def _parametrised(
     initialisation: Initialisation,
 ) -> _Parametrised:
     window = (stage.window, stage.window) if isinstance(stage, Convolution) else ()
-    pixels = stage.window**2 if isinstance(stage, Convolution) else 1
-    fan_in = given[-1] * pixels
-    weight_sd = initialisation.weight_sd(fan_in, stage.units * pixels)
-    bias_sd = initialisation.bias_sd(parameterisation) if bias else 0.0
-    ntk = parameterisation is Parameterisation.NTK
-    layer = Layer(
-        name=name,
-        kind="convolution" if isinstance(stage, Convolution) else "dense",
-        inputs=fan_in,
-        units=stage.units,
-        has_bias=bias,
-        weight_scale=weight_sd if ntk else 1.0,
-        bias_scale=bias_sd if ntk and bias else 1.0,
-        strides=(stage.stride, stage.stride) if isinstance(stage, Convolution) else (1, 1),
-        padding=stage.padding if isinstance(stage, Convolution) else "SAME",
+    pixels = math.prod(window)
+    weight_sd = initialisation.weight_sd(given[-1] * pixels, stage.units * pixels)
+    bias_sd = initialisation.bias_sd(parameterisation) if bias else 1.0
+    layer = Layer(name, "dense", inputs=given[-1] * pixels, units=stage.units, has_bias=bias)
+    if isinstance(stage, Convolution):
+        strides = (stage.stride, stage.stride)
+        layer = replace(layer, kind="convolution", strides=strides, padding=stage.padding)
+    if parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
+        layer, weight_sd, bias_sd = replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0
+    return _Parametrised(layer, (*window, given[-1], stage.units), weight_sd, bias_sd)
+
+
+def _unit_groups(stages: Sequence[Stage], parametrised: Sequence[_Parametrised]) -> tuple[UnitGroup, ...]:
+    """Each hidden layer's units, read by the next layer alone."""
+    at = [i for i, stage in enumerate(stages) if isinstance(stage, Dense | Convolution)]
+    between = [stages[i + 1 : j] for i, j in pairwise(at)]
+    return tuple(_unit_group(*pair, way) for pair, way in zip(pairwise(parametrised), between, strict=True))
+
+
+def _unit_group(this: _Parametrised, reader: _Parametrised, way: Sequence[Stage]) -> UnitGroup:
+    name, units = this.layer.name, this.layer.units
+    incoming = [UnitAxis(name, "weight", this.weight_shape, -1)]
+    if this.layer.has_bias:
+        incoming.append(UnitAxis(name, "bias", (units,), 0))
+    # Flattened, a channel feeds one row of the next weight for each pixel, and channels run fastest.
+    *window, _, read_by = reader.weight_shape
+    view = (*window, units, read_by) if window else (reader.layer.inputs // units, units, read_by)
+    activations = {stage.activation for stage in way if isinstance(stage, Activate)}
+    maximum = any(isinstance(stage, Pool) and stage.pooling is Pooling.MAX for stage in way)
+    return UnitGroup(
+        layer=name,
+        units=units,
+        incoming=tuple(incoming),
+        outgoing=(UnitAxis(reader.layer.name, "weight", view, -2),),
+        rescalable=activations <= {Activation.RELU},
+        flippable=activations <= {Activation.TANH, Activation.ERF} and not maximum,
     )
-    shape = (*window, given[-1], stage.units)
-    return _Parametrised(layer, shape, 1.0 if ntk else weight_sd, 1.0 if ntk else bias_sd)
 
 
 def _draw(key: Array, step: _Parametrised, initialisation: Initialisation) -> dict[str, Array]:
@@ -223,17 +244,7 @@ def _draw(key: Array, step: _Parametrised, initialisation: Initialisation) -> di
 def _pre_activation(layer: Layer, parameters: Mapping[str, Array], a: Array) -> Array:
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     weight = parameters["weight"]
-    if layer.kind == "dense":
-        z = a @ weight
-    else:
-        dtype = jnp.promote_types(a.dtype, weight.dtype)
-        z = jax.lax.conv_general_dilated(
-            a.astype(dtype),
-            weight.astype(dtype),
-            layer.strides,
-            layer.padding,
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+    z = a @ weight if layer.kind == "dense" else convolve(a, weight, layer.strides, layer.padding)
     # A factor of one is left out: training applies this millions of times.
     z = z if layer.weight_scale == 1.0 else layer.weight_scale * z
     if not layer.has_bias:
@@ -255,13 +266,11 @@ def _pool(stage: Pool) -> Callable[[Array], Array]:
     return pool
 
 
-def _check_inputs(x: Array, input_shape: Shape, name: str) -> None:
-    if x.shape[1:] == input_shape and x.ndim == len(input_shape) + 1:
+def _check_inputs(shape: Shape, input_shape: Shape, name: str) -> None:
+    if len(shape) == len(input_shape) + 1 and shape[1:] == input_shape:
         return
+    do = "Build the network for data of this shape."
+    if shape == input_shape:
+        do = "Give one example a batch axis: x[None]."
     expected = ", ".join(["n", *map(str, input_shape)])
-    do = (
-        "Give one example a batch axis: x[None]."
-        if x.shape == input_shape
-        else "Build the network for data of this shape."
-    )
-    raise UserError(f"inputs of shape {x.shape} for {name}", f"[{expected}], n examples", do)
+    raise UserError(f"inputs of shape {shape} for {name}", f"[{expected}], n examples", do)

@@ -1,0 +1,71 @@
+"""A convolution as matrix products of shifted images, because that is what stays fast when many replicas run at once.
+
+    z[n, i, j, u] = Σ_{p, q, c} a[n, s i + p, s j + q, c] · weight[p, q, c, u]        (a padded with zeros, s the stride)
+
+Under `vmap` over weights XLA turns its own convolution into a grouped one, whose gradient is slow on a processor. Measured on two
+cores, forward and backward: four replicas, 64 to 128 channels, 16 × 16 pixels, batch 60: 7 GFLOP/s against 42 for the rows below;
+twenty LeNet-5 second layers: 4 against 14. A single network pays: 62 GFLOP/s against 38.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+__all__ = ["convolve", "patches"]
+
+# The columns of a matrix product below which it is too thin to be fast, so that all rows of the window go into one product.
+_THIN = 64
+
+
+def convolve(
+    a: Float[Array, "n height width channels"],
+    weight: Float[Array, "rows columns channels units"],
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "SAME",
+) -> Float[Array, "n out_height out_width units"]:
+    """a ∗ weight, in the wider of the two precisions.
+
+    Arguments:
+        a: images.
+        weight: the kernel.
+        strides: the window's steps down and across, in pixels.
+        padding: SAME (zeros around; ⌈size/stride⌉ pixels out) or VALID (none).
+
+    Memory: the image repeated `columns` times, or `rows · columns` times when it has few channels.
+    Equivalent to `jax.lax.conv_general_dilated` with dimension numbers NHWC, HWIO, NHWC.
+    """
+    rows, columns, channels, units = weight.shape
+    if columns * channels < _THIN:
+        return patches(a, (rows, columns), strides, padding) @ weight.reshape(-1, units)
+    wide = _side_by_side(a, (rows, columns), strides, padding)
+    return sum(
+        (_down(wide, p, rows, strides[0]) @ weight[p].reshape(-1, units) for p in range(1, rows)),
+        start=_down(wide, 0, rows, strides[0]) @ weight[0].reshape(-1, units),
+    )
+
+
+def patches(
+    a: Float[Array, "n height width channels"],
+    window: tuple[int, int],
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "SAME",
+) -> Float[Array, "n out_height out_width inputs"]:
+    """What each output pixel sees: `inputs` = rows · columns · channels numbers, ordered as a kernel's first three axes."""
+    wide = _side_by_side(a, window, strides, padding)
+    return jnp.concatenate([_down(wide, p, window[0], strides[0]) for p in range(window[0])], axis=-1)
+
+
+def _side_by_side(a: Array, window: tuple[int, int], strides: tuple[int, int], padding: str) -> Array:
+    """The padded images with, for each output column, the window's columns along the last axis."""
+    around = jax.lax.padtype_to_pads(a.shape[1:3], window, strides, padding)
+    a = jnp.pad(a, [(0, 0), *around, (0, 0)])
+    last = a.shape[2] - window[1]
+    return jnp.concatenate([a[:, :, q : q + last + 1 : strides[1]] for q in range(window[1])], axis=-1)
+
+
+def _down(wide: Array, row: int, rows: int, stride: int) -> Array:
+    """For each output row, the image row that the window's `row` lies on."""
+    last = wide.shape[1] - rows
+    return wide[:, row : row + last + 1 : stride]

@@ -1,0 +1,81 @@
+"""Which parameters belong to which unit: the weights that lead into it, its bias, and the weights that lead out of it.
+
+A unit of a dense layer owns one column of the layer's weight, one bias, and one row of the next weight. A channel of a
+convolution owns one slice of the last axis of its kernel, one bias, and, in the next layer, one slice of the third axis, or,
+where the image is flattened for a dense layer, one row for every pixel. All are one axis of a reshaped array; so whatever is done
+to units (prune, permute, rescale, count) is done to that axis, whatever the layers are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+__all__ = ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"]
+
+
+@dataclass(frozen=True)
+class UnitAxis:
+    """Where units lie in one array: along `axis` of `params[layer][leaf]` reshaped to `view`."""
+
+    layer: str
+    leaf: Literal["weight", "bias"]
+    view: tuple[int, ...]
+    axis: int
+
+    def take(self, params: Any) -> Array:
+        """The array with units first, `[units, …]`; of parameters, or of anything shaped like them, as a mask is."""
+        return jnp.moveaxis(params[self.layer][self.leaf].reshape(self.view), self.axis, 0)
+
+    def put(self, params: Any, by_unit: Array) -> Any:
+        """New parameters with this array given units first; `put(params, take(params))` changes nothing."""
+        leaves = params[self.layer]
+        array = jnp.moveaxis(by_unit, 0, self.axis).reshape(leaves[self.leaf].shape)
+        return {**params, self.layer: {**leaves, self.leaf: array}}
+
+
+@dataclass(frozen=True)
+class UnitGroup:
+    """The units of one hidden layer. They can be permuted without changing the function.
+
+    Arguments:
+        layer: the layer whose features they compute.
+        units: how many.
+        incoming: the weights into each unit, and its bias if there is one.
+        outgoing: the weights that read each unit.
+        rescalable: whether incoming × c and outgoing ÷ c leave the function unchanged for every c > 0 (ReLU).
+        flippable: whether they do for c = −1 (tanh and erf, unless a maximum is taken on the way).
+    """
+
+    layer: str
+    units: int
+    incoming: tuple[UnitAxis, ...]
+    outgoing: tuple[UnitAxis, ...]
+    rescalable: bool
+    flippable: bool
+
+
+def permute_units(params: Any, group: UnitGroup, order: Int[Array, "units"]) -> Any:
+    """The parameters with unit `order[i]` in place i; the network computes the same function."""
+    for part in (*group.incoming, *group.outgoing):
+        params = part.put(params, part.take(params)[order])
+    return params
+
+
+def rescale_units(params: Any, group: UnitGroup, factors: Float[Array, "units"]) -> Any:
+    """Incoming weights and bias × factor, outgoing weights ÷ factor, unit by unit.
+
+    The function stays the same for positive factors if the group is rescalable, for factors ±1 if it is flippable.
+    """
+    for part in group.incoming:
+        params = part.put(params, _scaled(part.take(params), factors))
+    for part in group.outgoing:
+        params = part.put(params, _scaled(part.take(params), 1 / factors))
+    return params
+
+
+def _scaled(by_unit: Array, factors: Array) -> Array:
+    return by_unit * factors.reshape(-1, *[1] * (by_unit.ndim - 1))

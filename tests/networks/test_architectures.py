@@ -1,0 +1,134 @@
+"""Architectures: their published sizes, their names, what they refuse, and that they cost no import of JAX."""
+
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from ticketlab.errors import UserError
+from ticketlab.networks import (
+    MLP,
+    NETWORKS,
+    Activation,
+    AllConv,
+    Architecture,
+    ConvNet,
+    Distribution,
+    Family,
+    Initialisation,
+    LeNet5,
+    LeNet300100,
+    Parameterisation,
+    parameter_count,
+)
+
+MNIST, CIFAR = (28, 28, 1), (32, 32, 3)
+
+
+def weights(architecture: Architecture, shape: tuple[int, ...], kind: str = "") -> int:
+    """The number of weights, biases not counted, in all layers whose name begins with `kind`."""
+    params = jax.eval_shape(architecture.build(shape, 10).init, jax.random.key(0))
+    return sum(leaves["weight"].size for name, leaves in params.items() if name.startswith(kind))
+
+
+def parameters(architecture: Architecture, shape: tuple[int, ...]) -> int:
+    return parameter_count(jax.eval_shape(architecture.build(shape, 10).init, jax.random.key(0)))
+
+
+def test_lenet_300_100_is_the_published_size() -> None:
+    assert parameters(LeNet300100(), MNIST) == 266_610
+    assert parameters(LeNet300100(), MNIST) == parameters(MLP((300, 100)), MNIST)
+
+
+def test_lenet5_is_the_published_size() -> None:
+    assert parameters(LeNet5(), MNIST) == 61_706
+
+
+def test_conv_nets_are_the_published_sizes() -> None:
+    """Frankle & Carbin 2018, figure 2: all weights 4.3 M, 2.4 M and weights of convolutions 38 K, 260 K, 1.1 M.
+
+    Its 1.7 M for all of Conv-6 contradicts its own list of layers: 1 144 512 in the convolutions, and 4·4·256·256 + 256·256 + 256·10.
+    """
+    assert [weights(ConvNet(d), CIFAR) for d in (2, 4, 6)] == [4_300_992, 2_425_024, 2_261_184]
+    assert [weights(ConvNet(d), CIFAR, "conv") for d in (2, 4, 6)] == [38_592, 259_776, 1_144_512]
+    assert weights(ConvNet(6), CIFAR) == 1_144_512 + 4 * 4 * 256 * 256 + 256 * 256 + 256 * 10
+
+
+def test_all_conv_has_no_dense_layer() -> None:
+    network = AllConv((8, 16)).build(CIFAR, 10)
+    assert {layer.kind for layer in network.layers} == {"convolution"}
+    assert network.outputs == 10
+
+
+def test_names_say_what_differs() -> None:
+    assert MLP().build((64,), 10).name == "MLP 64–512–512–10, ReLU, standard parameterisation"
+    assert MLP((8,), activation=Activation.GELU).describe() == "MLP 8, GELU, standard parameterisation"
+    assert MLP(()).build((8, 8, 1), 10).name == "linear model 64–10, standard parameterisation"
+    assert (
+        ConvNet(4, parameterisation=Parameterisation.NTK).describe() == "Conv-4, ReLU, NTK parameterisation"
+    )
+    assert LeNet300100().describe() == "LeNet-300-100, ReLU, standard parameterisation"
+    drawn = MLP(
+        (8,), bias=False, initialisation=Initialisation(Family.LECUN, Distribution.UNIFORM)
+    ).describe()
+    assert drawn == "MLP 8, ReLU, standard parameterisation, LeCun uniform initialisation, no biases"
+
+
+def test_choices_are_values() -> None:
+    assert MLP((8, 8)) == MLP((8, 8))
+    assert hash(MLP((8, 8))) == hash(MLP((8, 8)))
+    assert MLP((8, 8)) != MLP((8, 9))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_registered_network_is_built_by_default(name: str) -> None:
+    network = NETWORKS[name]().build(MNIST, 10)
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    x = jax.ShapeDtypeStruct((3, *MNIST), "float32")
+    assert jax.eval_shape(network.apply, params, x).shape == (3, 10)
+    assert list(params) == [layer.name for layer in network.layers]
+    assert network.layers[-1].name == "output"
+
+
+@pytest.mark.parametrize("widths", [(0,), (8, -1)])
+def test_impossible_widths_are_refused_at_once(widths: tuple[int, ...]) -> None:
+    with pytest.raises(UserError, match="units in a dense layer"):
+        MLP(widths)
+
+
+def test_impossible_channels_are_refused_at_once() -> None:
+    with pytest.raises(UserError, match="channels"):
+        AllConv((8, 0))
+
+
+def test_no_outputs_are_refused() -> None:
+    with pytest.raises(UserError, match="0 units"):
+        MLP().build((4,), 0)
+
+
+def test_images_too_small_for_the_pools_are_refused() -> None:
+    with pytest.raises(UserError, match="4 × 4 pixels.*larger images"):
+        LeNet5().build((8, 8, 1), 10)
+    with pytest.raises(UserError, match="1 × 1 pixels before a 2 × 2 pool"):
+        ConvNet(6).build((4, 4, 1), 10)
+
+
+def test_convolutional_networks_refuse_vectors() -> None:
+    with pytest.raises(UserError, match=r"\(64,\).*images.*MLP"):
+        ConvNet(2).build((64,), 10)
+
+
+def test_an_empty_axis_is_refused() -> None:
+    with pytest.raises(UserError, match="at least one entry"):
+        MLP().build((0,), 10)
+
+
+def test_choosing_costs_no_import_of_jax() -> None:
+    """In a process of its own, since this one has imported everything."""
+    code = (
+        "import sys; from ticketlab.networks import MLP, NETWORKS, Initialisation; MLP((3,)).describe(); "
+        "print([m for m in ('jax', 'numpy', 'jaxtyping') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,396 @@
+"""Networks from stages, against a slow and obvious reference: loops over examples, pixels, channels and units."""
+
+import itertools
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given
+from hypothesis import strategies as st
+from jaxtyping import Array
+
+from ticketlab.errors import UserError
+from ticketlab.networks import (
+    MLP,
+    Activate,
+    Activation,
+    AllConv,
+    Architecture,
+    Convolution,
+    Dense,
+    Distribution,
+    Family,
+    Flatten,
+    GlobalAverage,
+    Initialisation,
+    Layer,
+    LeNet5,
+    Network,
+    Parameterisation,
+    Params,
+    Pool,
+    Pooling,
+    Stage,
+    sequential,
+)
+
+REFERENCE_ACTIVATIONS: Mapping[Activation, Any] = {
+    Activation.RELU: lambda z: max(z, 0.0),
+    Activation.TANH: math.tanh,
+    Activation.GELU: lambda z: z * 0.5 * (1 + math.erf(z / math.sqrt(2))),
+    Activation.ERF: math.erf,
+}
+
+
+def reference(
+    stages: tuple[Stage, ...], layers: tuple[Layer, ...], params: Params, example: np.ndarray
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """One example's outputs and features in float64, entry by entry."""
+    a, features, described = np.asarray(example, np.float64), {}, iter(layers)
+    layer = layers[0]
+    for stage in stages:
+        given = a
+        if isinstance(stage, Dense | Convolution):
+            layer = next(described)
+            weight = layer.weight_scale * np.asarray(params[layer.name]["weight"], np.float64)
+            bias = layer.bias_scale * np.asarray(
+                params[layer.name].get("bias", np.zeros(layer.units)), np.float64
+            )
+            a = dense(given, weight) if isinstance(stage, Dense) else convolution(given, weight, stage)
+            a = a + bias
+        elif isinstance(stage, Activate):
+            a = np.vectorize(REFERENCE_ACTIVATIONS[stage.activation], otypes=[np.float64])(given)
+            features[layer.name] = a
+        elif isinstance(stage, Pool):
+            a = pool(given, stage)
+        elif isinstance(stage, GlobalAverage):
+            a = np.array([given[:, :, c].mean() for c in range(given.shape[2])])
+        elif isinstance(stage, Flatten):
+            a = given.reshape(-1)
+    return a, features
+
+
+def dense(a: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    return np.array([sum(a[i] * weight[i, u] for i in range(len(a))) for u in range(weight.shape[1])])
+
+
+def convolution(a: np.ndarray, weight: np.ndarray, stage: Convolution) -> np.ndarray:
+    height, width, units = stage.shape(a.shape)
+    before = [0, 0]
+    if stage.padding == "SAME":  # what is missing, the smaller half in front
+        needed = [
+            (out - 1) * stage.stride + stage.window - n
+            for out, n in zip((height, width), a.shape, strict=False)
+        ]
+        before = [max(n, 0) // 2 for n in needed]
+    z = np.zeros((height, width, units))
+    for i, j, p, q in itertools.product(
+        range(height), range(width), range(stage.window), range(stage.window)
+    ):
+        row, column = i * stage.stride + p - before[0], j * stage.stride + q - before[1]
+        if 0 <= row < a.shape[0] and 0 <= column < a.shape[1]:
+            z[i, j] += dense(a[row, column], weight[p, q])
+    return z
+
+
+def pool(a: np.ndarray, stage: Pool) -> np.ndarray:
+    height, width, channels = stage.shape(a.shape)
+    out, w = np.zeros((height, width, channels)), stage.window
+    for i, j, c in itertools.product(range(height), range(width), range(channels)):
+        window = a[i * w : (i + 1) * w, j * w : (j + 1) * w, c]
+        out[i, j, c] = window.max() if stage.pooling is Pooling.MAX else window.mean()
+    return out
+
+
+def batch(network: Network, n: int = 3, seed: int = 9) -> Array:
+    return jax.random.normal(jax.random.key(seed), (n, *network.input_shape))
+
+
+NTK, BIASED = Parameterisation.NTK, Initialisation(sigma_b=0.3)
+CASES: dict[str, tuple[Architecture, tuple[int, ...]]] = {
+    "mlp": (MLP((5, 4), initialisation=BIASED), (3,)),
+    "mlp on images": (MLP((5,), activation=Activation.TANH), (2, 3, 2)),
+    "mlp ntk": (MLP((5, 4), parameterisation=NTK, activation=Activation.GELU), (3,)),
+    "mlp without bias": (MLP((5, 4), bias=False, activation=Activation.ERF), (3,)),
+    "linear": (MLP(()), (2, 2, 1)),
+    "lenet5": (LeNet5(pooling=Pooling.AVERAGE, activation=Activation.TANH), (12, 13, 1)),
+    "all-conv": (AllConv((3, 4), initialisation=BIASED), (5, 6, 2)),
+    "all-conv ntk": (AllConv((3,), parameterisation=NTK), (5, 6, 2)),
+}
+
+
+@pytest.fixture(params=CASES)
+def case(request: pytest.FixtureRequest) -> tuple[Network, tuple[Stage, ...]]:
+    architecture, shape = CASES[request.param]
+    return architecture.build(shape, 2), architecture.stages(2)
+
+
+Case = tuple[Network, tuple[Stage, ...]]
+
+
+def check_against_reference(network: Network, stages: tuple[Stage, ...]) -> None:
+    assert network.features is not None
+    params, x = network.init(jax.random.key(0)), batch(network)
+    outputs, features = network.apply(params, x), network.features(params, x)
+    for i in range(len(x)):
+        expected, expected_features = reference(stages, network.layers, params, np.asarray(x[i]))
+        np.testing.assert_allclose(outputs[i], expected, atol=2e-5)
+        assert list(features) == list(expected_features)
+        for name, feature in expected_features.items():
+            np.testing.assert_allclose(features[name][i], feature, atol=2e-5)
+
+
+def test_outputs_and_features_are_the_references(case: Case) -> None:
+    check_against_reference(*case)
+
+
+@given(
+    widths=st.lists(st.integers(1, 5), max_size=4),
+    activation=st.sampled_from(Activation),
+    parameterisation=st.sampled_from(Parameterisation),
+    bias=st.booleans(),
+    shape=st.lists(st.integers(1, 3), min_size=1, max_size=3),
+)
+def test_any_mlp_is_the_reference(
+    widths: list[int],
+    activation: Activation,
+    parameterisation: Parameterisation,
+    bias: bool,
+    shape: list[int],
+) -> None:
+    mlp = MLP(tuple(widths), activation=activation, parameterisation=parameterisation, bias=bias)
+    check_against_reference(mlp.build(tuple(shape), 2), mlp.stages(2))
+
+
+def test_the_reference_agrees_with_scipy() -> None:
+    z = np.linspace(-3, 3, 13)
+    np.testing.assert_allclose([REFERENCE_ACTIVATIONS[Activation.ERF](v) for v in z], scipy.special.erf(z))
+    np.testing.assert_allclose(
+        [REFERENCE_ACTIVATIONS[Activation.GELU](v) for v in z], z * scipy.special.ndtr(z), atol=1e-12
+    )
+
+
+# Taps ---------------------------------------------------------------------------------------------------------------------
+
+
+def zero_taps(network: Network, params: Params, x: Array) -> dict[str, Array]:
+    """Zeros of the shape of each layer's pre-activation."""
+    assert network.tapped is not None
+    taps: dict[str, Array] = {}
+    _, inputs = network.tapped(params, x, {})
+    for layer in network.layers:
+        a = inputs[layer.name]
+        if layer.kind == "dense":
+            taps[layer.name] = jnp.zeros((*a.shape[:-1], layer.units))
+        else:
+            window = params[layer.name]["weight"].shape[:2]
+            pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
+            size = [
+                (n + sum(p) - w) // s + 1
+                for n, p, w, s in zip(a.shape[1:3], pads, window, layer.strides, strict=True)
+            ]
+            taps[layer.name] = jnp.zeros((len(x), *size, layer.units))
+    return taps
+
+
+def test_without_taps_or_with_zero_taps_it_is_the_network(case: Case) -> None:
+    network, _ = case
+    assert network.tapped is not None
+    params, x = network.init(jax.random.key(0)), batch(network)
+    expected = network.apply(params, x)
+    for taps in ({}, zero_taps(network, params, x)):
+        outputs, inputs = network.tapped(params, x, taps)
+        np.testing.assert_array_equal(outputs, expected)
+        assert list(inputs) == [layer.name for layer in network.layers]
+
+
+def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: Case) -> None:
+    """∂⟨v, f⟩/∂W = s_w Σ a ⊗ δ and ∂⟨v, f⟩/∂b = s_b Σ δ, with δ the cotangent of the layer's tap."""
+    network, _ = case
+    tapped = network.tapped
+    assert tapped is not None
+    params, x = network.init(jax.random.key(0)), batch(network)
+    v = jax.random.normal(jax.random.key(3), (len(x), network.outputs))
+    _, pull, inputs = jax.vjp(
+        lambda taps: tapped(params, x, taps), zero_taps(network, params, x), has_aux=True
+    )
+    (deltas,) = pull(v)
+    expected = jax.grad(lambda p: jnp.sum(v * network.apply(p, x)))(params)
+    for layer in network.layers:
+        a, delta = inputs[layer.name], deltas[layer.name]
+        if layer.kind == "dense":
+            weight = jnp.einsum("ni,nu->iu", a, delta)
+            bias = delta.sum(axis=0)
+        else:
+            weight = convolution_weight_gradient(layer, a, delta, params[layer.name]["weight"].shape)
+            bias = delta.sum(axis=(0, 1, 2))
+        np.testing.assert_allclose(layer.weight_scale * weight, expected[layer.name]["weight"], atol=2e-5)
+        if layer.has_bias:
+            np.testing.assert_allclose(layer.bias_scale * bias, expected[layer.name]["bias"], atol=2e-5)
+
+
+def convolution_weight_gradient(layer: Layer, a: Array, delta: Array, shape: tuple[int, ...]) -> np.ndarray:
+    """Σ_{n, i, j} a[n, s i + p, s j + q, c] δ[n, i, j, u], by loops over p and q on the padded image."""
+    window, (stride, _) = shape[:2], layer.strides
+    pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
+    padded = np.pad(a, [(0, 0), *pads, (0, 0)])
+    height, width = delta.shape[1:3]
+    gradient = np.zeros(shape)
+    for p, q in itertools.product(*map(range, window)):
+        seen = padded[:, p : p + stride * height : stride, q : q + stride * width : stride][
+            :, :height, :width
+        ]
+        gradient[p, q] = np.einsum("nijc,niju->cu", seen, delta)
+    return gradient
+
+
+# Drawing ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("distribution", Distribution)
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("parameterisation", Parameterisation)
+def test_drawn_weights_have_the_promised_moments(
+    family: Family, distribution: Distribution, parameterisation: Parameterisation
+) -> None:
+    initialisation = Initialisation(family, distribution)
+    network = MLP((250,), initialisation=initialisation, parameterisation=parameterisation).build((200,), 2)
+    layer = network.layers[0]
+    weight = layer.weight_scale * np.asarray(network.init(jax.random.key(0))["dense1"]["weight"], np.float64)
+    sd = initialisation.weight_sd(200, 250)
+    assert abs(weight.mean()) < 5 * sd / math.sqrt(weight.size)
+    # Var(s²) ≤ 2σ⁴/n for all three, whose kurtosis is at most the normal's.
+    assert abs(weight.var() / sd**2 - 1) < 5 * math.sqrt(2 / weight.size)
+    largest = {"normal": 6.0, "uniform": math.sqrt(3), "signed-constant": 1.0}[distribution]
+    assert np.abs(weight).max() <= largest * sd * (1 + 1e-6)
+    if distribution is Distribution.SIGNED_CONSTANT:
+        np.testing.assert_allclose(np.abs(weight), sd, rtol=1e-6)
+
+
+@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("distribution", [Distribution.NORMAL, Distribution.UNIFORM])
+def test_draws_are_those_of_jax_initializers(family: Family, distribution: Distribution) -> None:
+    """He et al. and Glorot & Bengio as JAX has them (its `he_normal` is truncated; `variance_scaling(…, "normal")` is not)."""
+    initialisation = Initialisation(family, distribution)
+    stages = (Convolution(4, window=3), Activate(Activation.RELU), GlobalAverage(), Dense(2))
+    network = sequential(stages, (5, 5, 3), name="test", initialisation=initialisation)
+    key = jax.random.key(0)
+    scale, mode = {"he": (2, "fan_in"), "glorot": (1, "fan_avg"), "lecun": (1, "fan_in")}[family]
+    draw = jax.nn.initializers.variance_scaling(scale, mode, str(distribution))
+    weight_key, _ = jax.random.split(jax.random.fold_in(key, 0))
+    np.testing.assert_allclose(
+        network.init(key)["conv1"]["weight"], draw(weight_key, (3, 3, 3, 4)), rtol=1e-5
+    )
+
+
+def test_biases_are_drawn_as_promised() -> None:
+    zero = MLP((2000,)).build((2,), 2).init(jax.random.key(0))["dense1"]["bias"]
+    np.testing.assert_array_equal(zero, 0)
+    drawn = MLP((2000,), initialisation=BIASED).build((2,), 2).init(jax.random.key(0))["dense1"]["bias"]
+    assert np.std(drawn) == pytest.approx(0.3, rel=0.1)
+    ntk = MLP((2000,), parameterisation=NTK).build((2,), 2)
+    assert np.std(ntk.init(jax.random.key(0))["dense1"]["bias"]) == pytest.approx(1, rel=0.1)
+    assert ntk.layers[0].bias_scale == 0.1
+    assert "bias" not in MLP((3,), bias=False).build((2,), 2).init(jax.random.key(0))["dense1"]
+
+
+def test_the_same_key_gives_the_same_network_and_another_key_another(case: Case) -> None:
+    network, _ = case
+    one, same, other = (network.init(jax.random.key(seed)) for seed in (0, 0, 1))
+    jax.tree.map(np.testing.assert_array_equal, one, same)
+    for layer in network.layers:
+        assert not np.array_equal(one[layer.name]["weight"], other[layer.name]["weight"])
+    with jax.enable_x64(True):
+        wide = network.init(jax.random.key(0))
+    jax.tree.map(np.testing.assert_array_equal, one, wide)
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(wide))
+
+
+def test_layers_are_drawn_independently() -> None:
+    params = MLP((50, 50)).build((50,), 50).init(jax.random.key(0))
+    one, two = (np.ravel(params[name]["weight"]) for name in ("dense1", "dense2"))
+    assert abs(np.corrcoef(one, two)[0, 1]) < 5 / math.sqrt(one.size)
+
+
+@pytest.mark.parametrize("name", ["mlp", "all-conv"])
+def test_parameterisations_draw_the_same_functions(name: str) -> None:
+    """From one key, with the constants moved between parameters and layers, outputs agree."""
+    architecture, shape = CASES[name]
+    standard = architecture.build(shape, 2)
+    stages = architecture.stages(2)
+    ntk = sequential(stages, shape, name="ntk", parameterisation=NTK, initialisation=BIASED)
+    key, x = jax.random.key(0), batch(standard)
+    np.testing.assert_allclose(ntk.apply(ntk.init(key), x), standard.apply(standard.init(key), x), atol=2e-5)
+
+
+def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
+    network = MLP((800,) * 5, bias=False).build((800,), 800)
+    outputs = network.apply(network.init(jax.random.key(0)), batch(network, n=20))
+    assert float(jnp.mean(outputs**2)) == pytest.approx(2.0, rel=0.3)
+
+
+# Precision, transformations, names and errors -------------------------------------------------------------------------------
+
+
+def test_float64_parameters_compute_in_float64(case: Case) -> None:
+    network, stages = case
+    assert network.features is not None
+    assert network.tapped is not None
+    with jax.enable_x64(True):
+        params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), network.init(jax.random.key(0)))
+        for dtype in (jnp.float32, jnp.float64):
+            x = batch(network).astype(dtype)
+            outputs, features = network.apply(params, x), network.features(params, x)
+            assert outputs.dtype == jnp.float64
+            assert all(feature.dtype == jnp.float64 for feature in features.values())
+            expected, _ = reference(stages, network.layers, params, np.asarray(x[0]))
+            np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
+
+
+def test_replicas_at_once_are_replicas_one_by_one(case: Case) -> None:
+    network, _ = case
+    params = jax.vmap(network.init)(jax.random.split(jax.random.key(0), 3))
+    x = batch(network)
+    together = jax.jit(jax.vmap(network.apply, in_axes=(0, None)))(params, x)
+    for i in range(3):
+        alone = network.apply(jax.tree.map(lambda leaf, i=i: leaf[i], params), x)
+        np.testing.assert_allclose(together[i], alone, atol=2e-5)
+
+
+def test_numpy_inputs_are_taken_as_they_are(case: Case) -> None:
+    network, _ = case
+    params, x = network.init(jax.random.key(0)), batch(network)
+    np.testing.assert_array_equal(network.apply(params, np.asarray(x)), network.apply(params, x))
+
+
+def test_names_stay_in_order_of_depth_when_sorted() -> None:
+    network = MLP((2,) * 12).build((2,), 2)
+    names = [layer.name for layer in network.layers]
+    assert names == sorted(names)
+    assert names[0] == "dense01"
+    assert network.features is not None
+    compiled = jax.jit(network.features)(network.init(jax.random.key(0)), jnp.ones((1, 2)))
+    assert list(compiled) == names[:-1]
+
+
+def test_inputs_of_another_shape_are_refused_when_traced() -> None:
+    network = MLP((4,)).build((3,), 2)
+    params = network.init(jax.random.key(0))
+    with pytest.raises(
+        UserError, match=r"\(5, 4\) for MLP 3–4–2.*\[n, 3\].*Build the network for data of this shape"
+    ):
+        jax.jit(network.apply)(params, jnp.ones((5, 4)))
+    with pytest.raises(UserError, match=r"batch axis: x\[None\]"):
+        network.apply(params, jnp.ones(3))
+
+
+def test_stages_that_are_no_network_are_refused() -> None:
+    with pytest.raises(UserError, match="no layers"):
+        sequential((Flatten(),), (3,), name="test")
+    with pytest.raises(UserError, match="end in shape"):
+        sequential((Convolution(3),), (4, 4, 1), name="test")

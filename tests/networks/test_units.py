@@ -1,0 +1,131 @@
+"""Units: permuting them, rescaling them or flipping their signs leaves the function as it is, where the description says so."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array
+
+from ticketlab.networks import (
+    MLP,
+    Activate,
+    Activation,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    Initialisation,
+    Network,
+    Parameterisation,
+    Params,
+    Pool,
+    Pooling,
+    permute_units,
+    rescale_units,
+    sequential,
+)
+
+BIASED = Initialisation(sigma_b=0.3)
+
+
+def convolutional(activation: Activation, pooling: Pooling, bias: bool = True) -> Network:
+    """Every way in which one layer can read another: convolution, pool and flattened image, vector, global average."""
+    act = Activate(activation)
+    stages = (
+        *(Convolution(4), act, Pool(pooling), Convolution(3, stride=2), act, Flatten(), Dense(5), act),
+        Dense(2),
+    )
+    return sequential(stages, (6, 8, 2), name="test", bias=bias, initialisation=BIASED)
+
+
+def all_convolutional() -> Network:
+    stages = (Convolution(4), Activate(Activation.RELU), GlobalAverage(), Dense(3))
+    return sequential(stages, (4, 4, 2), name="test", initialisation=BIASED)
+
+
+NETWORKS = {
+    "mlp": MLP((6, 5), initialisation=BIASED).build((4,), 3),
+    "ntk": MLP((6, 5), parameterisation=Parameterisation.NTK).build((4,), 3),
+    "cnn": convolutional(Activation.RELU, Pooling.MAX),
+    "unbiased": convolutional(Activation.RELU, Pooling.AVERAGE, bias=False),
+    "averaged": all_convolutional(),
+    "tanh": convolutional(Activation.TANH, Pooling.AVERAGE),
+    "erf": MLP((6, 5), activation=Activation.ERF, initialisation=BIASED).build((4,), 3),
+}
+
+
+def inputs(network: Network) -> Array:
+    return jax.random.normal(jax.random.key(7), (3, *network.input_shape))
+
+
+def same_function(network: Network, params: Params, other: Params) -> None:
+    x = inputs(network)
+    np.testing.assert_allclose(network.apply(params, x), network.apply(other, x), atol=2e-5)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_taking_and_putting_back_changes_nothing(name: str) -> None:
+    network = NETWORKS[name]
+    params = network.init(jax.random.key(0))
+    for group in network.unit_groups:
+        for part in (*group.incoming, *group.outgoing):
+            assert part.take(params).shape[0] == group.units
+            back = part.put(params, part.take(params))
+            jax.tree.map(np.testing.assert_array_equal, back, params)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_permuted_units_compute_the_same_function(name: str) -> None:
+    network = NETWORKS[name]
+    params = network.init(jax.random.key(0))
+    for i, group in enumerate(network.unit_groups):
+        order = jnp.roll(jax.random.permutation(jax.random.key(i), group.units), 1)
+        permuted = permute_units(params, group, order)
+        same_function(network, params, permuted)
+        features, moved = network.features, inputs(network)
+        assert features is not None
+        np.testing.assert_allclose(
+            features(permuted, moved)[group.layer],
+            features(params, moved)[group.layer][..., order],
+            atol=2e-5,
+        )
+
+
+@pytest.mark.parametrize("name", ["mlp", "ntk", "cnn", "unbiased", "averaged"])
+def test_rescaled_relu_units_compute_the_same_function(name: str) -> None:
+    network = NETWORKS[name]
+    params = network.init(jax.random.key(0))
+    for i, group in enumerate(network.unit_groups):
+        assert group.rescalable
+        assert not group.flippable
+        factors = jnp.exp(jax.random.normal(jax.random.key(i), (group.units,)))
+        same_function(network, params, rescale_units(params, group, factors))
+
+
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_flipped_odd_units_compute_the_same_function(name: str) -> None:
+    network = NETWORKS[name]
+    params = network.init(jax.random.key(0))
+    for i, group in enumerate(network.unit_groups):
+        assert group.flippable
+        assert not group.rescalable
+        signs = jax.random.rademacher(jax.random.key(i), (group.units,), jnp.float32)
+        same_function(network, params, rescale_units(params, group, signs))
+
+
+def test_a_maximum_on_the_way_forbids_flipping() -> None:
+    network = convolutional(Activation.TANH, Pooling.MAX)
+    assert [group.flippable for group in network.unit_groups] == [False, True, True]
+
+
+def test_gelu_units_can_only_be_permuted() -> None:
+    (group,) = MLP((3,), activation=Activation.GELU).build((2,), 1).unit_groups
+    assert not group.rescalable
+    assert not group.flippable
+
+
+def test_groups_are_the_hidden_layers() -> None:
+    network = NETWORKS["cnn"]
+    assert [g.layer for g in network.unit_groups] == [layer.name for layer in network.layers[:-1]]
+    assert [g.units for g in network.unit_groups] == [layer.units for layer in network.layers[:-1]]
+    assert MLP(()).build((4,), 2).unit_groups == ()
