@@ -1,0 +1,83 @@
+"""The documentation is true: its Python runs, its links lead somewhere, its versions agree.
+
+Every page is found by glob. The `python` blocks of a page run in order in one namespace and in a folder of their own, so a
+page reads from top to bottom.
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import ticketlab
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
+FENCE = re.compile(r"^```(?P<language>[\w-]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its code, and the line of the page on which the code begins."""
+
+    language: str
+    code: str
+    line: int
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    found = [
+        Block(m["language"], m["code"], text.count("\n", 0, m.start()) + 2) for m in FENCE.finditer(text)
+    ]
+    return [b for b in found if b.language == language]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
+def test_python_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    namespace = {"__name__": "__main__"}
+    for block in blocks(page, "python"):
+        # Blank lines before the code give tracebacks the page's own line numbers.
+        exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    targets = [m["target"].partition("#") for m in LINK.finditer(prose)]
+    local = [(path, anchor) for path, _, anchor in targets if "://" not in path]
+    assert [path for path, _ in local if path and not (page.parent / path).exists()] == []
+    for path, anchor in local:
+        target = page.parent / path if path else page
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target), (
+                f"{name(page)}: no heading #{anchor} in {name(target.resolve())}"
+            )
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings' anchors as GitHub and MyST make them."""
+    headings = re.findall(r"^#{1,6} (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def test_versions_agree():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.search(r"^version: (.+)$", citation, re.MULTILINE)[1] == ticketlab.__version__
+    assert f"## [{ticketlab.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_dependency_has_its_reason():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    names = {re.split(r"[\[<>=]", d)[0] for group in groups for d in group} - {"ticketlab"}
+    reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
+    assert {n for n in names if n not in reasons} == set()
