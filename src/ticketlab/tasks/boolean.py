@@ -35,7 +35,7 @@ __all__ = [
 CANDIDATES = 2000
 
 
-def all_inputs(bits: int) -> UInt8[np.ndarray, "2**bits bits"]:
+def all_inputs(bits: int) -> UInt8[np.ndarray, "m bits"]:
     """Every input of n bits in the order of the truth table: row i is i in base 2."""
     return ((np.arange(2**bits)[:, None] >> np.arange(bits)[::-1]) & 1).astype(np.uint8)
 

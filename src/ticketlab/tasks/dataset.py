@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Integer, Shaped
 
 from ticketlab.errors import UserError
 
@@ -46,8 +46,9 @@ class Dataset:
     name: str
     x: Shaped[np.ndarray, "n ..."]
     classes: tuple[str, ...]
-    labels: Int[np.ndarray, "n"] | None = None
-    targets: Float[np.ndarray, "n k"] | None = None
+    # Whether the lengths agree is checked below, with a message for the user.
+    labels: Integer[np.ndarray, "labels"] | None = None
+    targets: Float[np.ndarray, "targets k"] | None = None
     features: tuple[str, ...] = ()
     scale: float = 1.0
     standardise: bool = True
@@ -70,6 +71,7 @@ class Dataset:
             raise UserError(
                 f"inputs of shape {list(self.x.shape)} in {self.name}",
                 "at least one example, in the shape [examples, features] or [examples, height, width, channels]",
+                "Reshape the inputs, or check that the file is not empty.",
             )
         check_finite(self.x, "inputs", self.name, self.features)
         if self.labels is None:
@@ -150,7 +152,11 @@ def check_finite(
     if values.dtype.kind in "iub":
         return
     if values.dtype.kind != "f":
-        raise UserError(f"{what} of type {values.dtype} in {name}", "integers or floating-point numbers")
+        raise UserError(
+            f"{what} of type {values.dtype} in {name}",
+            "integers or floating-point numbers",
+            "Convert them before saving.",
+        )
     bad = ~(np.abs(values) <= LARGEST)  # NaN compares false, so it is bad too
     if not bad.any():
         return
@@ -166,7 +172,11 @@ def check_finite(
 
 def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> None:
     if targets.ndim != 2 or targets.shape[1] != len(names):
-        raise UserError(f"targets of shape {list(targets.shape)} in {name}", f"[examples, {len(names)}]")
+        raise UserError(
+            f"targets of shape {list(targets.shape)} in {name}",
+            f"[examples, {len(names)}]",
+            "One column a target.",
+        )
     check_finite(targets, "targets", name, names)
     constant = np.flatnonzero(np.all(targets == targets[0], axis=0))
     if len(constant):
@@ -182,6 +192,7 @@ def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> No
         raise UserError(
             f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}",
             "one integer an example",
+            "Give class numbers from 0.",
         )
     k = len(classes)
     outside = (labels < 0) | (labels >= k)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int, Integer, Shaped
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import check_finite
@@ -29,7 +29,7 @@ class Answers:
     """Labels `[n]` with the classes' names, or targets `[n, k]` with the targets' names, as `Dataset` takes them."""
 
     classes: tuple[str, ...]
-    labels: Int[np.ndarray, "n"] | None = None
+    labels: Integer[np.ndarray, "n"] | None = None
     targets: Float[np.ndarray, "n k"] | None = None
     notes: tuple[str, ...] = ()
 
@@ -135,7 +135,7 @@ def _whole(values: np.ndarray, target: str, name: str) -> Int[np.ndarray, "n"]:
     return values.astype(np.int64)
 
 
-def _class_count(labels: Int[np.ndarray, "n"], name: str) -> int:
+def _class_count(labels: Integer[np.ndarray, "n"], name: str) -> int:
     """k, one more than the greatest label; which must be less than the number of examples for the rest to be possible."""
     k = int(labels.max(initial=-1)) + 1
     if k > len(labels):

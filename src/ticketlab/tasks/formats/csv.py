@@ -46,7 +46,9 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         text = file_bytes(path, "a CSV file").decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(
-            f"bytes that are not UTF-8 text at position {error.start} of {path}", "a CSV file in UTF-8"
+            f"bytes that are not UTF-8 text at position {error.start} of {path}",
+            "a CSV file in UTF-8",
+            "Save it in that encoding.",
         ) from error
     first = text.lstrip().split("\n", 1)[0]
     separator = max(",;\t", key=first.count)  # a comma when there is none
@@ -54,9 +56,11 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
     try:
         numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:
-        raise UserError(f"line {reader.line_num} of {path} ({error})", "a row of a CSV file") from error
+        raise UserError(
+            f"line {reader.line_num} of {path} ({error})", "a row of a CSV file", "Correct it."
+        ) from error
     if not numbered:
-        raise UserError(f"no rows in {path}", "a CSV file with a row an example")
+        raise UserError(f"no rows in {path}", "a CSV file with a row an example", "Fill the file.")
     width = len(numbered[0][1])
     ragged = [(line, len(row)) for line, row in numbered if len(row) != width]
     if ragged:
@@ -73,9 +77,13 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         numbered = numbered[1:]
     twice = {name for name in header if header.count(name) > 1}
     if twice:
-        raise UserError(f"more than one column named {sorted(twice)[0]!r} in {path}", "different names")
+        raise UserError(
+            f"more than one column named {sorted(twice)[0]!r} in {path}",
+            "different names",
+            "Rename one of them.",
+        )
     if not numbered:
-        raise UserError(f"a row of names and no examples in {path}", "a row an example")
+        raise UserError(f"a row of names and no examples in {path}", "a row an example", "Fill the file.")
     return header, [row for _, row in numbered], [line for line, _ in numbered]
 
 

@@ -93,5 +93,6 @@ def _encoded(part: Any, column: str, id: str) -> list[bytes]:
             f"{len(stored) - len(contents)} rows without an image in column {column!r} of {id}, "
             f"the first {first} (counted from 0)",
             "an encoded image in every row",
+            "Choose another column or data set.",
         )
     return contents

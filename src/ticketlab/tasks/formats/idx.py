@@ -38,7 +38,9 @@ def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
         )
     axes, start = content[3], 4 + 4 * content[3]
     if len(content) < start:
-        raise UserError(f"a truncated file, {path} ({len(content)} bytes)", f"a header of {start} bytes")
+        raise UserError(
+            f"a truncated file, {path} ({len(content)} bytes)", f"a header of {start} bytes", "Copy it again."
+        )
     shape = struct.unpack(f">{axes}I", content[4:start])
     dtype = np.dtype(TYPES[content[2]])
     size, expected = len(content) - start, math.prod(shape) * dtype.itemsize
@@ -62,6 +64,7 @@ def idx_folder(folder: Path, name: str, classes: tuple[str, ...] = ()) -> Datase
             raise UserError(
                 f"test images of shape {list(test_x.shape[1:])} in {folder}",
                 f"the shape of the train images, {list(x.shape[1:])}",
+                "Check that the files belong together.",
             )
         official = len(test_x)
         x, labels = np.concatenate([x, test_x]), np.concatenate([labels, test_labels])
@@ -85,7 +88,9 @@ def _find(folder: Path) -> dict[tuple[str, str], Path]:
         place = ("train" if match[1] == "train" else "test", match[2])
         other = found.setdefault(place, path)
         if other.name.removesuffix(".gz") != path.name.removesuffix(".gz"):
-            raise UserError(f"both {other.name} and {path.name} in {folder}", "one data set in a folder")
+            raise UserError(
+                f"both {other.name} and {path.name} in {folder}", "one data set in a folder", "Move one away."
+            )
     return found
 
 

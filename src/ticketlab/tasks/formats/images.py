@@ -73,7 +73,11 @@ def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[i
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.mode not in GREY + COLOURED:
-                raise UserError(f"pixels of mode {image.mode!r} in {origin}", "8-bit grey or coloured images")
+                raise UserError(
+                    f"pixels of mode {image.mode!r} in {origin}",
+                    "8-bit grey or coloured images",
+                    "Convert it.",
+                )
             mode = "L" if image.mode in GREY else "RGB"
             plain = image if image.mode == mode else image.convert(mode)
             if side is not None:
@@ -150,7 +154,9 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
         official = len(paths) - before
     if not paths:
         raise UserError(
-            f"no images in sub-folders of {folder}", f"one sub-folder a class with {', '.join(SUFFIXES)}"
+            f"no images in sub-folders of {folder}",
+            f"one sub-folder a class with {', '.join(SUFFIXES)}",
+            "Sort the images into one folder a class.",
         )
     return encoded_dataset(
         [_content(path) for path in paths],

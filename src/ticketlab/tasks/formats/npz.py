@@ -51,6 +51,7 @@ def npz_dataset(path: Path, x: str = "", y: str = "", kind: Kind | None = None) 
             raise UserError(
                 f"{test[0]} of shape {list(more_inputs.shape)} and {test[1]} of shape {list(more_outputs.shape)} in {path}",
                 f"{['…', *inputs.shape[1:]]} and {['…', *outputs.shape[1:]]}, as in {names[0]} and {names[1]}",
+                "Save both parts in the same shape.",
             )
         official = len(more_inputs)
         inputs, outputs = np.concatenate([inputs, more_inputs]), np.concatenate([outputs, more_outputs])
@@ -88,7 +89,9 @@ def _check_magic(file: IO[bytes], path: Path) -> None:
     file.seek(0)
     if not start.startswith(b"PK"):
         what = "an empty file" if not start else f"a file that starts with {start.hex(' ')}"
-        raise UserError(f"{what}, {path}", "an NPZ file (numpy.savez), which starts with 50 4b")
+        raise UserError(
+            f"{what}, {path}", "an NPZ file, which starts with 50 4b", "Save the arrays with numpy.savez."
+        )
 
 
 def _images(x: Shaped[np.ndarray, "n ..."]) -> tuple[Shaped[np.ndarray, "n ..."], tuple[str, ...]]:

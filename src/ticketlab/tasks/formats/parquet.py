@@ -92,7 +92,7 @@ def _shards(database: duckdb.DuckDBPyConnection, path: Path) -> Shards:
         inside += files_in(path / "data", what) if (path / "data").is_dir() else []
         files = [p for p in inside if p.suffix == ".parquet"]
     if not files:
-        raise UserError(f"no .parquet files in {path}", what)
+        raise UserError(f"no .parquet files in {path}", what, "Check the path.")
     for file in files:
         _check_magic(file)
     test = [str(p) for p in files if p.name.startswith("test")]

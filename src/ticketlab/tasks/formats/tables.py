@@ -46,7 +46,11 @@ def table_dataset(
     target = target_column(columns, target, name)
     inputs = {column: values for column, values in columns.items() if column != target}
     if not inputs:
-        raise UserError(f"one column only ({target!r}) in {name}", "a target and at least one input")
+        raise UserError(
+            f"one column only ({target!r}) in {name}",
+            "a target and at least one input",
+            "Add the inputs' columns.",
+        )
     for column, values in inputs.items():
         if values.dtype.kind not in "biuf":
             raise UserError(
