@@ -2,7 +2,8 @@
 
 A family is everything that can stand in one place: all tasks, all networks, or the members of a union of dataclasses. In
 Python a choice is the object, `MLP(widths=(512, 512))`. In text it is the member's name with the fields that differ from
-their defaults, `mlp:widths=512x512,activation=tanh`. In a file it is a table, `{name = "mlp", widths = [512, 512]}`, or the text.
+their defaults, `mlp:widths=512x512,activation=tanh`; the first value may go without the name of its field,
+`mlp:512x512,activation=tanh`. In a file it is a table, `{choice = "mlp", widths = [512, 512]}`, or the text.
 
 Sequences of numbers are joined by `x`, of words by `+`; the fields of a record within have dotted names
 (`initialisation.family=glorot`); `none` is None; a value with a comma, a quote or spaces at its ends is put in double quotes
@@ -29,6 +30,7 @@ from typing import Any
 from ticketlab.errors import UserError
 
 __all__ = [
+    "CHOICE",
     "Family",
     "choice_table",
     "choice_text",
@@ -41,7 +43,10 @@ __all__ = [
     "text_table",
 ]
 
-_FIELD = re.compile(r'\s*([\w.]+)=("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
+CHOICE = "choice"
+"""The key of a choice's name in its table."""
+
+_FIELD = re.compile(r'\s*(?:([\w.]+)=)?("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
 _CHOICE = re.compile(r"([\w.-]+)(?::(.*))?", re.DOTALL)
 
 
@@ -84,12 +89,10 @@ class Family:
 def families() -> Mapping[Any, Family]:
     """The families that have registries, by the type with which a plan's field is annotated."""
     from ticketlab.networks.architectures import NETWORKS, Architecture
-    from ticketlab.tasks import sources
+    from ticketlab.tasks.catalogue import TASKS, from_path
+    from ticketlab.tasks.sources import TaskSource
 
-    tasks = Family(
-        "task", getattr(sources, "TASKS", {"digits": sources.Digits}), getattr(sources, "from_path", None)
-    )
-    return {sources.TaskSource: tasks, Architecture: Family("network", NETWORKS)}
+    return {TaskSource: Family("task", TASKS, from_path), Architecture: Family("network", NETWORKS)}
 
 
 def family(annotation: Any) -> Family | None:
@@ -110,7 +113,7 @@ def text_table(text: str, family: Family) -> dict[str, Any]:
     text = text.strip()
     match = _CHOICE.fullmatch(text)
     if match and match[1] in family.members:
-        return {"name": match[1], **_fields(match[2] or "", family.members[match[1]])}
+        return {CHOICE: match[1], **_fields(match[2] or "", family.members[match[1]])}
     path, fields = _split_path(text)
     if family.from_path and _looks_like_path(path):
         choice = family.from_path(path)
@@ -128,7 +131,7 @@ def choice_text(choice: Any, family: Family) -> str:
 
 def choice_table(choice: Any, family: Family) -> dict[str, Any]:
     """A choice as plain values: its name, then all of its fields."""
-    return {"name": family.name_of(choice), **plain(choice)}
+    return {CHOICE: family.name_of(choice), **plain(choice)}
 
 
 def plain(value: Any, annotation: Any = None) -> Any:
@@ -202,20 +205,30 @@ def _fields(text: str, member: type) -> dict[str, Any]:
     position = 0
     while position < len(text):
         match = _FIELD.match(text, position)
-        if match is None:
+        field = match and (match[1] or (_first_field(member) if position == 0 else None))
+        if not match or not field:
             raise UserError(f"{text[position:]!r} in {text!r}", "field=value,field=value")
-        *outer, name = match[1].split(".")
+        *outer, name = field.split(".")
         table, cls = values, member
         for key in outer:
             table, cls = table.setdefault(key, {}), _hints(cls).get(key, object)
         if name in table:
-            raise UserError(f"{match[1]} twice in {text!r}", "each field once")
+            raise UserError(f"{field} twice in {text!r}", "each field once")
         quoted = match[2].startswith('"')
         table[name] = (
             json.loads(match[2]) if quoted else _plain_value(match[2].strip(), _hints(cls).get(name, str))
         )
         position = match.end()
     return values
+
+
+def _first_field(member: type) -> str | None:
+    """The field that a value without a name belongs to: the first without a default, or the class's own first."""
+    fields = dataclasses.fields(member)
+    required = [f.name for f in fields if f.default is dataclasses.MISSING]
+    names = {f.name for f in fields}
+    own = [name for name in inspect.get_annotations(member) if name in names]
+    return next(iter(required + own), None)
 
 
 def _hints(cls: Any) -> dict[str, Any]:

@@ -51,7 +51,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ticketlab.choices import Family, family, is_union, meanings, plain, suggestion, text_table
+from ticketlab.choices import CHOICE, Family, family, is_union, meanings, plain, suggestion, text_table
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -168,9 +168,11 @@ def parse_choice(text: str, within: Family) -> Any:
 def structure_choice(table: Mapping[str, Any], within: Family) -> Any:
     """A choice from plain values: its name and the fields that differ from their defaults."""
     fields = dict(table)
-    name = fields.pop("name", None)
+    name = fields.pop(CHOICE, None)
     if not isinstance(name, str):
-        raise UserError(f"a {within.noun} without a name", f"name = one of {', '.join(within.members)}")
+        raise UserError(
+            f"a {within.noun} table that does not say which", f"{CHOICE} = one of {', '.join(within.members)}"
+        )
     return structure(fields, within.member(name), f"{within.noun} {name}")
 
 
@@ -297,12 +299,15 @@ def _toml_table(prefix: str, owner: Any, table: Mapping[str, Any], comments: boo
     """The lines of one table: first its values, then the tables within."""
     explained = meanings(type(owner)) if comments else {}
     unset = {f.name for f in dataclasses.fields(owner) if f.default is None}
+    last = ""
     for name, value in table.items():
         if isinstance(value, Mapping):
             continue
-        if name in explained:
+        comment = explained.get(name, "")
+        if comment and comment != last:
             yield ""
-            yield f"# {explained[name]}"
+            yield f"# {comment}"
+        last = comment
         yield f"# {name} is not set" if value is None and name in unset else f"{name} = {_toml_value(value)}"
     for name, value in table.items():
         if not isinstance(value, Mapping):

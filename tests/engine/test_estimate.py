@@ -30,7 +30,15 @@ def test_the_time_left_is_never_negative(fraction, seconds):
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min"), (125, "2 min 5 s"), (1234, "21 min"), (3599.9, "1 h"), (4800, "1 h 20 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min"),
+        (125, "2 min 5 s"),
+        (1234, "21 min"),
+        (3599.9, "1 h"),
+        (4800, "1 h 20 min"),
+    ],
 )
 def test_times_are_spoken(seconds, words):
     assert spoken(seconds) == words

@@ -52,8 +52,8 @@ def test_cells_run_in_order_and_each_verdict_is_told_as_soon_as_its_cells_are_th
         ("verdict", "plus"),
         ("finished", "minus-seed0"),
         ("finished", "minus-seed1"),
-        ("verdict", ""),
         ("verdict", "minus"),
+        ("verdict", ""),
     ]
     assert ("progress", "plus-seed0", "drawing", 0.5) in watcher.seen
     assert next(e for e in watcher.seen if e[0] == "finished")[2].startswith("mean ")

@@ -105,13 +105,21 @@ class Toy(Study):
         random = np.random.default_rng(cell.settings["seed"])
         law = plan.law
         n = plan.budget.draws
-        values = random.normal(0, law.scale, n) if isinstance(law, Gaussian) else random.uniform(law.low, law.high, n)
+        values = (
+            random.normal(0, law.scale, n)
+            if isinstance(law, Gaussian)
+            else random.uniform(law.low, law.high, n)
+        )
         values = values * (1 if cell.settings["sign"] == "plus" else -1) + (plan.offset or 0.0)
-        rows = [{**cell.settings, "index": i, "value": v, "positive": bool(v > 0)} for i, v in enumerate(values)]
+        rows = [
+            {**cell.settings, "index": i, "value": v, "positive": bool(v > 0)} for i, v in enumerate(values)
+        ]
         rows[0]["value"] = -np.nan
         times = [{**cell.settings, "seconds": time.perf_counter() - began}]
         return {
-            "draws": Table.from_rows("draws", rows, units={"value": "V"}, meanings={"value": "the number drawn"}),
+            "draws": Table.from_rows(
+                "draws", rows, units={"value": "V"}, meanings={"value": "the number drawn"}
+            ),
             "times": Table.from_rows("times", times, units={"seconds": "s"}, measured=True),
         }
 
@@ -127,12 +135,22 @@ class Toy(Study):
             mean = float(np.nanmean(part["value"]))
             outcome = Outcome.HOLDS if abs(mean) < plan.margin else Outcome.FAILS
             verdicts.append(
-                Verdict(sign, outcome, "mean within margin", mean, (mean - 1, mean + 1), "V", f"The mean is {mean:.2f}.")
+                Verdict(
+                    sign,
+                    outcome,
+                    "mean within margin",
+                    mean,
+                    (mean - 1, mean + 1),
+                    "V",
+                    f"The mean is {mean:.2f}.",
+                )
             )
         if len(verdicts) == len(plan.signs):
             outcomes = {v.outcome for v in verdicts}
             whole = Outcome.HOLDS if outcomes == {Outcome.HOLDS} else Outcome.FAILS
-            verdicts.insert(0, Verdict("", whole, "all hold", None, None, "V", "Random numbers were averaged."))
+            verdicts.insert(
+                0, Verdict("", whole, "all hold", None, None, "V", "Random numbers were averaged.")
+            )
         return Evidence(dict(tables), tuple(verdicts))
 
 

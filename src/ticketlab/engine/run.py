@@ -124,8 +124,8 @@ def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table
 
 
 def _show(evidence: Evidence, shown: dict[str, Verdict], observer: Observer) -> None:
-    """Tells the verdicts that are new or have changed."""
-    for verdict in evidence.verdicts:
+    """Tells the verdicts that are new or have changed, that on the claim as a whole last."""
+    for verdict in sorted(evidence.verdicts, key=lambda v: not v.question):
         if shown.get(verdict.question) != verdict:
             shown[verdict.question] = verdict
             observer.verdict(verdict)

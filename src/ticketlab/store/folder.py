@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
+import shlex
 import shutil
 import tomllib
 import typing
@@ -79,9 +80,7 @@ class RunFolder:
 
     def plan_table(self) -> dict[str, Any]:
         """The stored plan as nested tables of plain values, without the claim."""
-        table = tomllib.loads(self.plan_text)
-        table.pop("claim", None)
-        return table
+        return _without_claim(tomllib.loads(self.plan_text))
 
     def environment(self) -> dict[str, Any]:
         """Versions, device and threads of the process that worked here last."""
@@ -164,7 +163,7 @@ class RunFolder:
     def _start_afresh(self) -> None:
         """Removes conclusions and page of another plan; its cells stay, and are used where they are valid."""
         file = self.path / "plan.toml"
-        if file.is_file() and file.read_text(encoding="utf-8") == self.plan_text:
+        if file.is_file() and plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
             return
         with storing(self.path):
             for name in ("evidence.json", "verdict.json", "report.html"):
@@ -180,7 +179,7 @@ class RunFolder:
             raise self._damaged(damage) from None
 
     def _unfinished(self) -> UserError:
-        count = len(cell_records(self.path / "cells"))
+        count = self.kept_cells()
         return UserError(
             f"the run in {self.path}, which is not finished ({count} cells are kept)",
             "a finished run",
@@ -192,9 +191,17 @@ class RunFolder:
             f"a damaged run in {self.path}: {damage}", "", f"Mend it from the kept cells: {self.command()}"
         )
 
+    def kept_cells(self) -> int:
+        """How many whole cells are in the folder."""
+        return len(cell_records(self.path / "cells"))
+
     def command(self) -> str:
         """What to type to run this plan in this folder."""
-        return f"ticketlab run {self.path / 'plan.toml'} --out {self.path}"
+        return shlex.join(["ticketlab", "run", str(self.path / "plan.toml"), "--out", str(self.path)])
+
+
+def _without_claim(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name != "claim"}
 
 
 def default_place(claim: str, plan: Any) -> Path:

@@ -108,7 +108,10 @@ def device() -> dict[str, Any]:
         "kind": jax.devices()[0].device_kind,
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
-        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        # A flag with a path says where to write something, which changes no number and may name a person.
+        "xla_flags": " ".join(
+            f for f in os.environ.get("XLA_FLAGS", "").split() if "/" not in f and "\\" not in f
+        ),
         "threads": thread_counts(os.environ),
     }
 

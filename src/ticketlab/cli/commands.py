@@ -1,0 +1,147 @@
+"""The commands: each parses its words, calls what does the work, and prints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from ticketlab.cli.options import parse, read_requests
+from ticketlab.errors import UserError
+from ticketlab.plans import find_study, toml
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["claims", "data", "plan", "report", "run"]
+
+Studies = Mapping[str, str]
+
+
+def run(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab run [CLAIM …|PLAN.toml …] [options]`: each claim in turn."""
+    from ticketlab.cli.running import run_request
+
+    requests = read_requests(words, studies, "run")
+    results = [run_request(request) for request in requests]
+    if requests[0].json:
+        document = results[0] if len(results) == 1 else results
+        print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
+    return 0
+
+
+def plan(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab plan CLAIM [options]`: the plan as a file."""
+    requests = read_requests(words, studies, "plan")
+    if len(requests) > 1:
+        raise UserError(
+            f"{len(requests)} claims", "one", f"`ticketlab plan CLAIM`: one of {', '.join(studies)}."
+        )
+    print(toml(requests[0].study.claim, requests[0].plan), end="")
+    return 0
+
+
+def claims(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab claims`: what can be asked."""
+    parse(_Nothing, words, command="claims", description="What can be asked.")
+    table = _table("claim", "as people put it", "what is measured")
+    for claim in studies:
+        study = find_study(claim, studies)
+        table.add_row(claim, study.statement, study.question)
+    _show(table)
+    return 0
+
+
+def report(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab report RUN`: the page again, from what is stored."""
+    from ticketlab.cli.running import write_report
+    from ticketlab.store import RunFolder
+
+    description = "Writes the report of a finished run again, from its stored records."
+    asked = parse(_Report, words, command="report", description=description)
+    print(write_report(RunFolder.open(asked.run, studies)))
+    return 0
+
+
+def data(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab data list|check PATH`."""
+    from ticketlab.choices import suggestion
+
+    command, *rest = words or ["list"]
+    match command:
+        case "list":
+            parse(_Nothing, rest, command="data list", description="Which data sets there are.")
+            return _data_list()
+        case "check":
+            description = "Reads a file or folder as a study would, and says what is in it or what is wrong."
+            return _data_check(parse(_Check, rest, command="data check", description=description).path)
+        case "--help" | "-h":
+            print("usage: ticketlab data list\n       ticketlab data check PATH")
+            return 0
+    raise UserError(
+        f"`data {command}`", "`data list` or `data check PATH`", suggestion(command, ["list", "check"])
+    )
+
+
+@dataclass(frozen=True)
+class _Nothing:
+    pass
+
+
+@dataclass(frozen=True)
+class _Report:
+    run: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN", help="the run's folder")]
+
+
+@dataclass(frozen=True)
+class _Check:
+    path: Annotated[
+        str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH", help="of a data file, or a folder of them")
+    ]
+
+
+def _data_list() -> int:
+    from ticketlab.tasks import available
+
+    table = _table("--task", "what it is", "examples", "here", "how to get or name it")
+    for row in available():
+        here = {True: "yes", False: "no", None: "yours"}[row.present]
+        table.add_row(row.name, row.what, row.size, here, row.how)
+    _show(table)
+    return 0
+
+
+def _data_check(path: str) -> int:
+    from ticketlab.tasks import check
+
+    table = _table("", "")
+    table.show_header = False
+    for name, value in check(path):
+        table.add_row(name, value)
+    _show(table)
+    return 0
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
+    for i, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=i == 0)
+    return table
+
+
+def _show(table: Table) -> None:
+    """Prints a table: as wide as the terminal, or generously and without trailing spaces where there is none."""
+    from rich.console import Console
+
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    with console.capture() as shown:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in shown.get().splitlines()))

@@ -1,0 +1,106 @@
+"""One study run from the command line: folder, live progress, evidence, report, and the last lines on the screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from ticketlab.choices import plain
+from ticketlab.cli.options import Request
+from ticketlab.engine.display import Display, verdict_line
+from ticketlab.engine.estimate import spoken
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure
+from ticketlab.store.failures import storing
+from ticketlab.store.folder import RunFolder, verdict_records
+from ticketlab.store.records import strict
+
+if TYPE_CHECKING:
+    from ticketlab.studies.evidence import Evidence
+
+__all__ = ["run_request", "write_report"]
+
+
+def run_request(request: Request) -> dict[str, Any]:
+    """Runs one study to its end and writes everything down.
+
+    Returns: the result for machines: claim, outcome, verdicts, plan, digest, folder, report and seconds, as JSON values.
+
+    Raises: UserError, NumericalFailure or KeyboardInterrupt, after saying what is kept and how to go on.
+    """
+    console = Console(stderr=request.json, highlight=False, markup=False)
+    study, plan = request.study, request.plan
+    folder = RunFolder.of(study, plan, request.out)
+    began = time.monotonic()
+    console.print(f"{study.claim}: {study.question}", style="bold")
+    console.print(f"kept in {folder.path}", soft_wrap=True)
+    with (
+        _kept(console, folder),
+        Display(console, study.claim) as display,
+        folder.work(plan, display.note) as keeper,
+    ):
+        evidence = folder.keep(run_study(study, plan, keeper, display), keeper, plan)
+    from ticketlab import report
+
+    page = report.write(folder)
+    _conclude(console, folder, evidence, page, time.monotonic() - began)
+    return strict(
+        {
+            "claim": study.claim,
+            "outcome": evidence.verdicts[0].outcome if evidence.verdicts else None,
+            "verdicts": verdict_records(evidence.verdicts),
+            "plan": plain(plan),
+            "digest": evidence.digest(),
+            "folder": str(folder.path),
+            "report": str(page),
+            "seconds": round(time.monotonic() - began, 3),
+        }
+    )
+
+
+def write_report(folder: RunFolder) -> Path:
+    """Writes the page of a finished run from its stored records."""
+    from ticketlab import report
+
+    with storing(folder.path):
+        return report.write(folder)
+
+
+@contextmanager
+def _kept(console: Console, folder: RunFolder) -> Iterator[None]:
+    """Says, when a run ends early, what is kept and how to go on; and names a lack of memory as such."""
+    from jax.errors import JaxRuntimeError
+
+    try:
+        yield
+    except (KeyboardInterrupt, NumericalFailure, MemoryError, JaxRuntimeError) as end:
+        count = folder.kept_cells()
+        if count:
+            console.print(
+                f"{count} finished cells are kept. Go on from there: {folder.command()}", soft_wrap=True
+            )
+        if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
+            reason = str(end).strip().split("\n")[0]
+            raise NumericalFailure(
+                f"out of memory; choose a smaller network, task or batch ({reason})"
+            ) from end
+        raise
+
+
+def _conclude(console: Console, folder: RunFolder, evidence: Evidence, page: Path, seconds: float) -> None:
+    console.print()
+    for verdict in evidence.verdicts:
+        console.print(
+            ("" if not verdict.question else "  ") + verdict_line(verdict),
+            style="" if verdict.question else "bold",
+        )
+    console.print()
+    console.print(f"report    {page}", soft_wrap=True)
+    console.print(f"evidence  {evidence.digest()}", soft_wrap=True)
+    console.print(f"again     {folder.command()}", soft_wrap=True)
+    console.print(f"took      {spoken(seconds)}")

@@ -1,0 +1,107 @@
+"""What a run shows while it goes on: one live line that says what is done and how long it will take, and lines that stay.
+
+On a terminal the live line is redrawn in place by rich. Anywhere else (a log file, a pipe, a build server) there is no
+redrawing and no control character: what is being done is written as a line when it changes, but not more often than every
+few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ticketlab.engine.estimate import spoken
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.studies.study import Cell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["Display", "estimate_text", "verdict_line"]
+
+EVERY = 5.0  # seconds between lines of progress where nothing can be redrawn
+_STYLES = {Outcome.HOLDS: "bold green", Outcome.FAILS: "bold red", Outcome.UNDECIDED: "bold yellow"}
+
+
+class Display:
+    """Shows a run on a console; an `Observer`, and a context manager around the run.
+
+    Arguments:
+        console: where to.
+        claim: of the study, for the live line.
+    """
+
+    def __init__(self, console: Console, claim: str) -> None:
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._console = console
+        self._live = console.is_terminal and not console.is_dumb_terminal
+        self._began = self._said = time.monotonic()
+        self._last = ""
+        self._total = self._done = 0.0
+        columns = (
+            SpinnerColumn(),
+            BarColumn(24),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+        )
+        self._bar = Progress(*columns, console=console, transient=True, disable=not self._live)
+        self._task = self._bar.add_task(f"{claim}: reading the data", total=None)
+
+    def __enter__(self) -> Display:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def note(self, text: str, style: str = "") -> None:
+        """A line that stays."""
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=not self._live)
+
+    def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None:
+        self._total = sum(c.weight for c in cells)
+        self._done = sum(c.weight for c in kept)
+        self._bar.update(self._task, total=self._total, completed=self._done)
+        if kept:
+            self.note(f"{len(kept)} of {len(cells)} cells are kept from before and are not run again.")
+
+    def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
+        doing = ": ".join(filter(None, [cell.title or cell.name, what])) + estimate_text(left)
+        completed = self._done + cell.weight * min(max(fraction, 0.0), 1.0)
+        self._bar.update(self._task, completed=completed, description=doing)
+        now = time.monotonic()
+        title = f"{cell.name} {what}"
+        if not self._live and what and title != self._last and (not self._last or now - self._said >= EVERY):
+            self._last, self._said = title, now
+            self.note(f"[{self._clock()}] {doing}")
+
+    def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None:
+        self._done += cell.weight
+        self._said = time.monotonic()
+        self._bar.update(self._task, completed=self._done)
+        numbers = f": {brief}" if brief else ""
+        title = cell.title or cell.name
+        self.note(f"[{self._clock()}] {title} done in {spoken(seconds)}{numbers}{estimate_text(left)}")
+
+    def verdict(self, verdict: Verdict) -> None:
+        self.note(f"[{self._clock()}] {verdict_line(verdict)}", _STYLES[verdict.outcome])
+
+    def _clock(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return f"{minutes}:{seconds:02d}"
+
+
+def verdict_line(verdict: Verdict) -> str:
+    """ "square loss: holds. Gradient descent and …"."""
+    return f"{verdict.question or 'The claim as a whole'}: {verdict.outcome}. {verdict.reading}"
+
+
+def estimate_text(left: float | None) -> str:
+    """ " (about 2 min left)"; nothing while nothing is known, and at the end."""
+    return f" (about {spoken(left)} left)" if left is not None and left >= 0.5 else ""
