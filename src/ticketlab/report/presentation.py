@@ -1,0 +1,42 @@
+"""What a page shows of a run beyond its verdicts and raw tables; every claim may have its own, and any claim has the plain one.
+
+The plain one needs no knowledge of the study: the verdicts as a forest plot.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ticketlab.report.figure import Figure
+from ticketlab.report.forest import forest
+from ticketlab.report.record import Record
+from ticketlab.report.tables import TextTable
+
+__all__ = ["Presentation", "plain", "presentation"]
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """Figures, summary tables, and the certificates' figures and tables, each in the order of the page."""
+
+    figures: tuple[Figure, ...] = ()
+    summaries: tuple[TextTable, ...] = ()
+    certificates: tuple[Figure, ...] = ()
+    certificate_tables: tuple[TextTable, ...] = ()
+
+
+def presentation(record: Record) -> Presentation:
+    """The presentation of a record's claim."""
+    match record.claim:
+        case "tangent-minimum":
+            from ticketlab.report.tangent_minimum import present
+
+            return present(record)
+        case _:
+            return plain(record)
+
+
+def plain(record: Record) -> Presentation:
+    """The verdicts as a forest plot, which any study has."""
+    figure = forest(record.questions)
+    return Presentation(figures=(figure,) if figure else ())

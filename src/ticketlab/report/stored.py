@@ -1,0 +1,79 @@
+"""From a run folder to its page: what was stored is read, put into words, and written beside it as `report.html`.
+
+The page names no folder and no time of day, so that a run repeated elsewhere gives the same page but for measured times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ticketlab.report.page import render
+from ticketlab.report.record import Record
+from ticketlab.report.wording import plural, power, quantity
+from ticketlab.store.folder import RunFolder
+from ticketlab.store.records import write_text
+
+__all__ = ["record", "write"]
+
+
+def write(folder: RunFolder) -> Path:
+    """Writes the page of a finished run into its folder, and returns where it is.
+
+    Raises UserError when the run is not finished, a file is damaged, or the folder cannot be written.
+    """
+    write_text(folder.report_path, render(record(folder)))
+    return folder.report_path
+
+
+def record(folder: RunFolder) -> Record:
+    """What the page shows of a finished run. Raises UserError when it is not finished, or a file is damaged."""
+    study, plan = folder.study, folder.plan_table()
+    return Record(
+        claim=study.claim,
+        statement=study.statement,
+        question=study.question,
+        method=study.method,
+        sources=study.sources,
+        plan=plan,
+        plan_text=folder.plan_text,
+        facts={**_choices(plan), **_effort(folder.cells())},
+        environment={k: text for k, v in folder.environment().items() if (text := _words(v))},
+        commands=("ticketlab run plan.toml",),
+        evidence=folder.evidence(),
+    )
+
+
+def _choices(plan: Mapping[str, Any]) -> dict[str, str]:
+    """What a reader asks first: which data, which network, how many seeds."""
+    first = {name: plan[name] for name in ("task", "network", "seeds") if name in plan}
+    return {name.capitalize(): _words(value) for name, value in first.items()}
+
+
+def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
+    seconds = sum(float(cell["seconds"]) for cell in cells)
+    return {"Time": f"{power(round(seconds, 1))} s for {plural(len(cells), 'cell')}"} if cells else {}
+
+
+def _words(value: Any) -> str:
+    """A stored value in words: "digits", "512 × 512", "jax 0.10.0, numpy 2.3.1"; of a choice its name and settings."""
+    match value:
+        case None | "" | "none":
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return quantity(value)
+        case float():
+            return power(value)
+        case str():
+            return value
+        case Mapping():
+            pairs = [(k, _words(v)) for k, v in value.items() if not isinstance(v, Mapping)]
+            return ", ".join(
+                text if k == "choice" else f"{k.replace('_', ' ')} {text}" for k, text in pairs if text
+            )
+        case _:
+            numbers = all(isinstance(v, int | float) for v in value)
+            return (" × " if numbers else ", ").join(_words(v) for v in value)

@@ -1,0 +1,75 @@
+"""The numbers behind the figures, as tables: what each arm reaches by setting, and how long it takes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.report.spread import Spread, spread
+from ticketlab.report.tables import TextTable
+from ticketlab.report.tangent_minimum.arms import arms_in, error_of, percent, seeds, settings
+from ticketlab.report.wording import MISSING, extent, listed, measure, plus_minus
+from ticketlab.studies.evidence import Table
+
+__all__ = ["arm_table", "time_table"]
+
+
+def arm_table(arms: Table) -> TextTable:
+    """Means over seeds with 95 % intervals, by setting and arm."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[tuple[int, str]] = []
+    for s in settings(arms):
+        groups.append((len(rows), str(s)))
+        rows += [_summary(s.of(arms, arm=arm), arm) for arm in arms_in(s.of(arms))]
+    head = (
+        "arm",
+        "test, %",
+        "validation, %",
+        "training, %",
+        "test loss",
+        "agreement, %",
+        "‖Δθ‖/‖θ₀‖, %",
+        "chosen",
+    )
+    caption = (
+        f"Every arm: means over {seeds(arms)}, with 95 % intervals (±). Test, validation and training stand for the error "
+        f"there, as a share of {error_of(arms)}."
+    )
+    return TextTable(caption, head, tuple(rows), 1, tuple(groups))
+
+
+def _summary(rows: Table, arm: str) -> tuple[str, ...]:
+    named = listed(sorted(set(rows["setting_name"].tolist()) - {""}))
+    chosen = f"{named} {extent(rows['setting'])}" if np.isfinite(rows["setting"]).any() else MISSING
+    return (
+        arm,
+        *(
+            _cell(spread(percent(rows[column])))
+            for column in ("test_score", "validation_score", "train_score")
+        ),
+        _cell(spread(rows["test_loss"])),
+        *(_mean(spread(100 * rows[column])) for column in ("agreement", "relative_motion")),
+        chosen,
+    )
+
+
+def _cell(s: Spread) -> str:
+    return plus_minus(s.mean, s.interval) if s.values else MISSING
+
+
+def _mean(s: Spread) -> str:
+    return measure(s.mean)
+
+
+def time_table(timings: Table) -> TextTable:
+    """Seconds by loss and arm, over seeds."""
+    pairs = dict.fromkeys(zip(timings["loss"].tolist(), timings["arm"].tolist(), strict=True))
+    rows = []
+    for loss, arm in pairs:
+        seconds = spread(timings.where(loss=loss, arm=arm)["seconds"])
+        rows.append((f"{loss} loss", arm, measure(seconds.mean), extent(seconds.values, measure)))
+    return TextTable(
+        "Seconds by loss and arm: mean and range over runs. Measured times differ from run to run.",
+        ("loss", "arm", "mean, s", "range, s"),
+        tuple(rows),
+        2,
+    )

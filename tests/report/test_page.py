@@ -1,0 +1,191 @@
+"""The page as text: what stands where, that nothing is loaded or breaks out of its place, and that it is reproducible."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+
+from ticketlab.laws.verdict import Outcome
+from ticketlab.report.page import render
+from ticketlab.studies.evidence import Column, Evidence, Table
+from ticketlab.studies.study import Source
+
+EMPTY = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Reader(HTMLParser):
+    """Elements in order, and the text outside scripts and styles; complains about tags that do not close."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in EMPTY and not (self.open and self.open[-1] == "svg") and tag != "path":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def html(record):
+    return render(record)
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Reader(html)
+
+
+@pytest.fixture(scope="module")
+def words(page):
+    return re.sub(r"\s+", " ", " ".join(page.text))
+
+
+def test_same_record_same_bytes(record, html):
+    assert render(record) == html
+
+
+def test_the_verdict_comes_first(words, record):
+    whole = record.evidence.verdicts[0]
+    order = [
+        record.statement,
+        whole.reading,
+        whole.rule,
+        "Figure 1.",
+        "Tables",
+        "Method",
+        "Certificates",
+        "How to reproduce",
+    ]
+    places = [words.index(text, 200) for text in order]
+    assert places == sorted(places)
+
+
+def test_every_question_has_its_answer_number_and_reading(words, record):
+    for verdict in record.evidence.verdicts[1:]:
+        assert verdict.question in words
+        assert verdict.reading in words
+    assert "−0.32 (−0.73 to +0.09)" in words
+    assert "✗ fails" in words
+    assert "? undecided" in words
+
+
+def test_headings_go_down_one_at_a_time(page):
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_every_chart_has_a_name_and_a_description(page):
+    ids = {a["id"]: tag for tag, a in page.elements if "id" in a}
+    assert len(ids) == sum("id" in a for _, a in page.elements), "ids are unique"
+    charts = [a for _, a in page.elements if a.get("class") == "chart"]
+    assert len(charts) == 21
+    for chart in charts:
+        assert chart["role"] == "img"
+        assert chart["aria-label"]
+        assert ids[chart["aria-describedby"]] == "ul"
+
+
+def test_references_within_the_page_lead_somewhere(page):
+    ids = {a["id"] for _, a in page.elements if "id" in a}
+    targets = [a["href"][1:] for tag, a in page.elements if tag == "a" and a["href"].startswith("#")]
+    assert "source-jacot2018" in targets
+    assert set(targets) <= ids
+
+
+def test_nothing_is_loaded(html, page):
+    assert not [a for _, a in page.elements if "src" in a or "srcset" in a]
+    assert not [tag for tag, _ in page.elements if tag in ("link", "iframe", "img", "object", "base")]
+    assert "default-src 'none'" in html
+    style = html[html.index("<style>") : html.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_tables_have_captions_and_heads(page):
+    tables = sum(tag == "table" for tag, _ in page.elements)
+    assert (
+        sum(tag == "caption" for tag, _ in page.elements) >= tables - 2
+    )  # verdicts and environment have headings
+    assert all("scope" in a for tag, a in page.elements if tag == "th")
+
+
+def test_how_to_reproduce(words, record):
+    assert record.evidence.digest() in words
+    assert 'claim = "tangent-minimum"' in words
+    assert "ticketlab run plan.toml" in words
+    assert "jax 0.10.0" in words
+
+
+def test_text_from_outside_stays_text(record):
+    evil = "<script>alert(1)</script>\" onload='x'"
+    verdicts = tuple(
+        replace(v, question=v.question and evil, reading=evil, rule=evil, unit=evil)
+        for v in record.evidence.verdicts
+    )
+    table = Table(evil, (Column(evil, record.evidence.tables["arms"]["arm"], evil, evil),))
+    spoilt = replace(
+        record,
+        statement=evil,
+        question=evil,
+        method=(evil, f"[{evil}]"),
+        sources=(Source("k", evil, "javascript:alert(1)"),),
+        plan_text=evil,
+        facts={evil: evil},
+        environment={evil: evil},
+        commands=(evil,),
+        evidence=Evidence({**record.evidence.tables, evil: table}, verdicts),
+    )
+    html = render(spoilt)
+    assert "<script>alert" not in html
+    assert 'href="javascript' not in html
+    Reader(html)
+
+
+def test_a_claim_without_figures_of_its_own(record):
+    other = replace(record, claim="some-other-claim")
+    page = Reader(render(other))
+    assert sum(a.get("class") == "chart" for _, a in page.elements) == 1
+    assert "Certificates" not in " ".join(page.text)
+
+
+def test_without_verdicts(record):
+    html = render(replace(record, evidence=Evidence({})))
+    assert "There is no verdict on the claim as a whole." in html
+    Reader(html)
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_has_a_sign_and_a_word(record, outcome):
+    whole = replace(record.evidence.verdicts[0], outcome=outcome)
+    html = render(replace(record, evidence=Evidence({}, (whole,))))
+    sign = {"holds": "✓", "fails": "✗", "undecided": "?"}[outcome]
+    assert f'<span class="badge {outcome}"><span aria-hidden="true">{sign}</span> {outcome}</span>' in html
+
+
+def test_unknown_citations_stay_as_they_are(record):
+    html = render(replace(record, method=("See [nobody1999] and [lee2019].",)))
+    assert "[nobody1999]" in html
+    assert '<a class="cite" href="#source-lee2019">[2]</a>' in html
+
+
+def test_size(html):
+    assert len(html) < 6_000_000

@@ -1,0 +1,152 @@
+"""The figures of the claim: their findings follow from the numbers, and a run that lacks something still has a page."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ticketlab.report.presentation import presentation
+from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT, Setting
+from ticketlab.report.tangent_minimum.comparison import agreement, differences, motion
+from ticketlab.report.tangent_minimum.comparison import test_error as error_figure
+from ticketlab.report.tangent_minimum.tuning import inside_the_grid, learning_curves, ridge_path
+from ticketlab.studies.evidence import Column, Evidence, Table
+
+
+def with_column(table: Table, name: str, values: np.ndarray) -> Table:
+    columns = tuple(replace(c, values=values) if c.name == name else c for c in table.columns)
+    return Table(table.name, columns, table.measured)
+
+
+@pytest.fixture
+def tables(record):
+    return record.evidence.tables
+
+
+def test_all_figures_are_made(record):
+    show = presentation(record)
+    assert [f.key for f in show.figures] == [
+        "verdict",
+        "test-error",
+        "ridge-path",
+        "learning-curves",
+        "motion",
+        "agreement",
+    ]
+    assert [f.key for f in show.certificates] == ["certificates"]
+    for figure in (*show.figures, *show.certificates):
+        assert figure.title
+        assert not figure.title.endswith(".")
+        assert figure.caption.endswith(".")
+        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+
+
+@pytest.mark.parametrize("missing", ["arms", "tuning", "curves", "certificates", "timings", "examples"])
+def test_a_missing_or_an_empty_table_leaves_its_figures_out(record, missing):
+    without = {name: t for name, t in record.evidence.tables.items() if name != missing}
+    for tables in (without, {**without, missing: Table(missing, ())}):
+        assert presentation(replace(record, evidence=replace(record.evidence, tables=tables))).figures
+
+
+def test_no_evidence_at_all(record):
+    assert presentation(replace(record, evidence=Evidence({}))).figures == ()
+
+
+def test_seeds_are_paired_by_seed_not_by_order(tables):
+    rows = Setting("square", "kept").of(tables["arms"])
+    shuffled = Table(rows.name, tuple(replace(c, values=c.values[::-1]) for c in rows.columns))
+    assert sorted(differences(rows)) == sorted(differences(shuffled))
+    tangent, descent = (rows.where(arm=a)["test_score"] for a in (TANGENT, DESCENT))
+    assert differences(rows) == pytest.approx(tuple(100 * (tangent - descent)))
+
+
+def test_the_best_arm_is_named(tables):
+    arms = tables["arms"]
+    best = np.where(arms["arm"] == "linear model", 1.0, arms["test_score"])
+    title = error_figure(with_column(arms, "test_score", best)).title
+    assert title == "Lowest mean test error: linear model in 4 of 4 settings"
+
+
+def test_error_is_one_minus_score_in_per_cent(tables):
+    ones = np.where(tables["arms"]["arm"] == DESCENT, 0.975, 0.5)
+    words = error_figure(with_column(tables["arms"], "test_score", ones)).panels[0].words[0]
+    assert "gradient descent 2.50 ± 0.00 %" in words
+    assert "linear model 50.00 ± 0.00 %" in words
+
+
+def test_regression_has_no_agreement_and_shares_of_variance(tables):
+    arms = with_column(tables["arms"], "agreement", np.full(len(tables["arms"]), np.nan))
+    assert agreement(arms) is None
+    assert "variance" in error_figure(arms).panels[0].chart.layout.xaxis.title.text
+
+
+def test_motion_without_numbers_is_left_out(tables):
+    assert (
+        motion(with_column(tables["arms"], "relative_motion", np.full(len(tables["arms"]), np.nan))) is None
+    )
+
+
+def test_a_choice_at_the_edge_of_the_grid_is_said(tables):
+    tuning = tables["tuning"]
+    at_edge = np.where(
+        tuning["arm"] == TANGENT, tuning["candidate"] == tuning["candidate"].min(), tuning["chosen"]
+    )
+    edged = with_column(tuning, "chosen", at_edge)
+    assert inside_the_grid(tuning, TANGENT) == (20, 20)
+    assert inside_the_grid(edged, TANGENT) == (0, 20)
+    assert "a wider search might do better" in ridge_path(tables["arms"], edged).caption
+
+
+def test_titles_tell_better_from_worse(tables):
+    arms, tuning = tables["arms"], tables["tuning"]
+    assert "lowers mean test error by" in ridge_path(arms, tuning).title
+    swapped = np.where(arms["arm"] == TANGENT, 0.5, arms["test_score"])
+    assert "raises mean test error by" in ridge_path(with_column(arms, "test_score", swapped), tuning).title
+
+
+def test_without_a_minimum_norm_limit(tables):
+    arms = tables["arms"]
+    kept = arms["arm"] != "minimum-norm limit"
+    figure = ridge_path(
+        Table("arms", tuple(replace(c, values=c.values[kept]) for c in arms.columns)), tables["tuning"]
+    )
+    assert figure.title == "Error along the ridge path"
+    assert all("limit" not in mark.label for mark in figure.marks)
+
+
+def test_a_diverged_run_is_not_drawn_but_does_not_stop_the_page(tables):
+    curves = tables["curves"]
+    diverged = np.where(curves["step_size"] == 1.0, np.nan, curves["train_loss"])
+    figure = learning_curves(tables["arms"], tables["tuning"], with_column(curves, "train_loss", diverged))
+    assert len(figure.panels) == 8
+
+
+def test_a_missed_tolerance_is_in_the_title(record):
+    table = record.evidence.tables["certificates"]
+    missed = with_column(table, "met", np.arange(len(table)) > 2)
+    tables = {**record.evidence.tables, "certificates": missed}
+    show = presentation(replace(record, evidence=replace(record.evidence, tables=tables)))
+    assert show.certificates[0].title == "37 of 40 solutions met the tolerance"
+    assert [row[-1] for row in show.certificate_tables[0].rows][:3] == ["3 of 5", "4 of 5", "5 of 5"]
+
+
+def test_one_seed(record):
+    tables = {n: t.where(seed=0) for n, t in record.evidence.tables.items()}
+    show = presentation(replace(record, evidence=replace(record.evidence, tables=tables)))
+    assert "1 seed" in show.figures[1].caption
+    assert "±" not in show.figures[1].panels[0].words[0]
+
+
+def test_exact_zeros_stand_at_the_left_end(record):
+    table = record.evidence.tables["certificates"]
+    zeros = with_column(table, "duality_gap", np.zeros(len(table)))
+    tables = {**record.evidence.tables, "certificates": zeros}
+    figure = presentation(replace(record, evidence=replace(record.evidence, tables=tables))).certificates[0]
+    assert "largest relative duality gap is 0;" in figure.panels[0].words[0]
+    assert figure.panels[0].chart.layout.xaxis.range[0] < -17
+
+
+def test_columns_are_not_needed_in_any_order(record):
+    arms = record.evidence.tables["arms"]
+    turned = Table("arms", tuple(Column(c.name, c.values) for c in reversed(arms.columns)))
+    assert error_figure(turned).title == error_figure(arms).title
