@@ -125,7 +125,7 @@ def text_table(text: str, family: Family) -> dict[str, Any]:
 def choice_text(choice: Any, family: Family) -> str:
     """A choice in text, with the fields that differ from their defaults; `text_table` reads it back."""
     name = family.name_of(choice)
-    fields = ",".join(f"{field}={_quoted(_value_text(value))}" for field, value in _differences(choice))
+    fields = ",".join(f"{field}={_quoted(value)}" for field, value in _differences(choice))
     return f"{name}:{fields}" if fields else name
 
 
@@ -178,7 +178,7 @@ def _kebab(name: str) -> str:
 
 
 def _looks_like_path(text: str) -> bool:
-    return any(mark in text for mark in ("/", os.sep, ".")) or Path(text).exists()
+    return bool(text) and (any(mark in text for mark in ("/", os.sep, ".")) or Path(text).exists())
 
 
 def _split_path(text: str) -> tuple[str, str]:
@@ -244,8 +244,7 @@ def _plain_value(text: str, annotation: Any) -> Any:
         fits = (_plain_value(text, a) for a in arguments if a is not type(None))
         return next((v for v in fits if not isinstance(v, str)), text)
     if typing.get_origin(annotation) is tuple:
-        numbers = arguments[0] in (int, float)
-        items = re.split(r"[x+]" if numbers else r"\+", text) if text else []
+        items = text.split("x" if arguments[0] in (int, float) else "+") if text else []
         return [_plain_value(item, arguments[0]) for item in items]
     if typing.get_origin(annotation) is typing.Literal:
         return next((value for value in arguments if _value_text(value) == text), text)
@@ -268,6 +267,7 @@ def _value_text(value: Any) -> str:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _quoted(text: str) -> str:
-    plain = text == text.strip() and not re.search(r'[,"]', text) and text
-    return text if plain else json.dumps(text)
+def _quoted(value: Any) -> str:
+    text = _value_text(value)
+    plain = text and text == text.strip() and not re.search(r'[,"]', text)
+    return json.dumps(text) if isinstance(value, str) and not plain else text

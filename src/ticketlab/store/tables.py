@@ -8,6 +8,7 @@ NaN whatever its bits were; tables are therefore used as they are read back, nev
 from __future__ import annotations
 
 import errno
+import functools
 import hashlib
 import os
 from collections.abc import Mapping
@@ -85,7 +86,9 @@ def _values(raw: np.ndarray, kind: str) -> np.ndarray:
     return np.asarray(raw, dtype=_NUMPY[kind])
 
 
-def _connection() -> Any:
+@functools.cache
+def _database() -> Any:
+    """An empty database in memory, opened once since that takes longer than a small file; each use takes a cursor of its own."""
     import duckdb
 
     # Extensions would be downloaded at run time; one thread, since the files are small and the order is kept.
@@ -104,7 +107,7 @@ def _write(table: Table, types: list[str], file: Path) -> None:
         f"CAST(c{i} AS {kind}) AS {_quoted(c.name)}"
         for i, (c, kind) in enumerate(zip(table.columns, types, strict=True))
     )
-    with storing(file.parent), _connection() as connection:
+    with storing(file.parent), _database().cursor() as connection:
         connection.register("given", numbered)
         _execute(connection, f"COPY (SELECT {selected} FROM given) TO {_literal(file)} (FORMAT parquet)")
 
@@ -113,7 +116,7 @@ def _read(file: Path, count: int) -> list[np.ndarray]:
     import duckdb
 
     names = [f"c{i}" for i in range(count)]
-    with _connection() as connection:
+    with _database().cursor() as connection:
         try:
             query = f"SELECT * FROM read_parquet({_literal(file)}) AS given({', '.join(names)})"
             found = connection.execute(query).fetchnumpy()
