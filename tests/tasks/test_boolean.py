@@ -59,7 +59,13 @@ def test_inputs_are_in_the_order_of_the_truth_table() -> None:
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("parity", "01101001"), ("majority", "00010111"), ("and", "00000001"), ("or", "01111111"), ("first", "00001111")],
+    [
+        ("parity", "01101001"),
+        ("majority", "00010111"),
+        ("and", "00000001"),
+        ("or", "01111111"),
+        ("first", "00001111"),
+    ],
 )
 def test_named_functions(name: str, table: str) -> None:
     assert Boolean(bits=3, target=name).table() == table

@@ -24,7 +24,11 @@ def with_value(value: float) -> np.ndarray:
 @pytest.mark.parametrize(
     ("changes", "got", "expected"),
     [
-        ({"x": with_value(np.nan)}, "2 of 24 inputs that are NaN.*the first .nan. at row 4, column .1.", "finite"),
+        (
+            {"x": with_value(np.nan)},
+            "2 of 24 inputs that are NaN.*the first .nan. at row 4, column .1.",
+            "finite",
+        ),
         ({"x": with_value(-np.inf)}, "the first .-inf. at row 4", "finite"),
         ({"x": with_value(1e31)}, "beyond 1e.30.*the first .1e.31.", "finite"),
         ({"x": with_value(np.nan), "features": ("width", "height")}, "column 'height'", "finite"),
@@ -39,7 +43,9 @@ def with_value(value: float) -> np.ndarray:
         ({"classes": tuple("abcdefghijklmnop")}, "12 examples for 16 classes", "one example a class"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_count_and_place(changes: dict[str, Any], got: str, expected: str) -> None:
+def test_what_is_wrong_is_said_with_its_count_and_place(
+    changes: dict[str, Any], got: str, expected: str
+) -> None:
     with pytest.raises(UserError, match=got) as caught:
         dataset(**changes)
     assert expected in caught.value.expected
@@ -57,7 +63,10 @@ def test_neither_or_both_of_labels_and_targets_is_refused() -> None:
     ("targets", "message"),
     [
         (np.full((12, 1), 3.0), "same value of target 'height'"),
-        (np.where(np.arange(12.0) == 5, np.nan, np.arange(12.0))[:, None], "1 of 12 targets.*row 5, column 'height'"),
+        (
+            np.where(np.arange(12.0) == 5, np.nan, np.arange(12.0))[:, None],
+            "1 of 12 targets.*row 5, column 'height'",
+        ),
         (np.ones((12, 2)), "targets of shape"),
     ],
 )

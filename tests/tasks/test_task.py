@@ -20,7 +20,9 @@ def test_scores_of_a_regression_average_to_r_squared() -> None:
 
     task = split(Bundled(name="diabetes").load(), seed=0)
     outputs = 0.5 * task.test.targets + 0.1
-    assert task.scores(outputs, task.test).mean() == pytest.approx(r2_score(task.test.targets, outputs), abs=1e-6)
+    assert task.scores(outputs, task.test).mean() == pytest.approx(
+        r2_score(task.test.targets, outputs), abs=1e-6
+    )
 
 
 def test_shapes() -> None:

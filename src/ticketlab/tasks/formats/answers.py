@@ -16,7 +16,7 @@ from jaxtyping import Float, Int, Integer, Shaped
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import check_finite
 
-__all__ = ["Answers", "Kind", "read_answers"]
+__all__ = ["Answers", "Kind", "image_answers", "read_answers"]
 
 Kind: TypeAlias = Literal["classification", "regression"]
 
@@ -83,6 +83,15 @@ def read_answers(
     return Answers(tuple(str(c) for c in distinct), labels, notes=(read_as,) if doubtful else ())
 
 
+def image_answers(
+    values: Shaped[np.ndarray, "n ..."], target: str, name: str, kind: Kind | None, classes: tuple[str, ...]
+) -> Answers:
+    """The answers that go with encoded images: integers are class numbers, however few of each there are."""
+    if kind is None and values.dtype.kind in "iu":
+        kind = "classification"
+    return read_answers(values, target, name, kind=kind, numbered=True, classes=classes)
+
+
 def _looks_like_classes(values: Shaped[np.ndarray, "n ..."]) -> bool:
     if values.ndim != 1 or not np.all(values == np.round(values)):
         return False
@@ -107,7 +116,7 @@ def _as_text(values: np.ndarray, target: str, name: str) -> np.ndarray:
 def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answers:
     if kind == "regression":
         raise UserError(
-            f"text such as {text[0]!r} in target {target!r} of {name}",
+            f"text such as {str(text[0])!r} in target {target!r} of {name}",
             "numbers, for regression",
             "Choose another target, or kind=classification.",
         )

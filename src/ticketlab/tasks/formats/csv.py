@@ -52,7 +52,9 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
         ) from error
     first = text.lstrip().split("\n", 1)[0]
     separator = max(",;\t", key=first.count)  # a comma when there is none
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True
+    )
     try:
         numbered = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except csv.Error as error:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
-from ticketlab.tasks.formats.answers import Kind, read_answers
+from ticketlab.tasks.formats.answers import Kind, image_answers
 from ticketlab.tasks.formats.images import encoded_dataset
 from ticketlab.tasks.formats.tables import table_dataset, target_column
 
@@ -48,7 +48,7 @@ def hub_dataset(
     encoded = [content for s in shards for content in _encoded(s, images[0], id)]
     return encoded_dataset(
         encoded,
-        read_answers(labels, target, id, kind=kind, numbered=True, classes=classes),
+        image_answers(labels, target, id, kind, classes),
         id,
         origin=lambda i: f"image {i} (counted from 0) of {id}",
         side=side,

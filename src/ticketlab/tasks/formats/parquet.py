@@ -16,7 +16,7 @@ from jaxtyping import Shaped
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
-from ticketlab.tasks.formats.answers import Kind, read_answers
+from ticketlab.tasks.formats.answers import Kind, image_answers
 from ticketlab.tasks.formats.files import files_in, reading
 from ticketlab.tasks.formats.images import encoded_dataset
 from ticketlab.tasks.formats.tables import table_dataset, target_column
@@ -150,7 +150,7 @@ def _column(
         raise _damaged(Path(shards.paths[0]), error) from error
     missing = np.ma.getmaskarray(found)
     if found.dtype.kind == "O":
-        missing = np.array([value is None for value in found])
+        missing = missing | np.array([value is None for value in np.ma.getdata(found)])
     if missing.any():
         raise UserError(
             f"{missing.sum()} missing values in column {column!r} of {name}, "
@@ -158,7 +158,7 @@ def _column(
             "a value in every row",
             "Fill in or remove those rows.",
         )
-    return np.asarray(found)
+    return np.ma.getdata(found)
 
 
 def _images(
@@ -176,7 +176,7 @@ def _images(
     others = [c for c in shards.types if c not in (column, target)]
     return encoded_dataset(
         [bytes(content) for content in _column(database, shards, column, name, field)],
-        read_answers(labels, target, name, kind=kind, numbered=True, classes=classes),
+        image_answers(labels, target, name, kind, classes),
         name,
         origin=lambda i: f"image {i} (counted from 0) of {name}",
         official_test=shards.official_test,
