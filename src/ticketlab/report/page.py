@@ -97,12 +97,11 @@ def _verdict(record: Record) -> str:
         if whole
         else '<div class="answer"><p class="reading">There is no verdict on the claim as a whole.</p></div>'
     )
-    rules = dict.fromkeys(v.rule for v in record.evidence.verdicts if v.rule)
     return f"""<section id="verdict" aria-labelledby="claim">
 <p class="kicker">{escape(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
-{"".join(f'<p class="rule"><b>Rule, fixed before the runs:</b> {escape(rule)}</p>' for rule in rules)}
+{_rules(record)}
 {_questions(record.questions)}
 {_facts(record.facts)}
 </section>"""
@@ -111,6 +110,21 @@ def _verdict(record: Record) -> str:
 def _badge(outcome: Outcome) -> str:
     return (
         f'<span class="badge {outcome}"><span aria-hidden="true">{SYMBOLS[outcome]}</span> {outcome}</span>'
+    )
+
+
+def _rules(record: Record) -> str:
+    """The decision rules; that of the claim as a whole is told apart from those of its questions where they differ."""
+    whole = record.whole.rule if record.whole else ""
+    each = list(dict.fromkeys(v.rule for v in record.questions if v.rule and v.rule != whole))
+    texts = [f"For each question: {rule}" for rule in each] + [
+        f"For the claim as a whole: {whole}" if each else whole
+    ]
+    rules = "".join(f"<li>{escape(text)}</li>" for text in texts if text and not text.endswith(": "))
+    return (
+        f'<div class="rule"><p>Decided by a rule that was fixed before the runs:</p><ul>{rules}</ul></div>'
+        if rules
+        else ""
     )
 
 
@@ -217,22 +231,19 @@ def _source(source: Source) -> str:
 
 
 def _reproduce(record: Record) -> str:
-    commands = "\n".join(record.commands)
     environment = "".join(
         f'<tr><th scope="row">{escape(k)}</th><td>{escape(v)}</td></tr>'
         for k, v in record.environment.items()
     )
     return f"""<p>The same plan, code version and kind of device give the same evidence, bit for bit; other devices give the
-same to rounding.</p>
-<pre><code>{escape(commands)}</code></pre>
-<h3>Plan</h3>
-<p>Save it as <code>plan.toml</code> to run it again, or change it to ask another question.</p>
-<pre><code>{escape(record.plan_text)}</code></pre>
+same to rounding. The plan below is also in the run folder, as <code>plan.toml</code>.</p>
+<pre><code>{escape(chr(10).join(record.commands))}</code></pre>
+<p>Two runs with the same digest have the same evidence. It is the SHA-256 over every table that is not measured:
+<code class="digest">{record.evidence.digest()}</code>.</p>
 <h3>Environment</h3>
 <div class="scroll"><table class="pairs"><tbody>{environment}</tbody></table></div>
-<h3>Digest of the evidence</h3>
-<p>SHA-256 over every table that is not measured: <code class="digest">{record.evidence.digest()}</code>. Two runs with the same
-digest have the same evidence.</p>
+<h3>Plan</h3>
+<pre><code>{escape(record.plan_text)}</code></pre>
 """
 
 

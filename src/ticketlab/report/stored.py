@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ticketlab.engine.estimate import spoken
 from ticketlab.report.page import render
 from ticketlab.report.record import Record
 from ticketlab.report.wording import plural, power, quantity
@@ -53,7 +54,7 @@ def _choices(plan: Mapping[str, Any]) -> dict[str, str]:
 
 def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
     seconds = sum(float(cell["seconds"]) for cell in cells)
-    return {"Time": f"{power(round(seconds, 1))} s for {plural(len(cells), 'cell')}"} if cells else {}
+    return {"Time": f"{spoken(seconds)} for {plural(len(cells), 'cell')}"} if cells else {}
 
 
 def _words(value: Any) -> str:

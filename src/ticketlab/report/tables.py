@@ -23,7 +23,7 @@ LONGEST = 60
 class TextTable:
     """A table of text: a caption, the heads, and rows of which the first `labels` cells name the row.
 
-    `groups` are headings over runs of rows: (index of the first row, heading).
+    `groups` are headings over runs of rows: (index of the first row, heading). `meanings` explain columns: (head, words).
     """
 
     caption: str
@@ -31,6 +31,7 @@ class TextTable:
     rows: tuple[tuple[str, ...], ...]
     labels: int = 1
     groups: tuple[tuple[int, str], ...] = ()
+    meanings: tuple[tuple[str, str], ...] = ()
 
 
 def shown(table: Table, longest: int = LONGEST) -> TextTable:
@@ -41,7 +42,9 @@ def shown(table: Table, longest: int = LONGEST) -> TextTable:
     left_out = f" The first {longest} are shown; the run folder has them all." if count > longest else ""
     times = " Measured times differ from run to run." if table.measured else ""
     caption = f"{table.name}: {quantity(count)} row{'s' * (count != 1)}.{left_out}{times}"
-    return TextTable(caption, head, tuple(zip(*columns, strict=True)), _labels(table.columns))
+    meanings = tuple((h, c.meaning) for h, c in zip(head, table.columns, strict=True) if c.meaning)
+    rows = tuple(zip(*columns, strict=True))
+    return TextTable(caption, head, rows, _labels(table.columns), meanings=meanings)
 
 
 def _labels(columns: Sequence[Column]) -> int:
@@ -83,10 +86,12 @@ def html_table(table: TextTable) -> str:
             for j, c in enumerate(row)
         )
         body.append(f"<tr>{''.join(cells)}</tr>")
+    meanings = "; ".join(f"<b>{escape(h)}</b> {escape(words)}" for h, words in table.meanings)
+    explained = f'<p class="meanings">{meanings}.</p>' if meanings else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}"><table>'
         f"<caption>{escape(table.caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{explained}"
     )
 
 
