@@ -48,7 +48,7 @@ def test_lenet5_is_the_published_size() -> None:
 def test_conv_nets_are_the_published_sizes() -> None:
     """Frankle & Carbin 2018, figure 2: all weights 4.3 M, 2.4 M and weights of convolutions 38 K, 260 K, 1.1 M.
 
-    Its 1.7 M for all of Conv-6 contradicts its own list of layers: 1 144 512 in the convolutions, and 4·4·256·256 + 256·256 + 256·10.
+    Its 1.7 M for all of Conv-6 is not what its own list of layers adds up to, as written out below.
     """
     assert [weights(ConvNet(d), CIFAR) for d in (2, 4, 6)] == [4_300_992, 2_425_024, 2_261_184]
     assert [weights(ConvNet(d), CIFAR, "conv") for d in (2, 4, 6)] == [38_592, 259_776, 1_144_512]
@@ -108,7 +108,7 @@ def test_no_outputs_are_refused() -> None:
 
 
 def test_images_too_small_for_the_pools_are_refused() -> None:
-    with pytest.raises(UserError, match="4 × 4 pixels.*larger images"):
+    with pytest.raises(UserError, match=r"4 × 4 pixels.*larger images"):
         LeNet5().build((8, 8, 1), 10)
     with pytest.raises(UserError, match="1 × 1 pixels before a 2 × 2 pool"):
         ConvNet(6).build((4, 4, 1), 10)

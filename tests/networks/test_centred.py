@@ -1,60 +1,76 @@
 """Centring: zero at θ₀, the same derivatives everywhere, and the explicit form that replicas use."""
 
+from dataclasses import dataclass
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
-from ticketlab.networks import MLP, AllConv, Network, centred, centred_apply, pure_network
+from ticketlab.networks import MLP, AllConv, Network, Params, centred, centred_apply, pure_network
 
 NETWORKS = {"mlp": MLP((5,)).build((3,), 2), "cnn": AllConv((3,)).build((4, 4, 1), 2)}
 
 
-@pytest.fixture(params=NETWORKS)
-def network(request: pytest.FixtureRequest) -> Network:
-    return NETWORKS[request.param]
+@dataclass(frozen=True)
+class Case:
+    network: Network
+    params0: Params
+    params: Params
+    x: Array
 
 
-def test_it_is_zero_at_the_start_and_nowhere_else(network: Network) -> None:
-    params0, params = network.init(jax.random.key(0)), network.init(jax.random.key(1))
-    x = jax.random.normal(jax.random.key(2), (4, *network.input_shape))
-    about = centred(network, params0)
-    np.testing.assert_array_equal(about.apply(params0, x), np.zeros((4, 2)))
-    np.testing.assert_allclose(about.apply(params, x), network.apply(params, x) - network.apply(params0, x))
-    jax.tree.map(np.testing.assert_array_equal, about.init(jax.random.key(5)), params0)
+@pytest.fixture(params=NETWORKS, scope="module")
+def case(request: pytest.FixtureRequest) -> Case:
+    network = NETWORKS[request.param]
+    params0 = network.init(jax.random.key(0))
+    params = jax.tree.map(lambda leaf: 1.5 * leaf + 0.1, params0)
+    return Case(
+        network,
+        params0,
+        params,
+        jnp.asarray(np.random.default_rng(2).standard_normal((4, *network.input_shape)), jnp.float32),
+    )
 
 
-def test_its_derivatives_are_the_networks_own(network: Network) -> None:
-    params0, params = network.init(jax.random.key(0)), network.init(jax.random.key(1))
-    x = jax.random.normal(jax.random.key(2), (4, *network.input_shape))
-    about = centred(network, params0)
-    for at in (params0, params):
-        own, other = jax.jacrev(network.apply)(at, x), jax.jacrev(about.apply)(at, x)
-        jax.tree.map(np.testing.assert_array_equal, own, other)
+def test_it_is_zero_at_the_start_and_nowhere_else(case: Case) -> None:
+    network, about = case.network, centred(case.network, case.params0)
+    np.testing.assert_array_equal(about.apply(case.params0, case.x), np.zeros((4, 2)))
+    expected = network.apply(case.params, case.x) - network.apply(case.params0, case.x)
+    np.testing.assert_allclose(about.apply(case.params, case.x), expected, atol=1e-6)
+    assert np.abs(expected).min() > 1e-4
+    jax.tree.map(np.testing.assert_array_equal, about.init(jax.random.key(5)), case.params0)
 
 
-def test_taps_and_features_stay_those_of_the_network(network: Network) -> None:
-    params0, params = network.init(jax.random.key(0)), network.init(jax.random.key(1))
-    x = jax.random.normal(jax.random.key(2), (4, *network.input_shape))
-    about = centred(network, params0)
+def test_its_derivatives_are_the_networks_own(case: Case) -> None:
+    about = centred(case.network, case.params0)
+    own, other = (jax.jit(jax.jacrev(network.apply)) for network in (case.network, about))
+    for at in (case.params0, case.params):
+        jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6), own(at, case.x), other(at, case.x))
+
+
+def test_taps_and_features_stay_those_of_the_network(case: Case) -> None:
+    network, about = case.network, centred(case.network, case.params0)
     assert about.tapped is not None
     assert network.tapped is not None
-    outputs, inputs = about.tapped(params, x, {})
-    np.testing.assert_array_equal(outputs, about.apply(params, x))
-    jax.tree.map(np.testing.assert_array_equal, inputs, network.tapped(params, x, {})[1])
+    outputs, inputs = about.tapped(case.params, case.x, {})
+    np.testing.assert_array_equal(outputs, about.apply(case.params, case.x))
+    jax.tree.map(np.testing.assert_array_equal, inputs, network.tapped(case.params, case.x, {})[1])
     assert about.features is network.features
     assert about.layers == network.layers
+    assert about.unit_groups == network.unit_groups
     assert about.name == f"{network.name}, centred"
 
 
-def test_replicas_can_each_have_their_own_start(network: Network) -> None:
-    params0 = jax.vmap(network.init)(jax.random.split(jax.random.key(0), 3))
-    params = jax.tree.map(lambda leaf: leaf + 0.1, params0)
-    x = jax.random.normal(jax.random.key(2), (4, *network.input_shape))
-    together = jax.vmap(centred_apply(network), in_axes=(0, 0, None))(params, params0, x)
-    for i in range(3):
-        pick = lambda leaf, i=i: leaf[i]  # noqa: E731
-        alone = centred(network, jax.tree.map(pick, params0)).apply(jax.tree.map(pick, params), x)
+def test_replicas_can_each_have_their_own_start(case: Case) -> None:
+    factors = jnp.array([1.0, 0.5, -2.0])
+    starts = jax.tree.map(lambda leaf: jnp.tensordot(factors, leaf, axes=0), case.params0)
+    together = jax.vmap(centred_apply(case.network), in_axes=(None, 0, None))(case.params, starts, case.x)
+    for i, factor in enumerate(factors):
+        start = jax.tree.map(lambda leaf, factor=factor: factor * leaf, case.params0)
+        alone = centred(case.network, start).apply(case.params, case.x)
         np.testing.assert_allclose(together[i], alone, atol=1e-5)
 
 

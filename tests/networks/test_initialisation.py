@@ -31,7 +31,7 @@ def test_an_ntk_bias_of_no_effect_is_refused() -> None:
 
 @pytest.mark.parametrize("options", [{"sigma_w": 0.0}, {"sigma_w": math.inf}, {"sigma_w": math.nan}])
 def test_an_impossible_sigma_w_is_refused(options: dict[str, float]) -> None:
-    with pytest.raises(UserError, match="sigma_w.*positive"):
+    with pytest.raises(UserError, match=r"sigma_w.*positive"):
         Initialisation(**options)
 
 

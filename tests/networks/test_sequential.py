@@ -2,7 +2,9 @@
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.special
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import Array
 
@@ -76,7 +78,7 @@ def reference(
 
 
 def dense(a: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return np.array([sum(a[i] * weight[i, u] for i in range(len(a))) for u in range(weight.shape[1])])
+    return np.array([np.dot(a, weight[:, u]) for u in range(weight.shape[1])])
 
 
 def convolution(a: np.ndarray, weight: np.ndarray, stage: Convolution) -> np.ndarray:
@@ -94,7 +96,7 @@ def convolution(a: np.ndarray, weight: np.ndarray, stage: Convolution) -> np.nda
     ):
         row, column = i * stage.stride + p - before[0], j * stage.stride + q - before[1]
         if 0 <= row < a.shape[0] and 0 <= column < a.shape[1]:
-            z[i, j] += dense(a[row, column], weight[p, q])
+            z[i, j] += a[row, column] @ weight[p, q]
     return z
 
 
@@ -108,7 +110,8 @@ def pool(a: np.ndarray, stage: Pool) -> np.ndarray:
 
 
 def batch(network: Network, n: int = 3, seed: int = 9) -> Array:
-    return jax.random.normal(jax.random.key(seed), (n, *network.input_shape))
+    draws = np.random.default_rng(seed).standard_normal((n, *network.input_shape))
+    return jnp.asarray(draws, jnp.float32)  # NumPy's, because JAX compiles its own for every shape
 
 
 NTK, BIASED = Parameterisation.NTK, Initialisation(sigma_b=0.3)
@@ -124,21 +127,38 @@ CASES: dict[str, tuple[Architecture, tuple[int, ...]]] = {
 }
 
 
+@dataclass(frozen=True)
+class Case:
+    network: Network
+    stages: tuple[Stage, ...]
+    draw: Callable[[Array], Params]
+    params: Params
+    x: Array
+
+
+@cache
+def prepared(name: str) -> Case:
+    """A network with parameters and inputs, compiled and drawn once for all tests."""
+    architecture, shape = CASES[name]
+    network = architecture.build(shape, 2)
+    draw = jax.jit(network.init)
+    return Case(network, architecture.stages(2), draw, draw(jax.random.key(0)), batch(network))
+
+
 @pytest.fixture(params=CASES)
-def case(request: pytest.FixtureRequest) -> tuple[Network, tuple[Stage, ...]]:
-    architecture, shape = CASES[request.param]
-    return architecture.build(shape, 2), architecture.stages(2)
+def case(request: pytest.FixtureRequest) -> Case:
+    return prepared(request.param)
 
 
-Case = tuple[Network, tuple[Stage, ...]]
-
-
-def check_against_reference(network: Network, stages: tuple[Stage, ...]) -> None:
-    assert network.features is not None
-    params, x = network.init(jax.random.key(0)), batch(network)
-    outputs, features = network.apply(params, x), network.features(params, x)
-    for i in range(len(x)):
-        expected, expected_features = reference(stages, network.layers, params, np.asarray(x[i]))
+def check_against_reference(case: Case) -> None:
+    features_of = case.network.features
+    assert features_of is not None
+    both = jax.jit(lambda params, x: (case.network.apply(params, x), features_of(params, x)))
+    outputs, features = both(case.params, case.x)
+    for i in range(len(case.x)):
+        expected, expected_features = reference(
+            case.stages, case.network.layers, case.params, np.asarray(case.x[i])
+        )
         np.testing.assert_allclose(outputs[i], expected, atol=2e-5)
         assert list(features) == list(expected_features)
         for name, feature in expected_features.items():
@@ -146,9 +166,10 @@ def check_against_reference(network: Network, stages: tuple[Stage, ...]) -> None
 
 
 def test_outputs_and_features_are_the_references(case: Case) -> None:
-    check_against_reference(*case)
+    check_against_reference(case)
 
 
+@settings(max_examples=10)  # each compiles its own programs
 @given(
     widths=st.lists(st.integers(1, 5), max_size=4),
     activation=st.sampled_from(Activation),
@@ -164,7 +185,9 @@ def test_any_mlp_is_the_reference(
     shape: list[int],
 ) -> None:
     mlp = MLP(tuple(widths), activation=activation, parameterisation=parameterisation, bias=bias)
-    check_against_reference(mlp.build(tuple(shape), 2), mlp.stages(2))
+    network = mlp.build(tuple(shape), 2)
+    draw = jax.jit(network.init)
+    check_against_reference(Case(network, mlp.stages(2), draw, draw(jax.random.key(0)), batch(network)))
 
 
 def test_the_reference_agrees_with_scipy() -> None:
@@ -182,7 +205,7 @@ def zero_taps(network: Network, params: Params, x: Array) -> dict[str, Array]:
     """Zeros of the shape of each layer's pre-activation."""
     assert network.tapped is not None
     taps: dict[str, Array] = {}
-    _, inputs = network.tapped(params, x, {})
+    _, inputs = jax.eval_shape(network.tapped, params, x, {})
     for layer in network.layers:
         a = inputs[layer.name]
         if layer.kind == "dense":
@@ -199,13 +222,13 @@ def zero_taps(network: Network, params: Params, x: Array) -> dict[str, Array]:
 
 
 def test_without_taps_or_with_zero_taps_it_is_the_network(case: Case) -> None:
-    network, _ = case
+    network, params, x = case.network, case.params, case.x
     assert network.tapped is not None
-    params, x = network.init(jax.random.key(0)), batch(network)
-    expected = network.apply(params, x)
+    apply, tapped = jax.jit(network.apply), jax.jit(network.tapped)
+    expected = apply(params, x)
     for taps in ({}, zero_taps(network, params, x)):
-        outputs, inputs = network.tapped(params, x, taps)
-        np.testing.assert_array_equal(outputs, expected)
+        outputs, inputs = tapped(params, x, taps)
+        np.testing.assert_allclose(outputs, expected, atol=2e-6)
         assert list(inputs) == [layer.name for layer in network.layers]
 
 
@@ -215,7 +238,7 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
     tapped = network.tapped
     assert tapped is not None
     params, x = network.init(jax.random.key(0)), batch(network)
-    v = jax.random.normal(jax.random.key(3), (len(x), network.outputs))
+    v = jnp.array([[1.0, -2.0], [0.5, 3.0], [-1.5, 0.25]])
     _, pull, inputs = jax.vjp(
         lambda taps: tapped(params, x, taps), zero_taps(network, params, x), has_aux=True
     )
@@ -224,17 +247,19 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
     for layer in network.layers:
         a, delta = inputs[layer.name], deltas[layer.name]
         if layer.kind == "dense":
-            weight = jnp.einsum("ni,nu->iu", a, delta)
+            weight = np.einsum("ni,nu->iu", a, delta)
             bias = delta.sum(axis=0)
         else:
-            weight = convolution_weight_gradient(layer, a, delta, params[layer.name]["weight"].shape)
+            weight = convolution_weight_gradient(layer, a, delta, case.params[layer.name]["weight"].shape)
             bias = delta.sum(axis=(0, 1, 2))
         np.testing.assert_allclose(layer.weight_scale * weight, expected[layer.name]["weight"], atol=2e-5)
         if layer.has_bias:
             np.testing.assert_allclose(layer.bias_scale * bias, expected[layer.name]["bias"], atol=2e-5)
 
 
-def convolution_weight_gradient(layer: Layer, a: Array, delta: Array, shape: tuple[int, ...]) -> np.ndarray:
+def convolution_weight_gradient(
+    layer: Layer, a: np.ndarray, delta: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
     """Σ_{n, i, j} a[n, s i + p, s j + q, c] δ[n, i, j, u], by loops over p and q on the padded image."""
     window, (stride, _) = shape[:2], layer.strides
     pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
@@ -277,15 +302,15 @@ def test_drawn_weights_have_the_promised_moments(
 def test_draws_are_those_of_jax_initializers(family: Family, distribution: Distribution) -> None:
     """He et al. and Glorot & Bengio as JAX has them (its `he_normal` is truncated; `variance_scaling(…, "normal")` is not)."""
     initialisation = Initialisation(family, distribution)
-    stages = (Convolution(4, window=3), Activate(Activation.RELU), GlobalAverage(), Dense(2))
-    network = sequential(stages, (5, 5, 3), name="test", initialisation=initialisation)
+    network = sequential(
+        (Convolution(4, window=3), GlobalAverage()), (5, 5, 3), name="test", initialisation=initialisation
+    )
     key = jax.random.key(0)
     scale, mode = {"he": (2, "fan_in"), "glorot": (1, "fan_avg"), "lecun": (1, "fan_in")}[family]
-    draw = jax.nn.initializers.variance_scaling(scale, mode, str(distribution))
-    weight_key, _ = jax.random.split(jax.random.fold_in(key, 0))
-    np.testing.assert_allclose(
-        network.init(key)["conv1"]["weight"], draw(weight_key, (3, 3, 3, 4)), rtol=1e-5
+    expected = jax.nn.initializers.variance_scaling(scale, mode, str(distribution))(
+        jax.random.split(key)[0], (3, 3, 3, 4)
     )
+    np.testing.assert_allclose(network.init(key)["output"]["weight"], expected, rtol=1e-5)
 
 
 def test_biases_are_drawn_as_promised() -> None:
@@ -300,14 +325,20 @@ def test_biases_are_drawn_as_promised() -> None:
 
 
 def test_the_same_key_gives_the_same_network_and_another_key_another(case: Case) -> None:
-    network, _ = case
-    one, same, other = (network.init(jax.random.key(seed)) for seed in (0, 0, 1))
-    jax.tree.map(np.testing.assert_array_equal, one, same)
-    for layer in network.layers:
-        assert not np.array_equal(one[layer.name]["weight"], other[layer.name]["weight"])
+    jax.tree.map(np.testing.assert_array_equal, case.draw(jax.random.key(0)), case.params)
+    other = case.draw(jax.random.key(1))
+    for layer in case.network.layers:
+        assert not np.array_equal(case.params[layer.name]["weight"], other[layer.name]["weight"])
+
+
+@pytest.mark.parametrize("distribution", Distribution)
+def test_a_key_means_one_network_whatever_the_precision(distribution: Distribution) -> None:
+    initialisation = Initialisation(distribution=distribution, sigma_b=0.3)
+    network = MLP((4,), initialisation=initialisation).build((3,), 2)
+    params = network.init(jax.random.key(0))
     with jax.enable_x64(True):
         wide = network.init(jax.random.key(0))
-    jax.tree.map(np.testing.assert_array_equal, one, wide)
+    jax.tree.map(np.testing.assert_array_equal, params, wide)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(wide))
 
 
@@ -320,12 +351,10 @@ def test_layers_are_drawn_independently() -> None:
 @pytest.mark.parametrize("name", ["mlp", "all-conv"])
 def test_parameterisations_draw_the_same_functions(name: str) -> None:
     """From one key, with the constants moved between parameters and layers, outputs agree."""
-    architecture, shape = CASES[name]
-    standard = architecture.build(shape, 2)
-    stages = architecture.stages(2)
-    ntk = sequential(stages, shape, name="ntk", parameterisation=NTK, initialisation=BIASED)
-    key, x = jax.random.key(0), batch(standard)
-    np.testing.assert_allclose(ntk.apply(ntk.init(key), x), standard.apply(standard.init(key), x), atol=2e-5)
+    case, shape = prepared(name), CASES[name][1]
+    ntk = sequential(case.stages, shape, name="ntk", parameterisation=NTK, initialisation=BIASED)
+    outputs = jax.jit(ntk.apply)(jax.jit(ntk.init)(jax.random.key(0)), case.x)
+    np.testing.assert_allclose(outputs, jax.jit(case.network.apply)(case.params, case.x), atol=2e-5)
 
 
 def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
@@ -338,34 +367,32 @@ def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
 
 
 def test_float64_parameters_compute_in_float64(case: Case) -> None:
-    network, stages = case
-    assert network.features is not None
-    assert network.tapped is not None
+    features_of = case.network.features
+    assert features_of is not None
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), network.init(jax.random.key(0)))
+        params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), case.params)
+        both = jax.jit(lambda params, x: (case.network.apply(params, x), features_of(params, x)))
         for dtype in (jnp.float32, jnp.float64):
-            x = batch(network).astype(dtype)
-            outputs, features = network.apply(params, x), network.features(params, x)
+            outputs, features = both(params, case.x.astype(dtype))
             assert outputs.dtype == jnp.float64
             assert all(feature.dtype == jnp.float64 for feature in features.values())
-            expected, _ = reference(stages, network.layers, params, np.asarray(x[0]))
-            np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
+    expected, _ = reference(case.stages, case.network.layers, params, np.asarray(case.x[0]))
+    np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
 
 
 def test_replicas_at_once_are_replicas_one_by_one(case: Case) -> None:
-    network, _ = case
-    params = jax.vmap(network.init)(jax.random.split(jax.random.key(0), 3))
-    x = batch(network)
-    together = jax.jit(jax.vmap(network.apply, in_axes=(0, None)))(params, x)
-    for i in range(3):
-        alone = network.apply(jax.tree.map(lambda leaf, i=i: leaf[i], params), x)
+    params = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.5 * leaf, -leaf]), case.params)
+    together = jax.jit(jax.vmap(case.network.apply, in_axes=(0, None)))(params, case.x)
+    apply = jax.jit(case.network.apply)
+    for i, factor in enumerate([1, 0.5, -1]):
+        alone = apply(jax.tree.map(lambda leaf, factor=factor: factor * leaf, case.params), case.x)
         np.testing.assert_allclose(together[i], alone, atol=2e-5)
 
 
-def test_numpy_inputs_are_taken_as_they_are(case: Case) -> None:
-    network, _ = case
-    params, x = network.init(jax.random.key(0)), batch(network)
-    np.testing.assert_array_equal(network.apply(params, np.asarray(x)), network.apply(params, x))
+def test_numpy_inputs_are_taken_as_they_are() -> None:
+    case = prepared("mlp")
+    apply = case.network.apply
+    np.testing.assert_array_equal(apply(case.params, np.asarray(case.x)), apply(case.params, case.x))
 
 
 def test_names_stay_in_order_of_depth_when_sorted() -> None:

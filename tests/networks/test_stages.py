@@ -32,7 +32,7 @@ def test_sizes_below_one_are_refused(size: int) -> None:
 
 
 def test_images_too_small_are_refused() -> None:
-    with pytest.raises(UserError, match="1 × 7 pixels before a 2 × 2 pool.*Use larger images"):
+    with pytest.raises(UserError, match=r"1 × 7 pixels before a 2 × 2 pool.*Use larger images"):
         Pool(Pooling.MAX, 2).shape((1, 7, 3))
     with pytest.raises(UserError, match="4 × 4 pixels before a 5 × 5 convolution without padding"):
         Convolution(6, 5, padding="VALID").shape((4, 4, 1))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import TypeAlias
 
 import jax
@@ -45,10 +45,13 @@ _ACTIVATIONS: Mapping[Activation, Callable[[Array], Array]] = {
     Activation.ERF: jax.lax.erf,
 }
 # Unit variance each; U(−√3, √3) has variance 1.
-_UNIT_DRAWS: Mapping[Distribution, Callable[[Array, Shape], Array]] = {
-    Distribution.NORMAL: lambda key, shape: jax.random.normal(key, shape, jnp.float32),
-    Distribution.UNIFORM: lambda key, shape: jax.random.uniform(key, shape, jnp.float32, -(3**0.5), 3**0.5),
-    Distribution.SIGNED_CONSTANT: lambda key, shape: jax.random.rademacher(key, shape, jnp.float32),
+_UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
+    Distribution.NORMAL: lambda key, n: jax.random.normal(key, (n,), jnp.float32),
+    Distribution.UNIFORM: lambda key, n: jax.random.uniform(key, (n,), jnp.float32, -(3**0.5), 3**0.5),
+    # Not `rademacher`, whose signs change with the precision that is enabled.
+    Distribution.SIGNED_CONSTANT: lambda key, n: (
+        2 * jax.random.bernoulli(key, jnp.float32(0.5), (n,)).astype(jnp.float32) - 1
+    ),
 }
 
 
@@ -97,10 +100,7 @@ def sequential(
     parametrised = [step for step in steps if isinstance(step, _Parametrised)]
 
     def init(key: Array) -> Params:
-        return {
-            p.layer.name: _draw(jax.random.fold_in(key, i), p, initialisation)
-            for i, p in enumerate(parametrised)
-        }
+        return _draw(key, parametrised, initialisation.distribution)
 
     def forward(
         params: Params, x: ArrayLike, taps: Mapping[str, Array]
@@ -230,15 +230,30 @@ def _unit_group(this: _Parametrised, reader: _Parametrised, way: Sequence[Stage]
     )
 
 
-def _draw(key: Array, step: _Parametrised, initialisation: Initialisation) -> dict[str, Array]:
+def _draw(key: Array, layers: Sequence[_Parametrised], distribution: Distribution) -> Params:
+    """All weights in one draw, and all biases in another: compiling a generator of random numbers takes a third of a second."""
     weight_key, bias_key = jax.random.split(key)
-    weight = step.weight_sd * _UNIT_DRAWS[initialisation.distribution](weight_key, step.weight_shape)
-    if not step.layer.has_bias:
-        return {"weight": weight}
-    return {
-        "bias": step.bias_sd * jax.random.normal(bias_key, (step.layer.units,), jnp.float32),
-        "weight": weight,
-    }
+    weights = _cut(
+        _UNIT_DRAWS[distribution], weight_key, [p.weight_shape for p in layers], [p.weight_sd for p in layers]
+    )
+    with_bias = [p for p in layers if p.layer.has_bias]
+    normal = _UNIT_DRAWS[Distribution.NORMAL]
+    biases = _cut(normal, bias_key, [(p.layer.units,) for p in with_bias], [p.bias_sd for p in with_bias])
+    params = {p.layer.name: {"weight": weight} for p, weight in zip(layers, weights, strict=True)}
+    for p, bias in zip(with_bias, biases, strict=True):
+        params[p.layer.name]["bias"] = bias
+    return params
+
+
+def _cut(
+    draw: Callable[[Array, int], Array], key: Array, shapes: Sequence[Shape], sds: Sequence[float]
+) -> list[Array]:
+    """Arrays of these shapes and standard deviations, cut one after the other from one draw."""
+    if not any(sds):
+        return [jnp.zeros(shape, jnp.float32) for shape in shapes]
+    ends = list(accumulate(math.prod(shape) for shape in shapes))
+    parts = jnp.split(draw(key, ends[-1]), ends[:-1])
+    return [sd * part.reshape(shape) for sd, part, shape in zip(sds, parts, shapes, strict=True)]
 
 
 def _pre_activation(layer: Layer, parameters: Mapping[str, Array], a: Array) -> Array:
