@@ -122,7 +122,7 @@ def test_bad_contents_are_refused(tmp_path: Path, columns: dict[str, Any], messa
 
 
 def test_an_unknown_column_is_answered_with_those_that_exist(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="target='c'; expected one of the columns of t.parquet: a, b, label"):
+    with pytest.raises(UserError, match=r"target='c'; expected one of the columns of t.parquet: a, b, label"):
         Parquet(path=written(tmp_path / "t.parquet", **NUMBERS), target="c").load()
 
 
