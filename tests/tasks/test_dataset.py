@@ -114,6 +114,11 @@ def test_summary_of_a_classification() -> None:
     assert len(rows["content hash"]) == 64
 
 
+def test_a_notebook_shows_the_summary() -> None:
+    assert "<th>examples</th><td>12</td>" in dataset()._repr_html_()
+    assert "array" not in repr(dataset())
+
+
 def test_summary_of_a_regression_and_of_an_official_test_part() -> None:
     rows = dict(Bundled(name="linnerud").load().summary())
     assert "Weight: 178.6 ± 24.07" in rows["targets' mean ± sd"]

@@ -176,6 +176,15 @@ def test_parts_that_are_not_given_share_what_is_left(sizes: Sizes, expected: tup
     assert tuple(len(p) for p in parts(split(toy((50, 50)), 0, sizes))) == expected
 
 
+def test_a_class_of_the_official_test_part_alone_is_refused() -> None:
+    labels = np.array([0, 1] * 20 + [2] * 4)
+    data = Dataset(
+        name="late", x=labels[:, None] + 0.5, classes=("a", "b", "c"), labels=labels, official_test=4
+    )
+    with pytest.raises(UserError, match=r"each of 2 parts some of every class of late: 'c' \(0\)"):
+        split(data, 0)
+
+
 def test_validation_is_at_most_a_third_of_train_with_an_official_test_part() -> None:
     task = split(toy((200, 200), official_test=100), 0, Sizes(train=30))
     assert [len(p) for p in parts(task)] == [30, 10, 100]

@@ -94,12 +94,12 @@ def from_path(path: str | Path) -> TaskSource:
 
     Raises: UserError when there is nothing there, or nothing that can be read.
     """
-    from ticketlab.tasks.formats.files import file_bytes
+    from ticketlab.tasks.formats.files import file_start
 
     where = Path(path).expanduser()
     if where.is_dir():
         return _folder(where)
-    start = file_bytes(where, "a data file, or a folder of them")[:8]
+    start = file_start(where, "a data file, or a folder of them")
     if start.startswith(b"PK"):
         return Npz(path=str(path))
     if start.startswith(b"PAR1"):

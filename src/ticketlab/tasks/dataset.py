@@ -8,9 +8,11 @@ place, and said with their count and their first position.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import Literal
 
 import numpy as np
@@ -44,11 +46,11 @@ class Dataset:
     """
 
     name: str
-    x: Shaped[np.ndarray, "n ..."]
+    x: Shaped[np.ndarray, "n ..."] = field(repr=False)
     classes: tuple[str, ...]
     # Whether the lengths agree is checked below, with a message for the user.
-    labels: Integer[np.ndarray, "labels"] | None = None
-    targets: Float[np.ndarray, "targets k"] | None = None
+    labels: Integer[np.ndarray, "labels"] | None = field(default=None, repr=False)
+    targets: Float[np.ndarray, "targets k"] | None = field(default=None, repr=False)
     features: tuple[str, ...] = ()
     scale: float = 1.0
     standardise: bool = True
@@ -98,7 +100,9 @@ class Dataset:
         """SHA-256 (hexadecimal) over inputs, answers, names, scale and the place of the official test part."""
         h = hashlib.sha256()
         h.update(repr((self.kind, self.classes, self.scale, self.standardise, self.official_test)).encode())
-        for array in (self.x, self.answers):
+        # The same on every platform: little-endian, and answers of one width.
+        answers = self.answers.astype("<f8" if self.labels is None else "<i8")
+        for array in (self.x, answers):
             little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
             h.update(f"|{little.dtype.str}{little.shape}|".encode())
             h.update(little.data)
@@ -115,7 +119,7 @@ class Dataset:
         """What is in it, as rows of a name and a value: to print, or to show in a report."""
         official = f", of which {self.official_test} are its official test part" if self.official_test else ""
         low, high = (float(v) / self.scale for v in (self.x.min(), self.x.max()))
-        mean, sd = float(self.x.mean()) / self.scale, float(self.x.std(dtype=np.float64)) / self.scale
+        mean, sd = (v / self.scale for v in _mean_and_sd(self.x))
         rows = [
             ("data set", self.name),
             ("kind", f"{self.kind}, {len(self.classes)} {'targets' if self.labels is None else 'classes'}"),
@@ -136,6 +140,18 @@ class Dataset:
             rows.append(("examples per class", ", ".join(shown[:20]) + more))
         rows.append(("content hash", self.content_hash))
         return (*rows, *(("note", note) for note in self.notes))
+
+    def _repr_html_(self) -> str:
+        rows = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in self.summary())
+        return f"<table>{''.join(rows)}</table>"
+
+
+def _mean_and_sd(x: Shaped[np.ndarray, "n ..."]) -> tuple[float, float]:
+    """Over all values, in float64, a few thousand examples at a time."""
+    mean = float(x.mean(dtype=np.float64))
+    blocks = (x[i : i + 4096] for i in range(0, len(x), 4096))
+    squares = sum(float(np.sum(np.subtract(block, mean, dtype=np.float64) ** 2)) for block in blocks)
+    return mean, math.sqrt(squares / x.size)
 
 
 def check_finite(

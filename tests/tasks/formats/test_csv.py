@@ -47,6 +47,11 @@ def test_without_names_the_last_column_is_the_target(tmp_path: Path) -> None:
     assert data.labels.tolist() == [0, 1] * 4
 
 
+def test_numbers_as_python_writes_them(tmp_path: Path) -> None:
+    data = Csv(path=written(tmp_path, "a,y\n1_000,x\n1e3,y\n.5,x\n-2,y\n")).load()
+    assert data.x[:, 0].tolist() == [1000, 1000, 0.5, -2]
+
+
 def test_the_target_is_named_or_has_a_usual_name(tmp_path: Path) -> None:
     path = written(tmp_path, "label,a\n" + "".join(f"{'xy'[i % 2]},{i}\n" for i in range(4)))
     assert Csv(path=path).load().features == ("a",)

@@ -91,7 +91,7 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
 
 def _numbers(values: tuple[str, ...], name: str, lines: list[int], path: Path) -> np.ndarray:
     try:
-        return np.array(values).astype(np.float64)
+        return np.array([float(cell) for cell in values])
     except ValueError:
         bad = [i for i, cell in enumerate(values) if not _is_number(cell)]
     missing = sum(values[i] == "" for i in bad)
@@ -106,7 +106,7 @@ def _numbers(values: tuple[str, ...], name: str, lines: list[int], path: Path) -
 def _target(values: tuple[str, ...]) -> np.ndarray:
     """Numbers if all of them are, otherwise text."""
     if all(_is_number(cell) for cell in values):
-        return np.array(values).astype(np.float64)
+        return np.array([float(cell) for cell in values])
     return np.array(values)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ticketlab.errors import UserError
 
-__all__ = ["file_bytes", "files_in", "reading"]
+__all__ = ["file_bytes", "file_start", "files_in", "reading"]
 
 GZIP = b"\x1f\x8b"
 
@@ -51,7 +51,20 @@ def file_bytes(path: Path, what: str) -> bytes:
     return content
 
 
+def file_start(path: Path, what: str) -> bytes:
+    """The first eight bytes of a file's content, with gzip undone; raises as `file_bytes` does."""
+    with reading(path, what), path.open("rb") as file:
+        start = file.read(8)
+        if not start.startswith(GZIP):
+            if not start:
+                raise UserError(f"an empty file, {path}", what, "Copy or download it again.")
+            return start
+    return file_bytes(path, what)[:8]
+
+
 def files_in(folder: Path, what: str) -> list[Path]:
     """The files and folders in a folder by name, hidden ones left out."""
     with reading(folder, what):
-        return sorted(p for p in folder.iterdir() if not p.name.startswith((".", "__")))
+        return sorted(
+            (p for p in folder.iterdir() if not p.name.startswith((".", "__"))), key=lambda p: p.name
+        )
