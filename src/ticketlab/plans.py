@@ -130,7 +130,9 @@ def parse_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"the plan {path}, which cannot be read ({error.strerror})", "a TOML file") from None
     except UnicodeDecodeError:
-        raise UserError(f"the plan {path}, which is not text in UTF-8", "a TOML file") from None
+        raise UserError(
+            f"the plan {path}, which is not text in UTF-8", "a TOML file", "Save it as UTF-8."
+        ) from None
     except tomllib.TOMLDecodeError as error:
         expected = "what `ticketlab plan CLAIM` writes"
         raise UserError(f"the plan {path}, which is not TOML: {error}", expected) from None

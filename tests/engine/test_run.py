@@ -93,3 +93,10 @@ def test_a_kept_run_is_only_concluded_again():
     assert not [e for e in watcher.seen if e[0] in ("progress", "finished")]
     assert second.digest() == first.digest()
     assert second.verdicts == first.verdicts
+
+
+def test_cells_need_names_of_their_own(monkeypatch):
+    cells = Toy().cells(ToyPlan(seeds=1))
+    monkeypatch.setattr(Toy, "cells", lambda self, plan: cells + cells[:1])
+    with pytest.raises(ValueError, match="the same name"):
+        run_study(Toy(), ToyPlan(seeds=1))

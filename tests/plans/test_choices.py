@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketlab.choices import CHOICE, Family, choice_table, choice_text, families, family, meanings, text_table
+from ticketlab.choices import (
+    CHOICE,
+    Family,
+    choice_table,
+    choice_text,
+    families,
+    family,
+    meanings,
+    text_table,
+)
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture, LeNet300100
 from ticketlab.networks.initialisation import GLOROT_NORMAL
@@ -114,7 +123,11 @@ def test_choices_are_written_as_a_name_and_fields(text, choice, within):
 @pytest.mark.parametrize(
     ("text", "within", "said"),
     [
-        ("digit", TASKS, ["task 'digit'", "digits, boolean", "or the path of a file", "Did you mean 'digits'?"]),
+        (
+            "digit",
+            TASKS,
+            ["task 'digit'", "digits, boolean", "or the path of a file", "Did you mean 'digits'?"],
+        ),
         ("", TASKS, ["task ''"]),
         ("mpl:widths=3", NETWORKS, ["network 'mpl'", "mlp, lenet-300-100", "Did you mean 'mlp'?"]),
         ("mlp:wdths=3", NETWORKS, ["'wdths' in network mlp", "Did you mean 'widths'?"]),

@@ -24,8 +24,7 @@ PLAN = ToyPlan(task=Boolean(bits=3), seeds=2)
 def finish(path, plan=PLAN, study=None):
     study = study or Toy()
     folder = RunFolder.of(study, plan, path)
-    with folder.work(plan) as keeper:
-        return folder, folder.keep(run_study(study, plan, keeper), keeper, plan)
+    return folder, folder.run(plan)
 
 
 def test_a_finished_run_can_be_opened_and_says_the_same(tmp_path):
@@ -37,7 +36,12 @@ def test_a_finished_run_can_be_opened_and_says_the_same(tmp_path):
     assert opened.evidence().digest() == evidence.digest()
     assert opened.evidence().verdicts == evidence.verdicts
     assert json.loads((tmp_path / "run" / "evidence.json").read_text())["digest"] == evidence.digest()
-    assert [c["title"] for c in opened.cells()] == ["plus, seed 0", "plus, seed 1", "minus, seed 0", "minus, seed 1"]
+    assert [c["title"] for c in opened.cells()] == [
+        "plus, seed 0",
+        "plus, seed 1",
+        "minus, seed 0",
+        "minus, seed 1",
+    ]
     assert read_plan(tmp_path / "run" / "plan.toml", STUDIES) == ("toy", PLAN)
 
 
@@ -146,7 +150,11 @@ def test_flags_with_paths_are_not_recorded(monkeypatch):
 
 def test_the_usual_place_names_claim_task_and_plan():
     pattern = r"^toy-{}-[0-9a-f]{{8}}$"
-    for task, name in ((Digits(), "digits"), (Npz(path="/data/my birds.npz"), "my-birds"), (Boolean(), "boolean")):
+    for task, name in (
+        (Digits(), "digits"),
+        (Npz(path="/data/my birds.npz"), "my-birds"),
+        (Boolean(), "boolean"),
+    ):
         place = default_place("toy", ToyPlan(task=task))
         assert place.parent == Path("runs")
         assert re.match(pattern.format(name), place.name)
@@ -154,7 +162,9 @@ def test_the_usual_place_names_claim_task_and_plan():
     assert default_place("toy", ToyPlan()) != default_place("toy", ToyPlan(seeds=4))
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write everywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write everywhere"
+)
 def test_a_read_only_folder_is_explained(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="no permission to write"):

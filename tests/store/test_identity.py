@@ -35,7 +35,11 @@ def test_everything_that_numbers_depend_on_tells_cells_apart(depends):
         {**depends, "data": {"task": "0"}},
     ]
     cells = [Cell("plus-seed1", CELL.settings), Cell(CELL.name, {"sign": "plus", "seed": 1})]
-    found = [identity(depends, CELL), *(identity(o, CELL) for o in others), *(identity(depends, c) for c in cells)]
+    found = [
+        identity(depends, CELL),
+        *(identity(o, CELL) for o in others),
+        *(identity(depends, c) for c in cells),
+    ]
     assert len(set(found)) == len(found)
 
 
@@ -50,7 +54,10 @@ def test_the_data_count_by_their_content(depends):
 
 
 def test_differences_are_named():
-    assert differences({"plan": 1, "code": 2, "data": 3}, {"plan": 1, "code": 0, "data": 0}) == ["data", "code"]
+    assert differences({"plan": 1, "code": 2, "data": 3}, {"plan": 1, "code": 0, "data": 0}) == [
+        "data",
+        "code",
+    ]
 
 
 def test_the_code_is_what_can_reach_a_cell(tmp_path, monkeypatch):
@@ -88,7 +95,11 @@ def test_every_place_before_the_engine_counts():
     from pathlib import Path
 
     order = Path(__file__).parents[1] / "test_reading_order.py"
-    values = [n.value for n in ast.parse(order.read_text()).body if isinstance(n, ast.Assign) and n.targets[0].id == "ORDER"]
+    values = [
+        n.value
+        for n in ast.parse(order.read_text()).body
+        if isinstance(n, ast.Assign) and n.targets[0].id == "ORDER"
+    ]
     places = ast.literal_eval(values[0])
     reaching = [place.removesuffix(".py") for place in module.REACHING]
     assert reaching == places[: places.index("studies") + 1]

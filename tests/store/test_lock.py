@@ -21,7 +21,10 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
     command = [sys.executable, "-c", HOLD, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=f"in which process {holder.pid} is running"), only_process(tmp_path):
+        with (
+            pytest.raises(UserError, match=f"in which process {holder.pid} is running"),
+            only_process(tmp_path),
+        ):
             pass
         holder.kill()
         holder.wait()
@@ -30,9 +33,12 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
 
 
 def test_one_process_cannot_run_twice_in_a_folder_either(tmp_path):
-    with only_process(tmp_path):
-        with pytest.raises(UserError, match="one process at a time"), only_process(tmp_path):
-            pass
+    with (
+        only_process(tmp_path),
+        pytest.raises(UserError, match="one process at a time"),
+        only_process(tmp_path),
+    ):
+        pass
     with only_process(tmp_path):
         pass
 

@@ -34,7 +34,11 @@ def test_an_altered_record_is_damaged(tmp_path):
 def test_infinities_become_words_that_float_reads():
     value = strict({"a": (math.nan, -math.inf, 1.0), "b": {"c": math.inf}})
     assert json.dumps(value, allow_nan=False)
-    assert [math.isnan(float(value["a"][0])), float(value["a"][1]), float(value["b"]["c"])] == [True, -math.inf, math.inf]
+    assert [math.isnan(float(value["a"][0])), float(value["a"][1]), float(value["b"]["c"])] == [
+        True,
+        -math.inf,
+        math.inf,
+    ]
 
 
 def test_text_is_replaced_in_one_step(tmp_path):

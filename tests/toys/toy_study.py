@@ -24,8 +24,10 @@ from ticketlab.tasks.sources import Digits, TaskSource
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Arguments:
-    scale: the standard deviation.
+    """A normal law.
+
+    Arguments:
+        scale: the standard deviation.
     """
 
     scale: float = 1.0
@@ -33,8 +35,10 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Uniform:
-    """Arguments:
-    low, high: the ends.
+    """A uniform law.
+
+    Arguments:
+        low, high: the ends.
     """
 
     low: float = -1.0
@@ -43,8 +47,10 @@ class Uniform:
 
 @dataclass(frozen=True)
 class Budget:
-    """Arguments:
-    draws: numbers a seed.
+    """How much work.
+
+    Arguments:
+        draws: numbers a seed.
     """
 
     draws: int = 20
@@ -171,3 +177,7 @@ def trouble(cell: Cell) -> None:
 
 
 STUDIES: dict[str, Any] = {"toy": "toy_study:Toy"}
+
+
+class Other(Toy):
+    claim = "other"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,9 +43,12 @@ class Request:
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
-    """What the words after `ticketlab run` (or `plan`) ask for, one request a claim."""
-    asked = _positional(words, studies)
-    return [_request(words, claim, studies, command) for claim in asked]
+    """What the words after `ticketlab run` (or `plan`) ask for, one request a claim or file; all claims when none is named."""
+    guess = _guess(words, studies)
+    first = _options(words, guess, studies, command)
+    asked = list(dict.fromkeys(first.claims)) or list(studies)
+    found = [first if target == guess else _options(words, target, studies, command) for target in asked]
+    return [_request(options, alone=len(asked) == 1) for options in found]
 
 
 def parse(cls: Any, words: Sequence[str], *, command: str, description: str, default: Any = None) -> Any:
@@ -62,24 +66,43 @@ def parse(cls: Any, words: Sequence[str], *, command: str, description: str, def
     )
 
 
-def _request(words: Sequence[str], asked: str, studies: Mapping[str, str], command: str) -> Request:
-    from_file = asked.endswith(".toml")
-    claim, base = read_plan(Path(asked), studies) if from_file else (asked, None)
+def _guess(words: Sequence[str], studies: Mapping[str, str]) -> str:
+    """The first claim or plan file among the words, whose options are needed to parse them; else the first claim there is."""
+    first = words[0] if words else "-"
+    if first not in studies and not first.endswith(".toml") and not first.startswith("-"):
+        raise UserError(
+            f"claim {first!r}",
+            f"one of {', '.join(studies)}, or a plan file (.toml)",
+            suggestion(first, studies),
+        )
+    free = [w for before, w in pairwise(["", *words]) if not before.startswith("--") or before == "--json"]
+    return next((w for w in free if w in studies or w.endswith(".toml")), next(iter(studies)))
+
+
+def _options(words: Sequence[str], target: str, studies: Mapping[str, str], command: str) -> Any:
+    """The words, parsed with the options of one claim or plan file."""
+    from_file = target.endswith(".toml")
+    claim, plan = read_plan(Path(target), studies) if from_file else (target, None)
     study = find_study(claim, studies)
-    named = presets(study.plan_type)
-    if base is not None:
-        named = {"default": base}
-    first = _parse(words, study, named, "default", command)
-    options = first if first.preset == "default" else _parse(words, study, named, first.preset, command)
-    for word in options.claims:
-        if not word.endswith(".toml"):
-            find_study(word, studies)
-    out = options.out / claim if options.out and len(options.claims) > 1 else options.out
-    return Request(study, options.plan, out, options.json)
+    named = {"default": plan} if from_file else presets(study.plan_type)
+    return _parse(words, study, named, command)
 
 
-def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], preset: str, command: str) -> Any:
+def _request(options: Any, *, alone: bool) -> Request:
+    out = options.out / options.study.claim if options.out and not alone else options.out
+    return Request(options.study, options.plan, out, options.json)
+
+
+def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
+    """The preset among the words, needed before they are parsed since it makes the defaults; wrong ones are the parser's."""
+    given = [after for word, after in pairwise(words) if word == "--preset"]
+    given += [word.removeprefix("--preset=") for word in words if word.startswith("--preset=")]
+    return given[-1] if given and given[-1] in named else "default"
+
+
+def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command: str) -> Any:
     """The words as claims, plan options and general options, with a preset's values as defaults."""
+    default = named[_preset(words, named)]
     plan_type = study.plan_type
     positional = Annotated[
         tuple[str, ...],
@@ -93,7 +116,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], preset:
     preset_type: Any = Literal[tuple(named)]
     options = [
         ("claims", positional, dataclasses.field(default=())),
-        ("plan", Annotated[plan_type, tyro.conf.arg(name="")], dataclasses.field(default=named[preset])),
+        ("plan", Annotated[plan_type, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
             "preset",
             Annotated[preset_type, _help("a ready-made plan, whose values the other options change")],
@@ -110,25 +133,12 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], preset:
             False,
         ),
     ]
-    cls = dataclasses.make_dataclass("Options", options, frozen=True)
+    cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
     return parse(cls, words, command=f"{command} {study.claim}", description=study.question)
 
 
 def _help(text: str, hint: str | None = None) -> Any:
     return tyro.conf.arg(help=text, help_behavior_hint=hint)
-
-
-def _positional(words: Sequence[str], studies: Mapping[str, str]) -> list[str]:
-    """The claims and plan files among the words; all claims when there are none."""
-    asked = [w for w in words if w in studies or (w.endswith(".toml") and not w.startswith("-"))]
-    first = words[0] if words and not words[0].startswith("-") else None
-    if first and first not in asked:
-        raise UserError(
-            f"claim {first!r}",
-            f"one of {', '.join(studies)}, or a plan file (.toml)",
-            suggestion(first, studies),
-        )
-    return list(dict.fromkeys(asked)) or list(studies)
 
 
 def _choices() -> ConstructorRegistry:

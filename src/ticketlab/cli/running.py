@@ -14,7 +14,6 @@ from ticketlab.choices import plain
 from ticketlab.cli.options import Request
 from ticketlab.engine.display import Display, verdict_line
 from ticketlab.engine.estimate import spoken
-from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
@@ -39,15 +38,9 @@ def run_request(request: Request) -> dict[str, Any]:
     began = time.monotonic()
     console.print(f"{study.claim}: {study.question}", style="bold")
     console.print(f"kept in {folder.path}", soft_wrap=True)
-    with (
-        _kept(console, folder),
-        Display(console, study.claim) as display,
-        folder.work(plan, display.note) as keeper,
-    ):
-        evidence = folder.keep(run_study(study, plan, keeper, display), keeper, plan)
-    from ticketlab import report
-
-    page = report.write(folder)
+    with _kept(console, folder), Display(console, study.claim) as display:
+        evidence = folder.run(plan, display, display.note)
+        page = write_report(folder)
     _conclude(console, folder, evidence, page, time.monotonic() - began)
     return strict(
         {

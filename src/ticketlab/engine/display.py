@@ -1,6 +1,6 @@
-"""What a run shows while it goes on: one live line that says what is done and how long it will take, and lines that stay.
+"""What a run shows while it goes on: two live lines that say what is being done and for how long, and lines that stay.
 
-On a terminal the live line is redrawn in place by rich. Anywhere else (a log file, a pipe, a build server) there is no
+On a terminal the live lines are redrawn in place by rich. Anywhere else (a log file, a pipe, a build server) there is no
 redrawing and no control character: what is being done is written as a line when it changes, but not more often than every
 few seconds.
 """
@@ -30,39 +30,42 @@ class Display:
 
     Arguments:
         console: where to.
-        claim: of the study, for the live line.
+        claim: of the study, for the live lines.
     """
 
     def __init__(self, console: Console, claim: str) -> None:
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.console import Group
+        from rich.live import Live
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.text import Text
 
         self._console = console
-        self._live = console.is_terminal and not console.is_dumb_terminal
+        self._redraws = console.is_terminal and not console.is_dumb_terminal
         self._began = self._said = time.monotonic()
         self._last = ""
         self._total = self._done = 0.0
-        columns = (
-            SpinnerColumn(),
-            BarColumn(24),
+        percent, left = (
             TextColumn("{task.percentage:3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.fields[left]}", markup=False),
         )
-        self._bar = Progress(*columns, console=console, transient=True, disable=not self._live)
-        self._task = self._bar.add_task(f"{claim}: reading the data", total=None)
+        self._bar = Progress(BarColumn(30), percent, TimeElapsedColumn(), left, console=console)
+        self._task = self._bar.add_task(claim, total=None, left="")
+        self._doing = Text(f"{claim}: reading the data", no_wrap=True, overflow="ellipsis")
+        self._live = Live(Group(self._doing, self._bar), console=console, transient=True)
 
     def __enter__(self) -> Display:
-        self._bar.start()
+        if self._redraws:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        self._live.stop()
 
     def note(self, text: str, style: str = "") -> None:
         """A line that stays."""
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=not self._live)
+        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=not self._redraws)
 
     def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None:
         self._total = sum(c.weight for c in cells)
@@ -72,14 +75,20 @@ class Display:
             self.note(f"{len(kept)} of {len(cells)} cells are kept from before and are not run again.")
 
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
-        doing = ": ".join(filter(None, [cell.title or cell.name, what])) + estimate_text(left)
+        doing = ": ".join(filter(None, [cell.title or cell.name, what]))
         completed = self._done + cell.weight * min(max(fraction, 0.0), 1.0)
-        self._bar.update(self._task, completed=completed, description=doing)
+        self._bar.update(self._task, completed=completed, left=estimate_text(left))
+        self._doing.plain = doing
         now = time.monotonic()
         title = f"{cell.name} {what}"
-        if not self._live and what and title != self._last and (not self._last or now - self._said >= EVERY):
+        if (
+            not self._redraws
+            and what
+            and title != self._last
+            and (not self._last or now - self._said >= EVERY)
+        ):
             self._last, self._said = title, now
-            self.note(f"[{self._clock()}] {doing}")
+            self.note(f"[{self._clock()}] {doing}{estimate_text(left)}")
 
     def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None:
         self._done += cell.weight

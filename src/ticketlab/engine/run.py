@@ -87,6 +87,8 @@ def run_study(
     keeper = WorkingMemory() if keeper is None else keeper
     observer = Silence() if observer is None else observer
     cells = study.cells(plan)
+    if len({cell.name for cell in cells}) < len(cells):
+        raise ValueError(f"two cells of {study.claim!r} have the same name")
     done = {cell.name: tables for cell in cells if (tables := keeper.load(cell)) is not None}
     observer.begins(cells, [c for c in cells if c.name in done])
     estimate = Estimate([c for c in cells if c.name not in done])

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from ticketlab.choices import family
+from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
@@ -105,6 +106,23 @@ class RunFolder:
             raise self._damaged(damage) from None
         verdicts = tuple(_verdict(v) for v in self._record("verdict.json")["verdicts"])
         return Evidence(tables, verdicts)
+
+    def run(
+        self, plan: Any, observer: Observer | None = None, note: Callable[[str], None] = lambda text: None
+    ) -> Evidence:
+        """Runs what is not finished yet, and stores the evidence.
+
+        Arguments:
+            plan: the plan that this folder is for.
+            observer: is told of progress and verdicts.
+            note: is told in words of kept cells that cannot be used.
+
+        Returns: the evidence as it is stored.
+
+        Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
+        """
+        with self.work(plan, note) as keeper:
+            return self.keep(run_study(self.study, plan, keeper, observer), keeper, plan)
 
     @contextlib.contextmanager
     def work(self, plan: Any, note: Callable[[str], None] = lambda text: None) -> Iterator[CellFolders]:

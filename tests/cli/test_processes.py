@@ -1,0 +1,193 @@
+"""What only a process of its own can show: killing it, its imports and threads, its terminal."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+TOYS = Path(__file__).parents[1] / "toys"
+TOY = [
+    sys.executable,
+    str(TOYS / "toy_cli.py"),
+    "run",
+    "toy",
+    "--task",
+    "boolean:3",
+    "--seeds",
+    "2",
+    "--json",
+]
+HEAVY = "jax numpy scipy sklearn plotly duckdb optax cattrs tyro rich"
+
+
+def environment(**more):
+    return {**os.environ, "PYTHONPATH": str(TOYS), **more}
+
+
+def run(folder, **more):
+    done = subprocess.run(
+        TOY,
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=True,
+    )
+    return json.loads(done.stdout), done.stderr
+
+
+def begin_and_wait(folder, cell):
+    """A run that is asleep in a cell."""
+    flag = folder / "asleep"
+    process = subprocess.Popen(
+        TOY,
+        cwd=folder,
+        env=environment(TOY_TROUBLE=f"sleep:{cell}", TOY_ASLEEP=str(flag)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    deadline = time.monotonic() + 60
+    while not flag.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert flag.exists(), process.stderr.read()
+    return process
+
+
+def content(folder):
+    return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.glob("runs/*/cells/*/*")}
+
+
+def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_evidence(tmp_path):
+    killed, whole = tmp_path / "killed", tmp_path / "whole"
+    killed.mkdir()
+    whole.mkdir()
+    process = begin_and_wait(killed, "minus-seed0")
+    with process:
+        second = subprocess.run(
+            TOY, cwd=killed, env=environment(), capture_output=True, encoding="utf-8", timeout=120
+        )
+        assert second.returncode == 2
+        assert f"in which process {process.pid} is running" in second.stderr
+        process.kill()
+    kept = content(killed)
+    assert sorted({p.parent.name.rsplit("-", 1)[0] for p in kept}) == ["plus-seed0", "plus-seed1"]
+    (next(killed.glob("runs/*")) / "cells" / ".partial-minus-seed0-0123").mkdir()
+
+    resumed, said = run(killed)
+    assert "2 of 4 cells are kept from before" in said
+    assert kept.items() <= content(killed).items()
+    assert not list(killed.glob("runs/*/cells/.partial*"))
+    uninterrupted, _ = run(whole)
+    assert resumed["digest"] == uninterrupted["digest"]
+    assert resumed["verdicts"] == uninterrupted["verdicts"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
+    process = begin_and_wait(tmp_path, "plus-seed1")
+    with process:
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "1 finished cells are kept. Go on from there: ticketlab run runs" in said
+    assert said.endswith("ticketlab: interrupted\n")
+    assert "Traceback" not in said
+
+
+def test_a_log_file_gets_no_control_characters(tmp_path):
+    _, said = run(tmp_path, CI="true")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", said)
+    assert "[0:0" in said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pseudo-terminals are POSIX")
+def test_a_terminal_gets_a_live_line(tmp_path):
+    import pty
+
+    ours, theirs = pty.openpty()
+    terminal = environment(TERM="xterm-256color", COLUMNS="100")
+    terminal.pop("CI", None)
+    with subprocess.Popen(TOY[:-1], cwd=tmp_path, env=terminal, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:  # Linux ends a pseudo-terminal with an error
+            pass
+    os.close(ours)
+    text = shown.decode()
+    assert process.returncode == 0
+    assert "\x1b[" in text
+    assert "━" in text
+    assert "plus: holds." in text
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"]])
+def test_the_overview_imports_nothing_heavy(words):
+    code = (
+        "import sys; from ticketlab.cli import main; main(sys.argv[1:]); "
+        f"print(*sorted(set('{HEAVY}'.split()) & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stderr.split() == []
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "toy", "--help"], ["plan", "toy"], ["claims"], ["run", "toy", "--sedes"]]
+)
+def test_options_are_read_without_jax(words):
+    code = (
+        "import sys; from ticketlab.cli import main; main(sys.argv[1:], {'toy': 'toy_study:Toy'}); "
+        "print('HEAVY', *sorted(set('jax sklearn plotly duckdb optax'.split()) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        encoding="utf-8",
+        env=environment(),
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "HEAVY"
+
+
+def test_threads_are_set_before_numpy_is_imported(tmp_path):
+    code = (
+        "import os, sys; from ticketlab.cli import main; assert 'numpy' not in sys.modules; main(['--version']); "
+        "print(os.environ['OMP_NUM_THREADS'], os.environ['OPENBLAS_NUM_THREADS'])"
+    )
+    bare = {
+        k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS") and not k.endswith("_THREADS")
+    }
+    for more, expected in (({}, None), ({"OMP_NUM_THREADS": "3"}, "3")):
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, env={**bare, **more}, check=True
+        )
+        found = done.stdout.split()[1:]
+        assert len(set(found)) == 1
+        assert found[0] == expected or (expected is None and int(found[0]) >= 1)
+
+
+def test_a_terminal_without_unicode_gets_question_marks(tmp_path):
+    done = subprocess.run(
+        [sys.executable, str(TOYS / "toy_cli.py"), "data", "list"],
+        capture_output=True,
+        env=environment(PYTHONIOENCODING="ascii"),
+        check=True,
+    )
+    assert b"?" in done.stdout
+    assert b"Traceback" not in done.stderr
+
+
+def test_the_module_is_the_command():
+    done = subprocess.run([sys.executable, "-m", "ticketlab", "rum"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Did you mean 'run'?" in done.stderr
