@@ -27,6 +27,7 @@ from ticketlab.networks import (
     Dense,
     Distribution,
     Family,
+    Features,
     Flatten,
     GlobalAverage,
     Initialisation,
@@ -115,34 +116,49 @@ def batch(network: Network, n: int = 3, seed: int = 9) -> Array:
 
 
 NTK, BIASED = Parameterisation.NTK, Initialisation(sigma_b=0.3)
-CASES: dict[str, tuple[Architecture, tuple[int, ...]]] = {
-    "mlp": (MLP((5, 4), initialisation=BIASED), (3,)),
-    "mlp on images": (MLP((5,), activation=Activation.TANH), (2, 3, 2)),
-    "mlp ntk": (MLP((5, 4), parameterisation=NTK, activation=Activation.GELU), (3,)),
-    "mlp without bias": (MLP((5, 4), bias=False, activation=Activation.ERF), (3,)),
-    "linear": (MLP(()), (2, 2, 1)),
-    "lenet5": (LeNet5(pooling=Pooling.AVERAGE, activation=Activation.TANH), (12, 13, 1)),
-    "all-conv": (AllConv((3, 4), initialisation=BIASED), (5, 6, 2)),
-    "all-conv ntk": (AllConv((3,), parameterisation=NTK), (5, 6, 2)),
+POOLED = (Convolution(3, 2), Activate(Activation.ERF), Pool(Pooling.AVERAGE, 2), Flatten(), Dense(2))
+
+
+def zoo(architecture: Architecture, shape: tuple[int, ...]) -> tuple[Network, tuple[Stage, ...]]:
+    return architecture.build(shape, 2), architecture.stages(2)
+
+
+CASES: dict[str, tuple[Network, tuple[Stage, ...]]] = {
+    "mlp": zoo(MLP((5, 4), initialisation=BIASED), (3,)),
+    "mlp ntk": zoo(MLP((5, 4), parameterisation=NTK, activation=Activation.GELU), (3,)),
+    "mlp without bias": zoo(MLP((5, 4), bias=False, activation=Activation.ERF), (2, 3, 2)),
+    "linear": zoo(MLP(()), (2, 2, 1)),
+    "lenet5": zoo(LeNet5(activation=Activation.TANH), (12, 13, 1)),
+    "all-conv ntk": zoo(AllConv((3, 4), parameterisation=NTK), (5, 6, 2)),
+    "average pool": (sequential(POOLED, (5, 4, 1), name="pooled", initialisation=BIASED), POOLED),
 }
 
 
 @dataclass(frozen=True)
 class Case:
+    """A network with parameters and inputs, and what it computes from them."""
+
     network: Network
     stages: tuple[Stage, ...]
-    draw: Callable[[Array], Params]
     params: Params
     x: Array
+    compute: Callable[[Params, Array], tuple[Array, Features]]
+    outputs: Array
+    features: Features
+
+
+def prepare(network: Network, stages: tuple[Stage, ...], params: Params) -> Case:
+    features, x = network.features, batch(network)
+    assert features is not None
+    compute = jax.jit(lambda params, x: (network.apply(params, x), features(params, x)))
+    return Case(network, stages, params, x, compute, *compute(params, x))
 
 
 @cache
 def prepared(name: str) -> Case:
-    """A network with parameters and inputs, compiled and drawn once for all tests."""
-    architecture, shape = CASES[name]
-    network = architecture.build(shape, 2)
-    draw = jax.jit(network.init)
-    return Case(network, architecture.stages(2), draw, draw(jax.random.key(0)), batch(network))
+    """Compiled once for all tests."""
+    network, stages = CASES[name]
+    return prepare(network, stages, jax.jit(network.init)(jax.random.key(0)))
 
 
 @pytest.fixture(params=CASES)
@@ -151,25 +167,19 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def check_against_reference(case: Case) -> None:
-    features_of = case.network.features
-    assert features_of is not None
-    both = jax.jit(lambda params, x: (case.network.apply(params, x), features_of(params, x)))
-    outputs, features = both(case.params, case.x)
     for i in range(len(case.x)):
-        expected, expected_features = reference(
-            case.stages, case.network.layers, case.params, np.asarray(case.x[i])
-        )
-        np.testing.assert_allclose(outputs[i], expected, atol=2e-5)
-        assert list(features) == list(expected_features)
-        for name, feature in expected_features.items():
-            np.testing.assert_allclose(features[name][i], feature, atol=2e-5)
+        outputs, features = reference(case.stages, case.network.layers, case.params, np.asarray(case.x[i]))
+        np.testing.assert_allclose(case.outputs[i], outputs, atol=2e-5)
+        assert list(case.features) == list(features)
+        for name, feature in features.items():
+            np.testing.assert_allclose(case.features[name][i], feature, atol=2e-5)
 
 
 def test_outputs_and_features_are_the_references(case: Case) -> None:
     check_against_reference(case)
 
 
-@settings(max_examples=10)  # each compiles its own programs
+@settings(max_examples=15)  # each compiles its own program
 @given(
     widths=st.lists(st.integers(1, 5), max_size=4),
     activation=st.sampled_from(Activation),
@@ -185,9 +195,10 @@ def test_any_mlp_is_the_reference(
     shape: list[int],
 ) -> None:
     mlp = MLP(tuple(widths), activation=activation, parameterisation=parameterisation, bias=bias)
-    network = mlp.build(tuple(shape), 2)
-    draw = jax.jit(network.init)
-    check_against_reference(Case(network, mlp.stages(2), draw, draw(jax.random.key(0)), batch(network)))
+    network, draws = mlp.build(tuple(shape), 2), np.random.default_rng(0)
+    shapes = jax.eval_shape(network.init, jax.random.key(0))
+    params = jax.tree.map(lambda s: jnp.asarray(draws.standard_normal(s.shape), jnp.float32), shapes)
+    check_against_reference(prepare(network, mlp.stages(2), params))
 
 
 def test_the_reference_agrees_with_scipy() -> None:
@@ -201,75 +212,62 @@ def test_the_reference_agrees_with_scipy() -> None:
 # Taps ---------------------------------------------------------------------------------------------------------------------
 
 
-def zero_taps(network: Network, params: Params, x: Array) -> dict[str, Array]:
+def zero_taps(case: Case) -> dict[str, Array]:
     """Zeros of the shape of each layer's pre-activation."""
-    assert network.tapped is not None
-    taps: dict[str, Array] = {}
-    _, inputs = jax.eval_shape(network.tapped, params, x, {})
-    for layer in network.layers:
-        a = inputs[layer.name]
-        if layer.kind == "dense":
-            taps[layer.name] = jnp.zeros((*a.shape[:-1], layer.units))
-        else:
-            window = params[layer.name]["weight"].shape[:2]
-            pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
-            size = [
-                (n + sum(p) - w) // s + 1
-                for n, p, w, s in zip(a.shape[1:3], pads, window, layer.strides, strict=True)
-            ]
-            taps[layer.name] = jnp.zeros((len(x), *size, layer.units))
-    return taps
+    return {layer.name: jnp.zeros((len(case.x), *layer.output_shape)) for layer in case.network.layers}
 
 
-def test_without_taps_or_with_zero_taps_it_is_the_network(case: Case) -> None:
-    network, params, x = case.network, case.params, case.x
-    assert network.tapped is not None
-    apply, tapped = jax.jit(network.apply), jax.jit(network.tapped)
-    expected = apply(params, x)
-    for taps in ({}, zero_taps(network, params, x)):
-        outputs, inputs = tapped(params, x, taps)
-        np.testing.assert_allclose(outputs, expected, atol=2e-6)
-        assert list(inputs) == [layer.name for layer in network.layers]
+def test_zero_taps_change_nothing(case: Case) -> None:
+    assert case.network.tapped is not None
+    outputs, inputs = jax.jit(case.network.tapped)(case.params, case.x, zero_taps(case))
+    np.testing.assert_allclose(outputs, case.outputs, atol=2e-6)
+    assert list(inputs) == [layer.name for layer in case.network.layers]
+
+
+def test_without_taps_it_is_the_network() -> None:
+    case = prepared("mlp")
+    assert case.network.tapped is not None
+    outputs, _ = case.network.tapped(case.params, case.x, {})
+    np.testing.assert_array_equal(outputs, case.network.apply(case.params, case.x))
 
 
 def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: Case) -> None:
     """∂⟨v, f⟩/∂W = s_w Σ a ⊗ δ and ∂⟨v, f⟩/∂b = s_b Σ δ, with δ the cotangent of the layer's tap."""
-    network, _ = case
-    tapped = network.tapped
+    network, x, tapped = case.network, case.x, case.network.tapped
     assert tapped is not None
-    params, x = network.init(jax.random.key(0)), batch(network)
     v = jnp.array([[1.0, -2.0], [0.5, 3.0], [-1.5, 0.25]])
-    _, pull, inputs = jax.vjp(
-        lambda taps: tapped(params, x, taps), zero_taps(network, params, x), has_aux=True
-    )
-    (deltas,) = pull(v)
-    expected = jax.grad(lambda p: jnp.sum(v * network.apply(p, x)))(params)
+
+    @jax.jit
+    def differentiated(
+        params: Params, taps: dict[str, Array]
+    ) -> tuple[Params, dict[str, Array], dict[str, Array]]:
+        _, pull, inputs = jax.vjp(lambda taps: tapped(params, x, taps), taps, has_aux=True)
+        return jax.grad(lambda p: jnp.sum(v * network.apply(p, x)))(params), pull(v)[0], inputs
+
+    expected, deltas, inputs = differentiated(case.params, zero_taps(case))
     for layer in network.layers:
-        a, delta = inputs[layer.name], deltas[layer.name]
+        a, delta = np.asarray(inputs[layer.name]), np.asarray(deltas[layer.name])
+        assert case.params[layer.name]["weight"].shape == layer.weight_shape
         if layer.kind == "dense":
             weight = np.einsum("ni,nu->iu", a, delta)
             bias = delta.sum(axis=0)
         else:
-            weight = convolution_weight_gradient(layer, a, delta, case.params[layer.name]["weight"].shape)
+            weight = convolution_weight_gradient(layer, a, delta)
             bias = delta.sum(axis=(0, 1, 2))
         np.testing.assert_allclose(layer.weight_scale * weight, expected[layer.name]["weight"], atol=2e-5)
         if layer.has_bias:
             np.testing.assert_allclose(layer.bias_scale * bias, expected[layer.name]["bias"], atol=2e-5)
 
 
-def convolution_weight_gradient(
-    layer: Layer, a: np.ndarray, delta: np.ndarray, shape: tuple[int, ...]
-) -> np.ndarray:
+def convolution_weight_gradient(layer: Layer, a: np.ndarray, delta: np.ndarray) -> np.ndarray:
     """Σ_{n, i, j} a[n, s i + p, s j + q, c] δ[n, i, j, u], by loops over p and q on the padded image."""
-    window, (stride, _) = shape[:2], layer.strides
+    window, (stride, _) = layer.weight_shape[:2], layer.strides
     pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
     padded = np.pad(a, [(0, 0), *pads, (0, 0)])
     height, width = delta.shape[1:3]
-    gradient = np.zeros(shape)
+    gradient = np.zeros(layer.weight_shape)
     for p, q in itertools.product(*map(range, window)):
-        seen = padded[:, p : p + stride * height : stride, q : q + stride * width : stride][
-            :, :height, :width
-        ]
+        seen = padded[:, p::stride, q::stride][:, :height, :width]
         gradient[p, q] = np.einsum("nijc,niju->cu", seen, delta)
     return gradient
 
@@ -324,9 +322,12 @@ def test_biases_are_drawn_as_promised() -> None:
     assert "bias" not in MLP((3,), bias=False).build((2,), 2).init(jax.random.key(0))["dense1"]
 
 
-def test_the_same_key_gives_the_same_network_and_another_key_another(case: Case) -> None:
-    jax.tree.map(np.testing.assert_array_equal, case.draw(jax.random.key(0)), case.params)
-    other = case.draw(jax.random.key(1))
+@pytest.mark.parametrize("name", ["mlp", "all-conv ntk"])
+def test_the_same_key_gives_the_same_network_and_another_key_another(name: str) -> None:
+    case = prepared(name)
+    draw = jax.jit(case.network.init)
+    jax.tree.map(np.testing.assert_array_equal, draw(jax.random.key(0)), case.params)
+    other = draw(jax.random.key(1))
     for layer in case.network.layers:
         assert not np.array_equal(case.params[layer.name]["weight"], other[layer.name]["weight"])
 
@@ -348,13 +349,22 @@ def test_layers_are_drawn_independently() -> None:
     assert abs(np.corrcoef(one, two)[0, 1]) < 5 / math.sqrt(one.size)
 
 
-@pytest.mark.parametrize("name", ["mlp", "all-conv"])
+@pytest.mark.parametrize("name", ["mlp", "all-conv ntk"])
 def test_parameterisations_draw_the_same_functions(name: str) -> None:
     """From one key, with the constants moved between parameters and layers, outputs agree."""
-    case, shape = prepared(name), CASES[name][1]
-    ntk = sequential(case.stages, shape, name="ntk", parameterisation=NTK, initialisation=BIASED)
-    outputs = jax.jit(ntk.apply)(jax.jit(ntk.init)(jax.random.key(0)), case.x)
-    np.testing.assert_allclose(outputs, jax.jit(case.network.apply)(case.params, case.x), atol=2e-5)
+    case = prepared(name)
+
+    def outputs(parameterisation: Parameterisation) -> Array:
+        network = sequential(
+            case.stages,
+            case.network.input_shape,
+            name=parameterisation,
+            parameterisation=parameterisation,
+            initialisation=BIASED,
+        )
+        return jax.jit(lambda key, x: network.apply(network.init(key), x))(jax.random.key(0), case.x)
+
+    np.testing.assert_allclose(outputs(NTK), outputs(Parameterisation.STANDARD), atol=2e-5)
 
 
 def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
@@ -367,25 +377,21 @@ def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
 
 
 def test_float64_parameters_compute_in_float64(case: Case) -> None:
-    features_of = case.network.features
-    assert features_of is not None
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), case.params)
-        both = jax.jit(lambda params, x: (case.network.apply(params, x), features_of(params, x)))
-        for dtype in (jnp.float32, jnp.float64):
-            outputs, features = both(params, case.x.astype(dtype))
-            assert outputs.dtype == jnp.float64
-            assert all(feature.dtype == jnp.float64 for feature in features.values())
+        outputs, features = case.compute(params, case.x)
+    assert outputs.dtype == jnp.float64
+    assert all(feature.dtype == jnp.float64 for feature in features.values())
     expected, _ = reference(case.stages, case.network.layers, params, np.asarray(case.x[0]))
     np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
 
 
 def test_replicas_at_once_are_replicas_one_by_one(case: Case) -> None:
-    params = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.5 * leaf, -leaf]), case.params)
+    factors = [1.0, 0.5, -1.0]
+    params = jax.tree.map(lambda leaf: np.stack([factor * leaf for factor in factors]), case.params)
     together = jax.jit(jax.vmap(case.network.apply, in_axes=(0, None)))(params, case.x)
-    apply = jax.jit(case.network.apply)
-    for i, factor in enumerate([1, 0.5, -1]):
-        alone = apply(jax.tree.map(lambda leaf, factor=factor: factor * leaf, case.params), case.x)
+    for i in range(len(factors)):
+        alone, _ = case.compute(jax.tree.map(lambda leaf, i=i: leaf[i], params), case.x)
         np.testing.assert_allclose(together[i], alone, atol=2e-5)
 
 
@@ -401,8 +407,8 @@ def test_names_stay_in_order_of_depth_when_sorted() -> None:
     assert names == sorted(names)
     assert names[0] == "dense01"
     assert network.features is not None
-    compiled = jax.jit(network.features)(network.init(jax.random.key(0)), jnp.ones((1, 2)))
-    assert list(compiled) == names[:-1]
+    params = jax.eval_shape(network.init, jax.random.key(0))
+    assert list(jax.eval_shape(network.features, params, jnp.ones((1, 2)))) == names[:-1]
 
 
 def test_inputs_of_another_shape_are_refused_when_traced() -> None:

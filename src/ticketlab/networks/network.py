@@ -47,6 +47,8 @@ class Layer:
     bias_scale: float = 1.0
     strides: tuple[int, int] = (1, 1)  # convolutions only
     padding: str = "SAME"  # convolutions only
+    weight_shape: tuple[int, ...] = ()
+    output_shape: tuple[int, ...] = ()  # of z for one example: (units,) or (height, width, units)
 
 
 @dataclass(frozen=True)

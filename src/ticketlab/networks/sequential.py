@@ -60,7 +60,6 @@ class _Parametrised:
     """A layer with what is needed to draw its parameters."""
 
     layer: Layer
-    weight_shape: Shape
     weight_sd: float  # of the drawn weight, before `weight_scale`
     bias_sd: float
 
@@ -131,6 +130,7 @@ def sequential(
     def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         return forward(params, x, taps)[:2]
 
+    layers = tuple(p.layer for p in parametrised)
     return Network(
         name=name,
         input_shape=input_shape,
@@ -138,9 +138,9 @@ def sequential(
         init=init,
         apply=apply,
         features=features,
-        layers=tuple(p.layer for p in parametrised),
+        layers=layers,
         tapped=tapped,
-        unit_groups=_unit_groups(stages, parametrised),
+        unit_groups=_unit_groups(stages, layers),
     )
 
 
@@ -194,37 +194,45 @@ def _parametrised(
     pixels = math.prod(window)
     weight_sd = initialisation.weight_sd(given[-1] * pixels, stage.units * pixels)
     bias_sd = initialisation.bias_sd(parameterisation) if bias else 1.0
-    layer = Layer(name, "dense", inputs=given[-1] * pixels, units=stage.units, has_bias=bias)
+    layer = Layer(
+        name,
+        kind="dense",
+        inputs=given[-1] * pixels,
+        units=stage.units,
+        has_bias=bias,
+        weight_shape=(*window, given[-1], stage.units),
+        output_shape=stage.shape(given),
+    )
     if isinstance(stage, Convolution):
         strides = (stage.stride, stage.stride)
         layer = replace(layer, kind="convolution", strides=strides, padding=stage.padding)
     if parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         layer, weight_sd, bias_sd = replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0
-    return _Parametrised(layer, (*window, given[-1], stage.units), weight_sd, bias_sd)
+    return _Parametrised(layer, weight_sd, bias_sd)
 
 
-def _unit_groups(stages: Sequence[Stage], parametrised: Sequence[_Parametrised]) -> tuple[UnitGroup, ...]:
+def _unit_groups(stages: Sequence[Stage], layers: Sequence[Layer]) -> tuple[UnitGroup, ...]:
     """Each hidden layer's units, read by the next layer alone."""
     at = [i for i, stage in enumerate(stages) if isinstance(stage, Dense | Convolution)]
     between = [stages[i + 1 : j] for i, j in pairwise(at)]
-    return tuple(_unit_group(*pair, way) for pair, way in zip(pairwise(parametrised), between, strict=True))
+    return tuple(_unit_group(*pair, way) for pair, way in zip(pairwise(layers), between, strict=True))
 
 
-def _unit_group(this: _Parametrised, reader: _Parametrised, way: Sequence[Stage]) -> UnitGroup:
-    name, units = this.layer.name, this.layer.units
-    incoming = [UnitAxis(name, "weight", this.weight_shape, -1)]
-    if this.layer.has_bias:
+def _unit_group(layer: Layer, reader: Layer, way: Sequence[Stage]) -> UnitGroup:
+    name, units = layer.name, layer.units
+    incoming = [UnitAxis(name, "weight", layer.weight_shape, -1)]
+    if layer.has_bias:
         incoming.append(UnitAxis(name, "bias", (units,), 0))
     # Flattened, a channel feeds one row of the next weight for each pixel, and channels run fastest.
     *window, _, read_by = reader.weight_shape
-    view = (*window, units, read_by) if window else (reader.layer.inputs // units, units, read_by)
+    view = (*window, units, read_by) if window else (reader.inputs // units, units, read_by)
     activations = {stage.activation for stage in way if isinstance(stage, Activate)}
     maximum = any(isinstance(stage, Pool) and stage.pooling is Pooling.MAX for stage in way)
     return UnitGroup(
         layer=name,
         units=units,
         incoming=tuple(incoming),
-        outgoing=(UnitAxis(reader.layer.name, "weight", view, -2),),
+        outgoing=(UnitAxis(reader.name, "weight", view, -2),),
         rescalable=activations <= {Activation.RELU},
         flippable=activations <= {Activation.TANH, Activation.ERF} and not maximum,
     )
@@ -234,7 +242,10 @@ def _draw(key: Array, layers: Sequence[_Parametrised], distribution: Distributio
     """All weights in one draw, and all biases in another: compiling a generator of random numbers takes a third of a second."""
     weight_key, bias_key = jax.random.split(key)
     weights = _cut(
-        _UNIT_DRAWS[distribution], weight_key, [p.weight_shape for p in layers], [p.weight_sd for p in layers]
+        _UNIT_DRAWS[distribution],
+        weight_key,
+        [p.layer.weight_shape for p in layers],
+        [p.weight_sd for p in layers],
     )
     with_bias = [p for p in layers if p.layer.has_bias]
     normal = _UNIT_DRAWS[Distribution.NORMAL]
