@@ -174,7 +174,7 @@ class LeNet5(Architecture):
         return (*convolutions, Flatten(), Dense(120), act, Dense(84), act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return "LeNet-5"
+        return "LeNet-5" if self.pooling == Pooling.MAX else "LeNet-5 with average pools"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from dataclasses import replace
+from itertools import pairwise
 from typing import TypeAlias
 
 import jax
@@ -20,7 +20,8 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 from ticketlab.networks.convolution import convolve
-from ticketlab.networks.initialisation import HE_NORMAL, Distribution, Initialisation, Parameterisation
+from ticketlab.networks.drawing import DrawnLayer, draw_parameters
+from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
 from ticketlab.networks.network import Features, Layer, Network, Params
 from ticketlab.networks.stages import (
     Activate,
@@ -44,27 +45,8 @@ _ACTIVATIONS: Mapping[Activation, Callable[[Array], Array]] = {
     Activation.GELU: lambda z: jax.nn.gelu(z, approximate=False),
     Activation.ERF: jax.lax.erf,
 }
-# Unit variance each; U(−√3, √3) has variance 1.
-_UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
-    Distribution.NORMAL: lambda key, n: jax.random.normal(key, (n,), jnp.float32),
-    Distribution.UNIFORM: lambda key, n: jax.random.uniform(key, (n,), jnp.float32, -(3**0.5), 3**0.5),
-    # Not `rademacher`, whose signs change with the precision that is enabled.
-    Distribution.SIGNED_CONSTANT: lambda key, n: (
-        2 * jax.random.bernoulli(key, jnp.float32(0.5), (n,)).astype(jnp.float32) - 1
-    ),
-}
 
-
-@dataclass(frozen=True)
-class _Parametrised:
-    """A layer with what is needed to draw its parameters."""
-
-    layer: Layer
-    weight_sd: float  # of the drawn weight, before `weight_scale`
-    bias_sd: float
-
-
-_Step: TypeAlias = _Parametrised | Activate | Callable[[Array], Array]
+_Step: TypeAlias = DrawnLayer | Activate | Callable[[Array], Array]
 
 
 def sequential(
@@ -96,10 +78,10 @@ def sequential(
     steps, output_shape = _steps(stages, input_shape, bias, parameterisation, initialisation)
     if len(output_shape) != 1:
         raise UserError(f"stages that end in shape {output_shape}", "a vector of outputs")
-    parametrised = [step for step in steps if isinstance(step, _Parametrised)]
+    parametrised = [step for step in steps if isinstance(step, DrawnLayer)]
 
     def init(key: Array) -> Params:
-        return _draw(key, parametrised, initialisation.distribution)
+        return draw_parameters(key, parametrised, initialisation.distribution)
 
     def forward(
         params: Params, x: ArrayLike, taps: Mapping[str, Array]
@@ -109,7 +91,7 @@ def sequential(
         _check_inputs(a.shape, input_shape, name)
         inputs, features, current = {}, {}, ""
         for step in steps:
-            if isinstance(step, _Parametrised):
+            if isinstance(step, DrawnLayer):
                 current = step.layer.name
                 inputs[current] = a
                 a = _pre_activation(step.layer, params[current], a)
@@ -189,7 +171,7 @@ def _parametrised(
     bias: bool,
     parameterisation: Parameterisation,
     initialisation: Initialisation,
-) -> _Parametrised:
+) -> DrawnLayer:
     window = (stage.window, stage.window) if isinstance(stage, Convolution) else ()
     pixels = math.prod(window)
     weight_sd = initialisation.weight_sd(given[-1] * pixels, stage.units * pixels)
@@ -208,7 +190,7 @@ def _parametrised(
         layer = replace(layer, kind="convolution", strides=strides, padding=stage.padding)
     if parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         layer, weight_sd, bias_sd = replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0
-    return _Parametrised(layer, weight_sd, bias_sd)
+    return DrawnLayer(layer, weight_sd, bias_sd)
 
 
 def _unit_groups(stages: Sequence[Stage], layers: Sequence[Layer]) -> tuple[UnitGroup, ...]:
@@ -236,35 +218,6 @@ def _unit_group(layer: Layer, reader: Layer, way: Sequence[Stage]) -> UnitGroup:
         rescalable=activations <= {Activation.RELU},
         flippable=activations <= {Activation.TANH, Activation.ERF} and not maximum,
     )
-
-
-def _draw(key: Array, layers: Sequence[_Parametrised], distribution: Distribution) -> Params:
-    """All weights in one draw, and all biases in another: compiling a generator of random numbers takes a third of a second."""
-    weight_key, bias_key = jax.random.split(key)
-    weights = _cut(
-        _UNIT_DRAWS[distribution],
-        weight_key,
-        [p.layer.weight_shape for p in layers],
-        [p.weight_sd for p in layers],
-    )
-    with_bias = [p for p in layers if p.layer.has_bias]
-    normal = _UNIT_DRAWS[Distribution.NORMAL]
-    biases = _cut(normal, bias_key, [(p.layer.units,) for p in with_bias], [p.bias_sd for p in with_bias])
-    params = {p.layer.name: {"weight": weight} for p, weight in zip(layers, weights, strict=True)}
-    for p, bias in zip(with_bias, biases, strict=True):
-        params[p.layer.name]["bias"] = bias
-    return params
-
-
-def _cut(
-    draw: Callable[[Array, int], Array], key: Array, shapes: Sequence[Shape], sds: Sequence[float]
-) -> list[Array]:
-    """Arrays of these shapes and standard deviations, cut one after the other from one draw."""
-    if not any(sds):
-        return [jnp.zeros(shape, jnp.float32) for shape in shapes]
-    ends = list(accumulate(math.prod(shape) for shape in shapes))
-    parts = jnp.split(draw(key, ends[-1]), ends[:-1])
-    return [sd * part.reshape(shape) for sd, part, shape in zip(sds, parts, shapes, strict=True)]
 
 
 def _pre_activation(layer: Layer, parameters: Mapping[str, Array], a: Array) -> Array:
