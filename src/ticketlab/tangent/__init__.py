@@ -1,1 +1,56 @@
+"""The first-order picture of a network: f(x, θ₀) + J(x)Δθ, its Jacobian, its kernel, and the minimum of a loss in it."""
 
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.certificate import Certificate, Result
+    from ticketlab.tangent.jacobian import Jacobian
+    from ticketlab.tangent.kernel import kernel_cost, tangent_kernel
+    from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal
+    from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
+    from ticketlab.tangent.newton import NewtonOptions
+    from ticketlab.tangent.selection import AllParameters, Layers, Masked
+    from ticketlab.tangent.solution import Solution, Stats
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "certificate": ["Certificate", "Result"],
+        "jacobian": ["Jacobian"],
+        "kernel": ["kernel_cost", "tangent_kernel"],
+        "ladder": ["Automatic", "DenseDual", "DensePrimal"],
+        "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
+        "newton": ["NewtonOptions"],
+        "selection": ["AllParameters", "Layers", "Masked"],
+        "solution": ["Solution", "Stats"],
+    },
+)
+
+__all__ = [  # noqa: RUF022 (grouped by topic)
+    # the minimum
+    "minimise",
+    "ridge_path",
+    "Relative",
+    "Absolute",
+    "MINIMUM_NORM",
+    "NewtonOptions",
+    # which parameters may move
+    "AllParameters",
+    "Layers",
+    "Masked",
+    # solvers
+    "Automatic",
+    "DenseDual",
+    "DensePrimal",
+    # results
+    "Solution",
+    "Certificate",
+    "Result",
+    "Stats",
+    # operators
+    "Jacobian",
+    "tangent_kernel",
+    "kernel_cost",
+]

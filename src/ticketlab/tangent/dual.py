@@ -1,0 +1,220 @@
+"""The dense dual rung: K = JJᵀ is formed, and the minimum is found in function space, Δ = Jᵀu.
+
+Up to some thousand rows K is decomposed into eigenvectors, and every ridge of the square loss follows exactly, the minimum-norm limit
+through the pseudo-inverse. Above, Newton steps are found by preconditioned conjugate gradients with K at hand, a whole ridge path at once.
+Either way the result is then judged, and if need be refined, by float64 Jacobian products that know nothing of the matrix.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.kernel import kernel_cost, readout_kernel, tangent_kernel
+from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
+from ticketlab.tangent.newton import FunctionSpaceProblem, Iterate, NewtonOptions, newton
+from ticketlab.tangent.operators import (
+    CholeskyOperator,
+    EigenOperator,
+    KernelOperator,
+    NystromOperator,
+    matrix_gram,
+)
+from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tasks.losses import ConvexLoss
+
+__all__ = ["DualKernel", "dual_kernel", "solve_dual"]
+
+SIGMA = 0.01  # the Cholesky factor's shift, relative to the mean diagonal of K: serves ridges from 0 to 30 times that
+PIVOT_SEED = 0  # pivots only precondition: they change the way to the solution, not the solution
+
+
+@dataclass(frozen=True, eq=False)
+class DualKernel:
+    """K at the training inputs, ready for any loss, offset and ridge.
+
+    Arguments:
+        jacobian: in float64.
+        matrix: K in float64 `[n·k, n·k]`, or G `[n, n]` with K = G ⊗ I_k when only a dense read-out moves.
+        mean_diagonal: mean diag(K), the unit of relative ridges.
+        seconds, flops: what forming it took.
+    """
+
+    jacobian: Jacobian
+    matrix: Float[Array, "m m"]
+    mean_diagonal: float
+    seconds: float
+    flops: float
+
+    @property
+    def is_readout(self) -> bool:
+        return self.matrix.shape[0] != self.jacobian.examples * self.jacobian.outputs_per_example
+
+
+def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda fraction: None) -> DualKernel:
+    """Form K in float64. Cost and memory: `kernel_cost`."""
+    begin = time.perf_counter()
+    matrix = readout_kernel(jacobian)
+    flops = (
+        2.0 * jacobian.examples**2 * jacobian.columns if matrix is not None else kernel_cost(jacobian).flops
+    )
+    if matrix is None:
+        matrix = tangent_kernel(jacobian, progress=progress)
+    with jax.enable_x64(True):
+        mean = float(jnp.mean(jnp.diagonal(matrix)))
+    return DualKernel(jacobian, matrix, mean, time.perf_counter() - begin, flops)
+
+
+def solve_dual(
+    kernel: DualKernel,
+    loss: ConvexLoss,
+    targets: Float[np.ndarray, "n k"],
+    problems: Sequence[tuple[bool, float]],
+    *,
+    rung: DenseDual,
+    reason: str,
+    options: NewtonOptions,
+    progress: Callable[[str, float], None] = lambda what, gap: None,
+) -> list[Solution]:
+    """Minimise for several (keeps f₀?, λ) at once.
+
+    Arguments:
+        kernel: K, formed once for all losses.
+        loss, targets: what is minimised.
+        problems: for each solution whether f₀ is kept, and λ ≥ 0.
+        rung, reason: how K is factorised, and why (for the statistics).
+        options: tolerance and limits.
+        progress: called with what is going on and the largest relative gap.
+
+    Returns:
+        One certified solution a problem, in their order.
+    """
+    begin = time.perf_counter()
+    jacobian = kernel.jacobian
+    with jax.enable_x64(True):
+        f0 = jacobian.outputs()
+        offsets = jnp.stack([f0 if keeps else jnp.zeros_like(f0) for keeps, _ in problems])
+        problem = FunctionSpaceProblem(
+            loss,
+            jnp.asarray(targets, jnp.float64),
+            offsets,
+            np.array([ridge for _, ridge in problems], float),
+        )
+        operator, exact = _operators(kernel, loss, rung)
+        smallest, largest = operator.spectrum_bounds()
+        factorised = time.perf_counter()
+        found = newton(problem, exact, operator, options, progress=lambda gap: progress("Newton steps", gap))
+        solved = time.perf_counter()
+        checked = newton(
+            problem,
+            jacobian.gram,
+            operator,
+            options,
+            start=found.u,
+            progress=lambda gap: progress("certificate", gap),
+        )
+        steps = jacobian.pull_back(checked.u)
+        certificates = [
+            _certificate(problem, found, checked, i, options, (smallest, largest))
+            for i in range(len(problems))
+        ]
+    end = time.perf_counter()
+    stats = Stats(
+        rung=f"dense dual, {_title(operator)}",
+        reason=reason,
+        rows=jacobian.examples * jacobian.outputs_per_example,
+        columns=jacobian.columns,
+        seconds=kernel.seconds + end - begin,
+        kernel_seconds=kernel.seconds,
+        factor_seconds=factorised - begin,
+        solve_seconds=solved - factorised,
+        certificate_seconds=end - solved,
+        peak_bytes=_peak_bytes(kernel, operator),
+        flops=kernel.flops,
+    )
+    return [
+        Solution(
+            ridge=ridge,
+            relative_ridge=ridge / kernel.mean_diagonal if kernel.mean_diagonal > 0 else ridge,
+            step=steps[i],
+            jacobian=jacobian,
+            keeps_offset=keeps,
+            certificate=certificates[i],
+            stats=stats,
+        )
+        for i, (keeps, ridge) in enumerate(problems)
+    ]
+
+
+def _operators(
+    kernel: DualKernel, loss: ConvexLoss, rung: DenseDual
+) -> tuple[KernelOperator, Callable[[Array], Array]]:
+    """The operator that finds directions, and the product that says how good they were."""
+    rows = kernel.matrix.shape[0]
+    eigen = rung.factor == "eigen" or (rung.factor is None and rows <= EIGEN_ROWS)
+    if eigen or kernel.is_readout:
+        operator = EigenOperator.from_matrix(kernel.matrix)
+        return operator, operator.gram
+    if loss.quadratic:
+        cholesky = CholeskyOperator.factorised(kernel.matrix, SIGMA * kernel.mean_diagonal)
+        return cholesky, cholesky.gram
+    # Directions from K in float32 cost half the memory traffic; their rounding is far below what a Newton step asks for.
+    single = kernel.matrix.astype(jnp.float32)
+    nystrom = NystromOperator.pivoted(single, rung.rank, PIVOT_SEED)
+    return nystrom, partial(matrix_gram, kernel.matrix)
+
+
+def _certificate(
+    problem: FunctionSpaceProblem,
+    found: Iterate,
+    checked: Iterate,
+    i: int,
+    options: NewtonOptions,
+    spectrum: tuple[float, float],
+) -> Certificate:
+    ridge = float(problem.ridges[i])
+    primal = float(checked.objective[i])
+    v = problem.loss.gradient(problem.offsets[i] + checked.ku[i], problem.targets)
+    dual = float("nan")
+    if ridge > 0:
+        # D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) − ‖Jᵀv‖²/2λ, and ‖Jᵀv‖² = ‖Jᵀg‖² − 2λ⟨g, JΔ⟩ + λ²‖Δ‖² with g = v + λu.
+        g = v + ridge * checked.u[i]
+        size = 2 * ridge * checked.gap[i] - 2 * ridge * jnp.vdot(g, checked.ku[i])
+        size += ridge**2 * jnp.vdot(checked.u[i], checked.ku[i])
+        conjugate = jnp.sum(problem.loss.conjugate(v, problem.targets))
+        dual = float(jnp.vdot(v, problem.offsets[i]) - conjugate - size / (2 * ridge))
+    gap = checked.gap[i] / max(primal, 1e-300) if ridge > 0 else checked.gradient[i]
+    return Certificate(
+        result=Result.MET if checked.met[i] else Result.MISSED,
+        tolerance=options.tolerance,
+        primal=primal,
+        dual=dual,
+        duality_gap=float(gap),
+        relative_residual=float(checked.residual[i]),
+        condition=(spectrum[1] + ridge) / (spectrum[0] + ridge) if spectrum[0] + ridge > 0 else float("inf"),
+        steps=int(found.steps[i] + checked.steps[i]),
+        iterations=int(found.iterations[i] + checked.iterations[i]),
+    )
+
+
+def _title(operator: KernelOperator) -> str:
+    names = {
+        EigenOperator: "eigendecomposition",
+        CholeskyOperator: "Cholesky-preconditioned conjugate gradients",
+    }
+    return names.get(type(operator), "Newton steps by Nyström-preconditioned conjugate gradients")
+
+
+def _peak_bytes(kernel: DualKernel, operator: KernelOperator) -> int:
+    """K in float64, and beside it eigenvectors (with workspace), a float32 factor, or K in float32."""
+    beside = {EigenOperator: 3.0, CholeskyOperator: 1.0}.get(type(operator), 0.5)
+    return int(kernel.matrix.nbytes * (1 + beside))

@@ -1,0 +1,281 @@
+"""The Jacobian of a network's outputs at θ₀, as an operator that is never written down.
+
+J is `[N·k, P]`: one row an example and output, one column a parameter that may move. A Jacobian-vector product JΔ is one forward-mode
+sweep over the data, Jᵀv one reverse-mode sweep, and K u = J(Jᵀu) both: the tangent kernel's product without the kernel. Examples
+are taken in batches, so that memory stays bounded. Everything is computed in the operator's own precision: float64 is what
+certificates are made in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.selection import AllParameters, Selection
+
+__all__ = ["Jacobian"]
+
+
+@dataclass(frozen=True, eq=False)
+class Jacobian:
+    """J = ∂f(X, θ)/∂θ at θ₀, restricted to a selection of parameters.
+
+    Arguments:
+        network, params: f and θ₀.
+        x: inputs `[n, *input_shape]`.
+        selection: which parameters may move (default: all).
+        dtype: float32 or float64; inputs and parameters are cast to it.
+        batch: examples a sweep, a bound on memory.
+
+    Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list into a
+    pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
+
+    Raises:
+        UserError: for inputs that are not finite or do not have the network's shape.
+    """
+
+    network: Network
+    params: Params
+    x: Float[Any, "n ..."]
+    selection: Selection = field(default_factory=AllParameters)
+    dtype: Any = np.float32
+    batch: int = 1024
+
+    def __post_init__(self) -> None:
+        shape = tuple(np.shape(self.x))
+        if shape[1:] != self.network.input_shape or not shape or shape[0] == 0:
+            raise UserError(
+                f"inputs of shape {shape}", f"(n, {', '.join(map(str, self.network.input_shape))}), n ≥ 1"
+            )
+        if not np.isfinite(np.asarray(self.x)).all():
+            raise UserError(
+                "inputs with NaN or infinite values", "finite numbers", "Remove or fill them in first."
+            )
+
+    @property
+    def examples(self) -> int:
+        return int(np.shape(self.x)[0])
+
+    @property
+    def outputs_per_example(self) -> int:
+        return self.network.outputs
+
+    @cached_property
+    def columns(self) -> int:
+        """P, the number of parameters that may move."""
+        return int(
+            sum(
+                np.size(leaf) if mask is True else np.sum(np.asarray(mask))
+                for leaf, mask in self._moving_with_masks
+            )
+        )
+
+    def x64(self) -> Any:
+        """The context in which arrays of this operator's precision can be made."""
+        return jax.enable_x64(np.dtype(self.dtype) == np.float64)
+
+    def outputs(self) -> Float[Array, "n k"]:
+        """f(X, θ₀)."""
+        with self.x64():
+            return jnp.concatenate([self._sweeps.outputs(x) for x in self._batches])
+
+    def jvp(self, delta: list[Array]) -> Float[Array, "n k"]:
+        """JΔ. Cost: about two forward passes."""
+        with self.x64():
+            return self._jvps([jnp.asarray(d, self.dtype)[None] for d in delta])[0]
+
+    def vjp(self, cotangent: Float[Any, "n k"]) -> list[Array]:
+        """Jᵀv, as a list over the moving leaves. Cost: about two forward passes."""
+        with self.x64():
+            return [d[0] for d in self._vjps(jnp.asarray(cotangent, self.dtype)[None])]
+
+    def gram(self, u: Float[Any, "c n k"]) -> Float[Array, "c n k"]:
+        """K u = J Jᵀ u for c vectors at once, without K. Cost: c Jacobian-vector and c vector-Jacobian products."""
+        with self.x64():
+            return jnp.concatenate([self._jvps(self._vjps(part)) for part in self._groups(u)])
+
+    def squared_norm(self, u: Float[Any, "c n k"]) -> Float[np.ndarray, "c"]:
+        """‖Jᵀu‖² = uᵀKu."""
+        with self.x64():
+            return np.concatenate(
+                [np.sum([_squares(d) for d in self._vjps(part)], axis=0) for part in self._groups(u)]
+            )
+
+    def pull_back(self, u: Float[Any, "c n k"]) -> list[list[Array]]:
+        """Δ = Jᵀu for each of c vectors."""
+        with self.x64():
+            groups = [self._vjps(part) for part in self._groups(u)]
+            return [[d[i] for d in group] for group in groups for i in range(len(group[0]))]
+
+    def push_forward(self, deltas: list[list[Array]]) -> Float[Array, "c n k"]:
+        """JΔ for each of c vectors."""
+        with self.x64():
+            return jnp.concatenate(
+                [
+                    self._jvps(
+                        [
+                            jnp.stack([jnp.asarray(d[i], self.dtype) for d in part])
+                            for i in range(len(part[0]))
+                        ]
+                    )
+                    for part in _chunks(deltas, self._columns_at_once)
+                ]
+            )
+
+    def dense(self) -> Float[np.ndarray, "n k p"]:
+        """J written down; for tests and for problems with few parameters. Memory: n·k·P numbers."""
+        with self.x64():
+            blocks = [self._sweeps.rows(x) for x in self._batches]
+            rows = [np.concatenate([np.asarray(b[i]) for b in blocks]) for i in range(len(blocks[0]))]
+        n, k = self.examples, self.outputs_per_example
+        kept = [
+            r.reshape(n, k, -1) if mask is True else r.reshape(n, k, -1)[:, :, np.asarray(mask).ravel()]
+            for r, (_, mask) in zip(rows, self._moving_with_masks, strict=True)
+        ]
+        return np.concatenate(kept, axis=2)
+
+    def embed(self, delta: list[Array]) -> Params:
+        """Δθ as a pytree like the parameters, zero where nothing may move."""
+        with self.x64():
+            moving = iter(delta)
+            leaves = [
+                jnp.zeros_like(leaf, self.dtype) if mask is False else jnp.asarray(next(moving), self.dtype)
+                for leaf, mask in zip(self._leaves, self._masks, strict=True)
+            ]
+            return jax.tree.unflatten(self._structure, leaves)
+
+    def moving(self, delta: Params) -> list[Array]:
+        """The moving leaves of a pytree like the parameters."""
+        leaves = jax.tree.leaves(delta)
+        return [leaf for leaf, mask in zip(leaves, self._masks, strict=True) if mask is not False]
+
+    def at(self, x: Float[Any, "m ..."]) -> Jacobian:
+        """The same Jacobian at other inputs."""
+        return Jacobian(self.network, self.params, x, self.selection, self.dtype, self.batch)
+
+    @cached_property
+    def _structure(self) -> Any:
+        return jax.tree.structure(self.params)
+
+    @cached_property
+    def _leaves(self) -> list[Array]:
+        with self.x64():
+            return [jnp.asarray(leaf, self.dtype) for leaf in jax.tree.leaves(self.params)]
+
+    @cached_property
+    def _masks(self) -> list[Any]:
+        return self.selection.masks(self.params)
+
+    @property
+    def _moving_with_masks(self) -> list[tuple[Array, Any]]:
+        return [
+            (leaf, mask) for leaf, mask in zip(self._leaves, self._masks, strict=True) if mask is not False
+        ]
+
+    @cached_property
+    def _batches(self) -> list[Array]:
+        with self.x64():
+            return _chunks(jnp.asarray(self.x, self.dtype), self.batch)
+
+    @property
+    def _columns_at_once(self) -> int:
+        return max(1, _PARAMETER_BYTES // (max(self.columns, 1) * np.dtype(self.dtype).itemsize))
+
+    def _groups(self, u: Float[Any, "c n k"]) -> list[Array]:
+        return _chunks(jnp.asarray(u, self.dtype), self._columns_at_once)
+
+    def _jvps(self, deltas: list[Array]) -> Float[Array, "c n k"]:
+        return jnp.concatenate([self._sweeps.jvp(x, deltas) for x in self._batches], axis=1)
+
+    def _vjps(self, cotangents: Float[Array, "c n k"]) -> list[Array]:
+        parts = [cotangents[:, i : i + self.batch] for i in range(0, self.examples, self.batch)]
+        total = self._sweeps.vjp(self._batches[0], parts[0])
+        for x, part in zip(self._batches[1:], parts[1:], strict=True):
+            total = [a + b for a, b in zip(total, self._sweeps.vjp(x, part), strict=True)]
+        return total
+
+    @cached_property
+    def _sweeps(self) -> _Sweeps:
+        pattern = tuple("still" if m is False else "all" if m is True else "some" for m in self._masks)
+        masks = [m for m in self._masks if not isinstance(m, bool)]
+        return _compiled(self.network, self._structure, pattern).bind(self._leaves, masks)
+
+
+_PARAMETER_BYTES = 2**28  # bound on the parameter-space vectors held at once
+
+
+def _chunks(items: Any, size: int) -> list[Any]:
+    return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _squares(leaf: Float[Array, "c ..."]) -> Float[np.ndarray, "c"]:
+    return np.sum(np.square(np.asarray(leaf, np.float64)).reshape(leaf.shape[0], -1), axis=1)
+
+
+@dataclass(frozen=True)
+class _Sweeps:
+    """Compiled sweeps over one batch; the first argument is always (leaves, inner masks)."""
+
+    outputs: Callable[..., Array]
+    jvp: Callable[..., Array]
+    vjp: Callable[..., list[Array]]
+    rows: Callable[..., list[Array]]
+
+    def bind(self, leaves: list[Array], masks: list[Array]) -> _Sweeps:
+        at = (leaves, masks)
+        return _Sweeps(*(partial(sweep, at) for sweep in (self.outputs, self.jvp, self.vjp, self.rows)))
+
+
+@lru_cache(maxsize=64)
+def _compiled(network: Network, structure: Any, pattern: tuple[str, ...]) -> _Sweeps:
+    """The sweeps of a network, compiled once however many θ₀, data sets and precisions they meet.
+
+    `pattern` says for each leaf whether it moves ("all", "some": where the mask is one) or not ("still").
+    """
+
+    def split(leaves: list[Array]) -> tuple[list[Array], list[Array]]:
+        moving = [leaf for leaf, how in zip(leaves, pattern, strict=True) if how != "still"]
+        return moving, [leaf for leaf, how in zip(leaves, pattern, strict=True) if how == "still"]
+
+    def function(moving: list[Array], still: list[Array], x: Array) -> Array:
+        moving_leaves, still_leaves = iter(moving), iter(still)
+        merged = [next(still_leaves) if how == "still" else next(moving_leaves) for how in pattern]
+        return network.apply(jax.tree.unflatten(structure, merged), x)
+
+    def masked(values: list[Array], masks: list[Array]) -> list[Array]:
+        remaining = iter(masks)
+        hows = [how for how in pattern if how != "still"]
+        return [v * next(remaining) if how == "some" else v for v, how in zip(values, hows, strict=True)]
+
+    @jax.jit
+    def outputs(at: Any, x: Array) -> Array:
+        return function(*split(at[0]), x)
+
+    @jax.jit
+    def jvp(at: Any, x: Array, deltas: list[Array]) -> Array:
+        moving, still = split(at[0])
+        push = jax.linearize(lambda v: function(v, still, x), moving)[1]
+        return jax.vmap(lambda delta: push(masked(delta, at[1])))(deltas)
+
+    @jax.jit
+    def vjp(at: Any, x: Array, cotangents: Array) -> list[Array]:
+        moving, still = split(at[0])
+        pull = jax.vjp(lambda v: function(v, still, x), moving)[1]
+        return jax.vmap(lambda v: masked(pull(v)[0], at[1]))(cotangents)
+
+    @jax.jit
+    def rows(at: Any, x: Array) -> list[Array]:
+        moving, still = split(at[0])
+        one = jax.jacrev(lambda v, example: function(v, still, example[None])[0])
+        return jax.vmap(one, in_axes=(None, 0))(moving, x)
+
+    return _Sweeps(outputs, jvp, vjp, rows)

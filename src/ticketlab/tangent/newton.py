@@ -1,0 +1,238 @@
+"""The minimum in tangent space by inexact Newton steps in function space, for every convex loss and a whole ridge path at once.
+
+With Δ = Jᵀu the outputs on the training set are F = f₀ + K u, the objective is Σ ℓ(F) + ½λ uᵀKu, and its gradient Jᵀg has the coefficients
+g = ∇ℓ(F) + λu. A step solves (HK + λI) d = −g by conjugate gradients and goes along d as far as the objective keeps falling. Two operators play two
+parts: a fast one (a float32 matrix, say) finds directions, and an exact one (float64, without the matrix) says where we are. For the
+square loss H = I, and the loop *is* iterative refinement. The duality gap comes free: with the dual point v = ∇ℓ(F) it is
+
+    gap = Σ ℓ(F) + ½λ‖Δ‖² + Σ ℓ*(v) − ⟨v, f₀⟩ + ‖Jᵀv‖²/2λ = ‖Jᵀg‖² / 2λ ≥ 0,
+
+by the Fenchel–Young equality ℓ(F) + ℓ*(v) = ⟨v, F⟩, so the sum of squares is what is computed: no cancellation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
+from ticketlab.tangent.operators import KernelOperator
+from ticketlab.tasks.losses import ConvexLoss
+
+__all__ = ["FunctionSpaceProblem", "Iterate", "NewtonOptions", "newton"]
+
+
+@dataclass(frozen=True)
+class FunctionSpaceProblem:
+    """c problems that share examples, loss and kernel.
+
+    Arguments:
+        loss: convex in the outputs.
+        targets: y `[n, k]`.
+        offsets: f₀ `[c, n, k]`, the functions the tangent space is attached to.
+        ridges: λ `[c]` ≥ 0; 0 asks for the minimum-norm solution of the square loss.
+    """
+
+    loss: ConvexLoss
+    targets: Float[Array, "n k"]
+    offsets: Float[Array, "c n k"]
+    ridges: Float[np.ndarray, "c"]
+
+
+@dataclass(frozen=True)
+class NewtonOptions:
+    """When to stop.
+
+    Arguments:
+        tolerance: on the relative duality gap, gap / max(objective, gap); for λ = 0 on the relative gradient norm
+            ‖Jᵀg‖ / ‖Jᵀg₀‖ instead.
+        steps: most Newton steps.
+        inner_limit: most conjugate-gradient iterations a step.
+        forcing: relative accuracy of a step's linear system far from the solution; tightened as the gap falls.
+    """
+
+    tolerance: float = 1e-8
+    steps: int = 40
+    inner_limit: int = 1000
+    forcing: float = 0.1
+
+
+@dataclass(frozen=True)
+class Iterate:
+    """Where the c problems stand.
+
+    `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its value
+    at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops.
+    """
+
+    u: Float[Array, "c n k"]
+    ku: Float[Array, "c n k"]
+    objective: np.ndarray
+    gap: np.ndarray
+    gradient: np.ndarray
+    residual: np.ndarray
+    met: np.ndarray
+    steps: np.ndarray
+    iterations: np.ndarray
+
+
+Gram = Callable[[Array], Array]
+
+
+def newton(
+    problem: FunctionSpaceProblem,
+    exact: Gram,
+    fast: KernelOperator,
+    options: NewtonOptions,
+    *,
+    start: Float[Array, "c n k"] | None = None,
+    progress: Callable[[float], None] = lambda relative_gap: None,
+) -> Iterate:
+    """Minimise c problems to the tolerance, judged by the `exact` operator.
+
+    Arguments:
+        problem: what to minimise; arrays in float64.
+        exact: u ↦ K u.
+        fast: K again, to find directions with; a poor one costs steps, never correctness.
+        options: when to stop.
+        start: u to start from (default 0).
+        progress: called with the largest relative gap after every step.
+
+    Cost: a step takes two exact products and some tens of fast ones, for all c at once.
+    """
+    with jax.enable_x64(True):
+        ridges = jnp.asarray(problem.ridges, jnp.float64)
+        u = jnp.zeros_like(problem.offsets) if start is None else jnp.asarray(start)
+        ku = exact(u) if start is not None else jnp.zeros_like(u)
+        g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
+        norm0 = _norm(g0)
+        limits = np.any(problem.ridges == 0)  # minimum-norm problems are judged by their gradient
+        start_norm = (
+            np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0)) if limits else np.full(len(u), np.nan)
+        )
+        c = u.shape[0]
+        tolerance = np.where(problem.ridges > 0, options.tolerance, options.tolerance**2)
+        steps, iterations = np.zeros(c, int), np.zeros(c, int)
+        best, waiting = np.full(c, np.inf), np.zeros(c, int)
+        while True:
+            g = _slope(problem.loss, problem.offsets + ku, problem.targets, u, ridges)
+            gkg = np.maximum(np.asarray(_dot(g, exact(g))), 0.0)
+            objective = np.asarray(
+                _objective(problem.loss, problem.offsets + ku, problem.targets, u, ku, ridges)
+            )
+            with np.errstate(divide="ignore", invalid="ignore"):
+                gap = np.where(problem.ridges > 0, gkg / (2 * np.asarray(ridges)), np.nan)
+                gradient = np.sqrt(gkg) / np.where(start_norm > 0, start_norm, 1.0)
+                relative = np.where(problem.ridges > 0, gap / np.maximum(objective, gap), gradient**2)
+            relative = np.where(np.isfinite(relative), relative, np.where(gkg == 0, 0.0, np.inf))
+            met = relative <= tolerance
+            progress(float(np.max(relative)))
+            waiting = np.where(gkg < 0.5 * best, 0, waiting + 1)
+            best = np.minimum(best, gkg)
+            stalled = waiting >= 6  # rounding has the last word
+            if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
+                residual = np.asarray(_norm(g) / jnp.where(norm0 > 0, norm0, 1.0))
+                return Iterate(u, ku, objective, gap, gradient, residual, met, steps, iterations)
+            going = ~(met | stalled)
+            wanted = np.where(
+                going, _forcing(relative, tolerance, options.forcing, problem.loss.quadratic), 2.0
+            )
+            d, inner = _direction(problem, fast, g, ku, wanted, options.inner_limit)
+            kd = exact(d)
+            t = _line_search(problem.loss, problem.offsets, problem.targets, u, ku, d, kd, ridges)
+            t = jnp.where(jnp.asarray(going), t, 0.0)[:, None, None]
+            u, ku = u + t * d, ku + t * kd
+            steps, iterations = steps + going, iterations + np.asarray(inner)
+
+
+def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic: bool) -> np.ndarray:
+    """How accurately each step's linear system is solved: just enough for the gap that is left (Eisenstat & Walker 1996).
+
+    The gap goes with the square of the residual. One step is enough for the square loss; for others the linear model is worth no
+    more than about the square root of the relative gap.
+    """
+    enough = 0.3 * np.sqrt(tolerance / np.maximum(relative, tolerance))
+    worthwhile = np.zeros_like(relative) if quadratic else 0.5 * np.sqrt(np.minimum(relative, 1.0))
+    return np.clip(np.maximum(enough, worthwhile), 1e-10, most)
+
+
+def _direction(
+    problem: FunctionSpaceProblem, fast: KernelOperator, g: Array, ku: Array, wanted: np.ndarray, limit: int
+) -> tuple[Array, np.ndarray]:
+    """d with (HK + λI) d ≈ −g, for the problems that want it; zero for the others."""
+    d, iterations = jnp.zeros_like(g), np.zeros(len(wanted), int)
+    for batch in fast.batches(problem.ridges):
+        chosen = batch[wanted[batch] < 1]
+        if len(chosen) == 0:
+            continue
+        curvature = None
+        if not problem.loss.quadratic:
+            curvature = _curvature(problem.loss, problem.offsets[chosen] + ku[chosen], problem.targets)
+        system = NewtonSystem(fast, curvature, jnp.asarray(problem.ridges[chosen], jnp.float64))
+        part, inner = conjugate_gradients(system, -g[chosen], jnp.asarray(wanted[chosen]), limit)
+        d, iterations[chosen] = d.at[chosen].set(part), np.asarray(inner)
+    return d, iterations
+
+
+@partial(jax.jit, static_argnums=0)
+def _slope(loss: ConvexLoss, outputs: Array, targets: Array, u: Array, ridges: Array) -> Array:
+    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(outputs)
+    return gradient + ridges[:, None, None] * u
+
+
+@partial(jax.jit, static_argnums=0)
+def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return jax.vmap(lambda f: loss.hessian(f, targets))(outputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _objective(loss: ConvexLoss, outputs: Array, targets: Array, u: Array, ku: Array, ridges: Array) -> Array:
+    return jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(outputs) + 0.5 * ridges * _dot(u, ku)
+
+
+@partial(jax.jit, static_argnums=0)
+def _line_search(
+    loss: ConvexLoss, f0: Array, targets: Array, u: Array, ku: Array, d: Array, kd: Array, ridges: Array
+) -> Array:
+    """The largest t in {1, ½, ¼, …} with a sufficient decrease (Armijo 1966), each problem its own; 0 when there is none."""
+    halvings = 30
+    uku, ukd, dkd = _dot(u, ku), _dot(d, ku), _dot(d, kd)
+
+    def value(t: Array) -> Array:
+        outputs = f0 + ku + t[:, None, None] * kd
+        fit = jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(outputs)
+        return fit + 0.5 * ridges * (uku + 2 * t * ukd + t**2 * dkd)
+
+    now = value(jnp.zeros_like(ridges))
+    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(f0 + ku)
+    descent = _dot(gradient, kd) + ridges * ukd
+    slack = 64 * jnp.finfo(now.dtype).eps * jnp.abs(now)
+
+    def enough(t: Array) -> Array:
+        return value(t) <= now + 1e-4 * t * descent + slack
+
+    def body(carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
+        t, done, i = carry
+        t = jnp.where(done, t, 0.5 * t)
+        return t, done | enough(t), i + 1
+
+    one = jnp.ones_like(ridges)
+    t, done, _ = jax.lax.while_loop(
+        lambda carry: (~jnp.all(carry[1])) & (carry[2] < halvings), body, (one, enough(one), 0)
+    )
+    return jnp.where(done, t, 0.0)
+
+
+def _dot(u: Array, v: Array) -> Array:
+    return jnp.sum(u * v, axis=(1, 2))
+
+
+def _norm(u: Array) -> Array:
+    return jnp.sqrt(_dot(u, u))

@@ -1,0 +1,283 @@
+"""The dense primal rung: few parameters, many examples. JᵀJ `[P, P]` is accumulated in batches, and Δ itself is solved for.
+
+Square loss: one eigendecomposition of JᵀJ serves every ridge, and the minimum-norm limit through the pseudo-inverse (up to some thousand
+parameters; above, one Cholesky factor a ridge). Other losses: Newton steps with JᵀHJ + λI, Cholesky, and a line search along J d. The residual
+of the normal equations is refined once with the Jacobian itself, since JᵀJ squares the condition number.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.ladder import EIGEN_ROWS
+from ticketlab.tangent.newton import NewtonOptions
+from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tasks.losses import ConvexLoss
+
+__all__ = ["PrimalMatrix", "primal_matrix", "solve_primal"]
+
+BLOCK_BYTES = 2**28
+
+
+class PrimalMatrix:
+    """J in blocks of examples, kept when it fits into 2 GB, recomputed otherwise; with JᵀJ and mean diag(K)."""
+
+    def __init__(self, jacobian: Jacobian) -> None:
+        begin = time.perf_counter()
+        self.jacobian = jacobian
+        rows = jacobian.examples * jacobian.outputs_per_example
+        row_bytes = 8 * jacobian.columns * jacobian.outputs_per_example
+        self.size = max(1, min(jacobian.examples, BLOCK_BYTES // max(row_bytes, 1)))
+        self._kept: list[np.ndarray] | None = None
+        if row_bytes * jacobian.examples <= 2**31:
+            self._kept = [block for _, block in self._computed()]
+        self.gram = np.zeros((jacobian.columns, jacobian.columns))
+        trace = 0.0
+        for _, j in self.blocks():
+            self.gram += j.T @ j
+            trace += float(np.sum(j * j))
+        self.mean_diagonal = trace / rows
+        self.flops = 2.0 * rows * jacobian.columns**2
+        self.seconds = time.perf_counter() - begin
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """(examples, J of these examples `[rows, P]`)."""
+        if self._kept is None:
+            yield from self._computed()
+            return
+        for i, block in enumerate(self._kept):
+            yield slice(i * self.size, (i + 1) * self.size), block
+
+    def times(self, delta: Float[np.ndarray, "p"]) -> Float[np.ndarray, "n k"]:
+        k = self.jacobian.outputs_per_example
+        return np.concatenate([(j @ delta).reshape(-1, k) for _, j in self.blocks()])
+
+    def transposed(self, v: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "p"]:
+        total = np.zeros(self.jacobian.columns)
+        for part, j in self.blocks():
+            total += j.T @ v[part].ravel()
+        return total
+
+    def curved(self, curvature: Float[np.ndarray, "n k k"]) -> Float[np.ndarray, "p p"]:
+        """JᵀHJ."""
+        total = np.zeros_like(self.gram)
+        k = curvature.shape[-1]
+        for part, j in self.blocks():
+            hj = np.matmul(curvature[part], j.reshape(-1, k, j.shape[1])).reshape(j.shape)
+            total += j.T @ hj
+        return total
+
+    def _computed(self) -> Iterator[tuple[slice, np.ndarray]]:
+        for start in range(0, self.jacobian.examples, self.size):
+            part = slice(start, start + self.size)
+            block = self.jacobian.at(self.jacobian.x[part]).dense()
+            yield part, block.reshape(-1, block.shape[-1])
+
+
+def primal_matrix(jacobian: Jacobian) -> PrimalMatrix:
+    """JᵀJ in float64. Cost: N·k·P² multiply–adds, P² numbers."""
+    return PrimalMatrix(jacobian)
+
+
+def solve_primal(
+    matrix: PrimalMatrix,
+    loss: ConvexLoss,
+    targets: Float[np.ndarray, "n k"],
+    problems: Sequence[tuple[bool, float]],
+    *,
+    reason: str,
+    options: NewtonOptions,
+    progress: Callable[[str, float], None] = lambda what, gap: None,
+) -> list[Solution]:
+    """Minimise for several (keeps f₀?, λ); arguments and result as in `dual.solve_dual`."""
+    begin = time.perf_counter()
+    jacobian = matrix.jacobian
+    targets = np.asarray(targets, np.float64)
+    f0 = np.asarray(jacobian.outputs())
+    needs_all = loss.quadratic and (
+        jacobian.columns <= EIGEN_ROWS or any(ridge == 0 for _, ridge in problems)
+    )
+    values, vectors = scipy.linalg.eigh(matrix.gram) if needs_all else (None, None)
+    factorised = time.perf_counter()
+    largest = float(values[-1]) if values is not None else float(np.linalg.norm(matrix.gram, 2))
+    found = []
+    for i, (keeps, ridge) in enumerate(problems):
+        offset = f0 if keeps else np.zeros_like(f0)
+        if loss.quadratic:
+            delta = _ridge_solution(matrix, targets - offset, ridge, values, vectors)
+            steps = 1
+        else:
+            delta, steps = _newton(matrix, loss, targets, offset, ridge, options)
+        found.append((delta, steps, offset))
+        progress("ridges", (i + 1) / len(problems))
+    solved = time.perf_counter()
+    certificates = [
+        _certify(matrix, loss, targets, offset, ridge, delta, steps, largest, options)
+        for (delta, steps, offset), (_, ridge) in zip(found, problems, strict=True)
+    ]
+    end = time.perf_counter()
+    stats = Stats(
+        rung="dense primal",
+        reason=reason,
+        rows=jacobian.examples * jacobian.outputs_per_example,
+        columns=jacobian.columns,
+        seconds=matrix.seconds + end - begin,
+        kernel_seconds=matrix.seconds,
+        factor_seconds=factorised - begin,
+        solve_seconds=solved - factorised,
+        certificate_seconds=end - solved,
+        peak_bytes=int(3 * matrix.gram.nbytes + min(2**31, 8 * jacobian.columns * f0.size)),
+        flops=matrix.flops,
+    )
+    return [
+        Solution(
+            ridge=ridge,
+            relative_ridge=ridge / matrix.mean_diagonal if matrix.mean_diagonal > 0 else ridge,
+            step=unflatten(jacobian, delta),
+            jacobian=jacobian,
+            keeps_offset=keeps,
+            certificate=certificate,
+            stats=stats,
+        )
+        for (delta, _, _), (keeps, ridge), certificate in zip(found, problems, certificates, strict=True)
+    ]
+
+
+def unflatten(jacobian: Jacobian, delta: Float[np.ndarray, "p"]) -> list[np.ndarray]:
+    """The flat Δ, in the order of `Jacobian.dense`, as a list over the moving leaves."""
+    leaves, start = [], 0
+    for leaf, mask in jacobian._moving_with_masks:
+        kept = np.ones(leaf.shape, bool) if mask is True else np.asarray(mask)
+        values = np.zeros(leaf.shape)
+        count = int(kept.sum())
+        values[kept] = delta[start : start + count]
+        leaves.append(values)
+        start += count
+    return leaves
+
+
+def _ridge_solution(
+    matrix: PrimalMatrix,
+    r: np.ndarray,
+    ridge: float,
+    values: np.ndarray | None,
+    vectors: np.ndarray | None,
+) -> np.ndarray:
+    """(JᵀJ + λI)⁻¹Jᵀr, λ = 0 by the pseudo-inverse; refined with residuals computed through J."""
+    if values is not None and vectors is not None:
+        total = values + ridge
+        floor = np.finfo(float).eps * len(values) * values[-1]
+        inverse = np.where(total > floor, 1.0 / np.where(total > floor, total, 1.0), 0.0)
+
+        def solve(b: np.ndarray) -> np.ndarray:
+            return vectors @ (inverse * (vectors.T @ b))
+    else:
+        factor = scipy.linalg.cho_factor(matrix.gram + ridge * np.eye(len(matrix.gram)), lower=True)
+
+        def solve(b: np.ndarray) -> np.ndarray:
+            return scipy.linalg.cho_solve(factor, b)
+
+    delta = solve(matrix.transposed(r))
+    for _ in range(2):
+        delta = delta + solve(matrix.transposed(r - matrix.times(delta)) - ridge * delta)
+    return delta
+
+
+def _newton(
+    matrix: PrimalMatrix,
+    loss: ConvexLoss,
+    targets: np.ndarray,
+    offset: np.ndarray,
+    ridge: float,
+    options: NewtonOptions,
+) -> tuple[np.ndarray, int]:
+    delta, outputs = np.zeros(len(matrix.gram)), offset
+    for step in range(options.steps):
+        gradient = matrix.transposed(_slope(loss, outputs, targets)) + ridge * delta
+        value = _value(loss, outputs, targets) + 0.5 * ridge * delta @ delta
+        if gradient @ gradient <= 2 * ridge * options.tolerance * value:
+            return delta, step
+        with jax.enable_x64(True):
+            curvature = np.asarray(loss.hessian(jnp.asarray(outputs), jnp.asarray(targets)))
+        hessian = matrix.curved(curvature)
+        hessian[np.diag_indices_from(hessian)] += ridge
+        d = -scipy.linalg.solve(hessian, gradient, assume_a="pos")
+        jd = matrix.times(d)
+        slope, t = float(gradient @ d), 1.0
+        while t > 1e-9:
+            moved = delta + t * d
+            if (
+                _value(loss, outputs + t * jd, targets) + 0.5 * ridge * moved @ moved
+                <= value + 1e-4 * t * slope
+            ):
+                break
+            t *= 0.5
+        else:
+            return delta, step  # rounding has the last word; the certificate says how close it is
+        delta, outputs = delta + t * d, outputs + t * jd
+    return delta, options.steps
+
+
+def _certify(
+    matrix: PrimalMatrix,
+    loss: ConvexLoss,
+    targets: np.ndarray,
+    offset: np.ndarray,
+    ridge: float,
+    delta: np.ndarray,
+    steps: int,
+    largest: float,
+    options: NewtonOptions,
+) -> Certificate:
+    jacobian = matrix.jacobian
+    outputs = offset + np.asarray(jacobian.jvp(unflatten(jacobian, delta)))
+    v = _slope(loss, outputs, targets)
+    gradient = _flat(jacobian, v) + ridge * delta
+    start = np.linalg.norm(_flat(jacobian, _slope(loss, offset, targets)))
+    primal = _value(loss, outputs, targets) + 0.5 * ridge * float(delta @ delta)
+    relative = float(np.linalg.norm(gradient) / start) if start > 0 else 0.0
+    dual, gap = float("nan"), relative
+    if ridge > 0:
+        jv = gradient - ridge * delta
+        with jax.enable_x64(True):
+            conjugate = float(jnp.sum(loss.conjugate(jnp.asarray(v), jnp.asarray(targets))))
+        dual = float(np.vdot(v, offset)) - conjugate - float(jv @ jv) / (2 * ridge)
+        gap = float(gradient @ gradient) / (2 * ridge) / max(primal, 1e-300)
+    return Certificate(
+        result=Result.MET if gap <= options.tolerance else Result.MISSED,
+        tolerance=options.tolerance,
+        primal=primal,
+        dual=dual,
+        duality_gap=gap,
+        relative_residual=relative,
+        condition=(largest + ridge) / ridge if ridge > 0 else float("nan"),
+        steps=steps,
+        iterations=0,
+    )
+
+
+def _flat(jacobian: Jacobian, v: np.ndarray) -> np.ndarray:
+    parts = []
+    for d, (_, mask) in zip(jacobian.vjp(v), jacobian._moving_with_masks, strict=True):
+        values = np.asarray(d)
+        parts.append(values.ravel() if mask is True else values[np.asarray(mask)])
+    return np.concatenate(parts)
+
+
+def _slope(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    with jax.enable_x64(True):
+        return np.asarray(loss.gradient(jnp.asarray(outputs), jnp.asarray(targets)))
+
+
+def _value(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> float:
+    with jax.enable_x64(True):
+        return float(jnp.sum(loss.value(jnp.asarray(outputs), jnp.asarray(targets))))

@@ -1,0 +1,85 @@
+"""Which parameters may move: the whole tangent space, that of some layers, or that of the weights a mask keeps.
+
+Restricting the tangent space leaves columns of the Jacobian out. Leaves of the parameters that may not move at all are never
+differentiated; a mask inside a leaf multiplies tangents and cotangents by its zeros and ones.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Params
+
+__all__ = ["AllParameters", "Layers", "Masked", "Selection", "leaf_paths"]
+
+
+def leaf_paths(params: Params) -> list[tuple[str, ...]]:
+    """The path of each leaf, as its keys' text, in the order of `jax.tree.leaves`."""
+    return [
+        tuple(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)
+        for path, _ in jax.tree_util.tree_flatten_with_path(params)[0]
+    ]
+
+
+class Selection(ABC):
+    """A choice of columns of the Jacobian."""
+
+    @abstractmethod
+    def masks(self, params: Params) -> list[Any]:
+        """For each leaf: True (all of it), False (none of it), or an array of zeros and ones of the leaf's shape."""
+
+
+@dataclass(frozen=True)
+class AllParameters(Selection):
+    """Every parameter may move."""
+
+    def masks(self, params: Params) -> list[Any]:
+        return [True] * len(jax.tree.leaves(params))
+
+
+@dataclass(frozen=True)
+class Layers(Selection):
+    """Only the parameters of these layers (the first keys of the parameter dictionary) may move."""
+
+    names: tuple[str, ...]
+
+    def masks(self, params: Params) -> list[Any]:
+        paths = leaf_paths(params)
+        known = list(dict.fromkeys(path[0] for path in paths if path))
+        for name in self.names:
+            if name not in known:
+                raise UserError(f"layer {name!r}", f"one of {', '.join(known)}")
+        if not self.names:
+            raise UserError("no layer", f"at least one of {', '.join(known)}")
+        return [bool(path) and path[0] in self.names for path in paths]
+
+
+@dataclass(frozen=True, eq=False)
+class Masked(Selection):
+    """Only parameters where `mask`, a pytree shaped like the parameters, is one (true) may move."""
+
+    mask: Params
+
+    def masks(self, params: Params) -> list[Any]:
+        if jax.tree.structure(self.mask) != jax.tree.structure(params):
+            raise UserError("a mask with another tree structure than the parameters", "the same structure")
+        masks = []
+        for leaf, mask in zip(jax.tree.leaves(params), jax.tree.leaves(self.mask), strict=True):
+            values = np.asarray(mask)
+            if values.shape not in ((), leaf.shape):
+                raise UserError(
+                    f"a mask of shape {values.shape}", f"() or the parameter's shape {leaf.shape}"
+                )
+            if not np.all((values == 0) | (values == 1)):
+                raise UserError("a mask with values other than 0 and 1", "zeros and ones, or booleans")
+            masks.append(bool(values) if values.shape == () else jnp.asarray(values, bool))
+        if not any(np.any(np.asarray(m)) for m in masks):
+            raise UserError("a mask that keeps nothing", "at least one parameter that may move")
+        return masks
