@@ -192,7 +192,7 @@ def test_outputs_and_features_are_the_references(case: Case) -> None:
     check_against_reference(case)
 
 
-@settings(max_examples=15)  # each compiles its own program
+@settings(max_examples=12)  # each compiles its own program
 @given(
     widths=st.lists(st.integers(1, 5), max_size=4),
     activation=st.sampled_from(Activation),
@@ -228,7 +228,9 @@ def zero_taps(case: Case) -> dict[str, Array]:
     return {layer.name: jnp.zeros((len(case.x), *layer.output_shape)) for layer in case.network.layers}
 
 
-def test_zero_taps_change_nothing(case: Case) -> None:
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+def test_zero_taps_change_nothing(name: str) -> None:
+    case = prepared(name)
     assert case.network.tapped is not None
     outputs, inputs = jax.jit(case.network.tapped)(case.params, case.x, zero_taps(case))
     np.testing.assert_allclose(outputs, case.outputs, atol=2e-6)
@@ -393,7 +395,9 @@ def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
 # Precision, transformations, names and errors -------------------------------------------------------------------------------
 
 
-def test_float64_parameters_compute_in_float64(case: Case) -> None:
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+def test_float64_parameters_compute_in_float64(name: str) -> None:
+    case = prepared(name)
     with jax.enable_x64(True):
         params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), case.params)
         outputs, features = case.compute(params, case.x)
@@ -403,7 +407,9 @@ def test_float64_parameters_compute_in_float64(case: Case) -> None:
     np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
 
 
-def test_replicas_at_once_are_replicas_one_by_one(case: Case) -> None:
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+def test_replicas_at_once_are_replicas_one_by_one(name: str) -> None:
+    case = prepared(name)
     factors = [1.0, 0.5, -1.0]
     params = jax.tree.map(lambda leaf: np.stack([factor * leaf for factor in factors]), case.params)
     together = jax.jit(jax.vmap(case.network.apply, in_axes=(0, None)))(params, case.x)
