@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
-    from ticketlab.tangent.solution import Solution, Stats
+    from ticketlab.tangent.solution import Solution, Stats, predict_all
+    from ticketlab.tangent.spectrum import extreme_eigenvalues
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -24,7 +25,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
         "selection": ["AllParameters", "Layers", "Masked"],
-        "solution": ["Solution", "Stats"],
+        "solution": ["Solution", "Stats", "predict_all"],
+        "spectrum": ["extreme_eigenvalues"],
     },
 )
 
@@ -49,8 +51,10 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Certificate",
     "Result",
     "Stats",
+    "predict_all",
     # operators
     "Jacobian",
     "tangent_kernel",
     "kernel_cost",
+    "extreme_eigenvalues",
 ]

@@ -1,8 +1,9 @@
 """The proof that comes with every solution: how far from the minimum it can be at most, and how we know.
 
-For min_Δ P(Δ) = Σ ℓ(f₀ + JΔ, y) + ½λ‖Δ‖² and any v in the domain of ℓ*, weak duality gives min P ≥ D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) − ‖Jᵀv‖²/2λ. At
-v = ∇ℓ(f₀ + JΔ) the difference P(Δ) − D(v) is ‖∇P(Δ)‖²/2λ, so the objective is within `duality_gap` of its minimum, for every convex
-loss. The numbers are computed in float64 with Jacobian-vector products, not with the matrix that the solver used.
+For min_Δ P(Δ) = Σ ℓ(f₀ + JΔ, y) + ½λ‖Δ‖² and any v in the domain of ℓ*, weak duality gives min P ≥ D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) −
+‖Jᵀv‖²/2λ. At v = ∇ℓ(f₀ + JΔ) the difference P(Δ) − D(v) is ‖∇P(Δ)‖²/2λ, so the objective is within `duality_gap` of its
+minimum, for every convex loss. The numbers are computed in float64 with Jacobian-vector products, not with the matrix that the
+solver used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The dense dual rung: K = JJᵀ is formed, and the minimum is found in function space, Δ = Jᵀu.
 
-Up to some thousand rows K is decomposed into eigenvectors, and every ridge of the square loss follows exactly, the minimum-norm limit
-through the pseudo-inverse. Above, Newton steps are found by preconditioned conjugate gradients with K at hand, a whole ridge path at once.
-Either way the result is then judged, and if need be refined, by float64 Jacobian products that know nothing of the matrix.
+Up to some thousand rows K is decomposed into eigenvectors, and every ridge of the square loss follows exactly, the minimum-norm
+limit through the pseudo-inverse. Above, Newton steps are found by preconditioned conjugate gradients with K at hand, a whole
+ridge path at once. Either way the result is then judged, and if need be refined, by float64 Jacobian products that know nothing
+of the matrix.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The Jacobian of a network's outputs at θ₀, as an operator that is never written down.
 
-J is `[N·k, P]`: one row an example and output, one column a parameter that may move. A Jacobian-vector product JΔ is one forward-mode
-sweep over the data, Jᵀv one reverse-mode sweep, and K u = J(Jᵀu) both: the tangent kernel's product without the kernel. Examples
-are taken in batches, so that memory stays bounded. Everything is computed in the operator's own precision: float64 is what
-certificates are made in.
+J is `[N·k, P]`: one row an example and output, one column a parameter that may move. A Jacobian-vector product JΔ is one
+forward-mode sweep over the data, Jᵀv one reverse-mode sweep, and K u = J(Jᵀu) both: the tangent kernel's product without the
+kernel. Examples are taken in batches, so that memory stays bounded. Everything is computed in the operator's own precision:
+float64 is what certificates are made in.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Jacobian:
         dtype: float32 or float64; inputs and parameters are cast to it.
         batch: examples a sweep, a bound on memory.
 
-    Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list into a
-    pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
+    Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list
+    into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
 
     Raises:
         UserError: for inputs that are not finite or do not have the network's shape.

@@ -22,6 +22,8 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
+from ticketlab.tangent.spectrum import extreme_eigenvalues
+
 __all__ = ["CholeskyOperator", "EigenOperator", "KernelOperator", "NystromOperator", "matrix_gram"]
 
 Functions = Float[Array, "c n k"]
@@ -155,7 +157,7 @@ class CholeskyOperator(KernelOperator):
 
     def spectrum_bounds(self) -> tuple[float, float]:
         """By the Lanczos process from a fixed vector: the smallest eigenvalue is an upper bound."""
-        return _lanczos_bounds(self.matrix)
+        return extreme_eigenvalues(self.gram, (1, self.matrix.shape[0]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,7 +218,7 @@ class NystromOperator(KernelOperator):
 
     def spectrum_bounds(self) -> tuple[float, float]:
         """By the Lanczos process from a fixed vector: the smallest eigenvalue is an upper bound."""
-        return _lanczos_bounds(self.matrix)
+        return extreme_eigenvalues(self.gram, (1, self.matrix.shape[0]))
 
 
 @jax.jit
@@ -309,27 +311,3 @@ def _independent_cholesky(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     tolerance = 1e-8 * max(float(matrix.diagonal().max()), 1e-300)
     factor, order, rank, _ = scipy.linalg.lapack.dpstrf(matrix, lower=1, tol=tolerance)
     return np.tril(factor[:rank, :rank]), order[:rank] - 1
-
-
-def _lanczos_bounds(matrix: Array, steps: int = 40) -> tuple[float, float]:
-    """Extreme Ritz values, with full reorthogonalisation."""
-    m = matrix.shape[0]
-    steps = min(steps, m)
-    basis, alphas, betas = np.zeros((steps, m)), np.zeros(steps), np.zeros(steps)
-    v = np.cos(1.618033988749895 * np.arange(m)) + 0.1  # any vector with weight everywhere
-    v /= np.linalg.norm(v)
-    with jax.enable_x64(True):
-        for i in range(steps):
-            basis[i] = v
-            w = np.array(matrix_gram(matrix, jnp.asarray(v)[None, :, None])[0, :, 0], np.float64)
-            alphas[i] = v @ w
-            for _ in range(2):
-                w -= basis[: i + 1].T @ (basis[: i + 1] @ w)
-            betas[i] = np.linalg.norm(w)
-            if betas[i] <= 1e-6 * np.abs(alphas[: i + 1]).max():
-                steps = i + 1
-                break
-            v = w / betas[i]
-    beside = betas[: steps - 1]
-    ritz = np.linalg.eigvalsh(np.diag(alphas[:steps]) + np.diag(beside, 1) + np.diag(beside, -1))
-    return float(max(ritz[0], 0.0)), float(ritz[-1])

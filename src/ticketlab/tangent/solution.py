@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from ticketlab.networks.network import Params
 from ticketlab.tangent.certificate import Certificate
 from ticketlab.tangent.jacobian import Jacobian
 
-__all__ = ["Solution", "Stats"]
+__all__ = ["Solution", "Stats", "predict_all"]
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,11 @@ class Solution:
         }
         body = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
         return f"<table><caption>Tangent-space minimum</caption>{body}</table>"
+
+
+def predict_all(solutions: Sequence[Solution], x: Float[Any, "m ..."]) -> Float[np.ndarray, "c m k"]:
+    """F(x) of several solutions at the same θ₀ and selection, in one sweep."""
+    at = solutions[0].jacobian.at(x)
+    f0 = np.asarray(at.outputs())
+    kept = np.array([s.keeps_offset for s in solutions])
+    return np.asarray(at.push_forward([s.step for s in solutions])) + kept[:, None, None] * f0
