@@ -18,10 +18,14 @@
       Plotly.react(place, data, { ...layout, width: place.clientWidth }, { displayModeBar: false });
     }
   };
+  const before = new Map(); // which words were open before printing opened them all
   const printing = (on) => {
     if (root.classList.toggle("printing", on) !== on || root.dataset.drawn !== String(on)) {
       root.dataset.drawn = String(on);
-      for (const words of document.querySelectorAll("details.words")) words.open = on;
+      for (const words of document.querySelectorAll("details.words")) {
+        if (on) before.set(words, words.open);
+        words.open = on || (before.get(words) ?? words.open);
+      }
       draw();
     }
   };
