@@ -2,9 +2,10 @@
 
     z[n, i, j, u] = Σ_{p, q, c} a[n, s i + p, s j + q, c] · weight[p, q, c, u]        (a padded with zeros, s the stride)
 
-Under `vmap` over weights XLA turns its own convolution into a grouped one, whose gradient is slow on a processor. Measured on two
-cores, forward and backward: four replicas, 64 to 128 channels, 16 × 16 pixels, batch 60: 7 GFLOP/s against 42 for the rows below;
-twenty LeNet-5 second layers: 4 against 14. A single network pays: 62 GFLOP/s against 38.
+Under `vmap` over weights XLA turns its own convolution into a grouped one, whose gradient is slow on a processor. Measured
+in alternation on two cores that others shared, forward and backward, the products below were 4 to 6 times as fast for four
+replicas (64 to 128 channels, 16 × 16 pixels, batch 60) and 2 to 4 times for twenty second layers of LeNet-5; a single
+network pays, at 0.6 of XLA's speed. Not measured on an accelerator.
 """
 
 from __future__ import annotations
