@@ -120,7 +120,10 @@ def _rules(record: Record) -> str:
     texts = [f"For each question: {rule}" for rule in each] + [
         f"For the claim as a whole: {whole}" if each else whole
     ]
-    rules = "".join(f"<li>{escape(text)}</li>" for text in texts if text and not text.endswith(": "))
+    texts = [escape(text) for text in texts if text and not text.endswith(": ")]
+    if len(texts) == 1:
+        return f'<p class="rule">Decided by a rule that was fixed before the runs: {texts[0]}</p>'
+    rules = "".join(f"<li>{text}</li>" for text in texts)
     return (
         f'<div class="rule"><p>Decided by a rule that was fixed before the runs:</p><ul>{rules}</ul></div>'
         if rules
