@@ -1,0 +1,137 @@
+"""How a run is cut: R replicas into groups of W lanes, all of one program.
+
+The last group is filled up with copies of the last replica, so that every group has the same shapes, and so that the bits of a
+replica depend neither on how many others there are nor on how many groups fit in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.training.memory import available_bytes, default_lanes, default_workers, intermediate_bytes
+from ticketlab.training.plan import Resources, TrainingPlan
+from ticketlab.training.program import Lanes, Program
+from ticketlab.training.replicas import Replicas, TrainingData
+
+__all__ = ["Groups", "Layout", "layout", "program_and_lanes"]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """R replicas cut into groups of `width` lanes."""
+
+    replicas: int
+    width: int
+
+    def __len__(self) -> int:
+        return -(-self.replicas // self.width)
+
+    def cut(self, tree: Any, group: int) -> Any:
+        """One group's entries of arrays `[R, …]`, on the device."""
+        rows = np.minimum(np.arange(group * self.width, (group + 1) * self.width), self.replicas - 1)
+        return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[rows]), tree)
+
+    def cut_lanes(self, lanes: Lanes, own: frozenset[str], group: int) -> Lanes:
+        """What one group is given: its entries of the replicas' own arrays, beside what all share."""
+        values = {f.name: getattr(lanes, f.name) for f in fields(Lanes)}
+        return Lanes(**{name: self.cut(v, group) if name in own else v for name, v in values.items()})
+
+    def join(self, parts: list[Any]) -> Any:
+        """Arrays `[R, …]` from those of all groups, in order."""
+        return jax.tree.map(lambda *a: np.concatenate(a)[: self.replicas], *parts)
+
+
+def program_and_lanes(
+    network: Network, loss: ConvexLoss, data: TrainingData, plan: TrainingPlan, replicas: Replicas
+) -> tuple[Program, Lanes]:
+    """The program of a run, and what all its replicas are given: shared arrays on the device, the replicas' own on the host."""
+    sizes = plan.optimiser.step_size if replicas.step_sizes is None else replicas.step_sizes
+    dtype = jnp.result_type(*jax.tree.leaves(replicas.params))
+    given = Lanes(
+        order_keys=jax.random.key_data(replicas.order_keys),
+        step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
+        masks=replicas.full_masks(),
+        **{f.name: getattr(data, f.name) for f in fields(data)},
+    )
+    own = {"step_sizes", "masks", "offset", "validation_offset"} | data.own(network)
+    own |= {"order_keys"} if replicas.order_keys.ndim else set()
+    placed = {
+        f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))
+        for f in fields(Lanes)
+    }
+    program = Program(
+        apply=network.apply,
+        loss=loss.value,
+        optimiser=plan.optimiser,
+        schedule=plan.schedule,
+        stop=plan.stop,
+        score=plan.score,
+        batch=plan.batch,
+        steps_per_epoch=plan.steps_per_epoch(np.shape(data.y)[-2]),
+        evaluate_training=plan.evaluate_training,
+        own=frozenset(own),
+        key_kind=str(jax.random.key_impl(replicas.order_keys)),
+    )
+    return program, Lanes(**placed)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Lanes of a group, and groups at a time."""
+
+    width: int
+    workers: int
+
+
+def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resources: Resources) -> Layout:
+    """How many lanes a group has and how many groups are trained at a time.
+
+    Raises:
+        UserError: when the memory does not hold one group.
+    """
+    (device,) = jnp.zeros(()).devices()
+    step, whole = _bytes_per_replica(program, lanes, params)
+    width = resources.lanes or default_lanes(device.platform, step, replicas)
+    memory = resources.memory_bytes or available_bytes(device)
+    at_a_time = memory // (width * whole)
+    if at_a_time < 1:
+        raise UserError(
+            f"{memory / 1e6:.1f} MB of memory for training",
+            f"{width * whole / 1e6:.1f} MB, for one group of {width} replicas",
+            "Give more memory, or take fewer replicas side by side (Resources(lanes=…)) or smaller batches.",
+        )
+    workers = min(resources.workers or default_workers(device.platform), at_a_time, -(-replicas // width))
+    return Layout(width, workers)
+
+
+def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[int, int]:
+    """Estimates of what one replica's step works on, and of all that it keeps while it is trained."""
+
+    def shape(a: Any, lead: int, rows: int | None = None) -> jax.ShapeDtypeStruct:
+        dims = a.shape[lead:] if rows is None else (min(rows, a.shape[lead]), *a.shape[lead + 1 :])
+        return jax.ShapeDtypeStruct(dims, a.dtype)
+
+    one = jax.tree.map(lambda a: shape(a, 1), params)
+    own = {name: int(name in program.own) for name in ("x", "y")}
+    x, y = (shape(getattr(lanes, name), own[name], program.batch) for name in ("x", "y"))
+
+    def step(params: Params, x: Any, y: Any) -> Any:
+        return jax.value_and_grad(lambda p: program.loss(program.apply(p, x), y).mean())(params)
+
+    parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
+    passes = intermediate_bytes(step, one, x, y)
+    moments = jax.eval_shape(program.optimiser.direction().init, one)
+    state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
+    kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
+    targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)
+    # Old and new state, the gradient and what leads to it, an evaluation, offsets.
+    rows_ratio = max(1, 2048 // max(1, x.shape[0]))
+    return state + passes, 3 * state + passes * (1 + rows_ratio) + kept + 2 * targets

@@ -1,0 +1,63 @@
+"""How many replicas go side by side, and how many at a time: both follow from the bytes that one replica needs.
+
+Lanes are chosen from the network, the batch and the kind of device alone, never from the memory that happens to be free or
+from the number of workers, because products of another shape may round differently. What is free decides only how many groups
+run at the same time, which changes no bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+__all__ = ["available_bytes", "default_lanes", "default_workers", "intermediate_bytes"]
+
+_CACHE_BYTES = 512 * 1024  # of the second-level cache of a processor, that a group's step should stay in
+_ACCELERATOR_BYTES = 4 * 1024**3
+_MOST_LANES = 64  # on a CPU, where more win nothing
+
+
+def default_lanes(platform: str, step_bytes: int, replicas: int) -> int:
+    """Replicas side by side in one program: a power of two.
+
+    CPU: as many as keep one step's arrays (`step_bytes` a replica) in the processor's cache. Other devices: all, up to 4 GiB.
+    """
+    if platform == "cpu":
+        return _power_of_two_up_to(min(_MOST_LANES, _CACHE_BYTES // step_bytes))
+    return min(_power_of_two_up_to(_ACCELERATOR_BYTES // step_bytes), 2 * _power_of_two_up_to(replicas))
+
+
+def default_workers(platform: str) -> int:
+    """Groups at the same time: one a processor that this process may use, or one for any other device."""
+    if platform != "cpu":
+        return 1
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def available_bytes(device: jax.Device) -> int:
+    """Half of the memory that is free on the device now; 2 GiB where the system does not say."""
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        free = stats.get("bytes_limit", 4 * 1024**3) - stats.get("bytes_in_use", 0)
+        return max(free, 0) // 2
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return 2 * 1024**3
+
+
+def intermediate_bytes(function: Callable[..., Any], *shapes: Any) -> int:
+    """The bytes of everything that a function computes on the way, as if nothing were ever reused: an upper bound."""
+    jaxpr = jax.make_jaxpr(function)(*shapes)
+    return sum(int(np.prod(v.aval.shape)) * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars)
+
+
+def _power_of_two_up_to(n: int) -> int:
+    return 1 << (max(n, 1).bit_length() - 1)

@@ -1,0 +1,292 @@
+"""The compiled program: W replicas side by side take steps, and are then assessed.
+
+`begin`, `advance` and `assess` are pure functions of arrays whose leading axis is W, the lanes. They are compiled once for a
+`Program`, whatever the number of steps, so that a run is a plain loop over segments with nothing hidden in between. A lane whose
+replica has ended goes on being computed with its neighbours, but its state is put back: nothing reaches it, and nothing (no NaN)
+leaves it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import lax
+from jaxtyping import Array, Int
+
+from ticketlab.networks.network import Params
+from ticketlab.training.batches import epoch_order
+from ticketlab.training.optimisers import Optimiser, Schedule
+from ticketlab.training.plan import Interpolation, Score, Stop, ValidationScore
+from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
+
+__all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "offsets"]
+
+_ROWS = 1024  # examples that are evaluated at a time
+
+# One processor a group, and not all of them in turn for each small product: the groups are what runs in parallel.
+_jit = functools.partial(
+    jax.jit, static_argnames=("program",), compiler_options={"xla_cpu_multi_thread_eigen": False}
+)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Lanes:
+    """What W replicas are given.
+
+    Arguments:
+        order_keys: key data.
+        step_sizes: η.
+        masks: m, or None.
+        x, y, validation_x, validation_y: the data; None where there are none.
+        offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, to be subtracted from the outputs; None where no replica is centred.
+    """
+
+    order_keys: Any
+    step_sizes: Any
+    masks: Any
+    x: Any
+    y: Any
+    validation_x: Any
+    validation_y: Any
+    offset: Any = None
+    validation_offset: Any = None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the compiled code depends on beside shapes.
+
+    Arguments:
+        apply, loss: of the network and the loss, on a batch.
+        steps_per_epoch: whole batches in an epoch; `batch` None takes all examples in every step.
+        own: the fields of `Lanes` with a leading axis of lanes; the others are shared by all.
+        key_kind: the generator of the order keys.
+    """
+
+    apply: Callable[[Params, Array], Array]
+    loss: Callable[[Array, Array], Array]
+    optimiser: Optimiser
+    schedule: Schedule
+    stop: Stop
+    score: Score
+    batch: int | None
+    steps_per_epoch: int
+    evaluate_training: bool
+    own: frozenset[str]
+    key_kind: str
+
+    def axes(self) -> Lanes:
+        """Which fields have the axis of lanes, as `in_axes` of `jax.vmap`."""
+        return Lanes(**{f.name: 0 if f.name in self.own else None for f in fields(Lanes)})
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Measured:
+    """One evaluation of W replicas; NaN where a replica had ended or where it was not asked for."""
+
+    batch_loss: PerReplica
+    train_loss: PerReplica
+    train_score: PerReplica
+    validation_loss: PerReplica
+    validation_score: PerReplica
+
+
+@_jit
+def begin(program: Program, lanes: Lanes, params: Params) -> TrainingState:
+    """The state before the first step."""
+    params = _masked(params, lanes.masks)
+    w = len(lanes.step_sizes)
+    count, number = jnp.zeros(w, jnp.int32), jnp.zeros(w, lanes.step_sizes.dtype)
+    best = None
+    if lanes.validation_x is not None:
+        best = Best(params, count, number + jnp.nan, number + jnp.nan, number + jnp.inf, count)
+    optimiser = jax.vmap(program.optimiser.direction().init)(params)
+    return TrainingState(params, optimiser, count, number, count, count, best)
+
+
+@_jit
+def take_up(program: Program, lanes: Lanes, state: TrainingState) -> TrainingState:
+    """A given state with the masks applied to parameters and to the optimiser's moments."""
+    if lanes.masks is None:
+        return state
+    optimiser = optax.tree_utils.tree_map_params(
+        program.optimiser.direction(), jnp.multiply, state.optimiser, lanes.masks
+    )
+    return replace(state, params=_masked(state.params, lanes.masks), optimiser=optimiser)
+
+
+@_jit
+def offsets(program: Program, lanes: Lanes, centre: Params, centred: Array) -> tuple[Array, Array | None]:
+    """f(x, m⊙θ_c) on training and validation inputs, and 0 for lanes that are not centred: `[w, n, k]` each."""
+
+    def one(lane: Lanes, centre: Params, on: Array) -> tuple[Array, Array | None]:
+        centre = _masked(centre, lane.masks)
+        train = jnp.where(on, _outputs(program, centre, lane.x), 0)
+        if lane.validation_x is None:
+            return train, None
+        return train, jnp.where(on, _outputs(program, centre, lane.validation_x), 0)
+
+    return jax.vmap(one, in_axes=(program.axes(), 0, 0))(lanes, centre, centred)
+
+
+@_jit
+def advance(
+    program: Program, lanes: Lanes, state: TrainingState, start: Int[Array, ""], stop: Int[Array, ""]
+) -> TrainingState:
+    """The state after steps `start` … `stop` − 1 of every replica that has not ended."""
+    per_epoch, batch = program.steps_per_epoch, program.batch
+    direction = program.optimiser.direction()
+    factor = program.schedule.factor()
+
+    def loss(params: Params, lane: Lanes, rows: Array | None) -> Array:
+        x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
+        outputs = program.apply(_masked(params, lane.masks), x)  # so that the gradient is masked too
+        return jnp.mean(program.loss(outputs if offset is None else outputs - offset, y))
+
+    def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array) -> Any:
+        params, optimiser, total = carry
+        value, gradient = jax.value_and_grad(loss)(params, lane, rows)
+        d, optimiser = direction.update(gradient, optimiser, params)
+        d = _masked(d, lane.masks)
+        params = jax.tree.map(lambda p, d: p - (lane.step_sizes * size).astype(p.dtype) * d, params, d)
+        return params, optimiser, total + value
+
+    axes = program.axes()
+    rows_axis = None if batch is None else axes.order_keys
+    all_lanes = jax.vmap(one_step, in_axes=(0, axes, rows_axis, None))
+
+    def one_epoch(epoch: Array, carry: Any) -> Any:
+        order = jnp.zeros(0) if batch is None else _order(program, lanes, epoch)
+
+        def step(t: Array, carry: Any) -> Any:
+            rows = None
+            if batch is not None:
+                rows = lax.dynamic_slice_in_dim(order, (t - epoch * per_epoch) * batch, batch, axis=-1)
+            return all_lanes(carry, lanes, rows, jnp.asarray(factor(t)))
+
+        first, last = jnp.maximum(start, epoch * per_epoch), jnp.minimum(stop, (epoch + 1) * per_epoch)
+        return lax.fori_loop(first, last, step, carry)
+
+    params, optimiser, total = lax.fori_loop(
+        start // per_epoch,
+        -(-stop // per_epoch),
+        one_epoch,
+        (state.params, state.optimiser, state.batch_loss),
+    )
+    new = replace(
+        state,
+        params=params,
+        optimiser=optimiser,
+        steps=state.steps + (stop - start),
+        batch_loss=total,
+        batches=state.batches + (stop - start),
+    )
+    return _where(state.ended == Ended.NO, new, state)
+
+
+@_jit
+def assess(program: Program, lanes: Lanes, state: TrainingState) -> tuple[TrainingState, Measured]:
+    """One evaluation: measures every replica, keeps its best point, and ends those whose time has come."""
+    running = state.ended == Ended.NO
+    train_loss = train_score = validation_loss = validation_score = jnp.full_like(state.batch_loss, jnp.nan)
+    if program.evaluate_training or isinstance(program.stop, Interpolation):
+        train_loss, train_score = _measure(program, lanes, state.params, "x", "y", "offset")
+    if state.best is not None:
+        validation_loss, validation_score = _measure(
+            program, lanes, state.params, "validation_x", "validation_y", "validation_offset"
+        )
+    batch_loss = jnp.divide(state.batch_loss, state.batches)
+    measured = Measured(batch_loss, train_loss, train_score, validation_loss, validation_score)
+    best = None if state.best is None else _better(program, state, measured)
+    diverged = ~_finite(state, measured)
+    ended = jnp.where(_finished(program.stop, best, measured), _reason(program.stop), int(Ended.NO))
+    new = replace(
+        state,
+        batch_loss=jnp.zeros_like(state.batch_loss),
+        batches=jnp.zeros_like(state.batches),
+        ended=jnp.where(diverged, int(Ended.DIVERGED), ended).astype(state.ended.dtype),
+        best=best,
+    )
+    return _where(running, new, state), jax.tree.map(lambda a: jnp.where(running, a, jnp.nan), measured)
+
+
+def _order(program: Program, lanes: Lanes, epoch: Array) -> Array:
+    """The epoch's order of examples, `[w, n]` or, shared, `[n]`."""
+
+    def one(data: Array) -> Array:
+        n = lanes.y.shape[1] if "y" in program.own else lanes.y.shape[0]
+        return epoch_order(jax.random.wrap_key_data(data, impl=program.key_kind), epoch, n)
+
+    return jax.vmap(one)(lanes.order_keys) if "order_keys" in program.own else one(lanes.order_keys)
+
+
+def _measure(
+    program: Program, lanes: Lanes, params: Params, x: str, y: str, offset: str
+) -> tuple[Array, Array]:
+    """Mean loss and score of every lane on one part of the data."""
+
+    def one(lane: Lanes, params: Params) -> tuple[Array, Array]:
+        f, targets, f0 = _outputs(program, params, getattr(lane, x)), getattr(lane, y), getattr(lane, offset)
+        f = f if f0 is None else f - f0
+        return jnp.mean(program.loss(f, targets)), program.score(f, targets)
+
+    return jax.vmap(one, in_axes=(program.axes(), 0))(lanes, params)
+
+
+def _outputs(program: Program, params: Params, x: Array) -> Array:
+    """f(x, θ), `_ROWS` examples at a time."""
+    whole = len(x) // _ROWS if len(x) > 2 * _ROWS else 0
+    parts = []
+    if whole:
+        block = lax.map(
+            lambda i: program.apply(params, lax.dynamic_slice_in_dim(x, i * _ROWS, _ROWS)), jnp.arange(whole)
+        )
+        parts.append(block.reshape(whole * _ROWS, -1))
+    if whole * _ROWS < len(x):
+        parts.append(program.apply(params, x[whole * _ROWS :]))
+    return jnp.concatenate(parts)
+
+
+def _better(program: Program, state: TrainingState, measured: Measured) -> Best:
+    old = state.best
+    assert old is not None
+    loss, score = measured.validation_loss, measured.validation_score
+    criterion = -score if isinstance(program.stop, ValidationScore) else loss
+    new = Best(state.params, state.steps, loss, score, criterion, jnp.zeros_like(old.waited))
+    return _where(criterion < old.criterion, new, replace(old, waited=old.waited + 1))
+
+
+def _finished(stop: Stop, best: Best | None, measured: Measured) -> Any:
+    if isinstance(stop, Interpolation):
+        return measured.train_score >= 1 if stop.loss is None else measured.train_loss <= stop.loss
+    if best is None or stop.patience is None:
+        return jnp.zeros(measured.batch_loss.shape, bool)
+    return best.waited >= stop.patience
+
+
+def _reason(stop: Stop) -> int:
+    return int(Ended.INTERPOLATED if isinstance(stop, Interpolation) else Ended.NO_BETTER)
+
+
+def _finite(state: TrainingState, measured: Measured) -> Array:
+    """Which lanes have finite parameters and finite losses since the last evaluation."""
+    leaves = [jnp.isfinite(a).reshape(len(a), -1).all(1) for a in jax.tree.leaves(state.params)]
+    ok = functools.reduce(jnp.logical_and, leaves, jnp.isfinite(state.batch_loss))
+    return ok if state.best is None else ok & jnp.isfinite(measured.validation_loss)
+
+
+def _masked(tree: Params, masks: Params | None) -> Params:
+    return tree if masks is None else jax.tree.map(jnp.multiply, tree, masks)
+
+
+def _where(lanes: Any, new: Any, old: Any) -> Any:
+    """`new` in the lanes where it is asked for, `old` in the others."""
+    return jax.tree.map(lambda n, o: jnp.where(lanes.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)

@@ -1,0 +1,165 @@
+"""What is trained: R replicas of one network, with everything in which they may differ, and the data they learn from.
+
+A replica is a starting point θ₀, a data order, a step size, a mask m and a function: f(x, m⊙θ), or, when centred,
+f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. Arrays with a leading axis R hold one entry a replica.
+Replicas that are given one order key share their batches; with R keys each has its own order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Shaped
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.task import Task
+
+__all__ = ["Replicas", "TrainingData", "stack"]
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """R replicas of one network.
+
+    Arguments:
+        params: their parameters θ₀, a pytree with a leading axis R on every leaf.
+        order_keys: keys `[R]` from `jax.random.key`, one data order each; or one key, for one order shared by all.
+        step_sizes: `[R]`; None: the optimiser's.
+        masks: a pytree of the structure of `params`, of zeros and ones `[R, …]`; None in place of a leaf, or of the whole, keeps
+            it all. Weights with mask 0 are exactly 0 from the start, and stay so.
+        centred: `[R]` booleans, or one for all: whether f(x, θ_c) is subtracted from the outputs.
+        centre: θ_c `[R, …]`; None: `params`. Needed only when training starts elsewhere (a rewound replica).
+
+    Raises:
+        UserError: where the leading axes disagree.
+    """
+
+    params: Params
+    order_keys: Array
+    step_sizes: Any = None
+    masks: Any = None
+    centred: Any = False
+    centre: Params = None
+
+    def __post_init__(self) -> None:
+        leaves = jax.tree.leaves(self.params)
+        if not leaves or any(jnp.ndim(a) < 1 for a in leaves) or len({len(a) for a in leaves}) != 1:
+            raise UserError(
+                f"params of shapes {[jnp.shape(a) for a in leaves]}",
+                "leaves with one leading axis of replicas",
+                "Stack the parameters of several networks with ticketlab.training.stack([…]).",
+            )
+        if not jnp.issubdtype(self.order_keys.dtype, jax.dtypes.prng_key):
+            raise UserError(f"order_keys of type {self.order_keys.dtype}", "keys made by jax.random.key")
+        if self.order_keys.shape not in ((), (len(self),)):
+            raise UserError(f"order_keys of shape {self.order_keys.shape}", f"one key, or ({len(self)},)")
+        for name in ("step_sizes", "centred"):
+            shape = np.shape(getattr(self, name))
+            if getattr(self, name) is not None and shape not in ((), (len(self),)):
+                raise UserError(f"{name} of shape {shape}", f"one number, or ({len(self)},)")
+        steps = self.step_sizes
+        if steps is not None and not (np.isfinite(steps).all() and (np.asarray(steps) > 0).all()):
+            raise UserError(f"step sizes {np.asarray(steps).tolist()}", "positive numbers")
+        for name in ("masks", "centre"):
+            self._check_like_params(name)
+
+    def __len__(self) -> int:
+        return len(jax.tree.leaves(self.params)[0])
+
+    def _check_like_params(self, name: str) -> None:
+        tree = getattr(self, name)
+        if tree is None:
+            return
+        try:
+            pairs = jax.tree.map(
+                lambda t, p: (jnp.shape(t), jnp.shape(p)), _filled(tree, self.params), self.params
+            )
+        except ValueError as error:
+            raise UserError(f"{name} of another structure than params", "the same pytree") from error
+        shapes = jax.tree.leaves(pairs, is_leaf=lambda pair: isinstance(pair, tuple) and len(pair) == 2)
+        if any(a != b for a, b in shapes):
+            raise UserError(f"{name} whose shapes differ from those of params", "equal shapes, leaf by leaf")
+
+    def full_masks(self) -> Params | None:
+        """The masks with ones where a leaf was left out; None where there are none."""
+        return None if self.masks is None else _filled(self.masks, self.params)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What replicas learn from, shared by all or, with a leading axis R, each its own.
+
+    Arguments:
+        x: training inputs `[n, *input_shape]` or `[R, n, *input_shape]`.
+        y: their targets `[n, k]` or `[R, n, k]`.
+        validation_x, validation_y: likewise; None: there are none.
+    """
+
+    x: Shaped[ArrayLike, "..."]
+    y: Shaped[ArrayLike, "..."]
+    validation_x: Shaped[ArrayLike, "..."] | None = None
+    validation_y: Shaped[ArrayLike, "..."] | None = None
+
+    @staticmethod
+    def of(task: Task) -> TrainingData:
+        """A task's training and validation parts."""
+        return TrainingData(task.train.x, task.train.targets, task.validation.x, task.validation.targets)
+
+    def own(self, network: Network) -> set[str]:
+        """The names of the arrays with a leading axis of replicas."""
+        rank = len(network.input_shape) + 1
+        usual = {"x": rank, "y": 2, "validation_x": rank, "validation_y": 2}
+        return {name for name, ndim in usual.items() if np.ndim(getattr(self, name)) == ndim + 1}
+
+    def check(self, network: Network, replicas: int) -> None:
+        """Whether the arrays fit each other, the network and the number of replicas.
+
+        Raises:
+            UserError: if not.
+        """
+        if (self.validation_x is None) != (self.validation_y is None):
+            raise UserError("only one of validation_x and validation_y", "both or neither")
+        for what, x, y in (
+            ("training", self.x, self.y),
+            ("validation", self.validation_x, self.validation_y),
+        ):
+            if x is None or y is None:
+                continue
+            x_shape, y_shape, inputs = np.shape(x), np.shape(y), network.input_shape
+            x_own, y_own = len(x_shape) - len(inputs) == 2, len(y_shape) == 3
+            examples = [x_shape[x_own] if len(x_shape) > x_own else None, y_shape[y_own] if y_shape else None]
+            fits = (
+                x_shape[1 + x_own :] == inputs
+                and y_shape[1 + y_own :] == (network.outputs,)
+                and examples[0] == examples[1]
+                and all(s[0] == replicas for s, own in ((x_shape, x_own), (y_shape, y_own)) if own)
+            )
+            if not fits:
+                wanted = ", ".join(map(str, inputs))
+                raise UserError(
+                    f"{what} inputs of shape {x_shape} with targets of shape {y_shape}",
+                    f"(n, {wanted}) with (n, {network.outputs}), each with or without a leading axis of {replicas} replicas",
+                )
+            if examples[0] == 0:
+                raise UserError(f"no {what} examples", "at least one")
+
+
+def stack(params: list[Params]) -> Params:
+    """Parameters of several networks as one pytree with a leading axis of replicas."""
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
+
+
+def _filled(tree: Params, params: Params) -> Params:
+    """`tree` with ones where it has None in place of a leaf of `params`."""
+    return jax.tree.map(
+        lambda t, p: jax.tree.map(jnp.ones_like, p) if t is None else t,
+        tree,
+        params,
+        is_leaf=lambda t: t is None,
+    )
