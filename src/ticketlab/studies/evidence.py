@@ -74,7 +74,9 @@ class Table:
         for c in self.columns:
             if c.name == column:
                 return c.values
-        raise KeyError(f"{column!r} is not a column of {self.name!r}; it has {[c.name for c in self.columns]}")
+        raise KeyError(
+            f"{column!r} is not a column of {self.name!r}; it has {[c.name for c in self.columns]}"
+        )
 
     def where(self, **equal: Any) -> Table:
         """The rows in which every named column equals the given value."""
@@ -87,7 +89,9 @@ class Table:
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries of Python scalars."""
         lists = [c.values.tolist() for c in self.columns]
-        return [dict(zip([c.name for c in self.columns], row, strict=True)) for row in zip(*lists, strict=True)]
+        return [
+            dict(zip([c.name for c in self.columns], row, strict=True)) for row in zip(*lists, strict=True)
+        ]
 
     def to_pandas(self) -> Any:
         """As a pandas DataFrame (extra `frames`)."""
@@ -100,7 +104,9 @@ class Table:
         import pyarrow
 
         fields = [
-            pyarrow.field(c.name, pyarrow.array(c.values).type, metadata={"unit": c.unit, "meaning": c.meaning})
+            pyarrow.field(
+                c.name, pyarrow.array(c.values).type, metadata={"unit": c.unit, "meaning": c.meaning}
+            )
             for c in self.columns
         ]
         return pyarrow.table([pyarrow.array(c.values) for c in self.columns], schema=pyarrow.schema(fields))
@@ -110,15 +116,20 @@ class Table:
         h = hashlib.sha256(self.name.encode())
         for c in self.columns:
             h.update(f"|{c.name}|{c.values.dtype.kind}|".encode())
-            h.update("\0".join(c.values.tolist()).encode() if c.values.dtype.kind == "U" else c.values.tobytes())
+            h.update(
+                "\0".join(c.values.tolist()).encode() if c.values.dtype.kind == "U" else c.values.tobytes()
+            )
         return h.hexdigest()
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        head = "".join(f"<th>{escape(c.name)}{escape(f' [{c.unit}]') if c.unit else ''}</th>" for c in self.columns)
+        head = "".join(
+            f"<th>{escape(c.name)}{escape(f' [{c.unit}]') if c.unit else ''}</th>" for c in self.columns
+        )
         body = "".join(
-            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>" for row in self.rows()[:50]
+            "<tr>" + "".join(f"<td>{escape(_shown(v))}</td>" for v in row.values()) + "</tr>"
+            for row in self.rows()[:50]
         )
         more = f"<p>{len(self) - 50} more rows</p>" if len(self) > 50 else ""
         return f"<table><caption>{escape(self.name)}</caption><tr>{head}</tr>{body}</table>{more}"

@@ -1,0 +1,278 @@
+"""The claim that the minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent.
+
+The plan, the cells and the verdict stand here; what one cell computes stands in `tangent_arms`, which is imported when a cell is run,
+because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀ and the data order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.equivalence import Difference, all_of, equivalence, paired_difference
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+
+__all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
+
+Loss = Literal["square", "cross-entropy"]
+OFFSETS = ("kept", "centred")
+DESCENT, TANGENT = "gradient descent", "tangent minimum"
+ARMS = (DESCENT, TANGENT, "minimum-norm limit", "network at θ₀ + Δθ", "read-out layer", "linear model")
+
+
+@dataclass(frozen=True)
+class TangentMinimumPlan:
+    """Is the tangent-space minimum as good as gradient descent?
+
+    Arguments:
+        task: the data to learn.
+        network: the network, drawn anew for each seed.
+        losses: the losses that both sides minimise.
+        seeds: how many times split, network and data order are drawn; at least 2 for a verdict.
+        margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
+        ridges: the candidates for λ, relative to the mean diagonal of the tangent kernel.
+        step_sizes: the candidates for the step size, relative to the inverse of the loss's largest curvature at θ₀; as many as ridges.
+        momentum: of gradient descent.
+        batch: examples in a step of gradient descent.
+        epochs: passes over the training data; the best epoch is chosen by validation score.
+        tolerance: on the relative duality gap of every tangent-space minimum.
+    """
+
+    task: TaskSource = Digits(train=1000, validation=397, test=400)
+    network: Architecture = MLP(widths=(512, 512))
+    losses: tuple[Loss, ...] = ("square", "cross-entropy")
+    seeds: int = field(default=5, metadata={"cells": False})
+    margin: float = field(default=0.01, metadata={"cells": False})
+    ridges: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    step_sizes: tuple[float, ...] = (0.1, 0.2, 0.5, 1.0, 2.0)
+    momentum: float = 0.9
+    batch: int = 64
+    epochs: int = 40
+    tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        if not 0 < self.margin < 1:
+            raise UserError(
+                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
+            )
+        if not self.losses or len(set(self.losses)) != len(self.losses):
+            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
+        for name in ("ridges", "step_sizes"):
+            values = getattr(self, name)
+            if (
+                not values
+                or not all(np.isfinite(v) and v > 0 for v in values)
+                or len(set(values)) < len(values)
+            ):
+                raise UserError(f"{name} {values}", "different positive numbers")
+        if len(self.ridges) != len(self.step_sizes):
+            raise UserError(
+                f"{len(self.ridges)} ridges and {len(self.step_sizes)} step sizes",
+                "as many of the one as of the other",
+                "Both sides are tuned with an equal budget.",
+            )
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        if self.batch < 1 or self.epochs < 1:
+            raise UserError(f"batch={self.batch}, epochs={self.epochs}", "at least 1 of each")
+        if not 0 < self.tolerance < 1:
+            raise UserError(f"tolerance={self.tolerance}", "a number between 0 and 1")
+
+    @classmethod
+    def presets(cls) -> dict[str, Self]:
+        return {
+            "quick": cls(
+                task=Digits(train=250, validation=300, test=1200),
+                network=MLP(widths=(128, 128)),
+                seeds=3,
+                ridges=(1e-3, 1e-2, 1e-1),
+                step_sizes=(0.2, 0.5, 1.0),
+            )
+        }
+
+
+class TangentMinimum(Study):
+    claim = "tangent-minimum"
+    statement = (
+        "The minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent."
+    )
+    question = (
+        "Take a random network, and let it change only to first order in its parameters. "
+        "Is the best function it can then compute about as good as the network that gradient descent finds?"
+    )
+    method = (
+        "The tangent space of a network f at its random parameters θ₀ is the set of functions F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), one for every "
+        "Δθ. Its minimum is the Δθ with the least Σ ℓ(F(xₙ), yₙ) + ½λ‖Δθ‖² over the training examples: one linear system for the square loss, "
+        "a convex problem for softmax cross-entropy. It is computed exactly; each one carries a certificate, the duality gap, which bounds "
+        "how far the objective can be above its minimum, checked in float64 with derivatives of the network itself.",
+        "Gradient descent starts from the same θ₀, on the same examples, with the same loss, and changes the real network: minibatches "
+        "with momentum. Both sides are tuned on the same validation examples with the same number of candidates: the ridge λ on the one side, the "
+        "step size on the other, where the best epoch is chosen by validation as well. Of equal validation scores the lower validation loss wins. "
+        "Ridges are relative to the mean diagonal of the tangent kernel, step sizes to the inverse of the largest curvature of the loss at θ₀.",
+        "Every seed draws the split into training, validation and test examples, the parameters θ₀ and the data order anew (an official test part stays "
+        "as it is). Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it centred away, f(x, θ) − f(x, θ₀), because the "
+        "random function at the start can cost accuracy of its own.",
+        "Beside the two sides of the claim stand: the minimum-norm limit λ → 0 of the square loss (cross-entropy has none on separable data, where "
+        "its minimum is at infinity: the smallest ridge takes its place); the real network at θ₀ + Δθ; the read-out layer alone, fitted the "
+        "same way; and a linear model on the inputs, with no network at all.",
+        "The verdict is an equivalence test. The effect is the mean difference in test score, tangent minimum minus gradient descent, paired by seed and "
+        "by test example. Its standard error counts both the differences between seeds and the sampling of test examples (two-way clustering), with Student's t "
+        "on seeds − 1 degrees of freedom.",
+    )
+    sources = (
+        Source(
+            "Jacot et al. 2018",
+            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. NeurIPS 2018.",
+            "https://arxiv.org/abs/1806.07572",
+        ),
+        Source(
+            "Lee et al. 2019",
+            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
+            "https://arxiv.org/abs/1902.06720",
+        ),
+        Source(
+            "Díaz et al. 2023",
+            "M. Díaz, E. N. Epperly, Z. Frangella, J. A. Tropp, R. J. Webber. Robust, randomized preconditioning for kernel ridge regression.",
+            "https://arxiv.org/abs/2304.12465",
+        ),
+        Source(
+            "Schuirmann 1987",
+            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of "
+            "average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
+        ),
+        Source(
+            "Cameron et al. 2011",
+            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic Statistics 29.",
+        ),
+        Source(
+            "Berger 1982",
+            "R. L. Berger. Multiparameter hypothesis testing and acceptance sampling. Technometrics 24.",
+        ),
+    )
+    plan_type = TangentMinimumPlan
+
+    def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(
+                name=f"{loss}-seed{seed}",
+                settings={"loss": loss, "seed": seed},
+                weight=1.0 if loss == "square" else 1.5,
+                title=f"{loss} loss, seed {seed}",
+            )
+            for loss in plan.losses
+            for seed in range(plan.seeds)
+        )
+
+    def run(self, plan: TangentMinimumPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+        from ticketlab.studies.tangent_arms import compare
+
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+
+    def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        arms = tables["arms"].where(offset="kept")
+        score = dict(zip(arms["arm"].tolist(), arms["test_score"].tolist(), strict=True))
+        return f"test score {score[TANGENT]:.3f} in tangent space, {score[DESCENT]:.3f} by gradient descent"
+
+    def conclude(self, plan: TangentMinimumPlan, tables: Mapping[str, Table]) -> Evidence:
+        if "arms" not in tables:
+            return Evidence(dict(tables))
+        complete = [
+            loss
+            for loss in plan.losses
+            if len(np.unique(tables["arms"].where(loss=loss)["seed"])) >= plan.seeds
+        ]
+        questions = [_question(plan, tables, loss, offset) for loss in complete for offset in OFFSETS]
+        whole = [_claim(plan, questions)] if len(complete) == len(plan.losses) else []
+        return Evidence(dict(tables), tuple(whole + questions))
+
+
+def _question(plan: TangentMinimumPlan, tables: Mapping[str, Table], loss: str, offset: str) -> Verdict:
+    examples = tables["examples"].where(loss=loss, offset=offset)
+    difference = paired_difference(
+        examples["tangent_score"] - examples["descent_score"], examples["seed"], examples["id"]
+    )
+    outcome = equivalence(difference, plan.margin, 2 * len(plan.losses))
+    low, high = difference.interval()
+    return Verdict(
+        question=f"{loss} loss, f₀ {offset}",
+        outcome=outcome,
+        rule=_rule(plan),
+        effect=100 * difference.mean,
+        interval=(100 * low, 100 * high),
+        unit="points of test score",
+        reading=_reading(plan, tables, loss, offset, difference, outcome),
+        headline=offset == "kept",
+    )
+
+
+def _claim(plan: TangentMinimumPlan, questions: list[Verdict]) -> Verdict:
+    headline = [q for q in questions if q.headline]
+    outcome = all_of([q.outcome for q in headline])
+    said = {
+        Outcome.HOLDS: "The claim holds here: with every loss tried, the tangent-space minimum is about as good as gradient descent.",
+        Outcome.FAILS: "The claim fails here: ",
+        Outcome.UNDECIDED: "The claim is undecided here: ",
+    }[outcome]
+    deciding = [q for q in headline if q.outcome is outcome]
+    reading = (
+        said
+        if outcome is Outcome.HOLDS
+        else said + " ".join(_uncapitalised(q.reading, i) for i, q in enumerate(deciding))
+    )
+    return Verdict(
+        question="",
+        outcome=outcome,
+        rule="The claim holds when it holds for every loss with f₀ kept, fails when it fails for one of them, and is undecided otherwise.",
+        effect=None,
+        interval=None,
+        unit="",
+        reading=reading,
+    )
+
+
+def _uncapitalised(sentence: str, position: int) -> str:
+    return sentence if position else sentence[0].lower() + sentence[1:]
+
+
+def _rule(plan: TangentMinimumPlan) -> str:
+    return (
+        f"Holds when the 95 % interval of the difference in test score lies within ±{100 * plan.margin:g} points; fails when the interval, "
+        f"at a level corrected for the {2 * len(plan.losses)} questions asked, lies wholly outside; undecided otherwise."
+    )
+
+
+def _reading(
+    plan: TangentMinimumPlan,
+    tables: Mapping[str, Table],
+    loss: str,
+    offset: str,
+    difference: Difference,
+    outcome: Outcome,
+) -> str:
+    arms = tables["arms"].where(loss=loss, offset=offset)
+    mean = {arm: 100 * float(np.mean(arms.where(arm=arm)["test_score"])) for arm in (TANGENT, DESCENT)}
+    low, high = difference.interval()
+    start = (
+        f"With the {loss} loss{'' if offset == 'kept' else ' and f₀ centred away'}, the tangent-space minimum scores "
+        f"{mean[TANGENT]:.1f} % on test data and gradient descent {mean[DESCENT]:.1f} %"
+    )
+    if difference.freedom < 1:
+        return f"{start}; one seed is not enough to say how sure this is."
+    gap = f"a difference of {100 * difference.mean:+.2f} points (95 % interval {100 * low:+.2f} to {100 * high:+.2f})"
+    margin = f"±{100 * plan.margin:g} points"
+    if outcome is Outcome.HOLDS:
+        return f"{start}: {gap}, which is within {margin}, so they are about equally good."
+    if outcome is Outcome.FAILS:
+        better = "the tangent-space minimum" if difference.mean > 0 else "gradient descent"
+        return f"{start}: {gap}, which is beyond {margin}, so {better} is better."
+    return f"{start}: {gap}, which neither lies within {margin} nor beyond, so the data do not decide."
