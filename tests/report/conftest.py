@@ -108,7 +108,7 @@ def certificate_rows(random: np.random.Generator, loss: str, offset: str) -> Ite
             "precision": "float64",
             "rung": "dense dual",
             "met": True,
-            "tolerance": 1e-6,
+            "tolerance": 1e-4,
         }
 
 
@@ -125,7 +125,7 @@ def example_rows(random: np.random.Generator, loss: str, offset: str) -> Iterato
 def verdicts(arms: Table, margin: float) -> tuple[Verdict, ...]:
     rule = (
         "The claim holds for a loss if the 95 % interval of the paired difference in test accuracy lies within "
-        f"±{margin:g} points, fails if it lies outside, and is undecided otherwise."
+        f"±{100 * margin:g} points, fails if it lies outside, and is undecided otherwise."
     )
     unit = "points of test accuracy"
     singles = []
@@ -154,7 +154,7 @@ def verdicts(arms: Table, margin: float) -> tuple[Verdict, ...]:
     return (Verdict("", Outcome.UNDECIDED, rule, None, None, unit, reading), *singles)
 
 
-def synthetic_record(margin: float = 1.0) -> Record:
+def synthetic_record(margin: float = 0.01) -> Record:
     """A record with every table that the study makes, all numbers invented."""
     tables = {
         "arms": Table.from_rows("arms", rows_of(arm_rows)),
@@ -169,27 +169,27 @@ def synthetic_record(margin: float = 1.0) -> Record:
         statement="The minimum-loss point in the tangent space is about as good as ordinary gradient descent.",
         question="Synthetic numbers: does the minimum of the linearised network predict as well as the trained network?",
         method=(
-            "The network is expanded to first order around its random parameters θ₀, F(x) = f(x, θ₀) + Δθ · df/dθ(x, θ₀), and "
-            "the loss is minimised exactly over Δθ with a ridge ½λ‖Δθ‖² [jacot2018]. The same network is trained from the same "
-            "θ₀ on the same data with the same loss by gradient descent.",
-            "The ridge, and the step size and stopping time, are chosen on the same validation set [lee2019]. Every seed draws "
-            "the network, the split and the order of the data again, and the difference is taken seed by seed.",
+            "The network is expanded to first order around its random parameters θ₀, F(x) = f(x, θ₀) + Δθ · df/dθ(x, θ₀), "
+            "and the loss is minimised exactly over Δθ with a ridge ½λ‖Δθ‖² [Jacot et al. 2018]. The same network is trained "
+            "from the same θ₀ on the same data with the same loss by gradient descent.",
+            "The ridge, and the step size and stopping time, are chosen on the same validation set [Lee et al. 2019]. Every "
+            "seed draws the network, the split and the order of the data again; the difference is taken seed by seed.",
         ),
         sources=(
             Source(
-                "jacot2018",
+                "Jacot et al. 2018",
                 "Jacot, Gabriel, Hongler: Neural tangent kernel: convergence and generalization in neural networks. 2018.",
                 "https://arxiv.org/abs/1806.07572",
             ),
             Source(
-                "lee2019",
+                "Lee et al. 2019",
                 "Lee, Xiao, Schoenholz, Bahri, Novak, Sohl-Dickstein, Pennington: Wide neural networks of any depth evolve as "
                 "linear models under gradient descent. NeurIPS 2019.",
                 "https://arxiv.org/abs/1902.06720",
             ),
         ),
         plan={"margin": margin, "seeds": 3},
-        plan_text='claim = "tangent-minimum"\nseeds = 3\nmargin = 1.0\n\n[network]\nwidths = [512, 512]\n',
+        plan_text='claim = "tangent-minimum"\nseeds = 3\nmargin = 0.01\n\n[network]\nwidths = [512, 512]\n',
         facts={
             "Data": "digits: 1 797 examples of 8 × 8 pixels in 10 classes; 1 078 to train, 359 to validate, 360 to test",
             "Network": "MLP 64–512–512–10, relu, standard parameterisation; 301 066 parameters",

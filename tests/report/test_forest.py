@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -43,6 +44,12 @@ def test_without_numbers_there_is_no_figure():
 
 def test_an_effect_without_interval():
     assert "+0.20 points" in forest([replace(GOOD, interval=None)]).panels[0].words[0]
+
+
+def test_an_interval_without_ends_is_not_drawn():
+    figure = forest([replace(GOOD, interval=(-math.inf, math.inf))])
+    assert figure.panels[0].chart.layout.xaxis.range[1] < 1
+    assert "+0.20 points" in figure.panels[0].words[0]
 
 
 def test_text_from_outside_is_escaped():

@@ -147,6 +147,26 @@ def test_exact_zeros_stand_at_the_left_end(record):
     assert figure.panels[0].chart.layout.xaxis.range[0] < -17
 
 
+def test_the_margin_of_the_plan_is_a_fraction(record):
+    assert "±1 points" in presentation(record).figures[0].caption
+
+
+def test_a_limit_that_does_not_exist_is_said(tables):
+    arms = tables["arms"]
+    limit = (arms["arm"] == "minimum-norm limit") & (arms["loss"] == "square")
+    figure = ridge_path(with_column(arms, "setting", np.where(limit, 0.0, arms["setting"])), tables["tuning"])
+    assert "With cross-entropy loss there is no minimum-norm limit" in figure.caption
+
+
+def test_diverged_runs_are_counted(tables):
+    tuning = tables["tuning"]
+    diverged = np.where(tuning["candidate"] == 0.3, "diverged", tuning["outcome"])
+    assert (
+        "12 runs of 48 diverged."
+        in learning_curves(tables["arms"], with_column(tuning, "outcome", diverged), tables["curves"]).caption
+    )
+
+
 def test_columns_are_not_needed_in_any_order(record):
     arms = record.evidence.tables["arms"]
     turned = Table("arms", tuple(Column(c.name, c.values) for c in reversed(arms.columns)))

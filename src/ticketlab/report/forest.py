@@ -6,6 +6,7 @@ measurements adds them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
@@ -74,7 +75,7 @@ def _chart(
     rows = [
         Row(
             v.question + ("" if v.headline else " (control)"),
-            (Series(MARKS[v.outcome], tuple(dots.get(v.question, ())), v.effect, v.interval),),
+            (Series(MARKS[v.outcome], tuple(dots.get(v.question, ())), v.effect, _known(v.interval)),),
             f"{estimate(v.effect, v.interval, sign=True)} {SYMBOLS[v.outcome]}",
         )
         for v in verdicts
@@ -83,6 +84,11 @@ def _chart(
     reach = 1.15 * max(*map(abs, numbers), 1.2 * (margin or 0.0), 1e-12)
     x = axis(f"{effect}, {verdicts[0].unit}", range=[-reach, reach])
     return row_chart(rows, x=x, limits={0.0: NONE}, band=margin, sides=sides)
+
+
+def _known(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    """None for an interval that reaches to infinity, which says that nothing is known (one seed)."""
+    return interval if interval and all(map(math.isfinite, interval)) else None
 
 
 def _title(verdicts: Sequence[Verdict]) -> str:

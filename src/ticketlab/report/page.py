@@ -212,9 +212,9 @@ def _certificates(show: Presentation, first: int) -> str:
 
 
 def _method(paragraphs: Iterable[str], sources: Sequence[Source]) -> str:
-    numbers = {s.key: i for i, s in enumerate(sources, 1)}
+    numbers = {escape(s.key): i for i, s in enumerate(sources, 1)}
     text = "".join(f"<p>{_cited(p, numbers)}</p>" for p in paragraphs)
-    items = "".join(f'<li id="source-{escape(s.key)}">{_source(s)}</li>' for s in sources)
+    items = "".join(f'<li id="source-{i}">{_source(s)}</li>' for i, s in enumerate(sources, 1))
     return text + (f'<h3>Sources</h3><ol class="sources">{items}</ol>' if items else "")
 
 
@@ -223,9 +223,13 @@ def _cited(paragraph: str, numbers: Mapping[str, int]) -> str:
 
     def link(match: re.Match[str]) -> str:
         key = match[1]
-        return f'<a class="cite" href="#source-{key}">[{numbers[key]}]</a>' if key in numbers else match[0]
+        return (
+            f'<a class="cite" href="#source-{numbers[key]}">[{numbers[key]}]</a>'
+            if key in numbers
+            else match[0]
+        )
 
-    return re.sub(r"\[([\w.:-]+)\]", link, escape(paragraph))
+    return re.sub(r"\[([^\[\]]+)\]", link, escape(paragraph))
 
 
 def _source(source: Source) -> str:

@@ -28,7 +28,9 @@ def present(record: Record) -> Presentation:
         result = make(*tables) if len(tables) == len(names) else None
         return [] if result is None else [result]
 
-    margin = record.plan.get("margin")
+    margin = (
+        100 * record.plan["margin"] if "margin" in record.plan else None
+    )  # a fraction in the plan, points here
     return Presentation(
         figures=(
             *made(lambda: verdict(record.questions, record.evidence.tables.get("arms"), margin)),

@@ -25,7 +25,7 @@ from ticketlab.report.tangent_minimum.arms import (
     seeds,
     settings,
 )
-from ticketlab.report.wording import extent, fixed, measure, plural, power, quantity, signed
+from ticketlab.report.wording import extent, fixed, listed, measure, plural, power, quantity, signed
 from ticketlab.studies.evidence import Table
 
 __all__ = ["learning_curves", "ridge_path"]
@@ -34,7 +34,7 @@ TEST = Mark("test error", LIGHT.blue, line=True)
 VALIDATION = Mark("validation error", LIGHT.orange, dash="dash", line=True)
 CHOSEN = Mark("the ridge that validation chose", LIGHT.blue, "diamond")
 LIMIT_LINE = Mark("test error of the minimum-norm limit", LIGHT.vermilion, dash="dot", line=True)
-STOPPED = Mark("stopped here", LIGHT.vermilion, "circle")
+STOPPED = Mark("step that validation chose", LIGHT.vermilion, "circle")
 HEIGHT = 270
 
 
@@ -62,10 +62,22 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
         if gains
         else "Error along the ridge path",
         f"Error of the {TANGENT} against its ridge, relative to the mean diagonal of the tangent kernel. Thick lines are "
-        f"means over {seeds(tuning)}, thin lines single seeds. Only validation error was used to choose. "
+        f"means over {seeds(tuning)}, thin lines single seeds. Only validation error was used to choose. {_stand_in(arms)}"
         f"{_edge(tuning, TANGENT, 'ridge')}",
         panels,
         (TEST, VALIDATION, CHOSEN, *([LIMIT_LINE] if limits else [])),
+    )
+
+
+def _stand_in(arms: Table) -> str:
+    """Says for which losses the smallest ridge stands for a limit that does not exist."""
+    limits = arms.where(arm=LIMIT)
+    without = dict.fromkeys(limits["loss"][limits["setting"] > 0].tolist())
+    names = listed([f"{loss} loss" for loss in without])
+    return (
+        f"With {names} there is no minimum-norm limit on separable data: the smallest ridge stands for it. "
+        if without
+        else ""
     )
 
 
@@ -121,8 +133,9 @@ def learning_curves(arms: Table, tuning: Table, curves: Table) -> Figure:
     return Figure(
         "learning-curves",
         f"The step size that validation chose lies inside what was tried in {quantity(inside)} of {plural(total, 'run')}",
-        f"Learning curves of {DESCENT}, one line a step size and seed; the stronger the colour, the larger the step. Thick "
-        "lines are the step sizes that validation chose, and the sign on each is the step at which it was stopped. "
+        f"Learning curves of {DESCENT}, one line a step size and seed; the stronger the colour, the larger the step, "
+        "which is relative to the inverse of the largest curvature of the loss at θ₀. Thick lines are the step sizes that "
+        f"validation chose; the parameters at the marked step were used. {_diverged(tuning)}"
         f"{_edge(tuning, DESCENT, 'step size')}",
         tuple(panels),
         (*(Mark(f"step size {power(size)}", colour, line=True) for size, colour in colours.items()), STOPPED),
@@ -132,18 +145,24 @@ def learning_curves(arms: Table, tuning: Table, curves: Table) -> Figure:
 def _loss_words(s: Setting, chosen: Table) -> tuple[str, ...]:
     sizes, stops = extent(chosen["candidate"].tolist()), extent(chosen["stop_step"].tolist())
     losses = extent(chosen["train_loss"].tolist())
-    return (f"{s}: chosen step size {sizes}, stopped at step {stops} with a training loss of {losses}.",)
+    return (f"{s}: chosen step size {sizes} and step {stops}, with a training loss of {losses}.",)
 
 
 def _error_words(s: Setting, chosen: Table) -> tuple[str, ...]:
     return (
-        f"{s}: validation error {extent(percent(chosen['validation_score']).tolist(), measure)} % where it was stopped.",
+        f"{s}: validation error {extent(percent(chosen['validation_score']).tolist(), measure)} % at the chosen step.",
     )
+
+
+def _diverged(tuning: Table) -> str:
+    runs = tuning.where(arm=DESCENT)
+    count = int((runs["outcome"] == "diverged").sum())
+    return f"{plural(count, 'run')} of {quantity(len(runs))} diverged. " if count else ""
 
 
 @dataclass(frozen=True)
 class _Run:
-    """One training run; `stop` is the step at which it was stopped if validation chose it, and None if not."""
+    """One training run; `stop` is the step whose parameters were used if validation chose the run, and None if not."""
 
     seed: int
     step_size: float
@@ -171,7 +190,7 @@ def _curve_chart(
         traces.append(_line(steps[shown], values[shown], Mark(label, colours[run.step_size]), label, **style))
         if run.stop is not None:
             at = int(np.abs(steps - run.stop).argmin())
-            stops.append(_signs(steps[at : at + 1], values[at : at + 1], STOPPED, [f"{label}, stopped"]))
+            stops.append(_signs(steps[at : at + 1], values[at : at + 1], STOPPED, [f"{label}, chosen step"]))
     return chart([*traces, *stops], x=x, y=y, height=HEIGHT)
 
 
