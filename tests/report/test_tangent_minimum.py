@@ -167,6 +167,21 @@ def test_diverged_runs_are_counted(tables):
     )
 
 
+def test_ridges_that_differ_by_rounding_are_one_candidate(tables):
+    tuning = tables["tuning"]
+    noisy = tuning["candidate"] * (1 + 1e-9 * tuning["seed"])
+    figure = ridge_path(tables["arms"], with_column(tuning, "candidate", noisy))
+    mean = next(t for t in figure.panels[0].chart.data if "mean" in t.hovertemplate)
+    assert len(mean.x) == 8
+
+
+def test_runs_whose_best_step_is_the_last_are_counted(tables):
+    arms, tuning, curves = tables["arms"], tables["tuning"], tables["curves"]
+    assert "longer training" not in learning_curves(arms, tuning, curves).caption
+    last = with_column(tuning, "stop_step", np.full(len(tuning), 1024))
+    assert "In 12 of 12 chosen runs the best step is the last" in learning_curves(arms, last, curves).caption
+
+
 def test_columns_are_not_needed_in_any_order(record):
     arms = record.evidence.tables["arms"]
     turned = Table("arms", tuple(Column(c.name, c.values) for c in reversed(arms.columns)))

@@ -57,6 +57,7 @@ def test_measure_keeps_zeros_at_the_end(value, text):
 def test_an_estimate_has_two_digits_of_its_uncertainty():
     assert wording.estimate(-0.3149, (-0.7249, 0.0951), sign=True) == "−0.31 (−0.72 to +0.10)"
     assert wording.estimate(12.34, (2.34, 22.34)) == "12 (2 to 22)"
+    assert wording.estimate(12.34, (2.34, 22.34), least=1) == "12.3 (2.3 to 22.3)"
     assert wording.plus_minus(2.594, (2.349, 2.839)) == "2.59 ± 0.24"
 
 

@@ -76,7 +76,7 @@ def _chart(
         Row(
             v.question + ("" if v.headline else " (control)"),
             (Series(MARKS[v.outcome], tuple(dots.get(v.question, ())), v.effect, _known(v.interval)),),
-            f"{estimate(v.effect, v.interval, sign=True)} {SYMBOLS[v.outcome]}",
+            f"{estimate(v.effect, v.interval, sign=True, least=1)} {SYMBOLS[v.outcome]}",
         )
         for v in verdicts
     ]
@@ -111,7 +111,7 @@ def _caption(margin: float | None, dots: bool, unit: str) -> str:
 
 def _words(verdicts: Sequence[Verdict], effect: str) -> tuple[str, ...]:
     return tuple(
-        f"{v.question}{'' if v.headline else ' (a control)'}: {effect} is {estimate(v.effect, v.interval, sign=True)} "
+        f"{v.question}{'' if v.headline else ' (a control)'}: {effect} is {estimate(v.effect, v.interval, sign=True, least=1)} "
         f"{v.unit}; {v.outcome}."
         for v in verdicts
     )

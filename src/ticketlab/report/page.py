@@ -116,19 +116,13 @@ def _badge(outcome: Outcome) -> str:
 def _rules(record: Record) -> str:
     """The decision rules; that of the claim as a whole is told apart from those of its questions where they differ."""
     whole = record.whole.rule if record.whole else ""
-    each = list(dict.fromkeys(v.rule for v in record.questions if v.rule and v.rule != whole))
-    texts = [f"For each question: {rule}" for rule in each] + [
-        f"For the claim as a whole: {whole}" if each else whole
-    ]
-    texts = [escape(text) for text in texts if text and not text.endswith(": ")]
-    if len(texts) == 1:
-        return f'<p class="rule">Decided by a rule that was fixed before the runs: {texts[0]}</p>'
-    rules = "".join(f"<li>{text}</li>" for text in texts)
-    return (
-        f'<div class="rule"><p>Decided by a rule that was fixed before the runs:</p><ul>{rules}</ul></div>'
-        if rules
-        else ""
-    )
+    each = dict.fromkeys(v.rule for v in record.questions if v.rule not in ("", whole))
+    start = "Decided by a rule that was fixed before the runs."
+    if not each:
+        return f'<p class="rule">{start} {escape(whole)}</p>' if whole else ""
+    named = [("Each question", rule) for rule in each] + ([("The claim as a whole", whole)] if whole else [])
+    items = "".join(f"<li><b>{name}.</b> {escape(rule)}</li>" for name, rule in named)
+    return f'<div class="rule"><p>{start}</p><ul>{items}</ul></div>'
 
 
 def _questions(verdicts: Sequence[Verdict]) -> str:
@@ -149,7 +143,7 @@ def _questions(verdicts: Sequence[Verdict]) -> str:
 def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return "–"
-    return f"{estimate(verdict.effect, verdict.interval, sign=True)} <small>{escape(verdict.unit)}</small>"
+    return f"{estimate(verdict.effect, verdict.interval, sign=True, least=1)} <small>{escape(verdict.unit)}</small>"
 
 
 def _facts(facts: Mapping[str, str]) -> str:

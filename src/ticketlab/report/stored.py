@@ -5,7 +5,7 @@ The page names no folder and no time of day, so that a run repeated elsewhere gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ def record(folder: RunFolder) -> Record:
         plan=plan,
         plan_text=folder.plan_text,
         facts={**_choices(plan), **_effort(folder.cells())},
-        environment={k: text for k, v in folder.environment().items() if (text := _words(v))},
+        environment=dict(_lines(folder.environment())),
         commands=("ticketlab run plan.toml",),
         evidence=folder.evidence(),
     )
@@ -55,6 +55,16 @@ def _choices(plan: Mapping[str, Any]) -> dict[str, str]:
 def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
     seconds = sum(float(cell["seconds"]) for cell in cells)
     return {"Time": f"{spoken(seconds)} for {plural(len(cells), 'cell')}"} if cells else {}
+
+
+def _lines(environment: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    """Names and words of an environment, nested records on lines of their own."""
+    for name, value in environment.items():
+        if text := _words(value):
+            yield f"{within}{name}", text
+        if isinstance(value, Mapping):
+            nested = {k: v for k, v in value.items() if isinstance(v, Mapping)}
+            yield from _lines(nested, f"{within}{name}, ")
 
 
 def _words(value: Any) -> str:

@@ -58,12 +58,14 @@ def span(interval: tuple[float, float] | None, places: int, *, sign: bool = Fals
     return f"{write(interval[0], places)} to {write(interval[1], places)}"
 
 
-def estimate(value: float | None, interval: tuple[float, float] | None, *, sign: bool = False) -> str:
-    """A number with its interval, "+0.31 (−0.20 to +0.82)", in as many digits as the interval supports."""
+def estimate(
+    value: float | None, interval: tuple[float, float] | None, *, sign: bool = False, least: int = 0
+) -> str:
+    """A number with its interval, "+0.31 (−0.20 to +0.82)", in as many decimals as the interval supports, or `least`."""
     if value is None:
         return MISSING
     known = interval is not None and all(map(math.isfinite, interval))
-    places = decimals((interval[1] - interval[0]) / 2) if known and interval else 2
+    places = max(least, decimals((interval[1] - interval[0]) / 2)) if known and interval else 2
     number = (signed if sign else fixed)(value, places)
     return f"{number} ({span(interval, places, sign=sign)})" if known else number
 

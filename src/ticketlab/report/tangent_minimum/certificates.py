@@ -33,9 +33,10 @@ def certificates(table: Table) -> Figure:
     return Figure(
         "certificates",
         f"{'All' if met == total else f'{quantity(met)} of'} {plural(total, 'solution')} met the tolerance",
-        "Every solve of every ridge and seed, computed again in float64 with derivatives of the network itself. The relative "
-        "duality gap (primal minus dual objective, over the primal) bounds how far the objective is above its minimum; for the "
-        f"minimum-norm limit the relative norm of the gradient stands for it. Values below {power(SMALLEST)} are drawn there.",
+        f"Every solve of every ridge and seed, computed again in {_precision(table)} with derivatives of the network itself. "
+        "The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is above its "
+        "minimum; for the minimum-norm limit the relative norm of the gradient stands for it. Values below "
+        f"{power(SMALLEST)} are drawn there.",
         (
             Panel(
                 GAP,
@@ -73,36 +74,26 @@ def certificate_table(table: Table) -> TextTable:
     for s in settings(table):
         groups.append((len(rows), str(s)))
         rows += [_summary(s.of(table, arm=arm), arm) for arm in arms_in(s.of(table))]
-    head = (
-        "arm",
-        "rung",
-        "precision",
-        "relative ridge",
-        "iterations",
-        "condition",
-        "duality gap",
-        "residual",
-        "met",
+    head = ("arm", "rung", "relative ridge", "iterations", "condition", "duality gap", "residual", "met")
+    caption = (
+        f"Certificates, in {_precision(table)}: the worst value over ridges and seeds, by setting and arm."
     )
-    return TextTable(
-        "Certificates: the worst value over ridges and seeds, by setting and arm.",
-        head,
-        tuple(rows),
-        3,
-        tuple(groups),
-    )
+    return TextTable(caption, head, tuple(rows), 2, tuple(groups))
 
 
 def _summary(rows: Table, arm: str) -> tuple[str, ...]:
     return (
         arm,
         listed(sorted(set(rows["rung"].tolist()))),
-        listed(sorted(set(rows["precision"].tolist()))),
         extent(rows["ridge"]),
         power(float(rows["iterations"].max())),
         *(power(_worst(rows[column])) for column in ("condition", "duality_gap", "relative_residual")),
         f"{int(rows['met'].sum())} of {len(rows)}",
     )
+
+
+def _precision(table: Table) -> str:
+    return listed(sorted(set(table["precision"].tolist())))
 
 
 def _worst(values: np.ndarray) -> float:

@@ -5,7 +5,7 @@ A candidate chosen at the edge of what was tried hints that a wider search might
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,7 @@ HEIGHT = 270
 
 def ridge_path(arms: Table, tuning: Table) -> Figure | None:
     """Validation and test error along the ridge path, with the chosen ridges and the minimum-norm limit."""
+    tuning = _rounded(tuning)
     paths = {s: p for s in settings(tuning) if len(p := s.of(tuning, arm=TANGENT))}
     if not paths:
         return None
@@ -67,6 +68,17 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
         panels,
         (TEST, VALIDATION, CHOSEN, *([LIMIT_LINE] if limits else [])),
     )
+
+
+def _rounded(tuning: Table) -> Table:
+    """Candidates to six digits: ridges that differ between seeds by rounding only are the same candidate."""
+    columns = (
+        replace(c, values=np.array([float(f"{v:.6g}") for v in c.values.tolist()]))
+        if c.name == "candidate"
+        else c
+        for c in tuning.columns
+    )
+    return Table(tuning.name, tuple(columns), tuning.measured)
 
 
 def _stand_in(arms: Table) -> str:
@@ -136,6 +148,7 @@ def learning_curves(arms: Table, tuning: Table, curves: Table) -> Figure:
         f"Learning curves of {DESCENT}, one line a step size and seed; the stronger the colour, the larger the step, "
         "which is relative to the inverse of the largest curvature of the loss at θ₀. Thick lines are the step sizes that "
         f"validation chose; the parameters at the marked step were used. {_diverged(tuning)}"
+        f"{_still_improving(tuning, curves)}"
         f"{_edge(tuning, DESCENT, 'step size')}",
         tuple(panels),
         (*(Mark(f"step size {power(size)}", colour, line=True) for size, colour in colours.items()), STOPPED),
@@ -151,6 +164,25 @@ def _loss_words(s: Setting, chosen: Table) -> tuple[str, ...]:
 def _error_words(s: Setting, chosen: Table) -> tuple[str, ...]:
     return (
         f"{s}: validation error {extent(percent(chosen['validation_score']).tolist(), measure)} % at the chosen step.",
+    )
+
+
+def _still_improving(tuning: Table, curves: Table) -> str:
+    """Says in how many of the chosen runs the best step was the last, which hints that training was too short."""
+    last = [
+        bool(row["stop_step"] >= run["step"].max())
+        for row in tuning.where(arm=DESCENT, chosen=True).rows()
+        if len(
+            run := curves.where(
+                loss=row["loss"], offset=row["offset"], seed=row["seed"], step_size=row["candidate"]
+            )
+        )
+    ]
+    of = plural(len(last), "chosen run")
+    return (
+        f"In {quantity(sum(last))} of {of} the best step is the last, so longer training might help. "
+        if any(last)
+        else ""
     )
 
 
