@@ -209,7 +209,8 @@ def _tuned_ridges(
         centred=centred,
         options=NewtonOptions(tolerance=at.plan.tolerance),
     )
-    scored = [at.scored(c) for c in _as_candidates(at, solutions)]
+    settings = at.plan.ridges * len(centred)
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
     return {c: scored[i * len(ridges) : (i + 1) * len(ridges)] for i, c in enumerate(centred)}
 
 
@@ -228,7 +229,8 @@ def _tangent(at: _Start, progress: Progress) -> Arms:
         options=NewtonOptions(tolerance=at.plan.tolerance),
         progress=partial(_tangent_progress, progress, at.plan.tolerance),
     )
-    scored = [at.scored(c) for c in _as_candidates(at, solutions)]
+    settings = tuple(0.0 if r is MINIMUM_NORM else r.value for r in ridges) * 2
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
     arms: Arms = {}
     for i, offset in enumerate(("kept", "centred")):
         path = scored[i * len(ridges) : (i + 1) * len(ridges)]
@@ -248,11 +250,11 @@ def _tangent_progress(progress: Progress, tolerance: float, what: str, value: fl
         progress(f"tangent minimum, relative gap {value:.0e}", 0.4 + 0.55 * float(np.clip(left, 0.0, 1.0)))
 
 
-def _as_candidates(at: _Start, solutions: Sequence[Solution]) -> list[Candidate]:
+def _as_candidates(at: _Start, solutions: Sequence[Solution], settings: Sequence[float]) -> list[Candidate]:
     outputs = {name: predict_all(solutions, part.x) for name, part in at.parts.items()}
     return [
         Candidate(
-            setting=solution.relative_ridge,
+            setting=settings[i],
             setting_name="ridge",
             outputs={name: values[i] for name, values in outputs.items()},
             motion=solution.relative_motion,
@@ -496,7 +498,7 @@ def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
                     "offset": offset,
                     "seed": cell["seed"],
                     "arm": arm,
-                    "ridge": solution.relative_ridge,
+                    "ridge": s.candidate.setting,
                     "relative_residual": c.relative_residual,
                     "duality_gap": c.duality_gap,
                     "primal": c.primal,

@@ -35,7 +35,8 @@ class Certificate:
             ‖Jᵀ∇ℓ‖ relative to its value at Δ = 0, which together with Δ = Jᵀu makes it the pseudo-inverse's solution.
         relative_residual: ‖∇ℓ(F) + λu‖/‖∇ℓ(f₀)‖ with Δ = Jᵀu, for the square loss ‖(K + λI)u − r‖/‖r‖; from the dense primal rung
             the same in parameter space, ‖∇P(Δ)‖/‖∇P(0)‖.
-        condition: an estimate of the condition number of K + λI (a lower bound unless from an eigendecomposition); NaN if unknown.
+        condition: an estimate of the condition number of K + λI (a lower bound unless from an eigendecomposition); NaN if
+            unknown.
         steps, iterations: Newton steps, and conjugate-gradient iterations in all of them.
         precision: of the numbers in this certificate.
     """

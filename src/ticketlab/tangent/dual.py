@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.kernel import kernel_cost, readout_kernel, tangent_kernel
+from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
 from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
-from ticketlab.tangent.newton import FunctionSpaceProblem, Iterate, NewtonOptions, newton
+from ticketlab.tangent.newton import FunctionSpaceProblem, Iterate, NewtonOptions, newton, newton_path
 from ticketlab.tangent.operators import (
     CholeskyOperator,
     EigenOperator,
@@ -45,34 +46,41 @@ class DualKernel:
 
     Arguments:
         jacobian: in float64.
-        matrix: K in float64 `[n·k, n·k]`, or G `[n, n]` with K = G ⊗ I_k when only a dense read-out moves.
+        matrix: K in float64 `[n·k, n·k]`; None when only a dense read-out moves, and then
+        root: B in float64 with K = BBᵀ ⊗ I_k.
         mean_diagonal: mean diag(K), the unit of relative ridges.
         seconds, flops: what forming it took.
     """
 
     jacobian: Jacobian
-    matrix: Float[Array, "m m"]
+    matrix: Float[Array, "m m"] | None
+    root: Float[Array, "n p"] | None
     mean_diagonal: float
     seconds: float
     flops: float
 
-    @property
-    def is_readout(self) -> bool:
-        return self.matrix.shape[0] != self.jacobian.examples * self.jacobian.outputs_per_example
-
 
 def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda fraction: None) -> DualKernel:
-    """Form K in float64. Cost and memory: `kernel_cost`."""
+    """Form K in float64. Cost and memory: `kernel_cost`; next to nothing when only a dense read-out moves.
+
+    Raises:
+        NumericalFailure: when K is not finite.
+    """
     begin = time.perf_counter()
-    matrix = readout_kernel(jacobian)
-    flops = (
-        2.0 * jacobian.examples**2 * jacobian.columns if matrix is not None else kernel_cost(jacobian).flops
-    )
-    if matrix is None:
-        matrix = tangent_kernel(jacobian, progress=progress)
+    matrix = root = None
     with jax.enable_x64(True):
-        mean = float(jnp.mean(jnp.diagonal(matrix)))
-    return DualKernel(jacobian, matrix, mean, time.perf_counter() - begin, flops)
+        if only_readout_moves(jacobian):
+            root, flops = readout_root(jacobian), 0.0
+            mean = float(jnp.mean(jnp.sum(jnp.square(root), axis=1)))
+        else:
+            matrix, flops = tangent_kernel(jacobian, progress=progress), kernel_cost(jacobian).flops
+            mean = float(jnp.mean(jnp.diagonal(matrix)))
+    if not np.isfinite(mean):
+        raise NumericalFailure(
+            f"The tangent kernel's mean diagonal is {mean}: the derivatives at θ₀ are too large for float64. "
+            "Use smaller parameters or inputs."
+        )
+    return DualKernel(jacobian, matrix, root, mean, time.perf_counter() - begin, flops)
 
 
 def solve_dual(
@@ -113,7 +121,10 @@ def solve_dual(
         operator, exact = _operators(kernel, loss, rung)
         smallest, largest = operator.spectrum_bounds()
         factorised = time.perf_counter()
-        found = newton(problem, exact, operator, options, progress=lambda gap: progress("Newton steps", gap))
+        series = np.array([int(keeps) for keeps, _ in problems])
+        found = newton_path(
+            problem, series, exact, operator, options, lambda done, gap: progress(f"ridges {done:.0%}", gap)
+        )
         solved = time.perf_counter()
         checked = newton(
             problem,
@@ -121,6 +132,7 @@ def solve_dual(
             operator,
             options,
             start=found.u,
+            start_norm=found.start_norm,
             progress=lambda gap: progress("certificate", gap),
         )
         steps = jacobian.pull_back(checked.u)
@@ -146,7 +158,7 @@ def solve_dual(
         Solution(
             ridge=ridge,
             relative_ridge=ridge / kernel.mean_diagonal if kernel.mean_diagonal > 0 else ridge,
-            step=steps[i],
+            step=[np.asarray(leaf) for leaf in steps[i]],
             jacobian=jacobian,
             keeps_offset=keeps,
             certificate=certificates[i],
@@ -160,9 +172,13 @@ def _operators(
     kernel: DualKernel, loss: ConvexLoss, rung: DenseDual
 ) -> tuple[KernelOperator, Callable[[Array], Array]]:
     """The operator that finds directions, and the product that says how good they were."""
-    rows = kernel.matrix.shape[0]
-    eigen = rung.factor == "eigen" or (rung.factor is None and rows <= EIGEN_ROWS)
-    if eigen or kernel.is_readout:
+    if kernel.matrix is None or kernel.mean_diagonal == 0:
+        rows = kernel.jacobian.examples * kernel.jacobian.outputs_per_example
+        root = jnp.zeros((rows, 1)) if kernel.root is None else kernel.root
+        operator = EigenOperator.from_root(root)
+        return operator, operator.gram
+    small = rung.factor is None and loss.quadratic and len(kernel.matrix) <= EIGEN_ROWS
+    if small or rung.factor == "eigen":
         operator = EigenOperator.from_matrix(kernel.matrix)
         return operator, operator.gram
     if loss.quadratic:
@@ -218,4 +234,5 @@ def _title(operator: KernelOperator) -> str:
 def _peak_bytes(kernel: DualKernel, operator: KernelOperator) -> int:
     """K in float64, and beside it eigenvectors (with workspace), a float32 factor, or K in float32."""
     beside = {EigenOperator: 3.0, CholeskyOperator: 1.0}.get(type(operator), 0.5)
-    return int(kernel.matrix.nbytes * (1 + beside))
+    held = kernel.root if kernel.matrix is None else kernel.matrix
+    return 0 if held is None else int(held.nbytes * (1 + beside))

@@ -8,7 +8,7 @@ float64 is what certificates are made in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
 from typing import Any
@@ -23,6 +23,8 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.selection import AllParameters, Selection
 
 __all__ = ["Jacobian"]
+
+Leaf = Array | np.ndarray  # of a vector in parameter space
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,7 @@ class Jacobian:
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
 
     Raises:
-        UserError: for inputs that are not finite or do not have the network's shape.
+        UserError: for inputs or parameters that are not finite, or inputs that do not have the network's shape.
     """
 
     network: Network
@@ -54,12 +56,15 @@ class Jacobian:
         shape = tuple(np.shape(self.x))
         if shape[1:] != self.network.input_shape or not shape or shape[0] == 0:
             raise UserError(
-                f"inputs of shape {shape}", f"(n, {', '.join(map(str, self.network.input_shape))}), n ≥ 1"
+                f"inputs of shape {shape}",
+                f"({', '.join(['n', *map(str, self.network.input_shape)])}), n ≥ 1",
+                "Build the network for data of this shape.",
             )
-        if not np.isfinite(np.asarray(self.x)).all():
-            raise UserError(
-                "inputs with NaN or infinite values", "finite numbers", "Remove or fill them in first."
-            )
+        for what, arrays in (("inputs", [self.x]), ("parameters", jax.tree.leaves(self.params))):
+            if not all(np.isfinite(np.asarray(array)).all() for array in arrays):
+                raise UserError(
+                    f"{what} with NaN or infinite values", "finite numbers", "Remove or replace them first."
+                )
 
     @property
     def examples(self) -> int:
@@ -88,7 +93,7 @@ class Jacobian:
         with self.x64():
             return jnp.concatenate([self._sweeps.outputs(x) for x in self._batches])
 
-    def jvp(self, delta: list[Array]) -> Float[Array, "n k"]:
+    def jvp(self, delta: Sequence[Leaf]) -> Float[Array, "n k"]:
         """JΔ. Cost: about two forward passes."""
         with self.x64():
             return self._jvps([jnp.asarray(d, self.dtype)[None] for d in delta])[0]
@@ -116,7 +121,7 @@ class Jacobian:
             groups = [self._vjps(part) for part in self._groups(u)]
             return [[d[i] for d in group] for group in groups for i in range(len(group[0]))]
 
-    def push_forward(self, deltas: list[list[Array]]) -> Float[Array, "c n k"]:
+    def push_forward(self, deltas: Sequence[Sequence[Leaf]]) -> Float[Array, "c n k"]:
         """JΔ for each of c vectors."""
         with self.x64():
             return jnp.concatenate(
@@ -143,7 +148,7 @@ class Jacobian:
         ]
         return np.concatenate(kept, axis=2)
 
-    def embed(self, delta: list[Array]) -> Params:
+    def embed(self, delta: Sequence[Leaf]) -> Params:
         """Δθ as a pytree like the parameters, zero where nothing may move."""
         with self.x64():
             moving = iter(delta)
@@ -153,7 +158,7 @@ class Jacobian:
             ]
             return jax.tree.unflatten(self._structure, leaves)
 
-    def moving(self, delta: Params) -> list[Array]:
+    def moving(self, delta: Params) -> list[Leaf]:
         """The moving leaves of a pytree like the parameters."""
         leaves = jax.tree.leaves(delta)
         return [leaf for leaf, mask in zip(leaves, self._masks, strict=True) if mask is not False]
@@ -232,7 +237,9 @@ class _Sweeps:
 
     def bind(self, leaves: list[Array], masks: list[Array]) -> _Sweeps:
         at = (leaves, masks)
-        return _Sweeps(*(partial(sweep, at) for sweep in (self.outputs, self.jvp, self.vjp, self.rows)))
+        return _Sweeps(
+            partial(self.outputs, at), partial(self.jvp, at), partial(self.vjp, at), partial(self.rows, at)
+        )
 
 
 @lru_cache(maxsize=64)

@@ -4,9 +4,10 @@ For a dense layer z = s_w·aW + s_b·b the part of K between output c of example
 
     (s_w² aₙ·aₘ + s_b²) (δₙc · δₘc'),      δₙc = ∂f_c(xₙ)/∂z,
 
-two matrix products and a Hadamard product (Jacot et al. 2018; Novak et al. 2022, section 3.2). Activations a and cotangents δ of all layers
-come from one forward and k reverse sweeps. Parameters of other layers contract their explicit Jacobian, leaf by leaf: right for every network,
-slower. When only the read-out z = output moves, δ is the identity and K = G ⊗ I_k: then only the N × N factor G is kept.
+two matrix products and a Hadamard product (Jacot et al. 2018; Novak et al. 2022, section 3.2). Activations a and cotangents δ
+of all layers come from one forward and k reverse sweeps. Parameters of other layers contract their explicit Jacobian, leaf by
+leaf: right for every network, slower. When only the read-out z = output moves, δ is the identity and K = BBᵀ ⊗ I_k with
+B = [s_w·a, s_b]: then B is enough, and K is never formed.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ticketlab.networks.network import Layer, Network
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.selection import leaf_paths
 
-__all__ = ["KernelCost", "kernel_cost", "readout_kernel", "tangent_kernel"]
+__all__ = ["KernelCost", "kernel_cost", "only_readout_moves", "readout_root", "tangent_kernel"]
 
 BLOCK_ROWS = 1536  # small enough that the cache holds what is added up, large enough for the matrix product's full rate
 
@@ -52,8 +53,8 @@ def tangent_kernel(
         other: at X₂, with the same network, θ₀ and selection; left out, X₂ = X₁ and only the symmetric half is computed.
         progress: called with the fraction that is done.
 
-    Cost: for a dense layer of `in` inputs and `units` units, n²(in + k²·units) multiply–adds, halved when symmetric; for any other leaf
-    of p parameters n²k²p. Memory: the result, and a few blocks of 1536² numbers.
+    Cost: for a dense layer of `in` inputs and `units` units, n²(in + k²·units) multiply–adds, halved when symmetric; for any
+    other leaf of p parameters n²k²p. Memory: the result, and a few blocks of 1536² numbers.
     """
     with jacobian.x64():
         left = _factors(jacobian)
@@ -71,21 +72,26 @@ def tangent_kernel(
         return result
 
 
-def readout_kernel(jacobian: Jacobian) -> Float[Array, "n n"] | None:
-    """G with K = G ⊗ I_k, when only a dense last layer moves and its pre-activation is the output; None otherwise."""
+def only_readout_moves(jacobian: Jacobian) -> bool:
+    """Whether only a dense last layer moves, as a whole, and its pre-activation is the output: then K = BBᵀ ⊗ I_k."""
     network = jacobian.network
-    if not network.layers:
-        return None
-    last = network.layers[-1]
-    if last.kind != "dense" or last.units != network.outputs or _moving_layers(jacobian) != {last.name}:
-        return None
-    if _compiled_pattern(jacobian)[1]:
-        return None
+    dense, leaves = _compiled_pattern(jacobian)
+    if leaves or len(dense) != 1 or dense[0] != network.layers[-1] or dense[0].units != network.outputs:
+        return False
+    with jacobian.x64():  # what comes after the layer is not described, but one example's cotangents tell
+        ((_, delta),) = _factors(jacobian.at(jacobian.x[:1]))
+        return bool(jnp.all(delta == jnp.eye(network.outputs, dtype=delta.dtype)))
+
+
+def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
+    """B with K = BBᵀ ⊗ I_k, where `only_readout_moves`."""
+    (layer,), _ = _compiled_pattern(jacobian)
     with jacobian.x64():
-        ((a, delta),) = _factors(jacobian)
-        if not bool(jnp.all(delta == jnp.eye(network.outputs, dtype=delta.dtype))):
-            return None
-        return last.weight_scale**2 * (a @ a.T) + (last.bias_scale**2 if last.has_bias else 0.0)
+        ((a, _),) = _factors(jacobian)
+        b = layer.weight_scale * a
+        if layer.has_bias:
+            b = jnp.concatenate([b, jnp.full((len(b), 1), layer.bias_scale, b.dtype)], axis=1)
+        return b
 
 
 def kernel_cost(jacobian: Jacobian) -> KernelCost:
@@ -125,11 +131,6 @@ def _factors(jacobian: Jacobian) -> list[Factor]:
         a = None if same[0][0] is None else jnp.concatenate([f[0] for f in same])
         merged.append((a, jnp.concatenate([f[1] for f in same])))
     return merged
-
-
-def _moving_layers(jacobian: Jacobian) -> set[str]:
-    paths = leaf_paths(jacobian.params)
-    return {path[0] for path, mask in zip(paths, jacobian._masks, strict=True) if mask is not False}
 
 
 def _compiled_pattern(jacobian: Jacobian) -> tuple[list[Layer], list[int]]:

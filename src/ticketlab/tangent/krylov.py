@@ -1,10 +1,11 @@
 """Conjugate gradients for one Newton system of the tangent-space problem, for many ridges and offsets at once.
 
-The Newton step Δ ↦ Δ + Jᵀd of  Σ ℓ(f₀ + JΔ) + ½λ‖Δ‖²  solves (JᵀHJ + λI) Jᵀd = Jᵀb in parameter space. Written with coefficients d in function
-space it reads T d = b, T = HK + λI, and T is self-adjoint and positive in the inner product ⟨u, v⟩_K = uᵀKv = ⟨Jᵀu, Jᵀv⟩: conjugate gradients
-there *are* the parameter-space conjugate gradients, at one product with K an iteration and without a P-long vector. They minimise the objective
-itself over the Krylov space, not a residual, and for λ = 0 they converge to the minimum-norm solution even when K is singular.
-Source: Hestenes & Stiefel 1952; the change of inner product as in Díaz et al. 2304.12465, section 2.
+The Newton step Δ ↦ Δ + Jᵀd of  Σ ℓ(f₀ + JΔ) + ½λ‖Δ‖²  solves (JᵀHJ + λI) Jᵀd = Jᵀb in parameter space. Written with
+coefficients d in function space it reads T d = b, T = HK + λI, and T is self-adjoint and positive in the inner product ⟨u, v⟩_K
+= uᵀKv = ⟨Jᵀu, Jᵀv⟩: conjugate gradients there *are* the parameter-space conjugate gradients, at one product with K an iteration
+and without a P-long vector. They minimise the objective itself over the Krylov space, not a residual, and for λ = 0 they
+converge to the minimum-norm solution even when K is singular. Source: Hestenes & Stiefel 1952; the change of inner product as
+in Díaz et al. 2304.12465, section 2.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which solver takes a problem: the smallest matrix that holds it, chosen by size and said with its cost.
 
-Forming K (rows N·k) or JᵀJ (P columns) turns the problem into one matrix of the smaller of the two sizes. Neither fits when both are above some
-tens of thousands: that is for a matrix-free solver, which this version does not have yet; the error says so.
+Forming K (rows N·k) or JᵀJ (P columns) turns the problem into one matrix of the smaller of the two sizes. The read-out alone is
+a smaller problem: all outputs share one decomposition. Neither matrix fits when both are above some tens of thousands: that is
+for a matrix-free solver, which this version does not have yet; the error says so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Literal
 
 from ticketlab.errors import UserError
 from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.kernel import only_readout_moves
 
 __all__ = ["Automatic", "DenseDual", "DensePrimal", "Rung", "choose_rung"]
 
@@ -49,6 +51,8 @@ def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
     if not isinstance(rung, Automatic):
         return rung, "as asked for"
+    if only_readout_moves(jacobian):
+        return DenseDual("eigen"), "only the read-out moves: one eigenvalue serves all outputs"
     if rows > DUAL_ROWS and columns > PRIMAL_COLUMNS:
         raise UserError(
             f"{rows} rows (examples × outputs) and {columns} parameters that may move",
@@ -57,5 +61,4 @@ def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal
         )
     if columns < rows and columns <= PRIMAL_COLUMNS and rows > EIGEN_ROWS:
         return DensePrimal(), f"{columns} parameters are fewer than {rows} rows"
-    factor: Literal["eigen", "iterative"] = "eigen" if rows <= EIGEN_ROWS else "iterative"
-    return DenseDual(factor), f"{rows} rows, {columns} parameters"
+    return DenseDual(), f"{rows} rows, {columns} parameters"

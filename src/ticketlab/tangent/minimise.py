@@ -3,6 +3,8 @@
 min_Δ  Σₙ ℓ(f(xₙ, θ₀) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²
 """
 
+# ruff: noqa: B008 (defaults are frozen dataclasses, which cannot change)
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -81,7 +83,8 @@ def minimise(
 
     Equivalent: `sklearn.linear_model.Ridge` or `LogisticRegression` without intercept on the rows of J, for the residual y − f₀.
 
-    Source: the tangent space is that of Jacot et al. 1806.07572; the duality gap is Fenchel's (Rockafellar, Convex Analysis, theorem 31.1).
+    Source: the tangent space is that of Jacot et al. 1806.07572; the duality gap is Fenchel's (Rockafellar, Convex Analysis,
+    theorem 31.1).
     """
     return ridge_path(
         network,
@@ -118,7 +121,10 @@ def ridge_path(
         For each entry of `centred` in turn, a solution for each ridge in turn.
     """
     split = task.train if isinstance(task, Task) else task
-    _check(network, split, loss, ridges)
+    _check(network, split, loss, ridges, centred)
+    targets = np.asarray(split.targets, np.float64)
+    if loss.classification:
+        targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
@@ -127,7 +133,7 @@ def ridge_path(
         return solve_dual(
             kernel,
             loss,
-            split.targets,
+            targets,
             problems,
             rung=chosen,
             reason=reason,
@@ -136,21 +142,25 @@ def ridge_path(
         )
     matrix = primal_matrix(jacobian)
     problems = [(not c, _absolute(r, matrix.mean_diagonal)) for c in centred for r in ridges]
-    return solve_primal(
-        matrix, loss, split.targets, problems, reason=reason, options=options, progress=progress
-    )
+    return solve_primal(matrix, loss, targets, problems, reason=reason, options=options, progress=progress)
 
 
 def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
     return ridge.value * mean_diagonal if isinstance(ridge, Relative) else ridge.value
 
 
-def _check(network: Network, split: Split, loss: ConvexLoss, ridges: Sequence[Ridge]) -> None:
+def _check(
+    network: Network, split: Split, loss: ConvexLoss, ridges: Sequence[Ridge], centred: Sequence[bool]
+) -> None:
     if not ridges:
-        raise UserError("no ridge", "at least one")
+        raise UserError("no ridge", "at least one", "Pass, say, Relative(0.01).")
+    if not centred:
+        raise UserError("no entry in centred", "False, True, or both", "Pass (False,) to keep f₀.")
     for ridge in ridges:
         if not np.isfinite(ridge.value) or ridge.value < 0:
-            raise UserError(f"ridge {ridge.value}", "a finite number of at least 0")
+            raise UserError(
+                f"ridge {ridge.value}", "a finite number of at least 0", "Pass, say, Relative(0.01)."
+            )
         if ridge.value == 0 and not loss.finite_minimum:
             raise UserError(
                 f"ridge 0 with {loss.name}",
@@ -158,10 +168,18 @@ def _check(network: Network, split: Split, loss: ConvexLoss, ridges: Sequence[Ri
                 "On separable data this loss has no minimum at finite Δθ: ask for a path of small ridges instead.",
             )
         if ridge.value == 0 and not loss.quadratic:
-            raise UserError(f"the minimum-norm limit of {loss.name}", "the square loss, or a ridge above 0")
+            raise UserError(
+                f"ridge 0 with {loss.name}",
+                "the square loss, or a ridge above 0",
+                "Pass, say, Relative(1e-6).",
+            )
     targets = np.asarray(split.targets)
     if targets.shape != (len(split.x), network.outputs):
-        raise UserError(f"targets of shape {targets.shape}", f"({len(split.x)}, {network.outputs})")
+        raise UserError(
+            f"targets of shape {targets.shape}",
+            f"({len(split.x)}, {network.outputs})",
+            "Give the network as many outputs as there are targets.",
+        )
     if not np.isfinite(targets).all():
         raise UserError(
             "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
@@ -170,4 +188,5 @@ def _check(network: Network, split: Split, loss: ConvexLoss, ridges: Sequence[Ri
         raise UserError(
             f"targets that are not distributions over classes, with {loss.name}",
             "one-hot rows, or rows ≥ 0 of sum 1",
+            "Encode labels as one-hot rows, or use the square loss.",
         )

@@ -1,9 +1,10 @@
 """The minimum in tangent space by inexact Newton steps in function space, for every convex loss and a whole ridge path at once.
 
-With Δ = Jᵀu the outputs on the training set are F = f₀ + K u, the objective is Σ ℓ(F) + ½λ uᵀKu, and its gradient Jᵀg has the coefficients
-g = ∇ℓ(F) + λu. A step solves (HK + λI) d = −g by conjugate gradients and goes along d as far as the objective keeps falling. Two operators play two
-parts: a fast one (a float32 matrix, say) finds directions, and an exact one (float64, without the matrix) says where we are. For the
-square loss H = I, and the loop *is* iterative refinement. The duality gap comes free: with the dual point v = ∇ℓ(F) it is
+With Δ = Jᵀu the outputs on the training set are F = f₀ + K u, the objective is Σ ℓ(F) + ½λ uᵀKu, and its gradient Jᵀg has the
+coefficients g = ∇ℓ(F) + λu. A step solves (HK + λI) d = −g by conjugate gradients and goes along d as far as the objective
+keeps falling. Two operators play two parts: a fast one (a float32 matrix, say) finds directions, and an exact one (float64,
+without the matrix) says where we are. For the square loss H = I, and the loop *is* iterative refinement. The duality gap comes
+free: with the dual point v = ∇ℓ(F) it is
 
     gap = Σ ℓ(F) + ½λ‖Δ‖² + Σ ℓ*(v) − ⟨v, f₀⟩ + ‖Jᵀv‖²/2λ = ‖Jᵀg‖² / 2λ ≥ 0,
 
@@ -13,20 +14,20 @@ by the Fenchel–Young equality ℓ(F) + ℓ*(v) = ⟨v, F⟩, so the sum of squ
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.operators import KernelOperator
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["FunctionSpaceProblem", "Iterate", "NewtonOptions", "newton"]
+__all__ = ["FunctionSpaceProblem", "Iterate", "NewtonOptions", "newton", "newton_path"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class NewtonOptions:
     """When to stop.
 
     Arguments:
-        tolerance: on the relative duality gap, gap / max(objective, gap); for λ = 0 on the relative gradient norm
+        tolerance: on the relative duality gap, gap / objective; for λ = 0 on the relative gradient norm
             ‖Jᵀg‖ / ‖Jᵀg₀‖ instead.
         steps: most Newton steps.
         inner_limit: most conjugate-gradient iterations a step.
@@ -68,8 +69,9 @@ class NewtonOptions:
 class Iterate:
     """Where the c problems stand.
 
-    `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its value
-    at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops.
+    `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its
+    value at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops, and `start_norm`
+    = ‖Jᵀ∇ℓ(f₀)‖ where a minimum-norm problem asks for it.
     """
 
     u: Float[Array, "c n k"]
@@ -81,6 +83,7 @@ class Iterate:
     met: np.ndarray
     steps: np.ndarray
     iterations: np.ndarray
+    start_norm: np.ndarray
 
 
 Gram = Callable[[Array], Array]
@@ -93,6 +96,7 @@ def newton(
     options: NewtonOptions,
     *,
     start: Float[Array, "c n k"] | None = None,
+    start_norm: Float[np.ndarray, "c"] | None = None,
     progress: Callable[[float], None] = lambda relative_gap: None,
 ) -> Iterate:
     """Minimise c problems to the tolerance, judged by the `exact` operator.
@@ -103,20 +107,21 @@ def newton(
         fast: K again, to find directions with; a poor one costs steps, never correctness.
         options: when to stop.
         start: u to start from (default 0).
+        start_norm: ‖Jᵀ∇ℓ(f₀)‖, where it is known already.
         progress: called with the largest relative gap after every step.
 
     Cost: a step takes two exact products and some tens of fast ones, for all c at once.
     """
     with jax.enable_x64(True):
         ridges = jnp.asarray(problem.ridges, jnp.float64)
-        u = jnp.zeros_like(problem.offsets) if start is None else jnp.asarray(start)
-        ku = exact(u) if start is not None else jnp.zeros_like(u)
+        u = jnp.zeros_like(problem.offsets) if start is None else start
+        ku = jnp.zeros_like(u) if start is None else exact(u)
         g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
         norm0 = _norm(g0)
-        limits = np.any(problem.ridges == 0)  # minimum-norm problems are judged by their gradient
-        start_norm = (
-            np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0)) if limits else np.full(len(u), np.nan)
-        )
+        if start_norm is None:
+            start_norm = np.full(len(u), np.nan)
+            if np.any(problem.ridges == 0):  # minimum-norm problems are judged by their gradient
+                start_norm = np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0))
         c = u.shape[0]
         tolerance = np.where(problem.ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
@@ -130,7 +135,7 @@ def newton(
             with np.errstate(divide="ignore", invalid="ignore"):
                 gap = np.where(problem.ridges > 0, gkg / (2 * np.asarray(ridges)), np.nan)
                 gradient = np.sqrt(gkg) / np.where(start_norm > 0, start_norm, 1.0)
-                relative = np.where(problem.ridges > 0, gap / np.maximum(objective, gap), gradient**2)
+                relative = np.where(problem.ridges > 0, gap / objective, gradient**2)
             relative = np.where(np.isfinite(relative), relative, np.where(gkg == 0, 0.0, np.inf))
             met = relative <= tolerance
             progress(float(np.max(relative)))
@@ -139,7 +144,7 @@ def newton(
             stalled = waiting >= 6  # rounding has the last word
             if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
                 residual = np.asarray(_norm(g) / jnp.where(norm0 > 0, norm0, 1.0))
-                return Iterate(u, ku, objective, gap, gradient, residual, met, steps, iterations)
+                return Iterate(u, ku, objective, gap, gradient, residual, met, steps, iterations, start_norm)
             going = ~(met | stalled)
             wanted = np.where(
                 going, _forcing(relative, tolerance, options.forcing, problem.loss.quadratic), 2.0
@@ -150,6 +155,52 @@ def newton(
             t = jnp.where(jnp.asarray(going), t, 0.0)[:, None, None]
             u, ku = u + t * d, ku + t * kd
             steps, iterations = steps + going, iterations + np.asarray(inner)
+
+
+def newton_path(
+    problem: FunctionSpaceProblem,
+    series: Int[np.ndarray, "c"],
+    exact: Gram,
+    fast: KernelOperator,
+    options: NewtonOptions,
+    progress: Callable[[float, float], None] = lambda done, relative_gap: None,
+) -> Iterate:
+    """Minimise c problems, those of a loss that is not quadratic by continuation from the largest ridge to the smallest.
+
+    Newton steps far from the solution are short; the solution for a larger ridge is a near starting point.
+
+    Arguments:
+        series: problems with the same number differ only in their ridge; each starts from the one before it in its series.
+        progress: called with the fraction of ridges that are done, and the largest relative gap of the present ones.
+        Others as for `newton`.
+    """
+    if problem.loss.quadratic:
+        return newton(problem, exact, fast, options, progress=lambda gap: progress(0.0, gap))
+    with jax.enable_x64(True):
+        last = {number: jnp.zeros_like(problem.offsets[0]) for number in series.tolist()}
+        parts: list[tuple[np.ndarray, Iterate]] = []
+        values = np.unique(problem.ridges)[::-1]
+        for i, ridge in enumerate(values):
+            chosen = np.flatnonzero(problem.ridges == ridge)
+            part = newton(
+                replace(problem, offsets=problem.offsets[chosen], ridges=problem.ridges[chosen]),
+                exact,
+                fast,
+                options,
+                start=jnp.stack([last[number] for number in series[chosen].tolist()]),
+                progress=lambda gap, i=i: progress(i / len(values), gap),
+            )
+            last |= dict(zip(series[chosen].tolist(), part.u, strict=True))
+            parts.append((chosen, part))
+        order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
+        return Iterate(
+            *(
+                (jnp if isinstance(getattr(parts[0][1], f.name), jax.Array) else np).concatenate(
+                    [getattr(part, f.name) for _, part in parts]
+                )[order]
+                for f in fields(Iterate)
+            )
+        )
 
 
 def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic: bool) -> np.ndarray:

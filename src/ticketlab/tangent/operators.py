@@ -1,7 +1,8 @@
 """The tangent kernel as an operator on functions: what a solver needs to know of K, and nothing more.
 
-Functions on the training examples are arrays `[c, n, k]`: c of them at once, because one pass over K serves many ridges and offsets. An
-operator multiplies by K, and preconditions the Newton systems (HK + λI) d = b, where H is the curvature of the loss:
+Functions on the training examples are arrays `[c, n, k]`: c of them at once, because one pass over K serves many ridges and
+offsets. An operator multiplies by K, and preconditions the Newton systems (HK + λI) d = b, where H is the curvature of the
+loss:
 
 - `EigenOperator`: an eigendecomposition. For up to some thousand rows, or for K = G ⊗ I_k.
 - `CholeskyOperator`: K with one float32 Cholesky factor at one shift. For the square loss, up to some ten thousand rows.
@@ -67,17 +68,17 @@ def effective_shift(curvature: Curvature, ridge: Float[Array, "c"]) -> Float[Arr
 
 @dataclass(frozen=True, eq=False)
 class EigenOperator(KernelOperator):
-    """K = V diag(values) Vᵀ, or (V diag(values) Vᵀ) ⊗ I_k when there is one eigenvalue an example.
+    """K = V diag(values) Vᵀ, or (V diag(values) Vᵀ) ⊗ I_k when V has a row an example, not an example and output.
 
     Preconditions with (K + (λ/h) I)⁻¹, h the mean curvature: exact for the square loss.
 
     Arguments:
-        values: eigenvalues in ascending order, `[n·k]` or `[n]`, float64; those within rounding of zero are zero.
-        vectors: eigenvectors as columns.
+        values: r eigenvalues in ascending order, float64; those within rounding of zero are zero, and so are those left out.
+        vectors: their eigenvectors as columns, m = n·k or n.
     """
 
-    values: Float[Array, "m"]
-    vectors: Float[Array, "m m"]
+    values: Float[Array, "r"]
+    vectors: Float[Array, "m r"]
 
     @staticmethod
     def from_matrix(matrix: Float[Array, "m m"]) -> EigenOperator:
@@ -87,33 +88,55 @@ class EigenOperator(KernelOperator):
             rounding = jnp.finfo(jnp.float64).eps * values.shape[0] * values[-1]
             return EigenOperator(jnp.where(values > rounding, values, 0.0), vectors)
 
+    @staticmethod
+    def from_root(root: Float[Array, "m p"]) -> EigenOperator:
+        """Of K = BBᵀ (or BBᵀ ⊗ I_k) from B. Cost: some m·p·min(m, p) operations in float64."""
+        with jax.enable_x64(True):
+            b = jnp.asarray(root, jnp.float64)
+            vectors, values, _ = jnp.linalg.svd(b, full_matrices=False)
+            rounding = jnp.finfo(jnp.float64).eps * max(b.shape) * values[0]
+            return EigenOperator(jnp.where(values > rounding, values, 0.0)[::-1] ** 2, vectors[:, ::-1])
+
     def gram(self, u: Functions) -> Functions:
         return self.spectral(u, self.values)
 
-    def prepare(self, curvature: Curvature, ridge: Float[Array, "c"]) -> Float[Array, "c m"]:
-        total = self.values + effective_shift(curvature, ridge)[:, None]
-        return jnp.where(total > 0, 1.0 / jnp.where(total > 0, total, 1.0), 0.0)  # λ = 0: the pseudo-inverse
+    def prepare(
+        self, curvature: Curvature, ridge: Float[Array, "c"]
+    ) -> tuple[Float[Array, "c r"], Float[Array, "c"]]:
+        """(K + (λ/h) I)⁻¹ on the eigenvectors, and on what is orthogonal to them; for λ = 0 the pseudo-inverse."""
+        shift = effective_shift(curvature, ridge)
+        return _inverse(self.values + shift[:, None]), _inverse(shift)
 
-    def precondition(self, u: Functions, prepared: Float[Array, "c m"]) -> Functions:
-        return self.spectral(u, prepared)
+    def precondition(
+        self, u: Functions, prepared: tuple[Float[Array, "c r"], Float[Array, "c"]]
+    ) -> Functions:
+        weights, rest = prepared
+        if self.vectors.shape[0] == self.vectors.shape[1]:
+            return self.spectral(u, weights)
+        return self.spectral(u, weights - rest[:, None]) + rest[:, None, None] * u
 
     def spectral(self, u: Functions, weights: Float[Array, "..."]) -> Functions:
-        """V diag(weights) Vᵀ u; `weights` is `[m]`, or `[c, m]` for weights of each function's own."""
-        shape = (u.shape[0], self.values.shape[0], -1)
-        coefficients = jnp.einsum("ij,cik->cjk", self.vectors, u.reshape(shape))
-        scaled = coefficients * jnp.broadcast_to(weights, shape[:2])[..., None]
+        """V diag(weights) Vᵀ u; `weights` is `[r]`, or `[c, r]` for weights of each function's own."""
+        m, r = self.vectors.shape
+        coefficients = jnp.einsum("ij,cik->cjk", self.vectors, u.reshape(u.shape[0], m, -1))
+        scaled = coefficients * jnp.broadcast_to(weights, (u.shape[0], r))[..., None]
         return jnp.einsum("ij,cjk->cik", self.vectors, scaled).reshape(u.shape)
 
     def spectrum_bounds(self) -> tuple[float, float]:
-        return float(self.values[0]), float(self.values[-1])
+        m, r = self.vectors.shape
+        return float(self.values[0]) if r == m else 0.0, float(self.values[-1])
+
+
+def _inverse(values: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.where(values > 0, 1.0 / jnp.where(values > 0, values, 1.0), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
 class CholeskyOperator(KernelOperator):
     """K as a matrix, preconditioned by a float32 Cholesky factor of K + σI at one σ for every shift.
 
-    Preconditioned by (K + σI)⁻¹, the eigenvalue κ of K turns into (κ + λ)/(κ + σ), between λ/σ and 1 for every κ: a few decades of ridges are
-    served by one factorisation in tens of iterations. Far above σ the identity is the better preconditioner.
+    Preconditioned by (K + σI)⁻¹, the eigenvalue κ of K turns into (κ + λ)/(κ + σ), between λ/σ and 1 for every κ: a few decades
+    of ridges are served by one factorisation in tens of iterations. Far above σ the identity is the better preconditioner.
 
     Arguments:
         matrix: K `[m, m]`, symmetric to the bit; float64 where rounding in K matters.
@@ -156,16 +179,20 @@ class CholeskyOperator(KernelOperator):
         return jnp.asarray((solved.T * size).reshape(u.shape), u.dtype)
 
     def spectrum_bounds(self) -> tuple[float, float]:
-        """By the Lanczos process from a fixed vector: the smallest eigenvalue is an upper bound."""
-        return extreme_eigenvalues(self.gram, (1, self.matrix.shape[0]))
+        """The largest eigenvalue by the Lanczos process, the smallest by the same with the factor's inverse."""
+        shape = (1, self.matrix.shape[0])
+        _, largest = extreme_eigenvalues(self.gram, shape, steps=10)
+        _, inverse = extreme_eigenvalues(lambda u: self.precondition(u, True), shape, steps=8)
+        return max(1.0 / inverse - self.sigma, 0.0), largest
 
 
 @dataclass(frozen=True, eq=False)
 class NystromOperator(KernelOperator):
     """K as a matrix, with r of its columns as the part of the tangent space where the curvature of the loss is taken as it is.
 
-    Let S be r pivots, K_SS = LLᵀ and F = K_{:S}L⁻ᵀ (so K ≈ FFᵀ). The columns of V = J_SᵀL⁻ᵀ are an orthonormal basis of their part of the
-    tangent space, and JV = F. The preconditioner of JᵀHJ + λI is exact there and a multiple of the identity on the complement,
+    Let S be r pivots, K_SS = LLᵀ and F = K_{:S}L⁻ᵀ (so K ≈ FFᵀ). The columns of V = J_SᵀL⁻ᵀ are an orthonormal basis of their
+    part of the tangent space, and JV = F. The preconditioner of JᵀHJ + λI is exact there and a multiple of the identity on the
+    complement,
 
         M = V (FᵀHF + λI)⁻¹ Vᵀ + (λ + μ)⁻¹ (I − VVᵀ),
 
@@ -236,10 +263,11 @@ def _curved_inverse(
             hf = jnp.einsum("nij,njr->nir", h.astype(f.dtype), f.reshape(n, k, r)).reshape(m, r)
             mean = jnp.mean(jnp.trace(h, axis1=1, axis2=2)) / k
         inner = jnp.matmul(f.T, hf).astype(jnp.float64)
-        values, vectors = jnp.linalg.eigh(0.5 * (inner + inner.T))
         rest = lam + left * mean
-        weights = 1.0 / (jnp.maximum(values, 0.0) + lam) - 1.0 / rest
-        return jnp.matmul(vectors * weights, vectors.T), rest
+        floor = 1e-7 * jnp.trace(inner)  # rounding in float32 must not make it indefinite
+        system = 0.5 * (inner + inner.T) + (lam + floor) * jnp.eye(r)
+        inverse = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(system), True), jnp.eye(r))
+        return 0.5 * (inverse + inverse.T) - jnp.eye(r) / rest, rest
 
     return jax.lax.map(one, (curvature, ridge))
 

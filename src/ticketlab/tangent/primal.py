@@ -1,14 +1,16 @@
 """The dense primal rung: few parameters, many examples. JᵀJ `[P, P]` is accumulated in batches, and Δ itself is solved for.
 
-Square loss: one eigendecomposition of JᵀJ serves every ridge, and the minimum-norm limit through the pseudo-inverse (up to some thousand
-parameters; above, one Cholesky factor a ridge). Other losses: Newton steps with JᵀHJ + λI, Cholesky, and a line search along J d. The residual
-of the normal equations is refined once with the Jacobian itself, since JᵀJ squares the condition number.
+Square loss: one eigendecomposition of JᵀJ serves every ridge, and the minimum-norm limit through the pseudo-inverse (up to some
+thousand parameters; above, one Cholesky factor a ridge). Other losses: Newton steps with JᵀHJ + λI, Cholesky, and a line search
+along J d. The residual of the normal equations is refined once with the Jacobian itself, since JᵀJ squares the condition
+number.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +18,13 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
+from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["PrimalMatrix", "primal_matrix", "solve_primal"]
@@ -46,6 +50,11 @@ class PrimalMatrix:
             self.gram += j.T @ j
             trace += float(np.sum(j * j))
         self.mean_diagonal = trace / rows
+        if not np.isfinite(trace):
+            raise NumericalFailure(
+                f"The tangent kernel's mean diagonal is {self.mean_diagonal}: the derivatives at θ₀ are too large for "
+                "float64. Use smaller parameters or inputs."
+            )
         self.flops = 2.0 * rows * jacobian.columns**2
         self.seconds = time.perf_counter() - begin
 
@@ -66,6 +75,10 @@ class PrimalMatrix:
         for part, j in self.blocks():
             total += j.T @ v[part].ravel()
         return total
+
+    def multiplied(self, delta: Float[Any, "1 p 1"]) -> Float[np.ndarray, "1 p 1"]:
+        """JᵀJΔ."""
+        return np.matmul(self.gram, np.asarray(delta))
 
     def curved(self, curvature: Float[np.ndarray, "n k k"]) -> Float[np.ndarray, "p p"]:
         """JᵀHJ."""
@@ -108,7 +121,10 @@ def solve_primal(
     )
     values, vectors = scipy.linalg.eigh(matrix.gram) if needs_all else (None, None)
     factorised = time.perf_counter()
-    largest = float(values[-1]) if values is not None else float(np.linalg.norm(matrix.gram, 2))
+    if values is None:
+        _, largest = extreme_eigenvalues(matrix.multiplied, (jacobian.columns, 1))
+    else:
+        largest = float(values[-1])
     found = []
     for i, (keeps, ridge) in enumerate(problems):
         offset = f0 if keeps else np.zeros_like(f0)
@@ -174,22 +190,32 @@ def _ridge_solution(
 ) -> np.ndarray:
     """(JᵀJ + λI)⁻¹Jᵀr, λ = 0 by the pseudo-inverse; refined with residuals computed through J."""
     if values is not None and vectors is not None:
-        total = values + ridge
-        floor = np.finfo(float).eps * len(values) * values[-1]
-        inverse = np.where(total > floor, 1.0 / np.where(total > floor, total, 1.0), 0.0)
-
-        def solve(b: np.ndarray) -> np.ndarray:
-            return vectors @ (inverse * (vectors.T @ b))
+        solve = _spectral_solver(values + ridge, vectors)
     else:
-        factor = scipy.linalg.cho_factor(matrix.gram + ridge * np.eye(len(matrix.gram)), lower=True)
-
-        def solve(b: np.ndarray) -> np.ndarray:
-            return scipy.linalg.cho_solve(factor, b)
-
+        solve = _positive_solver(matrix.gram + ridge * np.eye(len(matrix.gram)))
     delta = solve(matrix.transposed(r))
     for _ in range(2):
         delta = delta + solve(matrix.transposed(r - matrix.times(delta)) - ridge * delta)
     return delta
+
+
+Solver = Callable[[np.ndarray], np.ndarray]
+
+
+def _positive_solver(matrix: Float[np.ndarray, "p p"]) -> Solver:
+    """b ↦ A⁻¹b by Cholesky; by eigendecomposition where rounding leaves A not positive definite."""
+    try:
+        factor = scipy.linalg.cho_factor(matrix, lower=True)
+    except np.linalg.LinAlgError:
+        return _spectral_solver(*scipy.linalg.eigh(matrix))
+    return lambda b: scipy.linalg.cho_solve(factor, b)
+
+
+def _spectral_solver(values: Float[np.ndarray, "p"], vectors: Float[np.ndarray, "p p"]) -> Solver:
+    """b ↦ A⁺b, the pseudo-inverse from eigenvalues in ascending order."""
+    floor = np.finfo(float).eps * len(values) * values[-1]
+    inverse = np.where(values > floor, 1.0 / np.where(values > floor, values, 1.0), 0.0)
+    return lambda b: vectors @ (inverse * (vectors.T @ b))
 
 
 def _newton(
@@ -210,7 +236,7 @@ def _newton(
             curvature = np.asarray(loss.hessian(jnp.asarray(outputs), jnp.asarray(targets)))
         hessian = matrix.curved(curvature)
         hessian[np.diag_indices_from(hessian)] += ridge
-        d = -scipy.linalg.solve(hessian, gradient, assume_a="pos")
+        d = -_positive_solver(hessian)(gradient)
         jd = matrix.times(d)
         slope, t = float(gradient @ d), 1.0
         while t > 1e-9:

@@ -33,7 +33,7 @@ class Selection(ABC):
 
     @abstractmethod
     def masks(self, params: Params) -> list[Any]:
-        """For each leaf: True (all of it), False (none of it), or an array of zeros and ones of the leaf's shape."""
+        """For each leaf: True (all of it), False (none of it), or a boolean array of the leaf's shape that is neither."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Layers(Selection):
         known = list(dict.fromkeys(path[0] for path in paths if path))
         for name in self.names:
             if name not in known:
-                raise UserError(f"layer {name!r}", f"one of {', '.join(known)}")
+                raise UserError(
+                    f"layer {name!r}", f"one of {', '.join(known)}", "Name layers as the parameters do."
+                )
         if not self.names:
-            raise UserError("no layer", f"at least one of {', '.join(known)}")
+            raise UserError(
+                "no layer", f"at least one of {', '.join(known)}", "Name the layers that may move."
+            )
         return [bool(path) and path[0] in self.names for path in paths]
 
 
@@ -68,18 +72,33 @@ class Masked(Selection):
     mask: Params
 
     def masks(self, params: Params) -> list[Any]:
-        if jax.tree.structure(self.mask) != jax.tree.structure(params):
-            raise UserError("a mask with another tree structure than the parameters", "the same structure")
+        expected: Any = jax.tree.structure(params)
+        if jax.tree.structure(self.mask) != expected:
+            raise UserError(
+                "a mask with another tree structure than the parameters",
+                "the same structure",
+                "Make it with jax.tree.map over the parameters.",
+            )
         masks = []
         for leaf, mask in zip(jax.tree.leaves(params), jax.tree.leaves(self.mask), strict=True):
             values = np.asarray(mask)
             if values.shape not in ((), leaf.shape):
                 raise UserError(
-                    f"a mask of shape {values.shape}", f"() or the parameter's shape {leaf.shape}"
+                    f"a mask of shape {values.shape}",
+                    f"() or the parameter's shape {leaf.shape}",
+                    "Make it with jax.tree.map over the parameters.",
                 )
             if not np.all((values == 0) | (values == 1)):
-                raise UserError("a mask with values other than 0 and 1", "zeros and ones, or booleans")
-            masks.append(bool(values) if values.shape == () else jnp.asarray(values, bool))
-        if not any(np.any(np.asarray(m)) for m in masks):
-            raise UserError("a mask that keeps nothing", "at least one parameter that may move")
+                raise UserError(
+                    "a mask with values other than 0 and 1",
+                    "zeros and ones, or booleans",
+                    "Compare scores with a threshold to make a mask of them.",
+                )
+            uniform = bool(np.all(values == values.flat[0])) if values.size else True
+            # A leaf that moves as a whole, or not at all, is cheaper to say so.
+            masks.append(bool(np.any(values)) if uniform else jnp.asarray(values, bool))
+        if not any(mask is not False for mask in masks):
+            raise UserError(
+                "a mask that keeps nothing", "at least one parameter that may move", "Keep more of them."
+            )
         return masks

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ticketlab.networks.network import Params
 from ticketlab.tangent.certificate import Certificate
@@ -50,7 +50,7 @@ class Solution:
 
     Arguments:
         ridge: λ as it stands in the objective; `relative_ridge` = λ / mean diag(K).
-        step: Δθ as a list over the parameters that may move.
+        step: Δθ as a list over the leaves that may move, float64.
         jacobian: at the training inputs, in float64.
         keeps_offset: whether f(x, θ₀) is part of F (else F = J(x)Δθ, the centred network).
         certificate, stats: the proof, and what it took.
@@ -58,7 +58,7 @@ class Solution:
 
     ridge: float
     relative_ridge: float
-    step: list[Array] = field(repr=False)
+    step: list[np.ndarray] = field(repr=False)
     jacobian: Jacobian = field(repr=False)
     keeps_offset: bool
     certificate: Certificate
@@ -72,25 +72,22 @@ class Solution:
 
     @cached_property
     def delta(self) -> Params:
-        """Δθ as a pytree like the parameters, zero where nothing may move."""
-        return self.jacobian.embed(self.step)
+        """Δθ as a pytree of NumPy arrays like the parameters, float64, zero where nothing may move."""
+        return jax.tree.map(np.asarray, self.jacobian.embed(self.step))
 
     @cached_property
     def moved(self) -> Params:
-        """θ₀ + Δθ: where the real network stands if it takes the step."""
-        with jax.enable_x64(True):
-            return jax.tree.map(
-                lambda a, b: np.asarray(a, np.float64) + np.asarray(b), self.jacobian.params, self.delta
-            )
+        """θ₀ + Δθ, float64: where the real network stands if it takes the step."""
+        return jax.tree.map(lambda a, b: np.asarray(a, np.float64) + b, self.jacobian.params, self.delta)
 
     @cached_property
     def relative_motion(self) -> float:
-        """‖Δθ‖ / ‖θ₀‖ over all parameters."""
-        square = sum(float(np.sum(np.square(np.asarray(d, np.float64)))) for d in self.step)
+        """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN from θ₀ = 0."""
+        square = sum(float(np.sum(np.square(d))) for d in self.step)
         start = sum(
             float(np.sum(np.square(np.asarray(p, np.float64)))) for p in jax.tree.leaves(self.jacobian.params)
         )
-        return float(np.sqrt(square / start)) if start > 0 else float("inf")
+        return float(np.sqrt(square / start)) if start > 0 else float("nan")
 
     def _repr_html_(self) -> str:
         from html import escape
