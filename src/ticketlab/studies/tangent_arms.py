@@ -230,6 +230,7 @@ def _tangent(at: _Start, progress: Progress) -> Arms:
         progress=partial(_tangent_progress, progress, at.plan.tolerance),
     )
     settings = tuple(0.0 if r is MINIMUM_NORM else r.value for r in ridges) * 2
+    _require_minima(solutions)
     scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
     arms: Arms = {}
     for i, offset in enumerate(("kept", "centred")):
@@ -239,6 +240,16 @@ def _tangent(at: _Start, progress: Progress) -> Arms:
         arms[offset, TANGENT] = tuned
         arms[offset, "minimum-norm limit"] = [limit]
     return arms
+
+
+def _require_minima(solutions: Sequence[Solution]) -> None:
+    """A verdict on tangent-space minima needs minima."""
+    for solution in solutions:
+        if not solution.certificate.met:
+            raise NumericalFailure(
+                f"The tangent-space minimum at relative ridge {solution.relative_ridge:g} was not reached. "
+                f"{solution.certificate.message()}"
+            )
 
 
 def _tangent_progress(progress: Progress, tolerance: float, what: str, value: float) -> None:

@@ -188,7 +188,7 @@ def newton_path(
                 fast,
                 options,
                 start=jnp.stack([last[number] for number in series[chosen].tolist()]),
-                progress=lambda gap, i=i: progress(i / len(values), gap),
+                progress=partial(progress, i / len(values)),
             )
             last |= dict(zip(series[chosen].tolist(), part.u, strict=True))
             parts.append((chosen, part))
