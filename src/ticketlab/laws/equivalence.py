@@ -1,12 +1,13 @@
 """Are two ways of doing a task equally good, up to a margin fixed beforehand? A paired comparison with two sources of chance.
 
-Both methods are scored on the same test examples in every run (seed), so the differences are paired. They vary between runs, and with the
-examples that happen to be in the test set; when several runs share test examples, averaging over runs does not average the second kind away.
-The variance of the mean difference is therefore clustered both ways: V = V_seeds + V_examples − V_both, and never less than either.
+Both methods are scored on the same test examples in every run (seed), so the differences are paired. They vary between runs,
+and with the examples that happen to be in the test set; when several runs share test examples, averaging over runs does not
+average the second kind away. The variance of the mean difference is therefore clustered both ways: V = V_seeds + V_examples −
+V_both, and never less than either.
 
-Equivalence is shown when the whole 95 % interval lies within ±margin, which is two one-sided tests at 2.5 % each (Schuirmann 1987). A claim "for each of
-these questions" needs no correction to hold (an intersection–union test, Berger 1982); to fail, one question must fail at a level corrected
-for the number of questions.
+Equivalence is shown when the whole 95 % interval lies within ±margin, which is two one-sided tests at 2.5 % each (Schuirmann
+1987). A claim "for each of these questions" needs no correction to hold (an intersection–union test, Berger 1982); to fail,
+one question must fail at a level corrected for the number of questions.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def paired_difference(
 ) -> Difference:
     """The mean of paired differences, with a variance clustered by run and by test example.
 
-        V_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean,   V = max(V_seeds + V_examples − V_both, V_seeds, V_examples)
+        V_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean,
+        V = max(V_seeds + V_examples − V_both, V_seeds, V_examples)
 
     Arguments:
         difference: score of the one minus score of the other, an entry for every run and test example.
@@ -84,7 +86,7 @@ def _clustered(e: np.ndarray, groups: np.ndarray) -> float:
 
 
 def equivalence(difference: Difference, margin: float, questions: int = 1) -> Outcome:
-    """Holds: the 95 % interval lies within ±margin. Fails: the interval at level 1 − 0.05/questions lies outside. Else undecided."""
+    """Holds: the 95 % interval lies within ±margin. Fails: that at level 1 − 0.05/questions lies outside. Else undecided."""
     low, high = difference.interval()
     if -margin <= low and high <= margin:
         return Outcome.HOLDS

@@ -1,7 +1,7 @@
 """What a study leaves behind: tidy tables with typed columns and units, and the verdicts drawn from them.
 
-A table is a tuple of columns of equal length, held as NumPy arrays: numbers, booleans or strings. Times differ from run to run, so
-they live in tables of their own (`measured=True`) which are left out when two runs are compared bit by bit.
+A table is a tuple of columns of equal length, held as NumPy arrays: numbers, booleans or strings. Times differ from run to
+run, so they live in tables of their own (`measured=True`) which are left out when two runs are compared bit by bit.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What every study is: a frozen plan, the cells it falls into, and the verdicts that are drawn from their tables.
 
-A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started again
-gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and returns tables.
+A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started
+again gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and
+returns tables.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class Cell:
 class Study(ABC):
     """A claim put to the test.
 
-    Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence), `method` (paragraphs of
-    plain words, for the report), `sources`, and `plan_type` (the frozen dataclass of its options, each with a default).
+    Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence),
+    `method` (paragraphs of plain words, for the report), `sources`, and `plan_type` (the frozen dataclass of its options,
+    each with a default).
     """
 
     claim: ClassVar[str]

@@ -1,6 +1,7 @@
 """What one cell of the study `tangent-minimum` computes: every arm for one loss and one seed, with f₀ kept and centred away.
 
-    draw split, θ₀, data order  →  linear model, read-out, tangent minimum, its limit, the network at θ₀ + Δθ  →  gradient descent  →  tables
+    draw split, θ₀, data order  →  linear model, read-out, tangent minimum, its limit, the network at θ₀ + Δθ
+    →  gradient descent  →  tables
 
 All candidates of an arm are computed at once: one kernel serves all ridges and both offsets, one training program all step sizes.
 """
@@ -308,7 +309,7 @@ def _network_outputs(at: _Start, params: Params, offset: str) -> dict[str, np.nd
 def _descent(
     at: _Start, order: jax.Array, progress: Callable[[float], None]
 ) -> tuple[Arms, list[dict[str, Any]]]:
-    """Gradient descent in the real parameter space: every step size, with f₀ kept and centred away, as replicas of one program."""
+    """Gradient descent in parameter space: every step size, with f₀ kept and centred away, as replicas of one program."""
     plan, data = at.plan, TrainingData.of(at.task)
     batch = min(plan.batch, len(at.task.train))
     steps = plan.epochs * (len(at.task.train) // batch)
@@ -365,13 +366,17 @@ def _descent(
         if not any(s.candidate.outputs for s in arms[offset, DESCENT]):
             endings = sorted({Ending(s.candidate.outcome).value for s in arms[offset, DESCENT]})
             raise NumericalFailure(
-                f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {list(plan.step_sizes)}: try smaller ones"
+                f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {list(plan.step_sizes)}: try "
+                "smaller ones"
             )
     return arms, curves
 
 
 def _largest_curvature(at: _Start) -> float:
-    """h·κ_max(K)/N on some examples: the largest curvature of the mean loss at θ₀, with h the mean curvature of the loss in the outputs there."""
+    """h·κ_max(K)/N on some examples: the largest curvature of the mean loss at θ₀.
+
+    h is the mean curvature of the loss in the outputs there.
+    """
     x, y = at.task.train.x[:CURVATURE_EXAMPLES], at.task.train.targets[:CURVATURE_EXAMPLES]
     jacobian = Jacobian(at.network, at.params, x)
     _, largest = extreme_eigenvalues(jacobian.gram, (len(x), at.task.outputs), steps=12)

@@ -1,7 +1,7 @@
 """The claim that the minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent.
 
-The plan, the cells and the verdict stand here; what one cell computes stands in `tangent_arms`, which is imported when a cell is run,
-because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀ and the data order.
+The plan, the cells and the verdict stand here; what one cell computes stands in `tangent_arms`, which is imported when a cell
+is run, because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀ and the data order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class TangentMinimumPlan:
         seeds: how many times split, network and data order are drawn; at least 2 for a verdict.
         margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
         ridges: the candidates for λ, relative to the mean diagonal of the tangent kernel.
-        step_sizes: the candidates for the step size, relative to the inverse of the loss's largest curvature at θ₀; as many as ridges.
+        step_sizes: the candidates for the step size, relative to the inverse of the loss's largest curvature at θ₀; as many as
+            ridges.
         momentum: of gradient descent.
         batch: examples in a step of gradient descent.
         epochs: passes over the training data; the best epoch is chosen by validation score.
@@ -111,28 +112,34 @@ class TangentMinimum(Study):
         "Is the best function it can then compute about as good as the network that gradient descent finds?"
     )
     method = (
-        "The tangent space [Jacot et al. 2018] [Lee et al. 2019] of a network f at its random parameters θ₀ is the set of functions F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), one for every "
-        "Δθ. Its minimum is the Δθ with the least Σ ℓ(F(xₙ), yₙ) + ½λ‖Δθ‖² over the training examples: one linear system for the square loss, "
-        "a convex problem for softmax cross-entropy. It is computed exactly; each one carries a certificate, the duality gap, which bounds "
-        "how far the objective can be above its minimum, checked in float64 with derivatives of the network itself. Where the kernel matrix is large, the systems are solved by preconditioned conjugate gradients [Díaz et al. 2023].",
-        "Gradient descent starts from the same θ₀, on the same examples, with the same loss, and changes the real network: minibatches "
-        "with momentum. Both sides are tuned on the same validation examples with the same number of candidates: the ridge λ on the one side, the "
-        "step size on the other, where the best epoch is chosen by validation as well. Of equal validation scores the lower validation loss wins. "
-        "Ridges are relative to the mean diagonal of the tangent kernel, step sizes to the inverse of the largest curvature of the loss at θ₀.",
-        "Every seed draws the split into training, validation and test examples, the parameters θ₀ and the data order anew (an official test part stays "
-        "as it is). Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it centred away, f(x, θ) − f(x, θ₀), because the "
-        "random function at the start can cost accuracy of its own.",
-        "Beside the two sides of the claim stand: the minimum-norm limit λ → 0 of the square loss (cross-entropy has none on separable data, where "
-        "its minimum is at infinity: the smallest ridge takes its place); the real network at θ₀ + Δθ; the read-out layer alone, fitted the "
-        "same way; and a linear model on the inputs, with no network at all.",
-        "The verdict is an equivalence test [Schuirmann 1987]. The effect is the mean difference in test score, tangent minimum minus gradient descent, paired by seed and "
-        "by test example. Its standard error counts both the differences between seeds and the sampling of test examples (two-way clustering [Cameron et al. 2011]), with Student's t "
-        "on seeds − 1 degrees of freedom. The claim is that this holds for every loss, so no correction for their number is needed for it to hold [Berger 1982]; to fail, a question must fail at a corrected level.",
+        "The tangent space [Jacot et al. 2018] [Lee et al. 2019] of a network f at its random parameters θ₀ is the set of "
+        "functions F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), one for every Δθ. Its minimum is the Δθ with the least Σ ℓ(F(xₙ), yₙ) + "
+        "½λ‖Δθ‖² over the training examples: one linear system for the square loss, a convex problem for softmax "
+        "cross-entropy. It is computed exactly; each one carries a certificate, the duality gap, which bounds how far the "
+        "objective can be above its minimum, checked in float64 with derivatives of the network itself. Where the kernel "
+        "matrix is large, the systems are solved by preconditioned conjugate gradients [Díaz et al. 2023].",
+        "Gradient descent starts from the same θ₀, on the same examples, with the same loss, and changes the real network: "
+        "minibatches with momentum. Both sides are tuned on the same validation examples with the same number of candidates: "
+        "the ridge λ on the one side, the step size on the other, where the best epoch is chosen by validation as well. Of "
+        "equal validation scores the lower validation loss wins. Ridges are relative to the mean diagonal of the tangent "
+        "kernel, step sizes to the inverse of the largest curvature of the loss at θ₀.",
+        "Every seed draws the split into training, validation and test examples, the parameters θ₀ and the data order anew "
+        "(an official test part stays as it is). Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it "
+        "centred away, f(x, θ) − f(x, θ₀), because the random function at the start can cost accuracy of its own.",
+        "Beside the two sides of the claim stand: the minimum-norm limit λ → 0 of the square loss (cross-entropy has none on "
+        "separable data, where its minimum is at infinity: the smallest ridge takes its place); the real network at θ₀ + Δθ; "
+        "the read-out layer alone, fitted the same way; and a linear model on the inputs, with no network at all.",
+        "The verdict is an equivalence test [Schuirmann 1987]. The effect is the mean difference in test score, tangent "
+        "minimum minus gradient descent, paired by seed and by test example. Its standard error counts both the differences "
+        "between seeds and the sampling of test examples (two-way clustering [Cameron et al. 2011]), with Student's t on "
+        "seeds − 1 degrees of freedom. The claim is that this holds for every loss, so no correction for their number is "
+        "needed for it to hold [Berger 1982]; to fail, a question must fail at a corrected level.",
     )
     sources = (
         Source(
             "Jacot et al. 2018",
-            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. NeurIPS 2018.",
+            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
+            "NeurIPS 2018.",
             "https://arxiv.org/abs/1806.07572",
         ),
         Source(
@@ -142,17 +149,19 @@ class TangentMinimum(Study):
         ),
         Source(
             "Díaz et al. 2023",
-            "M. Díaz, E. N. Epperly, Z. Frangella, J. A. Tropp, R. J. Webber. Robust, randomized preconditioning for kernel ridge regression.",
+            "M. Díaz, E. N. Epperly, Z. Frangella, J. A. Tropp, R. J. Webber. Robust, randomized preconditioning for kernel "
+            "ridge regression.",
             "https://arxiv.org/abs/2304.12465",
         ),
         Source(
             "Schuirmann 1987",
-            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the equivalence of "
-            "average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
+            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the "
+            "equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
         ),
         Source(
             "Cameron et al. 2011",
-            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic Statistics 29.",
+            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic "
+            "Statistics 29.",
         ),
         Source(
             "Berger 1982",
@@ -228,7 +237,8 @@ def _claim(plan: TangentMinimumPlan, questions: list[Verdict]) -> Verdict:
     return Verdict(
         question="",
         outcome=outcome,
-        rule="The claim holds when it holds for every loss with f₀ kept, fails when it fails for one of them, and is undecided otherwise.",
+        rule="The claim holds when it holds for every loss with f₀ kept, fails when it fails for one of them, and is undecided "
+        "otherwise.",
         effect=None,
         interval=None,
         unit="",
@@ -238,8 +248,9 @@ def _claim(plan: TangentMinimumPlan, questions: list[Verdict]) -> Verdict:
 
 def _rule(plan: TangentMinimumPlan) -> str:
     return (
-        f"Holds when the 95 % interval of the difference in test score lies within ±{100 * plan.margin:g} points; fails when the interval, "
-        f"at a level corrected for the {2 * len(plan.losses)} questions asked, lies wholly outside; undecided otherwise."
+        f"Holds when the 95 % interval of the difference in test score lies within ±{100 * plan.margin:g} points; fails when "
+        f"the interval, at a level corrected for the {2 * len(plan.losses)} questions asked, lies wholly outside; undecided "
+        "otherwise."
     )
 
 
