@@ -39,6 +39,14 @@ def test_every_choice_is_a_plan_in_plain_values(name: str) -> None:
     assert cattrs.structure(plain, TASKS[name]) == source
 
 
+def test_draw_is_load_and_split() -> None:
+    source = Bundled(name="wine", train=90, test=30)
+    task = source.draw(seed=4)
+    assert (len(task.train), len(task.test)) == (90, 30)
+    assert task.content_hash == split(source.load(), 4, source.sizes()).content_hash
+    assert task.content_hash != source.draw(seed=5).content_hash
+
+
 def test_choices_import_nothing_heavy() -> None:
     code = (
         "import sys, ticketlab.tasks.catalogue; "

@@ -18,6 +18,7 @@ from ticketlab.errors import UserError
 if TYPE_CHECKING:
     from ticketlab.tasks.dataset import Dataset
     from ticketlab.tasks.splitting import Sizes
+    from ticketlab.tasks.task import Task
 
 __all__ = [
     "Boolean",
@@ -91,6 +92,19 @@ class TaskSource(ABC):
         from ticketlab.tasks.splitting import Sizes
 
         return Sizes(self.train, self.validation, self.test)
+
+    def draw(self, seed: int) -> Task:
+        """The data set read and split: `split(self.load(), seed, self.sizes())`, a function of the data and the seed alone.
+
+        Arguments:
+            seed: of the split.
+
+        Raises:
+            UserError: data that are missing or wrong, or counts that they do not allow.
+        """
+        from ticketlab.tasks.splitting import split
+
+        return split(self.load(), seed, self.sizes())
 
 
 @dataclass(frozen=True, kw_only=True)
