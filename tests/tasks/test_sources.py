@@ -26,6 +26,7 @@ def test_every_choice_is_frozen_described_and_says_its_sizes(name: str) -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         source.train = 3  # type: ignore[misc]
     assert source.sizes() == Sizes(30, None, 10)
+    assert callable(source.task)  # and not hidden by a field of that name
     assert source.describe()
     assert TASKS[name].what
     assert TASKS[name].__doc__
@@ -39,12 +40,12 @@ def test_every_choice_is_a_plan_in_plain_values(name: str) -> None:
     assert cattrs.structure(plain, TASKS[name]) == source
 
 
-def test_draw_is_load_and_split() -> None:
+def test_task_is_load_and_split() -> None:
     source = Bundled(name="wine", train=90, test=30)
-    task = source.draw(seed=4)
+    task = source.task(seed=4)
     assert (len(task.train), len(task.test)) == (90, 30)
     assert task.content_hash == split(source.load(), 4, source.sizes()).content_hash
-    assert task.content_hash != source.draw(seed=5).content_hash
+    assert task.content_hash != source.task(seed=5).content_hash
 
 
 def test_choices_import_nothing_heavy() -> None:

@@ -93,7 +93,7 @@ class TaskSource(ABC):
 
         return Sizes(self.train, self.validation, self.test)
 
-    def draw(self, seed: int) -> Task:
+    def task(self, seed: int) -> Task:
         """The data set read and split: `split(self.load(), seed, self.sizes())`, a function of the data and the seed alone.
 
         Arguments:
