@@ -85,12 +85,13 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
     progress("drawing split and network", 0.0)
     loss = LOSSES[loss_name]
     task = _draw(plan, seed)
-    if loss.classification and task.kind != "classification":
-        raise UserError(
-            f"the {loss_name} loss for {task.name}, a regression task",
-            "the square loss",
-            "Add --losses square.",
-        )
+    for name in plan.losses:  # all of them, so that a mistake is found in the first cell
+        if LOSSES[name].classification and task.kind != "classification":
+            raise UserError(
+                f"the {name} loss for {task.name}, a regression task",
+                "the square loss",
+                "Add --losses square.",
+            )
     network = _built(plan.network, task.input_shape, task.outputs)
     draw, order = jax.random.split(jax.random.key(seed))
     at = _Start(plan, task, loss, network, network.init(draw))
@@ -340,7 +341,8 @@ def _descent(
     for i, (offset, size) in enumerate(candidates):
         params = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), result.best.params)
         outputs = _network_outputs(at, params, offset)
-        if not all(np.isfinite(o).all() for o in outputs.values()):
+        # Its best point may well be finite, the start at worst, but a run that diverged is no choice.
+        if result.endings[i] is Ending.DIVERGED or not all(np.isfinite(o).all() for o in outputs.values()):
             outputs = {}
         candidate = Candidate(
             size,

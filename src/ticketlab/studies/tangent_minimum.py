@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 
@@ -90,7 +90,7 @@ class TangentMinimumPlan:
             raise UserError(f"tolerance={self.tolerance}", "a number between 0 and 1")
 
     @classmethod
-    def presets(cls) -> dict[str, Self]:
+    def presets(cls) -> dict[str, TangentMinimumPlan]:
         return {
             "quick": cls(
                 task=Digits(train=250, validation=300, test=1200),
