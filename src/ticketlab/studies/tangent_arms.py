@@ -33,7 +33,7 @@ from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks import split
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
-from ticketlab.tasks.sources import TaskSource
+from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import (
     Accuracy,
@@ -163,8 +163,21 @@ class _Clock:
 
 
 @lru_cache(maxsize=2)
-def _loaded(source: TaskSource) -> Dataset:
+def _loaded(source: TaskSource, files: tuple[tuple[str, int, int], ...]) -> Dataset:
+    """The data set, read once for all cells, and again when its files have changed since."""
     return source.load()
+
+
+def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
+    """Place, time and size of every file that a data set is read from."""
+    if isinstance(source, OwnFile):
+        place = source.where()
+    elif isinstance(source, NamedFolder):
+        place = source.path()
+    else:
+        return ()
+    found = sorted(p.resolve() for p in (place, *place.rglob("*")) if p.is_file())
+    return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
 
 
 @lru_cache(maxsize=8)
@@ -174,7 +187,7 @@ def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: in
 
 
 def _draw(plan: TangentMinimumPlan, seed: int) -> Task:
-    return split(_loaded(plan.task), seed, plan.task.sizes())
+    return split(_loaded(plan.task, _files(plan.task)), seed, plan.task.sizes())
 
 
 Arms = dict[tuple[str, str], list[Scored]]  # by (offset, arm): the candidates

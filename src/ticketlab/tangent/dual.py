@@ -200,9 +200,9 @@ def _certificate(
 ) -> Certificate:
     ridge = float(problem.ridges[i])
     primal = float(checked.objective[i])
-    v = problem.loss.gradient(problem.offsets[i] + checked.ku[i], problem.targets)
     dual = float("nan")
     if ridge > 0:
+        v = problem.loss.gradient(problem.offsets[i] + checked.ku[i], problem.targets)
         # D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) − ‖Jᵀv‖²/2λ, and ‖Jᵀv‖² = ‖Jᵀg‖² − 2λ⟨g, JΔ⟩ + λ²‖Δ‖² with g = v + λu.
         g = v + ridge * checked.u[i]
         size = 2 * ridge * checked.gap[i] - 2 * ridge * jnp.vdot(g, checked.ku[i])

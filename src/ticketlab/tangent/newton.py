@@ -70,8 +70,8 @@ class Iterate:
     """Where the c problems stand.
 
     `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its
-    value at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops, and `start_norm`
-    = ‖Jᵀ∇ℓ(f₀)‖ where a minimum-norm problem asks for it.
+    value at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops, and
+    `start_norm` = ‖Jᵀ∇ℓ(f₀)‖ where a minimum-norm problem asks for it.
     """
 
     u: Float[Array, "c n k"]
@@ -209,7 +209,7 @@ def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic
     The gap goes with the square of the residual. One step is enough for the square loss; for others the linear model is worth no
     more than about the square root of the relative gap.
     """
-    enough = 0.3 * np.sqrt(tolerance / np.maximum(relative, tolerance))
+    enough = (0.05 if quadratic else 0.3) * np.sqrt(tolerance / np.maximum(relative, tolerance))
     worthwhile = np.zeros_like(relative) if quadratic else 0.5 * np.sqrt(np.minimum(relative, 1.0))
     return np.clip(np.maximum(enough, worthwhile), 1e-10, most)
 

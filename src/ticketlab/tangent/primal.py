@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
@@ -233,8 +234,8 @@ def _newton(
         if gradient @ gradient <= 2 * ridge * options.tolerance * value:
             return delta, step
         with jax.enable_x64(True):
-            curvature = np.asarray(loss.hessian(jnp.asarray(outputs), jnp.asarray(targets)))
-        hessian = matrix.curved(curvature)
+            curvature = _curvature(loss, jnp.asarray(outputs), jnp.asarray(targets))
+        hessian = matrix.curved(np.asarray(curvature))
         hessian[np.diag_indices_from(hessian)] += ridge
         d = -_positive_solver(hessian)(gradient)
         jd = matrix.times(d)
@@ -275,7 +276,7 @@ def _certify(
     if ridge > 0:
         jv = gradient - ridge * delta
         with jax.enable_x64(True):
-            conjugate = float(jnp.sum(loss.conjugate(jnp.asarray(v), jnp.asarray(targets))))
+            conjugate = float(_conjugate(loss, jnp.asarray(v), jnp.asarray(targets)))
         dual = float(np.vdot(v, offset)) - conjugate - float(jv @ jv) / (2 * ridge)
         gap = float(gradient @ gradient) / (2 * ridge) / max(primal, 1e-300)
     return Certificate(
@@ -301,9 +302,29 @@ def _flat(jacobian: Jacobian, v: np.ndarray) -> np.ndarray:
 
 def _slope(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
     with jax.enable_x64(True):
-        return np.asarray(loss.gradient(jnp.asarray(outputs), jnp.asarray(targets)))
+        return np.asarray(_gradient(loss, jnp.asarray(outputs), jnp.asarray(targets)))
 
 
 def _value(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> float:
     with jax.enable_x64(True):
-        return float(jnp.sum(loss.value(jnp.asarray(outputs), jnp.asarray(targets))))
+        return float(_sum(loss, jnp.asarray(outputs), jnp.asarray(targets)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _sum(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, ""]:
+    return jnp.sum(loss.value(outputs, targets))
+
+
+@partial(jax.jit, static_argnums=0)
+def _gradient(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, "n k"]:
+    return loss.gradient(outputs, targets)
+
+
+@partial(jax.jit, static_argnums=0)
+def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, "n k k"]:
+    return loss.hessian(outputs, targets)
+
+
+@partial(jax.jit, static_argnums=0)
+def _conjugate(loss: ConvexLoss, v: Array, targets: Array) -> Float[Array, ""]:
+    return jnp.sum(loss.conjugate(v, targets))
