@@ -55,7 +55,9 @@ def _escaped(line):
     pieces = _CODE.split(line)
     pieces[::2] = [_SIGN.sub(r"\\\1", piece) for piece in pieces[::2]]
     for i in range(2, len(pieces), 2):
-        if pieces[i] and re.match(r"[^\s\\.,;:!?)\]}/'\"-]", pieces[i]):  # reStructuredText wants `code` to end a word
+        if pieces[i] and re.match(
+            r"[^\s\\.,;:!?)\]}/'\"-]", pieces[i]
+        ):  # reStructuredText wants `code` to end a word
             pieces[i] = "\\ " + pieces[i]
     return "".join(pieces)
 

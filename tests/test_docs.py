@@ -1,10 +1,11 @@
-"""The documentation is true: its Python runs, its links lead somewhere, its versions agree.
+"""The documentation is true: its Python runs, its commands are understood, its links lead somewhere, its versions agree.
 
 Every page is found by glob. The `python` blocks of a page run in order in one namespace and in a folder of their own, so a
 page reads from top to bottom.
 """
 
 import re
+import shlex
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import ticketlab
+from ticketlab.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
@@ -47,6 +49,37 @@ def test_python_runs(page, tmp_path, monkeypatch):
     for block in blocks(page, "python"):
         # Blank lines before the code give tracebacks the page's own line numbers.
         exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)
+
+
+def commands(page: Path) -> list[str]:
+    """What a reader types after `$ ticketlab`."""
+    code = "".join(block.code for block in blocks(page, "console"))
+    return re.findall(r"^\$ ticketlab (.+)$", code, re.MULTILINE)
+
+
+@pytest.fixture
+def readers_files(tmp_path, monkeypatch):
+    """The reader's own data, as the pages name them."""
+    for folder in ("my-images", "path/to/my-images"):
+        for label in ("cat", "dog"):
+            (tmp_path / folder / label).mkdir(parents=True)
+    (tmp_path / "path/to/data.npz").write_bytes(b"PK")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=name)
+@pytest.mark.usefixtures("readers_files")
+def test_commands_are_understood(page, monkeypatch, capsys):
+    """Read to the end by the real command line, where nothing is then run or checked; plans are printed into their files."""
+    monkeypatch.setattr("ticketlab.cli.running.run_request", lambda request: {})
+    monkeypatch.setattr("ticketlab.tasks.check", lambda path: [])
+    for line in commands(page):
+        typed, _, file = line.partition(" > ")
+        code = main(shlex.split(typed))
+        printed = capsys.readouterr()
+        assert code == 0, f"ticketlab {line}: {printed.err}"
+        if file:
+            Path(file).write_text(printed.out, encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
