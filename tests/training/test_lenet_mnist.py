@@ -1,7 +1,7 @@
-"""LeNet-300-100 on MNIST by the protocol of Frankle & Carbin (2019, table 2): the dense network that winning tickets are measured against.
+"""LeNet-300-100 on MNIST by the protocol of Frankle & Carbin (2019): the dense network that winning tickets are measured against.
 
-Adam 1.2e-3, batch 60, Glorot normal, 55 000 / 5 000 examples to train and validate, standardised inputs. The published run takes 50 000 steps and
-stops early at about 5 000 to 10 000; here 12 000 steps are taken, and the step with the best validation accuracy is kept.
+Adam 1.2e-3, batch 60, Glorot normal, 55 000 examples to train and 5 000 to validate, standardised inputs. The published run
+takes 50 000 steps; here 12 000 are taken, and the parameters of the step with the best validation accuracy are kept.
 """
 
 from __future__ import annotations
