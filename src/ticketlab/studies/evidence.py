@@ -112,13 +112,11 @@ class Table:
         return pyarrow.table([pyarrow.array(c.values) for c in self.columns], schema=pyarrow.schema(fields))
 
     def digest(self) -> str:
-        """SHA-256 over names, types and bits of the values."""
+        """SHA-256 over names, types and bits of the values; NaN is NaN, whatever its bits (files do not keep them)."""
         h = hashlib.sha256(self.name.encode())
         for c in self.columns:
             h.update(f"|{c.name}|{c.values.dtype.kind}|".encode())
-            h.update(
-                "\0".join(c.values.tolist()).encode() if c.values.dtype.kind == "U" else c.values.tobytes()
-            )
+            h.update(_bits(c.values))
         return h.hexdigest()
 
     def _repr_html_(self) -> str:
@@ -165,6 +163,12 @@ def _typed(values: list[Any]) -> np.ndarray:
     if all(isinstance(v, str) for v in values):
         return np.array(values, np.str_)
     return np.array(values, np.float64)
+
+
+def _bits(values: np.ndarray) -> bytes:
+    if values.dtype.kind == "U":
+        return "\0".join(values.tolist()).encode()
+    return (np.where(np.isnan(values), np.nan, values) if values.dtype.kind == "f" else values).tobytes()
 
 
 def _shown(value: Any) -> str:
