@@ -4,6 +4,7 @@ import dataclasses
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -35,10 +36,15 @@ def row(table, **equal):
     return found
 
 
+def mean_loss(loss, outputs, task):
+    with jax.enable_x64(True):
+        values = LOSSES[loss].value(*(jnp.asarray(a, jnp.float64) for a in (outputs, task.test.targets)))
+        return float(np.mean(np.asarray(values)))
+
+
 def assert_function(arm, outputs, task, loss, tolerance):
     """The arm's numbers on test data are those of these outputs."""
-    value = float(np.mean(LOSSES[loss].value(outputs, task.test.targets)))
-    assert arm["test_loss"] == pytest.approx(value, rel=tolerance)
+    assert arm["test_loss"] == pytest.approx(mean_loss(loss, outputs, task), rel=tolerance)
     assert arm["test_score"] == float(np.mean(task.scores(np.asarray(outputs), task.test)))
 
 
@@ -110,9 +116,7 @@ def test_an_arm_is_the_tangent_minimum_computed_alone(cells, start, loss, arm):
         moved = jax.tree.map(lambda a: np.asarray(a, np.float32), solution.moved)
         at = row(cells[f"{loss}-seed0"]["arms"], arm="network at θ₀ + Δθ", offset="kept")
         outputs = np.asarray(network.apply(moved, task.test.x))
-        assert at["test_loss"] == pytest.approx(
-            float(np.mean(LOSSES[loss].value(outputs, task.test.targets))), rel=5e-2
-        )
+        assert at["test_loss"] == pytest.approx(mean_loss(loss, outputs, task), rel=5e-2)
 
 
 def test_the_minimum_norm_limit(cells, start):
