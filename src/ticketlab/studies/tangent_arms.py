@@ -224,6 +224,7 @@ def _tuned_ridges(
         centred=centred,
         options=NewtonOptions(tolerance=at.plan.tolerance),
     )
+    _require_minima(solutions)
     settings = at.plan.ridges * len(centred)
     scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
     return {c: scored[i * len(ridges) : (i + 1) * len(ridges)] for i, c in enumerate(centred)}
@@ -262,7 +263,7 @@ def _require_minima(solutions: Sequence[Solution]) -> None:
     for solution in solutions:
         if not solution.certificate.met:
             raise NumericalFailure(
-                f"The tangent-space minimum at relative ridge {solution.relative_ridge:g} was not reached. "
+                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. "
                 f"{solution.certificate.message()}"
             )
 

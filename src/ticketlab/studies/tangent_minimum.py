@@ -96,6 +96,7 @@ class TangentMinimumPlan:
                 task=Digits(train=250, validation=300, test=1200),
                 network=MLP(widths=(128, 128)),
                 seeds=3,
+                epochs=120,
                 ridges=(1e-3, 1e-2, 1e-1),
                 step_sizes=(1.0, 2.5, 6.0),
             )

@@ -91,11 +91,15 @@ class EigenOperator(KernelOperator):
     @staticmethod
     def from_root(root: Float[Array, "m p"]) -> EigenOperator:
         """Of K = BBᵀ (or BBᵀ ⊗ I_k) from B. Cost: some m·p·min(m, p) operations in float64."""
+        b = np.asarray(root, np.float64)
+        # SciPy's, on the host: JAX's gave NaN for a matrix of rank below its size (MNIST's constant pixels), SciPy's did not.
+        vectors, values, _ = scipy.linalg.svd(b, full_matrices=False)
+        rounding = np.finfo(np.float64).eps * max(b.shape) * values[0]
         with jax.enable_x64(True):
-            b = jnp.asarray(root, jnp.float64)
-            vectors, values, _ = jnp.linalg.svd(b, full_matrices=False)
-            rounding = jnp.finfo(jnp.float64).eps * max(b.shape) * values[0]
-            return EigenOperator(jnp.where(values > rounding, values, 0.0)[::-1] ** 2, vectors[:, ::-1])
+            return EigenOperator(
+                jnp.asarray(np.where(values > rounding, values, 0.0)[::-1] ** 2),
+                jnp.asarray(vectors[:, ::-1]),
+            )
 
     def gram(self, u: Functions) -> Functions:
         return self.spectral(u, self.values)
