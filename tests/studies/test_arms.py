@@ -113,9 +113,9 @@ def test_an_arm_is_the_tangent_minimum_computed_alone(cells, start, loss, arm):
     assert_function(found, solution.predict(task.test.x), task, loss, 1e-6 if loss == "square" else 1e-2)
     assert found["relative_motion"] == pytest.approx(solution.relative_motion, rel=1e-2)
     if arm == TANGENT:
-        moved = jax.tree.map(lambda a: np.asarray(a, np.float32), solution.moved)
+        moved = jax.tree.map(lambda a: jnp.asarray(a, jnp.float32), solution.moved)
         at = row(cells[f"{loss}-seed0"]["arms"], arm="network at θ₀ + Δθ", offset="kept")
-        outputs = np.asarray(network.apply(moved, task.test.x))
+        outputs = np.asarray(network.apply(moved, jnp.asarray(task.test.x)))
         assert at["test_loss"] == pytest.approx(mean_loss(loss, outputs, task), rel=5e-2)
 
 
