@@ -33,8 +33,8 @@ class Certificate:
         primal, dual: P(Δ) and D(v); dual is NaN for λ = 0.
         duality_gap: (P − D)/P; for the minimum-norm solution (λ = 0), the gradient norm
             ‖Jᵀ∇ℓ‖ relative to its value at Δ = 0, which together with Δ = Jᵀu makes it the pseudo-inverse's solution.
-        relative_residual: ‖∇ℓ(F) + λu‖/‖∇ℓ(f₀)‖ with Δ = Jᵀu, for the square loss ‖(K + λI)u − r‖/‖r‖; from the dense primal rung
-            the same in parameter space, ‖∇P(Δ)‖/‖∇P(0)‖.
+        relative_residual: ‖∇P(Δ)‖/‖∇P(0)‖; for the square loss and Δ = Jᵀu this is ‖(K + λI)u − r‖/‖r‖ in the norm of K, which
+            leaves out what K does not see and Δ does not depend on.
         condition: an estimate of the condition number of K + λI (a lower bound unless from an eigendecomposition); NaN if
             unknown.
         steps, iterations: Newton steps, and conjugate-gradient iterations in all of them.

@@ -216,7 +216,7 @@ def _certificate(
         primal=primal,
         dual=dual,
         duality_gap=float(gap),
-        relative_residual=float(checked.residual[i]),
+        relative_residual=float(checked.gradient[i]),
         condition=(spectrum[1] + ridge) / (spectrum[0] + ridge) if spectrum[0] + ridge > 0 else float("inf"),
         steps=int(found.steps[i] + checked.steps[i]),
         iterations=int(found.iterations[i] + checked.iterations[i]),

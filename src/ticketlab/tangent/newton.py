@@ -70,8 +70,7 @@ class Iterate:
     """Where the c problems stand.
 
     `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its
-    value at Δ = 0, `residual` = ‖g‖ / ‖∇ℓ(f₀)‖ (for the square loss ‖(K + λI)u − r‖/‖r‖), `met`, iterations of both loops, and
-    `start_norm` = ‖Jᵀ∇ℓ(f₀)‖ where a minimum-norm problem asks for it.
+    value at Δ = 0, `met`, iterations of both loops, and `start_norm` = ‖Jᵀ∇ℓ(f₀)‖.
     """
 
     u: Float[Array, "c n k"]
@@ -79,7 +78,6 @@ class Iterate:
     objective: np.ndarray
     gap: np.ndarray
     gradient: np.ndarray
-    residual: np.ndarray
     met: np.ndarray
     steps: np.ndarray
     iterations: np.ndarray
@@ -116,12 +114,9 @@ def newton(
         ridges = jnp.asarray(problem.ridges, jnp.float64)
         u = jnp.zeros_like(problem.offsets) if start is None else start
         ku = jnp.zeros_like(u) if start is None else exact(u)
-        g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
-        norm0 = _norm(g0)
         if start_norm is None:
-            start_norm = np.full(len(u), np.nan)
-            if np.any(problem.ridges == 0):  # minimum-norm problems are judged by their gradient
-                start_norm = np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0))
+            g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
+            start_norm = np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0))
         c = u.shape[0]
         tolerance = np.where(problem.ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
@@ -143,8 +138,7 @@ def newton(
             best = np.minimum(best, gkg)
             stalled = waiting >= 6  # rounding has the last word
             if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
-                residual = np.asarray(_norm(g) / jnp.where(norm0 > 0, norm0, 1.0))
-                return Iterate(u, ku, objective, gap, gradient, residual, met, steps, iterations, start_norm)
+                return Iterate(u, ku, objective, gap, gradient, met, steps, iterations, start_norm)
             going = ~(met | stalled)
             wanted = np.where(
                 going, _forcing(relative, tolerance, options.forcing, problem.loss.quadratic), 2.0
@@ -283,7 +277,3 @@ def _line_search(
 
 def _dot(u: Array, v: Array) -> Array:
     return jnp.sum(u * v, axis=(1, 2))
-
-
-def _norm(u: Array) -> Array:
-    return jnp.sqrt(_dot(u, u))

@@ -104,20 +104,14 @@ class EigenOperator(KernelOperator):
     def gram(self, u: Functions) -> Functions:
         return self.spectral(u, self.values)
 
-    def prepare(
-        self, curvature: Curvature, ridge: Float[Array, "c"]
-    ) -> tuple[Float[Array, "c r"], Float[Array, "c"]]:
-        """(K + (λ/h) I)⁻¹ on the eigenvectors, and on what is orthogonal to them; for λ = 0 the pseudo-inverse."""
-        shift = effective_shift(curvature, ridge)
-        return _inverse(self.values + shift[:, None]), _inverse(shift)
+    def prepare(self, curvature: Curvature, ridge: Float[Array, "c"]) -> Float[Array, "c r"]:
+        """(K + (λ/h) I)⁻¹ where K is not zero. Where it is, u changes nothing but rounding, and stays 0."""
+        shift = effective_shift(curvature, ridge)[:, None]
+        seen = self.values > 0
+        return jnp.where(seen, 1.0 / jnp.where(seen, self.values + shift, 1.0), 0.0)
 
-    def precondition(
-        self, u: Functions, prepared: tuple[Float[Array, "c r"], Float[Array, "c"]]
-    ) -> Functions:
-        weights, rest = prepared
-        if self.vectors.shape[0] == self.vectors.shape[1]:
-            return self.spectral(u, weights)
-        return self.spectral(u, weights - rest[:, None]) + rest[:, None, None] * u
+    def precondition(self, u: Functions, prepared: Float[Array, "c r"]) -> Functions:
+        return self.spectral(u, prepared)
 
     def spectral(self, u: Functions, weights: Float[Array, "..."]) -> Functions:
         """V diag(weights) Vᵀ u; `weights` is `[r]`, or `[c, r]` for weights of each function's own."""
@@ -131,10 +125,6 @@ class EigenOperator(KernelOperator):
         return float(self.values[0]) if r == m else 0.0, float(self.values[-1])
 
 
-def _inverse(values: Float[Array, "..."]) -> Float[Array, "..."]:
-    return jnp.where(values > 0, 1.0 / jnp.where(values > 0, values, 1.0), 0.0)
-
-
 @dataclass(frozen=True, eq=False)
 class CholeskyOperator(KernelOperator):
     """K as a matrix, preconditioned by a float32 Cholesky factor of K + σI at one σ for every shift.
@@ -146,11 +136,14 @@ class CholeskyOperator(KernelOperator):
         matrix: K `[m, m]`, symmetric to the bit; float64 where rounding in K matters.
         factor: the lower Cholesky factor of K + σI in float32.
         sigma: σ.
+        careful: precondition with (I − (K + σI)⁻¹K)/σ instead, the same but for rounding: it sees of u only K u, as it should.
+            Where K is singular and the data contradict each other, what u has there would otherwise drown the rest in float32.
     """
 
     matrix: Float[Array, "m m"]
     factor: Float[np.ndarray, "m m"]
     sigma: float
+    careful: bool = False
 
     @staticmethod
     def factorised(matrix: Float[Array, "m m"], sigma: float) -> CholeskyOperator:
@@ -175,6 +168,9 @@ class CholeskyOperator(KernelOperator):
     def precondition(self, u: Functions, prepared: bool) -> Functions:
         if not prepared:
             return u
+        return (u - self._solve(self.gram(u))) / self.sigma if self.careful else self._solve(u)
+
+    def _solve(self, u: Functions) -> Functions:
         flat = np.asarray(u).reshape(len(u), -1)
         size = np.linalg.norm(flat, axis=1, keepdims=True)  # float32 has no room for very small residuals
         columns = (flat / np.where(size > 0, size, 1.0)).astype(np.float32).T

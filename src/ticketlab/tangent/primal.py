@@ -47,9 +47,10 @@ class PrimalMatrix:
             self._kept = [block for _, block in self._computed()]
         self.gram = np.zeros((jacobian.columns, jacobian.columns))
         trace = 0.0
-        for _, j in self.blocks():
-            self.gram += j.T @ j
-            trace += float(np.sum(j * j))
+        with np.errstate(over="ignore", invalid="ignore"):  # it is said below
+            for _, j in self.blocks():
+                self.gram += j.T @ j
+                trace += float(np.sum(j * j))
         self.mean_diagonal = trace / rows
         if not np.isfinite(trace):
             raise NumericalFailure(
@@ -228,10 +229,13 @@ def _newton(
     options: NewtonOptions,
 ) -> tuple[np.ndarray, int]:
     delta, outputs = np.zeros(len(matrix.gram)), offset
+    best, waiting = np.inf, 0
     for step in range(options.steps):
         gradient = matrix.transposed(_slope(loss, outputs, targets)) + ridge * delta
         value = _value(loss, outputs, targets) + 0.5 * ridge * delta @ delta
-        if gradient @ gradient <= 2 * ridge * options.tolerance * value:
+        waiting = 0 if gradient @ gradient < 0.5 * best else waiting + 1
+        best = min(best, gradient @ gradient)
+        if gradient @ gradient <= 2 * ridge * options.tolerance * value or waiting >= 6:
             return delta, step
         with jax.enable_x64(True):
             curvature = _curvature(loss, jnp.asarray(outputs), jnp.asarray(targets))
@@ -240,12 +244,11 @@ def _newton(
         d = -_positive_solver(hessian)(gradient)
         jd = matrix.times(d)
         slope, t = float(gradient @ d), 1.0
+        rounding = 64 * np.finfo(float).eps * abs(value)
         while t > 1e-9:
             moved = delta + t * d
-            if (
-                _value(loss, outputs + t * jd, targets) + 0.5 * ridge * moved @ moved
-                <= value + 1e-4 * t * slope
-            ):
+            reached = _value(loss, outputs + t * jd, targets) + 0.5 * ridge * moved @ moved
+            if reached <= value + 1e-4 * t * slope + rounding:
                 break
             t *= 0.5
         else:

@@ -1,0 +1,16 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(autouse=True)
+def single_precision_stays_the_default() -> Iterator[None]:
+    """float64 is a matter of the package's own contexts: off before every test here, and off after it."""
+    assert not jax.config.jax_enable_x64
+    yield
+    assert not jax.config.jax_enable_x64
