@@ -234,7 +234,7 @@ def _newton(
         gradient = matrix.transposed(_slope(loss, outputs, targets)) + ridge * delta
         value = _value(loss, outputs, targets) + 0.5 * ridge * delta @ delta
         waiting = 0 if gradient @ gradient < 0.5 * best else waiting + 1
-        best = min(best, gradient @ gradient)
+        best = min(best, float(gradient @ gradient))
         if gradient @ gradient <= 2 * ridge * options.tolerance * value or waiting >= 6:
             return delta, step
         with jax.enable_x64(True):
