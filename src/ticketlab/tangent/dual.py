@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
@@ -125,6 +125,21 @@ def solve_dual(
         found = newton_path(
             problem, series, exact, operator, options, lambda done, gap: progress(f"ridges {done:.0%}", gap)
         )
+        stalled = ~found.met & (found.steps < options.steps)
+        if np.any(stalled) and (careful := _more_careful(operator, kernel, rung)):
+            operator = careful
+            again = newton(
+                problem,
+                exact,
+                operator,
+                options,
+                start=found.u,
+                start_norm=found.start_norm,
+                progress=lambda gap: progress("with care", gap),
+            )
+            found = replace(
+                again, steps=found.steps + again.steps, iterations=found.iterations + again.iterations
+            )
         solved = time.perf_counter()
         checked = newton(
             problem,
@@ -185,9 +200,22 @@ def _operators(
         cholesky = CholeskyOperator.factorised(kernel.matrix, SIGMA * kernel.mean_diagonal)
         return cholesky, cholesky.gram
     # Directions from K in float32 cost half the memory traffic; their rounding is far below what a Newton step asks for.
-    single = kernel.matrix.astype(jnp.float32)
-    nystrom = NystromOperator.pivoted(single, rung.rank, PIVOT_SEED)
+    matrix = kernel.matrix if len(kernel.matrix) <= EIGEN_ROWS else kernel.matrix.astype(jnp.float32)
+    nystrom = NystromOperator.pivoted(matrix, rung.rank, PIVOT_SEED)
     return nystrom, partial(matrix_gram, kernel.matrix)
+
+
+def _more_careful(operator: KernelOperator, kernel: DualKernel, rung: DenseDual) -> KernelOperator | None:
+    """The operator to go on with where rounding in float32 misleads, as on a singular K; None where there is none better."""
+    if isinstance(operator, CholeskyOperator):
+        return replace(operator, careful=True)
+    if (
+        isinstance(operator, NystromOperator)
+        and kernel.matrix is not None
+        and operator.matrix.dtype != kernel.matrix.dtype
+    ):
+        return NystromOperator.pivoted(kernel.matrix, rung.rank, PIVOT_SEED)
+    return None
 
 
 def _certificate(

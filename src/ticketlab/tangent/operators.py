@@ -182,7 +182,7 @@ class CholeskyOperator(KernelOperator):
         """The largest eigenvalue by the Lanczos process, the smallest by the same with the factor's inverse."""
         shape = (1, self.matrix.shape[0])
         _, largest = extreme_eigenvalues(self.gram, shape, steps=6)
-        _, inverse = extreme_eigenvalues(lambda u: self.precondition(u, True), shape, steps=5)
+        _, inverse = extreme_eigenvalues(self._solve, shape, steps=5)
         return max(1.0 / inverse - self.sigma, 0.0), largest
 
 
