@@ -231,9 +231,9 @@ def _claim(plan: TangentMinimumPlan, questions: list[Verdict]) -> Verdict:
     losses = " and ".join(q.question.split(" loss")[0] for q in headline if q.outcome is outcome)
     reading = {
         Outcome.HOLDS: "The tangent-space minimum is about as good as gradient descent, with every loss tried.",
-        Outcome.FAILS: f"The tangent-space minimum is not about as good as gradient descent with the {losses} loss.",
+        Outcome.FAILS: f"The tangent-space minimum is not about as good as gradient descent, with the loss {losses}.",
         Outcome.UNDECIDED: "These runs do not decide whether the tangent-space minimum is about as good as gradient "
-        f"descent: the {losses} loss is undecided.",
+        f"descent: undecided with {losses}.",
     }[outcome]
     return Verdict(
         question="",

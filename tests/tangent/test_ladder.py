@@ -1,0 +1,68 @@
+"""The rung that is chosen, and that nothing is started that would not fit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from tangent_reference import NETWORKS, params_of, split_of
+
+from ticketlab.errors import UserError
+from ticketlab.networks import MLP
+from ticketlab.tangent import Automatic, DenseDual, DensePrimal, Jacobian, Layers, minimise
+from ticketlab.tangent.ladder import choose_rung
+from ticketlab.tasks import Split
+
+
+def large(examples: int, *widths: int, **options: Any) -> Jacobian:
+    """A Jacobian of any size: nothing of it is computed, and its inputs are one number seen many times."""
+    network = MLP(widths).build((4,), 3)
+    shapes = [(4, *widths), (*widths, 3)]
+    params: dict[str, Any] = {}
+    for layer, inputs, units in zip(network.layers, *shapes, strict=True):
+        weight = np.broadcast_to(np.float32(0), (inputs, units))
+        params[layer.name] = {"weight": weight, "bias": np.zeros(units, np.float32)}
+    return Jacobian(network, params, np.broadcast_to(np.float32(0), (examples, 4)), **options)
+
+
+def test_few_rows_take_the_dual() -> None:
+    rung, reason = choose_rung(large(100, 200, 200), Automatic())
+    assert isinstance(rung, DenseDual)
+    assert "300 rows" in reason
+
+
+def test_few_parameters_and_many_rows_take_the_primal() -> None:
+    rung, reason = choose_rung(large(2000, 50), Automatic())
+    assert rung == DensePrimal()
+    assert reason == "403 parameters are fewer than 6000 rows"
+
+
+def test_the_readout_alone_takes_its_features_however_many_rows() -> None:
+    rung, reason = choose_rung(large(50_000, 200, 200, selection=Layers(("output",))), Automatic())
+    assert rung == DenseDual("eigen")
+    assert "read-out" in reason
+
+
+def test_what_is_asked_for_is_done() -> None:
+    for rung in (DensePrimal(), DenseDual("iterative", rank=7)):
+        assert choose_rung(large(100, 20), rung) == (rung, "as asked for")
+
+
+def test_neither_matrix_fits() -> None:
+    with pytest.raises(UserError) as error:
+        choose_rung(large(50_000, 200, 200), Automatic())
+    assert "150000 rows" in error.value.got
+    assert "41803 parameters" in error.value.got
+    assert "at most" in error.value.expected
+    assert "fewer training examples, or restrict" in error.value.do
+
+
+def test_an_impossible_size_is_refused_before_anything_is_computed() -> None:
+    jacobian = large(50_000, 200, 200)
+    split = Split(x=np.asarray(jacobian.x), targets=np.zeros((50_000, 3), np.float32), ids=np.arange(50_000))
+    with pytest.raises(UserError, match="150000 rows"):
+        minimise(jacobian.network, jacobian.params, split)
+
+
+def test_the_reason_is_in_the_solution() -> None:
+    solution = minimise(NETWORKS["mlp"], params_of("mlp"), split_of("mlp"))
+    assert solution.stats.reason == "27 rows, 83 parameters"
