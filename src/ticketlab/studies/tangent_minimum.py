@@ -228,10 +228,11 @@ def _question(plan: TangentMinimumPlan, tables: Mapping[str, Table], loss: str, 
 def _claim(plan: TangentMinimumPlan, questions: list[Verdict]) -> Verdict:
     headline = [q for q in questions if q.headline]
     outcome = all_of([q.outcome for q in headline])
-    losses = " and ".join(q.question.split(" loss")[0] for q in headline if q.outcome is outcome)
+    concerned = [q.question.removesuffix(" loss, f₀ kept") for q in headline if q.outcome is outcome]
+    losses = f"the {' and '.join(concerned)} loss{'es' if len(concerned) > 1 else ''}"
     reading = {
         Outcome.HOLDS: "The tangent-space minimum is about as good as gradient descent, with every loss tried.",
-        Outcome.FAILS: f"The tangent-space minimum is not about as good as gradient descent, with the loss {losses}.",
+        Outcome.FAILS: f"The tangent-space minimum is not about as good as gradient descent, with {losses}.",
         Outcome.UNDECIDED: "These runs do not decide whether the tangent-space minimum is about as good as gradient "
         f"descent: undecided with {losses}.",
     }[outcome]

@@ -148,6 +148,7 @@ def solve_dual(
             options,
             start=found.u,
             start_norm=found.start_norm,
+            squared_norm=jacobian.squared_norm,
             progress=lambda gap: progress("certificate", gap),
         )
         steps = jacobian.pull_back(checked.u)

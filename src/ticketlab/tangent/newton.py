@@ -95,6 +95,7 @@ def newton(
     *,
     start: Float[Array, "c n k"] | None = None,
     start_norm: Float[np.ndarray, "c"] | None = None,
+    squared_norm: Callable[[Array], np.ndarray] | None = None,
     progress: Callable[[float], None] = lambda relative_gap: None,
 ) -> Iterate:
     """Minimise c problems to the tolerance, judged by the `exact` operator.
@@ -106,24 +107,30 @@ def newton(
         options: when to stop.
         start: u to start from (default 0).
         start_norm: ‖Jᵀ∇ℓ(f₀)‖, where it is known already.
+        squared_norm: g ↦ ‖Jᵀg‖², where it can be had as a sum of squares; else gᵀKg, which is no better than rounding in K
+            where K is singular and g is not small there.
         progress: called with the largest relative gap after every step.
 
     Cost: a step takes two exact products and some tens of fast ones, for all c at once.
     """
+
+    def size(g: Array) -> np.ndarray:
+        return squared_norm(g) if squared_norm else np.maximum(np.asarray(_dot(g, exact(g))), 0.0)
+
     with jax.enable_x64(True):
         ridges = jnp.asarray(problem.ridges, jnp.float64)
         u = jnp.zeros_like(problem.offsets) if start is None else start
         ku = jnp.zeros_like(u) if start is None else exact(u)
         if start_norm is None:
             g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
-            start_norm = np.sqrt(np.maximum(np.asarray(_dot(g0, exact(g0))), 0.0))
+            start_norm = np.sqrt(size(g0))
         c = u.shape[0]
         tolerance = np.where(problem.ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
         best, waiting = np.full(c, np.inf), np.zeros(c, int)
         while True:
             g = _slope(problem.loss, problem.offsets + ku, problem.targets, u, ridges)
-            gkg = np.maximum(np.asarray(_dot(g, exact(g))), 0.0)
+            gkg = size(g)
             objective = np.asarray(
                 _objective(problem.loss, problem.offsets + ku, problem.targets, u, ku, ridges)
             )

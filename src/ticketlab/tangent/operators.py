@@ -158,12 +158,18 @@ class CholeskyOperator(KernelOperator):
     def gram(self, u: Functions) -> Functions:
         return matrix_gram(self.matrix, u)
 
+    @property
+    def furthest(self) -> float:
+        """The largest ridge that the factor serves. Where K is 0, T preconditioned is λ/σ: the largest eigenvalue when λ > σ, and
+        then what u has there grows in the iterations."""
+        return self.sigma if self.careful else FAR * self.sigma
+
     def batches(self, ridge: Float[np.ndarray, "c"]) -> list[Int[np.ndarray, "b"]]:
-        far = ridge > FAR * self.sigma
+        far = ridge > self.furthest
         return [np.flatnonzero(~far), np.flatnonzero(far)]
 
     def prepare(self, curvature: Curvature, ridge: Float[Array, "c"]) -> bool:
-        return bool(jnp.all(effective_shift(curvature, ridge) <= FAR * self.sigma))
+        return bool(jnp.all(effective_shift(curvature, ridge) <= self.furthest))
 
     def precondition(self, u: Functions, prepared: bool) -> Functions:
         if not prepared:
