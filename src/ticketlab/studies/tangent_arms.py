@@ -144,10 +144,8 @@ class _Start:
 
     def mean_loss(self, outputs: np.ndarray, part: Split) -> float:
         with jax.enable_x64(True):
-            values = self.loss.value(
-                jnp.asarray(outputs, jnp.float64), jnp.asarray(part.targets, jnp.float64)
-            )
-            return float(jnp.mean(values))
+            values = self.loss.value(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
+            return float(np.mean(values))
 
 
 class _Clock:
@@ -298,7 +296,7 @@ def _moved(at: _Start, arms: Arms) -> Arms:
     for offset in ("kept", "centred"):
         chosen = best(arms[offset, TANGENT]).candidate
         assert chosen.solution is not None
-        params = jax.tree.map(lambda p: jnp.asarray(p, jnp.float32), chosen.solution.moved)
+        params = jax.tree.map(lambda p: np.asarray(p, np.float32), chosen.solution.moved)
         outputs = _network_outputs(at, params, offset)
         finite = all(np.isfinite(o).all() for o in outputs.values())
         candidate = Candidate(
@@ -353,7 +351,7 @@ def _descent(
     arms: Arms = {(offset, DESCENT): [] for offset in ("kept", "centred")}
     curves: list[dict[str, Any]] = []
     for i, (offset, size) in enumerate(candidates):
-        params = jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), result.best.params)
+        params = jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], result.best.params)
         outputs = _network_outputs(at, params, offset)
         # Its best point may well be finite, the start at worst, but a run that diverged is no choice.
         if result.endings[i] is Ending.DIVERGED or not all(np.isfinite(o).all() for o in outputs.values()):
@@ -396,7 +394,7 @@ def _largest_curvature(at: _Start) -> float:
     x, y = at.task.train.x[:CURVATURE_EXAMPLES], at.task.train.targets[:CURVATURE_EXAMPLES]
     jacobian = Jacobian(at.network, at.params, x)
     _, largest = extreme_eigenvalues(jacobian.gram, (len(x), at.task.outputs), steps=12)
-    hessian = np.asarray(at.loss.hessian(jacobian.outputs(), jnp.asarray(y)))
+    hessian = np.asarray(at.loss.hessian(jacobian.outputs(), y))
     mean = float(np.mean(np.trace(hessian, axis1=1, axis2=2))) / at.task.outputs
     return max(mean * largest / len(x), 1e-12)
 

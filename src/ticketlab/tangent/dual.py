@@ -71,10 +71,10 @@ def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda f
     with jax.enable_x64(True):
         if only_readout_moves(jacobian):
             root, flops = readout_root(jacobian), 0.0
-            mean = float(jnp.mean(jnp.sum(jnp.square(root), axis=1)))
+            mean = float(np.mean(np.sum(np.square(root), axis=1)))
         else:
             matrix, flops = tangent_kernel(jacobian, progress=progress), kernel_cost(jacobian).flops
-            mean = float(jnp.mean(jnp.diagonal(matrix)))
+            mean = float(np.mean(np.asarray(matrix).diagonal()))
     if not np.isfinite(mean):
         raise NumericalFailure(
             f"The tangent kernel's mean diagonal is {mean}: the derivatives at θ₀ are too large for float64. "
@@ -110,11 +110,11 @@ def solve_dual(
     begin = time.perf_counter()
     jacobian = kernel.jacobian
     with jax.enable_x64(True):
-        f0 = jacobian.outputs()
-        offsets = jnp.stack([f0 if keeps else jnp.zeros_like(f0) for keeps, _ in problems])
+        f0 = np.asarray(jacobian.outputs())
+        offsets = np.stack([f0 if keeps else np.zeros_like(f0) for keeps, _ in problems])
         problem = FunctionSpaceProblem(
             loss,
-            jnp.asarray(targets, jnp.float64),
+            np.asarray(targets, np.float64),
             offsets,
             np.array([ridge for _, ridge in problems], float),
         )
@@ -174,7 +174,7 @@ def solve_dual(
         Solution(
             ridge=ridge,
             relative_ridge=ridge / kernel.mean_diagonal if kernel.mean_diagonal > 0 else ridge,
-            step=[np.asarray(leaf) for leaf in steps[i]],
+            step=steps[i],
             jacobian=jacobian,
             keeps_offset=keeps,
             certificate=certificates[i],
@@ -231,13 +231,13 @@ def _certificate(
     primal = float(checked.objective[i])
     dual = float("nan")
     if ridge > 0:
-        v = problem.loss.gradient(problem.offsets[i] + checked.ku[i], problem.targets)
+        v = np.asarray(problem.loss.gradient(problem.offsets[i] + checked.ku[i], problem.targets))
         # D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) − ‖Jᵀv‖²/2λ, and ‖Jᵀv‖² = ‖Jᵀg‖² − 2λ⟨g, JΔ⟩ + λ²‖Δ‖² with g = v + λu.
         g = v + ridge * checked.u[i]
-        size = 2 * ridge * checked.gap[i] - 2 * ridge * jnp.vdot(g, checked.ku[i])
-        size += ridge**2 * jnp.vdot(checked.u[i], checked.ku[i])
-        conjugate = jnp.sum(problem.loss.conjugate(v, problem.targets))
-        dual = float(jnp.vdot(v, problem.offsets[i]) - conjugate - size / (2 * ridge))
+        size = 2 * ridge * checked.gap[i] - 2 * ridge * np.vdot(g, checked.ku[i])
+        size += ridge**2 * np.vdot(checked.u[i], checked.ku[i])
+        conjugate = np.sum(problem.loss.conjugate(v, problem.targets))
+        dual = float(np.vdot(v, problem.offsets[i]) - conjugate - size / (2 * ridge))
     gap = checked.gap[i] / max(primal, 1e-300) if ridge > 0 else checked.gradient[i]
     return Certificate(
         result=Result.MET if checked.met[i] else Result.MISSED,

@@ -24,7 +24,7 @@ from ticketlab.tangent.selection import AllParameters, Selection
 
 __all__ = ["Jacobian"]
 
-Leaf = Array | np.ndarray  # of a vector in parameter space
+Leaf = Array | np.ndarray | np.generic  # of a vector in parameter space (a multiple of a 0-d array is a NumPy scalar)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,22 +91,22 @@ class Jacobian:
     def outputs(self) -> Float[Array, "n k"]:
         """f(X, θ₀)."""
         with self.x64():
-            return jnp.concatenate([self._sweeps.outputs(x) for x in self._batches])
+            return _joined([self._sweeps.outputs(x) for x in self._batches])
 
     def jvp(self, delta: Sequence[Leaf]) -> Float[Array, "n k"]:
         """JΔ. Cost: about two forward passes."""
         with self.x64():
-            return self._jvps([jnp.asarray(d, self.dtype)[None] for d in delta])[0]
+            return self._jvps([np.asarray(d, self.dtype)[None] for d in delta])[0]
 
     def vjp(self, cotangent: Float[Any, "n k"]) -> list[Array]:
         """Jᵀv, as a list over the moving leaves. Cost: about two forward passes."""
         with self.x64():
-            return [d[0] for d in self._vjps(jnp.asarray(cotangent, self.dtype)[None])]
+            return [d[0] for d in self._vjps(np.asarray(cotangent, self.dtype)[None])]
 
     def gram(self, u: Float[Any, "c n k"]) -> Float[Array, "c n k"]:
         """K u = J Jᵀ u for c vectors at once, without K. Cost: c Jacobian-vector and c vector-Jacobian products."""
         with self.x64():
-            return jnp.concatenate([self._jvps(self._vjps(part)) for part in self._groups(u)])
+            return _joined([self._jvps(self._vjps(part)) for part in self._groups(u)])
 
     def squared_norm(self, u: Float[Any, "c n k"]) -> Float[np.ndarray, "c"]:
         """‖Jᵀu‖² = uᵀKu."""
@@ -115,26 +115,20 @@ class Jacobian:
                 [np.sum([_squares(d) for d in self._vjps(part)], axis=0) for part in self._groups(u)]
             )
 
-    def pull_back(self, u: Float[Any, "c n k"]) -> list[list[Array]]:
+    def pull_back(self, u: Float[Any, "c n k"]) -> list[list[np.ndarray]]:
         """Δ = Jᵀu for each of c vectors."""
         with self.x64():
-            groups = [self._vjps(part) for part in self._groups(u)]
-            return [[d[i] for d in group] for group in groups for i in range(len(group[0]))]
+            groups = [[np.asarray(d) for d in self._vjps(part)] for part in self._groups(u)]
+            return [[d[i, ...] for d in group] for group in groups for i in range(len(group[0]))]
 
     def push_forward(self, deltas: Sequence[Sequence[Leaf]]) -> Float[Array, "c n k"]:
         """JΔ for each of c vectors."""
         with self.x64():
-            return jnp.concatenate(
-                [
-                    self._jvps(
-                        [
-                            jnp.stack([jnp.asarray(d[i], self.dtype) for d in part])
-                            for i in range(len(part[0]))
-                        ]
-                    )
-                    for part in _chunks(deltas, self._columns_at_once)
-                ]
-            )
+            stacked = [
+                [np.stack([np.asarray(d[i], self.dtype) for d in part]) for i in range(len(part[0]))]
+                for part in _chunks(deltas, self._columns_at_once)
+            ]
+            return _joined([self._jvps(part) for part in stacked])
 
     def dense(self) -> Float[np.ndarray, "n k p"]:
         """J written down; for tests and for problems with few parameters. Memory: n·k·P numbers."""
@@ -189,19 +183,19 @@ class Jacobian:
     @cached_property
     def _batches(self) -> list[Array]:
         with self.x64():
-            return _chunks(jnp.asarray(self.x, self.dtype), self.batch)
+            return [jnp.asarray(x) for x in _chunks(np.asarray(self.x, self.dtype), self.batch)]
 
     @property
     def _columns_at_once(self) -> int:
         return max(1, _PARAMETER_BYTES // (max(self.columns, 1) * np.dtype(self.dtype).itemsize))
 
-    def _groups(self, u: Float[Any, "c n k"]) -> list[Array]:
-        return _chunks(jnp.asarray(u, self.dtype), self._columns_at_once)
+    def _groups(self, u: Float[Any, "c n k"]) -> list[np.ndarray]:
+        return _chunks(np.asarray(u, self.dtype), self._columns_at_once)
 
-    def _jvps(self, deltas: list[Array]) -> Float[Array, "c n k"]:
-        return jnp.concatenate([self._sweeps.jvp(x, deltas) for x in self._batches], axis=1)
+    def _jvps(self, deltas: Sequence[Leaf]) -> Float[Array, "c n k"]:
+        return _joined([self._sweeps.jvp(x, list(deltas)) for x in self._batches], axis=1)
 
-    def _vjps(self, cotangents: Float[Array, "c n k"]) -> list[Array]:
+    def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Array]:
         parts = [cotangents[:, i : i + self.batch] for i in range(0, self.examples, self.batch)]
         total = self._sweeps.vjp(self._batches[0], parts[0])
         for x, part in zip(self._batches[1:], parts[1:], strict=True):
@@ -220,6 +214,10 @@ _PARAMETER_BYTES = 2**28  # bound on the parameter-space vectors held at once
 
 def _chunks(items: Any, size: int) -> list[Any]:
     return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+def _joined(parts: list[Array], axis: int = 0) -> Array:
+    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=axis)
 
 
 def _squares(leaf: Float[Array, "c ..."]) -> Float[np.ndarray, "c"]:

@@ -10,10 +10,11 @@ in Díaz et al. 2304.12465, section 2.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ticketlab.tangent.operators import KernelOperator
@@ -32,7 +33,7 @@ class NewtonSystem(NamedTuple):
 
     operator: KernelOperator
     curvature: Float[Array, "c n k k"] | None
-    ridge: Float[Array, "c"]
+    ridge: Float[Any, "c"]
 
 
 class _State(NamedTuple):
@@ -47,10 +48,10 @@ class _State(NamedTuple):
 
 def conjugate_gradients(
     system: NewtonSystem,
-    b: Float[Array, "c n k"],
-    wanted: Float[Array, "c"],
+    b: Float[Any, "c n k"],
+    wanted: Float[Any, "c"],
     limit: int,
-) -> tuple[Float[Array, "c n k"], Int[Array, "c"]]:
+) -> tuple[Float[np.ndarray, "c n k"], Int[np.ndarray, "c"]]:
     """d with T d ≈ b, until ⟨r, Mr⟩_K ≤ wanted²·⟨b, Mb⟩_K for every problem, or `limit` iterations.
 
     Arguments:
@@ -65,18 +66,23 @@ def conjugate_gradients(
     operator, curvature, ridge = system
     prepared = operator.prepare(curvature, ridge)
     z = operator.precondition(b, prepared)
-    kz = operator.gram(z)
-    rz = _dot(b, kz)
-    floor = jnp.square(wanted) * rz
-    zero = jnp.zeros_like(b)
-    state = _State(zero, b, z, kz, rz, (rz > 0) & (wanted < 1), jnp.zeros(b.shape[0], jnp.int32))
+    state, floor = _begin(b, z, operator.gram(z), wanted)
     for _ in range(limit):
-        if not bool(jnp.any(state.active)):
+        if not np.any(state.active):
             break
         state = _descend(curvature, ridge, state)
         z = operator.precondition(state.r, prepared)
         state = _turn(state, z, operator.gram(z), floor)
-    return state.d, state.iterations
+    return np.asarray(state.d), np.asarray(state.iterations)
+
+
+@jax.jit
+def _begin(b: Array, z: Array, kz: Array, wanted: Array) -> tuple[_State, Array]:
+    """At d = 0, and the ⟨r, Mr⟩_K at which a problem is solved."""
+    rz = _dot(b, kz)
+    iterations = jnp.zeros(b.shape[0], jnp.int32)
+    state = _State(jnp.zeros_like(b), b, z, kz, rz, (rz > 0) & (wanted < 1), iterations)
+    return state, jnp.square(wanted) * rz
 
 
 @jax.jit

@@ -42,8 +42,8 @@ class FunctionSpaceProblem:
     """
 
     loss: ConvexLoss
-    targets: Float[Array, "n k"]
-    offsets: Float[Array, "c n k"]
+    targets: Float[np.ndarray, "n k"]
+    offsets: Float[np.ndarray, "c n k"]
     ridges: Float[np.ndarray, "c"]
 
 
@@ -73,8 +73,8 @@ class Iterate:
     value at Δ = 0, `met`, iterations of both loops, and `start_norm` = ‖Jᵀ∇ℓ(f₀)‖.
     """
 
-    u: Float[Array, "c n k"]
-    ku: Float[Array, "c n k"]
+    u: Float[np.ndarray, "c n k"]
+    ku: Float[np.ndarray, "c n k"]
     objective: np.ndarray
     gap: np.ndarray
     gradient: np.ndarray
@@ -84,7 +84,7 @@ class Iterate:
     start_norm: np.ndarray
 
 
-Gram = Callable[[Array], Array]
+Gram = Callable[[Any], Array]
 
 
 def newton(
@@ -93,15 +93,15 @@ def newton(
     fast: KernelOperator,
     options: NewtonOptions,
     *,
-    start: Float[Array, "c n k"] | None = None,
+    start: Float[np.ndarray, "c n k"] | None = None,
     start_norm: Float[np.ndarray, "c"] | None = None,
-    squared_norm: Callable[[Array], np.ndarray] | None = None,
+    squared_norm: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Callable[[float], None] = lambda relative_gap: None,
 ) -> Iterate:
     """Minimise c problems to the tolerance, judged by the `exact` operator.
 
     Arguments:
-        problem: what to minimise; arrays in float64.
+        problem: what to minimise; arrays in float64. Between products functions stay in NumPy: small, and nothing to compile.
         exact: u ↦ K u.
         fast: K again, to find directions with; a poor one costs steps, never correctness.
         options: when to stop.
@@ -114,30 +114,31 @@ def newton(
     Cost: a step takes two exact products and some tens of fast ones, for all c at once.
     """
 
-    def size(g: Array) -> np.ndarray:
-        return squared_norm(g) if squared_norm else np.maximum(np.asarray(_dot(g, exact(g))), 0.0)
+    def product(v: np.ndarray) -> np.ndarray:
+        return np.asarray(exact(v))
 
+    def size(g: np.ndarray) -> np.ndarray:
+        return squared_norm(g) if squared_norm else np.maximum(np.sum(g * product(g), axis=(1, 2)), 0.0)
+
+    loss, f0, targets, ridges = problem.loss, problem.offsets, problem.targets, problem.ridges
     with jax.enable_x64(True):
-        ridges = jnp.asarray(problem.ridges, jnp.float64)
-        u = jnp.zeros_like(problem.offsets) if start is None else start
-        ku = jnp.zeros_like(u) if start is None else exact(u)
+        zero = np.zeros_like(f0)
+        u = zero if start is None else start
+        ku = zero if start is None else product(u)
         if start_norm is None:
-            g0 = _slope(problem.loss, problem.offsets, problem.targets, jnp.zeros_like(u), ridges)
-            start_norm = np.sqrt(size(g0))
+            start_norm = np.sqrt(size(np.asarray(_slope(loss, f0, zero, targets, zero, ridges))))
         c = u.shape[0]
-        tolerance = np.where(problem.ridges > 0, options.tolerance, options.tolerance**2)
+        tolerance = np.where(ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
         best, waiting = np.full(c, np.inf), np.zeros(c, int)
         while True:
-            g = _slope(problem.loss, problem.offsets + ku, problem.targets, u, ridges)
+            g = np.asarray(_slope(loss, f0, ku, targets, u, ridges))
             gkg = size(g)
-            objective = np.asarray(
-                _objective(problem.loss, problem.offsets + ku, problem.targets, u, ku, ridges)
-            )
+            objective = np.asarray(_objective(loss, f0, ku, targets, u, ridges))
             with np.errstate(divide="ignore", invalid="ignore"):
-                gap = np.where(problem.ridges > 0, gkg / (2 * np.asarray(ridges)), np.nan)
+                gap = np.where(ridges > 0, gkg / (2 * ridges), np.nan)
                 gradient = np.sqrt(gkg) / np.where(start_norm > 0, start_norm, 1.0)
-                relative = np.where(problem.ridges > 0, gap / objective, gradient**2)
+                relative = np.where(ridges > 0, gap / objective, gradient**2)
             relative = np.where(np.isfinite(relative), relative, np.where(gkg == 0, 0.0, np.inf))
             met = relative <= tolerance
             progress(float(np.max(relative)))
@@ -147,15 +148,13 @@ def newton(
             if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
                 return Iterate(u, ku, objective, gap, gradient, met, steps, iterations, start_norm)
             going = ~(met | stalled)
-            wanted = np.where(
-                going, _forcing(relative, tolerance, options.forcing, problem.loss.quadratic), 2.0
-            )
+            wanted = np.where(going, _forcing(relative, tolerance, options.forcing, loss.quadratic), 2.0)
             d, inner = _direction(problem, fast, g, ku, wanted, options.inner_limit)
-            kd = exact(d)
-            t = _line_search(problem.loss, problem.offsets, problem.targets, u, ku, d, kd, ridges)
-            t = jnp.where(jnp.asarray(going), t, 0.0)[:, None, None]
+            kd = product(d)
+            t = np.asarray(_line_search(loss, f0, targets, u, ku, d, kd, ridges))
+            t = np.where(going, t, 0.0)[:, None, None]
             u, ku = u + t * d, ku + t * kd
-            steps, iterations = steps + going, iterations + np.asarray(inner)
+            steps, iterations = steps + going, iterations + inner
 
 
 def newton_path(
@@ -178,7 +177,7 @@ def newton_path(
     if problem.loss.quadratic:
         return newton(problem, exact, fast, options, progress=lambda gap: progress(0.0, gap))
     with jax.enable_x64(True):
-        last = {number: jnp.zeros_like(problem.offsets[0]) for number in series.tolist()}
+        last = {number: np.zeros_like(problem.offsets[0]) for number in series.tolist()}
         parts: list[tuple[np.ndarray, Iterate]] = []
         values = np.unique(problem.ridges)[::-1]
         for i, ridge in enumerate(values):
@@ -188,19 +187,14 @@ def newton_path(
                 exact,
                 fast,
                 options,
-                start=jnp.stack([last[number] for number in series[chosen].tolist()]),
+                start=np.stack([last[number] for number in series[chosen].tolist()]),
                 progress=partial(progress, i / len(values)),
             )
             last |= dict(zip(series[chosen].tolist(), part.u, strict=True))
             parts.append((chosen, part))
         order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
         return Iterate(
-            *(
-                (jnp if isinstance(getattr(parts[0][1], f.name), jax.Array) else np).concatenate(
-                    [getattr(part, f.name) for _, part in parts]
-                )[order]
-                for f in fields(Iterate)
-            )
+            *(np.concatenate([getattr(part, f.name) for _, part in parts])[order] for f in fields(Iterate))
         )
 
 
@@ -216,10 +210,15 @@ def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic
 
 
 def _direction(
-    problem: FunctionSpaceProblem, fast: KernelOperator, g: Array, ku: Array, wanted: np.ndarray, limit: int
-) -> tuple[Array, np.ndarray]:
+    problem: FunctionSpaceProblem,
+    fast: KernelOperator,
+    g: np.ndarray,
+    ku: np.ndarray,
+    wanted: np.ndarray,
+    limit: int,
+) -> tuple[np.ndarray, np.ndarray]:
     """d with (HK + λI) d ≈ −g, for the problems that want it; zero for the others."""
-    d, iterations = jnp.zeros_like(g), np.zeros(len(wanted), int)
+    d, iterations = np.zeros_like(g), np.zeros(len(wanted), int)
     for batch in fast.batches(problem.ridges):
         chosen = batch[wanted[batch] < 1]
         if len(chosen) == 0:
@@ -227,15 +226,14 @@ def _direction(
         curvature = None
         if not problem.loss.quadratic:
             curvature = _curvature(problem.loss, problem.offsets[chosen] + ku[chosen], problem.targets)
-        system = NewtonSystem(fast, curvature, jnp.asarray(problem.ridges[chosen], jnp.float64))
-        part, inner = conjugate_gradients(system, -g[chosen], jnp.asarray(wanted[chosen]), limit)
-        d, iterations[chosen] = d.at[chosen].set(part), np.asarray(inner)
+        system = NewtonSystem(fast, curvature, problem.ridges[chosen])
+        d[chosen], iterations[chosen] = conjugate_gradients(system, -g[chosen], wanted[chosen], limit)
     return d, iterations
 
 
 @partial(jax.jit, static_argnums=0)
-def _slope(loss: ConvexLoss, outputs: Array, targets: Array, u: Array, ridges: Array) -> Array:
-    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(outputs)
+def _slope(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, ridges: Array) -> Array:
+    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(f0 + ku)
     return gradient + ridges[:, None, None] * u
 
 
@@ -245,8 +243,8 @@ def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
 
 
 @partial(jax.jit, static_argnums=0)
-def _objective(loss: ConvexLoss, outputs: Array, targets: Array, u: Array, ku: Array, ridges: Array) -> Array:
-    return jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(outputs) + 0.5 * ridges * _dot(u, ku)
+def _objective(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, ridges: Array) -> Array:
+    return jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(f0 + ku) + 0.5 * ridges * _dot(u, ku)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -38,27 +39,33 @@ class ConvexLoss:
     finite_minimum: bool = True
     classification: bool = False
 
+    @partial(jax.jit, static_argnums=0)
     def gradient(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k"]:
         """∇_F ℓ(F, y), example by example."""
         return jax.grad(lambda f: jnp.sum(self.value(f, targets)))(outputs)
 
+    @partial(jax.jit, static_argnums=0)
     def hessian(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k k"]:
         """∇²_F ℓ(F, y), one k × k block an example."""
         return jax.vmap(jax.hessian(lambda f, y: self.value(f[None], y[None])[0]))(outputs, targets)
 
 
+@jax.jit
 def _square_value(outputs: Array, targets: Array) -> Array:
     return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
 
 
+@jax.jit
 def _square_conjugate(v: Array, targets: Array) -> Array:
     return 0.5 * jnp.sum(v**2, axis=-1) + jnp.sum(v * targets, axis=-1)
 
 
+@jax.jit
 def _cross_entropy_value(outputs: Array, targets: Array) -> Array:
     return logsumexp(outputs, axis=-1) * jnp.sum(targets, axis=-1) - jnp.sum(targets * outputs, axis=-1)
 
 
+@jax.jit
 def _cross_entropy_conjugate(v: Array, targets: Array) -> Array:
     # v = p − y with p in the simplex; sup_F ⟨p, F⟩ − logsumexp(F) = Σ p log p.
     p = v + targets
