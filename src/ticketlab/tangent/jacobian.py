@@ -24,7 +24,8 @@ from ticketlab.tangent.selection import AllParameters, Selection
 
 __all__ = ["Jacobian"]
 
-Leaf = Array | np.ndarray | np.generic  # of a vector in parameter space (a multiple of a 0-d array is a NumPy scalar)
+# Of a vector in parameter space; a multiple of a 0-d array is a NumPy scalar.
+Leaf = Array | np.ndarray | np.generic
 
 
 @dataclass(frozen=True, eq=False)
