@@ -98,9 +98,9 @@ def test_a_changed_plan_takes_only_the_cells_that_stay_valid(plan, tmp_path, mon
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
-def test_killed_midway_and_started_again(plan, evidence, tmp_path):
+def test_killed_midway_and_started_again(plan, tmp_path):
     (tmp_path / "plan.toml").write_text(toml("tangent-minimum", plan), encoding="utf-8")
-    command = [sys.executable, "-m", "ticketlab", "run", "plan.toml", "--out", "run", "--json"]
+    command = [sys.executable, "-m", "ticketlab", "run", "plan.toml", "--json", "--out", "run"]
     with (
         open(tmp_path / "said", "w") as said,
         subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=said) as process,
@@ -113,10 +113,16 @@ def test_killed_midway_and_started_again(plan, evidence, tmp_path):
     kept = _finished_cells(tmp_path)
     assert 0 < len({p.parent for p in kept}) < 4
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=True)
+    def finish(*folder):
+        return subprocess.run(
+            [*command[:-1], *folder], cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+        )
+
+    done = finish("run")
     assert "of 4 cells are kept from before" in done.stderr
     assert kept.items() <= _finished_cells(tmp_path).items()
-    assert json.loads(done.stdout)["digest"] == evidence.digest()
+    # Both in processes of their own: how many threads share a sum decides its last bits, and this process has its own counts.
+    assert json.loads(done.stdout)["digest"] == json.loads(finish("uninterrupted").stdout)["digest"]
 
 
 def _finished_cells(folder):
