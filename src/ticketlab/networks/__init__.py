@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         ConvNet,
         LeNet5,
         LeNet300100,
+        ResNet,
     )
     from ticketlab.networks.centred import centred, centred_apply
     from ticketlab.networks.convolution import convolve, patches
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
         Dense,
         Flatten,
         GlobalAverage,
+        Normalise,
         Pool,
         Pooling,
+        Repeat,
+        Residual,
         Stage,
     )
     from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
@@ -36,7 +40,16 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "architectures": ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"],
+        "architectures": [
+            "MLP",
+            "NETWORKS",
+            "AllConv",
+            "Architecture",
+            "ConvNet",
+            "LeNet5",
+            "LeNet300100",
+            "ResNet",
+        ],
         "centred": ["centred", "centred_apply"],
         "convolution": ["convolve", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
@@ -49,8 +62,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Dense",
             "Flatten",
             "GlobalAverage",
+            "Normalise",
             "Pool",
             "Pooling",
+            "Repeat",
+            "Residual",
             "Stage",
         ],
         "units": ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"],
@@ -66,6 +82,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "LeNet5",
     "ConvNet",
     "AllConv",
+    "ResNet",
     "Activation",
     "Pooling",
     "Parameterisation",
@@ -96,6 +113,9 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Pool",
     "GlobalAverage",
     "Flatten",
+    "Normalise",
+    "Residual",
+    "Repeat",
     "convolve",
     "patches",
 ]
