@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         ResNet,
     )
     from ticketlab.networks.centred import centred, centred_apply
-    from ticketlab.networks.convolution import convolve, patches
+    from ticketlab.networks.convolution import convolve, convolve_once, patches
     from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
     from ticketlab.networks.network import Features, Layer, Network, Params, parameter_count, pure_network
     from ticketlab.networks.sequential import sequential
@@ -51,7 +51,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ResNet",
         ],
         "centred": ["centred", "centred_apply"],
-        "convolution": ["convolve", "patches"],
+        "convolution": ["convolve", "convolve_once", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
         "network": ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"],
         "sequential": ["sequential"],
@@ -117,5 +117,6 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Residual",
     "Repeat",
     "convolve",
+    "convolve_once",
     "patches",
 ]

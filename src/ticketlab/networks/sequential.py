@@ -6,7 +6,7 @@ precision that is enabled, so that a key means one network; cast them to float64
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from ticketlab.errors import UserError
+from ticketlab.networks.convolution import convolve, convolve_once
 from ticketlab.networks.drawing import DrawnLayer, draw_parameters
 from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
 from ticketlab.networks.network import Features, Layer, Network, Params
@@ -69,22 +70,23 @@ def sequential(
     def init(key: Array) -> Params:
         return draw_parameters(key, drawn, initialisation.distribution)
 
-    def forward(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, _Walk]:
+    def forward(walk: _Walk, x: ArrayLike) -> Array:
         # Callers that drop the layers' inputs and features do not pay for them once compiled.
         a = jnp.asarray(x)
         _check_inputs(a.shape, input_shape, name)
-        walk = _Walk(params, taps)
-        return walk.through(steps, a), walk
+        return walk.through(steps, a)
 
     def apply(params: Params, x: ArrayLike) -> Array:
-        return forward(params, x, {})[0]
+        return forward(_Walk(params), x)
 
     def features(params: Params, x: ArrayLike) -> Features:
-        return forward(params, x, {})[1].features
+        walk = _Walk(params)
+        forward(walk, x)
+        return walk.features
 
     def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        outputs, walk = forward(params, x, taps)
-        return outputs, walk.inputs
+        walk = _Walk(params, taps, convolve_once)  # cotangents are many, the kernel is one
+        return forward(walk, x), walk.inputs
 
     return Network(
         name=name,
@@ -104,7 +106,8 @@ class _Walk:
     """One pass through the steps, which notes each layer's input, and the features under the layer that they follow."""
 
     params: Params
-    taps: Mapping[str, Array]
+    taps: Mapping[str, Array] = field(default_factory=dict)
+    convolution: Callable[..., Array] = convolve
     current: str = ""
     inputs: dict[str, Array] = field(default_factory=dict)
     features: dict[str, Array] = field(default_factory=dict)
@@ -131,7 +134,7 @@ class _Walk:
         if layer.kind == "normalisation":
             a = standardised(a)
         self.inputs[layer.name] = a
-        z = pre_activation(layer, self.params[layer.name], a)
+        z = pre_activation(layer, self.params[layer.name], a, self.convolution)
         return z + self.taps[layer.name] if layer.name in self.taps else z
 
     def _again(self, step: Again, a: Array) -> Array:
@@ -140,7 +143,7 @@ class _Walk:
         applications = []
         for i in range(step.times):
             taps = {name: self.taps[name][:, i] for name in names if name in self.taps}
-            walk = _Walk(self.params, taps, self.current, features=self.features)
+            walk = _Walk(self.params, taps, self.convolution, self.current, features=self.features)
             a = walk.through(step.body, a)
             self.current = walk.current
             applications.append(walk.inputs)

@@ -153,14 +153,16 @@ def standardised(a: Array) -> Array:
     return a * jax.lax.rsqrt(jnp.mean(jnp.square(a), axis=-1, keepdims=True) + _EPSILON)
 
 
-def pre_activation(layer: Layer, parameters: Mapping[str, Array], a: Array) -> Array:
+def pre_activation(
+    layer: Layer, parameters: Mapping[str, Array], a: Array, convolution: Callable[..., Array] = convolve
+) -> Array:
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     weight = parameters["weight"]
     match layer.kind:
         case "dense":
             z = a @ weight
         case "convolution":
-            z = convolve(a, weight, layer.strides, layer.padding)
+            z = convolution(a, weight, layer.strides, layer.padding)
         case "normalisation":
             z = a * weight
     # A factor of one is left out: training applies this millions of times.
