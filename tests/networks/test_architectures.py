@@ -1,5 +1,6 @@
 """Architectures: their published sizes, their names, what they refuse, and that they cost no import of JAX."""
 
+import math
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ from ticketlab.networks import (
     LeNet5,
     LeNet300100,
     Parameterisation,
+    ResNet,
     parameter_count,
 )
 
@@ -59,6 +61,24 @@ def test_all_conv_has_no_dense_layer() -> None:
     network = AllConv((8, 16)).build(CIFAR, 10)
     assert {layer.kind for layer in network.layers} == {"convolution"}
     assert network.outputs == 10
+
+
+def test_resnet_has_the_published_depth_and_weights() -> None:
+    """He et al. 2015, table 6: 0.27 M for ResNet-20, to which the 1 × 1 shortcuts add 2 560 weights."""
+    network = ResNet(blocks=3).build(CIFAR, 10)
+    assert network.name == "ResNet-20 16–32–64, ReLU, standard parameterisation"
+    layers = [layer for layer in network.layers if layer.kind != "normalisation"]
+    assert len(layers) == 20 + 2
+    published = 27 * 16 + 9 * (6 * 16**2 + 16 * 32 + 5 * 32**2 + 32 * 64 + 5 * 64**2) + 64 * 10
+    assert round(published, -4) == 270_000
+    assert sum(math.prod(layer.weight_shape) for layer in layers) == published + 16 * 32 + 32 * 64
+    assert [layer.output_shape[0] for layer in layers] == [32] * 7 + [16] * 7 + [8] * 7 + [10]
+
+
+def test_an_empty_resnet_is_refused() -> None:
+    for impossible in ({"channels": ()}, {"blocks": 0}):
+        with pytest.raises(UserError, match="at least one of each"):
+            ResNet(**impossible)
 
 
 def test_names_say_what_differs() -> None:

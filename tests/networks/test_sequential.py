@@ -34,10 +34,14 @@ from ticketlab.networks import (
     Layer,
     LeNet5,
     Network,
+    Normalise,
     Parameterisation,
     Params,
     Pool,
     Pooling,
+    Repeat,
+    Residual,
+    ResNet,
     Stage,
     sequential,
 )
@@ -54,28 +58,64 @@ def reference(
     stages: tuple[Stage, ...], layers: tuple[Layer, ...], params: Params, example: np.ndarray
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """One example's outputs and features in float64, entry by entry."""
-    a, features, described = np.asarray(example, np.float64), {}, iter(layers)
-    layer = layers[0]
-    for stage in stages:
-        given = a
+    walk = Walk(layers, params)
+    return walk.through(stages, np.asarray(example, np.float64)), walk.features
+
+
+class Walk:
+    """Through the stages, nested ones too; `next` numbers the layer that comes next, `current` the one that was last."""
+
+    def __init__(self, layers: tuple[Layer, ...], params: Params) -> None:
+        self.layers, self.params, self.next, self.current = layers, params, 0, layers[0].name
+        self.features: dict[str, np.ndarray] = {}
+
+    def through(self, stages: tuple[Stage, ...], a: np.ndarray) -> np.ndarray:
+        for stage in stages:
+            a = self.stage(stage, a)
+        return a
+
+    def stage(self, stage: Stage, a: np.ndarray) -> np.ndarray:
         if isinstance(stage, Dense | Convolution):
-            layer = next(described)
-            weight = layer.weight_scale * np.asarray(params[layer.name]["weight"], np.float64)
-            bias = layer.bias_scale * np.asarray(
-                params[layer.name].get("bias", np.zeros(layer.units)), np.float64
-            )
-            a = dense(given, weight) if isinstance(stage, Dense) else convolution(given, weight, stage)
-            a = a + bias
+            a, self.current = self.parametrised(stage, a)
+        elif isinstance(stage, Normalise):
+            a, _ = self.parametrised(stage, a)
         elif isinstance(stage, Activate):
-            a = np.vectorize(REFERENCE_ACTIVATIONS[stage.activation], otypes=[np.float64])(given)
-            features[layer.name] = a
+            a = np.vectorize(REFERENCE_ACTIVATIONS[stage.activation], otypes=[np.float64])(a)
+            self.features[self.current] = a
         elif isinstance(stage, Pool):
-            a = pool(given, stage)
+            a = pool(a, stage)
         elif isinstance(stage, GlobalAverage):
-            a = np.array([given[:, :, c].mean() for c in range(given.shape[2])])
+            a = np.array([a[:, :, c].mean() for c in range(a.shape[2])])
         elif isinstance(stage, Flatten):
-            a = given.reshape(-1)
-    return a, features
+            a = a.reshape(-1)
+        elif isinstance(stage, Residual):
+            given, a = a, self.through(stage.stages, a)
+            beside = stage.shortcut(given.shape)
+            a = a + (self.parametrised(beside, given)[0] if beside else given)
+        elif isinstance(stage, Repeat):
+            first = self.next
+            for _ in range(stage.times):
+                self.next = first
+                a = self.through(stage.stages, a)
+        return a
+
+    def parametrised(self, stage: Dense | Convolution | Normalise, a: np.ndarray) -> tuple[np.ndarray, str]:
+        layer = self.layers[self.next]
+        self.next += 1
+        leaves = self.params[layer.name]
+        weight = layer.weight_scale * np.asarray(leaves["weight"], np.float64)
+        bias = layer.bias_scale * np.asarray(leaves.get("bias", np.zeros(layer.units)), np.float64)
+        if isinstance(stage, Normalise):
+            return normalisation(a) * weight + bias, layer.name
+        z = dense(a, weight) if isinstance(stage, Dense) else convolution(a, weight, stage)
+        return z + bias, layer.name
+
+
+def normalisation(a: np.ndarray) -> np.ndarray:
+    out = np.zeros_like(a)
+    for pixel in np.ndindex(a.shape[:-1]):
+        out[pixel] = (a[pixel] - np.mean(a[pixel])) / math.sqrt(np.var(a[pixel]) + 1e-5)
+    return out
 
 
 def dense(a: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -116,6 +156,15 @@ def batch(network: Network, n: int = 3, seed: int = 9) -> Array:
 
 
 NTK, BIASED = Parameterisation.NTK, Initialisation(sigma_b=0.3)
+ERF, TANH = Activate(Activation.ERF), Activate(Activation.TANH)
+NESTED = (
+    *(Dense(4), ERF, Repeat((Residual((Normalise(), Dense(5), TANH, Dense(4))), ERF), 3)),
+    *(Residual((Dense(3), TANH)), Dense(2), Normalise()),
+)
+SHARED = (
+    *(Normalise(), Convolution(3), ERF, Repeat((Convolution(3, 2), Normalise(), TANH), 2), Repeat((ERF,), 2)),
+    *(Residual((Convolution(3, stride=2), Pool(Pooling.MAX))), Flatten(), Dense(2)),
+)
 POOLED = (Convolution(3, 2), Activate(Activation.ERF), Pool(Pooling.AVERAGE, 2), Flatten(), Dense(2))
 
 
@@ -130,6 +179,9 @@ CASES: dict[str, tuple[Network, tuple[Stage, ...]]] = {
     "linear": zoo(MLP(()), (2, 2, 1)),
     "lenet5": zoo(LeNet5(activation=Activation.TANH), (12, 13, 1)),
     "all-conv ntk": zoo(AllConv((3, 4), parameterisation=NTK), (5, 6, 2)),
+    "resnet": zoo(ResNet((3, 4), parameterisation=NTK), (5, 4, 2)),
+    "nested": (sequential(NESTED, (3,), name="nested", initialisation=BIASED), NESTED),
+    "shared": (sequential(SHARED, (5, 6, 2), name="shared", initialisation=BIASED), SHARED),
     "average pool": (sequential(POOLED, (5, 4, 1), name="pooled", initialisation=BIASED), POOLED),
 }
 
@@ -228,7 +280,7 @@ def zero_taps(case: Case) -> dict[str, Array]:
     return {layer.name: jnp.zeros((len(case.x), *layer.output_shape)) for layer in case.network.layers}
 
 
-@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk", "resnet", "shared"])
 def test_zero_taps_change_nothing(name: str) -> None:
     case = prepared(name)
     assert case.network.tapped is not None
@@ -261,12 +313,14 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
     for layer in network.layers:
         a, delta = np.asarray(inputs[layer.name]), np.asarray(deltas[layer.name])
         assert case.params[layer.name]["weight"].shape == layer.weight_shape
+        bias = delta.reshape(-1, layer.units).sum(axis=0)
         if layer.kind == "dense":
-            weight = np.einsum("ni,nu->iu", a, delta)
-            bias = delta.sum(axis=0)
+            weight = a.reshape(-1, layer.inputs).T @ delta.reshape(-1, layer.units)
+        elif layer.kind == "convolution":
+            images = a.reshape(-1, *a.shape[-3:]), delta.reshape(-1, *delta.shape[-3:])
+            weight = convolution_weight_gradient(layer, *images)
         else:
-            weight = convolution_weight_gradient(layer, a, delta)
-            bias = delta.sum(axis=(0, 1, 2))
+            weight = (a * delta).reshape(-1, layer.units).sum(axis=0)
         np.testing.assert_allclose(layer.weight_scale * weight, expected[layer.name]["weight"], atol=2e-5)
         if layer.has_bias:
             np.testing.assert_allclose(layer.bias_scale * bias, expected[layer.name]["bias"], atol=2e-5)
@@ -395,7 +449,7 @@ def test_he_weights_keep_the_mean_square_through_relu_layers() -> None:
 # Precision, transformations, names and errors -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk", "resnet"])
 def test_float64_parameters_compute_in_float64(name: str) -> None:
     case = prepared(name)
     with jax.enable_x64(True):
@@ -407,7 +461,7 @@ def test_float64_parameters_compute_in_float64(name: str) -> None:
     np.testing.assert_allclose(outputs[0], expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk"])
+@pytest.mark.parametrize("name", ["mlp ntk", "lenet5", "all-conv ntk", "shared"])
 def test_replicas_at_once_are_replicas_one_by_one(name: str) -> None:
     case = prepared(name)
     factors = [1.0, 0.5, -1.0]
@@ -432,6 +486,38 @@ def test_names_stay_in_order_of_depth_when_sorted() -> None:
     assert network.features is not None
     params = jax.eval_shape(network.init, jax.random.key(0))
     assert list(jax.eval_shape(network.features, params, jnp.ones((1, 2)))) == names[:-1]
+
+
+def test_layers_of_sums_and_repetitions_are_named_in_order_of_depth() -> None:
+    for name, expected in {
+        "resnet": "conv1 conv1-norm conv2 conv2-norm conv3 conv3-norm conv4 conv4-norm conv5 conv5-norm conv6 output",
+        "nested": "dense1 dense1-norm dense2 dense3 dense4 dense5 output output-norm",
+        "shared": "before-norm conv1 conv2 conv2-norm conv3 conv4 output",
+    }.items():
+        names = [layer.name for layer in CASES[name][0].layers]
+        assert names == expected.split() == sorted(names)
+
+
+def test_only_a_dense_last_stage_is_the_readout() -> None:
+    flags = {name: [layer.readout for layer in network.layers] for name, (network, _) in CASES.items()}
+    assert not any(flag for f in flags.values() for flag in f[:-1])
+    assert {name for name, f in flags.items() if not f[-1]} == {"all-conv ntk", "nested"}
+
+
+def test_a_shared_layer_has_its_applications_first() -> None:
+    network = CASES["shared"][0]
+    shapes = {layer.name: layer.output_shape for layer in network.layers}
+    assert shapes["conv1"] == (5, 6, 3)
+    assert shapes["conv2"] == shapes["conv2-norm"] == (2, 5, 6, 3)
+
+
+def test_normalisations_start_as_the_identity() -> None:
+    network = ResNet((3,)).build((4, 4, 1), 2)
+    params = network.init(jax.random.key(0))
+    np.testing.assert_array_equal(params["conv1-norm"]["weight"], np.ones(3, np.float32))
+    np.testing.assert_array_equal(params["conv1-norm"]["bias"], np.zeros(3, np.float32))
+    unbiased = jax.eval_shape(ResNet((3,), bias=False).build((4, 4, 1), 2).init, jax.random.key(0))
+    assert set(unbiased["conv1-norm"]) == {"weight"}
 
 
 def test_inputs_of_another_shape_are_refused_when_traced() -> None:

@@ -3,7 +3,17 @@
 import pytest
 
 from ticketlab.errors import UserError
-from ticketlab.networks import Convolution, Dense, Flatten, GlobalAverage, Pool, Pooling
+from ticketlab.networks import (
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    Normalise,
+    Pool,
+    Pooling,
+    Repeat,
+    Residual,
+)
 
 
 def test_the_shapes_they_make() -> None:
@@ -46,3 +56,31 @@ def test_images_without_channels_are_refused() -> None:
 def test_a_dense_layer_wants_flat_activations() -> None:
     with pytest.raises(UserError, match="Put a Flatten before it"):
         Dense(3).shape((4, 4, 2))
+
+
+def test_nested_stages_make_the_shape_of_what_is_inside() -> None:
+    assert Residual((Convolution(4, stride=2), Normalise())).shape((5, 6, 2)) == (3, 3, 4)
+    assert Residual((Dense(4), Dense(3))).shape((5,)) == (3,)
+    assert Repeat((Convolution(4), Normalise()), 3).shape((5, 6, 4)) == (5, 6, 4)
+
+
+def test_a_shortcut_is_the_smallest_layer_that_makes_the_bodys_shape() -> None:
+    assert Residual((Convolution(2),)).shortcut((5, 6, 2)) is None
+    assert Residual((Convolution(4),)).shortcut((5, 6, 2)) == Convolution(4, window=1)
+    assert Residual((Convolution(2, stride=2),)).shortcut((5, 6, 2)) == Convolution(2, window=1, stride=2)
+    assert Residual((Dense(4), Dense(3))).shortcut((5,)) == Dense(3)
+
+
+def test_nested_stages_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UserError, match=r"\(4, 4, 2\) and \(3,\).*outside of the sum"):
+        Residual((Flatten(), Dense(3))).shape((4, 4, 2))
+    with pytest.raises(UserError, match="stride makes one of the other"):
+        Residual((Convolution(2, window=3, padding="VALID"),)).shape((6, 6, 2))
+    with pytest.raises(UserError, match="no stages in a residual sum"):
+        Residual(())
+    with pytest.raises(UserError, match="keep the shape"):
+        Repeat((Dense(4),), 2).shape((5,))
+    with pytest.raises(UserError, match="0 repetitions"):
+        Repeat((Dense(4),), 0)
+    with pytest.raises(UserError, match="one channel before a normalisation"):
+        Normalise().shape((4, 4, 1))

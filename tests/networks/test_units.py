@@ -19,10 +19,14 @@ from ticketlab.networks import (
     Flatten,
     GlobalAverage,
     Network,
+    Normalise,
     Parameterisation,
     Params,
     Pool,
     Pooling,
+    Repeat,
+    Residual,
+    ResNet,
     permute_units,
     rescale_units,
     sequential,
@@ -44,6 +48,22 @@ def all_convolutional() -> Network:
     return sequential(stages, (4, 4, 2), name="test")
 
 
+def summed(activation: Activation) -> Network:
+    """Sums with and without a shortcut, flattened in the middle, and layers that are repeated; no normalisation."""
+    act = Activate(activation)
+    stages = (
+        *(Convolution(4), act, Residual((Convolution(3), act, Convolution(4))), act),
+        *(Residual((Convolution(5, stride=2), act)), Repeat((Convolution(5), act), 2), Flatten()),
+        *(Dense(6), act, Residual((Dense(4), act, Dense(6))), Repeat((act,), 2), Dense(2)),
+    )
+    return sequential(stages, (4, 4, 2), name="test")
+
+
+def normalised_when_flat() -> Network:
+    stages = (Convolution(3), Activate(Activation.RELU), Flatten(), Normalise(), Dense(2))
+    return sequential(stages, (2, 3, 1), name="test")
+
+
 NETWORKS = {
     "mlp": MLP((6, 5)).build((4,), 3),
     "ntk": MLP((6, 5), parameterisation=Parameterisation.NTK).build((4,), 3),
@@ -51,6 +71,10 @@ NETWORKS = {
     "unbiased": convolutional(Activation.RELU, Pooling.AVERAGE, bias=False),
     "averaged": all_convolutional(),
     "tanh": convolutional(Activation.TANH, Pooling.AVERAGE),
+    "resnet": ResNet((3, 4), blocks=2).build((4, 4, 2), 2),
+    "summed": summed(Activation.RELU),
+    "summed tanh": summed(Activation.TANH),
+    "flat norm": normalised_when_flat(),
     "erf": MLP((6, 5), activation=Activation.ERF).build((4,), 3),
 }
 
@@ -108,7 +132,7 @@ def test_permuted_units_compute_the_same_function(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["mlp", "ntk", "cnn", "unbiased", "averaged"])
+@pytest.mark.parametrize("name", ["mlp", "ntk", "cnn", "unbiased", "averaged", "summed"])
 def test_rescaled_relu_units_compute_the_same_function(name: str) -> None:
     network, params = NETWORKS[name], drawn(name)
     for i, group in enumerate(network.unit_groups):
@@ -118,7 +142,7 @@ def test_rescaled_relu_units_compute_the_same_function(name: str) -> None:
         same_function(name, params, rescale_units(params, group, factors))
 
 
-@pytest.mark.parametrize("name", ["tanh", "erf"])
+@pytest.mark.parametrize("name", ["tanh", "erf", "summed tanh"])
 def test_flipped_odd_units_compute_the_same_function(name: str) -> None:
     network, params = NETWORKS[name], drawn(name)
     for i, group in enumerate(network.unit_groups):
@@ -144,3 +168,21 @@ def test_groups_are_the_hidden_layers() -> None:
     assert [g.layer for g in network.unit_groups] == [layer.name for layer in network.layers[:-1]]
     assert [g.units for g in network.unit_groups] == [layer.units for layer in network.layers[:-1]]
     assert MLP(()).build((4,), 2).unit_groups == ()
+
+
+def test_summed_layers_are_one_group_with_the_units_of_all_of_them() -> None:
+    groups = {group.layer: group for group in ResNet((3, 4)).build((4, 4, 1), 2).unit_groups}
+    assert list(groups) == ["conv1", "conv2", "conv4", "conv5"]
+    assert {part.layer for part in groups["conv1"].incoming} == {"conv1", "conv1-norm", "conv3", "conv3-norm"}
+    assert {part.layer for part in groups["conv1"].outgoing} == {"conv2", "conv4", "conv6"}
+    assert {part.layer for part in groups["conv5"].incoming} == {"conv5", "conv5-norm", "conv6"}
+    assert {part.layer for part in groups["conv5"].outgoing} == {"output"}
+    assert not any(group.rescalable or group.flippable for group in groups.values())
+
+
+def test_units_that_are_tied_to_inputs_or_outputs_stay_where_they_are() -> None:
+    act = Activate(Activation.RELU)
+    tied = sequential((Residual((Dense(3), act)), Dense(4), act, Residual((Dense(2),))), (3,), name="test")
+    assert [group.layer for group in tied.unit_groups] == ["dense2"]  # dense1 is added to the input
+    flat = sequential((Convolution(2), Flatten(), Residual((Dense(8),)), Dense(2)), (2, 2, 1), name="test")
+    assert flat.unit_groups == ()  # one channel is tied to four units, each another number of times

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
         ConvNet,
         LeNet5,
         LeNet300100,
+        ResNet,
     )
     from ticketlab.networks.centred import centred, centred_apply
-    from ticketlab.networks.convolution import convolve, patches
+    from ticketlab.networks.convolution import convolve, convolve_once, patches
     from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
     from ticketlab.networks.network import Features, Layer, Network, Params, parameter_count, pure_network
     from ticketlab.networks.sequential import sequential
@@ -26,8 +27,11 @@ if TYPE_CHECKING:
         Dense,
         Flatten,
         GlobalAverage,
+        Normalise,
         Pool,
         Pooling,
+        Repeat,
+        Residual,
         Stage,
     )
     from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
@@ -36,9 +40,18 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "architectures": ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"],
+        "architectures": [
+            "MLP",
+            "NETWORKS",
+            "AllConv",
+            "Architecture",
+            "ConvNet",
+            "LeNet5",
+            "LeNet300100",
+            "ResNet",
+        ],
         "centred": ["centred", "centred_apply"],
-        "convolution": ["convolve", "patches"],
+        "convolution": ["convolve", "convolve_once", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
         "network": ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"],
         "sequential": ["sequential"],
@@ -49,8 +62,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Dense",
             "Flatten",
             "GlobalAverage",
+            "Normalise",
             "Pool",
             "Pooling",
+            "Repeat",
+            "Residual",
             "Stage",
         ],
         "units": ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"],
@@ -66,6 +82,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "LeNet5",
     "ConvNet",
     "AllConv",
+    "ResNet",
     "Activation",
     "Pooling",
     "Parameterisation",
@@ -96,6 +113,10 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Pool",
     "GlobalAverage",
     "Flatten",
+    "Normalise",
+    "Residual",
+    "Repeat",
     "convolve",
+    "convolve_once",
     "patches",
 ]

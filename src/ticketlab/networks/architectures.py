@@ -21,8 +21,10 @@ from ticketlab.networks.stages import (
     Dense,
     Flatten,
     GlobalAverage,
+    Normalise,
     Pool,
     Pooling,
+    Residual,
     Shape,
     Stage,
 )
@@ -30,7 +32,7 @@ from ticketlab.networks.stages import (
 if TYPE_CHECKING:
     from ticketlab.networks.network import Network
 
-__all__ = ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100"]
+__all__ = ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100", "ResNet"]
 
 _ACTIVATION_TITLES = {
     Activation.RELU: "ReLU",
@@ -235,11 +237,55 @@ class AllConv(Architecture):
         return f"AllConv {'–'.join(map(str, self.channels))}".strip()
 
 
+@dataclass(frozen=True)
+class ResNet(Architecture):
+    """A small residual network, as for CIFAR: 2 · blocks · len(channels) + 2 layers, by default ResNet-8.
+
+    A 3 × 3 convolution, then for each entry of `channels` a group of residual sums of two 3 × 3 convolutions; every group but
+    the first begins with stride 2, where a 1 × 1 convolution is the shortcut. Then the mean over all pixels and a dense layer.
+    Unlike the paper's, normalisation is over the channels of each pixel, not over the batch: the network is then a function of
+    each example alone.
+
+    Arguments:
+        channels: channels of each group; the image is halved between them.
+        blocks: residual sums in each group.
+
+    Source: He, Zhang, Ren, Sun 2015, arXiv 1512.03385, section 4.2.
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    blocks: int = 1
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        if not self.channels or self.blocks < 1:
+            raise UserError(
+                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks", "at least one of each"
+            )
+        act, norm = Activate(self.activation), Normalise()
+
+        def block(units: int, stride: int) -> tuple[Stage, ...]:
+            body = (Convolution(units, stride=stride), norm, act, Convolution(units), norm)
+            return Residual(body), act
+
+        strides = [
+            (units, 2 if i and not j else 1)
+            for i, units in enumerate(self.channels)
+            for j in range(self.blocks)
+        ]
+        blocks = [stage for units, stride in strides for stage in block(units, stride)]
+        return (Convolution(self.channels[0]), norm, act, *blocks, GlobalAverage(), Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        depth = 2 * self.blocks * len(self.channels) + 2
+        return f"ResNet-{depth} {'–'.join(map(str, self.channels))}"
+
+
 NETWORKS: dict[str, type[Architecture]] = {
     "mlp": MLP,
     "lenet-300-100": LeNet300100,
     "lenet5": LeNet5,
     "conv": ConvNet,
     "all-conv": AllConv,
+    "resnet": ResNet,
 }
 """The architectures by the names that plans and the command line use."""

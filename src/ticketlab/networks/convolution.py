@@ -5,7 +5,7 @@
 Under `vmap` over weights XLA turns its own convolution into a grouped one, whose gradient is slow on a processor. Measured
 in alternation on two cores that others shared, forward and backward, the products below were 4 to 6 times as fast for four
 replicas (64 to 128 channels, 16 × 16 pixels, batch 60) and 2 to 4 times for twenty second layers of LeNet-5; a single
-network pays, at 0.6 of XLA's speed. Not measured on an accelerator.
+network pays, at 0.6 of XLA's speed; where there is only one, `convolve_once` takes XLA's. Not measured on an accelerator.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-__all__ = ["convolve", "patches"]
+__all__ = ["convolve", "convolve_once", "patches"]
 
 # The columns of a matrix product below which it is too thin to be fast, so that all rows of the window go into one product.
 _THIN = 64
@@ -44,6 +44,22 @@ def convolve(
     return sum(
         (_down(wide, p, rows, strides[0]) @ weight[p].reshape(-1, units) for p in range(1, rows)),
         start=_down(wide, 0, rows, strides[0]) @ weight[0].reshape(-1, units),
+    )
+
+
+def convolve_once(
+    a: Float[Array, "n height width channels"],
+    weight: Float[Array, "rows columns channels units"],
+    strides: tuple[int, int] = (1, 1),
+    padding: str = "SAME",
+) -> Float[Array, "n out_height out_width units"]:
+    """The same by XLA's own convolution: for one kernel, and many images or cotangents.
+
+    Ten cotangents of 16 images (64 channels, 16 × 16 pixels) pulled back at once, on one core: 100 GFLOP/s, 25 by `convolve`.
+    """
+    dtype = jnp.result_type(a, weight)
+    return jax.lax.conv_general_dilated(
+        a.astype(dtype), weight.astype(dtype), strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 

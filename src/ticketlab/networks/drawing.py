@@ -48,22 +48,33 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
     Arguments:
         key: of the whole network.
         layers: in order of depth.
-        distribution: of the weights; biases are Gaussian, or zero.
+        distribution: of the weights; biases are Gaussian, or zero. Normalisations are not drawn: scale 1, shift 0.
     """
     weight_key, bias_key = jax.random.split(key)
+    drawn = [p for p in layers if p.layer.kind != "normalisation"]
     weights = _cut(
         _UNIT_DRAWS[distribution],
         weight_key,
-        [p.layer.weight_shape for p in layers],
-        [p.weight_sd for p in layers],
+        [p.layer.weight_shape for p in drawn],
+        [p.weight_sd for p in drawn],
     )
-    with_bias = [p for p in layers if p.layer.has_bias]
+    with_bias = [p for p in drawn if p.layer.has_bias]
     normal = _UNIT_DRAWS[Distribution.NORMAL]
     biases = _cut(normal, bias_key, [(p.layer.units,) for p in with_bias], [p.bias_sd for p in with_bias])
-    params = {p.layer.name: {"weight": weight} for p, weight in zip(layers, weights, strict=True)}
+    params = {p.layer.name: _identity(p.layer) for p in layers}
+    for p, weight in zip(drawn, weights, strict=True):
+        params[p.layer.name]["weight"] = weight
     for p, bias in zip(with_bias, biases, strict=True):
         params[p.layer.name]["bias"] = bias
     return params
+
+
+def _identity(layer: Layer) -> dict[str, Array]:
+    """The parameters with which a normalisation changes no standardised activation; nothing for a layer that is drawn."""
+    if layer.kind != "normalisation":
+        return {}
+    scale = {"weight": jnp.ones(layer.weight_shape, jnp.float32)}
+    return {**scale, "bias": jnp.zeros(layer.units, jnp.float32)} if layer.has_bias else scale
 
 
 def _cut(

@@ -33,13 +33,15 @@ Features: TypeAlias = Mapping[str, Array]
 class Layer:
     """One parametrised layer of a zoo network, z = weight_scale · (a ∗ weight) + bias_scale · bias.
 
-    `weight` is `[inputs, units]` for a dense layer and `[height, width, channels, units]` for a convolution: units lie along
-    the last axis, and so does `bias` `[units]`, when there is one. `weight_scale` and `bias_scale` are the constant
-    multipliers of the parameterisation (1 in the standard one).
+    `weight` is `[inputs, units]` for a dense layer, `[height, width, channels, units]` for a convolution, and `[units]` for a
+    normalisation, whose a is standardised already and multiplied unit by unit: units lie along the last axis, and so does
+    `bias` `[units]`, when there is one. `weight_scale` and `bias_scale` are the constant multipliers of the parameterisation
+    (1 in the standard one). A layer that is applied several times with the same parameters has its applications as the first
+    axis of its inputs and of z.
     """
 
     name: str
-    kind: Literal["dense", "convolution"]
+    kind: Literal["dense", "convolution", "normalisation"]
     inputs: int  # fan-in of one unit
     units: int
     has_bias: bool
@@ -48,7 +50,8 @@ class Layer:
     strides: tuple[int, int] = (1, 1)  # convolutions only
     padding: str = "SAME"  # convolutions only
     weight_shape: tuple[int, ...] = ()
-    output_shape: tuple[int, ...] = ()  # of z for one example: (units,) or (height, width, units)
+    output_shape: tuple[int, ...] = ()  # of z for one example: (…, units) or (…, height, width, units)
+    readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,9 @@ class Network:
             depth; None for a network without a description.
         layers: the description of the layers in order of depth; empty for a network without one.
         tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
-            the layer's pre-activation z, `[n, units]` or `[n, height, width, units]`; a layer missing from `taps` gets nothing.
-        unit_groups: which parameters belong to which unit, one group for each hidden layer in order of depth.
+            the layer's pre-activation z, `[n, *output_shape]`; a layer missing from `taps` gets nothing.
+        unit_groups: which parameters belong to which unit, in order of depth: a group for each hidden layer, or for all the
+            layers whose units are tied because they are summed.
     """
 
     name: str

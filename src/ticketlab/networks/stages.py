@@ -20,8 +20,11 @@ __all__ = [
     "Dense",
     "Flatten",
     "GlobalAverage",
+    "Normalise",
     "Pool",
     "Pooling",
+    "Repeat",
+    "Residual",
     "Shape",
     "Stage",
 ]
@@ -133,7 +136,99 @@ class Flatten:
         return (math.prod(given),)
 
 
-Stage: TypeAlias = Dense | Convolution | Activate | Pool | GlobalAverage | Flatten
+@dataclass(frozen=True)
+class Normalise:
+    """z = (a − mean)/√(variance + 10⁻⁵) · scale + shift, mean and variance over the channels of each pixel of each example.
+
+    A function of each example alone, so that the tangent space stays one of functions of x. Scales are 1 at the start, shifts 0.
+
+    Source: Ba, Kiros, Hinton 2016, arXiv 1607.06450 (layer normalisation), here pixel by pixel.
+    """
+
+    def shape(self, given: Shape) -> Shape:
+        if given[-1] < 2:
+            raise UserError(
+                "one channel before a normalisation over channels", "at least two", "Leave it out there."
+            )
+        return given
+
+
+@dataclass(frozen=True)
+class Residual:
+    """a + body(a); where the body changes the shape, shortcut(a) + body(a) with a 1 × 1 convolution or a dense layer.
+
+    Arguments:
+        stages: the body, at least one.
+
+    Source: He, Zhang, Ren, Sun 2015, arXiv 1512.03385, section 3.2 (and shortcuts B of section 4.1).
+    """
+
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        _some(self.stages, "a residual sum")
+
+    def shape(self, given: Shape) -> Shape:
+        self.shortcut(given)
+        return _through(self.stages, given)
+
+    def shortcut(self, given: Shape) -> Dense | Convolution | None:
+        """What takes an input of this shape to the shape of the body's output; None where that is the same."""
+        reached = _through(self.stages, given)
+        if reached == given:
+            return None
+        if len(given) == len(reached) == 1:
+            return Dense(reached[0])
+        if len(given) == len(reached) == 3:
+            for stride in range(1, max(given[:2]) + 1):
+                if Convolution(reached[2], window=1, stride=stride).shape(given) == reached:
+                    return Convolution(reached[2], window=1, stride=stride)
+        raise UserError(
+            f"a residual sum of shapes {given} and {reached}",
+            "two vectors, or two images of which a stride makes one of the other",
+            "Put what changes the shape outside of the sum.",
+        )
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The same stages several times over, with the same parameters each time.
+
+    Arguments:
+        stages: at least one; they keep the shape.
+        times: how often, ≥ 1.
+    """
+
+    stages: tuple[Stage, ...]
+    times: int
+
+    def __post_init__(self) -> None:
+        _some(self.stages, "a repetition")
+        _positive(self.times, "repetitions")
+
+    def shape(self, given: Shape) -> Shape:
+        reached = _through(self.stages, given)
+        if reached != given:
+            raise UserError(
+                f"a repetition of stages that make shape {reached} of {given}", "stages that keep the shape"
+            )
+        return given
+
+
+Stage: TypeAlias = (
+    Dense | Convolution | Activate | Pool | GlobalAverage | Flatten | Normalise | Residual | Repeat
+)
+
+
+def _through(stages: tuple[Stage, ...], given: Shape) -> Shape:
+    for stage in stages:
+        given = stage.shape(given)
+    return given
+
+
+def _some(stages: tuple[Stage, ...], what: str) -> None:
+    if not stages:
+        raise UserError(f"no stages in {what}", "at least one")
 
 
 def _positive(value: int, what: str) -> None:

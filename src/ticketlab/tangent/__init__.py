@@ -7,7 +7,13 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.tangent.certificate import Certificate, Result
     from ticketlab.tangent.jacobian import Jacobian
-    from ticketlab.tangent.kernel import kernel_cost, tangent_kernel
+    from ticketlab.tangent.kernel import (
+        KernelPlan,
+        averaged_kernel,
+        kernel_cost,
+        kernel_diagonal,
+        tangent_kernel,
+    )
     from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
@@ -20,7 +26,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "certificate": ["Certificate", "Result"],
         "jacobian": ["Jacobian"],
-        "kernel": ["kernel_cost", "tangent_kernel"],
+        "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": ["Automatic", "DenseDual", "DensePrimal"],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
@@ -55,6 +61,9 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     # operators
     "Jacobian",
     "tangent_kernel",
+    "averaged_kernel",
+    "kernel_diagonal",
     "kernel_cost",
+    "KernelPlan",
     "extreme_eigenvalues",
 ]

@@ -1,0 +1,274 @@
+"""How a tangent kernel will be computed: for each layer the contraction with the fewest operations, in blocks that fit.
+
+Nothing is computed here but costs, from the shapes of the layers and from what moves. Operations are counted for the symmetric
+half of K where X₁ = X₂, a multiply–add as two; a network without a description is counted by XLA, which knows what it compiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from ticketlab.networks.network import Layer, Network
+from ticketlab.tangent.contractions import (
+    Contraction,
+    FactorProduct,
+    JacobianProduct,
+    TangentProduct,
+    positions,
+)
+from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.selection import leaf_paths
+
+__all__ = ["MEMORY", "KernelPlan", "Part", "kernel_cost"]
+
+MEMORY = 2**30
+"""Bytes that factors and blocks may take beside the result, unless another budget is given."""
+
+BLOCK_ROWS = {"cpu": 512}  # a block and its parts stay in the cache, and the matrix product has its full rate
+_BLOCK_ROWS_ELSEWHERE = 4096
+SMALL_ROWS = 128
+
+
+@dataclass(frozen=True)
+class Part:
+    """Parameters whose part of K is contracted in one way.
+
+    Arguments:
+        name: the layer, or the paths of the leaves.
+        leaves: their numbers in the order of `jax.tree.leaves`.
+        contraction: how.
+        flops: of contracting all pairs of examples, and of writing down the factors of each.
+        factor_bytes: of its factors for one example.
+        others: the other ways that were possible, with their operations.
+    """
+
+    name: str
+    leaves: tuple[int, ...]
+    contraction: Contraction
+    flops: float
+    factor_bytes: int
+    others: tuple[tuple[Contraction, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class KernelPlan:
+    """What forming a kernel takes.
+
+    Arguments:
+        parts: what is contracted how, in order of depth.
+        sweep_flops: of the forward and reverse sweeps that give all layers' inputs and cotangents.
+        flops: of everything: sweeps, factors, and contractions of all pairs of examples, once for n m and m n.
+        block: examples in a block.
+        held: blocks whose factors are kept while they meet all the others; those of the others are computed anew if need be.
+        result_bytes, block_bytes, factor_bytes: of the result, of one block of it, and of the factors held at once.
+    """
+
+    parts: tuple[Part, ...]
+    sweep_flops: float
+    flops: float
+    block: int
+    held: int
+    result_bytes: int
+    block_bytes: int
+    factor_bytes: int
+
+    def describe(self) -> str:
+        """A table in plain text: each part, how it is contracted, its operations, and what else was possible."""
+        lines = [f"sweeps: forward and reverse, {self.sweep_flops / 1e9:.3g} GFLOP"]
+        for part in self.parts:
+            others = "".join(f"; {other.title} {flops / 1e9:.3g}" for other, flops in part.others)
+            lines.append(f"{part.name}: {part.contraction.title}, {part.flops / 1e9:.3g} GFLOP{others}")
+        total = f"in all {self.flops / 1e9:.3g} GFLOP in blocks of {self.block} examples"
+        memory = f"result {self.result_bytes / 1e6:.3g} MB, factors {self.factor_bytes / 1e6:.3g} MB"
+        return "\n".join([*lines, f"{total}; {memory}"])
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A contraction with its operations for a pair of examples and for one example, and the numbers in one example's factor."""
+
+    contraction: Contraction
+    pair: float
+    example: float
+    numbers: int
+
+    def flops(self, pairs: float, examples: int) -> float:
+        return self.pair * pairs + self.example * examples
+
+
+def kernel_cost(
+    jacobian: Jacobian, other: Jacobian | None = None, *, averaged: bool = False, memory: int = MEMORY
+) -> KernelPlan:
+    """The plan of `tangent_kernel(jacobian, other)`, or of `averaged_kernel`.
+
+    Arguments:
+        jacobian, other: at X₁ and X₂; without the latter X₂ = X₁.
+        averaged: whether only the mean over outputs is wanted.
+        memory: bytes for factors and blocks, beside the result.
+    """
+    network, k = jacobian.network, jacobian.outputs_per_example
+    n, m = jacobian.examples, (other or jacobian).examples
+    pairs, examples = (n * (n + 1) / 2, n) if other is None else (float(n) * m, n + m)
+    item = np.dtype(jacobian.dtype).itemsize
+    parts = []
+    for name, leaves, ways in _possible(jacobian, k if averaged else k * k):
+        costs = [way.flops(pairs, examples) for way in ways]
+        best = int(np.argmin(costs))
+        others = tuple(
+            (w.contraction, cost) for w, cost in zip(ways, costs, strict=True) if w is not ways[best]
+        )
+        way = ways[best]
+        parts.append(Part(name, leaves, way.contraction, costs[best], way.numbers * item, others))
+    parts = _together(parts)
+    sweep = _sweep_flops(network, parts) * examples
+    block, held = _division(network, parts, max(n, m), 1 if averaged else k, item, memory)
+    rows = 1 if averaged else k
+    return KernelPlan(
+        parts=tuple(parts),
+        sweep_flops=sweep,
+        flops=sweep + sum(part.flops for part in parts),
+        block=block,
+        held=held,
+        result_bytes=n * m * rows**2 * item,
+        block_bytes=(block * rows) ** 2 * item,
+        factor_bytes=min(held, -(-max(n, m) // block)) * block * sum(part.factor_bytes for part in parts),
+    )
+
+
+def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[int, ...], list[_Way]]]:
+    """For each layer that moves, and for all other leaves together, the possible contractions.
+
+    `products`: how many pairs of outputs are wanted, k² or k.
+    """
+    network, k = jacobian.network, jacobian.outputs_per_example
+    paths, masks = leaf_paths(jacobian.params), jacobian._masks
+    numbers = {path: i for i, path in enumerate(paths)}
+    structure = jax.tree.structure(jacobian.params)
+    described = set()
+    later = 0.0  # operations of a forward pass through the layers behind
+    found = []
+    for layer in reversed(network.layers):
+        leaves = tuple(
+            numbers[layer.name, leaf] for leaf in ("weight", "bias") if (layer.name, leaf) in numbers
+        )
+        described |= set(leaves)
+        moving = tuple(i for i in leaves if masks[i] is not False)
+        if moving:
+            weight, bias = masks[leaves[0]], masks[leaves[1]] if len(leaves) > 1 else False
+            ways = list(_layer_ways(layer, weight, bias, k, products))
+            rows = sum(_kept(jacobian, i) for i in moving)
+            pair = 2 * k * (_forward(layer) + later)
+            example = 4 * k * _forward_all(network)
+            ways.append(_Way(TangentProduct(network, structure, moving), pair, example, k * rows))
+            found.append((layer.name, moving, ways))
+        later += _forward(layer)
+    yield from reversed(found)
+    rest = tuple(i for i, mask in enumerate(masks) if mask is not False and i not in described)
+    if rest:
+        forward = _counted(
+            network, structure, tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
+        )
+        columns = sum(_kept(jacobian, i) for i in rest)
+        rows = _Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
+        push = _Way(TangentProduct(network, structure, rest), 2 * k * forward, 2 * k * forward,
+                    k * sum(np.size(jax.tree.leaves(jacobian.params)[i]) for i in rest))  # fmt: skip
+        yield ", ".join(".".join(paths[i]) or "parameters" for i in rest), rest, [rows, push]
+
+
+def _layer_ways(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Iterator[_Way]:
+    p, i, u = positions(layer), layer.inputs, layer.units
+    if weight is True and isinstance(bias, bool) and layer.kind != "normalisation":
+        if layer.readout:
+            yield _Way(FactorProduct(layer, bias), 2.0 * i, 0.0, i)
+            return
+        pair = 2.0 * p * p * (i + products * u + products)
+        yield _Way(FactorProduct(layer, bias), pair, 0.0, p * (i + k * u))
+    fan = layer.inputs * u
+    columns = _count(weight, fan) + _count(bias, u)
+    write = 2.0 * k * p * fan if weight is not False else 0.0
+    contraction = JacobianProduct(layer, weight is not False, bias is not False)
+    yield _Way(contraction, 2.0 * products * columns, write, k * columns)
+
+
+def _together(parts: Sequence[Part]) -> list[Part]:
+    """One sweep of Jacobian-vector products for all parts that take them."""
+    pushed = [part for part in parts if isinstance(part.contraction, TangentProduct)]
+    if len(pushed) < 2:
+        return list(parts)
+    first = pushed[0].contraction
+    assert isinstance(first, TangentProduct)
+    leaves = tuple(sorted(i for part in pushed for i in part.leaves))
+    one = Part(
+        ", ".join(part.name for part in pushed),
+        leaves,
+        TangentProduct(first.network, first.structure, leaves),
+        # The pass through the layers behind them is shared; that of the first part is the longest.
+        max(part.flops for part in pushed),
+        sum(part.factor_bytes for part in pushed),
+    )
+    return [*(part for part in parts if part not in pushed), one]
+
+
+def _sweep_flops(network: Network, parts: Sequence[Part]) -> float:
+    """For one example: forward, and back for each output to the first layer whose cotangents are wanted."""
+    swept = {part.name for part in parts if isinstance(part.contraction, FactorProduct | JacobianProduct)}
+    back, started = 0.0, False
+    for layer in network.layers:
+        back += _forward(layer) if started and not layer.readout else 0.0
+        started = started or (layer.name in swept and not layer.readout)
+    described = any(layer.name in swept for layer in network.layers)
+    # The read-out's own weights are the first cotangents, which costs nothing.
+    return (_forward_all(network) if described else 0.0) + network.outputs * back
+
+
+def _division(
+    network: Network, parts: Sequence[Part], examples: int, rows: int, item: int, memory: int
+) -> tuple[int, int]:
+    """Examples in a block, and blocks that are held."""
+    factors = sum(part.factor_bytes for part in parts)
+    swept = sum(math.prod(x.output_shape) * network.outputs + positions(x) * x.inputs for x in network.layers)
+    products = [p.contraction.layer for p in parts if isinstance(p.contraction, FactorProduct)]
+    largest = max(map(positions, products), default=1)
+    size = max(1, BLOCK_ROWS.get(jax.default_backend(), _BLOCK_ROWS_ELSEWHERE) // rows)
+    # A quarter for one block's sweep and factors, a quarter for what is multiplied, the rest for factors that are held.
+    size = min(size, memory // 4 // max(1, 3 * swept * item + factors))
+    size = min(size, math.isqrt(memory // 4 // (3 * rows**2 * item * largest)))
+    # At least eight blocks, unless they become small for a matrix product: those on the diagonal are computed twice over.
+    size = max(1, min(size, max(-(-examples // 8), -(-SMALL_ROWS // rows)), examples))
+    blocks = -(-examples // size)
+    size = -(-examples // blocks)
+    return size, max(1, memory // 2 // max(1, size * factors))
+
+
+def _forward(layer: Layer) -> float:
+    """Operations of the layer for one example."""
+    return 2.0 * positions(layer) * layer.inputs * layer.units
+
+
+def _forward_all(network: Network) -> float:
+    return sum(_forward(layer) for layer in network.layers)
+
+
+def _count(mask: Any, size: int) -> int:
+    return size if mask is True else 0 if mask is False else int(np.sum(np.asarray(mask)))
+
+
+def _kept(jacobian: Jacobian, leaf: int) -> int:
+    return _count(jacobian._masks[leaf], int(np.size(jax.tree.leaves(jacobian.params)[leaf])))
+
+
+@lru_cache(maxsize=64)
+def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...]) -> float:
+    """Operations of a forward pass for one example as XLA counts them."""
+    leaves = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
+    x = jax.ShapeDtypeStruct((1, *network.input_shape), np.float32)
+    with jax.enable_x64(False):
+        counted = jax.jit(network.apply).lower(jax.tree.unflatten(structure, leaves), x).cost_analysis()
+    return float((counted or {}).get("flops", 0.0)) or 2.0 * sum(math.prod(shape) for shape in shapes)
