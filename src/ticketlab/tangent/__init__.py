@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         kernel_diagonal,
         tangent_kernel,
     )
-    from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal
+    from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
@@ -27,7 +27,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "certificate": ["Certificate", "Result"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
-        "ladder": ["Automatic", "DenseDual", "DensePrimal"],
+        "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
         "selection": ["AllParameters", "Layers", "Masked"],
@@ -52,6 +52,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Automatic",
     "DenseDual",
     "DensePrimal",
+    "MatrixFree",
     # results
     "Solution",
     "Certificate",

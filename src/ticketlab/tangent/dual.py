@@ -23,7 +23,14 @@ from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
 from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
-from ticketlab.tangent.newton import FunctionSpaceProblem, Iterate, NewtonOptions, newton, newton_path
+from ticketlab.tangent.newton import (
+    FunctionSpaceProblem,
+    Iterate,
+    NewtonOptions,
+    krylov_directions,
+    newton,
+    newton_path,
+)
 from ticketlab.tangent.operators import (
     CholeskyOperator,
     EigenOperator,
@@ -123,7 +130,12 @@ def solve_dual(
         factorised = time.perf_counter()
         series = np.array([int(keeps) for keeps, _ in problems])
         found = newton_path(
-            problem, series, exact, operator, options, lambda done, gap: progress(f"ridges {done:.0%}", gap)
+            problem,
+            series,
+            exact,
+            krylov_directions(operator),
+            options,
+            lambda done, gap: progress(f"ridges {done:.0%}", gap),
         )
         stalled = ~found.met & (found.steps < options.steps)
         if np.any(stalled) and (careful := _more_careful(operator, kernel, rung)):
@@ -131,7 +143,7 @@ def solve_dual(
             again = newton(
                 problem,
                 exact,
-                operator,
+                krylov_directions(operator),
                 options,
                 start=found.u,
                 start_norm=found.start_norm,
@@ -144,7 +156,7 @@ def solve_dual(
         checked = newton(
             problem,
             jacobian.gram,
-            operator,
+            krylov_directions(operator),
             options,
             start=found.u,
             start_norm=found.start_norm,

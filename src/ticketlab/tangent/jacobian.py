@@ -8,8 +8,8 @@ float64 is what certificates are made in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -143,6 +143,12 @@ class Jacobian:
         ]
         return np.concatenate(kept, axis=2)
 
+    def reverse_sweeps(self) -> Iterator[tuple[int, Callable[..., Any]]]:
+        """For each batch how many examples it has, and v `[b, k]` ↦ Jᵀv, which holds what the forward pass left behind."""
+        with self.x64():
+            for x in self._batches:
+                yield len(x), self._sweeps.pull(x)
+
     def embed(self, delta: Sequence[Leaf]) -> Params:
         """Δθ as a pytree like the parameters, zero where nothing may move."""
         with self.x64():
@@ -233,12 +239,11 @@ class _Sweeps:
     jvp: Callable[..., Array]
     vjp: Callable[..., list[Array]]
     rows: Callable[..., list[Array]]
+    pull: Callable[..., Callable[..., Any]]
 
     def bind(self, leaves: list[Array], masks: list[Array]) -> _Sweeps:
         at = (leaves, masks)
-        return _Sweeps(
-            partial(self.outputs, at), partial(self.jvp, at), partial(self.vjp, at), partial(self.rows, at)
-        )
+        return _Sweeps(*(partial(getattr(self, f.name), at) for f in fields(self)))
 
 
 @lru_cache(maxsize=64)
@@ -284,4 +289,14 @@ def _compiled(network: Network, structure: Any, pattern: tuple[str, ...]) -> _Sw
         one = jax.jacrev(lambda v, example: function(v, still, example[None])[0])
         return jax.vmap(one, in_axes=(None, 0))(moving, x)
 
-    return _Sweeps(outputs, jvp, vjp, rows)
+    @jax.jit
+    def pull(at: Any, x: Array) -> Callable[..., Any]:
+        moving, still = split(at[0])
+
+        def moved(delta: list[Array]) -> Array:
+            steps = masked(delta, at[1])
+            return function([a + b for a, b in zip(moving, steps, strict=True)], still, x)
+
+        return jax.vjp(moved, [jnp.zeros_like(leaf) for leaf in moving])[1]
+
+    return _Sweeps(outputs, jvp, vjp, rows, pull)

@@ -1,23 +1,22 @@
 """Which solver takes a problem: the smallest matrix that holds it, chosen by size and said with its cost.
 
 Forming K (rows N·k) or JᵀJ (P columns) turns the problem into one matrix of the smaller of the two sizes. The read-out alone is
-a smaller problem: all outputs share one decomposition. Neither matrix fits when both are above some tens of thousands: that is
-for a matrix-free solver, which this version does not have yet; the error says so.
+a smaller problem: all outputs share one decomposition. Where neither matrix fits, products with K are enough.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-from ticketlab.errors import UserError
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import only_readout_moves
 
-__all__ = ["Automatic", "DenseDual", "DensePrimal", "Rung", "choose_rung"]
+__all__ = ["Automatic", "DenseDual", "DensePrimal", "MatrixFree", "Rung", "choose_rung"]
 
 EIGEN_ROWS = 2500  # up to here an eigendecomposition takes seconds, and serves every ridge exactly
-DUAL_ROWS = 40_000  # K in float64 and a float32 factor: 18 GB
+DUAL_ROWS = 20_000  # K in float64 and a float32 factor: 5 GB; both grow with the square, a factorisation with the cube
 PRIMAL_COLUMNS = 20_000
 
 
@@ -39,25 +38,37 @@ class DensePrimal:
     """JᵀJ is formed, in batches of examples."""
 
 
-Rung = Automatic | DenseDual | DensePrimal
+@dataclass(frozen=True)
+class MatrixFree:
+    """Neither is formed: products with K, and a preconditioner of low rank.
 
-
-def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal, str]:
-    """The rung to use and, in words, why.
-
-    Raises:
-        UserError: when neither matrix fits.
+    Arguments:
+        rank: of the preconditioner; less where the problem is smaller or memory does not allow it.
+        memory: bytes for kept activations and the low-rank part (default: 6 GB).
+        checkpoint: a file in which the iterate of a long solve (square loss) is kept every 20 seconds, and from which a solve of
+            the same problem goes on; None for none.
     """
+
+    rank: int = 1500
+    memory: int = 6 * 10**9
+    checkpoint: Path | None = None
+
+
+Rung = Automatic | DenseDual | DensePrimal | MatrixFree
+
+
+def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal | MatrixFree, str]:
+    """The rung to use and, in words, why."""
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
     if not isinstance(rung, Automatic):
         return rung, "as asked for"
     if only_readout_moves(jacobian):
         return DenseDual("eigen"), "only the read-out moves: one eigenvalue serves all outputs"
     if rows > DUAL_ROWS and columns > PRIMAL_COLUMNS:
-        raise UserError(
-            f"{rows} rows (examples × outputs) and {columns} parameters that may move",
-            f"at most {DUAL_ROWS} rows, or at most {PRIMAL_COLUMNS} parameters",
-            "Use fewer training examples, or restrict the tangent space to some layers.",
+        size = min(rows, columns)
+        return (
+            MatrixFree(),
+            f"{rows} rows, {columns} parameters: the smaller matrix takes {8 * size**2 / 1e9:.0f} GB",
         )
     if columns < rows and columns <= PRIMAL_COLUMNS and rows > EIGEN_ROWS:
         return DensePrimal(), f"{columns} parameters are fewer than {rows} rows"

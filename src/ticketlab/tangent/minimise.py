@@ -16,7 +16,8 @@ from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.dual import dual_kernel, solve_dual
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.ladder import Automatic, DenseDual, Rung, choose_rung
+from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, choose_rung
+from ticketlab.tangent.matrix_free import matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.primal import primal_matrix, solve_primal
 from ticketlab.tangent.selection import AllParameters, Selection
@@ -76,10 +77,10 @@ def minimise(
         A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
 
     Raises:
-        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0), a problem
-            too large for the dense rungs.
+        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0).
 
-    Cost: forming and factorising a matrix of min(N·k, P) rows; memory twice to four times its size.
+    Cost: forming and factorising a matrix of min(N·k, P) rows; memory twice to four times its size. Matrix-free, when both
+        are large: some hundred passes over the data.
 
     Equivalent: `sklearn.linear_model.Ridge` or `LogisticRegression` without intercept on the rows of J, for the residual y − f₀.
 
@@ -139,6 +140,12 @@ def ridge_path(
             reason=reason,
             options=options,
             progress=progress,
+        )
+    if isinstance(chosen, MatrixFree):
+        products = matrix_free_kernel(jacobian, chosen, lambda fraction: progress("kernel", fraction))
+        problems = [(not c, _absolute(r, products.mean_diagonal)) for c in centred for r in ridges]
+        return solve_matrix_free(
+            products, loss, targets, problems, reason=reason, options=options, progress=progress
         )
     matrix = primal_matrix(jacobian)
     problems = [(not c, _absolute(r, matrix.mean_diagonal)) for c in centred for r in ridges]

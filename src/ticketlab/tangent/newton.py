@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,15 @@ from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.operators import KernelOperator
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["FunctionSpaceProblem", "Iterate", "NewtonOptions", "newton", "newton_path"]
+__all__ = [
+    "Directions",
+    "FunctionSpaceProblem",
+    "Iterate",
+    "NewtonOptions",
+    "krylov_directions",
+    "newton",
+    "newton_path",
+]
 
 
 @dataclass(frozen=True)
@@ -87,10 +95,22 @@ class Iterate:
 Gram = Callable[[Any], Array]
 
 
+class Directions(Protocol):
+    """d with (HK + λI) d ≈ −g."""
+
+    def __call__(
+        self, problem: FunctionSpaceProblem, g: np.ndarray, ku: np.ndarray, wanted: np.ndarray, limit: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The directions, and how many iterations each problem took.
+
+        `g` and `ku` are `[c, n, k]`; `wanted` `[c]` is how far the residual is to be reduced, and those with 1 or more want none.
+        """
+
+
 def newton(
     problem: FunctionSpaceProblem,
     exact: Gram,
-    fast: KernelOperator,
+    directions: Directions,
     options: NewtonOptions,
     *,
     start: Float[np.ndarray, "c n k"] | None = None,
@@ -103,7 +123,7 @@ def newton(
     Arguments:
         problem: what to minimise; arrays in float64. Between products functions stay in NumPy: small, and nothing to compile.
         exact: u ↦ K u.
-        fast: K again, to find directions with; a poor one costs steps, never correctness.
+        directions: finds them; poor ones cost steps, never correctness.
         options: when to stop.
         start: u to start from (default 0).
         start_norm: ‖Jᵀ∇ℓ(f₀)‖, where it is known already.
@@ -149,7 +169,7 @@ def newton(
                 return Iterate(u, ku, objective, gap, gradient, met, steps, iterations, start_norm)
             going = ~(met | stalled)
             wanted = np.where(going, _forcing(relative, tolerance, options.forcing, loss.quadratic), 2.0)
-            d, inner = _direction(problem, fast, g, ku, wanted, options.inner_limit)
+            d, inner = directions(problem, g, ku, wanted, options.inner_limit)
             kd = product(d)
             t = np.asarray(_line_search(loss, f0, targets, u, ku, d, kd, ridges))
             t = np.where(going, t, 0.0)[:, None, None]
@@ -161,7 +181,7 @@ def newton_path(
     problem: FunctionSpaceProblem,
     series: Int[np.ndarray, "c"],
     exact: Gram,
-    fast: KernelOperator,
+    directions: Directions,
     options: NewtonOptions,
     progress: Callable[[float, float], None] = lambda done, relative_gap: None,
 ) -> Iterate:
@@ -175,7 +195,7 @@ def newton_path(
         Others as for `newton`.
     """
     if problem.loss.quadratic:
-        return newton(problem, exact, fast, options, progress=lambda gap: progress(0.0, gap))
+        return newton(problem, exact, directions, options, progress=lambda gap: progress(0.0, gap))
     with jax.enable_x64(True):
         last = {number: np.zeros_like(problem.offsets[0]) for number in series.tolist()}
         parts: list[tuple[np.ndarray, Iterate]] = []
@@ -185,7 +205,7 @@ def newton_path(
             part = newton(
                 replace(problem, offsets=problem.offsets[chosen], ridges=problem.ridges[chosen]),
                 exact,
-                fast,
+                directions,
                 options,
                 start=np.stack([last[number] for number in series[chosen].tolist()]),
                 progress=partial(progress, i / len(values)),
@@ -209,15 +229,19 @@ def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic
     return np.clip(np.maximum(enough, worthwhile), 1e-10, most)
 
 
-def _direction(
-    problem: FunctionSpaceProblem,
+def krylov_directions(fast: KernelOperator) -> Directions:
+    """By preconditioned conjugate gradients on K at hand, all problems at once."""
+    return partial(_by_krylov, fast)
+
+
+def _by_krylov(
     fast: KernelOperator,
+    problem: FunctionSpaceProblem,
     g: np.ndarray,
     ku: np.ndarray,
     wanted: np.ndarray,
     limit: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """d with (HK + λI) d ≈ −g, for the problems that want it; zero for the others."""
     d, iterations = np.zeros_like(g), np.zeros(len(wanted), int)
     for batch in fast.batches(problem.ridges):
         chosen = batch[wanted[batch] < 1]
@@ -225,7 +249,7 @@ def _direction(
             continue
         curvature = None
         if not problem.loss.quadratic:
-            curvature = _curvature(problem.loss, problem.offsets[chosen] + ku[chosen], problem.targets)
+            curvature = loss_curvature(problem.loss, problem.offsets[chosen] + ku[chosen], problem.targets)
         system = NewtonSystem(fast, curvature, problem.ridges[chosen])
         d[chosen], iterations[chosen] = conjugate_gradients(system, -g[chosen], wanted[chosen], limit)
     return d, iterations
@@ -238,7 +262,8 @@ def _slope(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, rid
 
 
 @partial(jax.jit, static_argnums=0)
-def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+def loss_curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    """H `[c, n, k, k]`."""
     return jax.vmap(lambda f: loss.hessian(f, targets))(outputs)
 
 

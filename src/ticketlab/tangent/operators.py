@@ -25,7 +25,14 @@ from jaxtyping import Array, Float, Int
 
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 
-__all__ = ["CholeskyOperator", "EigenOperator", "KernelOperator", "NystromOperator", "matrix_gram"]
+__all__ = [
+    "CholeskyOperator",
+    "EigenOperator",
+    "KernelOperator",
+    "NystromOperator",
+    "independent_cholesky",
+    "matrix_gram",
+]
 
 Functions = Float[Any, "c n k"]  # of JAX or NumPy
 Curvature = Float[Array, "c n k k"] | None  # None: the identity, as for the square loss
@@ -233,7 +240,7 @@ class NystromOperator(KernelOperator):
         with jax.enable_x64(True):
             pivots = _random_pivots(matrix, min(rank, matrix.shape[0]), np.random.default_rng(seed))
             rows = np.asarray(np.asarray(matrix)[pivots], np.float64)
-            factor, kept = _independent_cholesky(rows[:, pivots])
+            factor, kept = independent_cholesky(rows[:, pivots])
             pivots, rows = pivots[kept], rows[kept]
             inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
             columns = (inverse @ rows).T
@@ -340,7 +347,7 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
         drawn = np.unique(rng.choice(m, min(block, m), p=weights / weights.sum()))[: rank - len(pivots)]
         done = columns[:, : len(pivots)]
         fresh = rows[drawn].T.astype(np.float32) - done @ done[drawn].T
-        factor, kept = _independent_cholesky(fresh[drawn].astype(np.float64))
+        factor, kept = independent_cholesky(fresh[drawn].astype(np.float64))
         drawn, fresh = drawn[kept], fresh[:, kept]
         new = scipy.linalg.solve_triangular(factor, fresh.T.astype(np.float64), lower=True).T
         columns[:, len(pivots) : len(pivots) + len(drawn)] = new
@@ -350,8 +357,11 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
     return np.array(pivots)
 
 
-def _independent_cholesky(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numerically independent rows by pivoted Cholesky: their numbers, and the lower factor for them in that order."""
-    tolerance = 1e-8 * max(float(matrix.diagonal().max()), 1e-300)
+def independent_cholesky(matrix: np.ndarray, relative: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
+    """Numerically independent rows by pivoted Cholesky: the lower factor for them in their order, and their numbers.
+
+    Those whose remainder is below `relative` times the largest diagonal entry are left out.
+    """
+    tolerance = relative * max(float(matrix.diagonal().max()), 1e-300)
     factor, order, rank, _ = scipy.linalg.lapack.dpstrf(matrix, lower=1, tol=tolerance)
     return np.tril(factor[:rank, :rank]), order[:rank] - 1
