@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
+    from ticketlab.tangent.products import Products
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
     from ticketlab.tangent.solution import Solution, Stats, predict_all
     from ticketlab.tangent.spectrum import extreme_eigenvalues
@@ -30,6 +31,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
+        "products": ["Products"],
         "selection": ["AllParameters", "Layers", "Masked"],
         "solution": ["Solution", "Stats", "predict_all"],
         "spectrum": ["extreme_eigenvalues"],
@@ -61,6 +63,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "predict_all",
     # operators
     "Jacobian",
+    "Products",
     "tangent_kernel",
     "averaged_kernel",
     "kernel_diagonal",

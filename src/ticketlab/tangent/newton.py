@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -95,16 +95,12 @@ class Iterate:
 Gram = Callable[[Any], Array]
 
 
-class Directions(Protocol):
-    """d with (HK + λI) d ≈ −g."""
+Directions = Callable[
+    [FunctionSpaceProblem, np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]
+]
+"""`directions(problem, g, ku, wanted, limit)`: d `[c, n, k]` with (HK + λI) d ≈ −g, and the iterations each took.
 
-    def __call__(
-        self, problem: FunctionSpaceProblem, g: np.ndarray, ku: np.ndarray, wanted: np.ndarray, limit: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The directions, and how many iterations each problem took.
-
-        `g` and `ku` are `[c, n, k]`; `wanted` `[c]` is how far the residual is to be reduced, and those with 1 or more want none.
-        """
+`wanted` `[c]` is how far the residual is to be reduced; a problem with 1 or more wants no direction."""
 
 
 def newton(
