@@ -52,6 +52,7 @@ class Layer:
     weight_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()  # of z for one example: (…, units) or (…, height, width, units)
     readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
+    gated: bool = False  # the read-out's input h_u is a function of z_u alone, so that ∂f_c/∂z_pu = ∂h_u/∂z_pu ∂f_c/∂h_u
 
 
 @dataclass(frozen=True)

@@ -95,10 +95,20 @@ def fit(stages: Sequence[Stage], shape: Shape, drawing: Drawing) -> tuple[tuple[
     if not any(kind != "norm" for kind in kinds):
         raise UserError("a network of no layers", "at least one dense layer or convolution")
     steps, reached = _fit(stages, shape, drawing, iter(_names(kinds)))
-    last = steps[-1]
-    if isinstance(last, DrawnLayer) and last.layer.kind == "dense":
-        steps = (*steps[:-1], replace(last, layer=replace(last.layer, readout=True)))
+    if isinstance(stages[-1], Dense):
+        steps = _marked(steps, len(steps) - 1, readout=True)
+        behind = (
+            i for i in range(len(stages) - 2, -1, -1) if not isinstance(stages[i], Activate | GlobalAverage)
+        )
+        if (before := next(behind, None)) is not None and isinstance(stages[before], Dense | Convolution):
+            steps = _marked(steps, before, gated=True)
     return steps, reached
+
+
+def _marked(steps: tuple[Step, ...], i: int, **flag: bool) -> tuple[Step, ...]:
+    step = steps[i]
+    assert isinstance(step, DrawnLayer)
+    return (*steps[:i], replace(step, layer=replace(step.layer, **flag)), *steps[i + 1 :])  # type: ignore[arg-type]
 
 
 def _fit(

@@ -7,10 +7,13 @@ with input a_p, a convolution's being the patch under its window, and cotangent 
 
 - `FactorProduct` takes the left form: two matrix products and a Hadamard product (patches × cotangents where P > 1).
 - `JacobianProduct` takes the right form: the reshaped Jacobian, each of whose rows is as long as the layer has parameters.
+- `GatedProduct` is for the layer before a dense read-out with weights V, where δ_cpu = g_pu V_uc with a gate g that all outputs
+  share: K = Σ_u V_uc V_uc' (H_nu · H_mu), H_nu = Σ_p g_pu a_p, and only the k(k + 1)/2 different products V_uc V_uc' are needed.
 - `TangentProduct` never needs the rows on the left: K = J(X₁) J(X₂)ᵀ by one Jacobian-vector product for each row on the right.
 
-With i inputs and u units they cost 2P²(i + k²u), 2k²iu and about 2k times a forward pass for each pair of examples. A block is
-left as `[n, k, m, k]`, the order in which K is kept; the sum over layers happens while blocks are small enough for the cache.
+With i inputs and u units they cost 2P²(i + k²u), 2k²iu, 2iu + k(k + 1)u (for P = 1 2i + k(k + 1)u), and about 2k times a
+forward pass for each pair of examples. A block is left as `[n, k, m, k]`, the order in which K is kept; the sum over layers
+happens while blocks are small enough for the cache.
 
 Source: Novak, Sohl-Dickstein, Schoenholz 2022, arXiv 2206.08720, sections 3.2 to 3.4.
 """
@@ -31,7 +34,16 @@ from jaxtyping import Array, Float
 from ticketlab.networks.convolution import patches
 from ticketlab.networks.network import Layer, Network
 
-__all__ = ["Contraction", "Factor", "FactorProduct", "JacobianProduct", "TangentProduct", "positions"]
+__all__ = [
+    "Contraction",
+    "Factor",
+    "FactorProduct",
+    "GatedProduct",
+    "JacobianProduct",
+    "TangentProduct",
+    "outputs_at",
+    "positions",
+]
 
 Factor = Any  # what a contraction needs to know of a block of examples: a tuple of arrays, examples first
 
@@ -69,10 +81,10 @@ class FactorProduct(Contraction):
     bias: bool
     title: ClassVar[str] = "activations × cotangents"
 
-    def gather(self, a: Array, delta: Array) -> Factor:
-        """The factor, from the layer's input and cotangents as the network has them."""
+    def gather(self, a: Array, delta: Array | None) -> Factor:
+        """The factor, from the layer's input and cotangents as the network has them; a read-out's are not asked for."""
         a = self.layer.weight_scale * seen(self.layer, a)
-        return (a,) if self.layer.readout else (a, by_position(self.layer, delta))
+        return (a,) if delta is None else (a, by_position(self.layer, delta))
 
     def _inputs(self, a: Array, b: Array) -> Float[Array, "n m"]:
         product = jnp.matmul(a, b.T)
@@ -114,6 +126,71 @@ class FactorProduct(Contraction):
             return jnp.broadcast_to(inner[:, 0], (len(a), self.layer.units))
         d = factor[1]
         return jnp.einsum("npq,ncpu,ncqu->nc", inner, d, d, optimize="optimal")
+
+
+@dataclass(frozen=True)
+class GatedProduct(Contraction):
+    """Σ_u V_uc V_uc' (H_nu · H_mu + s_b² h_nu h_mu), with h_nu = Σ_p g_pu.
+
+    The factor is (a, g, V) as `[n, inputs]`, `[n, units]` and `[units, k]` for one position, where H_nu = g_nu a_n, and
+    (H, h, V) with H `[n, units, inputs]` for several.
+
+    Arguments:
+        layer: of which all weights move; its `gated` is true.
+        bias: whether the biases move.
+    """
+
+    layer: Layer
+    bias: bool
+    title: ClassVar[str] = "gates before the read-out"
+
+    def gather(self, a: Array, gate: Array, readout: Float[Array, "units k"]) -> Factor:
+        """The factor, from the layer's input, its gate `[n, …, units]` and the read-out's weights."""
+        a = self.layer.weight_scale * seen(self.layer, a)
+        g = gate.reshape(len(a), positions(self.layer), self.layer.units)
+        if positions(self.layer) == 1:
+            return a[:, 0], g[:, 0], readout
+        return jnp.einsum("npu,npi->nui", g, a), jnp.sum(g, axis=1), readout
+
+    def _by_unit(self, left: Factor, right: Factor) -> Float[Array, "n m units"]:
+        """H_nu · H_mu + s_b² h_nu h_mu for several positions."""
+        products = jnp.einsum("nui,mui->unm", left[0], right[0])
+        if self.bias:
+            products += self.layer.bias_scale**2 * left[1].T[:, :, None] * right[1].T[:, None, :]
+        return jnp.moveaxis(products, 0, -1)
+
+    def full(self, left: Factor, right: Factor) -> Float[Array, "n k m k"]:
+        k = left[2].shape[1]
+        one, other = np.triu_indices(k)
+        place = np.zeros((k, k), int)
+        place[one, other] = place[other, one] = np.arange(len(one))
+        pairs = left[2][:, one] * left[2][:, other]  # V_uc V_uc' for c ≤ c'
+        if positions(self.layer) > 1:
+            products = jnp.matmul(self._by_unit(left, right), pairs)[:, :, place]
+            return jnp.swapaxes(products, 1, 2)
+        (a, g, _), (b, h, _) = left, right
+        rows = (g[:, None, :] * pairs.T).reshape(-1, g.shape[1])
+        products = jnp.matmul(rows, h.T).reshape(len(a), len(one), len(b))[:, place]  # [n, k, k', m]
+        return self._inputs(a, b)[:, None, :, None] * jnp.swapaxes(products, 2, 3)
+
+    def _inputs(self, a: Array, b: Array) -> Float[Array, "n m"]:
+        product = jnp.matmul(a, b.T)
+        return product + self.layer.bias_scale**2 if self.bias else product
+
+    def mean(self, left: Factor, right: Factor) -> Float[Array, "n m"]:
+        weights = jnp.mean(jnp.square(left[2]), axis=1)
+        if positions(self.layer) > 1:
+            return jnp.matmul(self._by_unit(left, right), weights)
+        return self._inputs(left[0], right[0]) * jnp.matmul(left[1] * weights, right[1].T)
+
+    def diagonal(self, factor: Factor) -> Float[Array, "n k"]:
+        a, g, v = factor
+        squares = jnp.sum(jnp.square(a), axis=-1)
+        if positions(self.layer) == 1:
+            squares = (squares + (self.layer.bias_scale**2 if self.bias else 0.0))[:, None] * jnp.square(g)
+        elif self.bias:
+            squares = squares + self.layer.bias_scale**2 * jnp.square(g)
+        return jnp.matmul(squares, jnp.square(v))
 
 
 @dataclass(frozen=True)

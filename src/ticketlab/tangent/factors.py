@@ -21,6 +21,7 @@ from ticketlab.tangent.contractions import (
     Contraction,
     Factor,
     FactorProduct,
+    GatedProduct,
     JacobianProduct,
     TangentProduct,
     outputs_at,
@@ -67,11 +68,13 @@ def _compiled(
     network: Network, structure: Any, parts: tuple[tuple[tuple[int, ...], Any], ...]
 ) -> Callable[..., Any]:
     """The sweep over one block: (all leaves, kept columns of each leaf that moves, x) → each part's factor."""
-    swept = [c.layer for _, c in parts if not isinstance(c, TangentProduct) and c.layer is not None]
+    described = [c for _, c in parts if not isinstance(c, TangentProduct) and c.layer is not None]
+    swept = [c.layer for c in described if not (c.layer.readout or isinstance(c, GatedProduct))]
 
     @jax.jit
     def sweep(leaves: list[Array], kept: list[Array | None], x: Array) -> list[Factor]:
-        a, delta = _cotangents(network, jax.tree.unflatten(structure, leaves), x, swept)
+        params = jax.tree.unflatten(structure, leaves)
+        a, delta = _cotangents(network, params, x, swept) if described else ({}, {})
         remaining = iter(kept)
         factors: list[Factor] = []
         for numbers, contraction in parts:
@@ -79,6 +82,8 @@ def _compiled(
             match contraction:
                 case FactorProduct(layer=layer):
                     factors.append(contraction.gather(a[layer.name], delta.get(layer.name)))
+                case GatedProduct(layer=layer):
+                    factors.append(contraction.gather(a[layer.name], *_gate(network, params, x, layer)))
                 case JacobianProduct(layer=Layer() as layer):
                     factors.append(contraction.gather(a[layer.name], delta[layer.name], columns))
                 case JacobianProduct():
@@ -98,15 +103,23 @@ def _compiled(
 def _cotangents(
     network: Network, params: Any, x: Array, layers: Sequence[Layer]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Each layer's input `[n, …]`, and its cotangents `[k, n, *output_shape]` unless they are the identity."""
-    if not layers:
-        return {}, {}
+    """The input `[n, …]` of every layer, and the cotangents `[k, n, *output_shape]` of these."""
     assert network.tapped is not None
     tapped, (n, k) = network.tapped, (len(x), network.outputs)
-    taps = {la.name: jnp.zeros((n, *la.output_shape), x.dtype) for la in layers if not la.readout}
+    taps = {layer.name: jnp.zeros((n, *layer.output_shape), x.dtype) for layer in layers}
     _, pull, inputs = jax.vjp(lambda t: tapped(params, x, t), taps, has_aux=True)
     seeds = jnp.broadcast_to(jnp.eye(k, dtype=x.dtype)[:, None, :], (k, n, k))
     return inputs, jax.vmap(lambda v: pull(v)[0])(seeds)
+
+
+def _gate(network: Network, params: Any, x: Array, layer: Layer) -> tuple[Array, Array]:
+    """g = ∂h_u/∂z_pu `[n, …, units]` with h the read-out's input, and ∂f/∂h, the read-out's effective weights."""
+    assert network.tapped is not None
+    tapped, readout = network.tapped, next(layer for layer in network.layers if layer.readout)
+    tap = jnp.zeros((len(x), *layer.output_shape), x.dtype)
+    # h_u sees z_pu alone, so that one reverse sweep of Σ_u h_u gives all of them.
+    h, pull = jax.vjp(lambda t: tapped(params, x, {layer.name: t})[1][readout.name], tap)
+    return pull(jnp.ones_like(h))[0], readout.weight_scale * params[readout.name]["weight"]
 
 
 def _rows(moving: TangentProduct, leaves: Sequence[Array], x: Array) -> list[Array]:

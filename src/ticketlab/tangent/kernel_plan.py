@@ -19,6 +19,7 @@ from ticketlab.networks.network import Layer, Network
 from ticketlab.tangent.contractions import (
     Contraction,
     FactorProduct,
+    GatedProduct,
     JacobianProduct,
     TangentProduct,
     positions,
@@ -190,6 +191,12 @@ def _layer_ways(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> 
             return
         pair = 2.0 * p * p * (i + products * u + products)
         yield _Way(FactorProduct(layer, bias), pair, 0.0, p * (i + k * u))
+        if layer.gated:
+            expand = (k * (k + 1) if products > k else 2) * u
+            inputs, write, numbers = (
+                (2.0 * i, 0.0, i + u) if p == 1 else (2.0 * i * u, 2.0 * p * i * u, i * u + u)
+            )
+            yield _Way(GatedProduct(layer, bias), inputs + expand, write, numbers)
     fan = layer.inputs * u
     columns = _count(weight, fan) + _count(bias, u)
     write = 2.0 * k * p * fan if weight is not False else 0.0
@@ -218,13 +225,17 @@ def _together(parts: Sequence[Part]) -> list[Part]:
 
 def _sweep_flops(network: Network, parts: Sequence[Part]) -> float:
     """For one example: forward, and back for each output to the first layer whose cotangents are wanted."""
-    swept = {part.name for part in parts if isinstance(part.contraction, FactorProduct | JacobianProduct)}
+    needs = {
+        part.name: part.contraction for part in parts if not isinstance(part.contraction, TangentProduct)
+    }
     back, started = 0.0, False
     for layer in network.layers:
+        # The read-out's weights are the cotangents of its input, which costs nothing.
         back += _forward(layer) if started and not layer.readout else 0.0
-        started = started or (layer.name in swept and not layer.readout)
-    described = any(layer.name in swept for layer in network.layers)
-    # The read-out's own weights are the first cotangents, which costs nothing.
+        started = started or (
+            isinstance(needs.get(layer.name), FactorProduct | JacobianProduct) and not layer.readout
+        )
+    described = any(layer.name in needs for layer in network.layers)
     return (_forward_all(network) if described else 0.0) + network.outputs * back
 
 
