@@ -48,7 +48,7 @@ class Checkpoint:
     def load(self, keeps: bool, ridge: float) -> tuple[Float[np.ndarray, "n k"], int] | None:
         """u, and how many iterations it took; None where nothing usable is kept."""
         try:
-            with np.load(self.path, allow_pickle=False) as kept:
+            with open(self.path, "rb") as file, np.load(file, allow_pickle=False) as kept:
                 if str(kept["problem"]) != self._problem(keeps, ridge):
                     return None
                 return np.asarray(kept["u"], np.float64), int(kept["iterations"])
