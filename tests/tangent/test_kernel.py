@@ -10,8 +10,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tangent_reference import NETWORKS, explicit, explicit_of, flattened, params_of, split_of
 
-from ticketlab.networks import Activate, Activation, Dense, sequential
-from ticketlab.tangent import AllParameters, Jacobian, Layers, Masked, kernel, kernel_cost, tangent_kernel
+from ticketlab.networks import Activate, Activation, Convolution, Dense, Flatten, sequential
+from ticketlab.tangent import (
+    AllParameters,
+    Jacobian,
+    Layers,
+    Masked,
+    averaged_kernel,
+    kernel_cost,
+    kernel_plan,
+    tangent_kernel,
+)
+from ticketlab.tangent.contractions import JacobianProduct, TangentProduct
 from ticketlab.tangent.kernel import only_readout_moves, readout_root
 
 
@@ -89,21 +99,33 @@ def test_between_two_data_sets(name: str) -> None:
     np.testing.assert_allclose(cross, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("rows", [3, 12, 20])  # 1, 4 and 6 examples a block: 9 = 9 × 1 = 4 + 4 + 1 = 6 + 3
+@pytest.mark.parametrize("rows", [3, 12, 20])  # 1, 3 and 5 examples a block: 9 = 9 × 1 = 3 + 3 + 3 = 5 + 4
 def test_blocks_fit_together_at_their_boundaries(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, done = kernel_of("mlp"), []
-    monkeypatch.setattr(kernel, "BLOCK_ROWS", rows)
     jacobian = Jacobian(NETWORKS["mlp"], params_of("mlp"), split_of("mlp").x, dtype=np.float64)
+    there = jacobian.at(split_of("mlp", n=4).x)
+    whole_cross, averaged = np.asarray(tangent_kernel(jacobian, there)), np.asarray(averaged_kernel(jacobian))
+    monkeypatch.setattr(kernel_plan, "BLOCK_ROWS", {"cpu": rows})
+    monkeypatch.setattr(kernel_plan, "SMALL_ROWS", rows)
+    assert kernel_cost(jacobian).block == {3: 1, 12: 3, 20: 5}[rows]
     blocks = np.asarray(tangent_kernel(jacobian, progress=done.append))
     np.testing.assert_allclose(blocks, whole, rtol=0, atol=1e-13 * np.abs(whole).max())
     np.testing.assert_array_equal(blocks, blocks.T)
     assert done == sorted(done)
     assert done[-1] == 1
-    cross = np.asarray(tangent_kernel(jacobian, jacobian.at(split_of("mlp", n=4).x)))
-    monkeypatch.undo()
-    np.testing.assert_allclose(
-        cross, np.asarray(tangent_kernel(jacobian, jacobian.at(split_of("mlp", n=4).x))), atol=1e-13
-    )
+    np.testing.assert_allclose(np.asarray(tangent_kernel(jacobian, there)), whole_cross, atol=1e-13)
+    np.testing.assert_allclose(np.asarray(averaged_kernel(jacobian)), averaged, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["mlp", "user"])
+def test_factors_that_do_not_fit_are_computed_again(name: str) -> None:
+    jacobian = Jacobian(NETWORKS[name], params_of(name), split_of(name).x, dtype=np.float64)
+    for memory in (1, 4000, 20_000):
+        plan = kernel_cost(jacobian, memory=memory)
+        assert (plan.held, plan.block) == (1, 1) or memory > 1
+        np.testing.assert_allclose(tangent_kernel(jacobian, memory=memory), kernel_of(name), atol=1e-12)
+    cross = tangent_kernel(jacobian, jacobian.at(split_of(name).x[2:7]), memory=1)
+    np.testing.assert_allclose(cross, kernel_of(name)[:, 6:21], atol=1e-12)
 
 
 def test_factors_are_gathered_from_batches_of_examples() -> None:
@@ -150,12 +172,58 @@ def test_what_is_no_readout_is_not_taken_for_one() -> None:
 def test_cost_counts_operations_and_bytes() -> None:
     jacobian = Jacobian(NETWORKS["mlp"], params_of("mlp"), split_of("mlp").x, dtype=np.float64)
     cost = kernel_cost(jacobian)
-    assert cost.flops == 9**2 * sum(inputs + 3**2 * units for inputs, units in ((4, 6), (6, 5), (5, 3)))
+    pairs = 9 * 10 / 2
+    dense1, dense2, output = cost.parts
+    assert dense1.flops == pairs * 2 * (4 + 3**2 * 6 + 3**2)
+    assert dense2.flops == pairs * (2 * 6 + 3 * 4 * 5)  # six products V_uc V_uc' of three outputs
+    assert output.flops == pairs * 2 * 5
+    assert cost.sweep_flops == 9 * 2 * (4 * 6 + 6 * 5 + 5 * 3 + 3 * 6 * 5)
+    assert cost.flops == cost.sweep_flops + dense1.flops + dense2.flops + output.flops
     assert cost.result_bytes == 27**2 * 8
     assert cost.block_bytes == 27**2 * 8
+    assert cost.factor_bytes == 9 * 8 * ((4 + 3 * 6) + (6 + 5) + 5)
+    assert "dense2: gates before the read-out" in cost.describe()
+
+
+def test_cost_of_two_data_sets_and_of_the_mean() -> None:
+    jacobian = Jacobian(NETWORKS["mlp"], params_of("mlp"), split_of("mlp").x)
+    there = jacobian.at(split_of("mlp", n=4).x)
+    assert kernel_cost(jacobian, there).parts[0].flops == 9 * 4 * 2 * (4 + 3**2 * 6 + 3**2)
+    assert kernel_cost(jacobian, there).result_bytes == 27 * 12 * 4
+    averaged = kernel_cost(jacobian, averaged=True)
+    assert averaged.parts[0].flops == 45 * 2 * (4 + 3 * 6 + 3)
+    assert averaged.result_bytes == 9**2 * 4
+
+
+def test_cost_of_unknown_parameters_is_that_of_the_cheaper_way() -> None:
     user = Jacobian(NETWORKS["user"], params_of("user"), split_of("user").x, dtype=np.float32)
-    assert kernel_cost(user).flops == 9**2 * 3**2 * user.columns
-    assert kernel_cost(user).result_bytes == 27**2 * 4
+    (part,) = kernel_cost(user).parts
+    assert isinstance(part.contraction, TangentProduct)
+    ((other, flops),) = part.others
+    assert isinstance(other, JacobianProduct)
+    assert part.flops < flops
+    reverse = flops - 45 * 2 * 3**2 * user.columns  # 2k forward passes for each example
+    forward = reverse / (9 * 2 * 3)
+    assert 2 * (4 * 8 + 8 * 3) <= forward <= 4 * (4 * 8 + 8 * 3)
+    small = Jacobian(user.network, user.params, user.x, masked_in_part("user"))
+    assert kernel_cost(small).flops < kernel_cost(user).flops
+
+
+def test_fewest_operations_are_chosen() -> None:
+    """Few pixels and wide layers take patches × cotangents, many pixels the Jacobian, many outputs Jacobian-vector products."""
+    act = Activate(Activation.RELU)
+
+    def chosen(size: int, channels: int, outputs: int) -> list[str]:
+        stages = (Convolution(channels), act, Convolution(channels), act, Flatten(), Dense(outputs))
+        network = sequential(stages, (size, size, channels), name="test")
+        params = jax.eval_shape(network.init, jax.random.key(0))
+        zeros = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), params)
+        jacobian = Jacobian(network, zeros, np.broadcast_to(np.float32(0), (40, size, size, channels)))
+        return [type(part.contraction).__name__ for part in kernel_cost(jacobian).parts]
+
+    assert chosen(2, 64, 10) == ["FactorProduct", "FactorProduct", "FactorProduct"]
+    assert chosen(16, 8, 10) == ["JacobianProduct", "JacobianProduct", "FactorProduct"]
+    assert chosen(8, 64, 2000) == ["FactorProduct", "TangentProduct"]
 
 
 def test_x64_is_left_as_it_was() -> None:

@@ -69,7 +69,7 @@ def _compiled(
 ) -> Callable[..., Any]:
     """The sweep over one block: (all leaves, kept columns of each leaf that moves, x) → each part's factor."""
     described = [c for _, c in parts if not isinstance(c, TangentProduct) and c.layer is not None]
-    swept = [c.layer for c in described if not (c.layer.readout or isinstance(c, GatedProduct))]
+    swept = [c.layer for c in described if _takes_cotangents(c)]
 
     @jax.jit
     def sweep(leaves: list[Array], kept: list[Array | None], x: Array) -> list[Factor]:
@@ -98,6 +98,12 @@ def _compiled(
         return factors
 
     return sweep
+
+
+def _takes_cotangents(contraction: Contraction) -> bool:
+    if isinstance(contraction, FactorProduct):
+        return not contraction.layer.readout
+    return isinstance(contraction, JacobianProduct)
 
 
 def _cotangents(

@@ -32,7 +32,7 @@ __all__ = ["MEMORY", "KernelPlan", "Part", "kernel_cost"]
 MEMORY = 2**30
 """Bytes that factors and blocks may take beside the result, unless another budget is given."""
 
-BLOCK_ROWS = {"cpu": 512}  # a block and its parts stay in the cache, and the matrix product has its full rate
+BLOCK_ROWS = {"cpu": 640}  # a block and its parts stay in the cache, and the matrix product has its full rate
 _BLOCK_ROWS_ELSEWHERE = 4096
 SMALL_ROWS = 128
 
