@@ -6,6 +6,16 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from ticketlab.tangent.certificate import Certificate, Result
+    from ticketlab.tangent.flow import (
+        Eigen,
+        GradientDescent,
+        GradientFlow,
+        Lanczos,
+        TrainingPath,
+        training_path,
+    )
+    from ticketlab.tangent.function_flow import FunctionPath, function_path
+    from ticketlab.tangent.gauss_newton import GaussNewtonStep, gauss_newton_steps
     from ticketlab.tangent.jacobian import Jacobian
     from ticketlab.tangent.kernel import (
         KernelPlan,
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
+    from ticketlab.tangent.point import TangentPoint
     from ticketlab.tangent.products import Products
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
     from ticketlab.tangent.solution import Solution, Stats, predict_all
@@ -26,11 +37,15 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "certificate": ["Certificate", "Result"],
+        "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
+        "function_flow": ["FunctionPath", "function_path"],
+        "gauss_newton": ["GaussNewtonStep", "gauss_newton_steps"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
+        "point": ["TangentPoint"],
         "products": ["Products"],
         "selection": ["AllParameters", "Layers", "Masked"],
         "solution": ["Solution", "Stats", "predict_all"],
@@ -46,6 +61,18 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Absolute",
     "MINIMUM_NORM",
     "NewtonOptions",
+    # the way there
+    "training_path",
+    "TrainingPath",
+    "GradientFlow",
+    "GradientDescent",
+    "Eigen",
+    "Lanczos",
+    "function_path",
+    "FunctionPath",
+    "gauss_newton_steps",
+    "GaussNewtonStep",
+    "TangentPoint",
     # which parameters may move
     "AllParameters",
     "Layers",
