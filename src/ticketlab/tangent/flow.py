@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -274,8 +274,12 @@ def path_of(
     ]
 
 
+@lru_cache(maxsize=2)
 def eigenvectors(kernel: DualKernel) -> tuple[np.ndarray, np.ndarray]:
-    """κ and V, of K as a matrix or, where only a read-out moves, of its root. Eigenvalues within rounding of 0 are 0."""
+    """κ and V, of K as a matrix or, where only a read-out moves, of its root. Eigenvalues within rounding of 0 are 0.
+
+    Kept for the last two kernels, which serve several paths and steps.
+    """
     if kernel.matrix is not None:
         whole = EigenOperator.from_matrix(kernel.matrix)
         return np.asarray(whole.values), np.asarray(whole.vectors)

@@ -108,16 +108,19 @@ def function_path(
         curved = np.einsum("nij,njr->nir", hessian(outputs(w)), root.reshape(*f0.shape, -1))
         return root.T @ curved.reshape(root.shape) / -n
 
-    found = solve_ivp(
-        slope,
-        (0.0, times[-1]),
-        np.zeros(root.shape[1]),
-        method="BDF",
-        t_eval=times,
-        jac=slopes_slope,
-        rtol=tolerance,
-        atol=tolerance * float(np.sqrt(1.0 / max(kernel.mean_diagonal, 1e-300))),
-    )
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # BDF takes differences of numbers that it has not set yet
+        found = solve_ivp(
+            slope,
+            (0.0, times[-1]),
+            np.zeros(root.shape[1]),
+            method="BDF",
+            t_eval=times,
+            jac=slopes_slope,
+            rtol=tolerance,
+            atol=tolerance / float(np.sqrt(max(kernel.mean_diagonal, 1e-300))),
+        )
     if not found.success or not np.isfinite(found.y).all():
         raise NumericalFailure(f"The flow could not be followed to t = {times[-1]:g}: {found.message}")
     along = np.stack([outputs(w) for w in found.y.T])

@@ -28,6 +28,7 @@ from jaxtyping import Float
 
 from ticketlab.errors import UserError
 from ticketlab.tangent.dual import DualKernel
+from ticketlab.tangent.flow import eigenvectors
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.operators import EigenOperator
 from ticketlab.tangent.point import TangentPoint
@@ -81,7 +82,7 @@ def gauss_newton_steps(
         hessian = np.asarray(loss.hessian(f0, y))
     root, inverse = _roots(hessian)
     z = -np.einsum("nij,nj->ni", inverse, gradient)
-    values, vectors = _weighted(kernel, root)
+    values, vectors = eigenvectors(kernel) if loss.quadratic else _weighted(kernel, root)
     along = vectors.T @ z.ravel()
     steps = []
     for ridge in ridges:
