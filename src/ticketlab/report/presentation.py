@@ -32,6 +32,10 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.tangent_minimum import present
 
             return present(record)
+        case "newton-step":
+            from ticketlab.report.newton_step import present as present_newton_step
+
+            return present_newton_step(record)
         case _:
             return plain(record)
 
