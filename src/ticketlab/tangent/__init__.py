@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tangent.alignment import centred_alignment, target_alignment
     from ticketlab.tangent.certificate import Certificate, Result
     from ticketlab.tangent.flow import (
         Eigen,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.point import TangentPoint
     from ticketlab.tangent.products import Products
+    from ticketlab.tangent.quadrature import Estimate, Spectrum, kernel_spectrum
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
     from ticketlab.tangent.solution import Solution, Stats, predict_all
     from ticketlab.tangent.spectrum import extreme_eigenvalues
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "alignment": ["centred_alignment", "target_alignment"],
         "certificate": ["Certificate", "Result"],
         "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
         "function_flow": ["FunctionPath", "function_path"],
@@ -47,6 +50,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "newton": ["NewtonOptions"],
         "point": ["TangentPoint"],
         "products": ["Products"],
+        "quadrature": ["Estimate", "Spectrum", "kernel_spectrum"],
         "selection": ["AllParameters", "Layers", "Masked"],
         "solution": ["Solution", "Stats", "predict_all"],
         "spectrum": ["extreme_eigenvalues"],
@@ -73,6 +77,12 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "gauss_newton_steps",
     "GaussNewtonStep",
     "TangentPoint",
+    # what the kernel is like
+    "kernel_spectrum",
+    "Spectrum",
+    "Estimate",
+    "centred_alignment",
+    "target_alignment",
     # which parameters may move
     "AllParameters",
     "Layers",

@@ -108,9 +108,9 @@ def unexplained(arms: Table) -> Figure:
         f"{extent(gradient, measure)} %",
         "Σ‖F − f_T‖² / Σ‖f_T − f₀‖² over test examples, with f_T the trained network: 0 for the same function, 100 % for one "
         f"that is no nearer than the random start. Filled signs are means over {seeds(arms)}, bars and ± their 95 % intervals, "
-        "open signs single seeds. The gradient step's size, the damping, and the time at which the flow is stopped are those that end "
-        "nearest to the trained network on validation data; the Newton step has nothing to choose. The second training starts "
-        "from another random network, on the same data.",
+        "open signs single seeds. The gradient step's size, the damping, and the time at which the flow is stopped are "
+        "those that end nearest to the trained network on validation data; the Newton step has nothing to choose. The second "
+        "training starts from another random network, on the same data.",
         panels,
         (*FORMS.values(), WHOLE),
     )

@@ -76,8 +76,8 @@ def along_the_flow(arms: Table, path: Table) -> Figure:
         _title(nearest, path),
         "How much of training's change the linearised model's gradient flow leaves unexplained on test examples, stopped at "
         f"time t. The thick line is the mean over {seeds(path)}, thin lines are single seeds. The flow sets out in the direction "
-        "of the gradient step and, with the square loss, ends in the Newton step of minimum norm, drawn at the right edge. If training "
-        "were the Newton step, the line would fall to its end.",
+        "of the gradient step and, with the square loss, ends in the Newton step of minimum norm, drawn at the right edge. If "
+        "training were the Newton step, the line would fall to its end.",
         tuple(panels),
         (FLOW, NEAREST, END, BEST_GRADIENT, SECOND),
     )
