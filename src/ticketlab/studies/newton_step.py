@@ -312,7 +312,7 @@ def _claim(questions: list[Verdict]) -> Verdict:
         Outcome.FAILS: (f"{gradient}but it does not end" if gradient else "Training does not end")
         + f" at one Newton step either: {' and '.join(missing[c] for c in concerned)}.",
         Outcome.UNDECIDED: (f"{gradient}but these" if gradient else "These")
-        + f" runs do not decide whether it ends at one Newton step: undecided: {', '.join(concerned)}.",
+        + f" runs do not decide whether it ends at one Newton step: undecided is {' and '.join(f'“{c}”' for c in concerned)}.",
     }[outcome]
     return Verdict(
         question="",
