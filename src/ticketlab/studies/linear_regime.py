@@ -133,12 +133,12 @@ class LinearRegime(Study):
         "width. In the standard parameterisation that is a step size falling about as 1/width, and in the other two one that "
         "hardly depends on width.",
         "The control is μP [Yang & Hu 2021], the parameterisation in which features are learnt at every width; with one hidden "
-        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random one "
-        "has noise that vanishes only as width grows. It must not become linear: the exponents of drift and distance must lie "
-        "below the same least value. If they do not, these widths and this training cannot tell a network that becomes linear "
-        "from one that does not, and the claim is undecided. (Motion is no control: with several hidden layers ‖θ_T − θ₀‖/‖θ₀‖ "
-        "falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small motion alone "
-        "says nothing of linearity.)",
+        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random "
+        "one has noise that vanishes only as width grows. It must not become linear: the exponents of drift and distance must "
+        "lie below the same least value. If they do not, these widths and this training cannot tell a network that becomes "
+        "linear from one that does not, and the claim is undecided. (Motion is no control: with several hidden layers ‖θ_T − "
+        "θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small "
+        "motion alone says nothing of linearity.)",
     )
     sources = (
         Source(

@@ -57,15 +57,19 @@ def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: 
             f"at most {ROWS}",
             f"Use fewer: --task …:train={ROWS // task.outputs}. The tangent kernel is formed at every width.",
         )
-    cell = {"parameterisation": parameterisation, "seed": seed}
-    widths, curves, seconds = [], [], []
-    work = np.cumsum([0.0, *np.square(sorted(plan.shares))])
-    for i, share in enumerate(sorted(plan.shares)):
-        architecture = replace(plan.network, parameterisation=Parameterisation(parameterisation)).widened(
-            share
+    shares = sorted(plan.shares)
+    architecture = replace(plan.network, parameterisation=Parameterisation(parameterisation))
+    networks = [built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
+    sizes = [_width(network) for network in networks]
+    if len(set(sizes)) < len(sizes):
+        raise UserError(
+            f"shares {shares} that give the widths {sizes}",
+            "different widths",
+            "Use a wider network, or fewer shares.",
         )
-        network = built(architecture, task.input_shape, task.outputs)
-        width = _width(network)
+    widths, curves, seconds = [], [], []
+    work = np.cumsum([0.0, *np.square(shares)])
+    for i, (network, width) in enumerate(zip(networks, sizes, strict=True)):
         low, high = work[i : i + 2] / work[-1]
 
         def told(what: str, done: float, low: float = low, high: float = high, width: int = width) -> None:
@@ -75,16 +79,10 @@ def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: 
         key = jax.random.fold_in(jax.random.key(seed), i)
         row, curve = _at_width(plan, task, network, parameterisation, key, told)
         clock.lap("all")
-        about = {**cell, "width": width}
+        about = {"parameterisation": parameterisation, "seed": seed, "width": width}
         widths.append({**about, **row})
         curves += [{**about, **point} for point in curve]
         seconds.append({**about, "seconds": clock.seconds["all"]})
-    if len({row["width"] for row in widths}) < len(widths):
-        raise UserError(
-            f"shares {sorted(plan.shares)} that give the widths {[row['width'] for row in widths]}",
-            "different widths",
-            "Use a wider network, or fewer shares.",
-        )
     tables = (
         Table.from_rows("widths", widths, meanings=_MEANINGS),
         Table.from_rows("curves", curves, meanings=_MEANINGS),
