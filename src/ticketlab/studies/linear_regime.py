@@ -211,8 +211,7 @@ class LinearRegime(Study):
             for name in plan.parameterisations
             if len(np.unique(rows.where(parameterisation=name)["seed"])) >= plan.seeds
         ]
-        questions = [_question(plan, rows, name, measure) for name in complete for measure in MEASURES]
-        questions = [q for q in questions if q is not None]
+        questions = [_question(plan, rows, name, m) for name in complete for m in _asked_of(name)]
         fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in complete for m in MEASURES])
         whole = [_claim(plan, questions)] if len(complete) == len(plan.parameterisations) else []
         return Evidence({**tables, **({"fits": fits} if complete else {})}, tuple(whole + questions))
@@ -238,17 +237,15 @@ def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, obje
     }
 
 
-def _asked(plan: LinearRegimePlan) -> int:
-    controls = len(CONTROLLED) if CONTROL in plan.parameterisations else 0
-    return controls + len(MEASURES) * len([p for p in plan.parameterisations if p != CONTROL])
+def _asked_of(name: str) -> tuple[str, ...]:
+    """The measures that a parameterisation is asked about."""
+    return CONTROLLED if name == CONTROL else tuple(MEASURES)
 
 
-def _question(plan: LinearRegimePlan, rows: Table, name: str, measure: str) -> Verdict | None:
+def _question(plan: LinearRegimePlan, rows: Table, name: str, measure: str) -> Verdict:
     control = name == CONTROL
-    if control and measure not in CONTROLLED:
-        return None
-    law = fitted(rows, name, measure)
-    exponent, asked = law.exponent, _asked(plan)
+    exponent = fitted(rows, name, measure).exponent
+    asked = sum(len(_asked_of(p)) for p in plan.parameterisations)
     if control:
         against = replace(exponent, mean=-exponent.mean)
         outcome = exceeds(against, -plan.least, asked)

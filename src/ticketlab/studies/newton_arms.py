@@ -496,7 +496,7 @@ def _certificate_rows(
     plan: NewtonStepPlan, newton: list[GaussNewtonStep], defects: dict[float, float]
 ) -> list[dict[str, Any]]:
     settings = (0.0, *plan.ridges)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "what": NEWTON if ridge == 0 else DAMPED,
             "setting": ridge,
