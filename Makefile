@@ -11,7 +11,7 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make run        the default study on real digits; it ends by saying where its report is"
+	@echo "make run        the first study on real digits; it ends by saying where its report is"
 	@echo "make test       the fast tests"
 	@echo "make test-all   the slow ones too, and those on the MNIST and CIFAR-10 of TICKETLAB_DATA"
 	@echo "make bench      speed, beside PyTorch's (which this installs)"
@@ -20,7 +20,7 @@ help:
 	@echo "make clean      removes caches and built pages; your runs and $(VENV) stay"
 
 run: $(VENV)/installed
-	@$(BIN)/ticketlab run $(ARGS)
+	@$(BIN)/ticketlab run tangent-minimum $(ARGS)
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(ARGS)

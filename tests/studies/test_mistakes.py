@@ -135,12 +135,11 @@ def test_the_same_mistakes_in_a_plan_file(tmp_path, refused):
 
 def test_a_file_that_has_changed_is_read_again(tmp_path):
     """Within one process too, as in a notebook."""
-    from ticketlab.studies.tangent_arms import _draw
-    from ticketlab.studies.tangent_minimum import TangentMinimumPlan
+    from ticketlab.studies.start import drawn_task
     from ticketlab.tasks.sources import Npz
 
-    plan = TangentMinimumPlan(task=Npz(path=str(tmp_path / "data.npz")))
+    source = Npz(path=str(tmp_path / "data.npz"))
     npz(x=X, y=Y)(tmp_path)
-    before = _draw(plan, 0)
+    before = drawn_task(source, 0)
     npz(x=X, y=1 - Y % 2)(tmp_path)
-    assert (before.outputs, _draw(plan, 0).outputs) == (3, 2)
+    assert (before.outputs, drawn_task(source, 0).outputs) == (3, 2)

@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["Difference", "all_of", "equivalence", "paired_difference"]
+__all__ = ["Difference", "all_of", "equivalence", "exceeds", "paired_difference"]
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,15 @@ def equivalence(difference: Difference, margin: float, questions: int = 1) -> Ou
         return Outcome.HOLDS
     low, high = difference.interval(1 - 0.05 / questions)
     if low > margin or high < -margin:
+        return Outcome.FAILS
+    return Outcome.UNDECIDED
+
+
+def exceeds(difference: Difference, least: float = 0.0, questions: int = 1) -> Outcome:
+    """Holds: the 95 % interval lies above `least`. Fails: that at level 1 − 0.05/questions lies below. Else undecided."""
+    if difference.interval()[0] > least:
+        return Outcome.HOLDS
+    if difference.interval(1 - 0.05 / questions)[1] < least:
         return Outcome.FAILS
     return Outcome.UNDECIDED
 

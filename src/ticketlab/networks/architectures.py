@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Literal
 
 from ticketlab.errors import UserError
@@ -24,6 +24,7 @@ from ticketlab.networks.stages import (
     Normalise,
     Pool,
     Pooling,
+    Repeat,
     Residual,
     Shape,
     Stage,
@@ -32,7 +33,17 @@ from ticketlab.networks.stages import (
 if TYPE_CHECKING:
     from ticketlab.networks.network import Network
 
-__all__ = ["MLP", "NETWORKS", "AllConv", "Architecture", "ConvNet", "LeNet5", "LeNet300100", "ResNet"]
+__all__ = [
+    "MLP",
+    "NETWORKS",
+    "AllConv",
+    "Architecture",
+    "ConvNet",
+    "LeNet5",
+    "LeNet300100",
+    "ResNet",
+    "Widened",
+]
 
 _ACTIVATION_TITLES = {
     Activation.RELU: "ReLU",
@@ -40,7 +51,11 @@ _ACTIVATION_TITLES = {
     Activation.GELU: "GELU",
     Activation.ERF: "erf",
 }
-_PARAMETERISATION_TITLES = {Parameterisation.STANDARD: "standard", Parameterisation.NTK: "NTK"}
+_PARAMETERISATION_TITLES = {
+    Parameterisation.STANDARD: "standard",
+    Parameterisation.NTK: "NTK",
+    Parameterisation.MUP: "μP",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +65,7 @@ class Architecture(ABC):
     Arguments:
         activation: after every layer but the last.
         bias: whether the layers have biases.
-        parameterisation: standard, or NTK (constants in front of parameters of order one).
+        parameterisation: standard, ntk (constants in front of parameters of order one) or mup (features learnt at every width).
         initialisation: the distribution of the effective weights and biases.
 
     Raises:
@@ -72,6 +87,17 @@ class Architecture(ABC):
     @abstractmethod
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         """The network from input to output."""
+
+    def widened(self, share: float) -> Architecture:
+        """The same architecture with so many times the units in every hidden layer, at least one in each."""
+        return Widened(
+            activation=self.activation,
+            bias=self.bias,
+            parameterisation=self.parameterisation,
+            initialisation=self.initialisation,
+            base=self,
+            share=share,
+        )
 
     @abstractmethod
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
@@ -278,6 +304,39 @@ class ResNet(Architecture):
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
         depth = 2 * self.blocks * len(self.channels) + 2
         return f"ResNet-{depth} {'–'.join(map(str, self.channels))}"
+
+
+@dataclass(frozen=True)
+class Widened(Architecture):
+    """Another architecture with more or fewer units in every hidden layer; what `Architecture.widened` gives.
+
+    Arguments:
+        base: the architecture.
+        share: the factor on its units and channels; the read-out keeps its outputs.
+    """
+
+    base: Architecture = MLP()
+    share: float = 1.0
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        if not 0 < self.share < math.inf:
+            raise UserError(f"share={self.share}", "a positive number")
+        stages = self.base.stages(outputs)
+        last = max(i for i, stage in enumerate(stages) if isinstance(stage, Dense | Convolution))
+        return tuple(stage if i == last else _widened(stage, self.share) for i, stage in enumerate(stages))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        return f"{self.base.label(input_shape, outputs)} × {self.share:g}"
+
+
+def _widened(stage: Stage, share: float) -> Stage:
+    match stage:
+        case Dense() | Convolution():
+            return replace(stage, units=max(1, round(share * stage.units)))
+        case Residual() | Repeat():
+            return replace(stage, stages=tuple(_widened(inner, share) for inner in stage.stages))
+        case _:
+            return stage
 
 
 NETWORKS: dict[str, type[Architecture]] = {

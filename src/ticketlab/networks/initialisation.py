@@ -9,13 +9,19 @@ constants sit, which does not change the random function but does change its tan
 
     standard:  z = a W + b,                       W ~ sd(weight),  b ~ sd(bias)
     NTK:       z = (σ_w/√fan) a W + σ_b b,        W ~ 1,           b ~ 1
+    μP:        z = m a W + b_m b,                 W ~ sd(weight)/m,  b ~ sd(bias)/b_m  (in the last layer W ~ sd(weight))
 
-so that under NTK every parameter is of order one, however wide the layer. He's σ_w = √2 keeps the mean square of the activations
-from layer to layer with ReLU; σ_w = 1 (LeCun, Glorot) suits tanh and erf.
+so that under NTK every parameter is of order one, however wide the layer. μP (maximal update) puts √units in front of the first
+layer, 1 in front of those between, and 1/√fan in front of the last, whose outputs are then of order 1/√width at the start: with a
+step size that does not depend on width, features move by as much in a wide network as in a narrow one, and the tangent kernel
+with them. With one hidden layer it is the mean-field parameterisation. Its random function is a smaller one than that of the
+other two. He's σ_w = √2 keeps the mean square of the activations from layer to layer with ReLU; σ_w = 1 (LeCun, Glorot) suits
+tanh and erf. (Glorot's fan mixes in the width of the layer itself, which μP does not foresee.)
 
 Sources: He et al. 2015, arXiv 1502.01852, equation 10; Glorot & Bengio 2010, equation 12; LeCun et al. 1998,
 "Efficient BackProp", section 4.6; Jacot et al. 2018, arXiv 1806.07572, section 2 (whose β is σ_b = 0.1); Lee et
-al. 2019, arXiv 1902.06720, equation 1.
+al. 2019, arXiv 1902.06720, equation 1; Yang & Hu 2021, arXiv 2011.14522, table 1 (μP for SGD: a = −½, 0, ½ from the first
+layer to the last, b = ½, c = 0).
 """
 
 from __future__ import annotations
@@ -62,14 +68,15 @@ class Distribution(Choice):
 
 
 class Parameterisation(Choice):
-    """Where the constants of the initialisation sit: in the parameters (standard) or in front of them (NTK)."""
+    """Where the constants of the initialisation sit: in the parameters (standard), in front of them (NTK), or between (mup)."""
 
     STANDARD = "standard"
     NTK = "ntk"
+    MUP = "mup"
 
 
 _TITLES = {Family.HE: "He", Family.GLOROT: "Glorot", Family.LECUN: "LeCun"}
-_SIGMA_B = {Parameterisation.STANDARD: 0.0, Parameterisation.NTK: 0.1}
+_SIGMA_B = {Parameterisation.STANDARD: 0.0, Parameterisation.NTK: 0.1, Parameterisation.MUP: 0.0}
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ class Initialisation:
         family: he (σ_w = √2), glorot (σ_w = 1, mean of the fans) or lecun (σ_w = 1).
         distribution: normal (not truncated), uniform or signed-constant.
         sigma_w: σ_w; None for the family's.
-        sigma_b: σ_b; None for 0 in the standard parameterisation and 0.1 in NTK.
+        sigma_b: σ_b; None for 0.1 in the NTK parameterisation and 0 in the others.
 
     Raises:
         UserError: for an unknown name, σ_w that is not positive, or σ_b that is negative.

@@ -83,6 +83,7 @@ class Drawing:
     bias: bool
     parameterisation: Parameterisation
     initialisation: Initialisation
+    first: str = ""  # the first layer's name, where there is a hidden one; μP scales it otherwise
 
 
 def fit(stages: Sequence[Stage], shape: Shape, drawing: Drawing) -> tuple[tuple[Step, ...], Shape]:
@@ -94,7 +95,10 @@ def fit(stages: Sequence[Stage], shape: Shape, drawing: Drawing) -> tuple[tuple[
     kinds = list(_kinds(stages, shape))
     if not any(kind != "norm" for kind in kinds):
         raise UserError("a network of no layers", "at least one dense layer or convolution")
-    steps, reached = _fit(stages, shape, drawing, iter(_names(kinds)))
+    names = _names(kinds)
+    hidden = [name for name, kind in zip(names, kinds, strict=True) if kind != "norm"][:-1]
+    drawing = replace(drawing, first=hidden[0] if hidden else "")
+    steps, reached = _fit(stages, shape, drawing, iter(names))
     if isinstance(stages[-1], Dense):
         steps = _marked(steps, len(steps) - 1, readout=True)
         behind = (
@@ -243,7 +247,23 @@ def _drawn(
         layer = replace(layer, kind="convolution", strides=strides, padding=stage.padding)
     if drawing.parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         layer, weight_sd, bias_sd = replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0
+    if drawing.parameterisation is Parameterisation.MUP and drawing.first:  # a single layer has no width
+        return _maximal_update(DrawnLayer(layer, weight_sd, bias_sd), drawing.first)
     return DrawnLayer(layer, weight_sd, bias_sd)
+
+
+def _maximal_update(drawn: DrawnLayer, first: str) -> DrawnLayer:
+    """μP: √units before the first layer's weights, 1/√fan before the last's, whose draws stay as they are.
+
+    A bias reads a constant as the first layer reads the data, so that √units stands before all biases but the outputs'.
+    """
+    layer = drawn.layer
+    wide = math.sqrt(layer.units)
+    if layer.name == "output":
+        return replace(drawn, layer=replace(layer, weight_scale=1 / math.sqrt(layer.inputs)))
+    scale = wide if layer.name == first else 1.0
+    layer = replace(layer, weight_scale=scale, bias_scale=wide)
+    return DrawnLayer(layer, drawn.weight_sd / scale, drawn.bias_sd / wide)
 
 
 def _pool(stage: Pool) -> Callable[[Array], Array]:

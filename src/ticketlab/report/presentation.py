@@ -32,6 +32,14 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.tangent_minimum import present
 
             return present(record)
+        case "linear-regime":
+            from ticketlab.report.linear_regime import present as present_linear_regime
+
+            return present_linear_regime(record)
+        case "newton-step":
+            from ticketlab.report.newton_step import present as present_newton_step
+
+            return present_newton_step(record)
         case _:
             return plain(record)
 

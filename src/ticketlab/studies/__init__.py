@@ -1,6 +1,10 @@
 """The claims that can be put to the test, each a study in a file of its own, imported when it is asked for."""
 
-STUDIES: dict[str, str] = {"tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum"}
+STUDIES: dict[str, str] = {
+    "tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum",
+    "linear-regime": "ticketlab.studies.linear_regime:LinearRegime",
+    "newton-step": "ticketlab.studies.newton_step:NewtonStep",
+}
 """The study of each claim, as "module:class"."""
 
 __all__ = ["STUDIES"]

@@ -8,10 +8,9 @@ All candidates of an arm are computed at once: one kernel serves all ridges and 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import jax
@@ -19,9 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion
 from ticketlab.studies.study import Progress
 from ticketlab.studies.tangent_minimum import DESCENT, TANGENT, TangentMinimumPlan
 from ticketlab.tangent.jacobian import Jacobian
@@ -29,11 +29,7 @@ from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.selection import AllParameters, Layers, Selection
 from ticketlab.tangent.solution import Solution, predict_all
-from ticketlab.tangent.spectrum import extreme_eigenvalues
-from ticketlab.tasks import split
-from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
-from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import (
     Accuracy,
@@ -51,7 +47,6 @@ from ticketlab.training.result import Ending
 __all__ = ["compare"]
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
-CURVATURE_EXAMPLES = 256  # enough for the largest curvature, which sets the unit of step sizes
 
 
 @dataclass(frozen=True)
@@ -84,7 +79,7 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and network", 0.0)
     loss = LOSSES[loss_name]
-    task = _draw(plan, seed)
+    task = drawn_task(plan.task, seed)
     for name in plan.losses:  # all of them, so that a mistake is found in the first cell
         if LOSSES[name].classification and task.kind != "classification":
             raise UserError(
@@ -92,10 +87,10 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
                 "the square loss",
                 "Add --losses square.",
             )
-    network = _built(plan.network, task.input_shape, task.outputs)
+    network = built(plan.network, task.input_shape, task.outputs)
     draw, order = jax.random.split(jax.random.key(seed))
     at = _Start(plan, task, loss, network, network.init(draw))
-    clock = _Clock()
+    clock = Clock()
 
     arms = _linear_model(at)
     clock.lap("linear model")
@@ -148,52 +143,12 @@ class _Start:
             return float(np.mean(values))
 
 
-class _Clock:
-    """Seconds of each arm."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, arm: str) -> None:
-        now = time.perf_counter()
-        self.seconds[arm], self._last = now - self._last, now
-
-
-@lru_cache(maxsize=2)
-def _loaded(source: TaskSource, files: tuple[tuple[str, int, int], ...]) -> Dataset:
-    """The data set, read once for all cells, and again when its files have changed since."""
-    return source.load()
-
-
-def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
-    """Place, time and size of every file that a data set is read from."""
-    if isinstance(source, OwnFile):
-        place = source.where()
-    elif isinstance(source, NamedFolder):
-        place = source.path()
-    else:
-        return ()
-    found = sorted(p.resolve() for p in (place, *place.rglob("*")) if p.is_file())
-    return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
-
-
-@lru_cache(maxsize=8)
-def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
-    """One `Network` object for all cells, so that what is compiled for it is compiled once."""
-    return architecture.build(input_shape, outputs)
-
-
-def _draw(plan: TangentMinimumPlan, seed: int) -> Task:
-    return split(_loaded(plan.task, _files(plan.task)), seed, plan.task.sizes())
-
-
 Arms = dict[tuple[str, str], list[Scored]]  # by (offset, arm): the candidates
 
 
 def _linear_model(at: _Start) -> Arms:
     """W x + b, from zero, on the inputs: the tangent space of a network with no hidden layer."""
-    linear = _built(MLP(widths=()), at.task.input_shape, at.task.outputs)
+    linear = built(MLP(widths=()), at.task.input_shape, at.task.outputs)
     zero = jax.tree.map(jnp.zeros_like, linear.init(jax.random.key(0)))
     found = _tuned_ridges(at, linear, zero, AllParameters(), (True,))
     return {(offset, "linear model"): found[True] for offset in ("kept", "centred")}
@@ -326,7 +281,7 @@ def _descent(
     plan, data = at.plan, TrainingData.of(at.task)
     batch = min(plan.batch, len(at.task.train))
     steps = plan.epochs * (len(at.task.train) // batch)
-    unit = 1.0 / _largest_curvature(at)
+    unit = 1.0 / largest_curvature(at.network, at.params, at.task.train, at.loss)
     candidates = [(offset, size) for offset in ("kept", "centred") for size in plan.step_sizes]
     result = train(
         at.network,
@@ -360,7 +315,7 @@ def _descent(
             size,
             "step size",
             outputs,
-            _relative_motion(params, at.params),
+            relative_motion(params, at.params),
             stop_step=int(result.best.steps[i]),
             outcome=str(result.endings[i]),
         )
@@ -384,28 +339,6 @@ def _descent(
                 "smaller ones"
             )
     return arms, curves
-
-
-def _largest_curvature(at: _Start) -> float:
-    """h·κ_max(K)/N on some examples: the largest curvature of the mean loss at θ₀.
-
-    h is the mean curvature of the loss in the outputs there.
-    """
-    x, y = at.task.train.x[:CURVATURE_EXAMPLES], at.task.train.targets[:CURVATURE_EXAMPLES]
-    jacobian = Jacobian(at.network, at.params, x)
-    _, largest = extreme_eigenvalues(jacobian.gram, (len(x), at.task.outputs), steps=12)
-    hessian = np.asarray(at.loss.hessian(jacobian.outputs(), y))
-    mean = float(np.mean(np.trace(hessian, axis1=1, axis2=2))) / at.task.outputs
-    return max(mean * largest / len(x), 1e-12)
-
-
-def _relative_motion(params: Params, start: Params) -> float:
-    moved = sum(
-        float(np.sum(np.square(np.asarray(a, np.float64) - np.asarray(b, np.float64))))
-        for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(start), strict=True)
-    )
-    size = sum(float(np.sum(np.square(np.asarray(b, np.float64)))) for b in jax.tree.leaves(start))
-    return float(np.sqrt(moved / size))
 
 
 def best(candidates: Sequence[Scored]) -> Scored:

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tangent.alignment import centred_alignment, target_alignment
     from ticketlab.tangent.certificate import Certificate, Result
+    from ticketlab.tangent.flow import (
+        Eigen,
+        GradientDescent,
+        GradientFlow,
+        Lanczos,
+        TrainingPath,
+        training_path,
+    )
+    from ticketlab.tangent.function_flow import FunctionPath, function_path
+    from ticketlab.tangent.gauss_newton import GaussNewtonStep, gauss_newton_steps
     from ticketlab.tangent.jacobian import Jacobian
     from ticketlab.tangent.kernel import (
         KernelPlan,
@@ -17,7 +28,9 @@ if TYPE_CHECKING:
     from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
+    from ticketlab.tangent.point import TangentPoint
     from ticketlab.tangent.products import Products
+    from ticketlab.tangent.quadrature import Estimate, Spectrum, kernel_spectrum
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
     from ticketlab.tangent.solution import Solution, Stats, predict_all
     from ticketlab.tangent.spectrum import extreme_eigenvalues
@@ -25,13 +38,19 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "alignment": ["centred_alignment", "target_alignment"],
         "certificate": ["Certificate", "Result"],
+        "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
+        "function_flow": ["FunctionPath", "function_path"],
+        "gauss_newton": ["GaussNewtonStep", "gauss_newton_steps"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
+        "point": ["TangentPoint"],
         "products": ["Products"],
+        "quadrature": ["Estimate", "Spectrum", "kernel_spectrum"],
         "selection": ["AllParameters", "Layers", "Masked"],
         "solution": ["Solution", "Stats", "predict_all"],
         "spectrum": ["extreme_eigenvalues"],
@@ -46,6 +65,24 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Absolute",
     "MINIMUM_NORM",
     "NewtonOptions",
+    # the way there
+    "training_path",
+    "TrainingPath",
+    "GradientFlow",
+    "GradientDescent",
+    "Eigen",
+    "Lanczos",
+    "function_path",
+    "FunctionPath",
+    "gauss_newton_steps",
+    "GaussNewtonStep",
+    "TangentPoint",
+    # what the kernel is like
+    "kernel_spectrum",
+    "Spectrum",
+    "Estimate",
+    "centred_alignment",
+    "target_alignment",
     # which parameters may move
     "AllParameters",
     "Layers",

@@ -12,7 +12,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ticketlab.report.axes import linear_axis, logarithmic_axis
-from ticketlab.report.figure import OUTLINE, Figure, Panel, chart
+from ticketlab.report.figure import Figure, Panel, chart
+from ticketlab.report.lines import line, signs
 from ticketlab.report.palette import LIGHT, Mark, ramp
 from ticketlab.report.tangent_minimum.arms import (
     DESCENT,
@@ -106,16 +107,16 @@ def _path_chart(path: Table, limit: float | None, x: dict[str, Any], y: dict[str
         for seed in dict.fromkeys(path["seed"].tolist()):
             of = path.where(seed=seed)
             label = f"{mark.label}, seed {seed}"
-            traces.append(_line(of["candidate"], percent(of[score]), mark, label, width=1, opacity=0.35))
+            traces.append(line(of["candidate"], percent(of[score]), mark, label, width=1, opacity=0.35))
         ridges = np.unique(path["candidate"])
         means = np.array([percent(path.where(candidate=r)[score]).mean() for r in ridges])
-        traces.append(_line(ridges, means, mark, f"{mark.label}, mean", width=2.5))
+        traces.append(line(ridges, means, mark, f"{mark.label}, mean", width=2.5))
     if limit is not None:
         ends = np.array([path["candidate"].min(), path["candidate"].max()])
-        traces.append(_line(ends, np.full(2, limit), LIMIT_LINE, LIMIT_LINE.label, width=2))
+        traces.append(line(ends, np.full(2, limit), LIMIT_LINE, LIMIT_LINE.label, width=2))
     chosen = path.where(chosen=True)
     names = [f"seed {seed}, chosen ridge" for seed in chosen["seed"].tolist()]
-    traces.append(_signs(chosen["candidate"], percent(chosen["test_score"]), CHOSEN, names))
+    traces.append(signs(chosen["candidate"], percent(chosen["test_score"]), CHOSEN, names))
     return chart(traces, x=x, y=y, height=HEIGHT)
 
 
@@ -219,10 +220,10 @@ def _curve_chart(
         style = {"width": 1.0, "opacity": 0.6} if run.stop is None else {"width": 2.5}
         steps = run.curve["step"]
         shown = steps > 0  # the axis is logarithmic
-        traces.append(_line(steps[shown], values[shown], Mark(label, colours[run.step_size]), label, **style))
+        traces.append(line(steps[shown], values[shown], Mark(label, colours[run.step_size]), label, **style))
         if run.stop is not None:
             at = int(np.abs(steps - run.stop).argmin())
-            stops.append(_signs(steps[at : at + 1], values[at : at + 1], STOPPED, [f"{label}, chosen step"]))
+            stops.append(signs(steps[at : at + 1], values[at : at + 1], STOPPED, [f"{label}, chosen step"]))
     return chart([*traces, *stops], x=x, y=y, height=HEIGHT)
 
 
@@ -259,32 +260,3 @@ def _change(gains: list[float]) -> str:
 
 def _points(value: float) -> str:
     return fixed(value, 2)
-
-
-def _signs(x: np.ndarray, y: np.ndarray, mark: Mark, labels: list[str]) -> go.Scatter:
-    return go.Scatter(
-        x=[_short(v) for v in x.tolist()],
-        y=[_short(v) for v in y.tolist()],
-        mode="markers",
-        marker={"symbol": mark.symbol, "size": 9, "color": mark.colour, "line": OUTLINE},
-        text=labels,
-        hovertemplate="%{text}: %{y:.3g} at %{x:.3g}<extra></extra>",
-    )
-
-
-def _line(
-    x: np.ndarray, y: np.ndarray, mark: Mark, label: str, *, width: float, opacity: float = 1.0
-) -> go.Scatter:
-    return go.Scatter(
-        x=[_short(v) for v in x.tolist()],
-        y=[_short(v) for v in y.tolist()],
-        mode="lines",
-        opacity=opacity,
-        line={"color": mark.colour, "width": width, "dash": mark.dash},
-        hovertemplate=f"{label}: %{{y:.3g}} at %{{x:.3g}}<extra></extra>",
-    )
-
-
-def _short(value: float) -> float | None:
-    """Four digits are more than a screen shows, and keep the page small."""
-    return float(f"{value:.4g}") if np.isfinite(value) else None

@@ -1,0 +1,243 @@
+"""How motion, drift and distance fall with width, or do not, and what that rests on: scores, training losses, defects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from ticketlab.laws.verdict import Verdict
+from ticketlab.report.axes import axis, linear_axis, logarithmic_axis
+from ticketlab.report.figure import Figure, Panel, chart
+from ticketlab.report.forest import MARKS, SYMBOLS
+from ticketlab.report.lines import line, signs
+from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.spread import spread
+from ticketlab.report.wording import estimate, extent, fixed, measure, plural, power, quantity, signed
+from ticketlab.studies.evidence import Table
+
+__all__ = ["MEASURES", "TITLES", "defects", "measures", "scores", "training", "verdict"]
+
+TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP (the control)"}
+HUES = {
+    "standard": Mark("standard", LIGHT.blue, "circle", line=False),
+    "ntk": Mark("NTK", LIGHT.vermilion, "square", "dash", line=False),
+    "mup": Mark("μP (the control)", LIGHT.green, "triangle-up", "dot", line=False),
+}
+MEASURES = {
+    "motion": ("motion of the parameters", "‖θ_T − θ₀‖ / ‖θ₀‖"),
+    "drift": ("drift of the kernel", "1 − CKA(K₀, K_T)"),
+    "distance": ("distance to the linear model", "RMS(f_T − F_T) / RMS(f_T − f₀)"),
+    "features": ("change of the features", "‖h_T − h₀‖ / ‖h₀‖"),
+}
+LEAST = Mark("least exponent that counts as falling", LIGHT.soft, dash="dash", line=True)
+REAL = Mark("the network", LIGHT.blue, line=True)
+LINEAR = Mark("its linearisation", LIGHT.vermilion, dash="dash", line=True)
+HEIGHT = 290
+
+
+def names_in(table: Table) -> list[str]:
+    """The parameterisations of a table in the order of the page."""
+    present = set(table["parameterisation"].tolist())
+    return [name for name in TITLES if name in present]
+
+
+def seeds(table: Table) -> str:
+    """ "5 seeds"."""
+    return plural(len(set(table["seed"].tolist())), "seed")
+
+
+def measures(widths: Table, fits: Table) -> Figure:
+    """Every measure against width, seed by seed, with its power law."""
+    x = _width_axis(widths)
+    panels = []
+    for column, (name, formula) in MEASURES.items():
+        values = widths[column]
+        if not np.isfinite(values).any():
+            continue
+        y = logarithmic_axis(formula, values.tolist())
+        traces: list[go.Scatter] = []
+        words = []
+        for p in names_in(widths):
+            of, mark = widths.where(parameterisation=p), HUES[p]
+            labels = [f"{TITLES[p]}, seed {s}" for s in of["seed"].tolist()]
+            ends = np.array([widths["width"].min(), widths["width"].max()], float)
+            law = fits.where(parameterisation=p, measure=column).rows()
+            if law:
+                drawn = law[0]["level"] * ends ** (-law[0]["exponent"])
+                label = f"{TITLES[p]}: power −{law[0]['exponent']:.2f}"
+                traces.append(line(ends, drawn, mark, label, width=2))
+                low, high = law[0]["low"], law[0]["high"]
+                words.append(
+                    f"{TITLES[p]}: {name} falls as width to the power −α with α "
+                    f"{estimate(law[0]['exponent'], (low, high), sign=True)}."
+                )
+            else:
+                means = [float(np.mean(of[column][of["width"] == w])) for w in ends]
+                words.append(
+                    f"{TITLES[p]}: mean {name} {measure(means[0])} at the narrowest, {measure(means[1])} at the widest."
+                )
+            traces.append(signs(of["width"].astype(float), of[column], mark, labels))
+        panels.append(Panel(name, chart(traces, x=x, y=y, height=HEIGHT), tuple(words)))
+    return Figure(
+        "measures",
+        _finding(widths),
+        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power laws. "
+        "Motion, drift and distance are what the verdict asks about. The change of the features has no law and enters no "
+        "verdict: it says whether the control does what it is for.",
+        tuple(panels),
+        tuple(HUES[p] for p in names_in(widths)),
+    )
+
+
+def _finding(widths: Table) -> str:
+    """ "From width 64 to 1 024 the distance to the linear model goes from 0.23 to 0.092 (NTK) and …"."""
+    ends = sorted(set(widths["width"].tolist()))
+    parts = []
+    for p in names_in(widths):
+        of = widths.where(parameterisation=p)
+        means = [float(np.mean(of["distance"][of["width"] == w])) for w in (ends[0], ends[-1])]
+        parts.append(
+            f"{HUES[p].label.removesuffix(' (the control)')}: {measure(means[0])} to {measure(means[1])}"
+        )
+    return f"Distance to the linear model from width {quantity(ends[0])} to {quantity(ends[-1])}. {'; '.join(parts)}"
+
+
+def verdict(questions: Sequence[Verdict], widths: Table | None, least: float | None) -> Figure | None:
+    """Every exponent with its interval, against the least that counts as falling."""
+    shown = [v for v in questions if v.effect is not None]
+    if not shown:
+        return None
+    rows = [
+        Row(
+            v.question + ("" if v.headline else " (control)"),
+            (Series(MARKS[v.outcome], (), v.effect, _known(v.interval)),),
+            f"{estimate(v.effect, v.interval, least=1)} {SYMBOLS[v.outcome]}",
+        )
+        for v in shown
+    ]
+    ends = [e for v in shown for e in (v.effect or 0.0, *(_known(v.interval) or ()))]
+    x = linear_axis("exponent α of a fall as width to the power −α", [*ends, 0.0, least or 0.0])
+    limits = {least: LEAST} if least is not None else {}
+    words = tuple(f"{v.question}: α = {estimate(v.effect, v.interval, least=1)}; {v.outcome}." for v in shown)
+    key = tuple(mark for outcome, mark in MARKS.items() if any(v.outcome is outcome for v in shown))
+    holds = sum(v.outcome == "holds" for v in shown)
+    return Figure(
+        "verdict",
+        f"{quantity(holds)} of {plural(len(shown), 'question')} hold",
+        "Exponents of the fitted power laws with their 95 % intervals over seeds. At the right of the dashed line a measure "
+        "falls with width; what should become linear has to lie there, and the control has to lie at its left. The line was "
+        "fixed before the runs.",
+        (Panel("", row_chart(rows, x=x, limits=limits), words),),
+        (*key, *([LEAST] if limits else [])),
+    )
+
+
+def _known(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+    return interval if interval and np.all(np.isfinite(interval)) else None
+
+
+def training(curves: Table) -> Figure:
+    """Training loss of the network and of its linearisation, at the narrowest and the widest."""
+    widths = sorted(set(curves["width"].tolist()))
+    ends = (widths[0], widths[-1])
+    some = [i for i, w in enumerate(curves["width"].tolist()) if w in ends]
+    losses = [curves[c][i] for i in some for c in ("train_loss", "linear_train_loss")]
+    x = linear_axis("step", curves["step"].tolist(), include=0.0)
+    y = logarithmic_axis("training loss", losses)
+    panels = []
+    for p in names_in(curves):
+        for width in ends:
+            of = curves.where(parameterisation=p, width=width)
+            traces = []
+            for seed in dict.fromkeys(of["seed"].tolist()):
+                run = of.where(seed=seed)
+                for mark, column in ((REAL, "train_loss"), (LINEAR, "linear_train_loss")):
+                    label = f"{mark.label}, seed {seed}"
+                    traces.append(line(run["step"], run[column], mark, label, width=1.5, opacity=0.75))
+            last = of.where(step=int(of["step"].max()))
+            real, linear = (power(float(last[c].mean())) for c in ("train_loss", "linear_train_loss"))
+            name = f"{TITLES[p]}, width {quantity(width)}"
+            words = f"{name}: mean training loss at the last step {real} of the network and {linear} of its linearisation."
+            panels.append(Panel(name, chart(traces, x=x, y=y, height=230), (words,)))
+    return Figure(
+        "training",
+        "The network and its linearisation in training, at the narrowest and at the widest",
+        f"Training loss by step, over {seeds(curves)}; both sides take the same steps. Where the two lines cannot be told "
+        "apart, the network trains as its linearisation does.",
+        tuple(panels),
+        (REAL, LINEAR),
+    )
+
+
+def scores(widths: Table) -> Figure:
+    """Test scores of the networks and of their linearisations."""
+    x = _width_axis(widths)
+    values = np.concatenate([100 * widths["test_score"], 100 * widths["linear_test_score"]])
+    y = linear_axis("test score, %", values.tolist())
+    panels, gaps = [], []
+    for p in names_in(widths):
+        of = widths.where(parameterisation=p)
+        traces = []
+        each = np.array(sorted(set(of["width"].tolist())))
+        for mark, column in ((REAL, "test_score"), (LINEAR, "linear_test_score")):
+            for seed in dict.fromkeys(of["seed"].tolist()):
+                run = of.where(seed=seed)
+                traces.append(
+                    line(
+                        run["width"],
+                        100 * run[column],
+                        mark,
+                        f"{mark.label}, seed {seed}",
+                        width=1,
+                        opacity=0.35,
+                    )
+                )
+            means = np.array([100 * np.mean(of[column][of["width"] == w]) for w in each])
+            traces.append(line(each, means, mark, f"{mark.label}, mean", width=2.5))
+        widest = of.where(width=int(each[-1]))
+        gap = spread(100 * (widest["linear_test_score"] - widest["test_score"])).mean
+        gaps.append(gap)
+        words = f"{TITLES[p]}: at the widest the linearisation scores {fixed(gap, 2)} points more than the network."
+        panels.append(Panel(TITLES[p], chart(traces, x=x, y=y, height=250), (words,)))
+    return Figure(
+        "scores",
+        f"At the widest the linearisation's test score is {extent(gaps, _points)} points from the network's",
+        f"Test score against width, of the network and of its linearisation trained the same way: means over {seeds(widths)} and "
+        "single seeds.",
+        tuple(panels),
+        (REAL, LINEAR),
+    )
+
+
+def _points(value: float) -> str:
+    return signed(value, 1)
+
+
+def defects(widths: Table) -> Figure:
+    """How far the linearised path is from its own equation, computed without the matrix that it came from."""
+    x = logarithmic_axis("defect", np.maximum(widths["defect"], 1e-18).tolist())
+    rows = [
+        Row(
+            TITLES[p],
+            (Series(HUES[p], tuple(np.maximum(widths.where(parameterisation=p)["defect"], 1e-18).tolist())),),
+        )
+        for p in names_in(widths)
+    ]
+    worst = power(float(np.max(widths["defect"])))
+    return Figure(
+        "certificates",
+        f"The linearised paths obey their own equation within {worst}",
+        "The defect of every linearised path at its last step, relative to its residual at the start; computed in float64 by "
+        "differentiating the network.",
+        (Panel("", row_chart(rows, x=x), (f"The largest defect is {worst}.",)),),
+    )
+
+
+def _width_axis(widths: Table) -> dict[str, object]:
+    values = sorted(set(widths["width"].tolist()))
+    edges = np.log10([values[0] / 1.15, values[-1] * 1.15]).tolist()
+    texts = [quantity(v) for v in values]
+    return axis("width", type="log", range=edges, tickvals=values, ticktext=texts)

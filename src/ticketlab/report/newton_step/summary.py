@@ -1,0 +1,83 @@
+"""The numbers behind the figures, as tables: every arm's distances from the trained network, and how long things take."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.report.newton_step.sides import START, STEPS, TRAINED, forms_in, seeds, settings
+from ticketlab.report.spread import spread
+from ticketlab.report.tables import TextTable
+from ticketlab.report.wording import MISSING, extent, measure, plus_minus
+from ticketlab.studies.evidence import Table
+
+__all__ = ["arm_table", "time_table"]
+
+
+def arm_table(arms: Table) -> TextTable:
+    """Means over seeds with 95 % intervals, by setting, arm and form."""
+    rows: list[tuple[str, ...]] = []
+    groups: list[tuple[int, str]] = []
+    for s in settings(arms):
+        groups.append((len(rows), str(s)))
+        rows += [
+            _summary(s.of(arms, arm=arm, form=form), arm, form)
+            for arm in (TRAINED, *STEPS, START)
+            for form in forms_in(arms, s, arm)
+        ]
+    head = (
+        "arm",
+        "as",
+        "unexplained, %",
+        "RMS",
+        "KL",
+        "agreement, %",
+        "test score, %",
+        "cosine",
+        "length",
+        "chosen",
+    )
+    caption = (
+        f"Every arm against the trained network: means over {seeds(arms)}, with 95 % intervals (±). RMS, KL and agreement "
+        "are those of the outputs, of their softmax, and of the predictions on test examples; cosine and length "
+        "those of Δθ against training's."
+    )
+    return TextTable(caption, head, tuple(rows), 2, tuple(groups))
+
+
+def _summary(rows: Table, arm: str, form: str) -> tuple[str, ...]:
+    def cell(column: str, factor: float = 1.0) -> str:
+        s = spread(factor * rows[column])
+        return plus_minus(s.mean, s.interval) if s.values else MISSING
+
+    def mean(column: str, factor: float = 1.0) -> str:
+        return measure(spread(factor * rows[column]).mean)
+
+    name = rows["setting_name"].tolist()[0]
+    chosen = f"{name} {extent(rows['setting'])}" if name and np.isfinite(rows["setting"]).any() else MISSING
+    return (
+        arm,
+        "function" if form == "tangent" else "network",
+        cell("unexplained", 100.0),
+        mean("rms"),
+        mean("divergence"),
+        mean("agreement", 100.0),
+        cell("test_score", 100.0),
+        mean("cosine"),
+        mean("relative_length"),
+        chosen,
+    )
+
+
+def time_table(timings: Table) -> TextTable:
+    """Seconds by loss and part, over seeds."""
+    pairs = dict.fromkeys(zip(timings["loss"].tolist(), timings["part"].tolist(), strict=True))
+    rows = []
+    for loss, part in pairs:
+        seconds = spread(timings.where(loss=loss, part=part)["seconds"])
+        rows.append((f"{loss} loss", part, measure(seconds.mean), extent(seconds.values, measure)))
+    return TextTable(
+        "Seconds by loss and part: mean and range over runs. Measured times differ from run to run.",
+        ("loss", "part", "mean, s", "range, s"),
+        tuple(rows),
+        2,
+    )

@@ -1,0 +1,355 @@
+"""The claim that large networks move their parameters little and are well described by their linear approximation.
+
+The plan, the cells and the verdict stand here; what one cell computes stands in `linear_widths`, which is imported when a
+cell is run, because it needs JAX. A cell is one parameterisation and one seed, at all widths: the seed draws the split and
+the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.equivalence import Difference, exceeds
+from ticketlab.laws.power_law import PowerLaw, power_law
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+
+__all__ = ["MEASURES", "LinearRegime", "LinearRegimePlan"]
+
+Parameterised = Literal["standard", "ntk", "mup"]
+TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
+MEASURES = {  # column: how it is called
+    "motion": "motion of the parameters",
+    "drift": "drift of the kernel",
+    "distance": "distance to the linear model",
+}
+CONTROL = "mup"
+CONTROLLED = ("drift", "distance")  # ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width
+
+
+@dataclass(frozen=True)
+class LinearRegimePlan:
+    """Do networks become linear as they become wide?
+
+    Arguments:
+        task: the data to learn.
+        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is replaced.
+        shares: of the units; at least two, the largest is the network itself at 1.
+        parameterisations: side by side. Standard and NTK are what the claim is about, mup (μP) is the control.
+        seeds: how many times split and networks are drawn; at least 2 for a verdict.
+        least: the least exponent that counts as falling: a measure must fall faster than width to the power −least. The
+            control must not.
+        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; with it the step size
+            scales with width as each parameterisation asks for: 1/width (standard), constant (NTK and μP).
+        momentum: of gradient descent, on all training examples in every step.
+        steps: of gradient descent, of the network and of its linearisation alike.
+        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero and has
+            the same to learn; under μP it vanishes with width anyway.
+        kernel_examples: training examples on which the kernels at the start and at the end are compared.
+        tolerance: on the defect of the linearised model's path.
+    """
+
+    task: TaskSource = Digits(train=100, validation=100, test=1200)
+    network: Architecture = MLP(widths=(1024,))
+    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
+    seeds: int = field(default=5, metadata={"cells": False})
+    least: float = field(default=0.25, metadata={"cells": False})
+    step_size: float = 0.5
+    momentum: float = 0.9
+    steps: int = 300
+    centred: bool = True
+    kernel_examples: int = 100
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        if (
+            len(self.shares) < 2
+            or len(set(self.shares)) < len(self.shares)
+            or not all(np.isfinite(s) and s > 0 for s in self.shares)
+        ):
+            raise UserError(f"shares {self.shares}", "at least two different positive numbers")
+        names = self.parameterisations
+        if not names or len(set(names)) != len(names):
+            raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
+        if not (np.isfinite(self.least) and self.least > 0):
+            raise UserError(f"least={self.least}", "a positive exponent")
+        for name in ("step_size", "tolerance"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise UserError(f"{name}={value}", "a positive number")
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        if self.steps < 1 or self.kernel_examples < 2:
+            raise UserError(
+                f"steps={self.steps}, kernel_examples={self.kernel_examples}",
+                "at least 1 step, and at least 2 examples",
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, LinearRegimePlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=50, validation=100, test=600),
+                network=MLP(widths=(512,)),
+                shares=(0.0625, 0.25, 1.0),
+                seeds=3,
+                kernel_examples=50,
+            )
+        }
+
+
+class LinearRegime(Study):
+    claim = "linear-regime"
+    statement = "As networks get large the parameters move little and the linear approximation is good."
+    question = (
+        "Train networks of growing width. Do their parameters, their tangent kernel and the difference from their linear "
+        "approximation change less and less, and how fast?"
+    )
+    method = (
+        "The same architecture is trained at several widths, by gradient descent on all training examples with the square loss, "
+        "from random parameters θ₀ to θ_T after a fixed number of steps. Its linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is "
+        "trained the same way: the same loss, step size, momentum and number of steps, in closed form along the eigenfunctions "
+        "of the tangent kernel [Jacot et al. 2018] [Lee et al. 2019]. Unless the plan says otherwise the random function is "
+        "subtracted on both sides, so that every network starts from zero and has the same to learn.",
+        "Three measures are taken at each width. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
+        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. 2019]. Distance "
+        "is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, how far training moved the "
+        "function.",
+        "Each measure is fitted with a power law in width, width to the power −α, seed by seed; the exponent's 95 % interval is "
+        "Student's over seeds. The claim asks for α above a least value that is fixed beforehand, for every measure, in the "
+        "standard and in the NTK parameterisation.",
+        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so that training is as fast at every "
+        "width. In the standard parameterisation that is a step size falling about as 1/width, and in the other two one that "
+        "hardly depends on width.",
+        "The control is μP [Yang & Hu 2021], the parameterisation in which features are learnt at every width; with one hidden "
+        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random "
+        "one has noise that vanishes only as width grows. It must not become linear: the exponents of drift and distance must "
+        "lie below the same least value. If they do not, these widths and this training cannot tell a network that becomes "
+        "linear from one that does not, and the claim is undecided. (Motion is no control: with several hidden layers ‖θ_T − "
+        "θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small "
+        "motion alone says nothing of linearity.)",
+    )
+    sources = (
+        Source(
+            "Jacot et al. 2018",
+            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
+            "NeurIPS 2018.",
+            "https://arxiv.org/abs/1806.07572",
+        ),
+        Source(
+            "Lee et al. 2019",
+            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
+            "https://arxiv.org/abs/1902.06720",
+        ),
+        Source(
+            "Yang & Hu 2021",
+            "G. Yang, E. J. Hu. Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks. ICML 2021.",
+            "https://arxiv.org/abs/2011.14522",
+        ),
+        Source(
+            "Yang et al. 2022",
+            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
+            "https://arxiv.org/abs/2203.03466",
+        ),
+        Source(
+            "Mei et al. 2018",
+            "S. Mei, A. Montanari, P.-M. Nguyen. A Mean Field View of the Landscape of Two-Layer Neural Networks. PNAS 115.",
+            "https://arxiv.org/abs/1804.06561",
+        ),
+        Source(
+            "Cortes et al. 2012",
+            "C. Cortes, M. Mohri, A. Rostamizadeh. Algorithms for Learning Kernels Based on Centered Alignment. JMLR 13.",
+            "https://arxiv.org/abs/1203.0550",
+        ),
+        Source(
+            "Kornblith et al. 2019",
+            "S. Kornblith, M. Norouzi, H. Lee, G. Hinton. Similarity of Neural Network Representations Revisited. ICML 2019.",
+            "https://arxiv.org/abs/1905.00414",
+        ),
+    )
+    plan_type = LinearRegimePlan
+
+    def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(
+                name=f"{name}-seed{seed}",
+                settings={"parameterisation": name, "seed": seed},
+                title=f"{TITLES[name]} parameterisation, seed {seed}",
+            )
+            for seed in range(plan.seeds)
+            for name in plan.parameterisations
+        )
+
+    def run(self, plan: LinearRegimePlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+        from ticketlab.studies.linear_widths import measure
+
+        return measure(plan, cell.settings["parameterisation"], cell.settings["seed"], progress)
+
+    def brief(self, plan: LinearRegimePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        widths = tables["widths"]
+        first, last = int(np.argmin(widths["width"])), int(np.argmax(widths["width"]))
+        said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
+        return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
+
+    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "widths" not in tables:
+            return Evidence(dict(tables))
+        rows = tables["widths"]
+        complete = [
+            name
+            for name in plan.parameterisations
+            if len(np.unique(rows.where(parameterisation=name)["seed"])) >= plan.seeds
+        ]
+        questions = [_question(plan, rows, name, m) for name in complete for m in _asked_of(name)]
+        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in complete for m in MEASURES])
+        whole = [_claim(plan, questions)] if len(complete) == len(plan.parameterisations) else []
+        return Evidence({**tables, **({"fits": fits} if complete else {})}, tuple(whole + questions))
+
+
+def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:
+    """The power law of one measure in one parameterisation."""
+    of = rows.where(parameterisation=parameterisation)
+    return power_law(of["width"].astype(float), of[measure], of["seed"])
+
+
+def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, object]:
+    law = fitted(rows, parameterisation, measure)
+    low, high = law.exponent.interval()
+    return {
+        "parameterisation": parameterisation,
+        "measure": measure,
+        "exponent": law.exponent.mean,
+        "low": low,
+        "high": high,
+        "level": law.level,
+        "misfit": law.misfit,
+    }
+
+
+def _asked_of(name: str) -> tuple[str, ...]:
+    """The measures that a parameterisation is asked about."""
+    return CONTROLLED if name == CONTROL else tuple(MEASURES)
+
+
+def _question(plan: LinearRegimePlan, rows: Table, name: str, measure: str) -> Verdict:
+    control = name == CONTROL
+    exponent = fitted(rows, name, measure).exponent
+    asked = sum(len(_asked_of(p)) for p in plan.parameterisations)
+    if control:
+        against = replace(exponent, mean=-exponent.mean)
+        outcome = exceeds(against, -plan.least, asked)
+    else:
+        outcome = exceeds(exponent, plan.least, asked)
+    low, high = exponent.interval()
+    return Verdict(
+        question=f"{TITLES[name]}: {MEASURES[measure]}{' stays' if control else ' falls'}",
+        outcome=outcome,
+        rule=_rule(plan, control, asked),
+        effect=exponent.mean,
+        interval=(low, high),
+        unit="exponent α",
+        reading=_reading(plan, rows, name, measure, exponent, outcome),
+        headline=not control,
+    )
+
+
+def _rule(plan: LinearRegimePlan, control: bool, asked: int) -> str:
+    level = f"at a level corrected for the {asked} questions asked"
+    if control:
+        return (
+            f"(stays) Holds when the 95 % interval of the exponent lies below {plan.least:g}; fails when the interval, {level}, "
+            "lies above; undecided otherwise."
+        )
+    return (
+        f"(falls) Holds when the 95 % interval of the exponent α, of a fall as width to the power −α, lies above {plan.least:g}; "
+        f"fails when the interval, {level}, lies below; undecided otherwise."
+    )
+
+
+def _reading(
+    plan: LinearRegimePlan, rows: Table, name: str, measure: str, exponent: Difference, outcome: Outcome
+) -> str:
+    of = rows.where(parameterisation=name)
+    widths = of["width"]
+    ends = [float(np.mean(of[measure][widths == w])) for w in (widths.min(), widths.max())]
+    subject = MEASURES[measure].capitalize()
+    start = (
+        f"{subject} goes from {_number(ends[0])} at width {widths.min()} to {_number(ends[1])} at width {widths.max()}, as width "
+        f"to the power {_number(-exponent.mean)}"
+    )
+    if exponent.freedom < 1:
+        return f"{start}; one seed is not enough to say how sure this is."
+    if name == CONTROL:
+        said = {
+            Outcome.HOLDS: "it does not vanish with width, as it must not in the control",
+            Outcome.FAILS: "it vanishes with width, which it must not in the control",
+            Outcome.UNDECIDED: "the data do not decide whether it vanishes with width",
+        }
+    else:
+        said = {
+            Outcome.HOLDS: f"it falls faster than width to the power −{plan.least:g}",
+            Outcome.FAILS: f"it does not fall as fast as width to the power −{plan.least:g}",
+            Outcome.UNDECIDED: "the data do not decide whether that is fast enough",
+        }
+    return f"{start}: {said[outcome]}."
+
+
+def _claim(plan: LinearRegimePlan, questions: list[Verdict]) -> Verdict:
+    headline = [q for q in questions if q.headline]
+    controls = [q for q in questions if not q.headline]
+    failing = [q.question.removesuffix(" falls") for q in headline if q.outcome is Outcome.FAILS]
+    open_ = [q.question.removesuffix(" falls") for q in headline if q.outcome is Outcome.UNDECIDED]
+    behaved = bool(controls) and all(q.outcome is Outcome.HOLDS for q in controls)
+    if failing:
+        outcome, reading = (
+            Outcome.FAILS,
+            f"Not everything falls with width fast enough: not {'; '.join(failing)}.",
+        )
+    elif headline and not open_ and behaved:
+        outcome, reading = (
+            Outcome.HOLDS,
+            "The wider the network, the less its parameters and its kernel move and the better its linear approximation is; and "
+            "the control, which learns features at every width, does not become linear.",
+        )
+    elif headline and not open_:
+        outcome, reading = (
+            Outcome.UNDECIDED,
+            "Motion, drift and distance all fall with width, but "
+            + (
+                "in the control they were not shown to stay: these widths cannot tell the two apart."
+                if controls
+                else "the control was left out of the plan."
+            ),
+        )
+    else:
+        outcome, reading = (
+            Outcome.UNDECIDED,
+            f"These runs do not decide whether networks become linear: undecided is {'; '.join(open_)}."
+            if open_
+            else "The plan asks of no parameterisation that should become linear.",
+        )
+    return Verdict(
+        question="",
+        outcome=outcome,
+        rule="The claim holds when motion, drift and distance fall in the standard and the NTK parameterisation and drift and "
+        "distance stay in the control, μP; it fails when one of the former fails; and it is undecided otherwise.",
+        effect=None,
+        interval=None,
+        unit="",
+        reading=reading,
+    )
+
+
+def _number(value: float) -> str:
+    return f"{value:.2g}".replace("-", "−")

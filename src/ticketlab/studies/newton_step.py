@@ -1,0 +1,327 @@
+"""The claim that training ends equivalent to one Newton step from the random start, and not to one gradient step.
+
+The plan, the cells and the verdict stand here; what one cell computes stands in `newton_arms`, which is imported when a cell
+is run, because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀, and the other start of the second
+training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.equivalence import Difference, all_of, equivalence, exceeds, paired_difference
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+
+__all__ = ["NewtonStep", "NewtonStepPlan"]
+
+Loss = Literal["square", "cross-entropy"]
+OFFSETS, FORMS = ("kept", "centred"), ("tangent", "network")
+TRAINED, TWIN, START = "gradient descent", "second training", "random start"
+NEWTON, DAMPED, GRADIENT, STOPPED = "Newton step", "damped Newton step", "gradient step", "stopped flow"
+VARIANTS = {  # (offset, form): how it is called; the first is the claim, the others are controls
+    ("kept", "tangent"): "f₀ kept",
+    ("centred", "tangent"): "f₀ centred",
+    ("kept", "network"): "network at θ₀ + Δθ",
+}
+SCORE, NEARER, LUCK = "same score", "nearer than a gradient step", "nearer than a second training"
+UNITS = {SCORE: "points of test score", NEARER: "% of training's change", LUCK: "% of training's change"}
+
+
+@dataclass(frozen=True)
+class NewtonStepPlan:
+    """Is a trained network one Newton step from its start?
+
+    Arguments:
+        task: the data to learn.
+        network: the network, drawn anew for each seed.
+        losses: the losses that are minimised.
+        seeds: how many times split and networks are drawn; at least 2 for a verdict.
+        margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
+        gradient_steps: candidates for the size of the single gradient step, relative to the inverse of the loss's largest
+            curvature at θ₀; the one that ends nearest to the trained network on validation data is used.
+        ridges: candidates for the damping of the damped Newton step, relative to the mean diagonal of the tangent kernel; chosen
+            likewise.
+        step_size: of gradient descent to convergence, relative to the same inverse curvature.
+        momentum: of gradient descent, on all training examples in every step.
+        steps: at most so many.
+        converged: gradient descent has converged when its training loss is at most this share of the loss of outputs that are
+            zero.
+        times: how many times of the linearised model's gradient flow are looked at.
+        last_time: the last finite one, relative to the inverse of the largest curvature.
+        tolerance: on the stationarity of every Newton step, and on the defect of the flow.
+    """
+
+    task: TaskSource = Digits(train=250, validation=300, test=1200)
+    network: Architecture = MLP(widths=(512, 512))
+    losses: tuple[Loss, ...] = ("square",)
+    seeds: int = field(default=5, metadata={"cells": False})
+    margin: float = field(default=0.01, metadata={"cells": False})
+    gradient_steps: tuple[float, ...] = (0.3, 0.6, 1.0, 1.7, 3.0, 6.0)
+    ridges: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
+    step_size: float = 1.0
+    momentum: float = 0.9
+    steps: int = 4000
+    converged: float = 0.01
+    times: int = 25
+    last_time: float = 1e5
+    tolerance: float = 1e-5
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        if not 0 < self.margin < 1:
+            raise UserError(
+                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
+            )
+        if not self.losses or len(set(self.losses)) != len(self.losses):
+            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
+        for name in ("gradient_steps", "ridges"):
+            values = getattr(self, name)
+            if (
+                not values
+                or not all(np.isfinite(v) and v > 0 for v in values)
+                or len(set(values)) < len(values)
+            ):
+                raise UserError(f"{name} {values}", "different positive numbers")
+        for name in ("step_size", "converged", "tolerance"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise UserError(f"{name}={value}", "a positive number")
+        if not 0 <= self.momentum < 1:
+            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        if self.steps < 1 or self.times < 2 or not 1 < self.last_time < np.inf:
+            raise UserError(
+                f"steps={self.steps}, times={self.times}, last_time={self.last_time}",
+                "at least 1 step, 2 times, and a last time above 1",
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, NewtonStepPlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=100, validation=300, test=1200),
+                network=MLP(widths=(256,)),
+                seeds=3,
+                times=15,
+            )
+        }
+
+
+class NewtonStep(Study):
+    claim = "newton-step"
+    statement = "Training ends equivalent to one Newton step, not one gradient step."
+    question = (
+        "Train a network to convergence, and from the same random start take one Newton step, and one gradient step. "
+        "Which of them ends where training ends?"
+    )
+    method = (
+        "From the same random parameters θ₀ and on the same data, three things are done. Gradient descent trains the network to "
+        "convergence, on all training examples in every step. One gradient step moves against the gradient at θ₀. One "
+        "Gauss–Newton step goes to the minimum of the loss's second-order model at θ₀, the one of smallest ‖Δθ‖ of all "
+        "[Martens 2020]; for the square loss that model is exact in the tangent space [Jacot et al. 2018], and the step goes to "
+        "its minimum-norm solution. Every step is taken twice: as the tangent function F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), and as "
+        "the network at θ₀ + Δθ.",
+        "How far a function F is from the trained network f_T is measured on test examples as the part of training's change that "
+        "it leaves unexplained, Σ‖F − f_T‖² / Σ‖f_T − f₀‖²: 0 for the same function, 1 for one that is no nearer than the random "
+        "start. For cross-entropy, outputs are taken up to a constant an example, which softmax does not see. Beside it stand "
+        "agreement of predictions, root mean square and Kullback–Leibler divergence; in parameter space the cosine and the "
+        "length of the step against training's θ_T − θ₀.",
+        "Everything else is made as favourable to the gradient step as can be: its size, like the damping of the damped Newton "
+        "step and the time at which the flow is stopped, is the one that ends nearest to the trained network on validation "
+        "examples. The Newton step of minimum norm has nothing to choose.",
+        "Three controls decide. The linearised model's gradient flow at every time t from 0 to ∞ [Lee et al. 2019], which joins "
+        "the direction of the gradient step (t → 0) to the Newton step (t = ∞, for the square loss): if training were one of "
+        "them, the distance along this path would fall to its end. A second training from another θ₀ says how near to each other "
+        "two trainings are: what is nearer than that cannot be told from training by its function more than the luck of the "
+        "start can. And everything is done with f(x, θ₀) kept and with it centred away.",
+        "Equivalent means three things at once, each a question with its own verdict. The test scores are equal within the "
+        "margin: an equivalence test, two one-sided tests at 2.5 % [Schuirmann 1987]. The Newton step leaves less of training's "
+        "change unexplained than the best gradient step does. And it leaves less unexplained than the second training does. All "
+        "three are paired by seed and test example, with standard errors that count both the differences between seeds and the "
+        "sampling of test examples (two-way clustering [Cameron et al. 2011]) and Student's t on seeds − 1 degrees of freedom. "
+        "The claim is that all hold, so no correction is needed for it to hold [Berger 1982]; to fail, a question must fail at a "
+        "corrected level.",
+    )
+    sources = (
+        Source(
+            "Jacot et al. 2018",
+            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
+            "NeurIPS 2018.",
+            "https://arxiv.org/abs/1806.07572",
+        ),
+        Source(
+            "Lee et al. 2019",
+            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
+            "https://arxiv.org/abs/1902.06720",
+        ),
+        Source(
+            "Martens 2020",
+            "J. Martens. New Insights and Perspectives on the Natural Gradient Method. JMLR 21.",
+            "https://arxiv.org/abs/1412.1193",
+        ),
+        Source(
+            "Schuirmann 1987",
+            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the "
+            "equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
+        ),
+        Source(
+            "Cameron et al. 2011",
+            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic "
+            "Statistics 29.",
+        ),
+        Source(
+            "Berger 1982",
+            "R. L. Berger. Multiparameter hypothesis testing and acceptance sampling. Technometrics 24.",
+        ),
+    )
+    plan_type = NewtonStepPlan
+
+    def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(
+                name=f"{loss}-seed{seed}",
+                settings={"loss": loss, "seed": seed},
+                weight=1.0 if loss == "square" else 3.0,
+                title=f"{loss} loss, seed {seed}",
+            )
+            for loss in plan.losses
+            for seed in range(plan.seeds)
+        )
+
+    def run(self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+        from ticketlab.studies.newton_arms import compare
+
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+
+    def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        arms = tables["arms"].where(offset="kept", form="tangent")
+        left = dict(zip(arms["arm"].tolist(), arms["unexplained"].tolist(), strict=True))
+        return f"of training's change, {left[NEWTON]:.0%} unexplained by the Newton step, {left[GRADIENT]:.0%} by a gradient step"
+
+    def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables:
+            return Evidence(dict(tables))
+        complete = [
+            loss
+            for loss in plan.losses
+            if len(np.unique(tables["examples"].where(loss=loss)["seed"])) >= plan.seeds
+        ]
+        questions = [
+            _question(plan, tables["examples"], loss, variant, asked)
+            for loss in complete
+            for variant in VARIANTS
+            for asked in UNITS
+        ]
+        whole = [_claim(questions)] if len(complete) == len(plan.losses) else []
+        return Evidence(dict(tables), tuple(whole + questions))
+
+
+def _question(
+    plan: NewtonStepPlan, examples: Table, loss: str, variant: tuple[str, str], asked: str
+) -> Verdict:
+    offset, form = variant
+    rows = examples.where(loss=loss, offset=offset, form=form)
+    values = {
+        SCORE: lambda: rows["newton_score"] - rows["trained_score"],
+        NEARER: lambda: rows["gradient_gap"] - rows["newton_gap"],
+        LUCK: lambda: rows["second_gap"] - rows["newton_gap"],
+    }[asked]()
+    difference = paired_difference(values, rows["seed"], rows["id"])
+    questions = len(plan.losses) * len(VARIANTS) * len(UNITS)
+    if asked == SCORE:
+        outcome = equivalence(difference, plan.margin, questions)
+    else:
+        outcome = exceeds(difference, 0.0, questions)
+    low, high = difference.interval()
+    return Verdict(
+        question=f"{loss} loss, {VARIANTS[variant]}: {asked}",
+        outcome=outcome,
+        rule=_rule(plan, asked, questions),
+        effect=100 * difference.mean,
+        interval=(100 * low, 100 * high),
+        unit=UNITS[asked],
+        reading=_reading(rows, asked, difference, outcome, plan),
+        headline=variant == ("kept", "tangent"),
+    )
+
+
+def _rule(plan: NewtonStepPlan, asked: str, questions: int) -> str:
+    level = f"at a level corrected for the {questions} questions asked"
+    if asked == SCORE:
+        return (
+            f"({SCORE}) Holds when the 95 % interval of the difference in test score, Newton step minus trained network, lies "
+            f"within ±{100 * plan.margin:g} points; fails when the interval, {level}, lies wholly outside; undecided otherwise."
+        )
+    other = "the best gradient step" if asked == NEARER else "a second training from another random start"
+    return (
+        f"({asked}) Holds when the 95 % interval of what {other} leaves unexplained of training's change, minus what the Newton "
+        f"step leaves unexplained, lies above 0; fails when the interval, {level}, lies below; undecided otherwise."
+    )
+
+
+def _reading(rows: Table, asked: str, difference: Difference, outcome: Outcome, plan: NewtonStepPlan) -> str:
+    if asked == SCORE:
+        newton, trained = (100 * float(np.mean(rows[c])) for c in ("newton_score", "trained_score"))
+        start = f"The Newton step scores {newton:.1f} % on test data and the trained network {trained:.1f} %"
+        ends = {
+            Outcome.HOLDS: f"equal within {100 * plan.margin:g} point{'s' if plan.margin != 0.01 else ''}",
+            Outcome.FAILS: "not equal",
+            Outcome.UNDECIDED: "the data do not decide whether that is equal",
+        }
+    else:
+        column, name = {
+            NEARER: ("gradient_gap", "the best gradient step"),
+            LUCK: ("second_gap", "a second training"),
+        }[asked]
+        newton, other = (100 * float(np.mean(rows[c])) for c in ("newton_gap", column))
+        start = (
+            f"Of training's change the Newton step leaves {newton:.0f} % unexplained and {name} {other:.0f} %"
+        )
+        ends = {
+            Outcome.HOLDS: "the Newton step is nearer to training",
+            Outcome.FAILS: f"{name} is nearer to training",
+            Outcome.UNDECIDED: "the data do not decide which is nearer",
+        }
+    if difference.freedom < 1:
+        return f"{start}; one seed is not enough to say how sure this is."
+    return f"{start}: {ends[outcome]}."
+
+
+def _claim(questions: list[Verdict]) -> Verdict:
+    headline = [q for q in questions if q.headline]
+    outcome = all_of([q.outcome for q in headline])
+    concerned = dict.fromkeys(q.question.split(": ")[1] for q in headline if q.outcome is outcome)
+    not_gradient = all(q.outcome is Outcome.HOLDS for q in headline if q.question.endswith(NEARER))
+    gradient = "Training does not end at one gradient step, " if not_gradient else ""
+    missing = {
+        SCORE: "its test score is another",
+        NEARER: "a gradient step is at least as near",
+        LUCK: "it is further from training than a second training is",
+    }
+    reading = {
+        Outcome.HOLDS: "Training ends about where one Newton step ends, and not where one gradient step does.",
+        Outcome.FAILS: (f"{gradient}but it does not end" if gradient else "Training does not end")
+        + f" at one Newton step either: {' and '.join(missing[c] for c in concerned)}.",
+        Outcome.UNDECIDED: (f"{gradient}but these" if gradient else "These")
+        + f" runs do not decide whether it ends at one Newton step: undecided is {' and '.join(f'“{c}”' for c in concerned)}.",
+    }[outcome]
+    return Verdict(
+        question="",
+        outcome=outcome,
+        rule="The claim holds when all three questions hold for every loss with f₀ kept and the Newton step taken as the tangent "
+        "function; fails when one of them fails; and is undecided otherwise. The network at θ₀ + Δθ, and f₀ centred away, are "
+        "controls.",
+        effect=None,
+        interval=None,
+        unit="",
+        reading=reading,
+    )

@@ -1,0 +1,90 @@
+"""Where the cells of every study start: the split, the network and its unit of step sizes, each a function of plan and seed.
+
+Data sets and networks are made once for all cells of a process, so that what is compiled for one network is compiled once.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+import jax
+import numpy as np
+
+from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.spectrum import extreme_eigenvalues
+from ticketlab.tasks import split
+from ticketlab.tasks.dataset import Dataset
+from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
+from ticketlab.tasks.task import Split, Task
+
+__all__ = ["Clock", "built", "drawn_task", "largest_curvature", "relative_motion"]
+
+CURVATURE_EXAMPLES = 256  # enough for the largest curvature, which sets the unit of step sizes
+
+
+def drawn_task(source: TaskSource, seed: int) -> Task:
+    """The data set, split by the seed."""
+    return split(_loaded(source, _files(source)), seed, source.sizes())
+
+
+@lru_cache(maxsize=2)
+def _loaded(source: TaskSource, files: tuple[tuple[str, int, int], ...]) -> Dataset:
+    """The data set, read once for all cells, and again when its files have changed since."""
+    return source.load()
+
+
+def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
+    """Place, time and size of every file that a data set is read from."""
+    if isinstance(source, OwnFile):
+        place = source.where()
+    elif isinstance(source, NamedFolder):
+        place = source.path()
+    else:
+        return ()
+    found = sorted(p.resolve() for p in (place, *place.rglob("*")) if p.is_file())
+    return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
+
+
+@lru_cache(maxsize=16)
+def built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
+    """One `Network` object for all cells, so that what is compiled for it is compiled once."""
+    return architecture.build(input_shape, outputs)
+
+
+def largest_curvature(network: Network, params: Params, part: Split, loss: ConvexLoss) -> float:
+    """h·κ_max(K)/N on some examples: the largest curvature of the mean loss at θ₀, the unit of step sizes.
+
+    h is the mean curvature of the loss in the outputs there.
+    """
+    x, y = part.x[:CURVATURE_EXAMPLES], part.targets[:CURVATURE_EXAMPLES]
+    jacobian = Jacobian(network, params, x)
+    _, largest = extreme_eigenvalues(jacobian.gram, (len(x), network.outputs), steps=12)
+    hessian = np.asarray(loss.hessian(jacobian.outputs(), y))
+    mean = float(np.mean(np.trace(hessian, axis1=1, axis2=2))) / network.outputs
+    return max(mean * largest / len(x), 1e-12)
+
+
+def relative_motion(params: Params, start: Params) -> float:
+    """‖θ − θ₀‖ / ‖θ₀‖ over all parameters."""
+    moved = sum(
+        float(np.sum(np.square(np.asarray(a, np.float64) - np.asarray(b, np.float64))))
+        for a, b in zip(jax.tree.leaves(params), jax.tree.leaves(start), strict=True)
+    )
+    size = sum(float(np.sum(np.square(np.asarray(b, np.float64)))) for b in jax.tree.leaves(start))
+    return float(np.sqrt(moved / size))
+
+
+class Clock:
+    """Seconds of each arm."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, arm: str) -> None:
+        now = time.perf_counter()
+        self.seconds[arm], self._last = now - self._last, now

@@ -1,0 +1,314 @@
+"""The linearised network's whole training path for the square loss, at every time at once, from one spectral decomposition.
+
+Trained on the mean loss from Δ = 0, F = f₀ + JΔ only ever moves along the eigenfunctions of K, and along each of them on its own.
+With K = V diag(κ) Vᵀ, the residual r = y − f₀ and c = Vᵀr,
+
+    F_t(x) = f₀(x) + J(x)Δ_t,    Δ_t = Jᵀu_t,    u_t = V diag(γ_t(κ/N)/κ) c,
+
+where γ_t(h), of the curvature h = κ/N, is the share of a component that is learnt by then:
+
+    gradient flow           γ_t = 1 − e^{−ht}
+    gradient descent        γ_s = 1 − (1 − ηh)^s
+    with momentum μ         γ_{s+1} = (1 + μ − ηh) γ_s − μγ_{s−1} + ηh,   γ_0 = γ_{−1} = 0
+
+γ_∞ = 1: the minimum-norm solution, with f₀ in it, and not y: where K is singular the targets are not reached, and nowhere
+here are they assumed to be. The decomposition is of K itself, or of its Krylov space from r (Lanczos), which is where the
+path runs.
+
+Sources: Lee et al. 2019, arXiv 1902.06720, equations 8 to 11 (flow); Polyak 1964 (momentum); the Lanczos form as in Golub &
+Meurant 2010, section 4.1.
+"""
+
+# ruff: noqa: B008 (defaults are frozen dataclasses, which cannot change)
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.dual import DualKernel, dual_kernel
+from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.ladder import EIGEN_ROWS
+from ticketlab.tangent.lanczos import lanczos
+from ticketlab.tangent.operators import EigenOperator, matrix_gram
+from ticketlab.tangent.point import TangentPoint, predict_points
+from ticketlab.tangent.selection import AllParameters, Selection
+from ticketlab.tasks.task import Split, Task
+
+__all__ = [
+    "Dynamics",
+    "Eigen",
+    "GradientDescent",
+    "GradientFlow",
+    "Lanczos",
+    "Method",
+    "TrainingPath",
+    "path_of",
+    "training_path",
+]
+
+
+@dataclass(frozen=True)
+class GradientFlow:
+    """dΔ/dt = −∇L, L the mean loss; t in units of one over a curvature of L."""
+
+    def learnt(self, curvature: Float[np.ndarray, "r"], time: float) -> Float[np.ndarray, "r"]:
+        """γ_t = 1 − e^{−ht}."""
+        if np.isinf(time):
+            return np.where(curvature > 0, 1.0, 0.0)
+        return -np.expm1(-curvature * time)
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Δ ← Δ − ηv with v ← μv + ∇L, L the mean loss; time is the number of steps.
+
+    Arguments:
+        step_size: η.
+        momentum: μ, in [0, 1).
+    """
+
+    step_size: float
+    momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.step_size) and self.step_size > 0 and 0 <= self.momentum < 1):
+            raise UserError(
+                f"step_size={self.step_size}, momentum={self.momentum}",
+                "a positive step size, and a momentum of at least 0 and below 1",
+            )
+
+    def learnt(self, curvature: Float[np.ndarray, "r"], time: float) -> Float[np.ndarray, "r"]:
+        """γ_s by the recurrence, as the s-th power of its matrix: the cost grows with log s."""
+        eta_h = self.step_size * np.asarray(curvature, float)
+        if np.isinf(time):
+            if np.any(eta_h >= 2 * (1 + self.momentum)):
+                largest = 2 * (1 + self.momentum) / float(np.max(curvature))
+                raise UserError(
+                    f"step_size={self.step_size:.4g} for ever",
+                    f"less than {largest:.4g}, 2(1 + μ) over the largest curvature",
+                    "With a larger one, gradient descent on the linearised network diverges.",
+                )
+            return np.where(eta_h > 0, 1.0, 0.0)
+        if time < 0 or time != int(time):
+            raise UserError(f"{time} steps of gradient descent", "a whole number of at least 0, or infinity")
+        mu = self.momentum
+        recurrence = np.zeros((len(eta_h), 3, 3))  # of (γ_s, γ_{s−1}, 1)
+        recurrence[:, 0, 0], recurrence[:, 0, 1], recurrence[:, 0, 2] = 1 + mu - eta_h, -mu, eta_h
+        recurrence[:, 1, 0] = recurrence[:, 2, 2] = 1.0
+        return np.linalg.matrix_power(recurrence, int(time))[:, 0, 2]
+
+
+Dynamics = GradientFlow | GradientDescent
+Times = Sequence[float] | Float[np.ndarray, "times"]
+
+
+@dataclass(frozen=True)
+class Eigen:
+    """All eigenvectors of K: exact at every time. About 9 (Nk)³ operations."""
+
+
+@dataclass(frozen=True)
+class Lanczos:
+    """A Krylov space from r: the early path first, and later times with more steps.
+
+    Arguments:
+        steps: products with K. What is missing at a time is said by `TrainingPath.defect`; of the order of √(t·κ_max/N) are
+            needed.
+    """
+
+    steps: int = 200
+
+
+Method = Eigen | Lanczos
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingPath:
+    """Where the linearised network is at every time.
+
+    Arguments:
+        jacobian: at the training inputs, in float64.
+        dynamics: how it is trained.
+        curvatures: h = κ/N `[r]`, the mean loss's curvatures along the eigenfunctions.
+        vectors: V `[n·k, r]`.
+        components: Vᵀr `[r]`.
+        residual: r = y − f₀ `[n, k]`.
+        keeps_offset: whether f₀ is part of F.
+        method: how V came about, in words.
+    """
+
+    jacobian: Jacobian = field(repr=False)
+    dynamics: Dynamics
+    curvatures: Float[np.ndarray, "r"] = field(repr=False)
+    vectors: Float[np.ndarray, "m r"] = field(repr=False)
+    components: Float[np.ndarray, "r"] = field(repr=False)
+    residual: Float[np.ndarray, "n k"] = field(repr=False)
+    keeps_offset: bool
+    method: str
+
+    @cached_property
+    def largest_curvature(self) -> float:
+        """κ_max/N. Its inverse is the time in which the fastest component is learnt to 63 %."""
+        return float(self.curvatures.max(initial=0.0))
+
+    def coefficients(self, times: Times) -> Float[np.ndarray, "t n k"]:
+        """u_t at each time, infinity among them if wanted."""
+        kappa = self.curvatures * len(self.residual)
+        learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
+        u = np.divide(learnt, kappa, out=np.zeros_like(learnt), where=kappa > 0) * self.components
+        return (u @ self.vectors.T).reshape(len(times), *self.residual.shape)
+
+    def residuals(self, times: Times) -> Float[np.ndarray, "t n k"]:
+        """y − F_t on the training inputs, as the decomposition has it: r − V γ_t Vᵀr. No pass over the data."""
+        learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
+        moved = (learnt * self.components) @ self.vectors.T
+        return self.residual - moved.reshape(len(times), *self.residual.shape)
+
+    def points(self, times: Times) -> list[TangentPoint]:
+        """Δ_t at each time, as points of the tangent space."""
+        return [
+            TangentPoint(self.jacobian, [np.asarray(leaf) for leaf in step], self.keeps_offset)
+            for step in self.jacobian.pull_back(self.coefficients(times))
+        ]
+
+    def predict(self, x: Float[Any, "m ..."], times: Times) -> Float[np.ndarray, "t m k"]:
+        """F_t(x) at each time. Cost: two or three forward passes over x a time, and as many over the training inputs."""
+        return predict_points(self.points(times), x)
+
+    def defect(self, times: Times) -> Float[np.ndarray, "t"]:
+        """‖(r − K u_t) − (y − F_t)‖ / ‖r‖, with K u_t by differentiating the network: how far the path is from its own equation.
+
+        It is 0 for an exact decomposition, at every time. For a Krylov space it is what the space has not seen yet; at t = ∞ the
+        residual of conjugate gradients. Cost: one product with K a time.
+        """
+        ku = np.asarray(self.jacobian.gram(self.coefficients(times)))
+        off = self.residual - ku - self.residuals(times)
+        size = float(np.linalg.norm(self.residual))
+        return np.linalg.norm(off.reshape(len(times), -1), axis=1) / (size if size > 0 else 1.0)
+
+
+def training_path(
+    network: Network,
+    params: Params,
+    task: Task | Split,
+    *,
+    dynamics: Dynamics = GradientFlow(),
+    selection: Selection = AllParameters(),
+    centred: bool = False,
+    method: Method | None = None,
+) -> TrainingPath:
+    """How the linearised network learns by gradient descent on the mean square loss, from θ₀ to t = ∞.
+
+        dΔ/dt = −(1/N) Jᵀ(f₀ + JΔ − y),  or its steps
+
+    Arguments:
+        network, params: f and θ₀.
+        task: its training part is what is learnt; or a `Split` itself.
+        dynamics: gradient flow, or gradient descent with its step size and momentum (default: flow).
+        selection: which parameters may move (default: all).
+        centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
+        method: `Eigen()` or `Lanczos(steps)`; None: by size.
+
+    Returns:
+        A `TrainingPath`, to be asked for any time.
+
+    Raises:
+        UserError: inputs or targets that do not fit the network.
+
+    Cost: as for `tangent_kernel`, and an eigendecomposition; or `steps` products with K, each a JVP and a VJP over the data.
+    """
+    split = task.train if isinstance(task, Task) else task
+    jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
+    targets = np.asarray(split.targets, np.float64)
+    if targets.shape != (len(split.x), network.outputs):
+        raise UserError(
+            f"targets of shape {targets.shape}",
+            f"({len(split.x)}, {network.outputs})",
+            "Give the network as many outputs as there are targets.",
+        )
+    method = method or (Eigen() if targets.size <= EIGEN_ROWS else Lanczos())
+    kernel = dual_kernel(jacobian) if isinstance(method, Eigen) else jacobian
+    return path_of(kernel, targets, dynamics, centred=(centred,), method=method)[0]
+
+
+def path_of(
+    kernel: DualKernel | Jacobian,
+    targets: Float[np.ndarray, "n k"],
+    dynamics: Dynamics,
+    *,
+    centred: Sequence[bool] = (False,),
+    method: Method = Eigen(),
+) -> list[TrainingPath]:
+    """The paths with f₀ kept or centred away, from a kernel that is formed already; or, for Lanczos, from a Jacobian alone.
+
+    Arguments:
+        kernel: K; or, for Lanczos, J, with which it need not be formed.
+        targets: y.
+        dynamics: how the linearised network is trained.
+        centred: the variants wanted. One eigendecomposition serves all of them, a Krylov space only one.
+        method: `Eigen` or `Lanczos`.
+    """
+    jacobian = kernel.jacobian if isinstance(kernel, DualKernel) else kernel
+    f0 = np.asarray(jacobian.outputs(), np.float64)
+    residuals = [targets - (0.0 if c else f0) for c in centred]
+    if isinstance(method, Eigen):
+        if not isinstance(kernel, DualKernel):
+            raise UserError("Eigen() for a Jacobian", "a DualKernel", "Form it with dual_kernel(jacobian).")
+        whole = eigenvectors(kernel)
+        found = [(*whole, whole[1].T @ r.ravel(), "eigendecomposition") for r in residuals]
+    else:
+        found = [_krylov(kernel, r, method.steps) for r in residuals]
+    return [
+        TrainingPath(jacobian, dynamics, values / len(targets), vectors, components, r, not c, how)
+        for c, r, (values, vectors, components, how) in zip(centred, residuals, found, strict=True)
+    ]
+
+
+@lru_cache(maxsize=2)
+def eigenvectors(kernel: DualKernel) -> tuple[np.ndarray, np.ndarray]:
+    """κ and V, of K as a matrix or, where only a read-out moves, of its root. Eigenvalues within rounding of 0 are 0.
+
+    Kept for the last two kernels, which serve several paths and steps.
+    """
+    if kernel.matrix is not None:
+        whole = EigenOperator.from_matrix(kernel.matrix)
+        return np.asarray(whole.values), np.asarray(whole.vectors)
+    assert kernel.root is not None
+    whole, k = EigenOperator.from_root(kernel.root), kernel.jacobian.outputs_per_example
+    return np.repeat(np.asarray(whole.values), k), np.kron(np.asarray(whole.vectors), np.eye(k))
+
+
+def _krylov(
+    kernel: DualKernel | Jacobian, residual: np.ndarray, steps: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+    size = float(np.linalg.norm(residual))
+    if size == 0:  # nothing to learn
+        return np.zeros(1), np.zeros((residual.size, 1)), np.zeros(1), "nothing to learn"
+    ritz = lanczos(_gram(kernel), residual, steps)
+    assert ritz.vectors is not None
+    values = np.maximum(ritz.values, 0.0)  # K has no negative eigenvalue; rounding has
+    return values, ritz.vectors, size * ritz.weights, f"Lanczos, {len(values)} steps"
+
+
+def _gram(kernel: DualKernel | Jacobian) -> Callable[[Any], Any]:
+    if isinstance(kernel, Jacobian):
+        return kernel.gram
+    if kernel.matrix is None:
+        return kernel.jacobian.gram
+    matrix = kernel.matrix
+
+    def gram(u: Any) -> Any:
+        with jax.enable_x64(True):
+            return matrix_gram(matrix, jnp.asarray(u))
+
+    return gram

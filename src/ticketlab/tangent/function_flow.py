@@ -1,0 +1,163 @@
+"""Gradient flow of the linearised network for any convex loss: an ordinary differential equation in function space.
+
+On the training inputs the flow on the mean loss closes on itself, dF/dt = −(1/N) K ∇ℓ(F): K is all it needs to know of the
+network. With a root K = RRᵀ it is the gradient flow of w ↦ (1/N) Σ ℓ(f₀ + Rw), and ‖w‖ = ‖Δ‖, so that the integrator's
+tolerance is on the distance in parameter space:
+
+    dw/dt = −(1/N) Rᵀ∇ℓ(f₀ + Rw),    F = f₀ + Rw,    Δ = Jᵀu,  u = K⁺Rw .
+
+It is stiff: its rates spread as the eigenvalues of K do, over many orders of magnitude, and late times are what one asks for.
+So it is integrated by backward differentiation formulas of variable order (SciPy's BDF) with the exact Jacobian −(1/N) RᵀHR,
+whose steps grow with t. The explicit method of the same package (DOP853) takes steps of a few over the largest curvature for
+ever; what both took is in docs/decisions.md. Cross-entropy on separable data has no end: t = ∞ is refused, as λ = 0 is.
+
+Source: Lee et al. 2019, arXiv 1902.06720, section 2.2; Shampine & Reichelt 1997, The MATLAB ODE suite (the formulas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.integrate import solve_ivp
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.tangent.dual import DualKernel
+from ticketlab.tangent.flow import eigenvectors
+from ticketlab.tangent.point import TangentPoint
+from ticketlab.tasks.losses import ConvexLoss
+
+__all__ = ["FunctionPath", "function_path"]
+
+SEEN = (
+    1e-13  # eigenvalues below this share of the largest move nothing within the tolerance, and are left out
+)
+
+
+@dataclass(frozen=True, eq=False)
+class FunctionPath:
+    """The flow at the times that were asked for.
+
+    Arguments:
+        times: t, in units of one over a curvature of the mean loss (0 is f₀).
+        points: Δ_t at each time.
+        outputs: F_t on the training inputs `[t, n, k]`.
+        losses: the mean training loss at each time.
+        evaluations, factorisations: of the right-hand side, and of the Newton matrix.
+    """
+
+    times: tuple[float, ...]
+    points: list[TangentPoint] = field(repr=False)
+    outputs: Float[np.ndarray, "t n k"] = field(repr=False)
+    losses: Float[np.ndarray, "t"]
+    evaluations: int
+    factorisations: int
+
+
+def function_path(
+    kernel: DualKernel,
+    loss: ConvexLoss,
+    targets: Float[np.ndarray, "n k"],
+    times: Sequence[float],
+    *,
+    centred: bool = False,
+    tolerance: float = 1e-5,
+    progress: Callable[[float], None] = lambda time: None,
+) -> FunctionPath:
+    """Integrates dF/dt = −(1/N) K ∇ℓ(F, y) from f₀ through the times.
+
+    Arguments:
+        kernel: K, formed.
+        loss, targets: ℓ and y; rows of targets are distributions for a classification loss.
+        times: finite, increasing, at least 0.
+        centred: leave f₀ out.
+        tolerance: on the local error of w, relative; absolute the same share of 1/√(mean diag K), the motion that changes an
+            output by about one.
+        progress: called with the time reached.
+
+    Raises:
+        UserError: for times that are not finite and increasing.
+        NumericalFailure: when the integrator gives up.
+
+    Cost: an eigendecomposition, about 9 (Nk)³ operations, and some tens of factorisations, (Nk)³ each.
+    """
+    times = [float(t) for t in times]
+    if not times or not np.all(np.isfinite(times)) or times[0] < 0 or np.any(np.diff(times) <= 0):
+        raise UserError(
+            f"times {times}",
+            "finite increasing times of at least 0",
+            "Cross-entropy has no end on separable data; for the square loss training_path has t = ∞.",
+        )
+    root, back = _root(kernel)
+    jacobian, n = kernel.jacobian, len(targets)
+    f0 = np.zeros_like(targets) if centred else np.asarray(jacobian.outputs(), np.float64)
+    gradient, hessian, value = _derivatives(loss, targets)
+
+    def outputs(w: np.ndarray) -> np.ndarray:
+        return f0 + (root @ w).reshape(f0.shape)
+
+    def slope(t: float, w: np.ndarray) -> np.ndarray:
+        progress(t)
+        return root.T @ gradient(outputs(w)).ravel() / -n
+
+    def slopes_slope(t: float, w: np.ndarray) -> np.ndarray:
+        curved = np.einsum("nij,njr->nir", hessian(outputs(w)), root.reshape(*f0.shape, -1))
+        return root.T @ curved.reshape(root.shape) / -n
+
+    with np.errstate(
+        invalid="ignore", over="ignore"
+    ):  # BDF takes differences of numbers that it has not set yet
+        found = solve_ivp(
+            slope,
+            (0.0, times[-1]),
+            np.zeros(root.shape[1]),
+            method="BDF",
+            t_eval=times,
+            jac=slopes_slope,
+            rtol=tolerance,
+            atol=tolerance / float(np.sqrt(max(kernel.mean_diagonal, 1e-300))),
+        )
+    if not found.success or not np.isfinite(found.y).all():
+        raise NumericalFailure(f"The flow could not be followed to t = {times[-1]:g}: {found.message}")
+    along = np.stack([outputs(w) for w in found.y.T])
+    u = (found.y.T @ back.T).reshape(along.shape)
+    points = [
+        TangentPoint(jacobian, [np.asarray(leaf) for leaf in step], not centred)
+        for step in jacobian.pull_back(u)
+    ]
+    losses = np.array([value(f) for f in along])
+    return FunctionPath(tuple(times), points, along, losses, int(found.nfev), int(found.nlu))
+
+
+def _root(kernel: DualKernel) -> tuple[np.ndarray, np.ndarray]:
+    """R = V√κ and K⁺R = V/√κ, without what K does not see."""
+    values, vectors = eigenvectors(kernel)
+    seen = values > SEEN * values.max(initial=0.0)
+    scale = np.sqrt(values[seen])
+    return vectors[:, seen] * scale, vectors[:, seen] / scale
+
+
+def _derivatives(
+    loss: ConvexLoss, targets: np.ndarray
+) -> tuple[
+    Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], float]
+]:
+    """∇ℓ, ∇²ℓ and the mean of ℓ, in float64, as functions of the outputs on the host."""
+
+    def compiled(what: Callable[[Array, Array], Array]) -> Callable[[np.ndarray], np.ndarray]:
+        function = jax.jit(what)
+
+        def evaluate(outputs: np.ndarray) -> np.ndarray:
+            with jax.enable_x64(True):
+                return np.asarray(
+                    function(jnp.asarray(outputs, jnp.float64), jnp.asarray(targets, jnp.float64))
+                )
+
+        return evaluate
+
+    value = compiled(lambda f, y: jnp.mean(loss.value(f, y)))
+    return compiled(loss.gradient), compiled(loss.hessian), lambda outputs: float(value(outputs))

@@ -1,0 +1,119 @@
+"""The page of `linear-regime`, from invented numbers: its findings follow from them, and what lacks something has a page."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ticketlab.report.presentation import presentation
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.linear_regime import LinearRegime, LinearRegimePlan
+
+FALLS = {"standard": 1.0, "ntk": 0.5, "mup": 0.0}
+WIDTHS = (64, 128, 256)
+
+
+def tables(seeds=3):
+    draw = np.random.default_rng(0)
+    widths, curves, timings = [], [], []
+    for name, exponent in FALLS.items():
+        for seed in range(seeds):
+            for width in WIDTHS:
+                about = {"parameterisation": name, "seed": seed, "width": width}
+                level = 0.4 * (width / 64) ** -exponent * float(np.exp(0.02 * draw.standard_normal()))
+                widths.append(
+                    {
+                        **about,
+                        "parameters": 100 * width,
+                        "motion": level,
+                        "drift": level**2,
+                        "distance": level,
+                        "features": 0.3,
+                        "train_loss": 0.01,
+                        "linear_train_loss": 0.02,
+                        "test_score": 0.9,
+                        "linear_test_score": 0.9 - 0.1 * level,
+                        "step_size": 0.1,
+                        "defect": 1e-13,
+                    }
+                )
+                curves += [
+                    {
+                        **about,
+                        "step": step,
+                        "train_loss": 0.5 / (1 + step),
+                        "linear_train_loss": 0.5 / (1 + step) + level,
+                    }
+                    for step in (0, 10, 100)
+                ]
+                timings.append({**about, "seconds": 1.5})
+    return {
+        "widths": Table.from_rows("widths", widths),
+        "curves": Table.from_rows("curves", curves),
+        "timings": Table.from_rows("timings", timings, measured=True),
+    }
+
+
+@pytest.fixture(scope="module")
+def page(record):
+    study = LinearRegime()
+    evidence = study.conclude(LinearRegimePlan(seeds=3), tables())
+    return replace(record, claim=study.claim, evidence=evidence, plan={"least": 0.25, "seeds": 3})
+
+
+def test_all_figures_are_made(page) -> None:
+    show = presentation(page)
+    assert [f.key for f in show.figures] == ["measures", "verdict", "training", "scores"]
+    assert [f.key for f in show.certificates] == ["certificates"]
+    assert len(show.summaries) == 3
+    for figure in (*show.figures, *show.certificates):
+        assert figure.title
+        assert not figure.title.endswith(".")
+        assert figure.caption.endswith(".")
+        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+
+
+def test_findings_follow_from_the_numbers(page) -> None:
+    measures, verdict, training, scores = presentation(page).figures
+    assert "from width 64 to 256" in measures.title
+    assert "; μP: 0.4" in measures.title
+    assert verdict.title == "8 of 8 questions hold"
+    assert len(verdict.panels[0].chart.layout.annotations) == 16
+    assert len(training.panels) == 6  # three parameterisations, the narrowest and the widest
+    assert "points from the network's" in scores.title
+
+
+def test_fitted_lines_go_through_the_signs(page) -> None:
+    motion = presentation(page).figures[0].panels[0]
+    law = next(t for t in motion.chart.data if t.mode == "lines" and "NTK" in t.hovertemplate)
+    np.testing.assert_allclose(law.y, [0.4, 0.2], rtol=0.05)
+
+
+def test_features_that_are_not_known_are_left_out(page) -> None:
+    t = page.evidence.tables["widths"]
+    unknown = tuple(
+        replace(c, values=np.full(len(t), np.nan)) if c.name == "features" else c for c in t.columns
+    )
+    evidence = replace(page.evidence, tables={**page.evidence.tables, "widths": Table("widths", unknown)})
+    show = presentation(replace(page, evidence=evidence))
+    assert [p.name for p in show.figures[0].panels] == [
+        "motion of the parameters",
+        "drift of the kernel",
+        "distance to the linear model",
+    ]
+    assert "–" in show.summaries[1].rows[0]
+
+
+@pytest.mark.parametrize("missing", ["widths", "curves", "timings", "fits"])
+def test_a_missing_or_an_empty_table_leaves_its_figures_out(page, missing) -> None:
+    for kept in ({}, {missing: Table(missing, ())}):
+        without = {n: t for n, t in page.evidence.tables.items() if n != missing} | kept
+        show = presentation(replace(page, evidence=replace(page.evidence, tables=without)))
+        assert "verdict" in {f.key for f in show.figures}
+    assert presentation(replace(page, evidence=Evidence({}))).figures == ()
+
+
+def test_one_seed(page) -> None:
+    evidence = LinearRegime().conclude(LinearRegimePlan(seeds=1), tables(seeds=1))
+    show = presentation(replace(page, evidence=evidence))
+    assert "1 seed" in show.figures[0].caption
