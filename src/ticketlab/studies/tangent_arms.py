@@ -32,7 +32,7 @@ from ticketlab.tangent.solution import Solution, predict_all
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks import split
 from ticketlab.tasks.dataset import Dataset
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import (
@@ -86,7 +86,7 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
     loss = LOSSES[loss_name]
     task = _draw(plan, seed)
     for name in plan.losses:  # all of them, so that a mistake is found in the first cell
-        if LOSSES[name].classification and task.kind != "classification":
+        if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
             raise UserError(
                 f"the {name} loss for {task.name}, a regression task",
                 "the square loss",
@@ -144,7 +144,7 @@ class _Start:
 
     def mean_loss(self, outputs: np.ndarray, part: Split) -> float:
         with jax.enable_x64(True):
-            values = self.loss.value(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
+            values = self.loss.values(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
             return float(np.mean(values))
 
 

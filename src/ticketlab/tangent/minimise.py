@@ -22,7 +22,7 @@ from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.primal import primal_matrix, solve_primal
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
-from ticketlab.tasks.losses import SQUARE, ConvexLoss
+from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.task import Split, Task
 
 __all__ = ["MINIMUM_NORM", "Absolute", "Relative", "Ridge", "minimise", "ridge_path"]
@@ -124,7 +124,7 @@ def ridge_path(
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
     targets = np.asarray(split.targets, np.float64)
-    if loss.classification:
+    if loss.targets is Targets.DISTRIBUTION:
         targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
     chosen, reason = choose_rung(jacobian, rung)
@@ -191,9 +191,27 @@ def _check(
         raise UserError(
             "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
         )
-    if loss.classification and (np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0)):
+    _check_targets(loss, targets)
+
+
+def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
+    if loss.targets is Targets.DISTRIBUTION:
+        if np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0):
+            raise UserError(
+                f"targets that are not distributions over classes, with {loss.name}",
+                "one-hot rows, or rows ≥ 0 of sum 1",
+                "Encode labels as one-hot rows, or use the square loss.",
+            )
+    elif loss.targets is Targets.PROBABILITIES:
+        if np.min(targets) < 0 or np.max(targets) > 1:
+            raise UserError(
+                f"targets from {np.min(targets):g} to {np.max(targets):g}, with {loss.name}",
+                "numbers from 0 to 1",
+                "Encode a yes as 1 and a no as 0, or use the square loss.",
+            )
+    elif loss.targets is Targets.BINARY and not np.isin(targets, (0, 1)).all():
         raise UserError(
-            f"targets that are not distributions over classes, with {loss.name}",
-            "one-hot rows, or rows ≥ 0 of sum 1",
-            "Encode labels as one-hot rows, or use the square loss.",
+            f"targets other than 0 and 1, with {loss.name}",
+            "zeros and ones",
+            "Encode a yes as 1 and a no as 0, or use the square loss.",
         )
