@@ -123,7 +123,9 @@ def main() -> None:
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         kind = "classification" if name in CLASSIFICATION else "regression"
         metric = "accuracy" if kind == "classification" else "R²"
-        print(f"\n**{name}**: {len(x)} examples, {x.shape[1]} features\n\n| machine | {metric} | seconds |\n|---|---|---|")
+        print(
+            f"\n**{name}**: {len(x)} examples, {x.shape[1]} features\n\n| machine | {metric} | seconds |\n|---|---|---|"
+        )
         for machine, found, half, seconds in scores(x, y, kind, options.repeats):
             print(f"| {machine} | {np.mean(found):.3f} ± {half:.3f} | {seconds:.2g} |", flush=True)
 

@@ -93,7 +93,9 @@ def test_a_regressor_is_ridge_regression_on_the_features() -> None:
     np.testing.assert_allclose(tangent.predict(x), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("loss", [SOFTMAX_CROSS_ENTROPY, LOGISTIC, SQUARED_HINGE, SQUARE], ids=lambda l: l.name)
+@pytest.mark.parametrize(
+    "loss", [SOFTMAX_CROSS_ENTROPY, LOGISTIC, SQUARED_HINGE, SQUARE], ids=lambda loss: loss.name
+)
 def test_three_classes_with_every_loss(loss: Any) -> None:
     x, y = iris()
     tangent = TangentClassifier(**SETTINGS, loss=loss).fit(x, y)
@@ -111,7 +113,7 @@ def test_probabilities_are_there_only_where_the_loss_models_them() -> None:
     for loss in (SQUARE, SQUARED_HINGE, huber()):
         assert not hasattr(TangentClassifier(loss=loss), "predict_proba")
     with pytest.raises(AttributeError, match="has no attribute 'predict_proba'") as error:
-        TangentClassifier(loss=SQUARE).predict_proba
+        TangentClassifier(loss=SQUARE).predict_proba([[0.0]])
     assert "CalibratedClassifierCV" in str(error.value.__cause__)
 
 
@@ -146,7 +148,9 @@ def test_a_constant_target_is_predicted() -> None:
 
 def test_ridges_relative_absolute_and_in_the_limit() -> None:
     x, y = exercises()
-    fits = {r: TangentRegressor(**SETTINGS, ridge=r).fit(x, y) for r in (0.1, Relative(0.1), Absolute(0.1), 0)}
+    fits = {
+        r: TangentRegressor(**SETTINGS, ridge=r).fit(x, y) for r in (0.1, Relative(0.1), Absolute(0.1), 0)
+    }
     assert fits[0.1].solution_.ridge == fits[Relative(0.1)].solution_.ridge
     assert fits[Absolute(0.1)].solution_.ridge == 0.1
     assert fits[0].solution_.ridge == 0
@@ -158,10 +162,7 @@ def test_the_chosen_ridge_is_that_of_a_search_by_hand() -> None:
     ridges, folds = (1e-4, 1e-1, 1e1, 1e3), StratifiedKFold(3, shuffle=True, random_state=1)
     tangent = TangentClassifier(**SETTINGS, loss=SQUARE, ridges=ridges, cv=folds).fit(x, y)
     by_hand = np.transpose(
-        [
-            cross_val_score(TangentClassifier(**SETTINGS, loss=SQUARE, ridge=r), x, y, cv=folds)
-            for r in ridges
-        ]
+        [cross_val_score(TangentClassifier(**SETTINGS, loss=SQUARE, ridge=r), x, y, cv=folds) for r in ridges]
     )
     choice = tangent.ridge_choice_
     np.testing.assert_array_equal(choice.scores, by_hand)
@@ -216,7 +217,9 @@ def test_images_for_a_network_that_takes_them() -> None:
         tangent.set_params(input_shape=(8, 8, 1)).fit(x, y)
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))], ids=["copy", "pickle"])
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))], ids=["copy", "pickle"]
+)
 def test_a_fitted_estimator_can_be_copied(copied: Any) -> None:
     x, y = iris()
     tangent = TangentClassifier(**SETTINGS, ridges=(0.1, 1.0), cv=3).fit(x, y)
@@ -247,7 +250,10 @@ def test_the_random_state_is_the_network() -> None:
 def test_single_precision_inputs_are_the_same_problem() -> None:
     x, y = exercises()
     single = x.astype(np.float32)
-    one, other = TangentRegressor(**SETTINGS).fit(single, y), TangentRegressor(**SETTINGS).fit(single.astype(float), y)
+    one, other = (
+        TangentRegressor(**SETTINGS).fit(single, y),
+        TangentRegressor(**SETTINGS).fit(single.astype(float), y),
+    )
     np.testing.assert_array_equal(one.predict(single), other.predict(single.astype(float)))
     assert one.predict(single).dtype == np.float64
 

@@ -6,6 +6,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from ticketlab.tangent.certificate import Certificate, Result
+    from ticketlab.tangent.devices import Devices, join
     from ticketlab.tangent.jacobian import Jacobian
     from ticketlab.tangent.kernel import (
         KernelPlan,
@@ -26,6 +27,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "certificate": ["Certificate", "Result"],
+        "devices": ["Devices", "join"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
@@ -61,6 +63,9 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Result",
     "Stats",
     "predict_all",
+    # many devices
+    "Devices",
+    "join",
     # operators
     "Jacobian",
     "Products",

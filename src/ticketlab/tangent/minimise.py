@@ -14,6 +14,7 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import dual_kernel, solve_dual
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, choose_rung
@@ -58,6 +59,7 @@ def minimise(
     centred: bool = False,
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
+    devices: Devices | None = None,
 ) -> Solution:
     """The minimum of the loss in the parameter tangent space at θ₀.
 
@@ -72,6 +74,7 @@ def minimise(
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
         rung: the solver; by default the one with the smaller matrix.
         options: tolerance on the relative duality gap (default 1e-8) and limits.
+        devices: over which examples are spread in products with J (default: all on one).
 
     Returns:
         A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
@@ -97,6 +100,7 @@ def minimise(
         centred=(centred,),
         rung=rung,
         options=options,
+        devices=devices,
     )[0]
 
 
@@ -111,6 +115,7 @@ def ridge_path(
     centred: Sequence[bool] = (False,),
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
+    devices: Devices | None = None,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> list[Solution]:
     """The minima for a whole path of ridges, and with f₀ kept or centred away, from one matrix.
@@ -126,7 +131,7 @@ def ridge_path(
     targets = np.asarray(split.targets, np.float64)
     if loss.targets is Targets.DISTRIBUTION:
         targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
-    jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
+    jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
         kernel = dual_kernel(jacobian, lambda fraction: progress("kernel", fraction))

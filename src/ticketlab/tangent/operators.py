@@ -354,7 +354,9 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
         columns[:, len(pivots) : len(pivots) + len(drawn)] = new
         pivots += drawn.tolist()
         diagonal -= np.sum(np.square(new), axis=1)
-        diagonal[asked] = 0.0  # also of those that turned out to depend on others: what is left of them is rounding
+        diagonal[asked] = (
+            0.0  # also of those that turned out to depend on others: what is left of them is rounding
+        )
     return np.array(pivots)
 
 
