@@ -10,6 +10,7 @@ imports only from those above it, and opens with the idea that it is about.
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
     laws        what many measurements say: intervals, and the rules from which verdicts follow
     studies     one claim each: a frozen plan, the cells it falls into, the evidence, the verdict
+    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     choices     how a task or a network is written in words: `mlp:widths=512x512`
     plans       how a plan is written in Python, in a file and on the command line
     engine      where the cells run, and how a run that was killed goes on
@@ -27,13 +28,28 @@ import lazy_loader
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ticketlab import engine, laws, networks, report, store, studies, tangent, tasks, training
+    from ticketlab import engine, estimators, laws, networks, report, store, studies, tangent, tasks, training
     from ticketlab.errors import NumericalFailure, UserError
+    from ticketlab.estimators import TangentClassifier, TangentRegressor
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
-    submodules=["engine", "laws", "networks", "report", "store", "studies", "tangent", "tasks", "training"],
-    submod_attrs={"errors": ["NumericalFailure", "UserError"]},
+    submodules=[
+        "engine",
+        "estimators",
+        "laws",
+        "networks",
+        "report",
+        "store",
+        "studies",
+        "tangent",
+        "tasks",
+        "training",
+    ],
+    submod_attrs={
+        "errors": ["NumericalFailure", "UserError"],
+        "estimators": ["TangentClassifier", "TangentRegressor"],
+    },
 )
 
 __all__ = [  # noqa: RUF022 (in reading order)
@@ -43,9 +59,13 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "tangent",
     "laws",
     "studies",
+    "estimators",
     "engine",
     "store",
     "report",
+    # for scikit-learn
+    "TangentClassifier",
+    "TangentRegressor",
     # how things end badly
     "NumericalFailure",
     "UserError",

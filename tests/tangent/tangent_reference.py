@@ -183,5 +183,27 @@ def softmax_conjugate(v: np.ndarray, y: np.ndarray) -> float:
     return float(np.sum(scipy.special.xlogy(p, p)))
 
 
+def logistic_model(outputs: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    p = scipy.special.expit(outputs)
+    value = float(np.sum(np.logaddexp(0, outputs) - y * outputs))
+    return value, p - y, (p * (1 - p))[:, :, None] * np.eye(y.shape[1])
+
+
+def squared_hinge_model(outputs: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    s = np.where(y == 1, 1.0, -1.0)
+    short = np.maximum(1 - s * outputs, 0)
+    return 0.5 * float(np.sum(short**2)), -s * short, (short > 0)[:, :, None] * np.eye(y.shape[1])
+
+
+def huber_model(width: float) -> Model:
+    def model(outputs: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        d = outputs - y
+        near = np.abs(d) <= width
+        value = np.sum(np.where(near, 0.5 * d**2, width * (np.abs(d) - 0.5 * width)))
+        return float(value), np.clip(d, -width, width), near[:, :, None] * np.eye(d.shape[1])
+
+    return model
+
+
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))

@@ -42,7 +42,7 @@ from ticketlab.tangent.function_flow import function_path
 from ticketlab.tangent.gauss_newton import GaussNewtonStep, gauss_newton_steps
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.point import TangentPoint, predict_points
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import (
     Accuracy,
@@ -96,7 +96,11 @@ class _At:
     @property
     def targets(self) -> np.ndarray:
         targets = np.asarray(self.task.train.targets, np.float64)
-        return targets / targets.sum(axis=1, keepdims=True) if self.loss.classification else targets
+        return (
+            targets / targets.sum(axis=1, keepdims=True)
+            if self.loss.targets is Targets.DISTRIBUTION
+            else targets
+        )
 
     def start(self, offset: str) -> Outputs:
         """f(x, θ₀), or 0 when it is centred away."""
@@ -180,7 +184,7 @@ def compare(plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress)
 
 def _check(plan: NewtonStepPlan, task: Task) -> None:
     for name in plan.losses:  # all of them, so that a mistake is found in the first cell
-        if LOSSES[name].classification and task.kind != "classification":
+        if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
             raise UserError(
                 f"the {name} loss for {task.name}, a regression task",
                 "the square loss",
@@ -376,7 +380,7 @@ class _Sides:
 
     def _seen(self, difference: np.ndarray) -> np.ndarray:
         """What the loss sees of a difference of outputs: softmax does not see a constant."""
-        if not self.at.loss.classification:
+        if self.at.loss.targets is not Targets.DISTRIBUTION:
             return difference
         return difference - difference.mean(axis=1, keepdims=True)
 

@@ -29,7 +29,7 @@ from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.selection import AllParameters, Layers, Selection
 from ticketlab.tangent.solution import Solution, predict_all
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import (
     Accuracy,
@@ -81,7 +81,7 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
     loss = LOSSES[loss_name]
     task = drawn_task(plan.task, seed)
     for name in plan.losses:  # all of them, so that a mistake is found in the first cell
-        if LOSSES[name].classification and task.kind != "classification":
+        if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
             raise UserError(
                 f"the {name} loss for {task.name}, a regression task",
                 "the square loss",
@@ -139,7 +139,7 @@ class _Start:
 
     def mean_loss(self, outputs: np.ndarray, part: Split) -> float:
         with jax.enable_x64(True):
-            values = self.loss.value(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
+            values = self.loss.values(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
             return float(np.mean(values))
 
 

@@ -7,6 +7,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.tangent.alignment import centred_alignment, target_alignment
     from ticketlab.tangent.certificate import Certificate, Result
+    from ticketlab.tangent.devices import Devices, join
     from ticketlab.tangent.flow import (
         Eigen,
         GradientDescent,
@@ -43,6 +44,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
         "function_flow": ["FunctionPath", "function_path"],
         "gauss_newton": ["GaussNewtonStep", "gauss_newton_steps"],
+        "devices": ["Devices", "join"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
@@ -98,6 +100,9 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Result",
     "Stats",
     "predict_all",
+    # many devices
+    "Devices",
+    "join",
     # operators
     "Jacobian",
     "Products",

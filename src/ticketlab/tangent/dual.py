@@ -248,7 +248,7 @@ def _certificate(
         g = v + ridge * checked.u[i]
         size = 2 * ridge * checked.gap[i] - 2 * ridge * np.vdot(g, checked.ku[i])
         size += ridge**2 * np.vdot(checked.u[i], checked.ku[i])
-        conjugate = np.sum(problem.loss.conjugate(v, problem.targets))
+        conjugate = np.sum(problem.loss.conjugates(v, problem.targets))
         dual = float(np.vdot(v, problem.offsets[i]) - conjugate - size / (2 * ridge))
     gap = checked.gap[i] / max(primal, 1e-300) if ridge > 0 else checked.gradient[i]
     return Certificate(

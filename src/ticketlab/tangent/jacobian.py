@@ -9,7 +9,7 @@ float64 is what certificates are made in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.selection import AllParameters, Selection
 
 __all__ = ["Jacobian"]
@@ -37,7 +38,8 @@ class Jacobian:
         x: inputs `[n, *input_shape]`.
         selection: which parameters may move (default: all).
         dtype: float32 or float64; inputs and parameters are cast to it.
-        batch: examples a sweep, a bound on memory.
+        batch: examples a sweep (and device), a bound on memory.
+        devices: over which examples are spread (default: JAX's first device has all).
 
     Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
@@ -52,6 +54,7 @@ class Jacobian:
     selection: Selection = field(default_factory=AllParameters)
     dtype: Any = np.float32
     batch: int = 1024
+    devices: Devices | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(np.shape(self.x))
@@ -92,7 +95,7 @@ class Jacobian:
     def outputs(self) -> Float[Array, "n k"]:
         """f(X, θ₀)."""
         with self.x64():
-            return _joined([self._sweeps.outputs(x) for x in self._batches])
+            return _joined([self._products.outputs(x) for x in self._portions])[: self.examples]
 
     def jvp(self, delta: Sequence[Leaf]) -> Float[Array, "n k"]:
         """JΔ. Cost: about two forward passes."""
@@ -166,7 +169,7 @@ class Jacobian:
 
     def at(self, x: Float[Any, "m ..."]) -> Jacobian:
         """The same Jacobian at other inputs."""
-        return Jacobian(self.network, self.params, x, self.selection, self.dtype, self.batch)
+        return replace(self, x=x)
 
     @cached_property
     def _structure(self) -> Any:
@@ -199,21 +202,50 @@ class Jacobian:
     def _groups(self, u: Float[Any, "c n k"]) -> list[np.ndarray]:
         return _chunks(np.asarray(u, self.dtype), self._columns_at_once)
 
+    @cached_property
+    def _portions(self) -> list[Array]:
+        """The inputs of each sweep: batches, spread over the devices and there filled up to as many for each."""
+        if self.devices is None:
+            return self._batches
+        with self.x64():
+            sweep = self.batch * len(self.devices)
+            return [self.devices.lay(x) for x in _chunks(np.asarray(self.x, self.dtype), sweep)]
+
     def _jvps(self, deltas: Sequence[Leaf]) -> Float[Array, "c n k"]:
-        return _joined([self._sweeps.jvp(x, list(deltas)) for x in self._batches], axis=1)
+        found = _joined([self._products.jvp(x, list(deltas)) for x in self._portions], axis=1)
+        return found if found.shape[1] == self.examples else found[:, : self.examples]
 
     def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Array]:
-        parts = [cotangents[:, i : i + self.batch] for i in range(0, self.examples, self.batch)]
-        total = self._sweeps.vjp(self._batches[0], parts[0])
-        for x, part in zip(self._batches[1:], parts[1:], strict=True):
-            total = [a + b for a, b in zip(total, self._sweeps.vjp(x, part), strict=True)]
+        ends = np.cumsum([len(x) for x in self._portions])
+        if ends[-1] > self.examples:  # what examples are filled up with pulls at nothing
+            filling = ((0, 0), (0, int(ends[-1]) - self.examples), (0, 0))
+            cotangents = np.pad(np.asarray(cotangents), filling)
+        parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
+        total = self._products.vjp(self._portions[0], parts[0])
+        for x, part in zip(self._portions[1:], parts[1:], strict=True):
+            total = [a + b for a, b in zip(total, self._products.vjp(x, part), strict=True)]
         return total
 
     @cached_property
-    def _sweeps(self) -> _Sweeps:
+    def _unbound(self) -> _Sweeps:
         pattern = tuple("still" if m is False else "all" if m is True else "some" for m in self._masks)
-        masks = [m for m in self._masks if not isinstance(m, bool)]
-        return _compiled(self.network, self._structure, pattern).bind(self._leaves, masks)
+        return _compiled(self.network, self._structure, pattern)
+
+    @cached_property
+    def _at(self) -> tuple[list[Array], list[Array]]:
+        return self._leaves, [m for m in self._masks if not isinstance(m, bool)]
+
+    @cached_property
+    def _sweeps(self) -> _Sweeps:
+        return self._unbound.bind(*self._at)
+
+    @cached_property
+    def _products(self) -> _Sweeps:
+        """The sweeps by which J is multiplied, over all devices."""
+        if self.devices is None:
+            return self._sweeps
+        with self.x64():
+            return self._unbound.over(self.devices).bind(*self.devices.everywhere(self._at))
 
 
 _PARAMETER_BYTES = 2**28  # bound on the parameter-space vectors held at once
@@ -240,6 +272,15 @@ class _Sweeps:
     vjp: Callable[..., list[Array]]
     rows: Callable[..., list[Array]]
     pull: Callable[..., Callable[..., Any]]
+
+    def over(self, devices: Devices) -> _Sweeps:
+        """The same over spread examples, with results that are whole."""
+        return replace(
+            self,
+            outputs=devices.gathered(self.outputs, axis=0),
+            jvp=devices.gathered(self.jvp, axis=1),
+            vjp=devices.summed(self.vjp, axis=1),
+        )
 
     def bind(self, leaves: list[Array], masks: list[Array]) -> _Sweeps:
         at = (leaves, masks)

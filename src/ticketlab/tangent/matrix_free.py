@@ -398,4 +398,5 @@ def _roots(
     """H^½ and H^{−½} of positive semi-definite blocks, with a floor under the eigenvalues."""
     values, vectors = np.linalg.eigh(curvature)
     roots = np.sqrt(np.maximum(values, FLOOR * max(float(values.max()), FLOOR)))
-    return tuple(np.einsum("nij,nj,nkj->nik", vectors, r, vectors) for r in (roots, 1.0 / roots))  # type: ignore[return-value]
+    root, inverse = (np.einsum("nij,nj,nkj->nik", vectors, r, vectors) for r in (roots, 1.0 / roots))
+    return root, inverse

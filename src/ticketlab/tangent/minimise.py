@@ -14,6 +14,7 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import dual_kernel, solve_dual
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, choose_rung
@@ -22,7 +23,7 @@ from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.primal import primal_matrix, solve_primal
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
-from ticketlab.tasks.losses import SQUARE, ConvexLoss
+from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.task import Split, Task
 
 __all__ = ["MINIMUM_NORM", "Absolute", "Relative", "Ridge", "minimise", "ridge_path"]
@@ -58,6 +59,7 @@ def minimise(
     centred: bool = False,
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
+    devices: Devices | None = None,
 ) -> Solution:
     """The minimum of the loss in the parameter tangent space at θ₀.
 
@@ -72,6 +74,7 @@ def minimise(
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
         rung: the solver; by default the one with the smaller matrix.
         options: tolerance on the relative duality gap (default 1e-8) and limits.
+        devices: over which examples are spread in products with J (default: all on one).
 
     Returns:
         A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
@@ -97,6 +100,7 @@ def minimise(
         centred=(centred,),
         rung=rung,
         options=options,
+        devices=devices,
     )[0]
 
 
@@ -111,6 +115,7 @@ def ridge_path(
     centred: Sequence[bool] = (False,),
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
+    devices: Devices | None = None,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> list[Solution]:
     """The minima for a whole path of ridges, and with f₀ kept or centred away, from one matrix.
@@ -124,9 +129,9 @@ def ridge_path(
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
     targets = np.asarray(split.targets, np.float64)
-    if loss.classification:
+    if loss.targets is Targets.DISTRIBUTION:
         targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
-    jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64)
+    jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
         kernel = dual_kernel(jacobian, lambda fraction: progress("kernel", fraction))
@@ -191,9 +196,27 @@ def _check(
         raise UserError(
             "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
         )
-    if loss.classification and (np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0)):
+    _check_targets(loss, targets)
+
+
+def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
+    if loss.targets is Targets.DISTRIBUTION:
+        if np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0):
+            raise UserError(
+                f"targets that are not distributions over classes, with {loss.name}",
+                "one-hot rows, or rows ≥ 0 of sum 1",
+                "Encode labels as one-hot rows, or use the square loss.",
+            )
+    elif loss.targets is Targets.PROBABILITIES:
+        if np.min(targets) < 0 or np.max(targets) > 1:
+            raise UserError(
+                f"targets from {np.min(targets):g} to {np.max(targets):g}, with {loss.name}",
+                "numbers from 0 to 1",
+                "Encode a yes as 1 and a no as 0, or use the square loss.",
+            )
+    elif loss.targets is Targets.BINARY and not np.isin(targets, (0, 1)).all():
         raise UserError(
-            f"targets that are not distributions over classes, with {loss.name}",
-            "one-hot rows, or rows ≥ 0 of sum 1",
-            "Encode labels as one-hot rows, or use the square loss.",
+            f"targets other than 0 and 1, with {loss.name}",
+            "zeros and ones",
+            "Encode a yes as 1 and a no as 0, or use the square loss.",
         )

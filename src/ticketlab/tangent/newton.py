@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
+from ticketlab.tangent.line_search import line_search
 from ticketlab.tangent.operators import KernelOperator
 from ticketlab.tasks.losses import ConvexLoss
 
@@ -32,6 +33,7 @@ __all__ = [
     "FunctionSpaceProblem",
     "Iterate",
     "NewtonOptions",
+    "Progress",
     "krylov_directions",
     "newton",
     "newton_path",
@@ -92,7 +94,7 @@ class Iterate:
     start_norm: np.ndarray
 
 
-Gram = Callable[[Any], Array]
+Gram = Callable[[Any], Any]
 
 
 Directions = Callable[
@@ -146,7 +148,7 @@ def newton(
         c = u.shape[0]
         tolerance = np.where(ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
-        best, waiting = np.full(c, np.inf), np.zeros(c, int)
+        progressing = Progress(c)
         while True:
             g = np.asarray(_slope(loss, f0, ku, targets, u, ridges))
             gkg = size(g)
@@ -158,16 +160,15 @@ def newton(
             relative = np.where(np.isfinite(relative), relative, np.where(gkg == 0, 0.0, np.inf))
             met = relative <= tolerance
             progress(float(np.max(relative)))
-            waiting = np.where(gkg < 0.5 * best, 0, waiting + 1)
-            best = np.minimum(best, gkg)
-            stalled = waiting >= 6  # rounding has the last word
+            stalled = progressing.stalled(gkg, objective)
             if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
                 return Iterate(u, ku, objective, gap, gradient, met, steps, iterations, start_norm)
             going = ~(met | stalled)
             wanted = np.where(going, _forcing(relative, tolerance, options.forcing, loss.quadratic), 2.0)
             d, inner = directions(problem, g, ku, wanted, options.inner_limit)
             kd = product(d)
-            t = np.asarray(_line_search(loss, f0, targets, u, ku, d, kd, ridges))
+            along, bend = ridges * np.sum(d * ku, axis=(1, 2)), ridges * np.sum(d * kd, axis=(1, 2))
+            t = np.asarray(line_search(loss, f0 + ku, kd, targets, along, bend))
             t = np.where(going, t, 0.0)[:, None, None]
             u, ku = u + t * d, ku + t * kd
             steps, iterations = steps + going, iterations + inner
@@ -212,6 +213,27 @@ def newton_path(
         return Iterate(
             *(np.concatenate([getattr(part, f.name) for _, part in parts])[order] for f in fields(Iterate))
         )
+
+
+class Progress:
+    """Whether c descents still get anywhere, or rounding has the last word.
+
+    Near a minimum the gradient shrinks while the objective no longer changes its digits; far from it, with a loss whose curvature
+    jumps, the objective falls while the gradient does not. A descent has stalled when for six steps it was neither.
+    """
+
+    def __init__(self, c: int) -> None:
+        self.gradient, self.objective = np.full(c, np.inf), np.full(c, np.inf)
+        self.waiting = np.zeros(c, int)
+
+    def stalled(self, gradient: Float[np.ndarray, "c"], objective: Float[np.ndarray, "c"]) -> np.ndarray:
+        """After a step to a point with this squared gradient norm and objective."""
+        fallen = objective < self.objective - 1e-6 * np.abs(objective)
+        better = (gradient < 0.5 * self.gradient) | fallen
+        self.waiting = np.where(better, 0, self.waiting + 1)
+        self.gradient = np.minimum(self.gradient, gradient)
+        self.objective = np.minimum(self.objective, objective)
+        return self.waiting >= 6
 
 
 def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic: bool) -> np.ndarray:
@@ -266,39 +288,6 @@ def loss_curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
 @partial(jax.jit, static_argnums=0)
 def _objective(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, ridges: Array) -> Array:
     return jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(f0 + ku) + 0.5 * ridges * _dot(u, ku)
-
-
-@partial(jax.jit, static_argnums=0)
-def _line_search(
-    loss: ConvexLoss, f0: Array, targets: Array, u: Array, ku: Array, d: Array, kd: Array, ridges: Array
-) -> Array:
-    """The largest t in {1, ½, ¼, …} with a sufficient decrease (Armijo 1966), each problem its own; 0 when there is none."""
-    halvings = 30
-    uku, ukd, dkd = _dot(u, ku), _dot(d, ku), _dot(d, kd)
-
-    def value(t: Array) -> Array:
-        outputs = f0 + ku + t[:, None, None] * kd
-        fit = jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(outputs)
-        return fit + 0.5 * ridges * (uku + 2 * t * ukd + t**2 * dkd)
-
-    now = value(jnp.zeros_like(ridges))
-    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(f0 + ku)
-    descent = _dot(gradient, kd) + ridges * ukd
-    slack = 64 * jnp.finfo(now.dtype).eps * jnp.abs(now)
-
-    def enough(t: Array) -> Array:
-        return value(t) <= now + 1e-4 * t * descent + slack
-
-    def body(carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
-        t, done, i = carry
-        t = jnp.where(done, t, 0.5 * t)
-        return t, done | enough(t), i + 1
-
-    one = jnp.ones_like(ridges)
-    t, done, _ = jax.lax.while_loop(
-        lambda carry: (~jnp.all(carry[1])) & (carry[2] < halvings), body, (one, enough(one), 0)
-    )
-    return jnp.where(done, t, 0.0)
 
 
 def _dot(u: Array, v: Array) -> Array:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -160,7 +159,7 @@ def _inverse(inner: np.ndarray, shift: float) -> np.ndarray:
 
 
 def _pivots(
-    jacobian: Jacobian, candidates: np.ndarray, diagonal: Any, wanted: int, rng: np.random.Generator
+    jacobian: Jacobian, candidates: np.ndarray, diagonal: Array, wanted: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Examples drawn in proportion to the trace that is left, by their numbers."""
     k = jacobian.outputs_per_example
@@ -172,7 +171,7 @@ def _pivots(
         weights = np.maximum(left.sum(axis=1), 0.0)
         weights[chosen] = 0.0
         some = np.count_nonzero(weights > 1e-7 * np.max(diagonal))
-        count = min(BLOCK, wanted - len(chosen), some)
+        count = int(min(BLOCK, wanted - len(chosen), some))
         if count == 0:  # nothing is left: the other examples add nothing
             unused = np.setdiff1d(np.arange(len(candidates)), chosen)[: wanted - len(chosen)]
             return candidates[chosen + unused.tolist()]

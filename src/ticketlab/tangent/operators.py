@@ -345,6 +345,7 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
     while len(pivots) < rank and diagonal.max() > floor:
         weights = np.maximum(diagonal, 0.0)
         drawn = np.unique(rng.choice(m, min(block, m), p=weights / weights.sum()))[: rank - len(pivots)]
+        asked = drawn
         done = columns[:, : len(pivots)]
         fresh = rows[drawn].T.astype(np.float32) - done @ done[drawn].T
         factor, kept = independent_cholesky(fresh[drawn].astype(np.float64))
@@ -353,7 +354,9 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
         columns[:, len(pivots) : len(pivots) + len(drawn)] = new
         pivots += drawn.tolist()
         diagonal -= np.sum(np.square(new), axis=1)
-        diagonal[drawn] = 0.0
+        diagonal[asked] = (
+            0.0  # also of those that turned out to depend on others: what is left of them is rounding
+        )
     return np.array(pivots)
 
 

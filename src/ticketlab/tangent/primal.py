@@ -23,7 +23,8 @@ from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
-from ticketlab.tangent.newton import NewtonOptions
+from ticketlab.tangent.line_search import line_search
+from ticketlab.tangent.newton import NewtonOptions, Progress
 from ticketlab.tangent.solution import Solution, Stats
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
@@ -229,13 +230,13 @@ def _newton(
     options: NewtonOptions,
 ) -> tuple[np.ndarray, int]:
     delta, outputs = np.zeros(len(matrix.gram)), offset
-    best, waiting = np.inf, 0
+    progressing = Progress(1)
     for step in range(options.steps):
         gradient = matrix.transposed(_slope(loss, outputs, targets)) + ridge * delta
         value = _value(loss, outputs, targets) + 0.5 * ridge * delta @ delta
-        waiting = 0 if gradient @ gradient < 0.5 * best else waiting + 1
-        best = min(best, float(gradient @ gradient))
-        if gradient @ gradient <= 2 * ridge * options.tolerance * value or waiting >= 6:
+        size = float(gradient @ gradient)
+        stalled = progressing.stalled(np.array([size]), np.array([value]))[0]
+        if size <= 2 * ridge * options.tolerance * value or stalled:
             return delta, step
         with jax.enable_x64(True):
             curvature = _curvature(loss, jnp.asarray(outputs), jnp.asarray(targets))
@@ -243,15 +244,18 @@ def _newton(
         hessian[np.diag_indices_from(hessian)] += ridge
         d = -_positive_solver(hessian)(gradient)
         jd = matrix.times(d)
-        slope, t = float(gradient @ d), 1.0
-        rounding = 64 * np.finfo(float).eps * abs(value)
-        while t > 1e-9:
-            moved = delta + t * d
-            reached = _value(loss, outputs + t * jd, targets) + 0.5 * ridge * moved @ moved
-            if reached <= value + 1e-4 * t * slope + rounding:
-                break
-            t *= 0.5
-        else:
+        with jax.enable_x64(True):
+            linear, quadratic = jnp.array([ridge * delta @ d]), jnp.array([ridge * d @ d])
+            along = line_search(
+                loss,
+                jnp.asarray(outputs[None]),
+                jnp.asarray(jd[None]),
+                jnp.asarray(targets),
+                linear,
+                quadratic,
+            )
+        t = float(along[0])
+        if t == 0:
             return delta, step  # rounding has the last word; the certificate says how close it is
         delta, outputs = delta + t * d, outputs + t * jd
     return delta, options.steps

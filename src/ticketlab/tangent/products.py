@@ -33,7 +33,8 @@ class Products:
         self.jacobian = jacobian
         first = next(iter(jacobian.reverse_sweeps()))
         self.kept_bytes = jacobian.examples // first[0] * _activation_bytes(*first)
-        self._sweeps = list(jacobian.reverse_sweeps()) if self.kept_bytes <= memory else None
+        fits = self.kept_bytes <= memory and jacobian.devices is None  # what is kept is kept on one device
+        self._sweeps = list(jacobian.reverse_sweeps()) if fits else None
         if self._sweeps is None:
             self.kept_bytes = 0
 

@@ -13,7 +13,15 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.tasks.catalogue import TASKS, Available, available, check, from_path
     from ticketlab.tasks.dataset import Dataset
-    from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+    from ticketlab.tasks.losses import (
+        LOGISTIC,
+        SOFTMAX_CROSS_ENTROPY,
+        SQUARE,
+        SQUARED_HINGE,
+        ConvexLoss,
+        Targets,
+        huber,
+    )
     from ticketlab.tasks.sources import (
         Boolean,
         Bundled,
@@ -37,7 +45,15 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "task": ["Split", "Task"],
-        "losses": ["SOFTMAX_CROSS_ENTROPY", "SQUARE", "ConvexLoss"],
+        "losses": [
+            "LOGISTIC",
+            "SOFTMAX_CROSS_ENTROPY",
+            "SQUARE",
+            "SQUARED_HINGE",
+            "ConvexLoss",
+            "Targets",
+            "huber",
+        ],
         "dataset": ["Dataset"],
         "splitting": ["Sizes", "split"],
         "sources": [
@@ -64,9 +80,14 @@ __all__ = [  # noqa: RUF022 (by topic)
     # what a network learns
     "Task",
     "Split",
+    # losses
     "ConvexLoss",
+    "Targets",
     "SQUARE",
     "SOFTMAX_CROSS_ENTROPY",
+    "LOGISTIC",
+    "SQUARED_HINGE",
+    "huber",
     # from data to a task
     "Dataset",
     "Sizes",

@@ -2,26 +2,45 @@
 
 The conjugate ℓ*(v, y) = sup_F ⟨v, F⟩ − ℓ(F, y) turns the tangent-space problem into its dual. At v = ∇ℓ(F, y) the supremum is
 attained, so ℓ*(v, y) = ⟨v, F⟩ − ℓ(F, y) there: a test checks each conjugate against this (Fenchel–Young equality).
-Any convex loss enters as a `ConvexLoss`; gradients and curvatures come from automatic differentiation.
+Any convex loss enters as a `ConvexLoss`; gradients and curvatures come from automatic differentiation. Two of those here are
+only piecewise quadratic (squared hinge, Huber): their curvature jumps, and is zero where an example has nothing more to say, or
+no longer a say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.special
 from jax.scipy.special import logsumexp, xlogy
 from jaxtyping import Array, Float
 
-__all__ = ["SOFTMAX_CROSS_ENTROPY", "SQUARE", "ConvexLoss"]
+from ticketlab.errors import UserError
+
+__all__ = ["LOGISTIC", "SOFTMAX_CROSS_ENTROPY", "SQUARE", "SQUARED_HINGE", "ConvexLoss", "Targets", "huber"]
+
+
+class Targets(StrEnum):
+    """What a loss can be asked to come near to."""
+
+    REAL = "real numbers"
+    DISTRIBUTION = "distributions over classes"
+    PROBABILITIES = "probabilities, one an output"
+    BINARY = "zeros and ones"
 
 
 @dataclass(frozen=True)
 class ConvexLoss:
     """A convex loss per example, with its conjugate.
+
+    `value` and `conjugate` are plain functions, by which a loss can be copied, pickled and recognised; `values` and `conjugates`
+    are they, compiled.
 
     Arguments:
         name: for tables and messages.
@@ -29,7 +48,10 @@ class ConvexLoss:
         conjugate: `(v[n, k], y[n, k]) -> [n]`, +inf outside its domain.
         quadratic: whether the Hessian in F is the identity, so that one linear solve is the answer.
         finite_minimum: whether the loss has a minimum at finite F for every y.
-        classification: whether y must be one-hot or a distribution over classes.
+        targets: what y may be: any real numbers; rows ≥ 0 of sum 1, such as one-hot rows; for each output a number from 0 to 1,
+            or 0 or 1, no matter what the others are.
+        probabilities: `F[n, k] -> p[n, k]`, the probabilities for which F is the best answer, where the loss models such: of
+            the classes, or of a yes for each output. None where it does not.
     """
 
     name: str
@@ -37,7 +59,18 @@ class ConvexLoss:
     conjugate: Callable[[Array, Array], Array] = field(repr=False)
     quadratic: bool = False
     finite_minimum: bool = True
-    classification: bool = False
+    targets: Targets = Targets.REAL
+    probabilities: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+
+    @partial(jax.jit, static_argnums=0)
+    def values(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n"]:
+        """ℓ(F, y), example by example."""
+        return self.value(outputs, targets)
+
+    @partial(jax.jit, static_argnums=0)
+    def conjugates(self, v: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n"]:
+        """ℓ*(v, y), example by example."""
+        return self.conjugate(v, targets)
 
     @partial(jax.jit, static_argnums=0)
     def gradient(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k"]:
@@ -50,22 +83,18 @@ class ConvexLoss:
         return jax.vmap(jax.hessian(lambda f, y: self.value(f[None], y[None])[0]))(outputs, targets)
 
 
-@jax.jit
 def _square_value(outputs: Array, targets: Array) -> Array:
     return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
 
 
-@jax.jit
 def _square_conjugate(v: Array, targets: Array) -> Array:
     return 0.5 * jnp.sum(v**2, axis=-1) + jnp.sum(v * targets, axis=-1)
 
 
-@jax.jit
 def _cross_entropy_value(outputs: Array, targets: Array) -> Array:
     return logsumexp(outputs, axis=-1) * jnp.sum(targets, axis=-1) - jnp.sum(targets * outputs, axis=-1)
 
 
-@jax.jit
 def _cross_entropy_conjugate(v: Array, targets: Array) -> Array:
     # v = p − y with p in the simplex; sup_F ⟨p, F⟩ − logsumexp(F) = Σ p log p.
     p = v + targets
@@ -73,6 +102,58 @@ def _cross_entropy_conjugate(v: Array, targets: Array) -> Array:
     inside = (jnp.min(p, axis=-1) >= -slack) & (jnp.abs(jnp.sum(p, axis=-1) - 1) <= slack * p.shape[-1])
     entropy = jnp.sum(xlogy(jnp.maximum(p, 0), jnp.maximum(p, 0)), axis=-1)
     return jnp.where(inside, entropy, jnp.inf)
+
+
+def _logistic_value(outputs: Array, targets: Array) -> Array:
+    return jnp.sum(jax.nn.softplus(outputs) - targets * outputs, axis=-1)
+
+
+def _logistic_conjugate(v: Array, targets: Array) -> Array:
+    # v = p − y with p in [0, 1], output by output; the negative entropy of a coin.
+    p = v + targets
+    slack = 64 * jnp.finfo(p.dtype).eps
+    yes, no = jnp.clip(p, 0, 1), jnp.clip(1 - p, 0, 1)
+    inside = jnp.all((p >= -slack) & (p <= 1 + slack), axis=-1)
+    return jnp.where(inside, jnp.sum(xlogy(yes, yes) + xlogy(no, no), axis=-1), jnp.inf)
+
+
+def _squared_hinge_value(outputs: Array, targets: Array) -> Array:
+    return 0.5 * jnp.sum(jnp.maximum(1 - _signs(targets) * outputs, 0) ** 2, axis=-1)
+
+
+def _squared_hinge_conjugate(v: Array, targets: Array) -> Array:
+    # Of ½ max(0, 1 − z)² at w: w + ½w² for w ≤ 0; and z = sF with s = ±1, so w = sv.
+    w = _signs(targets) * v
+    inside = jnp.all(w <= 64 * jnp.finfo(w.dtype).eps, axis=-1)
+    return jnp.where(inside, jnp.sum(w + 0.5 * w**2, axis=-1), jnp.inf)
+
+
+def _signs(targets: Array) -> Array:
+    return 2 * targets - 1
+
+
+@dataclass(frozen=True)
+class _HuberValue:
+    width: float
+
+    def __call__(self, outputs: Array, targets: Array) -> Array:
+        d = outputs - targets
+        near = jnp.clip(d, -self.width, self.width)
+        return jnp.sum(near * (d - 0.5 * near), axis=-1)  # ½d² within the width, width·|d| − ½width² outside
+
+
+@dataclass(frozen=True)
+class _HuberConjugate:
+    width: float
+
+    def __call__(self, v: Array, targets: Array) -> Array:
+        slack = 64 * jnp.finfo(v.dtype).eps * self.width
+        inside = jnp.max(jnp.abs(v), axis=-1) <= self.width + slack
+        return jnp.where(inside, _square_conjugate(v, targets), jnp.inf)
+
+
+def _softmax(outputs: np.ndarray) -> np.ndarray:
+    return scipy.special.softmax(outputs, axis=-1)
 
 
 SQUARE = ConvexLoss("square", _square_value, _square_conjugate, quadratic=True)
@@ -83,6 +164,39 @@ SOFTMAX_CROSS_ENTROPY = ConvexLoss(
     _cross_entropy_value,
     _cross_entropy_conjugate,
     finite_minimum=False,
-    classification=True,
+    targets=Targets.DISTRIBUTION,
+    probabilities=_softmax,
 )
 """log Σ_c exp F_c − ⟨y, F⟩; on separable data its unregularised minimum is at infinity."""
+
+LOGISTIC = ConvexLoss(
+    "logistic",
+    _logistic_value,
+    _logistic_conjugate,
+    finite_minimum=False,
+    targets=Targets.PROBABILITIES,
+    probabilities=scipy.special.expit,
+)
+"""Σ_c log(1 + exp F_c) − y_c F_c: a yes or no for each output, so one output for two classes, one-vs-rest for more, or labels
+that do not exclude each other."""
+
+SQUARED_HINGE = ConvexLoss(
+    "squared hinge", _squared_hinge_value, _squared_hinge_conjugate, targets=Targets.BINARY
+)
+"""½ Σ_c max(0, 1 − s_c F_c)² with s = 2y − 1 = ±1: that of the support vector machine with squared slacks."""
+
+
+def huber(width: float = 1.0) -> ConvexLoss:
+    """Huber's loss, Σ_c ½d² for |d| ≤ width and width·|d| − ½width² beyond, d = F_c − y_c: outliers pull no harder than `width`.
+
+    Arguments:
+        width: in the units of the targets (default 1).
+
+    Raises:
+        UserError: for a width that is not a positive number.
+
+    Source: Huber 1964, "Robust estimation of a location parameter".
+    """
+    if not 0 < width < np.inf:
+        raise UserError(f"width {width} of Huber's loss", "a positive number", "Pass, say, huber(1.0).")
+    return ConvexLoss(f"Huber of width {width:g}", _HuberValue(width), _HuberConjugate(width))

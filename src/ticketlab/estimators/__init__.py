@@ -1,0 +1,21 @@
+"""The tangent minimum as scikit-learn estimators: would a linearised network do, in a pipeline that is already there?"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ticketlab.estimators.classifier import TangentClassifier
+    from ticketlab.estimators.regressor import TangentRegressor
+    from ticketlab.estimators.ridge_choice import RidgeChoice
+
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "classifier": ["TangentClassifier"],
+        "regressor": ["TangentRegressor"],
+        "ridge_choice": ["RidgeChoice"],
+    },
+)
+
+__all__ = ["RidgeChoice", "TangentClassifier", "TangentRegressor"]

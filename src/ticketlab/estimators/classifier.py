@@ -1,0 +1,121 @@
+"""A classifier from a random network: the minimum of a convex loss over its parameter tangent space."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
+
+from ticketlab.errors import UserError
+from ticketlab.estimators.tangent_estimator import PRECISIONS, TangentEstimator
+from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, ConvexLoss, Targets
+
+__all__ = ["TangentClassifier"]
+
+
+def _models_probabilities(estimator: TangentClassifier) -> bool:
+    loss = estimator._loss()
+    if loss.probabilities is None:
+        raise AttributeError(
+            f"The {loss.name} loss does not model probabilities. Use SOFTMAX_CROSS_ENTROPY or LOGISTIC, or put the "
+            "estimator into a CalibratedClassifierCV."
+        )
+    return True
+
+
+class TangentClassifier(ClassifierMixin, TangentEstimator):
+    """A linearised network as a classifier.
+
+        min_Δ  Σₙ ℓ(f₀(xₙ) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²
+
+    Inputs are taken as they come: standardise them in a pipeline.
+
+    Arguments:
+        network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP of two hidden layers of
+            512 units); or anything with `build(input_shape, outputs) -> Network`.
+        loss: a convex loss of `ticketlab.tasks` (default: softmax cross-entropy). The square loss needs one linear solve and is
+            several times faster. Logistic and squared hinge are one-vs-rest, and take one output for two classes.
+        ridge: λ: a number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` say
+            it in words. 0 is the minimum-norm limit, square loss only.
+        ridges: several of them, of which cross-validation chooses the one with the best mean accuracy; then `ridge` is not used.
+        cv: the folds for that: a number, a splitter or splits (default: 5, stratified).
+        centred: leave out f₀, what the random network computes before anything is learnt (default: yes).
+        input_shape: the shape of one example for networks that take images; its product is the number of features.
+        rung: the solver (default: chosen by size).
+        tol: on the relative duality gap (default 1e-8); a fit that misses it warns with a `ConvergenceWarning`.
+        random_state: draws the network: an integer for the same one at every fit.
+
+    Attributes:
+        solution_, certificate_: the minimum and the proof that it was reached.
+        ridge_, ridge_choice_: the ridge, and the scores that it was chosen from (None where there was no choice).
+        architecture_: the network's.
+        classes_, n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+
+    Raises:
+        UserError: a `ValueError`, for what cannot be fitted.
+
+    Cost: that of `ticketlab.tangent.minimise`, on as many outputs as there are classes; with `ridges` once more for each fold.
+
+    Equivalent: multinomial `LogisticRegression` without intercept on the features ∂f/∂θ.
+    """
+
+    classes_: np.ndarray
+
+    def fit(self, X: Any, y: Any) -> TangentClassifier:
+        """Finds the minimum for inputs `[n, d]` and labels `[n]`."""
+        X, y = validate_data(self, X, y, dtype=PRECISIONS)
+        check_classification_targets(y)
+        self.classes_, labels = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise UserError(f"{len(self.classes_)} class", "at least two classes")
+        self._minimise(
+            X,
+            self._encoded(labels),
+            y,
+            lambda outputs, rows: float(np.mean(self._decided(outputs) == labels[rows])),
+        )
+        return self
+
+    def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
+        """F, one column a class; for two classes the difference of the second and the first, or the one output there is."""
+        return _decision(self._outputs(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of the largest output."""
+        decided = self._decided(self._outputs(X))
+        return self.classes_[decided]
+
+    @available_if(_models_probabilities)
+    def predict_proba(self, X: Any) -> Float[np.ndarray, "n classes"]:
+        """The probabilities of the classes, where the loss models them.
+
+        Softmax cross-entropy: softmax of F. Logistic: 1/(1 + exp −F), for more than two classes divided by their sum. Other
+        losses have none: put the estimator into a `CalibratedClassifierCV`.
+        """
+        model = self._loss().probabilities
+        assert model is not None
+        p = model(self._outputs(X))
+        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
+
+    def _loss(self) -> ConvexLoss:
+        return SOFTMAX_CROSS_ENTROPY if self.loss is None else self.loss
+
+    def _encoded(self, labels: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n k"]:
+        one_output = self._loss().targets in (Targets.PROBABILITIES, Targets.BINARY)
+        one_hot = np.eye(len(self.classes_))[labels]
+        return one_hot[:, 1:] if one_output and len(self.classes_) == 2 else one_hot
+
+    def _decided(self, outputs: Float[np.ndarray, "n k"]) -> Int[np.ndarray, "n"]:
+        decision = _decision(outputs)
+        return (decision > 0).astype(int) if decision.ndim == 1 else np.argmax(decision, axis=1)
+
+
+def _decision(outputs: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n ..."]:
+    if outputs.shape[1] == 1:
+        return outputs[:, 0]
+    return outputs[:, 1] - outputs[:, 0] if outputs.shape[1] == 2 else outputs

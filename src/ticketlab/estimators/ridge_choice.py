@@ -1,0 +1,72 @@
+"""A ridge chosen by cross-validation: in each fold one tangent kernel and one ridge path, whatever the number of ridges.
+
+Every ridge of a path shares the fold's kernel and what was made of it (a decomposition, a preconditioner), so a path costs
+little more than one ridge. That is what a grid search over `ridge` cannot know, and why the estimators do this themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ticketlab.tangent import Solution, predict_all
+from ticketlab.tangent.minimise import Ridge
+
+__all__ = ["RidgeChoice", "choose_ridge"]
+
+Rows = Int[np.ndarray, "m"]
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeChoice:
+    """What the choice was made from.
+
+    Arguments:
+        ridges: the candidates, in the order in which they were given.
+        scores: on the held-out part of each fold `[folds, ridges]`.
+        best: the number of the chosen one: the largest mean score, and of those that share it the largest ridge.
+    """
+
+    ridges: tuple[Ridge, ...]
+    scores: Float[np.ndarray, "folds ridges"]
+    best: int
+
+    @property
+    def ridge(self) -> Ridge:
+        return self.ridges[self.best]
+
+    @property
+    def mean_scores(self) -> Float[np.ndarray, "ridges"]:
+        return self.scores.mean(axis=0)
+
+
+def choose_ridge(
+    path: Callable[[Rows], list[Solution]],
+    x: Float[np.ndarray, "n ..."],
+    score: Callable[[Float[np.ndarray, "m k"], Rows], float],
+    folds: Iterable[tuple[np.ndarray, np.ndarray]],
+    ridges: tuple[Ridge, ...],
+) -> RidgeChoice:
+    """The ridge whose tangent minimum scores best on held-out examples, on average over folds.
+
+    Arguments:
+        path: the tangent minima on these rows, one a ridge.
+        x: inputs of all rows.
+        score: of outputs on these rows; larger is better.
+        folds: (rows to fit, rows held out).
+        ridges: the candidates.
+
+    Cost: a kernel and a path a fold.
+    """
+    scores = []
+    for fitted, held_out in folds:
+        solutions = path(fitted)
+        outputs = predict_all(solutions, x[held_out])
+        scores.append([score(each, held_out) for each in outputs])
+        values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ones can be compared
+    means = np.mean(scores, axis=0)
+    best = max(range(len(ridges)), key=lambda i: (means[i], values[i]))
+    return RidgeChoice(ridges, np.array(scores, float), best)

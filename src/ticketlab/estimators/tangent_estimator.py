@@ -1,0 +1,177 @@
+"""What both estimators share: parameters that are kept as they were given, and a fit that is one tangent minimum.
+
+scikit-learn asks that the constructor does nothing, so that a clone with the same parameters is the same estimator: parameters
+are judged in `fit`. A network is a choice (`MLP(widths=(256, 256))`) that is built there for the shape of the data. It is made
+of functions, which cannot be pickled and need not be: what is kept in a pickle is the choice, from which the same network is
+built again.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ticketlab.errors import UserError
+from ticketlab.estimators.ridge_choice import RidgeChoice, choose_ridge
+from ticketlab.networks import MLP, Architecture, Network
+from ticketlab.tangent import Automatic, Certificate, Jacobian, NewtonOptions, Relative, Solution, ridge_path
+from ticketlab.tangent.minimise import Absolute, Ridge
+from ticketlab.tasks import ConvexLoss, Split
+
+__all__ = ["TangentEstimator"]
+
+PRECISIONS = (
+    np.float64,
+    np.float32,
+)  # inputs are kept in the one they come in; the minimum is found in float64
+
+
+class TangentEstimator(BaseEstimator, ABC):
+    """Parameters, fit and outputs of `TangentClassifier` and `TangentRegressor`, where they are explained."""
+
+    solution_: Solution
+    architecture_: Architecture
+    ridge_: Ridge
+    ridge_choice_: RidgeChoice | None
+
+    def __init__(
+        self,
+        network: Any = None,
+        *,
+        loss: Any = None,
+        ridge: Any = 1e-2,
+        ridges: Any = None,
+        cv: Any = None,
+        centred: Any = True,
+        input_shape: Any = None,
+        rung: Any = None,
+        tol: Any = 1e-8,
+        random_state: Any = None,
+    ) -> None:
+        self.network = network
+        self.loss = loss
+        self.ridge = ridge
+        self.ridges = ridges
+        self.cv = cv
+        self.centred = centred
+        self.input_shape = input_shape
+        self.rung = rung
+        self.tol = tol
+        self.random_state = random_state
+
+    @property
+    def certificate_(self) -> Certificate:
+        """How near the fitted function is to the minimum, in numbers."""
+        return self.solution_.certificate
+
+    @abstractmethod
+    def _loss(self) -> ConvexLoss:
+        """The loss that is asked for, or the default one."""
+
+    def _minimise(
+        self,
+        X: Float[np.ndarray, "n d"],
+        targets: Float[np.ndarray, "n k"],
+        y: np.ndarray,
+        score: Callable[[np.ndarray, np.ndarray], float],
+    ) -> None:
+        """Sets `solution_`, `architecture_`, and what the ridge was chosen from; `y` and `score` are for cross-validation."""
+        x = self._shaped(X)
+        self.architecture_ = MLP() if self.network is None else self.network
+        network = _built(self.architecture_, x.shape[1:], targets.shape[1])
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        params = jax.tree.map(np.asarray, network.init(jax.random.key(seed)))
+        loss = self._loss()
+
+        def path(rows: np.ndarray, ridges: tuple[Ridge, ...]) -> list[Solution]:
+            return ridge_path(
+                network,
+                params,
+                Split(x[rows], targets[rows], rows),
+                loss=loss,
+                ridges=ridges,
+                centred=(bool(self.centred),),
+                rung=Automatic() if self.rung is None else self.rung,
+                options=NewtonOptions(tolerance=self.tol),
+            )
+
+        candidates = tuple(map(_ridge, [self.ridge] if self.ridges is None else self.ridges))
+        self.ridge_choice_ = None
+        if len(candidates) > 1:
+            folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+            self.ridge_choice_ = choose_ridge(
+                lambda rows: path(rows, candidates), x, score, folds, candidates
+            )
+            candidates = (self.ridge_choice_.ridge,)
+        (self.solution_,) = path(np.arange(len(x)), candidates)
+        (self.ridge_,) = candidates
+        if not self.certificate_.met:
+            warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
+
+    def _outputs(self, X: Any) -> Float[np.ndarray, "n k"]:
+        """F(X)."""
+        check_is_fitted(self)
+        x = self._shaped(validate_data(self, X, dtype=PRECISIONS, reset=False))
+        # A program is compiled for every number of examples, so numbers are rounded up to a few that come again.
+        batch = self.solution_.jacobian.batch
+        rows = -(-len(x) // batch) * batch if len(x) > batch else 2 ** math.ceil(math.log2(len(x)))
+        padding = np.zeros((rows - len(x), *x.shape[1:]), x.dtype)
+        return self.solution_.predict(np.concatenate([x, padding]))[: len(x)]
+
+    def _shaped(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n ..."]:
+        shape = (X.shape[1],) if self.input_shape is None else tuple(self.input_shape)
+        if math.prod(shape) != X.shape[1]:
+            raise UserError(
+                f"input_shape {shape}",
+                f"one of {X.shape[1]} numbers, as many as there are features",
+                "Leave it out for a network that takes vectors.",
+            )
+        return X.reshape(len(X), *shape)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "solution_" in state:
+            state["solution_"] = _packed(self.solution_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "solution_" in state:
+            state = state | {"solution_": _unpacked(state["solution_"], state["architecture_"])}
+        super().__setstate__(state)
+
+
+@lru_cache(maxsize=64)
+def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
+    """The network of a choice, one and the same for the same choice, so that what was compiled for it serves every fit."""
+    return architecture.build(input_shape, outputs)
+
+
+def _ridge(value: Any) -> Ridge:
+    return value if isinstance(value, Relative | Absolute) else Relative(float(value))
+
+
+def _packed(solution: Solution) -> dict[str, Any]:
+    """A solution as plain records and arrays."""
+    kept = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "jacobian"}
+    jacobian = solution.jacobian
+    return kept | {"jacobian": (jacobian.params, np.asarray(jacobian.x), jacobian.outputs_per_example)}
+
+
+def _unpacked(kept: dict[str, Any], architecture: Architecture) -> Solution:
+    params, x, outputs = kept["jacobian"]
+    jacobian = Jacobian(_built(architecture, x.shape[1:], outputs), params, x, dtype=np.float64)
+    return Solution(**(kept | {"jacobian": jacobian}))

@@ -1,0 +1,301 @@
+"""The estimators are what they say: known machines on the features ∂f/∂θ, at home in pipelines, searches and pickles."""
+
+import copy
+import pickle
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.datasets import load_iris, load_linnerud, make_moons
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ticketlab import TangentClassifier, TangentRegressor, UserError
+from ticketlab.networks import MLP, Activation, AllConv
+from ticketlab.tangent import Absolute, DensePrimal, Relative
+from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HINGE, huber
+
+SMALL = MLP(widths=(8,), activation=Activation.TANH)
+SETTINGS: dict[str, Any] = {"network": SMALL, "rung": DensePrimal(), "random_state": 3}
+
+
+@cache
+def iris() -> tuple[np.ndarray, np.ndarray]:
+    """Thirty flowers, ten of each kind, standardised."""
+    x, y = load_iris(return_X_y=True)
+    return StandardScaler().fit_transform(x)[::5], y[::5]
+
+
+@cache
+def moons() -> tuple[np.ndarray, np.ndarray]:
+    x, y = make_moons(30, noise=0.2, random_state=0)
+    return x, np.array(["lower", "upper"])[y]
+
+
+@cache
+def exercises() -> tuple[np.ndarray, np.ndarray]:
+    """Twenty men: three exercises each, and three measurements that are to be predicted."""
+    x, y = load_linnerud(return_X_y=True)
+    return StandardScaler().fit_transform(x), y
+
+
+def features(estimator: Any, x: np.ndarray) -> np.ndarray:
+    """∂f/∂θ `[n, k, P]`."""
+    return estimator.solution_.jacobian.at(x).dense()
+
+
+# What they are
+
+
+def test_a_classifier_of_two_classes_is_logistic_regression_on_the_features() -> None:
+    x, y = moons()
+    tangent = TangentClassifier(**SETTINGS, tol=1e-13).fit(x, y)
+    rows = features(tangent, x)
+    differences = rows[:, 1] - rows[:, 0]
+    machine = LogisticRegression(
+        C=1 / tangent.solution_.ridge, fit_intercept=False, tol=1e-12, solver="newton-cholesky"
+    )
+    machine.fit(differences, y)
+    np.testing.assert_allclose(tangent.predict_proba(x), machine.predict_proba(differences), atol=1e-6)
+    np.testing.assert_allclose(
+        tangent.decision_function(x), machine.decision_function(differences), atol=1e-5
+    )
+    assert tangent.predict(x).tolist() == machine.predict(differences).tolist()
+    assert tangent.classes_.tolist() == ["lower", "upper"]
+    assert tangent.solution_.relative_ridge == pytest.approx(0.01)
+
+
+def test_one_output_is_enough_for_a_yes_or_no() -> None:
+    x, y = moons()
+    tangent = TangentClassifier(**SETTINGS, loss=LOGISTIC, tol=1e-13).fit(x, y)
+    rows = features(tangent, x)
+    assert rows.shape[1] == 1
+    machine = LogisticRegression(
+        C=1 / tangent.solution_.ridge, fit_intercept=False, tol=1e-12, solver="newton-cholesky"
+    )
+    machine.fit(rows[:, 0], y)
+    np.testing.assert_allclose(tangent.predict_proba(x), machine.predict_proba(rows[:, 0]), atol=1e-6)
+
+
+def test_a_regressor_is_ridge_regression_on_the_features() -> None:
+    x, y = exercises()
+    tangent = TangentRegressor(**SETTINGS, tol=1e-13).fit(x, y)
+    rows = features(tangent, x)
+    standardised = (y - y.mean(axis=0)) / y.std(axis=0)
+    machine = Ridge(alpha=tangent.solution_.ridge, fit_intercept=False, solver="svd")
+    machine.fit(rows.reshape(-1, rows.shape[-1]), standardised.ravel())
+    expected = (rows @ machine.coef_) * y.std(axis=0) + y.mean(axis=0)
+    np.testing.assert_allclose(tangent.predict(x), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "loss", [SOFTMAX_CROSS_ENTROPY, LOGISTIC, SQUARED_HINGE, SQUARE], ids=lambda loss: loss.name
+)
+def test_three_classes_with_every_loss(loss: Any) -> None:
+    x, y = iris()
+    tangent = TangentClassifier(**SETTINGS, loss=loss).fit(x, y)
+    assert tangent.certificate_.met
+    assert tangent.score(x, y) > 0.9
+    decision = tangent.decision_function(x)
+    assert decision.shape == (len(x), len(set(y)))[: decision.ndim]
+    if hasattr(tangent, "predict_proba"):
+        np.testing.assert_allclose(tangent.predict_proba(x).sum(axis=1), 1)
+
+
+def test_probabilities_are_there_only_where_the_loss_models_them() -> None:
+    assert hasattr(TangentClassifier(), "predict_proba")
+    assert hasattr(TangentClassifier(loss=LOGISTIC), "predict_proba")
+    for loss in (SQUARE, SQUARED_HINGE, huber()):
+        assert not hasattr(TangentClassifier(loss=loss), "predict_proba")
+    with pytest.raises(AttributeError, match="has no attribute 'predict_proba'") as error:
+        TangentClassifier(loss=SQUARE).predict_proba([[0.0]])
+    assert "CalibratedClassifierCV" in str(error.value.__cause__)
+
+
+def test_the_offset_is_left_out_or_kept() -> None:
+    x, y = exercises()
+    stiff = SETTINGS | {"ridge": 1e12}  # nothing is learnt: what is left is what the network starts from
+    centred = TangentRegressor(**stiff).fit(x, y)
+    np.testing.assert_allclose(centred.predict(x), np.broadcast_to(y.mean(axis=0), y.shape), rtol=1e-6)
+    kept = TangentRegressor(**stiff, centred=False).fit(x, y)
+    start = np.asarray(kept.solution_.jacobian.outputs()) * y.std(axis=0) + y.mean(axis=0)
+    np.testing.assert_allclose(kept.predict(x), start, rtol=1e-6)
+
+
+def test_the_unit_of_the_targets_does_not_matter() -> None:
+    x, y = exercises()
+    loss = huber(0.5)
+    one = TangentRegressor(**SETTINGS, loss=loss, centred=False).fit(x, y)
+    other = TangentRegressor(**SETTINGS, loss=loss, centred=False).fit(x, 1e4 * y - 7)
+    np.testing.assert_allclose(other.predict(x), 1e4 * one.predict(x) - 7, rtol=1e-7)
+    np.testing.assert_allclose(other.target_mean_, 1e4 * y.mean(axis=0) - 7)
+
+
+def test_a_constant_target_is_predicted() -> None:
+    x, _ = exercises()
+    constant = TangentRegressor(**SETTINGS).fit(x, np.full(len(x), 0.1))
+    np.testing.assert_allclose(constant.predict(x), 0.1, rtol=1e-12)
+    assert constant.predict(x).shape == (len(x),)
+
+
+# The ridge
+
+
+def test_ridges_relative_absolute_and_in_the_limit() -> None:
+    x, y = exercises()
+    fits = {
+        r: TangentRegressor(**SETTINGS, ridge=r).fit(x, y) for r in (0.1, Relative(0.1), Absolute(0.1), 0)
+    }
+    assert fits[0.1].solution_.ridge == fits[Relative(0.1)].solution_.ridge
+    assert fits[Absolute(0.1)].solution_.ridge == 0.1
+    assert fits[0].solution_.ridge == 0
+    assert fits[0].certificate_.met
+
+
+def test_the_chosen_ridge_is_that_of_a_search_by_hand() -> None:
+    x, y = iris()
+    ridges, folds = (1e-4, 1e-1, 1e1, 1e3), StratifiedKFold(3, shuffle=True, random_state=1)
+    tangent = TangentClassifier(**SETTINGS, loss=SQUARE, ridges=ridges, cv=folds).fit(x, y)
+    by_hand = np.transpose(
+        [cross_val_score(TangentClassifier(**SETTINGS, loss=SQUARE, ridge=r), x, y, cv=folds) for r in ridges]
+    )
+    choice = tangent.ridge_choice_
+    np.testing.assert_array_equal(choice.scores, by_hand)
+    best = np.flatnonzero(choice.mean_scores == choice.mean_scores.max())[-1]  # the largest of those that tie
+    assert choice.ridge == tangent.ridge_ == Relative(ridges[best])
+    assert tangent.solution_.relative_ridge == pytest.approx(ridges[best])
+
+
+def test_one_ridge_and_no_ridge() -> None:
+    x, y = iris()
+    assert TangentClassifier(**SETTINGS, loss=SQUARE, ridges=[0.5]).fit(x, y).ridge_ == Relative(0.5)
+    assert TangentClassifier(**SETTINGS, loss=SQUARE).fit(x, y).ridge_choice_ is None
+    with pytest.raises(UserError, match="no ridge"):
+        TangentClassifier(**SETTINGS, ridges=[]).fit(x, y)
+
+
+def test_a_regressors_ridge_is_chosen_by_the_squared_correlation() -> None:
+    x, y = exercises()
+    tangent = TangentRegressor(**SETTINGS, ridges=[1e-6, 1e3], cv=KFold(4)).fit(x, y)
+    assert tangent.ridge_choice_.scores.shape == (4, 2)
+    assert tangent.ridge_ == Relative(1e3)  # twenty men tell next to nothing
+    assert tangent.ridge_choice_.mean_scores[0] < tangent.ridge_choice_.mean_scores[1] < 0.1
+
+
+# At home
+
+
+def test_in_a_pipeline_and_a_grid_search_over_networks() -> None:
+    x, y = load_iris(return_X_y=True)
+    machine = make_pipeline(StandardScaler(), TangentClassifier(**SETTINGS, loss=SQUARE))
+    grid = {"tangentclassifier__network": [SMALL, MLP(widths=())], "tangentclassifier__ridge": [1e-3, 1e-1]}
+    search = GridSearchCV(machine, grid, cv=3).fit(x[::5], y[::5])
+    assert search.best_score_ > 0.8
+    assert len(search.cv_results_["params"]) == 4
+
+
+def test_calibration_gives_probabilities_to_the_square_loss() -> None:
+    x, y = iris()
+    machine = CalibratedClassifierCV(TangentClassifier(**SETTINGS, loss=SQUARE), cv=3).fit(x, y)
+    np.testing.assert_allclose(machine.predict_proba(x).sum(axis=1), 1)
+
+
+def test_images_for_a_network_that_takes_them() -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(12, 36))
+    y = (x.reshape(12, 6, 6).mean(axis=(1, 2)) > 0).astype(int)
+    tangent = TangentClassifier(AllConv((3,)), loss=SQUARE, input_shape=(6, 6, 1), rung=DensePrimal())
+    tangent.fit(x, y)
+    assert tangent.solution_.jacobian.network.input_shape == (6, 6, 1)
+    assert tangent.predict(x[:5]).tolist() == tangent.predict(x).tolist()[:5]
+    with pytest.raises(UserError, match="as many as there are features"):
+        tangent.set_params(input_shape=(8, 8, 1)).fit(x, y)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.deepcopy, lambda e: pickle.loads(pickle.dumps(e))], ids=["copy", "pickle"]
+)
+def test_a_fitted_estimator_can_be_copied(copied: Any) -> None:
+    x, y = iris()
+    tangent = TangentClassifier(**SETTINGS, ridges=(0.1, 1.0), cv=3).fit(x, y)
+    tangent.set_params(network=None)  # what it was fitted with is what counts
+    again = copied(tangent)
+    np.testing.assert_array_equal(again.predict_proba(x), tangent.predict_proba(x))
+    assert again.certificate_ == tangent.certificate_
+    assert again.ridge_ == tangent.ridge_
+    np.testing.assert_array_equal(again.solution_.predict(x), tangent.solution_.predict(x))
+    assert again.solution_.relative_motion == tangent.solution_.relative_motion
+
+
+def test_an_unfitted_estimator_can_be_copied() -> None:
+    assert pickle.loads(pickle.dumps(TangentRegressor(SMALL))).network == SMALL
+
+
+def test_the_random_state_is_the_network() -> None:
+    x, y = exercises()
+
+    def fitted(state: Any) -> np.ndarray:
+        return TangentRegressor(**SETTINGS | {"random_state": state}).fit(x, y).predict(x)
+
+    np.testing.assert_array_equal(fitted(5), fitted(5))
+    np.testing.assert_array_equal(fitted(np.random.RandomState(5)), fitted(5))
+    assert np.abs(fitted(6) - fitted(5)).max() > 0.01
+
+
+def test_single_precision_inputs_are_the_same_problem() -> None:
+    x, y = exercises()
+    single = x.astype(np.float32)
+    one, other = (
+        TangentRegressor(**SETTINGS).fit(single, y),
+        TangentRegressor(**SETTINGS).fit(single.astype(float), y),
+    )
+    np.testing.assert_array_equal(one.predict(single), other.predict(single.astype(float)))
+    assert one.predict(single).dtype == np.float64
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1025])
+def test_any_number_of_examples_is_predicted(rows: int) -> None:
+    x, y = exercises()
+    tangent = TangentRegressor(**SETTINGS).fit(x, y[:, 0])
+    many = np.random.default_rng(1).normal(size=(rows, 3))
+    outputs = tangent.solution_.predict(many)[:, 0]
+    np.testing.assert_allclose(
+        tangent.predict(many), outputs * tangent.target_scale_ + tangent.target_mean_, rtol=1e-10
+    )
+
+
+# What goes wrong
+
+
+def test_a_missed_tolerance_is_a_warning() -> None:
+    x, y = iris()
+    with pytest.warns(ConvergenceWarning, match="tolerance was missed"):
+        tangent = TangentClassifier(**SETTINGS, tol=1e-40).fit(x, y)
+    assert not tangent.certificate_.met
+
+
+@pytest.mark.parametrize(
+    ("estimator", "message"),
+    [
+        (TangentClassifier(**SETTINGS, ridge=-1.0), "at least 0"),
+        (TangentClassifier(**SETTINGS, ridge=0), "ridge above 0"),
+        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "one for real targets"),
+        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "one for real targets"),
+    ],
+    ids=["negative", "no minimum", "logistic", "cross-entropy"],
+)
+def test_what_cannot_be_is_refused(estimator: Any, message: str) -> None:
+    x, y = iris()
+    with pytest.raises(UserError, match=message):
+        estimator.fit(x, y)
+
+
+def test_one_class_is_refused() -> None:
+    x, y = iris()
+    with pytest.raises(UserError, match="at least two classes"):
+        TangentClassifier(**SETTINGS).fit(x, np.zeros_like(y))
