@@ -78,7 +78,8 @@ def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda f
     with jax.enable_x64(True):
         if only_readout_moves(jacobian):
             root, flops = readout_root(jacobian), 0.0
-            mean = float(np.mean(np.sum(np.square(root), axis=1)))
+            with np.errstate(over="ignore"):  # it is said below
+                mean = float(np.mean(np.sum(np.square(np.asarray(root)), axis=1)))
         else:
             matrix, flops = tangent_kernel(jacobian, progress=progress), kernel_cost(jacobian).flops
             mean = float(np.mean(np.asarray(matrix).diagonal()))

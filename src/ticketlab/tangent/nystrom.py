@@ -170,8 +170,8 @@ def _pivots(
     while len(chosen) < wanted:
         weights = np.maximum(left.sum(axis=1), 0.0)
         weights[chosen] = 0.0
-        some = np.count_nonzero(weights > 1e-7 * np.max(diagonal))
-        count = int(min(BLOCK, wanted - len(chosen), some))
+        some = int(np.count_nonzero(weights > 1e-7 * np.max(diagonal)))
+        count = min(BLOCK, wanted - len(chosen), some)
         if count == 0:  # nothing is left: the other examples add nothing
             unused = np.setdiff1d(np.arange(len(candidates)), chosen)[: wanted - len(chosen)]
             return candidates[chosen + unused.tolist()]
