@@ -271,7 +271,9 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser.add_argument("--peer", type=Path, default=cache / "ticketlab" / "neural-tangents-0.6.5")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=float, default=120, help="seconds after which a run of the peer is given up")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="seconds after which a run of the peer is given up"
+    )
     parser.add_argument("--only", nargs="*", choices=[*KERNELS, "solve"], default=[*KERNELS, "solve"])
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()

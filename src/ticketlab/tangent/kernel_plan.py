@@ -176,9 +176,8 @@ def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[in
     yield from reversed(found)
     rest = tuple(i for i, mask in enumerate(masks) if mask is not False and i not in described)
     if rest:
-        forward = _counted(
-            network, structure, tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
-        )
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
+        forward = _counted(network, structure, shapes, np.dtype(jacobian.dtype))
         columns = sum(_kept(jacobian, i) for i in rest)
         written = _Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
         push = _Way(TangentProduct(network, structure, rest), 2 * k * forward, 2 * k * forward,
@@ -284,10 +283,10 @@ def _kept(jacobian: Jacobian, leaf: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...]) -> float:
+def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...], dtype: np.dtype) -> float:
     """Operations of a forward pass for one example as XLA counts them."""
-    leaves = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
-    x = jax.ShapeDtypeStruct((1, *network.input_shape), np.float32)
-    with jax.enable_x64(False):
+    with jax.enable_x64(dtype == np.float64):
+        leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+        x = jax.ShapeDtypeStruct((1, *network.input_shape), dtype)
         counted = jax.jit(network.apply).lower(jax.tree.unflatten(structure, leaves), x).cost_analysis()
     return float((counted or {}).get("flops", 0.0)) or 2.0 * sum(math.prod(shape) for shape in shapes)
