@@ -145,7 +145,7 @@ def written(folder: Path, name: str, x: np.ndarray, **more: Any) -> Path:
     return path
 
 
-def run(command: list[str], limit: float) -> dict[str, float] | str:
+def run(command: list[str], limit: float | None) -> dict[str, float] | str:
     """The last line of a process's output as JSON, or why there is none."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
@@ -164,7 +164,7 @@ def in_turn(
     mine: dict[str, float] = {}
     theirs: dict[str, dict[str, float] | str] = {}
     for _ in range(rounds):
-        found = run([sys.executable, __file__, "--ours", str(path), str(path.parent / "ours.npy")], limit)
+        found = run([sys.executable, __file__, "--ours", str(path), str(path.parent / "ours.npy")], None)
         assert not isinstance(found, str), found
         mine = min(mine or found, found, key=lambda f: f["seconds"])
         for name in implementations:
@@ -271,7 +271,9 @@ def main() -> None:
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
     parser.add_argument("--peer", type=Path, default=cache / "ticketlab" / "neural-tangents-0.6.5")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limit", type=float, default=120, help="seconds after which a run is given up")
+    parser.add_argument(
+        "--limit", type=float, default=120, help="seconds after which a run of the peer is given up"
+    )
     parser.add_argument("--only", nargs="*", choices=[*KERNELS, "solve"], default=[*KERNELS, "solve"])
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()

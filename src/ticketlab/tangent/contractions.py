@@ -86,35 +86,31 @@ class FactorProduct(Contraction):
         a = self.layer.weight_scale * seen(self.layer, a)
         return (a,) if delta is None else (a, by_position(self.layer, delta))
 
-    def _inputs(self, a: Array, b: Array) -> Float[Array, "n m"]:
-        product = jnp.matmul(a, b.T)
-        return product + self.layer.bias_scale**2 if self.bias else product
-
     def full(self, left: Factor, right: Factor) -> Float[Array, "n k m k"]:
         if self.layer.readout:
             identity = jnp.eye(self.layer.units, dtype=left[0].dtype)
-            return self._inputs(left[0][:, 0], right[0][:, 0])[:, None, :, None] * identity[:, None, :]
+            return _inputs(self, left[0][:, 0], right[0][:, 0])[:, None, :, None] * identity[:, None, :]
         (a, d), (b, e) = left, right
         (n, k, count, _), m = d.shape, len(b)
         columns = e.reshape(m * k * count, -1)
 
         def at(p: Any) -> Array:
             rows = jnp.matmul(d[:, :, p].reshape(n * k, -1), columns.T).reshape(n, k, m, k, count)
-            weights = self._inputs(a[:, p], b.reshape(m * count, -1)).reshape(n, 1, m, 1, count)
+            weights = _inputs(self, a[:, p], b.reshape(m * count, -1)).reshape(n, 1, m, 1, count)
             return jnp.sum(weights * rows, axis=-1)
 
         return _sum_over(count, at)
 
     def mean(self, left: Factor, right: Factor) -> Float[Array, "n m"]:
         if self.layer.readout:
-            return self._inputs(left[0][:, 0], right[0][:, 0])
+            return _inputs(self, left[0][:, 0], right[0][:, 0])
         (a, d), (b, e) = left, right
         (n, k, count, _), m = d.shape, len(b)
         columns = jnp.swapaxes(e, 1, 2).reshape(m * count, -1)
 
         def at(p: Any) -> Array:
             rows = jnp.matmul(d[:, :, p].reshape(n, -1), columns.T)
-            weights = self._inputs(a[:, p], b.reshape(m * count, -1))
+            weights = _inputs(self, a[:, p], b.reshape(m * count, -1))
             return jnp.sum((weights * rows).reshape(n, m, count), axis=-1) / k
 
         return _sum_over(count, at)
@@ -171,17 +167,13 @@ class GatedProduct(Contraction):
         (a, g, _), (b, h, _) = left, right
         rows = (g[:, None, :] * pairs.T).reshape(-1, g.shape[1])
         products = jnp.matmul(rows, h.T).reshape(len(a), len(one), len(b))[:, place]  # [n, k, k', m]
-        return self._inputs(a, b)[:, None, :, None] * jnp.swapaxes(products, 2, 3)
-
-    def _inputs(self, a: Array, b: Array) -> Float[Array, "n m"]:
-        product = jnp.matmul(a, b.T)
-        return product + self.layer.bias_scale**2 if self.bias else product
+        return _inputs(self, a, b)[:, None, :, None] * jnp.swapaxes(products, 2, 3)
 
     def mean(self, left: Factor, right: Factor) -> Float[Array, "n m"]:
         weights = jnp.mean(jnp.square(left[2]), axis=1)
         if positions(self.layer) > 1:
             return jnp.matmul(self._by_unit(left, right), weights)
-        return self._inputs(left[0], right[0]) * jnp.matmul(left[1] * weights, right[1].T)
+        return _inputs(self, left[0], right[0]) * jnp.matmul(left[1] * weights, right[1].T)
 
     def diagonal(self, factor: Factor) -> Float[Array, "n k"]:
         a, g, v = factor
@@ -235,7 +227,7 @@ class JacobianProduct(Contraction):
         return _products(left, right, 1) / left[0].shape[1]
 
     def diagonal(self, factor: Factor) -> Float[Array, "n k"]:
-        return sum(jnp.sum(jnp.square(g), axis=-1) for g in factor)
+        return jnp.sum(jnp.stack([jnp.sum(jnp.square(g), axis=-1) for g in factor]), axis=0)
 
 
 @dataclass(frozen=True)
@@ -265,7 +257,8 @@ class TangentProduct(Contraction):
         return jnp.einsum("ncmc->nm", self.full(left, right)) / self.network.outputs
 
     def diagonal(self, factor: Factor) -> Float[Array, "n k"]:
-        return sum(jnp.sum(jnp.square(g), axis=tuple(range(2, g.ndim))) for g in factor[2])
+        squares = [jnp.sum(jnp.square(g), axis=tuple(range(2, g.ndim))) for g in factor[2]]
+        return jnp.sum(jnp.stack(squares), axis=0)
 
 
 def outputs_at(
@@ -290,8 +283,8 @@ def positions(layer: Layer) -> int:
 def seen(layer: Layer, a: Array) -> Float[Array, "n positions inputs"]:
     """What the layer multiplies by its weight at each position; a convolution's patches."""
     if layer.kind == "convolution":
-        images = patches(a.reshape(-1, *a.shape[-3:]), layer.weight_shape[:2], layer.strides, layer.padding)
-        a = images
+        rows, columns, *_ = layer.weight_shape
+        a = patches(a.reshape(-1, *a.shape[-3:]), (rows, columns), layer.strides, layer.padding)
     return a.reshape(-1, positions(layer), a.shape[-1])
 
 
@@ -299,6 +292,12 @@ def by_position(layer: Layer, delta: Array) -> Float[Array, "n k positions units
     """Cotangents `[k, n, …, units]`, outputs first as they are swept, with examples first."""
     k, n = delta.shape[:2]
     return jnp.swapaxes(delta.reshape(k, n, positions(layer), layer.units), 0, 1)
+
+
+def _inputs(part: FactorProduct | GatedProduct, a: Array, b: Array) -> Float[Array, "n m"]:
+    """a_n·a_m + s_b²; the a are scaled already."""
+    product = jnp.matmul(a, b.T)
+    return product + part.layer.bias_scale**2 if part.bias else product
 
 
 def _products(left: Factor, right: Factor, rows: int) -> Array:

@@ -33,8 +33,8 @@ from ticketlab.tangent.selection import leaf_paths
 __all__ = ["block_factors", "only_readout_moves", "readout_root"]
 
 
-def block_factors(jacobian: Jacobian, plan: KernelPlan) -> Callable[[int], tuple[Factor, ...]]:
-    """The function that computes the factors of each part for block i; the last block is filled up with its last example."""
+def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[int], tuple[Factor, ...]]:
+    """The function that computes each part's factors for block i of that size; the last is filled up with its last example."""
     sweep = _compiled(
         jacobian.network,
         jax.tree.structure(jacobian.params),
@@ -44,7 +44,7 @@ def block_factors(jacobian: Jacobian, plan: KernelPlan) -> Callable[[int], tuple
     x, leaves = np.asarray(jacobian.x), jacobian._leaves
 
     def factors(i: int) -> tuple[Factor, ...]:
-        rows = np.minimum(np.arange(i * plan.block, (i + 1) * plan.block), len(x) - 1)
+        rows = np.minimum(np.arange(i * size, (i + 1) * size), len(x) - 1)
         block = jnp.asarray(x[rows], jacobian.dtype)
         found = sweep(leaves, kept, block)
         return tuple(

@@ -80,7 +80,7 @@ def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array,
     plan = kernel_cost(jacobian, memory=memory)
     contractions = tuple(part.contraction for part in plan.parts)
     with jacobian.x64():
-        factors = block_factors(jacobian, plan)
+        factors = block_factors(jacobian, plan, plan.block)
         blocks = range(-(-jacobian.examples // plan.block))
         return jnp.concatenate([_diagonal(contractions, factors(i)) for i in blocks])[: jacobian.examples]
 
@@ -97,10 +97,10 @@ def _assembled(
     n, m = jacobian.examples, (other or jacobian).examples
     contractions = tuple(part.contraction for part in plan.parts)
     with jacobian.x64():
-        left = block_factors(jacobian, plan)
-        right = left if other is None else block_factors(other, plan)
+        left = block_factors(jacobian, plan, plan.block)
+        right = left if other is None else block_factors(other, plan, plan.block_beside)
         result = jnp.zeros((n * rows, m * rows), jacobian.dtype)
-        down, across = (range(-(-size // plan.block)) for size in (n, m))
+        down, across = range(-(-n // plan.block)), range(-(-m // plan.block_beside))
         total = len(down) * (len(down) + 1) // 2 if symmetric else len(down) * len(across)
         done = 0
         for start in down[:: plan.held]:
@@ -109,7 +109,7 @@ def _assembled(
                 beside = panel[j] if symmetric and j in panel else right(j)
                 for i in panel if not symmetric else [i for i in panel if i <= j]:
                     block = _block(contractions, rows == 1, panel[i], beside)
-                    result = _place(result, block, i, j, plan.block * rows, symmetric)
+                    result = _place(result, block, i, j, symmetric)
                     done += 1
                     progress(done / total)
         return result
@@ -127,13 +127,15 @@ def _block(
 
 @partial(jax.jit, static_argnums=0)
 def _diagonal(contractions: tuple[Contraction, ...], factors: tuple[Factor, ...]) -> Float[Array, "n k"]:
-    return sum(c.diagonal(factor) for c, factor in zip(contractions, factors, strict=True))
+    parts = [c.diagonal(factor) for c, factor in zip(contractions, factors, strict=True)]
+    return jnp.sum(jnp.stack(parts), axis=0)
 
 
-def _place(result: Array, block: Array, i: int, j: int, size: int, symmetric: bool) -> Array:
+def _place(result: Array, block: Array, i: int, j: int, symmetric: bool) -> Array:
     """The block of rows i and columns j put where it belongs, and its transpose too; what it was filled up with is left out."""
-    height, width = min(size, len(result) - i * size), min(size, result.shape[1] - j * size)
-    return _placed(result, block, i * size, j * size, height, width, symmetric, i == j)
+    row, column = i * block.shape[0], j * block.shape[1]
+    height, width = min(block.shape[0], result.shape[0] - row), min(block.shape[1], result.shape[1] - column)
+    return _placed(result, block, row, column, height, width, symmetric, i == j)
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6, 7), donate_argnums=0)

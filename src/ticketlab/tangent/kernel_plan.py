@@ -66,7 +66,7 @@ class KernelPlan:
         parts: what is contracted how, in order of depth.
         sweep_flops: of the forward and reverse sweeps that give all layers' inputs and cotangents.
         flops: of everything: sweeps, factors, and contractions of all pairs of examples, once for n m and m n.
-        block: examples in a block.
+        block, block_beside: examples in a block of X₁ and of X₂.
         held: blocks whose factors are kept while they meet all the others; those of the others are computed anew if need be.
         result_bytes, block_bytes, factor_bytes: of the result, of one block of it, and of the factors held at once.
     """
@@ -75,6 +75,7 @@ class KernelPlan:
     sweep_flops: float
     flops: float
     block: int
+    block_beside: int
     held: int
     result_bytes: int
     block_bytes: int
@@ -129,17 +130,19 @@ def kernel_cost(
         parts.append(Part(name, leaves, way.contraction, costs[best], way.numbers * item, others))
     parts = _together(parts)
     sweep = _sweep_flops(network, parts) * examples
-    block, held = _division(network, parts, max(n, m), 1 if averaged else k, item, memory)
     rows = 1 if averaged else k
+    size, held = _division(network, parts, n if other is None else None, rows, item, memory)
+    block, beside = _even(n, size), _even(m, size)
     return KernelPlan(
         parts=tuple(parts),
         sweep_flops=sweep,
         flops=sweep + sum(part.flops for part in parts),
         block=block,
+        block_beside=beside,
         held=held,
         result_bytes=n * m * rows**2 * item,
-        block_bytes=(block * rows) ** 2 * item,
-        factor_bytes=min(held, -(-max(n, m) // block)) * block * sum(part.factor_bytes for part in parts),
+        block_bytes=block * beside * rows**2 * item,
+        factor_bytes=min(held * block, n) * sum(part.factor_bytes for part in parts),
     )
 
 
@@ -173,14 +176,13 @@ def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[in
     yield from reversed(found)
     rest = tuple(i for i, mask in enumerate(masks) if mask is not False and i not in described)
     if rest:
-        forward = _counted(
-            network, structure, tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
-        )
+        shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
+        forward = _counted(network, structure, shapes, np.dtype(jacobian.dtype))
         columns = sum(_kept(jacobian, i) for i in rest)
-        rows = _Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
+        written = _Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
         push = _Way(TangentProduct(network, structure, rest), 2 * k * forward, 2 * k * forward,
                     k * sum(np.size(jax.tree.leaves(jacobian.params)[i]) for i in rest))  # fmt: skip
-        yield ", ".join(".".join(paths[i]) or "parameters" for i in rest), rest, [rows, push]
+        yield ", ".join(".".join(paths[i]) or "parameters" for i in rest), rest, [written, push]
 
 
 def _layer_ways(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Iterator[_Way]:
@@ -240,22 +242,27 @@ def _sweep_flops(network: Network, parts: Sequence[Part]) -> float:
 
 
 def _division(
-    network: Network, parts: Sequence[Part], examples: int, rows: int, item: int, memory: int
+    network: Network, parts: Sequence[Part], symmetric: int | None, rows: int, item: int, memory: int
 ) -> tuple[int, int]:
-    """Examples in a block, and blocks that are held."""
+    """At most so many examples in a block, and blocks that are held; `symmetric`: the examples of a symmetric kernel."""
     factors = sum(part.factor_bytes for part in parts)
     swept = sum(math.prod(x.output_shape) * network.outputs + positions(x) * x.inputs for x in network.layers)
     products = [p.contraction.layer for p in parts if isinstance(p.contraction, FactorProduct)]
     largest = max(map(positions, products), default=1)
-    size = max(1, BLOCK_ROWS.get(jax.default_backend(), _BLOCK_ROWS_ELSEWHERE) // rows)
+    size = BLOCK_ROWS.get(jax.default_backend(), _BLOCK_ROWS_ELSEWHERE) // rows
     # A quarter for one block's sweep and factors, a quarter for what is multiplied, the rest for factors that are held.
     size = min(size, memory // 4 // max(1, 3 * swept * item + factors))
     size = min(size, math.isqrt(memory // 4 // (3 * rows**2 * item * largest)))
-    # At least eight blocks, unless they become small for a matrix product: those on the diagonal are computed twice over.
-    size = max(1, min(size, max(-(-examples // 8), -(-SMALL_ROWS // rows)), examples))
-    blocks = -(-examples // size)
-    size = -(-examples // blocks)
+    if symmetric is not None:
+        # At least eight blocks, unless they become small for a matrix product: those on the diagonal are computed twice over.
+        size = min(size, max(-(-symmetric // 8), -(-SMALL_ROWS // rows)))
+    size = max(1, size)
     return size, max(1, memory // 2 // max(1, size * factors))
+
+
+def _even(examples: int, size: int) -> int:
+    """The size of as many blocks as are needed, all about as large."""
+    return -(-examples // -(-examples // size))
 
 
 def _forward(layer: Layer) -> float:
@@ -276,10 +283,10 @@ def _kept(jacobian: Jacobian, leaf: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...]) -> float:
+def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...], dtype: np.dtype) -> float:
     """Operations of a forward pass for one example as XLA counts them."""
-    leaves = [jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes]
-    x = jax.ShapeDtypeStruct((1, *network.input_shape), np.float32)
-    with jax.enable_x64(False):
+    with jax.enable_x64(dtype == np.float64):
+        leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+        x = jax.ShapeDtypeStruct((1, *network.input_shape), dtype)
         counted = jax.jit(network.apply).lower(jax.tree.unflatten(structure, leaves), x).cost_analysis()
     return float((counted or {}).get("flops", 0.0)) or 2.0 * sum(math.prod(shape) for shape in shapes)
