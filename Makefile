@@ -5,6 +5,8 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 VENV   ?= .venv
 UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
+# Most of the time goes into compiling, which takes one core: a process a core, a file of tests at a time.
+WORKERS ?= -n auto --dist loadfile
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help run test test-all bench docs lint types clean
@@ -23,10 +25,10 @@ run: $(VENV)/installed
 	@$(BIN)/ticketlab run tangent-minimum $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 test-all: $(VENV)/installed-dev
-	$(BIN)/python -m pytest -m "" $(ARGS)
+	$(BIN)/python -m pytest $(WORKERS) -m "" $(ARGS)
 
 bench: $(VENV)/installed-torch
 	@for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark $(ARGS) || exit 1; done
