@@ -19,7 +19,7 @@ A plan is a frozen dataclass, and everything about a study that can be chosen st
         margin: float = field(default=0.01, metadata={"cells": False})
 
         @classmethod
-        def presets(cls) -> dict[str, Self]:
+        def presets(cls) -> dict[str, TangentMinimumPlan]:
             return {"quick": cls(seeds=2)}
 
 - Every field has a default and is named, in the docstring's `Arguments:`, with one phrase: it is the option's help and the

@@ -385,7 +385,7 @@ _MEANINGS = {
     "relative_motion": "‖Δθ‖/‖θ₀‖",
     "setting": "the chosen ridge relative to mean diag(K), or step size relative to the inverse largest curvature at θ₀",
     "duality_gap": "(primal − dual)/primal; for the minimum-norm limit the relative gradient norm",
-    "relative_residual": "‖∇ℓ(F) + λu‖/‖∇ℓ(f₀)‖",
+    "relative_residual": "‖Jᵀ(∇ℓ(F) + λu)‖/‖Jᵀ∇ℓ(f₀)‖",
     "condition": "estimated condition number of K + λI",
     "stop_step": "the step whose parameters were chosen by validation",
     "seconds": "of all candidates of the arm together, compilation included",
