@@ -8,7 +8,7 @@ import pytest
 from ticketlab.errors import UserError
 from ticketlab.networks import MLP, ConvNet, LeNet5, Parameterisation, parameter_count
 
-WIDTHS = (64, 256, 1024)
+WIDTHS = (64, 192, 576)
 X = jnp.asarray(np.random.default_rng(0).standard_normal((12, 20)), jnp.float32)
 Y = jnp.asarray(np.random.default_rng(1).standard_normal((12, 2)), jnp.float32)
 

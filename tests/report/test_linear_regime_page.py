@@ -34,6 +34,10 @@ def tables(seeds=3):
                         "test_score": 0.9,
                         "linear_test_score": 0.9 - 0.1 * level,
                         "step_size": 0.1,
+                        "alignment_start": 0.3,
+                        "alignment_end": 0.3 + 0.2 * (name == "mup"),
+                        "effective_dimension": 200.0,
+                        "effective_dimension_error": 4.0,
                         "defect": 1e-13,
                     }
                 )
@@ -63,7 +67,7 @@ def page(record):
 
 def test_all_figures_are_made(page) -> None:
     show = presentation(page)
-    assert [f.key for f in show.figures] == ["measures", "verdict", "training", "scores"]
+    assert [f.key for f in show.figures] == ["measures", "verdict", "kernels", "training", "scores"]
     assert [f.key for f in show.certificates] == ["certificates"]
     assert len(show.summaries) == 3
     for figure in (*show.figures, *show.certificates):
@@ -74,11 +78,12 @@ def test_all_figures_are_made(page) -> None:
 
 
 def test_findings_follow_from_the_numbers(page) -> None:
-    measures, verdict, training, scores = presentation(page).figures
+    measures, verdict, kernels, training, scores = presentation(page).figures
     assert "from width 64 to 256" in measures.title
     assert "; μP: 0.4" in measures.title
     assert verdict.title == "8 of 8 questions hold"
     assert len(verdict.panels[0].chart.layout.annotations) == 16
+    assert kernels.title.endswith("alignment with the targets by 0.000 to +0.200")
     assert len(training.panels) == 6  # three parameterisations, the narrowest and the widest
     assert "points from the network's" in scores.title
 

@@ -16,7 +16,7 @@ from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_regime import MEASURES, LinearRegime, LinearRegimePlan
 from ticketlab.studies.linear_widths import measure
 from ticketlab.studies.study import silent
-from ticketlab.tangent import centred_alignment
+from ticketlab.tangent import centred_alignment, target_alignment
 from ticketlab.tasks.sources import Bundled
 
 PLAN = LinearRegimePlan(
@@ -80,7 +80,12 @@ def test_measures_are_those_of_training_written_out(evidence, parameterisation) 
             "motion": float(jnp.linalg.norm(real - start) / jnp.linalg.norm(start)),
             "drift": 1 - centred_alignment(*kernels, task.outputs),
             "distance": float(jnp.linalg.norm(f - g) / jnp.linalg.norm(f)),
+            "alignment_start": target_alignment(kernels[0], np.asarray(y[: PLAN.kernel_examples])),
+            "alignment_end": target_alignment(kernels[1], np.asarray(y[: PLAN.kernel_examples])),
         }
+        values = np.linalg.eigvalsh(kernels[0])
+        dimension = np.sum(values / (values + 0.01 * values.mean()))
+        assert abs(found["effective_dimension"] - dimension) < 5 * found["effective_dimension_error"] + 1e-6
         losses = [
             0.5 * float(jnp.mean(jnp.sum((o - y) ** 2, axis=1)))
             for o in (outputs(real, x), linear(straight, x))

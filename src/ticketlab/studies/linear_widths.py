@@ -21,11 +21,12 @@ from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_regime import CONTROL, LinearRegimePlan
 from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion
 from ticketlab.studies.study import Progress
-from ticketlab.tangent.alignment import centred_alignment
+from ticketlab.tangent.alignment import centred_alignment, target_alignment
 from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.flow import GradientDescent, Lanczos, TrainingPath, path_of
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import tangent_kernel
+from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.tasks.losses import SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.training import (
@@ -45,6 +46,8 @@ __all__ = ["measure"]
 
 KRYLOV_STEPS = (100, 300, 900)  # the next larger where the defect is above the tolerance
 LOOKS = 20  # at the training loss, of the network and of its linearisation
+RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
+PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, from which it is estimated
 ROWS = 12_000  # Nk above which K takes more than a gigabyte
 
 
@@ -140,7 +143,7 @@ def _at_width(
     row = {
         "parameters": parameter_count(params),
         "motion": relative_motion(trained, params),
-        "drift": _drift(plan, task, kernel, trained),
+        **_kernels(plan, task, kernel, trained),
         "distance": float(np.sqrt(np.mean((end - linear) ** 2) / max(np.mean((end - start) ** 2), 1e-300))),
         "features": _feature_motion(network, params, trained, task.test.x),
         "train_loss": float(result.curves.train_loss[-1, 0]),
@@ -216,18 +219,28 @@ def _linearised(
     )
 
 
-def _drift(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Params) -> float:
-    """1 − CKA of the tangent kernel at the start and at the end, on some training examples."""
+def _kernels(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Params) -> dict[str, float]:
+    """The tangent kernel at the start and at the end, on some training examples.
+
+    Its drift 1 − CKA, its alignment with the targets and, at the start, its effective dimension.
+    """
     count = min(plan.kernel_examples, len(task.train))
-    rows = count * task.outputs
+    rows, targets = count * task.outputs, np.asarray(task.train.targets[:count], np.float64)
     jacobian = replace(kernel.jacobian, x=task.train.x[:count])
-    before = (
-        np.asarray(kernel.matrix[:rows, :rows])
-        if kernel.matrix is not None
-        else np.asarray(tangent_kernel(jacobian))
-    )
+    whole = kernel.matrix if kernel.matrix is not None else tangent_kernel(kernel.jacobian)
+    before = np.asarray(whole)[:rows, :rows]
     after = np.asarray(tangent_kernel(replace(jacobian, params=trained)))
-    return 1.0 - centred_alignment(before, after, task.outputs)
+    seen = kernel_spectrum(
+        lambda u: np.asarray(u) @ before, (1, rows), probes=PROBES, steps=PROBE_STEPS, seed=0
+    )
+    dimension = seen.effective_dimension(RIDGE * seen.mean.value)
+    return {
+        "drift": 1.0 - centred_alignment(before, after, task.outputs),
+        "alignment_start": target_alignment(before, targets),
+        "alignment_end": target_alignment(after, targets),
+        "effective_dimension": dimension.value,
+        "effective_dimension_error": dimension.standard_error,
+    }
 
 
 def _feature_motion(network: Network, params: Params, trained: Params, x: np.ndarray) -> float:
@@ -243,6 +256,10 @@ _MEANINGS = {
     "motion": "‖θ_T − θ₀‖ / ‖θ₀‖",
     "drift": "1 − CKA of the tangent kernel at the start and at the end",
     "distance": "RMS of f_T − F_T over test examples, relative to that of f_T − f₀",
+    "alignment_start": "centred alignment of the kernel at the start with the targets",
+    "alignment_end": "the same at the end",
+    "effective_dimension": "tr K(K + λI)⁻¹ of the kernel at the start, λ = 0.01 mean diag(K), by stochastic Lanczos quadrature",
+    "effective_dimension_error": "its standard error over probes",
     "features": "‖h_T − h₀‖ / ‖h₀‖ of the last hidden layer's features",
     "train_loss": "mean training loss of the network",
     "linear_train_loss": "mean training loss of its linearisation, trained the same way",

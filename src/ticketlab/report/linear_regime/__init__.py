@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ticketlab.report.linear_regime.summary import fit_table, time_table, width_table
-from ticketlab.report.linear_regime.widths import defects, measures, scores, training, verdict
+from ticketlab.report.linear_regime.widths import defects, kernels, measures, scores, training, verdict
 from ticketlab.report.presentation import Presentation
 from ticketlab.report.record import Record
 from ticketlab.studies.evidence import Table
@@ -31,6 +31,7 @@ def present(record: Record) -> Presentation:
         figures=(
             *made(measures, "widths", "fits"),
             *made(lambda: verdict(record.questions, filled.get("widths"), least)),
+            *made(kernels, "widths"),
             *made(training, "curves"),
             *made(scores, "widths"),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import plotly.graph_objects as go
@@ -18,7 +19,7 @@ from ticketlab.report.spread import spread
 from ticketlab.report.wording import estimate, extent, fixed, measure, plural, power, quantity, signed
 from ticketlab.studies.evidence import Table
 
-__all__ = ["MEASURES", "TITLES", "defects", "measures", "scores", "training", "verdict"]
+__all__ = ["MEASURES", "TITLES", "defects", "kernels", "measures", "scores", "training", "verdict"]
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP (the control)"}
 HUES = {
@@ -35,6 +36,8 @@ MEASURES = {
 LEAST = Mark("least exponent that counts as falling", LIGHT.soft, dash="dash", line=True)
 REAL = Mark("the network", LIGHT.blue, line=True)
 LINEAR = Mark("its linearisation", LIGHT.vermilion, dash="dash", line=True)
+BEFORE = Mark("at the start", LIGHT.soft, "circle", "dash", line=True)
+AFTER = Mark("at the end", LIGHT.purple, "diamond", line=True)
 HEIGHT = 290
 
 
@@ -214,6 +217,56 @@ def scores(widths: Table) -> Figure:
 
 def _points(value: float) -> str:
     return signed(value, 1)
+
+
+def kernels(widths: Table) -> Figure:
+    """What the kernels are like: alignment with the targets at the start and at the end, effective dimension."""
+    x = _width_axis(widths)
+    both = np.concatenate([widths["alignment_start"], widths["alignment_end"]])
+    y = linear_axis("alignment with the targets", both.tolist(), include=0.0)
+    panels, gains = [], []
+    for p in names_in(widths):
+        of = widths.where(parameterisation=p)
+        each = np.array(sorted(set(of["width"].tolist())))
+        traces, ends = [], {}
+        for mark, column in ((BEFORE, "alignment_start"), (AFTER, "alignment_end")):
+            means = np.array([np.mean(of[column][of["width"] == w]) for w in each])
+            labels = [f"{mark.label}, seed {s}" for s in of["seed"].tolist()]
+            traces += [
+                line(each, means, mark, f"{mark.label}, mean", width=2),
+                signs(of["width"].astype(float), of[column], replace(mark, line=False), labels),
+            ]
+            ends[mark.label] = float(means[-1])
+        gains.append(ends[AFTER.label] - ends[BEFORE.label])
+        start, end = (fixed(ends[mark.label], 3) for mark in (BEFORE, AFTER))
+        words = f"{TITLES[p]}: alignment at the widest {start} at the start and {end} at the end."
+        panels.append(Panel(f"{TITLES[p]}: alignment", chart(traces, x=x, y=y, height=250), (words,)))
+    dimension = logarithmic_axis("effective dimension", widths["effective_dimension"].tolist())
+    traces, words = [], []
+    for p in names_in(widths):
+        of = widths.where(parameterisation=p)
+        traces.append(
+            signs(
+                of["width"].astype(float), of["effective_dimension"], HUES[p], [TITLES[p]] * len(of["seed"])
+            )
+        )
+        worst = float(np.max(of["effective_dimension_error"] / of["effective_dimension"]))
+        words.append(
+            f"{TITLES[p]}: effective dimension {extent(of['effective_dimension'], measure)}, standard errors up to "
+            f"{measure(100 * worst)} %."
+        )
+    panels.append(
+        Panel("effective dimension at the start", chart(traces, x=x, y=dimension, height=250), tuple(words))
+    )
+    return Figure(
+        "kernels",
+        f"At the widest, training changes the kernel's alignment with the targets by {extent(gains, lambda v: signed(v, 3))}",
+        "Centred alignment of the tangent kernel with the targets, at the start and at the end of training, and the effective "
+        "dimension tr K(K + λI)⁻¹ at the start, with λ a hundredth of the mean diagonal. A kernel that learns the task aligns "
+        "with it.",
+        tuple(panels),
+        (BEFORE, AFTER, *(HUES[p] for p in names_in(widths))),
+    )
 
 
 def defects(widths: Table) -> Figure:
