@@ -5,7 +5,7 @@ all, inputs standardised on the training half. Scores are accuracy and R². The 
 resampled t-test, whose variance (1/J + n_test/n_train) s² allows for training sets that overlap (Nadeau & Bengio 2003; J = 10
 here). Seconds are the median of a fit with its tuning. Prints the tables of docs/estimators.md.
 
-    python benchmarks/estimators.py [--only DATA …] [--repeats 5]
+    python benchmarks/estimators.py [--only DATA …] [--repeats 5] [--examples 600]
 """
 
 from __future__ import annotations
@@ -117,14 +117,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", default=[*CLASSIFICATION, *REGRESSION])
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--examples", type=int, default=600, help="at most, drawn once; 0 for all")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)  # of MLPs that were still learning after 300 epochs
     for name in options.only:
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+        available = len(x)
+        if 0 < options.examples < available:
+            drawn = np.sort(np.random.default_rng(0).choice(available, options.examples, replace=False))
+            x, y = x[drawn], y[drawn]
         kind = "classification" if name in CLASSIFICATION else "regression"
         metric = "accuracy" if kind == "classification" else "R²"
+        of = f" of {available}" if len(x) < available else ""
         print(
-            f"\n**{name}**: {len(x)} examples, {x.shape[1]} features\n\n| machine | {metric} | seconds |\n|---|---|---|"
+            f"\n**{name}**: {len(x)}{of} examples, {x.shape[1]} features\n\n| machine | {metric} | seconds |\n|---|---|---|"
         )
         for machine, found, half, seconds in scores(x, y, kind, options.repeats):
             print(f"| {machine} | {np.mean(found):.3f} ± {half:.3f} | {seconds:.2g} |", flush=True)

@@ -79,6 +79,10 @@ class Devices:
 
         return jax.tree.map(place, tree)
 
+    def here(self, tree: Any) -> Any:
+        """Every array of a tree that lies over the devices, put together in this process. Cost: a gather."""
+        return jax.tree.map(lambda array: array.addressable_data(0), _joined(self)(tree))
+
     def gathered(self, f: Callable[..., Array], axis: int) -> Callable[..., Array]:
         """`f(at, x, v)`, computed for the examples of each device and put together along `axis`.
 
@@ -111,6 +115,11 @@ def _call(devices: Devices, program: Callable[..., Any]) -> Callable[..., Any]:
         return jax.tree.map(lambda array: array.addressable_data(0), result)  # this process's own copy
 
     return call
+
+
+@lru_cache(maxsize=16)
+def _joined(devices: Devices) -> Callable[..., Any]:
+    return jax.jit(lambda tree: tree, out_shardings=NamedSharding(devices.mesh, WHOLE))
 
 
 @lru_cache(maxsize=256)

@@ -147,10 +147,14 @@ class Jacobian:
         return np.concatenate(kept, axis=2)
 
     def reverse_sweeps(self) -> Iterator[tuple[int, Callable[..., Any]]]:
-        """For each batch how many examples it has, and v `[b, k]` ↦ Jᵀv, which holds what the forward pass left behind."""
+        """For each batch how many examples it has, and v `[b, k]` ↦ Jᵀv, which holds what the forward pass left behind.
+
+        Over several devices the last batch is filled up, and what is held lies where the examples do.
+        """
         with self.x64():
-            for x in self._batches:
-                yield len(x), self._sweeps.pull(x)
+            at = self._at if self.devices is None else self.devices.everywhere(self._at)
+            for x in self._portions:
+                yield len(x), self._unbound.pull(at, x)
 
     def embed(self, delta: Sequence[Leaf]) -> Params:
         """Δθ as a pytree like the parameters, zero where nothing may move."""

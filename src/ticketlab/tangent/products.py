@@ -8,6 +8,7 @@ activations do not fit, each sweep runs its own forward pass.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -26,15 +27,15 @@ class Products:
 
     Arguments:
         jacobian: J.
-        memory: bytes that kept activations may take (default: 4 GB).
+        memory: bytes that kept activations may take on each device (default: 4 GB).
     """
 
     def __init__(self, jacobian: Jacobian, memory: int = 4 * 10**9) -> None:
         self.jacobian = jacobian
         first = next(iter(jacobian.reverse_sweeps()))
-        self.kept_bytes = jacobian.examples // first[0] * _activation_bytes(*first)
-        fits = self.kept_bytes <= memory and jacobian.devices is None  # what is kept is kept on one device
-        self._sweeps = list(jacobian.reverse_sweeps()) if fits else None
+        self.kept_bytes = math.ceil(jacobian.examples / first[0]) * _activation_bytes(*first)
+        everywhere = memory * (1 if jacobian.devices is None else len(jacobian.devices))
+        self._sweeps = list(jacobian.reverse_sweeps()) if self.kept_bytes <= everywhere else None
         if self._sweeps is None:
             self.kept_bytes = 0
 
@@ -44,22 +45,27 @@ class Products:
         if self._sweeps is None:
             return self.jacobian.vjp(values)
         total: list[Array] | None = None
-        start = 0
+        devices, start = self.jacobian.devices, 0
+        filling = sum(size for size, _ in self._sweeps) - len(values)
+        values = np.pad(values, ((0, filling), (0, 0))) if filling else values
         with self.jacobian.x64():
             for size, sweep in self._sweeps:
-                total = _pulled(sweep, values[start : start + size], total)
+                part = values[start : start + size]
+                total = _pulled(sweep, part if devices is None else devices.lay(part), total)
                 start += size
-        assert total is not None
-        return total
+            assert total is not None
+            return total if devices is None else devices.here(total)
 
     def push(self, delta: Sequence[Any]) -> Float[np.ndarray, "n k"]:
         """JΔ."""
         if self._sweeps is None:
             return np.asarray(self.jacobian.jvp(delta))
-        k = self.jacobian.outputs_per_example
+        k, devices = self.jacobian.outputs_per_example, self.jacobian.devices
         with self.jacobian.x64():
-            parts = [_pushed(k, size, sweep, list(delta)) for size, sweep in self._sweeps]
-        return np.concatenate([np.asarray(part) for part in parts])
+            steps = list(delta) if devices is None else devices.everywhere(list(delta))
+            parts = [_pushed(k, size, sweep, steps) for size, sweep in self._sweeps]
+            parts = parts if devices is None else devices.here(parts)
+        return np.concatenate([np.asarray(part) for part in parts])[: self.jacobian.examples]
 
     def gram(self, u: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
         """K u in float64, from sweeps in the Jacobian's precision. Cost: a reverse and a forward sweep."""
