@@ -242,7 +242,7 @@ def kernels(widths: Table) -> Figure:
         words = f"{TITLES[p]}: alignment at the widest {start} at the start and {end} at the end."
         panels.append(Panel(f"{TITLES[p]}: alignment", chart(traces, x=x, y=y, height=250), (words,)))
     dimension = logarithmic_axis("effective dimension", widths["effective_dimension"].tolist())
-    traces, words = [], []
+    traces, sentences = [], []
     for p in names_in(widths):
         of = widths.where(parameterisation=p)
         traces.append(
@@ -251,12 +251,14 @@ def kernels(widths: Table) -> Figure:
             )
         )
         worst = float(np.max(of["effective_dimension_error"] / of["effective_dimension"]))
-        words.append(
+        sentences.append(
             f"{TITLES[p]}: effective dimension {extent(of['effective_dimension'], measure)}, standard errors up to "
             f"{measure(100 * worst)} %."
         )
     panels.append(
-        Panel("effective dimension at the start", chart(traces, x=x, y=dimension, height=250), tuple(words))
+        Panel(
+            "effective dimension at the start", chart(traces, x=x, y=dimension, height=250), tuple(sentences)
+        )
     )
     return Figure(
         "kernels",
