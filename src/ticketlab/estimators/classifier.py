@@ -38,8 +38,8 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
     Arguments:
         network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP of two hidden layers of
             512 units); or anything with `build(input_shape, outputs) -> Network`.
-        loss: a convex loss of `ticketlab.tasks` (default: softmax cross-entropy). The square loss needs one linear solve and is
-            several times faster. Logistic and squared hinge are one-vs-rest, and take one output for two classes.
+        loss: a convex loss of `ticketlab.tasks` (default: softmax cross-entropy). The square loss is a linear problem. Logistic
+            and squared hinge are one-vs-rest, and take one output for two classes.
         ridge: λ: a number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` say
             it in words. 0 is the minimum-norm limit, square loss only.
         ridges: several of them, of which cross-validation chooses the one with the best mean accuracy; then `ridge` is not used.
