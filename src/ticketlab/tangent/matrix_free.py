@@ -5,7 +5,9 @@ takes the large eigenvalues out (`nystrom`). At Δ = Jᵀu and the dual point v 
 
     P(Δ) − D(v) = Σ ℓ(F) + ℓ*(v) − ⟨v, F⟩ = ½‖r − (K + λI)u‖²,
 
-half the squared residual of the system, known at every iteration without a further product. It is the sharper certificate here:
+half the squared residual of the system, known at every iteration without a further product. Since the residual is what counts,
+iterates are smoothed: each is the point with the smallest residual on the line from the one before to that of conjugate gradients
+(Weiss 1994), whose own residual goes up and down by large factors. It is the sharper certificate here:
 the gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by the ratio of the eigenvalues of K to λ wherever the residual is.
 
 Other losses. Newton steps in function space (`newton`), each (HK + λI)d = −g by conjugate gradients on the symmetric system
@@ -209,7 +211,8 @@ def _minimise_square(
         enough *= 0.3  # what was enough by the products' own account was not
         if gram == kernel.exact_gram and certificate.duality_gap > 0.5 * best:
             break
-        if certificate.duality_gap > 0.01 * best:
+        far = certificate.duality_gap > 10 * options.tolerance
+        if certificate.duality_gap > (0.01 if far else 0.5) * best:
             gram = kernel.exact_gram  # rounding in float32, times the condition number, stands in the way
         best = certificate.duality_gap
     return _Found(u, certificate, seconds)
@@ -223,6 +226,18 @@ class _State:
     ku: np.ndarray
     residual: np.ndarray
     iterations: int
+
+    def towards(self, other: _State) -> _State:
+        """The point of the line through both with the smallest residual."""
+        way = other.residual - self.residual
+        size = float(np.vdot(way, way))
+        t = -float(np.vdot(self.residual, way)) / size if size > 0 else 1.0
+        return _State(
+            self.u + t * (other.u - self.u),
+            self.ku + t * (other.ku - self.ku),
+            self.residual + t * way,
+            other.iterations,
+        )
 
     def objective(self, r: np.ndarray, ridge: float) -> float:
         return 0.5 * float(np.sum(np.square(r - self.ku))) + 0.5 * ridge * float(np.vdot(self.u, self.ku))
@@ -243,9 +258,13 @@ def _conjugate_gradients(
     limit: int,
     watch: Callable[[_State], bool],
 ) -> _State:
-    """From a state on, until `watch` says that it is enough, `limit` iterations, or rounding has the last word."""
+    """From a state on, until `watch` says that it is enough, `limit` iterations, or rounding has the last word.
+
+    What is watched and returned are smoothed iterates, not those of the recurrence (minimal residual smoothing, Weiss 1994).
+    """
     if watch(state):
         return state
+    smooth = state
     z = precondition(state.residual)
     p, rz = z, float(np.vdot(state.residual, z))
     best, waiting = np.inf, 0
@@ -254,7 +273,7 @@ def _conjugate_gradients(
         tp = kp + ridge * p
         curvature = float(np.vdot(p, tp))
         if rz <= 0 or curvature <= 0:
-            return state
+            return smooth
         alpha = rz / curvature
         state = _State(
             state.u + alpha * p,
@@ -262,16 +281,17 @@ def _conjugate_gradients(
             state.residual - alpha * tp,
             state.iterations + 1,
         )
-        if watch(state):
-            return state
+        smooth = smooth.towards(state)
+        if watch(smooth):
+            return smooth
         z = precondition(state.residual)
         before, rz = rz, float(np.vdot(state.residual, z))
-        waiting = 0 if rz < 0.9 * best else waiting + 1
-        best = min(best, rz)
-        if waiting >= 50:
-            return state
+        size = float(np.vdot(smooth.residual, smooth.residual))
+        best, waiting = (size, 0) if size < 0.99 * best else (best, waiting + 1)
+        if waiting >= 100:
+            return smooth
         p = z + rz / before * p
-    return state
+    return smooth
 
 
 def _certificate(
