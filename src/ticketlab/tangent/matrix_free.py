@@ -5,10 +5,10 @@ takes the large eigenvalues out (`nystrom`). At Δ = Jᵀu and the dual point v 
 
     P(Δ) − D(v) = Σ ℓ(F) + ℓ*(v) − ⟨v, F⟩ = ½‖r − (K + λI)u‖²,
 
-half the squared residual of the system, known at every iteration without a further product. Since the residual is what counts,
-iterates are smoothed: each is the point with the smallest residual on the line from the one before to that of conjugate gradients
-(Weiss 1994), whose own residual goes up and down by large factors. It is the sharper certificate here:
-the gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by the ratio of the eigenvalues of K to λ wherever the residual is.
+half the squared residual of the system, known at every iteration without a further product. It is the sharper certificate here:
+the gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by the ratio of the eigenvalues of K to λ wherever the residual is. Since
+the residual is what counts, iterates are smoothed: each is the point with the smallest residual on the line from the one before
+to that of conjugate gradients (Weiss 1994), whose own residual goes up and down by large factors.
 
 Other losses. Newton steps in function space (`newton`), each (HK + λI)d = −g by conjugate gradients on the symmetric system
 
@@ -119,7 +119,8 @@ def solve_matrix_free(
 ) -> list[Solution]:
     """Minimise for several (keeps f₀?, λ), from the largest ridge down; arguments and result as in `dual.solve_dual`.
 
-    Cost: for the square loss a product with K and two passes over the low-rank part an iteration; two float64 products in all.
+    Cost: for the square loss a product with K and two passes over the low-rank part an iteration, and a float64
+        product with K and one with Jᵀ a certificate.
     """
     begin = time.perf_counter()
     f0 = np.asarray(kernel.jacobian.outputs())
@@ -129,7 +130,7 @@ def solve_matrix_free(
         for i in sorted(range(len(problems)), key=lambda i: -problems[i][1]):
             keeps, ridge = problems[i]
             r = targets - f0 if keeps else np.asarray(targets, np.float64)
-            found[i] = _minimise_square(kernel, r, keeps, ridge, last.get(keeps), options, progress)
+            found[i] = _minimise_square(kernel, r, ridge, last.get(keeps), options, progress)
             last[keeps] = found[i].u
     else:
         found = dict(enumerate(_minimise_convex(kernel, loss, targets, f0, problems, options, progress)))
@@ -172,7 +173,6 @@ class _Found:
 def _minimise_square(
     kernel: MatrixFreeKernel,
     r: np.ndarray,
-    keeps: bool,
     ridge: float,
     start: np.ndarray | None,
     options: NewtonOptions,
@@ -180,8 +180,9 @@ def _minimise_square(
 ) -> _Found:
     u = np.zeros_like(r) if start is None else start
     done = 0
-    if kernel.checkpoint and (kept := kernel.checkpoint.load(keeps, ridge)) is not None:
+    if kernel.checkpoint and (kept := kernel.checkpoint.load(r, ridge)) is not None:
         u, done = kept
+    limit = done + options.inner_limit
     ku = np.zeros_like(r) if not u.any() else kernel.products.gram(u)
     precondition = preconditioner(kernel.low_rank, ridge)
     start_norm = float(np.sqrt(kernel.jacobian.squared_norm(r[None])[0]))
@@ -191,14 +192,12 @@ def _minimise_square(
     def watch(state: _State) -> bool:
         progress("conjugate gradients", state.relative(r, ridge))
         if kernel.checkpoint:
-            kernel.checkpoint.save(keeps, ridge, state.u, state.iterations)
+            kernel.checkpoint.save(r, ridge, state.u, state.iterations)
         return state.relative(r, ridge) <= enough
 
     for refinement in range(REFINEMENTS + 1):
         state = _State(u, ku, r - ku - ridge * u, done)
-        state = _conjugate_gradients(
-            state, gram, precondition, ridge, max(options.inner_limit - done, 0), watch
-        )
+        state = _conjugate_gradients(state, gram, precondition, ridge, limit - done, watch)
         u, done = state.u, state.iterations
         begin = time.perf_counter()
         ku = kernel.exact_gram(u)
@@ -206,7 +205,7 @@ def _minimise_square(
         certificate = _certificate(kernel, judged, r, ridge, start_norm, options, refinement + 1, done)
         seconds += time.perf_counter() - begin
         progress("certificate", certificate.duality_gap)
-        if certificate.met or done >= options.inner_limit:
+        if certificate.met or done >= limit:
             break
         enough *= 0.3  # what was enough by the products' own account was not
         if gram == kernel.exact_gram and certificate.duality_gap > 0.5 * best:
