@@ -18,6 +18,8 @@ What is singular in H (softmax does not see a constant added to all outputs) is 
 
 Products are in float32 with the activations kept. The result is judged by float64 sweeps, and the iteration goes on from there
 with their residual where the tolerance is not met yet (iterative refinement), and with float64 products where that does not help.
+For λ = 0 and data that K cannot fit, Ku = r has no solution; conjugate gradients in the inner product of K (`krylov`) then find
+the least squares, for which Δ = Jᵀu is the pseudo-inverse's.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 import numpy as np
@@ -35,6 +38,7 @@ from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.checkpoint import Checkpoint
 from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.ladder import MatrixFree
 from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
@@ -44,8 +48,10 @@ from ticketlab.tangent.newton import (
     newton_path,
 )
 from ticketlab.tangent.nystrom import LowRank, low_rank, preconditioner, rooted
+from ticketlab.tangent.operators import KernelOperator
 from ticketlab.tangent.products import Products
 from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["MatrixFreeKernel", "matrix_free_kernel", "solve_matrix_free"]
@@ -214,7 +220,43 @@ def _minimise_square(
         if certificate.duality_gap > (0.01 if far else 0.5) * best:
             gram = kernel.exact_gram  # rounding in float32, times the condition number, stands in the way
         best = certificate.duality_gap
+    if ridge > 0 or certificate.met or done >= limit:
+        return _Found(u, certificate, seconds)
+    found, more = _least_squares(kernel, r, options.tolerance, limit - done)
+    judged = _State(found, kernel.exact_gram(found), r - kernel.exact_gram(found), 0)
+    other = _certificate(kernel, judged, r, ridge, start_norm, options, certificate.steps + 1, done + more)
+    if other.duality_gap < certificate.duality_gap:
+        u, certificate = found, other
     return _Found(u, certificate, seconds)
+
+
+def _least_squares(
+    kernel: MatrixFreeKernel, r: np.ndarray, tolerance: float, limit: int
+) -> tuple[np.ndarray, int]:
+    """The least ½‖Ku − r‖² where Ku = r has no solution, by conjugate gradients in the inner product of K."""
+    system = NewtonSystem(_Plain(kernel.jacobian), None, np.zeros(1))
+    with jax.enable_x64(True):
+        u, iterations = conjugate_gradients(system, r[None], np.array([0.3 * tolerance]), limit)
+    return u[0], int(iterations[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Plain(KernelOperator):
+    """K by float64 sweeps, and no preconditioner."""
+
+    jacobian: Jacobian
+
+    def gram(self, u: Float[Any, "c n k"]) -> Float[Any, "c n k"]:
+        return self.jacobian.gram(u)
+
+    def prepare(self, curvature: Any, ridge: Float[Any, "c"]) -> None:
+        return None
+
+    def precondition(self, u: Float[Any, "c n k"], prepared: None) -> Float[Any, "c n k"]:
+        return u
+
+    def spectrum_bounds(self) -> tuple[float, float]:
+        return extreme_eigenvalues(self.gram, (self.jacobian.examples, self.jacobian.outputs_per_example))
 
 
 @dataclass
