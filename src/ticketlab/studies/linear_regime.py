@@ -19,6 +19,7 @@ from ticketlab.laws.power_law import PowerLaw, power_law
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.literature import JACOT_2018, LEE_2019
 from ticketlab.studies.study import Cell, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -141,17 +142,8 @@ class LinearRegime(Study):
         "motion alone says nothing of linearity.)",
     )
     sources = (
-        Source(
-            "Jacot et al. 2018",
-            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
-            "NeurIPS 2018.",
-            "https://arxiv.org/abs/1806.07572",
-        ),
-        Source(
-            "Lee et al. 2019",
-            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
-            "https://arxiv.org/abs/1902.06720",
-        ),
+        JACOT_2018,
+        LEE_2019,
         Source(
             "Yang & Hu 2021",
             "G. Yang, E. J. Hu. Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks. ICML 2021.",

@@ -18,7 +18,8 @@ from ticketlab.laws.equivalence import Difference, all_of, equivalence, exceeds,
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["NewtonStep", "NewtonStepPlan"]
@@ -152,50 +153,21 @@ class NewtonStep(Study):
         "corrected level.",
     )
     sources = (
-        Source(
-            "Jacot et al. 2018",
-            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
-            "NeurIPS 2018.",
-            "https://arxiv.org/abs/1806.07572",
-        ),
-        Source(
-            "Lee et al. 2019",
-            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
-            "https://arxiv.org/abs/1902.06720",
-        ),
+        JACOT_2018,
+        LEE_2019,
         Source(
             "Martens 2020",
             "J. Martens. New Insights and Perspectives on the Natural Gradient Method. JMLR 21.",
             "https://arxiv.org/abs/1412.1193",
         ),
-        Source(
-            "Schuirmann 1987",
-            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the "
-            "equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
-        ),
-        Source(
-            "Cameron et al. 2011",
-            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic "
-            "Statistics 29.",
-        ),
-        Source(
-            "Berger 1982",
-            "R. L. Berger. Multiparameter hypothesis testing and acceptance sampling. Technometrics 24.",
-        ),
+        SCHUIRMANN_1987,
+        CAMERON_2011,
+        BERGER_1982,
     )
     plan_type = NewtonStepPlan
 
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
-        return tuple(
-            Cell(
-                name=f"{loss}-seed{seed}",
-                settings={"loss": loss, "seed": seed},
-                weight=1.0 if loss == "square" else 3.0,
-                title=f"{loss} loss, seed {seed}",
-            )
-            for loss in plan.losses
-            for seed in range(plan.seeds)
-        )
+        return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 3.0})
 
     def run(self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
         from ticketlab.studies.newton_arms import compare

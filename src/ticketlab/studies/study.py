@@ -8,13 +8,13 @@ returns tables.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ticketlab.studies.evidence import Evidence, Table
 
-__all__ = ["Cell", "Progress", "Source", "Study", "silent"]
+__all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "silent"]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -48,6 +48,21 @@ class Cell:
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1.0
     title: str = ""
+
+
+def cells_by_loss(losses: Sequence[str], seeds: int, weights: Mapping[str, float]) -> tuple[Cell, ...]:
+    """A cell for each loss and seed, all seeds of a loss before the next loss.
+
+    Arguments:
+        losses: by name.
+        seeds: how many; 0, 1, ….
+        weights: the share of the work that a cell of each loss has.
+    """
+    return tuple(
+        Cell(f"{loss}-seed{seed}", {"loss": loss, "seed": seed}, weights[loss], f"{loss} loss, seed {seed}")
+        for loss in losses
+        for seed in range(seeds)
+    )
 
 
 class Study(ABC):

@@ -17,7 +17,8 @@ from ticketlab.laws.equivalence import Difference, all_of, equivalence, paired_d
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
@@ -137,51 +138,22 @@ class TangentMinimum(Study):
         "needed for it to hold [Berger 1982]; to fail, a question must fail at a corrected level.",
     )
     sources = (
-        Source(
-            "Jacot et al. 2018",
-            "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
-            "NeurIPS 2018.",
-            "https://arxiv.org/abs/1806.07572",
-        ),
-        Source(
-            "Lee et al. 2019",
-            "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
-            "https://arxiv.org/abs/1902.06720",
-        ),
+        JACOT_2018,
+        LEE_2019,
         Source(
             "Díaz et al. 2023",
             "M. Díaz, E. N. Epperly, Z. Frangella, J. A. Tropp, R. J. Webber. Robust, randomized preconditioning for kernel "
             "ridge regression.",
             "https://arxiv.org/abs/2304.12465",
         ),
-        Source(
-            "Schuirmann 1987",
-            "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the "
-            "equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
-        ),
-        Source(
-            "Cameron et al. 2011",
-            "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic "
-            "Statistics 29.",
-        ),
-        Source(
-            "Berger 1982",
-            "R. L. Berger. Multiparameter hypothesis testing and acceptance sampling. Technometrics 24.",
-        ),
+        SCHUIRMANN_1987,
+        CAMERON_2011,
+        BERGER_1982,
     )
     plan_type = TangentMinimumPlan
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
-        return tuple(
-            Cell(
-                name=f"{loss}-seed{seed}",
-                settings={"loss": loss, "seed": seed},
-                weight=1.0 if loss == "square" else 1.5,
-                title=f"{loss} loss, seed {seed}",
-            )
-            for loss in plan.losses
-            for seed in range(plan.seeds)
-        )
+        return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 1.5})
 
     def run(self, plan: TangentMinimumPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
         from ticketlab.studies.tangent_arms import compare
