@@ -18,6 +18,7 @@ from ticketlab.laws.equivalence import Difference, exceeds
 from ticketlab.laws.power_law import PowerLaw, power_law
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import JACOT_2018, LEE_2019
 from ticketlab.studies.study import Cell, Progress, Source, Study, silent
@@ -72,8 +73,7 @@ class LinearRegimePlan:
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        plan_checks.some_seeds(self.seeds)
         if (
             len(self.shares) < 2
             or len(set(self.shares)) < len(self.shares)
@@ -85,12 +85,8 @@ class LinearRegimePlan:
             raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
         if not (np.isfinite(self.least) and self.least > 0):
             raise UserError(f"least={self.least}", "a positive exponent")
-        for name in ("step_size", "tolerance"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise UserError(f"{name}={value}", "a positive number")
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.momentum_below_one(self.momentum)
         if self.steps < 1 or self.kernel_examples < 2:
             raise UserError(
                 f"steps={self.steps}, kernel_examples={self.kernel_examples}",

@@ -19,7 +19,7 @@ from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_regime import CONTROL, LinearRegimePlan
-from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion
+from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion, score_of
 from ticketlab.studies.study import Progress
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
 from ticketlab.tangent.dual import DualKernel, dual_kernel
@@ -30,9 +30,7 @@ from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.tasks.losses import SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.training import (
-    Accuracy,
     Replicas,
-    RSquared,
     Sgd,
     TrainingData,
     TrainingPlan,
@@ -182,7 +180,7 @@ def _train(
             steps=plan.steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
-            score=Accuracy() if task.kind == "classification" else RSquared(),
+            score=score_of(task),
             evaluate_every=max(1, plan.steps // LOOKS),
             evaluate_training=True,
         ),

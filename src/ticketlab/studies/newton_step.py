@@ -17,6 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.laws.equivalence import Difference, all_of, equivalence, exceeds, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
@@ -77,28 +78,12 @@ class NewtonStepPlan:
     tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
-        if not 0 < self.margin < 1:
-            raise UserError(
-                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
-            )
-        if not self.losses or len(set(self.losses)) != len(self.losses):
-            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
-        for name in ("gradient_steps", "ridges"):
-            values = getattr(self, name)
-            if (
-                not values
-                or not all(np.isfinite(v) and v > 0 for v in values)
-                or len(set(values)) < len(values)
-            ):
-                raise UserError(f"{name} {values}", "different positive numbers")
-        for name in ("step_size", "converged", "tolerance"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise UserError(f"{name}={value}", "a positive number")
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.losses_once(self.losses)
+        plan_checks.different(self, "gradient_steps", "ridges")
+        plan_checks.positive(self, "step_size", "converged", "tolerance")
+        plan_checks.momentum_below_one(self.momentum)
         if self.steps < 1 or self.times < 2 or not 1 < self.last_time < np.inf:
             raise UserError(
                 f"steps={self.steps}, times={self.times}, last_time={self.last_time}",

@@ -16,6 +16,7 @@ from ticketlab.errors import UserError
 from ticketlab.laws.equivalence import Difference, all_of, equivalence, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
@@ -25,8 +26,9 @@ __all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
 
 Loss = Literal["square", "cross-entropy"]
 OFFSETS = ("kept", "centred")
-DESCENT, TANGENT = "gradient descent", "tangent minimum"
-ARMS = (DESCENT, TANGENT, "minimum-norm limit", "network at θ₀ + Δθ", "read-out layer", "linear model")
+DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
+MOVED, READ_OUT, LINEAR = "network at θ₀ + Δθ", "read-out layer", "linear model"
+ARMS = (DESCENT, TANGENT, LIMIT, MOVED, READ_OUT, LINEAR)
 
 
 @dataclass(frozen=True)
@@ -61,30 +63,17 @@ class TangentMinimumPlan:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
-        if not 0 < self.margin < 1:
-            raise UserError(
-                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
-            )
-        if not self.losses or len(set(self.losses)) != len(self.losses):
-            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
-        for name in ("ridges", "step_sizes"):
-            values = getattr(self, name)
-            if (
-                not values
-                or not all(np.isfinite(v) and v > 0 for v in values)
-                or len(set(values)) < len(values)
-            ):
-                raise UserError(f"{name} {values}", "different positive numbers")
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.losses_once(self.losses)
+        plan_checks.different(self, "ridges", "step_sizes")
         if len(self.ridges) != len(self.step_sizes):
             raise UserError(
                 f"{len(self.ridges)} ridges and {len(self.step_sizes)} step sizes",
                 "as many of the one as of the other",
                 "Both sides are tuned with an equal budget.",
             )
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.momentum_below_one(self.momentum)
         if self.batch < 1 or self.epochs < 1:
             raise UserError(f"batch={self.batch}, epochs={self.epochs}", "at least 1 of each")
         if not 0 < self.tolerance < 1:

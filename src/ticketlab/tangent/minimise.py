@@ -128,9 +128,7 @@ def ridge_path(
     """
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
-    targets = np.asarray(split.targets, np.float64)
-    if loss.targets is Targets.DISTRIBUTION:
-        targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
+    targets = loss.float64_targets(split.targets)
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
