@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ticketlab.report.presentation import Presentation, presentation
-from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT, Setting
+from ticketlab.report.setting import Setting
+from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT
 from ticketlab.report.tangent_minimum.comparison import agreement, differences, motion
 from ticketlab.report.tangent_minimum.comparison import test_error as error_figure
 from ticketlab.report.tangent_minimum.tuning import inside_the_grid, learning_curves, ridge_path
