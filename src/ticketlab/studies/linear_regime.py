@@ -21,7 +21,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import JACOT_2018, LEE_2019
-from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["MEASURES", "LinearRegime", "LinearRegimePlan"]
@@ -194,15 +194,11 @@ class LinearRegime(Study):
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        complete = [
-            name
-            for name in plan.parameterisations
-            if len(np.unique(rows.where(parameterisation=name)["seed"])) >= plan.seeds
-        ]
-        questions = [_question(plan, rows, name, m) for name in complete for m in _asked_of(name)]
-        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in complete for m in MEASURES])
-        whole = [_claim(plan, questions)] if len(complete) == len(plan.parameterisations) else []
-        return Evidence({**tables, **({"fits": fits} if complete else {})}, tuple(whole + questions))
+        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
+        questions = [_question(plan, rows, name, m) for name in names for m in _asked_of(name)]
+        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
+        whole = [_claim(plan, questions)] if len(names) == len(plan.parameterisations) else []
+        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(whole + questions))
 
 
 def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:

@@ -29,15 +29,7 @@ from ticketlab.tangent.kernel import tangent_kernel
 from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.tasks.losses import SQUARE
 from ticketlab.tasks.task import Task
-from ticketlab.training import (
-    Replicas,
-    Sgd,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-    stack,
-    train,
-)
+from ticketlab.training import Replicas, Sgd, TrainingData, TrainingPlan, TrainingResult, stack, train
 from ticketlab.training.result import Ending
 
 __all__ = ["measure"]

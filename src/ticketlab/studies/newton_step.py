@@ -20,7 +20,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["NewtonStep", "NewtonStepPlan"]
@@ -167,18 +167,14 @@ class NewtonStep(Study):
     def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        complete = [
-            loss
-            for loss in plan.losses
-            if len(np.unique(tables["examples"].where(loss=loss)["seed"])) >= plan.seeds
-        ]
+        losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
         questions = [
             _question(plan, tables["examples"], loss, variant, asked)
-            for loss in complete
+            for loss in losses
             for variant in VARIANTS
             for asked in UNITS
         ]
-        whole = [_claim(questions)] if len(complete) == len(plan.losses) else []
+        whole = [_claim(questions)] if len(losses) == len(plan.losses) else []
         return Evidence(dict(tables), tuple(whole + questions))
 
 

@@ -12,9 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ticketlab.studies.evidence import Evidence, Table
 
-__all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "silent"]
+__all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -63,6 +65,11 @@ def cells_by_loss(losses: Sequence[str], seeds: int, weights: Mapping[str, float
         for loss in losses
         for seed in range(seeds)
     )
+
+
+def complete(table: Table, column: str, values: Sequence[str], seeds: int) -> list[str]:
+    """Those values of a column (losses, say) of which the cells of all seeds have been run; questions are asked of no others."""
+    return [v for v in values if len(np.unique(table.where(**{column: v})["seed"])) >= seeds]
 
 
 class Study(ABC):

@@ -19,7 +19,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
@@ -157,13 +157,9 @@ class TangentMinimum(Study):
     def conclude(self, plan: TangentMinimumPlan, tables: Mapping[str, Table]) -> Evidence:
         if "arms" not in tables:
             return Evidence(dict(tables))
-        complete = [
-            loss
-            for loss in plan.losses
-            if len(np.unique(tables["arms"].where(loss=loss)["seed"])) >= plan.seeds
-        ]
-        questions = [_question(plan, tables, loss, offset) for loss in complete for offset in OFFSETS]
-        whole = [_claim(plan, questions)] if len(complete) == len(plan.losses) else []
+        losses = complete(tables["arms"], "loss", plan.losses, plan.seeds)
+        questions = [_question(plan, tables, loss, offset) for loss in losses for offset in OFFSETS]
+        whole = [_claim(plan, questions)] if len(losses) == len(plan.losses) else []
         return Evidence(dict(tables), tuple(whole + questions))
 
 
