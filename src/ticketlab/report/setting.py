@@ -1,14 +1,17 @@
-"""The settings of a study of losses, each a loss with f₀ kept or centred away; and how many seeds stand behind a figure."""
+"""What the pages of several claims say alike: settings (a loss, with f₀ kept or centred away), seeds, and errors in per cent."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from ticketlab.report.wording import plural
 from ticketlab.studies.evidence import Table
 
-__all__ = ["Setting", "seeds", "settings"]
+__all__ = ["Setting", "percent", "seeds", "settings"]
 
 
 @dataclass(frozen=True)
@@ -35,3 +38,8 @@ def settings(table: Table) -> list[Setting]:
 def seeds(table: Table) -> str:
     """ "5 seeds"."""
     return plural(len(set(table["seed"].tolist())), "seed")
+
+
+def percent(score: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """The error that belongs to a score, in per cent: 100 (1 − score)."""
+    return 100.0 * (1.0 - np.asarray(score, float))

@@ -1,15 +1,15 @@
 """The words and signs that all figures of this claim share: its arms, and errors in per cent.
 
-An arm is one way to get a predictor. Errors are shown instead of scores, in per
-cent: the share of test examples that are classified wrongly, or of the variance that is left unexplained.
+An arm is one way to get a predictor. Errors are shown instead of scores, in per cent: the share of test examples that are
+classified wrongly, or of the variance that is left unexplained.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 
 from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.setting import percent
 from ticketlab.report.spread import Spread, spread
 from ticketlab.studies.evidence import Table
 
@@ -21,7 +21,6 @@ __all__ = [
     "TANGENT",
     "arms_in",
     "errors",
-    "percent",
 ]
 
 DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
@@ -40,11 +39,6 @@ def arms_in(table: Table) -> list[str]:
     """The arms of a table in the order of `ARMS`."""
     present = set(table["arm"].tolist())
     return [arm for arm in ARMS if arm in present]
-
-
-def percent(score: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The error that belongs to a score, in per cent: 100 (1 − score)."""
-    return 100.0 * (1.0 - np.asarray(score, float))
 
 
 def errors(table: Table, score: str = "test_score") -> dict[str, Spread]:

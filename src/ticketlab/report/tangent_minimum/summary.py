@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.report.setting import seeds, settings
+from ticketlab.report.setting import percent, seeds, settings
 from ticketlab.report.spread import Spread, spread
 from ticketlab.report.tables import TextTable
-from ticketlab.report.tangent_minimum.arms import arms_in, error_of, percent
+from ticketlab.report.tangent_minimum.arms import arms_in, error_of
 from ticketlab.report.wording import MISSING, extent, listed, measure, plus_minus
 from ticketlab.studies.evidence import Table
 
