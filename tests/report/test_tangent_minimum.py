@@ -24,7 +24,7 @@ def tables(record):
     return record.evidence.tables
 
 
-def test_all_figures_are_made(record):
+def test_all_figures_are_made(record, check_words):
     show = presentation(record)
     assert [f.key for f in show.figures] == [
         "verdict",
@@ -35,11 +35,7 @@ def test_all_figures_are_made(record):
         "agreement",
     ]
     assert [f.key for f in show.certificates] == ["certificates"]
-    for figure in (*show.figures, *show.certificates):
-        assert figure.title
-        assert not figure.title.endswith(".")
-        assert figure.caption.endswith(".")
-        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+    check_words(show)
 
 
 @pytest.mark.parametrize("missing", ["arms", "tuning", "curves", "certificates", "timings", "examples"])
