@@ -15,6 +15,7 @@ from ticketlab.networks import Network, Params, ResNet
 from ticketlab.tangent import (
     MINIMUM_NORM,
     Absolute,
+    ConjugateGradients,
     DenseDual,
     Jacobian,
     Layers,
@@ -31,7 +32,8 @@ from ticketlab.tangent import (
 )
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Split
 
-MATRIX_FREE = MatrixFree(rank=12)  # of 27 rows: the preconditioner leaves something to do
+MATRIX_FREE = MatrixFree(ConjugateGradients(rank=12))  # of 27 rows: the preconditioner leaves something to do
+PLAIN = MatrixFree(ConjugateGradients(rank=0))
 TIGHT = NewtonOptions(tolerance=1e-12)
 DECADES = tuple(Relative(10.0**power) for power in (-8, -4, -1, 2))
 RESNET = ResNet(channels=(2, 3)).build((4, 4, 1), 3)
@@ -130,7 +132,7 @@ def test_the_certificate_says_what_the_jacobian_written_down_says() -> None:
 
 def test_few_iterations_are_a_named_result() -> None:
     few = NewtonOptions(tolerance=1e-12, inner_limit=3)
-    solution = minimise(*problem("mlp"), ridge=Relative(1e-6), rung=replace(MATRIX_FREE, rank=0), options=few)
+    solution = minimise(*problem("mlp"), ridge=Relative(1e-6), rung=PLAIN, options=few)
     assert solution.certificate.result is Result.MISSED
     assert solution.certificate.iterations == 3
     assert "use a larger ridge, more steps or a larger tolerance" in solution.certificate.message()
@@ -172,8 +174,8 @@ def test_products_are_those_of_the_jacobian(memory: int) -> None:
 
 def test_a_solve_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    rung = MatrixFree(rank=0, checkpoint=tmp_path / "solve.npz")
-    whole = minimise(*problem("mlp"), ridge=Relative(1e-3), rung=MatrixFree(rank=0), options=TIGHT)
+    rung = replace(PLAIN, checkpoint=tmp_path / "solve.npz")
+    whole = minimise(*problem("mlp"), ridge=Relative(1e-3), rung=PLAIN, options=TIGHT)
 
     def interrupted(what: str, value: float) -> None:
         if what == "conjugate gradients" and value < 1e-3:

@@ -26,7 +26,14 @@ if TYPE_CHECKING:
         kernel_diagonal,
         tangent_kernel,
     )
-    from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
+    from ticketlab.tangent.ladder import (
+        Automatic,
+        BlockDescent,
+        ConjugateGradients,
+        DenseDual,
+        DensePrimal,
+        MatrixFree,
+    )
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.point import TangentPoint
@@ -47,7 +54,14 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "devices": ["Devices", "join"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
-        "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
+        "ladder": [
+            "Automatic",
+            "BlockDescent",
+            "ConjugateGradients",
+            "DenseDual",
+            "DensePrimal",
+            "MatrixFree",
+        ],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
         "point": ["TangentPoint"],
@@ -94,6 +108,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "DenseDual",
     "DensePrimal",
     "MatrixFree",
+    "ConjugateGradients",
+    "BlockDescent",
     # results
     "Solution",
     "Certificate",

@@ -10,7 +10,7 @@ infinitely wide network, and of a finite one no more than an approximation. `ker
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ __all__ = [
     "KernelPlan",
     "Part",
     "averaged_kernel",
+    "kernel_blocks",
     "kernel_cost",
     "kernel_diagonal",
     "only_readout_moves",
@@ -83,6 +84,23 @@ def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array,
         factors = block_factors(jacobian, plan, plan.block)
         blocks = range(-(-jacobian.examples // plan.block))
         return jnp.concatenate([_diagonal(contractions, factors(i)) for i in blocks])[: jacobian.examples]
+
+
+def kernel_blocks(jacobian: Jacobian) -> Iterator[Float[Array, "rows rows"]]:
+    """K(X_i, X_i) for each of the Jacobian's batches in turn, the blocks on the diagonal of K.
+
+    Cost: the sweeps and factors of `kernel_cost`, and the pairs of each batch, twice.
+    """
+    size, n = jacobian.batch, jacobian.examples
+    plan = kernel_cost(jacobian.at(jacobian.x[:size]))
+    contractions = tuple(part.contraction for part in plan.parts)
+    factors = block_factors(jacobian, plan, min(size, n))
+    for i in range(-(-n // size)):
+        with jacobian.x64():
+            factor = factors(i)
+            block = _block(contractions, False, factor, factor)
+        rows = (min(n, (i + 1) * size) - i * size) * jacobian.outputs_per_example
+        yield block[:rows, :rows]
 
 
 def _assembled(

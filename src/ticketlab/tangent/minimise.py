@@ -145,7 +145,7 @@ def ridge_path(
             progress=progress,
         )
     if isinstance(chosen, MatrixFree):
-        products = matrix_free_kernel(jacobian, chosen, lambda fraction: progress("kernel", fraction))
+        products = matrix_free_kernel(jacobian, chosen, progress)
         problems = [(not c, _absolute(r, products.mean_diagonal)) for c in centred for r in ridges]
         return solve_matrix_free(
             products, loss, targets, problems, reason=reason, options=options, progress=progress
