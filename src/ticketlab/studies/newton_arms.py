@@ -36,6 +36,7 @@ from ticketlab.studies.newton_step import (
 )
 from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature
 from ticketlab.studies.study import Progress
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.flow import GradientFlow, path_of
 from ticketlab.tangent.function_flow import function_path
@@ -120,7 +121,9 @@ class _At:
         return [{name: v[i] for name, v in values.items()} for i in range(len(points))]
 
 
-def compare(plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress) -> dict[str, Table]:
+def compare(
+    plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
+) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and networks", 0.0)
     clock, loss = Clock(), LOSSES[loss_name]
@@ -144,7 +147,7 @@ def compare(plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress)
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)
-    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64))
+    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices))
     clock.lap("tangent kernel")
     at = _At(plan, task, loss, network, params, kernel, unit)
 

@@ -24,6 +24,7 @@ from ticketlab.studies.evidence import Table
 from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion
 from ticketlab.studies.study import Progress
 from ticketlab.studies.tangent_minimum import DESCENT, TANGENT, TangentMinimumPlan
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
 from ticketlab.tangent.newton import NewtonOptions
@@ -75,7 +76,9 @@ class Scored:
         return self.score["validation"], -self.loss["validation"]
 
 
-def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progress) -> dict[str, Table]:
+def compare(
+    plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
+) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and network", 0.0)
     loss = LOSSES[loss_name]
@@ -89,7 +92,7 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
             )
     network = built(plan.network, task.input_shape, task.outputs)
     draw, order = jax.random.split(jax.random.key(seed))
-    at = _Start(plan, task, loss, network, network.init(draw))
+    at = _Start(plan, task, loss, network, network.init(draw), devices)
     clock = Clock()
 
     arms = _linear_model(at)
@@ -122,6 +125,7 @@ class _Start:
     loss: ConvexLoss
     network: Network
     params: Params
+    devices: Devices | None
 
     @property
     def parts(self) -> dict[str, Split]:
@@ -176,6 +180,7 @@ def _tuned_ridges(
         selection=selection,
         centred=centred,
         options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
     )
     _require_minima(solutions)
     settings = at.plan.ridges * len(centred)
@@ -196,6 +201,7 @@ def _tangent(at: _Start, progress: Progress) -> Arms:
         ridges=ridges,
         centred=(False, True),
         options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
         progress=partial(_tangent_progress, progress, at.plan.tolerance),
     )
     settings = tuple(0.0 if r is MINIMUM_NORM else r.value for r in ridges) * 2

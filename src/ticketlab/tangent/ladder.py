@@ -45,8 +45,8 @@ class MatrixFree:
     Arguments:
         rank: of the preconditioner; less where the problem is smaller or memory does not allow it.
         memory: bytes for kept activations and the low-rank part (default: 6 GB).
-        checkpoint: a file in which the iterate of a long solve (square loss) is kept every 20 seconds, and from which a solve of
-            the same problem goes on; None for none.
+        checkpoint: a file in which the iterate of a long solve is kept every 20 seconds (square loss) or after Newton steps at
+            least as far apart (others), and from which a solve of the same problem goes on; None for none.
     """
 
     rank: int = 1500
