@@ -48,7 +48,8 @@ def two(folder: Path, ended: ExitStack, *words: str, other: tuple[str, ...] = ()
         port = free.getsockname()[1]
     together = ["--coordinator", f"127.0.0.1:{port}", "--processes", "2", "--devices", "2", "--out", "two"]
     processes = [
-        start(folder / str(i), *words, *together, "--process", str(i), *(other if i else ())) for i in range(2)
+        start(folder / str(i), *words, *together, "--process", str(i), *(other if i else ()))
+        for i in range(2)
     ]
     for process in processes:
         ended.callback(process.kill)
@@ -139,7 +140,10 @@ def test_the_others_end_with_a_process_that_cannot_go_on(tmp_path: Path, ended: 
         (["--devices", "3"], "got 3 devices; expected 1 to"),
         (["--coordinator", "here:1"], "got --coordinator alone; expected all of"),
         (["--processes", "2", "--process", "0"], "got --processes and --process alone"),
-        (["--coordinator", "here:1", "--processes", "2", "--process", "2"], "got --process 2 of --processes 2"),
+        (
+            ["--coordinator", "here:1", "--processes", "2", "--process", "2"],
+            "got --process 2 of --processes 2",
+        ),
         (["--coordinator", "here", "--processes", "2", "--process", "1"], "got 'here' as the coordinator"),
     ],
 )

@@ -19,6 +19,7 @@ from ticketlab.tangent import Absolute, Devices, MatrixFree, NewtonOptions, chec
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
+RIDGES = {"square": Absolute(0.1), "cross-entropy": Absolute(1e-3)}
 PAUSE = 0.1  # seconds an iteration, so that it can be killed in the middle
 
 
@@ -34,7 +35,7 @@ def solve(folder: Path, loss: str, process: int, devices: Devices | None, pause:
         params(),
         split(),
         loss=LOSSES[loss],
-        ridges=(Absolute(1e-3),),
+        ridges=(RIDGES[loss],),
         rung=MatrixFree(rank=0, checkpoint=folder / "checkpoint.npz"),
         options=NewtonOptions(tolerance=1e-12),
         devices=devices,

@@ -42,9 +42,11 @@ def test_a_host_that_is_not_known(free: int) -> None:
 
 
 def test_an_address_that_is_taken(free: int) -> None:
-    with socket.create_server(("127.0.0.1", free)):
-        with pytest.raises(UserError, match="where process 0 cannot listen"):
-            join(f"127.0.0.1:{free}", 2, 0, patience=0.5)
+    with (
+        socket.create_server(("127.0.0.1", free)),
+        pytest.raises(UserError, match="where process 0 cannot listen"),
+    ):
+        join(f"127.0.0.1:{free}", 2, 0, patience=0.5)
 
 
 def test_a_process_that_does_not_come(free: int) -> None:

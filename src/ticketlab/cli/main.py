@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 
 from ticketlab.engine.threads import limit_threads
@@ -52,9 +53,15 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
     """
     limit_threads(os.environ)
     _replace_unprintable()
-    code = _ended(arguments, studies)
-    if code != 0:
-        _leave_others(code)
+    try:
+        code = _ended(arguments, studies)
+    except BaseException:  # a mistake of ours
+        if _one_of_several():
+            traceback.print_exc()
+            _leave_at_once(1)
+        raise
+    if code != 0 and _one_of_several():
+        _leave_at_once(code)
     return code
 
 
@@ -113,14 +120,16 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _leave_others(code: int) -> None:
-    """Ends the process at once if it is one of several: the others, which need it, then know it from closed connections. An
-    ordinary end would wait until they are done."""
+def _one_of_several() -> bool:
     jax = sys.modules.get("jax")
-    if jax is not None and jax.distributed.is_initialized():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    return jax is not None and jax.distributed.is_initialized()
+
+
+def _leave_at_once(code: int) -> None:
+    """An ordinary end would wait until the other processes are done, which wait for this one: closed connections tell them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _replace_unprintable() -> None:

@@ -56,7 +56,9 @@ class Spread:
     def __post_init__(self) -> None:
         if self.devices is not None and not 1 <= self.devices <= MOST:
             raise UserError(
-                f"--devices {self.devices}", f"1 to {MOST}, and no more than there are", "Leave it out for one."
+                f"--devices {self.devices}",
+                f"1 to {MOST}, and no more than there are",
+                "Leave it out for one.",
             )
         given = [value is not None for value in (self.coordinator, self.processes, self.process)]
         if any(given) and not all(given):
@@ -67,12 +69,11 @@ class Spread:
                 "all of --coordinator, --processes and --process, or none",
                 "Say, --coordinator 192.168.0.10:7711 --processes 2 --process 0, and the same with --process 1.",
             )
-        if self.processes is not None and self.process is not None:
-            if self.processes < 1 or not 0 <= self.process < self.processes:
-                raise UserError(
-                    f"--process {self.process} of --processes {self.processes}",
-                    "processes numbered from 0, each below how many there are",
-                )
+        if self.process is not None and not 0 <= self.process < (self.processes or 0):
+            raise UserError(
+                f"--process {self.process} of --processes {self.processes}",
+                "processes numbered from 0, each below how many there are",
+            )
 
     def found(self) -> Devices | None:
         """The devices, after all processes have met; None for JAX's first device, as without any of these options.

@@ -1,7 +1,7 @@
-"""One study by several processes that share their devices: all run the same cells in step, and the first alone keeps what comes out.
+"""One study by several processes that share their devices: all run the same cells in step, and the first alone keeps them.
 
-A cell's sums over all devices need every process, so all must agree on which cells are still to do. The first process has the kept
-ones; it tells the others, one cell after the other. That all were asked the same, and can give the same, is compared before.
+A cell's sums over all devices need every process, so all must agree on which cells are still to do. The first process has the
+kept ones; it tells the others, one cell after the other. That all were asked the same, and can give the same, is compared before.
 """
 
 from __future__ import annotations

@@ -105,7 +105,10 @@ def library_versions() -> dict[str, str]:
 
 
 def device(devices: Devices | None = None) -> dict[str, Any]:
-    """The kind of device that computes, and the settings that can change its rounding: how many there are changes the order of sums."""
+    """The kind of device that computes, and the settings that can change its rounding.
+
+    The number of devices over which examples are spread is one of them: it changes the order of sums.
+    """
     import jax
 
     return {

@@ -159,7 +159,11 @@ class TangentMinimum(Study):
         return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 1.5})
 
     def run(
-        self, plan: TangentMinimumPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+        self,
+        plan: TangentMinimumPlan,
+        cell: Cell,
+        progress: Progress = silent,
+        devices: Devices | None = None,
     ) -> dict[str, Table]:
         from ticketlab.studies.tangent_arms import compare
 

@@ -5,8 +5,8 @@ where the examples are and gathered; Jᵀv is a sum over devices. Vectors in fun
 sweep over the data costs. They are whole in every process, and every process takes the same steps with them: a solver that is
 made of products with J runs on one device, on several of one host, or on several hosts, and need not know.
 
-The devices of one host are there at once: `Devices.found()`. For several processes, each calls `join` (`processes`) before anything
-else, and then all of them run the same program. Nothing but sums and gathers of these products passes between them.
+The devices of one host are there at once: `Devices.found()`. For several processes, each calls `join` (see `processes`) before
+anything else, and then all of them run the same program. Nothing but sums and gathers of these products passes between them.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ class Devices:
         if count is not None and not 1 <= count <= fewest:
             each = " in every process" if len(held) > 1 else ""
             raise UserError(
-                f"{count} devices", f"1 to {fewest}, as many as JAX finds{each}", "Ask for as many as there are."
+                f"{count} devices",
+                f"1 to {fewest}, as many as JAX finds{each}",
+                "Ask for as many as there are.",
             )
         return Devices(Mesh(np.array([device for devices in held for device in devices[:count]]), (AXIS,)))
 

@@ -56,8 +56,8 @@ def tangent_kernel(
             and their factors are computed more than once.
         progress: called with the fraction that is done.
 
-    Cost: as `kernel_cost(jacobian, other)` counts it; over D devices each does the contractions of 1/D of the pairs, and the sweeps
-        of all examples whose pairs it has. Memory: the result, and `memory`.
+    Cost: as `kernel_cost(jacobian, other)` counts it; over D devices each does the contractions of 1/D of the pairs, and sweeps
+        over the half or more of the examples that they are of. Memory: the result, and `memory`.
     """
     plan = kernel_cost(jacobian, other, memory=memory)
     if other is None and jacobian.devices is not None:
@@ -135,7 +135,9 @@ def _over_devices(
     share = -(-blocks // len(devices))
     with jacobian.x64():
         here = {
-            number: block_factors(replace(jacobian, params=jax.device_put(jacobian.params, device)), plan, plan.block)
+            number: block_factors(
+                replace(jacobian, params=jax.device_put(jacobian.params, device)), plan, plan.block
+            )
             for number, device in enumerate(devices.mesh.devices.flat)
             if device.process_index == jax.process_index()
         }
@@ -143,7 +145,8 @@ def _over_devices(
         for start in range(0, share, plan.held):
             height = min(plan.held, share - start)
             panels = [
-                _panel(plan, factors, number * share + start, height, blocks) for number, factors in here.items()
+                _panel(plan, factors, number * share + start, height, blocks)
+                for number, factors in here.items()
             ]
             for below in range(height):
                 strips = devices.collected([panel[below] for panel in panels])

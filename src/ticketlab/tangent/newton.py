@@ -116,9 +116,7 @@ class Standing:
         c = len(problem.ridges)
         return Standing(np.zeros_like(problem.offsets), np.zeros(c, bool), np.zeros(c, int), np.zeros(c, int))
 
-    def moved(
-        self, chosen: np.ndarray, u: np.ndarray, steps: np.ndarray, iterations: np.ndarray
-    ) -> Standing:
+    def moved(self, chosen: np.ndarray, u: np.ndarray, steps: np.ndarray, iterations: np.ndarray) -> Standing:
         """With the chosen problems at u, so many steps and iterations further."""
         moved = Standing(*(getattr(self, f.name).copy() for f in fields(self)))
         moved.u[chosen], moved.begun[chosen] = u, True

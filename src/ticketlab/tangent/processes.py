@@ -27,7 +27,9 @@ from ticketlab.errors import UserError
 __all__ = ["join", "same_everywhere", "together", "told"]
 
 PATIENCE = 300.0  # seconds to wait for all processes to come: they may be started by hand
-HEARTBEAT = 30  # seconds without a sign of a process after which all others end; a busy process still gives signs
+HEARTBEAT = (
+    30  # seconds without a sign of a process after which all others end; a busy process still gives signs
+)
 GOODBYE = 600  # seconds that a process which is done waits for those that still write their results
 LONGEST = 64  # bytes of a line in the roll call
 _GO = b"go\n"
@@ -67,7 +69,9 @@ def join(coordinator: str, processes: int, process: int, *, patience: float = PA
         initialization_timeout=max(10, round(patience)),
         heartbeat_timeout_seconds=HEARTBEAT,
         shutdown_timeout_seconds=GOODBYE,
-        coordinator_bind_address=coordinator if _loopback(host) else None,  # else at all of the host's addresses
+        coordinator_bind_address=coordinator
+        if _loopback(host)
+        else None,  # else at all of the host's addresses
     )
 
 
@@ -93,7 +97,9 @@ def together() -> Iterator[None]:
 
 def told(array: np.ndarray) -> np.ndarray:
     """The array that process 0 has, in every process; shapes and types must be the same. Cost: a sum over processes."""
-    sent = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)  # as they are, whatever JAX's precision
+    sent = np.frombuffer(
+        np.ascontiguousarray(array).tobytes(), np.uint8
+    )  # as they are, whatever JAX's precision
     with together():
         received = np.asarray(multihost_utils.broadcast_one_to_all(sent))
     return np.frombuffer(received.tobytes(), array.dtype).reshape(array.shape)
@@ -152,7 +158,9 @@ def _call_roll(coordinator: str, host: str, port: int, processes: int, until: fl
             connection.sendall(_GO)
 
 
-def _write_down(line: bytes, connection: socket.socket, present: dict[int, socket.socket], processes: int) -> None:
+def _write_down(
+    line: bytes, connection: socket.socket, present: dict[int, socket.socket], processes: int
+) -> None:
     """Notes who has come; what is not one of ours is not noted."""
     word, _, numbers = line.decode("ascii", "replace").strip().partition(" ")
     process, _, of = numbers.partition(" of ")
@@ -160,7 +168,8 @@ def _write_down(line: bytes, connection: socket.socket, present: dict[int, socke
         return
     if int(of) != processes or not 0 < int(process) < processes or int(process) in present:
         raise UserError(
-            f"a process that says it is number {process} of {of}" + (", twice" if int(process) in present else ""),
+            f"a process that says it is number {process} of {of}"
+            + (", twice" if int(process) in present else ""),
             f"each number from 1 to {processes - 1} once, of {processes}",
             "Give all processes the same coordinator and number of processes, and each a number of its own.",
         )
