@@ -128,8 +128,8 @@ def _over_devices(
 ) -> Array:
     """K(X, X), of which each device computes as many rows of blocks as the others.
 
-    Blocks of examples stand in a circle, and each meets itself and the half of the circle that follows: each pair is met once
-    (opposite blocks twice), and every row of blocks is the same work. What a row does not have is the transpose of another's.
+    Blocks of examples stand in a circle, and each meets itself and the half of the circle that follows: each pair is met once,
+    and every row of blocks is the same work. What a row does not have is the transpose of another's.
     """
     rows, blocks = jacobian.outputs_per_example, -(-jacobian.examples // plan.block)
     share = -(-blocks // len(devices))
@@ -141,7 +141,7 @@ def _over_devices(
             for number, device in enumerate(devices.mesh.devices.flat)
             if device.process_index == jax.process_index()
         }
-        result = np.zeros((jacobian.examples * rows, jacobian.examples * rows), jacobian.dtype)
+        result = jnp.zeros((jacobian.examples * rows, jacobian.examples * rows), jacobian.dtype)
         for start in range(0, share, plan.held):
             height = min(plan.held, share - start)
             panels = [
@@ -151,9 +151,9 @@ def _over_devices(
             for below in range(height):
                 strips = devices.collected([panel[below] for panel in panels])
                 for number, strip in enumerate(strips):
-                    _lay(result, strip, number * share + start + below, blocks, plan.block * rows)
+                    result = _laid(result, strip, number * share + start + below, blocks)
             progress((start + height) / share)
-        return jnp.asarray(result)
+        return result
 
 
 def _panel(
@@ -167,23 +167,25 @@ def _panel(
         beside = panel[j] if j in panel else factors(j % blocks)
         for i, strip in strips.items():
             if 0 <= j - i < half:
-                strip.append(_block(contractions, False, panel[i], beside))
+                mine = _meets(i % blocks, j - i, blocks)
+                strip.append(
+                    _block(contractions, False, panel[i], beside) if mine else jnp.zeros_like(strip[0])
+                )
     return [jnp.concatenate(strip, axis=1) for strip in strips.values()]
 
 
-def _lay(result: np.ndarray, strip: np.ndarray, i: int, blocks: int, size: int) -> None:
+def _meets(i: int, step: int, blocks: int) -> bool:
+    """Whether block i meets the one so many steps ahead. Of two opposite ones one does, in the first half of the circle every
+    other, so that all shares have as many of them."""
+    return 2 * step != blocks or (i < step) == (i % step % 2 == 0)
+
+
+def _laid(result: Array, strip: np.ndarray, i: int, blocks: int) -> Array:
     """A row of blocks put where it belongs, and its transpose too; rows beyond the last are what shares were filled up with."""
-    if i >= blocks:
-        return
-    row = slice(i * size, min((i + 1) * size, len(result)))
-    for step in range(strip.shape[1] // size):
-        j = (i + step) % blocks
-        column = slice(j * size, min((j + 1) * size, len(result)))
-        block = strip[: row.stop - row.start, step * size : step * size + column.stop - column.start]
-        if i == j:  # symmetric to the bit, whatever the matrix product's order of sums
-            result[row, column] = (block + block.T) / 2
-        else:
-            result[row, column], result[column, row] = block, block.T
+    for step, block in enumerate(np.split(strip, blocks // 2 + 1, axis=1) if i < blocks else []):
+        if _meets(i, step, blocks):
+            result = _place(result, block, i, (i + step) % blocks, True)
+    return result
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -202,7 +204,7 @@ def _diagonal(contractions: tuple[Contraction, ...], factors: tuple[Factor, ...]
     return jnp.sum(jnp.stack(parts), axis=0)
 
 
-def _place(result: Array, block: Array, i: int, j: int, symmetric: bool) -> Array:
+def _place(result: Array, block: Array | np.ndarray, i: int, j: int, symmetric: bool) -> Array:
     """The block of rows i and columns j put where it belongs, and its transpose too; what it was filled up with is left out."""
     row, column = i * block.shape[0], j * block.shape[1]
     height, width = min(block.shape[0], result.shape[0] - row), min(block.shape[1], result.shape[1] - column)
