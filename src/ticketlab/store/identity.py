@@ -113,7 +113,7 @@ def device(devices: Devices | None = None) -> dict[str, Any]:
 
     return {
         "platform": jax.default_backend(),
-        "kind": jax.devices()[0].device_kind,
+        "kind": jax.local_devices()[0].device_kind,
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
         # A flag with a path says where to write something, which changes no number and may name a person.

@@ -152,7 +152,7 @@ def _over_devices(
                 strips = devices.collected([panel[below] for panel in panels])
                 for number, strip in enumerate(strips):
                     result = _laid(result, strip, number * share + start + below, blocks)
-            progress((start + height) / share)
+                progress((start + below + 1) / share)
         return result
 
 
