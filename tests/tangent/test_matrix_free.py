@@ -197,7 +197,62 @@ def test_a_solve_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert relative_error(flattened(resumed.delta), flattened(whole.delta)) < 1e-5
 
 
-@pytest.mark.parametrize("what", ["another problem", "not a checkpoint"])
+def newton_gaps(stop_below: float, **given: Any) -> tuple[list[float], list[Solution]]:
+    """The largest gap before every Newton step of a cross-entropy path, and its solutions; cut short once a gap is that small."""
+    gaps: list[float] = []
+
+    def watched(what: str, value: float) -> None:
+        if what.startswith("ridges"):
+            gaps.append(value)
+            if what == "ridges 50%" and value < stop_below:
+                raise KeyboardInterrupt
+
+    ridges = (Relative(1e-1), Relative(1e-3))
+    try:
+        found = ridge_path(
+            *problem("mlp"),
+            loss=SOFTMAX_CROSS_ENTROPY,
+            ridges=ridges,
+            centred=(False, True),
+            options=TIGHT,
+            progress=watched,
+            **given,
+        )
+    except KeyboardInterrupt:
+        found = []
+    return gaps, found
+
+
+def test_newton_steps_go_on_from_their_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    kept = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
+    all_gaps, whole = newton_gaps(0.0, rung=MATRIX_FREE)
+    gaps, found = newton_gaps(1e-3, rung=kept)
+    assert found == []
+    assert (tmp_path / "solve.npz").exists()
+    resumed_gaps, resumed = newton_gaps(0.0, rung=kept)
+    # The first ridge is found to be done, the second goes on with the last step that was kept.
+    assert resumed_gaps[0] < 1e-12
+    assert resumed_gaps[1] == pytest.approx(gaps[-1], rel=0.1)  # in float32
+    assert len(gaps) + len(resumed_gaps) <= len(all_gaps) + 2
+    for one, other in zip(resumed, whole, strict=True):
+        assert one.certificate.met
+        assert one.certificate.steps >= other.certificate.steps - 1  # those before are counted
+        assert relative_error(flattened(one.delta), flattened(other.delta)) < 1e-5
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **more: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(np, "savez", full)
+    kept = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
+    with pytest.raises(UserError, match="No space left on device"):
+        newton_gaps(0.0, rung=kept)
+
+
+@pytest.mark.parametrize("what", ["another problem", "another loss", "not a checkpoint"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +260,8 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(
     rung = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
     if what == "another problem":
         minimise(*problem("mlp"), ridge=Relative(1e-1), rung=rung)
+    elif what == "another loss":
+        minimise(*problem("mlp"), ridge=Relative(1e-3), rung=rung, loss=SOFTMAX_CROSS_ENTROPY)
     else:
         (tmp_path / "solve.npz").write_bytes(b"PK\x03\x04 cut short")
     begun: list[float] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import JACOT_2018, LEE_2019
 from ticketlab.studies.study import Cell, Progress, Source, Study, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["MEASURES", "LinearRegime", "LinearRegimePlan"]
 
@@ -179,10 +182,12 @@ class LinearRegime(Study):
             for name in plan.parameterisations
         )
 
-    def run(self, plan: LinearRegimePlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self, plan: LinearRegimePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
         from ticketlab.studies.linear_widths import measure
 
-        return measure(plan, cell.settings["parameterisation"], cell.settings["seed"], progress)
+        return measure(plan, cell.settings["parameterisation"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: LinearRegimePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         widths = tables["widths"]

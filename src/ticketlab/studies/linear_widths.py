@@ -22,6 +22,7 @@ from ticketlab.studies.linear_regime import CONTROL, LinearRegimePlan
 from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion, score_of
 from ticketlab.studies.study import Progress
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.flow import GradientDescent, Lanczos, TrainingPath, path_of
 from ticketlab.tangent.jacobian import Jacobian
@@ -41,7 +42,13 @@ PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, fro
 ROWS = 12_000  # Nk above which K takes more than a gigabyte
 
 
-def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: Progress) -> dict[str, Table]:
+def measure(
+    plan: LinearRegimePlan,
+    parameterisation: str,
+    seed: int,
+    progress: Progress,
+    devices: Devices | None = None,
+) -> dict[str, Table]:
     """All widths of one parameterisation and one seed, as tidy tables."""
     task = drawn_task(plan.task, seed)
     if (rows := len(task.train) * task.outputs) > ROWS:
@@ -70,7 +77,7 @@ def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: 
 
         clock = Clock()
         key = jax.random.fold_in(jax.random.key(seed), i)
-        row, curve = _at_width(plan, task, network, parameterisation, key, told)
+        row, curve = _at_width(plan, task, network, parameterisation, key, told, devices)
         clock.lap("all")
         about = {"parameterisation": parameterisation, "seed": seed, "width": width}
         widths.append({**about, **row})
@@ -110,6 +117,7 @@ def _at_width(
     parameterisation: str,
     key: jax.Array,
     progress: Progress,
+    devices: Devices | None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     draw, order = jax.random.split(key)
     params = _start(network, parameterisation, draw)
@@ -118,7 +126,7 @@ def _at_width(
     trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
 
     progress("tangent kernel", 0.7)
-    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64))
+    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices))
     progress("linearisation", 0.8)
     path, defect = _linearised(plan, task, kernel, step_size)
     (linear,) = path.predict(task.test.x, [plan.steps])  # without f₀, when it is centred away

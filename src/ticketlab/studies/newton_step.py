@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["NewtonStep", "NewtonStepPlan"]
 
@@ -154,10 +157,12 @@ class NewtonStep(Study):
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
         return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 3.0})
 
-    def run(self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
         from ticketlab.studies.newton_arms import compare
 
-        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept", form="tangent")

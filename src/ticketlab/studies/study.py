@@ -10,11 +10,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from ticketlab.studies.evidence import Evidence, Table
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
 
@@ -92,8 +95,17 @@ class Study(ABC):
         """The cells of a plan, in the order in which they should be run. Cheap; checks the plan's options."""
 
     @abstractmethod
-    def run(self, plan: Any, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
-        """One cell's tables by name. Deterministic, but for tables marked `measured`."""
+    def run(
+        self, plan: Any, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        """One cell's tables by name. Deterministic, but for tables marked `measured`.
+
+        Arguments:
+            plan, cell: what is run.
+            progress: is told how far it is.
+            devices: over which examples are spread in products with J, and rows of K (default: all on one). Results differ by
+                the order of sums alone. Those of several processes are given to all of them, which run the cell in step.
+        """
 
     def brief(self, plan: Any, cell: Cell, tables: Mapping[str, Table]) -> str:
         """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""

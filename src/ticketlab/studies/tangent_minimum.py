@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
 
@@ -144,10 +147,16 @@ class TangentMinimum(Study):
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
         return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 1.5})
 
-    def run(self, plan: TangentMinimumPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self,
+        plan: TangentMinimumPlan,
+        cell: Cell,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
         from ticketlab.studies.tangent_arms import compare
 
-        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept")

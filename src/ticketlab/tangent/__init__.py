@@ -7,7 +7,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.tangent.alignment import centred_alignment, target_alignment
     from ticketlab.tangent.certificate import Certificate, Result
-    from ticketlab.tangent.devices import Devices, join
+    from ticketlab.tangent.devices import Devices
     from ticketlab.tangent.flow import (
         Eigen,
         GradientDescent,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.point import TangentPoint
+    from ticketlab.tangent.processes import join
     from ticketlab.tangent.products import Products
     from ticketlab.tangent.quadrature import Estimate, Spectrum, kernel_spectrum
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
@@ -51,7 +52,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
         "function_flow": ["FunctionPath", "function_path"],
         "gauss_newton": ["GaussNewtonStep", "gauss_newton_steps"],
-        "devices": ["Devices", "join"],
+        "devices": ["Devices"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
         "ladder": [
@@ -65,6 +66,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
         "point": ["TangentPoint"],
+        "processes": ["join"],
         "products": ["Products"],
         "quadrature": ["Estimate", "Spectrum", "kernel_spectrum"],
         "selection": ["AllParameters", "Layers", "Masked"],

@@ -77,8 +77,8 @@ class MatrixFree:
         method: None for block descent where the square loss has a ridge of at least 10⁻³ mean diag(K), is spread over no
             devices, has a dozen blocks and memory for their inverses, and for conjugate gradients elsewhere.
         memory: bytes for kept activations, and the low-rank part or the blocks' inverses (default: 6 GB).
-        checkpoint: a file in which the iterate of a long solve is kept every 20 seconds, and from which a solve of the same
-            problem goes on; None for none.
+        checkpoint: a file in which the iterate of a long solve is kept every 20 seconds (square loss) or after Newton steps at
+            least as far apart (others), and from which a solve of the same problem goes on; None for none.
     """
 
     method: ConjugateGradients | BlockDescent | None = None

@@ -32,6 +32,7 @@ from ticketlab.tangent.ladder import BlockDescent, ConjugateGradients, MatrixFre
 from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
     NewtonOptions,
+    Standing,
     loss_curvature,
     newton,
     newton_path,
@@ -271,6 +272,12 @@ def _minimise_convex(
     problem = FunctionSpaceProblem(loss, targets, offsets, np.array([ridge for _, ridge in problems], float))
     series = np.array([int(keeps) for keeps, _ in problems])
     directions = partial(_newton_directions, kernel)
+    kept = kernel.checkpoint.load_path(problem) if kernel.checkpoint else None
+
+    def keep(standing: Standing) -> None:
+        if kernel.checkpoint:
+            kernel.checkpoint.save_path(problem, standing)
+
     found = newton_path(
         problem,
         series,
@@ -278,7 +285,10 @@ def _minimise_convex(
         directions,
         options,
         lambda done, gap: progress(f"ridges {done:.0%}", gap),
+        start=kept,
+        watch=keep,
     )
+    before = Standing(found.u, np.ones(len(problems), bool), found.steps, found.iterations)
     begin = time.perf_counter()
     checked = newton(
         problem,
@@ -288,6 +298,7 @@ def _minimise_convex(
         start=found.u,
         squared_norm=kernel.jacobian.squared_norm,
         progress=lambda gap: progress("certificate", gap),
+        watch=lambda *moved: keep(before.moved(np.arange(len(problems)), *moved)),
     )
     seconds = (time.perf_counter() - begin) / len(problems)
     return [

@@ -21,6 +21,7 @@ from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, cho
 from ticketlab.tangent.matrix_free import matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.primal import primal_matrix, solve_primal
+from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets
@@ -80,7 +81,8 @@ def minimise(
         A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
 
     Raises:
-        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0).
+        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0); of several
+            processes, another that has ended.
 
     Cost: forming and factorising a matrix of min(N·k, P) rows; memory twice to four times its size. Matrix-free, when both
         are large: some hundred passes over the data.
@@ -104,6 +106,7 @@ def minimise(
     )[0]
 
 
+@together()
 def ridge_path(
     network: Network,
     params: Params,

@@ -26,6 +26,7 @@ from ticketlab.studies.newton_arms.tables import (
 from ticketlab.studies.newton_step import OFFSETS, STOPPED, TRAINED, NewtonStepPlan
 from ticketlab.studies.start import LOSSES, Clock, built, check_losses, drawn_task, largest_curvature
 from ticketlab.studies.study import Progress
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import dual_kernel
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tasks.task import Task
@@ -35,7 +36,9 @@ __all__ = ["compare"]
 ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 
 
-def compare(plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress) -> dict[str, Table]:
+def compare(
+    plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
+) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and networks", 0.0)
     clock, loss = Clock(), LOSSES[loss_name]
@@ -60,7 +63,7 @@ def compare(plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress)
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)
-    kernel = dual_kernel(Jacobian(network, starts[0], task.train.x, dtype=np.float64))
+    kernel = dual_kernel(Jacobian(network, starts[0], task.train.x, dtype=np.float64, devices=devices))
     clock.lap("tangent kernel")
     at = Start(plan, task, loss, network, starts[0], kernel, unit)
 

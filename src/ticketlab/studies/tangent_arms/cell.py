@@ -12,11 +12,14 @@ from ticketlab.studies.tangent_arms.minima import linear_model, moved_network, r
 from ticketlab.studies.tangent_arms.start import Arms, Start, best
 from ticketlab.studies.tangent_arms.tables import tables
 from ticketlab.studies.tangent_minimum import DESCENT, LINEAR, MOVED, READ_OUT, TANGENT, TangentMinimumPlan
+from ticketlab.tangent.devices import Devices
 
 __all__ = ["compare"]
 
 
-def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progress) -> dict[str, Table]:
+def compare(
+    plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
+) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and network", 0.0)
     loss = LOSSES[loss_name]
@@ -24,7 +27,7 @@ def compare(plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progr
     check_losses(plan.losses, task)
     network = built(plan.network, task.input_shape, task.outputs)
     draw, order = jax.random.split(jax.random.key(seed))
-    at = Start(plan, task, loss, network, network.init(draw))
+    at = Start(plan, task, loss, network, network.init(draw), devices)
     clock = Clock()
 
     arms = linear_model(at)

@@ -58,6 +58,7 @@ def _tuned_ridges(
         selection=selection,
         centred=centred,
         options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
     )
     _require_minima(solutions)
     settings = at.plan.ridges * len(centred)
@@ -78,6 +79,7 @@ def tangent_space(at: Start, progress: Progress) -> Arms:
         ridges=ridges,
         centred=(False, True),
         options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
         progress=partial(_tangent_progress, progress, at.plan.tolerance),
     )
     settings = tuple(0.0 if r is MINIMUM_NORM else r.value for r in ridges) * 2

@@ -11,6 +11,7 @@ import numpy as np
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.start import Outputs, minus, network_outputs, parts
 from ticketlab.studies.tangent_minimum import TangentMinimumPlan
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Split, Task
@@ -57,6 +58,7 @@ class Start:
     loss: ConvexLoss
     network: Network
     params: Params
+    devices: Devices | None
 
     def scored(self, candidate: Candidate) -> Scored:
         score, loss = {}, {}
