@@ -46,7 +46,7 @@ from ticketlab.tangent.residual_smoothing import Iterate, Watch
 __all__ = ["Blocks", "block_descent", "inverse_bytes", "prepare_blocks"]
 
 FIRST, FURTHEST = 3.0, 8.0  # γ at first, and at most in multiples of √(d/λ)
-CHECK = 5  # epochs between two looks at the mean
+CHECK = 7  # epochs between two looks at the mean
 STALLED = 4  # looks without a gap that is smaller by a tenth
 KEY = 0  # of the partition and of the order of steps: they change the way to the solution, not the solution
 
@@ -201,7 +201,7 @@ class _Points:
         """One step a block; the mean of x over the epoch when it is to be looked at."""
         (p, q), (dp, dq) = self.u, self.delta
         mean: list[Any] = [None] * len(order)
-        for step, i in enumerate(order):
+        for step, i in enumerate(order.tolist()):
             before = p[i], q[i]
             p[i], q[i], dp, dq = _step(
                 blocks.products.sweep(i),
