@@ -5,6 +5,18 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.magnitude import (
+        DENSE,
+        TICKET,
+        Arm,
+        Companions,
+        Level,
+        Search,
+        first_level,
+        next_level,
+        trained,
+    )
     from ticketlab.tickets.masks import (
         Mask,
         density,
@@ -16,11 +28,13 @@ if TYPE_CHECKING:
         prunable_layers,
         weights_of,
     )
+    from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
     from ticketlab.tickets.overlap import intersection, jaccard, transported, union
     from ticketlab.tickets.pruned import Residue, require_pruned, residue
     from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
     from ticketlab.tickets.ranking import Global, LayerWise, Pruning, highest, highest_overall
     from ticketlab.tickets.reach import effective_density, effective_mask
+    from ticketlab.tickets.written import read_level, written_level
 
 # Imported when first used: the choices must not cost the import of JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -42,6 +56,20 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "overlap": ["intersection", "jaccard", "transported", "union"],
         "reach": ["effective_density", "effective_mask"],
         "pruned": ["Residue", "require_pruned", "residue"],
+        "magnitude": [
+            "DENSE",
+            "TICKET",
+            "Arm",
+            "Companions",
+            "Level",
+            "Search",
+            "first_level",
+            "next_level",
+            "trained",
+        ],
+        "narrow": ["embedded", "nearest_size", "units_kept"],
+        "controls": ["CONTROLS", "Control", "controls"],
+        "written": ["read_level", "written_level"],
     },
 )
 
@@ -73,6 +101,25 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "transported",
     "effective_mask",
     "effective_density",
+    # iterative magnitude pruning
+    "Search",
+    "Level",
+    "Arm",
+    "Companions",
+    "DENSE",
+    "TICKET",
+    "first_level",
+    "trained",
+    "next_level",
+    "written_level",
+    "read_level",
+    # what tickets are compared with
+    "Control",
+    "CONTROLS",
+    "controls",
+    "nearest_size",
+    "units_kept",
+    "embedded",
     # the proof
     "Residue",
     "residue",
