@@ -9,7 +9,18 @@ from ticketlab.errors import UserError
 from ticketlab.networks import MLP, ConvNet, LeNet300100, Parameterisation, ResNet, parameter_count
 from ticketlab.tasks.losses import SQUARE
 from ticketlab.tickets import embedded, nearest_size, units_kept
+from ticketlab.tickets.narrow import parameters_of
 from ticketlab.training import Adam, Replicas, TrainingData, TrainingPlan, stack, train
+
+
+def test_parameters_are_counted_without_drawing_them():
+    for architecture, shape in (
+        (LeNet300100(), (28, 28)),
+        (ResNet((3, 4)), (4, 4, 2)),
+        (ConvNet(bias=False), (8, 8, 2)),
+    ):
+        network = architecture.build(shape, 3)
+        assert parameters_of(network) == count(network)
 
 
 def count(network):

@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 from ticketlab.engine.estimate import Estimate
 from ticketlab.laws.verdict import Verdict
 from ticketlab.studies.evidence import Evidence, Table, concatenate
-from ticketlab.studies.study import Cell, Study
+from ticketlab.studies.study import Blank, Cell, Draft, Study
 
 __all__ = ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"]
 
@@ -31,6 +31,9 @@ class Keeper(Protocol):
 
     def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
         """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
+
+    def draft(self, cell: Cell) -> Draft:
+        """Where a cell that is not finished notes how far it is."""
 
 
 @runtime_checkable
@@ -68,6 +71,9 @@ class WorkingMemory:
     def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
         return tables
 
+    def draft(self, cell: Cell) -> Draft:
+        return Blank()
+
 
 def run_study(
     study: Study, plan: Any, keeper: Keeper | None = None, observer: Observer | None = None
@@ -103,7 +109,7 @@ def run_study(
             observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
 
         progress("", 0.0)
-        tables = study.run(plan, cell, progress)
+        tables = study.resume(plan, cell, keeper.draft(cell), progress)
         seconds = time.monotonic() - began
         done[cell.name] = keeper.save(cell, tables, seconds)
         left = estimate.finish(cell, seconds)

@@ -2,7 +2,7 @@
 
 A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started
 again gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and
-returns tables.
+returns tables. A cell that takes long can note where it stands in a *draft*, so that a run that was killed goes on within it.
 """
 
 from __future__ import annotations
@@ -10,11 +10,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
 
 from ticketlab.studies.evidence import Evidence, Table
 
-__all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "silent"]
+__all__ = ["Blank", "Cell", "Draft", "Progress", "Source", "Study", "cells_by_loss", "silent"]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -22,6 +24,27 @@ Progress = Callable[[str, float], None]
 
 def silent(what: str, fraction: float) -> None:
     """No progress is shown."""
+
+
+@runtime_checkable
+class Draft(Protocol):
+    """Where one unfinished cell stands, kept for when the process dies; what it holds is the study's affair."""
+
+    def read(self) -> Mapping[str, np.ndarray] | None:
+        """What was written last; None if there is nothing, or nothing whole."""
+
+    def write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps this in place of what was written before; it may not be done if that was a moment ago."""
+
+
+class Blank:
+    """A draft that keeps nothing."""
+
+    def read(self) -> Mapping[str, np.ndarray] | None:
+        return None
+
+    def write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -87,6 +110,10 @@ class Study(ABC):
     @abstractmethod
     def run(self, plan: Any, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
         """One cell's tables by name. Deterministic, but for tables marked `measured`."""
+
+    def resume(self, plan: Any, cell: Cell, draft: Draft, progress: Progress = silent) -> dict[str, Table]:
+        """The same tables, from where the draft says that the cell stands; by default from the start."""
+        return self.run(plan, cell, progress)
 
     def brief(self, plan: Any, cell: Cell, tables: Mapping[str, Table]) -> str:
         """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""

@@ -2,8 +2,8 @@
 
 A ticket is a mask and the weights under it. *Reinitialised* keeps the mask and draws the weights anew; *shuffled* keeps where the
 weights start and shuffles the mask within each layer; *both* does both, with the same shuffle and the same draw, so that the
-three and the ticket are a factorial design. *Equal size* is a dense network with as many parameters, and *random* a mask drawn with the
-Erdős–Rényi profile, which takes nothing from the ticket but its number of weights.
+three and the ticket are a factorial design. *Equal-size* is a dense network with as many parameters, and *random* a mask drawn
+with the Erdős–Rényi profile, which takes nothing from the ticket but its number of weights.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.networks.architectures import Architecture
-from ticketlab.networks.network import Params, parameter_count
+from ticketlab.networks.network import Params
 from ticketlab.tickets.magnitude import Arm, Companions, Search, stacked
 from ticketlab.tickets.masks import Mask, kept
-from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
+from ticketlab.tickets.narrow import embedded, nearest_size, parameters_of, units_kept
 from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
 from ticketlab.training.replicas import stack
 
@@ -86,9 +86,8 @@ def _both(level: _Level) -> Arm:
 def _equal_size(level: _Level) -> Arm:
     """As many parameters as the first seed's ticket has weights and biases; all seeds' tickets have equal counts."""
     network, mask = level.search.network, level.masks[0]
-    shapes = jax.eval_shape(network.init, jax.random.key(0))
     removed = sum(array.size for array in mask.values()) - kept(mask)
-    narrow = nearest_size(level.architecture, network, parameter_count(shapes) - removed)
+    narrow = nearest_size(level.architecture, network, parameters_of(network) - removed)
     keep = units_kept(network, narrow)
     params = [embedded(keep, narrow.init(level.key(s, 2))) for s in range(len(level.masks))]
     return Arm("equal-size", jax.tree.map(lambda a: np.stack([a] * len(params)), keep), stack(params))

@@ -8,6 +8,7 @@ has to be compiled for another shape.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -15,9 +16,9 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
-from ticketlab.networks.network import Network, Params, parameter_count
+from ticketlab.networks.network import Network, Params
 
-__all__ = ["embedded", "nearest_size", "units_kept"]
+__all__ = ["embedded", "nearest_size", "parameters_of", "units_kept"]
 
 
 def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> Network:
@@ -33,7 +34,7 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
 
     def at(share: float) -> tuple[int, Network]:
         network = architecture.widened(share).build(wide.input_shape, wide.outputs)
-        return parameter_count(jax.eval_shape(network.init, jax.random.key(0))), network
+        return parameters_of(network), network
 
     low, high = 1e-6, 1.0
     if at(high)[0] <= parameters:
@@ -42,6 +43,12 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
         middle = (low * high) ** 0.5 if low < 1e-3 else (low + high) / 2
         low, high = (middle, high) if at(middle)[0] <= parameters else (low, middle)
     return min(at(low), at(high), key=lambda found: abs(found[0] - parameters))[1]
+
+
+def parameters_of(network: Network) -> int:
+    """How many parameters a described network has, without drawing any."""
+    layers = network.require_layers("a narrower control")
+    return sum(math.prod(layer.weight_shape) + layer.units * layer.has_bias for layer in layers)
 
 
 def units_kept(wide: Network, narrow: Network) -> Any:

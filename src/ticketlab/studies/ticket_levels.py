@@ -1,0 +1,331 @@
+"""What the study `winning-ticket` computes: all levels of a search with its controls, from dense to sparse.
+
+draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a piece at a time, noting where they are  →  measure
+→  prove that pruned weights took no part  →  prune, rewind, next level  →  tables
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.start import built, drawn_task
+from ticketlab.studies.study import Draft, Progress
+from ticketlab.studies.winning_ticket import DENSE, GUESS, TICKET, WinningTicketPlan
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets.controls import controls
+from ticketlab.tickets.magnitude import Arm, Companions, Level, Search, first_level, next_level, trained
+from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of, weights_of
+from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.reach import effective_density
+from ticketlab.tickets.written import read_level, written_level
+from ticketlab.training import Accuracy, RSquared, TrainingData, TrainingPlan, stack
+from ticketlab.training.result import Ended
+
+__all__ = ["decisive_level", "search_levels"]
+
+PIECES = 10  # of a level's training; between them the draft is written
+NEAR = 1.15  # a level within this factor of the density that was asked for
+SPLIT_SEED = 1
+STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
+
+
+def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> dict[str, Table]:
+    """All levels with all controls, as tidy tables; from where the draft says."""
+    task = _task(plan)
+    search, beside = _search(plan, task)
+    decisive = decisive_level(plan, search)
+    level, rows = _begin(search, beside, draft)
+    while True:
+        level = _train(plan, search, level, rows, draft, progress)
+        _measure(plan, task, search, level, decisive, rows)
+        if level.number == plan.levels:
+            return _tables(rows, task)
+        level = next_level(search, level, beside)
+
+
+def decisive_level(plan: WinningTicketPlan, search: Search) -> int:
+    """The number of the level whose density is nearest to the plan's; counts do not depend on what is learnt.
+
+    Raises:
+        UserError: when none comes near.
+    """
+    weights = weights_of(search.network, jax.tree.map(lambda a: a[0], search.params))
+    masks = [full_mask(search.network)]
+    for _ in range(plan.levels):
+        masks.append(plan.pruning.prune(weights, masks[-1]))
+    densities = np.array([density(mask) for mask in masks[1:]])
+    away = np.abs(np.log(np.maximum(densities, 1e-12) / plan.density))
+    if away.min() > np.log(NEAR):
+        raise UserError(
+            f"density={plan.density:g}, while the {plan.levels} levels have {', '.join(f'{d:.3g}' for d in densities)}",
+            "the density of a level, or one near it",
+            "Choose another density, more levels, or another pruning.",
+        )
+    return int(np.argmin(away)) + 1
+
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def _task(plan: WinningTicketPlan) -> Task:
+    task = drawn_task(plan.task, SPLIT_SEED)
+    if not plan.permuted_labels:
+        return task
+    rng = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+
+    def permuted(part: Split) -> Split:
+        order = np.argsort(rng.random(len(part)), kind="stable")
+        labels = None if part.labels is None else part.labels[order]
+        return replace(part, targets=part.targets[order], labels=labels)
+
+    parts = {name: permuted(getattr(task, name)) for name in ("train", "validation", "test")}
+    return replace(task, **parts)
+
+
+def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
+    classes = task.kind == "classification"
+    network = built(plan.network, task.input_shape, task.outputs)
+    keys = jnp.stack(
+        [jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 3) for seed in range(plan.seeds)]
+    )
+    search = Search(
+        network=network,
+        loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
+        data=TrainingData.of(task),
+        plan=TrainingPlan(
+            steps=plan.steps,
+            batch=plan.batch,
+            optimiser=plan.optimiser,
+            schedule=plan.schedule,
+            evaluate_every=plan.evaluate_every,
+            score=Accuracy() if classes else RSquared(),
+        ),
+        params=stack([network.init(key) for key in keys[:, 0]]),
+        order_keys=keys[:, 1],
+        pruning=plan.pruning,
+        rewind_step=plan.rewind_step,
+        one_shot=plan.one_shot,
+    )
+    return search, controls(plan.controls, search, plan.network, keys[:, 2])
+
+
+def _begin(search: Search, beside: Companions, draft: Draft) -> tuple[Level, Rows]:
+    arrays = draft.read()
+    if arrays is None:
+        return first_level(search), {}
+    return read_level(search, arrays, beside), json.loads(arrays["rows"].tobytes())
+
+
+def _train(
+    plan: WinningTicketPlan, search: Search, level: Level, rows: Rows, draft: Draft, progress: Progress
+) -> Level:
+    """The level to the end of its training."""
+    every = plan.evaluate_every
+    piece = every * max(1, round(plan.steps / every / PIECES))
+    arms = 1 + len(plan.controls)
+    networks = len(search) * len(level.arms)
+    done = 0 if level.number == 0 else (1 + (level.number - 1) * arms) * plan.steps
+    share = (1 if level.number == 0 else arms) * 1.0
+    whole = (1 + plan.levels * arms) * plan.steps
+    what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
+    while level.step < plan.steps and _running(level):
+        first, began = level.step, time.perf_counter()
+        until = (first // piece + 1) * piece
+
+        def told(fraction: float, first: int = first, until: int = until) -> None:
+            progress(what, (done + share * (first + fraction * (until - first))) / whole)
+
+        level = trained(search, level, until, told)
+        rows.setdefault("timings", []).append(
+            {
+                "level": level.number,
+                "network_steps": networks * (level.step - first),
+                "seconds": time.perf_counter() - began,
+            }
+        )
+        draft.write({**written_level(level), "rows": np.frombuffer(json.dumps(rows).encode(), np.uint8)})
+    if not _running(level):
+        raise NumericalFailure(
+            f"Training diverged at level {level.number}, after {int(np.min(level.state.steps))} of {plan.steps} steps: use a "
+            f"smaller step size than {plan.optimiser.step_size:g}."
+        )
+    return level
+
+
+def _running(level: Level) -> bool:
+    """Whether no network has diverged: a level is ranked as a whole."""
+    return bool(np.all(np.asarray(level.state.ended) == Ended.NO))
+
+
+def _measure(
+    plan: WinningTicketPlan, task: Task, search: Search, level: Level, decisive: int, rows: Rows
+) -> None:
+    """One trained level's rows, added to those of the others."""
+    best = level.state.best
+    assert best is not None
+    proof = require_pruned(search.plan.optimiser, level.state, level.all_masks())
+    about = {"level": level.number}
+    rows.setdefault("checks", []).append(
+        {
+            **about,
+            "pruned": proof.pruned,
+            "parameters_left": proof.parameters,
+            "best": proof.best,
+            "moments": proof.moments,
+        }
+    )
+    curves = level.number in (0, decisive)
+    for i, arm in enumerate(level.arms):
+        at = level.rows(i)
+        early, final = (
+            _scores(search.network, jax.tree.map(lambda a, at=at: a[at], params), task)
+            for params in (best.params, level.state.params)
+        )
+        for seed in range(plan.seeds):
+            row = at.start + seed
+            mask = mask_of(search.network, jax.tree.map(lambda a, seed=seed: a[seed], arm.masks))
+            rows.setdefault("levels", []).append(
+                {
+                    **about,
+                    "arm": arm.name,
+                    "seed": seed,
+                    "decisive": level.number == decisive,
+                    "density": density(mask),
+                    "effective_density": _effective(search.network, mask),
+                    "kept": kept(mask),
+                    "parameters": _parameters(arm, seed),
+                    "early_stop_step": int(best.steps[row]),
+                    "test_score": float(early[seed].mean()),
+                    "validation_score": float(best.score[row]),
+                    "validation_loss": float(best.loss[row]),
+                    "final_test_score": float(final[seed].mean()),
+                }
+            )
+            if arm.name != DENSE:
+                rows.setdefault("layers", []).extend(
+                    {**about, "arm": arm.name, "seed": seed, "layer": name, "density": d}
+                    for name, d in layer_densities(mask).items()
+                )
+        if curves:
+            rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
+            rows.setdefault("scores", []).append({"arm": arm.name, "early": early.tolist()})
+
+
+def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
+    curves, at = level.curves, level.rows(i)
+    return [
+        {
+            "level": level.number,
+            "arm": arm.name,
+            "seed": row - at.start,
+            "step": int(step),
+            "validation_loss": float(curves.validation_loss[n, row]),
+            "validation_score": float(curves.validation_score[n, row]),
+        }
+        for row in range(at.start, at.stop)
+        for n, step in enumerate(curves.steps.tolist())
+    ]
+
+
+def _scores(network: Network, params: Params, task: Task) -> np.ndarray:
+    """Every network's score on every test example, `[S, n]`; one network at a time, which needs one compilation."""
+    apply = _compiled(network)
+    count = len(jax.tree.leaves(params)[0])
+    each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
+    return np.stack([task.scores(np.asarray(apply(p, task.test.x)), task.test) for p in each])
+
+
+@lru_cache(maxsize=4)
+def _compiled(network: Network) -> Any:
+    return jax.jit(network.apply)
+
+
+def _effective(network: Network, mask: Mask) -> float:
+    """NaN for a network that has no effective density."""
+    try:
+        return effective_density(network, mask)
+    except UserError:
+        return float("nan")
+
+
+def _parameters(arm: Arm, seed: int) -> int:
+    return sum(int(np.count_nonzero(leaf[seed])) for leaf in jax.tree.leaves(arm.masks))
+
+
+def _tables(rows: Rows, task: Task) -> dict[str, Table]:
+    tables = [
+        *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in ("levels", "layers", "curves")),
+        Table.from_rows("checks", rows["checks"], meanings=_MEANINGS),
+        _examples(rows, task),
+        _timings(rows),
+    ]
+    return {table.name: table for table in tables}
+
+
+def _examples(rows: Rows, task: Task) -> Table:
+    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
+    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
+    seeds, examples = scores[DENSE].shape
+    scores[GUESS] = np.broadcast_to(_guessed(task), (seeds, examples))
+    columns = {"seed": np.repeat(np.arange(seeds), examples), "id": np.tile(task.test.ids, seeds)}
+    columns = {name: values.astype(np.int64) for name, values in columns.items()}
+    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
+    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
+    return Table("examples", tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
+
+
+def _guessed(task: Task) -> np.ndarray:
+    """Each test example's score where the most frequent class, or the mean, is always the answer."""
+    if task.train.labels is None or task.test.labels is None:
+        return np.zeros(len(task.test))
+    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
+
+
+def _timings(rows: Rows) -> Table:
+    """Seconds of training and network-steps a second, by level."""
+    found: dict[int, tuple[int, float]] = {}
+    for row in rows["timings"]:
+        steps, seconds = found.get(row["level"], (0, 0.0))
+        found[row["level"]] = (steps + row["network_steps"], seconds + row["seconds"])
+    return Table.from_rows(
+        "timings",
+        [{"level": n, "network_steps": s, "seconds": t, "rate": s / t} for n, (s, t) in found.items()],
+        units={"seconds": "s", "rate": "1/s"},
+        meanings=_MEANINGS,
+        measured=True,
+    )
+
+
+_MEANINGS: Mapping[str, str] = {
+    "level": "rounds of pruning so far; 0 is dense",
+    "arm": "dense, ticket, or one of its controls",
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "parameters": "these, and all biases that the network has",
+    "early_stop_step": "the step with the lowest validation loss",
+    "test_score": "there: accuracy, or R² for regression",
+    "validation_score": "there",
+    "validation_loss": "there; in the table of curves at the step of the row",
+    "final_test_score": "at the last step",
+    "pruned": "pruned parameters of all networks of the level",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}
