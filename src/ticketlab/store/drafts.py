@@ -42,6 +42,6 @@ class DraftFile:
             return
         partial = self._path.with_name(f"{self._path.name}.partial")
         with storing(self._path.parent):
-            partial.write_bytes(save({name: np.ascontiguousarray(a) for name, a in arrays.items()}))
+            partial.write_bytes(save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
             os.replace(partial, self._path)
         self._written = time.monotonic()

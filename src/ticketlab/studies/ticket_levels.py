@@ -91,8 +91,8 @@ def _task(plan: WinningTicketPlan) -> Task:
         labels = None if part.labels is None else part.labels[order]
         return replace(part, targets=part.targets[order], labels=labels)
 
-    parts = {name: permuted(getattr(task, name)) for name in ("train", "validation", "test")}
-    return replace(task, **parts)
+    train, validation, test = map(permuted, (task.train, task.validation, task.test))
+    return replace(task, train=train, validation=validation, test=test)
 
 
 def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:

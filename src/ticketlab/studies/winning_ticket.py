@@ -139,7 +139,7 @@ class WinningTicket(Study):
         "ticket when it does better than guessing, its test score is at most the margin below the dense network's, its early "
         "stop is not much later, and it is better than every control: more accurate, or sooner. Differences in score are paired "
         "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
-        "by the mean logarithm of their ratio over seeds. All seeds share one split of the data, so that intervals speak of other "
+        "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
         "networks on this data set.",
         "After every level a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
         "exactly zero.",
@@ -377,8 +377,8 @@ def _claim(
         question="",
         outcome=outcome,
         rule="The claim holds when, at the density fixed beforehand, the ticket is better than guessing, as accurate as the "
-        "dense network and as soon as it, and better than every control, that is more accurate or sooner; it fails when one of these "
-        "fails, of a control both ways; and it is undecided otherwise, also without controls.",
+        "dense network and as soon as it, and better than every control, that is more accurate or sooner; it fails when one of "
+        "these fails, of a control both ways; and it is undecided otherwise, also without controls.",
         effect=None,
         interval=None,
         unit="",
