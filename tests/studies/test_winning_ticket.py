@@ -312,8 +312,8 @@ def test_questions():
     assert len(questions) == 3 + 2 * 5
     assert {q.outcome for q in questions} == {Outcome.HOLDS}
     soon = next(q for q in questions if q.question == "sooner than its mask over new weights")
-    assert soon.effect == pytest.approx(400 / 900, rel=0.15)
-    assert soon.interval[0] < soon.effect < soon.interval[1] < 1
+    assert soon.effect == pytest.approx(100 * (400 / 900 - 1), rel=0.15)
+    assert soon.interval[0] < soon.effect < soon.interval[1] < 0
     better = next(q for q in questions if q.question == "more accurate than its mask over new weights")
     assert better.effect == pytest.approx(3.2, abs=0.2)
     assert "corrected for the 13 questions asked" in better.rule

@@ -337,11 +337,12 @@ def _stops(tables: Mapping[str, Table], other: str, said: str) -> str:
 
 
 def _in_time(question: str, outcome: Outcome, rule: str, speed: Difference, reading: str) -> Verdict:
-    """As a ratio of steps, the ticket's over the other's."""
+    """As the share by which the ticket's steps exceed the other's."""
     low, high = speed.interval()
-    interval = (float(np.exp(-high)), float(np.exp(-low)))
-    effect = float(np.exp(-speed.mean))
-    return Verdict(question, outcome, rule, effect, interval, "times the steps", _sure(speed, reading))
+    more = [100 * float(np.expm1(-log)) for log in (speed.mean, high, low)]
+    return Verdict(
+        question, outcome, rule, more[0], (more[1], more[2]), "% more steps", _sure(speed, reading)
+    )
 
 
 def _in_points(question: str, outcome: Outcome, rule: str, gain: Difference, reading: str) -> Verdict:
