@@ -1,9 +1,9 @@
 """Network-steps a second of iterative magnitude pruning: all seeds, levels and controls in one program, against PyTorch.
 
 LeNet-300-100 on images of MNIST's size (random ones: only time is measured), Adam 1.2e-3, batch 60, 20 % of the weights a round
-and 10 % of the output layer; every ticket with two controls, reinitialised and shuffled. Both sides do the same work: masked weights,
-masked gradients, and a look at 5 000 validation examples every 100 steps. PyTorch trains one network at a time in an ordinary
-eager loop, with one thread and with two, and the better counts. The two are measured in turn.
+and 10 % of the output layer; every ticket with two controls, reinitialised and shuffled. Both sides do the same work: masked
+weights, masked gradients, and a look at 5 000 validation examples every 100 steps. PyTorch trains one network at a time in an
+ordinary eager loop, with one thread and with two, and the better counts. The two are measured in turn.
 
     python benchmarks/imp.py [STEPS a level] [LEVELS] [SEEDS]
 

@@ -23,7 +23,8 @@ from ticketlab.studies import ticket_levels
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
 from ticketlab.studies.ticket_levels import search_levels
-from ticketlab.studies.winning_ticket import TITLES, Control, WinningTicket, WinningTicketPlan
+from ticketlab.studies.ticket_questions import TITLES
+from ticketlab.studies.winning_ticket import Control, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Global, LayerWise
 from ticketlab.training import Adam

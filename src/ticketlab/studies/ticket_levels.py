@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -19,10 +18,12 @@ import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
-from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.evidence import Table
 from ticketlab.studies.start import built, drawn_task
 from ticketlab.studies.study import Draft, Progress
-from ticketlab.studies.winning_ticket import DENSE, GUESS, TICKET, WinningTicketPlan
+from ticketlab.studies.ticket_questions import DENSE
+from ticketlab.studies.ticket_tables import Rows, level_tables
+from ticketlab.studies.winning_ticket import WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.controls import controls
@@ -52,7 +53,7 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
         level = _train(plan, search, level, rows, draft, progress)
         _measure(plan, task, search, level, decisive, rows)
         if level.number == plan.levels:
-            return _tables(rows, task)
+            return level_tables(rows, task)
         level = next_level(search, level, beside)
 
 
@@ -75,9 +76,6 @@ def decisive_level(plan: WinningTicketPlan, search: Search) -> int:
             "Choose another density, more levels, or another pruning.",
         )
     return int(np.argmin(away)) + 1
-
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 def _task(plan: WinningTicketPlan) -> Task:
@@ -263,69 +261,3 @@ def _effective(network: Network, mask: Mask) -> float:
 
 def _parameters(arm: Arm, seed: int) -> int:
     return sum(int(np.count_nonzero(leaf[seed])) for leaf in jax.tree.leaves(arm.masks))
-
-
-def _tables(rows: Rows, task: Task) -> dict[str, Table]:
-    tables = [
-        *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in ("levels", "layers", "curves")),
-        Table.from_rows("checks", rows["checks"], meanings=_MEANINGS),
-        _examples(rows, task),
-        _timings(rows),
-    ]
-    return {table.name: table for table in tables}
-
-
-def _examples(rows: Rows, task: Task) -> Table:
-    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
-    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
-    seeds, examples = scores[DENSE].shape
-    scores[GUESS] = np.broadcast_to(_guessed(task), (seeds, examples))
-    columns = {"seed": np.repeat(np.arange(seeds), examples), "id": np.tile(task.test.ids, seeds)}
-    columns = {name: values.astype(np.int64) for name, values in columns.items()}
-    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
-    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
-    return Table("examples", tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
-
-
-def _guessed(task: Task) -> np.ndarray:
-    """Each test example's score where the most frequent class, or the mean, is always the answer."""
-    if task.train.labels is None or task.test.labels is None:
-        return np.zeros(len(task.test))
-    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
-
-
-def _timings(rows: Rows) -> Table:
-    """Seconds of training and network-steps a second, by level."""
-    found: dict[int, tuple[int, float]] = {}
-    for row in rows["timings"]:
-        steps, seconds = found.get(row["level"], (0, 0.0))
-        found[row["level"]] = (steps + row["network_steps"], seconds + row["seconds"])
-    return Table.from_rows(
-        "timings",
-        [{"level": n, "network_steps": s, "seconds": t, "rate": s / t} for n, (s, t) in found.items()],
-        units={"seconds": "s", "rate": "1/s"},
-        meanings=_MEANINGS,
-        measured=True,
-    )
-
-
-_MEANINGS: Mapping[str, str] = {
-    "level": "rounds of pruning so far; 0 is dense",
-    "arm": "dense, ticket, or one of its controls",
-    "decisive": "whether the question is decided at this level",
-    "density": "the fraction of the weights that is kept",
-    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
-    "kept": "weights that are kept",
-    "parameters": "these, and all biases that the network has",
-    "early_stop_step": "the step with the lowest validation loss",
-    "test_score": "there: accuracy, or R² for regression",
-    "validation_score": "there",
-    "validation_loss": "there; in the table of curves at the step of the row",
-    "final_test_score": "at the last step",
-    "pruned": "pruned parameters of all networks of the level",
-    "parameters_left": "of these, how many are not exactly zero at the end",
-    "best": "how many are not exactly zero at the early stop",
-    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
-    "guess": "always answering with the most frequent class",
-    "network_steps": "steps times networks",
-}

@@ -1,8 +1,8 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The plan, the rule and the verdict stand here; what is run stands in `ticket_levels`, which is imported when it is, because it
-needs JAX. There is one cell: all seeds with all their controls are trained in one program, level after level, and a draft says
-where they are.
+The plan stands here, the rule of the verdict in `ticket_questions`, and what is run in `ticket_levels`, which is imported when it
+is because it needs JAX. There is one cell: all seeds with all their controls are trained in one program, level after level, and
+a draft says where they are.
 """
 
 from __future__ import annotations
@@ -14,29 +14,18 @@ from typing import Literal
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.laws.equivalence import Difference, all_of, any_of, beats, exceeds, paired_difference
-from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.ticket_questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
 
-__all__ = ["DENSE", "GUESS", "TICKET", "WinningTicket", "WinningTicketPlan"]
+__all__ = ["WinningTicket", "WinningTicketPlan"]
 
 Control = Literal["reinitialised", "shuffled", "both", "equal-size", "random"]
-DENSE, TICKET, GUESS = "dense", "ticket", "guess"
-TITLES: Mapping[str, str] = {
-    "reinitialised": "its mask over new weights",
-    "shuffled": "its weights under a shuffled mask",
-    "both": "new weights under a shuffled mask",
-    "equal-size": "a dense network of equal size",
-    "random": "a random mask with the Erdős–Rényi profile",
-}
-SKILL = 0.1  # better than guessing means by as much
-WAYS = 2  # to be better than a control: more accurate, or sooner
 
 
 @dataclass(frozen=True)
@@ -179,7 +168,7 @@ class WinningTicket(Study):
         return search_levels(plan, draft, progress)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        said = _sides(tables)
+        said = sides(tables)
         return (
             f"test score {said.ticket:.3f} at density {said.density:.3f}, dense {said.dense:.3f}; "
             f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
@@ -188,230 +177,5 @@ class WinningTicket(Study):
     def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        asked = 3 + WAYS * len(plan.controls)
-        dense = [
-            _guessing(plan, tables, asked),
-            _accuracy(plan, tables, asked),
-            _as_soon(plan, tables, asked),
-        ]
-        controls = {
-            name: [_better(plan, tables, asked, name), _sooner(plan, tables, asked, name)]
-            for name in plan.controls
-        }
-        questions = [*dense, *(question for pair in controls.values() for question in pair)]
-        return Evidence(dict(tables), (_claim(plan, tables, dense, controls), *questions))
-
-
-@dataclass(frozen=True)
-class _Sides:
-    """The means on which the question turns."""
-
-    density: float
-    ticket: float
-    dense: float
-    steps: float
-    dense_steps: float
-
-
-def _sides(tables: Mapping[str, Table]) -> _Sides:
-    ticket, dense = (_decisive(tables, arm) for arm in (TICKET, DENSE))
-    return _Sides(
-        float(np.mean(ticket["density"])),
-        float(np.mean(ticket["test_score"])),
-        float(np.mean(dense["test_score"])),
-        float(np.mean(ticket["early_stop_step"])),
-        float(np.mean(dense["early_stop_step"])),
-    )
-
-
-def _decisive(tables: Mapping[str, Table], arm: str) -> Table:
-    """An arm's rows at the level at which the question is decided, one a seed; the dense networks stand at level 0."""
-    rows = tables["levels"].where(arm=arm)
-    return rows if arm == DENSE else rows.where(decisive=True)
-
-
-def _gain(tables: Mapping[str, Table], other: str) -> Difference:
-    """How much better the ticket's test score is, paired by seed and test example."""
-    examples = tables["examples"]
-    return paired_difference(examples[TICKET] - examples[other], examples["seed"], examples["id"])
-
-
-def _speed(plan: WinningTicketPlan, tables: Mapping[str, Table], other: str) -> Difference:
-    """The mean of log(steps of the other / steps of the ticket) to the early stop, over seeds."""
-    steps = [
-        np.maximum(_decisive(tables, arm)["early_stop_step"], plan.evaluate_every) for arm in (other, TICKET)
-    ]
-    seed = _decisive(tables, TICKET)["seed"]
-    return paired_difference(np.log(steps[0] / steps[1]), seed, seed)
-
-
-def _guessing(plan: WinningTicketPlan, tables: Mapping[str, Table], asked: int) -> Verdict:
-    gain = _gain(tables, GUESS)
-    outcome = exceeds(gain, SKILL, asked)
-    said = {
-        Outcome.HOLDS: "it has learnt the task",
-        Outcome.FAILS: "it has not learnt the task",
-        Outcome.UNDECIDED: "the data do not decide whether it has learnt the task",
-    }[outcome]
-    reading = f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: {said}."
-    rule = (
-        f"(better than guessing) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
-        f"{_corrected(asked)} lies below; undecided otherwise."
-    )
-    return _in_points("better than guessing", outcome, rule, gain, reading)
-
-
-def _accuracy(plan: WinningTicketPlan, tables: Mapping[str, Table], asked: int) -> Verdict:
-    gain, sides = _gain(tables, DENSE), _sides(tables)
-    outcome = exceeds(gain, -plan.margin, asked)
-    said = {
-        Outcome.HOLDS: "it is as accurate",
-        Outcome.FAILS: "it is less accurate",
-        Outcome.UNDECIDED: "the data do not decide whether it is as accurate",
-    }[outcome]
-    reading = (
-        f"With {100 * sides.density:.1f} % of the weights the ticket scores {100 * sides.ticket:.1f} % on test data and the "
-        f"dense network {100 * sides.dense:.1f} %, a difference of {_points(gain.mean)} points: up to the margin of "
-        f"{100 * plan.margin:g}, {said}."
-    )
-    rule = (
-        f"(as accurate) Holds when the 95 % interval of the difference in test score lies above −{100 * plan.margin:g} points; "
-        f"fails when {_corrected(asked)} lies below; undecided otherwise."
-    )
-    return _in_points("as accurate as the dense network", outcome, rule, gain, reading)
-
-
-def _better(plan: WinningTicketPlan, tables: Mapping[str, Table], asked: int, name: str) -> Verdict:
-    gain = _gain(tables, name)
-    outcome = beats(gain, plan.margin, asked, WAYS)
-    score = 100 * float(np.mean(_decisive(tables, name)["test_score"]))
-    said = {
-        Outcome.HOLDS: "the ticket is more accurate",
-        Outcome.FAILS: f"the ticket is not more accurate, or by less than {100 * plan.margin:g} points",
-        Outcome.UNDECIDED: "the data do not decide whether the ticket is more accurate",
-    }[outcome]
-    reading = f"{_sentence(TITLES[name])} scores {score:.1f} %, the ticket {_points(gain.mean)} points more: {said}."
-    rule = (
-        f"(more accurate than a control) Holds when the interval of the difference in test score, at a level corrected for the "
-        f"{WAYS} ways to be better, lies above zero; fails when it does not and {_corrected(asked)} lies below "
-        f"{100 * plan.margin:g} points; undecided otherwise."
-    )
-    return _in_points(f"more accurate than {TITLES[name]}", outcome, rule, gain, reading)
-
-
-def _as_soon(plan: WinningTicketPlan, tables: Mapping[str, Table], asked: int) -> Verdict:
-    speed = _speed(plan, tables, DENSE)
-    outcome = exceeds(speed, -np.log(plan.slower), asked)
-    said = {
-        Outcome.HOLDS: "a similar time",
-        Outcome.FAILS: "a longer time",
-        Outcome.UNDECIDED: "the data do not decide whether that is a similar time",
-    }[outcome]
-    rule = (
-        f"(as soon) Holds when the 95 % interval of the ratio of steps to the early stop lies below {plan.slower:g}; fails when "
-        f"{_corrected(asked)} lies above; undecided otherwise."
-    )
-    return _in_time("as soon as the dense network", outcome, rule, speed, _stops(tables, DENSE, said))
-
-
-def _sooner(plan: WinningTicketPlan, tables: Mapping[str, Table], asked: int, name: str) -> Verdict:
-    speed = _speed(plan, tables, name)
-    outcome = beats(speed, np.log(plan.slower), asked, WAYS)
-    said = {
-        Outcome.HOLDS: "the ticket is sooner",
-        Outcome.FAILS: f"the ticket is not sooner, or by less than a factor of {plan.slower:g}",
-        Outcome.UNDECIDED: "the data do not decide whether the ticket is sooner",
-    }[outcome]
-    rule = (
-        "(sooner than a control) Holds when the interval of the ratio of steps to the early stop, at a level corrected for the "
-        f"{WAYS} ways to be better, lies below 1; fails when it does not and {_corrected(asked)} lies above "
-        f"{1 / plan.slower:.2g}; undecided otherwise."
-    )
-    return _in_time(f"sooner than {TITLES[name]}", outcome, rule, speed, _stops(tables, name, said))
-
-
-def _stops(tables: Mapping[str, Table], other: str, said: str) -> str:
-    steps = [float(np.mean(_decisive(tables, arm)["early_stop_step"])) for arm in (TICKET, other)]
-    whom = "the dense network" if other == DENSE else TITLES[other]
-    return f"The ticket's early stop is at step {steps[0]:.0f} on average, that of {whom} at {steps[1]:.0f}: {said}."
-
-
-def _in_time(question: str, outcome: Outcome, rule: str, speed: Difference, reading: str) -> Verdict:
-    """As the share by which the ticket's steps exceed the other's."""
-    low, high = speed.interval()
-    more = [100 * float(np.expm1(-log)) for log in (speed.mean, high, low)]
-    return Verdict(
-        question, outcome, rule, more[0], (more[1], more[2]), "% more steps", _sure(speed, reading)
-    )
-
-
-def _in_points(question: str, outcome: Outcome, rule: str, gain: Difference, reading: str) -> Verdict:
-    low, high = gain.interval()
-    interval = (100 * low, 100 * high)
-    return Verdict(
-        question, outcome, rule, 100 * gain.mean, interval, "points of test score", _sure(gain, reading)
-    )
-
-
-def _sure(difference: Difference, reading: str) -> str:
-    """The reading without its conclusion where there is only one seed."""
-    if difference.freedom >= 1:
-        return reading
-    return f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
-
-
-def _claim(
-    plan: WinningTicketPlan,
-    tables: Mapping[str, Table],
-    dense: list[Verdict],
-    controls: Mapping[str, list[Verdict]],
-) -> Verdict:
-    parts = {q.question: q.outcome for q in dense}
-    parts |= {
-        f"better than {TITLES[name]}": any_of([q.outcome for q in both]) for name, both in controls.items()
-    }
-    outcome = all_of(list(parts.values()))
-    if outcome is Outcome.HOLDS and not controls:
-        outcome = Outcome.UNDECIDED
-    concerned = "; ".join(part for part, found in parts.items() if found is outcome)
-    return Verdict(
-        question="",
-        outcome=outcome,
-        rule="The claim holds when, at the density fixed beforehand, the ticket is better than guessing, as accurate as the "
-        "dense network and as soon as it, and better than every control, that is more accurate or sooner; it fails when one of "
-        "these fails, of a control both ways; and it is undecided otherwise, also without controls.",
-        effect=None,
-        interval=None,
-        unit="",
-        reading=_whole(
-            outcome, dense[0].outcome, concerned, f"{100 * _sides(tables).density:.1f} % of the weights"
-        ),
-    )
-
-
-def _whole(outcome: Outcome, guessing: Outcome, concerned: str, kept: str) -> str:
-    if guessing is Outcome.FAILS:
-        return f"No winning ticket was found: what pruning left, {kept}, does not do better than guessing."
-    if outcome is Outcome.FAILS:
-        return f"With {kept} no winning ticket was found: what pruning left is not {concerned}."
-    if outcome is Outcome.HOLDS:
-        return (
-            f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time, and neither "
-            "its mask nor its weights can be left to chance."
-        )
-    if concerned:
-        return f"These runs do not decide whether there is a winning ticket with {kept}: undecided is whether it is {concerned}."
-    return f"What pruning left, {kept}, does as well as the whole, but it was compared with no control."
-
-
-def _corrected(asked: int) -> str:
-    return f"the interval, at a level corrected for the {asked} questions asked,"
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]
-
-
-def _points(fraction: float) -> str:
-    """In points, with a typographic minus."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+        rule = Rule(plan.margin, plan.slower, plan.evaluate_every, plan.controls)
+        return Evidence(dict(tables), verdicts(rule, tables))
