@@ -14,7 +14,7 @@ from ticketlab.laws.equivalence import Difference, all_of, any_of, beats, exceed
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
 
-__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Rule", "sides", "verdicts"]
+__all__ = ["DENSE", "GUESS", "GUESSING", "TICKET", "TITLES", "Rule", "sides", "verdicts"]
 
 DENSE, TICKET, GUESS = "dense", "ticket", "guess"
 TITLES: Mapping[str, str] = {
@@ -22,8 +22,9 @@ TITLES: Mapping[str, str] = {
     "shuffled": "its weights under a shuffled mask",
     "both": "new weights under a shuffled mask",
     "equal-size": "a dense network of equal size",
-    "random": "a random mask with the Erdős–Rényi profile",
+    "random": "an Erdős–Rényi random mask",
 }
+GUESSING = "better than guessing"
 SKILL = 0.1  # better than guessing means by as much
 WAYS = 2  # to be better than a control: more accurate, or sooner
 
@@ -112,7 +113,7 @@ def _guessing(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
         f"(better than guessing) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
         f"{_corrected(rule.asked)} lies below; undecided otherwise."
     )
-    return _in_points("better than guessing", outcome, words, gain, reading)
+    return _in_points(GUESSING, outcome, words, gain, reading)
 
 
 def _accuracy(rule: Rule, tables: Mapping[str, Table]) -> Verdict:

@@ -13,6 +13,7 @@ from ticketlab.report.record import Record
 from ticketlab.report.winning_ticket.levels import accuracy, early_stop, layers, training
 from ticketlab.report.winning_ticket.summary import check_table, level_table, time_table
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.ticket_questions import GUESSING
 
 __all__ = ["present"]
 
@@ -27,9 +28,11 @@ def present(record: Record) -> Presentation:
         result = make(*tables) if len(tables) == len(names) else None
         return [] if result is None else [result]
 
+    # So far beyond all other differences that they could not be seen beside it; the list of questions has it.
+    compared = [question for question in record.questions if question.question != GUESSING]
     return Presentation(
         figures=(
-            *made(lambda: forest(record.questions, effect="ticket against")),
+            *made(lambda: forest(compared, effect="ticket against the other")),
             *made(accuracy, "levels"),
             *made(early_stop, "levels"),
             *made(training, "curves"),
