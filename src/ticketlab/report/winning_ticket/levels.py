@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from ticketlab.report.axes import axis, linear_axis
+from ticketlab.report.axes import axis, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.lines import line, short, signs
 from ticketlab.report.palette import LIGHT, Mark
@@ -125,7 +125,7 @@ def training(curves: Table) -> Figure:
     x = linear_axis("step", curves["step"].tolist(), include=0.0)
     arms = ["dense", *arms_in(curves)]
     means = {arm: _mean_curve(curves.where(arm=arm)) for arm in arms}
-    y = linear_axis("validation loss", [v for _, loss in means.values() for v in loss.tolist()], include=0.0)
+    y = logarithmic_axis("validation loss", [v for _, loss in means.values() for v in loss.tolist()])
     panels = []
     for control in [a for a in arms if a not in ("dense", "ticket")] or [""]:
         traces, words = [], []
