@@ -49,8 +49,14 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     search, beside = _search(plan, task)
     decisive = decisive_level(plan, search)
     level, rows = _begin(search, beside, draft)
+    began = _done(plan, level.number, level.step)
+
+    def told(what: str, done: float) -> None:
+        """Of what is left for this process, from which the time left is estimated."""
+        progress(what, (done - began) / max(1.0 - began, 1e-9))
+
     while True:
-        level = _train(plan, search, level, rows, draft, progress)
+        level = _train(plan, search, level, rows, draft, told)
         _measure(plan, task, search, level, decisive, rows)
         if level.number == plan.levels:
             return level_tables(rows, task)
@@ -133,18 +139,14 @@ def _train(
     """The level to the end of its training."""
     every = plan.evaluate_every
     piece = every * max(1, round(plan.steps / every / PIECES))
-    arms = 1 + len(plan.controls)
-    networks = len(search) * len(level.arms)
-    done = 0 if level.number == 0 else (1 + (level.number - 1) * arms) * plan.steps
-    share = (1 if level.number == 0 else arms) * 1.0
-    whole = (1 + plan.levels * arms) * plan.steps
+    number, networks = level.number, len(search) * len(level.arms)
     what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
     while level.step < plan.steps and _running(level):
         first, began = level.step, time.perf_counter()
         until = (first // piece + 1) * piece
 
         def told(fraction: float, first: int = first, until: int = until) -> None:
-            progress(what, (done + share * (first + fraction * (until - first))) / whole)
+            progress(what, _done(plan, number, first + fraction * (until - first)))
 
         level = trained(search, level, until, told)
         rows.setdefault("timings", []).append(
@@ -161,6 +163,13 @@ def _train(
             f"smaller step size than {plan.optimiser.step_size:g}."
         )
     return level
+
+
+def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
+    """The fraction of all network-steps that are done at a step of a level; level 0 has one arm, the others all."""
+    arms = 1 + len(plan.controls)
+    before = (1 + (number - 1) * arms) * plan.steps if number else 0
+    return (before + (arms if number else 1) * step) / ((1 + plan.levels * arms) * plan.steps)
 
 
 def _running(level: Level) -> bool:
