@@ -116,7 +116,9 @@ def ours_solved(network: Any, params: Any, problem: Any) -> dict[str, float]:
             split,
             loss=SQUARE,
             ridge=Relative(float(problem["ridge"])),
-            rung=MatrixFree(rank=600),  # for one ridge; the dense rung is for a whole path of them
+            rung=MatrixFree(
+                ConjugateGradients(rank=600)
+            ),  # for one ridge; the dense rung is for a whole path of them
             options=NewtonOptions(tolerance=float(problem["tolerance"])),
         )
         solved = time.perf_counter()

@@ -204,88 +204,100 @@ def _mistakes(error: BaseException, place: str) -> Iterator[tuple[str, UserError
 
 @functools.cache
 def _converter() -> Converter:
-    """Reads plain values strictly: no number from a string, no integer from a fraction, no unknown names."""
+    """Reads plain values strictly: no number from a string, no integer from a fraction, no unknown names.
+
+    Of hooks that fit, the one that is registered last is taken.
+    """
     from cattrs import Converter
-    from cattrs.gen import make_dict_structure_fn
 
     converter = Converter(forbid_extra_keys=True)
-
-    def kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
-        def hook(value: Any, annotation: Any) -> Any:
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                raise UserError(repr(value), expected)
-            return annotation(value)
-
-        return hook
-
-    def one_of(value: Any, annotation: Any) -> Any:
-        enumeration = isinstance(annotation, type)
-        allowed = [m.value for m in annotation] if enumeration else list(typing.get_args(annotation))
-        if not any(value == a and type(value) is type(a) for a in allowed):
-            words = [str(a) for a in allowed]
-            raise UserError(repr(value), f"one of {', '.join(words)}", suggestion(str(value), words))
-        return annotation(value) if enumeration else value
-
-    def sequence(value: Any, annotation: Any) -> Any:
-        if not isinstance(value, list | tuple):
-            raise UserError(repr(value), "a list")
-        item, *rest = typing.get_args(annotation)
-        if rest != [Ellipsis]:
-            raise TypeError(f"{annotation}: plans have tuples of any length only")
-        return tuple(converter.structure(v, item) for v in value)
-
-    def union(value: Any, annotation: Any) -> Any:
-        members = typing.get_args(annotation)
-        if type(None) in members and (value is None or value == "none"):
-            return None
-        refusals = []
-        for member in sorted((m for m in members if m is not type(None)), key=lambda m: m is not int):
-            try:
-                return converter.structure(value, member)
-            except UserError as error:
-                refusals.append(error.expected)
-        none = ["none"] if type(None) in members else []
-        raise UserError(repr(value), ", or ".join([*refusals, *none]))
-
-    def choice(value: Any, annotation: Any) -> Any:
-        within = family(annotation)
-        assert within is not None
-        if isinstance(value, str):
-            return parse_choice(value, within)
-        if not isinstance(value, Mapping):
-            raise UserError(repr(value), f"a {within.noun}: one of {', '.join(within.members)}")
-        return structure_choice(value, within)
-
-    def record(cls: Any) -> Callable[[Any, Any], Any]:
-        strict = make_dict_structure_fn(cls, converter, _cattrs_forbid_extra_keys=True)
-        # A table within a table changes the fields it names and leaves the others as the outer default has them.
-        nested = {
-            f.name: plain(f.default) for f in dataclasses.fields(cls) if dataclasses.is_dataclass(f.default)
-        }
-        hints = typing.get_type_hints(cls)
-        nested = {name: value for name, value in nested.items() if not family(hints[name])}
-
-        def hook(value: Any, annotation: Any) -> Any:
-            if not isinstance(value, Mapping):
-                raise UserError(repr(value), "a table of options")
-            inner = {
-                k: {**nested[k], **v} for k, v in value.items() if k in nested and isinstance(v, Mapping)
-            }
-            return strict({**value, **inner}, annotation)
-
-        return hook
-
-    converter.register_structure_hook(int, kind("a whole number", int))
-    converter.register_structure_hook(float, kind("a number", int, float))
-    converter.register_structure_hook(bool, kind("true or false", bool))
-    converter.register_structure_hook(str, kind("text", str))
-    converter.register_structure_hook_func(lambda t: isinstance(t, type) and issubclass(t, enum.Enum), one_of)
-    converter.register_structure_hook_func(lambda t: typing.get_origin(t) is typing.Literal, one_of)
-    converter.register_structure_hook_func(lambda t: typing.get_origin(t) is tuple, sequence)
-    converter.register_structure_hook_func(is_union, union)
-    converter.register_structure_hook_factory(dataclasses.is_dataclass, record)
-    converter.register_structure_hook_func(lambda t: family(t) is not None, choice)
+    converter.register_structure_hook(int, _of_kind("a whole number", int))
+    converter.register_structure_hook(float, _of_kind("a number", int, float))
+    converter.register_structure_hook(bool, _of_kind("true or false", bool))
+    converter.register_structure_hook(str, _of_kind("text", str))
+    converter.register_structure_hook_func(
+        lambda t: isinstance(t, type) and issubclass(t, enum.Enum), _one_of
+    )
+    converter.register_structure_hook_func(lambda t: typing.get_origin(t) is typing.Literal, _one_of)
+    converter.register_structure_hook_func(lambda t: typing.get_origin(t) is tuple, _sequence)
+    converter.register_structure_hook_func(is_union, _union)
+    converter.register_structure_hook_factory(dataclasses.is_dataclass, _record)
+    converter.register_structure_hook_func(lambda t: family(t) is not None, _choice)
     return converter
+
+
+def _of_kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
+    def hook(value: Any, annotation: Any) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise UserError(repr(value), expected)
+        return annotation(value)
+
+    return hook
+
+
+def _one_of(value: Any, annotation: Any) -> Any:
+    """A member of an enumeration or of a `Literal`."""
+    enumeration = isinstance(annotation, type)
+    allowed = [m.value for m in annotation] if enumeration else list(typing.get_args(annotation))
+    if not any(value == a and type(value) is type(a) for a in allowed):
+        words = [str(a) for a in allowed]
+        raise UserError(repr(value), f"one of {', '.join(words)}", suggestion(str(value), words))
+    return annotation(value) if enumeration else value
+
+
+def _sequence(value: Any, annotation: Any) -> Any:
+    if not isinstance(value, list | tuple):
+        raise UserError(repr(value), "a list")
+    item, *rest = typing.get_args(annotation)
+    if rest != [Ellipsis]:
+        raise TypeError(f"{annotation}: plans have tuples of any length only")
+    return tuple(_converter().structure(v, item) for v in value)
+
+
+def _union(value: Any, annotation: Any) -> Any:
+    """The first member that takes the value; whole numbers before others, so that 1 stays one."""
+    members = typing.get_args(annotation)
+    if type(None) in members and (value is None or value == "none"):
+        return None
+    refusals = []
+    for member in sorted((m for m in members if m is not type(None)), key=lambda m: m is not int):
+        try:
+            return _converter().structure(value, member)
+        except UserError as error:
+            refusals.append(error.expected)
+    none = ["none"] if type(None) in members else []
+    raise UserError(repr(value), ", or ".join([*refusals, *none]))
+
+
+def _choice(value: Any, annotation: Any) -> Any:
+    within = family(annotation)
+    assert within is not None
+    if isinstance(value, str):
+        return parse_choice(value, within)
+    if not isinstance(value, Mapping):
+        raise UserError(repr(value), f"a {within.noun}: one of {', '.join(within.members)}")
+    return structure_choice(value, within)
+
+
+def _record(cls: Any) -> Callable[[Any, Any], Any]:
+    """A plain dataclass; a table within a table changes the fields it names and leaves others as the outer default has them."""
+    from cattrs.gen import make_dict_structure_fn
+
+    strict = make_dict_structure_fn(cls, _converter(), _cattrs_forbid_extra_keys=True)
+    hints = typing.get_type_hints(cls)
+    nested = {
+        f.name: plain(f.default)
+        for f in dataclasses.fields(cls)
+        if dataclasses.is_dataclass(f.default) and not family(hints[f.name])
+    }
+
+    def hook(value: Any, annotation: Any) -> Any:
+        if not isinstance(value, Mapping):
+            raise UserError(repr(value), "a table of options")
+        inner = {k: {**nested[k], **v} for k, v in value.items() if k in nested and isinstance(v, Mapping)}
+        return strict({**value, **inner}, annotation)
+
+    return hook
 
 
 # Writing ------------------------------------------------------------------------------------------------------------------

@@ -122,7 +122,7 @@ class TestEndings:
             JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 8 bytes.\nmore"),
         ):
 
-            def run(self, plan, cell, progress, error=error):
+            def run(self, plan, cell, progress, devices, error=error):
                 raise error
 
             monkeypatch.setattr(Toy, "run", run)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.report.presentation import Presentation
 from ticketlab.report.record import Record
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Source
@@ -205,3 +206,17 @@ def synthetic_record(margin: float = 0.01) -> Record:
 @pytest.fixture(scope="session")
 def record() -> Record:
     return synthetic_record()
+
+
+@pytest.fixture
+def check_words() -> Callable[[Presentation], None]:
+    """A finding as every figure's title, without a full stop; sentences everywhere else, under every panel too."""
+
+    def check(show: Presentation) -> None:
+        for figure in (*show.figures, *show.certificates):
+            assert figure.title
+            assert not figure.title.endswith(".")
+            assert figure.caption.endswith(".")
+            assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+
+    return check

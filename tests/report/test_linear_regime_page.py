@@ -65,16 +65,12 @@ def page(record):
     return replace(record, claim=study.claim, evidence=evidence, plan={"least": 0.25, "seeds": 3})
 
 
-def test_all_figures_are_made(page) -> None:
+def test_all_figures_are_made(page, check_words) -> None:
     show = presentation(page)
     assert [f.key for f in show.figures] == ["measures", "verdict", "kernels", "training", "scores"]
     assert [f.key for f in show.certificates] == ["certificates"]
     assert len(show.summaries) == 3
-    for figure in (*show.figures, *show.certificates):
-        assert figure.title
-        assert not figure.title.endswith(".")
-        assert figure.caption.endswith(".")
-        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+    check_words(show)
 
 
 def test_findings_follow_from_the_numbers(page) -> None:

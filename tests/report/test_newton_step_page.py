@@ -102,7 +102,7 @@ def page(record):
     return replace(record, claim=study.claim, evidence=evidence, plan={"margin": 0.01, "seeds": 3})
 
 
-def test_all_figures_are_made(page) -> None:
+def test_all_figures_are_made(page, check_words) -> None:
     show = presentation(page)
     assert [f.key for f in show.figures] == [
         "verdict",
@@ -115,11 +115,7 @@ def test_all_figures_are_made(page) -> None:
     assert [f.key for f in show.certificates] == ["certificates"]
     assert len(show.summaries) == 2
     assert len(show.certificate_tables) == 1
-    for figure in (*show.figures, *show.certificates):
-        assert figure.title
-        assert not figure.title.endswith(".")
-        assert figure.caption.endswith(".")
-        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+    check_words(show)
 
 
 def test_the_verdict_has_a_panel_a_question_and_its_seeds(page) -> None:

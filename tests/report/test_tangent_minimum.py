@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ticketlab.report.presentation import Presentation, presentation
-from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT, Setting
+from ticketlab.report.setting import Setting
+from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT
 from ticketlab.report.tangent_minimum.comparison import agreement, differences, motion
 from ticketlab.report.tangent_minimum.comparison import test_error as error_figure
 from ticketlab.report.tangent_minimum.tuning import inside_the_grid, learning_curves, ridge_path
@@ -23,7 +24,7 @@ def tables(record):
     return record.evidence.tables
 
 
-def test_all_figures_are_made(record):
+def test_all_figures_are_made(record, check_words):
     show = presentation(record)
     assert [f.key for f in show.figures] == [
         "verdict",
@@ -34,11 +35,7 @@ def test_all_figures_are_made(record):
         "agreement",
     ]
     assert [f.key for f in show.certificates] == ["certificates"]
-    for figure in (*show.figures, *show.certificates):
-        assert figure.title
-        assert not figure.title.endswith(".")
-        assert figure.caption.endswith(".")
-        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+    check_words(show)
 
 
 @pytest.mark.parametrize("missing", ["arms", "tuning", "curves", "certificates", "timings", "examples"])

@@ -85,7 +85,7 @@ class Counting(Toy):
 
     interrupted = True
 
-    def resume(self, plan, cell, draft, progress):
+    def resume(self, plan, cell, draft, progress, devices=None):
         found = draft.read()
         count = 0 if found is None else int(found["count"])
         while count < 3:

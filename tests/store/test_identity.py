@@ -81,7 +81,7 @@ def test_the_code_is_what_can_reach_a_cell(tmp_path, monkeypatch):
     laws = package / "laws" / "verdict.py"
     laws.write_bytes(laws.read_bytes().replace(b"\n", b"\r\n"))
     assert digest() == before
-    for related in ("laws/verdict.py", "errors.py", "tasks/sources.py"):
+    for related in ("laws/verdict.py", "errors.py", "tasks/sources/source.py"):
         with (package / related).open("a") as file:
             file.write("# a comment\n")
         assert digest() != before, related

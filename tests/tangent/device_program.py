@@ -27,6 +27,7 @@ from ticketlab.tangent import (
     join,
     predict_all,
     ridge_path,
+    tangent_kernel,
 )
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Split
 
@@ -49,7 +50,8 @@ def params() -> Params:
 def products(devices: Devices | None) -> dict[str, np.ndarray]:
     """What J is asked for, by name; of some of the layers, in either precision."""
     draw, found = np.random.default_rng(2), {}
-    for dtype in (np.float32, np.float64):
+    # With the smaller memory, blocks of one example, and few of them held: 11 in a circle.
+    for dtype, memory in ((np.float32, 2**30), (np.float64, 2**13)):
         selection = Layers(("dense1", "output"))
         j = Jacobian(NETWORK, params(), split().x, selection, dtype, batch=2, devices=devices)
         u = draw.normal(size=(2, EXAMPLES, 3))
@@ -60,6 +62,7 @@ def products(devices: Devices | None) -> dict[str, np.ndarray]:
         found[f"squared norm {name}"] = j.squared_norm(u)
         found[f"pull back {name}"] = np.stack([np.concatenate([np.ravel(d) for d in one]) for one in steps])
         found[f"push forward {name}"] = np.asarray(j.push_forward(steps))
+        found[f"kernel {name}"] = np.asarray(tangent_kernel(j, memory=memory))
         found[f"at one example {name}"] = np.asarray(j.at(split().x[:1]).jvp(steps[0]))
     return found
 

@@ -15,6 +15,7 @@ from ticketlab.networks import Network, Params, ResNet
 from ticketlab.tangent import (
     MINIMUM_NORM,
     Absolute,
+    ConjugateGradients,
     DenseDual,
     Jacobian,
     Layers,
@@ -31,7 +32,8 @@ from ticketlab.tangent import (
 )
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Split
 
-MATRIX_FREE = MatrixFree(rank=12)  # of 27 rows: the preconditioner leaves something to do
+MATRIX_FREE = MatrixFree(ConjugateGradients(rank=12))  # of 27 rows: the preconditioner leaves something to do
+PLAIN = MatrixFree(ConjugateGradients(rank=0))
 TIGHT = NewtonOptions(tolerance=1e-12)
 DECADES = tuple(Relative(10.0**power) for power in (-8, -4, -1, 2))
 RESNET = ResNet(channels=(2, 3)).build((4, 4, 1), 3)
@@ -130,7 +132,7 @@ def test_the_certificate_says_what_the_jacobian_written_down_says() -> None:
 
 def test_few_iterations_are_a_named_result() -> None:
     few = NewtonOptions(tolerance=1e-12, inner_limit=3)
-    solution = minimise(*problem("mlp"), ridge=Relative(1e-6), rung=replace(MATRIX_FREE, rank=0), options=few)
+    solution = minimise(*problem("mlp"), ridge=Relative(1e-6), rung=PLAIN, options=few)
     assert solution.certificate.result is Result.MISSED
     assert solution.certificate.iterations == 3
     assert "use a larger ridge, more steps or a larger tolerance" in solution.certificate.message()
@@ -172,8 +174,8 @@ def test_products_are_those_of_the_jacobian(memory: int) -> None:
 
 def test_a_solve_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    rung = MatrixFree(rank=0, checkpoint=tmp_path / "solve.npz")
-    whole = minimise(*problem("mlp"), ridge=Relative(1e-3), rung=MatrixFree(rank=0), options=TIGHT)
+    rung = replace(PLAIN, checkpoint=tmp_path / "solve.npz")
+    whole = minimise(*problem("mlp"), ridge=Relative(1e-3), rung=PLAIN, options=TIGHT)
 
     def interrupted(what: str, value: float) -> None:
         if what == "conjugate gradients" and value < 1e-3:
@@ -195,7 +197,62 @@ def test_a_solve_goes_on_from_its_checkpoint(tmp_path: Path, monkeypatch: pytest
     assert relative_error(flattened(resumed.delta), flattened(whole.delta)) < 1e-5
 
 
-@pytest.mark.parametrize("what", ["another problem", "not a checkpoint"])
+def newton_gaps(stop_below: float, **given: Any) -> tuple[list[float], list[Solution]]:
+    """The largest gap before every Newton step of a cross-entropy path, and its solutions; cut short once a gap is that small."""
+    gaps: list[float] = []
+
+    def watched(what: str, value: float) -> None:
+        if what.startswith("ridges"):
+            gaps.append(value)
+            if what == "ridges 50%" and value < stop_below:
+                raise KeyboardInterrupt
+
+    ridges = (Relative(1e-1), Relative(1e-3))
+    try:
+        found = ridge_path(
+            *problem("mlp"),
+            loss=SOFTMAX_CROSS_ENTROPY,
+            ridges=ridges,
+            centred=(False, True),
+            options=TIGHT,
+            progress=watched,
+            **given,
+        )
+    except KeyboardInterrupt:
+        found = []
+    return gaps, found
+
+
+def test_newton_steps_go_on_from_their_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    kept = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
+    all_gaps, whole = newton_gaps(0.0, rung=MATRIX_FREE)
+    gaps, found = newton_gaps(1e-3, rung=kept)
+    assert found == []
+    assert (tmp_path / "solve.npz").exists()
+    resumed_gaps, resumed = newton_gaps(0.0, rung=kept)
+    # The first ridge is found to be done, the second goes on with the last step that was kept.
+    assert resumed_gaps[0] < 1e-12
+    assert resumed_gaps[1] == pytest.approx(gaps[-1], rel=0.1)  # in float32
+    assert len(gaps) + len(resumed_gaps) <= len(all_gaps) + 2
+    for one, other in zip(resumed, whole, strict=True):
+        assert one.certificate.met
+        assert one.certificate.steps >= other.certificate.steps - 1  # those before are counted
+        assert relative_error(flattened(one.delta), flattened(other.delta)) < 1e-5
+
+
+def test_a_checkpoint_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **more: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(np, "savez", full)
+    kept = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
+    with pytest.raises(UserError, match="No space left on device"):
+        newton_gaps(0.0, rung=kept)
+
+
+@pytest.mark.parametrize("what", ["another problem", "another loss", "not a checkpoint"])
 def test_a_checkpoint_that_does_not_fit_is_not_used(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,6 +260,8 @@ def test_a_checkpoint_that_does_not_fit_is_not_used(
     rung = replace(MATRIX_FREE, checkpoint=tmp_path / "solve.npz")
     if what == "another problem":
         minimise(*problem("mlp"), ridge=Relative(1e-1), rung=rung)
+    elif what == "another loss":
+        minimise(*problem("mlp"), ridge=Relative(1e-3), rung=rung, loss=SOFTMAX_CROSS_ENTROPY)
     else:
         (tmp_path / "solve.npz").write_bytes(b"PK\x03\x04 cut short")
     begun: list[float] = []

@@ -232,3 +232,13 @@ def test_cross_entropys_unregularised_minimum_is_at_infinity_and_the_square_loss
     assert not SOFTMAX_CROSS_ENTROPY.finite_minimum
     assert SQUARE.finite_minimum
     assert float(SQUARE.value(y, y)[0]) == 0
+
+
+def test_targets_in_float64_are_distributions_there_too_and_the_given_ones_stay() -> None:
+    given = np.array([[0.1, 0.2, 0.7], [0.3, 0.3, 0.4]], np.float32).astype(np.float64)
+    kept = given.copy()
+    exact = SOFTMAX_CROSS_ENTROPY.float64_targets(given)
+    np.testing.assert_allclose(exact.sum(axis=1), 1, atol=1e-15)
+    np.testing.assert_allclose(exact, given, atol=1e-7)
+    np.testing.assert_array_equal(given, kept)
+    np.testing.assert_array_equal(SQUARE.float64_targets(given.astype(np.float32)), kept)

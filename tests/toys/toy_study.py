@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Cell, Progress, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,9 @@ class Toy(Study):
             for seed in range(plan.seeds)
         )
 
-    def run(self, plan: ToyPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self, plan: ToyPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
         began = time.perf_counter()
         progress("drawing", 0.5)
         trouble(cell)

@@ -28,8 +28,9 @@ def run(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.cli.running import run_request
 
     requests = read_requests(words, studies, "run")
-    results = [run_request(request) for request in requests]
-    if requests[0].json:
+    devices = requests[0].spread.found()
+    results = [run_request(request, devices) for request in requests]
+    if requests[0].json and (devices is None or devices.first):
         document = results[0] if len(results) == 1 else results
         print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))
     return 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Mapping, Sequence
 
 from ticketlab.engine.threads import limit_threads
@@ -52,6 +53,19 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
     """
     limit_threads(os.environ)
     _replace_unprintable()
+    try:
+        code = _ended(arguments, studies)
+    except BaseException:  # a mistake of ours
+        if _one_of_several():
+            traceback.print_exc()
+            _leave_at_once(1)
+        raise
+    if code != 0 and _one_of_several():
+        _leave_at_once(code)
+    return code
+
+
+def _ended(arguments: Sequence[str] | None, studies: Mapping[str, str] | None) -> int:
     try:
         return _dispatch(list(sys.argv[1:] if arguments is None else arguments), studies)
     except UserError as error:
@@ -104,6 +118,18 @@ def _say(message: str, code: int) -> int:
     sys.stdout.flush()
     print(f"ticketlab: {message}", file=sys.stderr)
     return code
+
+
+def _one_of_several() -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and jax.distributed.is_initialized()
+
+
+def _leave_at_once(code: int) -> None:
+    """An ordinary end would wait until the other processes are done, which wait for this one: closed connections tell them."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _replace_unprintable() -> None:

@@ -18,6 +18,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from ticketlab.choices import choice_text, family, suggestion
+from ticketlab.cli.spread import Spread
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
 from ticketlab.studies.study import Study
@@ -34,12 +35,14 @@ class Request:
         plan: with which options.
         out: the run folder, or None for the usual one.
         json: whether to print the result for machines.
+        spread: over which devices, and with which other processes.
     """
 
     study: Study
     plan: Any
     out: Path | None
     json: bool
+    spread: Spread = Spread()
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
@@ -90,7 +93,7 @@ def _options(words: Sequence[str], target: str, studies: Mapping[str, str], comm
 
 def _request(options: Any, *, alone: bool) -> Request:
     out = options.out / options.study.claim if options.out and not alone else options.out
-    return Request(options.study, options.plan, out, options.json)
+    return Request(options.study, options.plan, out, options.json, options.spread)
 
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
@@ -132,6 +135,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             Annotated[bool, _help("print the result as one JSON document, all else to the error stream", "")],
             False,
         ),
+        ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
     ]
     cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
     return parse(cls, words, command=f"{command} {study.claim}", description=study.question)

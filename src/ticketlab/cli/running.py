@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 
 from ticketlab.choices import plain
@@ -17,31 +19,55 @@ from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
+from ticketlab.store.identity import dependencies
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
     from ticketlab.studies.evidence import Evidence
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["run_request", "write_report"]
 
 
-def run_request(request: Request) -> dict[str, Any]:
-    """Runs one study to its end and writes everything down.
+def run_request(request: Request, devices: Devices | None = None) -> dict[str, Any]:
+    """Runs one study to its end and writes everything down; of several processes the first does, and the others compute with it.
+
+    Arguments:
+        request: what is asked.
+        devices: over which examples are spread; by default all on one.
 
     Returns: the result for machines: claim, outcome, verdicts, plan, digest, folder, report and seconds, as JSON values.
 
     Raises: UserError, NumericalFailure or KeyboardInterrupt, after saying what is kept and how to go on.
     """
+    if devices is None or devices.processes == 1:
+        return _run(request, devices)
+    from ticketlab.engine.lockstep import compare, follow_study
+    from ticketlab.tangent.processes import together, told
+
+    with together():
+        compare(dependencies(request.study, request.plan, devices))
+        result: dict[str, Any] = {}
+        if devices.first:
+            result = _run(request, devices)
+        else:
+            follow_study(request.study, request.plan, devices)
+        told(np.array(True))  # that the first has written everything down: none leaves before
+    return result
+
+
+def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     console = Console(stderr=request.json, highlight=False, markup=False)
     study, plan = request.study, request.plan
     folder = RunFolder.of(study, plan, request.out)
     began = time.monotonic()
     console.print(f"{study.claim}: {study.question}", style="bold")
     console.print(f"kept in {folder.path}", soft_wrap=True)
-    with _kept(console, folder), Display(console, study.claim) as display:
-        evidence = folder.run(plan, display, display.note)
+    again = shlex.join([*shlex.split(folder.command()), *request.spread.words])
+    with _kept(console, folder, again), Display(console, study.claim) as display:
+        evidence = folder.run(plan, display, display.note, devices)
         page = write_report(folder)
-    _conclude(console, folder, evidence, page, time.monotonic() - began)
+    _conclude(console, again, evidence, page, time.monotonic() - began)
     return strict(
         {
             "claim": study.claim,
@@ -65,7 +91,7 @@ def write_report(folder: RunFolder) -> Path:
 
 
 @contextmanager
-def _kept(console: Console, folder: RunFolder) -> Iterator[None]:
+def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
     """Says, when a run ends early, what is kept and how to go on; and names a lack of memory as such."""
     from jax.errors import JaxRuntimeError
 
@@ -74,9 +100,7 @@ def _kept(console: Console, folder: RunFolder) -> Iterator[None]:
     except (KeyboardInterrupt, NumericalFailure, MemoryError, JaxRuntimeError) as end:
         count = folder.kept_cells()
         if count:
-            console.print(
-                f"{count} finished cells are kept. Go on from there: {folder.command()}", soft_wrap=True
-            )
+            console.print(f"{count} finished cells are kept. Go on from there: {again}", soft_wrap=True)
         if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
             reason = str(end).strip().split("\n")[0]
             raise NumericalFailure(
@@ -85,7 +109,7 @@ def _kept(console: Console, folder: RunFolder) -> Iterator[None]:
         raise
 
 
-def _conclude(console: Console, folder: RunFolder, evidence: Evidence, page: Path, seconds: float) -> None:
+def _conclude(console: Console, again: str, evidence: Evidence, page: Path, seconds: float) -> None:
     console.print()
     for verdict in evidence.verdicts:
         console.print(
@@ -95,5 +119,5 @@ def _conclude(console: Console, folder: RunFolder, evidence: Evidence, page: Pat
     console.print()
     console.print(f"report    {page}", soft_wrap=True)
     console.print(f"evidence  {evidence.digest()}", soft_wrap=True)
-    console.print(f"again     {folder.command()}", soft_wrap=True)
+    console.print(f"again     {again}", soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")

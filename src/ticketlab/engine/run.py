@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.engine.estimate import Estimate
 from ticketlab.laws.verdict import Verdict
 from ticketlab.studies.evidence import Evidence, Table, concatenate
 from ticketlab.studies.study import Blank, Cell, Draft, Study
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"]
 
@@ -76,7 +79,11 @@ class WorkingMemory:
 
 
 def run_study(
-    study: Study, plan: Any, keeper: Keeper | None = None, observer: Observer | None = None
+    study: Study,
+    plan: Any,
+    keeper: Keeper | None = None,
+    observer: Observer | None = None,
+    devices: Devices | None = None,
 ) -> Evidence:
     """Runs the cells of a plan that are not kept yet, and concludes.
 
@@ -85,6 +92,8 @@ def run_study(
         plan: an instance of `study.plan_type`.
         keeper: keeps finished cells; by default nothing is kept.
         observer: is told of progress and verdicts; by default nobody is.
+        devices: over which examples are spread; by default all on one. When they are those of several processes, the others call
+            `lockstep.follow_study` at the same time.
 
     Returns: the evidence, equal for equal plans on the same kind of device (but for measured tables).
 
@@ -92,6 +101,10 @@ def run_study(
     """
     keeper = WorkingMemory() if keeper is None else keeper
     observer = Silence() if observer is None else observer
+    if devices is not None and devices.processes > 1:
+        from ticketlab.engine.lockstep import Telling
+
+        keeper = Telling(keeper)
     cells = study.cells(plan)
     if len({cell.name for cell in cells}) < len(cells):
         raise ValueError(f"two cells of {study.claim!r} have the same name")
@@ -109,7 +122,7 @@ def run_study(
             observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
 
         progress("", 0.0)
-        tables = study.resume(plan, cell, keeper.draft(cell), progress)
+        tables = study.resume(plan, cell, keeper.draft(cell), progress, devices)
         seconds = time.monotonic() - began
         done[cell.name] = keeper.save(cell, tables, seconds)
         left = estimate.finish(cell, seconds)

@@ -1,8 +1,8 @@
 """The report of a run: one self-contained HTML page, made from stored records only.
 
 Reading order: `record` (what a page is made from), `wording`, `palette`, `spread`, `axes`, `figure`, `rows`, `lines`,
-`forest` (the figure of every study), `tables`, `presentation` and a folder for the figures of each claim, `page`, `stored`
-(from a run folder).
+`forest` (the figure of every study), `tables`, `times`, `setting`, `presentation` and a folder for the figures of each claim,
+`page`, `stored` (from a run folder).
 """
 
 from __future__ import annotations

@@ -6,12 +6,16 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float
+
 from ticketlab.report.palette import LIGHT
 from ticketlab.report.wording import quantity, tens
 
-__all__ = ["axis", "linear_axis", "logarithmic_axis"]
+__all__ = ["SMALLEST", "above_zero", "axis", "linear_axis", "logarithmic_axis"]
 
 MOST_TICKS = 8
+SMALLEST = 1e-18  # where a measure that is exactly zero is drawn on a logarithmic axis
 
 
 def axis(title: str, **settings: Any) -> dict[str, Any]:
@@ -55,3 +59,8 @@ def logarithmic_axis(title: str, values: Iterable[float]) -> dict[str, Any]:
     ticks = [m * 10.0**e for e in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
     ticks = [t for t in ticks if low <= math.log10(t) <= high]
     return axis(title, type="log", range=[low, high], tickvals=ticks, ticktext=[quantity(t) for t in ticks])
+
+
+def above_zero(values: Float[np.ndarray, " n"]) -> tuple[float, ...]:
+    """Those that are numbers, as a logarithmic axis can show them: none below `SMALLEST`."""
+    return tuple(np.maximum(values[np.isfinite(values)], SMALLEST).tolist())

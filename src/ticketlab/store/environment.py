@@ -5,23 +5,26 @@ from __future__ import annotations
 import platform
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ticketlab
 from ticketlab.store.identity import device, library_versions
 
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
+
 __all__ = ["environment"]
 
 
-def environment() -> dict[str, Any]:
-    """The record of this process's surroundings, as JSON values."""
+def environment(devices: Devices | None = None) -> dict[str, Any]:
+    """The record of this process's surroundings and of the devices it spreads examples over, as JSON values."""
     return {
         "ticketlab": ticketlab.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "libraries": library_versions(),
-        "device": device(),
+        "device": device(devices),
     }
 
 

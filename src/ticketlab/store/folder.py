@@ -21,7 +21,7 @@ import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ticketlab.choices import family
 from ticketlab.engine.run import Observer, run_study
@@ -37,6 +37,9 @@ from ticketlab.store.records import read_record, strict, write_record, write_tex
 from ticketlab.store.tables import Damaged
 from ticketlab.studies.evidence import Evidence
 from ticketlab.studies.study import Study
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["RunFolder", "default_place"]
 
@@ -108,7 +111,11 @@ class RunFolder:
         return Evidence(tables, verdicts)
 
     def run(
-        self, plan: Any, observer: Observer | None = None, note: Callable[[str], None] = lambda text: None
+        self,
+        plan: Any,
+        observer: Observer | None = None,
+        note: Callable[[str], None] = lambda text: None,
+        devices: Devices | None = None,
     ) -> Evidence:
         """Runs what is not finished yet, and stores the evidence.
 
@@ -116,16 +123,22 @@ class RunFolder:
             plan: the plan that this folder is for.
             observer: is told of progress and verdicts.
             note: is told in words of kept cells that cannot be used.
+            devices: over which examples are spread; by default all on one.
 
         Returns: the evidence as it is stored.
 
         Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
         """
-        with self.work(plan, note) as keeper:
-            return self.keep(run_study(self.study, plan, keeper, observer), keeper, plan)
+        with self.work(plan, note, devices) as keeper:
+            return self.keep(run_study(self.study, plan, keeper, observer, devices), keeper, plan)
 
     @contextlib.contextmanager
-    def work(self, plan: Any, note: Callable[[str], None] = lambda text: None) -> Iterator[CellFolders]:
+    def work(
+        self,
+        plan: Any,
+        note: Callable[[str], None] = lambda text: None,
+        devices: Devices | None = None,
+    ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
         Raises UserError when the folder holds something else, is in use, or cannot be written.
@@ -134,10 +147,10 @@ class RunFolder:
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with only_process(self.path):
-            depends = dependencies(self.study, plan)
+            depends = dependencies(self.study, plan, devices)
             self._start_afresh()
             write_text(self.path / "plan.toml", self.plan_text)
-            write_record(self.path / "environment.json", environment())
+            write_record(self.path / "environment.json", environment(devices))
             yield CellFolders(self.path / "cells", depends, note)
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:

@@ -16,13 +16,16 @@ import inspect
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ticketlab
 from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json, cell_fields
 from ticketlab.studies.study import Cell, Study
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["code_digest", "dependencies", "differences", "identity", "library_versions"]
 
@@ -41,8 +44,10 @@ REACHING = (
 )
 
 
-def dependencies(study: Study, plan: Any) -> dict[str, Any]:
+def dependencies(study: Study, plan: Any, devices: Devices | None = None) -> dict[str, Any]:
     """What all cells of a plan depend on, as JSON values: claim, plan, code, data, libraries, device.
+
+    `devices`: over which examples are spread, if they are.
 
     Cost: reads every data set of the plan once, which also finds mistakes in the user's files before anything is run.
     """
@@ -52,7 +57,7 @@ def dependencies(study: Study, plan: Any) -> dict[str, Any]:
         "code": code_digest(type(study)),
         "data": dict(_data_hashes(plan)),
         "libraries": library_versions(),
-        "device": device(),
+        "device": device(devices),
     }
 
 
@@ -99,13 +104,16 @@ def library_versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in LIBRARIES}
 
 
-def device() -> dict[str, Any]:
-    """The kind of device that computes, and the settings that can change its rounding."""
+def device(devices: Devices | None = None) -> dict[str, Any]:
+    """The kind of device that computes, and the settings that can change its rounding.
+
+    The number of devices over which examples are spread is one of them: it changes the order of sums.
+    """
     import jax
 
     return {
         "platform": jax.default_backend(),
-        "kind": jax.devices()[0].device_kind,
+        "kind": jax.local_devices()[0].device_kind,
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
         # A flag with a path says where to write something, which changes no number and may name a person.
@@ -113,6 +121,7 @@ def device() -> dict[str, Any]:
             f for f in os.environ.get("XLA_FLAGS", "").split() if "/" not in f and "\\" not in f
         ),
         "threads": thread_counts(os.environ),
+        "spread": None if devices is None else {"devices": len(devices), "processes": devices.processes},
     }
 
 

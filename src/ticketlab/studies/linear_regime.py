@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,10 +18,14 @@ from ticketlab.laws.equivalence import Difference, exceeds
 from ticketlab.laws.power_law import PowerLaw, power_law
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import JACOT_2018, LEE_2019
-from ticketlab.studies.study import Cell, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["MEASURES", "LinearRegime", "LinearRegimePlan"]
 
@@ -72,8 +76,7 @@ class LinearRegimePlan:
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        plan_checks.some_seeds(self.seeds)
         if (
             len(self.shares) < 2
             or len(set(self.shares)) < len(self.shares)
@@ -85,12 +88,8 @@ class LinearRegimePlan:
             raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
         if not (np.isfinite(self.least) and self.least > 0):
             raise UserError(f"least={self.least}", "a positive exponent")
-        for name in ("step_size", "tolerance"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise UserError(f"{name}={value}", "a positive number")
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.momentum_below_one(self.momentum)
         if self.steps < 1 or self.kernel_examples < 2:
             raise UserError(
                 f"steps={self.steps}, kernel_examples={self.kernel_examples}",
@@ -183,10 +182,12 @@ class LinearRegime(Study):
             for name in plan.parameterisations
         )
 
-    def run(self, plan: LinearRegimePlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self, plan: LinearRegimePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
         from ticketlab.studies.linear_widths import measure
 
-        return measure(plan, cell.settings["parameterisation"], cell.settings["seed"], progress)
+        return measure(plan, cell.settings["parameterisation"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: LinearRegimePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         widths = tables["widths"]
@@ -198,15 +199,11 @@ class LinearRegime(Study):
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        complete = [
-            name
-            for name in plan.parameterisations
-            if len(np.unique(rows.where(parameterisation=name)["seed"])) >= plan.seeds
-        ]
-        questions = [_question(plan, rows, name, m) for name in complete for m in _asked_of(name)]
-        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in complete for m in MEASURES])
-        whole = [_claim(plan, questions)] if len(complete) == len(plan.parameterisations) else []
-        return Evidence({**tables, **({"fits": fits} if complete else {})}, tuple(whole + questions))
+        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
+        questions = [_question(plan, rows, name, m) for name in names for m in _asked_of(name)]
+        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
+        whole = [_claim(plan, questions)] if len(names) == len(plan.parameterisations) else []
+        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(whole + questions))
 
 
 def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:

@@ -19,9 +19,10 @@ from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_regime import CONTROL, LinearRegimePlan
-from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion
+from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion, score_of
 from ticketlab.studies.study import Progress
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.flow import GradientDescent, Lanczos, TrainingPath, path_of
 from ticketlab.tangent.jacobian import Jacobian
@@ -29,17 +30,7 @@ from ticketlab.tangent.kernel import tangent_kernel
 from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.tasks.losses import SQUARE
 from ticketlab.tasks.task import Task
-from ticketlab.training import (
-    Accuracy,
-    Replicas,
-    RSquared,
-    Sgd,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-    stack,
-    train,
-)
+from ticketlab.training import Replicas, Sgd, TrainingData, TrainingPlan, TrainingResult, stack, train
 from ticketlab.training.result import Ending
 
 __all__ = ["measure"]
@@ -51,7 +42,13 @@ PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, fro
 ROWS = 12_000  # Nk above which K takes more than a gigabyte
 
 
-def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: Progress) -> dict[str, Table]:
+def measure(
+    plan: LinearRegimePlan,
+    parameterisation: str,
+    seed: int,
+    progress: Progress,
+    devices: Devices | None = None,
+) -> dict[str, Table]:
     """All widths of one parameterisation and one seed, as tidy tables."""
     task = drawn_task(plan.task, seed)
     if (rows := len(task.train) * task.outputs) > ROWS:
@@ -80,7 +77,7 @@ def measure(plan: LinearRegimePlan, parameterisation: str, seed: int, progress: 
 
         clock = Clock()
         key = jax.random.fold_in(jax.random.key(seed), i)
-        row, curve = _at_width(plan, task, network, parameterisation, key, told)
+        row, curve = _at_width(plan, task, network, parameterisation, key, told, devices)
         clock.lap("all")
         about = {"parameterisation": parameterisation, "seed": seed, "width": width}
         widths.append({**about, **row})
@@ -120,6 +117,7 @@ def _at_width(
     parameterisation: str,
     key: jax.Array,
     progress: Progress,
+    devices: Devices | None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     draw, order = jax.random.split(key)
     params = _start(network, parameterisation, draw)
@@ -128,7 +126,7 @@ def _at_width(
     trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
 
     progress("tangent kernel", 0.7)
-    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64))
+    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices))
     progress("linearisation", 0.8)
     path, defect = _linearised(plan, task, kernel, step_size)
     (linear,) = path.predict(task.test.x, [plan.steps])  # without f₀, when it is centred away
@@ -182,7 +180,7 @@ def _train(
             steps=plan.steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
-            score=Accuracy() if task.kind == "classification" else RSquared(),
+            score=score_of(task),
             evaluate_every=max(1, plan.steps // LOOKS),
             evaluate_training=True,
         ),

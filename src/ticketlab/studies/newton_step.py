@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -17,10 +17,14 @@ from ticketlab.errors import UserError
 from ticketlab.laws.equivalence import Difference, all_of, equivalence, exceeds, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["NewtonStep", "NewtonStepPlan"]
 
@@ -77,28 +81,12 @@ class NewtonStepPlan:
     tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
-        if not 0 < self.margin < 1:
-            raise UserError(
-                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
-            )
-        if not self.losses or len(set(self.losses)) != len(self.losses):
-            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
-        for name in ("gradient_steps", "ridges"):
-            values = getattr(self, name)
-            if (
-                not values
-                or not all(np.isfinite(v) and v > 0 for v in values)
-                or len(set(values)) < len(values)
-            ):
-                raise UserError(f"{name} {values}", "different positive numbers")
-        for name in ("step_size", "converged", "tolerance"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise UserError(f"{name}={value}", "a positive number")
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.losses_once(self.losses)
+        plan_checks.different(self, "gradient_steps", "ridges")
+        plan_checks.positive(self, "step_size", "converged", "tolerance")
+        plan_checks.momentum_below_one(self.momentum)
         if self.steps < 1 or self.times < 2 or not 1 < self.last_time < np.inf:
             raise UserError(
                 f"steps={self.steps}, times={self.times}, last_time={self.last_time}",
@@ -169,10 +157,12 @@ class NewtonStep(Study):
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
         return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 3.0})
 
-    def run(self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self, plan: NewtonStepPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
         from ticketlab.studies.newton_arms import compare
 
-        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept", form="tangent")
@@ -182,18 +172,14 @@ class NewtonStep(Study):
     def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        complete = [
-            loss
-            for loss in plan.losses
-            if len(np.unique(tables["examples"].where(loss=loss)["seed"])) >= plan.seeds
-        ]
+        losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
         questions = [
             _question(plan, tables["examples"], loss, variant, asked)
-            for loss in complete
+            for loss in losses
             for variant in VARIANTS
             for asked in UNITS
         ]
-        whole = [_claim(questions)] if len(complete) == len(plan.losses) else []
+        whole = [_claim(questions)] if len(losses) == len(plan.losses) else []
         return Evidence(dict(tables), tuple(whole + questions))
 
 

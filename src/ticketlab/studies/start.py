@@ -1,4 +1,4 @@
-"""Where the cells of every study start: the split, the network and its unit of step sizes, each a function of plan and seed.
+"""Where the cells of every study start: the split, the network, its loss and its unit of step sizes, functions of plan and seed.
 
 Data sets and networks are made once for all cells of a process, so that what is compiled for one network is compiled once.
 """
@@ -6,22 +6,43 @@ Data sets and networks are made once for all cells of a process, so that what is
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from functools import lru_cache
 
 import jax
 import numpy as np
 
+from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks import split
 from ticketlab.tasks.dataset import Dataset
-from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
+from ticketlab.training import Accuracy, RSquared
+from ticketlab.training.plan import Score
 
-__all__ = ["Clock", "built", "drawn_task", "largest_curvature", "relative_motion"]
+__all__ = [
+    "LOSSES",
+    "Clock",
+    "Outputs",
+    "built",
+    "check_losses",
+    "drawn_task",
+    "largest_curvature",
+    "minus",
+    "network_outputs",
+    "parts",
+    "relative_motion",
+    "score_of",
+]
+
+LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
+Outputs = dict[str, np.ndarray]
+"""A function's values by part of the task."""
 
 CURVATURE_EXAMPLES = 256  # enough for the largest curvature, which sets the unit of step sizes
 
@@ -49,6 +70,22 @@ def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
     return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
 
 
+def check_losses(losses: Sequence[str], task: Task) -> None:
+    """Refuses a loss that needs classes for a task that has none: all of a plan's, so that the first cell finds a mistake."""
+    for name in losses:
+        if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
+            raise UserError(
+                f"the {name} loss for {task.name}, a regression task",
+                "the square loss",
+                "Add --losses square.",
+            )
+
+
+def score_of(task: Task) -> Score:
+    """What training is scored by: accuracy, or R² for regression."""
+    return Accuracy() if task.kind == "classification" else RSquared()
+
+
 @lru_cache(maxsize=16)
 def built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
     """One `Network` object for all cells, so that what is compiled for it is compiled once."""
@@ -66,6 +103,22 @@ def largest_curvature(network: Network, params: Params, part: Split, loss: Conve
     hessian = np.asarray(loss.hessian(jacobian.outputs(), y))
     mean = float(np.mean(np.trace(hessian, axis1=1, axis2=2))) / network.outputs
     return max(mean * largest / len(x), 1e-12)
+
+
+def parts(task: Task) -> dict[str, Split]:
+    return {"train": task.train, "validation": task.validation, "test": task.test}
+
+
+def network_outputs(network: Network, params: Params, task: Task) -> Outputs:
+    """f(x, θ) on every part."""
+    return {
+        name: np.asarray(Jacobian(network, params, part.x).outputs()) for name, part in parts(task).items()
+    }
+
+
+def minus(outputs: Outputs, others: Outputs) -> Outputs:
+    """The difference of two functions."""
+    return {name: values - others[name] for name, values in outputs.items()}
 
 
 def relative_motion(params: Params, start: Params) -> float:

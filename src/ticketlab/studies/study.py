@@ -10,13 +10,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from ticketlab.studies.evidence import Evidence, Table
 
-__all__ = ["Blank", "Cell", "Draft", "Progress", "Source", "Study", "cells_by_loss", "silent"]
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["Blank", "Cell", "Draft", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -88,6 +91,11 @@ def cells_by_loss(losses: Sequence[str], seeds: int, weights: Mapping[str, float
     )
 
 
+def complete(table: Table, column: str, values: Sequence[str], seeds: int) -> list[str]:
+    """Those values of a column (losses, say) of which the cells of all seeds have been run; questions are asked of no others."""
+    return [v for v in values if len(np.unique(table.where(**{column: v})["seed"])) >= seeds]
+
+
 class Study(ABC):
     """A claim put to the test.
 
@@ -108,12 +116,28 @@ class Study(ABC):
         """The cells of a plan, in the order in which they should be run. Cheap; checks the plan's options."""
 
     @abstractmethod
-    def run(self, plan: Any, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
-        """One cell's tables by name. Deterministic, but for tables marked `measured`."""
+    def run(
+        self, plan: Any, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        """One cell's tables by name. Deterministic, but for tables marked `measured`.
 
-    def resume(self, plan: Any, cell: Cell, draft: Draft, progress: Progress = silent) -> dict[str, Table]:
+        Arguments:
+            plan, cell: what is run.
+            progress: is told how far it is.
+            devices: over which examples are spread in products with J, and rows of K (default: all on one). Results differ by
+                the order of sums alone. Those of several processes are given to all of them, which run the cell in step.
+        """
+
+    def resume(
+        self,
+        plan: Any,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
         """The same tables, from where the draft says that the cell stands; by default from the start."""
-        return self.run(plan, cell, progress)
+        return self.run(plan, cell, progress, devices)
 
     def brief(self, plan: Any, cell: Cell, tables: Mapping[str, Table]) -> str:
         """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -16,17 +16,22 @@ from ticketlab.errors import UserError
 from ticketlab.laws.equivalence import Difference, all_of, equivalence, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, silent
+from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["ARMS", "TangentMinimum", "TangentMinimumPlan"]
 
 Loss = Literal["square", "cross-entropy"]
 OFFSETS = ("kept", "centred")
-DESCENT, TANGENT = "gradient descent", "tangent minimum"
-ARMS = (DESCENT, TANGENT, "minimum-norm limit", "network at θ₀ + Δθ", "read-out layer", "linear model")
+DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
+MOVED, READ_OUT, LINEAR = "network at θ₀ + Δθ", "read-out layer", "linear model"
+ARMS = (DESCENT, TANGENT, LIMIT, MOVED, READ_OUT, LINEAR)
 
 
 @dataclass(frozen=True)
@@ -61,30 +66,17 @@ class TangentMinimumPlan:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
-        if not 0 < self.margin < 1:
-            raise UserError(
-                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
-            )
-        if not self.losses or len(set(self.losses)) != len(self.losses):
-            raise UserError(f"losses {self.losses}", "square, cross-entropy, or both, each once")
-        for name in ("ridges", "step_sizes"):
-            values = getattr(self, name)
-            if (
-                not values
-                or not all(np.isfinite(v) and v > 0 for v in values)
-                or len(set(values)) < len(values)
-            ):
-                raise UserError(f"{name} {values}", "different positive numbers")
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.losses_once(self.losses)
+        plan_checks.different(self, "ridges", "step_sizes")
         if len(self.ridges) != len(self.step_sizes):
             raise UserError(
                 f"{len(self.ridges)} ridges and {len(self.step_sizes)} step sizes",
                 "as many of the one as of the other",
                 "Both sides are tuned with an equal budget.",
             )
-        if not 0 <= self.momentum < 1:
-            raise UserError(f"momentum={self.momentum}", "at least 0 and below 1")
+        plan_checks.momentum_below_one(self.momentum)
         if self.batch < 1 or self.epochs < 1:
             raise UserError(f"batch={self.batch}, epochs={self.epochs}", "at least 1 of each")
         if not 0 < self.tolerance < 1:
@@ -155,10 +147,16 @@ class TangentMinimum(Study):
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
         return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 1.5})
 
-    def run(self, plan: TangentMinimumPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
+    def run(
+        self,
+        plan: TangentMinimumPlan,
+        cell: Cell,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
         from ticketlab.studies.tangent_arms import compare
 
-        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress)
+        return compare(plan, cell.settings["loss"], cell.settings["seed"], progress, devices)
 
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept")
@@ -168,13 +166,9 @@ class TangentMinimum(Study):
     def conclude(self, plan: TangentMinimumPlan, tables: Mapping[str, Table]) -> Evidence:
         if "arms" not in tables:
             return Evidence(dict(tables))
-        complete = [
-            loss
-            for loss in plan.losses
-            if len(np.unique(tables["arms"].where(loss=loss)["seed"])) >= plan.seeds
-        ]
-        questions = [_question(plan, tables, loss, offset) for loss in complete for offset in OFFSETS]
-        whole = [_claim(plan, questions)] if len(complete) == len(plan.losses) else []
+        losses = complete(tables["arms"], "loss", plan.losses, plan.seeds)
+        questions = [_question(plan, tables, loss, offset) for loss in losses for offset in OFFSETS]
+        whole = [_claim(plan, questions)] if len(losses) == len(plan.losses) else []
         return Evidence(dict(tables), tuple(whole + questions))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ticketlab.studies.ticket_questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
 
 __all__ = ["WinningTicket", "WinningTicketPlan"]
 
@@ -157,11 +160,18 @@ class WinningTicket(Study):
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
         return (Cell("levels", {}, 1.0, "all seeds and levels"),)
 
-    def run(self, plan: WinningTicketPlan, cell: Cell, progress: Progress = silent) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)
+    def run(
+        self, plan: WinningTicketPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
 
     def resume(
-        self, plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress = silent
+        self,
+        plan: WinningTicketPlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
     ) -> dict[str, Table]:
         from ticketlab.studies.ticket_levels import search_levels
 

@@ -7,7 +7,7 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.tangent.alignment import centred_alignment, target_alignment
     from ticketlab.tangent.certificate import Certificate, Result
-    from ticketlab.tangent.devices import Devices, join
+    from ticketlab.tangent.devices import Devices
     from ticketlab.tangent.flow import (
         Eigen,
         GradientDescent,
@@ -26,10 +26,18 @@ if TYPE_CHECKING:
         kernel_diagonal,
         tangent_kernel,
     )
-    from ticketlab.tangent.ladder import Automatic, DenseDual, DensePrimal, MatrixFree
+    from ticketlab.tangent.ladder import (
+        Automatic,
+        BlockDescent,
+        ConjugateGradients,
+        DenseDual,
+        DensePrimal,
+        MatrixFree,
+    )
     from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.point import TangentPoint
+    from ticketlab.tangent.processes import join
     from ticketlab.tangent.products import Products
     from ticketlab.tangent.quadrature import Estimate, Spectrum, kernel_spectrum
     from ticketlab.tangent.selection import AllParameters, Layers, Masked
@@ -44,13 +52,21 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "flow": ["Eigen", "GradientDescent", "GradientFlow", "Lanczos", "TrainingPath", "training_path"],
         "function_flow": ["FunctionPath", "function_path"],
         "gauss_newton": ["GaussNewtonStep", "gauss_newton_steps"],
-        "devices": ["Devices", "join"],
+        "devices": ["Devices"],
         "jacobian": ["Jacobian"],
         "kernel": ["KernelPlan", "averaged_kernel", "kernel_cost", "kernel_diagonal", "tangent_kernel"],
-        "ladder": ["Automatic", "DenseDual", "DensePrimal", "MatrixFree"],
+        "ladder": [
+            "Automatic",
+            "BlockDescent",
+            "ConjugateGradients",
+            "DenseDual",
+            "DensePrimal",
+            "MatrixFree",
+        ],
         "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
         "newton": ["NewtonOptions"],
         "point": ["TangentPoint"],
+        "processes": ["join"],
         "products": ["Products"],
         "quadrature": ["Estimate", "Spectrum", "kernel_spectrum"],
         "selection": ["AllParameters", "Layers", "Masked"],
@@ -94,6 +110,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "DenseDual",
     "DensePrimal",
     "MatrixFree",
+    "ConjugateGradients",
+    "BlockDescent",
     # results
     "Solution",
     "Certificate",

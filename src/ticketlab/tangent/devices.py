@@ -5,14 +5,15 @@ where the examples are and gathered; Jᵀv is a sum over devices. Vectors in fun
 sweep over the data costs. They are whole in every process, and every process takes the same steps with them: a solver that is
 made of products with J runs on one device, on several of one host, or on several hosts, and need not know.
 
-The devices of one host are there at once: `Devices.found()`. For several processes, each calls `join` before anything else, and
-then all of them run the same program. Nothing but sums and gathers of these products passes between them.
+The devices of one host are there at once: `Devices.found()`. For several processes, each calls `join` (see `processes`) before
+anything else, and then all of them run the same program. Nothing but sums and gathers of these products passes between them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,7 +25,7 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 
-__all__ = ["Devices", "join"]
+__all__ = ["Devices", "share_processors"]
 
 AXIS = "examples"
 WHOLE, SPREAD = PartitionSpec(), PartitionSpec(AXIS)
@@ -56,6 +57,34 @@ class Devices:
             )
         return Devices(Mesh(np.array(there[:count]), (AXIS,)))
 
+    @staticmethod
+    def of_each(count: int | None = None) -> Devices:
+        """The first `count` of the devices of each process; all of them by default.
+
+        Raises:
+            UserError: when a process does not have as many.
+        """
+        held = [[d for d in jax.devices() if d.process_index == p] for p in range(jax.process_count())]
+        fewest = min(map(len, held))
+        if count is not None and not 1 <= count <= fewest:
+            each = " in every process" if len(held) > 1 else ""
+            raise UserError(
+                f"{count} devices",
+                f"1 to {fewest}, as many as JAX finds{each}",
+                "Ask for as many as there are.",
+            )
+        return Devices(Mesh(np.array([device for devices in held for device in devices[:count]]), (AXIS,)))
+
+    @property
+    def processes(self) -> int:
+        """How many processes these devices belong to."""
+        return len({device.process_index for device in self.mesh.devices.flat})
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that speaks and writes for all."""
+        return jax.process_index() == min(device.process_index for device in self.mesh.devices.flat)
+
     def __len__(self) -> int:
         return int(self.mesh.size)
 
@@ -83,6 +112,20 @@ class Devices:
         """Every array of a tree that lies over the devices, put together in this process. Cost: a gather."""
         return jax.tree.map(lambda array: array.addressable_data(0), _joined(self)(tree))
 
+    def collected(self, parts: Sequence[Array]) -> np.ndarray:
+        """One array from every device, on top of each other in the order of the devices.
+
+        Arguments:
+            parts: those of this process's devices, of the same shape everywhere.
+
+        Cost: a gather where there are several processes.
+        """
+        if self.processes == 1:
+            return np.stack([np.asarray(part) for part in parts])
+        shape, sharding = (len(self), *parts[0].shape), NamedSharding(self.mesh, SPREAD)
+        whole = jax.make_array_from_single_device_arrays(shape, sharding, [part[None] for part in parts])
+        return np.asarray(self.here(whole))
+
     def gathered(self, f: Callable[..., Array], axis: int) -> Callable[..., Array]:
         """`f(at, x, v)`, computed for the examples of each device and put together along `axis`.
 
@@ -97,16 +140,13 @@ class Devices:
         return _call(self, _summed(self, f, axis))
 
 
-def join(coordinator: str, processes: int, process: int) -> None:
-    """Makes this process one of several that share their devices; before anything else asks JAX for a device.
+def share_processors(count: int) -> None:
+    """Makes processors count as so many devices; before anything asks JAX for one, afterwards it does nothing.
 
-    Arguments:
-        coordinator: "host:port" of process 0, which all can reach.
-        processes: how many there are.
-        process: which one this is, from 0.
+    On a host with accelerators these are the devices, and processors do not matter.
     """
-    jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    jax.distributed.initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)
+    with contextlib.suppress(RuntimeError):  # JAX has its devices already
+        jax.config.update("jax_num_cpu_devices", count)
 
 
 def _call(devices: Devices, program: Callable[..., Any]) -> Callable[..., Any]:

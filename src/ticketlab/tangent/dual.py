@@ -38,7 +38,7 @@ from ticketlab.tangent.operators import (
     NystromOperator,
     matrix_gram,
 )
-from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["DualKernel", "dual_kernel", "solve_dual"]
@@ -118,16 +118,9 @@ def solve_dual(
     begin = time.perf_counter()
     jacobian = kernel.jacobian
     with jax.enable_x64(True):
-        f0 = np.asarray(jacobian.outputs())
-        offsets = np.stack([f0 if keeps else np.zeros_like(f0) for keeps, _ in problems])
-        problem = FunctionSpaceProblem(
-            loss,
-            np.asarray(targets, np.float64),
-            offsets,
-            np.array([ridge for _, ridge in problems], float),
-        )
+        problem = _problem(jacobian, loss, targets, problems)
         operator, exact = _operators(kernel, loss, rung)
-        smallest, largest = operator.spectrum_bounds()
+        spectrum = operator.spectrum_bounds()
         factorised = time.perf_counter()
         series = np.array([int(keeps) for keeps, _ in problems])
         found = newton_path(
@@ -138,63 +131,28 @@ def solve_dual(
             options,
             lambda done, gap: progress(f"ridges {done:.0%}", gap),
         )
-        stalled = ~found.met & (found.steps < options.steps)
-        if np.any(stalled) and (careful := _more_careful(operator, kernel, rung)):
+        careful = _more_careful(operator, kernel, rung) if _stalled(found, options) else None
+        if careful is not None:
             operator = careful
-            again = newton(
-                problem,
-                exact,
-                krylov_directions(operator),
-                options,
-                start=found.u,
-                start_norm=found.start_norm,
-                progress=lambda gap: progress("with care", gap),
-            )
-            found = replace(
-                again, steps=found.steps + again.steps, iterations=found.iterations + again.iterations
-            )
+            found = _resumed(problem, found, exact, operator, options, progress)
         solved = time.perf_counter()
-        checked = newton(
-            problem,
-            jacobian.gram,
-            krylov_directions(operator),
-            options,
-            start=found.u,
-            start_norm=found.start_norm,
-            squared_norm=jacobian.squared_norm,
-            progress=lambda gap: progress("certificate", gap),
-        )
+        checked = _checked(problem, found, jacobian, operator, options, progress)
         steps = jacobian.pull_back(checked.u)
         certificates = [
-            _certificate(problem, found, checked, i, options, (smallest, largest))
-            for i in range(len(problems))
+            _certificate(problem, found, checked, i, options, spectrum) for i in range(len(problems))
         ]
-    end = time.perf_counter()
-    stats = Stats(
-        rung=f"dense dual, {_title(operator)}",
-        reason=reason,
-        rows=jacobian.examples * jacobian.outputs_per_example,
-        columns=jacobian.columns,
-        seconds=kernel.seconds + end - begin,
-        kernel_seconds=kernel.seconds,
-        factor_seconds=factorised - begin,
-        solve_seconds=solved - factorised,
-        certificate_seconds=end - solved,
-        peak_bytes=_peak_bytes(kernel, operator),
-        flops=kernel.flops,
-    )
-    return [
-        Solution(
-            ridge=ridge,
-            relative_ridge=ridge / kernel.mean_diagonal if kernel.mean_diagonal > 0 else ridge,
-            step=steps[i],
-            jacobian=jacobian,
-            keeps_offset=keeps,
-            certificate=certificates[i],
-            stats=stats,
-        )
-        for i, (keeps, ridge) in enumerate(problems)
-    ]
+    stats = _stats(kernel, operator, reason, begin, factorised, solved)
+    return solutions_of(jacobian, kernel.mean_diagonal, problems, steps, certificates, stats)
+
+
+def _problem(
+    jacobian: Jacobian, loss: ConvexLoss, targets: np.ndarray, problems: Sequence[tuple[bool, float]]
+) -> FunctionSpaceProblem:
+    """All problems as one, each with its own offset and ridge."""
+    f0 = np.asarray(jacobian.outputs())
+    offsets = np.stack([f0 if keeps else np.zeros_like(f0) for keeps, _ in problems])
+    ridges = np.array([ridge for _, ridge in problems], float)
+    return FunctionSpaceProblem(loss, np.asarray(targets, np.float64), offsets, ridges)
 
 
 def _operators(
@@ -232,6 +190,53 @@ def _more_careful(operator: KernelOperator, kernel: DualKernel, rung: DenseDual)
     return None
 
 
+def _stalled(found: Iterate, options: NewtonOptions) -> bool:
+    """Whether some problem ended without having met the tolerance or used up its steps."""
+    return bool(np.any(~found.met & (found.steps < options.steps)))
+
+
+def _resumed(
+    problem: FunctionSpaceProblem,
+    found: Iterate,
+    exact: Callable[[Array], Array],
+    operator: KernelOperator,
+    options: NewtonOptions,
+    progress: Callable[[str, float], None],
+) -> Iterate:
+    """From where the steps ended on, with another operator."""
+    again = newton(
+        problem,
+        exact,
+        krylov_directions(operator),
+        options,
+        start=found.u,
+        start_norm=found.start_norm,
+        progress=lambda gap: progress("with care", gap),
+    )
+    return replace(again, steps=found.steps + again.steps, iterations=found.iterations + again.iterations)
+
+
+def _checked(
+    problem: FunctionSpaceProblem,
+    found: Iterate,
+    jacobian: Jacobian,
+    operator: KernelOperator,
+    options: NewtonOptions,
+    progress: Callable[[str, float], None],
+) -> Iterate:
+    """The solutions judged, and refined if need be, by float64 products with J, which know nothing of the matrix."""
+    return newton(
+        problem,
+        jacobian.gram,
+        krylov_directions(operator),
+        options,
+        start=found.u,
+        start_norm=found.start_norm,
+        squared_norm=jacobian.squared_norm,
+        progress=lambda gap: progress("certificate", gap),
+    )
+
+
 def _certificate(
     problem: FunctionSpaceProblem,
     found: Iterate,
@@ -262,6 +267,26 @@ def _certificate(
         condition=(spectrum[1] + ridge) / (spectrum[0] + ridge) if spectrum[0] + ridge > 0 else float("inf"),
         steps=int(found.steps[i] + checked.steps[i]),
         iterations=int(found.iterations[i] + checked.iterations[i]),
+    )
+
+
+def _stats(
+    kernel: DualKernel, operator: KernelOperator, reason: str, begin: float, factorised: float, solved: float
+) -> Stats:
+    """What it took, from the times at which its parts ended; the certificates' part ends now."""
+    end = time.perf_counter()
+    return Stats(
+        rung=f"dense dual, {_title(operator)}",
+        reason=reason,
+        rows=kernel.jacobian.examples * kernel.jacobian.outputs_per_example,
+        columns=kernel.jacobian.columns,
+        seconds=kernel.seconds + end - begin,
+        kernel_seconds=kernel.seconds,
+        factor_seconds=factorised - begin,
+        solve_seconds=solved - factorised,
+        certificate_seconds=end - solved,
+        peak_bytes=_peak_bytes(kernel, operator),
+        flops=kernel.flops,
     )
 
 

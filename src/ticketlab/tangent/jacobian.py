@@ -151,10 +151,14 @@ class Jacobian:
 
         Over several devices the last batch is filled up, and what is held lies where the examples do.
         """
+        for i, x in enumerate(self._portions):
+            yield len(x), self.reverse_sweep(i)
+
+    def reverse_sweep(self, i: int) -> Callable[..., Any]:
+        """That of batch i. Cost: a forward pass."""
         with self.x64():
             at = self._at if self.devices is None else self.devices.everywhere(self._at)
-            for x in self._portions:
-                yield len(x), self._unbound.pull(at, x)
+            return self._unbound.pull(at, self._portions[i])
 
     def embed(self, delta: Sequence[Leaf]) -> Params:
         """Δθ as a pytree like the parameters, zero where nothing may move."""
@@ -183,6 +187,11 @@ class Jacobian:
     def _leaves(self) -> list[Array]:
         with self.x64():
             return [jnp.asarray(leaf, self.dtype) for leaf in jax.tree.leaves(self.params)]
+
+    @property
+    def moving_leaves(self) -> list[Array]:
+        """θ₀'s leaves that may move, in this operator's precision."""
+        return [leaf for leaf, _ in self._moving_with_masks]
 
     @cached_property
     def _masks(self) -> list[Any]:

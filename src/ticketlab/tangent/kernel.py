@@ -3,6 +3,7 @@
 Examples are taken in blocks. Each block's factors (inputs and cotangents of the layers, or rows of the Jacobian) are computed
 once and held while memory allows; each pair of blocks is then one compiled program, in which every part of the network is
 contracted in the way that `kernel_cost` chose for it, and only pairs on one side of the diagonal are computed when X₁ = X₂.
+Over several devices K(X, X) is computed by rows of blocks, each device its share of them.
 
 The whole K has a row an example and output. `averaged_kernel`, the mean over outputs, is k² times smaller; it is the kernel of an
 infinitely wide network, and of a finite one no more than an approximation. `kernel_diagonal` needs no pairs at all.
@@ -10,15 +11,18 @@ infinitely wide network, and of a finite one no more than an approximation. `ker
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from ticketlab.tangent.contractions import Contraction, Factor
+from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.factors import block_factors, only_readout_moves, readout_root
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel_plan import MEMORY, KernelPlan, Part, kernel_cost
@@ -27,6 +31,7 @@ __all__ = [
     "KernelPlan",
     "Part",
     "averaged_kernel",
+    "kernel_blocks",
     "kernel_cost",
     "kernel_diagonal",
     "only_readout_moves",
@@ -46,14 +51,18 @@ def tangent_kernel(
 
     Arguments:
         jacobian: at X₁; its selection and precision are the kernel's.
-        other: at X₂, with the same network, θ₀ and selection; left out, X₂ = X₁ and only the symmetric half is computed.
-        memory: bytes for factors and blocks, beside the result (default: 1 GiB). With less, blocks are smaller and their
-            factors are computed more than once.
+        other: at X₂, with the same network, θ₀ and selection; left out, X₂ = X₁ and only the symmetric half is computed, by all
+            devices of the Jacobian.
+        memory: bytes for factors and blocks, beside the result (default: 1 GiB), on each device. With less, blocks are smaller
+            and their factors are computed more than once.
         progress: called with the fraction that is done.
 
-    Cost: as `kernel_cost(jacobian, other)` counts it. Memory: the result, and `memory`.
+    Cost: as `kernel_cost(jacobian, other)` counts it; over D devices each does the contractions of 1/D of the pairs, and sweeps
+        over the half or more of the examples that they are of. Memory: the result, and `memory`.
     """
     plan = kernel_cost(jacobian, other, memory=memory)
+    if other is None and jacobian.devices is not None:
+        return _over_devices(jacobian, jacobian.devices, plan, progress)
     return _assembled(jacobian, other, plan, jacobian.outputs_per_example, progress)
 
 
@@ -83,6 +92,23 @@ def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array,
         factors = block_factors(jacobian, plan, plan.block)
         blocks = range(-(-jacobian.examples // plan.block))
         return jnp.concatenate([_diagonal(contractions, factors(i)) for i in blocks])[: jacobian.examples]
+
+
+def kernel_blocks(jacobian: Jacobian) -> Iterator[Float[Array, "rows rows"]]:
+    """K(X_i, X_i) for each of the Jacobian's batches in turn, the blocks on the diagonal of K.
+
+    Cost: the sweeps and factors of `kernel_cost`, and the pairs of each batch, twice.
+    """
+    size, n = jacobian.batch, jacobian.examples
+    plan = kernel_cost(jacobian.at(jacobian.x[:size]))
+    contractions = tuple(part.contraction for part in plan.parts)
+    factors = block_factors(jacobian, plan, min(size, n))
+    for i in range(-(-n // size)):
+        with jacobian.x64():
+            factor = factors(i)
+            block = _block(contractions, False, factor, factor)
+        rows = (min(n, (i + 1) * size) - i * size) * jacobian.outputs_per_example
+        yield block[:rows, :rows]
 
 
 def _assembled(
@@ -115,6 +141,71 @@ def _assembled(
         return result
 
 
+def _over_devices(
+    jacobian: Jacobian, devices: Devices, plan: KernelPlan, progress: Callable[[float], None]
+) -> Array:
+    """K(X, X), of which each device computes as many rows of blocks as the others.
+
+    Blocks of examples stand in a circle, and each meets itself and the half of the circle that follows: each pair is met once,
+    and every row of blocks is the same work. What a row does not have is the transpose of another's.
+    """
+    rows, blocks = jacobian.outputs_per_example, -(-jacobian.examples // plan.block)
+    share = -(-blocks // len(devices))
+    with jacobian.x64():
+        here = {
+            number: block_factors(
+                replace(jacobian, params=jax.device_put(jacobian.params, device)), plan, plan.block
+            )
+            for number, device in enumerate(devices.mesh.devices.flat)
+            if device.process_index == jax.process_index()
+        }
+        result = jnp.zeros((jacobian.examples * rows, jacobian.examples * rows), jacobian.dtype)
+        for start in range(0, share, plan.held):
+            height = min(plan.held, share - start)
+            panels = [
+                _panel(plan, factors, number * share + start, height, blocks)
+                for number, factors in here.items()
+            ]
+            for below in range(height):
+                strips = devices.collected([panel[below] for panel in panels])
+                for number, strip in enumerate(strips):
+                    result = _laid(result, strip, number * share + start + below, blocks)
+                progress((start + below + 1) / share)
+        return result
+
+
+def _panel(
+    plan: KernelPlan, factors: Callable[[int], tuple[Factor, ...]], first: int, height: int, blocks: int
+) -> list[Array]:
+    """For so many blocks from the first on, around the circle: the part of K with the half of the circle that follows."""
+    contractions, half = tuple(part.contraction for part in plan.parts), blocks // 2 + 1
+    panel = {i: factors(i % blocks) for i in range(first, first + height)}
+    strips: dict[int, list[Array]] = {i: [] for i in panel}
+    for j in range(first, first + height + half - 1):
+        beside = panel[j] if j in panel else factors(j % blocks)
+        for i, strip in strips.items():
+            if 0 <= j - i < half:
+                mine = _meets(i % blocks, j - i, blocks)
+                strip.append(
+                    _block(contractions, False, panel[i], beside) if mine else jnp.zeros_like(strip[0])
+                )
+    return [jnp.concatenate(strip, axis=1) for strip in strips.values()]
+
+
+def _meets(i: int, step: int, blocks: int) -> bool:
+    """Whether block i meets the one so many steps ahead. Of two opposite ones one does, in the first half of the circle every
+    other, so that all shares have as many of them."""
+    return 2 * step != blocks or (i < step) == (i % step % 2 == 0)
+
+
+def _laid(result: Array, strip: np.ndarray, i: int, blocks: int) -> Array:
+    """A row of blocks put where it belongs, and its transpose too; rows beyond the last are what shares were filled up with."""
+    for step, block in enumerate(np.split(strip, blocks // 2 + 1, axis=1) if i < blocks else []):
+        if _meets(i, step, blocks):
+            result = _place(result, block, i, (i + step) % blocks, True)
+    return result
+
+
 @partial(jax.jit, static_argnums=(0, 1))
 def _block(
     contractions: tuple[Contraction, ...], averaged: bool, left: tuple[Factor, ...], right: tuple[Factor, ...]
@@ -131,7 +222,7 @@ def _diagonal(contractions: tuple[Contraction, ...], factors: tuple[Factor, ...]
     return jnp.sum(jnp.stack(parts), axis=0)
 
 
-def _place(result: Array, block: Array, i: int, j: int, symmetric: bool) -> Array:
+def _place(result: Array, block: Array | np.ndarray, i: int, j: int, symmetric: bool) -> Array:
     """The block of rows i and columns j put where it belongs, and its transpose too; what it was filled up with is left out."""
     row, column = i * block.shape[0], j * block.shape[1]
     height, width = min(block.shape[0], result.shape[0] - row), min(block.shape[1], result.shape[1] - column)

@@ -13,7 +13,16 @@ from typing import Literal
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import only_readout_moves
 
-__all__ = ["Automatic", "DenseDual", "DensePrimal", "MatrixFree", "Rung", "choose_rung"]
+__all__ = [
+    "Automatic",
+    "BlockDescent",
+    "ConjugateGradients",
+    "DenseDual",
+    "DensePrimal",
+    "MatrixFree",
+    "Rung",
+    "choose_rung",
+]
 
 EIGEN_ROWS = 2500  # up to here an eigendecomposition takes seconds, and serves every ridge exactly
 DUAL_ROWS = 20_000  # K in float64 and a float32 factor: 5 GB; both grow with the square, a factorisation with the cube
@@ -39,17 +48,40 @@ class DensePrimal:
 
 
 @dataclass(frozen=True)
-class MatrixFree:
-    """Neither is formed: products with K, and a preconditioner of low rank.
+class ConjugateGradients:
+    """All examples at once, preconditioned by a low-rank part of K.
 
     Arguments:
-        rank: of the preconditioner; less where the problem is smaller or memory does not allow it.
-        memory: bytes for kept activations and the low-rank part (default: 6 GB).
-        checkpoint: a file in which the iterate of a long solve (square loss) is kept every 20 seconds, and from which a solve of
-            the same problem goes on; None for none.
+        rank: of that part; less where the problem is smaller or memory does not allow it.
     """
 
     rank: int = 1500
+
+
+@dataclass(frozen=True)
+class BlockDescent:
+    """A block of examples at a time, with momentum. For the square loss and a ridge above zero.
+
+    Arguments:
+        rows: of K in a block.
+    """
+
+    rows: int = 1000
+
+
+@dataclass(frozen=True)
+class MatrixFree:
+    """Neither is formed: products with K, or with the rows of some examples.
+
+    Arguments:
+        method: None for block descent where the square loss has a ridge of at least 10⁻³ mean diag(K), is spread over no
+            devices, has a dozen blocks and memory for their inverses, and for conjugate gradients elsewhere.
+        memory: bytes for kept activations, and the low-rank part or the blocks' inverses (default: 6 GB).
+        checkpoint: a file in which the iterate of a long solve is kept every 20 seconds (square loss) or after Newton steps at
+            least as far apart (others), and from which a solve of the same problem goes on; None for none.
+    """
+
+    method: ConjugateGradients | BlockDescent | None = None
     memory: int = 6 * 10**9
     checkpoint: Path | None = None
 

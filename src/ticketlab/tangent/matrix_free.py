@@ -1,116 +1,135 @@
 """The matrix-free rung: neither K nor JᵀJ fits, and the minimum is found with products K u = J(Jᵀu) alone.
 
-Square loss. Conjugate gradients on (K + λI)u = r, r = y − f₀, minimise the dual objective, with a low-rank preconditioner that
-takes the large eigenvalues out (`nystrom`). At Δ = Jᵀu and the dual point v = −λu the duality gap is
-
-    P(Δ) − D(v) = Σ ℓ(F) + ℓ*(v) − ⟨v, F⟩ = ½‖r − (K + λI)u‖²,
-
-half the squared residual of the system, known at every iteration without a further product. It is the sharper certificate here:
-the gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by the ratio of the eigenvalues of K to λ wherever the residual is. Since
-the residual is what counts, iterates are smoothed: each is the point with the smallest residual on the line from the one before
-to that of conjugate gradients (Weiss 1994), whose own residual goes up and down by large factors.
-
-Other losses. Newton steps in function space (`newton`), each (HK + λI)d = −g by conjugate gradients on the symmetric system
+The square loss is one linear system (`square_loss`), by block descent (`block_descent`) where the ridge is not small, by
+conjugate gradients with a low-rank preconditioner (`nystrom`) where it is. Other losses take Newton steps in function space
+(`newton`), each (HK + λI)d = −g by conjugate gradients on the symmetric system
 
     (H^½KH^½ + λI) w = −H^{−½}g,      d = H^½w.
 
 What is singular in H (softmax does not see a constant added to all outputs) is raised to a small curvature: g has nothing there.
-
-Products are in float32 with the activations kept. The result is judged by float64 sweeps, and the iteration goes on from there
-with their residual where the tolerance is not met yet (iterative refinement), and with float64 products where that does not help.
-For λ = 0 and data that K cannot fit, Ku = r has no solution; conjugate gradients in the inner product of K (`krylov`) then find
-the least squares, for which Δ = Jᵀu is the pseudo-inverse's.
+Products are in float32 with the activations kept; the result is judged by float64 sweeps.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from ticketlab.errors import NumericalFailure
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.tangent.block_descent import Blocks, block_descent, inverse_bytes, prepare_blocks
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.checkpoint import Checkpoint
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
-from ticketlab.tangent.ladder import MatrixFree
+from ticketlab.tangent.kernel import kernel_diagonal
+from ticketlab.tangent.ladder import BlockDescent, ConjugateGradients, MatrixFree
 from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
     NewtonOptions,
+    Standing,
     loss_curvature,
     newton,
     newton_path,
 )
 from ticketlab.tangent.nystrom import LowRank, low_rank, preconditioner, rooted
-from ticketlab.tangent.operators import KernelOperator
 from ticketlab.tangent.products import Products
-from ticketlab.tangent.solution import Solution, Stats
-from ticketlab.tangent.spectrum import extreme_eigenvalues
+from ticketlab.tangent.residual_smoothing import Gram, Iterate, Watch, smoothed_conjugate_gradients
+from ticketlab.tangent.solution import Solution, Stats, solutions_of
+from ticketlab.tangent.square_loss import Certified, SquareProblem, Way, minimise_square
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["MatrixFreeKernel", "matrix_free_kernel", "solve_matrix_free"]
 
 PIVOT_SEED = 0  # pivots only precondition: they change the way to the solution, not the solution
 FLOOR = 1e-6  # of the curvature, relative to its largest
-REFINEMENTS = 8  # with the exact residual; each gains about six digits
-Gram = Callable[[np.ndarray], np.ndarray]
+SMALL_RIDGE = (
+    1e-3  # relative, below which block descent takes more epochs than conjugate gradients iterations
+)
+SOME_BLOCKS = 12
 Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixFreeKernel:
-    """K as products, ready for any loss, offset and ridge.
+    """K as products, ready for any loss, offset and ridge. What a method needs of it is made when it is first asked for.
 
     Arguments:
         jacobian: in float64.
-        products: in float32.
-        low_rank: of K.
+        rung: method and memory, half of which is for activations, half for the low-rank part or the blocks' inverses.
+        mean_diagonal: mean diag(K).
         checkpoint: where the iterate of a long solve is kept; None for nowhere.
-        seconds: what it took.
+        progress: told what is made, and the fraction that is done.
+        seconds: what that took, part by part.
     """
 
     jacobian: Jacobian
-    products: Products
-    low_rank: LowRank
+    rung: MatrixFree
+    mean_diagonal: float
     checkpoint: Checkpoint | None
-    seconds: float
+    progress: Report
+    seconds: list[float] = field(default_factory=list)
 
-    def exact_gram(self, u: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
-        """K u by float64 sweeps."""
-        return np.asarray(self.jacobian.gram(u[None]))[0]
+    @cached_property
+    def fast(self) -> Jacobian:
+        """In float32."""
+        return replace(self.jacobian, dtype=np.float32)
 
     @property
-    def mean_diagonal(self) -> float:
-        return self.low_rank.mean_diagonal
+    def rows(self) -> int:
+        return self.jacobian.examples * self.jacobian.outputs_per_example
+
+    @cached_property
+    def products(self) -> Products:
+        with self._timed():
+            return Products.at_exact_point(self.fast, self.rung.memory // 2)
+
+    @cached_property
+    def low_rank(self) -> LowRank:
+        method = (
+            self.rung.method if isinstance(self.rung.method, ConjugateGradients) else ConjugateGradients()
+        )
+        rank = min(method.rank, self.rows, self.rung.memory // 2 // (4 * self.rows))
+        with self._timed():
+            return low_rank(self.fast, rank, PIVOT_SEED, partial(self.progress, "kernel"))
+
+    def blocks(self, method: BlockDescent, ridge: float) -> Blocks | None:
+        """For one ridge; not kept."""
+        with self._timed():
+            return prepare_blocks(
+                self.fast, ridge, method.rows, self.rung.memory // 2, partial(self.progress, "kernel")
+            )
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds.append(time.perf_counter() - begin)
 
 
 def matrix_free_kernel(
-    jacobian: Jacobian, rung: MatrixFree, progress: Callable[[float], None] = lambda fraction: None
+    jacobian: Jacobian, rung: MatrixFree, progress: Report = lambda what, value: None
 ) -> MatrixFreeKernel:
-    """Keep the activations, and compute the low-rank part.
+    """The kernel of a Jacobian in float64, by its products.
 
     Raises:
         NumericalFailure: when the kernel is not finite.
+        UserError: for a checkpoint in a folder that does not exist.
     """
     begin = time.perf_counter()
-    fast = replace(jacobian, dtype=np.float32)
-    products = Products(fast, rung.memory // 2)
-    rows = jacobian.examples * jacobian.outputs_per_example
-    rank = min(rung.rank, rows, (rung.memory - products.kept_bytes) // (4 * rows))
-    low = low_rank(fast, rank, PIVOT_SEED, progress)
-    if not np.isfinite(low.mean_diagonal):
+    mean = float(np.mean(np.asarray(kernel_diagonal(replace(jacobian, dtype=np.float32)), np.float64)))
+    if not np.isfinite(mean):
         raise NumericalFailure(
-            f"The tangent kernel's mean diagonal is {low.mean_diagonal}: the derivatives at θ₀ are too large for float32. "
+            f"The tangent kernel's mean diagonal is {mean}: the derivatives at θ₀ are too large for float32. "
             "Use smaller parameters or inputs."
         )
     checkpoint = Checkpoint(rung.checkpoint, jacobian) if rung.checkpoint else None
-    return MatrixFreeKernel(jacobian, products, low, checkpoint, time.perf_counter() - begin)
+    return MatrixFreeKernel(jacobian, rung, mean, checkpoint, progress, [time.perf_counter() - begin])
 
 
 def solve_matrix_free(
@@ -125,244 +144,119 @@ def solve_matrix_free(
 ) -> list[Solution]:
     """Minimise for several (keeps f₀?, λ), from the largest ridge down; arguments and result as in `dual.solve_dual`.
 
-    Cost: for the square loss a product with K and two passes over the low-rank part an iteration, and a float64
-        product with K and one with Jᵀ a certificate.
+    Raises:
+        UserError: for block descent with another loss than the square, a ridge of 0, or several devices.
+
+    Cost: that of the methods, and float64 products for certificates.
     """
     begin = time.perf_counter()
+    before = sum(kernel.seconds)
     f0 = np.asarray(kernel.jacobian.outputs())
-    found: dict[int, _Found] = {}
+    methods = [_method(kernel, loss, ridge) for _, ridge in problems]
+    found: dict[int, Certified] = {}
     if loss.quadratic:
         last: dict[bool, np.ndarray] = {}
         for i in sorted(range(len(problems)), key=lambda i: -problems[i][1]):
             keeps, ridge = problems[i]
             r = targets - f0 if keeps else np.asarray(targets, np.float64)
-            found[i] = _minimise_square(kernel, r, ridge, last.get(keeps), options, progress)
+            problem = SquareProblem(kernel.jacobian, r, ridge)
+            found[i] = _minimise_square(kernel, methods[i], problem, last.get(keeps), options, progress)
             last[keeps] = found[i].u
     else:
         found = dict(enumerate(_minimise_convex(kernel, loss, targets, f0, problems, options, progress)))
-    end = time.perf_counter()
+    solving = time.perf_counter() - begin
+    made, certifying = sum(kernel.seconds), sum(one.certificate_seconds for one in found.values())
     stats = Stats(
-        rung=f"matrix-free, conjugate gradients with a preconditioner of rank {kernel.low_rank.rank}",
+        rung="matrix-free, " + " and ".join(sorted({_named(kernel, method) for method in methods})),
         reason=reason,
-        rows=f0.size,
+        rows=kernel.rows,
         columns=kernel.jacobian.columns,
-        seconds=kernel.seconds + end - begin,
-        kernel_seconds=kernel.seconds,
+        seconds=before + solving,
+        kernel_seconds=made,
         factor_seconds=0.0,
-        solve_seconds=end - begin - sum(one.certificate_seconds for one in found.values()),
-        certificate_seconds=sum(one.certificate_seconds for one in found.values()),
-        peak_bytes=kernel.products.kept_bytes + kernel.low_rank.nbytes,
-        flops=2.0 * f0.size * kernel.low_rank.rank**2,
+        solve_seconds=solving - certifying - (made - before),
+        certificate_seconds=certifying,
+        peak_bytes=max(_bytes(kernel, method) for method in methods),
+        flops=sum({_flops(kernel, method) for method in methods}),
     )
-    mean = kernel.mean_diagonal
-    return [
-        Solution(
-            ridge=ridge,
-            relative_ridge=ridge / mean if mean > 0 else ridge,
-            step=kernel.jacobian.pull_back(found[i].u[None])[0],
-            jacobian=kernel.jacobian,
-            keeps_offset=keeps,
-            certificate=found[i].certificate,
-            stats=stats,
+    steps = [kernel.jacobian.pull_back(found[i].u[None])[0] for i in range(len(problems))]
+    certificates = [found[i].certificate for i in range(len(problems))]
+    return solutions_of(kernel.jacobian, kernel.mean_diagonal, problems, steps, certificates, stats)
+
+
+def _method(kernel: MatrixFreeKernel, loss: ConvexLoss, ridge: float) -> ConjugateGradients | BlockDescent:
+    asked, devices = kernel.rung.method, kernel.jacobian.devices
+    if isinstance(asked, BlockDescent) and not (loss.quadratic and ridge > 0 and devices is None):
+        raise UserError(
+            f"block descent with {loss.name}, a ridge of {ridge:g} and {1 if devices is None else len(devices)} devices",
+            "the square loss, a ridge above 0 and one device",
+            "Leave the method out, or ask for ConjugateGradients().",
         )
-        for i, (keeps, ridge) in enumerate(problems)
-    ]
+    if asked is not None:
+        return asked
+    method = BlockDescent()
+    fitting = (
+        loss.quadratic
+        and devices is None
+        and ridge >= SMALL_RIDGE * kernel.mean_diagonal
+        and kernel.rows >= SOME_BLOCKS * method.rows
+        and _bytes(kernel, method) <= kernel.rung.memory
+    )
+    return method if fitting else ConjugateGradients()
 
 
-@dataclass(frozen=True)
-class _Found:
-    u: np.ndarray
-    certificate: Certificate
-    certificate_seconds: float
+def _named(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> str:
+    if isinstance(method, BlockDescent):
+        return f"block descent with {method.rows} rows a block"
+    return f"conjugate gradients with a preconditioner of rank {kernel.low_rank.rank}"
+
+
+def _bytes(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> int:
+    """Of activations, at most, and inverses or the low-rank part."""
+    if isinstance(method, ConjugateGradients):
+        return kernel.products.kept_bytes + kernel.low_rank.nbytes
+    k = kernel.jacobian.outputs_per_example
+    return kernel.rung.memory // 2 + inverse_bytes(kernel.jacobian.examples, k, method.rows)
+
+
+def _flops(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> float:
+    return (
+        2.0 * kernel.rows * (method.rows if isinstance(method, BlockDescent) else kernel.low_rank.rank) ** 2
+    )
 
 
 def _minimise_square(
     kernel: MatrixFreeKernel,
-    r: np.ndarray,
-    ridge: float,
+    method: ConjugateGradients | BlockDescent,
+    problem: SquareProblem,
     start: np.ndarray | None,
     options: NewtonOptions,
     progress: Report,
-) -> _Found:
-    u = np.zeros_like(r) if start is None else start
-    done = 0
-    if kernel.checkpoint and (kept := kernel.checkpoint.load(r, ridge)) is not None:
+) -> Certified:
+    u, done = np.zeros_like(problem.r) if start is None else start, 0
+    if kernel.checkpoint and (kept := kernel.checkpoint.load(problem.r, problem.ridge)) is not None:
         u, done = kept
-    limit = done + options.inner_limit
-    ku = np.zeros_like(r) if not u.any() else kernel.products.gram(u)
-    precondition = preconditioner(kernel.low_rank, ridge)
-    start_norm = float(np.sqrt(kernel.jacobian.squared_norm(r[None])[0]))
-    seconds, best, enough = 0.0, np.inf, 0.8 * options.tolerance
-    gram: Gram = kernel.products.gram
-
-    def watch(state: _State) -> bool:
-        progress("conjugate gradients", state.relative(r, ridge))
-        if kernel.checkpoint:
-            kernel.checkpoint.save(r, ridge, state.u, state.iterations)
-        return state.relative(r, ridge) <= enough
-
-    for refinement in range(REFINEMENTS + 1):
-        state = _State(u, ku, r - ku - ridge * u, done)
-        state = _conjugate_gradients(state, gram, precondition, ridge, limit - done, watch)
-        u, done = state.u, state.iterations
-        begin = time.perf_counter()
-        ku = kernel.exact_gram(u)
-        judged = _State(u, ku, r - ku - ridge * u, 0)
-        certificate = _certificate(kernel, judged, r, ridge, start_norm, options, refinement + 1, done)
-        seconds += time.perf_counter() - begin
-        progress("certificate", certificate.duality_gap)
-        if certificate.met or done >= limit:
-            break
-        enough *= 0.3  # what was enough by the products' own account was not
-        if gram == kernel.exact_gram and certificate.duality_gap > 0.5 * best:
-            break
-        far = certificate.duality_gap > 10 * options.tolerance
-        if certificate.duality_gap > (0.01 if far else 0.5) * best:
-            gram = kernel.exact_gram  # rounding in float32, times the condition number, stands in the way
-        best = certificate.duality_gap
-    if ridge > 0 or certificate.met or done >= limit:
-        return _Found(u, certificate, seconds)
-    found, more = _least_squares(kernel, r, options.tolerance, limit - done)
-    judged = _State(found, kernel.exact_gram(found), r - kernel.exact_gram(found), 0)
-    other = _certificate(kernel, judged, r, ridge, start_norm, options, certificate.steps + 1, done + more)
-    if other.duality_gap < certificate.duality_gap:
-        u, certificate = found, other
-    return _Found(u, certificate, seconds)
+    ku = problem.gram(u) if u.any() else np.zeros_like(u)
+    ways = _ways(kernel, method, problem)
+    return minimise_square(problem, ways, problem.at(u, ku, done), options, kernel.checkpoint, progress)
 
 
-def _least_squares(
-    kernel: MatrixFreeKernel, r: np.ndarray, tolerance: float, limit: int
-) -> tuple[np.ndarray, int]:
-    """The least ½‖Ku − r‖² where Ku = r has no solution, by conjugate gradients in the inner product of K."""
-    system = NewtonSystem(_Plain(kernel.jacobian), None, np.zeros(1))
-    with jax.enable_x64(True):
-        u, iterations = conjugate_gradients(system, r[None], np.array([0.3 * tolerance]), limit)
-    return u[0], int(iterations[0])
+def _ways(
+    kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent, problem: SquareProblem
+) -> Iterator[Way]:
+    """From the fastest to the most careful. Each is made when the one before has had its turn and its memory is free."""
+    if isinstance(method, BlockDescent):
+        blocks = kernel.blocks(method, problem.ridge)
+        if blocks is not None:
+            yield Way("block descent", partial(block_descent, blocks))
+        del blocks
+    precondition = preconditioner(kernel.low_rank, problem.ridge)
+    for gram in (kernel.products.gram, problem.gram):
 
+        def go(start: Iterate, limit: int, watch: Watch, gram: Gram = gram) -> Iterate:
+            return smoothed_conjugate_gradients(start, gram, precondition, problem.ridge, limit, watch)
 
-@dataclass(frozen=True, eq=False)
-class _Plain(KernelOperator):
-    """K by float64 sweeps, and no preconditioner."""
-
-    jacobian: Jacobian
-
-    def gram(self, u: Float[Any, "c n k"]) -> Float[Any, "c n k"]:
-        return self.jacobian.gram(u)
-
-    def prepare(self, curvature: Any, ridge: Float[Any, "c"]) -> None:
-        return None
-
-    def precondition(self, u: Float[Any, "c n k"], prepared: None) -> Float[Any, "c n k"]:
-        return u
-
-    def spectrum_bounds(self) -> tuple[float, float]:
-        return extreme_eigenvalues(self.gram, (self.jacobian.examples, self.jacobian.outputs_per_example))
-
-
-@dataclass
-class _State:
-    """u, K u, the residual r − (K + λI)u, and the iterations it took."""
-
-    u: np.ndarray
-    ku: np.ndarray
-    residual: np.ndarray
-    iterations: int
-
-    def towards(self, other: _State) -> _State:
-        """The point of the line through both with the smallest residual."""
-        way = other.residual - self.residual
-        size = float(np.vdot(way, way))
-        t = -float(np.vdot(self.residual, way)) / size if size > 0 else 1.0
-        return _State(
-            self.u + t * (other.u - self.u),
-            self.ku + t * (other.ku - self.ku),
-            self.residual + t * way,
-            other.iterations,
-        )
-
-    def objective(self, r: np.ndarray, ridge: float) -> float:
-        return 0.5 * float(np.sum(np.square(r - self.ku))) + 0.5 * ridge * float(np.vdot(self.u, self.ku))
-
-    def relative(self, r: np.ndarray, ridge: float) -> float:
-        """The relative duality gap; for λ = 0 the relative residual."""
-        size = float(np.vdot(self.residual, self.residual))
-        if ridge == 0:
-            return float(np.sqrt(size / max(float(np.vdot(r, r)), 1e-300)))
-        return 0.5 * size / max(self.objective(r, ridge), 1e-300)
-
-
-def _conjugate_gradients(
-    state: _State,
-    gram: Gram,
-    precondition: Callable[[np.ndarray], np.ndarray],
-    ridge: float,
-    limit: int,
-    watch: Callable[[_State], bool],
-) -> _State:
-    """From a state on, until `watch` says that it is enough, `limit` iterations, or rounding has the last word.
-
-    What is watched and returned are smoothed iterates, not those of the recurrence (minimal residual smoothing, Weiss 1994).
-    """
-    if watch(state):
-        return state
-    smooth = state
-    z = precondition(state.residual)
-    p, rz = z, float(np.vdot(state.residual, z))
-    best, waiting = np.inf, 0
-    for _ in range(limit):
-        kp = gram(p)
-        tp = kp + ridge * p
-        curvature = float(np.vdot(p, tp))
-        if rz <= 0 or curvature <= 0:
-            return smooth
-        alpha = rz / curvature
-        state = _State(
-            state.u + alpha * p,
-            state.ku + alpha * kp,
-            state.residual - alpha * tp,
-            state.iterations + 1,
-        )
-        smooth = smooth.towards(state)
-        if watch(smooth):
-            return smooth
-        z = precondition(state.residual)
-        before, rz = rz, float(np.vdot(state.residual, z))
-        size = float(np.vdot(smooth.residual, smooth.residual))
-        best, waiting = (size, 0) if size < 0.99 * best else (best, waiting + 1)
-        if waiting >= 100:
-            return smooth
-        p = z + rz / before * p
-    return smooth
-
-
-def _certificate(
-    kernel: MatrixFreeKernel,
-    state: _State,
-    r: np.ndarray,
-    ridge: float,
-    start_norm: float,
-    options: NewtonOptions,
-    steps: int,
-    iterations: int,
-) -> Certificate:
-    primal = state.objective(r, ridge)
-    slope = float(kernel.jacobian.squared_norm(state.residual[None])[0])
-    gradient = np.sqrt(slope) / start_norm if start_norm > 0 else 0.0
-    dual, gap = float("nan"), gradient
-    if ridge > 0:
-        distance = min(0.5 * float(np.vdot(state.residual, state.residual)), slope / (2 * ridge))
-        dual, gap = primal - distance, distance / max(primal, 1e-300)
-    return Certificate(
-        result=Result.MET if gap <= options.tolerance else Result.MISSED,
-        tolerance=options.tolerance,
-        primal=primal,
-        dual=dual,
-        duality_gap=float(gap),
-        relative_residual=float(gradient),
-        condition=float("nan"),
-        steps=steps,
-        iterations=iterations,
-    )
+        yield Way("conjugate gradients", go)
 
 
 def _minimise_convex(
@@ -373,11 +267,17 @@ def _minimise_convex(
     problems: Sequence[tuple[bool, float]],
     options: NewtonOptions,
     progress: Report,
-) -> list[_Found]:
+) -> list[Certified]:
     offsets = np.stack([f0 if keeps else np.zeros_like(f0) for keeps, _ in problems])
     problem = FunctionSpaceProblem(loss, targets, offsets, np.array([ridge for _, ridge in problems], float))
     series = np.array([int(keeps) for keeps, _ in problems])
     directions = partial(_newton_directions, kernel)
+    kept = kernel.checkpoint.load_path(problem) if kernel.checkpoint else None
+
+    def keep(standing: Standing) -> None:
+        if kernel.checkpoint:
+            kernel.checkpoint.save_path(problem, standing)
+
     found = newton_path(
         problem,
         series,
@@ -385,7 +285,10 @@ def _minimise_convex(
         directions,
         options,
         lambda done, gap: progress(f"ridges {done:.0%}", gap),
+        start=kept,
+        watch=keep,
     )
+    before = Standing(found.u, np.ones(len(problems), bool), found.steps, found.iterations)
     begin = time.perf_counter()
     checked = newton(
         problem,
@@ -395,10 +298,11 @@ def _minimise_convex(
         start=found.u,
         squared_norm=kernel.jacobian.squared_norm,
         progress=lambda gap: progress("certificate", gap),
+        watch=lambda *moved: keep(before.moved(np.arange(len(problems)), *moved)),
     )
     seconds = (time.perf_counter() - begin) / len(problems)
     return [
-        _Found(
+        Certified(
             checked.u[i],
             Certificate(
                 result=Result.MET if checked.met[i] else Result.MISSED,
@@ -433,8 +337,8 @@ def _newton_directions(
         (root, inverse), ridge = _roots(np.asarray(curvature)[0]), float(problem.ridges[i])
         b = -rooted(inverse, g[i])
         enough = float(wanted[i]) ** 2 * float(np.vdot(b, b))
-        solved = _conjugate_gradients(
-            _State(np.zeros_like(b), np.zeros_like(b), b, 0),
+        solved = smoothed_conjugate_gradients(
+            Iterate(np.zeros_like(b), np.zeros_like(b), b, 0),
             partial(_curved_gram, kernel.products, root),
             preconditioner(kernel.low_rank, ridge, root),
             ridge,
@@ -449,8 +353,8 @@ def _curved_gram(products: Products, root: np.ndarray, w: np.ndarray) -> np.ndar
     return rooted(root, products.gram(rooted(root, w)))  # w → H^½w → KH^½w → H^½KH^½w
 
 
-def _small(enough: float, state: _State) -> bool:
-    return float(np.vdot(state.residual, state.residual)) <= enough
+def _small(enough: float, state: Iterate) -> bool:
+    return state.squared_residual <= enough
 
 
 def _roots(

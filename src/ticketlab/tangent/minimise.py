@@ -21,6 +21,7 @@ from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, cho
 from ticketlab.tangent.matrix_free import matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.primal import primal_matrix, solve_primal
+from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets
@@ -80,7 +81,8 @@ def minimise(
         A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
 
     Raises:
-        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0).
+        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0); of several
+            processes, another that has ended.
 
     Cost: forming and factorising a matrix of min(N·k, P) rows; memory twice to four times its size. Matrix-free, when both
         are large: some hundred passes over the data.
@@ -104,6 +106,7 @@ def minimise(
     )[0]
 
 
+@together()
 def ridge_path(
     network: Network,
     params: Params,
@@ -128,9 +131,7 @@ def ridge_path(
     """
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
-    targets = np.asarray(split.targets, np.float64)
-    if loss.targets is Targets.DISTRIBUTION:
-        targets /= targets.sum(axis=1, keepdims=True)  # float32 distributions sum to 1 in float32 only
+    targets = loss.float64_targets(split.targets)
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
@@ -147,7 +148,7 @@ def ridge_path(
             progress=progress,
         )
     if isinstance(chosen, MatrixFree):
-        products = matrix_free_kernel(jacobian, chosen, lambda fraction: progress("kernel", fraction))
+        products = matrix_free_kernel(jacobian, chosen, progress)
         problems = [(not c, _absolute(r, products.mean_diagonal)) for c in centred for r in ridges]
         return solve_matrix_free(
             products, loss, targets, problems, reason=reason, options=options, progress=progress

@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.line_search import line_search
@@ -34,6 +34,7 @@ __all__ = [
     "Iterate",
     "NewtonOptions",
     "Progress",
+    "Standing",
     "krylov_directions",
     "newton",
     "newton_path",
@@ -94,6 +95,36 @@ class Iterate:
     start_norm: np.ndarray
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How far c problems have come: enough to go on from.
+
+    Arguments:
+        u: of each problem; 0 where it is not begun.
+        begun: which are.
+        steps, iterations: that they have taken.
+    """
+
+    u: Float[np.ndarray, "c n k"]
+    begun: Bool[np.ndarray, "c"]
+    steps: Int[np.ndarray, "c"]
+    iterations: Int[np.ndarray, "c"]
+
+    @staticmethod
+    def nothing(problem: FunctionSpaceProblem) -> Standing:
+        """Before the first step."""
+        c = len(problem.ridges)
+        return Standing(np.zeros_like(problem.offsets), np.zeros(c, bool), np.zeros(c, int), np.zeros(c, int))
+
+    def moved(self, chosen: np.ndarray, u: np.ndarray, steps: np.ndarray, iterations: np.ndarray) -> Standing:
+        """With the chosen problems at u, so many steps and iterations further."""
+        moved = Standing(*(getattr(self, f.name).copy() for f in fields(self)))
+        moved.u[chosen], moved.begun[chosen] = u, True
+        moved.steps[chosen] += steps
+        moved.iterations[chosen] += iterations
+        return moved
+
+
 Gram = Callable[[Any], Any]
 
 
@@ -115,6 +146,7 @@ def newton(
     start_norm: Float[np.ndarray, "c"] | None = None,
     squared_norm: Callable[[np.ndarray], np.ndarray] | None = None,
     progress: Callable[[float], None] = lambda relative_gap: None,
+    watch: Callable[[np.ndarray, np.ndarray, np.ndarray], None] = lambda u, steps, iterations: None,
 ) -> Iterate:
     """Minimise c problems to the tolerance, judged by the `exact` operator.
 
@@ -128,6 +160,7 @@ def newton(
         squared_norm: g ↦ ‖Jᵀg‖², where it can be had as a sum of squares; else gᵀKg, which is no better than rounding in K
             where K is singular and g is not small there.
         progress: called with the largest relative gap after every step.
+        watch: called with u after every step, and the steps and iterations so far.
 
     Cost: a step takes two exact products and some tens of fast ones, for all c at once.
     """
@@ -172,6 +205,7 @@ def newton(
             t = np.where(going, t, 0.0)[:, None, None]
             u, ku = u + t * d, ku + t * kd
             steps, iterations = steps + going, iterations + inner
+            watch(u, steps, iterations)
 
 
 def newton_path(
@@ -181,6 +215,9 @@ def newton_path(
     directions: Directions,
     options: NewtonOptions,
     progress: Callable[[float, float], None] = lambda done, relative_gap: None,
+    *,
+    start: Standing | None = None,
+    watch: Callable[[Standing], None] = lambda standing: None,
 ) -> Iterate:
     """Minimise c problems, those of a loss that is not quadratic by continuation from the largest ridge to the smallest.
 
@@ -189,10 +226,14 @@ def newton_path(
     Arguments:
         series: problems with the same number differ only in their ridge; each starts from the one before it in its series.
         progress: called with the fraction of ridges that are done, and the largest relative gap of the present ones.
+        start: where they stood when they were left (not for a quadratic loss); default: at the beginning. What they had taken is
+            counted, and does not count against the options.
+        watch: called with where they stand, after every step.
         Others as for `newton`.
     """
     if problem.loss.quadratic:
         return newton(problem, exact, directions, options, progress=lambda gap: progress(0.0, gap))
+    standing = start or Standing.nothing(problem)
     with jax.enable_x64(True):
         last = {number: np.zeros_like(problem.offsets[0]) for number in series.tolist()}
         parts: list[tuple[np.ndarray, Iterate]] = []
@@ -204,15 +245,18 @@ def newton_path(
                 exact,
                 directions,
                 options,
-                start=np.stack([last[number] for number in series[chosen].tolist()]),
+                start=np.stack([standing.u[j] if standing.begun[j] else last[series[j]] for j in chosen]),
                 progress=partial(progress, i / len(values)),
+                watch=lambda *moved, before=standing, chosen=chosen: watch(before.moved(chosen, *moved)),
             )
+            standing = standing.moved(chosen, part.u, part.steps, part.iterations)
             last |= dict(zip(series[chosen].tolist(), part.u, strict=True))
             parts.append((chosen, part))
         order = np.argsort(np.concatenate([chosen for chosen, _ in parts]))
-        return Iterate(
+        whole = Iterate(
             *(np.concatenate([getattr(part, f.name) for _, part in parts])[order] for f in fields(Iterate))
         )
+        return replace(whole, steps=standing.steps, iterations=standing.iterations)
 
 
 class Progress:

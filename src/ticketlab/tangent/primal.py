@@ -25,7 +25,7 @@ from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
 from ticketlab.tangent.line_search import line_search
 from ticketlab.tangent.newton import NewtonOptions, Progress
-from ticketlab.tangent.solution import Solution, Stats
+from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
 
@@ -132,16 +132,15 @@ def solve_primal(
     for i, (keeps, ridge) in enumerate(problems):
         offset = f0 if keeps else np.zeros_like(f0)
         if loss.quadratic:
-            delta = _ridge_solution(matrix, targets - offset, ridge, values, vectors)
-            steps = 1
+            delta, count = _ridge_solution(matrix, targets - offset, ridge, values, vectors), 1
         else:
-            delta, steps = _newton(matrix, loss, targets, offset, ridge, options)
-        found.append((delta, steps, offset))
+            delta, count = _newton(matrix, loss, targets, offset, ridge, options)
+        found.append((delta, count, offset))
         progress("ridges", (i + 1) / len(problems))
     solved = time.perf_counter()
     certificates = [
-        _certify(matrix, loss, targets, offset, ridge, delta, steps, largest, options)
-        for (delta, steps, offset), (_, ridge) in zip(found, problems, strict=True)
+        _certify(matrix, loss, targets, offset, ridge, delta, count, largest, options)
+        for (delta, count, offset), (_, ridge) in zip(found, problems, strict=True)
     ]
     end = time.perf_counter()
     stats = Stats(
@@ -157,18 +156,8 @@ def solve_primal(
         peak_bytes=int(3 * matrix.gram.nbytes + min(2**31, 8 * jacobian.columns * f0.size)),
         flops=matrix.flops,
     )
-    return [
-        Solution(
-            ridge=ridge,
-            relative_ridge=ridge / matrix.mean_diagonal if matrix.mean_diagonal > 0 else ridge,
-            step=unflatten(jacobian, delta),
-            jacobian=jacobian,
-            keeps_offset=keeps,
-            certificate=certificate,
-            stats=stats,
-        )
-        for (delta, _, _), (keeps, ridge), certificate in zip(found, problems, certificates, strict=True)
-    ]
+    steps = [unflatten(jacobian, delta) for delta, _, _ in found]
+    return solutions_of(jacobian, matrix.mean_diagonal, problems, steps, certificates, stats)
 
 
 def unflatten(jacobian: Jacobian, delta: Float[np.ndarray, "p"]) -> list[np.ndarray]:

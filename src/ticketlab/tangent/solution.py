@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from ticketlab.networks.network import Params
 from ticketlab.tangent.certificate import Certificate
 from ticketlab.tangent.jacobian import Jacobian
+from ticketlab.tangent.point import TangentPoint, predict_points
 
-__all__ = ["Solution", "Stats", "predict_all"]
+__all__ = ["Solution", "Stats", "predict_all", "solutions_of"]
 
 
 @dataclass(frozen=True)
@@ -71,23 +71,23 @@ class Solution:
         return linear + np.asarray(at.outputs()) if self.keeps_offset else linear
 
     @cached_property
+    def _point(self) -> TangentPoint:
+        return TangentPoint(self.jacobian, self.step, self.keeps_offset)
+
+    @property
     def delta(self) -> Params:
         """Δθ as a pytree of NumPy arrays like the parameters, float64, zero where nothing may move."""
-        return jax.tree.map(np.asarray, self.jacobian.embed(self.step))
+        return self._point.delta
 
-    @cached_property
+    @property
     def moved(self) -> Params:
         """θ₀ + Δθ, float64: where the real network stands if it takes the step."""
-        return jax.tree.map(lambda a, b: np.asarray(a, np.float64) + b, self.jacobian.params, self.delta)
+        return self._point.moved
 
-    @cached_property
+    @property
     def relative_motion(self) -> float:
         """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN from θ₀ = 0."""
-        square = sum(float(np.sum(np.square(d))) for d in self.step)
-        start = sum(
-            float(np.sum(np.square(np.asarray(p, np.float64)))) for p in jax.tree.leaves(self.jacobian.params)
-        )
-        return float(np.sqrt(square / start)) if start > 0 else float("nan")
+        return self._point.relative_motion
 
     def _repr_html_(self) -> str:
         from html import escape
@@ -105,7 +105,34 @@ class Solution:
 
 def predict_all(solutions: Sequence[Solution], x: Float[Any, "m ..."]) -> Float[np.ndarray, "c m k"]:
     """F(x) of several solutions at the same θ₀ and selection, in one sweep."""
-    at = solutions[0].jacobian.at(x)
-    f0 = np.asarray(at.outputs())
-    kept = np.array([s.keeps_offset for s in solutions])
-    return np.asarray(at.push_forward([s.step for s in solutions])) + kept[:, None, None] * f0
+    return predict_points([s._point for s in solutions], x)
+
+
+def solutions_of(
+    jacobian: Jacobian,
+    mean_diagonal: float,
+    problems: Sequence[tuple[bool, float]],
+    steps: Sequence[list[np.ndarray]],
+    certificates: Sequence[Certificate],
+    stats: Stats,
+) -> list[Solution]:
+    """One solution a problem (keeps f₀?, λ), which share what they took.
+
+    Arguments:
+        jacobian: at the training inputs, in float64.
+        mean_diagonal: mean diag(K), the unit of relative ridges.
+        problems, steps, certificates: for each solution.
+        stats: of all together.
+    """
+    return [
+        Solution(
+            ridge=ridge,
+            relative_ridge=ridge / mean_diagonal if mean_diagonal > 0 else ridge,
+            step=step,
+            jacobian=jacobian,
+            keeps_offset=keeps,
+            certificate=certificate,
+            stats=stats,
+        )
+        for (keeps, ridge), step, certificate in zip(problems, steps, certificates, strict=True)
+    ]

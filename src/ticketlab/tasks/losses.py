@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +62,11 @@ class ConvexLoss:
     finite_minimum: bool = True
     targets: Targets = Targets.REAL
     probabilities: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+
+    def float64_targets(self, targets: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
+        """The targets in float64; distributions are normalised again, since those in float32 sum to 1 in float32 only."""
+        wide = np.asarray(targets, np.float64)
+        return wide / wide.sum(axis=1, keepdims=True) if self.targets is Targets.DISTRIBUTION else wide
 
     @partial(jax.jit, static_argnums=0)
     def values(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n"]:

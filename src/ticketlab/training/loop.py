@@ -187,11 +187,10 @@ def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> l
                 for task in finished:
                     task.result()
                 progress(float((reached.mean() - run.first) / max(1, run.plan.steps - run.first)))
-        except BaseException:
+        finally:  # whatever ended the wait, Ctrl-C and what `progress` raises too: the pool waits for its threads
             cancelled.set()
             for task in tasks:
                 task.cancel()
-            raise
     return [task.result() for task in tasks]
 
 

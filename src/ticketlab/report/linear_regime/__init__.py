@@ -5,27 +5,18 @@ A table that the evidence lacks (a run not finished, an older run) leaves its fi
 
 from __future__ import annotations
 
-from typing import Any
-
 from ticketlab.report.linear_regime.summary import fit_table, time_table, width_table
 from ticketlab.report.linear_regime.widths import defects, kernels, measures, scores, training, verdict
-from ticketlab.report.presentation import Presentation
+from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
-from ticketlab.studies.evidence import Table
 
 __all__ = ["present"]
 
 
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `linear-regime`."""
-    filled = {name: table for name, table in record.evidence.tables.items() if len(table)}
-
-    def made(make: Any, *names: str) -> list[Any]:
-        """What `make` makes of the named tables, or nothing if one is missing."""
-        tables: list[Table] = [filled[name] for name in names if name in filled]
-        result = make(*tables) if len(tables) == len(names) else None
-        return [] if result is None else [result]
-
+    filled = filled_tables(record)
+    made = maker(filled)
     least = record.plan.get("least")
     return Presentation(
         figures=(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from ticketlab.report.linear_regime.widths import MEASURES, TITLES, names_in, seeds
+from ticketlab.report.linear_regime.widths import MEASURES, TITLES, names_in
+from ticketlab.report.setting import seeds
 from ticketlab.report.spread import spread
 from ticketlab.report.tables import TextTable
+from ticketlab.report.times import seconds_table
 from ticketlab.report.wording import MISSING, estimate, extent, fixed, measure, plus_minus, power, quantity
 from ticketlab.studies.evidence import Table
 
@@ -62,16 +64,8 @@ def width_table(widths: Table) -> TextTable:
 
 def time_table(timings: Table) -> TextTable:
     """Seconds by parameterisation and width, over seeds."""
-    rows = []
+    groups = []
     for p in names_in(timings):
         of = timings.where(parameterisation=p)
-        for width in sorted(set(of["width"].tolist())):
-            seconds = spread(of.where(width=width)["seconds"])
-            rows.append((TITLES[p], quantity(width), measure(seconds.mean), extent(seconds.values, measure)))
-    return TextTable(
-        "Seconds by parameterisation and width: mean and range over runs. Measured times differ from run to run; the first run "
-        "of a width compiles.",
-        ("parameterisation", "width", "mean, s", "range, s"),
-        tuple(rows),
-        2,
-    )
+        groups += [((TITLES[p], quantity(w)), of.where(width=w)) for w in sorted(set(of["width"].tolist()))]
+    return seconds_table(("parameterisation", "width"), groups, "; the first run of a width compiles")

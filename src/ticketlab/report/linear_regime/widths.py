@@ -9,12 +9,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from ticketlab.laws.verdict import Verdict
-from ticketlab.report.axes import axis, linear_axis, logarithmic_axis
+from ticketlab.report.axes import above_zero, axis, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.forest import MARKS, SYMBOLS
 from ticketlab.report.lines import line, signs
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.setting import seeds
 from ticketlab.report.spread import spread
 from ticketlab.report.wording import estimate, extent, fixed, measure, plural, power, quantity, signed
 from ticketlab.studies.evidence import Table
@@ -45,11 +46,6 @@ def names_in(table: Table) -> list[str]:
     """The parameterisations of a table in the order of the page."""
     present = set(table["parameterisation"].tolist())
     return [name for name in TITLES if name in present]
-
-
-def seeds(table: Table) -> str:
-    """ "5 seeds"."""
-    return plural(len(set(table["seed"].tolist())), "seed")
 
 
 def measures(widths: Table, fits: Table) -> Figure:
@@ -273,11 +269,11 @@ def kernels(widths: Table) -> Figure:
 
 def defects(widths: Table) -> Figure:
     """How far the linearised path is from its own equation, computed without the matrix that it came from."""
-    x = logarithmic_axis("defect", np.maximum(widths["defect"], 1e-18).tolist())
+    x = logarithmic_axis("defect", above_zero(widths["defect"]))
     rows = [
         Row(
             TITLES[p],
-            (Series(HUES[p], tuple(np.maximum(widths.where(parameterisation=p)["defect"], 1e-18).tolist())),),
+            (Series(HUES[p], above_zero(widths.where(parameterisation=p)["defect"])),),
         )
         for p in names_in(widths)
     ]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.report.axes import linear_axis, logarithmic_axis
+from ticketlab.report.axes import SMALLEST, above_zero, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.lines import line
-from ticketlab.report.newton_step.sides import NEWTON, TRAINED, TWIN, seeds, settings
+from ticketlab.report.newton_step.sides import NEWTON, TRAINED, TWIN
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.setting import seeds, settings
 from ticketlab.report.tables import TextTable
 from ticketlab.report.wording import extent, listed, plural, power, quantity
 from ticketlab.studies.evidence import Table
 
 __all__ = ["arrival", "certificate_table", "training"]
 
-SMALLEST = 1e-18  # where a measure that is exactly zero is drawn on a logarithmic axis
 TOLERANCE = Mark("tolerance", LIGHT.soft, dash="dash", line=True)
 LINES = {
     TRAINED: Mark("the trained network", LIGHT.blue, line=True),
@@ -70,13 +70,13 @@ def arrival(table: Table) -> Figure:
     met, total = int(table["met"].sum()), len(table)
     tolerances = sorted(set(table["tolerance"].tolist()))
     x = logarithmic_axis(
-        "stationarity of a step, or defect of the flow", [*tolerances, *_positive(table["value"])]
+        "stationarity of a step, or defect of the flow", [*tolerances, *above_zero(table["value"])]
     )
     rows = [
         Row(
             str(s),
             tuple(
-                Series(mark, _positive(of["value"]))
+                Series(mark, above_zero(of["value"]))
                 for kind, mark in KINDS.items()
                 if len(of := s.of(table, what=kind))
             ),
@@ -101,10 +101,6 @@ def arrival(table: Table) -> Figure:
         ),
         (*KINDS.values(), TOLERANCE),
     )
-
-
-def _positive(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(np.maximum(values[np.isfinite(values)], SMALLEST).tolist())
 
 
 def certificate_table(table: Table) -> TextTable:

@@ -18,14 +18,12 @@ from ticketlab.report.newton_step.sides import (
     NEWTON,
     STEPS,
     STOPPED,
-    Setting,
     forms_in,
     of_arm,
-    seeds,
-    settings,
 )
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.setting import Setting, seeds, settings
 from ticketlab.report.spread import Spread
 from ticketlab.report.wording import extent, listed, measure, plus_minus
 from ticketlab.studies.evidence import Table

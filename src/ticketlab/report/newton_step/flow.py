@@ -11,18 +11,9 @@ import plotly.graph_objects as go
 from ticketlab.report.axes import linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.lines import line, signs
-from ticketlab.report.newton_step.sides import (
-    GRADIENT,
-    NEWTON,
-    TRAINED,
-    TWIN,
-    Setting,
-    of_arm,
-    seeds,
-    settings,
-)
+from ticketlab.report.newton_step.sides import GRADIENT, NEWTON, TRAINED, TWIN, of_arm
 from ticketlab.report.palette import LIGHT, Mark
-from ticketlab.report.tangent_minimum.arms import percent
+from ticketlab.report.setting import Setting, percent, seeds, settings
 from ticketlab.report.wording import extent, measure, power
 from ticketlab.studies.evidence import Table
 

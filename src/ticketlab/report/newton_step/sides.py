@@ -1,12 +1,12 @@
-"""The words and signs that all figures of this claim share: its settings, its arms in their two forms, and shares in per cent."""
+"""The words and signs that all figures of this claim share: its arms in their two forms, and shares in per cent."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.setting import Setting
 from ticketlab.report.spread import Spread, spread
-from ticketlab.report.tangent_minimum.arms import Setting, seeds, settings
 from ticketlab.studies.evidence import Table
 
 __all__ = [
@@ -19,11 +19,8 @@ __all__ = [
     "STOPPED",
     "TRAINED",
     "TWIN",
-    "Setting",
     "forms_in",
     "of_arm",
-    "seeds",
-    "settings",
 ]
 
 TRAINED, TWIN, START = "gradient descent", "second training", "random start"

@@ -1,16 +1,17 @@
-"""The numbers behind the figures, as tables: every arm's distances from the trained network, and how long things take."""
+"""The numbers behind the figures, as tables: every arm's distances from the trained network."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.report.newton_step.sides import START, STEPS, TRAINED, forms_in, seeds, settings
+from ticketlab.report.newton_step.sides import START, STEPS, TRAINED, forms_in
+from ticketlab.report.setting import seeds, settings
 from ticketlab.report.spread import spread
 from ticketlab.report.tables import TextTable
 from ticketlab.report.wording import MISSING, extent, measure, plus_minus
 from ticketlab.studies.evidence import Table
 
-__all__ = ["arm_table", "time_table"]
+__all__ = ["arm_table"]
 
 
 def arm_table(arms: Table) -> TextTable:
@@ -65,19 +66,4 @@ def _summary(rows: Table, arm: str, form: str) -> tuple[str, ...]:
         mean("cosine"),
         mean("relative_length"),
         chosen,
-    )
-
-
-def time_table(timings: Table) -> TextTable:
-    """Seconds by loss and part, over seeds."""
-    pairs = dict.fromkeys(zip(timings["loss"].tolist(), timings["part"].tolist(), strict=True))
-    rows = []
-    for loss, part in pairs:
-        seconds = spread(timings.where(loss=loss, part=part)["seconds"])
-        rows.append((f"{loss} loss", part, measure(seconds.mean), extent(seconds.values, measure)))
-    return TextTable(
-        "Seconds by loss and part: mean and range over runs. Measured times differ from run to run.",
-        ("loss", "part", "mean, s", "range, s"),
-        tuple(rows),
-        2,
     )

@@ -1,20 +1,16 @@
-"""The words and signs that all figures of this claim share: its settings, its arms, and errors in per cent.
+"""The words and signs that all figures of this claim share: its arms, and errors in per cent.
 
-A setting is a loss with f₀ kept or centred away; an arm is one way to get a predictor. Errors are shown instead of scores, in per
-cent: the share of test examples that are classified wrongly, or of the variance that is left unexplained.
+An arm is one way to get a predictor. Errors are shown instead of scores, in per cent: the share of test examples that are
+classified wrongly, or of the variance that is left unexplained.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-from jaxtyping import Float
 
 from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.setting import percent
 from ticketlab.report.spread import Spread, spread
-from ticketlab.report.wording import plural
 from ticketlab.studies.evidence import Table
 
 __all__ = [
@@ -23,12 +19,8 @@ __all__ = [
     "LIMIT",
     "SHIFTED",
     "TANGENT",
-    "Setting",
     "arms_in",
     "errors",
-    "percent",
-    "seeds",
-    "settings",
 ]
 
 DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
@@ -43,36 +35,10 @@ ARMS = {
 }
 
 
-@dataclass(frozen=True)
-class Setting:
-    """A loss, with f₀ kept or centred away."""
-
-    loss: str
-    offset: str
-
-    def __str__(self) -> str:
-        return f"{self.loss} loss, f₀ {self.offset}"
-
-    def of(self, table: Table, **equal: Any) -> Table:
-        """This setting's rows."""
-        return table.where(loss=self.loss, offset=self.offset, **equal)
-
-
-def settings(table: Table) -> list[Setting]:
-    """The settings of a table, in the order in which they appear."""
-    pairs = zip(table["loss"].tolist(), table["offset"].tolist(), strict=True)
-    return [Setting(*pair) for pair in dict.fromkeys(pairs)]
-
-
 def arms_in(table: Table) -> list[str]:
     """The arms of a table in the order of `ARMS`."""
     present = set(table["arm"].tolist())
     return [arm for arm in ARMS if arm in present]
-
-
-def percent(score: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The error that belongs to a score, in per cent: 100 (1 − score)."""
-    return 100.0 * (1.0 - np.asarray(score, float))
 
 
 def errors(table: Table, score: str = "test_score") -> dict[str, Spread]:
@@ -84,8 +50,3 @@ def errors(table: Table, score: str = "test_score") -> dict[str, Spread]:
 def error_of(arms: Table) -> str:
     """What an error is a share of: examples for classes (which have agreement of predictions), variance for numbers."""
     return "examples" if np.isfinite(arms["agreement"]).any() else "variance"
-
-
-def seeds(table: Table) -> str:
-    """ "5 seeds"."""
-    return plural(len(set(table["seed"].tolist())), "seed")

@@ -8,18 +8,18 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from ticketlab.report.axes import logarithmic_axis
+from ticketlab.report.axes import SMALLEST, above_zero, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.setting import settings
 from ticketlab.report.tables import TextTable
-from ticketlab.report.tangent_minimum.arms import ARMS, arms_in, settings
+from ticketlab.report.tangent_minimum.arms import ARMS, arms_in
 from ticketlab.report.wording import extent, listed, plural, power, quantity
 from ticketlab.studies.evidence import Table
 
 __all__ = ["certificate_table", "certificates"]
 
-SMALLEST = 1e-18  # where a measure that is exactly zero is drawn on a logarithmic axis
 GAP, RESIDUAL = "relative duality gap", "relative residual"
 TOLERANCE = Mark("tolerance on the gap", LIGHT.soft, dash="dash", line=True)
 
@@ -56,15 +56,11 @@ def certificates(table: Table) -> Figure:
 def _chart(table: Table, column: str, name: str, tolerances: list[float]) -> go.Figure:
     by_setting = {s: s.of(table) for s in settings(table)}
     rows = [
-        Row(str(s), tuple(Series(ARMS[arm], _positive(of.where(arm=arm)[column])) for arm in arms_in(of)))
+        Row(str(s), tuple(Series(ARMS[arm], above_zero(of.where(arm=arm)[column])) for arm in arms_in(of)))
         for s, of in by_setting.items()
     ]
-    x = logarithmic_axis(name, [*tolerances, *_positive(table[column])])
+    x = logarithmic_axis(name, [*tolerances, *above_zero(table[column])])
     return row_chart(rows, x=x, limits=dict.fromkeys(tolerances, TOLERANCE))
-
-
-def _positive(values: np.ndarray) -> tuple[float, ...]:
-    return tuple(np.maximum(values[np.isfinite(values)], SMALLEST).tolist())
 
 
 def certificate_table(table: Table) -> TextTable:

@@ -10,19 +10,9 @@ from ticketlab.report.figure import Figure, Panel
 from ticketlab.report.forest import forest
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.setting import Setting, seeds, settings
 from ticketlab.report.spread import Spread, spread
-from ticketlab.report.tangent_minimum.arms import (
-    ARMS,
-    DESCENT,
-    SHIFTED,
-    TANGENT,
-    Setting,
-    arms_in,
-    error_of,
-    errors,
-    seeds,
-    settings,
-)
+from ticketlab.report.tangent_minimum.arms import ARMS, DESCENT, SHIFTED, TANGENT, arms_in, error_of, errors
 from ticketlab.report.wording import extent, listed, measure, plural, plus_minus, quantity
 from ticketlab.studies.evidence import Table
 

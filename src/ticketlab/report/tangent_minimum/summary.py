@@ -1,16 +1,17 @@
-"""The numbers behind the figures, as tables: what each arm reaches by setting, and how long it takes."""
+"""The numbers behind the figures, as tables: what each arm reaches by setting."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ticketlab.report.setting import percent, seeds, settings
 from ticketlab.report.spread import Spread, spread
 from ticketlab.report.tables import TextTable
-from ticketlab.report.tangent_minimum.arms import arms_in, error_of, percent, seeds, settings
+from ticketlab.report.tangent_minimum.arms import arms_in, error_of
 from ticketlab.report.wording import MISSING, extent, listed, measure, plus_minus
 from ticketlab.studies.evidence import Table
 
-__all__ = ["arm_table", "time_table"]
+__all__ = ["arm_table"]
 
 
 def arm_table(arms: Table) -> TextTable:
@@ -58,18 +59,3 @@ def _cell(s: Spread) -> str:
 
 def _mean(s: Spread) -> str:
     return measure(s.mean)
-
-
-def time_table(timings: Table) -> TextTable:
-    """Seconds by loss and arm, over seeds."""
-    pairs = dict.fromkeys(zip(timings["loss"].tolist(), timings["arm"].tolist(), strict=True))
-    rows = []
-    for loss, arm in pairs:
-        seconds = spread(timings.where(loss=loss, arm=arm)["seconds"])
-        rows.append((f"{loss} loss", arm, measure(seconds.mean), extent(seconds.values, measure)))
-    return TextTable(
-        "Seconds by loss and arm: mean and range over runs. Measured times differ from run to run.",
-        ("loss", "arm", "mean, s", "range, s"),
-        tuple(rows),
-        2,
-    )

@@ -15,17 +15,8 @@ from ticketlab.report.axes import linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.lines import line, signs
 from ticketlab.report.palette import LIGHT, Mark, ramp
-from ticketlab.report.tangent_minimum.arms import (
-    DESCENT,
-    LIMIT,
-    TANGENT,
-    Setting,
-    error_of,
-    errors,
-    percent,
-    seeds,
-    settings,
-)
+from ticketlab.report.setting import Setting, percent, seeds, settings
+from ticketlab.report.tangent_minimum.arms import DESCENT, LIMIT, TANGENT, error_of, errors
 from ticketlab.report.wording import extent, fixed, listed, measure, plural, power, quantity, signed
 from ticketlab.studies.evidence import Table
 

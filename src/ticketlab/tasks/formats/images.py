@@ -93,7 +93,7 @@ def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[i
         ) from error
 
 
-def jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
+def _jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
     """A note if any of the images are JPEG-coded, which changes pixels."""
     count = sum(bytes(content[:3]) == JPEG for content in encoded)
     return (
@@ -112,10 +112,6 @@ def encoded_dataset(
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """The data set of encoded images and their answers; a note says how many are JPEG-coded, since that changes pixels."""
-    count = sum(bytes(content[:3]) == JPEG for content in encoded)
-    jpeg = (
-        (f"{count} of {len(encoded)} images are JPEG-coded, so their pixels are not exact.",) if count else ()
-    )
     return Dataset(
         name=name,
         x=decode(encoded, origin, side),
@@ -124,7 +120,7 @@ def encoded_dataset(
         targets=answers.targets,
         scale=255.0,
         official_test=official_test,
-        notes=(*answers.notes, *notes, *jpeg),
+        notes=(*answers.notes, *notes, *_jpeg_note(encoded)),
     )
 
 

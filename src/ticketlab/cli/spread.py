@@ -1,0 +1,108 @@
+"""Over which devices a run is spread, as asked on the command line."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from ticketlab.errors import UserError
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["Spread"]
+
+MOST = 256  # shares of one host's processors; each takes threads of its own
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How many devices a process has, and with which other processes it works.
+
+    Arguments:
+        devices: of this process; None for one alone, and with a coordinator for all there are.
+        coordinator: "host:port" of process 0; None for a process alone.
+        processes: how many there are.
+        process: which one this is.
+    """
+
+    devices: Annotated[
+        int | None,
+        tyro.conf.arg(
+            metavar="INT",
+            help="devices of this host to spread examples over: its accelerators, or shares of its processors (default: "
+            "one; of several processes, all)",
+            help_behavior_hint="",
+        ),
+    ] = None
+    coordinator: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="HOST:PORT",
+            help="where process 0 of several can be reached; all are started with the same options, but for --process",
+            help_behavior_hint="",
+        ),
+    ] = None
+    processes: Annotated[
+        int | None, tyro.conf.arg(metavar="INT", help="how many processes there are", help_behavior_hint="")
+    ] = None
+    process: Annotated[
+        int | None, tyro.conf.arg(metavar="INT", help="which one this is, from 0", help_behavior_hint="")
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.devices is not None and not 1 <= self.devices <= MOST:
+            raise UserError(
+                f"--devices {self.devices}",
+                f"1 to {MOST}, and no more than there are",
+                "Leave it out for one.",
+            )
+        given = [value is not None for value in (self.coordinator, self.processes, self.process)]
+        if any(given) and not all(given):
+            names = ("--coordinator", "--processes", "--process")
+            have = " and ".join(name for name, there in zip(names, given, strict=True) if there)
+            raise UserError(
+                f"{have} alone",
+                "all of --coordinator, --processes and --process, or none",
+                "Say, --coordinator 192.168.0.10:7711 --processes 2 --process 0, and the same with --process 1.",
+            )
+        if self.process is not None and not 0 <= self.process < (self.processes or 0):
+            raise UserError(
+                f"--process {self.process} of --processes {self.processes}",
+                "processes numbered from 0, each below how many there are",
+            )
+
+    def found(self) -> Devices | None:
+        """The devices, after all processes have met; None for JAX's first device, as without any of these options.
+
+        Raises UserError for more devices than there are, and when the processes do not meet.
+        """
+        if self.coordinator is None and (self.devices or 1) == 1:
+            return None
+        from ticketlab.tangent.devices import Devices, share_processors
+        from ticketlab.tangent.processes import join
+
+        if self.devices is not None:
+            share_processors(self.devices)
+        if self.coordinator is not None:
+            assert self.processes is not None
+            assert self.process is not None
+            print(
+                f"process {self.process} of {self.processes}, meeting at {self.coordinator}", file=sys.stderr
+            )
+            join(self.coordinator, self.processes, self.process)
+        return Devices.of_each(self.devices)
+
+    @property
+    def words(self) -> list[str]:
+        """The options, as they are typed."""
+        values = {
+            "--devices": self.devices,
+            "--coordinator": self.coordinator,
+            "--processes": self.processes,
+            "--process": self.process,
+        }
+        return [word for name, value in values.items() if value is not None for word in (name, str(value))]

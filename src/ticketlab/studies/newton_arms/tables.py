@@ -1,0 +1,114 @@
+"""What a cell knows, as rows of tidy tables: arms, their candidates, the flow's path, and what the verdicts are drawn from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ticketlab.studies.newton_arms.distances import Sides
+from ticketlab.studies.newton_arms.start import Candidate, Candidates
+from ticketlab.studies.newton_step import GRADIENT, NEWTON, START, TRAINED, TWIN, VARIANTS
+
+__all__ = ["MEANINGS", "UNITS", "arm_rows", "candidate_rows", "example_rows", "path_rows"]
+
+UNITS = {"seconds": "s"}
+MEANINGS = {
+    "offset": "whether f(x, θ₀) is kept or centred away",
+    "form": "the function of the step: to first order (tangent), or the network at θ₀ + Δθ",
+    "unexplained": "Σ‖F − f_T‖² / Σ‖f_T − f₀‖² over test examples, f_T the trained network",
+    "validation_unexplained": "the same over validation examples, by which candidates are chosen",
+    "rms": "root mean square of F − f_T over test examples and outputs",
+    "divergence": "mean Kullback–Leibler divergence of softmax(F) from softmax(f_T)",
+    "agreement": "fraction of test examples on which the prediction is that of the trained network",
+    "test_score": "accuracy, or R² for regression",
+    "cosine": "cos(Δθ, θ_T − θ₀)",
+    "relative_length": "‖Δθ‖ / ‖θ_T − θ₀‖",
+    "relative_distance": "‖Δθ − (θ_T − θ₀)‖ / ‖θ_T − θ₀‖",
+    "setting": "step size relative to the inverse largest curvature, ridge relative to mean diag(K), or time relative to the "
+    "inverse largest curvature",
+    "time": "relative to the inverse of the largest curvature κ_max/N of the kernel",
+    "newton_gap": "‖F − f_T‖² of the Newton step, relative to the mean of ‖f_T − f₀‖²",
+    "gradient_gap": "the same of the best gradient step",
+    "second_gap": "the same of a second training from another random start",
+    "value": "stationarity: relative gradient of the step's model; defect: how far the flow is from its own equation",
+}
+
+
+def arm_rows(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": arm,
+            "form": form,
+            **sides.measured(c),
+            "setting": c.setting,
+            "setting_name": c.setting_name,
+        }
+        for (arm, form), c in _all(sides, chosen).items()
+    ]
+
+
+def _all(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> dict[tuple[str, str], Candidate]:
+    size = 0 if sides.trained.delta is None else sides.trained.delta.size
+    start = Candidate(sides.at.outputs(sides.offset), np.zeros(size))
+    return {
+        (TRAINED, "network"): sides.trained,
+        **chosen,
+        (TWIN, "network"): replace(sides.twin, delta=None),
+        (START, "network"): start,
+    }
+
+
+def candidate_rows(
+    sides: Sides, steps: Candidates, chosen: dict[tuple[str, str], Candidate]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": arm,
+            "form": form,
+            "candidate": c.setting,
+            "validation_unexplained": sides.unexplained(c.outputs, "validation"),
+            "unexplained": sides.unexplained(c.outputs),
+            "test_score": float(np.mean(sides.at.task.scores(c.outputs["test"], sides.at.task.test))),
+            "chosen": c is chosen[arm, form],
+        }
+        for (arm, form), candidates in steps.items()
+        for c in candidates
+    ]
+
+
+def path_rows(sides: Sides, path: list[tuple[float, Candidate]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "time": time,
+            **sides.measured(c),
+            "validation_unexplained": sides.unexplained(c.outputs, "validation"),
+        }
+        for time, c in path
+    ]
+
+
+def example_rows(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> list[dict[str, Any]]:
+    """What the verdicts are drawn from: scores, and gaps to the trained network."""
+    task = sides.at.task
+    trained = task.scores(sides.trained.outputs["test"], task.test)
+    twin = sides.gaps(sides.twin.outputs, "test")
+    rows = []
+    for form in [form for offset, form in VARIANTS if offset == sides.offset]:
+        newton, gradient = (chosen[arm, form].outputs for arm in (NEWTON, GRADIENT))
+        score = task.scores(newton["test"], task.test)
+        newton_gap, gradient_gap = (sides.gaps(f, "test") for f in (newton, gradient))
+        rows += [
+            {
+                "form": form,
+                "id": example,
+                "trained_score": float(trained[i]),
+                "newton_score": float(score[i]),
+                "newton_gap": float(newton_gap[i]),
+                "gradient_gap": float(gradient_gap[i]),
+                "second_gap": float(twin[i]),
+            }
+            for i, example in enumerate(task.test.ids.tolist())
+        ]
+    return rows

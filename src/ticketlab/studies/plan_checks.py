@@ -1,0 +1,48 @@
+"""What every study asks of the numbers in its plan, each in one line; what they find is said as a `UserError`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ticketlab.errors import UserError
+
+__all__ = ["different", "losses_once", "margin_inside", "momentum_below_one", "positive", "some_seeds"]
+
+
+def some_seeds(seeds: int) -> None:
+    if seeds < 1:
+        raise UserError(f"seeds={seeds}", "at least 1, and at least 2 for a verdict")
+
+
+def margin_inside(margin: float) -> None:
+    if not 0 < margin < 1:
+        raise UserError(f"margin={margin}", "a fraction between 0 and 1", "One percentage point is 0.01.")
+
+
+def losses_once(losses: Sequence[str]) -> None:
+    if not losses or len(set(losses)) != len(losses):
+        raise UserError(f"losses {losses}", "square, cross-entropy, or both, each once")
+
+
+def momentum_below_one(momentum: float) -> None:
+    if not 0 <= momentum < 1:
+        raise UserError(f"momentum={momentum}", "at least 0 and below 1")
+
+
+def positive(plan: Any, *names: str) -> None:
+    """Numbers above 0, by the names of their options."""
+    for name in names:
+        value = getattr(plan, name)
+        if not (np.isfinite(value) and value > 0):
+            raise UserError(f"{name}={value}", "a positive number")
+
+
+def different(plan: Any, *names: str) -> None:
+    """Candidates: different numbers above 0, by the names of their options."""
+    for name in names:
+        values = getattr(plan, name)
+        if not values or not all(np.isfinite(v) and v > 0 for v in values) or len(set(values)) < len(values):
+            raise UserError(f"{name} {values}", "different positive numbers")

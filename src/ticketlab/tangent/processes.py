@@ -1,0 +1,228 @@
+"""Several processes that work as one: they meet, they run the same program in step, and no one waits for one that is gone.
+
+JAX joins processes to one set of devices, but ends a process without a word to its caller when another does not come. So there is
+a roll call first: process 0 listens at the coordinator's address, the others say which they are, and only when all have come does
+JAX take the address over. From then on nothing passes between them but sums and gathers over their devices, and what process 0
+alone knows (a file that only it reads) is told by such a sum. A process that dies closes its connections, and the next sum or
+gather fails in the others; one whose host vanishes is noticed by its missing heartbeats.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+from jax.errors import JaxRuntimeError
+from jax.experimental import multihost_utils
+
+from ticketlab.errors import UserError
+
+__all__ = ["join", "same_everywhere", "together", "told"]
+
+PATIENCE = 300.0  # seconds to wait for all processes to come: they may be started by hand
+HEARTBEAT = (
+    30  # seconds without a sign of a process after which all others end; a busy process still gives signs
+)
+GOODBYE = 600  # seconds that a process which is done waits for those that still write their results
+LONGEST = 64  # bytes of a line in the roll call
+_GO = b"go\n"
+_GONE = ("gloo", "nccl", "coordination", "connection", "heartbeat", "socket closed")
+
+
+def join(coordinator: str, processes: int, process: int, *, patience: float = PATIENCE) -> None:
+    """Makes this process one of several that share their devices; before anything else asks JAX for a device.
+
+    Arguments:
+        coordinator: "host:port" of process 0, which all can reach.
+        processes: how many there are.
+        process: which one this is, from 0.
+        patience: seconds to wait for the others.
+
+    Raises:
+        UserError: for numbers or an address that cannot be, when process 0 cannot listen there or the others cannot reach it, and
+            when not all have come in time.
+    """
+    host, port = _address(coordinator)
+    if processes < 1 or not 0 <= process < processes:
+        raise UserError(
+            f"process {process} of {processes}",
+            "processes numbered from 0, each below how many there are",
+            "Give all the same number of processes, and each a number of its own.",
+        )
+    until = time.monotonic() + patience
+    if process == 0:
+        _call_roll(coordinator, host, port, processes, until)
+    else:
+        _answer(coordinator, host, port, processes, process, until)
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    jax.distributed.initialize(
+        coordinator_address=coordinator,
+        num_processes=processes,
+        process_id=process,
+        initialization_timeout=max(10, round(patience)),
+        heartbeat_timeout_seconds=HEARTBEAT,
+        shutdown_timeout_seconds=GOODBYE,
+        coordinator_bind_address=coordinator
+        if _loopback(host)
+        else None,  # else at all of the host's addresses
+    )
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Says in words when what is done within fails because another process is gone. This one can then only end, soon and with 1.
+
+    Raises:
+        UserError: then.
+    """
+    try:
+        yield
+    except JaxRuntimeError as error:
+        if not jax.distributed.is_initialized() or not any(sign in str(error).lower() for sign in _GONE):
+            raise
+        atexit.register(_end)
+        raise UserError(
+            f"the end of another of the {jax.process_count()} processes ({str(error).splitlines()[0][:120]})",
+            "all of them until the work is done",
+            "See what the others say, and start all of them again: finished cells and a checkpoint are gone on from.",
+        ) from error
+
+
+def told(array: np.ndarray) -> np.ndarray:
+    """The array that process 0 has, in every process; shapes and types must be the same. Cost: a sum over processes."""
+    sent = np.frombuffer(
+        np.ascontiguousarray(array).tobytes(), np.uint8
+    )  # as they are, whatever JAX's precision
+    with together():
+        received = np.asarray(multihost_utils.broadcast_one_to_all(sent))
+    return np.frombuffer(received.tobytes(), array.dtype).reshape(array.shape)
+
+
+def same_everywhere(array: np.ndarray) -> np.ndarray:
+    """For each entry along the first axis, whether it has the same bits in all processes."""
+    rows = np.stack([np.frombuffer(np.ascontiguousarray(row).tobytes(), np.uint8) for row in array])
+    with together():
+        gathered = np.asarray(multihost_utils.process_allgather(rows[None], tiled=True))
+    return np.asarray((gathered == gathered[:1]).all(axis=(0, 2)))
+
+
+def _end() -> None:
+    """Instead of JAX's own end, which waits for the process that is gone and then aborts."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def _address(coordinator: str) -> tuple[str, int]:
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UserError(
+            f"{coordinator!r} as the coordinator",
+            "host:port of process 0, with a port from 1 to 65535",
+            "Say, 192.168.0.10:7711, the same for all processes.",
+        )
+    return host.strip("[]"), int(port)
+
+
+def _loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _call_roll(coordinator: str, host: str, port: int, processes: int, until: float) -> None:
+    """Waits until every other process has answered, and lets them go on."""
+    with contextlib.ExitStack() as open_:
+        listening = open_.enter_context(_listening(coordinator, host, port))
+        present: dict[int, socket.socket] = {}
+        while len(present) < processes - 1:
+            listening.settimeout(max(0.0, until - time.monotonic()) or 0.001)
+            try:
+                connection, _ = listening.accept()
+            except TimeoutError:
+                missing = sorted(set(range(1, processes)) - set(present))
+                raise UserError(
+                    f"no sign of process {', '.join(map(str, missing))}",
+                    f"{processes} processes that meet at {coordinator}",
+                    "Start them all, with the same coordinator; hosts must let them through.",
+                ) from None
+            open_.enter_context(connection)
+            said = _line(connection, min(until, time.monotonic() + 10.0))
+            _write_down(said, connection, present, processes)
+        for connection in present.values():
+            connection.sendall(_GO)
+
+
+def _write_down(
+    line: bytes, connection: socket.socket, present: dict[int, socket.socket], processes: int
+) -> None:
+    """Notes who has come; what is not one of ours is not noted."""
+    word, _, numbers = line.decode("ascii", "replace").strip().partition(" ")
+    process, _, of = numbers.partition(" of ")
+    if word != "ticketlab" or not process.isdecimal() or not of.isdecimal():
+        return
+    if int(of) != processes or not 0 < int(process) < processes or int(process) in present:
+        raise UserError(
+            f"a process that says it is number {process} of {of}"
+            + (", twice" if int(process) in present else ""),
+            f"each number from 1 to {processes - 1} once, of {processes}",
+            "Give all processes the same coordinator and number of processes, and each a number of its own.",
+        )
+    present[int(process)] = connection
+
+
+def _answer(coordinator: str, host: str, port: int, processes: int, process: int, until: float) -> None:
+    """Finds process 0, says which this is, and waits to be let on."""
+    reason = "no answer"
+    while (left := until - time.monotonic()) > 0:
+        try:
+            with socket.create_connection((host, port), timeout=min(left, 10.0)) as connection:
+                connection.sendall(f"ticketlab {process} of {processes}\n".encode())
+                if _line(connection, until) == _GO:
+                    return
+                raise UserError(
+                    f"no leave to go on from process 0 at {coordinator}",
+                    f"a place for process {process} of {processes} there",
+                    "See what process 0 says.",
+                )
+        except OSError as error:
+            reason = error.strerror or str(error)
+            time.sleep(min(0.2, max(0.0, until - time.monotonic())))
+    raise UserError(
+        f"{coordinator} as the coordinator, which process {process} cannot reach ({reason})",
+        "the address of process 0, which listens there until all have come",
+        "Start process 0 too, and see that its host lets this one through.",
+    )
+
+
+def _line(connection: socket.socket, until: float) -> bytes:
+    """What the other side says, up to the end of a line; nothing when it falls silent."""
+    said = b""
+    with contextlib.suppress(OSError):
+        while not said.endswith(b"\n") and len(said) < LONGEST:
+            connection.settimeout(max(0.001, until - time.monotonic()))
+            more = connection.recv(LONGEST - len(said))
+            if not more:
+                break
+            said += more
+    return said
+
+
+def _listening(coordinator: str, host: str, port: int) -> socket.socket:
+    try:
+        if _loopback(host):
+            return socket.create_server((host, port))
+        if socket.has_dualstack_ipv6():
+            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
+        return socket.create_server(("", port))
+    except OSError as error:
+        raise UserError(
+            f"{coordinator} as the coordinator, where process 0 cannot listen ({error.strerror or error})",
+            "a free port of the host of process 0",
+            "Name another port, the same for all processes.",
+        ) from None
