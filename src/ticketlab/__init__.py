@@ -8,6 +8,7 @@ imports only from those above it, and opens with the idea that it is about.
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
     training    how it is learnt: one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
+    tickets     subnetworks: masks, how they are compared, and the searches that find them
     laws        what many measurements say: intervals, and the rules from which verdicts follow
     studies     one claim each: a frozen plan, the cells it falls into, the evidence, the verdict
     estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
@@ -28,7 +29,19 @@ import lazy_loader
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ticketlab import engine, estimators, laws, networks, report, store, studies, tangent, tasks, training
+    from ticketlab import (
+        engine,
+        estimators,
+        laws,
+        networks,
+        report,
+        store,
+        studies,
+        tangent,
+        tasks,
+        tickets,
+        training,
+    )
     from ticketlab.errors import NumericalFailure, UserError
     from ticketlab.estimators import TangentClassifier, TangentRegressor
 
@@ -44,6 +57,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "studies",
         "tangent",
         "tasks",
+        "tickets",
         "training",
     ],
     submod_attrs={
@@ -57,6 +71,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "tasks",
     "training",
     "tangent",
+    "tickets",
     "laws",
     "studies",
     "estimators",

@@ -15,7 +15,7 @@ import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.study import Cell, Study, silent
+from ticketlab.studies.study import Blank, Cell, Draft, Study, silent
 from ticketlab.tangent.processes import same_everywhere, told
 
 if TYPE_CHECKING:
@@ -42,6 +42,10 @@ class Telling:
 
     def save(self, cell: Cell, tables: Mapping[str, Table], seconds: float) -> Mapping[str, Table]:
         return self._keeper.save(cell, tables, seconds)
+
+    def draft(self, cell: Cell) -> Draft:
+        """None: a cell that was cut short begins anew in all processes, since the others have no draft of it."""
+        return Blank()
 
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:

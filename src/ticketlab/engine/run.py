@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from ticketlab.engine.estimate import Estimate
 from ticketlab.laws.verdict import Verdict
 from ticketlab.studies.evidence import Evidence, Table, concatenate
-from ticketlab.studies.study import Cell, Study
+from ticketlab.studies.study import Blank, Cell, Draft, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -34,6 +34,9 @@ class Keeper(Protocol):
 
     def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
         """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
+
+    def draft(self, cell: Cell) -> Draft:
+        """Where a cell that is not finished notes how far it is."""
 
 
 @runtime_checkable
@@ -70,6 +73,9 @@ class WorkingMemory:
 
     def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
         return tables
+
+    def draft(self, cell: Cell) -> Draft:
+        return Blank()
 
 
 def run_study(
@@ -116,7 +122,7 @@ def run_study(
             observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
 
         progress("", 0.0)
-        tables = study.run(plan, cell, progress, devices)
+        tables = study.resume(plan, cell, keeper.draft(cell), progress, devices)
         seconds = time.monotonic() - began
         done[cell.name] = keeper.save(cell, tables, seconds)
         left = estimate.finish(cell, seconds)

@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["Difference", "all_of", "equivalence", "exceeds", "paired_difference"]
+__all__ = ["Difference", "all_of", "any_of", "beats", "equivalence", "exceeds", "paired_difference"]
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,28 @@ def exceeds(difference: Difference, least: float = 0.0, questions: int = 1) -> O
     return Outcome.UNDECIDED
 
 
+def beats(difference: Difference, margin: float, questions: int = 1, ways: int = 1) -> Outcome:
+    """Is the one better than the other, in one of several ways in which it may be?
+
+    Holds: the interval at level 1 − 0.05/ways lies above 0. Fails: not so, and that at level 1 − 0.05/questions lies below
+    +margin, so that the other is as good up to the margin, or better. Else undecided.
+    """
+    if difference.interval(1 - 0.05 / ways)[0] > 0:
+        return Outcome.HOLDS
+    if difference.interval(1 - 0.05 / questions)[1] < margin:
+        return Outcome.FAILS
+    return Outcome.UNDECIDED
+
+
 def all_of(outcomes: list[Outcome]) -> Outcome:
     """The claim that every one holds."""
     if Outcome.FAILS in outcomes:
         return Outcome.FAILS
     return Outcome.HOLDS if all(o is Outcome.HOLDS for o in outcomes) else Outcome.UNDECIDED
+
+
+def any_of(outcomes: list[Outcome]) -> Outcome:
+    """The claim that at least one holds."""
+    if Outcome.HOLDS in outcomes:
+        return Outcome.HOLDS
+    return Outcome.FAILS if all(o is Outcome.FAILS for o in outcomes) else Outcome.UNDECIDED

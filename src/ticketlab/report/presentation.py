@@ -43,6 +43,10 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.newton_step import present as present_newton_step
 
             return present_newton_step(record)
+        case "winning-ticket":
+            from ticketlab.report.winning_ticket import present as present_winning_ticket
+
+            return present_winning_ticket(record)
         case _:
             return plain(record)
 

@@ -3,7 +3,8 @@
 A cell's tables are written to a folder beside the final one, with a record of their checksums and of everything the cell
 depends on, and the folder is then moved to its name in one step: it is there whole or not at all, whenever the process dies.
 The name ends in the first twelve digits of the cell's identity, so a result of another plan, code or data set is never found.
-A folder that is found but damaged is removed and its cell run again.
+A folder that is found but damaged is removed and its cell run again. A cell that is not finished may have a draft beside them,
+under the same name, which goes when it is finished.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import ticketlab
+from ticketlab.store.drafts import DraftFile
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
 from ticketlab.store.records import read_record, strict, write_record
@@ -27,6 +29,7 @@ __all__ = ["CellFolders", "cell_records", "read_tables", "write_tables"]
 
 RECORD = "cell.json"
 _PARTIAL = ".partial-"
+_DRAFT = ".draft"
 
 
 class CellFolders:
@@ -89,7 +92,12 @@ class CellFolders:
         write_record(partial / RECORD, record)
         with storing(self._folder):
             os.replace(partial, place)
+            for draft in self._folder.glob(f"{cell.name}-*{_DRAFT}"):
+                draft.unlink()
         return read_tables(record["tables"], place)
+
+    def draft(self, cell: Cell) -> DraftFile:
+        return DraftFile(self._folder / f"{self.place(cell).name}{_DRAFT}")
 
     def _note_stale(self, cell: Cell) -> None:
         """Says why a result of the same name was not used."""

@@ -2,7 +2,7 @@
 
 A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started
 again gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and
-returns tables.
+returns tables. A cell that takes long can note where it stands in a *draft*, so that a run that was killed goes on within it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from ticketlab.studies.evidence import Evidence, Table
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Cell", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
+__all__ = ["Blank", "Cell", "Draft", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -27,6 +27,27 @@ Progress = Callable[[str, float], None]
 
 def silent(what: str, fraction: float) -> None:
     """No progress is shown."""
+
+
+@runtime_checkable
+class Draft(Protocol):
+    """Where one unfinished cell stands, kept for when the process dies; what it holds is the study's affair."""
+
+    def read(self) -> Mapping[str, np.ndarray] | None:
+        """What was written last; None if there is nothing, or nothing whole."""
+
+    def write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keeps this in place of what was written before; it may not be done if that was a moment ago."""
+
+
+class Blank:
+    """A draft that keeps nothing."""
+
+    def read(self) -> Mapping[str, np.ndarray] | None:
+        return None
+
+    def write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -106,6 +127,17 @@ class Study(ABC):
             devices: over which examples are spread in products with J, and rows of K (default: all on one). Results differ by
                 the order of sums alone. Those of several processes are given to all of them, which run the cell in step.
         """
+
+    def resume(
+        self,
+        plan: Any,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        """The same tables, from where the draft says that the cell stands; by default from the start."""
+        return self.run(plan, cell, progress, devices)
 
     def brief(self, plan: Any, cell: Cell, tables: Mapping[str, Table]) -> str:
         """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""

@@ -25,7 +25,7 @@ from ticketlab.training.optimisers import Optimiser, Schedule
 from ticketlab.training.plan import Interpolation, Score, Stop, ValidationScore
 from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
 
-__all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "offsets"]
+__all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "blank_best", "offsets"]
 
 _ROWS = 1024  # examples that are evaluated at a time
 
@@ -107,9 +107,20 @@ def begin(program: Program, lanes: Lanes, params: Params) -> TrainingState:
     count, number = jnp.zeros(w, jnp.int32), jnp.zeros(w, lanes.step_sizes.dtype)
     best = None
     if lanes.validation_x is not None:
-        best = Best(params, count, number + jnp.nan, number + jnp.nan, number + jnp.inf, count)
+        best = blank_best(params, count, number)
     optimiser = jax.vmap(program.optimiser.direction().init)(params)
     return TrainingState(params, optimiser, count, number, count, count, best)
+
+
+def blank_best(params: Params, steps: PerReplica, zero: PerReplica) -> Best:
+    """The best point before anything was measured: here, and worse than any other.
+
+    Arguments:
+        params: of the replicas, `[R, …]`.
+        steps: that they have taken `[R]`.
+        zero: zeros of the losses' type `[R]`.
+    """
+    return Best(params, steps, zero + jnp.nan, zero + jnp.nan, zero + jnp.inf, jnp.zeros_like(steps))
 
 
 @_jit

@@ -1,0 +1,272 @@
+"""What the study `winning-ticket` computes: all levels of a search with its controls, from dense to sparse.
+
+draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a piece at a time, noting where they are  →  measure
+→  prove that pruned weights took no part  →  prune, rewind, next level  →  tables
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.studies.evidence import Table
+from ticketlab.studies.start import built, drawn_task
+from ticketlab.studies.study import Draft, Progress
+from ticketlab.studies.ticket_questions import DENSE
+from ticketlab.studies.ticket_tables import Rows, level_tables
+from ticketlab.studies.winning_ticket import WinningTicketPlan
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets.controls import controls
+from ticketlab.tickets.magnitude import Arm, Companions, Level, Search, first_level, next_level, trained
+from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of, weights_of
+from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.reach import effective_density
+from ticketlab.tickets.written import read_level, written_level
+from ticketlab.training import Accuracy, RSquared, TrainingData, TrainingPlan, stack
+from ticketlab.training.result import Ended
+
+__all__ = ["decisive_level", "search_levels"]
+
+PIECES = 10  # of a level's training; between them the draft is written
+NEAR = 1.15  # a level within this factor of the density that was asked for
+SPLIT_SEED = 1
+STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
+
+
+def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> dict[str, Table]:
+    """All levels with all controls, as tidy tables; from where the draft says."""
+    task = _task(plan)
+    search, beside = _search(plan, task)
+    decisive = decisive_level(plan, search)
+    level, rows = _begin(search, beside, draft)
+    began = _done(plan, level.number, level.step)
+
+    def told(what: str, done: float) -> None:
+        """Of what is left for this process, from which the time left is estimated."""
+        progress(what, (done - began) / max(1.0 - began, 1e-9))
+
+    while True:
+        level = _train(plan, search, level, rows, draft, told)
+        _measure(plan, task, search, level, decisive, rows)
+        if level.number == plan.levels:
+            return level_tables(rows, task)
+        level = next_level(search, level, beside)
+
+
+def decisive_level(plan: WinningTicketPlan, search: Search) -> int:
+    """The number of the level whose density is nearest to the plan's; counts do not depend on what is learnt.
+
+    Raises:
+        UserError: when none comes near.
+    """
+    weights = weights_of(search.network, jax.tree.map(lambda a: a[0], search.params))
+    masks = [full_mask(search.network)]
+    for _ in range(plan.levels):
+        masks.append(plan.pruning.prune(weights, masks[-1]))
+    densities = np.array([density(mask) for mask in masks[1:]])
+    away = np.abs(np.log(np.maximum(densities, 1e-12) / plan.density))
+    if away.min() > np.log(NEAR):
+        raise UserError(
+            f"density={plan.density:g}, while the {plan.levels} levels have {', '.join(f'{d:.3g}' for d in densities)}",
+            "the density of a level, or one near it",
+            "Choose another density, more levels, or another pruning.",
+        )
+    return int(np.argmin(away)) + 1
+
+
+def _task(plan: WinningTicketPlan) -> Task:
+    task = drawn_task(plan.task, SPLIT_SEED)
+    if not plan.permuted_labels:
+        return task
+    rng = np.random.Generator(np.random.PCG64(SPLIT_SEED))
+
+    def permuted(part: Split) -> Split:
+        order = np.argsort(rng.random(len(part)), kind="stable")
+        labels = None if part.labels is None else part.labels[order]
+        return replace(part, targets=part.targets[order], labels=labels)
+
+    train, validation, test = map(permuted, (task.train, task.validation, task.test))
+    return replace(task, train=train, validation=validation, test=test)
+
+
+def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
+    classes = task.kind == "classification"
+    network = built(plan.network, task.input_shape, task.outputs)
+    keys = jnp.stack(
+        [jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 3) for seed in range(plan.seeds)]
+    )
+    search = Search(
+        network=network,
+        loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
+        data=TrainingData.of(task),
+        plan=TrainingPlan(
+            steps=plan.steps,
+            batch=plan.batch,
+            optimiser=plan.optimiser,
+            schedule=plan.schedule,
+            evaluate_every=plan.evaluate_every,
+            score=Accuracy() if classes else RSquared(),
+        ),
+        params=stack([network.init(key) for key in keys[:, 0]]),
+        order_keys=keys[:, 1],
+        pruning=plan.pruning,
+        rewind_step=plan.rewind_step,
+        one_shot=plan.one_shot,
+    )
+    return search, controls(plan.controls, search, plan.network, keys[:, 2])
+
+
+def _begin(search: Search, beside: Companions, draft: Draft) -> tuple[Level, Rows]:
+    arrays = draft.read()
+    if arrays is None:
+        return first_level(search), {}
+    return read_level(search, arrays, beside), json.loads(arrays["rows"].tobytes())
+
+
+def _train(
+    plan: WinningTicketPlan, search: Search, level: Level, rows: Rows, draft: Draft, progress: Progress
+) -> Level:
+    """The level to the end of its training."""
+    every = plan.evaluate_every
+    piece = every * max(1, round(plan.steps / every / PIECES))
+    number, networks = level.number, len(search) * len(level.arms)
+    what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
+    while level.step < plan.steps and _running(level):
+        first, began = level.step, time.perf_counter()
+        until = (first // piece + 1) * piece
+
+        def told(fraction: float, first: int = first, until: int = until) -> None:
+            progress(what, _done(plan, number, first + fraction * (until - first)))
+
+        level = trained(search, level, until, told)
+        rows.setdefault("timings", []).append(
+            {
+                "level": level.number,
+                "network_steps": networks * (level.step - first),
+                "seconds": time.perf_counter() - began,
+            }
+        )
+        draft.write({**written_level(level), "rows": np.frombuffer(json.dumps(rows).encode(), np.uint8)})
+    if not _running(level):
+        raise NumericalFailure(
+            f"Training diverged at level {level.number}, after {int(np.min(level.state.steps))} of {plan.steps} steps: use a "
+            f"smaller step size than {plan.optimiser.step_size:g}."
+        )
+    return level
+
+
+def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
+    """The fraction of all network-steps that are done at a step of a level; level 0 has one arm, the others all."""
+    arms = 1 + len(plan.controls)
+    before = (1 + (number - 1) * arms) * plan.steps if number else 0
+    return (before + (arms if number else 1) * step) / ((1 + plan.levels * arms) * plan.steps)
+
+
+def _running(level: Level) -> bool:
+    """Whether no network has diverged: a level is ranked as a whole."""
+    return bool(np.all(np.asarray(level.state.ended) == Ended.NO))
+
+
+def _measure(
+    plan: WinningTicketPlan, task: Task, search: Search, level: Level, decisive: int, rows: Rows
+) -> None:
+    """One trained level's rows, added to those of the others."""
+    best = level.state.best
+    assert best is not None
+    proof = require_pruned(search.plan.optimiser, level.state, level.all_masks())
+    about = {"level": level.number}
+    rows.setdefault("checks", []).append(
+        {
+            **about,
+            "pruned": proof.pruned,
+            "parameters_left": proof.parameters,
+            "best": proof.best,
+            "moments": proof.moments,
+        }
+    )
+    curves = level.number in (0, decisive)
+    for i, arm in enumerate(level.arms):
+        at = level.rows(i)
+        early, final = (
+            _scores(search.network, jax.tree.map(lambda a, at=at: a[at], params), task)
+            for params in (best.params, level.state.params)
+        )
+        for seed in range(plan.seeds):
+            row = at.start + seed
+            mask = mask_of(search.network, jax.tree.map(lambda a, seed=seed: a[seed], arm.masks))
+            rows.setdefault("levels", []).append(
+                {
+                    **about,
+                    "arm": arm.name,
+                    "seed": seed,
+                    "decisive": level.number == decisive,
+                    "density": density(mask),
+                    "effective_density": _effective(search.network, mask),
+                    "kept": kept(mask),
+                    "parameters": _parameters(arm, seed),
+                    "early_stop_step": int(best.steps[row]),
+                    "test_score": float(early[seed].mean()),
+                    "validation_score": float(best.score[row]),
+                    "validation_loss": float(best.loss[row]),
+                    "final_test_score": float(final[seed].mean()),
+                }
+            )
+            if arm.name != DENSE:
+                rows.setdefault("layers", []).extend(
+                    {**about, "arm": arm.name, "seed": seed, "layer": name, "density": d}
+                    for name, d in layer_densities(mask).items()
+                )
+        if curves:
+            rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
+            rows.setdefault("scores", []).append({"arm": arm.name, "early": early.tolist()})
+
+
+def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
+    curves, at = level.curves, level.rows(i)
+    return [
+        {
+            "level": level.number,
+            "arm": arm.name,
+            "seed": row - at.start,
+            "step": int(step),
+            "validation_loss": float(curves.validation_loss[n, row]),
+            "validation_score": float(curves.validation_score[n, row]),
+        }
+        for row in range(at.start, at.stop)
+        for n, step in enumerate(curves.steps.tolist())
+    ]
+
+
+def _scores(network: Network, params: Params, task: Task) -> np.ndarray:
+    """Every network's score on every test example, `[S, n]`; one network at a time, which needs one compilation."""
+    apply = _compiled(network)
+    count = len(jax.tree.leaves(params)[0])
+    each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
+    return np.stack([task.scores(np.asarray(apply(p, task.test.x)), task.test) for p in each])
+
+
+@lru_cache(maxsize=4)
+def _compiled(network: Network) -> Any:
+    return jax.jit(network.apply)
+
+
+def _effective(network: Network, mask: Mask) -> float:
+    """NaN for a network that has no effective density."""
+    try:
+        return effective_density(network, mask)
+    except UserError:
+        return float("nan")
+
+
+def _parameters(arm: Arm, seed: int) -> int:
+    return sum(int(np.count_nonzero(leaf[seed])) for leaf in jax.tree.leaves(arm.masks))

@@ -1,0 +1,191 @@
+"""The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
+
+The plan stands here, the rule of the verdict in `ticket_questions`, and what is run in `ticket_levels`, which is imported when it
+is because it needs JAX. There is one cell: all seeds with all their controls are trained in one program, level after level, and
+a draft says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.literature import CAMERON_2011
+from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.ticket_questions import Rule, sides, verdicts
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.ranking import LayerWise, Pruning
+from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["WinningTicket", "WinningTicketPlan"]
+
+Control = Literal["reinitialised", "shuffled", "both", "equal-size", "random"]
+
+
+@dataclass(frozen=True)
+class WinningTicketPlan:
+    """Do dense random networks contain subnetworks that train as well as they do?
+
+    Arguments:
+        task: the data to learn, split once for all seeds.
+        network: the dense network.
+        seeds: how many times parameters, data order and controls are drawn; at least 2 for a verdict.
+        density: the density at which the question is decided, that of the nearest level.
+        margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
+        slower: how many times the steps of the dense network still count as a similar time.
+        levels: rounds of pruning.
+        pruning: which weights go after a round.
+        rewind_step: the step k to which weights, moments and data order are reset; 0 is the random start.
+        one_shot: whether every level's mask comes from the dense network, and not from the level before.
+        controls: what is trained beside the tickets.
+        steps: of training at every level.
+        batch: examples in a step.
+        optimiser: how a step is taken.
+        schedule: the factor of the step size.
+        evaluate_every: steps between two looks at the validation data; the early stop is at the lowest validation loss.
+        permuted_labels: whether the labels are permuted first, so that there is nothing to be learnt and no ticket to be found.
+    """
+
+    task: TaskSource = Digits(train=800, validation=300, test=697)
+    network: Architecture = MLP(widths=(100, 50))
+    seeds: int = 10
+    density: float = 0.12
+    margin: float = field(default=0.01, metadata={"cells": False})
+    slower: float = field(default=1.25, metadata={"cells": False})
+    levels: int = 12
+    pruning: Pruning = LayerWise()
+    rewind_step: int = 0
+    one_shot: bool = False
+    controls: tuple[Control, ...] = ("reinitialised", "shuffled", "both", "equal-size", "random")
+    steps: int = 1000
+    batch: int = 60
+    optimiser: Optimiser = Adam(step_size=4e-3)
+    schedule: Schedule = Constant()
+    evaluate_every: int = 20
+    permuted_labels: bool = False
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        if not 0 < self.density < 1:
+            raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
+        if not 0 < self.margin < 1:
+            raise UserError(
+                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
+            )
+        if not (np.isfinite(self.slower) and self.slower >= 1):
+            raise UserError(f"slower={self.slower}", "a factor of at least 1")
+        if len(set(self.controls)) < len(self.controls):
+            raise UserError(f"controls {self.controls}", "each once")
+        for name in ("levels", "steps", "batch", "evaluate_every"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+        if not 0 <= self.rewind_step < self.steps:
+            raise UserError(
+                f"rewind_step={self.rewind_step}", f"a step before the end of training, 0 to {self.steps - 1}"
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, WinningTicketPlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=500, validation=300, test=900),
+                network=MLP(widths=(64, 32)),
+                seeds=3,
+                density=0.18,
+                levels=8,
+                steps=400,
+                evaluate_every=10,
+            )
+        }
+
+
+class WinningTicket(Study):
+    claim = "winning-ticket"
+    statement = "Dense random networks contain subnetworks that, trained alone, reach the dense accuracy in similar time."
+    question = (
+        "Train a network, remove its smallest weights and put the others back to where they started. Does what is left learn as "
+        "well and as fast as the whole, and is that due to this mask and these weights?"
+    )
+    method = (
+        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]: the network is trained, a fraction of its "
+        "surviving weights goes, those of the smallest magnitude, and the others are reset to their values at step k of dense "
+        "training [Frankle et al. 2020], together with the optimiser's moments and the position in the data order. That is "
+        "repeated, level after level. Counts are exact: weights are ranked, ties broken by index. Biases are never pruned.",
+        "At every level each ticket is trained beside its controls, from the same step, on the same batches. Reinitialised: its "
+        "mask over weights that are drawn anew. Shuffled: its weights under a mask that is shuffled within each layer. Both: the "
+        "two together. Equal size: a dense network with as many parameters, narrower in every hidden layer. Random: a mask of as "
+        "many weights with the Erdős–Rényi profile of layer densities [Evci et al. 2020].",
+        "The early stop is the step with the lowest validation loss; scores are those on test data there. All networks are "
+        "trained to the last step in any case, because it is there that weights are ranked.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a winning "
+        "ticket when it does better than guessing, its test score is at most the margin below the dense network's, its early "
+        "stop is not much later, and it is better than every control: more accurate, or sooner. Differences in score are paired "
+        "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
+        "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
+        "networks on this data set.",
+        "After every level a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
+        "exactly zero.",
+    )
+    sources = (
+        Source(
+            "Frankle & Carbin 2019",
+            "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019.",
+            "https://arxiv.org/abs/1803.03635",
+        ),
+        Source(
+            "Frankle et al. 2020",
+            "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
+            "ICML 2020.",
+            "https://arxiv.org/abs/1912.05671",
+        ),
+        Source(
+            "Evci et al. 2020",
+            "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
+            "https://arxiv.org/abs/1911.11134",
+        ),
+        CAMERON_2011,
+    )
+    plan_type = WinningTicketPlan
+
+    def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
+        return (Cell("levels", {}, 1.0, "all seeds and levels"),)
+
+    def run(
+        self, plan: WinningTicketPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
+
+    def resume(
+        self,
+        plan: WinningTicketPlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        from ticketlab.studies.ticket_levels import search_levels
+
+        return search_levels(plan, draft, progress)
+
+    def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        said = sides(tables)
+        return (
+            f"test score {said.ticket:.3f} at density {said.density:.3f}, dense {said.dense:.3f}; "
+            f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
+        )
+
+    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables:
+            return Evidence(dict(tables))
+        rule = Rule(plan.margin, plan.slower, plan.evaluate_every, plan.controls)
+        return Evidence(dict(tables), verdicts(rule, tables))

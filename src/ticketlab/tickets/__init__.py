@@ -1,0 +1,127 @@
+"""Subnetworks as tickets: masks and how they are compared, and the searches that find them."""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.magnitude import (
+        DENSE,
+        TICKET,
+        Arm,
+        Companions,
+        Level,
+        Search,
+        first_level,
+        next_level,
+        trained,
+    )
+    from ticketlab.tickets.masks import (
+        Mask,
+        density,
+        full_mask,
+        kept,
+        layer_densities,
+        mask_of,
+        over_parameters,
+        prunable_layers,
+        weights_of,
+    )
+    from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
+    from ticketlab.tickets.overlap import intersection, jaccard, transported, union
+    from ticketlab.tickets.pruned import Residue, require_pruned, residue
+    from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
+    from ticketlab.tickets.ranking import Global, LayerWise, Pruning, highest, highest_overall
+    from ticketlab.tickets.reach import effective_density, effective_mask
+    from ticketlab.tickets.written import read_level, written_level
+
+# Imported when first used: the choices must not cost the import of JAX.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "masks": [
+            "Mask",
+            "density",
+            "full_mask",
+            "kept",
+            "layer_densities",
+            "mask_of",
+            "over_parameters",
+            "prunable_layers",
+            "weights_of",
+        ],
+        "ranking": ["Global", "LayerWise", "Pruning", "highest", "highest_overall"],
+        "random_masks": ["erdos_renyi_counts", "random_mask", "shuffled"],
+        "overlap": ["intersection", "jaccard", "transported", "union"],
+        "reach": ["effective_density", "effective_mask"],
+        "pruned": ["Residue", "require_pruned", "residue"],
+        "magnitude": [
+            "DENSE",
+            "TICKET",
+            "Arm",
+            "Companions",
+            "Level",
+            "Search",
+            "first_level",
+            "next_level",
+            "trained",
+        ],
+        "narrow": ["embedded", "nearest_size", "units_kept"],
+        "controls": ["CONTROLS", "Control", "controls"],
+        "written": ["read_level", "written_level"],
+    },
+)
+
+__all__ = [  # noqa: RUF022 (grouped by topic)
+    # masks
+    "Mask",
+    "prunable_layers",
+    "weights_of",
+    "full_mask",
+    "mask_of",
+    "over_parameters",
+    "kept",
+    "density",
+    "layer_densities",
+    # which weights are kept
+    "Pruning",
+    "LayerWise",
+    "Global",
+    "highest",
+    "highest_overall",
+    # masks that know nothing
+    "shuffled",
+    "random_mask",
+    "erdos_renyi_counts",
+    # comparing masks
+    "union",
+    "intersection",
+    "jaccard",
+    "transported",
+    "effective_mask",
+    "effective_density",
+    # iterative magnitude pruning
+    "Search",
+    "Level",
+    "Arm",
+    "Companions",
+    "DENSE",
+    "TICKET",
+    "first_level",
+    "trained",
+    "next_level",
+    "written_level",
+    "read_level",
+    # what tickets are compared with
+    "Control",
+    "CONTROLS",
+    "controls",
+    "nearest_size",
+    "units_kept",
+    "embedded",
+    # the proof
+    "Residue",
+    "residue",
+    "require_pruned",
+]

@@ -1,0 +1,278 @@
+"""Iterative magnitude pruning: train, remove the smallest weights, rewind the others to where they were at step k, and again.
+
+    level 0:  θ₀ ──k steps──▶ θ_k ──────────────▶ θ_T           dense; the whole state at k is kept
+    level ℓ:  m_ℓ = the largest |θ_T| among m_{ℓ−1};   θ_k ⊙ m_ℓ ─▶ θ_T
+
+A state of training is parameters, the optimiser's moments and the number of steps taken, of which the data order is a function;
+so to rewind is to take up the kept state under a mask, and nothing else. The search runs for S networks at once, its *seeds*. At
+every level other networks can be trained beside the tickets, all in one compiled program: the *arms* of the level, S networks
+each.
+
+Where a search stands is a value, `Level`: `first_level` makes the first, `trained` takes it some steps further, `next_level`
+prunes and rewinds. So it can be written down at any step, and taken up from there to the same bits.
+
+Sources: Frankle & Carbin 2018, arXiv 1803.03635, section 1 (k = 0); Frankle et al. 2019, arXiv 1912.05671, algorithm 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tickets.masks import Mask, full_mask, over_parameters, weights_of
+from ticketlab.tickets.ranking import Pruning
+from ticketlab.training.loop import train
+from ticketlab.training.plan import Interpolation, TrainingPlan
+from ticketlab.training.program import blank_best
+from ticketlab.training.replicas import Replicas, TrainingData
+from ticketlab.training.result import Ended, LearningCurves, TrainingState
+
+__all__ = ["DENSE", "TICKET", "Arm", "Companions", "Level", "Search", "first_level", "next_level", "trained"]
+
+DENSE, TICKET = "dense", "ticket"
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched and how; everything but where it stands.
+
+    Arguments:
+        network, loss, data: f, ℓ and the examples.
+        plan: how every network is trained at every level; it keeps no checkpoints and lets no replica end early.
+        params: θ₀ of the seeds, `[S, …]`.
+        order_keys: their data orders `[S]`, the same at every level and for every arm.
+        pruning: which weights go after a level.
+        rewind_step: k, 0 ≤ k < steps; 0 rewinds to θ₀.
+        one_shot: whether every level's mask comes from the dense network's θ_T, and not from the level before; the counts are
+            the same.
+
+    Raises:
+        UserError: for a plan that ends early, or a rewind step outside of training.
+    """
+
+    network: Network
+    loss: ConvexLoss
+    data: TrainingData
+    plan: TrainingPlan
+    params: Params
+    order_keys: Array
+    pruning: Pruning
+    rewind_step: int = 0
+    one_shot: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rewind_step < self.plan.steps:
+            raise UserError(
+                f"rewind_step={self.rewind_step}",
+                f"a step before the end of training, 0 to {self.plan.steps - 1}",
+            )
+        if isinstance(self.plan.stop, Interpolation) or self.plan.stop.patience is not None:
+            raise UserError(
+                f"{self.plan.stop}",
+                "a stop that ends no replica early",
+                "Use ValidationLoss() or ValidationScore().",
+            )
+
+    def __len__(self) -> int:
+        """S, the number of seeds."""
+        return len(jax.tree.leaves(self.params)[0])
+
+
+@dataclass(frozen=True)
+class Arm:
+    """S networks of one kind at one level.
+
+    Arguments:
+        name: "ticket", "reinitialised", ….
+        masks: a pytree like the parameters, `[S, …]`.
+        params: their own θ₀ `[S, …]`, trained under the mask from step 0; None: the dense networks' states at step k, masked.
+    """
+
+    name: str
+    masks: Any
+    params: Params | None = None
+
+
+Companions = Callable[[int, tuple[Mask, ...]], Sequence[Arm]]
+"""What is trained beside the tickets: `(level, the seeds' masks) -> arms`, a pure function."""
+
+
+@dataclass(frozen=True)
+class Level:
+    """Where a search stands.
+
+    Arguments:
+        number: of the level; 0 is dense.
+        masks: of the seeds' tickets.
+        arms: what is trained, the tickets (at level 0 the dense networks) first.
+        point: the dense networks' states at step k; None before they have reached it.
+        dense: the dense networks' θ_T, once it is known and if the search is one-shot.
+        state: of all arms, `[arms·S, …]`, seeds running fastest.
+        curves: what was measured at this level so far.
+    """
+
+    number: int
+    masks: tuple[Mask, ...]
+    arms: tuple[Arm, ...]
+    point: TrainingState | None
+    dense: Params | None
+    state: TrainingState
+    curves: LearningCurves
+
+    @property
+    def step(self) -> int:
+        """The step that the arms have reached."""
+        running = np.asarray(self.state.steps)[np.asarray(self.state.ended) == Ended.NO]
+        return int(running[0]) if len(running) else int(np.max(self.state.steps))
+
+    def rows(self, arm: int) -> slice:
+        """Where an arm's networks are in the state."""
+        return slice(arm * len(self.masks), (arm + 1) * len(self.masks))
+
+    def all_masks(self) -> Any:
+        """The masks of all networks, as in the state."""
+        return jax.tree.map(lambda *parts: np.concatenate(parts), *(arm.masks for arm in self.arms))
+
+
+def first_level(search: Search) -> Level:
+    """Level 0 at step 0: the dense networks, under masks that keep everything."""
+    masks = (full_mask(search.network),) * len(search)
+    arm = Arm(DENSE, stacked(masks, search.params), search.params)
+    state, curves = _started(search, [arm], search.params, arm.masks, 0)
+    return Level(0, masks, (arm,), None if search.rewind_step else state, None, state, curves)
+
+
+def trained(
+    search: Search, level: Level, until: int, progress: Callable[[float], None] | None = None
+) -> Level:
+    """The level after so many steps of all its arms, or at the end of training if that comes first.
+
+    Arguments:
+        until: a multiple of the plan's evaluation interval, or a step at or beyond the end: then the bits do not depend on the
+            steps at which one stopped on the way.
+        progress: is told the fraction that is done of the steps from here until then.
+    """
+    until = min(until, search.plan.steps)
+    passes = level.point is None and level.step < search.rewind_step <= until
+    plan = replace(search.plan, steps=until, checkpoints=(search.rewind_step,) if passes else ())
+    replicas = _replicas(search, level.arms, level.state.params, level.all_masks())
+    result = train(
+        search.network, search.loss, search.data, plan, replicas, start=level.state, progress=progress
+    )
+    return replace(
+        level,
+        state=result.state,
+        point=result.checkpoints[search.rewind_step] if passes else level.point,
+        curves=_joined_curves(level.curves, result.curves),
+    )
+
+
+def next_level(search: Search, level: Level, companions: Companions = lambda number, masks: ()) -> Level:
+    """The level after this one, which is trained to its end, at step k: pruned, rewound, with its companions.
+
+    Raises:
+        UserError: for a level that is not trained to its end.
+        NumericalFailure: for weights that are not numbers.
+    """
+    if level.step < search.plan.steps or level.point is None:
+        raise UserError(
+            f"level {level.number} at step {level.step}",
+            f"a level trained to its end, step {search.plan.steps}",
+        )
+    own = jax.tree.map(lambda a: np.asarray(a)[level.rows(0)], level.state.params)
+    dense = (own if level.number == 0 else level.dense) if search.one_shot else None
+    masks = _pruned(search, level.masks, own if dense is None else dense)
+    arms = level_arms(search, level.number + 1, masks, companions)
+    state, curves = _rewound(search, arms, level.point)
+    return Level(level.number + 1, masks, arms, level.point, dense, state, curves)
+
+
+def level_arms(
+    search: Search, number: int, masks: tuple[Mask, ...], companions: Companions
+) -> tuple[Arm, ...]:
+    """The tickets, and what is trained beside them."""
+    if number == 0:
+        return (Arm(DENSE, stacked(masks, search.params), search.params),)
+    return (Arm(TICKET, stacked(masks, search.params)), *companions(number, masks))
+
+
+def stacked(masks: Sequence[Mask], params: Params) -> Any:
+    """The seeds' masks as one pytree like their parameters, `[S, …]`."""
+    one = jax.tree.map(lambda a: a[0], params)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *(over_parameters(mask, one) for mask in masks))
+
+
+def _pruned(search: Search, masks: tuple[Mask, ...], params: Params) -> tuple[Mask, ...]:
+    """Each seed's mask after one more round."""
+    weights = weights_of(search.network, params)
+    return tuple(
+        search.pruning.prune({name: w[seed] for name, w in weights.items()}, mask)
+        for seed, mask in enumerate(masks)
+    )
+
+
+def _rewound(
+    search: Search, arms: Sequence[Arm], point: TrainingState
+) -> tuple[TrainingState, LearningCurves]:
+    """All arms at step k: those with parameters of their own trained there, the others rewound."""
+    own = [i for i, arm in enumerate(arms) if arm.params is not None]
+    states = {i: _afresh(point, arm.masks) for i, arm in enumerate(arms) if arm.params is None}
+    if own:
+        params, masks = (
+            jax.tree.map(lambda *parts: np.concatenate(parts), *trees)
+            for trees in ([arms[i].params for i in own], [arms[i].masks for i in own])
+        )
+        state, _ = _started(search, [arms[i] for i in own], params, masks, search.rewind_step)
+        s = len(search)
+        for j, i in enumerate(own):
+            part = jax.tree.map(lambda a, j=j: np.asarray(a)[j * s : (j + 1) * s], state)
+            states[i] = _afresh(part, arms[i].masks)
+    ordered = [states[i] for i in range(len(arms))]
+    joined = jax.tree.map(lambda *parts: np.concatenate(parts), *ordered)
+    return joined, _no_curves(len(joined.steps))
+
+
+def _afresh(state: TrainingState, masks: Any) -> TrainingState:
+    """A state that nothing has been measured of yet, under a mask; its optimiser is masked when training takes it up."""
+    params = jax.tree.map(lambda a, m: np.where(m, a, np.zeros_like(a)), state.params, masks)
+    zero = np.zeros_like(np.asarray(state.batch_loss))
+    return replace(
+        state,
+        params=params,
+        batch_loss=zero,
+        batches=np.zeros_like(np.asarray(state.batches)),
+        ended=np.zeros_like(np.asarray(state.ended)),
+        best=None if state.best is None else jax.device_get(blank_best(params, state.steps, zero)),
+    )
+
+
+def _started(
+    search: Search, arms: Sequence[Arm], params: Params, masks: Any, steps: int
+) -> tuple[TrainingState, LearningCurves]:
+    """Networks trained from their own θ₀ for some steps."""
+    plan = replace(search.plan, steps=steps, checkpoints=())
+    result = train(search.network, search.loss, search.data, plan, _replicas(search, arms, params, masks))
+    return result.state, result.curves
+
+
+def _replicas(search: Search, arms: Sequence[Arm], params: Params, masks: Any) -> Replicas:
+    return Replicas(params, search.order_keys[jnp.tile(jnp.arange(len(search)), len(arms))], masks=masks)
+
+
+def _no_curves(replicas: int) -> LearningCurves:
+    none = np.zeros((0, replicas), np.float32)
+    return LearningCurves(np.zeros(0, np.int64), *[none] * (len(fields(LearningCurves)) - 1))
+
+
+def _joined_curves(one: LearningCurves, other: LearningCurves) -> LearningCurves:
+    pairs = ((getattr(one, f.name), getattr(other, f.name)) for f in fields(LearningCurves))
+    return LearningCurves(*(np.concatenate(pair) for pair in pairs))

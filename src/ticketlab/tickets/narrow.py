@@ -1,0 +1,96 @@
+"""A narrower network inside a wide one: the dense control of equal size, as a mask, so that it trains in the same program.
+
+A network with fewer units in every hidden layer is the wide one with the other units removed: their weights and biases are zero
+under a mask, and every activation function here takes zero to zero. Its parameters are drawn for its own sizes, as a network
+of that size would be, and laid into the corners of the wide arrays. So the arithmetic of the wide network is paid, and nothing
+has to be compiled for another shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.network import Network, Params
+
+__all__ = ["embedded", "nearest_size", "parameters_of", "units_kept"]
+
+
+def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> Network:
+    """The architecture with the same share of the units in every hidden layer whose parameters come nearest to a number.
+
+    Arguments:
+        architecture: of the wide network.
+        wide: the network that it builds.
+        parameters: how many there should be, weights and biases.
+
+    Cost: about forty networks are built, and none is drawn.
+    """
+
+    def at(share: float) -> tuple[int, Network]:
+        network = architecture.widened(share).build(wide.input_shape, wide.outputs)
+        return parameters_of(network), network
+
+    low, high = 1e-6, 1.0
+    if at(high)[0] <= parameters:
+        return at(high)[1]
+    for _ in range(20):
+        middle = (low * high) ** 0.5 if low < 1e-3 else (low + high) / 2
+        low, high = (middle, high) if at(middle)[0] <= parameters else (low, middle)
+    return min(at(low), at(high), key=lambda found: abs(found[0] - parameters))[1]
+
+
+def parameters_of(network: Network) -> int:
+    """How many parameters a described network has, without drawing any."""
+    layers = network.require_layers("a narrower control")
+    return sum(math.prod(layer.weight_shape) + layer.units * layer.has_bias for layer in layers)
+
+
+def units_kept(wide: Network, narrow: Network) -> Any:
+    """A pytree of booleans like the wide network's parameters: true for those between the units that the narrow one has.
+
+    Raises:
+        UserError: for networks with normalisations, which the removed units would change, for constants in front of the
+            parameters that depend on width, and for networks that do not correspond.
+    """
+    layers = list(zip(wide.require_layers("a narrower control"), narrow.layers, strict=True))
+    if any(layer.kind == "normalisation" for layer, _ in layers):
+        raise UserError(
+            f"{wide.name}, which normalises over its channels",
+            "a network without normalisation, for the dense control of equal size",
+            "Leave that control out.",
+        )
+    if any(a.weight_scale != b.weight_scale or a.bias_scale != b.bias_scale for a, b in layers):
+        raise UserError(
+            f"{wide.name}, whose parameterisation depends on width",
+            "the standard parameterisation, for the dense control of equal size",
+            "Leave that control out.",
+        )
+    shapes: Any = jax.eval_shape(wide.init, jax.random.key(0))
+    tree = jax.tree.map(lambda a: np.ones(a.shape, bool), shapes)
+    for group, slim in zip(wide.unit_groups, narrow.unit_groups, strict=True):
+        for part in (*group.incoming, *group.outgoing):
+            array = tree[part.layer][part.leaf].reshape(part.view)
+            np.moveaxis(array, part.axis, 0)[slim.units :] = False  # a view: writes into the tree
+    return tree
+
+
+def embedded(kept: Any, params: Params) -> Params:
+    """The narrow network's parameters where the wide network keeps them, and zeros elsewhere.
+
+    Arguments:
+        kept: from `units_kept`.
+        params: of the narrow network.
+    """
+
+    def laid(keep: np.ndarray, array: Any) -> np.ndarray:
+        result = np.zeros(keep.shape, np.asarray(array).dtype)
+        result[keep] = np.ravel(np.asarray(array))  # both run through the same units in the same order
+        return result
+
+    return jax.tree.map(laid, kept, params)

@@ -1,0 +1,139 @@
+"""Which weights are kept: those with the highest scores, by rank and never by a threshold, so that counts are exact.
+
+Of equal scores the one with the lower index is kept, where an index counts through a layer row by row, and for a whole network
+through its layers in order of depth. A rule of pruning, `LayerWise` or `Global`, says how many go in a round: the fraction p of
+those that survive, n − ⌊p·n + ½⌋ are left. Weights that a mask has removed stay removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.tickets.masks import Mask, kept, same_shapes
+
+OUTPUT = "output"  # what every network of the zoo calls its last layer
+
+__all__ = ["Global", "LayerWise", "Pruning", "highest", "highest_overall"]
+
+
+def highest(
+    scores: Mapping[str, np.ndarray], counts: Mapping[str, int], among: Mask
+) -> dict[str, np.ndarray]:
+    """The mask that keeps, in each layer, the `counts[layer]` weights of the highest score among those of a mask.
+
+    Raises:
+        UserError: for shapes that differ, or more weights than there are.
+        NumericalFailure: for a score that is not a number.
+    """
+    _check(scores, among)
+    return {name: _top(array, counts[name], among[name], f"layer {name!r}") for name, array in scores.items()}
+
+
+def highest_overall(scores: Mapping[str, np.ndarray], count: int, among: Mask) -> dict[str, np.ndarray]:
+    """The same with one rank for all layers together: the `count` highest scores of the network."""
+    _check(scores, among)
+    joined = [np.concatenate([np.ravel(tree[name]) for name in scores]) for tree in (scores, among)]
+    flat = _top(joined[0], count, joined[1], "the network")
+    ends = np.cumsum([array.size for array in scores.values()])[:-1]
+    parts = np.split(flat, ends)
+    return {
+        name: part.reshape(array.shape) for (name, array), part in zip(scores.items(), parts, strict=True)
+    }
+
+
+@dataclass(frozen=True)
+class LayerWise:
+    """In every layer a fraction of its own survivors goes: those with the smallest |w|.
+
+    Arguments:
+        fraction: of dense layers, in [0, 1).
+        convolution: of convolutions; none: as dense layers.
+        output: of the last layer; none: as the others. LeNet-300-100 was pruned by 0.2 with 0.1 for its output.
+
+    Raises:
+        UserError: for fractions outside [0, 1).
+
+    Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
+    """
+
+    fraction: float = 0.2
+    convolution: float | None = None
+    output: float | None = 0.1
+
+    def __post_init__(self) -> None:
+        for name in ("fraction", "convolution", "output"):
+            _check_fraction(name, getattr(self, name))
+
+    def prune(self, weights: Mapping[str, np.ndarray], mask: Mask) -> dict[str, np.ndarray]:
+        """The mask of the next round, from one network's weights by layer."""
+        counts = {name: _survivors(mask[name], self._of(name, w)) for name, w in weights.items()}
+        return highest(_magnitudes(weights), counts, mask)
+
+    def _of(self, layer: str, weight: np.ndarray) -> float:
+        own = self.output if layer == OUTPUT else self.convolution if weight.ndim > 2 else None
+        return self.fraction if own is None else own
+
+
+@dataclass(frozen=True)
+class Global:
+    """Of all the network's survivors a fraction goes, those with the smallest |w| whatever their layer.
+
+    Arguments:
+        fraction: in [0, 1).
+
+    Raises:
+        UserError: for a fraction outside [0, 1).
+
+    Source: Frankle & Carbin 2018, arXiv 1803.03635, section 4 (for deep networks).
+    """
+
+    fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        _check_fraction("fraction", self.fraction)
+
+    def prune(self, weights: Mapping[str, np.ndarray], mask: Mask) -> dict[str, np.ndarray]:
+        """The mask of the next round, from one network's weights by layer."""
+        survivors = kept(mask)
+        return highest_overall(_magnitudes(weights), survivors - _share(self.fraction, survivors), mask)
+
+
+Pruning = LayerWise | Global
+
+
+def _magnitudes(weights: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.abs(array) for name, array in weights.items()}
+
+
+def _survivors(mask: np.ndarray, fraction: float) -> int:
+    n = int(np.count_nonzero(mask))
+    return n - _share(fraction, n)
+
+
+def _share(fraction: float, n: int) -> int:
+    return int(fraction * n + 0.5)
+
+
+def _top(scores: np.ndarray, count: int, among: np.ndarray, where: str) -> np.ndarray:
+    candidates = np.flatnonzero(among)
+    if not 0 <= count <= len(candidates):
+        raise UserError(f"{count} weights to keep in {where}", f"0 to {len(candidates)}, as many as are left")
+    ranked = np.argsort(-np.ravel(scores)[candidates], kind="stable")  # of equals the first
+    mask = np.zeros(scores.size, bool)
+    mask[candidates[ranked[:count]]] = True
+    return mask.reshape(scores.shape)
+
+
+def _check(scores: Mapping[str, np.ndarray], among: Mask) -> None:
+    same_shapes(scores, among, "scores and a mask")
+    if any(np.isnan(array).any() for array in scores.values()):
+        raise NumericalFailure("Weights that are not numbers cannot be ranked: training has diverged.")
+
+
+def _check_fraction(name: str, value: float | None) -> None:
+    if value is not None and not 0 <= value < 1:
+        raise UserError(f"{name}={value}", "a fraction of the surviving weights that goes, in [0, 1)")

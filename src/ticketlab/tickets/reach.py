@@ -1,0 +1,143 @@
+"""Which of the weights that a mask keeps still do anything: those on a path from an input to an output.
+
+A kept weight whose unit reads nothing, or whose unit nothing reads, is as good as pruned, and at low densities much of what a
+mask keeps can be of that kind. *Effective* density counts only the others. Paths go through units as the network's unit groups
+tie them: a weight leads from the unit that it reads to the unit that it feeds, and a residual sum continues both of its parts. A
+normalisation belongs to the layer before it, and leads from each of its channels to every other, because it divides by what they
+have in common. A bias is no input: a unit that has nothing else is constant. Where in an image a kernel's weight is applied does
+not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Layer, Network
+from ticketlab.networks.units import UnitAxis
+from ticketlab.tickets.masks import Mask, kept, prunable_layers
+
+__all__ = ["effective_density", "effective_mask"]
+
+
+def effective_mask(network: Network, mask: Mask) -> dict[str, np.ndarray]:
+    """The kept weights that lie on a path of kept weights from an input to an output.
+
+    Raises:
+        UserError: for a network without a description of its layers, one that applies a layer several times, or one that adds
+            its inputs or outputs to hidden units.
+
+    Cost: two passes over the weights.
+    """
+    edges = _edges(network)
+    units = [group.units for group in network.unit_groups]
+    fed, used = _fed(edges, units, mask), _used(edges, units, mask)
+    return {
+        name: edge.between(mask[name], fed[name], used[name]) for edge in edges for name in (edge.layer.name,)
+    }
+
+
+def effective_density(network: Network, mask: Mask) -> float:
+    """The fraction of all weights that are kept and lie on a path from an input to an output."""
+    sizes = (int(np.prod(layer.weight_shape)) for layer in prunable_layers(network))
+    return kept(effective_mask(network, mask)) / sum(sizes)
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """A layer between two groups of units.
+
+    Arguments:
+        layer: whose weights.
+        reads: the group that it reads; None for the inputs, which are one unit here.
+        writes: the group that it feeds; None for the outputs.
+        reading: where the units that it reads lie in its weight; None for the inputs.
+        mixes: whether a normalisation over its units follows.
+    """
+
+    layer: Layer
+    reads: int | None
+    writes: int | None
+    reading: UnitAxis | None
+    mixes: bool
+
+    def links(self, kept: np.ndarray) -> np.ndarray:
+        """Which unit feeds which, `[units read, units written]`."""
+        return np.any(self._by_unit(kept), axis=1)
+
+    def between(self, kept: np.ndarray, fed: np.ndarray, used: np.ndarray) -> np.ndarray:
+        """The kept weights from a unit that is fed to a unit that is used."""
+        chosen = self._by_unit(kept) & fed[:, None, None] & used
+        if self.reading is None:
+            return chosen.reshape(kept.shape)
+        view = chosen.reshape(len(fed), *np.delete(self.reading.view, self.reading.axis))
+        return np.moveaxis(view, 0, self.reading.axis).reshape(kept.shape)
+
+    def _by_unit(self, kept: np.ndarray) -> np.ndarray:
+        """`[units read, everything between, units written]`."""
+        if self.reading is None:
+            return kept.reshape(1, -1, kept.shape[-1])
+        view = np.moveaxis(kept.reshape(self.reading.view), self.reading.axis, 0)
+        return view.reshape(len(view), -1, kept.shape[-1])
+
+
+def _edges(network: Network) -> list[_Edge]:
+    """The layers with weights, in order of depth, as edges between groups of units."""
+    layers = network.require_layers("an effective density")
+    followers = [*layers[1:], None]
+    edges = []
+    for layer, follower in zip(layers, followers, strict=True):
+        if layer.kind == "normalisation":
+            continue
+        reads, reading, writes = None, None, None
+        for i, group in enumerate(network.unit_groups):
+            for part in group.outgoing:
+                if part.layer == layer.name:
+                    reads, reading = i, part
+            if any(part.layer == layer.name for part in group.incoming):
+                writes = i
+        mixes = follower is not None and follower.kind == "normalisation"
+        edges.append(_Edge(layer, reads, writes, reading, mixes))
+    _check(network, edges)
+    return edges
+
+
+def _fed(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndarray]:
+    """For each layer which of the units that it reads have a path from an input; layers in order of depth."""
+    alive, found = [np.zeros(n, bool) for n in units], {}
+    for edge in edges:
+        reads = np.ones(1, bool) if edge.reads is None else alive[edge.reads].copy()
+        found[edge.layer.name] = reads
+        if edge.writes is not None:
+            reached = (edge.links(mask[edge.layer.name]) & reads[:, None]).any(axis=0)
+            alive[edge.writes] |= reached | (edge.mixes and bool(reached.any()))
+    return found
+
+
+def _used(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndarray]:
+    """For each layer which of the units that it writes have a path to an output; layers in the opposite order."""
+    useful, found = [np.zeros(n, bool) for n in units], {}
+    for edge in reversed(edges):
+        writes = np.ones(edge.layer.units, bool) if edge.writes is None else useful[edge.writes].copy()
+        found[edge.layer.name] = writes = writes | (edge.mixes and bool(writes.any()))
+        if edge.reads is not None:
+            useful[edge.reads] |= (edge.links(mask[edge.layer.name]) & writes).any(axis=1)
+    return found
+
+
+def _check(network: Network, edges: list[_Edge]) -> None:
+    """No layer may be applied twice, and only the last may feed the outputs."""
+    axes = {"dense": 1, "convolution": 3}
+    if any(len(edge.layer.output_shape) > axes[edge.layer.kind] for edge in edges):
+        raise UserError(
+            f"{network.name}, which applies a layer several times",
+            "a network that applies each layer once, for an effective density",
+        )
+    if any((edge.writes is None) != (edge is edges[-1]) for edge in edges):
+        raise UserError(
+            f"{network.name}, which adds its inputs or outputs to hidden units",
+            "a network whose hidden units are its own, for an effective density",
+            "Put a layer before the first residual sum, and one after the last.",
+        )

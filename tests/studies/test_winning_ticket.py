@@ -1,0 +1,362 @@
+"""The study `winning-ticket`: from plan to tables, from tables to verdicts, and what happens where there is no ticket."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks import MLP, ResNet
+from ticketlab.plans import toml
+from ticketlab.studies import ticket_levels
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.study import Blank, silent
+from ticketlab.studies.ticket_levels import search_levels
+from ticketlab.studies.ticket_questions import TITLES
+from ticketlab.studies.winning_ticket import Control, WinningTicket, WinningTicketPlan
+from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tickets import CONTROLS, Global, LayerWise
+from ticketlab.training import Adam
+
+PLAN = WinningTicketPlan(
+    task=Bundled(name="wine", train=60, validation=40, test=70),
+    network=MLP(widths=(12, 8)),
+    seeds=2,
+    density=0.55,
+    levels=4,
+    pruning=LayerWise(fraction=0.3, output=0.1),
+    rewind_step=7,
+    steps=40,
+    batch=16,
+    optimiser=Adam(step_size=0.02),
+    evaluate_every=4,
+)
+ARMS = ["ticket", *PLAN.controls]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(WinningTicket(), PLAN)
+
+
+class Memory:
+    """A draft in memory, which may end the run after so many writes."""
+
+    def __init__(self, end_after=10**9):
+        self.kept, self.left = None, end_after
+
+    def read(self):
+        return self.kept
+
+    def write(self, arrays):
+        self.kept = {name: np.array(array) for name, array in arrays.items()}
+        self.left -= 1
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+def test_the_controls_of_the_plan_are_those_that_there_are():
+    assert set(typing.get_args(Control)) == set(CONTROLS) == set(TITLES) == set(WinningTicketPlan().controls)
+
+
+def test_every_arm_of_every_level_stands_in_the_tables(evidence):
+    levels = evidence.tables["levels"]
+    assert [r["arm"] for r in levels.where(seed=0, level=0).rows()] == ["dense"]
+    for level in range(1, 5):
+        assert [r["arm"] for r in levels.where(seed=1, level=level).rows()] == ARMS
+    assert len(levels) == 2 * (1 + 4 * 6)
+    sizes = {"dense1": 13 * 12, "dense2": 12 * 8, "output": 8 * 3}
+    counts = dict(sizes)
+    for level in range(1, 5):
+        counts = {n: c - int((0.1 if n == "output" else 0.3) * c + 0.5) for n, c in counts.items()}
+        of = levels.where(level=level)
+        for arm in ("ticket", "reinitialised", "shuffled", "both", "random"):
+            assert set(of.where(arm=arm)["kept"].tolist()) == {sum(counts.values())}
+            assert set(of.where(arm=arm)["parameters"].tolist()) == {sum(counts.values()) + 23}
+        equal = of.where(arm="equal-size")["parameters"][0]
+        assert abs(equal - sum(counts.values()) - 23) < 30
+        assert (of["effective_density"] <= of["density"]).all()
+        ticket = evidence.tables["layers"].where(level=level, arm="ticket", seed=0)
+        assert {r["layer"]: r["density"] for r in ticket.rows()} == {
+            n: c / sizes[n] for n, c in counts.items()
+        }
+    assert {r["level"] for r in levels.where(decisive=True).rows()} == {2}
+
+
+def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
+    checks = evidence.tables["checks"]
+    assert checks["level"].tolist() == [0, 1, 2, 3, 4]
+    assert (np.diff(checks["pruned"]) > 0).all()
+    for column in ("parameters_left", "best", "moments"):
+        assert not checks[column].any()
+
+
+def test_a_study_whose_pruned_weights_take_part_ends(monkeypatch):
+    from ticketlab.training import program
+
+    monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
+    jax.clear_caches()
+    try:
+        with pytest.raises(NumericalFailure, match="pruned weights took part"):
+            search_levels(dataclasses.replace(PLAN, levels=2), Blank(), silent)
+    finally:
+        jax.clear_caches()
+
+
+def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence):
+    levels, examples, curves = (evidence.tables[n] for n in ("levels", "examples", "curves"))
+    for arm in ["dense", *ARMS]:
+        level = 0 if arm == "dense" else 2
+        for row in levels.where(arm=arm, level=level).rows():
+            assert row["test_score"] == pytest.approx(np.mean(examples.where(seed=row["seed"])[arm]))
+            curve = curves.where(arm=arm, level=level, seed=row["seed"])
+            best = int(np.argmin(curve["validation_loss"]))
+            assert row["early_stop_step"] == curve["step"][best]
+            assert row["validation_loss"] == curve["validation_loss"][best]
+            assert row["validation_score"] == curve["validation_score"][best]
+    task = PLAN.task.task(ticket_levels.SPLIT_SEED)
+    most = np.bincount(task.train.labels).argmax()
+    np.testing.assert_array_equal(examples.where(seed=1)["guess"], task.test.labels == most)
+    np.testing.assert_array_equal(examples.where(seed=1)["id"], task.test.ids)
+
+
+@pytest.mark.parametrize("after", [1, 9, 13, 31])
+def test_a_run_that_ends_goes_on_at_its_level_and_step_to_the_same_bits(evidence, after):
+    """With ten pieces a level: in dense training before and after step k, at level 1, and at level 3."""
+    draft = Memory(after)
+    with pytest.raises(KeyboardInterrupt):
+        search_levels(PLAN, draft, silent)
+    assert draft.kept["number"] == (after - 1) // 10
+    assert set(draft.kept["state 000"].shape[:1]) == {2 if after <= 10 else 12}
+    draft.left, seen = 10**9, []
+    tables = search_levels(PLAN, draft, lambda what, fraction: seen.append((fraction, what)))
+    assert Evidence(tables).digest() == evidence_digest(evidence)
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] < 0.1 < 0.9 < fractions[-1] <= 1
+    assert seen[0][1].startswith(f"level {after // 10} of 4")
+
+
+def evidence_digest(evidence):
+    return Evidence(evidence.tables).digest()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
+def test_killed_within_its_cell_and_started_again(tmp_path):
+    plan = dataclasses.replace(PLAN, steps=400, evaluate_every=8)
+    (tmp_path / "plan.toml").write_text(toml("winning-ticket", plan), encoding="utf-8")
+    code = "from ticketlab.store import drafts; drafts.EVERY = 0.0; import ticketlab.cli as c, sys; sys.exit(c.main())"
+    command = [sys.executable, "-c", code, "run", "plan.toml", "--json", "--out"]
+    with (
+        open(tmp_path / "said", "w") as said,
+        subprocess.Popen([*command, "run"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
+        seen, deadline = set(), time.monotonic() + 300
+        while len(seen) < 15 and process.poll() is None and time.monotonic() < deadline:
+            seen |= {f.stat().st_mtime_ns for f in tmp_path.glob("run/cells/*.draft")}
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, (tmp_path / "said").read_text()
+    (draft,) = tmp_path.glob("run/cells/*.draft")
+    assert draft.stat().st_size > 1000
+
+    def finish(folder):
+        done = subprocess.run(
+            [*command, folder], cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+        )
+        return json.loads(done.stdout)["digest"]
+
+    assert finish("run") == finish("uninterrupted")
+    assert not list(tmp_path.glob("run/cells/*.draft"))
+
+
+def test_the_same_plan_gives_the_same_bits_and_seeds_do_not_depend_on_how_many_there_are(evidence):
+    more = search_levels(dataclasses.replace(PLAN, seeds=3), Blank(), silent)["levels"]
+    for seed in (0, 1):
+        assert more.where(seed=seed).digest() == evidence.tables["levels"].where(seed=seed).digest()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pruning": Global(fraction=0.3)},
+        {"one_shot": True, "rewind_step": 0},
+        {"controls": ()},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "network": MLP(widths=(8,))},
+        {
+            "task": Digits(train=60, validation=40, test=70),
+            "network": ResNet(channels=(4, 6)),
+            "controls": ("shuffled", "random"),
+            "levels": 2,
+        },
+    ],
+    ids=["global", "one-shot", "no controls", "regression", "residual"],
+)
+def test_other_plans(options):
+    plan = dataclasses.replace(PLAN, **{"density": 0.5, "levels": 3, **options})
+    evidence = run_study(WinningTicket(), plan)
+    assert len(evidence.verdicts) == 1 + 3 + 2 * len(plan.controls)
+    assert np.isfinite(evidence.tables["levels"]["test_score"]).all()
+    assert np.isfinite(evidence.tables["levels"]["effective_density"]).all()
+
+
+# --- where there is no ticket ---
+
+
+def test_with_permuted_labels_none_is_found():
+    plan = dataclasses.replace(
+        WinningTicketPlan.presets()["quick"], network=MLP(widths=(32,)), levels=2, density=0.65, steps=100,
+        permuted_labels=True, task=Digits(train=300, validation=300, test=1000), controls=("reinitialised",), seeds=5,
+    )  # fmt: skip
+    verdicts = run_study(WinningTicket(), plan).verdicts
+    assert verdicts[0].outcome is Outcome.FAILS
+    assert verdicts[0].reading.startswith("No winning ticket was found")
+    assert verdicts[1].outcome is Outcome.FAILS
+    assert dataclasses.replace(plan, permuted_labels=False) != plan
+    learnt = run_study(WinningTicket(), dataclasses.replace(plan, permuted_labels=False)).verdicts
+    assert learnt[1].outcome is Outcome.HOLDS
+
+
+@dataclasses.dataclass(frozen=True)
+class Zero(MLP):
+    """A network whose weights are all zero: with ReLU no gradient reaches any of them."""
+
+    def build(self, input_shape, outputs):
+        network = super().build(input_shape, outputs)
+        return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
+
+
+def test_a_network_of_zeros_holds_no_ticket():
+    plan = dataclasses.replace(PLAN, network=Zero(widths=(12, 8)), controls=("shuffled",))
+    verdicts = run_study(WinningTicket(), plan).verdicts
+    assert verdicts[0].outcome is Outcome.FAILS
+    assert verdicts[0].reading.startswith("No winning ticket was found")
+
+
+# --- verdicts ---
+
+
+def tables(seeds=5, noise=0.1, stop=None, **accuracy):
+    """Tables with given accuracies of the arms, and mean steps to the early stop."""
+    rng = np.random.default_rng(0)
+    scores = {"dense": 0.97, "ticket": 0.972, **dict.fromkeys(PLAN.controls, 0.94), **accuracy}
+    steps = {"dense": 500, "ticket": 400, **dict.fromkeys(PLAN.controls, 900), **(stop or {})}
+    arms = [a for a in scores if scores[a] is not None]
+    rows = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "decisive": arm != "dense",
+            "density": 1.0 if arm == "dense" else 0.12,
+            "test_score": scores[arm],
+            "early_stop_step": int(steps[arm] * np.exp(noise * rng.standard_normal())),
+        }
+        for arm in arms
+        for seed in range(seeds)
+    ]
+    n = 500
+    examples = [
+        {
+            "seed": seed,
+            "id": i,
+            "guess": float(i % 10 == 0),
+            **{arm: float((7 * i + 13 * seed) % n < n * scores[arm]) for arm in arms},
+        }
+        for seed in range(seeds)
+        for i in range(n)
+    ]
+    return {"levels": Table.from_rows("levels", rows), "examples": Table.from_rows("examples", examples)}
+
+
+def conclude(seeds=5, controls=PLAN.controls, **changes):
+    given = {**changes, **{name: None for name in PLAN.controls if name not in controls}}
+    plan = WinningTicketPlan(seeds=seeds, controls=controls)
+    return WinningTicket().conclude(plan, tables(seeds, **given)).verdicts
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({}, Outcome.HOLDS, "contains a subnetwork with 12.0 % of the weights"),
+        ({"ticket": 0.90}, Outcome.FAILS, "not as accurate as the dense network"),
+        ({"ticket": 0.05}, Outcome.FAILS, "does not do better than guessing"),
+        ({"stop": {"ticket": 5000}}, Outcome.FAILS, "not as soon as the dense network"),
+        ({"reinitialised": 0.972}, Outcome.HOLDS, "contains a subnetwork"),  # as accurate, but later
+        (
+            {"reinitialised": 0.972, "noise": 0.01, "stop": {"reinitialised": 400}},
+            Outcome.FAILS,
+            "not better than its mask over new",
+        ),
+        ({"noise": 3.0}, Outcome.UNDECIDED, "undecided is whether it is as soon as"),
+        ({"controls": ()}, Outcome.UNDECIDED, "compared with no control"),
+        ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),
+    ],
+)
+def test_the_claim_needs_every_comparison(changes, outcome, words):
+    claim = conclude(**changes)[0]
+    assert claim.outcome is outcome
+    assert words in claim.reading
+
+
+def test_questions():
+    _, *questions = conclude()
+    assert len(questions) == 3 + 2 * 5
+    assert {q.outcome for q in questions} == {Outcome.HOLDS}
+    soon = next(q for q in questions if q.question == "sooner than its mask over new weights")
+    assert soon.effect == pytest.approx(100 * (400 / 900 - 1), rel=0.15)
+    assert soon.interval[0] < soon.effect < soon.interval[1] < 0
+    better = next(q for q in questions if q.question == "more accurate than its mask over new weights")
+    assert better.effect == pytest.approx(3.2, abs=0.2)
+    assert "corrected for the 13 questions asked" in better.rule
+
+
+def test_one_seed_concludes_nothing():
+    assert all("one seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+
+
+def test_a_run_that_is_not_finished_has_no_verdict():
+    assert WinningTicket().conclude(PLAN, {}).verdicts == ()
+
+
+def test_the_brief_says_both_sides():
+    said = WinningTicket().brief(PLAN, WinningTicket().cells(PLAN)[0], tables())
+    assert said.startswith("test score 0.972 at density 0.120, dense 0.970; early stop at step ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds=0"),
+        ({"density": 1.0}, "density=1.0"),
+        ({"margin": 0.0}, "margin=0.0"),
+        ({"slower": 0.5}, "slower=0.5"),
+        ({"controls": ("both", "both")}, "each once"),
+        ({"levels": 0}, "levels=0"),
+        ({"rewind_step": 1000}, "rewind_step=1000"),
+    ],
+)
+def test_impossible_plans(options, message):
+    with pytest.raises(UserError, match=message):
+        WinningTicketPlan(**options)
+
+
+def test_a_density_that_no_level_has():
+    with pytest.raises(UserError, match=r"density=0.01, while the 4 levels have 0.71"):
+        search_levels(dataclasses.replace(PLAN, density=0.01), Blank(), silent)
+
+
+def test_training_that_diverges():
+    with pytest.raises(NumericalFailure, match="diverged at level 0"):
+        search_levels(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), Blank(), silent)

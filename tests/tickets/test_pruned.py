@@ -1,0 +1,79 @@
+"""Pruned weights take no part, whatever the optimiser; and the check finds out when they do."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ticketlab.errors import NumericalFailure
+from ticketlab.networks import MLP
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
+from ticketlab.tickets import over_parameters, random_mask, require_pruned, residue
+from ticketlab.training import Adam, AdamW, Replicas, Sgd, TrainingData, TrainingPlan, program, stack, train
+
+OPTIMISERS = [
+    Sgd(0.1),
+    Sgd(0.1, decay=0.1),
+    Sgd(0.05, momentum=0.9),
+    Sgd(0.05, momentum=0.9, nesterov=True, decay=0.01),
+    Adam(0.01),
+    AdamW(0.02, decay=0.1),
+]
+COUNTS = {"dense1": 12, "dense2": 10, "output": 9}
+SHAPES = {"dense1": (4, 6), "dense2": (6, 5), "output": (5, 3)}
+
+
+def trained(optimiser, steps=25):
+    """Two networks with different masks, in a program that nothing else has compiled: its network is new."""
+    network = MLP(widths=(6, 5)).build((4,), 3)
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(40, 4)).astype(np.float32), np.eye(3, dtype=np.float32)[rng.integers(0, 3, 40)]
+    keys = jax.random.split(jax.random.key(1), 2)
+    params = [network.init(key) for key in keys]
+    masks = stack([over_parameters(random_mask(SHAPES, COUNTS, key), params[0]) for key in keys])
+    plan = TrainingPlan(steps=steps, batch=8, optimiser=optimiser)
+    replicas = Replicas(stack(params), keys, masks=masks)
+    return train(network, SOFTMAX_CROSS_ENTROPY, TrainingData(x, y, x, y), plan, replicas).state, masks
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+def test_pruned_weights_stay_zero_with_every_optimiser(optimiser):
+    state, masks = trained(optimiser)
+    found = require_pruned(optimiser, state, masks)
+    assert found.pruned == 2 * (sum(int(np.prod(s)) for s in SHAPES.values()) - sum(COUNTS.values()))
+    assert (found.parameters, found.best, found.moments) == (0, 0, 0)
+    for name, mask in masks.items():
+        assert (np.asarray(state.params[name]["weight"])[np.asarray(mask["weight"])] != 0).all()
+
+
+def differentiated(tree):
+    return any(hasattr(leaf, "primal") for leaf in jax.tree.leaves(tree))
+
+
+@pytest.mark.parametrize("optimiser", [o for o in OPTIMISERS if getattr(o, "momentum", 1)], ids=str)
+def test_without_the_gradients_mask_the_check_fails(optimiser, monkeypatch):
+    """Training as it would be if only the step were masked, and not the parameters of which the gradient is taken."""
+    masked = program._masked
+    monkeypatch.setattr(program, "_masked", lambda t, m: t if differentiated(t) else masked(t, m))
+    state, masks = trained(optimiser)
+    assert residue(optimiser, state, masks).parameters == 0
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        require_pruned(optimiser, state, masks)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+def test_without_any_mask_the_check_fails(optimiser, monkeypatch):
+    monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
+    state, masks = trained(optimiser)
+    found = residue(optimiser, state, masks)
+    assert found.parameters > 0
+    assert found.best > 0
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        require_pruned(optimiser, state, masks)
+
+
+def test_one_weight_that_is_not_zero_is_found():
+    state, masks = trained(Adam(0.01))
+    place = tuple(np.argwhere(~np.asarray(masks["dense1"]["weight"]))[0])
+    state.params["dense1"]["weight"] = jnp.asarray(state.params["dense1"]["weight"]).at[place].set(1e-30)
+    assert residue(Adam(0.01), state, masks).parameters == 1
