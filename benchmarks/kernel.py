@@ -102,7 +102,7 @@ def ours(path: str, out: str) -> dict[str, float]:
 
 
 def ours_solved(network: Any, params: Any, problem: Any) -> dict[str, float]:
-    from ticketlab.tangent import MatrixFree, NewtonOptions, Relative, minimise
+    from ticketlab.tangent import ConjugateGradients, MatrixFree, NewtonOptions, Relative, minimise
     from ticketlab.tasks import SQUARE
     from ticketlab.tasks.task import Split
 
@@ -118,7 +118,7 @@ def ours_solved(network: Any, params: Any, problem: Any) -> dict[str, float]:
             ridge=Relative(float(problem["ridge"])),
             rung=MatrixFree(
                 ConjugateGradients(rank=600)
-            ),  # for one ridge; the dense rung is for a whole path of them
+            ),  # for one ridge; the dense rung is for a path of them
             options=NewtonOptions(tolerance=float(problem["tolerance"])),
         )
         solved = time.perf_counter()
