@@ -15,7 +15,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 from device_program import NETWORK, params, split
 
-from ticketlab.tangent import Absolute, Devices, MatrixFree, NewtonOptions, checkpoint, join, ridge_path
+from ticketlab.tangent import (
+    Absolute,
+    ConjugateGradients,
+    Devices,
+    MatrixFree,
+    NewtonOptions,
+    checkpoint,
+    join,
+    ridge_path,
+)
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -36,7 +45,7 @@ def solve(folder: Path, loss: str, process: int, devices: Devices | None, pause:
         split(),
         loss=LOSSES[loss],
         ridges=(RIDGES[loss],),
-        rung=MatrixFree(rank=0, checkpoint=folder / "checkpoint.npz"),
+        rung=MatrixFree(ConjugateGradients(rank=0), checkpoint=folder / "checkpoint.npz"),
         options=NewtonOptions(tolerance=1e-12),
         devices=devices,
         progress=watched,
