@@ -90,7 +90,8 @@ def test_killed_and_started_again(
             assert process.returncode == 0, said
     resumed = iterations(together, 0)
     assert resumed[0] < 0.1 * whole[0]  # not from the beginning
-    assert min(abs(resumed[0] / gap - 1) for gap in before) < 0.01  # but from what the killed ones had reached
+    # … but from what the killed ones had reached
+    assert min(abs(resumed[0] / gap - 1) for gap in before) < 0.01
     if loss == "square":  # Newton steps from there may be damped more often than those of the whole solve
         assert len(resumed) < len(whole)
     with np.load(alone / "solution-0.npz") as expected:

@@ -48,9 +48,7 @@ __all__ = ["MatrixFreeKernel", "matrix_free_kernel", "solve_matrix_free"]
 
 PIVOT_SEED = 0  # pivots only precondition: they change the way to the solution, not the solution
 FLOOR = 1e-6  # of the curvature, relative to its largest
-SMALL_RIDGE = (
-    1e-3  # relative, below which block descent takes more epochs than conjugate gradients iterations
-)
+SMALL_RIDGE = 1e-3  # relative; there both methods were about as fast on 6 000 examples of MNIST
 SOME_BLOCKS = 12
 Report = Callable[[str, float], None]
 
