@@ -1,5 +1,6 @@
 """Block descent: its steps are the recurrences of its first lines, its minima the dense rung's, and what it cannot do is said."""
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -26,7 +27,7 @@ from ticketlab.tangent import (
 from ticketlab.tangent.block_descent import KEY, _Momentum, _Points, block_descent, prepare_blocks
 from ticketlab.tangent.kernel import kernel_blocks
 from ticketlab.tangent.matrix_free import _method, matrix_free_kernel
-from ticketlab.tangent.residual_smoothing import Iterate
+from ticketlab.tangent.residual_smoothing import DualPoint
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, Split
 
 BLOCKS = MatrixFree(BlockDescent(rows=6))  # of 27: blocks of 2, 2, 2, 2 and 1 examples
@@ -98,23 +99,36 @@ def test_it_ends_when_nothing_gets_better() -> None:
     r, still = split.targets.astype(np.float64), np.zeros((9, 3))
     gaps: list[float] = []
 
-    def never(iterate: Iterate) -> bool:
+    def never(iterate: DualPoint) -> bool:
         gaps.append(iterate.gap(r, 1.0))
         return False
 
-    end = block_descent(blocks, Iterate(still, still, r, 0), 10_000, never)
+    end = block_descent(blocks, DualPoint(still, still, r, 0), 10_000, never)
     assert end.iterations < 500
     assert gaps[-1] < 1e-8
     assert gaps == sorted(gaps, reverse=True)  # each is the best point of a line through the one before
 
 
-def test_a_ridge_too_small_for_float32_goes_to_conjugate_gradients() -> None:
-    (solution,) = ridge_path(*small("mlp-relu"), ridges=(Relative(1e-9),), rung=BLOCKS, options=TIGHT)
-    (dense,) = ridge_path(
-        *small("mlp-relu"), ridges=(Relative(1e-9),), rung=DenseDual("eigen"), options=TIGHT
+@pytest.mark.parametrize("power", [-5, -9])
+def test_small_ridges(power: int) -> None:
+    given: dict[str, Any] = {"ridges": (Relative(10.0**power),), "options": TIGHT}
+    (solution,), (dense,) = (
+        ridge_path(*small("mlp-relu"), **given, rung=rung) for rung in (BLOCKS, DenseDual("eigen"))
     )
     assert solution.certificate.met
     assert solution.certificate.primal == pytest.approx(dense.certificate.primal, rel=1e-6)
+
+
+def test_blocks_that_float32_cannot_invert_are_left_to_conjugate_gradients() -> None:
+    network, params, split = small("mlp-relu")
+    alike = replace(split, x=np.repeat(split.x[:1], 9, axis=0))  # every block of K has rank 3 at most
+    given: dict[str, Any] = {"ridges": (Relative(1e-9),), "options": NewtonOptions(tolerance=1e-6)}
+    (solution,), (dense,) = (
+        ridge_path(network, params, alike, **given, rung=rung) for rung in (BLOCKS, DenseDual("eigen"))
+    )
+    assert solution.stats.rung.startswith("matrix-free, conjugate gradients with a preconditioner of rank")
+    assert solution.certificate.met
+    assert solution.certificate.primal == pytest.approx(dense.certificate.primal, rel=1e-5)
 
 
 def test_few_epochs_are_a_named_result() -> None:

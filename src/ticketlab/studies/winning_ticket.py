@@ -15,6 +15,7 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
@@ -74,14 +75,10 @@ class WinningTicketPlan:
     permuted_labels: bool = False
 
     def __post_init__(self) -> None:
-        if self.seeds < 1:
-            raise UserError(f"seeds={self.seeds}", "at least 1, and at least 2 for a verdict")
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
         if not 0 < self.density < 1:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
-        if not 0 < self.margin < 1:
-            raise UserError(
-                f"margin={self.margin}", "a fraction between 0 and 1", "One percentage point is 0.01."
-            )
         if not (np.isfinite(self.slower) and self.slower >= 1):
             raise UserError(f"slower={self.slower}", "a factor of at least 1")
         if len(set(self.controls)) < len(self.controls):

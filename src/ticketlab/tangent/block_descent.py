@@ -41,7 +41,7 @@ from jaxtyping import Array, Float, Int
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_blocks
 from ticketlab.tangent.products import Products
-from ticketlab.tangent.residual_smoothing import Iterate, Watch
+from ticketlab.tangent.residual_smoothing import DualPoint, Watch
 
 __all__ = ["Blocks", "block_descent", "inverse_bytes", "prepare_blocks"]
 
@@ -110,7 +110,7 @@ def prepare_blocks(
     )
 
 
-def block_descent(blocks: Blocks, start: Iterate, limit: int, watch: Watch) -> Iterate:
+def block_descent(blocks: Blocks, start: DualPoint, limit: int, watch: Watch) -> DualPoint:
     """From an iterate on, until `watch` says that it is enough, `limit` epochs, or nothing gets better.
 
     What is added to the start is in float32: starting again from the result, with its exact residual, gives more digits.
@@ -136,12 +136,12 @@ def block_descent(blocks: Blocks, start: Iterate, limit: int, watch: Watch) -> I
     return best
 
 
-def _moved(blocks: Blocks, start: Iterate, mean: Float[np.ndarray, "n k"], epochs: int) -> Iterate:
+def _moved(blocks: Blocks, start: DualPoint, mean: Float[np.ndarray, "n k"], epochs: int) -> DualPoint:
     """The start, and what was found put back in the examples' own order and added."""
     back = np.argsort(blocks.order)
     u, ku = mean[back].astype(np.float64), blocks.products.gram(mean)[back]
     residual = start.residual - ku - blocks.ridge * u
-    return Iterate(start.u + u, start.ku + ku, residual, start.iterations + epochs)
+    return DualPoint(start.u + u, start.ku + ku, residual, start.iterations + epochs)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ from ticketlab.tangent.newton import (
 )
 from ticketlab.tangent.nystrom import LowRank, low_rank, preconditioner, rooted
 from ticketlab.tangent.products import Products
-from ticketlab.tangent.residual_smoothing import Gram, Iterate, Watch, smoothed_conjugate_gradients
+from ticketlab.tangent.residual_smoothing import DualPoint, Gram, Watch, smoothed_conjugate_gradients
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tangent.square_loss import Certified, SquareProblem, Way, minimise_square
 from ticketlab.tasks.losses import ConvexLoss
@@ -165,7 +165,7 @@ def solve_matrix_free(
     solving = time.perf_counter() - begin
     made, certifying = sum(kernel.seconds), sum(one.certificate_seconds for one in found.values())
     stats = Stats(
-        rung="matrix-free, " + " and ".join(sorted({_named(kernel, method) for method in methods})),
+        rung="matrix-free, " + "; ".join(dict.fromkeys(", then ".join(found[i].ways) for i in sorted(found))),
         reason=reason,
         rows=kernel.rows,
         columns=kernel.jacobian.columns,
@@ -201,12 +201,6 @@ def _method(kernel: MatrixFreeKernel, loss: ConvexLoss, ridge: float) -> Conjuga
         and _bytes(kernel, method) <= kernel.rung.memory
     )
     return method if fitting else ConjugateGradients()
-
-
-def _named(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> str:
-    if isinstance(method, BlockDescent):
-        return f"block descent with {method.rows} rows a block"
-    return f"conjugate gradients with a preconditioner of rank {kernel.low_rank.rank}"
 
 
 def _bytes(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> int:
@@ -246,15 +240,15 @@ def _ways(
     if isinstance(method, BlockDescent):
         blocks = kernel.blocks(method, problem.ridge)
         if blocks is not None:
-            yield Way("block descent", partial(block_descent, blocks))
+            yield Way("block descent", f"{method.rows} rows a block", partial(block_descent, blocks))
         del blocks
     precondition = preconditioner(kernel.low_rank, problem.ridge)
     for gram in (kernel.products.gram, problem.gram):
 
-        def go(start: Iterate, limit: int, watch: Watch, gram: Gram = gram) -> Iterate:
+        def go(start: DualPoint, limit: int, watch: Watch, gram: Gram = gram) -> DualPoint:
             return smoothed_conjugate_gradients(start, gram, precondition, problem.ridge, limit, watch)
 
-        yield Way("conjugate gradients", go)
+        yield Way("conjugate gradients", f"a preconditioner of rank {kernel.low_rank.rank}", go)
 
 
 def _minimise_convex(
@@ -314,6 +308,7 @@ def _minimise_convex(
                 iterations=int(found.iterations[i] + checked.iterations[i]),
             ),
             seconds,
+            (f"conjugate gradients with a preconditioner of rank {kernel.low_rank.rank}",),
         )
         for i in range(len(problems))
     ]
@@ -336,7 +331,7 @@ def _newton_directions(
         b = -rooted(inverse, g[i])
         enough = float(wanted[i]) ** 2 * float(np.vdot(b, b))
         solved = smoothed_conjugate_gradients(
-            Iterate(np.zeros_like(b), np.zeros_like(b), b, 0),
+            DualPoint(np.zeros_like(b), np.zeros_like(b), b, 0),
             partial(_curved_gram, kernel.products, root),
             preconditioner(kernel.low_rank, ridge, root),
             ridge,
@@ -351,7 +346,7 @@ def _curved_gram(products: Products, root: np.ndarray, w: np.ndarray) -> np.ndar
     return rooted(root, products.gram(rooted(root, w)))  # w → H^½w → KH^½w → H^½KH^½w
 
 
-def _small(enough: float, state: Iterate) -> bool:
+def _small(enough: float, state: DualPoint) -> bool:
     return state.squared_residual <= enough
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-__all__ = ["Gram", "Iterate", "Watch", "smoothed_conjugate_gradients"]
+__all__ = ["DualPoint", "Gram", "Watch", "smoothed_conjugate_gradients"]
 
 Gram = Callable[[np.ndarray], np.ndarray]
 STALLED = 100  # iterations without a residual that is smaller by 1 %
 
 
 @dataclass(frozen=True, eq=False)
-class Iterate:
+class DualPoint:
     """u, K u and the residual r − (K + λI)u, all `[n, k]`, and the iterations they took."""
 
     u: Float[np.ndarray, "n k"]
@@ -29,12 +29,12 @@ class Iterate:
     residual: Float[np.ndarray, "n k"]
     iterations: int
 
-    def towards(self, other: Iterate) -> Iterate:
+    def towards(self, other: DualPoint) -> DualPoint:
         """The point of the line through both with the smallest residual."""
         way = other.residual - self.residual
         size = float(np.vdot(way, way))
         t = -float(np.vdot(self.residual, way)) / size if size > 0 else 1.0
-        return Iterate(
+        return DualPoint(
             self.u + t * (other.u - self.u),
             self.ku + t * (other.ku - self.ku),
             self.residual + t * way,
@@ -56,17 +56,17 @@ class Iterate:
         return 0.5 * self.squared_residual / max(self.objective(r, ridge), 1e-300)
 
 
-Watch = Callable[[Iterate], bool]
+Watch = Callable[[DualPoint], bool]
 
 
 def smoothed_conjugate_gradients(
-    start: Iterate,
+    start: DualPoint,
     gram: Gram,
     precondition: Callable[[np.ndarray], np.ndarray],
     ridge: float,
     limit: int,
     watch: Watch,
-) -> Iterate:
+) -> DualPoint:
     """From an iterate on, until `watch` says that it is enough, `limit` iterations, or rounding has the last word.
 
     Cost: a product with K and a preconditioning an iteration.
@@ -84,7 +84,7 @@ def smoothed_conjugate_gradients(
         if rz <= 0 or curvature <= 0:
             return smooth
         alpha = rz / curvature
-        state = Iterate(
+        state = DualPoint(
             state.u + alpha * p,
             state.ku + alpha * kp,
             state.residual - alpha * tp,

@@ -30,7 +30,7 @@ from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.operators import KernelOperator
-from ticketlab.tangent.residual_smoothing import Iterate, Watch
+from ticketlab.tangent.residual_smoothing import DualPoint, Watch
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 
 __all__ = ["Certified", "SquareProblem", "Way", "minimise_square"]
@@ -56,39 +56,41 @@ class SquareProblem:
         """K u by float64 sweeps."""
         return np.asarray(self.jacobian.gram(u[None]))[0]
 
-    def at(self, u: Float[np.ndarray, "n k"], ku: Float[np.ndarray, "n k"], iterations: int) -> Iterate:
-        return Iterate(u, ku, self.r - ku - self.ridge * u, iterations)
+    def at(self, u: Float[np.ndarray, "n k"], ku: Float[np.ndarray, "n k"], iterations: int) -> DualPoint:
+        return DualPoint(u, ku, self.r - ku - self.ridge * u, iterations)
 
 
 @dataclass(frozen=True)
 class Certified:
-    """u with its certificate, and the seconds that went into certificates."""
+    """u with its certificate, the seconds that went into certificates, and what was used, in turn."""
 
     u: Float[np.ndarray, "n k"]
     certificate: Certificate
     certificate_seconds: float
+    ways: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Way:
-    """A way to go on from an iterate: what it is called when progress is told, and how it goes.
+    """A way to go on from an iterate: what it is called when progress is told, with what, and how it goes.
 
     `go(start, limit, watch)` ends when `watch` says so, after `limit` iterations, or when it gets no further.
     """
 
     name: str
-    go: Callable[[Iterate, int, Watch], Iterate]
+    means: str
+    go: Callable[[DualPoint, int, Watch], DualPoint]
 
 
 def minimise_square(
     problem: SquareProblem,
     ways: Iterator[Way],
-    start: Iterate,
+    start: DualPoint,
     options: NewtonOptions,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> Certified:
-    """Iterate, certify, refine.
+    """DualPoint, certify, refine.
 
     Arguments:
         problem: K, r and λ.
@@ -103,9 +105,10 @@ def minimise_square(
     r, ridge = problem.r, problem.ridge
     start_norm = float(np.sqrt(problem.jacobian.squared_norm(r[None])[0]))
     limit = start.iterations + options.inner_limit
+    used: dict[str, None] = {}
     state, way, seconds, best, enough = start, next(ways), 0.0, np.inf, 0.8 * options.tolerance
 
-    def watch(iterate: Iterate) -> bool:
+    def watch(iterate: DualPoint) -> bool:
         gap = iterate.gap(r, ridge)
         progress(way.name, gap)
         if checkpoint:
@@ -113,6 +116,7 @@ def minimise_square(
         return gap <= enough
 
     for refinement in range(1, REFINEMENTS + 2):
+        used[f"{way.name} with {way.means}"] = None
         reached = way.go(state, limit - state.iterations, watch)
         begin = time.perf_counter()
         state = problem.at(reached.u, problem.gram(reached.u), reached.iterations)
@@ -130,16 +134,16 @@ def minimise_square(
             way = other or way
         best = gap
     if ridge > 0 or certificate.met or state.iterations >= limit:
-        return Certified(state.u, certificate, seconds)
+        return Certified(state.u, certificate, seconds, tuple(used))
     least = _least_squares(problem, options.tolerance, limit - state.iterations, state.iterations)
     second = _certificate(problem, least, start_norm, options, certificate.steps + 1)
     if second.duality_gap < certificate.duality_gap:
-        return Certified(least.u, second, seconds)
-    return Certified(state.u, certificate, seconds)
+        return Certified(least.u, second, seconds, (*used, "least squares in the inner product of K"))
+    return Certified(state.u, certificate, seconds, tuple(used))
 
 
 def _certificate(
-    problem: SquareProblem, state: Iterate, start_norm: float, options: NewtonOptions, steps: int
+    problem: SquareProblem, state: DualPoint, start_norm: float, options: NewtonOptions, steps: int
 ) -> Certificate:
     ridge, primal = problem.ridge, state.objective(problem.r, problem.ridge)
     slope = float(problem.jacobian.squared_norm(state.residual[None])[0])
@@ -161,7 +165,7 @@ def _certificate(
     )
 
 
-def _least_squares(problem: SquareProblem, tolerance: float, limit: int, before: int) -> Iterate:
+def _least_squares(problem: SquareProblem, tolerance: float, limit: int, before: int) -> DualPoint:
     """The least ½‖Ku − r‖² where Ku = r has no solution, by conjugate gradients in the inner product of K."""
     system = NewtonSystem(_Plain(problem.jacobian), None, np.zeros(1))
     with jax.enable_x64(True):
