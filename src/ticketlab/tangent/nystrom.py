@@ -73,7 +73,7 @@ def low_rank(
         seed: of the pivots; they change the way to a solution, not the solution.
         progress: called with the fraction that is done.
 
-    Cost: r columns of the kernel, and n·k·r² multiply–adds. Memory: n·k·r numbers.
+    Cost: r columns of the kernel, and n·k·r² multiply–adds, once where pivots are drawn from all examples. Memory: n·k·r numbers.
     """
     diagonal = kernel_diagonal(jacobian)
     mean = float(np.mean(np.asarray(diagonal, np.float64)))
@@ -83,7 +83,12 @@ def low_rank(
         return LowRank([], np.zeros((0, 0)), mean, mean)
     rng = np.random.default_rng(seed)
     candidates = np.sort(rng.choice(n, min(n, max(CANDIDATES * wanted, BLOCK)), replace=False))
-    pivots = jacobian.at(np.asarray(jacobian.x)[_pivots(jacobian, candidates, diagonal, wanted, rng)])
+    chosen, drawn = _pivots(jacobian, candidates, diagonal, wanted, rng)
+    if len(candidates) == n:  # the rows that pivots were drawn by are all there are
+        progress(1.0)
+        inner = np.asarray(_inner(jnp.asarray(drawn)), np.float64)
+        return LowRank([jnp.asarray(drawn)], inner, mean, _left(mean, inner, n * k))
+    pivots = jacobian.at(np.asarray(jacobian.x)[chosen])
     factor, kept = independent_cholesky(np.asarray(tangent_kernel(pivots), np.float64), DEPENDENT)
     inverse = scipy.linalg.solve_triangular(factor, np.eye(len(factor)), lower=True)
     spread = np.zeros((wanted * k, len(kept)), np.float32)
@@ -95,8 +100,11 @@ def low_rank(
         blocks.append(block)
         inner += np.asarray(part, np.float64)
         progress(min(1.0, (start + jacobian.batch) / n))
-    left = max(mean - float(np.trace(inner)) / (n * k), 0.0)
-    return LowRank(blocks, inner, mean, left)
+    return LowRank(blocks, inner, mean, _left(mean, inner, n * k))
+
+
+def _left(mean: float, inner: np.ndarray, rows: int) -> float:
+    return max(mean - float(np.trace(inner)) / rows, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +168,8 @@ def _inverse(inner: np.ndarray, shift: float) -> np.ndarray:
 
 def _pivots(
     jacobian: Jacobian, candidates: np.ndarray, diagonal: Array, wanted: int, rng: np.random.Generator
-) -> np.ndarray:
-    """Examples drawn in proportion to the trace that is left, by their numbers."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Examples drawn in proportion to the trace that is left, by their numbers, and F at the candidates."""
     k = jacobian.outputs_per_example
     among = jacobian.at(np.asarray(jacobian.x)[candidates])
     left = np.asarray(diagonal, np.float64)[candidates]
@@ -174,7 +182,7 @@ def _pivots(
         count = min(BLOCK, wanted - len(chosen), some)
         if count == 0:  # nothing is left: the other examples add nothing
             unused = np.setdiff1d(np.arange(len(candidates)), chosen)[: wanted - len(chosen)]
-            return candidates[chosen + unused.tolist()]
+            return candidates[chosen + unused.tolist()], done
         drawn = rng.choice(len(candidates), count, replace=False, p=weights / weights.sum())
         rows = (drawn[:, None] * k + np.arange(k)).ravel()
         fresh = np.asarray(tangent_kernel(among, among.at(np.asarray(among.x)[drawn])))
@@ -184,13 +192,18 @@ def _pivots(
         done = np.concatenate([done, new.astype(np.float32)], axis=1)
         left = left - np.square(new).sum(axis=1).reshape(-1, k)
         chosen += drawn.tolist()
-    return candidates[chosen]
+    return candidates[chosen], done
 
 
 @jax.jit
 def _factor_block(rows: Array, spread: Array) -> tuple[Array, Array]:
     block = jnp.matmul(rows, spread)
-    return block, jnp.matmul(block.T, block)
+    return block, _inner(block)
+
+
+@jax.jit
+def _inner(block: Array) -> Array:
+    return jnp.matmul(block.T, block)
 
 
 @jax.jit
