@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Residual,
         Stage,
     )
+    from ticketlab.networks.straight_through import straight_through
     from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
 
 # Imported when first used: the choices must not cost the import of JAX.
@@ -69,6 +70,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Residual",
             "Stage",
         ],
+        "straight_through": ["straight_through"],
         "units": ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"],
     },
 )
@@ -119,4 +121,6 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "convolve",
     "convolve_once",
     "patches",
+    # steps that are trained through
+    "straight_through",
 ]

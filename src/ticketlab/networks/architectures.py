@@ -50,6 +50,7 @@ _ACTIVATION_TITLES = {
     Activation.TANH: "tanh",
     Activation.GELU: "GELU",
     Activation.ERF: "erf",
+    Activation.SIGN: "sign",
 }
 _PARAMETERISATION_TITLES = {
     Parameterisation.STANDARD: "standard",
@@ -145,12 +146,15 @@ class MLP(Architecture):
 
     Arguments:
         widths: units of each hidden layer; none at all gives a linear model.
+        normalise: whether a normalisation over the layer's units stands before each activation.
     """
 
     widths: tuple[int, ...] = (512, 512)
+    normalise: bool = False
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
-        hidden = [stage for width in self.widths for stage in (Dense(width), Activate(self.activation))]
+        before = (Normalise(),) if self.normalise else ()
+        hidden = [s for width in self.widths for s in (Dense(width), *before, Activate(self.activation))]
         return (Flatten(), *hidden, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
@@ -158,7 +162,7 @@ class MLP(Architecture):
         sizes += self.widths
         sizes += [] if outputs is None else [outputs]
         kind = "MLP" if self.widths else "linear model"
-        return f"{kind} {'–'.join(map(str, sizes))}".strip()
+        return f"{kind} {'–'.join(map(str, sizes))}".strip() + _normalised(self.normalise)
 
 
 @dataclass(frozen=True)
@@ -213,25 +217,32 @@ class ConvNet(Architecture):
     layers of 256 and 256 units. Glorot normal initialisation. 4.3, 2.4 and 2.3 million weights on CIFAR-10 (the paper
     prints 1.7 million for Conv-6, which is not what its list of layers adds up to).
 
+    With sign activations a pool comes before them, as a maximum of signs would lose most of what there is: convolution, pool,
+    normalisation, sign (Diffenderfer & Kailkhura 2021, arXiv 2103.09377, section 3).
+
     Arguments:
         depth: the number of convolutions: 2, 4 or 6.
+        normalise: whether a normalisation over channels stands before each activation.
 
     Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
     """
 
     depth: Literal[2, 4, 6] = 2
+    normalise: bool = False
     initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if self.depth not in (2, 4, 6):
             raise UserError(f"a ConvNet of depth {self.depth!r}", "2, 4 or 6")
-        act, pool = Activate(self.activation), Pool(Pooling.MAX, 2)
-        pairs = [(Convolution(c), act, Convolution(c), act, pool) for c in (64, 128, 256)[: self.depth // 2]]
+        act = ((Normalise(),) if self.normalise else ()) + (Activate(self.activation),)
+        pool = (Pool(Pooling.MAX, 2),)
+        ending = (*pool, *act) if self.activation is Activation.SIGN else (*act, *pool)
+        pairs = [(Convolution(c), *act, Convolution(c), *ending) for c in (64, 128, 256)[: self.depth // 2]]
         convolutions = [stage for pair in pairs for stage in pair]
-        return (*convolutions, Flatten(), Dense(256), act, Dense(256), act, Dense(outputs))
+        return (*convolutions, Flatten(), Dense(256), *act, Dense(256), *act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"Conv-{self.depth}"
+        return f"Conv-{self.depth}" + _normalised(self.normalise)
 
 
 @dataclass(frozen=True)
@@ -327,6 +338,10 @@ class Widened(Architecture):
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
         return f"{self.base.label(input_shape, outputs)} × {self.share:g}"
+
+
+def _normalised(normalise: bool) -> str:
+    return " normalised" if normalise else ""
 
 
 def _widened(stage: Stage, share: float) -> Stage:

@@ -72,6 +72,8 @@ class Network:
             the layer's pre-activation z, `[n, *output_shape]`; a layer missing from `taps` gets nothing.
         unit_groups: which parameters belong to which unit, in order of depth: a group for each hidden layer, or for all the
             layers whose units are tied because they are summed.
+        surrogate: whether it is differentiated by a surrogate (sign activations): it can be trained, and what its derivatives
+            span is not its tangent space.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Network:
         default=None, repr=False
     )
     unit_groups: tuple[UnitGroup, ...] = field(default=(), repr=False)
+    surrogate: bool = False
 
     def require_layers(self, purpose: str) -> tuple[Layer, ...]:
         """The layers' description, or an error that says what cannot be done without it."""

@@ -29,6 +29,7 @@ from ticketlab.networks.steps import (
     fit,
     pre_activation,
     standardised,
+    surrogates,
 )
 from ticketlab.networks.streams import unit_groups
 
@@ -98,6 +99,7 @@ def sequential(
         layers=layers,
         tapped=tapped,
         unit_groups=unit_groups(stages, layers, input_shape),
+        surrogate=surrogates(steps),
     )
 
 

@@ -33,12 +33,18 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Activation(Choice):
-    """The function applied to every pre-activation; gelu is the exact x Φ(x), not its tanh approximation."""
+    """The function applied to every pre-activation.
+
+    gelu is the exact x Φ(x), not its tanh approximation. sign is +1 for x ≥ 0 and −1 below; it is trained with the derivative
+    2(1 − |x|) on |x| ≤ 1 in place of its own, which is zero (Liu et al. 2018, arXiv 1808.00278, section 3.3), and therefore has
+    no tangent space.
+    """
 
     RELU = "relu"
     TANH = "tanh"
     GELU = "gelu"
     ERF = "erf"
+    SIGN = "sign"
 
 
 class Pooling(Choice):

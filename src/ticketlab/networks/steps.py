@@ -35,6 +35,7 @@ from ticketlab.networks.stages import (
     Shape,
     Stage,
 )
+from ticketlab.networks.straight_through import straight_through
 
 __all__ = [
     "Again",
@@ -46,13 +47,21 @@ __all__ = [
     "fit",
     "pre_activation",
     "standardised",
+    "surrogates",
 ]
+
+def _sign(z: Array) -> Array:
+    """±1, with the derivative of z(2 − |z|), which goes from −1 to 1 on [−1, 1]."""
+    near = jnp.clip(z, -1.0, 1.0)
+    return straight_through(jnp.where(z >= 0, 1.0, -1.0).astype(z.dtype), near * (2 - jnp.abs(near)))
+
 
 _ACTIVATIONS: Mapping[Activation, Callable[[Array], Array]] = {
     Activation.RELU: jax.nn.relu,
     Activation.TANH: jnp.tanh,
     Activation.GELU: lambda z: jax.nn.gelu(z, approximate=False),
     Activation.ERF: jax.lax.erf,
+    Activation.SIGN: _sign,
 }
 _EPSILON = 1e-5  # added to the variance, which is zero where all channels are equal
 
@@ -154,6 +163,16 @@ def drawn_layers(steps: Sequence[Step]) -> Iterator[DrawnLayer]:
             yield from drawn_layers(step.body)
             if isinstance(step, Sum) and step.shortcut:
                 yield step.shortcut
+
+
+def surrogates(steps: Sequence[Step]) -> bool:
+    """Whether a step has another derivative than its own."""
+    return any(
+        step.activation is Activation.SIGN
+        if isinstance(step, Activate)
+        else isinstance(step, Sum | Again) and surrogates(step.body)
+        for step in steps
+    )
 
 
 def activate(activation: Activation, z: Array) -> Array:

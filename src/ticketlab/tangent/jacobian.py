@@ -45,7 +45,8 @@ class Jacobian:
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
 
     Raises:
-        UserError: for inputs or parameters that are not finite, or inputs that do not have the network's shape.
+        UserError: for inputs or parameters that are not finite, inputs that do not have the network's shape, or a network whose
+            derivatives are those of a surrogate.
     """
 
     network: Network
@@ -63,6 +64,12 @@ class Jacobian:
                 f"inputs of shape {shape}",
                 f"({', '.join(['n', *map(str, self.network.input_shape)])}), n ≥ 1",
                 "Build the network for data of this shape.",
+            )
+        if self.network.surrogate:
+            raise UserError(
+                f"{self.network.name}, whose sign activations have derivative zero and are trained with another",
+                "a network that is differentiated by its own derivative, for its tangent space",
+                "Choose another activation.",
             )
         for what, arrays in (("inputs", [self.x]), ("parameters", jax.tree.leaves(self.params))):
             if not all(np.isfinite(np.asarray(array)).all() for array in arrays):

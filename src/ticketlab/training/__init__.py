@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         ValidationLoss,
         ValidationScore,
     )
+    from ticketlab.training.reparameterisation import Reparameterisation
     from ticketlab.training.replicas import Replicas, TrainingData, stack
     from ticketlab.training.result import Best, Ended, Ending, LearningCurves, TrainingResult, TrainingState
 
@@ -61,6 +62,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ValidationLoss",
             "ValidationScore",
         ],
+        "reparameterisation": ["Reparameterisation"],
         "replicas": ["Replicas", "TrainingData", "stack"],
         "result": ["Best", "Ended", "Ending", "LearningCurves", "TrainingResult", "TrainingState"],
         "loop": ["train"],
@@ -93,6 +95,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Replicas",
     "TrainingData",
     "stack",
+    "Reparameterisation",
     "epoch_order",
     # training, and what it leaves
     "train",

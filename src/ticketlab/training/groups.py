@@ -59,9 +59,10 @@ def program_and_lanes(
         order_keys=jax.random.key_data(replicas.order_keys),
         step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
         masks=replicas.full_masks(),
+        frozen=replicas.frozen,
         **{f.name: getattr(data, f.name) for f in fields(data)},
     )
-    own = {"step_sizes", "masks", "offset", "validation_offset"} | data.own(network)
+    own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
     own |= {"order_keys"} if replicas.order_keys.ndim else set()
     placed = {
         f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))
@@ -79,6 +80,7 @@ def program_and_lanes(
         evaluate_training=plan.evaluate_training,
         own=frozenset(own),
         key_kind=str(jax.random.key_impl(replicas.order_keys)),
+        effective=replicas.effective,
     )
     return program, Lanes(**placed)
 
@@ -123,11 +125,16 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     own = {name: int(name in program.own) for name in ("x", "y")}
     x, y = (shape(getattr(lanes, name), own[name], program.batch) for name in ("x", "y"))
 
-    def step(params: Params, x: Any, y: Any) -> Any:
-        return jax.value_and_grad(lambda p: program.loss(program.apply(p, x), y).mean())(params)
+    frozen = jax.tree.map(lambda a: shape(a, 1), lanes.frozen)
+
+    def step(params: Params, frozen: Any, x: Any, y: Any) -> Any:
+        def given(p: Params) -> Params:
+            return p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
+
+        return jax.value_and_grad(lambda p: program.loss(program.apply(given(p), x), y).mean())(params)
 
     parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
-    passes = intermediate_bytes(step, one, x, y)
+    passes = intermediate_bytes(step, one, frozen, x, y)
     moments = jax.eval_shape(program.optimiser.direction().init, one)
     state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
     kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))

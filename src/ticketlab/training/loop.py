@@ -48,7 +48,7 @@ def train(
         network, loss: f and ℓ.
         data: training and validation examples, shared, or each replica its own.
         plan: steps, batches, optimiser, evaluations and stops, for all alike.
-        replicas: θ₀, data orders, step sizes, masks, and whether the outputs are centred.
+        replicas: θ₀, data orders, step sizes, masks, whether the outputs are centred, and what stands between θ and the network.
         start: a state to go on from, of as many replicas (`result.state`, or one of `result.checkpoints`); its parameters
             take the place of θ₀. Going on from step s gives the bits of a run that was never stopped.
         resources: memory, processors and lanes; None: chosen.

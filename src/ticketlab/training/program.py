@@ -23,6 +23,7 @@ from ticketlab.networks.network import Params
 from ticketlab.training.batches import epoch_order
 from ticketlab.training.optimisers import Optimiser, Schedule
 from ticketlab.training.plan import Interpolation, Score, Stop, ValidationScore
+from ticketlab.training.reparameterisation import Reparameterisation
 from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
 
 __all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "blank_best", "offsets"]
@@ -46,6 +47,7 @@ class Lanes:
         masks: m, or None.
         x, y, validation_x, validation_y: the data; None where there are none.
         offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, to be subtracted from the outputs; None where no replica is centred.
+        frozen: what the reparameterisation is given beside what is trained; None where there is none.
     """
 
     order_keys: Any
@@ -57,6 +59,7 @@ class Lanes:
     validation_y: Any
     offset: Any = None
     validation_offset: Any = None
+    frozen: Any = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class Program:
         steps_per_epoch: whole batches in an epoch; `batch` None takes all examples in every step.
         own: the fields of `Lanes` with a leading axis of lanes; the others are shared by all.
         key_kind: the generator of the order keys.
+        effective: from what is trained to the network's parameters; None: they are the same.
     """
 
     apply: Callable[[Params, Array], Array]
@@ -81,6 +85,7 @@ class Program:
     evaluate_training: bool
     own: frozenset[str]
     key_kind: str
+    effective: Reparameterisation | None = None
 
     def axes(self) -> Lanes:
         """Which fields have the axis of lanes, as `in_axes` of `jax.vmap`."""
@@ -139,7 +144,7 @@ def offsets(program: Program, lanes: Lanes, centre: Params, centred: Array) -> t
     """f(x, m⊙θ_c) on training and validation inputs, and 0 for lanes that are not centred: `[w, n, k]` each."""
 
     def one(lane: Lanes, centre: Params, on: Array) -> tuple[Array, Array | None]:
-        centre = _masked(centre, lane.masks)
+        centre = _effective(program, lane, centre, jnp.int32(0))
         train = jnp.where(on, _outputs(program, centre, lane.x), 0)
         if lane.validation_x is None:
             return train, None
@@ -157,14 +162,14 @@ def advance(
     direction = program.optimiser.direction()
     factor = program.schedule.factor()
 
-    def loss(params: Params, lane: Lanes, rows: Array | None) -> Array:
+    def loss(params: Params, lane: Lanes, rows: Array | None, t: Array) -> Array:
         x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
-        outputs = program.apply(_masked(params, lane.masks), x)  # so that the gradient is masked too
+        outputs = program.apply(_effective(program, lane, params, t), x)  # so that the gradient is masked too
         return jnp.mean(program.loss(outputs if offset is None else outputs - offset, y))
 
-    def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array) -> Any:
+    def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array, t: Array) -> Any:
         params, optimiser, total = carry
-        value, gradient = jax.value_and_grad(loss)(params, lane, rows)
+        value, gradient = jax.value_and_grad(loss)(params, lane, rows, t)
         d, optimiser = direction.update(gradient, optimiser, params)
         d = _masked(d, lane.masks)
         params = jax.tree.map(lambda p, d: p - (lane.step_sizes * size).astype(p.dtype) * d, params, d)
@@ -172,7 +177,7 @@ def advance(
 
     axes = program.axes()
     rows_axis = None if batch is None else axes.order_keys
-    all_lanes = jax.vmap(one_step, in_axes=(0, axes, rows_axis, None))
+    all_lanes = jax.vmap(one_step, in_axes=(0, axes, rows_axis, None, None))
 
     def one_epoch(epoch: Array, carry: Any) -> Any:
         order = jnp.zeros(0) if batch is None else _order(program, lanes, epoch)
@@ -181,7 +186,7 @@ def advance(
             rows = None
             if batch is not None:
                 rows = lax.dynamic_slice_in_dim(order, (t - epoch * per_epoch) * batch, batch, axis=-1)
-            return all_lanes(carry, lanes, rows, jnp.asarray(factor(t)))
+            return all_lanes(carry, lanes, rows, jnp.asarray(factor(t)), t)
 
         first, last = jnp.maximum(start, epoch * per_epoch), jnp.minimum(stop, (epoch + 1) * per_epoch)
         return lax.fori_loop(first, last, step, carry)
@@ -209,10 +214,10 @@ def assess(program: Program, lanes: Lanes, state: TrainingState) -> tuple[Traini
     running = state.ended == Ended.NO
     train_loss = train_score = validation_loss = validation_score = jnp.full_like(state.batch_loss, jnp.nan)
     if program.evaluate_training or isinstance(program.stop, Interpolation):
-        train_loss, train_score = _measure(program, lanes, state.params, "x", "y", "offset")
+        train_loss, train_score = _measure(program, lanes, state, "x", "y", "offset")
     if state.best is not None:
         validation_loss, validation_score = _measure(
-            program, lanes, state.params, "validation_x", "validation_y", "validation_offset"
+            program, lanes, state, "validation_x", "validation_y", "validation_offset"
         )
     batch_loss = jnp.divide(state.batch_loss, state.batches)
     measured = Measured(batch_loss, train_loss, train_score, validation_loss, validation_score)
@@ -240,16 +245,26 @@ def _order(program: Program, lanes: Lanes, epoch: Array) -> Array:
 
 
 def _measure(
-    program: Program, lanes: Lanes, params: Params, x: str, y: str, offset: str
+    program: Program, lanes: Lanes, state: TrainingState, x: str, y: str, offset: str
 ) -> tuple[Array, Array]:
     """Mean loss and score of every lane on one part of the data."""
 
-    def one(lane: Lanes, params: Params) -> tuple[Array, Array]:
+    def one(lane: Lanes, params: Params, t: Array) -> tuple[Array, Array]:
+        params = _effective(program, lane, params, t)
         f, targets, f0 = _outputs(program, params, getattr(lane, x)), getattr(lane, y), getattr(lane, offset)
         f = f if f0 is None else f - f0
         return jnp.mean(program.loss(f, targets)), program.score(f, targets)
 
-    return jax.vmap(one, in_axes=(program.axes(), 0))(lanes, params)
+    return jax.vmap(one, in_axes=(program.axes(), 0, 0))(lanes, state.params, state.steps)
+
+
+def _effective(program: Program, lane: Lanes, params: Params, t: Array) -> Params:
+    """What the network of one lane is given at step t: m⊙θ, or what the reparameterisation makes of it."""
+    params = _masked(params, lane.masks)
+    if program.effective is None:
+        return params
+    key = jax.random.wrap_key_data(lane.order_keys, impl=program.key_kind)
+    return program.effective(params, lane.frozen, jax.random.fold_in(key, t))
 
 
 def _outputs(program: Program, params: Params, x: Array) -> Array:

@@ -1,7 +1,8 @@
 """What is trained: R replicas of one network, with everything in which they may differ, and the data they learn from.
 
 A replica is a starting point θ₀, a data order, a step size, a mask m and a function: f(x, m⊙θ), or, when centred,
-f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. Arrays with a leading axis R hold one entry a replica.
+f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. Where it is reparameterised, the network is given g(m⊙θ, frozen) in
+place of m⊙θ. Arrays with a leading axis R hold one entry a replica.
 Replicas that are given one order key share their batches; with R keys each has its own order.
 """
 
@@ -19,6 +20,7 @@ from jaxtyping import Array, Shaped
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.task import Task
+from ticketlab.training.reparameterisation import Reparameterisation
 
 __all__ = ["Replicas", "TrainingData", "stack"]
 
@@ -35,6 +37,10 @@ class Replicas:
             it all. Weights with mask 0 are exactly 0 from the start, and stay so.
         centred: `[R]` booleans, or one for all: whether f(x, θ_c) is subtracted from the outputs.
         centre: θ_c `[R, …]`; None: `params`. Needed only when training starts elsewhere (a rewound replica).
+        effective: g, from what is trained to what the network computes with; None: they are the same. Those that draw do so by
+            order key and step; replicas that share an order key share these draws too.
+        frozen: what g is given beside, a pytree with a leading axis R on every leaf. It is read and never written: states of
+            training hold nothing of it.
 
     Raises:
         UserError: where the leading axes disagree.
@@ -46,6 +52,8 @@ class Replicas:
     masks: Any = None
     centred: Any = False
     centre: Params = None
+    effective: Reparameterisation | None = None
+    frozen: Any = None
 
     def __post_init__(self) -> None:
         leaves = jax.tree.leaves(self.params)
@@ -68,6 +76,11 @@ class Replicas:
             raise UserError(f"step sizes {np.asarray(steps).tolist()}", "positive numbers")
         for name in ("masks", "centre"):
             self._check_like_params(name)
+        if self.frozen is not None and self.effective is None:
+            raise UserError("frozen arrays without effective", "a function that makes parameters of them")
+        if any(jnp.ndim(a) < 1 or len(a) != len(self) for a in jax.tree.leaves(self.frozen)):
+            shapes = [jnp.shape(a) for a in jax.tree.leaves(self.frozen)]
+            raise UserError(f"frozen arrays of shapes {shapes}", f"a leading axis of {len(self)} replicas")
 
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.params)[0])

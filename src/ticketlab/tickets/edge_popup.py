@@ -1,0 +1,56 @@
+"""Edge-popup: keep the weights with the highest scores, and move the scores as if all were kept.
+
+    θ = W ⊙ m(|s|) / √density,   m = 1 for the ⌊density·n + ½⌋ largest |s| of a layer,   ∂m/∂|s| := 1,
+    so that ∂L/∂s = ∂L/∂θ ⊙ W ⊙ sign(s) / √density
+
+A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density keeps
+the variance of a layer's sums.
+
+Source: Ramanujan, Wortsman, Kembhavi, Farhadi, Rastegari 2019, arXiv 1911.13299, section 3 (and 4.1 for the scale).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ticketlab.networks.network import Layer
+from ticketlab.networks.straight_through import straight_through
+from ticketlab.tickets.largest import largest
+from ticketlab.tickets.learned import ScoredMask, draw_scores, learned_from
+from ticketlab.tickets.ranking import highest
+
+__all__ = ["EdgePopup"]
+
+
+@dataclass(frozen=True)
+class EdgePopup(ScoredMask):
+    """The largest scores of each layer.
+
+    Arguments:
+        scaled: whether weights are divided by √density.
+    """
+
+    scaled: bool = True
+
+    def start(self, layer: Layer, key: Array, density: float) -> Array:
+        return draw_scores(layer, key)
+
+    def chosen(self, scores: Array, count: Array, key: Array) -> Array:
+        sizes = jnp.abs(scores)
+        return straight_through(largest(sizes, count).astype(sizes.dtype), sizes)
+
+    def weight(self, weight: Array, mask: Array) -> Array:
+        if not self.scaled:
+            return weight * mask
+        kept = jnp.count_nonzero(mask).astype(weight.dtype)  # a count has no derivative
+        return weight * mask * jnp.sqrt(mask.size / jnp.maximum(kept, 1.0))
+
+    def mask(self, scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+        learned_from(scores)
+        full = {name: np.ones(array.shape, bool) for name, array in scores.items()}
+        return highest({name: np.abs(array) for name, array in scores.items()}, counts, full)
