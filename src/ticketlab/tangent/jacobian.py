@@ -45,7 +45,8 @@ class Jacobian:
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
 
     Raises:
-        UserError: for inputs or parameters that are not finite, or inputs that do not have the network's shape.
+        UserError: for inputs or parameters that are not finite, inputs that do not have the network's shape, or a network whose
+            outputs for an example depend on the others.
     """
 
     network: Network
@@ -57,6 +58,7 @@ class Jacobian:
     devices: Devices | None = None
 
     def __post_init__(self) -> None:
+        self.network.require_each_alone("a tangent space of functions of x")
         shape = tuple(np.shape(self.x))
         if shape[1:] != self.network.input_shape or not shape or shape[0] == 0:
             raise UserError(

@@ -68,7 +68,7 @@ def program_and_lanes(
         for f in fields(Lanes)
     }
     program = Program(
-        apply=network.apply,
+        network=network,
         loss=loss.value,
         optimiser=plan.optimiser,
         schedule=plan.schedule,
@@ -124,7 +124,7 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     x, y = (shape(getattr(lanes, name), own[name], program.batch) for name in ("x", "y"))
 
     def step(params: Params, x: Any, y: Any) -> Any:
-        return jax.value_and_grad(lambda p: program.loss(program.apply(p, x), y).mean())(params)
+        return jax.value_and_grad(lambda p: program.loss(program.network.apply(p, x), y).mean())(params)
 
     parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
     passes = intermediate_bytes(step, one, x, y)
