@@ -35,7 +35,7 @@ TITLES = {
     "cnn-mean": "CNN 32–64–64, mean over pixels, 128 examples of 16 × 16 × 3",
     "cnn-pool": "CNN 32–64–64, 2 × 2 average pool and flattened, 128 examples of 16 × 16 × 3",
 }
-# Relative duality gaps at which the relative residual is no larger than what the peer's Cholesky factor leaves (1e-6, 5e-6, 3e-6).
+# Relative duality gaps at which the relative residual is no larger than what the peer's Cholesky factor leaves: 1e-6, 5e-6, 3e-6.
 TOLERANCES = {"random inputs": 3e-10, "digits": 2e-8, "MNIST": 1e-8}
 EXACT = 4  # examples whose kernel is made of the explicit Jacobian in float64
 GIGABYTES = 10.0  # of address space for a run of the peer

@@ -8,17 +8,28 @@ if TYPE_CHECKING:
     from ticketlab.networks.architectures import (
         MLP,
         NETWORKS,
+        VGG,
         AllConv,
         Architecture,
         ConvNet,
         LeNet5,
         LeNet300100,
         ResNet,
+        ResNet20,
     )
     from ticketlab.networks.centred import centred, centred_apply
     from ticketlab.networks.convolution import convolve, convolve_once, patches
+    from ticketlab.networks.evaluation import estimated_statistics, evaluate
     from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
-    from ticketlab.networks.network import Features, Layer, Network, Params, parameter_count, pure_network
+    from ticketlab.networks.network import (
+        Features,
+        Layer,
+        Network,
+        Params,
+        Statistics,
+        parameter_count,
+        pure_network,
+    )
     from ticketlab.networks.sequential import sequential
     from ticketlab.networks.stages import (
         Activate,
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
         Dense,
         Flatten,
         GlobalAverage,
+        Normalisation,
         Normalise,
         Pool,
         Pooling,
@@ -50,11 +62,22 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "LeNet5",
             "LeNet300100",
             "ResNet",
+            "ResNet20",
+            "VGG",
         ],
         "centred": ["centred", "centred_apply"],
         "convolution": ["convolve", "convolve_once", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
-        "network": ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"],
+        "evaluation": ["estimated_statistics", "evaluate"],
+        "network": [
+            "Features",
+            "Layer",
+            "Network",
+            "Params",
+            "Statistics",
+            "parameter_count",
+            "pure_network",
+        ],
         "sequential": ["sequential"],
         "stages": [
             "Activate",
@@ -63,6 +86,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Dense",
             "Flatten",
             "GlobalAverage",
+            "Normalisation",
             "Normalise",
             "Pool",
             "Pooling",
@@ -85,6 +109,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "ConvNet",
     "AllConv",
     "ResNet",
+    "ResNet20",
+    "VGG",
     "Activation",
     "Pooling",
     "Parameterisation",
@@ -98,6 +124,10 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Features",
     "pure_network",
     "parameter_count",
+    # each example by itself, with batch statistics of training data
+    "evaluate",
+    "estimated_statistics",
+    "Statistics",
     # the network less what it computed at the start
     "centred",
     "centred_apply",
@@ -116,6 +146,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "GlobalAverage",
     "Flatten",
     "Normalise",
+    "Normalisation",
     "Residual",
     "Repeat",
     "convolve",

@@ -21,6 +21,7 @@ from ticketlab.networks.stages import (
     Dense,
     Flatten,
     GlobalAverage,
+    Normalisation,
     Normalise,
     Pool,
     Pooling,
@@ -36,12 +37,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MLP",
     "NETWORKS",
+    "VGG",
     "AllConv",
     "Architecture",
     "ConvNet",
     "LeNet5",
     "LeNet300100",
     "ResNet",
+    "ResNet20",
     "Widened",
 ]
 
@@ -162,7 +165,9 @@ class MLP(Architecture):
         sizes += self.widths
         sizes += [] if outputs is None else [outputs]
         kind = "MLP" if self.widths else "linear model"
-        return f"{kind} {'–'.join(map(str, sizes))}".strip() + _normalised(self.normalise)
+        return f"{kind} {'–'.join(map(str, sizes))}".strip() + (
+            _normalised(Normalisation.CHANNELS) if self.normalise else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,7 @@ class ConvNet(Architecture):
         return (*convolutions, Flatten(), Dense(256), *act, Dense(256), *act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"Conv-{self.depth}" + _normalised(self.normalise)
+        return f"Conv-{self.depth}" + (_normalised(Normalisation.CHANNELS) if self.normalise else "")
 
 
 @dataclass(frozen=True)
@@ -280,25 +285,27 @@ class ResNet(Architecture):
 
     A 3 × 3 convolution, then for each entry of `channels` a group of residual sums of two 3 × 3 convolutions; every group but
     the first begins with stride 2, where a 1 × 1 convolution is the shortcut. Then the mean over all pixels and a dense layer.
-    Unlike the paper's, normalisation is over the channels of each pixel, not over the batch: the network is then a function of
-    each example alone.
+    By default normalisation is over the channels of each pixel, and not over the batch as in the paper: the network is then a
+    function of each example alone.
 
     Arguments:
         channels: channels of each group; the image is halved between them.
         blocks: residual sums in each group.
+        normalisation: over channels or over the batch.
 
     Source: He, Zhang, Ren, Sun 2015, arXiv 1512.03385, section 4.2.
     """
 
     channels: tuple[int, ...] = (16, 32, 64)
     blocks: int = 1
+    normalisation: Normalisation = Normalisation.CHANNELS
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if not self.channels or self.blocks < 1:
             raise UserError(
                 f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks", "at least one of each"
             )
-        act, norm = Activate(self.activation), Normalise()
+        act, norm = Activate(self.activation), Normalise(self.normalisation)
 
         def block(units: int, stride: int) -> tuple[Stage, ...]:
             body = (Convolution(units, stride=stride), norm, act, Convolution(units), norm)
@@ -314,7 +321,75 @@ class ResNet(Architecture):
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
         depth = 2 * self.blocks * len(self.channels) + 2
-        return f"ResNet-{depth} {'–'.join(map(str, self.channels))}"
+        of_batch = self.normalisation == Normalisation.BATCH
+        return f"ResNet-{depth} {'–'.join(map(str, self.channels))}{_normalised(self.normalisation) if of_batch else ''}"
+
+
+@dataclass(frozen=True)
+class ResNet20(Architecture):
+    """ResNet-20 for CIFAR: three groups of three residual sums, with normalisation over the batch as in the paper.
+
+    The same as `ResNet` with channels w, 2w, 4w and three blocks; shortcuts between groups are 1 × 1 convolutions.
+
+    Arguments:
+        width: w, channels of the first group.
+        normalisation: over the batch or over channels.
+
+    Source: He, Zhang, Ren, Sun 2015, arXiv 1512.03385, section 4.2.
+    """
+
+    width: int = 16
+    normalisation: Normalisation = Normalisation.BATCH
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        channels = (self.width, 2 * self.width, 4 * self.width)
+        return ResNet(channels, 3, self.normalisation, activation=self.activation).stages(outputs)
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        usual = "" if self.width == 16 else f" {'–'.join(str(c * self.width) for c in (1, 2, 4))}"
+        return f"ResNet-20{usual}{_normalised(self.normalisation)}"
+
+
+@dataclass(frozen=True)
+class VGG(Architecture):
+    """VGG for CIFAR: 3 × 3 convolutions in groups of w, 2w, 4w, 8w and 8w channels, a mean over pixels and one dense layer.
+
+    A 2 × 2 maximum pool between two groups; every convolution is followed by a normalisation. 14.7 million weights for depth 16
+    with w = 64. Images need at least 16 pixels each way.
+
+    Arguments:
+        depth: 11, 13, 16 or 19, in name: the paper's count includes two more dense layers, which CIFAR does not need.
+        width: w, channels of the first group.
+        normalisation: over the batch or over channels.
+
+    Source: Simonyan & Zisserman 2014, arXiv 1409.1556, table 1 (A, B, D, E); as it is cut down for CIFAR in Frankle et al. 2019,
+    arXiv 1912.05671, table 1.
+    """
+
+    depth: Literal[11, 13, 16, 19] = 16
+    width: int = 64
+    normalisation: Normalisation = Normalisation.BATCH
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        if self.depth not in _VGG_GROUPS:
+            raise UserError(f"a VGG of depth {self.depth!r}", "11, 13, 16 or 19")
+        norm, act, pool = Normalise(self.normalisation), Activate(self.activation), Pool(Pooling.MAX, 2)
+        found: list[Stage] = []
+        for convolutions, factor in zip(_VGG_GROUPS[self.depth], (1, 2, 4, 8, 8), strict=True):
+            group = (Convolution(factor * self.width), norm, act) * convolutions
+            found += [*([pool] if found else []), *group]
+        return (*found, GlobalAverage(), Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        usual = "" if self.width == 64 else f" of width {self.width}"
+        return f"VGG-{self.depth}{usual}{_normalised(self.normalisation)}"
+
+
+_VGG_GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def _normalised(normalisation: Normalisation) -> str:
+    return f", normalised over {'the batch' if normalisation == Normalisation.BATCH else 'channels'}"
 
 
 @dataclass(frozen=True)
@@ -340,10 +415,6 @@ class Widened(Architecture):
         return f"{self.base.label(input_shape, outputs)} × {self.share:g}"
 
 
-def _normalised(normalise: bool) -> str:
-    return " normalised" if normalise else ""
-
-
 def _widened(stage: Stage, share: float) -> Stage:
     match stage:
         case Dense() | Convolution():
@@ -361,5 +432,7 @@ NETWORKS: dict[str, type[Architecture]] = {
     "conv": ConvNet,
     "all-conv": AllConv,
     "resnet": ResNet,
+    "resnet-20": ResNet20,
+    "vgg": VGG,
 }
 """The architectures by the names that plans and the command line use."""

@@ -38,10 +38,14 @@ def centred(network: Network, params0: Params) -> Network:
         network: any network.
         params0: θ₀, held fixed.
 
+    Raises:
+        UserError: for a network that normalises over the batch.
+
     Returns:
         A network whose `init` gives θ₀ whatever the key, since it is centred there; features, layers and units are those
         of the network, and taps act on f(x, θ) alone, so that a vector-Jacobian product gives the network's own.
     """
+    network.require_each_alone("a centred network")
     difference, inner_tapped = centred_apply(network), network.tapped
 
     def init(key: Array) -> Params:

@@ -21,12 +21,14 @@ from jaxtyping import Array, Float
 from ticketlab.errors import UserError
 from ticketlab.networks.units import UnitGroup
 
-__all__ = ["Features", "Layer", "Network", "Params", "parameter_count", "pure_network"]
+__all__ = ["Features", "Layer", "Network", "Params", "Statistics", "parameter_count", "pure_network"]
 
 Params: TypeAlias = (
     Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
 )
 Features: TypeAlias = Mapping[str, Array]
+Statistics: TypeAlias = Mapping[str, tuple[Array, Array]]
+"""Of every normalisation over the batch mean and variance of each channel, `{layer name: ([units], [units])}`."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Layer:
     weight_shape: tuple[int, ...] = ()
     output_shape: tuple[int, ...] = ()  # of z for one example: (…, units) or (…, height, width, units)
     readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
+    of_batch: bool = (
+        False  # a normalisation over the batch, whose a is standardised with statistics of many examples
+    )
     gated: bool = False  # the read-out's input h_u is a function of z_u alone, so that ∂f_c/∂z_pu = ∂h_u/∂z_pu ∂f_c/∂h_u
 
 
@@ -74,6 +79,9 @@ class Network:
             layers whose units are tied because they are summed.
         surrogate: whether it is differentiated by a surrogate (sign activations): it can be trained, and what its derivatives
             span is not its tangent space.
+        statistics: `(params, x) -> statistics`, those with which `apply` normalises the batch x; None for a network without a
+            normalisation over the batch, which is a function of each example alone.
+        frozen: `statistics -> network`, the function of each example alone that normalises with these; None likewise.
     """
 
     name: str
@@ -88,6 +96,17 @@ class Network:
     )
     unit_groups: tuple[UnitGroup, ...] = field(default=(), repr=False)
     surrogate: bool = False
+    statistics: Callable[[Params, Array], Statistics] | None = field(default=None, repr=False)
+    frozen: Callable[[Statistics], Network] | None = field(default=None, repr=False)
+
+    def require_each_alone(self, purpose: str) -> None:
+        """Nothing, or an error that says what cannot be done where an example's outputs depend on the others of its batch."""
+        if self.statistics is not None:
+            raise UserError(
+                f"{self.name}, which normalises over the batch, so that an example's outputs depend on the others",
+                f"a function of each example alone, for {purpose}",
+                "Normalise over channels, or fix the statistics: network.frozen(network.statistics(params, x)).",
+            )
 
     def require_layers(self, purpose: str) -> tuple[Layer, ...]:
         """The layers' description, or an error that says what cannot be done without it."""

@@ -7,7 +7,7 @@ precision that is enabled, so that a key means one network; cast them to float64
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
@@ -17,7 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.convolution import convolve, convolve_once
 from ticketlab.networks.drawing import DrawnLayer, draw_parameters
 from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
-from ticketlab.networks.network import Features, Layer, Network, Params
+from ticketlab.networks.network import Features, Layer, Network, Params, Statistics
 from ticketlab.networks.stages import Activate, Shape, Stage
 from ticketlab.networks.steps import (
     Again,
@@ -27,8 +27,10 @@ from ticketlab.networks.steps import (
     activate,
     drawn_layers,
     fit,
+    moments,
     pre_activation,
     standardised,
+    standardised_by,
     surrogates,
 )
 from ticketlab.networks.streams import unit_groups
@@ -71,48 +73,66 @@ def sequential(
     def init(key: Array) -> Params:
         return draw_parameters(key, drawn, initialisation.distribution)
 
-    def forward(walk: _Walk, x: ArrayLike) -> Array:
-        # Callers that drop the layers' inputs and features do not pay for them once compiled.
-        a = jnp.asarray(x)
-        _check_inputs(a.shape, input_shape, name)
-        return walk.through(steps, a)
+    def functions(given: Statistics | None) -> Network:
+        """The network as it normalises a batch with the batch's own statistics, or with those given."""
 
-    def apply(params: Params, x: ArrayLike) -> Array:
-        return forward(_Walk(params), x)
+        def forward(walk: _Walk, x: ArrayLike) -> Array:
+            # Callers that drop the layers' inputs and features do not pay for them once compiled.
+            a = jnp.asarray(x)
+            _check_inputs(a.shape, input_shape, name)
+            return walk.through(steps, a)
 
-    def features(params: Params, x: ArrayLike) -> Features:
-        walk = _Walk(params)
-        forward(walk, x)
-        return walk.features
+        def apply(params: Params, x: ArrayLike) -> Array:
+            return forward(_Walk(params, given), x)
 
-    def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-        walk = _Walk(params, taps, convolve_once)  # cotangents are many, the kernel is one
-        return forward(walk, x), walk.inputs
+        def features(params: Params, x: ArrayLike) -> Features:
+            walk = _Walk(params, given)
+            forward(walk, x)
+            return walk.features
 
-    return Network(
-        name=name,
-        input_shape=input_shape,
-        outputs=output_shape[0],
-        init=init,
-        apply=apply,
-        features=features,
-        layers=layers,
-        tapped=tapped,
-        unit_groups=unit_groups(stages, layers, input_shape),
-        surrogate=surrogates(steps),
-    )
+        def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+            walk = _Walk(params, given, taps, convolve_once)  # cotangents are many, the kernel is one
+            return forward(walk, x), walk.inputs
+
+        def statistics(params: Params, x: ArrayLike) -> Statistics:
+            walk = _Walk(params)
+            forward(walk, x)
+            return walk.statistics
+
+        network = Network(
+            name=name,
+            input_shape=input_shape,
+            outputs=output_shape[0],
+            init=init,
+            apply=apply,
+            features=features,
+            layers=layers,
+            tapped=tapped,
+            unit_groups=unit_groups(stages, layers, input_shape),
+            surrogate=surrogates(steps),
+        )
+        if given is None and any(layer.of_batch for layer in layers):
+            return replace(network, statistics=statistics, frozen=functions)
+        return network
+
+    return functions(None)
 
 
 @dataclass(eq=False)
 class _Walk:
-    """One pass through the steps, which notes each layer's input, and the features under the layer that they follow."""
+    """One pass through the steps, which notes each layer's input, and the features under the layer that they follow.
+
+    A normalisation over the batch takes the statistics that are given, or those of the batch, which are noted too.
+    """
 
     params: Params
+    given: Statistics | None = None
     taps: Mapping[str, Array] = field(default_factory=dict)
     convolution: Callable[..., Array] = convolve
     current: str = ""
     inputs: dict[str, Array] = field(default_factory=dict)
     features: dict[str, Array] = field(default_factory=dict)
+    statistics: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def through(self, steps: Sequence[Step], a: Array) -> Array:
         for step in steps:
@@ -133,7 +153,10 @@ class _Walk:
         return a
 
     def _layer(self, layer: Layer, a: Array) -> Array:
-        if layer.kind == "normalisation":
+        if layer.of_batch:
+            self.statistics[layer.name] = moments(a) if self.given is None else self.given[layer.name]
+            a = standardised_by(a, *self.statistics[layer.name])
+        elif layer.kind == "normalisation":
             a = standardised(a)
         self.inputs[layer.name] = a
         z = pre_activation(layer, self.params[layer.name], a, self.convolution)
@@ -145,7 +168,9 @@ class _Walk:
         applications = []
         for i in range(step.times):
             taps = {name: self.taps[name][:, i] for name in names if name in self.taps}
-            walk = _Walk(self.params, taps, self.convolution, self.current, features=self.features)
+            walk = _Walk(
+                self.params, self.given, taps, self.convolution, self.current, features=self.features
+            )
             a = walk.through(step.body, a)
             self.current = walk.current
             applications.append(walk.inputs)

@@ -20,6 +20,7 @@ __all__ = [
     "Dense",
     "Flatten",
     "GlobalAverage",
+    "Normalisation",
     "Normalise",
     "Pool",
     "Pooling",
@@ -52,6 +53,13 @@ class Pooling(Choice):
 
     MAX = "max"
     AVERAGE = "average"
+
+
+class Normalisation(Choice):
+    """What a normalisation takes mean and variance over: the channels of each pixel, or all pixels of all examples of a batch."""
+
+    CHANNELS = "channels"
+    BATCH = "batch"
 
 
 @dataclass(frozen=True)
@@ -144,15 +152,28 @@ class Flatten:
 
 @dataclass(frozen=True)
 class Normalise:
-    """z = (a − mean)/√(variance + 10⁻⁵) · scale + shift, mean and variance over the channels of each pixel of each example.
+    """z = (a − mean)/√(variance + 10⁻⁵) · scale + shift. Scales are 1 at the start, shifts 0.
 
-    A function of each example alone, so that the tangent space stays one of functions of x. Scales are 1 at the start, shifts 0.
+    Arguments:
+        over: channels: mean and variance over the channels of each pixel of each example, which leaves the network a function of
+            each example alone. Batch: those of each channel over all pixels and all examples of the batch; to have a function
+            of each example alone the network must be given statistics (`Network.frozen`).
 
-    Source: Ba, Kiros, Hinton 2016, arXiv 1607.06450 (layer normalisation), here pixel by pixel.
+    Source: Ba, Kiros, Hinton 2016, arXiv 1607.06450 (layer normalisation), here pixel by pixel; Ioffe & Szegedy 2015,
+    arXiv 1502.03167, algorithm 1 (over the batch).
     """
 
+    over: Normalisation = Normalisation.CHANNELS
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "over", Normalisation(self.over))
+
+    @property
+    def of_batch(self) -> bool:
+        return self.over is Normalisation.BATCH
+
     def shape(self, given: Shape) -> Shape:
-        if given[-1] < 2:
+        if given[-1] < 2 and not self.of_batch:
             raise UserError(
                 "one channel before a normalisation over channels", "at least two", "Leave it out there."
             )

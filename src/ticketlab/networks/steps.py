@@ -45,10 +45,13 @@ __all__ = [
     "activate",
     "drawn_layers",
     "fit",
+    "moments",
     "pre_activation",
     "standardised",
+    "standardised_by",
     "surrogates",
 ]
+
 
 def _sign(z: Array) -> Array:
     """±1, with the derivative of z(2 − |z|), which goes from −1 to 1 on [−1, 1]."""
@@ -118,6 +121,17 @@ def fit(stages: Sequence[Stage], shape: Shape, drawing: Drawing) -> tuple[tuple[
     return steps, reached
 
 
+def _of_batch(stage: Stage) -> bool:
+    """Whether it is, or has within it, a normalisation over the batch."""
+    match stage:
+        case Normalise():
+            return stage.of_batch
+        case Residual() | Repeat():
+            return any(_of_batch(inner) for inner in stage.stages)
+        case _:
+            return False
+
+
 def _marked(steps: tuple[Step, ...], i: int, **flag: bool) -> tuple[Step, ...]:
     step = steps[i]
     assert isinstance(step, DrawnLayer)
@@ -129,11 +143,16 @@ def _fit(
 ) -> tuple[tuple[Step, ...], Shape]:
     """`times`: how often each of the repetitions around these stages applies them."""
     steps: list[Step] = []
-    for stage in stages:
+    for stage, following in zip(stages, (*stages[1:], None), strict=True):
         reached = stage.shape(shape)
         match stage:
             case Dense() | Convolution() | Normalise():
-                steps.append(_drawn(stage, next(names), shape, drawing, times))
+                # The mean over the batch would take a bias away.
+                unbiased = isinstance(following, Normalise) and following.of_batch
+                drawn = _drawn(
+                    stage, next(names), shape, replace(drawing, bias=drawing.bias and not unbiased), times
+                )
+                steps.append(drawn)
             case Activate():
                 steps.append(stage)
             case Pool():
@@ -148,6 +167,12 @@ def _fit(
                 shortcut = _drawn(beside, next(names), shape, drawing, times) if beside else None
                 steps.append(Sum(body, shortcut))
             case Repeat():
+                if any(_of_batch(inner) for inner in stage.stages):
+                    raise UserError(
+                        "a normalisation over the batch that is applied several times",
+                        "one that is applied once, whose statistics are its own",
+                        "Normalise over channels there.",
+                    )
                 body, _ = _fit(stage.stages, shape, drawing, names, (*times, stage.times))
                 steps.append(Again(body, stage.times))
         shape = reached
@@ -184,6 +209,18 @@ def standardised(a: Array) -> Array:
     """Less the mean over channels, divided by the standard deviation over channels."""
     a = a - jnp.mean(a, axis=-1, keepdims=True)
     return a * jax.lax.rsqrt(jnp.mean(jnp.square(a), axis=-1, keepdims=True) + _EPSILON)
+
+
+def moments(a: Array) -> tuple[Array, Array]:
+    """Mean and variance of each channel, over all pixels of all examples."""
+    axes = tuple(range(a.ndim - 1))
+    mean = jnp.mean(a, axis=axes)
+    return mean, jnp.mean(jnp.square(a - mean), axis=axes)
+
+
+def standardised_by(a: Array, mean: Array, variance: Array) -> Array:
+    """Less the mean of each channel, divided by its standard deviation."""
+    return (a - mean) * jax.lax.rsqrt(variance + _EPSILON)
 
 
 def pre_activation(
@@ -245,7 +282,7 @@ def _drawn(
     output_shape = (*times, *stage.shape(given))
     if isinstance(stage, Normalise):
         units = given[-1]
-        layer = Layer(name, "normalisation", 1, units, drawing.bias)
+        layer = Layer(name, "normalisation", 1, units, drawing.bias, of_batch=stage.of_batch)
         return DrawnLayer(replace(layer, weight_shape=(units,), output_shape=output_shape), 0.0, 0.0)
     window = (stage.window, stage.window) if isinstance(stage, Convolution) else ()
     pixels = math.prod(window)

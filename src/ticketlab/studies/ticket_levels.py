@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.start import built, drawn_task
@@ -252,12 +253,12 @@ def _scores(network: Network, params: Params, task: Task) -> np.ndarray:
     apply = _compiled(network)
     count = len(jax.tree.leaves(params)[0])
     each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
-    return np.stack([task.scores(np.asarray(apply(p, task.test.x)), task.test) for p in each])
+    return np.stack([task.scores(np.asarray(apply(p, task.test.x, task.train.x)), task.test) for p in each])
 
 
 @lru_cache(maxsize=4)
 def _compiled(network: Network) -> Any:
-    return jax.jit(network.apply)
+    return jax.jit(partial(evaluate, network))
 
 
 def _effective(network: Network, mask: Mask) -> float:

@@ -46,7 +46,7 @@ class Jacobian:
 
     Raises:
         UserError: for inputs or parameters that are not finite, inputs that do not have the network's shape, or a network whose
-            derivatives are those of a surrogate.
+            derivatives are those of a surrogate, or whose outputs for an example depend on the others.
     """
 
     network: Network
@@ -58,6 +58,7 @@ class Jacobian:
     devices: Devices | None = None
 
     def __post_init__(self) -> None:
+        self.network.require_each_alone("a tangent space of functions of x")
         shape = tuple(np.shape(self.x))
         if shape[1:] != self.network.input_shape or not shape or shape[0] == 0:
             raise UserError(

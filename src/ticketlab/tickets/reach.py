@@ -3,9 +3,9 @@
 A kept weight whose unit reads nothing, or whose unit nothing reads, is as good as pruned, and at low densities much of what a
 mask keeps can be of that kind. *Effective* density counts only the others. Paths go through units as the network's unit groups
 tie them: a weight leads from the unit that it reads to the unit that it feeds, and a residual sum continues both of its parts. A
-normalisation belongs to the layer before it, and leads from each of its channels to every other, because it divides by what they
-have in common. A bias is no input: a unit that has nothing else is constant. Where in an image a kernel's weight is applied does
-not count.
+normalisation belongs to the layer before it; one over channels leads from each of them to every other, because it divides by
+what they have in common. A bias is no input: a unit that has nothing else is constant. Where in an image a kernel's weight is
+applied does not count.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Edge:
         reads: the group that it reads; None for the inputs, which are one unit here.
         writes: the group that it feeds; None for the outputs.
         reading: where the units that it reads lie in its weight; None for the inputs.
-        mixes: whether a normalisation over its units follows.
+        mixes: whether a normalisation over its units, and not over the batch, follows.
     """
 
     layer: Layer
@@ -98,7 +98,7 @@ def _edges(network: Network) -> list[_Edge]:
                     reads, reading = i, part
             if any(part.layer == layer.name for part in group.incoming):
                 writes = i
-        mixes = follower is not None and follower.kind == "normalisation"
+        mixes = follower is not None and follower.kind == "normalisation" and not follower.of_batch
         edges.append(_Edge(layer, reads, writes, reading, mixes))
     _check(network, edges)
     return edges

@@ -69,7 +69,7 @@ def program_and_lanes(
         for f in fields(Lanes)
     }
     program = Program(
-        apply=network.apply,
+        network=network,
         loss=loss.value,
         optimiser=plan.optimiser,
         schedule=plan.schedule,
@@ -128,10 +128,11 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     frozen = jax.tree.map(lambda a: shape(a, 1), lanes.frozen)
 
     def step(params: Params, frozen: Any, x: Any, y: Any) -> Any:
-        def given(p: Params) -> Params:
-            return p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
+        def value(p: Params) -> Any:
+            given = p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
+            return program.loss(program.network.apply(given, x), y).mean()
 
-        return jax.value_and_grad(lambda p: program.loss(program.apply(given(p), x), y).mean())(params)
+        return jax.value_and_grad(value)(params)
 
     parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
     passes = intermediate_bytes(step, one, frozen, x, y)

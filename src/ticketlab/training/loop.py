@@ -60,11 +60,14 @@ def train(
         or losses are no longer finite has ended as `Ending.DIVERGED`, and the others do not notice.
 
     Raises:
-        UserError: where arrays do not fit, or where the memory does not hold one group.
+        UserError: where arrays do not fit, where the memory does not hold one group, or for centred replicas of a network that
+            normalises over the batch.
 
     Cost: R·steps·(3 forward passes on a batch), and an evaluation on the validation data each `evaluate_every` steps.
     """
     data.check(network, len(replicas))
+    if np.any(replicas.centred):
+        network.require_each_alone("centred replicas")
     program, lanes = program_and_lanes(network, loss, data, plan, replicas)
     first = _first_step(data, plan, replicas, start)
     sizes = layout(program, lanes, replicas.params, len(replicas), resources or Resources())

@@ -19,7 +19,8 @@ import optax
 from jax import lax
 from jaxtyping import Array, Int
 
-from ticketlab.networks.network import Params
+from ticketlab.networks.evaluation import evaluate
+from ticketlab.networks.network import Network, Params
 from ticketlab.training.batches import epoch_order
 from ticketlab.training.optimisers import Optimiser, Schedule
 from ticketlab.training.plan import Interpolation, Score, Stop, ValidationScore
@@ -27,8 +28,6 @@ from ticketlab.training.reparameterisation import Reparameterisation
 from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
 
 __all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "blank_best", "offsets"]
-
-_ROWS = 1024  # examples that are evaluated at a time
 
 # One processor a group, and not all of them in turn for each small product: the groups are what runs in parallel.
 _jit = functools.partial(
@@ -67,14 +66,15 @@ class Program:
     """What the compiled code depends on beside shapes.
 
     Arguments:
-        apply, loss: of the network and the loss, on a batch.
+        network: f; a batch is normalised with its own statistics in a step, and with those of training data in an evaluation.
+        loss: of a batch.
         steps_per_epoch: whole batches in an epoch; `batch` None takes all examples in every step.
         own: the fields of `Lanes` with a leading axis of lanes; the others are shared by all.
         key_kind: the generator of the order keys.
         effective: from what is trained to the network's parameters; None: they are the same.
     """
 
-    apply: Callable[[Params, Array], Array]
+    network: Network
     loss: Callable[[Array, Array], Array]
     optimiser: Optimiser
     schedule: Schedule
@@ -145,10 +145,10 @@ def offsets(program: Program, lanes: Lanes, centre: Params, centred: Array) -> t
 
     def one(lane: Lanes, centre: Params, on: Array) -> tuple[Array, Array | None]:
         centre = _effective(program, lane, centre, jnp.int32(0))
-        train = jnp.where(on, _outputs(program, centre, lane.x), 0)
+        train = jnp.where(on, evaluate(program.network, centre, lane.x, lane.x), 0)
         if lane.validation_x is None:
             return train, None
-        return train, jnp.where(on, _outputs(program, centre, lane.validation_x), 0)
+        return train, jnp.where(on, evaluate(program.network, centre, lane.validation_x, lane.x), 0)
 
     return jax.vmap(one, in_axes=(program.axes(), 0, 0))(lanes, centre, centred)
 
@@ -164,7 +164,9 @@ def advance(
 
     def loss(params: Params, lane: Lanes, rows: Array | None, t: Array) -> Array:
         x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
-        outputs = program.apply(_effective(program, lane, params, t), x)  # so that the gradient is masked too
+        outputs = program.network.apply(
+            _effective(program, lane, params, t), x
+        )  # so that the gradient is masked too
         return jnp.mean(program.loss(outputs if offset is None else outputs - offset, y))
 
     def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array, t: Array) -> Any:
@@ -250,8 +252,8 @@ def _measure(
     """Mean loss and score of every lane on one part of the data."""
 
     def one(lane: Lanes, params: Params, t: Array) -> tuple[Array, Array]:
-        params = _effective(program, lane, params, t)
-        f, targets, f0 = _outputs(program, params, getattr(lane, x)), getattr(lane, y), getattr(lane, offset)
+        f = evaluate(program.network, _effective(program, lane, params, t), getattr(lane, x), lane.x)
+        targets, f0 = getattr(lane, y), getattr(lane, offset)
         f = f if f0 is None else f - f0
         return jnp.mean(program.loss(f, targets)), program.score(f, targets)
 
@@ -265,20 +267,6 @@ def _effective(program: Program, lane: Lanes, params: Params, t: Array) -> Param
         return params
     key = jax.random.wrap_key_data(lane.order_keys, impl=program.key_kind)
     return program.effective(params, lane.frozen, jax.random.fold_in(key, t))
-
-
-def _outputs(program: Program, params: Params, x: Array) -> Array:
-    """f(x, θ), `_ROWS` examples at a time."""
-    whole = len(x) // _ROWS if len(x) > 2 * _ROWS else 0
-    parts = []
-    if whole:
-        block = lax.map(
-            lambda i: program.apply(params, lax.dynamic_slice_in_dim(x, i * _ROWS, _ROWS)), jnp.arange(whole)
-        )
-        parts.append(block.reshape(whole * _ROWS, -1))
-    if whole * _ROWS < len(x):
-        parts.append(program.apply(params, x[whole * _ROWS :]))
-    return jnp.concatenate(parts)
 
 
 def _better(program: Program, state: TrainingState, measured: Measured) -> Best:

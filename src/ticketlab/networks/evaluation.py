@@ -1,0 +1,76 @@
+"""A network's outputs on many examples, each by itself: a block of examples at a time, so that memory stays bounded.
+
+A network that normalises over the batch is a function of each example alone only once its statistics are fixed. They are
+estimated from *reference* examples, training data, at the parameters at hand: blocks of them are normalised each with its own
+statistics, as in training, and the blocks' moments are put together. There are no running averages, which would be those of other
+parameters; after any change of the parameters (a mask, a point on a line) the estimate is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from ticketlab.networks.network import Network, Params, Statistics
+
+__all__ = ["ROWS", "STATISTICS_BLOCKS", "estimated_statistics", "evaluate"]
+
+ROWS = 1024  # examples of a block
+STATISTICS_BLOCKS = 4  # at most, that statistics are estimated from
+
+
+def evaluate(network: Network, params: Params, x: Array, reference: Array) -> Array:
+    """f(x, θ) `[n, k]`, each example by itself.
+
+    Arguments:
+        network, params: f and θ.
+        x: inputs `[n, *input_shape]`.
+        reference: training inputs `[m, *input_shape]`, from which batch statistics are estimated; networks that have none do not
+            look at them.
+
+    Cost: a forward pass, and where there are batch statistics another on up to 4 096 examples.
+    """
+    if network.frozen is not None:
+        network = network.frozen(estimated_statistics(network, params, reference))
+    return _in_blocks(partial(network.apply, params), x)
+
+
+def estimated_statistics(network: Network, params: Params, reference: Array) -> Statistics:
+    """Mean and variance of every normalisation over the batch, put together from blocks of examples.
+
+        mean = Σ_b mean_b / B,   variance = Σ_b (variance_b + mean_b²) / B − mean²
+
+    Arguments:
+        network, params: f and θ; statistics of a network that has none are empty.
+        reference: inputs `[m, …]`. The first 4 blocks of 1 024 are taken, or with fewer examples than a block all as one.
+
+    Cost: a forward pass on up to 4 096 examples.
+    """
+    if network.statistics is None:
+        return {}
+    blocks = min(len(reference) // ROWS, STATISTICS_BLOCKS)
+    if blocks <= 1:
+        return network.statistics(params, reference[:ROWS])
+    parts = reference[: blocks * ROWS].reshape(blocks, ROWS, *reference.shape[1:])
+    found = lax.map(partial(network.statistics, params), parts)
+    return {name: _together(*both) for name, both in found.items()}
+
+
+def _together(means: Array, variances: Array) -> tuple[Array, Array]:
+    mean = jnp.mean(means, axis=0)
+    return mean, jnp.mean(variances + jnp.square(means - mean), axis=0)
+
+
+def _in_blocks(apply: Callable[[Array], Array], x: Array) -> Array:
+    whole = len(x) // ROWS if len(x) > 2 * ROWS else 0
+    parts = []
+    if whole:
+        block = lax.map(lambda i: apply(lax.dynamic_slice_in_dim(x, i * ROWS, ROWS)), jnp.arange(whole))
+        parts.append(block.reshape(whole * ROWS, -1))
+    if whole * ROWS < len(x):
+        parts.append(apply(x[whole * ROWS :]))
+    return jnp.concatenate(parts)

@@ -1,0 +1,121 @@
+"""What lies between two networks: error and loss along the straight line from the one to the other, and the barrier on it.
+
+    θ(α) = (1 − α)·θ_A + α·θ_B,   barrier = max_α err(θ(α)) − ½(err(θ_A) + err(θ_B)),   α = 0, …, 1 in equal steps
+
+A barrier near zero says that both are in one linearly connected region of low error: *linear mode connectivity*. It is never
+below zero, since the ends are among the points, and where error does not change along the line but by chance it is a little
+above: an estimate that leans to the side of instability. Batch statistics, where a network has them, are estimated anew at
+every α from training data, as at the ends.
+
+Source: Frankle, Dziugaite, Roy, Carbin 2019, arXiv 1912.05671, section 2 (30 values of α, error); Izmailov et al. 2018,
+arXiv 1803.05407, section 3.2 (batch statistics of averaged weights).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from ticketlab.errors import UserError
+from ticketlab.networks.evaluation import evaluate
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import ConvexLoss
+
+__all__ = ["POINTS", "Lines", "barrier", "highest", "lines"]
+
+POINTS = 30  # values of α, the ends among them
+
+
+@dataclass(frozen=True)
+class Lines:
+    """What was found along the lines between P pairs of networks.
+
+    Arguments:
+        alphas: from 0 to 1.
+        loss: mean over the examples.
+        wrong: of every example whether its largest output is not that of its largest target.
+    """
+
+    alphas: Float[np.ndarray, "A"]
+    loss: Float[np.ndarray, "P A"]
+    wrong: Bool[np.ndarray, "P A n"]
+
+    @property
+    def error(self) -> Float[np.ndarray, "P A"]:
+        """The fraction of the examples that are wrong."""
+        return self.wrong.mean(axis=-1)
+
+
+def lines(
+    network: Network,
+    loss: ConvexLoss,
+    one: Params,
+    other: Params,
+    x: Float[Array | np.ndarray, "n ..."],
+    targets: Float[Array | np.ndarray, "n k"],
+    *,
+    reference: Float[Array | np.ndarray, "m ..."],
+    points: int = POINTS,
+) -> Lines:
+    """Loss and errors along the lines between P pairs of networks.
+
+    Arguments:
+        network, loss: f and ℓ.
+        one, other: θ_A and θ_B, `[P, …]`.
+        x, targets: the examples, with one-hot targets.
+        reference: training inputs, from which batch statistics are estimated; other networks do not look at them.
+        points: values of α, at least 2.
+
+    Raises:
+        UserError: for fewer points, or a network of one output.
+
+    Cost: P·points forward passes over the examples, one after the other in one compiled program.
+    """
+    if points < 2:
+        raise UserError(f"{points} points on a line", "at least 2, its ends")
+    if network.outputs < 2:
+        raise UserError("a network of one output", "one output a class, for errors along a line")
+    alphas = np.linspace(0.0, 1.0, points)
+    losses, wrong = _along(network, loss, one, other, alphas, x, targets, reference)
+    return Lines(alphas, np.asarray(losses, np.float64), np.asarray(wrong))
+
+
+def barrier(values: Float[np.ndarray, "*rest A"]) -> Float[np.ndarray, "*rest"]:
+    """The highest value along each line less the mean of its ends; never below zero."""
+    return values.max(axis=-1) - (values[..., 0] + values[..., -1]) / 2
+
+
+def highest(values: Float[np.ndarray, "*rest A"]) -> np.ndarray:
+    """Where along each line the value is highest, the first of equals."""
+    return np.argmax(values, axis=-1)
+
+
+@partial(jax.jit, static_argnames=("network", "loss"))
+def _along(
+    network: Network,
+    loss: ConvexLoss,
+    one: Params,
+    other: Params,
+    alphas: Array,
+    x: Array,
+    targets: Array,
+    reference: Array,
+) -> tuple[Array, Array]:
+    labels = jnp.argmax(targets, axis=-1)
+
+    def pair(ends: tuple[Params, Params]) -> tuple[Array, Array]:
+        def point(alpha: Array) -> tuple[Array, Array]:
+            # a + 0·b is a, and 0·a + b is b, to the bit: the ends are the networks themselves.
+            params = jax.tree.map(lambda a, b: ((1 - alpha) * a + alpha * b).astype(a.dtype), *ends)
+            outputs = evaluate(network, params, x, reference)
+            return jnp.mean(loss.value(outputs, targets)), jnp.argmax(outputs, axis=-1) != labels
+
+        return lax.map(point, alphas)
+
+    return lax.map(pair, (one, other))
