@@ -59,9 +59,10 @@ def program_and_lanes(
         order_keys=jax.random.key_data(replicas.order_keys),
         step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
         masks=replicas.full_masks(),
+        frozen=replicas.frozen,
         **{f.name: getattr(data, f.name) for f in fields(data)},
     )
-    own = {"step_sizes", "masks", "offset", "validation_offset"} | data.own(network)
+    own = {"step_sizes", "masks", "frozen", "offset", "validation_offset"} | data.own(network)
     own |= {"order_keys"} if replicas.order_keys.ndim else set()
     placed = {
         f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))

@@ -45,7 +45,8 @@ class Lanes:
         step_sizes: η.
         masks: m, or None.
         x, y, validation_x, validation_y: the data; None where there are none.
-        offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, to be subtracted from the outputs; None where no replica is centred.
+        offset, validation_offset: f(x, m⊙θ_c + c) `[n, k]`, to be subtracted from the outputs; None where no replica is centred.
+        frozen: c, what is added to the parameters and is not trained; None where there is nothing.
     """
 
     order_keys: Any
@@ -57,6 +58,7 @@ class Lanes:
     validation_y: Any
     offset: Any = None
     validation_offset: Any = None
+    frozen: Any = None
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,10 @@ def take_up(program: Program, lanes: Lanes, state: TrainingState) -> TrainingSta
 
 @_jit
 def offsets(program: Program, lanes: Lanes, centre: Params, centred: Array) -> tuple[Array, Array | None]:
-    """f(x, m⊙θ_c) on training and validation inputs, and 0 for lanes that are not centred: `[w, n, k]` each."""
+    """f(x, m⊙θ_c + c) on training and validation inputs, and 0 for lanes that are not centred: `[w, n, k]` each."""
 
     def one(lane: Lanes, centre: Params, on: Array) -> tuple[Array, Array | None]:
-        centre = _masked(centre, lane.masks)
+        centre = _with_frozen(_masked(centre, lane.masks), lane.frozen)
         train = jnp.where(on, _outputs(program, centre, lane.x), 0)
         if lane.validation_x is None:
             return train, None
@@ -159,7 +161,8 @@ def advance(
 
     def loss(params: Params, lane: Lanes, rows: Array | None) -> Array:
         x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
-        outputs = program.apply(_masked(params, lane.masks), x)  # so that the gradient is masked too
+        masked = _masked(params, lane.masks)  # here, so that the gradient is masked too
+        outputs = program.apply(_with_frozen(masked, lane.frozen), x)
         return jnp.mean(program.loss(outputs if offset is None else outputs - offset, y))
 
     def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array) -> Any:
@@ -245,7 +248,8 @@ def _measure(
     """Mean loss and score of every lane on one part of the data."""
 
     def one(lane: Lanes, params: Params) -> tuple[Array, Array]:
-        f, targets, f0 = _outputs(program, params, getattr(lane, x)), getattr(lane, y), getattr(lane, offset)
+        f = _outputs(program, _with_frozen(params, lane.frozen), getattr(lane, x))
+        targets, f0 = getattr(lane, y), getattr(lane, offset)
         f = f if f0 is None else f - f0
         return jnp.mean(program.loss(f, targets)), program.score(f, targets)
 
@@ -296,6 +300,10 @@ def _finite(state: TrainingState, measured: Measured) -> Array:
 
 def _masked(tree: Params, masks: Params | None) -> Params:
     return tree if masks is None else jax.tree.map(jnp.multiply, tree, masks)
+
+
+def _with_frozen(params: Params, frozen: Params | None) -> Params:
+    return params if frozen is None else jax.tree.map(jnp.add, params, frozen)
 
 
 def _where(lanes: Any, new: Any, old: Any) -> Any:

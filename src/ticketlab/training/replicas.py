@@ -1,7 +1,9 @@
 """What is trained: R replicas of one network, with everything in which they may differ, and the data they learn from.
 
-A replica is a starting point θ₀, a data order, a step size, a mask m and a function: f(x, m⊙θ), or, when centred,
-f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. Arrays with a leading axis R hold one entry a replica.
+A replica is a starting point θ₀, a data order, a step size, a mask m, frozen values c where the mask is 0, and a function:
+f(x, m⊙θ + c), or, when centred, f(x, m⊙θ + c) − f(x, m⊙θ_c + c), which is zero where training starts. c is no part of what is
+trained: a masked weight in θ is zero and stays zero, whatever c says of it, so nothing can move it. Arrays with a leading axis
+R hold one entry a replica.
 Replicas that are given one order key share their batches; with R keys each has its own order.
 """
 
@@ -35,9 +37,11 @@ class Replicas:
             it all. Weights with mask 0 are exactly 0 from the start, and stay so.
         centred: `[R]` booleans, or one for all: whether f(x, θ_c) is subtracted from the outputs.
         centre: θ_c `[R, …]`; None: `params`. Needed only when training starts elsewhere (a rewound replica).
+        frozen: c `[R, …]`, a pytree of the structure of `params`: what masked weights are in place of 0, and 0 where the mask
+            keeps. It is added to θ in every pass and appears in no result. None: zeros.
 
     Raises:
-        UserError: where the leading axes disagree.
+        UserError: where the leading axes disagree, or where something is frozen that a mask keeps.
     """
 
     params: Params
@@ -46,6 +50,7 @@ class Replicas:
     masks: Any = None
     centred: Any = False
     centre: Params = None
+    frozen: Params = None
 
     def __post_init__(self) -> None:
         leaves = jax.tree.leaves(self.params)
@@ -66,8 +71,9 @@ class Replicas:
         steps = self.step_sizes
         if steps is not None and not (np.isfinite(steps).all() and (np.asarray(steps) > 0).all()):
             raise UserError(f"step sizes {np.asarray(steps).tolist()}", "positive numbers")
-        for name in ("masks", "centre"):
+        for name in ("masks", "centre", "frozen"):
             self._check_like_params(name)
+        self._check_frozen()
 
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.params)[0])
@@ -85,6 +91,18 @@ class Replicas:
         shapes = jax.tree.leaves(pairs, is_leaf=lambda pair: isinstance(pair, tuple) and len(pair) == 2)
         if any(a != b for a, b in shapes):
             raise UserError(f"{name} whose shapes differ from those of params", "equal shapes, leaf by leaf")
+
+    def _check_frozen(self) -> None:
+        if self.frozen is None:
+            return
+        if jax.tree.structure(self.frozen) != jax.tree.structure(self.params):
+            raise UserError("frozen values of another structure than params", "the same pytree, whole")
+        masks = self.full_masks()
+        if masks is None or any(
+            np.any(np.asarray(f)[np.asarray(m, bool)])
+            for f, m in zip(jax.tree.leaves(self.frozen), jax.tree.leaves(masks), strict=True)
+        ):
+            raise UserError("frozen values where the mask keeps", "zeros there: what is kept is trained")
 
     def full_masks(self) -> Params | None:
         """The masks with ones where a leaf was left out; None where there are none."""
