@@ -35,8 +35,8 @@ ZERO_MARKS = {
 
 
 def actions(arms: Table, dense: Table) -> Figure | None:
-    """A row a mask-1 action, a sign a mask-0 action; untrained, and trained where that was done. None for a single
-    combination.""" at = at_decisive(arms).where(criterion=PREREGISTERED)
+    """A row a mask-1 action, a sign a mask-0 action; untrained, and trained where that was done; None for one combination."""
+    at = at_decisive(arms).where(criterion=PREREGISTERED)
     present = {(one, zero) for one, zero in zip(at["one"].tolist(), at["zero"].tolist(), strict=True)}
     if len(present) < 2:
         return None

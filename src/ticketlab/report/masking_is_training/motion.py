@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.report.axes import axis, linear_axis
+from ticketlab.report.axes import linear_axis
 from ticketlab.report.figure import Figure, Panel
 from ticketlab.report.masking_is_training.criteria import (
     CONTROL,
