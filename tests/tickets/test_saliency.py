@@ -9,7 +9,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, LeNet5, ResNet
+from ticketlab.networks import MLP, Activation, LeNet5, ResNet
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets import (
     Grasp,
@@ -176,7 +176,7 @@ def test_synflow_sees_neither_data_nor_signs(seen):
 
 
 @pytest.mark.parametrize(
-    "architecture", [MLP(widths=(4,), activation="tanh"), ResNet(channels=(4, 6))], ids=str
+    "architecture", [MLP(widths=(4,), activation=Activation.TANH), ResNet(channels=(4, 6))], ids=str
 )
 def test_networks_that_are_not_homogeneous_are_refused(architecture):
     network = architecture.build((8, 8, 1), 3)

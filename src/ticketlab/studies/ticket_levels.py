@@ -22,13 +22,15 @@ from ticketlab.studies.start import built, drawn_task, example_scores, permuted_
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.studies.ticket_questions import DENSE
 from ticketlab.studies.ticket_tables import Rows, level_tables
-from ticketlab.studies.winning_ticket import WinningTicketPlan
+from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls
+from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
 from ticketlab.tickets.magnitude import Arm, Companions, Level, Search, first_level, next_level, trained
 from ticketlab.tickets.masks import Mask, density, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.random_masks import erdos_renyi_counts
 from ticketlab.tickets.reach import effective_density
 from ticketlab.tickets.written import read_level, written_level
 from ticketlab.training import TrainingData, TrainingPlan, stack
@@ -36,6 +38,11 @@ from ticketlab.training.result import Ended
 
 __all__ = ["search_levels"]
 
+DYNAMIC: dict[DynamicName, Dynamic] = {
+    "rigl": Regrowth(grow="gradient"),
+    "set": Regrowth(grow="random"),
+    "gradual": Gradual(),
+}
 PIECES = 10  # of a level's training; between them the draft is written
 SPLIT_SEED = 1
 STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
@@ -58,6 +65,8 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     while True:
         level = _train(plan, search, level, rows, draft, told)
         _measure(plan, task, search, level, decisive, rows)
+        if level.number == decisive:
+            _measure_dynamic(plan, task, search, level, rows, told)
         if level.number == plan.levels:
             return level_tables(rows, task)
         level = next_level(search, level, beside)
@@ -198,6 +207,58 @@ def _measure(
         if curves:
             rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
             rows.setdefault("scores", []).append({"arm": arm.name, "early": early.tolist()})
+
+
+def _measure_dynamic(
+    plan: WinningTicketPlan, task: Task, search: Search, level: Level, rows: Rows, progress: Progress
+) -> None:
+    """Networks with masks that change, to as many weights as the tickets have, with the Erdős–Rényi profile in the end."""
+    shapes = {name: array.shape for name, array in level.masks[0].items()}
+    counts = erdos_renyi_counts(shapes, kept(level.masks[0]))
+    keys = jnp.stack([jax.random.fold_in(key, level.number) for key in search.order_keys])
+    biases = _parameters(level.arms[0], 0) - kept(level.masks[0])
+    for name in plan.dynamic:
+        found = trained_sparse(
+            DYNAMIC[name],
+            search.network,
+            search.loss,
+            search.data,
+            search.plan,
+            search.params,
+            search.order_keys,
+            counts,
+            keys,
+            lambda share, name=name: progress(  # type: ignore[misc]
+                f"{name}, {100 * share:.0f} % of its steps", _done(plan, level.number, plan.steps)
+            ),
+        )
+        best = found.state.best
+        assert best is not None
+        early, final = (
+            example_scores(search.network, params, task, task.test)
+            for params in (best.params, found.state.params)
+        )
+        for seed, mask in enumerate(found.masks):
+            about = {"level": level.number, "arm": name, "seed": seed}
+            rows["levels"].append(
+                {
+                    **about,
+                    "decisive": True,
+                    "density": density(mask),
+                    "effective_density": _effective(search.network, mask),
+                    "kept": kept(mask),
+                    "parameters": kept(mask) + biases,
+                    "early_stop_step": int(best.steps[seed]),
+                    "test_score": float(early[seed].mean()),
+                    "validation_score": float(best.score[seed]),
+                    "validation_loss": float(best.loss[seed]),
+                    "final_test_score": float(final[seed].mean()),
+                }
+            )
+            rows["layers"].extend(
+                {**about, "layer": layer, "density": d} for layer, d in layer_densities(mask).items()
+            )
+        rows["scores"].append({"arm": name, "early": early.tolist()})
 
 
 def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ def _timings(rows: Rows) -> Table:
 
 _MEANINGS: Mapping[str, str] = {
     "level": "rounds of pruning so far; 0 is dense",
-    "arm": "dense, ticket, or one of its controls",
+    "arm": "dense, ticket, one of its controls, or a network with a mask that changes",
     "decisive": "whether the question is decided at this level",
     "density": "the fraction of the weights that is kept",
     "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         WeightCriterion,
     )
     from ticketlab.tickets.criterion import Criterion, Seen, chosen, stages
+    from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, Sparse, regrown, trained_sparse
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -53,12 +54,14 @@ if TYPE_CHECKING:
         prunable_layers,
         weights_of,
     )
+    from ticketlab.tickets.motion import Motion, bits, cosine, motion
     from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
     from ticketlab.tickets.overlap import intersection, jaccard, transported, union
     from ticketlab.tickets.pruned import Residue, require_pruned, residue
     from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
     from ticketlab.tickets.ranking import Counts, Global, LayerWise, Pruning, best, highest, highest_overall
     from ticketlab.tickets.reach import effective_density, effective_mask
+    from ticketlab.tickets.responses import Change, change, responses
     from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
     from ticketlab.tickets.written import read_level, written_level
 
@@ -88,6 +91,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "SmallFinal",
             "WeightCriterion",
         ],
+        "dynamic": ["Dynamic", "Gradual", "Regrowth", "Sparse", "regrown", "trained_sparse"],
+        "motion": ["Motion", "bits", "cosine", "motion"],
+        "responses": ["Change", "change", "responses"],
         "saliency": ["Grasp", "Snip", "SynFlow"],
         "actions": [
             "Acted",
@@ -203,6 +209,21 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "nearest_size",
     "units_kept",
     "embedded",
+    # masks that change while the network learns
+    "Dynamic",
+    "Regrowth",
+    "Gradual",
+    "Sparse",
+    "trained_sparse",
+    "regrown",
+    # what masks do: to responses, in bits, in distance and direction
+    "Change",
+    "responses",
+    "change",
+    "Motion",
+    "motion",
+    "cosine",
+    "bits",
     # the proof
     "Residue",
     "residue",
