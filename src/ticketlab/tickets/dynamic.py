@@ -25,6 +25,7 @@ algorithm 1 (SET; there with a constant fraction); Zhu & Gupta 2017, arXiv 1710.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -75,6 +76,10 @@ class Regrowth:
         _check(self.every, self.until)
         if not 0 <= self.fraction <= 1:
             raise UserError(f"fraction={self.fraction}", "a fraction of the kept weights, 0 to 1")
+
+    def updates(self, end: int) -> tuple[int, ...]:
+        """The steps before which the mask changes; at T_end nothing would."""
+        return tuple(range(self.every, end, self.every))
 
     def share(self, step: int, end: int) -> float:
         """fraction(t)."""
@@ -151,31 +156,25 @@ def trained_sparse(
 
     Cost: training; and for RigL at every update a gradient on the batch of that step, of all weights.
     """
-    seeds = len(order_keys)
     end = max(1, int(dynamic.until * plan.steps))
-    masks = _first(dynamic, network, counts, keys)
-    state, updates = None, []
-    for first in range(0, plan.steps, dynamic.every):
-        if 0 < first <= end:
-            assert state is not None
+    at = dynamic.updates(end)
+    masks, state, updates = _first(dynamic, network, counts, keys), None, []
+    for first, until in itertools.pairwise((0, *at, plan.steps)):
+        if state is not None:
             masks, state = _updated(
                 dynamic, network, loss, data, plan, state, masks, counts, order_keys, keys, first, end
             )
             updates.append((first, tuple({n: int(m.sum()) for n, m in mask.items()} for mask in masks)))
-        until = min(first + dynamic.every, plan.steps)
-        tree = _stacked(masks, params)
-        result = train(
+        state = train(
             network,
             loss,
             data,
             replace(plan, steps=until, checkpoints=()),
-            Replicas(params, order_keys, masks=tree),
+            Replicas(params, order_keys, masks=_stacked(masks, params)),
             start=state,
             progress=progress and functools.partial(_told, progress, first, until - first, plan.steps),
-        )
-        state = result.state
+        ).state
     assert state is not None
-    assert len(state.steps) == seeds
     return Sparse(state, masks, tuple(updates))
 
 
@@ -303,5 +302,5 @@ def _told(progress: Callable[[float], None], first: int, steps: int, whole: int,
 def _check(every: int, until: float) -> None:
     if every < 1:
         raise UserError(f"every={every}", "at least 1 step")
-    if not 0 < until <= 1:
-        raise UserError(f"until={until}", "a fraction of the steps, above 0 and at most 1")
+    if not 0 < until < 1:
+        raise UserError(f"until={until}", "a fraction of the steps, above 0 and below 1")
