@@ -47,6 +47,10 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.winning_ticket import present as present_winning_ticket
 
             return present_winning_ticket(record)
+        case "masking-is-training":
+            from ticketlab.report.masking_is_training import present as present_masking
+
+            return present_masking(record)
         case _:
             return plain(record)
 

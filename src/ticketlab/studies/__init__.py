@@ -4,6 +4,7 @@ STUDIES: dict[str, str] = {
     "tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum",
     "linear-regime": "ticketlab.studies.linear_regime:LinearRegime",
     "winning-ticket": "ticketlab.studies.winning_ticket:WinningTicket",
+    "masking-is-training": "ticketlab.studies.masking_is_training:MaskingIsTraining",
     "newton-step": "ticketlab.studies.newton_step:NewtonStep",
 }
 """The study of each claim, as "module:class"."""

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.spectrum import extreme_eigenvalues
@@ -32,10 +36,13 @@ __all__ = [
     "built",
     "check_losses",
     "drawn_task",
+    "example_scores",
+    "guessed",
     "largest_curvature",
     "minus",
     "network_outputs",
     "parts",
+    "permuted_labels",
     "relative_motion",
     "score_of",
 ]
@@ -68,6 +75,43 @@ def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
         return ()
     found = sorted(p.resolve() for p in (place, *place.rglob("*")) if p.is_file())
     return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
+
+
+def permuted_labels(task: Task, seed: int) -> Task:
+    """The task with the labels of every part in another order: there is nothing to be learnt, and as much to be fitted."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+
+    def permuted(part: Split) -> Split:
+        order = np.argsort(rng.random(len(part)), kind="stable")
+        labels = None if part.labels is None else part.labels[order]
+        return replace(part, targets=part.targets[order], labels=labels)
+
+    train, validation, test = map(permuted, (task.train, task.validation, task.test))
+    return replace(task, train=train, validation=validation, test=test)
+
+
+def guessed(task: Task) -> np.ndarray:
+    """Each test example's score where the most frequent class, or the mean, is always the answer."""
+    if task.train.labels is None or task.test.labels is None:
+        return np.zeros(len(task.test))
+    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
+
+
+def example_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
+    """Every network's score on every example of a part, `[S, n]`; one network at a time, which needs one compilation.
+
+    Arguments:
+        params: of S networks, `[S, …]`.
+    """
+    apply = _compiled(network)
+    count = len(jax.tree.leaves(params)[0])
+    each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
+    return np.stack([task.scores(np.asarray(apply(p, part.x, task.train.x)), part) for p in each])
+
+
+@lru_cache(maxsize=4)
+def _compiled(network: Network) -> Any:
+    return jax.jit(partial(evaluate, network))
 
 
 def check_losses(losses: Sequence[str], task: Task) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
-from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -17,29 +15,35 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.evaluation import evaluate
-from ticketlab.networks.network import Network, Params
+from ticketlab.networks.network import Network
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.start import built, drawn_task
+from ticketlab.studies.levels import level_counts, nearest_level
+from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.studies.ticket_questions import DENSE
 from ticketlab.studies.ticket_tables import Rows, level_tables
-from ticketlab.studies.winning_ticket import WinningTicketPlan
+from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls
+from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
 from ticketlab.tickets.magnitude import Arm, Companions, Level, Search, first_level, next_level, trained
-from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of, weights_of
+from ticketlab.tickets.masks import Mask, density, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.random_masks import erdos_renyi_counts
 from ticketlab.tickets.reach import effective_density
 from ticketlab.tickets.written import read_level, written_level
-from ticketlab.training import Accuracy, RSquared, TrainingData, TrainingPlan, stack
+from ticketlab.training import TrainingData, TrainingPlan, stack
 from ticketlab.training.result import Ended
 
-__all__ = ["decisive_level", "search_levels"]
+__all__ = ["search_levels"]
 
+DYNAMIC: dict[DynamicName, Dynamic] = {
+    "rigl": Regrowth(grow="gradient"),
+    "set": Regrowth(grow="random"),
+    "gradual": Gradual(),
+}
 PIECES = 10  # of a level's training; between them the draft is written
-NEAR = 1.15  # a level within this factor of the density that was asked for
 SPLIT_SEED = 1
 STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
 
@@ -48,7 +52,9 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     """All levels with all controls, as tidy tables; from where the draft says."""
     task = _task(plan)
     search, beside = _search(plan, task)
-    decisive = decisive_level(plan, search)
+    decisive = nearest_level(
+        level_counts(plan.pruning, search.network, plan.levels), search.network, plan.density
+    )
     level, rows = _begin(search, beside, draft)
     began = _done(plan, level.number, level.step)
 
@@ -59,45 +65,16 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     while True:
         level = _train(plan, search, level, rows, draft, told)
         _measure(plan, task, search, level, decisive, rows)
+        if level.number == decisive:
+            _measure_dynamic(plan, task, search, level, rows, told)
         if level.number == plan.levels:
             return level_tables(rows, task)
         level = next_level(search, level, beside)
 
 
-def decisive_level(plan: WinningTicketPlan, search: Search) -> int:
-    """The number of the level whose density is nearest to the plan's; counts do not depend on what is learnt.
-
-    Raises:
-        UserError: when none comes near.
-    """
-    weights = weights_of(search.network, jax.tree.map(lambda a: a[0], search.params))
-    masks = [full_mask(search.network)]
-    for _ in range(plan.levels):
-        masks.append(plan.pruning.prune(weights, masks[-1]))
-    densities = np.array([density(mask) for mask in masks[1:]])
-    away = np.abs(np.log(np.maximum(densities, 1e-12) / plan.density))
-    if away.min() > np.log(NEAR):
-        raise UserError(
-            f"density={plan.density:g}, while the {plan.levels} levels have {', '.join(f'{d:.3g}' for d in densities)}",
-            "the density of a level, or one near it",
-            "Choose another density, more levels, or another pruning.",
-        )
-    return int(np.argmin(away)) + 1
-
-
 def _task(plan: WinningTicketPlan) -> Task:
     task = drawn_task(plan.task, SPLIT_SEED)
-    if not plan.permuted_labels:
-        return task
-    rng = np.random.Generator(np.random.PCG64(SPLIT_SEED))
-
-    def permuted(part: Split) -> Split:
-        order = np.argsort(rng.random(len(part)), kind="stable")
-        labels = None if part.labels is None else part.labels[order]
-        return replace(part, targets=part.targets[order], labels=labels)
-
-    train, validation, test = map(permuted, (task.train, task.validation, task.test))
-    return replace(task, train=train, validation=validation, test=test)
+    return permuted_labels(task, SPLIT_SEED) if plan.permuted_labels else task
 
 
 def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
@@ -116,7 +93,7 @@ def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
             optimiser=plan.optimiser,
             schedule=plan.schedule,
             evaluate_every=plan.evaluate_every,
-            score=Accuracy() if classes else RSquared(),
+            score=score_of(task),
         ),
         params=stack([network.init(key) for key in keys[:, 0]]),
         order_keys=keys[:, 1],
@@ -199,7 +176,7 @@ def _measure(
     for i, arm in enumerate(level.arms):
         at = level.rows(i)
         early, final = (
-            _scores(search.network, jax.tree.map(lambda a, at=at: a[at], params), task)
+            example_scores(search.network, jax.tree.map(lambda a, at=at: a[at], params), task, task.test)
             for params in (best.params, level.state.params)
         )
         for seed in range(plan.seeds):
@@ -232,6 +209,58 @@ def _measure(
             rows.setdefault("scores", []).append({"arm": arm.name, "early": early.tolist()})
 
 
+def _measure_dynamic(
+    plan: WinningTicketPlan, task: Task, search: Search, level: Level, rows: Rows, progress: Progress
+) -> None:
+    """Networks with masks that change, to as many weights as the tickets have, with the Erdős–Rényi profile in the end."""
+    shapes = {name: array.shape for name, array in level.masks[0].items()}
+    counts = erdos_renyi_counts(shapes, kept(level.masks[0]))
+    keys = jnp.stack([jax.random.fold_in(key, level.number) for key in search.order_keys])
+    biases = _parameters(level.arms[0], 0) - kept(level.masks[0])
+    for name in plan.dynamic:
+        found = trained_sparse(
+            DYNAMIC[name],
+            search.network,
+            search.loss,
+            search.data,
+            search.plan,
+            search.params,
+            search.order_keys,
+            counts,
+            keys,
+            lambda share, name=name: progress(  # type: ignore[misc]
+                f"{name}, {100 * share:.0f} % of its steps", _done(plan, level.number, plan.steps)
+            ),
+        )
+        best = found.state.best
+        assert best is not None
+        early, final = (
+            example_scores(search.network, params, task, task.test)
+            for params in (best.params, found.state.params)
+        )
+        for seed, mask in enumerate(found.masks):
+            about = {"level": level.number, "arm": name, "seed": seed}
+            rows["levels"].append(
+                {
+                    **about,
+                    "decisive": True,
+                    "density": density(mask),
+                    "effective_density": _effective(search.network, mask),
+                    "kept": kept(mask),
+                    "parameters": kept(mask) + biases,
+                    "early_stop_step": int(best.steps[seed]),
+                    "test_score": float(early[seed].mean()),
+                    "validation_score": float(best.score[seed]),
+                    "validation_loss": float(best.loss[seed]),
+                    "final_test_score": float(final[seed].mean()),
+                }
+            )
+            rows["layers"].extend(
+                {**about, "layer": layer, "density": d} for layer, d in layer_densities(mask).items()
+            )
+        rows["scores"].append({"arm": name, "early": early.tolist()})
+
+
 def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
     curves, at = level.curves, level.rows(i)
     return [
@@ -246,19 +275,6 @@ def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
         for row in range(at.start, at.stop)
         for n, step in enumerate(curves.steps.tolist())
     ]
-
-
-def _scores(network: Network, params: Params, task: Task) -> np.ndarray:
-    """Every network's score on every test example, `[S, n]`; one network at a time, which needs one compilation."""
-    apply = _compiled(network)
-    count = len(jax.tree.leaves(params)[0])
-    each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
-    return np.stack([task.scores(np.asarray(apply(p, task.test.x, task.train.x)), task.test) for p in each])
-
-
-@lru_cache(maxsize=4)
-def _compiled(network: Network) -> Any:
-    return jax.jit(partial(evaluate, network))
 
 
 def _effective(network: Network, mask: Mask) -> float:

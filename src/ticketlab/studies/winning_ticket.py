@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["WinningTicket", "WinningTicketPlan"]
 
 Control = Literal["reinitialised", "shuffled", "both", "equal-size", "random"]
+DynamicName = Literal["rigl", "set", "gradual"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class WinningTicketPlan:
         rewind_step: the step k to which weights, moments and data order are reset; 0 is the random start.
         one_shot: whether every level's mask comes from the dense network, and not from the level before.
         controls: what is trained beside the tickets.
+        dynamic: what is trained with masks that change, to the density at which the question is decided, for comparison; it takes
+            no part in the verdict.
         steps: of training at every level.
         batch: examples in a step.
         optimiser: how a step is taken.
@@ -67,6 +70,7 @@ class WinningTicketPlan:
     rewind_step: int = 0
     one_shot: bool = False
     controls: tuple[Control, ...] = ("reinitialised", "shuffled", "both", "equal-size", "random")
+    dynamic: tuple[DynamicName, ...] = ()
     steps: int = 1000
     batch: int = 60
     optimiser: Optimiser = Adam(step_size=4e-3)
@@ -81,8 +85,9 @@ class WinningTicketPlan:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
         if not (np.isfinite(self.slower) and self.slower >= 1):
             raise UserError(f"slower={self.slower}", "a factor of at least 1")
-        if len(set(self.controls)) < len(self.controls):
-            raise UserError(f"controls {self.controls}", "each once")
+        for name in ("controls", "dynamic"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise UserError(f"{name} {getattr(self, name)}", "each once")
         for name in ("levels", "steps", "batch", "evaluate_every"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name}={getattr(self, name)}", "at least 1")
@@ -122,6 +127,10 @@ class WinningTicket(Study):
         "mask over weights that are drawn anew. Shuffled: its weights under a mask that is shuffled within each layer. Both: the "
         "two together. Equal size: a dense network with as many parameters, narrower in every hidden layer. Random: a mask of as "
         "many weights with the Erdős–Rényi profile of layer densities [Evci et al. 2020].",
+        "If asked for, networks with masks that change while they learn stand beside them at the density that decides, with the "
+        "layer counts of the random mask: grown where the gradient is largest (RigL) or at random (SET), or pruned gradually "
+        "from dense [Evci et al. 2020; Mocanu et al. 2018; Zhu & Gupta 2017]. They search while they train, so they are no "
+        "control, and the verdict does not turn on them.",
         "The early stop is the step with the lowest validation loss; scores are those on test data there. All networks are "
         "trained to the last step in any case, because it is there that weights are ranked.",
         "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a winning "
@@ -149,6 +158,17 @@ class WinningTicket(Study):
             "Evci et al. 2020",
             "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
             "https://arxiv.org/abs/1911.11134",
+        ),
+        Source(
+            "Mocanu et al. 2018",
+            "D. C. Mocanu et al. Scalable training of artificial neural networks with adaptive sparse connectivity inspired by "
+            "network science. Nature Communications 9.",
+            "https://arxiv.org/abs/1707.04780",
+        ),
+        Source(
+            "Zhu & Gupta 2017",
+            "M. Zhu, S. Gupta. To prune, or not to prune: exploring the efficacy of pruning for model compression.",
+            "https://arxiv.org/abs/1710.01878",
         ),
         CAMERON_2011,
     )

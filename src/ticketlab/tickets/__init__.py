@@ -5,7 +5,33 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tickets.actions import (
+        Acted,
+        Constant,
+        Frozen,
+        FrozenIfGrown,
+        FrozenIfShrunk,
+        MaskOne,
+        MaskZero,
+        Reinitialise,
+        Reshuffle,
+        Rewind,
+        Zero,
+        acted,
+    )
     from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.criteria import (
+        LargeBoth,
+        LargeFinal,
+        LargeInitial,
+        MagnitudeIncrease,
+        Movement,
+        Random,
+        SmallFinal,
+        WeightCriterion,
+    )
+    from ticketlab.tickets.criterion import Criterion, Seen, chosen, stages
+    from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, Sparse, regrown, trained_sparse
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -28,12 +54,15 @@ if TYPE_CHECKING:
         prunable_layers,
         weights_of,
     )
+    from ticketlab.tickets.motion import Motion, bits, cosine, motion
     from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
     from ticketlab.tickets.overlap import intersection, jaccard, transported, union
     from ticketlab.tickets.pruned import Residue, require_pruned, residue
     from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
-    from ticketlab.tickets.ranking import Global, LayerWise, Pruning, highest, highest_overall
+    from ticketlab.tickets.ranking import Counts, Global, LayerWise, Pruning, best, highest, highest_overall
     from ticketlab.tickets.reach import effective_density, effective_mask
+    from ticketlab.tickets.responses import Change, change, responses
+    from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
     from ticketlab.tickets.written import read_level, written_level
 
 # Imported when first used: the choices must not cost the import of JAX.
@@ -51,7 +80,36 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "prunable_layers",
             "weights_of",
         ],
-        "ranking": ["Global", "LayerWise", "Pruning", "highest", "highest_overall"],
+        "criterion": ["Criterion", "Seen", "chosen", "stages"],
+        "criteria": [
+            "LargeBoth",
+            "LargeFinal",
+            "LargeInitial",
+            "MagnitudeIncrease",
+            "Movement",
+            "Random",
+            "SmallFinal",
+            "WeightCriterion",
+        ],
+        "dynamic": ["Dynamic", "Gradual", "Regrowth", "Sparse", "regrown", "trained_sparse"],
+        "motion": ["Motion", "bits", "cosine", "motion"],
+        "responses": ["Change", "change", "responses"],
+        "saliency": ["Grasp", "Snip", "SynFlow"],
+        "actions": [
+            "Acted",
+            "Constant",
+            "Frozen",
+            "FrozenIfGrown",
+            "FrozenIfShrunk",
+            "MaskOne",
+            "MaskZero",
+            "Reinitialise",
+            "Reshuffle",
+            "Rewind",
+            "Zero",
+            "acted",
+        ],
+        "ranking": ["Counts", "Global", "LayerWise", "Pruning", "best", "highest", "highest_overall"],
         "random_masks": ["erdos_renyi_counts", "random_mask", "shuffled"],
         "overlap": ["intersection", "jaccard", "transported", "union"],
         "reach": ["effective_density", "effective_mask"],
@@ -88,8 +146,39 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Pruning",
     "LayerWise",
     "Global",
+    "Counts",
+    "best",
     "highest",
     "highest_overall",
+    # criteria: by weights before and after training, and by gradients before it
+    "Criterion",
+    "Seen",
+    "chosen",
+    "stages",
+    "WeightCriterion",
+    "LargeFinal",
+    "SmallFinal",
+    "LargeInitial",
+    "MagnitudeIncrease",
+    "Movement",
+    "LargeBoth",
+    "Random",
+    "Snip",
+    "Grasp",
+    "SynFlow",
+    # what becomes of kept and of removed weights
+    "MaskOne",
+    "Rewind",
+    "Reinitialise",
+    "Reshuffle",
+    "Constant",
+    "MaskZero",
+    "Zero",
+    "Frozen",
+    "FrozenIfGrown",
+    "FrozenIfShrunk",
+    "Acted",
+    "acted",
     # masks that know nothing
     "shuffled",
     "random_mask",
@@ -120,6 +209,21 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "nearest_size",
     "units_kept",
     "embedded",
+    # masks that change while the network learns
+    "Dynamic",
+    "Regrowth",
+    "Gradual",
+    "Sparse",
+    "trained_sparse",
+    "regrown",
+    # what masks do: to responses, in bits, in distance and direction
+    "Change",
+    "responses",
+    "change",
+    "Motion",
+    "motion",
+    "cosine",
+    "bits",
     # the proof
     "Residue",
     "residue",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,7 +18,10 @@ from ticketlab.tickets.masks import Mask, kept, same_shapes
 
 OUTPUT = "output"  # what every network of the zoo calls its last layer
 
-__all__ = ["Global", "LayerWise", "Pruning", "highest", "highest_overall"]
+__all__ = ["Counts", "Global", "LayerWise", "Pruning", "best", "highest", "highest_overall"]
+
+Counts: TypeAlias = Mapping[str, int] | int
+"""How many weights are kept: in each layer, or in the whole network."""
 
 
 def highest(
@@ -45,6 +49,13 @@ def highest_overall(scores: Mapping[str, np.ndarray], count: int, among: Mask) -
     }
 
 
+def best(scores: Mapping[str, np.ndarray], counts: Counts, among: Mask) -> dict[str, np.ndarray]:
+    """`highest` for counts by layer, `highest_overall` for one number."""
+    if isinstance(counts, int):
+        return highest_overall(scores, counts, among)
+    return highest(scores, counts, among)
+
+
 @dataclass(frozen=True)
 class LayerWise:
     """In every layer a fraction of its own survivors goes: those with the smallest |w|.
@@ -70,8 +81,11 @@ class LayerWise:
 
     def prune(self, weights: Mapping[str, np.ndarray], mask: Mask) -> dict[str, np.ndarray]:
         """The mask of the next round, from one network's weights by layer."""
-        counts = {name: _survivors(mask[name], self._of(name, w)) for name, w in weights.items()}
-        return highest(_magnitudes(weights), counts, mask)
+        return best(_magnitudes(weights), self.survivors(mask), mask)
+
+    def survivors(self, mask: Mask) -> dict[str, int]:
+        """How many weights of each layer are left after a round."""
+        return {name: _survivors(array, self._of(name, array)) for name, array in mask.items()}
 
     def _of(self, layer: str, weight: np.ndarray) -> float:
         own = self.output if layer == OUTPUT else self.convolution if weight.ndim > 2 else None
@@ -98,8 +112,11 @@ class Global:
 
     def prune(self, weights: Mapping[str, np.ndarray], mask: Mask) -> dict[str, np.ndarray]:
         """The mask of the next round, from one network's weights by layer."""
-        survivors = kept(mask)
-        return highest_overall(_magnitudes(weights), survivors - _share(self.fraction, survivors), mask)
+        return best(_magnitudes(weights), self.survivors(mask), mask)
+
+    def survivors(self, mask: Mask) -> int:
+        """How many weights of the network are left after a round."""
+        return kept(mask) - _share(self.fraction, kept(mask))
 
 
 Pruning = LayerWise | Global

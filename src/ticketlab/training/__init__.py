@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         ValidationLoss,
         ValidationScore,
     )
-    from ticketlab.training.reparameterisation import Reparameterisation
+    from ticketlab.training.reparameterisation import Reparameterisation, Sum
     from ticketlab.training.replicas import Replicas, TrainingData, stack
     from ticketlab.training.result import Best, Ended, Ending, LearningCurves, TrainingResult, TrainingState
 
@@ -62,7 +62,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ValidationLoss",
             "ValidationScore",
         ],
-        "reparameterisation": ["Reparameterisation"],
+        "reparameterisation": ["Reparameterisation", "Sum"],
         "replicas": ["Replicas", "TrainingData", "stack"],
         "result": ["Best", "Ended", "Ending", "LearningCurves", "TrainingResult", "TrainingState"],
         "loop": ["train"],
@@ -96,6 +96,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "TrainingData",
     "stack",
     "Reparameterisation",
+    "Sum",
     "epoch_order",
     # training, and what it leaves
     "train",

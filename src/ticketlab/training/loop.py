@@ -42,7 +42,7 @@ def train(
 ) -> TrainingResult:
     """Train R replicas of a network at once, each from its own θ₀.
 
-        θ ← θ − η s(t) d(∇_θ mean_{n ∈ batch} ℓ(f(xₙ, m⊙θ) [− f(xₙ, m⊙θ_c)], yₙ))
+        θ ← θ − η s(t) d(∇_θ mean_{n ∈ batch} ℓ(f(xₙ, m⊙θ + c) [− f(xₙ, m⊙θ_c + c)], yₙ))
 
     Arguments:
         network, loss: f and ℓ.

@@ -6,13 +6,16 @@ and checkpoints; all that differs is the function between what an optimiser move
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array
 
 from ticketlab.networks.network import Params
 
-__all__ = ["Reparameterisation"]
+__all__ = ["Reparameterisation", "Sum"]
 
 
 @runtime_checkable
@@ -31,3 +34,14 @@ class Reparameterisation(Protocol):
             frozen: what does not, any pytree of arrays.
             key: of this replica at this step, for those that draw.
         """
+
+
+@dataclass(frozen=True)
+class Sum:
+    """θ = s + c: frozen values c, of the structure of s, where a mask is 0, and 0 where it keeps.
+
+    A masked weight in s is zero and stays zero, whatever c says of it, so nothing can move it.
+    """
+
+    def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
+        return jax.tree.map(jnp.add, trained, frozen)

@@ -20,7 +20,7 @@ from jaxtyping import Array, Shaped
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.task import Task
-from ticketlab.training.reparameterisation import Reparameterisation
+from ticketlab.training.reparameterisation import Reparameterisation, Sum
 
 __all__ = ["Replicas", "TrainingData", "stack"]
 
@@ -43,7 +43,7 @@ class Replicas:
             training hold nothing of it.
 
     Raises:
-        UserError: where the leading axes disagree.
+        UserError: where the leading axes disagree, or where something is frozen that a mask keeps.
     """
 
     params: Params
@@ -81,6 +81,8 @@ class Replicas:
         if any(jnp.ndim(a) < 1 or len(a) != len(self) for a in jax.tree.leaves(self.frozen)):
             shapes = [jnp.shape(a) for a in jax.tree.leaves(self.frozen)]
             raise UserError(f"frozen arrays of shapes {shapes}", f"a leading axis of {len(self)} replicas")
+        if isinstance(self.effective, Sum):
+            self._check_sum()
 
     def __len__(self) -> int:
         return len(jax.tree.leaves(self.params)[0])
@@ -98,6 +100,17 @@ class Replicas:
         shapes = jax.tree.leaves(pairs, is_leaf=lambda pair: isinstance(pair, tuple) and len(pair) == 2)
         if any(a != b for a, b in shapes):
             raise UserError(f"{name} whose shapes differ from those of params", "equal shapes, leaf by leaf")
+
+    def _check_sum(self) -> None:
+        self._check_like_params("frozen")
+        if jax.tree.structure(self.frozen) != jax.tree.structure(self.params):
+            raise UserError("frozen values of another structure than params", "the same pytree, whole")
+        masks = self.full_masks()
+        if masks is None or any(
+            np.any(np.asarray(f)[np.asarray(m, bool)])
+            for f, m in zip(jax.tree.leaves(self.frozen), jax.tree.leaves(masks), strict=True)
+        ):
+            raise UserError("frozen values where the mask keeps", "zeros there: what is kept is trained")
 
     def full_masks(self) -> Params | None:
         """The masks with ones where a leaf was left out; None where there are none."""

@@ -10,7 +10,7 @@ from typing import Any
 from ticketlab.report.forest import forest
 from ticketlab.report.presentation import Presentation
 from ticketlab.report.record import Record
-from ticketlab.report.winning_ticket.levels import accuracy, early_stop, layers, training
+from ticketlab.report.winning_ticket.levels import accuracy, dynamic, early_stop, layers, training
 from ticketlab.report.winning_ticket.summary import check_table, level_table, time_table
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.ticket_questions import GUESSING
@@ -35,6 +35,7 @@ def present(record: Record) -> Presentation:
             *made(lambda: forest(compared, effect="ticket against the other")),
             *made(accuracy, "levels"),
             *made(early_stop, "levels"),
+            *made(dynamic, "levels"),
             *made(training, "curves"),
             *made(layers, "layers", "levels"),
         ),

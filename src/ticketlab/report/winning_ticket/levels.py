@@ -11,11 +11,22 @@ from ticketlab.report.axes import axis, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.lines import line, short, signs
 from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import Spread, spread
 from ticketlab.report.wording import estimate, fixed, listed, plural, quantity
 from ticketlab.studies.evidence import Table
 
-__all__ = ["MARKS", "accuracy", "arms_in", "early_stop", "layers", "percent", "training"]
+__all__ = [
+    "DYNAMIC",
+    "MARKS",
+    "accuracy",
+    "arms_in",
+    "dynamic",
+    "early_stop",
+    "layers",
+    "percent",
+    "training",
+]
 
 MARKS = {
     "ticket": Mark("ticket", LIGHT.blue, "circle"),
@@ -24,6 +35,11 @@ MARKS = {
     "both": Mark("new weights under a shuffled mask", LIGHT.orange, "diamond", "dash"),
     "equal-size": Mark("dense, of equal size", LIGHT.purple, "cross", "dot"),
     "random": Mark("random mask (Erdős–Rényi)", LIGHT.ink, "x", "dot"),
+}
+DYNAMIC = {
+    "rigl": Mark("RigL: the mask follows gradients", LIGHT.vermilion, "circle"),
+    "set": Mark("SET: the mask changes at random", LIGHT.green, "square"),
+    "gradual": Mark("gradual pruning from dense", LIGHT.orange, "triangle-up"),
 }
 DENSE = Mark("dense network", LIGHT.soft, dash="dash", line=True)
 DECISIVE = Mark("the density at which the question is decided", LIGHT.rule, line=True)
@@ -35,6 +51,35 @@ def arms_in(table: Table) -> list[str]:
     """The ticket and its controls, those that a table has, in the order of the page."""
     present = set(table["arm"].tolist())
     return [arm for arm in MARKS if arm in present]
+
+
+def dynamic(levels: Table) -> Figure | None:
+    """Masks that change, beside the ticket and the random mask, at the one density that decides; None if none were trained."""
+    arms = [arm for arm in DYNAMIC if len(levels.where(arm=arm))]
+    if not arms or "ticket" not in arms_in(levels):
+        return None
+    shown = {arm: mark for arm, mark in {**MARKS, **DYNAMIC}.items() if arm in ("ticket", "random", *arms)}
+    rows, words = [], []
+    for arm, mark in shown.items():
+        if not len(_at_decisive(levels, arm)):
+            continue
+        s = spread(100 * _at_decisive(levels, arm)["final_test_score"])
+        note = estimate(s.mean, s.interval)
+        rows.append(Row(mark.label, (Series(mark, s.values, s.mean, s.interval),), note))
+        words.append(f"{mark.label}: test score at the end {note} %.")
+    values = [v for row in rows for v in row.series[0].dots]
+    said = [
+        f"{DYNAMIC[arm].label} {estimate(spread(100 * _at_decisive(levels, arm)['final_test_score']).mean, None)} %"
+        for arm in arms
+    ]
+    return Figure(
+        "dynamic",
+        f"Masks that change while the network learns, at {percent(_decisive_density(levels))} of the weights: {listed(said)}",
+        "Test score after the last step, when every mask has its final density: means with 95 % intervals, seeds as open signs. "
+        "These networks search while they train, and the verdict does not turn on them.",
+        (Panel("", row_chart(rows, x=linear_axis("test score at the end, %", values)), tuple(words)),),
+        tuple(shown.values()),
+    )
 
 
 def accuracy(levels: Table) -> Figure | None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ticketlab.report.spread import spread
 from ticketlab.report.tables import TextTable
-from ticketlab.report.winning_ticket.levels import MARKS, arms_in, percent
+from ticketlab.report.winning_ticket.levels import DYNAMIC, MARKS, arms_in, percent
 from ticketlab.report.wording import MISSING, measure, plural, plus_minus, quantity
 from ticketlab.studies.evidence import Table
 
@@ -21,14 +21,15 @@ def level_table(levels: Table) -> TextTable:
         at = levels.where(level=number)
         decided = ", where the question is decided" if at["decisive"].any() else ""
         groups.append((len(rows), f"level {number}{decided}"))
-        for arm in ["dense"] if number == 0 else arms_in(at):
+        moving = [arm for arm in DYNAMIC if len(at.where(arm=arm))]
+        for arm in ["dense"] if number == 0 else [*arms_in(at), *moving]:
             of = at.where(arm=arm)
             scores = [spread(100 * of[c]) for c in ("test_score", "final_test_score", "validation_score")]
             stop = spread(of["early_stop_step"].astype(float))
             effective = float(np.mean(of["effective_density"]))
             rows.append(
                 (
-                    MARKS[arm].label if arm in MARKS else arm,
+                    {**MARKS, **DYNAMIC}[arm].label if arm != "dense" else arm,
                     percent(float(np.mean(of["density"]))),
                     percent(effective) if np.isfinite(effective) else MISSING,
                     quantity(int(of["parameters"][0])),

@@ -1,0 +1,97 @@
+"""How far units' responses change under a mask, and where masks move weights, beside where training moves them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.report.axes import linear_axis
+from ticketlab.report.figure import Figure, Panel
+from ticketlab.report.masking_is_training.criteria import (
+    CONTROL,
+    at_decisive,
+    criteria_in,
+    percent,
+    title_of,
+)
+from ticketlab.report.palette import LIGHT, Mark
+from ticketlab.report.rows import Row, Series, row_chart
+from ticketlab.report.spread import spread
+from ticketlab.report.wording import estimate, measure, plural
+from ticketlab.studies.evidence import Table
+from ticketlab.studies.masking_questions import PREREGISTERED
+
+__all__ = ["direction", "units"]
+
+MINE, OTHER = Mark("chosen mask and its rivals", LIGHT.blue, "circle"), Mark("random mask", LIGHT.ink, "x")
+NOTHING = Mark("no common direction", LIGHT.soft, line=True)
+
+
+def units(responses: Table) -> Figure:
+    """Decorrelation of each layer's units, a panel a layer, a row a criterion."""
+    at = at_decisive(responses)
+    layers = list(dict.fromkeys(at["layer"].tolist()))
+    x = linear_axis("decorrelation", at["decorrelation"].tolist(), include=0.0)
+    panels = []
+    for layer in layers:
+        rows, words = [], []
+        for criterion in criteria_in(at):
+            of = at.where(criterion=criterion, layer=layer)
+            s, size = spread(of["decorrelation"]), spread(of["relative_change"])
+            rows.append(
+                Row(
+                    title_of(criterion),
+                    (Series(_mark(criterion), s.values, s.mean, s.interval),),
+                    measure(s.mean),
+                )
+            )
+            words.append(
+                f"{title_of(criterion)}: decorrelation {estimate(s.mean, s.interval)}, relative change "
+                f"{estimate(size.mean, size.interval)}."
+            )
+        panels.append(Panel(layer, row_chart(rows, x=x), tuple(words)))
+    mine, other = (
+        spread(at.where(criterion=c, layer=layers[-1])["decorrelation"]).mean
+        for c in (PREREGISTERED, CONTROL)
+    )
+    seeds = plural(len(set(at["seed"].tolist())), "seed")
+    return Figure(
+        "responses",
+        f"The outputs' responses decorrelate from those of the network as it was drawn by {measure(mine)} under the chosen mask, "
+        f"by {measure(other)} under a random one",
+        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at "
+        f"{percent(float(np.mean(at['density'])))} of the weights: means over units and {seeds} with 95 % intervals, seeds as "
+        "open signs. 0: the unit says what it said; 1: it says something else.",
+        tuple(panels),
+        (MINE, OTHER),
+    )
+
+
+def direction(masks: Table, dense: Table) -> Figure:
+    """The cosine between what zeroing does to the weights and what training did."""
+    at = at_decisive(masks)
+    rows, words = [], []
+    for criterion in criteria_in(at):
+        of = at.where(criterion=criterion)
+        s, far = spread(of["aligned"]), spread(of["moved"])
+        series = (Series(_mark(criterion), s.values, s.mean, s.interval),) if s.values else ()
+        rows.append(Row(title_of(criterion), series, measure(s.mean)))
+        words.append(
+            f"{title_of(criterion)}: cosine {estimate(s.mean, s.interval)}, distance {estimate(far.mean, far.interval)} of ‖θ_i‖."
+        )
+    mine, other = (spread(at.where(criterion=c)["aligned"]).mean for c in (PREREGISTERED, CONTROL))
+    moved = spread(dense["moved"])
+    x = linear_axis("cosine with the motion of training", at["aligned"].tolist(), include=0.0)
+    return Figure(
+        "direction",
+        f"Zeroing by the chosen mask moves weights where training moves them with a cosine of {measure(mine)}, by a random mask "
+        f"of {measure(other)}",
+        f"Putting weights to zero is a motion in weight space. Its cosine with that of training, at "
+        f"{percent(float(np.mean(at['density'])))} of the weights; training moved them by {measure(moved.mean)} of ‖θ_i‖. Means "
+        "with 95 % intervals, seeds as open signs.",
+        (Panel("", row_chart(rows, x=x, limits={0.0: NOTHING}), tuple(words)),),
+        (MINE, OTHER, NOTHING),
+    )
+
+
+def _mark(criterion: str) -> Mark:
+    return OTHER if criterion == CONTROL else MINE

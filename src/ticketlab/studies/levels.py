@@ -1,0 +1,49 @@
+"""Levels of density: how many weights each has, and the one at which a question is decided.
+
+Counts follow from the rule of pruning and the shapes alone, not from what is learnt, so a level can be named before anything
+runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network
+from ticketlab.tickets.masks import full_mask
+from ticketlab.tickets.ranking import Counts, Pruning, best
+
+__all__ = ["level_counts", "nearest_level"]
+
+NEAR = 1.15  # a level within this factor of the density that was asked for
+
+
+def level_counts(pruning: Pruning, network: Network, levels: int) -> tuple[Counts, ...]:
+    """How many weights are left after 1, 2, … rounds of a rule of pruning."""
+    mask, found = full_mask(network), []
+    flat = {name: np.zeros(array.shape) for name, array in mask.items()}
+    for _ in range(levels):
+        found.append(pruning.survivors(mask))
+        mask = best(flat, found[-1], mask)
+    return tuple(found)
+
+
+def nearest_level(counts: Sequence[Counts], network: Network, density: float) -> int:
+    """The number of the level, from 1, whose density is nearest to one that was asked for.
+
+    Raises:
+        UserError: when none comes near.
+    """
+    size = sum(array.size for array in full_mask(network).values())
+    kept = [c if isinstance(c, int) else sum(c.values()) for c in counts]
+    densities = np.array(kept) / size
+    away = np.abs(np.log(np.maximum(densities, 1e-12) / density))
+    if away.min() > np.log(NEAR):
+        raise UserError(
+            f"density={density:g}, while the {len(counts)} levels have {', '.join(f'{d:.3g}' for d in densities)}",
+            "the density of a level, or one near it",
+            "Choose another density, more levels, or another pruning.",
+        )
+    return int(np.argmin(away)) + 1

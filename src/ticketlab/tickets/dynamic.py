@@ -1,0 +1,306 @@
+"""Dynamic sparse training: the mask changes while the network learns, and at every step exactly as many weights are kept as
+planned.
+
+Every ΔT steps until T_end, layer by layer, the rule of a *regrowth* drops the kept weights of the smallest |w| and grows as many
+elsewhere:
+
+    fraction(t) = ½ α (1 + cos(π t / T_end)),    ⌊fraction(t) · kept + ½⌋ weights of each layer,
+
+RigL where the gradient of the loss is largest, SET at random. A weight that grows starts at zero, with moments of zero; a weight
+that was just dropped may grow again, and then starts at zero too. *Gradual* magnitude pruning has no regrowth: it goes from dense
+to the final density, along
+
+    density(t) = d + (1 − d) (1 − t/T_end)³,
+
+by the smallest |w| of those that are left, so that a removed weight stays removed. All end at the same counts, and are compared
+there.
+
+The networks are trained by the same program as all others, from one update to the next; so the proof that what a mask removes
+takes no part holds between updates.
+
+Sources: Evci et al. 2019, arXiv 1911.11134, section 3 and algorithm 1 (RigL); Mocanu et al. 2018, Nature Communications 9,
+algorithm 1 (SET; there with a constant fraction); Zhu & Gupta 2017, arXiv 1710.01878, equation 1 (gradual pruning).
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tickets.masks import Mask, full_mask, over_parameters, prunable_layers, weights_of
+from ticketlab.tickets.random_masks import random_mask
+from ticketlab.tickets.ranking import highest
+from ticketlab.training.batches import epoch_order
+from ticketlab.training.loop import train
+from ticketlab.training.plan import TrainingPlan
+from ticketlab.training.program import blank_best
+from ticketlab.training.replicas import Replicas, TrainingData
+from ticketlab.training.result import TrainingState
+
+__all__ = ["Dynamic", "Gradual", "Regrowth", "Sparse", "regrown", "trained_sparse"]
+
+
+@dataclass(frozen=True)
+class Regrowth:
+    """RigL or SET.
+
+    Arguments:
+        grow: by the largest gradient (RigL) or at random (SET).
+        every: ΔT, steps between two updates.
+        fraction: α, of each layer's kept weights at t = 0, in [0, 1].
+        until: T_end as a fraction of the steps of training.
+
+    Raises:
+        UserError: for numbers outside their ranges.
+    """
+
+    grow: Literal["gradient", "random"] = "gradient"
+    every: int = 100
+    fraction: float = 0.3
+    until: float = 0.75
+
+    def __post_init__(self) -> None:
+        _check(self.every, self.until)
+        if not 0 <= self.fraction <= 1:
+            raise UserError(f"fraction={self.fraction}", "a fraction of the kept weights, 0 to 1")
+
+    def updates(self, end: int) -> tuple[int, ...]:
+        """The steps before which the mask changes; at T_end nothing would."""
+        return tuple(range(self.every, end, self.every))
+
+    def share(self, step: int, end: int) -> float:
+        """fraction(t)."""
+        return self.fraction / 2 * (1 + math.cos(math.pi * step / end))
+
+
+@dataclass(frozen=True)
+class Gradual:
+    """Gradual magnitude pruning.
+
+    Arguments:
+        every: steps between two updates.
+        until: T_end as a fraction of the steps of training.
+    """
+
+    every: int = 50
+    until: float = 0.75
+
+    def __post_init__(self) -> None:
+        _check(self.every, self.until)
+
+    def counts(
+        self, sizes: Mapping[str, int], last: Mapping[str, int], step: int, end: int
+    ) -> dict[str, int]:
+        """How many weights of each layer are left after the update at a step; `last` from T_end on."""
+        left = (1 - min(step / end, 1.0)) ** 3
+        return {name: last[name] + int((n - last[name]) * left + 0.5) for name, n in sizes.items()}
+
+
+Dynamic = Regrowth | Gradual
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """S networks after dynamic sparse training.
+
+    Arguments:
+        state: of training, at its end; the best point is that since the last change of the mask.
+        masks: of the networks.
+        updates: for every update its step, and the seeds' counts by layer after it.
+    """
+
+    state: TrainingState
+    masks: tuple[Mask, ...]
+    updates: tuple[tuple[int, tuple[Mapping[str, int], ...]], ...]
+
+
+def trained_sparse(
+    dynamic: Dynamic,
+    network: Network,
+    loss: ConvexLoss,
+    data: TrainingData,
+    plan: TrainingPlan,
+    params: Params,
+    order_keys: Array,
+    counts: Mapping[str, int],
+    keys: Array,
+    progress: Callable[[float], None] | None = None,
+) -> Sparse:
+    """Trains S networks with masks that change, to exactly so many weights in each layer.
+
+    Arguments:
+        dynamic: how masks change.
+        network, loss, data, plan: what is trained, and how; the plan lets no replica end early.
+        params: θ₀ `[S, …]`.
+        order_keys: data orders `[S]`.
+        counts: how many weights each layer has at the end; with regrowth at every step.
+        keys: `[S]`, for the first mask and for growth at random.
+        progress: is told the fraction of the steps that is done.
+
+    Returns:
+        The state at the end, the masks, and the counts after each update. The last update is at or before T_end, so that some
+        steps are left with the final mask; the best point is one of these.
+
+    Cost: training; and for RigL at every update a gradient on the batch of that step, of all weights.
+    """
+    end = max(1, int(dynamic.until * plan.steps))
+    at = dynamic.updates(end)
+    masks, state, updates = _first(dynamic, network, counts, keys), None, []
+    for first, until in itertools.pairwise((0, *at, plan.steps)):
+        if state is not None:
+            masks, state = _updated(
+                dynamic, network, loss, data, plan, state, masks, counts, order_keys, keys, first, end
+            )
+            updates.append((first, tuple({n: int(m.sum()) for n, m in mask.items()} for mask in masks)))
+        state = train(
+            network,
+            loss,
+            data,
+            replace(plan, steps=until, checkpoints=()),
+            Replicas(params, order_keys, masks=_stacked(masks, params)),
+            start=state,
+            progress=progress and functools.partial(_told, progress, first, until - first, plan.steps),
+        ).state
+    assert state is not None
+    return Sparse(state, masks, tuple(updates))
+
+
+def regrown(
+    weights: Mapping[str, np.ndarray], growth: Mapping[str, np.ndarray], mask: Mask, drop: Mapping[str, int]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """One update of a mask: what survives the drop, and the mask with as many grown as were dropped.
+
+    Arguments:
+        weights: of which those kept with the smallest |w| go, of equals the higher index.
+        growth: scores; those not surviving with the highest grow, of equals the lower index.
+        mask: before.
+        drop: how many of each layer, at most those that it keeps.
+    """
+    left = {name: int(array.sum()) - drop[name] for name, array in mask.items()}
+    surviving = highest({n: np.abs(w) for n, w in weights.items()}, left, mask)
+    grown = highest(growth, dict(drop), {name: ~array for name, array in surviving.items()})
+    return surviving, {name: array | grown[name] for name, array in surviving.items()}
+
+
+def _first(dynamic: Dynamic, network: Network, counts: Mapping[str, int], keys: Array) -> tuple[Mask, ...]:
+    if isinstance(dynamic, Gradual):
+        return (full_mask(network),) * len(keys)
+    shapes = {layer.name: layer.weight_shape for layer in prunable_layers(network)}
+    return tuple(random_mask(shapes, counts, key) for key in keys)
+
+
+def _updated(
+    dynamic: Dynamic,
+    network: Network,
+    loss: ConvexLoss,
+    data: TrainingData,
+    plan: TrainingPlan,
+    state: TrainingState,
+    masks: tuple[Mask, ...],
+    counts: Mapping[str, int],
+    order_keys: Array,
+    keys: Array,
+    step: int,
+    end: int,
+) -> tuple[tuple[Mask, ...], TrainingState]:
+    """The masks after the update at a step, and the state in which what was dropped is zero, and its moments with it."""
+    weights = weights_of(network, state.params)
+    kept, new = [], []
+    for s, mask in enumerate(masks):
+        own = {name: w[s] for name, w in weights.items()}
+        if isinstance(dynamic, Gradual):
+            sizes = {name: array.size for name, array in mask.items()}
+            after = dynamic.counts(sizes, counts, step, end)
+            surviving = following = highest({n: np.abs(w) for n, w in own.items()}, after, mask)
+        else:
+            drop = {n: int(dynamic.share(step, end) * int(m.sum()) + 0.5) for n, m in mask.items()}
+            growth = (
+                _gradients(
+                    network,
+                    loss,
+                    data,
+                    plan,
+                    jax.tree.map(lambda a, s=s: a[s], state.params),
+                    order_keys[s],
+                    step,
+                )
+                if dynamic.grow == "gradient"
+                else _noise(own, jax.random.fold_in(keys[s], step))
+            )
+            surviving, following = regrown(own, growth, mask, drop)
+        kept.append(surviving)
+        new.append(following)
+    return tuple(new), _without(plan, state, _stacked(kept, state.params))
+
+
+def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingState:
+    """The state with zeros, and moments of zero, where masks are false; nothing measured yet, as the network is another."""
+
+    def zeroed(array: Any, mask: Any) -> Any:
+        return np.where(mask, np.asarray(array), np.zeros_like(np.asarray(array)))
+
+    params = jax.tree.map(zeroed, state.params, masks)
+    optimiser = optax.tree_utils.tree_map_params(plan.optimiser.direction(), zeroed, state.optimiser, masks)
+    zero = np.zeros_like(np.asarray(state.batch_loss))
+    best = None if state.best is None else jax.device_get(blank_best(params, state.steps, zero))
+    return replace(state, params=params, optimiser=optimiser, best=best)
+
+
+def _gradients(
+    network: Network,
+    loss: ConvexLoss,
+    data: TrainingData,
+    plan: TrainingPlan,
+    params: Params,
+    order_key: Array,
+    step: int,
+) -> dict[str, np.ndarray]:
+    """|∂L/∂w| of every weight, also of those that are removed, on the batch that the step would see."""
+    x, y = jnp.asarray(data.x), jnp.asarray(data.y)
+    if plan.batch is not None:
+        epoch, within = divmod(step, plan.steps_per_epoch(len(x)))
+        rows = epoch_order(order_key, epoch, len(x))[within * plan.batch : (within + 1) * plan.batch]
+        x, y = x[rows], y[rows]
+    found = weights_of(network, _gradient(network, loss, params, x, y))
+    return {name: np.abs(g) for name, g in found.items()}
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _gradient(network: Network, loss: ConvexLoss, params: Params, x: Array, y: Array) -> Params:
+    return jax.grad(lambda p: jnp.mean(loss.value(network.apply(p, x), y)))(params)
+
+
+def _noise(weights: Mapping[str, np.ndarray], key: Array) -> dict[str, np.ndarray]:
+    return {
+        name: np.asarray(jax.random.uniform(jax.random.fold_in(key, i), w.shape))
+        for i, (name, w) in enumerate(weights.items())
+    }
+
+
+def _stacked(masks: Any, params: Params) -> Any:
+    one = jax.tree.map(lambda a: a[0], params)
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *(over_parameters(m, one) for m in masks))
+
+
+def _told(progress: Callable[[float], None], first: int, steps: int, whole: int, share: float) -> None:
+    progress((first + share * steps) / whole)
+
+
+def _check(every: int, until: float) -> None:
+    if every < 1:
+        raise UserError(f"every={every}", "at least 1 step")
+    if not 0 < until < 1:
+        raise UserError(f"until={until}", "a fraction of the steps, above 0 and below 1")

@@ -1,0 +1,87 @@
+"""How far each unit's response changes when the weights before it change: by masking, or by training.
+
+A unit's response is its pre-activation z on given examples, for a channel at every pixel. Two numbers say how far it changed:
+
+    decorrelation = 1 − corr(z, z′)              0: the same up to scale and shift, 1: nothing in common, 2: reversed
+    relative change = rms(z′ − z) / rms(z)       0: the same
+
+A response that is constant has no correlation; its decorrelation is 1, or 0 if both are the same.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ticketlab.networks.convolution import convolve_once
+from ticketlab.networks.network import Network, Params
+from ticketlab.networks.steps import pre_activation
+from ticketlab.tickets.masks import prunable_layers
+
+__all__ = ["Change", "change", "responses"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of the units of one layer.
+
+    Arguments:
+        decorrelation: 1 − corr(z, z′), unit by unit.
+        relative: rms(z′ − z) / rms(z); NaN for a unit that responds to nothing.
+    """
+
+    decorrelation: Float[np.ndarray, "units"]
+    relative: Float[np.ndarray, "units"]
+
+
+def responses(network: Network, params: Params, x: Any) -> dict[str, Float[np.ndarray, "rows units"]]:
+    """z of every layer with weights, for all examples and pixels.
+
+    Raises:
+        UserError: for a network without a description of its layers.
+    """
+    prunable_layers(network)  # refuses a network without a description
+    return {name: np.asarray(z) for name, z in _compiled(network)(params, jnp.asarray(x)).items()}
+
+
+def change(
+    before: dict[str, Float[np.ndarray, "rows units"]], after: dict[str, Float[np.ndarray, "rows units"]]
+) -> dict[str, Change]:
+    """How far responses changed, by layer."""
+    return {name: _change(z, after[name]) for name, z in before.items()}
+
+
+@lru_cache(maxsize=4)
+def _compiled(network: Network) -> Any:
+    def all_layers(params: Params, x: Array) -> dict[str, Array]:
+        assert network.tapped is not None
+        _, inputs = network.tapped(params, x, {})
+        found = {}
+        for layer in prunable_layers(network):
+            z = pre_activation(layer, params[layer.name], inputs[layer.name], convolve_once)
+            found[layer.name] = z.reshape(-1, z.shape[-1])
+        return found
+
+    return jax.jit(all_layers)
+
+
+def _change(z: np.ndarray, other: np.ndarray) -> Change:
+    a, b = (v.astype(np.float64) for v in (z, other))
+    distance, size = (np.sqrt(np.mean(v**2, axis=0)) for v in (b - a, a))
+    relative = np.divide(distance, size, out=np.full(a.shape[1], np.nan), where=size > 0)
+    centred = [v - v.mean(axis=0) for v in (a, b)]
+    norms = np.prod([np.sqrt(np.sum(v**2, axis=0)) for v in centred], axis=0)
+    # A constant response differs from its own mean by rounding alone.
+    floor = 1e-12 * len(a) * np.prod([np.abs(v).max(axis=0) for v in (a, b)], axis=0)
+    varies = norms > floor
+    correlation = np.divide(
+        np.sum(centred[0] * centred[1], axis=0), norms, out=np.zeros(a.shape[1]), where=varies
+    )
+    decorrelation = np.where(varies, 1 - np.clip(correlation, -1, 1), np.where(distance > 0, 1.0, 0.0))
+    return Change(decorrelation, relative)

@@ -1,0 +1,168 @@
+"""Pruning at initialisation: criteria that look at gradients of the untrained network.
+
+    SNIP      |θ ⊙ ∂L/∂θ|        how much the loss would change, to first order, if the weight went
+    GraSP      θ ⊙ H g           by how much less the loss would fall in the next small step if it went, g = ∂L/∂θ, H = ∂²L/∂θ²
+    SynFlow    θ ⊙ ∂R/∂θ,        R = the sum of the outputs for an input of ones, with |θ| for θ and without biases
+
+all of the network under the mask so far, m ⊙ θ. GraSP's scores are signed: the highest are kept, also among negative ones.
+
+SynFlow sees no data. With ReLU and the like, f is homogeneous in each layer's weights, so that in every layer the scores add up
+to R (Tanaka et al., theorem 2), and of the scores into a hidden unit and out of it the sums are equal (theorem 1). A layer of few
+weights therefore has high ones. That keeps it from being emptied, if scores are taken again as weights go: `rounds` is 100.
+
+Sources: Lee, Ajanthan & Torr 2018, arXiv 1810.02340, equation 6 and algorithm 1; Wang, Zhang & Grosse 2020, arXiv 2002.07376,
+equation 8 and algorithm 1 (which removes the highest −θ ⊙ Hg, and divides outputs by a temperature of 200); Tanaka, Kunin, Yamins
+& Ganguli 2020, arXiv 2006.05467, equation 4 and algorithm 1.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tickets.criterion import Scores, Seen
+from ticketlab.tickets.masks import Mask, over_parameters, prunable_layers
+
+__all__ = ["Grasp", "Snip", "SynFlow"]
+
+Weights = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Snip:
+    """|θ ⊙ ∂L/∂θ|, L the mean loss of the examples that are seen.
+
+    Arguments:
+        rounds: 1 in the paper; more take the gradient again as weights go.
+    """
+
+    rounds: int = 1
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+
+    def scores(self, seen: Seen, mask: Mask) -> Scores:
+        """Cost: one gradient of the mean loss."""
+        seen.require(self, "loss", "x", "y")
+        params = _under(mask, seen.initial)
+        found = _snip(seen.network, seen.loss, params, jnp.asarray(seen.x), jnp.asarray(seen.y))
+        return {name: np.asarray(score) for name, score in found.items()}
+
+
+@dataclass(frozen=True)
+class Grasp:
+    """θ ⊙ H g, of the mean loss of the examples that are seen, with outputs f/T.
+
+    Arguments:
+        temperature: T, which keeps softmax from saturating.
+        rounds: 1 in the paper.
+    """
+
+    temperature: float = 200.0
+    rounds: int = 1
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+        if not (np.isfinite(self.temperature) and self.temperature > 0):
+            raise UserError(f"temperature={self.temperature}", "a positive number")
+
+    def scores(self, seen: Seen, mask: Mask) -> Scores:
+        """Cost: one gradient, and one product of the Hessian with a vector."""
+        seen.require(self, "loss", "x", "y")
+        params, x, y = _under(mask, seen.initial), jnp.asarray(seen.x), jnp.asarray(seen.y)
+        found = _grasp(seen.network, seen.loss, self.temperature, params, x, y)
+        return {name: np.asarray(score) for name, score in found.items()}
+
+
+@dataclass(frozen=True)
+class SynFlow:
+    """|θ| ⊙ ∂R/∂|θ|, R = Σ_k f_k(1, |θ|), without biases.
+
+    Arguments:
+        rounds: in which weights go, exponentially.
+    """
+
+    rounds: int = 100
+
+    def __post_init__(self) -> None:
+        _check_rounds(self.rounds)
+
+    def scores(self, seen: Seen, mask: Mask) -> Scores:
+        """In float64, because R grows with the product of all widths.
+
+        Raises:
+            UserError: for a network that is not homogeneous in its weights, such as one with normalisation or tanh.
+
+        Cost: one gradient of one example.
+        """
+        network = seen.network
+        if not all(group.rescalable for group in network.unit_groups):
+            raise UserError(
+                f"{network.name}, which is not homogeneous in its weights",
+                "a network with ReLU and without normalisation, for SynFlow",
+            )
+        with jax.enable_x64(True):
+            params = jax.tree.map(
+                lambda a: jnp.asarray(np.asarray(a, np.float64)), _under(mask, seen.initial)
+            )
+            found = _synflow(network, params)
+        return {name: np.asarray(score) for name, score in found.items()}
+
+
+def _under(mask: Mask, params: Params) -> Params:
+    return jax.tree.map(lambda a, m: np.where(m, np.asarray(a), 0), params, over_parameters(mask, params))
+
+
+def _of_weights(network: Network, params: Params) -> tuple[Weights, Callable[[Weights], Params]]:
+    """The weights by layer, and the way back: parameters with these weights and the other leaves as they are."""
+    names = [layer.name for layer in prunable_layers(network)]
+
+    def back(weights: Weights) -> Params:
+        return {k: {**v, "weight": weights[k]} if k in weights else v for k, v in params.items()}
+
+    return {name: params[name]["weight"] for name in names}, back
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _snip(network: Network, loss: ConvexLoss, params: Params, x: Array, y: Array) -> Weights:
+    weights, back = _of_weights(network, params)
+    gradient = jax.grad(lambda w: jnp.mean(loss.value(network.apply(back(w), x), y)))(weights)
+    return jax.tree.map(lambda w, g: jnp.abs(w * g), weights, gradient)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _grasp(
+    network: Network, loss: ConvexLoss, temperature: Any, params: Params, x: Array, y: Array
+) -> Weights:
+    weights, back = _of_weights(network, params)
+    gradient = jax.grad(lambda w: jnp.mean(loss.value(network.apply(back(w), x) / temperature, y)))
+    g = gradient(weights)
+    _, hg = jax.jvp(gradient, (weights,), (g,))  # g → Hg
+    return jax.tree.map(jnp.multiply, weights, hg)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _synflow(network: Network, params: Params) -> Weights:
+    positive = {
+        name: {leaf: jnp.zeros_like(a) if leaf == "bias" else jnp.abs(a) for leaf, a in leaves.items()}
+        for name, leaves in params.items()
+    }
+    weights, back = _of_weights(network, positive)
+    ones = jnp.ones((1, *network.input_shape), jnp.float64)
+    gradient = jax.grad(lambda w: jnp.sum(network.apply(back(w), ones)))(weights)
+    return jax.tree.map(jnp.multiply, weights, gradient)
+
+
+def _check_rounds(rounds: int) -> None:
+    if rounds < 1:
+        raise UserError(f"rounds={rounds}", "at least 1")

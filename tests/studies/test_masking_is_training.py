@@ -1,0 +1,399 @@
+"""The study `masking-is-training`: from plan to tables, from tables to verdicts, and what happens where nothing can be found."""
+
+import dataclasses
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks import MLP
+from ticketlab.studies import masking_levels
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.levels import level_counts, nearest_level
+from ticketlab.studies.masking_arms import CRITERIA, ONES, ZEROS
+from ticketlab.studies.masking_is_training import (
+    MaskingIsTraining,
+    MaskingIsTrainingPlan,
+    MaskOneName,
+    MaskZeroName,
+    SomeCriterion,
+)
+from ticketlab.studies.masking_levels import measure_seed
+from ticketlab.studies.masking_questions import PREREGISTERED
+from ticketlab.studies.study import Blank, silent
+from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tickets import Global, LayerWise
+from ticketlab.training import Adam
+
+PLAN = MaskingIsTrainingPlan(
+    task=Bundled(name="wine", train=60, validation=40, test=70),
+    network=MLP(widths=(12, 8)),
+    seeds=2,
+    density=0.55,
+    levels=3,
+    pruning=LayerWise(fraction=0.25, output=0.1),
+    criteria=("large-final-same-sign", "large-final", "random", "snip", "synflow"),
+    ones=("rewind", "constant-same-sign"),
+    random_masks=8,
+    steps=40,
+    batch=16,
+    optimiser=Adam(step_size=0.02),
+    evaluate_every=4,
+)
+CONTROL = "random-equal-layers"
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(MaskingIsTraining(), PLAN)
+
+
+class Memory:
+    """A draft in memory, which may end the run after so many writes."""
+
+    def __init__(self, end_after=10**9):
+        self.kept, self.left = None, end_after
+
+    def read(self):
+        return self.kept
+
+    def write(self, arrays):
+        self.kept = {name: np.array(array) for name, array in arrays.items()}
+        self.left -= 1
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+def test_every_name_of_the_plan_has_its_choice():
+    assert set(typing.get_args(SomeCriterion)) == set(CRITERIA) == set(MaskingIsTrainingPlan().criteria)
+    assert set(typing.get_args(MaskOneName)) == set(ONES) == set(MaskingIsTrainingPlan().ones)
+    assert set(typing.get_args(MaskZeroName)) == set(ZEROS) == set(MaskingIsTrainingPlan().zeros)
+    assert PREREGISTERED in CRITERIA
+    assert len(set(CRITERIA.values())) == len(CRITERIA)
+    assert len(set(ONES.values())) == len(ONES)
+
+
+def test_every_combination_stands_in_the_tables(evidence):
+    arms = evidence.tables["arms"]
+    names = [*PLAN.criteria, CONTROL]
+    assert len(arms) == 2 * 3 * len(names) * 2 * 4
+    for level in (1, 2, 3):
+        of = arms.where(seed=1, level=level)
+        assert list(dict.fromkeys(of["criterion"].tolist())) == names
+        trained = np.isfinite(of["trained_score"])
+        if level == 2:
+            assert of["decisive"].all()
+            assert trained.all()
+        else:
+            plain = (of["one"] == "rewind") & (of["zero"] == "zero")
+            np.testing.assert_array_equal(trained, plain)
+    counts = level_counts(PLAN.pruning, PLAN.network.build((13,), 3), 3)
+    masks = evidence.tables["masks"]
+    for level in (1, 2, 3):
+        assert set(masks.where(level=level)["kept"].tolist()) == {sum(counts[level - 1].values())}
+    assert set(evidence.tables["responses"]["layer"].tolist()) == {"dense1", "dense2", "output"}
+
+
+def test_removed_weights_take_no_part_whatever_they_are(evidence):
+    checks = evidence.tables["checks"]
+    assert set(checks["training"].tolist()) >= {
+        "dense, dense labels",
+        "dense, permuted labels",
+        "level 2, trained",
+    }
+    assert (checks.where(training="level 2, trained")["removed"] > 0).all()
+    for column in ("parameters_left", "best", "moments"):
+        assert not checks[column].any()
+
+
+def test_a_study_whose_frozen_weights_move_ends(monkeypatch):
+    from ticketlab.training import program
+
+    monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
+    jax.clear_caches()
+    try:
+        with pytest.raises(NumericalFailure, match="pruned weights took part"):
+            measure_seed(dataclasses.replace(PLAN, criteria=("large-final",)), 0, Blank(), silent)
+    finally:
+        jax.clear_caches()
+
+
+def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
+    """Every arm of the verdict made again, by hand: split, training, mask, zeros, accuracy."""
+    setting = masking_levels._setting(PLAN, 1)
+    work = masking_levels._Work(setting, silent)
+    chains = masking_levels._dense(setting, {}, work)
+    counts, initial = setting.counts[setting.decisive - 1], setting.initial
+    examples = evidence.tables["examples"].where(seed=1)
+    test = setting.task.test
+
+    def accuracy(weights):
+        a = np.asarray(test.x, np.float64)
+        for name in ("dense1", "dense2", "output"):
+            a = a @ weights[name] + initial[name]["bias"]
+            a = a if name == "output" else np.maximum(a, 0)
+        return (a.argmax(1) == test.labels).astype(float)
+
+    w_i = {n: np.asarray(initial[n]["weight"], np.float64) for n in ("dense1", "dense2", "output")}
+    w_f = {n: np.asarray(chains[PREREGISTERED].final[n]["weight"], np.float64) for n in w_i}
+    keep = {}
+    for name, count in counts.items():
+        score = np.where(w_i[name] * w_f[name] > 0, np.abs(w_f[name]), -1.0).ravel()
+        keep[name] = np.zeros(score.size, bool)
+        keep[name][np.argsort(-score, kind="stable")[:count]] = True
+        keep[name] = keep[name].reshape(w_i[name].shape)
+    shrank = {n: np.abs(w_f[n]) <= np.abs(w_i[n]) for n in w_i}
+    expected = {
+        "mask": {n: np.where(keep[n], w, 0) for n, w in w_i.items()},
+        "shrunk": {n: np.where(keep[n] | ~shrank[n], w, 0) for n, w in w_i.items()},
+        "grown": {n: np.where(keep[n] | shrank[n], w, 0) for n, w in w_i.items()},
+        "drawn": w_i,
+    }
+    for arm, weights in expected.items():
+        assert np.mean(examples[arm] != accuracy(weights)) <= 1 / 70, arm  # float32 may decide one tie
+    np.testing.assert_array_equal(examples["id"], test.ids)
+    most = np.bincount(setting.task.train.labels).argmax()
+    np.testing.assert_array_equal(examples["guess"], test.labels == most)
+    row = evidence.tables["arms"].where(
+        seed=1, decisive=True, criterion=PREREGISTERED, one="rewind", zero="zero"
+    )
+    assert row["test_score"][0] == pytest.approx(np.mean(examples["mask"]))
+    chance = evidence.tables["chance"].where(seed=1)
+    assert len(chance) == PLAN.random_masks
+    assert np.mean(chance["test_score"]) == pytest.approx(np.mean(examples["random"]))
+    surprise = evidence.tables["surprise"].where(seed=1)
+    as_good = int(np.sum(chance["test_score"] >= np.mean(examples["mask"])))
+    assert surprise["as_good"][0] == as_good
+    assert surprise["bits"][0] == pytest.approx(np.log2(9 / (1 + as_good)))
+
+
+def test_the_mask_from_permuted_labels_is_found_on_permuted_labels():
+    setting = masking_levels._setting(PLAN, 0)
+    same = np.mean(setting.confused.train.labels == setting.task.train.labels)
+    assert sorted(setting.confused.train.labels) == sorted(setting.task.train.labels)
+    assert same < 0.6
+    np.testing.assert_array_equal(setting.confused.train.x, setting.task.train.x)
+
+
+@pytest.mark.parametrize("one_shot", [True, False])
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_run_that_ends_goes_on_at_its_level_to_the_same_bits(one_shot, after):
+    plan = dataclasses.replace(PLAN, one_shot=one_shot, trained="rewound")
+    whole = measure_seed(plan, 0, Blank(), silent)
+    draft = Memory(after)
+    with pytest.raises(KeyboardInterrupt):
+        measure_seed(plan, 0, draft, silent)
+    assert draft.kept["level"] == after - 1
+    draft.left, seen = 10**9, []
+    again = measure_seed(plan, 0, draft, lambda what, fraction: seen.append(fraction))
+    assert Evidence(again).digest() == Evidence(whole).digest()
+    assert seen == sorted(seen)
+    assert 0 <= seen[0] < 0.5
+    assert 0.8 < seen[-1] <= 1
+
+
+def test_seeds_do_not_depend_on_how_many_there_are(evidence):
+    alone = measure_seed(PLAN, 1, Blank(), silent)
+    for name in ("arms", "masks", "examples"):
+        assert alone[name].digest() == evidence.tables[name].where(seed=1).digest()
+
+
+def test_level_by_level_every_mask_lies_in_the_one_before(monkeypatch):
+    found = {}
+    real = masking_levels.chosen
+
+    def watched(criterion, seen, counts, among=None):
+        mask = real(criterion, seen, counts, among)
+        found.setdefault(criterion, []).append((mask, among, seen))
+        return mask
+
+    monkeypatch.setattr(masking_levels, "chosen", watched)
+    plan = dataclasses.replace(PLAN, one_shot=False, trained="rewound", criteria=("large-final", "snip"))
+    measure_seed(plan, 0, Blank(), silent)
+    for criterion in (CRITERIA["large-final"], CRITERIA["snip"]):
+        for (before, *_), (mask, among, seen) in zip(found[criterion], found[criterion][1:], strict=False):
+            assert all((mask[n] <= before[n]).all() for n in mask)
+            assert all((among[n] == before[n]).all() for n in mask)
+            # A removed weight keeps the last value that it had.
+            assert all(np.asarray(seen.final[n]["weight"])[~before[n]].any() for n in mask)
+    finals = [np.asarray(seen.final["dense1"]["weight"]) for *_, seen in found[CRITERIA["large-final"]]]
+    assert (finals[0] != finals[1]).any()
+    assert (finals[1] != finals[2]).any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pruning": Global(fraction=0.25)},
+        {"trained": "none", "zeros": ("frozen",), "ones": ("reshuffle",)},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "network": MLP(widths=(8,))},
+        {"task": Digits(train=60, validation=40, test=70), "one_shot": False, "trained": "rewound"},
+    ],
+    ids=["global", "untrained", "regression", "level by level"],
+)
+def test_other_plans(options):
+    plan = dataclasses.replace(PLAN, **{"seeds": 1, **options})
+    evidence = run_study(MaskingIsTraining(), plan)
+    assert len(evidence.verdicts) == 1 + 5 + 1
+    arms = evidence.tables["arms"]
+    assert np.isfinite(arms["test_score"]).all()
+    assert len(arms.where(one="rewind", zero="zero", level=1)) == len(plan.criteria) + 1
+    assert np.isfinite(arms["trained_score"]).any() == (plan.trained != "none")
+
+
+# --- where there is nothing to be found ---
+
+LEARNT = MaskingIsTrainingPlan(
+    task=Digits(train=800, validation=300, test=697),
+    network=MLP(widths=(100, 50)),
+    seeds=5,
+    density=0.36,
+    levels=2,
+    criteria=("large-final-same-sign",),
+    ones=("rewind",),
+    zeros=("zero",),
+    trained="none",
+    random_masks=5,
+    steps=300,
+)
+
+
+def test_with_permuted_labels_none_is_found():
+    verdicts = run_study(MaskingIsTraining(), dataclasses.replace(LEARNT, permuted_labels=True)).verdicts
+    assert verdicts[0].outcome is Outcome.FAILS
+    assert verdicts[0].reading.startswith("None found")
+    assert {v.outcome for v in verdicts[1:4]} == {Outcome.FAILS}
+    learnt = run_study(MaskingIsTraining(), LEARNT).verdicts
+    assert {v.outcome for v in learnt[1:4]} == {Outcome.HOLDS}
+
+
+@dataclasses.dataclass(frozen=True)
+class Zeros(MLP):
+    """A network whose weights are all zero: with ReLU no gradient reaches any of them."""
+
+    def build(self, input_shape, outputs):
+        network = super().build(input_shape, outputs)
+        return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
+
+
+def test_with_zero_weights_none_is_found():
+    plan = dataclasses.replace(PLAN, network=Zeros(widths=(12, 8)), seeds=3)
+    evidence = run_study(MaskingIsTraining(), plan)
+    assert evidence.verdicts[0].outcome is Outcome.FAILS
+    assert evidence.verdicts[0].reading.startswith("None found")
+    assert np.isnan(evidence.tables["masks"]["aligned"]).all()
+
+
+# --- verdicts ---
+
+
+def tables(seeds=5, **accuracy):
+    scores = {
+        "mask": 0.75,
+        "random": 0.13,
+        "guess": 0.1,
+        "permuted": 0.12,
+        "shrunk": 0.5,
+        "grown": 0.1,
+        "drawn": 0.1,
+    }
+    scores |= accuracy
+    n = 500
+    examples = [
+        {"seed": s, "id": i, **{arm: float((7 * i + 13 * s) % n < n * scores[arm]) for arm in scores}}
+        for s in range(seeds)
+        for i in range(n)
+    ]
+    memorised = [
+        {"seed": s, "arm": arm, "train_score": score + 0.003 * (s % 2)}
+        for s in range(seeds)
+        for arm, score in (("mask", 0.2), ("random", 0.1 - 0.001 * s))
+    ]
+    return {
+        "examples": Table.from_rows("examples", examples),
+        "memorised": Table.from_rows("memorised", memorised),
+    }
+
+
+def conclude(seeds=5, **changes):
+    return MaskingIsTraining().conclude(PLAN, tables(seeds, **changes)).verdicts
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({}, Outcome.HOLDS, "Masking is training: under a mask"),
+        ({"mask": 0.12}, Outcome.FAILS, "None found"),
+        ({"random": 0.74}, Outcome.FAILS, "does not hold of: better than random masks"),
+        ({"permuted": 0.74}, Outcome.FAILS, "does not hold of: better than from permuted labels"),
+        ({"drawn": 0.5}, Outcome.FAILS, "better than nothing"),
+        ({"grown": 0.6}, Outcome.FAILS, "better than what grew"),
+        ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),
+    ],
+)
+def test_the_claim_needs_every_comparison(changes, outcome, words):
+    claim = conclude(**changes)[0]
+    assert claim.outcome is outcome
+    assert words in claim.reading
+
+
+def test_questions():
+    _, *questions, control = conclude()
+    assert len(questions) == 5
+    assert {q.outcome for q in questions} == {Outcome.HOLDS}
+    better = next(q for q in questions if q.question == "better than random masks")
+    assert better.effect == pytest.approx(62, abs=0.5)
+    assert "corrected for the 5 questions asked" in better.rule
+    assert control.outcome is Outcome.HOLDS
+    assert not control.headline
+    assert all("one seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+
+
+def test_a_run_that_is_not_finished_has_no_verdict():
+    assert MaskingIsTraining().conclude(PLAN, {}).verdicts == ()
+
+
+def test_the_brief_says_all_sides():
+    said = MaskingIsTraining().brief(PLAN, MaskingIsTraining().cells(PLAN)[0], tables())
+    assert said.startswith("untrained test score 0.750 under the chosen mask, 0.130 under random ones")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds=0"),
+        ({"density": 1.0}, "density=1.0"),
+        ({"margin": 0.0}, "margin=0.0"),
+        ({"criteria": ()}, "each once"),
+        ({"ones": ("rewind", "rewind")}, "each once"),
+        ({"random_masks": 0}, "random_masks=0"),
+        ({"trained": "none", "one_shot": False}, "trained=none"),
+    ],
+)
+def test_impossible_plans(options, message):
+    with pytest.raises(UserError, match=message):
+        MaskingIsTrainingPlan(**options)
+
+
+def test_a_density_that_no_level_has():
+    with pytest.raises(UserError, match=r"density=0.01, while the 3 levels have 0\.7"):
+        measure_seed(dataclasses.replace(PLAN, density=0.01), 0, Blank(), silent)
+    network = MLP(widths=(12, 8)).build((13,), 3)
+    assert nearest_level(level_counts(Global(0.5), network, 3), network, 0.25) == 2
+
+
+def test_training_that_diverges():
+    with pytest.raises(NumericalFailure, match="diverged"):
+        measure_seed(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), 0, Blank(), silent)
+
+
+def test_the_preset_can_be_run():
+    plan = MaskingIsTrainingPlan.presets()["quick"]
+    network = plan.network.build((8, 8, 1), 10)
+    counts = level_counts(plan.pruning, network, plan.levels)
+    assert nearest_level(counts, network, plan.density) <= plan.levels
