@@ -5,12 +5,17 @@ part, seconds a product against its floor (the least number of operations at the
 duality gap against time, test accuracy, the same work in epochs of stochastic gradient descent, and peak memory. By block
 descent, or by conjugate gradients with a low-rank preconditioner or (rank 0) without.
 
-    TICKETLAB_DATA=… python benchmarks/full_mnist.py [examples] [blocks ROWS | rank R] [ridge] [tolerance]
+    TICKETLAB_DATA=… python benchmarks/full_mnist.py [--examples N] [--blocks ROWS | --rank R] [--ridge λ] [--tolerance GAP]
+
+All of CIFAR-10 with Conv-4, for which one wants a GPU:
+
+    TICKETLAB_DATA=… python benchmarks/full_mnist.py --task cifar10 --network conv:depth=4,parameterisation=ntk
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+import math
 import time
 from dataclasses import replace
 
@@ -18,7 +23,8 @@ import jax
 import numpy as np
 
 from tangent import matrix_rate, peak_memory
-from ticketlab.networks import MLP, Parameterisation
+from ticketlab.networks import MLP, NETWORKS, Network, Parameterisation
+from ticketlab.plans import parse_choice
 from ticketlab.tangent import (
     BlockDescent,
     ConjugateGradients,
@@ -29,16 +35,16 @@ from ticketlab.tangent import (
     Relative,
     ridge_path,
 )
-from ticketlab.tasks import SQUARE, Mnist
+from ticketlab.tasks import SQUARE, Cifar10, Mnist
 from ticketlab.tasks.task import Split
 
-WIDTH, TOLERANCE, RIDGE = 512, 1e-2, 1e-2
+SOURCES = {"mnist": Mnist(), "cifar10": Cifar10()}
 
 
-def mnist(examples: int) -> tuple[Split, Split]:
+def mnist(examples: int, task: str = "mnist") -> tuple[Split, Split]:
     """The first so many of the official training part, and the official test part, standardised by the training mean and
     deviation over all pixels."""
-    data = Mnist().load()
+    data = SOURCES[task].load()
     first_test = len(data.x) - data.official_test
     parts = []
     for chosen in (np.arange(min(examples, first_test)), np.arange(first_test, len(data.x))):
@@ -51,25 +57,50 @@ def mnist(examples: int) -> tuple[Split, Split]:
     return train, test
 
 
-def product_flops(examples: int) -> float:
-    """Two operations a multiply–add: for each layer of n_in × n_out weights Wᵀδ and aᵀδ back, aΔW and (Δa)W forward; the inputs
-    of the first layer do not move, so that it has two of the four."""
-    first, hidden, last = 784 * WIDTH, WIDTH * WIDTH, WIDTH * 10
-    return 2.0 * examples * (2 * first + 4 * hidden + 4 * last)
+def flops(network: Network, examples: int) -> tuple[float, float]:
+    """Of a product with K, and of an epoch of gradient descent, two a multiply–add.
+
+    A product takes, for each layer, Wᵀδ and aᵀδ back, aΔW and (Δa)W forward; an epoch a forward pass, Wᵀδ and aᵀδ. The inputs of
+    the first layer do not move, so that it has two of the four, and two of the three.
+    """
+    first, *others = (
+        layer.inputs * math.prod(layer.output_shape)
+        for layer in network.require_layers("counting")
+        if layer.kind != "normalisation"
+    )
+    return 2.0 * examples * (2 * first + 4 * sum(others)), 2.0 * examples * (2 * first + 3 * sum(others))
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--task", choices=SOURCES, default="mnist")
+    parser.add_argument("--network", help="as on ticketlab's command line (default: the MLP)")
+    parser.add_argument("--examples", type=int, default=60_000)
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--blocks", type=int, default=1000)
+    way.add_argument("--rank", type=int)
+    parser.add_argument("--ridge", type=float, default=1e-2)
+    parser.add_argument("--tolerance", type=float, default=1e-2)
+    return parser.parse_args()
 
 
 def main() -> None:
-    examples = int(sys.argv[1]) if len(sys.argv) > 1 else 60_000
-    kind, size = sys.argv[2:4] if len(sys.argv) > 3 else ("blocks", "1000")
-    method = BlockDescent(int(size)) if kind == "blocks" else ConjugateGradients(int(size))
-    ridge = float(sys.argv[4]) if len(sys.argv) > 4 else RIDGE
-    tolerance = float(sys.argv[5]) if len(sys.argv) > 5 else TOLERANCE
+    asked = arguments()
+    method = BlockDescent(asked.blocks) if asked.rank is None else ConjugateGradients(asked.rank)
     rate = matrix_rate(np.float32)
     print(
         f"JAX {jax.__version__} on {jax.devices()[0].device_kind}; matrix product {rate:.0f} GFLOP/s float32"
     )
-    train, test = mnist(examples)
-    network = MLP(widths=(WIDTH, WIDTH), parameterisation=Parameterisation.NTK).build(train.x.shape[1:], 10)
+    train, test = mnist(asked.examples, asked.task)
+    examples = len(train)
+    architecture = MLP(widths=(512, 512), parameterisation=Parameterisation.NTK)
+    if asked.network:
+        architecture = parse_choice(asked.network, NETWORKS)
+    network = architecture.build(train.x.shape[1:], 10)
+    needed, epoch = flops(network, examples)
+    print(f"{network.name}, {examples} examples of {asked.task}, ridge {asked.ridge:g}")
     params = network.init(jax.random.key(0))
 
     products = Products(Jacobian(network, params, train.x))
@@ -80,9 +111,9 @@ def main() -> None:
         begin = time.perf_counter()
         products.gram(u)
         seconds.append(time.perf_counter() - begin)
-    floor = product_flops(examples) / 1e9 / rate
+    floor = needed / 1e9 / rate
     print(
-        f"a product with K: {min(seconds):.2f} s for {product_flops(examples) / 1e9:.0f} GFLOP, floor {floor:.2f} s "
+        f"a product with K: {min(seconds):.2f} s for {needed / 1e9:.0f} GFLOP, floor {floor:.2f} s "
         f"({100 * floor / min(seconds):.0f} % of the matrix product's rate); activations {products.kept_bytes / 1e9:.1f} GB"
     )
     del products
@@ -102,9 +133,9 @@ def main() -> None:
         params,
         train,
         loss=SQUARE,
-        ridges=(Relative(ridge),),
+        ridges=(Relative(asked.ridge),),
         rung=MatrixFree(method),
-        options=NewtonOptions(tolerance=tolerance),
+        options=NewtonOptions(tolerance=asked.tolerance),
         progress=progress,
     )
     total = time.perf_counter() - begin
@@ -123,10 +154,8 @@ def main() -> None:
         f"{stats.solve_seconds:.0f} ({stats.solve_seconds / max(certificate.iterations, 1):.2f} each), certificate "
         f"{stats.certificate_seconds:.0f}; within 10 % of the minimum after {own} by its own account, {certified} certified"
     )
-    # An epoch of gradient descent takes the forward pass and the products of the reverse sweep.
-    epoch = 2.0 * examples * (2 * 784 * WIDTH + 3 * WIDTH * WIDTH + 3 * WIDTH * 10)
     print(
-        f"test accuracy {100 * correct:.2f} %; as much work as {certificate.iterations * product_flops(examples) / epoch:.0f} "
+        f"test accuracy {100 * correct:.2f} %; as much work as {certificate.iterations * needed / epoch:.0f} "
         f"epochs of gradient descent; peak memory {peak_memory():.1f} GB"
     )
 

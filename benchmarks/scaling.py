@@ -84,30 +84,47 @@ def measured(examples: int, width: int, gap: float, devices: int = 0) -> dict[st
     return found
 
 
-def exponent(sizes: list[int], seconds: list[float]) -> tuple[float, float]:
-    """Slope of log seconds against log size by least squares, over the larger half of the sizes, and its standard error."""
-    half = len(sizes) // 2 if len(sizes) > 4 else 0
+def fit(sizes: list[int], seconds: list[float]) -> tuple[float, float, float]:
+    """Slope of log seconds against log size by least squares, over the larger half of the sizes, its standard error, and log
+    seconds at size 1."""
+    half = _half(sizes)
     x, y = np.log(sizes[half:]), np.log(seconds[half:])
     slope, intercept = np.polyfit(x, y, 1)
     residual = y - slope * x - intercept
     error = math.sqrt(residual @ residual / max(len(x) - 2, 1) / np.sum((x - x.mean()) ** 2))
-    return float(slope), error
+    return float(slope), error, float(intercept)
+
+
+def _half(sizes: list[int]) -> int:
+    return len(sizes) // 2 if len(sizes) > 4 else 0
 
 
 def picture(path: str, curves: dict[str, tuple[list[int], list[float]]]) -> None:
     from plotly.subplots import make_subplots
 
-    figure = make_subplots(cols=2, shared_yaxes=True, subplot_titles=list(curves))
+    figure = make_subplots(cols=2, shared_yaxes=True, horizontal_spacing=0.05)
     for column, (name, (sizes, seconds)) in enumerate(curves.items(), start=1):
-        slope, error = exponent(sizes, seconds)
-        said = f"exponent {slope:.2f} ± {error:.2f}"
+        slope, error, intercept = fit(sizes, seconds)
+        at = np.array(sizes[_half(sizes) :], float)
+        place = {"row": 1, "col": column}
         figure.add_scatter(
-            x=sizes, y=seconds, mode="lines+markers+text", name=f"{name}: {said}", row=1, col=column
+            x=at,
+            y=np.exp(intercept) * at**slope,
+            mode="lines",
+            line={"color": "#999", "dash": "dot", "width": 3},
+            **place,
         )
-        figure.update_xaxes(type="log", title=name, row=1, col=column)
-    figure.update_yaxes(type="log", title="seconds to the certified minimum", row=1, col=1)
-    figure.update_layout(template="plotly_white", legend={"orientation": "h", "y": -0.25})
-    figure.write_html(path, include_plotlyjs=True)
+        line = {"color": "#1f5f99"}
+        figure.add_scatter(x=sizes, y=seconds, mode="lines+markers", line=line, marker={"size": 8}, **place)
+        said = f"~ {name[-1]}<sup>{slope:.2f} ± {error:.2f}</sup> over the larger half"
+        figure.add_annotation(
+            text=said, x=0.04, y=0.95, xref="x domain", yref="y domain", showarrow=False, **place
+        )
+        figure.update_xaxes(type="log", dtick=1, title=name, **place)
+    figure.update_yaxes(type="log", dtick=1)
+    figure.update_yaxes(title="seconds to the certified minimum", row=1, col=1)
+    figure.update_layout(template="plotly_white", showlegend=False, font={"size": 15}, margin={"t": 20})
+    figure.write_html(path, include_plotlyjs=True, config={"displayModeBar": False})
 
 
 def main() -> None:
@@ -122,7 +139,7 @@ def main() -> None:
         ),
     }
     for name, (at, seconds) in curves.items():
-        slope, error = exponent(at, seconds)
+        slope, error, _ = fit(at, seconds)
         print(f"seconds ~ {name[-1]}^{slope:.2f} ± {error:.2f} over the larger half")
     one, two = (measured(FEW, WIDTH, float(gap), devices)["seconds"] for devices in (1, 2))
     print(f"conjugate gradients on two host devices take {two / one:.2f} times as long as on one")

@@ -144,7 +144,7 @@ def offsets(program: Program, lanes: Lanes, centre: Params, centred: Array) -> t
     """f(x, m⊙θ_c) on training and validation inputs, and 0 for lanes that are not centred: `[w, n, k]` each."""
 
     def one(lane: Lanes, centre: Params, on: Array) -> tuple[Array, Array | None]:
-        centre = _effective(program, lane, centre, jnp.int32(0))
+        centre = _effective(program, lane, _masked(centre, lane.masks), jnp.int32(0))
         train = jnp.where(on, evaluate(program.network, centre, lane.x, lane.x), 0)
         if lane.validation_x is None:
             return train, None
@@ -172,8 +172,8 @@ def advance(
     def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array, t: Array) -> Any:
         params, optimiser, total = carry
         value, gradient = jax.value_and_grad(loss)(params, lane, rows, t)
-        d, optimiser = direction.update(gradient, optimiser, params)
-        d = _masked(d, lane.masks)
+        # θ is m⊙θ from the start; with m⊙∇ the moments, the decay and so the step are masked, and it stays so.
+        d, optimiser = direction.update(_masked(gradient, lane.masks), optimiser, params)
         params = jax.tree.map(lambda p, d: p - (lane.step_sizes * size).astype(p.dtype) * d, params, d)
         return params, optimiser, total + value
 
@@ -261,8 +261,7 @@ def _measure(
 
 
 def _effective(program: Program, lane: Lanes, params: Params, t: Array) -> Params:
-    """What the network of one lane is given at step t: m⊙θ, or what the reparameterisation makes of it."""
-    params = _masked(params, lane.masks)
+    """What the network of one lane is given at step t: θ, which is masked, or what the reparameterisation makes of it."""
     if program.effective is None:
         return params
     key = jax.random.wrap_key_data(lane.order_keys, impl=program.key_kind)
