@@ -50,6 +50,7 @@ __all__ = [
     "surrogates",
 ]
 
+
 def _sign(z: Array) -> Array:
     """±1, with the derivative of z(2 − |z|), which goes from −1 to 1 on [−1, 1]."""
     near = jnp.clip(z, -1.0, 1.0)

@@ -47,6 +47,14 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.winning_ticket import present as present_winning_ticket
 
             return present_winning_ticket(record)
+        case "untrained-subnetwork":
+            from ticketlab.report.learned_masks import present_untrained_subnetwork
+
+            return present_untrained_subnetwork(record)
+        case "multi-prize":
+            from ticketlab.report.learned_masks import present_multi_prize
+
+            return present_multi_prize(record)
         case _:
             return plain(record)
 

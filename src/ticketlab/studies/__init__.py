@@ -4,6 +4,8 @@ STUDIES: dict[str, str] = {
     "tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum",
     "linear-regime": "ticketlab.studies.linear_regime:LinearRegime",
     "winning-ticket": "ticketlab.studies.winning_ticket:WinningTicket",
+    "untrained-subnetwork": "ticketlab.studies.untrained_subnetwork:UntrainedSubnetwork",
+    "multi-prize": "ticketlab.studies.multi_prize:MultiPrize",
     "newton-step": "ticketlab.studies.newton_step:NewtonStep",
 }
 """The study of each claim, as "module:class"."""

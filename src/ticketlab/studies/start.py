@@ -32,6 +32,7 @@ __all__ = [
     "built",
     "check_losses",
     "drawn_task",
+    "guessed",
     "largest_curvature",
     "minus",
     "network_outputs",
@@ -84,6 +85,13 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
 def score_of(task: Task) -> Score:
     """What training is scored by: accuracy, or R² for regression."""
     return Accuracy() if task.kind == "classification" else RSquared()
+
+
+def guessed(task: Task) -> np.ndarray:
+    """Each test example's score where the most frequent class, or the mean, is always the answer."""
+    if task.train.labels is None or task.test.labels is None:
+        return np.zeros(len(task.test))
+    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
 
 
 @lru_cache(maxsize=16)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.start import guessed
 from ticketlab.studies.ticket_questions import DENSE, GUESS, TICKET
 from ticketlab.tasks.task import Task
 
@@ -35,19 +36,12 @@ def _examples(rows: Rows, task: Task) -> Table:
     """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
     scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
     seeds, examples = scores[DENSE].shape
-    scores[GUESS] = np.broadcast_to(_guessed(task), (seeds, examples))
+    scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
     columns = {"seed": np.repeat(np.arange(seeds), examples), "id": np.tile(task.test.ids, seeds)}
     columns = {name: values.astype(np.int64) for name, values in columns.items()}
     columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
     columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
     return Table("examples", tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
-
-
-def _guessed(task: Task) -> np.ndarray:
-    """Each test example's score where the most frequent class, or the mean, is always the answer."""
-    if task.train.labels is None or task.test.labels is None:
-        return np.zeros(len(task.test))
-    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
 
 
 def _timings(rows: Rows) -> Table:

@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tickets.biprop import Binarised, Biprop
     from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.edge_popup import EdgePopup
+    from ticketlab.tickets.largest import largest
+    from ticketlab.tickets.learned import ScoredMask, counts_at, require_frozen
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
     from ticketlab.tickets.ranking import Global, LayerWise, Pruning, highest, highest_overall
     from ticketlab.tickets.reach import effective_density, effective_mask
+    from ticketlab.tickets.supermask import Supermask
     from ticketlab.tickets.written import read_level, written_level
 
 # Imported when first used: the choices must not cost the import of JAX.
@@ -67,6 +72,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "next_level",
             "trained",
         ],
+        "largest": ["largest"],
+        "learned": ["ScoredMask", "counts_at", "require_frozen"],
+        "supermask": ["Supermask"],
+        "edge_popup": ["EdgePopup"],
+        "biprop": ["Binarised", "Biprop"],
         "narrow": ["embedded", "nearest_size", "units_kept"],
         "controls": ["CONTROLS", "Control", "controls"],
         "written": ["read_level", "written_level"],
@@ -113,6 +123,15 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "next_level",
     "written_level",
     "read_level",
+    # masks learned over frozen weights
+    "ScoredMask",
+    "Supermask",
+    "EdgePopup",
+    "Biprop",
+    "Binarised",
+    "largest",
+    "counts_at",
+    "require_frozen",
     # what tickets are compared with
     "Control",
     "CONTROLS",
