@@ -1,4 +1,4 @@
-"""Masks learned over frozen weights: gradients by hand, exact counts, weights that stay, and bits that do not depend on neighbours."""
+"""Masks learned over frozen weights: gradients by hand, exact counts, weights that stay, bits without regard to neighbours."""
 
 import dataclasses
 from functools import partial
@@ -135,7 +135,8 @@ def gradients(method, scores, frozen, key):
 def test_the_gradient_of_scores_is_the_one_that_was_published(method, factor):
     given = replicas(method, [0.4])
     scores, frozen = row(given.params, 0), row(given.frozen, 0)
-    scores = {name: a + np.float32(0.1) * np.sin(np.arange(a.size, dtype=np.float32)).reshape(a.shape) for name, a in scores.items()}  # fmt: skip
+    waves = {name: np.sin(np.arange(a.size, dtype=np.float32)).reshape(a.shape) for name, a in scores.items()}
+    scores = {name: a + np.float32(0.1) * waves[name] for name, a in scores.items()}
     found, direct, effective = gradients(method, scores, frozen, jax.random.key(5))
     for name, s in scores.items():
         w = frozen["weights"][name]["weight"]
@@ -225,7 +226,8 @@ def test_a_ticket_is_what_the_program_evaluates(method):
     """The scores of the curves are those of the ticket without scores; of the supermask, of a draw that has become certain."""
     given = replicas(method, [0.3, 0.6])
     if isinstance(method, Supermask):
-        certain = {n: 40 * np.sign(np.asarray(jax.random.normal(jax.random.key(3), a.shape))) for n, a in given.params.items()}  # fmt: skip
+        key = jax.random.key(3)
+        certain = {n: 40 * np.sign(jax.random.normal(key, a.shape)) for n, a in given.params.items()}
         given = dataclasses.replace(given, params=certain)
     result = run(given)
     for r, mask in enumerate(method.masks(NETWORK, result.params, [0.3, 0.6])):

@@ -1,9 +1,9 @@
 """What the studies of learned masks compute: networks of one architecture, each with its frozen weights searched or trained.
 
-draw split  →  θ₀, scores, orders, permuted labels  →  arms with one program side by side, a piece at a time, noting where they are
-→  the ticket without its scores, measured; the proof that it is made of what was drawn  →  a random mask of equal counts  →  tables
+draw split  →  θ₀, scores, orders, permuted labels  →  arms of one program side by side, a piece at a time, noting where they are
+→  the ticket without its scores, measured; the proof that it is made of what was drawn  →  a random mask of equal counts
 
-An arm is all seeds of one kind of network. Arms that differ in density, or in how weights were drawn, are replicas of one program.
+An arm is all seeds of one kind of network. Arms that differ in density, or in how weights are drawn, are replicas of one program.
 """
 
 from __future__ import annotations
@@ -259,7 +259,14 @@ def _written(rows: Rows) -> np.ndarray:
     return np.frombuffer(json.dumps(rows).encode(), np.uint8)
 
 
-def _train(bench: _Bench, replicas: Replicas, data: TrainingData, plan: TrainingPlan, state: Any = None, progress: Any = None) -> Any:  # fmt: skip
+def _train(
+    bench: _Bench,
+    replicas: Replicas,
+    data: TrainingData,
+    plan: TrainingPlan,
+    state: Any = None,
+    progress: Any = None,
+) -> Any:
     return train(bench.network, bench.loss, data, plan, replicas, start=state, progress=progress)
 
 

@@ -1,4 +1,4 @@
-"""The questions that are asked of learned masks, and the rule of each: from differences paired by seed and test example to a verdict.
+"""The questions that are asked of learned masks, each with its rule: from differences paired by seed and example to verdicts.
 
 A rule is fixed before the runs and printed word for word. The studies say which questions they ask, of which columns.
 """
@@ -47,7 +47,8 @@ class Questions:
             f"({GUESSING}) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
             f"{self._corrected} lies below; undecided otherwise."
         )
-        reading = f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: {said[outcome]}."
+            f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: "
+            f"{said[outcome]}."
         return _verdict(GUESSING, outcome, rule, gain, reading)
 
     def better(self, examples: Table, ticket: str, other: str, what: str) -> Verdict:
@@ -63,7 +64,10 @@ class Questions:
             f"({question}) Holds when the 95 % interval of the difference in test score lies above {100 * self.margin:g} points; "
             f"fails when {self._corrected} lies below; undecided otherwise."
         )
-        reading = f"{_first(what)} scores {_score(examples, other)}, the ticket {_points(gain.mean)} points more: {said[outcome]}."
+        reading = (
+            f"{_first(what)} scores {_score(examples, other)}, the ticket {_points(gain.mean)} points more: "
+            f"{said[outcome]}."
+        )
         return _verdict(question, outcome, rule, gain, reading)
 
     def as_good(
@@ -86,8 +90,8 @@ class Questions:
             Outcome.UNDECIDED: "the data do not decide whether it is as accurate",
         }
         rule = (
-            f"({question}) Holds when the 95 % interval of the difference in test score lies above −{100 * self.margin:g} points; "
-            f"fails when {self._corrected} lies below; undecided otherwise."
+            f"({question}) Holds when the 95 % interval of the difference in test score lies above −{100 * self.margin:g} "
+            f"points; fails when {self._corrected} lies below; undecided otherwise."
         )
         reading = (
             f"The ticket scores {_score(examples, ticket)} on test data and {what} {_score(examples, other)}, a difference of "
@@ -102,7 +106,7 @@ class Questions:
             memorised: its training score on these labels.
         """
         gain = _gain(permuted, ticket, "guess")
-        low, high = gain.interval()
+        high = gain.interval()[1]
         corrected = gain.interval(1 - 0.05 / self.asked)[0]
         outcome = Outcome.HOLDS if high < SKILL else Outcome.FAILS if corrected > SKILL else Outcome.UNDECIDED
         said = {
@@ -115,8 +119,8 @@ class Questions:
             f"{100 * SKILL:g} points; fails when {self._corrected} lies above; undecided otherwise."
         )
         reading = (
-            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels, and on the true labels of "
-            f"the test data scores {_points(gain.mean)} points more than guessing: {said[outcome]}."
+            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels, and on the true "
+            f"labels of the test data scores {_points(gain.mean)} points more than guessing: {said[outcome]}."
         )
         return _verdict(LABELS, outcome, rule, gain, reading)
 

@@ -1,8 +1,8 @@
 """The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
 
 The plan stands here with the questions that are asked; the rules of the questions are in `mask_questions`, and what is run in
-`mask_arms`, which is imported when it is because it needs JAX. There are two cells, networks with the activation function that was
-chosen and with signs in its place; the trained network of the first is what both are compared with.
+`mask_arms`, which is imported when it is because it needs JAX. There are two cells, networks with the activation function that
+was chosen and with signs in its place; the trained network of the first is what both are compared with.
 """
 
 from __future__ import annotations
@@ -107,38 +107,39 @@ class MultiPrize(Study):
         "binary, in its weights and in its activations too."
     )
     question = (
-        "Take the signs of a random network's weights and learn only which of them are kept, with one gain a layer. Is what is left "
-        "as accurate as the network trained at full precision, also when its activations are signs?"
+        "Take the signs of a random network's weights and learn only which of them are kept, with one gain a layer. Is what "
+        "is left as accurate as the network trained at full precision, also when its activations are signs?"
     )
     method = (
-        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]: as by edge-popup [Ramanujan et al. 2020] every weight has a "
-        "score, the highest |scores| of each layer are kept, exactly as many as the density says, and the gradient passes the choice; "
-        "but what the network computes with is the sign of each kept weight, times the mean of the kept |weights| of its layer. No "
-        "weight is trained.",
-        "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. Before each "
-        "of them stands a normalisation over the layer's units, whose scales and shifts are trained only where weights are. Pools "
-        "come before both.",
-        "Each ticket, with and without sign activations, stands beside: a mask of full precision, by edge-popup, over the same weights; "
-        "a random mask of equal counts over the same signs; the network whose weights are trained; and the network whose weights are "
-        "trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted labels must find nothing. All are measured "
-        "at the last step. What both tickets are compared with is the trained network of full precision, with the activation function "
-        "that was chosen.",
-        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance [Cameron et al. "
-        "2011]. All seeds share one split of the data: intervals speak of other networks on this data set. After every search a check "
-        "proves that the ticket's weights are signs of those that were drawn, times one number a layer, or exactly zero.",
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]: as by edge-popup [Ramanujan et al. 2020] every weight "
+        "has a score, the highest |scores| of each layer are kept, exactly as many as the density says, and the gradient "
+        "passes the choice; but what the network computes with is the sign of each kept weight, times the mean of the kept "
+        "|weights| of its layer. No weight is trained.",
+        "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
+        "Before each of them stands a normalisation over the layer's units, whose scales and shifts are trained only where "
+        "weights are. Pools come before both.",
+        "Each ticket, with and without sign activations, stands beside: a mask of full precision, by edge-popup, over the "
+        "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
+        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted "
+        "labels must find nothing. All are measured at the last step. What both tickets are compared with is the trained "
+        "network of full precision, with the activation function that was chosen.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
+        "[Cameron et al. 2011]. All seeds share one split of the data: intervals speak of other networks on this data set. "
+        "After every search a check proves that the ticket's weights are signs of those that were drawn, times one number a "
+        "layer, or exactly zero.",
     )
     sources = (
         Source(
             "Diffenderfer & Kailkhura 2021",
-            "J. Diffenderfer, B. Kailkhura. Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks by Pruning "
-            "A Randomly Weighted Network. ICLR 2021.",
+            "J. Diffenderfer, B. Kailkhura. Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks "
+            "by Pruning A Randomly Weighted Network. ICLR 2021.",
             "https://arxiv.org/abs/2103.09377",
         ),
         RAMANUJAN_2020,
         Source(
             "Rastegari et al. 2016",
-            "M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi. XNOR-Net: ImageNet Classification Using Binary Convolutional Neural "
-            "Networks. ECCV 2016.",
+            "M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi. XNOR-Net: ImageNet Classification Using Binary Convolutional "
+            "Neural Networks. ECCV 2016.",
             "https://arxiv.org/abs/1603.05279",
         ),
         CAMERON_2011,
@@ -214,16 +215,17 @@ def _with(table: Table, name: str, values: np.ndarray) -> Table:
 
 
 RULE = (
-    "The claim holds when, at the density fixed beforehand, the ticket of binary weights and activations is better than guessing and than "
-    "a random mask of equal counts, and both tickets, the one with binary weights alone too, are as accurate as the trained network of full "
-    "precision, while nothing is learnt from permuted labels; it fails when one of these fails; and it is undecided otherwise. The "
-    "comparisons with a mask of full precision and with trained binary weights are asked beside it."
+    "The claim holds when, at the density fixed beforehand, the ticket of binary weights and activations is better than "
+    "guessing and than a random mask of equal counts, and both tickets, the one with binary weights alone too, are as "
+    "accurate as the trained network of full precision, while nothing is learnt from permuted labels; it fails when one of "
+    "these fails; and it is undecided otherwise. The comparisons with a mask of full precision and with trained binary "
+    "weights are asked beside it."
 )
 WORDS = {
-    Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are as accurate "
-    "as the trained network of full precision, and no weight was trained.",
-    Outcome.FAILS: "Not all of the prizes were found: this does not hold: {concerned}.",
-    Outcome.UNDECIDED: "These runs do not decide whether all of the prizes are to be had: undecided is {concerned}.",
+    Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are "
+    "as accurate as the trained network of full precision, and no weight was trained.",
+    Outcome.FAILS: "Not all of the prizes were found. What does not hold: {concerned}.",
+    Outcome.UNDECIDED: "These runs do not decide whether all of the prizes are to be had. What is undecided: {concerned}.",
 }
 
 

@@ -21,7 +21,7 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
 from ticketlab.studies.mask_questions import Questions, claim_of
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.study import Blank, Cell, Draft, Progress, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
@@ -128,21 +128,22 @@ class UntrainedSubnetwork(Study):
         "network with its weights trained?"
     )
     method = (
-        "Every weight of the random network has a score, and only scores are trained. By edge-popup [Ramanujan et al. 2020] the "
-        "highest |scores| of each layer are kept, exactly as many as the density says, ties broken by index; the gradient passes the "
-        "choice as if all were kept. By a supermask [Zhou et al. 2019] each weight is kept with the probability that is the "
-        "logistic function of its score, drawn in every step; the ticket is then the more probable value of each bit. Biases stay "
-        "as they were drawn. Optionally, and by default, what is kept is scaled up for what is gone.",
-        "Beside each ticket stands a random mask with the same number of weights in every layer, over the same weights; the dense "
-        "network, trained from the same weights on the same batches; and the same search over permuted labels, which has nothing "
-        "to find and shows how much a mask can memorise. All are measured at the last step, so that nothing is chosen by validation "
-        "data.",
-        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. Differences in "
-        "score are paired by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]. "
-        "Whether wider networks hold better tickets is a second question, with a rule of its own. All seeds share one split of the "
-        "data: intervals speak of other networks on this data set.",
-        "After every search a check proves that the ticket's weights are those that were drawn, times one number a layer, or exactly "
-        "zero.",
+        "Every weight of the random network has a score, and only scores are trained. By edge-popup [Ramanujan et al. 2020] "
+        "the highest |scores| of each layer are kept, exactly as many as the density says, ties broken by index; the "
+        "gradient passes the choice as if all were kept. By a supermask [Zhou et al. 2019] each weight is kept with the "
+        "probability that is the logistic function of its score, drawn in every step; the ticket is then the more probable "
+        "value of each bit. Biases stay as they were drawn. Optionally, and by default, what is kept is scaled up for what "
+        "is gone.",
+        "Beside each ticket stands a random mask with the same number of weights in every layer, over the same weights; the "
+        "dense network, trained from the same weights on the same batches; and the same search over permuted labels, which "
+        "has nothing to find and shows how much a mask can memorise. All are measured at the last step, so that nothing is "
+        "chosen by validation data.",
+        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. "
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
+        "[Cameron et al. 2011]. Whether wider networks hold better tickets is a second question, with a rule of its own. All "
+        "seeds share one split of the data: intervals speak of other networks on this data set.",
+        "After every search a check proves that the ticket's weights are those that were drawn, times one number a layer, or "
+        "exactly zero.",
     )
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
     plan_type = UntrainedSubnetworkPlan
@@ -201,18 +202,20 @@ class UntrainedSubnetwork(Study):
 
 
 RULE = (
-    "The claim holds when, at the method, density, width and distribution fixed beforehand, the ticket is better than guessing, better "
-    "than a random mask of equal counts, and as accurate as the trained dense network, while nothing is learnt from permuted labels; it "
-    "fails when one of these fails; and it is undecided otherwise. Whether the score rises with width is asked beside it."
+    "The claim holds when, at the method, density, width and distribution fixed beforehand, the ticket is better than "
+    "guessing, better than a random mask of equal counts, and as accurate as the trained dense network, while nothing is "
+    "learnt from permuted labels; it fails when one of these fails; and it is undecided otherwise. Whether the score rises "
+    "with width is asked beside it."
 )
 
 
 def _words(kept: str) -> dict[Outcome, str]:
     return {
-        Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network, and no weight "
-        "was trained.",
-        Outcome.FAILS: f"No such subnetwork was found: of what the search left, {kept}, this does not hold: {{concerned}}.",
-        Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork: undecided is {concerned}.",
+        Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network, and no "
+        "weight was trained.",
+        Outcome.FAILS: f"No such subnetwork was found. The search left {kept}, of which this does not hold: {{concerned}}.",
+        Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork. What is undecided: "
+        "{concerned}.",
     }
 
 

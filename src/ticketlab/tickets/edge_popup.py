@@ -3,8 +3,8 @@
     θ = W ⊙ m(|s|) / √density,   m = 1 for the ⌊density·n + ½⌋ largest |s| of a layer,   ∂m/∂|s| := 1,
     so that ∂L/∂s = ∂L/∂θ ⊙ W ⊙ sign(s) / √density
 
-A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density keeps
-the variance of a layer's sums.
+A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density
+keeps the variance of a layer's sums.
 
 Source: Ramanujan, Wortsman, Kembhavi, Farhadi, Rastegari 2019, arXiv 1911.13299, section 3 (and 4.1 for the scale).
 """

@@ -5,7 +5,8 @@
 Only s takes steps. A method says how scores start, how a mask follows from them (in a way that has a derivative), and what the
 network is given: `ScoredMask` is that much, and `training.Reparameterisation` to the training program. Biases and normalisations
 are frozen as they were drawn. How many weights a layer keeps is a number beside the frozen weights, so that replicas of many
-densities are one program. What comes out is a mask like any other, `tickets.Mask`, with exact counts, and the parameters under it.
+densities are one program. What comes out is a mask like any other, `tickets.Mask`, with exact counts, and the parameters under
+it.
 """
 
 from __future__ import annotations

@@ -149,7 +149,8 @@ def memory(arms: Table) -> Figure | None:
         for a in shown
     ]
     words = tuple(
-        f"{LABELS[a]}: {estimate(t.mean, t.interval)} % of the labels it learnt from, {estimate(s.mean, s.interval)} % on test data."
+        f"{LABELS[a]}: {estimate(t.mean, t.interval)} % of the labels it learnt from, {estimate(s.mean, s.interval)} % on "
+        "test data."
         for a, (t, s) in of.items()
     )
     fitted, found = of["permuted"]
@@ -157,8 +158,8 @@ def memory(arms: Table) -> Figure | None:
         "memory",
         f"Over permuted labels the search fits {fixed(fitted.mean, 1)} % of the training labels, and on true labels scores "
         f"{fixed(found.mean, 1)} %",
-        "How much is memorised: scores on the training labels that were learnt from, and on test data with true labels; means over "
-        "seeds with 95 % intervals.",
+        "How much is memorised: scores on the training labels that were learnt from, and on test data with true labels; "
+        "means over seeds with 95 % intervals.",
         (Panel("", row_chart(rows, x=linear_axis("score, %", _ends(of.values()), include=0.0)), words),),
         (TRAIN, TEST),
     )

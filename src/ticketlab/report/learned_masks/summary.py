@@ -24,19 +24,20 @@ def arm_table(arms: Table) -> TextTable:
         for arm, asked, distribution in dict.fromkeys(kinds):
             of = at.where(arm=arm, asked=asked, distribution=distribution)
             scores = [spread(100 * of[c]) for c in ("test_score", "sampled_test_score", "train_score")]
+            kept = 100 * float(np.mean(of["density"]))
             rows.append(
                 (
                     LABELS.get(arm, arm),
                     distribution,
-                    f"{quantity(float(f'{100 * float(np.mean(of["density"])):.3g}'))} %",
+                    f"{quantity(float(f'{kept:.3g}'))} %",
                     quantity(round(float(np.mean(of["kept"])))),
                     *(plus_minus(s.mean, s.interval) if s.values else MISSING for s in scores),
                 )
             )
     seeds = plural(len(set(arms["seed"].tolist())), "seed")
     return TextTable(
-        f"Every arm: means over {seeds}, with 95 % intervals (±), at the last step. Test scores are on true labels, training scores on the "
-        "labels that were learnt from; drawn is the mean over ten masks, where masks are drawn.",
+        f"Every arm: means over {seeds}, with 95 % intervals (±), at the last step. Test scores are on true labels, training "
+        "scores on the labels that were learnt from; drawn is the mean over ten masks, where masks are drawn.",
         ("arm", "weights", "kept", "weights kept", "test, %", "drawn, %", "training, %"),
         tuple(rows),
         2,
@@ -51,8 +52,8 @@ def check_table(checks: Table) -> TextTable:
         of = checks.where(setting=setting, arm=arm)
         rows.append((setting, LABELS.get(arm, arm), quantity(len(of)), quantity(int(np.sum(of["compared"])))))
     return TextTable(
-        "After every search each entry of the ticket's parameters was compared with what had been drawn: all were the same, times one "
-        "number a layer, or exactly zero under the mask. A run in which one differs ends.",
+        "After every search each entry of the ticket's parameters was compared with what had been drawn: all were the same, "
+        "times one number a layer, or exactly zero under the mask. A run in which one differs ends.",
         ("setting", "arm", "tickets", "entries compared"),
         tuple(rows),
         2,
@@ -72,8 +73,8 @@ def time_table(timings: Table) -> TextTable:
         for r in timings.rows()
     )
     return TextTable(
-        "Searches and trainings: steps times networks, seconds, and network-steps a second. Measured times differ from run to run, and "
-        "include compiling.",
+        "Searches and trainings: steps times networks, seconds, and network-steps a second. Measured times differ from run "
+        "to run, and include compiling.",
         ("setting", "arms", "network-steps", "seconds", "a second"),
         rows,
         2,

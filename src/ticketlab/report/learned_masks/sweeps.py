@@ -52,8 +52,8 @@ def densities(arms: Table) -> Figure | None:
     )  # fmt: skip
     best = int(np.argmax([s.mean for s in mine]))
     title = (
-        f"The best ticket keeps {_percent(asked[best])} of the weights and scores {fixed(mine[best].mean, 1)} %; the dense network, "
-        f"trained, {fixed(dense.mean, 1)} %"
+        f"The best ticket keeps {_percent(asked[best])} of the weights and scores {fixed(mine[best].mean, 1)} %; the dense "
+        f"network, trained, {fixed(dense.mean, 1)} %"
     )
     return _sweep(
         "densities",
@@ -122,8 +122,8 @@ def _sweep(
         )
         panels.append(Panel(name, chart(traces, x=x, y=y, height=280, shapes=shapes), words))
     caption = (
-        f"Test score against {against}: means over {seeds} with 95 % intervals. The upright line is where the question is decided, which "
-        "was fixed before the runs."
+        f"Test score against {against}: means over {seeds} with 95 % intervals. The upright line is where the question is "
+        "decided, which was fixed before the runs."
     )
     return Figure(key, title, caption, tuple(panels), (TICKET, CHANCE, DENSE, DECISIVE))
 
