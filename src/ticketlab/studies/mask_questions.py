@@ -47,8 +47,10 @@ class Questions:
             f"({GUESSING}) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
             f"{self._corrected} lies below; undecided otherwise."
         )
+        reading = (
             f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: "
             f"{said[outcome]}."
+        )
         return _verdict(GUESSING, outcome, rule, gain, reading)
 
     def better(self, examples: Table, ticket: str, other: str, what: str) -> Verdict:
