@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import plotly.graph_objects as go
 
 from ticketlab.report.figure import OUTLINE
 from ticketlab.report.palette import Mark
+from ticketlab.report.spread import Spread
 
-__all__ = ["line", "short", "signs"]
+__all__ = ["line", "short", "signs", "with_intervals"]
 
 
 def signs(x: np.ndarray, y: np.ndarray, mark: Mark, labels: list[str]) -> go.Scatter:
@@ -32,6 +35,20 @@ def line(
         opacity=opacity,
         line={"color": mark.colour, "width": width, "dash": mark.dash},
         hovertemplate=f"{label}: %{{y:.3g}} at %{{x:.3g}}<extra></extra>",
+    )
+
+
+def with_intervals(x: Sequence[float], each: Sequence[Spread], mark: Mark, unit: str = "") -> go.Scatter:
+    """Means joined by a line, with bars for their intervals; `unit` is that of x."""
+    half = [0.0 if s.interval is None else (s.interval[1] - s.interval[0]) / 2 for s in each]
+    return go.Scatter(
+        x=[short(v) for v in x],
+        y=[short(s.mean) for s in each],
+        error_y={"array": [short(h) for h in half], "color": mark.colour, "thickness": 1.2, "width": 3},
+        mode="lines+markers",
+        line={"color": mark.colour, "width": 1.5, "dash": mark.dash},
+        marker={"symbol": mark.symbol, "size": 7, "color": mark.colour},
+        hovertemplate=f"{mark.label}: %{{y:.4g}} at %{{x:.3g}}{unit}<extra></extra>",
     )
 
 

@@ -51,6 +51,14 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.masking_is_training import present as present_masking
 
             return present_masking(record)
+        case "untrained-subnetwork":
+            from ticketlab.report.learned_masks import present_untrained_subnetwork
+
+            return present_untrained_subnetwork(record)
+        case "multi-prize":
+            from ticketlab.report.learned_masks import present_multi_prize
+
+            return present_multi_prize(record)
         case _:
             return plain(record)
 

@@ -5,6 +5,8 @@ STUDIES: dict[str, str] = {
     "linear-regime": "ticketlab.studies.linear_regime:LinearRegime",
     "winning-ticket": "ticketlab.studies.winning_ticket:WinningTicket",
     "masking-is-training": "ticketlab.studies.masking_is_training:MaskingIsTraining",
+    "untrained-subnetwork": "ticketlab.studies.untrained_subnetwork:UntrainedSubnetwork",
+    "multi-prize": "ticketlab.studies.multi_prize:MultiPrize",
     "newton-step": "ticketlab.studies.newton_step:NewtonStep",
 }
 """The study of each claim, as "module:class"."""

@@ -2,7 +2,15 @@
 
 from ticketlab.studies.study import Source
 
-__all__ = ["BERGER_1982", "CAMERON_2011", "JACOT_2018", "LEE_2019", "SCHUIRMANN_1987"]
+__all__ = [
+    "BERGER_1982",
+    "CAMERON_2011",
+    "JACOT_2018",
+    "LEE_2019",
+    "RAMANUJAN_2020",
+    "SCHUIRMANN_1987",
+    "ZHOU_2019",
+]
 
 BERGER_1982 = Source(
     "Berger 1982",
@@ -24,8 +32,19 @@ LEE_2019 = Source(
     "J. Lee et al. Wide Neural Networks of Any Depth Evolve as Linear Models Under Gradient Descent. NeurIPS 2019.",
     "https://arxiv.org/abs/1902.06720",
 )
+RAMANUJAN_2020 = Source(
+    "Ramanujan et al. 2020",
+    "V. Ramanujan, M. Wortsman, A. Kembhavi, A. Farhadi, M. Rastegari. What's Hidden in a Randomly Weighted Neural Network? "
+    "CVPR 2020.",
+    "https://arxiv.org/abs/1911.13299",
+)
 SCHUIRMANN_1987 = Source(
     "Schuirmann 1987",
     "D. J. Schuirmann. A comparison of the two one-sided tests procedure and the power approach for assessing the "
     "equivalence of average bioavailability. J. Pharmacokinetics and Biopharmaceutics 15.",
+)
+ZHOU_2019 = Source(
+    "Zhou et al. 2019",
+    "H. Zhou, J. Lan, R. Liu, J. Yosinski. Deconstructing Lottery Tickets: Zeros, Signs, and the Supermask. NeurIPS 2019.",
+    "https://arxiv.org/abs/1905.01067",
 )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Zero,
         acted,
     )
+    from ticketlab.tickets.biprop import Binarised, Biprop
     from ticketlab.tickets.controls import CONTROLS, Control, controls
     from ticketlab.tickets.criteria import (
         LargeBoth,
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     )
     from ticketlab.tickets.criterion import Criterion, Seen, chosen, stages
     from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, Sparse, regrown, trained_sparse
+    from ticketlab.tickets.edge_popup import EdgePopup
+    from ticketlab.tickets.largest import largest
+    from ticketlab.tickets.learned import ScoredMask, counts_at, require_frozen
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -63,6 +67,7 @@ if TYPE_CHECKING:
     from ticketlab.tickets.reach import effective_density, effective_mask
     from ticketlab.tickets.responses import Change, change, responses
     from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
+    from ticketlab.tickets.supermask import Supermask
     from ticketlab.tickets.written import read_level, written_level
 
 # Imported when first used: the choices must not cost the import of JAX.
@@ -125,6 +130,11 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "next_level",
             "trained",
         ],
+        "largest": ["largest"],
+        "learned": ["ScoredMask", "counts_at", "require_frozen"],
+        "supermask": ["Supermask"],
+        "edge_popup": ["EdgePopup"],
+        "biprop": ["Binarised", "Biprop"],
         "narrow": ["embedded", "nearest_size", "units_kept"],
         "controls": ["CONTROLS", "Control", "controls"],
         "written": ["read_level", "written_level"],
@@ -202,6 +212,15 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "next_level",
     "written_level",
     "read_level",
+    # masks learned over frozen weights
+    "ScoredMask",
+    "Supermask",
+    "EdgePopup",
+    "Biprop",
+    "Binarised",
+    "largest",
+    "counts_at",
+    "require_frozen",
     # what tickets are compared with
     "Control",
     "CONTROLS",

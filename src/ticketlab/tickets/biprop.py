@@ -23,10 +23,8 @@ from jaxtyping import Array
 
 from ticketlab.networks.network import Layer, Network, Params
 from ticketlab.networks.straight_through import straight_through
-from ticketlab.tickets.largest import largest
-from ticketlab.tickets.learned import ScoredMask, draw_scores, learned_from
+from ticketlab.tickets.learned import ScoredMask, draw_scores, ranked, top
 from ticketlab.tickets.masks import prunable_layers
-from ticketlab.tickets.ranking import highest
 
 __all__ = ["Binarised", "Biprop"]
 
@@ -39,8 +37,7 @@ class Biprop(ScoredMask):
         return draw_scores(layer, key)
 
     def chosen(self, scores: Array, count: Array, key: Array) -> Array:
-        sizes = jnp.abs(scores)
-        return straight_through(largest(sizes, count).astype(sizes.dtype), sizes)
+        return top(scores, count)
 
     def weight(self, weight: Array, mask: Array) -> Array:
         kept = lax.stop_gradient(mask)
@@ -48,9 +45,7 @@ class Biprop(ScoredMask):
         return gain * (mask * jnp.sign(weight))
 
     def mask(self, scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-        learned_from(scores)
-        full = {name: np.ones(array.shape, bool) for name, array in scores.items()}
-        return highest({name: np.abs(array) for name, array in scores.items()}, counts, full)
+        return ranked(scores, counts)
 
 
 @dataclass(frozen=True)

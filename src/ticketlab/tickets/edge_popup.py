@@ -3,8 +3,8 @@
     θ = W ⊙ m(|s|) / √density,   m = 1 for the ⌊density·n + ½⌋ largest |s| of a layer,   ∂m/∂|s| := 1,
     so that ∂L/∂s = ∂L/∂θ ⊙ W ⊙ sign(s) / √density
 
-A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density keeps
-the variance of a layer's sums.
+A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density
+keeps the variance of a layer's sums.
 
 Source: Ramanujan, Wortsman, Kembhavi, Farhadi, Rastegari 2019, arXiv 1911.13299, section 3 (and 4.1 for the scale).
 """
@@ -19,10 +19,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.networks.network import Layer
-from ticketlab.networks.straight_through import straight_through
-from ticketlab.tickets.largest import largest
-from ticketlab.tickets.learned import ScoredMask, draw_scores, learned_from
-from ticketlab.tickets.ranking import highest
+from ticketlab.tickets.learned import ScoredMask, draw_scores, ranked, top
 
 __all__ = ["EdgePopup"]
 
@@ -41,8 +38,7 @@ class EdgePopup(ScoredMask):
         return draw_scores(layer, key)
 
     def chosen(self, scores: Array, count: Array, key: Array) -> Array:
-        sizes = jnp.abs(scores)
-        return straight_through(largest(sizes, count).astype(sizes.dtype), sizes)
+        return top(scores, count)
 
     def weight(self, weight: Array, mask: Array) -> Array:
         if not self.scaled:
@@ -51,6 +47,4 @@ class EdgePopup(ScoredMask):
         return weight * mask * jnp.sqrt(mask.size / jnp.maximum(kept, 1.0))
 
     def mask(self, scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-        learned_from(scores)
-        full = {name: np.ones(array.shape, bool) for name, array in scores.items()}
-        return highest({name: np.abs(array) for name, array in scores.items()}, counts, full)
+        return ranked(scores, counts)

@@ -5,7 +5,8 @@
 Only s takes steps. A method says how scores start, how a mask follows from them (in a way that has a derivative), and what the
 network is given: `ScoredMask` is that much, and `training.Reparameterisation` to the training program. Biases and normalisations
 are frozen as they were drawn. How many weights a layer keeps is a number beside the frozen weights, so that replicas of many
-densities are one program. What comes out is a mask like any other, `tickets.Mask`, with exact counts, and the parameters under it.
+densities are one program. What comes out is a mask like any other, `tickets.Mask`, with exact counts, and the parameters under
+it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,22 @@ from jaxtyping import Array
 
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Layer, Network, Params
-from ticketlab.tickets.masks import Mask, prunable_layers
+from ticketlab.networks.straight_through import straight_through
+from ticketlab.tickets.largest import largest
+from ticketlab.tickets.masks import prunable_layers
+from ticketlab.tickets.ranking import highest
 from ticketlab.training.replicas import Replicas
 
-__all__ = ["ScoredMask", "counts_at", "draw_scores", "frozen_with", "learned_from", "require_frozen"]
+__all__ = [
+    "ScoredMask",
+    "counts_at",
+    "draw_scores",
+    "frozen_with",
+    "learned_from",
+    "ranked",
+    "require_frozen",
+    "top",
+]
 
 WEIGHTS, COUNTS = "weights", "counts"
 
@@ -150,6 +163,19 @@ def draw_scores(layer: Layer, key: Array) -> Array:
     return jax.random.uniform(key, layer.weight_shape, jnp.float32, -bound, bound)
 
 
+def top(scores: Array, count: Array) -> Array:
+    """The mask of the `count` largest |s|, whose derivative in |s| is taken to be one."""
+    sizes = jnp.abs(scores)
+    return straight_through(largest(sizes, count).astype(sizes.dtype), sizes)
+
+
+def ranked(scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
+    """The same mask on the host, layer by layer."""
+    learned_from(scores)
+    full = {name: np.ones(array.shape, bool) for name, array in scores.items()}
+    return highest({name: np.abs(array) for name, array in scores.items()}, counts, full)
+
+
 def learned_from(scores: Mapping[str, np.ndarray]) -> None:
     """Nothing, if scores are numbers.
 
@@ -183,10 +209,14 @@ def require_frozen(drawn: Params, ticket: Params, masks: Mapping[str, Any], *, s
                 was = np.where(masks[name], np.sign(was) if signs else was, 0.0)
                 most = np.max(np.abs(was))
                 gain = np.max(np.abs(now)) / most if most else 1.0
-                same = bool(np.all((was == 0) <= (now == 0))) and np.allclose(now, gain * was, rtol=1e-6, atol=0)
+                same = bool(np.all((was == 0) <= (now == 0))) and np.allclose(
+                    now, gain * was, rtol=1e-6, atol=0
+                )
             else:
                 same = bool(np.array_equal(was, now))
             if not same:
-                raise NumericalFailure(f"{name}/{leaf} of a ticket is not what was drawn: frozen weights were moved.")
+                raise NumericalFailure(
+                    f"{name}/{leaf} of a ticket is not what was drawn: frozen weights were moved."
+                )
             compared += now.size
     return compared

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from ticketlab.report.axes import axis, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
-from ticketlab.report.lines import line, short, signs
+from ticketlab.report.lines import line, signs, with_intervals
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import Spread, spread
@@ -239,21 +239,7 @@ def _by_level(rows: Table, column: str, factor: float) -> list[tuple[float, Spre
 
 
 def _with_intervals(each: Sequence[tuple[float, Spread]], arm: str) -> list[go.Scatter]:
-    """Means joined by a line, with bars for their intervals."""
-    x = [short(100 * density) for density, _ in each]
-    half = [0.0 if s.interval is None else (s.interval[1] - s.interval[0]) / 2 for _, s in each]
-    mark = MARKS[arm]
-    return [
-        go.Scatter(
-            x=x,
-            y=[short(s.mean) for _, s in each],
-            error_y={"array": [short(h) for h in half], "color": mark.colour, "thickness": 1.2, "width": 3},
-            mode="lines+markers",
-            line={"color": mark.colour, "width": 1.5, "dash": mark.dash},
-            marker={"symbol": mark.symbol, "size": 7, "color": mark.colour},
-            hovertemplate=f"{mark.label}: %{{y:.4g}} at %{{x:.3g}} %<extra></extra>",
-        )
-    ]
+    return [with_intervals([100 * density for density, _ in each], [s for _, s in each], MARKS[arm], " %")]
 
 
 def _marked(traces: list[go.Scatter], x: dict[str, object], y: dict[str, object], levels: Table) -> go.Figure:

@@ -1,0 +1,59 @@
+"""The pages of the claims `untrained-subnetwork` and `multi-prize`: their figures and their tables of numbers.
+
+A table that the evidence lacks (a run not finished, an older run) leaves its figures out.
+"""
+
+from __future__ import annotations
+
+from ticketlab.report.forest import forest
+from ticketlab.report.learned_masks.arms import kinds, memory, prizes
+from ticketlab.report.learned_masks.summary import arm_table, check_table, time_table
+from ticketlab.report.learned_masks.sweeps import densities, training, widths
+from ticketlab.report.presentation import Presentation, filled_tables, maker
+from ticketlab.report.record import Record
+from ticketlab.studies.mask_questions import GUESSING, LABELS
+
+__all__ = ["present_multi_prize", "present_untrained_subnetwork"]
+
+
+def present_untrained_subnetwork(record: Record) -> Presentation:
+    """What the page shows of a run of `untrained-subnetwork`."""
+    made = maker(filled_tables(record))
+    compared = _compared(record)
+    return Presentation(
+        figures=(
+            *made(lambda: forest(compared, effect="ticket against the other")),
+            *made(densities, "arms"),
+            *made(widths, "arms"),
+            *made(kinds, "arms"),
+            *made(memory, "arms"),
+            *made(training, "curves"),
+        ),
+        summaries=(*made(arm_table, "arms"), *made(time_table, "timings")),
+        certificate_tables=tuple(made(check_table, "checks")),
+    )
+
+
+def present_multi_prize(record: Record) -> Presentation:
+    """What the page shows of a run of `multi-prize`."""
+    made = maker(filled_tables(record))
+    compared = _compared(record)
+    return Presentation(
+        figures=(
+            *made(lambda: forest(compared, effect="ticket against the other")),
+            *made(prizes, "arms"),
+            *made(memory, "arms"),
+            *made(training, "curves"),
+        ),
+        summaries=(*made(arm_table, "arms"), *made(time_table, "timings")),
+        certificate_tables=tuple(made(check_table, "checks")),
+    )
+
+
+def _compared(record: Record) -> list:  # type: ignore[type-arg]
+    """The questions but for those on guessing and on random masks, far beyond all others: the list of questions has them."""
+    return [
+        q
+        for q in record.questions
+        if q.question not in (GUESSING, LABELS) and "random mask" not in q.question
+    ]

@@ -1,0 +1,195 @@
+"""The questions that are asked of learned masks, each with its rule: from differences paired by seed and example to verdicts.
+
+A rule is fixed before the runs and printed word for word. The studies say which questions they ask, of which columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ticketlab.laws.equivalence import Difference, all_of, exceeds, paired_difference
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.studies.evidence import Table
+
+__all__ = ["GUESSING", "LABELS", "Questions", "claim_of"]
+
+GUESSING = "better than guessing"
+LABELS = "nothing is learnt from permuted labels"
+WIDER = "more accurate with width"
+SKILL = 0.1  # better than guessing means by as much
+
+
+@dataclass(frozen=True)
+class Questions:
+    """What was fixed before the runs, and how many things are asked.
+
+    Arguments:
+        margin: the difference in test score that still counts as equal.
+        asked: the number of questions, for which a failure is corrected.
+    """
+
+    margin: float
+    asked: int
+
+    def guessing(self, examples: Table, ticket: str) -> Verdict:
+        """Has the ticket learnt the task?"""
+        gain = _gain(examples, ticket, "guess")
+        said = {
+            Outcome.HOLDS: "it does the task",
+            Outcome.FAILS: "it does not do the task",
+            Outcome.UNDECIDED: "the data do not decide whether it does the task",
+        }
+        outcome = exceeds(gain, SKILL, self.asked)
+        rule = (
+            f"({GUESSING}) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
+            f"{self._corrected} lies below; undecided otherwise."
+        )
+        reading = (
+            f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: "
+            f"{said[outcome]}."
+        )
+        return _verdict(GUESSING, outcome, rule, gain, reading)
+
+    def better(self, examples: Table, ticket: str, other: str, what: str) -> Verdict:
+        """Is the ticket better than a control, by more than the margin?"""
+        gain, question = _gain(examples, ticket, other), f"better than {what}"
+        outcome = exceeds(gain, self.margin, self.asked)
+        said = {
+            Outcome.HOLDS: "the ticket is better",
+            Outcome.FAILS: f"the ticket is not better by {100 * self.margin:g} points",
+            Outcome.UNDECIDED: "the data do not decide whether the ticket is better",
+        }
+        rule = (
+            f"({question}) Holds when the 95 % interval of the difference in test score lies above {100 * self.margin:g} points; "
+            f"fails when {self._corrected} lies below; undecided otherwise."
+        )
+        reading = (
+            f"{_first(what)} scores {_score(examples, other)}, the ticket {_points(gain.mean)} points more: "
+            f"{said[outcome]}."
+        )
+        return _verdict(question, outcome, rule, gain, reading)
+
+    def as_good(
+        self,
+        examples: Table,
+        ticket: str,
+        other: str,
+        what: str,
+        *,
+        question: str = "",
+        headline: bool = True,
+    ) -> Verdict:
+        """Is the ticket at most the margin worse?"""
+        gain = _gain(examples, ticket, other)
+        question = question or f"as accurate as {what}"
+        outcome = exceeds(gain, -self.margin, self.asked)
+        said = {
+            Outcome.HOLDS: "it is as accurate",
+            Outcome.FAILS: "it is less accurate",
+            Outcome.UNDECIDED: "the data do not decide whether it is as accurate",
+        }
+        rule = (
+            f"({question}) Holds when the 95 % interval of the difference in test score lies above −{100 * self.margin:g} "
+            f"points; fails when {self._corrected} lies below; undecided otherwise."
+        )
+        reading = (
+            f"The ticket scores {_score(examples, ticket)} on test data and {what} {_score(examples, other)}, a difference of "
+            f"{_points(gain.mean)} points: up to the margin of {100 * self.margin:g}, {said[outcome]}."
+        )
+        return _verdict(question, outcome, rule, gain, reading, headline)
+
+    def labels(self, permuted: Table, ticket: str, memorised: float) -> Verdict:
+        """The control that must learn nothing: the same search over permuted labels.
+
+        Arguments:
+            memorised: its training score on these labels.
+        """
+        gain = _gain(permuted, ticket, "guess")
+        high = gain.interval()[1]
+        corrected = gain.interval(1 - 0.05 / self.asked)[0]
+        outcome = Outcome.HOLDS if high < SKILL else Outcome.FAILS if corrected > SKILL else Outcome.UNDECIDED
+        said = {
+            Outcome.HOLDS: "as it must, it is guessing",
+            Outcome.FAILS: "that is more than guessing, so that something other than the labels' order was learnt",
+            Outcome.UNDECIDED: "the data do not decide whether that is guessing",
+        }
+        rule = (
+            f"({LABELS}) Holds when the 95 % interval of the difference from guessing, on the true labels, lies below "
+            f"{100 * SKILL:g} points; fails when {self._corrected} lies above; undecided otherwise."
+        )
+        reading = (
+            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels, and on the true "
+            f"labels of the test data scores {_points(gain.mean)} points more than guessing: {said[outcome]}."
+        )
+        return _verdict(LABELS, outcome, rule, gain, reading)
+
+    def wider(self, examples: Table, ticket: str) -> Verdict:
+        """Does the score rise with width? The slope of a line in log₂ width, of every seed's score on every test example."""
+        sizes = np.log2(examples["size"])
+        different = np.unique(sizes)
+        centred = sizes - different.mean()
+        slope = len(different) * centred / np.sum((different - different.mean()) ** 2)
+        gain = paired_difference(slope * examples[ticket], examples["seed"], examples["id"])
+        outcome = exceeds(gain, 0.0, self.asked)
+        said = {
+            Outcome.HOLDS: "wider networks hold better tickets",
+            Outcome.FAILS: "wider networks hold worse tickets",
+            Outcome.UNDECIDED: "the data do not decide whether wider networks hold better tickets",
+        }
+        rule = (
+            f"({WIDER}) Holds when the 95 % interval of the slope of the test score in log₂ width lies above zero; fails when "
+            f"{self._corrected} lies below; undecided otherwise."
+        )
+        ends = [
+            float(np.mean(examples.where(size=float(2.0**end))[ticket]))
+            for end in (different[0], different[-1])
+        ]
+        reading = (
+            f"From {2.0 ** different[0]:g} to {2.0 ** different[-1]:g} times the width the ticket's score goes from "
+            f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %, {_points(gain.mean)} points a doubling: {said[outcome]}."
+        )
+        verdict = _verdict(WIDER, outcome, rule, gain, reading, headline=False)
+        return replace(verdict, unit="points of test score a doubling")
+
+    @property
+    def _corrected(self) -> str:
+        return f"the interval, at a level corrected for the {self.asked} questions asked,"
+
+
+def claim_of(questions: Sequence[Verdict], rule: str, words: Mapping[Outcome, str]) -> Verdict:
+    """The claim as a whole: that every question which counts holds."""
+    counted = [q for q in questions if q.headline]
+    outcome = all_of([q.outcome for q in counted])
+    concerned = "; ".join(q.question for q in counted if q.outcome is outcome)
+    return Verdict("", outcome, rule, None, None, "", words[outcome].format(concerned=concerned))
+
+
+def _gain(examples: Table, ticket: str, other: str) -> Difference:
+    return paired_difference(examples[ticket] - examples[other], examples["seed"], examples["id"])
+
+
+def _verdict(
+    question: str, outcome: Outcome, rule: str, gain: Difference, reading: str, headline: bool = True
+) -> Verdict:
+    low, high = gain.interval()
+    if gain.freedom < 1:
+        reading = f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
+    return Verdict(
+        question, outcome, rule, 100 * gain.mean, (100 * low, 100 * high), "points of test score", reading, headline
+    )  # fmt: skip
+
+
+def _score(examples: Table, arm: str) -> str:
+    return f"{100 * float(np.mean(examples[arm])):.1f} %"
+
+
+def _first(words: str) -> str:
+    return words[0].upper() + words[1:]
+
+
+def _points(fraction: float) -> str:
+    """In points, with a typographic minus."""
+    return f"{100 * fraction:+.2f}".replace("-", "−")

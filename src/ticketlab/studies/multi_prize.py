@@ -1,0 +1,258 @@
+"""The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
+
+The plan stands here with the questions that are asked; the rules of the questions are in `mask_questions`, and what is run in
+`mask_arms`, which is imported when it is because it needs JAX. There are two cells, networks with the activation function that
+was chosen and with signs in its place; the trained network of the first is what both are compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.networks.architectures import MLP, Architecture, ConvNet
+from ticketlab.networks.initialisation import Distribution, Initialisation
+from ticketlab.networks.stages import Activation
+from ticketlab.studies import plan_checks
+from ticketlab.studies.evidence import Column, Evidence, Table
+from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020
+from ticketlab.studies.mask_questions import Questions, claim_of
+from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.training.optimisers import Adam, Optimiser
+
+if TYPE_CHECKING:
+    from ticketlab.studies.mask_arms import Setting
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["MultiPrize", "MultiPrizePlan"]
+
+WEIGHTS, BOTH = "binary weights", "binary weights and activations"
+ASKED = 8
+RANDOM = "a random mask of equal counts over the same signs"
+DENSE = "the trained network of full precision"
+
+
+@dataclass(frozen=True)
+class MultiPrizePlan:
+    """Does a random network contain an accurate subnetwork whose weights, and activations, are binary?
+
+    Arguments:
+        task: the data to learn, split once for all seeds.
+        network: the random network; its activation function is that of the full-precision side.
+        seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
+        density: the fraction of each layer's weights that is kept.
+        margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
+        steps: of every search and training; step sizes fall to zero along half a cosine.
+        batch: examples in a step.
+        optimiser: of the searches, which move scores.
+        dense_optimiser: of trainings, which move weights.
+    """
+
+    task: TaskSource = Digits(train=800, validation=300, test=697)
+    network: Architecture = MLP(
+        widths=(256, 256), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
+    )
+    seeds: int = 8
+    density: float = 0.5
+    margin: float = field(default=0.02, metadata={"cells": False})
+    steps: int = 1000
+    batch: int = 60
+    optimiser: Optimiser = Adam(step_size=4e-3)
+    dense_optimiser: Optimiser = Adam(step_size=1e-3)
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        if not 0 < self.density <= 1:
+            raise UserError(
+                f"density={self.density:g}",
+                "the fraction that is kept, above 0 and at most 1",
+                "10 % kept is 0.1.",
+            )
+        if self.network.activation is Activation.SIGN:
+            raise UserError(
+                "a network of sign activations as the full-precision side",
+                "another activation function",
+                "Signs take its place in the second half of the study.",
+            )
+        for name in ("steps", "batch"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+
+    @classmethod
+    def presets(cls) -> dict[str, MultiPrizePlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=500, validation=300, test=900),
+                network=MLP(
+                    widths=(128, 128),
+                    initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT),
+                ),
+                seeds=3,
+                steps=400,
+            )
+        }
+
+
+class MultiPrize(Study):
+    claim = "multi-prize"
+    statement = (
+        "A random network contains a subnetwork that is as accurate as the trained one, needs no training of its weights, and is "
+        "binary, in its weights and in its activations too."
+    )
+    question = (
+        "Take the signs of a random network's weights and learn only which of them are kept, with one gain a layer. Is what "
+        "is left as accurate as the network trained at full precision, also when its activations are signs?"
+    )
+    method = (
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]: as by edge-popup [Ramanujan et al. 2020] every weight "
+        "has a score, the highest |scores| of each layer are kept, exactly as many as the density says, and the gradient "
+        "passes the choice; but what the network computes with is the sign of each kept weight, times the mean of the kept "
+        "|weights| of its layer. No weight is trained.",
+        "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
+        "Before each of them stands a normalisation over the layer's units, whose scales and shifts are trained only where "
+        "weights are. Pools come before both.",
+        "Each ticket, with and without sign activations, stands beside: a mask of full precision, by edge-popup, over the "
+        "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
+        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted "
+        "labels must find nothing. All are measured at the last step. What both tickets are compared with is the trained "
+        "network of full precision, with the activation function that was chosen.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
+        "[Cameron et al. 2011]. All seeds share one split of the data: intervals speak of other networks on this data set. "
+        "After every search a check proves that the ticket's weights are signs of those that were drawn, times one number a "
+        "layer, or exactly zero.",
+    )
+    sources = (
+        Source(
+            "Diffenderfer & Kailkhura 2021",
+            "J. Diffenderfer, B. Kailkhura. Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks "
+            "by Pruning A Randomly Weighted Network. ICLR 2021.",
+            "https://arxiv.org/abs/2103.09377",
+        ),
+        RAMANUJAN_2020,
+        Source(
+            "Rastegari et al. 2016",
+            "M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi. XNOR-Net: ImageNet Classification Using Binary Convolutional "
+            "Neural Networks. ECCV 2016.",
+            "https://arxiv.org/abs/1603.05279",
+        ),
+        CAMERON_2011,
+    )
+    plan_type = MultiPrizePlan
+
+    def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
+        return (
+            Cell("signs", {"signs": True}, 6.0, BOTH),
+            Cell("weights", {"signs": False}, 5.0, WEIGHTS),
+        )
+
+    def run(
+        self, plan: MultiPrizePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
+
+    def resume(
+        self,
+        plan: MultiPrizePlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        from ticketlab.studies.mask_arms import run_setting
+
+        return run_setting(_setting(plan, cell.settings["signs"]), draft, progress)
+
+    def brief(self, plan: MultiPrizePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        examples = tables["examples"]
+        said = {
+            arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "binarised", "dense")
+        }
+        return (
+            f"test score: ticket {said['ticket']}, random mask {said['random']}, trained binary {said['binarised']}, trained "
+            f"{said['dense']}"
+        )
+
+    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
+            return Evidence(dict(tables))
+        questions = _questions(Questions(plan.margin, ASKED), tables)
+        return Evidence(dict(tables), (claim_of(questions, RULE, WORDS), *questions))
+
+
+def _questions(ask: Questions, tables: Mapping[str, Table]) -> list[Verdict]:
+    weights, both = (tables["examples"].where(setting=name) for name in (WEIGHTS, BOTH))
+    beside = _with(both, "full precision", weights["dense"])
+    memorised = float(np.mean(tables["arms"].where(arm="permuted", setting=BOTH)["train_score"]))
+    return [
+        ask.guessing(both, "ticket"),
+        ask.better(both, "ticket", "random", RANDOM),
+        ask.as_good(weights, "ticket", "dense", DENSE, question=f"{WEIGHTS}: as accurate as {DENSE}"),
+        ask.as_good(beside, "ticket", "full precision", DENSE, question=f"{BOTH}: as accurate as {DENSE}"),
+        ask.labels(tables["permuted"], "permuted", memorised),
+        *(
+            ask.as_good(
+                table, "ticket", other, whom, question=f"{name}: as accurate as {whom}", headline=False
+            )
+            for name, table, other, whom in (
+                (BOTH, both, "mask", "a mask of full precision"),
+                (WEIGHTS, weights, "binarised", "trained binary weights"),
+                (BOTH, both, "binarised", "trained binary weights"),
+            )
+        ),
+    ]
+
+
+def _with(table: Table, name: str, values: np.ndarray) -> Table:
+    """A column more: both settings have the same seeds and test examples, in the same order."""
+    return Table(table.name, (*table.columns, Column(name, values)))
+
+
+RULE = (
+    "The claim holds when, at the density fixed beforehand, the ticket of binary weights and activations is better than "
+    "guessing and than a random mask of equal counts, and both tickets, the one with binary weights alone too, are as "
+    "accurate as the trained network of full precision, while nothing is learnt from permuted labels; it fails when one of "
+    "these fails; and it is undecided otherwise. The comparisons with a mask of full precision and with trained binary "
+    "weights are asked beside it."
+)
+WORDS = {
+    Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are "
+    "as accurate as the trained network of full precision, and no weight was trained.",
+    Outcome.FAILS: "Not all of the prizes were found. What does not hold: {concerned}.",
+    Outcome.UNDECIDED: "These runs do not decide whether all of the prizes are to be had. What is undecided: {concerned}.",
+}
+
+
+def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
+    from ticketlab.studies.mask_arms import Arm, Setting
+    from ticketlab.tickets.biprop import Biprop
+    from ticketlab.tickets.edge_popup import EdgePopup
+
+    arms = [Arm("ticket", Biprop(), density=plan.density)]
+    if signs:
+        arms += [Arm("permuted", Biprop(), density=plan.density, permuted=True)]
+    arms += [Arm("mask", EdgePopup(), density=plan.density), Arm("dense"), Arm("binarised", binary=True)]
+    return Setting(
+        name=BOTH if signs else WEIGHTS,
+        size=1.0,
+        task=plan.task,
+        architecture=_with_signs(plan.network) if signs else plan.network,
+        arms=tuple(arms),
+        seeds=plan.seeds,
+        steps=plan.steps,
+        batch=plan.batch,
+        search_by=plan.optimiser,
+        train_by=plan.dense_optimiser,
+    )
+
+
+def _with_signs(network: Architecture) -> Architecture:
+    """The same architecture with sign activations, each after a normalisation where it can have one."""
+    signs = replace(network, activation=Activation.SIGN)
+    return replace(signs, normalise=True) if isinstance(signs, MLP | ConvNet) else signs

@@ -1,0 +1,253 @@
+"""The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
+
+The plan stands here with the questions that are asked; the rules of the questions are in `mask_questions`, and what is run in
+`mask_arms`, which is imported when it is because it needs JAX. There is a cell for each width: its arms, all seeds of them, are
+trained in a few programs, and a draft says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.initialisation import Distribution, Initialisation
+from ticketlab.studies import plan_checks
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
+from ticketlab.studies.mask_questions import Questions, claim_of
+from ticketlab.studies.study import Blank, Cell, Draft, Progress, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.training.optimisers import Adam, Optimiser
+
+if TYPE_CHECKING:
+    from ticketlab.studies.mask_arms import Setting
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
+
+Search = Literal["edge-popup", "supermask"]
+ASKED = 5
+RANDOM, DENSE = "a random mask of equal counts", "the trained dense network"
+
+
+@dataclass(frozen=True)
+class UntrainedSubnetworkPlan:
+    """Does a random network contain an accurate subnetwork, with no training of its weights?
+
+    Arguments:
+        task: the data to learn, split once for all seeds.
+        network: the random network, at the width and with the distribution of weights at which the question is decided.
+        search: how the mask is learned: edge-popup, or supermask (a probability for each weight).
+        seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
+        density: the fraction of each layer's weights that is kept, where the question is decided (a supermask starts with it).
+        margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
+        rescale: whether what is kept is scaled up for what is gone.
+        densities: other fractions kept, for the figure.
+        widths: other widths, as factors on the network's, for the second question.
+        distributions: of the weights, for the figure: normal, uniform, signed-constant.
+        steps: of the search, and of the dense network's training; step sizes fall to zero along half a cosine.
+        batch: examples in a step.
+        optimiser: of the search, which moves scores.
+        dense_optimiser: of the dense network's training, which moves weights.
+    """
+
+    task: TaskSource = Digits(train=800, validation=300, test=697)
+    network: Architecture = MLP(
+        widths=(256, 256), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
+    )
+    search: Search = "edge-popup"
+    seeds: int = 8
+    density: float = 0.5
+    margin: float = field(default=0.02, metadata={"cells": False})
+    rescale: bool = True
+    densities: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.35, 0.7, 0.9)
+    widths: tuple[float, ...] = (0.03125, 0.0625, 0.125, 0.25, 0.5)
+    distributions: tuple[Distribution, ...] = (
+        Distribution.NORMAL,
+        Distribution.UNIFORM,
+        Distribution.SIGNED_CONSTANT,
+    )
+    steps: int = 1000
+    batch: int = 60
+    optimiser: Optimiser = Adam(step_size=4e-3)
+    dense_optimiser: Optimiser = Adam(step_size=1e-3)
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        for density in (self.density, *self.densities):
+            if not 0 < density <= 1:
+                raise UserError(
+                    f"density {density:g}",
+                    "the fraction that is kept, above 0 and at most 1",
+                    "10 % kept is 0.1.",
+                )
+        for width in self.widths:
+            if not 0 < width < np.inf or width == 1:
+                raise UserError(
+                    f"widths {self.widths}", "positive factors other than 1, which is always there"
+                )
+        for name in ("densities", "widths", "distributions"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                raise UserError(f"{name} {getattr(self, name)}", "each once")
+        for name in ("steps", "batch"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+
+    @classmethod
+    def presets(cls) -> dict[str, UntrainedSubnetworkPlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=500, validation=300, test=900),
+                network=MLP(
+                    widths=(128, 128),
+                    initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT),
+                ),
+                seeds=3,
+                densities=(0.1, 0.9),
+                widths=(0.0625, 0.25),
+                distributions=(Distribution.NORMAL,),
+                steps=400,
+            )
+        }
+
+
+class UntrainedSubnetwork(Study):
+    claim = "untrained-subnetwork"
+    statement = (
+        "A wide enough random network contains an accurate subnetwork, with no training of its weights."
+    )
+    question = (
+        "Freeze the weights of a random network and learn only which of them are kept. Is what is left as accurate as the same "
+        "network with its weights trained?"
+    )
+    method = (
+        "Every weight of the random network has a score, and only scores are trained. By edge-popup [Ramanujan et al. 2020] "
+        "the highest |scores| of each layer are kept, exactly as many as the density says, ties broken by index; the "
+        "gradient passes the choice as if all were kept. By a supermask [Zhou et al. 2019] each weight is kept with the "
+        "probability that is the logistic function of its score, drawn in every step; the ticket is then the more probable "
+        "value of each bit. Biases stay as they were drawn. Optionally, and by default, what is kept is scaled up for what "
+        "is gone.",
+        "Beside each ticket stands a random mask with the same number of weights in every layer, over the same weights; the "
+        "dense network, trained from the same weights on the same batches; and the same search over permuted labels, which "
+        "has nothing to find and shows how much a mask can memorise. All are measured at the last step, so that nothing is "
+        "chosen by validation data.",
+        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. "
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
+        "[Cameron et al. 2011]. Whether wider networks hold better tickets is a second question, with a rule of its own. All "
+        "seeds share one split of the data: intervals speak of other networks on this data set.",
+        "After every search a check proves that the ticket's weights are those that were drawn, times one number a layer, or "
+        "exactly zero.",
+    )
+    sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
+    plan_type = UntrainedSubnetworkPlan
+
+    def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
+        sizes = (1.0, *sorted(plan.widths, reverse=True))
+        arms = 4 + len(plan.densities) + len(plan.distributions)
+        return tuple(
+            Cell(f"width-{s:g}", {"size": s}, s * (arms if s == 1 else 2), f"{s:g} × the width")
+            for s in sizes
+        )
+
+    def run(
+        self,
+        plan: UntrainedSubnetworkPlan,
+        cell: Cell,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
+
+    def resume(
+        self,
+        plan: UntrainedSubnetworkPlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        from ticketlab.studies.mask_arms import run_setting
+
+        return run_setting(_setting(plan, cell.settings["size"]), draft, progress)
+
+    def brief(self, plan: UntrainedSubnetworkPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        examples = tables["examples"]
+        said = {arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "dense")}
+        return f"test score: ticket {said['ticket']}, random mask {said['random']}, dense {said['dense']}"
+
+    def conclude(self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables or "permuted" not in tables:
+            return Evidence(dict(tables))
+        everywhere, arms = tables["examples"], tables["arms"]
+        examples = everywhere.where(size=1.0)
+        ask = Questions(plan.margin, ASKED)
+        memorised = float(np.mean(arms.where(arm="permuted")["train_score"]))
+        questions = [
+            ask.guessing(examples, "ticket"),
+            ask.better(examples, "ticket", "random", RANDOM),
+            ask.as_good(examples, "ticket", "dense", DENSE),
+            ask.labels(tables["permuted"], "permuted", memorised),
+        ]
+        if len(np.unique(everywhere["size"])) == 1 + len(plan.widths) > 1:
+            questions.append(ask.wider(everywhere, "ticket"))
+        kept = f"{100 * float(np.mean(arms.where(arm='ticket', size=1.0)['density'])):.1f} % of the weights"
+        return Evidence(dict(tables), (claim_of(questions, RULE, _words(kept)), *questions))
+
+
+RULE = (
+    "The claim holds when, at the method, density, width and distribution fixed beforehand, the ticket is better than "
+    "guessing, better than a random mask of equal counts, and as accurate as the trained dense network, while nothing is "
+    "learnt from permuted labels; it fails when one of these fails; and it is undecided otherwise. Whether the score rises "
+    "with width is asked beside it."
+)
+
+
+def _words(kept: str) -> dict[Outcome, str]:
+    return {
+        Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network, and no "
+        "weight was trained.",
+        Outcome.FAILS: f"No such subnetwork was found. The search left {kept}, of which this does not hold: {{concerned}}.",
+        Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork. What is undecided: "
+        "{concerned}.",
+    }
+
+
+def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
+    from ticketlab.studies.mask_arms import Arm, Setting
+    from ticketlab.tickets.edge_popup import EdgePopup
+    from ticketlab.tickets.supermask import Supermask
+
+    search = EdgePopup(plan.rescale) if plan.search == "edge-popup" else Supermask(plan.rescale)
+    arms = [Arm("ticket", search, density=plan.density)]
+    if size == 1:
+        own = plan.network.initialisation.distribution
+        others = [d for d in plan.densities if d != plan.density]
+        arms += [Arm("density", search, density=d, compared=False) for d in others]
+        arms += [
+            Arm("distribution", search, density=plan.density, distribution=d, compared=False)
+            for d in plan.distributions
+            if d != own
+        ]
+        arms += [Arm("permuted", search, density=plan.density, permuted=True)]
+    arms += [Arm("dense")]
+    if size == 1:
+        arms += [Arm("permuted dense", permuted=True)]
+    return Setting(
+        name=f"width {size:g}",
+        size=size,
+        task=plan.task,
+        architecture=plan.network if size == 1 else plan.network.widened(size),
+        arms=tuple(arms),
+        seeds=plan.seeds,
+        steps=plan.steps,
+        batch=plan.batch,
+        search_by=plan.optimiser,
+        train_by=plan.dense_optimiser,
+    )

@@ -1,0 +1,407 @@
+"""The studies `untrained-subnetwork` and `multi-prize`: from plan to tables to verdicts, and where there is no ticket."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, ResNet
+from ticketlab.studies import mask_arms
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.mask_questions import GUESSING, LABELS, WIDER
+from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
+from ticketlab.studies.study import Blank
+from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan
+from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tickets import EdgePopup, learned
+from ticketlab.training import Adam
+
+SIGNED = Initialisation(distribution=Distribution.SIGNED_CONSTANT)
+PLAN = UntrainedSubnetworkPlan(
+    task=Bundled(name="wine", train=60, validation=40, test=70),
+    network=MLP(widths=(16, 12), initialisation=SIGNED),
+    seeds=2,
+    density=0.5,
+    densities=(0.2, 0.8),
+    widths=(0.5,),
+    distributions=(Distribution.NORMAL, Distribution.SIGNED_CONSTANT),
+    steps=60,
+    batch=16,
+    optimiser=Adam(step_size=0.02),
+    dense_optimiser=Adam(step_size=0.02),
+)
+PRIZES = MultiPrizePlan(
+    **{f.name: getattr(PLAN, f.name) for f in dataclasses.fields(MultiPrizePlan) if f.name != "margin"}
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(UntrainedSubnetwork(), PLAN)
+
+
+@pytest.fixture(scope="module")
+def prizes():
+    return run_study(MultiPrize(), PRIZES)
+
+
+class Memory:
+    """A draft in memory, which may end the run after so many writes."""
+
+    def __init__(self, end_after=10**9):
+        self.kept, self.left = None, end_after
+
+    def read(self):
+        return self.kept
+
+    def write(self, arrays):
+        self.kept = {name: np.array(array) for name, array in arrays.items()}
+        self.left -= 1
+        if self.left <= 0:
+            raise KeyboardInterrupt
+
+
+# --- what is run ---
+
+
+def test_every_arm_stands_in_the_tables(evidence):
+    arms = evidence.tables["arms"]
+    whole = {(r["arm"], r["asked"], r["distribution"]) for r in arms.where(size=1.0).rows()}
+    own = "signed-constant"
+    assert whole == {
+        *((a, 0.5, own) for a in ("ticket", "random", "permuted")),
+        *((a, d, own) for a in ("density", "random density") for d in (0.2, 0.8)),
+        *((a, 0.5, "normal") for a in ("distribution", "random distribution")),
+        *((a, 1.0, own) for a in ("dense", "permuted dense")),
+    }
+    assert {r["arm"] for r in arms.where(size=0.5).rows()} == {"ticket", "random", "dense"}
+    assert len(arms) == 2 * (11 + 3)
+    sizes = {"dense1": 13 * 16, "dense2": 16 * 12, "output": 12 * 3}
+    for name in ("ticket", "random", "permuted"):
+        counts = {n: int(0.5 * s + 0.5) for n, s in sizes.items()}
+        of = arms.where(arm=name, size=1.0)
+        assert set(of["kept"].tolist()) == {sum(counts.values())}
+        assert set(of["weights"].tolist()) == {sum(sizes.values())}
+        layers = evidence.tables["layers"].where(arm=name, size=1.0, seed=0)
+        assert {r["layer"]: r["density"] for r in layers.rows()} == {
+            n: c / sizes[n] for n, c in counts.items()
+        }
+
+
+def test_every_ticket_was_compared_with_what_was_drawn(evidence):
+    checks = evidence.tables["checks"]
+    assert {(r["arm"], r["setting"]) for r in checks.rows()} == {
+        ("ticket", "width 1"), ("density", "width 1"), ("distribution", "width 1"), ("permuted", "width 1"),
+        ("ticket", "width 0.5"),
+    }  # fmt: skip
+    whole = 13 * 16 + 16 * 12 + 12 * 3 + 16 + 12 + 3
+    assert set(checks.where(setting="width 1")["compared"].tolist()) == {whole}
+
+
+def test_a_study_whose_frozen_weights_are_moved_ends(monkeypatch):
+    moved = lambda self, params, mask: jax.tree.map(lambda a: a + 0.01, learned_ticket(self, params, mask))  # noqa: E731
+    learned_ticket = learned.ScoredMask.ticket
+    monkeypatch.setattr(learned.ScoredMask, "ticket", moved)
+    with pytest.raises(NumericalFailure, match="frozen weights were moved"):
+        run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, steps=4))
+
+
+def test_scores_are_those_of_the_examples(evidence):
+    arms, examples = evidence.tables["arms"], evidence.tables["examples"]
+    for size in (0.5, 1.0):
+        for arm in ("ticket", "random", "dense"):
+            for row in arms.where(arm=arm, size=size).rows():
+                scores = examples.where(seed=row["seed"], size=size)[arm]
+                assert row["test_score"] == pytest.approx(np.mean(scores))
+    task = PLAN.task.task(mask_arms.SPLIT_SEED)
+    np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["id"], task.test.ids)
+    most = np.bincount(task.train.labels).argmax()
+    np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["guess"], task.test.labels == most)
+
+
+def test_labels_are_permuted_another_way_for_every_seed():
+    train = PLAN.task.task(1).train
+    one, other = (mask_arms._permuted(train, seed) for seed in (0, 1))
+    assert sorted(one.labels.tolist()) == sorted(train.labels.tolist())
+    assert (one.labels != other.labels).any()
+    assert (one.labels != train.labels).any()
+    np.testing.assert_array_equal(one.targets.argmax(1), one.labels)
+    np.testing.assert_array_equal(one.x, train.x)
+
+
+@pytest.mark.parametrize("after", [1, 12, 33])
+def test_a_run_that_ends_goes_on_to_the_same_bits(evidence, after):
+    """With ten pieces a program: within the search, the search over permuted labels, and dense training."""
+    study, draft = UntrainedSubnetwork(), Memory(after)
+    cell = study.cells(PLAN)[0]
+    with pytest.raises(KeyboardInterrupt):
+        study.resume(PLAN, cell, draft)
+    assert draft.kept["group"] == (after - 1) // 10
+    draft.left, seen = 10**9, []
+    tables = study.resume(PLAN, cell, draft, lambda what, fraction: seen.append(fraction))
+    whole = study.run(PLAN, cell)
+    assert Evidence(tables).digest() == Evidence(whole).digest()
+    assert seen == sorted(seen)
+    assert 0 <= seen[0] < 0.2
+    assert seen[-1] == pytest.approx(1)
+
+
+def test_seeds_do_not_depend_on_how_many_there_are(evidence):
+    study = UntrainedSubnetwork()
+    more = study.run(dataclasses.replace(PLAN, seeds=3), study.cells(PLAN)[1])["arms"]
+    for seed in (0, 1):
+        assert more.where(seed=seed).digest() == evidence.tables["arms"].where(seed=seed, size=0.5).digest()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"search": "supermask", "optimiser": Adam(step_size=0.3)},
+        {"rescale": False, "widths": (), "densities": (), "distributions": ()},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70)},
+        {
+            "task": Digits(train=60, validation=40, test=70),
+            "network": ResNet(channels=(4, 6)),
+            "densities": (),
+            "steps": 3,
+        },
+    ],
+    ids=["supermask", "alone", "regression", "residual"],
+)
+def test_other_plans(options):
+    evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
+    assert len(evidence.verdicts) == 1 + 4 + bool(options.get("widths", PLAN.widths))
+    assert np.isfinite(evidence.tables["arms"]["test_score"]).all()
+    drawn = evidence.tables["arms"].where(arm="ticket")["sampled_test_score"]
+    assert np.isfinite(drawn).all() == (options.get("search") == "supermask")
+
+
+def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
+    arms = prizes.tables["arms"]
+    both = {r["arm"] for r in arms.where(setting=BOTH).rows()}
+    assert both == {"ticket", "random", "permuted", "mask", "random mask", "dense", "binarised"}
+    assert {r["arm"] for r in arms.where(setting=WEIGHTS).rows()} == both - {"permuted"}
+    assert len(prizes.verdicts) == 1 + 8
+    assert [v.headline for v in prizes.verdicts[1:]] == [True] * 5 + [False] * 3
+
+
+def test_signs_take_the_place_of_the_activation_function():
+    with_signs = _with_signs(MLP(widths=(5,), activation=Activation.TANH))
+    assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalise=True)
+    assert _with_signs(ConvNet()).normalise
+    assert _with_signs(ResNet()).activation is Activation.SIGN
+
+
+# --- where there is no ticket ---
+
+
+def test_with_permuted_labels_none_is_found(monkeypatch):
+    """All arms learn from permuted labels."""
+    honest = mask_arms.drawn_task
+
+    def permuted(source, seed):
+        task = honest(source, seed)
+        return dataclasses.replace(task, train=mask_arms._permuted(task.train, 99))
+
+    plan = dataclasses.replace(
+        PLAN, task=Digits(train=300, validation=100, test=900), network=MLP(widths=(32,)), seeds=4, widths=(), densities=(),
+        distributions=(),
+    )  # fmt: skip
+    assert run_study(UntrainedSubnetwork(), plan).verdicts[1].outcome is Outcome.HOLDS
+    monkeypatch.setattr(mask_arms, "drawn_task", permuted)
+    claim, guessing, better, *_ = run_study(UntrainedSubnetwork(), plan).verdicts
+    assert claim.outcome is Outcome.FAILS
+    assert claim.reading.startswith("No such subnetwork was found")
+    assert guessing.outcome is Outcome.FAILS
+    assert better.outcome is not Outcome.HOLDS
+
+
+@dataclasses.dataclass(frozen=True)
+class Zero(MLP):
+    """A network whose weights are all zero: no mask makes anything of it."""
+
+    def build(self, input_shape, outputs):
+        network = super().build(input_shape, outputs)
+        return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
+
+
+@pytest.mark.parametrize("search", ["edge-popup", "supermask"])
+def test_a_network_of_zeros_holds_no_ticket(search):
+    plan = dataclasses.replace(
+        PLAN, network=Zero(widths=(16, 12)), seeds=4, widths=(), densities=(), distributions=(), search=search
+    )
+    claim, guessing, better, *_ = run_study(UntrainedSubnetwork(), plan).verdicts
+    assert claim.outcome is Outcome.FAILS
+    assert claim.reading.startswith("No such subnetwork was found")
+    assert guessing.outcome is Outcome.FAILS
+    assert better.outcome is Outcome.FAILS
+
+
+# --- verdicts ---
+
+
+def tables(seeds=5, n=500, slope=0.01, **accuracy):
+    """Tables with given accuracies of the arms; the ticket's fall by `slope` with each halving of the width."""
+    scores = {"ticket": 0.96, "random": 0.2, "dense": 0.965, "permuted": 0.1, **accuracy}
+
+    def right(arm, i, seed, less=0.0):
+        return float((7 * i + 13 * seed) % n < n * (scores[arm] - less))
+
+    examples = [
+        {
+            **{"setting": f"width {size}", "size": size, "seed": seed, "id": i, "guess": float(i % 10 == 0)},
+            **{
+                arm: right(arm, i, seed, slope * k if arm == "ticket" else 0)
+                for arm in ("ticket", "random", "dense")
+            },
+        }
+        for k, size in enumerate((1.0, 0.5, 0.25))
+        for seed in range(seeds)
+        for i in range(n)
+    ]
+    permuted = [
+        {"seed": seed, "id": i, "guess": float(i % 10 == 0), "permuted": right("permuted", i, seed)}
+        for seed in range(seeds)
+        for i in range(n)
+    ]
+    arms = [
+        {"arm": "permuted", "size": 1.0, "train_score": 0.4, "density": 0.5},
+        {"arm": "ticket", "size": 1.0, "train_score": 1.0, "density": 0.5},
+    ]
+    named = {"examples": examples, "permuted": permuted, "arms": arms}
+    return {name: Table.from_rows(name, rows) for name, rows in named.items()}
+
+
+def conclude(**changes):
+    plan = dataclasses.replace(PLAN, seeds=changes.get("seeds", 5), widths=(0.5, 0.25))
+    return UntrainedSubnetwork().conclude(plan, tables(**changes)).verdicts
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({}, Outcome.HOLDS, "contains a subnetwork, 50.0 % of the weights"),
+        ({"ticket": 0.90}, Outcome.FAILS, "as accurate as the trained dense network"),
+        ({"ticket": 0.12, "slope": 0.0}, Outcome.FAILS, "better than guessing"),
+        ({"random": 0.955}, Outcome.FAILS, "better than a random mask"),
+        ({"permuted": 0.4}, Outcome.FAILS, LABELS),
+        ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),
+    ],
+)
+def test_the_claim_needs_every_comparison_and_the_control(changes, outcome, words):
+    claim = conclude(**changes)[0]
+    assert claim.outcome is outcome
+    assert words in claim.reading
+
+
+def test_questions():
+    claim, *questions = conclude()
+    assert [q.outcome for q in questions] == [Outcome.HOLDS] * 5
+    assert questions[0].question == GUESSING
+    wider = questions[-1]
+    assert wider.question == WIDER
+    assert not wider.headline
+    assert wider.effect == pytest.approx(1.0, abs=0.05)
+    assert wider.interval[0] < wider.effect < wider.interval[1]
+    assert "corrected for the 5 questions asked" in wider.rule
+    assert "fits 40.0 % of the training labels" in questions[3].reading
+    assert conclude(slope=-0.01, ticket=0.9)[-1].outcome is Outcome.FAILS
+    assert conclude(slope=0.0)[-1].outcome is Outcome.UNDECIDED
+    assert claim.outcome is Outcome.HOLDS
+
+
+def test_one_seed_concludes_nothing():
+    assert all("one seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+
+
+def test_a_run_that_is_not_finished_has_no_verdict(prizes):
+    assert UntrainedSubnetwork().conclude(PLAN, {}).verdicts == ()
+    half = {n: t.where(setting=BOTH) for n, t in prizes.tables.items()}
+    assert MultiPrize().conclude(PRIZES, half).verdicts == ()
+
+
+def prize_tables(weights, both, full=0.97, seeds=5, n=500, **more):
+    def right(accuracy, i, seed):
+        return float((7 * i + 13 * seed) % n < n * accuracy)
+
+    rows = [
+        {
+            **{"setting": setting, "seed": seed, "id": i, "guess": float(i % 10 == 0)},
+            **{arm: right(value, i, seed) for arm, value in scores.items()},
+        }
+        for setting, scores in (
+            (WEIGHTS, {"ticket": weights, "random": 0.2, "mask": 0.97, "dense": full, "binarised": 0.96}),
+            (BOTH, {"ticket": both, "random": 0.2, "mask": 0.96, "dense": 0.5, "binarised": 0.95}),
+        )
+        for seed in range(seeds)
+        for i in range(n)
+    ]
+    permuted = [
+        {"seed": seed, "id": i, "guess": float(i % 10 == 0), "permuted": right(0.1, i, seed)}
+        for seed in range(seeds)
+        for i in range(n)
+    ]
+    arms = [{"arm": "permuted", "setting": BOTH, "train_score": 0.4}]
+    named = {"examples": rows, "permuted": permuted, "arms": arms}
+    return {name: Table.from_rows(name, values) for name, values in named.items()}
+
+
+@pytest.mark.parametrize(
+    ("weights", "both", "outcome", "words"),
+    [
+        (0.965, 0.965, Outcome.HOLDS, "with and without binary activations"),
+        (0.965, 0.90, Outcome.FAILS, f"{BOTH}: as accurate"),
+        (0.90, 0.965, Outcome.FAILS, f"{WEIGHTS}: as accurate"),
+    ],
+)
+def test_the_prizes_are_compared_with_the_trained_network_of_full_precision(weights, both, outcome, words):
+    """Not with the trained network of signs, which here is poor."""
+    claim = MultiPrize().conclude(PRIZES, prize_tables(weights, both)).verdicts[0]
+    assert claim.outcome is outcome
+    assert words in claim.reading
+
+
+def test_the_brief_says_all_sides(prizes, evidence):
+    given = {n: t.where(size=1.0) for n, t in evidence.tables.items() if n == "examples"}
+    said = UntrainedSubnetwork().brief(PLAN, UntrainedSubnetwork().cells(PLAN)[0], given)
+    assert said.startswith("test score: ticket 0.")
+    given = {"examples": prizes.tables["examples"].where(setting=BOTH)}
+    assert "trained binary 0." in MultiPrize().brief(PRIZES, MultiPrize().cells(PRIZES)[0], given)
+
+
+@pytest.mark.parametrize(
+    ("plan", "options", "message"),
+    [
+        (UntrainedSubnetworkPlan, {"seeds": 0}, "seeds=0"),
+        (UntrainedSubnetworkPlan, {"density": 0.0}, "density 0"),
+        (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density 1.2"),
+        (UntrainedSubnetworkPlan, {"widths": (1.0,)}, "factors other than 1"),
+        (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5)}, "each once"),
+        (UntrainedSubnetworkPlan, {"margin": 0.0}, "margin=0.0"),
+        (UntrainedSubnetworkPlan, {"steps": 0}, "steps=0"),
+        (MultiPrizePlan, {"density": 1.5}, "density=1.5"),
+        (MultiPrizePlan, {"network": MLP(activation=Activation.SIGN)}, "full-precision side"),
+        (MultiPrizePlan, {"batch": 0}, "batch=0"),
+    ],
+)
+def test_impossible_plans(plan, options, message):
+    with pytest.raises(UserError, match=message):
+        plan(**options)
+
+
+def test_training_that_diverges():
+    plan = dataclasses.replace(PLAN, dense_optimiser=Adam(step_size=1e30))
+    with pytest.raises(NumericalFailure, match=r"diverged \(width 0.5, dense\)"):
+        UntrainedSubnetwork().resume(plan, UntrainedSubnetwork().cells(plan)[1], Blank())
+
+
+def test_the_search_of_the_plan_is_the_one_that_is_run():
+    from ticketlab.studies.untrained_subnetwork import _setting
+
+    assert _setting(PLAN, 1.0).arms[0].search == EdgePopup()
+    assert _setting(dataclasses.replace(PLAN, rescale=False), 1.0).arms[0].search == EdgePopup(scaled=False)

@@ -1,0 +1,108 @@
+"""A planted ticket: a small trained network hidden in a large random one is found by the searches, and nothing where it is not.
+
+Digits stand beside as many inputs of pure noise. The small network reads the digits. In the large one its units are a random
+quarter; what they read of the noise is random, and so are all other units, which read nothing but noise. Whatever does better
+than guessing has to use the planted weights, and to be as good as they are it has to remove the others.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ticketlab.networks import MLP, Network
+from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
+from ticketlab.tickets import EdgePopup, ScoredMask, Supermask
+from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
+
+SEEN, SMALL, LARGE, DENSITY = 64, 16, 64, 0.25
+PLAN = TrainingPlan(steps=1500, batch=60, optimiser=Adam(0.01), schedule=Cosine(1500), evaluate_every=500)
+
+
+@dataclass(frozen=True)
+class Field:
+    """The large network with the ticket in it, what is learnt, and how well the ticket does it."""
+
+    network: Network
+    params: Any
+    units: np.ndarray
+    data: TrainingData
+    test: np.ndarray
+    labels: np.ndarray
+    accuracy: float
+
+
+@cache
+def field() -> Field:
+    task: Task = Digits(train=1000, validation=200, test=597).task(seed=0)
+    rng = np.random.default_rng(0)
+
+    def beside_noise(x: np.ndarray) -> np.ndarray:
+        flat = x.reshape(len(x), -1)
+        return np.concatenate([flat, rng.normal(size=flat.shape)], axis=1).astype(np.float32)
+
+    parts = [beside_noise(part.x) for part in (task.train, task.validation, task.test)]
+    small = MLP((SMALL,), bias=False).build((SEEN,), 10)
+    given = stack([small.init(jax.random.key(0))])
+    digits = TrainingData(parts[0][:, :SEEN], task.train.targets)
+    found = train(
+        small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, Replicas(given, jax.random.split(jax.random.key(1), 1))
+    )
+    planted = jax.tree.map(lambda a: np.asarray(a)[0], found.params)
+    network = MLP((LARGE,), bias=False).build((2 * SEEN,), 10)
+    params = jax.tree.map(np.array, network.init(jax.random.key(2)))
+    units = rng.permutation(LARGE)[:SMALL]
+    params["dense1"]["weight"][:SEEN] = 0
+    params["dense1"]["weight"][:SEEN, units] = planted["dense1"]["weight"]
+    params["output"]["weight"][units] = planted["output"]["weight"]
+    data = TrainingData(parts[0], task.train.targets, parts[1], task.validation.targets)
+    assert task.test.labels is not None
+    right = np.argmax(small.apply(planted, parts[2][:, :SEEN]), axis=1) == task.test.labels
+    return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
+
+
+def search(method: ScoredMask, params: Any, optimiser: Adam) -> tuple[float, dict[str, np.ndarray]]:
+    """The ticket's test accuracy, and its mask."""
+    of = field()
+    keys = jax.random.split(jax.random.key(5), 2)
+    given = method.replicas(of.network, stack([params]), DENSITY, keys[:1], keys[1:])
+    plan = TrainingPlan(
+        steps=PLAN.steps, batch=60, optimiser=optimiser, schedule=PLAN.schedule, evaluate_every=500
+    )
+    result = train(of.network, SOFTMAX_CROSS_ENTROPY, of.data, plan, given)
+    (mask,) = method.masks(of.network, result.params, DENSITY)
+    outputs = of.network.apply(method.ticket(params, mask), jnp.asarray(of.test))
+    return float(np.mean(np.argmax(outputs, axis=1) == of.labels)), mask
+
+
+METHODS = {
+    "edge-popup": (EdgePopup(scaled=False), Adam(0.01)),
+    "supermask": (Supermask(rescale=False), Adam(0.3)),
+}
+
+
+@pytest.mark.parametrize(("method", "optimiser"), METHODS.values(), ids=METHODS)
+def test_a_planted_ticket_is_found(method: ScoredMask, optimiser: Adam) -> None:
+    of = field()
+    whole = float(np.mean(np.argmax(of.network.apply(of.params, of.test), axis=1) == of.labels))
+    accuracy, mask = search(method, of.params, optimiser)
+    assert of.accuracy > 0.9
+    assert whole < of.accuracy - 0.1  # what is not the ticket is in its way
+    assert accuracy > of.accuracy - 0.02
+    planted = np.isin(np.arange(LARGE), of.units)
+    kept_noise = mask["dense1"][SEEN:, planted].mean()
+    kept_ticket = mask["dense1"][:SEEN, planted].mean()
+    assert kept_ticket > kept_noise + 0.2
+    assert mask["output"][planted].mean() > mask["output"][~planted].mean() + 0.3
+
+
+@pytest.mark.parametrize(("method", "optimiser"), METHODS.values(), ids=METHODS)
+def test_where_nothing_is_planted_nothing_is_found(method: ScoredMask, optimiser: Adam) -> None:
+    params = jax.tree.map(np.array, field().params)
+    params["dense1"]["weight"][:SEEN] = 0
+    accuracy, _ = search(method, params, optimiser)
+    assert accuracy < 0.2
