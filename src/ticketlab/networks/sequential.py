@@ -166,7 +166,9 @@ class _Walk:
         applications = []
         for i in range(step.times):
             taps = {name: self.taps[name][:, i] for name in names if name in self.taps}
-            walk = _Walk(self.params, self.given, taps, self.convolution, self.current, features=self.features)
+            walk = _Walk(
+                self.params, self.given, taps, self.convolution, self.current, features=self.features
+            )
             a = walk.through(step.body, a)
             self.current = walk.current
             applications.append(walk.inputs)

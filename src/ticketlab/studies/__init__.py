@@ -4,6 +4,7 @@ STUDIES: dict[str, str] = {
     "tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum",
     "linear-regime": "ticketlab.studies.linear_regime:LinearRegime",
     "winning-ticket": "ticketlab.studies.winning_ticket:WinningTicket",
+    "linear-mode": "ticketlab.studies.linear_mode:LinearMode",
     "newton-step": "ticketlab.studies.newton_step:NewtonStep",
 }
 """The study of each claim, as "module:class"."""

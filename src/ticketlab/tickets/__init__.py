@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from ticketlab.tickets.barriers import Lines, barrier, lines, peak
     from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.instability import (
+        Copies,
+        beside_the_dense,
+        copy_pairs,
+        first_copies,
+        read_copies,
+        trained_copies,
+        written_copies,
+    )
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -70,6 +80,16 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "narrow": ["embedded", "nearest_size", "units_kept"],
         "controls": ["CONTROLS", "Control", "controls"],
         "written": ["read_level", "written_level"],
+        "barriers": ["Lines", "barrier", "lines", "peak"],
+        "instability": [
+            "Copies",
+            "beside_the_dense",
+            "copy_pairs",
+            "first_copies",
+            "read_copies",
+            "trained_copies",
+            "written_copies",
+        ],
     },
 )
 
@@ -120,6 +140,19 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "nearest_size",
     "units_kept",
     "embedded",
+    # what lies between two networks
+    "Lines",
+    "lines",
+    "barrier",
+    "peak",
+    # instability: copies that differ in the order of the data alone
+    "Copies",
+    "first_copies",
+    "trained_copies",
+    "copy_pairs",
+    "beside_the_dense",
+    "written_copies",
+    "read_copies",
     # the proof
     "Residue",
     "residue",
