@@ -47,6 +47,10 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.winning_ticket import present as present_winning_ticket
 
             return present_winning_ticket(record)
+        case "linear-mode":
+            from ticketlab.report.linear_mode import present as present_linear_mode
+
+            return present_linear_mode(record)
         case _:
             return plain(record)
 

@@ -71,7 +71,7 @@ class LinearModePlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds)
         plan_checks.margin_inside(self.margin)
-        plan_checks.margin_inside(self.stable)
+        plan_checks.margin_inside(self.stable, "stable")
         for name, least in (("copies", 2), ("points", 3), ("levels", 1), ("steps", 1), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name}={getattr(self, name)}", f"at least {least}")
