@@ -118,12 +118,15 @@ def relation(copies: Table, table: Table, stable: float, margin: float) -> Figur
     )
     traces = [_places(places[arm], MARKS[arm]) for arm in arms]
     both = [(arm, k) for arm, each in places.items() for k, s, g in each if s.mean >= stable and g > -margin]
-    count = sum(len(each) for each in places.values())
+    subnetworks, limit = (
+        plural(sum(map(len, places.values())), "subnetwork"),
+        f"above {quantity(stable)} points",
+    )
     title = (
-        f"Of {plural(count, 'subnetwork')} none is as accurate as the dense network with a barrier above {quantity(stable)} points"
-        if not both
-        else f"Of {plural(count, 'subnetwork')} {len(both)} are as accurate as the dense network, on the mean, with a barrier above "
-        f"{quantity(stable)} points: {listed([f'{MARKS[arm].label}, k = {k}' for arm, k in both])}"
+        f"Of {subnetworks} {len(both)} are as accurate as the dense network, on the mean, with a barrier {limit}: "
+        f"{listed([f'{MARKS[arm].label}, k = {k}' for arm, k in both])}"
+        if both
+        else f"Of {subnetworks} none is as accurate as the dense network with a barrier {limit}"
     )
     words = tuple(
         f"{MARKS[arm].label}, k = {k}: barrier {fixed(s.mean, 2)} points, test score less the dense network's {fixed(g, 2)}."
