@@ -11,6 +11,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks import (
     MLP,
     NETWORKS,
+    VGG,
     Activation,
     AllConv,
     Architecture,
@@ -22,6 +23,7 @@ from ticketlab.networks import (
     LeNet300100,
     Parameterisation,
     ResNet,
+    ResNet20,
     parameter_count,
 )
 
@@ -152,3 +154,40 @@ def test_choosing_costs_no_import_of_jax() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_resnet_20_is_a_resnet_of_three_blocks() -> None:
+    network = ResNet20()
+    assert network.stages(10) == ResNet(blocks=3, normalisation="batch").stages(10)
+    assert weights(network, CIFAR) == weights(ResNet(blocks=3), CIFAR)
+    layers = network.build(CIFAR, 10).layers
+    assert len([layer for layer in layers if layer.of_batch]) == 19
+    assert network.describe() == "ResNet-20, normalised over the batch, ReLU, standard parameterisation"
+    assert ResNet20(8, "channels").describe().startswith("ResNet-20 8–16–32, normalised over channels")
+
+
+def test_vgg_16_is_the_published_size() -> None:
+    """Thirteen convolutions of 14.71 million weights (Simonyan & Zisserman 2014, table 1, D), and one dense layer."""
+    pairs = [
+        (3, 64),
+        (64, 64),
+        (64, 128),
+        (128, 128),
+        (128, 256),
+        *[(256, 256)] * 2,
+        (256, 512),
+        *[(512, 512)] * 5,
+    ]
+    scales = sum(units for _, units in pairs)  # which are called weights too
+    assert weights(VGG(), CIFAR, "conv") - scales == sum(9 * a * b for a, b in pairs)
+    assert sum(9 * a * b for a, b in pairs) == 14_710_464
+    assert weights(VGG(), CIFAR, "output") == 5_120
+    depths = {d: VGG(d, 8).build(CIFAR, 10) for d in (11, 13, 16, 19)}
+    # Without the two dense layers that CIFAR does not need.
+    assert {d: sum(layer.kind != "normalisation" for layer in n.layers) for d, n in depths.items()} == {
+        d: d - 2 for d in depths
+    }
+    with pytest.raises(UserError, match="depth 12"):
+        VGG(12)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"1 × 1 pixels before a 2 × 2 pool"):
+        VGG().build((8, 8, 1), 10)

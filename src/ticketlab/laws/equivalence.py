@@ -20,7 +20,17 @@ from scipy.special import stdtrit
 
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["Difference", "all_of", "any_of", "beats", "equivalence", "exceeds", "paired_difference"]
+__all__ = [
+    "Difference",
+    "all_of",
+    "any_of",
+    "beats",
+    "equivalence",
+    "exceeds",
+    "negation",
+    "paired_difference",
+    "side",
+]
 
 
 @dataclass(frozen=True)
@@ -118,6 +128,15 @@ def beats(difference: Difference, margin: float, questions: int = 1, ways: int =
     return Outcome.UNDECIDED
 
 
+def side(difference: Difference, limit: float, questions: int = 1) -> Outcome:
+    """On which side of a limit? Holds: the interval at level 1 − 0.05/questions lies above it. Fails: below. Else undecided.
+
+    Asked of so many questions, all that is decided is right with a probability of 95 %, and so is what follows from it.
+    """
+    low, high = difference.interval(1 - 0.05 / questions)
+    return Outcome.HOLDS if low > limit else Outcome.FAILS if high < limit else Outcome.UNDECIDED
+
+
 def all_of(outcomes: list[Outcome]) -> Outcome:
     """The claim that every one holds."""
     if Outcome.FAILS in outcomes:
@@ -130,3 +149,8 @@ def any_of(outcomes: list[Outcome]) -> Outcome:
     if Outcome.HOLDS in outcomes:
         return Outcome.HOLDS
     return Outcome.FAILS if all(o is Outcome.FAILS for o in outcomes) else Outcome.UNDECIDED
+
+
+def negation(outcome: Outcome) -> Outcome:
+    """The claim that it does not hold."""
+    return {Outcome.HOLDS: Outcome.FAILS, Outcome.FAILS: Outcome.HOLDS}.get(outcome, outcome)

@@ -59,6 +59,10 @@ def presentation(record: Record) -> Presentation:
             from ticketlab.report.learned_masks import present_multi_prize
 
             return present_multi_prize(record)
+        case "linear-mode":
+            from ticketlab.report.linear_mode import present as present_linear_mode
+
+            return present_linear_mode(record)
         case _:
             return plain(record)
 

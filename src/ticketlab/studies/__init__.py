@@ -7,6 +7,7 @@ STUDIES: dict[str, str] = {
     "masking-is-training": "ticketlab.studies.masking_is_training:MaskingIsTraining",
     "untrained-subnetwork": "ticketlab.studies.untrained_subnetwork:UntrainedSubnetwork",
     "multi-prize": "ticketlab.studies.multi_prize:MultiPrize",
+    "linear-mode": "ticketlab.studies.linear_mode:LinearMode",
     "newton-step": "ticketlab.studies.newton_step:NewtonStep",
 }
 """The study of each claim, as "module:class"."""

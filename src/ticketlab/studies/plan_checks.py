@@ -17,9 +17,9 @@ def some_seeds(seeds: int) -> None:
         raise UserError(f"seeds={seeds}", "at least 1, and at least 2 for a verdict")
 
 
-def margin_inside(margin: float) -> None:
+def margin_inside(margin: float, name: str = "margin") -> None:
     if not 0 < margin < 1:
-        raise UserError(f"margin={margin}", "a fraction between 0 and 1", "One percentage point is 0.01.")
+        raise UserError(f"{name}={margin}", "a fraction between 0 and 1", "One percentage point is 0.01.")
 
 
 def losses_once(losses: Sequence[str]) -> None:

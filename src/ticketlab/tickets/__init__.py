@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Zero,
         acted,
     )
+    from ticketlab.tickets.barriers import Lines, barrier, lines, peak
     from ticketlab.tickets.biprop import Binarised, Biprop
     from ticketlab.tickets.controls import CONTROLS, Control, controls
     from ticketlab.tickets.criteria import (
@@ -34,6 +35,15 @@ if TYPE_CHECKING:
     from ticketlab.tickets.criterion import Criterion, Seen, chosen, stages
     from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, Sparse, regrown, trained_sparse
     from ticketlab.tickets.edge_popup import EdgePopup
+    from ticketlab.tickets.instability import (
+        Copies,
+        beside_the_dense,
+        copy_pairs,
+        first_copies,
+        read_copies,
+        trained_copies,
+        written_copies,
+    )
     from ticketlab.tickets.largest import largest
     from ticketlab.tickets.learned import ScoredMask, counts_at, require_frozen
     from ticketlab.tickets.magnitude import (
@@ -138,6 +148,16 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "narrow": ["embedded", "nearest_size", "units_kept"],
         "controls": ["CONTROLS", "Control", "controls"],
         "written": ["read_level", "written_level"],
+        "barriers": ["Lines", "barrier", "lines", "peak"],
+        "instability": [
+            "Copies",
+            "beside_the_dense",
+            "copy_pairs",
+            "first_copies",
+            "read_copies",
+            "trained_copies",
+            "written_copies",
+        ],
     },
 )
 
@@ -243,6 +263,19 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "motion",
     "cosine",
     "bits",
+    # what lies between two networks
+    "Lines",
+    "lines",
+    "barrier",
+    "peak",
+    # instability: copies that differ in the order of the data alone
+    "Copies",
+    "first_copies",
+    "trained_copies",
+    "copy_pairs",
+    "beside_the_dense",
+    "written_copies",
+    "read_copies",
     # the proof
     "Residue",
     "residue",

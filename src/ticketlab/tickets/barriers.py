@@ -27,7 +27,7 @@ from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["POINTS", "Lines", "barrier", "highest", "lines"]
+__all__ = ["POINTS", "Lines", "barrier", "lines", "peak"]
 
 POINTS = 30  # values of α, the ends among them
 
@@ -91,7 +91,7 @@ def barrier(values: Float[np.ndarray, "*rest A"]) -> Float[np.ndarray, "*rest"]:
     return values.max(axis=-1) - (values[..., 0] + values[..., -1]) / 2
 
 
-def highest(values: Float[np.ndarray, "*rest A"]) -> np.ndarray:
+def peak(values: Float[np.ndarray, "*rest A"]) -> np.ndarray:
     """Where along each line the value is highest, the first of equals."""
     return np.argmax(values, axis=-1)
 

@@ -1,0 +1,177 @@
+"""The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
+
+The plan stands here, the rule of the verdict in `mode_questions`, and what is run in `mode_copies`, which is imported when it is
+because it needs JAX. There is a cell for each rewind step k: a search that rewinds to k, and the copies that are trained from
+there, for all seeds and arms in one program; a draft says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from ticketlab.errors import UserError
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.studies import plan_checks
+from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.literature import CAMERON_2011
+from ticketlab.studies.mode_questions import Rule, verdicts
+from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.ranking import LayerWise, Pruning
+from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
+
+if TYPE_CHECKING:
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["LinearMode", "LinearModePlan"]
+
+Control = Literal["random", "shuffled", "reinitialised", "both"]
+
+
+@dataclass(frozen=True)
+class LinearModePlan:
+    """Do pruned networks only work when they are stable to the noise of SGD?
+
+    Arguments:
+        task: the data to learn, with classes; split once for all seeds. Its validation part is not used.
+        network: the dense network.
+        seeds: how many times parameters, data orders and masks are drawn; at least 2 for a verdict.
+        rewind_steps: the steps k from which copies are trained; tickets are rewound to them.
+        copies: of every network, with data orders of their own; every two of them are the ends of a line.
+        stable: the error barrier below which a network is stable (0.02: two percentage points).
+        margin: the difference in test score that still counts as equal.
+        levels: rounds of pruning; what they leave is asked about.
+        pruning: which weights go after a round.
+        controls: masks that are compared with the ticket's; "random" decides.
+        points: values of α on a line, its ends among them.
+        steps: of training, in every round and of every copy, counted from the random start.
+        batch: examples in a step.
+        optimiser: how a step is taken.
+        schedule: the factor of the step size.
+    """
+
+    task: TaskSource = Digits(train=800, validation=100, test=897)
+    network: Architecture = MLP(widths=(60, 60, 60, 60))
+    seeds: int = 6
+    rewind_steps: tuple[int, ...] = field(default=(0, 10, 50, 200), metadata={"cells": False})
+    copies: int = 3
+    stable: float = field(default=0.02, metadata={"cells": False})
+    margin: float = field(default=0.01, metadata={"cells": False})
+    levels: int = 7
+    pruning: Pruning = LayerWise(fraction=0.3, output=0.15)
+    controls: tuple[Control, ...] = ("random", "shuffled")
+    points: int = 30
+    steps: int = 600
+    batch: int = 30
+    optimiser: Optimiser = Adam(step_size=0.015)
+    schedule: Schedule = Constant()
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.margin_inside(self.stable, "stable")
+        for name, least in (("copies", 2), ("points", 3), ("levels", 1), ("steps", 1), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name}={getattr(self, name)}", f"at least {least}")
+        if len(set(self.controls)) < len(self.controls):
+            raise UserError(f"controls {self.controls}", "each once")
+        known = self.rewind_steps
+        if not known or list(known) != sorted(set(known)) or not 0 <= known[0] <= known[-1] < self.steps:
+            raise UserError(
+                f"rewind_steps {known}", f"steps before the end of training, 0 to {self.steps - 1}, in order"
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, LinearModePlan]:
+        return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, levels=5, steps=300)}
+
+
+class LinearMode(Study):
+    claim = "linear-mode"
+    statement = "Those subnetworks only work when they are stable to SGD noise."
+    question = (
+        "Train two copies of a pruned network on the same data in different orders. Is the straight line between them free of a "
+        "barrier, and do pruned networks reach the dense accuracy only where it is?"
+    )
+    method = (
+        "Instability analysis [Frankle et al. 2020]: the copies of a network start from one state, the parameters and the "
+        "optimiser's moments at step k of dense training under a mask, and are trained to the end in data orders of their own. "
+        "On the line between every two of them, θ(α) = (1 − α)·θ_A + α·θ_B, the error is measured at equally spaced values of "
+        "α, the ends among them. The barrier is the highest error less the mean of both ends'. It is never below zero, and "
+        "chance alone makes it a little larger. A network is stable when its barrier is below two points. Batch statistics, "
+        "where the network has them, are estimated anew at every α from training data.",
+        "For every k tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; Frankle et al. "
+        "2020]: the network is trained, a fraction of its surviving weights goes, those of the smallest magnitude, and the "
+        "others are reset to step k. Beside the ticket, from the same step and in the same orders, copies are trained of the "
+        "dense network, and of masks with as many weights: random (Erdős–Rényi profile of layer densities [Evci et al. 2020]) "
+        "and the ticket's, shuffled within each layer.",
+        "A ticket works when its copies, at the last step, are as accurate as the dense network's up to the margin, and more "
+        "accurate than those of the random mask: where any mask would do, there is nothing to explain. The claim is put to the "
+        "test at every k, and it can fail at each: by a ticket that works and is not stable. To hold, both sides must have been "
+        "seen: a ticket that is stable and works, and one that is neither. The converse, that stable tickets work, is asked too, "
+        "and does not count for the claim.",
+        "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
+        "al. 2011]; a barrier is attributed to examples at the α where its line is highest. All decisions on the claim are made "
+        "at one level corrected for their number, so that they are right together. All seeds share one split of the data: "
+        "intervals speak of other networks on this data set.",
+        "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
+        "exactly zero in every copy.",
+    )
+    sources = (
+        Source(
+            "Frankle et al. 2020",
+            "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
+            "ICML 2020.",
+            "https://arxiv.org/abs/1912.05671",
+        ),
+        Source(
+            "Frankle & Carbin 2019",
+            "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019.",
+            "https://arxiv.org/abs/1803.03635",
+        ),
+        Source(
+            "Evci et al. 2020",
+            "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
+            "https://arxiv.org/abs/1911.11134",
+        ),
+        CAMERON_2011,
+    )
+    plan_type = LinearModePlan
+
+    def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
+        )
+
+    def run(
+        self, plan: LinearModePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
+
+    def resume(
+        self,
+        plan: LinearModePlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        from ticketlab.studies.mode_copies import analysed
+
+        return analysed(plan, cell.settings["rewind_step"], draft, progress)
+
+    def brief(self, plan: LinearModePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        words = []
+        for arm in ("ticket", "dense"):
+            error = 100 * float(tables["barriers"].where(arm=arm)["test_error"].mean())
+            score = 100 * float(tables["copies"].where(arm=arm)["test_score"].mean())
+            words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
+        return "; ".join(words)
+
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables:
+            return Evidence(dict(tables))
+        rule = Rule(plan.stable, plan.margin, plan.rewind_steps, "random" in plan.controls)
+        return Evidence(dict(tables), verdicts(rule, tables))

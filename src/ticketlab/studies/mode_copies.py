@@ -1,0 +1,347 @@
+"""What a cell of the study `linear-mode` computes: a search that rewinds to step k, and copies trained from there.
+
+draw split  →  θ₀, orders, masks' keys  →  levels: train, prune, rewind to k  →  the last level's copies, in orders of their own
+→  prove that pruned weights took no part  →  error and loss along the lines between copies  →  tables
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.networks.network import Params
+from ticketlab.studies.evidence import Table
+from ticketlab.studies.linear_mode import LinearModePlan
+from ticketlab.studies.mode_tables import Rows, mode_tables
+from ticketlab.studies.start import built, drawn_task
+from ticketlab.studies.study import Draft, Progress
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets.barriers import Lines, barrier, lines, peak
+from ticketlab.tickets.controls import controls
+from ticketlab.tickets.instability import (
+    Copies,
+    beside_the_dense,
+    copy_pairs,
+    first_copies,
+    read_copies,
+    trained_copies,
+    written_copies,
+)
+from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, next_level, trained
+from ticketlab.tickets.masks import density, kept, mask_of
+from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.reach import effective_density
+from ticketlab.tickets.written import read_level, written_level
+from ticketlab.training import TrainingData, TrainingPlan, stack
+from ticketlab.training.result import Ended
+
+__all__ = ["TRAINING_EXAMPLES", "analysed"]
+
+PIECES = 10  # of a round's training; between them the draft is written
+TRAINING_EXAMPLES = (
+    2000  # at most, of which errors along lines are measured beside those of all test examples
+)
+SPLIT_SEED = 1
+STREAM = 2  # of every seed's key: choosing the default plan used others, and another split
+
+
+def analysed(plan: LinearModePlan, k: int, draft: Draft, progress: Progress) -> dict[str, Table]:
+    """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says."""
+    task = drawn_task(plan.task, SPLIT_SEED)
+    if task.kind != "classification":
+        raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
+    run = _Run.of(plan, k, task, draft, progress)
+    level, copies = run.begun()
+    while copies is None:
+        level = run.to_the_end(level)
+        level = next_level(run.search, level, run.beside)
+        copies = first_copies(run.search, level, run.copy_keys) if level.number == plan.levels else None
+    copies = run.copies_to_the_end(copies)
+    return mode_tables(_measured(run, copies), task)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One cell: what is searched and trained, and where it is noted."""
+
+    plan: LinearModePlan
+    k: int
+    task: Task
+    search: Search
+    beside: Companions
+    copy_keys: jax.Array
+    rows: Rows
+    draft: Draft
+    told: Callable[[str, float], None]
+
+    @staticmethod
+    def of(plan: LinearModePlan, k: int, task: Task, draft: Draft, progress: Progress) -> _Run:
+        network = built(plan.network, task.input_shape, task.outputs)
+        keys = jnp.stack(
+            [
+                jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 4)
+                for seed in range(plan.seeds)
+            ]
+        )
+        search = Search(
+            network=network,
+            loss=SOFTMAX_CROSS_ENTROPY,
+            data=TrainingData(task.train.x, task.train.targets),  # nothing is stopped or chosen by validation
+            plan=TrainingPlan(
+                steps=plan.steps,
+                batch=plan.batch,
+                optimiser=plan.optimiser,
+                schedule=plan.schedule,
+                evaluate_every=max(1, round(plan.steps / PIECES)),
+            ),
+            params=stack([network.init(key) for key in keys[:, 0]]),
+            order_keys=keys[:, 1],
+            pruning=plan.pruning,
+            rewind_step=k,
+        )
+        others = beside_the_dense(search, controls(plan.controls, search, plan.network, keys[:, 2]))
+        copy_keys = jnp.stack([jax.random.split(key, plan.copies) for key in keys[:, 3]])
+        return _Run(
+            plan, k, task, search, lambda n, masks: others(n, masks) if n == plan.levels else (), copy_keys, {},
+            draft, progress,
+        )  # fmt: skip
+
+    def begun(self) -> tuple[Level, Copies | None]:
+        """From the start, or from where the draft says."""
+        arrays = self.draft.read()
+        if arrays is None:
+            return first_level(self.search), None
+        self.rows.update(json.loads(arrays["rows"].tobytes()))
+        level = read_level(self.search, arrays, self.beside)
+        if level.number < self.plan.levels:
+            return level, None
+        return level, read_copies(first_copies(self.search, level, self.copy_keys), arrays)
+
+    def to_the_end(self, level: Level) -> Level:
+        """A level of the search to the end of its training."""
+        of = self.plan.levels - 1
+        what = f"k = {self.k}: {'dense' if level.number == 0 else f'round {level.number} of {of}'}"
+        return self._pieces(
+            level,
+            what,
+            lambda at, until, progress: trained(self.search, at, until, progress),
+            written_level,
+            level.number * self.plan.steps * self.plan.seeds,
+            self.plan.seeds,
+        )
+
+    def copies_to_the_end(self, copies: Copies) -> Copies:
+        """All copies to the end of their training."""
+        count = len(np.asarray(copies.state.steps))
+        start = self.plan.levels * self.plan.steps * self.plan.seeds - self.k * count
+        return self._pieces(
+            copies,
+            f"k = {self.k}: {count} copies",
+            lambda at, until, progress: trained_copies(self.search, at, until, progress),
+            lambda at: {**written_level(at.level), **written_copies(at)},
+            start,
+            count,
+        )
+
+    def _pieces(
+        self,
+        at: Any,
+        what: str,
+        go_on: Callable[[Any, int, Callable[[float], None]], Any],
+        written: Callable[[Any], dict[str, np.ndarray]],
+        before: int,
+        networks: int,
+    ) -> Any:
+        """Trained to the end a piece at a time, noting where it stands; `before`: network-steps done at step 0 of it."""
+        piece, copies = self.search.plan.evaluate_every or 1, self.plan.seeds * self.plan.copies
+        arms = 2 + len(self.plan.controls)
+        whole = self.plan.levels * self.plan.steps * self.plan.seeds + arms * copies * (
+            self.plan.steps - self.k
+        )
+        while at.step < self.plan.steps and _running(at):
+            first, began = at.step, time.perf_counter()
+            until = min((first // piece + 1) * piece, self.plan.steps)
+
+            def progress(fraction: float, first: int = first, until: int = until) -> None:
+                done = before + networks * (first + fraction * (until - first))
+                self.told(what, 0.95 * done / whole)  # the rest is measuring
+
+            at = go_on(at, until, progress)
+            self.rows.setdefault("timings", []).append(
+                {"what": what.partition(": ")[2], "network_steps": networks * (at.step - first),
+                 "seconds": time.perf_counter() - began}
+            )  # fmt: skip
+            rows = np.frombuffer(json.dumps(self.rows).encode(), np.uint8)
+            self.draft.write({**written(at), "rows": rows})
+        if not _running(at):
+            raise NumericalFailure(
+                f"Training diverged ({what}), after {int(np.min(at.state.steps))} of {self.plan.steps} steps: use a smaller "
+                f"step size than {self.plan.optimiser.step_size:g}."
+            )
+        return at
+
+
+def _running(at: Level | Copies) -> bool:
+    """Whether no network has diverged: a level is ranked as a whole, and a line has two ends."""
+    return bool(np.all(np.asarray(at.state.ended) == Ended.NO))
+
+
+def _measured(run: _Run, copies: Copies) -> Rows:
+    """All rows of the cell."""
+    rows, plan, task = run.rows, run.plan, run.task
+    proof = require_pruned(run.search.plan.optimiser, copies.state, copies.all_masks())
+    rows["checks"] = [
+        {
+            "rewind_step": run.k,
+            "pruned": proof.pruned,
+            "parameters_left": proof.parameters,
+            "moments": proof.moments,
+        }
+    ]
+    began, train = time.perf_counter(), _first(task.train, TRAINING_EXAMPLES)
+    for i, arm in enumerate(copies.level.arms):
+        run.told(f"k = {run.k}: lines between copies", 0.95 + 0.05 * i / len(copies.level.arms))
+        one, other = copies.pairs_of(i)
+        found = {
+            part: lines(
+                run.search.network, run.search.loss, one, other, data.x, data.targets,
+                reference=task.train.x, points=plan.points,
+            )
+            for part, data in (("test", task.test), ("train", train))
+        }  # fmt: skip
+        about = {"rewind_step": run.k, "arm": arm.name}
+        rows.setdefault("barriers", []).extend(_barrier_rows(about, plan, found, _distances(one, other)))
+        rows.setdefault("copies", []).extend(_copy_rows(about, plan, found))
+        rows.setdefault("lines", []).extend(_line_rows(about, plan, found))
+        rows.setdefault("networks", []).extend(_network_rows(about, run, arm.masks))
+        rows.setdefault("scores", []).append({**about, **_by_example(plan, found["test"])})
+    rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
+    return rows
+
+
+def _first(part: Split, count: int) -> Split:
+    return replace(
+        part,
+        x=part.x[:count],
+        targets=part.targets[:count],
+        ids=part.ids[:count],
+        labels=None if part.labels is None else part.labels[:count],
+    )
+
+
+def _by_seed(plan: LinearModePlan, values: np.ndarray) -> np.ndarray:
+    """`[S·pairs, …]` as `[S, pairs, …]`."""
+    return values.reshape(plan.seeds, -1, *values.shape[1:])
+
+
+def _barrier_rows(
+    about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines], distances: np.ndarray
+) -> list[dict[str, Any]]:
+    measures = {
+        **{f"{part}_error": _by_seed(plan, barrier(at.error)) for part, at in found.items()},
+        **{f"{part}_loss": _by_seed(plan, barrier(at.loss)) for part, at in found.items()},
+        "alpha": _by_seed(plan, found["test"].alphas[peak(found["test"].error)]),
+        "distance": _by_seed(plan, distances),
+    }
+    return [
+        {
+            **about,
+            "seed": seed,
+            "pair": f"{a + 1}–{b + 1}",
+            **{n: float(v[seed, p]) for n, v in measures.items()},
+        }
+        for seed in range(plan.seeds)
+        for p, (a, b) in enumerate(copy_pairs(plan.copies))
+    ]
+
+
+def _copy_rows(about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines]) -> list[dict[str, Any]]:
+    """Each copy by itself: copy 1 is the first end of the first line, the others are the second ends of the lines from it."""
+    ends = {
+        name: np.concatenate(
+            [_by_seed(plan, v)[:, :1, 0], _by_seed(plan, v)[:, : plan.copies - 1, -1]], axis=1
+        )
+        for part, at in found.items()
+        for name, v in ((f"{part}_score", 1 - at.error), (f"{part}_loss", at.loss))
+    }
+    return [
+        {**about, "seed": seed, "copy": copy + 1, **{name: float(v[seed, copy]) for name, v in ends.items()}}
+        for seed in range(plan.seeds)
+        for copy in range(plan.copies)
+    ]
+
+
+def _line_rows(about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines]) -> list[dict[str, Any]]:
+    """Means over the pairs of a seed."""
+    means = {
+        name: _by_seed(plan, v).mean(axis=1)
+        for part, at in found.items()
+        for name, v in ((f"{part}_error", at.error), (f"{part}_loss", at.loss))
+    }
+    return [
+        {
+            **about,
+            "seed": seed,
+            "alpha": float(alpha),
+            **{name: float(v[seed, i]) for name, v in means.items()},
+        }
+        for seed in range(plan.seeds)
+        for i, alpha in enumerate(found["test"].alphas)
+    ]
+
+
+def _network_rows(about: dict[str, Any], run: _Run, masks: Any) -> list[dict[str, Any]]:
+    rows = []
+    for seed in range(run.plan.seeds):
+        mask = mask_of(run.search.network, jax.tree.map(lambda a, seed=seed: a[seed], masks))
+        try:
+            effective = effective_density(run.search.network, mask)
+        except UserError:  # a network that has none
+            effective = float("nan")
+        rows.append(
+            {
+                **about,
+                "seed": seed,
+                "density": density(mask),
+                "effective_density": effective,
+                "kept": kept(mask),
+            }
+        )
+    return rows
+
+
+def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
+    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier.
+
+    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
+    """
+    wrong = at.wrong.astype(np.float32)
+    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
+    ends = (wrong[:, 0] + wrong[:, -1]) / 2
+    return {
+        "score": _by_seed(plan, 1 - ends).mean(axis=1),
+        "barrier": _by_seed(plan, top - ends).mean(axis=1),
+    }
+
+
+def _distances(one: Params, other: Params) -> np.ndarray:
+    """‖θ_A − θ_B‖ / ½(‖θ_A‖ + ‖θ_B‖) of every pair."""
+
+    def norm(tree: Any) -> np.ndarray:
+        squares = [
+            np.square(np.asarray(a, np.float64)).reshape(len(a), -1).sum(axis=1)
+            for a in jax.tree.leaves(tree)
+        ]
+        return np.sqrt(np.sum(squares, axis=0))
+
+    apart = norm(jax.tree.map(lambda a, b: np.asarray(a) - np.asarray(b), one, other))
+    return apart / ((norm(one) + norm(other)) / 2)

@@ -1,0 +1,94 @@
+"""The tables of the study `linear-mode`, from the rows that a cell leaves.
+
+Scores of single examples are arrays, all other rows plain values; timings can be kept in a draft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from ticketlab.studies.evidence import Column, Table
+from ticketlab.tasks.task import Task
+
+__all__ = ["Rows", "mode_tables"]
+
+Rows: TypeAlias = dict[str, list[dict[str, Any]]]
+"""Rows by table; "scores" are arrays over seeds and test examples, an entry an arm; "timings" one a piece of training."""
+
+
+def mode_tables(rows: Rows, task: Task) -> dict[str, Table]:
+    """All tables, by name."""
+    tables = [
+        *(
+            Table.from_rows(name, rows[name], meanings=_MEANINGS)
+            for name in ("barriers", "copies", "lines", "networks", "checks")
+        ),
+        _examples(rows, task),
+        _timings(rows),
+    ]
+    return {table.name: table for table in tables}
+
+
+def _examples(rows: Rows, task: Task) -> Table:
+    """Of every seed and test example each arm's score and its part in the arm's barrier."""
+    seeds, examples = rows["scores"][0]["score"].shape
+    columns = {
+        "rewind_step": np.full(seeds * examples, rows["scores"][0]["rewind_step"]),
+        "seed": np.repeat(np.arange(seeds), examples),
+        "id": np.tile(task.test.ids, seeds),
+    }
+    found = [
+        Column(name, values.astype(np.int64), meaning=_MEANINGS[name]) for name, values in columns.items()
+    ]
+    for entry in rows["scores"]:
+        for measure in ("score", "barrier"):
+            values = entry[measure].astype(np.float64).reshape(-1)
+            found.append(Column(f"{entry['arm']}_{measure}", values, meaning=_MEANINGS[f"example_{measure}"]))
+    return Table("examples", tuple(found))
+
+
+def _timings(rows: Rows) -> Table:
+    """Seconds and network-steps, by what was done."""
+    found: dict[str, tuple[int, float]] = {}
+    for row in rows["timings"]:
+        steps, seconds = found.get(row["what"], (0, 0.0))
+        found[row["what"]] = (steps + row["network_steps"], seconds + row["seconds"])
+    k = rows["checks"][0]["rewind_step"]
+    return Table.from_rows(
+        "timings",
+        [{"rewind_step": k, "what": w, "network_steps": n, "seconds": s} for w, (n, s) in found.items()],
+        units={"seconds": "s"},
+        meanings=_MEANINGS,
+        measured=True,
+    )
+
+
+_MEANINGS: Mapping[str, str] = {
+    "rewind_step": "k, the step from which copies are trained, and to which tickets are rewound",
+    "arm": "dense, ticket, or another mask of as many weights",
+    "seed": "of parameters, data orders and masks",
+    "id": "the test example's number in the data set",
+    "pair": "the copies at the two ends of the line",
+    "copy": "of the network, with a data order of its own",
+    "alpha": "place on the line from one copy (0) to the other (1); in the table of barriers where the test error is highest",
+    "test_error": "in the table of barriers the highest on the line less the mean of its ends; else the mean over lines",
+    "train_error": "likewise, of training examples",
+    "test_loss": "likewise, cross-entropy",
+    "train_loss": "likewise, of training examples",
+    "test_score": "accuracy at the last step",
+    "train_score": "likewise, of training examples",
+    "distance": "between the two copies, relative to the mean of their norms",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "pruned": "pruned parameters of all copies",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "example_score": "1 where the copies are right, their mean",
+    "example_barrier": "wrong at the highest point of the line less wrong at its ends, the mean over lines",
+    "what": "what was done",
+    "network_steps": "steps times networks",
+}
