@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
@@ -98,9 +98,9 @@ class MaskingIsTrainingPlan:
     levels: int = 6
     pruning: Pruning = LayerWise(fraction=0.4, output=0.2)
     one_shot: bool = True
-    criteria: tuple[SomeCriterion, ...] = SomeCriterion.__args__  # type: ignore[attr-defined]
-    ones: tuple[MaskOneName, ...] = MaskOneName.__args__  # type: ignore[attr-defined]
-    zeros: tuple[MaskZeroName, ...] = MaskZeroName.__args__  # type: ignore[attr-defined]
+    criteria: tuple[SomeCriterion, ...] = get_args(SomeCriterion)
+    ones: tuple[MaskOneName, ...] = get_args(MaskOneName)
+    zeros: tuple[MaskZeroName, ...] = get_args(MaskZeroName)
     trained: Trained = "all"
     random_masks: int = 100
     scored: int = 1000

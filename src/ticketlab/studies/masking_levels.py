@@ -11,6 +11,7 @@ for those who ask where training took it, the last value that it had.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -41,7 +42,7 @@ from ticketlab.studies.start import built, drawn_task, example_scores, guessed, 
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
 from ticketlab.tasks.task import Task
-from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted
+from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
 from ticketlab.tickets.criterion import Seen, chosen
 from ticketlab.tickets.masks import Mask, density, full_mask, kept, over_parameters, weights_of
 from ticketlab.tickets.motion import bits, cosine, motion
@@ -255,18 +256,17 @@ def _untrained(
             if (one, zero) == ("rewind", "zero"):
                 rows.setdefault("masks", []).append(_mask_row(setting, chain, about, act))
                 rows.setdefault("responses", []).extend(_response_rows(setting, name, about, act.params))
-        work.done(f"level {number}, untrained", 0.0)
+        work.done(f"level {number}, untrained", work.LEVEL / (len(setting.criteria) + 1))
 
 
 def _actions(setting: _Setting, number: int, chain: _Chain) -> Iterator[tuple[str, str, Acted]]:
     """What the plan's actions make of a chain's mask; rewound with zeros always, and first. Draws are the same for all chains."""
-    seen, plan = setting.seen(chain), setting.plan
-    for one in dict.fromkeys(("rewind", *plan.ones)):
-        for zero in dict.fromkeys(("zero", *plan.zeros)):
-            asked = one in plan.ones and zero in plan.zeros
-            if not asked and (one, zero) != ("rewind", "zero"):
-                continue
-            yield one, zero, acted(seen, chain.mask, ONES[one], ZEROS[zero], setting.draw(number, 12))  # type: ignore[index]
+    seen, plan, key = setting.seen(chain), setting.plan, setting.draw(number, 12)
+    ones = {one: ONES[one].values(seen, chain.mask, key) for one in dict.fromkeys(("rewind", *plan.ones))}
+    zeros = {zero: ZEROS[zero].values(seen) for zero in dict.fromkeys(("zero", *plan.zeros))}
+    for one, zero in itertools.product(ones, zeros):
+        if (one in plan.ones and zero in plan.zeros) or (one, zero) == ("rewind", "zero"):
+            yield one, zero, laid(setting.initial, chain.mask, ones[one], zeros[zero])
 
 
 def _mask_row(setting: _Setting, chain: _Chain, about: dict[str, Any], act: Acted) -> dict[str, Any]:
