@@ -153,7 +153,7 @@ def measure_seed(
     work = _Work(setting, progress)
     found = _read(setting, draft.read())
     if found is None:
-        level, rows = 0, {}
+        level, rows = 0, Rows()
         chains = _dense(setting, rows, work)
         draft.write(_written(level, chains, rows))
     else:
@@ -220,7 +220,7 @@ def _level(
         )
         for name, chain in chains.items()
     }
-    about = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
+    about: dict[str, Any] = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
     about["density"] = density(at[PREREGISTERED].mask)
     _untrained(setting, number, at, about, rows, work)
     if number == setting.decisive:
@@ -536,7 +536,7 @@ def _read(
     layers, tree = full_mask(setting.network), jax.tree.structure(setting.initial)
     chains = {}
     for name in (*setting.criteria, PERMUTED):
-        leaves = [arrays[f"final {name} {i:03d}"] for i in range(tree.num_leaves)]
+        leaves = [arrays[f"final {name} {i:03d}"] for i in range(len(jax.tree.leaves(setting.initial)))]
         mask = {layer: arrays[f"mask {name} {layer}"] for layer in layers}
         chains[name] = _Chain(name, jax.tree.unflatten(tree, leaves), mask)
     return int(arrays["level"]), chains, read_rows(arrays["rows"])

@@ -95,7 +95,7 @@ class Replicas:
     def _check_frozen(self) -> None:
         if self.frozen is None:
             return
-        if jax.tree.structure(self.frozen) != jax.tree.structure(self.params):
+        if len(jax.tree.leaves(self.frozen)) != len(jax.tree.leaves(self.params)):
             raise UserError("frozen values of another structure than params", "the same pytree, whole")
         masks = self.full_masks()
         if masks is None or any(
