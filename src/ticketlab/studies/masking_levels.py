@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -41,7 +41,7 @@ from ticketlab.studies.masking_tables import Rows, masking_tables, read_rows, wr
 from ticketlab.studies.start import built, drawn_task, example_scores, guessed, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
-from ticketlab.tasks.task import Task
+from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
 from ticketlab.tickets.criterion import Seen, chosen
 from ticketlab.tickets.masks import Mask, density, full_mask, kept, over_parameters, weights_of
@@ -138,11 +138,18 @@ class _Setting:
 
     def score(self, params: Params) -> np.ndarray:
         """Of one network, every test example's."""
-        return self.score_on(params, self.task, "test")
+        return self._on(params, self.task, self.task.test)
 
-    def score_on(self, params: Params, task: Task, part: str) -> np.ndarray:
+    def memorised(self, params: Params) -> float:
+        """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
+        whole = self.confused.train
+        part = {f.name: getattr(whole, f.name) for f in fields(whole)}
+        some = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
+        return float(self._on(params, self.confused, replace(whole, **some)).mean())
+
+    def _on(self, params: Params, task: Task, part: Split) -> np.ndarray:
         stacked = jax.tree.map(lambda a: np.asarray(a)[None], params)
-        return example_scores(self.network, stacked, task, getattr(task, part))[0]
+        return example_scores(self.network, stacked, task, part)[0]
 
 
 def measure_seed(
@@ -346,8 +353,8 @@ def _decide(setting: _Setting, chains: Mapping[str, _Chain], rows: Rows) -> None
         }
     ]
     fits = {
-        MASK: [setting.score_on(untrained(chains[PERMUTED].mask), setting.confused, "train").mean()],
-        RANDOM: [setting.score_on(p, setting.confused, "train").mean() for p in random[:20]],
+        MASK: [setting.memorised(untrained(chains[PERMUTED].mask))],
+        RANDOM: [setting.memorised(p) for p in random],
     }
     rows["memorised"] = [
         {"seed": setting.seed, "arm": arm, "train_score": float(np.mean(values))}
