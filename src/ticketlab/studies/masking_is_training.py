@@ -80,7 +80,7 @@ class MaskingIsTrainingPlan:
         trained: which masked networks are trained too: all (every combination at the density that decides, and the rewound ones
             with zeros at every level), rewound (only these), or none.
         random_masks: how many random masks with the chosen mask's layer counts it is compared with.
-        scored: examples that criteria with gradients look at, and on which it is seen whether permuted labels are fitted, at most.
+        scored: examples, at most, that criteria with gradients look at, and on which a fit of permuted labels is looked for.
         steps: of training.
         batch: examples in a step.
         optimiser: how a step is taken.
