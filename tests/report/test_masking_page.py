@@ -1,4 +1,4 @@
-"""The page of `masking-is-training`, from invented numbers: its findings follow from them, and what lacks something has a page."""
+"""The page of `masking-is-training`, from invented numbers: findings follow from them, and what lacks something has a page."""
 
 from dataclasses import replace
 

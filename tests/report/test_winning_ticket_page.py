@@ -113,6 +113,25 @@ def test_every_arm_and_level_is_in_the_table(page) -> None:
     np.testing.assert_array_equal(presentation(page).certificate_tables[0].rows[2][2:], ["0", "0", "0"])
 
 
+def test_masks_that_change_have_a_figure_of_their_own(record) -> None:
+    arms = tables()["levels"].where(arm="ticket", level=2).rows()
+    moved = [{**r, "arm": "rigl", "final_test_score": 0.9 + 0.001 * r["seed"]} for r in arms]
+    given = tables()
+    given["levels"] = Table.from_rows("levels", [*given["levels"].rows(), *moved])
+    show = presentation(page_of(record, PLAN, given))
+    keys = ["verdict", "accuracy", "early-stop", "dynamic", "training", "layers"]
+    assert [f.key for f in show.figures] == keys
+    figure = show.figures[3]
+    assert "RigL: the mask follows gradients 90.1" in figure.title
+    assert [w.split(":")[0] for w in figure.panels[0].words] == [
+        "ticket",
+        "random mask (Erdős–Rényi)",
+        "RigL",
+    ]
+    assert len(show.summaries[0].rows) == 1 + 2 * 6 + 1
+    assert len(show.figures[1].panels) == 5
+
+
 def test_without_controls_the_ticket_stands_alone(record) -> None:
     page = page_of(record, replace(PLAN, controls=()), tables(("dense", "ticket")))
     figures = {f.key: f for f in presentation(page).figures}

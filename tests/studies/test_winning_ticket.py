@@ -24,7 +24,7 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
 from ticketlab.studies.ticket_levels import search_levels
 from ticketlab.studies.ticket_questions import TITLES
-from ticketlab.studies.winning_ticket import Control, WinningTicket, WinningTicketPlan
+from ticketlab.studies.winning_ticket import Control, DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Global, LayerWise
 from ticketlab.training import Adam
@@ -67,6 +67,7 @@ class Memory:
 
 
 def test_the_controls_of_the_plan_are_those_that_there_are():
+    assert set(typing.get_args(DynamicName)) == set(ticket_levels.DYNAMIC)
     assert set(typing.get_args(Control)) == set(CONTROLS) == set(TITLES) == set(WinningTicketPlan().controls)
 
 
@@ -92,6 +93,27 @@ def test_every_arm_of_every_level_stands_in_the_tables(evidence):
             n: c / sizes[n] for n, c in counts.items()
         }
     assert {r["level"] for r in levels.where(decisive=True).rows()} == {2}
+
+
+def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence):
+    found = run_study(WinningTicket(), dataclasses.replace(PLAN, dynamic=("rigl", "set", "gradual")))
+    assert found.verdicts == evidence.verdicts
+    levels = found.tables["levels"]
+    (kept,) = set(levels.where(arm="ticket", decisive=True)["kept"].tolist())
+    for arm in ("rigl", "set", "gradual"):
+        of = levels.where(arm=arm)
+        assert of["level"].tolist() == [2, 2]
+        assert of["kept"].tolist() == [kept, kept]
+        assert of["parameters"].tolist() == [kept + 23] * 2
+        assert (of["early_stop_step"] > 0).all()
+        layers = {r["layer"]: r["density"] for r in found.tables["layers"].where(arm=arm, seed=0).rows()}
+        random = found.tables["layers"].where(arm="random", level=2, seed=0)
+        assert layers == {r["layer"]: r["density"] for r in random.rows()}
+        for row in of.rows():
+            mean = np.mean(found.tables["examples"].where(seed=row["seed"])[arm])
+            assert row["test_score"] == pytest.approx(mean)
+    old = {n: t for n, t in found.tables.items() if n in ("curves", "checks")}
+    assert all(evidence.tables[n].digest() == t.digest() for n, t in old.items())
 
 
 def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
@@ -345,6 +367,7 @@ def test_the_brief_says_both_sides():
         ({"controls": ("both", "both")}, "each once"),
         ({"levels": 0}, "levels=0"),
         ({"rewind_step": 1000}, "rewind_step=1000"),
+        ({"dynamic": ("set", "set")}, "each once"),
     ],
 )
 def test_impossible_plans(options, message):

@@ -35,7 +35,7 @@ def seen():
         x, y = rng.normal(size=(12, 3)), np.eye(3)[rng.integers(0, 3, 12)]
         params = NETWORK.init(jax.random.key(0))
         params = jax.tree.map(lambda a: jnp.asarray(np.asarray(a, np.float64)) + 0.05, params)
-        yield Seen(NETWORK, params, loss=SOFTMAX_CROSS_ENTROPY, x=x, y=y)
+        yield Seen(NETWORK, params, loss=SOFTMAX_CROSS_ENTROPY, x=jnp.asarray(x), y=jnp.asarray(y))
 
 
 MASK = random_mask(SHAPES, {"dense1": 12, "dense2": 15, "output": 10}, jax.random.key(1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
@@ -80,7 +80,7 @@ class MaskingIsTrainingPlan:
         trained: which masked networks are trained too: all (every combination at the density that decides, and the rewound ones
             with zeros at every level), rewound (only these), or none.
         random_masks: how many random masks with the chosen mask's layer counts it is compared with.
-        scored: examples that criteria with gradients look at, at most.
+        scored: examples, at most, that criteria with gradients look at, and on which a fit of permuted labels is looked for.
         steps: of training.
         batch: examples in a step.
         optimiser: how a step is taken.
@@ -98,9 +98,9 @@ class MaskingIsTrainingPlan:
     levels: int = 6
     pruning: Pruning = LayerWise(fraction=0.4, output=0.2)
     one_shot: bool = True
-    criteria: tuple[SomeCriterion, ...] = SomeCriterion.__args__  # type: ignore[attr-defined]
-    ones: tuple[MaskOneName, ...] = MaskOneName.__args__  # type: ignore[attr-defined]
-    zeros: tuple[MaskZeroName, ...] = MaskZeroName.__args__  # type: ignore[attr-defined]
+    criteria: tuple[SomeCriterion, ...] = get_args(SomeCriterion)
+    ones: tuple[MaskOneName, ...] = get_args(MaskOneName)
+    zeros: tuple[MaskZeroName, ...] = get_args(MaskZeroName)
     trained: Trained = "all"
     random_masks: int = 100
     scored: int = 1000

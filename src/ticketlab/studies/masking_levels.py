@@ -11,9 +11,10 @@ for those who ask where training took it, the last value that it had.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -40,8 +41,8 @@ from ticketlab.studies.masking_tables import Rows, masking_tables, read_rows, wr
 from ticketlab.studies.start import built, drawn_task, example_scores, guessed, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
-from ticketlab.tasks.task import Task
-from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
 from ticketlab.tickets.criterion import Seen, chosen
 from ticketlab.tickets.masks import Mask, density, full_mask, kept, over_parameters, weights_of
 from ticketlab.tickets.motion import bits, cosine, motion
@@ -137,11 +138,18 @@ class _Setting:
 
     def score(self, params: Params) -> np.ndarray:
         """Of one network, every test example's."""
-        return self.score_on(params, self.task, "test")
+        return self._on(params, self.task, self.task.test)
 
-    def score_on(self, params: Params, task: Task, part: str) -> np.ndarray:
+    def memorised(self, params: Params) -> float:
+        """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
+        whole = self.confused.train
+        part = {f.name: getattr(whole, f.name) for f in fields(whole)}
+        some = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
+        return float(self._on(params, self.confused, replace(whole, **some)).mean())
+
+    def _on(self, params: Params, task: Task, part: Split) -> np.ndarray:
         stacked = jax.tree.map(lambda a: np.asarray(a)[None], params)
-        return example_scores(self.network, stacked, task, getattr(task, part))[0]
+        return example_scores(self.network, stacked, task, part)[0]
 
 
 def measure_seed(
@@ -152,7 +160,7 @@ def measure_seed(
     work = _Work(setting, progress)
     found = _read(setting, draft.read())
     if found is None:
-        level, rows = 0, {}
+        level, rows = 0, Rows()
         chains = _dense(setting, rows, work)
         draft.write(_written(level, chains, rows))
     else:
@@ -219,7 +227,7 @@ def _level(
         )
         for name, chain in chains.items()
     }
-    about = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
+    about: dict[str, Any] = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
     about["density"] = density(at[PREREGISTERED].mask)
     _untrained(setting, number, at, about, rows, work)
     if number == setting.decisive:
@@ -255,18 +263,17 @@ def _untrained(
             if (one, zero) == ("rewind", "zero"):
                 rows.setdefault("masks", []).append(_mask_row(setting, chain, about, act))
                 rows.setdefault("responses", []).extend(_response_rows(setting, name, about, act.params))
-        work.done(f"level {number}, untrained", 0.0)
+        work.done(f"level {number}, untrained", work.LEVEL / (len(setting.criteria) + 1))
 
 
 def _actions(setting: _Setting, number: int, chain: _Chain) -> Iterator[tuple[str, str, Acted]]:
     """What the plan's actions make of a chain's mask; rewound with zeros always, and first. Draws are the same for all chains."""
-    seen, plan = setting.seen(chain), setting.plan
-    for one in dict.fromkeys(("rewind", *plan.ones)):
-        for zero in dict.fromkeys(("zero", *plan.zeros)):
-            asked = one in plan.ones and zero in plan.zeros
-            if not asked and (one, zero) != ("rewind", "zero"):
-                continue
-            yield one, zero, acted(seen, chain.mask, ONES[one], ZEROS[zero], setting.draw(number, 12))  # type: ignore[index]
+    seen, plan, key = setting.seen(chain), setting.plan, setting.draw(number, 12)
+    ones = {one: ONES[one].values(seen, chain.mask, key) for one in dict.fromkeys(("rewind", *plan.ones))}
+    zeros = {zero: ZEROS[zero].values(seen) for zero in dict.fromkeys(("zero", *plan.zeros))}
+    for one, zero in itertools.product(ones, zeros):
+        if (one in plan.ones and zero in plan.zeros) or (one, zero) == ("rewind", "zero"):
+            yield one, zero, laid(setting.initial, chain.mask, ones[one], zeros[zero])
 
 
 def _mask_row(setting: _Setting, chain: _Chain, about: dict[str, Any], act: Acted) -> dict[str, Any]:
@@ -346,8 +353,8 @@ def _decide(setting: _Setting, chains: Mapping[str, _Chain], rows: Rows) -> None
         }
     ]
     fits = {
-        MASK: [setting.score_on(untrained(chains[PERMUTED].mask), setting.confused, "train").mean()],
-        RANDOM: [setting.score_on(p, setting.confused, "train").mean() for p in random[:20]],
+        MASK: [setting.memorised(untrained(chains[PERMUTED].mask))],
+        RANDOM: [setting.memorised(p) for p in random],
     }
     rows["memorised"] = [
         {"seed": setting.seed, "arm": arm, "train_score": float(np.mean(values))}
@@ -536,7 +543,7 @@ def _read(
     layers, tree = full_mask(setting.network), jax.tree.structure(setting.initial)
     chains = {}
     for name in (*setting.criteria, PERMUTED):
-        leaves = [arrays[f"final {name} {i:03d}"] for i in range(tree.num_leaves)]
+        leaves = [arrays[f"final {name} {i:03d}"] for i in range(len(jax.tree.leaves(setting.initial)))]
         mask = {layer: arrays[f"mask {name} {layer}"] for layer in layers}
         chains[name] = _Chain(name, jax.tree.unflatten(tree, leaves), mask)
     return int(arrays["level"]), chains, read_rows(arrays["rows"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Rewind,
         Zero,
         acted,
+        laid,
     )
     from ticketlab.tickets.barriers import Lines, barrier, lines, peak
     from ticketlab.tickets.biprop import Binarised, Biprop
@@ -123,6 +124,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Rewind",
             "Zero",
             "acted",
+            "laid",
         ],
         "ranking": ["Counts", "Global", "LayerWise", "Pruning", "best", "highest", "highest_overall"],
         "random_masks": ["erdos_renyi_counts", "random_mask", "shuffled"],
@@ -209,6 +211,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "FrozenIfShrunk",
     "Acted",
     "acted",
+    "laid",
     # masks that know nothing
     "shuffled",
     "random_mask",

@@ -42,6 +42,7 @@ __all__ = [
     "Rewind",
     "Zero",
     "acted",
+    "laid",
 ]
 
 Weights = Mapping[str, np.ndarray]
@@ -174,8 +175,12 @@ def acted(seen: Seen, mask: Mask, one: MaskOne, zero: MaskZero, key: Array) -> A
     Raises:
         UserError: where θ_f is asked for and not there.
     """
-    ones, zeros = one.values(seen, mask, key), zero.values(seen)
-    initial = jax.tree.map(np.asarray, seen.initial)
+    return laid(seen.initial, mask, one.values(seen, mask, key), zero.values(seen))
+
+
+def laid(params: Params, mask: Mask, ones: Weights, zeros: Weights) -> Acted:
+    """The one set of weights where a mask keeps, the other where it removes; all other parameters as they are."""
+    initial = jax.tree.map(np.asarray, params)
 
     def filled(name: str, leaf: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if leaf != "weight" or name not in mask:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -128,9 +128,10 @@ class Random:
     def scores(self, seen: Seen, mask: Mask) -> Scores:
         """Uniform numbers, layer by layer."""
         seen.require(self, "key")
+        key: Any = seen.key
         initial = weights_of(seen.network, seen.initial)
         found = {
-            name: np.asarray(jax.random.uniform(jax.random.fold_in(seen.key, i), w.shape))
+            name: np.asarray(jax.random.uniform(jax.random.fold_in(key, i), w.shape))
             for i, (name, w) in enumerate(initial.items())
         }
         return _agreeing_first(self, seen, found) if self.same_sign else found

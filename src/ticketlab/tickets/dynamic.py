@@ -101,6 +101,10 @@ class Gradual:
     def __post_init__(self) -> None:
         _check(self.every, self.until)
 
+    def updates(self, end: int) -> tuple[int, ...]:
+        """The steps before which the mask changes, the last of them T_end."""
+        return (*range(self.every, end, self.every), end)
+
     def counts(
         self, sizes: Mapping[str, int], last: Mapping[str, int], step: int, end: int
     ) -> dict[str, int]:

@@ -26,6 +26,8 @@ from ticketlab.tickets.masks import prunable_layers
 
 __all__ = ["Change", "change", "responses"]
 
+CONSTANT = 1e-5  # the scatter of a response, relative to its size, below which it says nothing
+
 
 @dataclass(frozen=True)
 class Change:
@@ -76,12 +78,12 @@ def _change(z: np.ndarray, other: np.ndarray) -> Change:
     distance, size = (np.sqrt(np.mean(v**2, axis=0)) for v in (b - a, a))
     relative = np.divide(distance, size, out=np.full(a.shape[1], np.nan), where=size > 0)
     centred = [v - v.mean(axis=0) for v in (a, b)]
-    norms = np.prod([np.sqrt(np.sum(v**2, axis=0)) for v in centred], axis=0)
-    # A constant response differs from its own mean by rounding alone.
-    floor = 1e-12 * len(a) * np.prod([np.abs(v).max(axis=0) for v in (a, b)], axis=0)
-    varies = norms > floor
-    correlation = np.divide(
-        np.sum(centred[0] * centred[1], axis=0), norms, out=np.zeros(a.shape[1]), where=varies
+    norms = [np.linalg.norm(v, axis=0) for v in centred]
+    # A constant response differs from its mean by the rounding of single precision alone.
+    varies = np.all(
+        [n > CONSTANT * np.linalg.norm(v, axis=0) for n, v in zip(norms, (a, b), strict=True)], axis=0
     )
+    products = np.sum(centred[0] * centred[1], axis=0)
+    correlation = np.divide(products, norms[0] * norms[1], out=np.zeros(a.shape[1]), where=varies)
     decorrelation = np.where(varies, 1 - np.clip(correlation, -1, 1), np.where(distance > 0, 1.0, 0.0))
     return Change(decorrelation, relative)

@@ -103,7 +103,7 @@ class Replicas:
 
     def _check_sum(self) -> None:
         self._check_like_params("frozen")
-        if jax.tree.structure(self.frozen) != jax.tree.structure(self.params):
+        if len(jax.tree.leaves(self.frozen)) != len(jax.tree.leaves(self.params)):
             raise UserError("frozen values of another structure than params", "the same pytree, whole")
         masks = self.full_masks()
         if masks is None or any(
