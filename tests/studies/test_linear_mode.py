@@ -199,7 +199,7 @@ def test_seeds_and_steps_do_not_depend_on_how_many_there_are(evidence):
 def test_other_plans(options):
     plan = dataclasses.replace(PLAN, rewind_steps=(3,), **options)
     evidence = run_study(LinearMode(), plan)
-    assert len(evidence.verdicts) == 1 + (5 if "random" in plan.controls else 3) + 1
+    assert len(evidence.verdicts) == 1 + (5 + 1 if "random" in plan.controls else 3) + 1
     for table in ("barriers", "copies", "lines"):
         assert np.isfinite(evidence.tables[table]["test_loss"]).all()
 
@@ -284,16 +284,33 @@ def test_an_accurate_ticket_that_any_mask_equals_does_not_work():
 
 def test_the_converse_is_asked_and_does_not_count():
     verdicts = conclude((0.0, 0.0), (BAD, GOOD))
-    assert verdicts[-1].outcome is Outcome.FAILS
-    assert verdicts[-1].reading.startswith("At k = 0 the ticket is stable and does not work")
-    assert not verdicts[-1].headline
-    assert conclude((0.1, 0.0), (BAD, GOOD))[-1].outcome is Outcome.HOLDS
+    assert verdicts[-2].outcome is Outcome.FAILS
+    assert verdicts[-2].reading.startswith("At k = 0 the ticket is stable and does not work")
+    assert not verdicts[-2].headline
+    assert conclude((0.1, 0.0), (BAD, GOOD))[-2].outcome is Outcome.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("barrier", "score", "random", "outcome", "words"),
+    [
+        ((0.0, 0.0), (GOOD, GOOD), (0.85, 0.86), Outcome.HOLDS, "2 are stable and as accurate as the dense"),
+        ((0.0, 0.0), (GOOD, GOOD), (0.85, GOOD), Outcome.FAILS, "not stable: a random mask at k = 50"),
+        ((0.1, 0.1), (BAD, BAD), (0.85, 0.86), Outcome.UNDECIDED, "0 are seen to be stable"),
+    ],
+)  # fmt: skip
+def test_all_masks_of_the_density_are_asked(barrier, score, random, outcome, words):
+    """With tickets that are all stable the claim is undecided, and the controls still say something."""
+    claim, *_, masks = conclude(barrier, score, random=random)
+    assert claim.outcome is Outcome.UNDECIDED
+    assert masks.outcome is outcome
+    assert words in masks.reading
+    assert not masks.headline
 
 
 def test_questions():
     _, *questions = conclude((0.1, 0.001), (BAD, GOOD))
-    assert len(questions) == 2 * 5 + 1
-    stable = {q.question: q.outcome for q in questions if q.question.endswith("stable")}
+    assert len(questions) == 2 * 5 + 2
+    stable = {q.question: q.outcome for q in questions if q.question.endswith("is stable")}
     assert stable == {
         "k = 0: the ticket is stable": Outcome.FAILS,
         "k = 0: the dense network is stable": Outcome.FAILS,

@@ -91,6 +91,10 @@ OPTIONS = {
         ["--network", "lenet5", "--task", "digits:train=60"],
         "shrunk to 4 × 4 pixels",
     ),
+    "a network over the batch": (
+        ["--network", "resnet:channels=2,normalisation=batch", "--task", "digits:train=60"],
+        "a function of each example alone",
+    ),
     "out is a file": (["--out", "taken"], "taken, which is a file"),
 }
 

@@ -43,6 +43,7 @@ TITLES: Mapping[str, str] = {
     "both": "a shuffled mask over new weights",
 }
 CONVERSE = "stable tickets work"
+ALL_MASKS = "of all masks at this density, the accurate ones are stable"
 
 
 @dataclass(frozen=True)
@@ -53,18 +54,32 @@ class Rule:
         stable: the barrier below which a network is stable.
         margin: the difference in test score that still counts as equal.
         rewind_steps: at which the questions are asked.
-        compared: whether there is a random mask; without it nothing is decided.
+        controls: masks that are compared with the ticket's; without a random one nothing is decided.
     """
 
     stable: float
     margin: float
     rewind_steps: tuple[int, ...]
-    compared: bool = True
+    controls: tuple[str, ...] = (RANDOM,)
+
+    @property
+    def compared(self) -> bool:
+        return RANDOM in self.controls
 
     @property
     def asked(self) -> int:
         """How many questions the claim rests on."""
         return 3 * len(self.rewind_steps)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """All subnetworks of one density."""
+        return (TICKET, *self.controls)
+
+    @property
+    def asked_of_masks(self) -> int:
+        """How many questions are asked of all subnetworks together."""
+        return 2 * len(self.masks) * len(self.rewind_steps)
 
 
 @dataclass(frozen=True)
@@ -101,11 +116,15 @@ class Step:
 
 
 def verdicts(rule: Rule, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
-    """On the claim, then step by step on the ticket's three questions and on its controls' stability, then on the converse."""
+    """On the claim, then step by step on the ticket's three questions and its controls' stability; then what does not count."""
     known = complete_steps(rule, tables)
     found = steps(rule, tables)
     each = [verdict for k in known for verdict in _step_verdicts(rule, tables, k)]
-    return (_claim(rule, found, len(known) == len(rule.rewind_steps)), *each, _converse(found))
+    complete = len(known) == len(rule.rewind_steps)
+    beside = [_converse(found)]
+    if rule.controls:
+        beside.append(_of_all_masks(rule, tables, known, complete))
+    return (_claim(rule, found, complete), *each, *beside)
 
 
 def complete_steps(rule: Rule, tables: Mapping[str, Table]) -> list[int]:
@@ -119,9 +138,9 @@ def steps(rule: Rule, tables: Mapping[str, Table]) -> list[Step]:
     return [
         Step(
             k,
-            stable=_stable(rule, barrier_of(tables, k, TICKET)),
-            accurate=side(gain_over(tables, k, DENSE), -rule.margin, rule.asked),
-            better=side(gain_over(tables, k, RANDOM), 0.0, rule.asked)
+            stable=_stable(rule, barrier_of(tables, k, TICKET), rule.asked),
+            accurate=side(gain(tables, k, TICKET, DENSE), -rule.margin, rule.asked),
+            better=side(gain(tables, k, TICKET, RANDOM), 0.0, rule.asked)
             if rule.compared
             else Outcome.UNDECIDED,
         )
@@ -135,14 +154,14 @@ def barrier_of(tables: Mapping[str, Table], k: int, arm: str) -> Difference:
     return paired_difference(rows[f"{arm}_barrier"], rows["seed"], rows["id"])
 
 
-def gain_over(tables: Mapping[str, Table], k: int, other: str) -> Difference:
-    """How much better the ticket's test score is, paired by seed and test example."""
+def gain(tables: Mapping[str, Table], k: int, arm: str, other: str) -> Difference:
+    """How much better an arm's test score is, paired by seed and test example."""
     rows = tables["examples"].where(rewind_step=k)
-    return paired_difference(rows[f"{TICKET}_score"] - rows[f"{other}_score"], rows["seed"], rows["id"])
+    return paired_difference(rows[f"{arm}_score"] - rows[f"{other}_score"], rows["seed"], rows["id"])
 
 
-def _stable(rule: Rule, found: Difference) -> Outcome:
-    return negation(side(found, rule.stable, rule.asked))
+def _stable(rule: Rule, found: Difference, asked: int) -> Outcome:
+    return negation(side(found, rule.stable, asked))
 
 
 def _step_verdicts(rule: Rule, tables: Mapping[str, Table], k: int) -> list[Verdict]:
@@ -155,7 +174,7 @@ def _step_verdicts(rule: Rule, tables: Mapping[str, Table], k: int) -> list[Verd
 
 def _stability(rule: Rule, tables: Mapping[str, Table], k: int, arm: str) -> Verdict:
     found = barrier_of(tables, k, arm)
-    outcome = _stable(rule, found)
+    outcome = _stable(rule, found, rule.asked)
     said = {Outcome.HOLDS: "stable", Outcome.FAILS: "not stable"}.get(
         outcome, "the data do not decide whether it is stable"
     )
@@ -173,7 +192,7 @@ def _stability(rule: Rule, tables: Mapping[str, Table], k: int, arm: str) -> Ver
 
 
 def _accuracy(rule: Rule, tables: Mapping[str, Table], k: int) -> Verdict:
-    found = gain_over(tables, k, DENSE)
+    found = gain(tables, k, TICKET, DENSE)
     outcome = side(found, -rule.margin, rule.asked)
     said = {Outcome.HOLDS: "as accurate", Outcome.FAILS: "less accurate"}.get(
         outcome, "the data do not decide"
@@ -191,7 +210,7 @@ def _accuracy(rule: Rule, tables: Mapping[str, Table], k: int) -> Verdict:
 
 
 def _better(rule: Rule, tables: Mapping[str, Table], k: int) -> Verdict:
-    found = gain_over(tables, k, RANDOM)
+    found = gain(tables, k, TICKET, RANDOM)
     outcome = side(found, 0.0, rule.asked)
     said = {Outcome.HOLDS: "more accurate", Outcome.FAILS: "less accurate"}.get(
         outcome, "the data do not decide"
@@ -272,6 +291,43 @@ def _converse(found: list[Step]) -> Verdict:
         outcome=outcome,
         rule="(converse) Fails when at some k the ticket is stable and does not work; holds when at every k it works or is not "
         "stable, and at one at least it is stable and works; undecided otherwise. It does not count for the claim.",
+        effect=None,
+        interval=None,
+        unit="",
+        reading=reading,
+        headline=False,
+    )
+
+
+def _of_all_masks(rule: Rule, tables: Mapping[str, Table], known: list[int], complete: bool) -> Verdict:
+    """accurate ⇒ stable, for every mask at every step."""
+    found = []
+    for k in known:
+        for arm in rule.masks:
+            stable = _stable(rule, barrier_of(tables, k, arm), rule.asked_of_masks)
+            accurate = side(gain(tables, k, arm, DENSE), -rule.margin, rule.asked_of_masks)
+            found.append((f"{TITLES[arm]} at k = {k}", stable, accurate))
+    each = [(name, any_of([negation(accurate), stable])) for name, stable, accurate in found]
+    both = sum(stable is Outcome.HOLDS and accurate is Outcome.HOLDS for _, stable, accurate in found)
+    neither = sum(stable is Outcome.FAILS and accurate is Outcome.FAILS for _, stable, accurate in found)
+    outcome = all_of([o for _, o in each])
+    if outcome is Outcome.HOLDS and not (both and neither and complete):
+        outcome = Outcome.UNDECIDED
+    against = ", ".join(name for name, o in each if o is Outcome.FAILS)
+    reading = {
+        Outcome.HOLDS: f"Of {len(found)} subnetworks {both} are stable and as accurate as the dense network, {neither} are "
+        "neither, and none is as accurate without being stable.",
+        Outcome.FAILS: f"As accurate as the dense network, and not stable: {against}.",
+        Outcome.UNDECIDED: f"Of {len(found)} subnetworks {both} are seen to be stable and as accurate as the dense network, and "
+        f"{neither} to be neither; of the others the data do not say enough.",
+    }[outcome]
+    return Verdict(
+        question=ALL_MASKS,
+        outcome=outcome,
+        rule="(all masks) Asked of the ticket and of every control, each at every k. Fails when one is as accurate as the dense "
+        "network, up to the margin, and not stable; holds when each is stable or less accurate, one at least is stable and as "
+        "accurate, and one at least is neither; undecided otherwise. Intervals are at a level corrected for the "
+        f"{rule.asked_of_masks} questions. It does not count for the claim, which is about tickets.",
         effect=None,
         interval=None,
         unit="",
