@@ -16,7 +16,8 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
-from ticketlab.studies.mode_questions import Rule, verdicts
+from ticketlab.studies.mode_questions import verdicts
+from ticketlab.studies.mode_steps import Rule
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
