@@ -95,9 +95,7 @@ def test_all_figures_are_made(page, check_words) -> None:
 def test_findings_follow_from_the_numbers(page) -> None:
     figures = {f.key: f for f in presentation(page).figures}
     title = figures["barriers"].title
-    assert title.startswith(
-        "The mean barrier between copies of the ticket is below 2 points at k = 20; dense network at k = 20"
-    )
+    assert title.startswith("Mean barriers below 2 points: ticket at k = 20, dense network at k = 20")
     assert "random mask (Erdős–Rényi) at no k" in title
     assert "−5.00 at k = 0 and −0.20 at k = 20" in figures["accuracy"].title
     assert (

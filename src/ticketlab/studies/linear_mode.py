@@ -16,7 +16,8 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
-from ticketlab.studies.mode_questions import Rule, verdicts
+from ticketlab.studies.mode_questions import verdicts
+from ticketlab.studies.mode_steps import Rule
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -59,7 +60,7 @@ class LinearModePlan:
     copies: int = 3
     stable: float = field(default=0.02, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
-    levels: int = 8
+    levels: int = 7
     pruning: Pruning = LayerWise(fraction=0.3, output=0.15)
     controls: tuple[Control, ...] = ("random", "shuffled")
     points: int = 30
@@ -85,7 +86,7 @@ class LinearModePlan:
 
     @classmethod
     def presets(cls) -> dict[str, LinearModePlan]:
-        return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, levels=7, steps=400)}
+        return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, steps=400)}
 
 
 class LinearMode(Study):

@@ -17,20 +17,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.network import Params
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_mode import LinearModePlan
+from ticketlab.studies.mode_lines import line_rows
 from ticketlab.studies.mode_tables import Rows, mode_tables
 from ticketlab.studies.start import built, drawn_task
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Split, Task
-from ticketlab.tickets.barriers import Lines, barrier, lines, peak
+from ticketlab.tickets.barriers import lines
 from ticketlab.tickets.controls import controls
 from ticketlab.tickets.instability import (
     Copies,
     beside_the_dense,
-    copy_pairs,
     first_copies,
     read_copies,
     trained_copies,
@@ -219,11 +218,9 @@ def _measured(run: _Run, copies: Copies) -> Rows:
             for part, data in (("test", task.test), ("train", train))
         }  # fmt: skip
         about = {"rewind_step": run.k, "arm": arm.name}
-        rows.setdefault("barriers", []).extend(_barrier_rows(about, plan, found, _distances(one, other)))
-        rows.setdefault("copies", []).extend(_copy_rows(about, plan, found))
-        rows.setdefault("lines", []).extend(_line_rows(about, plan, found))
-        rows.setdefault("networks", []).extend(_network_rows(about, run, arm.masks))
-        rows.setdefault("scores", []).append({**about, **_by_example(plan, found["test"])})
+        for name, made in line_rows(plan, found, one, other).items():
+            rows.setdefault(name, []).extend({**about, **row} for row in made)
+        rows.setdefault("networks", []).extend({**about, **row} for row in _network_rows(run, arm.masks))
     rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
     return rows
 
@@ -238,68 +235,7 @@ def _first(part: Split, count: int) -> Split:
     )
 
 
-def _by_seed(plan: LinearModePlan, values: np.ndarray) -> np.ndarray:
-    """`[S·pairs, …]` as `[S, pairs, …]`."""
-    return values.reshape(plan.seeds, -1, *values.shape[1:])
-
-
-def _barrier_rows(
-    about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines], distances: np.ndarray
-) -> list[dict[str, Any]]:
-    measures = {
-        **{f"{part}_error": _by_seed(plan, barrier(at.error)) for part, at in found.items()},
-        **{f"{part}_loss": _by_seed(plan, barrier(at.loss)) for part, at in found.items()},
-        "alpha": _by_seed(plan, found["test"].alphas[peak(found["test"].error)]),
-        "distance": _by_seed(plan, distances),
-    }
-    return [
-        {
-            **about,
-            "seed": seed,
-            "pair": f"{a + 1}–{b + 1}",
-            **{n: float(v[seed, p]) for n, v in measures.items()},
-        }
-        for seed in range(plan.seeds)
-        for p, (a, b) in enumerate(copy_pairs(plan.copies))
-    ]
-
-
-def _copy_rows(about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines]) -> list[dict[str, Any]]:
-    """Each copy by itself: copy 1 is the first end of the first line, the others are the second ends of the lines from it."""
-    ends = {
-        name: np.concatenate(
-            [_by_seed(plan, v)[:, :1, 0], _by_seed(plan, v)[:, : plan.copies - 1, -1]], axis=1
-        )
-        for part, at in found.items()
-        for name, v in ((f"{part}_score", 1 - at.error), (f"{part}_loss", at.loss))
-    }
-    return [
-        {**about, "seed": seed, "copy": copy + 1, **{name: float(v[seed, copy]) for name, v in ends.items()}}
-        for seed in range(plan.seeds)
-        for copy in range(plan.copies)
-    ]
-
-
-def _line_rows(about: dict[str, Any], plan: LinearModePlan, found: dict[str, Lines]) -> list[dict[str, Any]]:
-    """Means over the pairs of a seed."""
-    means = {
-        name: _by_seed(plan, v).mean(axis=1)
-        for part, at in found.items()
-        for name, v in ((f"{part}_error", at.error), (f"{part}_loss", at.loss))
-    }
-    return [
-        {
-            **about,
-            "seed": seed,
-            "alpha": float(alpha),
-            **{name: float(v[seed, i]) for name, v in means.items()},
-        }
-        for seed in range(plan.seeds)
-        for i, alpha in enumerate(found["test"].alphas)
-    ]
-
-
-def _network_rows(about: dict[str, Any], run: _Run, masks: Any) -> list[dict[str, Any]]:
+def _network_rows(run: _Run, masks: Any) -> list[dict[str, Any]]:
     rows = []
     for seed in range(run.plan.seeds):
         mask = mask_of(run.search.network, jax.tree.map(lambda a, seed=seed: a[seed], masks))
@@ -309,7 +245,6 @@ def _network_rows(about: dict[str, Any], run: _Run, masks: Any) -> list[dict[str
             effective = float("nan")
         rows.append(
             {
-                **about,
                 "seed": seed,
                 "density": density(mask),
                 "effective_density": effective,
@@ -317,31 +252,3 @@ def _network_rows(about: dict[str, Any], run: _Run, masks: Any) -> list[dict[str
             }
         )
     return rows
-
-
-def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
-    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier.
-
-    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
-    """
-    wrong = at.wrong.astype(np.float32)
-    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
-    ends = (wrong[:, 0] + wrong[:, -1]) / 2
-    return {
-        "score": _by_seed(plan, 1 - ends).mean(axis=1),
-        "barrier": _by_seed(plan, top - ends).mean(axis=1),
-    }
-
-
-def _distances(one: Params, other: Params) -> np.ndarray:
-    """‖θ_A − θ_B‖ / ½(‖θ_A‖ + ‖θ_B‖) of every pair."""
-
-    def norm(tree: Any) -> np.ndarray:
-        squares = [
-            np.square(np.asarray(a, np.float64)).reshape(len(a), -1).sum(axis=1)
-            for a in jax.tree.leaves(tree)
-        ]
-        return np.sqrt(np.sum(squares, axis=0))
-
-    apart = norm(jax.tree.map(lambda a, b: np.asarray(a) - np.asarray(b), one, other))
-    return apart / ((norm(one) + norm(other)) / 2)

@@ -1,7 +1,6 @@
-"""The rule of the study `linear-mode`: from the tables of all rewind steps to a verdict on each question, and on the claim.
+"""The rule of the study `linear-mode`: from what is decided at each rewind step to a verdict on each question, and on the claim.
 
-At every step k three things are asked of the ticket: is it stable, is it as accurate as the dense network, is it more accurate
-than a random mask? It *works* when both of the last hold. "Only when stable" is then a statement of logic at each k,
+"Only when stable" is a statement of logic at each k,
 
     works ⇒ stable,
 
@@ -12,28 +11,27 @@ as shown only if it was true at every k and could have been false: both a ticket
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.laws.equivalence import Difference, all_of, any_of, negation, paired_difference, side
+from ticketlab.laws.equivalence import Difference, all_of, any_of, negation, side
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.mode_steps import (
+    DENSE,
+    RANDOM,
+    TICKET,
+    Rule,
+    Step,
+    barrier_of,
+    complete_steps,
+    gain,
+    stable,
+    steps,
+)
 
-__all__ = [
-    "CONVERSE",
-    "DENSE",
-    "RANDOM",
-    "TICKET",
-    "TITLES",
-    "Rule",
-    "Step",
-    "complete_steps",
-    "steps",
-    "verdicts",
-]
+__all__ = ["ALL_MASKS", "CONVERSE", "TITLES", "verdicts"]
 
-DENSE, TICKET, RANDOM = "dense", "ticket", "random"
 TITLES: Mapping[str, str] = {
     TICKET: "the ticket",
     DENSE: "the dense network",
@@ -44,75 +42,6 @@ TITLES: Mapping[str, str] = {
 }
 CONVERSE = "stable tickets work"
 ALL_MASKS = "of all masks at this density, the accurate ones are stable"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What was fixed before the runs.
-
-    Arguments:
-        stable: the barrier below which a network is stable.
-        margin: the difference in test score that still counts as equal.
-        rewind_steps: at which the questions are asked.
-        controls: masks that are compared with the ticket's; without a random one nothing is decided.
-    """
-
-    stable: float
-    margin: float
-    rewind_steps: tuple[int, ...]
-    controls: tuple[str, ...] = (RANDOM,)
-
-    @property
-    def compared(self) -> bool:
-        return RANDOM in self.controls
-
-    @property
-    def asked(self) -> int:
-        """How many questions the claim rests on."""
-        return 3 * len(self.rewind_steps)
-
-    @property
-    def masks(self) -> tuple[str, ...]:
-        """All subnetworks of one density."""
-        return (TICKET, *self.controls)
-
-    @property
-    def asked_of_masks(self) -> int:
-        """How many questions are asked of all subnetworks together."""
-        return 2 * len(self.masks) * len(self.rewind_steps)
-
-
-@dataclass(frozen=True)
-class Step:
-    """What was found of the ticket at one rewind step."""
-
-    k: int
-    stable: Outcome
-    accurate: Outcome
-    better: Outcome
-
-    @property
-    def works(self) -> Outcome:
-        return all_of([self.accurate, self.better])
-
-    @property
-    def only_when_stable(self) -> Outcome:
-        """works ⇒ stable."""
-        return any_of([negation(self.works), self.stable])
-
-    @property
-    def whenever_stable(self) -> Outcome:
-        """stable ⇒ works."""
-        return any_of([negation(self.stable), self.works])
-
-    @property
-    def both(self) -> bool:
-        """Stable, and works."""
-        return self.stable is Outcome.HOLDS and self.works is Outcome.HOLDS
-
-    @property
-    def neither(self) -> bool:
-        return self.stable is Outcome.FAILS and self.works is Outcome.FAILS
 
 
 def verdicts(rule: Rule, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
@@ -127,43 +56,6 @@ def verdicts(rule: Rule, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
     return (_claim(rule, found, complete), *each, *beside)
 
 
-def complete_steps(rule: Rule, tables: Mapping[str, Table]) -> list[int]:
-    """The plan's rewind steps whose cells have been run."""
-    there = set(tables["examples"]["rewind_step"].tolist())
-    return [k for k in rule.rewind_steps if k in there]
-
-
-def steps(rule: Rule, tables: Mapping[str, Table]) -> list[Step]:
-    """What is decided at each rewind step."""
-    return [
-        Step(
-            k,
-            stable=_stable(rule, barrier_of(tables, k, TICKET), rule.asked),
-            accurate=side(gain(tables, k, TICKET, DENSE), -rule.margin, rule.asked),
-            better=side(gain(tables, k, TICKET, RANDOM), 0.0, rule.asked)
-            if rule.compared
-            else Outcome.UNDECIDED,
-        )
-        for k in complete_steps(rule, tables)
-    ]
-
-
-def barrier_of(tables: Mapping[str, Table], k: int, arm: str) -> Difference:
-    """The error barrier between an arm's copies, mean over lines, by seed and test example."""
-    rows = tables["examples"].where(rewind_step=k)
-    return paired_difference(rows[f"{arm}_barrier"], rows["seed"], rows["id"])
-
-
-def gain(tables: Mapping[str, Table], k: int, arm: str, other: str) -> Difference:
-    """How much better an arm's test score is, paired by seed and test example."""
-    rows = tables["examples"].where(rewind_step=k)
-    return paired_difference(rows[f"{arm}_score"] - rows[f"{other}_score"], rows["seed"], rows["id"])
-
-
-def _stable(rule: Rule, found: Difference, asked: int) -> Outcome:
-    return negation(side(found, rule.stable, asked))
-
-
 def _step_verdicts(rule: Rule, tables: Mapping[str, Table], k: int) -> list[Verdict]:
     found = [_stability(rule, tables, k, TICKET), _accuracy(rule, tables, k)]
     if rule.compared:
@@ -174,7 +66,7 @@ def _step_verdicts(rule: Rule, tables: Mapping[str, Table], k: int) -> list[Verd
 
 def _stability(rule: Rule, tables: Mapping[str, Table], k: int, arm: str) -> Verdict:
     found = barrier_of(tables, k, arm)
-    outcome = _stable(rule, found, rule.asked)
+    outcome = stable(rule, found, rule.asked)
     said = {Outcome.HOLDS: "stable", Outcome.FAILS: "not stable"}.get(
         outcome, "the data do not decide whether it is stable"
     )
@@ -263,8 +155,7 @@ def _whole(rule: Rule, found: list[Step], outcome: Outcome) -> str:
         return "Without a random mask at the same density nothing says whether the ticket does better than any mask would."
     if len(found) < len(rule.rewind_steps):
         return "Not all rewind steps have been run."
-    stable = [s for s in found if s.stable is Outcome.HOLDS]
-    if len(stable) == len(found):
+    if all(s.stable is Outcome.HOLDS for s in found):
         idle = [s for s in found if s.works is Outcome.FAILS]
         also = f"; that is not enough to work, which they do not at {at(idle)}" if idle else ""
         return f"Tickets are stable at every k{also}. So these runs cannot say what becomes of tickets that are not stable."
@@ -301,15 +192,17 @@ def _converse(found: list[Step]) -> Verdict:
 
 def _of_all_masks(rule: Rule, tables: Mapping[str, Table], known: list[int], complete: bool) -> Verdict:
     """accurate ⇒ stable, for every mask at every step."""
-    found = []
+    asked, found = rule.asked_of_masks, []
     for k in known:
         for arm in rule.masks:
-            stable = _stable(rule, barrier_of(tables, k, arm), rule.asked_of_masks)
-            accurate = side(gain(tables, k, arm, DENSE), -rule.margin, rule.asked_of_masks)
-            found.append((f"{TITLES[arm]} at k = {k}", stable, accurate))
-    each = [(name, any_of([negation(accurate), stable])) for name, stable, accurate in found]
-    both = sum(stable is Outcome.HOLDS and accurate is Outcome.HOLDS for _, stable, accurate in found)
-    neither = sum(stable is Outcome.FAILS and accurate is Outcome.FAILS for _, stable, accurate in found)
+            is_stable = stable(rule, barrier_of(tables, k, arm), asked)
+            accurate = side(gain(tables, k, arm, DENSE), -rule.margin, asked)
+            found.append((f"{TITLES[arm]} at k = {k}", is_stable, accurate))
+    each = [(name, any_of([negation(accurate), is_stable])) for name, is_stable, accurate in found]
+    both, neither = (
+        sum(is_stable is o and accurate is o for _, is_stable, accurate in found)
+        for o in (Outcome.HOLDS, Outcome.FAILS)
+    )
     outcome = all_of([o for _, o in each])
     if outcome is Outcome.HOLDS and not (both and neither and complete):
         outcome = Outcome.UNDECIDED

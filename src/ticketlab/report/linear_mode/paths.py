@@ -13,6 +13,8 @@ from ticketlab.studies.evidence import Table
 
 __all__ = ["paths"]
 
+FACTOR = 5  # between the highest and the lowest error, from which on the axis is logarithmic
+
 
 def paths(table: Table) -> Figure:
     """Mean test error over seeds and pairs at every α."""
@@ -26,7 +28,9 @@ def paths(table: Table) -> Figure:
                 np.array([100 * rows["test_error"][rows["alpha"] == a].mean() for a in alphas]),
             )
     x = linear_axis("α", [0.0, 1.0])
-    y = logarithmic_axis("test error, %", [v for _, error in curves.values() for v in error.tolist()])
+    errors = [v for _, error in curves.values() for v in error.tolist()]
+    wide = min(errors) > 0 and max(errors) > FACTOR * min(errors)
+    y = (logarithmic_axis if wide else linear_axis)("test error, %", errors)
     panels = []
     for k in steps_in(table):
         traces, words = [], []

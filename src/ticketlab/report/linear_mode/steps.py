@@ -24,7 +24,7 @@ MARKS = {
     "dense": Mark("dense network", LIGHT.soft, "diamond", "dash"),
     **{name: MASKS[name] for name in ("random", "shuffled", "reinitialised", "both")},
 }
-LIMIT = Mark("what still counts as stable, or as accurate", LIGHT.rule, line=True)
+LIMIT = Mark("what still counts as stable, or as accurate", LIGHT.soft, dash="dot", line=True)
 FLOOR = 0.05  # points; smaller barriers are drawn there
 APART = 0.07  # between the arms at one k, in steps of the axis
 
@@ -59,13 +59,10 @@ def barriers(table: Table, stable: float) -> Figure:
         arm: _where([k for k, s in zip(ks, each, strict=True) if s.mean < stable], ks)
         for arm, each in known.items()
     }
-    title = (
-        f"The mean barrier between copies of the ticket is below {quantity(stable)} points {below['ticket']}"
-    )
-    others = [f"{MARKS[arm].label} {where}" for arm, where in below.items() if arm != "ticket"]
+    where = listed([f"{MARKS[arm].label} {ks_below}" for arm, ks_below in below.items()])
     return Figure(
         "barriers",
-        f"{title}; {listed(others)}" if others else title,
+        f"Mean barriers below {quantity(stable)} points: {where}",
         "Highest test error on the line between two copies less the mean of its ends, against the step k from which the copies "
         f"were trained: means over {_seeds(table)} with 95 % intervals. Below the line at {quantity(stable)} points a network is "
         f"stable. Barriers below {quantity(FLOOR)} points are drawn there.",
@@ -200,7 +197,7 @@ def _against_k(
 
 
 def _level(at: float) -> dict[str, Any]:
-    line = {"color": LIGHT.rule, "width": 2}
+    line = {"color": LIMIT.colour, "width": 1.2, "dash": LIMIT.dash}
     return {
         "type": "line",
         "xref": "paper",
@@ -214,7 +211,7 @@ def _level(at: float) -> dict[str, Any]:
 
 
 def _upright(at: float) -> dict[str, Any]:
-    line = {"color": LIGHT.rule, "width": 2}
+    line = {"color": LIMIT.colour, "width": 1.2, "dash": LIMIT.dash}
     return {
         "type": "line",
         "yref": "paper",
