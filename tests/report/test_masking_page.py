@@ -158,8 +158,7 @@ def test_every_combination_is_in_the_table(page) -> None:
     assert "of 100 random masks a seed".lower() in masks.caption.lower()
     assert "at least 6.66 bits" in masks.caption
     assert len(combinations.rows) == 2 * len(SCORES)
-    assert combinations.rows[0][1].startswith("70.1 ± ")
-    assert " → 90.0" in combinations.rows[0][1]
+    assert combinations.rows[0][1].startswith("70.10 ± 0.25 → 90.00")
     assert all(" → " in cell for row in combinations.rows for cell in row[1:])
 
 
