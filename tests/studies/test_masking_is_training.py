@@ -252,7 +252,7 @@ LEARNT = MaskingIsTrainingPlan(
     task=Digits(train=800, validation=300, test=697),
     network=MLP(widths=(100, 50)),
     seeds=5,
-    density=0.36,
+    density=0.37,
     levels=2,
     criteria=("large-final-same-sign",),
     ones=("rewind",),

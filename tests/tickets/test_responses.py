@@ -27,7 +27,7 @@ def test_responses_are_pre_activations():
 def test_a_channel_responds_at_every_pixel():
     network = LeNet5().build((12, 12, 1), 3)
     found = responses(network, network.init(KEY), np.ones((2, 12, 12, 1), np.float32))
-    assert found["convolution1"].shape == (2 * 12 * 12, 6)
+    assert found["conv1"].shape == (2 * 12 * 12, 6)
     assert found["output"].shape == (2, 3)
 
 

@@ -92,8 +92,8 @@ class MaskingIsTrainingPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 10
-    density: float = 0.22
+    seeds: int = 5
+    density: float = 0.37
     margin: float = field(default=0.02, metadata={"cells": False})
     levels: int = 6
     pruning: Pruning = LayerWise(fraction=0.4, output=0.2)

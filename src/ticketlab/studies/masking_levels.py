@@ -144,7 +144,7 @@ class _Setting:
         """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
         whole = self.confused.train
         part = {f.name: getattr(whole, f.name) for f in fields(whole)}
-        some = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
+        some: Any = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
         return float(self._on(params, self.confused, replace(whole, **some)).mean())
 
     def _on(self, params: Params, task: Task, part: Split) -> np.ndarray:

@@ -120,8 +120,8 @@ def by_density(arms: Table) -> Figure:
         f"Untrained, with {percent(float(np.mean(at['density'])))} of its weights where they were drawn and the others zero, "
         f"the network scores {measure(mine)} % under the chosen mask and {measure(other)} % under a random one",
         f"Test score of untrained networks against density, means over {_seeds(arms)} with 95 % intervals, rewound and with "
-        "zeros. The upright line is the density at which the question is decided, for large final with the same sign; both were "
-        "fixed before the runs.",
+        "zeros. The random mask is one a seed here; the verdict takes the mean over many. The upright line is the density at "
+        "which the question is decided, for large final with the same sign; both were fixed before the runs.",
         tuple(panels),
         (SIGNED, FREE, *(m for c, m in AT_START.items() if c in present), REFERENCE, DECISIVE),
     )

@@ -16,7 +16,7 @@ from ticketlab.report.masking_is_training.criteria import (
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import spread
-from ticketlab.report.wording import estimate, measure, plural
+from ticketlab.report.wording import estimate, listed, measure, plural
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.masking_questions import PREREGISTERED
 
@@ -49,15 +49,21 @@ def units(responses: Table) -> Figure:
                 f"{estimate(size.mean, size.interval)}."
             )
         panels.append(Panel(layer, row_chart(rows, x=x), tuple(words)))
-    mine, other = (
-        spread(at.where(criterion=c, layer=layers[-1])["decorrelation"]).mean
-        for c in (PREREGISTERED, CONTROL)
-    )
+    said = [
+        f"in {layer} {measure(of[0])} and {measure(of[1])}"
+        for layer in layers
+        for of in [
+            [
+                spread(at.where(criterion=c, layer=layer)["decorrelation"]).mean
+                for c in (PREREGISTERED, CONTROL)
+            ]
+        ]
+    ]
     seeds = plural(len(set(at["seed"].tolist())), "seed")
     return Figure(
         "responses",
-        f"The outputs' responses decorrelate from those of the network as it was drawn by {measure(mine)} under the chosen mask, "
-        f"by {measure(other)} under a random one",
+        f"How far units' responses decorrelate from what they were as drawn, under the chosen mask and under a random one: "
+        f"{listed(said)}",
         f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at "
         f"{percent(float(np.mean(at['density'])))} of the weights: means over units and {seeds} with 95 % intervals, seeds as "
         "open signs. 0: the unit says what it said; 1: it says something else.",
