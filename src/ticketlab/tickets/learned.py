@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from ticketlab.errors import NumericalFailure, UserError
@@ -42,6 +41,8 @@ __all__ = [
 ]
 
 WEIGHTS, COUNTS = "weights", "counts"
+Densities: TypeAlias = float | Sequence[float] | np.ndarray
+"""The fraction of each layer's weights that is kept: one number for all replicas, or one for each."""
 
 
 class ScoredMask(ABC):
@@ -94,7 +95,7 @@ class ScoredMask(ABC):
         }  # fmt: skip
 
     def replicas(
-        self, network: Network, params: Params, density: ArrayLike, score_keys: Array, order_keys: Array
+        self, network: Network, params: Params, density: Densities, score_keys: Array, order_keys: Array
     ) -> Replicas:
         """R networks whose weights are frozen, ready to be trained: their scores are what is trained.
 
@@ -120,7 +121,7 @@ class ScoredMask(ABC):
         return Replicas(scores, order_keys, effective=self, frozen=frozen_with(network, params, densities))
 
     def masks(
-        self, network: Network, scores: Params, density: ArrayLike
+        self, network: Network, scores: Params, density: Densities
     ) -> tuple[dict[str, np.ndarray], ...]:
         """The masks that R networks have learned, by the scores that training ended with."""
         host = {layer.name: np.asarray(scores[layer.name]) for layer in prunable_layers(network)}
