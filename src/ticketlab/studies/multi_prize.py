@@ -51,7 +51,8 @@ class MultiPrizePlan:
         steps: of every search and training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the searches, which move scores.
-        dense_optimiser: of trainings, which move weights.
+        dense_optimiser: of the training of weights of full precision.
+        binary_optimiser: of the training of binary weights.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
@@ -64,7 +65,8 @@ class MultiPrizePlan:
     steps: int = 1000
     batch: int = 60
     optimiser: Optimiser = Adam(step_size=4e-3)
-    dense_optimiser: Optimiser = Adam(step_size=1e-3)
+    dense_optimiser: Optimiser = Adam()
+    binary_optimiser: Optimiser = Adam(step_size=4e-3)
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds)
@@ -249,6 +251,7 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
         batch=plan.batch,
         search_by=plan.optimiser,
         train_by=plan.dense_optimiser,
+        binary_by=plan.binary_optimiser,
     )
 
 
