@@ -70,29 +70,24 @@ class ScoredMask(ABC):
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
         """The network's parameters, where `trained` are scores by layer and `frozen` is what `frozen_with` gives."""
-        weights, counts = frozen[WEIGHTS], frozen[COUNTS]
         keys = jax.random.split(key, len(trained))
-        return {
-            **weights,
-            **{
-                name: {
-                    **weights[name],
-                    "weight": self.weight(
-                        weights[name]["weight"], self.chosen(trained[name], counts[name], keys[i])
-                    ),
-                }
-                for i, name in enumerate(sorted(trained))
-            },
+        masks = {
+            name: self.chosen(jnp.asarray(trained[name]), jnp.asarray(frozen[COUNTS][name]), keys[i])
+            for i, name in enumerate(sorted(trained))
         }
+        return self.ticket(frozen[WEIGHTS], masks)
 
     def ticket(self, params: Params, mask: Mapping[str, Any]) -> Params:
         """The parameters of one network under a mask: what it computes with, without scores."""
+
+        def masked(name: str) -> Array:
+            weight = jnp.asarray(params[name]["weight"])
+            return self.weight(weight, jnp.asarray(mask[name], weight.dtype))
+
         return {
-            name: {**leaves, "weight": self.weight(leaves["weight"], jnp.asarray(mask[name], leaves["weight"].dtype))}
-            if name in mask
-            else leaves
+            name: {**leaves, "weight": masked(name)} if name in mask else leaves
             for name, leaves in params.items()
-        }  # fmt: skip
+        }
 
     def replicas(
         self, network: Network, params: Params, density: Densities, score_keys: Array, order_keys: Array
