@@ -252,8 +252,8 @@ def _trained(
         )
         _add_curves(bench, group, result.curves, rows)
         state, step = result.state, until
-        leaves = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-        draft.write({"group": np.array(number), "rows": _written(rows), **leaves})
+        where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        draft.write({"group": np.array(number), "rows": _written(rows), **where})
     assert state is not None
     return state.params
 

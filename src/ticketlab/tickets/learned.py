@@ -80,12 +80,13 @@ class ScoredMask(ABC):
     def ticket(self, params: Params, mask: Mapping[str, Any]) -> Params:
         """The parameters of one network under a mask: what it computes with, without scores."""
 
-        def masked(name: str) -> Array:
-            weight = jnp.asarray(params[name]["weight"])
-            return self.weight(weight, jnp.asarray(mask[name], weight.dtype))
+        params = jax.tree.map(jnp.asarray, params)
+
+        def masked(weight: Array, kept: Any) -> Array:
+            return self.weight(weight, jnp.asarray(kept, weight.dtype))
 
         return {
-            name: {**leaves, "weight": masked(name)} if name in mask else leaves
+            name: {**leaves, "weight": masked(leaves["weight"], mask[name])} if name in mask else leaves
             for name, leaves in params.items()
         }
 
