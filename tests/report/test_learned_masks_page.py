@@ -173,7 +173,7 @@ def test_findings_follow_from_the_numbers(page, prizes) -> None:
         "The best ticket keeps 90 % of the weights and scores 96.0 %"
     )
     assert "From 1/4 to 1 times the width the ticket goes from 85.0 to 95.0 %" in figures["widths"].title
-    assert "± one constant has the best ticket: 95.0 %" in figures["distributions"].title
+    assert "score 93.0 % (normal) and 95.0 % (± one constant)" in figures["distributions"].title
     assert "fits 40.0 % of the training labels, and on true labels scores 10.0 %" in figures["memory"].title
     assert any("random mask of equal counts at 10 %: 15.0" in w for w in figures["densities"].panels[0].words)
     prize = {f.key: f for f in presentation(prizes).figures}["prizes"]

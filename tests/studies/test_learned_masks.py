@@ -36,7 +36,7 @@ PLAN = UntrainedSubnetworkPlan(
     dense_optimiser=Adam(step_size=0.02),
 )
 PRIZES = MultiPrizePlan(
-    **{f.name: getattr(PLAN, f.name) for f in dataclasses.fields(MultiPrizePlan) if f.name != "margin"}
+    **{f.name: getattr(PLAN, f.name) for f in dataclasses.fields(MultiPrizePlan) if hasattr(PLAN, f.name)}
 )
 
 

@@ -188,8 +188,8 @@ def test_frozen_weights_are_never_moved(method):
     same_bits(jax.tree.map(np.asarray, given.frozen), before)
     drawn = [NETWORK.init(key) for key in keys(2)]
     masks = method.masks(NETWORK, result.params, [0.3, 0.6])
-    moved = [np.abs(np.asarray(result.params[n]) - np.asarray(given.params[n])).min() for n in masks[0]]
-    assert max(moved) > 0  # scores do move
+    moved = [np.abs(np.asarray(result.params[n]) - np.asarray(given.params[n])).max() for n in masks[0]]
+    assert min(moved) > 0  # scores do move
     shapes = {np.shape(a)[1:] for a in jax.tree.leaves(result.state.params)}
     assert shapes == {
         layer.weight_shape for layer in NETWORK.layers
@@ -267,8 +267,8 @@ def test_a_search_learns(method):
         PLAN, steps=600, optimiser=Adam(0.3 if method == Supermask() else 0.01), schedule=Cosine(600)
     )
     result = train(wide, SOFTMAX_CROSS_ENTROPY, DATA, plan, given)
-    assert result.curves.validation_score[0].max() < 0.7
-    assert result.curves.validation_score[-1].min() > 0.75
+    score = result.curves.validation_score.mean(axis=1)
+    assert score[-1] > max(0.75, score[0] + 0.1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,11 +303,12 @@ def test_masks_over_what_is_trained_stand_before_the_reparameterisation():
 def test_binarised_weights_are_signs_with_a_gain_and_pass_the_gradient_on():
     params = NETWORK.init(jax.random.key(0))
     binary = Binarised.of(NETWORK)
-    seen = binary(params, None, jax.random.key(0))
+    key = jax.random.key(0)
+    seen = binary(params, None, key)
     w = np.asarray(params["dense1"]["weight"])
     np.testing.assert_allclose(seen["dense1"]["weight"], np.sign(w) * np.abs(w).mean(), rtol=1e-6)
     same_bits(seen["dense1"]["bias"], params["dense1"]["bias"])
-    slope = jax.grad(lambda p: jnp.sum(3 * binary(p, None, None)["dense1"]["weight"]))(params)
+    slope = jax.grad(lambda p: jnp.sum(3 * binary(p, None, key)["dense1"]["weight"]))(params)
     assert (np.asarray(slope["dense1"]["weight"]) == 3).all()
     result = run(Replicas(stack([params]), keys(1), effective=binary), dataclasses.replace(PLAN, steps=200))
     assert result.curves.validation_score[-1, 0] > result.curves.validation_score[0, 0]

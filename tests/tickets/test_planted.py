@@ -52,7 +52,7 @@ def field() -> Field:
     found = train(
         small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, Replicas(given, jax.random.split(jax.random.key(1), 1))
     )
-    planted = jax.tree.map(lambda a: np.asarray(a)[0], found.params)
+    planted = jax.tree.map(lambda a: jnp.asarray(a)[0], found.params)
     network = MLP((LARGE,), bias=False).build((2 * SEEN,), 10)
     params = jax.tree.map(np.array, network.init(jax.random.key(2)))
     units = rng.permutation(LARGE)[:SMALL]
@@ -61,7 +61,7 @@ def field() -> Field:
     params["output"]["weight"][units] = planted["output"]["weight"]
     data = TrainingData(parts[0], task.train.targets, parts[1], task.validation.targets)
     assert task.test.labels is not None
-    right = np.argmax(small.apply(planted, parts[2][:, :SEEN]), axis=1) == task.test.labels
+    right = np.argmax(small.apply(planted, jnp.asarray(parts[2][:, :SEEN])), axis=1) == task.test.labels
     return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
 
 
@@ -88,7 +88,12 @@ METHODS = {
 @pytest.mark.parametrize(("method", "optimiser"), METHODS.values(), ids=METHODS)
 def test_a_planted_ticket_is_found(method: ScoredMask, optimiser: Adam) -> None:
     of = field()
-    whole = float(np.mean(np.argmax(of.network.apply(of.params, of.test), axis=1) == of.labels))
+    whole = float(
+        np.mean(
+            np.argmax(of.network.apply(jax.tree.map(jnp.asarray, of.params), jnp.asarray(of.test)), axis=1)
+            == of.labels
+        )
+    )
     accuracy, mask = search(method, of.params, optimiser)
     assert of.accuracy > 0.9
     assert whole < of.accuracy - 0.1  # what is not the ticket is in its way

@@ -88,7 +88,8 @@ class Setting:
         size: the factor on the widths.
         architecture: of all arms.
         arms: what is compared; one called "ticket" has a random mask of equal counts beside it.
-        search_by, train_by: the optimisers of scores, and of weights. Step sizes fall to zero along half a cosine.
+        search_by, train_by, binary_by: the optimisers of scores, of weights, and of weights that are seen as signs. Step sizes
+            fall to zero along half a cosine.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Setting:
     batch: int
     search_by: Optimiser
     train_by: Optimiser
+    binary_by: Optimiser
 
     def groups(self) -> list[tuple[Arm, ...]]:
         """The arms by program, in the order of the first of each."""
@@ -166,11 +168,12 @@ class _Bench:
         return replace(shared, y=np.concatenate([np.stack([p.targets for p in self.permuted])] * arms))
 
     def plan(self, arm: Arm) -> TrainingPlan:
-        steps = self.setting.steps
+        steps, of = self.setting.steps, self.setting
+        by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
         return TrainingPlan(
             steps=steps,
             batch=min(self.setting.batch, len(self.task.train)),
-            optimiser=self.setting.train_by if arm.search is None else self.setting.search_by,
+            optimiser=by,
             schedule=Cosine(steps),
             evaluate_every=max(1, steps // LOOKS),
             score=score_of(self.task),
@@ -249,8 +252,8 @@ def _trained(
         )
         _add_curves(bench, group, result.curves, rows)
         state, step = result.state, until
-        leaves = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-        draft.write({"group": np.array(number), "rows": _written(rows), **leaves})
+        where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+        draft.write({"group": np.array(number), "rows": _written(rows), **where})
     assert state is not None
     return state.params
 

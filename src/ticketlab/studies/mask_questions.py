@@ -14,7 +14,7 @@ from ticketlab.laws.equivalence import Difference, all_of, exceeds, paired_diffe
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
 
-__all__ = ["GUESSING", "LABELS", "Questions", "claim_of"]
+__all__ = ["GUESSING", "LABELS", "WIDER", "Questions", "claim_of"]
 
 GUESSING = "better than guessing"
 LABELS = "nothing is learnt from permuted labels"

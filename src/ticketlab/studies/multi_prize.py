@@ -16,7 +16,6 @@ import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
-from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.networks.stages import Activation
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Column, Evidence, Table
@@ -44,27 +43,28 @@ class MultiPrizePlan:
 
     Arguments:
         task: the data to learn, split once for all seeds.
-        network: the random network; its activation function is that of the full-precision side.
+        network: the random network; its activation function is that of the full-precision side. Its weights should not be
+            ± one constant already, or a mask of full precision is the same as one over signs.
         seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
         density: the fraction of each layer's weights that is kept.
         margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
         steps: of every search and training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the searches, which move scores.
-        dense_optimiser: of trainings, which move weights.
+        dense_optimiser: of the training of weights of full precision.
+        binary_optimiser: of the training of binary weights.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
-    network: Architecture = MLP(
-        widths=(256, 256), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
-    )
+    network: Architecture = MLP(widths=(256, 256))
     seeds: int = 8
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     steps: int = 1000
     batch: int = 60
     optimiser: Optimiser = Adam(step_size=4e-3)
-    dense_optimiser: Optimiser = Adam(step_size=1e-3)
+    dense_optimiser: Optimiser = Adam()
+    binary_optimiser: Optimiser = Adam(step_size=4e-3)
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds)
@@ -90,10 +90,7 @@ class MultiPrizePlan:
         return {
             "quick": cls(
                 task=Digits(train=500, validation=300, test=900),
-                network=MLP(
-                    widths=(128, 128),
-                    initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT),
-                ),
+                network=MLP(widths=(128, 128)),
                 seeds=3,
                 steps=400,
             )
@@ -249,6 +246,7 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
         batch=plan.batch,
         search_by=plan.optimiser,
         train_by=plan.dense_optimiser,
+        binary_by=plan.binary_optimiser,
     )
 
 

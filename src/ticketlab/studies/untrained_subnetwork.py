@@ -66,7 +66,7 @@ class UntrainedSubnetworkPlan:
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     rescale: bool = True
-    densities: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2, 0.35, 0.7, 0.9)
+    densities: tuple[float, ...] = (0.02, 0.05, 0.1, 0.25, 0.75, 0.9)
     widths: tuple[float, ...] = (0.03125, 0.0625, 0.125, 0.25, 0.5)
     distributions: tuple[Distribution, ...] = (
         Distribution.NORMAL,
@@ -75,8 +75,8 @@ class UntrainedSubnetworkPlan:
     )
     steps: int = 1000
     batch: int = 60
-    optimiser: Optimiser = Adam(step_size=4e-3)
-    dense_optimiser: Optimiser = Adam(step_size=1e-3)
+    optimiser: Optimiser = Adam()
+    dense_optimiser: Optimiser = Adam()
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds)
@@ -250,4 +250,5 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
         batch=plan.batch,
         search_by=plan.optimiser,
         train_by=plan.dense_optimiser,
+        binary_by=plan.dense_optimiser,
     )

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Array
 
 from ticketlab.errors import NumericalFailure, UserError
@@ -42,6 +41,8 @@ __all__ = [
 ]
 
 WEIGHTS, COUNTS = "weights", "counts"
+Densities: TypeAlias = float | Sequence[float] | np.ndarray
+"""The fraction of each layer's weights that is kept: one number for all replicas, or one for each."""
 
 
 class ScoredMask(ABC):
@@ -69,32 +70,28 @@ class ScoredMask(ABC):
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
         """The network's parameters, where `trained` are scores by layer and `frozen` is what `frozen_with` gives."""
-        weights, counts = frozen[WEIGHTS], frozen[COUNTS]
         keys = jax.random.split(key, len(trained))
-        return {
-            **weights,
-            **{
-                name: {
-                    **weights[name],
-                    "weight": self.weight(
-                        weights[name]["weight"], self.chosen(trained[name], counts[name], keys[i])
-                    ),
-                }
-                for i, name in enumerate(sorted(trained))
-            },
+        masks = {
+            name: self.chosen(jnp.asarray(trained[name]), jnp.asarray(frozen[COUNTS][name]), keys[i])
+            for i, name in enumerate(sorted(trained))
         }
+        return self.ticket(frozen[WEIGHTS], masks)
 
     def ticket(self, params: Params, mask: Mapping[str, Any]) -> Params:
         """The parameters of one network under a mask: what it computes with, without scores."""
+
+        params = jax.tree.map(jnp.asarray, params)
+
+        def masked(weight: Array, kept: Any) -> Array:
+            return self.weight(weight, jnp.asarray(kept, weight.dtype))
+
         return {
-            name: {**leaves, "weight": self.weight(leaves["weight"], jnp.asarray(mask[name], leaves["weight"].dtype))}
-            if name in mask
-            else leaves
+            name: {**leaves, "weight": masked(leaves["weight"], mask[name])} if name in mask else leaves
             for name, leaves in params.items()
-        }  # fmt: skip
+        }
 
     def replicas(
-        self, network: Network, params: Params, density: ArrayLike, score_keys: Array, order_keys: Array
+        self, network: Network, params: Params, density: Densities, score_keys: Array, order_keys: Array
     ) -> Replicas:
         """R networks whose weights are frozen, ready to be trained: their scores are what is trained.
 
@@ -120,7 +117,7 @@ class ScoredMask(ABC):
         return Replicas(scores, order_keys, effective=self, frozen=frozen_with(network, params, densities))
 
     def masks(
-        self, network: Network, scores: Params, density: ArrayLike
+        self, network: Network, scores: Params, density: Densities
     ) -> tuple[dict[str, np.ndarray], ...]:
         """The masks that R networks have learned, by the scores that training ended with."""
         host = {layer.name: np.asarray(scores[layer.name]) for layer in prunable_layers(network)}

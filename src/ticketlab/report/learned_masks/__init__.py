@@ -5,13 +5,14 @@ A table that the evidence lacks (a run not finished, an older run) leaves its fi
 
 from __future__ import annotations
 
+from ticketlab.laws.verdict import Verdict
 from ticketlab.report.forest import forest
 from ticketlab.report.learned_masks.arms import kinds, memory, prizes
 from ticketlab.report.learned_masks.summary import arm_table, check_table, time_table
 from ticketlab.report.learned_masks.sweeps import densities, training, widths
 from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
-from ticketlab.studies.mask_questions import GUESSING, LABELS
+from ticketlab.studies.mask_questions import GUESSING, LABELS, WIDER
 
 __all__ = ["present_multi_prize", "present_untrained_subnetwork"]
 
@@ -50,10 +51,8 @@ def present_multi_prize(record: Record) -> Presentation:
     )
 
 
-def _compared(record: Record) -> list:  # type: ignore[type-arg]
-    """The questions but for those on guessing and on random masks, far beyond all others: the list of questions has them."""
-    return [
-        q
-        for q in record.questions
-        if q.question not in (GUESSING, LABELS) and "random mask" not in q.question
-    ]
+def _compared(record: Record) -> list[Verdict]:
+    """The questions that can be seen beside each other: those on guessing and on random masks are far beyond all others, and the
+    one on width has another unit. The list of questions has them."""
+    left_out = (GUESSING, LABELS, WIDER)
+    return [q for q in record.questions if q.question not in left_out and "random mask" not in q.question]

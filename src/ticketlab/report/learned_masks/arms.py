@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ticketlab.report.figure import Figure, Panel
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import Spread, spread
-from ticketlab.report.wording import estimate, fixed
+from ticketlab.report.wording import estimate, fixed, listed
 from ticketlab.studies.evidence import Table
 
 __all__ = ["LABELS", "kinds", "memory", "prizes"]
@@ -39,6 +39,12 @@ LABELS = {
     "distribution": "learned mask, other distribution",
     "random distribution": "random mask, other distribution",
 }
+TITLES = {
+    "ticket": "ticket: learned mask over signs",
+    "mask": "learned mask, full-precision weights",
+    "binarised": "trained binary weights",
+    "dense": "trained full-precision weights",
+}
 DISTRIBUTIONS = {"normal": "normal", "uniform": "uniform", "signed-constant": "± one constant"}
 
 
@@ -61,16 +67,15 @@ def kinds(arms: Table) -> Figure | None:
         for d, (m, c) in each.items()
     ]
     values = [v for m, _ in each.values() for v in (*m.values, *(m.interval or ()))]
-    best = max(each, key=lambda d: each[d][0].mean)
     chart = row_chart(rows, x=linear_axis("test score, %", values))
     words = tuple(
         f"{DISTRIBUTIONS[d]}: learned mask {estimate(m.mean, m.interval)} %, random mask {estimate(c.mean, c.interval)} %."
         for d, (m, c) in each.items()
     )
+    said = listed([f"{fixed(m.mean, 1)} % ({DISTRIBUTIONS[d]})" for d, (m, _) in each.items()])
     return Figure(
         "distributions",
-        f"Of {len(shown)} distributions of the frozen weights, {DISTRIBUTIONS[best]} has the best ticket: "
-        f"{fixed(each[best][0].mean, 1)} %",
+        f"Tickets over frozen weights of each distribution score {said}",
         "Test score by the distribution of the frozen weights, all of the same variance: filled signs are means, bars their 95 % "
         "intervals, open signs single seeds. Random masks are given in digits.",
         (Panel("", chart, words),),
@@ -102,7 +107,7 @@ def prizes(arms: Table) -> Figure | None:
                 )
             )
         words = tuple(
-            f"{_title(a, signs)}: {estimate(measured[s, a].mean, measured[s, a].interval)} %." for a in names
+            f"{TITLES[a]}: {estimate(measured[s, a].mean, measured[s, a].interval)} %." for a in names
         )
         chance = spread(100 * arms.where(setting=s, arm="random")["test_score"])
         said = f"Random mask of equal counts over the same signs: {estimate(chance.mean, chance.interval)} %."
@@ -120,16 +125,6 @@ def prizes(arms: Table) -> Figure | None:
             Mark("weights trained", DENSE.colour, "square"),
         ),
     )
-
-
-def _title(arm: str, signs: bool) -> str:
-    titles = {
-        "ticket": "ticket: learned mask over signs",
-        "mask": "learned mask, full-precision weights",
-        "binarised": "trained binary weights",
-        "dense": "trained full-precision weights",
-    }
-    return titles[arm]
 
 
 def memory(arms: Table) -> Figure | None:
@@ -165,8 +160,7 @@ def memory(arms: Table) -> Figure | None:
     )
 
 
-def _ends(spreads: object) -> list[float]:
-    assert isinstance(spreads, Sequence) or hasattr(spreads, "__iter__")
+def _ends(spreads: Iterable[Sequence[Spread]]) -> list[float]:
     return [v for pair in spreads for s in pair for v in (s.mean, *(s.interval or ()))]
 
 

@@ -65,7 +65,7 @@ def time_table(timings: Table) -> TextTable:
     rows = tuple(
         (
             r["setting"],
-            ", ".join(LABELS.get(a, a) for a in r["arms"].split(", ")),
+            r["arms"],
             quantity(r["network_steps"]),
             measure(r["seconds"]),
             quantity(round(r["rate"])),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,20 +12,19 @@ from ticketlab.report.figure import Figure, Panel, chart
 from ticketlab.report.learned_masks.arms import CHANCE, DENSE, LABELS, TICKET
 from ticketlab.report.lines import line, with_intervals
 from ticketlab.report.palette import LIGHT, Mark
-from ticketlab.report.spread import Spread, spread
+from ticketlab.report.spread import spread
 from ticketlab.report.wording import estimate, fixed, plural, quantity
 from ticketlab.studies.evidence import Table
 
 __all__ = ["densities", "training", "widths"]
 
-LINE = Mark(DENSE.label, DENSE.colour, dash="dash", line=True)
 DECISIVE = Mark("where the question is decided", LIGHT.rule, line=True)
 CURVES = {
-    "ticket": Mark(LABELS["ticket"], LIGHT.blue),
-    "mask": Mark(LABELS["mask"], LIGHT.green, dash="dot"),
-    "permuted": Mark(LABELS["permuted"], LIGHT.ink, dash="dot"),
-    "binarised": Mark(LABELS["binarised"], LIGHT.orange, dash="dashdot"),
-    "dense": Mark(LABELS["dense"], LIGHT.vermilion, dash="dash"),
+    "ticket": Mark(LABELS["ticket"], LIGHT.blue, line=True),
+    "mask": Mark(LABELS["mask"], LIGHT.green, dash="dot", line=True),
+    "permuted": Mark(LABELS["permuted"], LIGHT.ink, dash="dot", line=True),
+    "binarised": Mark(LABELS["binarised"], LIGHT.orange, dash="dashdot", line=True),
+    "dense": Mark(LABELS["dense"], LIGHT.vermilion, dash="dash", line=True),
 }
 
 
@@ -36,38 +36,25 @@ def densities(arms: Table) -> Figure | None:
         return None
     asked = sorted({*whole.where(arm="density")["asked"].tolist(), own["asked"]})
 
-    def at(density: float, arm: str, other: str) -> Spread:
-        return spread(
-            100 * whole.where(arm=arm if density == own["asked"] else other, asked=density)["test_score"]
-        )
+    def at(density: float, arm: str, other: str) -> np.ndarray:
+        return _scores(whole.where(arm=arm if density == own["asked"] else other, asked=density))
 
-    mine, chance = (
-        [at(d, *pair) for d in asked] for pair in (("ticket", "density"), ("random", "random density"))
+    dense = _scores(whole.where(arm="dense"))
+    sweep = _Sweep(
+        at=[100 * d for d in asked],
+        mine=[at(d, "ticket", "density") for d in asked],
+        chance=[at(d, "random", "random density") for d in asked],
+        dense=[dense] * len(asked),
+        decided=100 * own["asked"],
+        unit=" %",
     )
-    dense = spread(100 * whole.where(arm="dense")["test_score"])
-    ticks = [100 * d for d in asked]
-    x = axis(
-        "weights kept, %", type="log", range=np.log10([0.85 * ticks[0], 1.15 * ticks[-1]]).tolist(),
-        tickvals=ticks, ticktext=[quantity(float(f"{t:.3g}")) for t in ticks],
-    )  # fmt: skip
-    best = int(np.argmax([s.mean for s in mine]))
+    means = [float(np.mean(m)) for m in sweep.mine]
     title = (
-        f"The best ticket keeps {_percent(asked[best])} of the weights and scores {fixed(mine[best].mean, 1)} %; the dense "
-        f"network, trained, {fixed(dense.mean, 1)} %"
+        f"With {_percent(asked[0])} to {_percent(asked[-1])} of the weights kept tickets score {fixed(min(means), 1)} to "
+        f"{fixed(max(means), 1)} %; the dense network, trained, {fixed(float(np.mean(dense)), 1)} %"
     )
-    return _sweep(
-        "densities",
-        title,
-        "the density",
-        ticks,
-        x,
-        mine,
-        chance,
-        [dense] * len(asked),
-        100 * own["asked"],
-        " %",
-        whole,
-    )
+    texts = [quantity(float(f"{v:.3g}")) for v in sweep.at]
+    return sweep.figure("densities", title, "the density", "weights kept, %", texts)
 
 
 def widths(arms: Table) -> Figure | None:
@@ -76,56 +63,84 @@ def widths(arms: Table) -> Figure | None:
     if len(sizes) < 2 or not len(arms.where(arm="ticket")):
         return None
     mine, chance, dense = (
-        [spread(100 * arms.where(arm=arm, size=s)["test_score"]) for s in sizes]
-        for arm in ("ticket", "random", "dense")
+        [_scores(arms.where(arm=arm, size=s)) for s in sizes] for arm in ("ticket", "random", "dense")
     )
-    x = axis(
-        "width, as a factor on the network's", type="log", range=np.log10([0.85 * sizes[0], 1.18 * sizes[-1]]).tolist(),
-        tickvals=sizes, ticktext=[_factor(s) for s in sizes],
-    )  # fmt: skip
+    ends = [[fixed(float(np.mean(each[i])), 1) for i in (0, -1)] for each in (mine, dense)]
     title = (
-        f"From {_factor(sizes[0])} to {_factor(sizes[-1])} times the width the ticket goes from {fixed(mine[0].mean, 1)} to "
-        f"{fixed(mine[-1].mean, 1)} %, the dense network from {fixed(dense[0].mean, 1)} to {fixed(dense[-1].mean, 1)} %"
+        f"From {_factor(sizes[0])} to {_factor(sizes[-1])} times the width the ticket goes from {ends[0][0]} to {ends[0][1]} %, "
+        f"the dense network from {ends[1][0]} to {ends[1][1]} %"
     )
-    return _sweep("widths", title, "the width", sizes, x, mine, chance, dense, 1.0, "", arms)
+    name = "width, as a factor on the network's"
+    sweep = _Sweep(sizes, mine, chance, dense, 1.0, "")
+    return sweep.figure("widths", title, "the width", name, [_factor(s) for s in sizes])
 
 
-def _sweep(
-    key: str,
-    title: str,
-    against: str,
-    at: Sequence[float],
-    x: dict[str, object],
-    mine: list[Spread],
-    chance: list[Spread],
-    dense: list[Spread],
-    decided: float,
-    unit: str,
-    arms: Table,
-) -> Figure:
-    """Two panels: all three on a scale from zero, and the ticket beside the dense network."""
-    rule = {"type": "line", "x0": decided, "x1": decided, "yref": "paper", "y0": 0, "y1": 1}
-    shapes = [{**rule, "line": {"color": LIGHT.rule, "width": 2}, "layer": "below"}]
-    seeds = plural(len(set(arms["seed"].tolist())), "seed")
-    panels = []
-    for name, parts in (
-        ("all", ((mine, TICKET), (chance, CHANCE), (dense, DENSE))),
-        ("without the random mask", ((mine, TICKET), (dense, DENSE))),
-    ):
-        ends = [v for spreads, _ in parts for s in spreads for v in (s.mean, *(s.interval or ()))]
-        y = linear_axis("test score, %", ends, include=0.0 if name == "all" else None)
-        traces = [with_intervals(at, spreads, mark, unit) for spreads, mark in parts]
-        words = tuple(
-            f"{mark.label} at {quantity(float(f'{v:.3g}'))}{unit}: {estimate(s.mean, s.interval)} %."
-            for spreads, mark in parts
-            for v, s in zip(at, spreads, strict=True)
+@dataclass(frozen=True)
+class _Sweep:
+    """Scores of every seed, in per cent, at each of several densities or widths.
+
+    Arguments:
+        at: the densities, or widths.
+        mine, chance, dense: of tickets, random masks and the dense network.
+        decided: where the question is decided.
+        unit: of `at`.
+    """
+
+    at: list[float]
+    mine: list[np.ndarray]
+    chance: list[np.ndarray]
+    dense: list[np.ndarray]
+    decided: float
+    unit: str
+
+    def figure(self, key: str, title: str, against: str, name: str, texts: list[str]) -> Figure:
+        """Two panels: all three on a scale from zero, and how far the ticket is from the dense network."""
+        ends = np.log10([0.85 * self.at[0], 1.18 * self.at[-1]]).tolist()
+        x = axis(name, type="log", range=ends, tickvals=self.at, ticktext=texts)
+        parts = [
+            ([spread(v) for v in of], mark)
+            for of, mark in ((self.mine, TICKET), (self.chance, CHANCE), (self.dense, DENSE))
+        ]
+        gaps = [spread(a - b) for a, b in zip(self.mine, self.dense, strict=True)]
+        levels = linear_axis("test score, %", [s.mean for of, _ in parts for s in of], include=0.0)
+        apart = linear_axis("points", [v for s in gaps for v in (s.mean, *(s.interval or ()), 0.0)])
+        scores = [
+            f"{mark.label} at {t}{self.unit}: {estimate(s.mean, s.interval)} %."
+            for of, mark in parts
+            for t, s in zip(texts, of, strict=True)
+        ]
+        distances = [
+            f"At {t}{self.unit}: {estimate(s.mean, s.interval, sign=True)} points."
+            for t, s in zip(texts, gaps, strict=True)
+        ]
+        drawn = [with_intervals(self.at, of, mark, self.unit) for of, mark in parts]
+        seeds = plural(len(self.mine[0]), "seed")
+        return Figure(
+            key,
+            title,
+            f"Test score against {against}: means over {seeds} with 95 % intervals; at the right the ticket's score less the "
+            "dense network's, seed by seed. The upright line is where the question is decided, which was fixed before the runs.",
+            (
+                Panel(
+                    "test score",
+                    self._chart(x, levels, drawn),
+                    tuple(scores),
+                ),
+                Panel(
+                    "learned mask less dense network",
+                    self._chart(x, apart, [with_intervals(self.at, gaps, TICKET, self.unit)], zero=True),
+                    tuple(distances),
+                ),
+            ),
+            (TICKET, CHANCE, DENSE, DECISIVE),
         )
-        panels.append(Panel(name, chart(traces, x=x, y=y, height=280, shapes=shapes), words))
-    caption = (
-        f"Test score against {against}: means over {seeds} with 95 % intervals. The upright line is where the question is "
-        "decided, which was fixed before the runs."
-    )
-    return Figure(key, title, caption, tuple(panels), (TICKET, CHANCE, DENSE, DECISIVE))
+
+    def _chart(self, x: dict[str, Any], y: dict[str, Any], traces: list[Any], zero: bool = False) -> Any:
+        upright = {"type": "line", "x0": self.decided, "x1": self.decided, "yref": "paper", "y0": 0, "y1": 1}
+        level = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 0, "y1": 0}
+        shapes = [{**upright, "line": {"color": LIGHT.rule, "width": 2}, "layer": "below"}]
+        shapes += [{**level, "line": {"color": LIGHT.soft, "width": 1}, "layer": "below"}] if zero else []
+        return chart(traces, x=x, y=y, height=280, shapes=shapes)
 
 
 def training(curves: Table) -> Figure | None:
@@ -153,7 +168,12 @@ def training(curves: Table) -> Figure | None:
     )
 
 
-def _own(arms: Table) -> dict[str, float] | None:
+def _scores(rows: Table) -> np.ndarray:
+    """In per cent, a number a seed, in the order of the seeds."""
+    return 100 * np.asarray(rows["test_score"], float)
+
+
+def _own(arms: Table) -> dict[str, Any] | None:
     """A row of the ticket that decides."""
     rows = arms.where(arm="ticket").rows()
     return rows[0] if rows else None

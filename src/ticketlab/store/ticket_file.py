@@ -1,0 +1,132 @@
+"""A ticket in a file that other programs can read: weights where they start, weights as trained, the mask, and where it is from.
+
+The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
+`mask/LAYER` (bytes, 0 or 1); weights are masked already. The text says which network, what found the ticket, and by which plan.
+`torch_layout` gives arrays the axes that PyTorch's layers have.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ticketlab
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.store.failures import storing
+from ticketlab.tickets.masks import Mask
+
+__all__ = ["StoredTicket", "read_ticket", "torch_layout", "write_ticket"]
+
+FORMAT = "ticketlab ticket 1"
+
+
+@dataclass(frozen=True)
+class StoredTicket:
+    """What a ticket's file holds.
+
+    Arguments:
+        start: the parameters from which it is trained (θ₀, or the rewind point), masked.
+        mask: by layer.
+        trained: the parameters after training, masked; None for a ticket that is not trained.
+        about: text by name: the plan, the network, the seed, ….
+    """
+
+    start: Params
+    mask: Mask
+    trained: Params | None = None
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+def write_ticket(path: Path, ticket: StoredTicket) -> None:
+    """Writes a ticket whole or not at all.
+
+    Raises:
+        UserError: for parameters that are not zero where the mask is, or a place that cannot be written.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, np.ndarray] = {
+        f"mask/{name}": np.asarray(m, np.uint8) for name, m in ticket.mask.items()
+    }
+    for what, params in (("start", ticket.start), ("trained", ticket.trained)):
+        for name, leaves in (params or {}).items():
+            for leaf, array in leaves.items():
+                arrays[f"{what}/{name}/{leaf}"] = np.ascontiguousarray(array)
+        _check_masked(what, params or {}, ticket.mask)
+    about = {"format": FORMAT, "ticketlab": ticketlab.__version__, **ticket.about}
+    partial = path.with_name(f"{path.name}.partial")
+    with storing(path.parent):
+        partial.write_bytes(save(arrays, metadata=about))
+        os.replace(partial, path)
+
+
+def read_ticket(path: Path) -> StoredTicket:
+    """The ticket that was written.
+
+    Raises:
+        UserError: for a file that cannot be read, or is no ticket.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = dict(file.metadata() or {})
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path}, which cannot be read ({error})", "a ticket's file") from None
+    if about.pop("format", None) != FORMAT:
+        raise UserError(f"{path}, which is no ticket of this format", FORMAT)
+    about.pop("ticketlab")
+    parts: dict[str, Any] = {"start": {}, "trained": {}, "mask": {}}
+    for name, array in arrays.items():
+        what, layer, *leaf = name.split("/")
+        if leaf:
+            parts[what].setdefault(layer, {})[leaf[0]] = array
+        else:
+            parts[what][layer] = array.astype(bool)
+    return StoredTicket(parts["start"], parts["mask"], parts["trained"] or None, about)
+
+
+def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
+    """Parameters with the axes of PyTorch's layers: `{"dense1.weight": [units, inputs], …}`.
+
+    A convolution's kernel becomes [units, channels, rows, columns]. Where an image is flattened for a dense layer, its inputs are
+    put into PyTorch's order, channel by channel; here channels run fastest.
+
+    Raises:
+        UserError: for a network without a description of its layers.
+    """
+    layers = {layer.name: layer for layer in network.require_layers("PyTorch's layout")}
+    pixels = {
+        part.layer: part.view[0]
+        for group in network.unit_groups
+        for part in group.outgoing
+        if part.leaf == "weight"
+    }
+    found = {}
+    for name, leaves in params.items():
+        for leaf, array in leaves.items():
+            values, layer = np.asarray(array), layers[name]
+            if leaf == "weight" and layer.kind == "convolution":
+                values = values.transpose(3, 2, 0, 1)
+            elif leaf == "weight" and layer.kind == "dense":
+                rows = values.reshape(pixels.get(name, 1), -1, layer.units)
+                values = rows.transpose(2, 1, 0).reshape(layer.units, -1)
+            found[f"{name}.{leaf}"] = np.ascontiguousarray(values)
+    return found
+
+
+def _check_masked(what: str, params: Params, mask: Mask) -> None:
+    for name, kept in mask.items():
+        if name in params and np.any(np.asarray(params[name]["weight"])[~kept]):
+            raise UserError(
+                f"weights of {name!r} ({what}) that are not zero where the mask is",
+                "a ticket's own parameters",
+                "Multiply them by the mask, or take them from the search's state.",
+            )
