@@ -23,7 +23,8 @@ import jax
 import numpy as np
 
 from tangent import matrix_rate, peak_memory
-from ticketlab.networks import MLP, NETWORKS, Network, Parameterisation
+from ticketlab.choices import family
+from ticketlab.networks import MLP, Architecture, Network, Parameterisation
 from ticketlab.plans import parse_choice
 from ticketlab.tangent import (
     BlockDescent,
@@ -97,7 +98,7 @@ def main() -> None:
     examples = len(train)
     architecture = MLP(widths=(512, 512), parameterisation=Parameterisation.NTK)
     if asked.network:
-        architecture = parse_choice(asked.network, NETWORKS)
+        architecture = parse_choice(asked.network, family(Architecture))
     network = architecture.build(train.x.shape[1:], 10)
     needed, epoch = flops(network, examples)
     print(f"{network.name}, {examples} examples of {asked.task}, ridge {asked.ridge:g}")

@@ -19,7 +19,7 @@ from ticketlab.networks import (
     sequential,
     straight_through,
 )
-from ticketlab.networks.stages import Dense, Flatten
+from ticketlab.networks.stages import Dense, Flatten, Normalisation
 from ticketlab.networks.steps import activate
 from ticketlab.tasks import SQUARE, Digits
 
@@ -41,17 +41,20 @@ def test_straight_through_has_the_one_value_and_the_other_derivative():
 
 
 def test_pools_and_normalisations_come_before_signs():
-    stages = ConvNet(2, activation=SIGN, normalise=True).stages(10)
+    stages = ConvNet(2, activation=SIGN, normalisation=Normalisation.CHANNELS).stages(10)
     kinds = [type(stage).__name__ for stage in stages[:7]]
     assert kinds == ["Convolution", "Normalise", "Activate", "Convolution", "Pool", "Normalise", "Activate"]
     assert [type(s) for s in ConvNet(2).stages(10)[:5]][3:] == [Activate, Pool]
-    assert ConvNet(2).stages(10) == ConvNet(2, normalise=False).stages(10)
-    assert sum(isinstance(s, Normalise) for s in MLP((5, 4), normalise=True).stages(3)) == 2
-    assert "normalised" in MLP((5, 4), activation=SIGN, normalise=True).describe()
+    assert ConvNet(2).stages(10) == ConvNet(2, normalisation=None).stages(10)
+    assert (
+        sum(isinstance(s, Normalise) for s in MLP((5, 4), normalisation=Normalisation.CHANNELS).stages(3))
+        == 2
+    )
+    assert "normalised" in MLP((5, 4), activation=SIGN, normalisation=Normalisation.CHANNELS).describe()
 
 
 def test_what_reaches_the_next_layer_is_binary():
-    network = MLP((6, 5), activation=SIGN, normalise=True).build((4,), 3)
+    network = MLP((6, 5), activation=SIGN, normalisation=Normalisation.CHANNELS).build((4,), 3)
     x = np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32)
     for hidden in network.features(network.init(jax.random.key(0)), x).values():
         assert set(np.unique(hidden).tolist()) == {-1.0, 1.0}

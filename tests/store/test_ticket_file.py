@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, ConvNet
+from ticketlab.networks import MLP, ConvNet, Normalisation
 from ticketlab.store import StoredTicket, read_ticket, torch_layout, write_ticket
 from ticketlab.tickets import EdgePopup, counts_at, highest, weights_of
 
-NETWORK = MLP(widths=(6, 5), normalise=True).build((4,), 3)
+NETWORK = MLP(widths=(6, 5), normalisation=Normalisation.CHANNELS).build((4,), 3)
 
 
 def ticket():

@@ -10,7 +10,7 @@ import pytest
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, ResNet
+from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
 from ticketlab.studies import mask_arms
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.mask_questions import GUESSING, LABELS, WIDER
@@ -192,8 +192,8 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
 
 def test_signs_take_the_place_of_the_activation_function():
     with_signs = _with_signs(MLP(widths=(5,), activation=Activation.TANH))
-    assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalise=True)
-    assert _with_signs(ConvNet()).normalise
+    assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
+    assert _with_signs(ConvNet()).normalisation
     assert _with_signs(ResNet()).activation is Activation.SIGN
 
 

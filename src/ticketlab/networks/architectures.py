@@ -149,14 +149,14 @@ class MLP(Architecture):
 
     Arguments:
         widths: units of each hidden layer; none at all gives a linear model.
-        normalise: whether a normalisation over the layer's units stands before each activation.
+        normalisation: what stands before each activation; over channels is over the units of a layer.
     """
 
     widths: tuple[int, ...] = (512, 512)
-    normalise: bool = False
+    normalisation: Normalisation | None = None
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
-        before = (Normalise(),) if self.normalise else ()
+        before = _before(self.normalisation)
         hidden = [s for width in self.widths for s in (Dense(width), *before, Activate(self.activation))]
         return (Flatten(), *hidden, Dense(outputs))
 
@@ -165,9 +165,7 @@ class MLP(Architecture):
         sizes += self.widths
         sizes += [] if outputs is None else [outputs]
         kind = "MLP" if self.widths else "linear model"
-        return f"{kind} {'–'.join(map(str, sizes))}".strip() + (
-            _normalised(Normalisation.CHANNELS) if self.normalise else ""
-        )
+        return f"{kind} {'–'.join(map(str, sizes))}".strip() + _normalised(self.normalisation)
 
 
 @dataclass(frozen=True)
@@ -227,19 +225,19 @@ class ConvNet(Architecture):
 
     Arguments:
         depth: the number of convolutions: 2, 4 or 6.
-        normalise: whether a normalisation over channels stands before each activation.
+        normalisation: what stands before each activation.
 
     Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
     """
 
     depth: Literal[2, 4, 6] = 2
-    normalise: bool = False
+    normalisation: Normalisation | None = None
     initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if self.depth not in (2, 4, 6):
             raise UserError(f"a ConvNet of depth {self.depth!r}", "2, 4 or 6")
-        act = ((Normalise(),) if self.normalise else ()) + (Activate(self.activation),)
+        act = (*_before(self.normalisation), Activate(self.activation))
         pool = (Pool(Pooling.MAX, 2),)
         ending = (*pool, *act) if self.activation is Activation.SIGN else (*act, *pool)
         pairs = [(Convolution(c), *act, Convolution(c), *ending) for c in (64, 128, 256)[: self.depth // 2]]
@@ -247,7 +245,7 @@ class ConvNet(Architecture):
         return (*convolutions, Flatten(), Dense(256), *act, Dense(256), *act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"Conv-{self.depth}" + (_normalised(Normalisation.CHANNELS) if self.normalise else "")
+        return f"Conv-{self.depth}" + _normalised(self.normalisation)
 
 
 @dataclass(frozen=True)
@@ -388,8 +386,13 @@ class VGG(Architecture):
 _VGG_GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 
 
-def _normalised(normalisation: Normalisation) -> str:
-    return f", normalised over {'the batch' if normalisation == Normalisation.BATCH else 'channels'}"
+def _before(normalisation: Normalisation | None) -> tuple[Stage, ...]:
+    return () if normalisation is None else (Normalise(normalisation),)
+
+
+def _normalised(normalisation: Normalisation | None) -> str:
+    names = {None: "", Normalisation.BATCH: ", normalised over the batch"}
+    return names.get(normalisation, ", normalised over channels")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
-from ticketlab.networks.stages import Activation
+from ticketlab.networks.stages import Activation, Normalisation
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Column, Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020
@@ -253,4 +253,4 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
 def _with_signs(network: Architecture) -> Architecture:
     """The same architecture with sign activations, each after a normalisation where it can have one."""
     signs = replace(network, activation=Activation.SIGN)
-    return replace(signs, normalise=True) if isinstance(signs, MLP | ConvNet) else signs
+    return replace(signs, normalisation=Normalisation.CHANNELS) if isinstance(signs, MLP | ConvNet) else signs

@@ -83,10 +83,11 @@ class Copies:
         seeds = len(self.level.masks)
         ends = np.array(copy_pairs(self.count))  # [pairs, 2]
         rows = self.rows(arm).start + self.count * np.arange(seeds)[:, None, None] + ends
-        return tuple(  # type: ignore[return-value]
+        one, other = (
             jax.tree.map(lambda a, i=i: np.asarray(a)[rows[..., i].ravel()], self.state.params)
             for i in (0, 1)
         )
+        return one, other
 
     def all_masks(self) -> Any:
         """The masks of all copies, as in the state."""
