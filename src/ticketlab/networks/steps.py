@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from ticketlab.errors import UserError
@@ -224,7 +225,7 @@ def standardised_by(a: Array, mean: Array, variance: Array) -> Array:
 
 
 def pre_activation(
-    layer: Layer, parameters: Mapping[str, Array], a: Array, convolution: Callable[..., Array] = convolve
+    layer: Layer, parameters: Mapping[str, Array | np.ndarray], a: Array, convolution: Callable[..., Array] = convolve
 ) -> Array:
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     weight = parameters["weight"]
