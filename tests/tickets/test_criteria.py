@@ -253,7 +253,11 @@ def test_frozen_weights_never_move_and_take_part(seen, optimiser):
     plan = TrainingPlan(steps=30, batch=None, optimiser=optimiser)
     given = TrainingData(x, y, x, y)
     state = train(
-        NETWORK, SOFTMAX_CROSS_ENTROPY, given, plan, Replicas(start, keys, masks=trees, effective=Sum(), frozen=frozen)
+        NETWORK,
+        SOFTMAX_CROSS_ENTROPY,
+        given,
+        plan,
+        Replicas(start, keys, masks=trees, effective=Sum(), frozen=frozen),
     ).state
     assert require_pruned(optimiser, state, trees).parameters == 0
     plain = train(NETWORK, SOFTMAX_CROSS_ENTROPY, given, plan, Replicas(start, keys, masks=trees)).state
@@ -301,7 +305,11 @@ def test_a_program_that_lets_frozen_weights_into_the_state_is_found(seen, monkey
     trees = stack([over_parameters(m, seen.initial) for m in masks])
     monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
     replicas = Replicas(
-        stack([a.start for a in acts]), KEY, masks=trees, effective=Sum(), frozen=stack([a.frozen for a in acts])
+        stack([a.start for a in acts]),
+        KEY,
+        masks=trees,
+        effective=Sum(),
+        frozen=stack([a.frozen for a in acts]),
     )
     plan = TrainingPlan(steps=5, batch=8)
     state = train(network, SOFTMAX_CROSS_ENTROPY, TrainingData(x, y), plan, replicas).state
