@@ -130,8 +130,8 @@ def _claim(rule: Rule, found: list[Step], complete: bool) -> Verdict:
         rule="The ticket works at a step k when it is as accurate as the dense network, up to the margin, and more accurate than "
         "a random mask. The claim fails when at some k the ticket works and is not stable. It holds when at every k the ticket "
         "is stable or does not work, at one at least it is stable and works, and at one at least it is neither stable nor as "
-        f"accurate as the dense network. It is undecided otherwise, also without a random mask. All intervals have one level, 1 − 0.05/{rule.asked}, for the {rule.asked} "
-        "questions that are asked, so that all that they decide is right together.",
+        "accurate as the dense network. It is undecided otherwise, also without a random mask. All intervals have one level, "
+        f"1 − 0.05/{rule.asked}, for the {rule.asked} questions that are asked, so that all that they decide is right together.",
         effect=None,
         interval=None,
         unit="",
