@@ -111,9 +111,9 @@ class LinearMode(Study):
         "A ticket works when its copies, at the last step, are as accurate as the dense network's up to the margin, and more "
         "accurate than those of the random mask: where any mask would do, there is nothing to explain. The claim is put to the "
         "test at every k, and it can fail at each: by a ticket that works and is not stable. To hold, both sides must have been "
-        "seen: a ticket that is stable and works, and one that is neither. Two more questions are asked and do "
-        "not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, the "
-        "controls' too, those that are as accurate as the dense network are stable.",
+        "seen: a ticket that is stable and works, and one that is neither stable nor as accurate. Two more questions are asked "
+        "and do not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, "
+        "the controls' too, those that are as accurate as the dense network are stable.",
         "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
         "al. 2011]; a barrier is attributed to examples at the α where its line is highest. All decisions on the claim are made "
         "at one level corrected for their number, so that they are right together. All seeds share one split of the data: "

@@ -129,9 +129,9 @@ def _claim(rule: Rule, found: list[Step], complete: bool) -> Verdict:
         outcome=outcome,
         rule="The ticket works at a step k when it is as accurate as the dense network, up to the margin, and more accurate than "
         "a random mask. The claim fails when at some k the ticket works and is not stable. It holds when at every k the ticket "
-        "is stable or does not work, at one at least it is stable and works, and at one at least it is neither. It is undecided "
-        f"otherwise, also without a random mask. All intervals have one level, 1 − 0.05/{rule.asked}, for the {rule.asked} "
-        "questions that are asked, so that all that they decide is right together.",
+        "is stable or does not work, at one at least it is stable and works, and at one at least it is neither stable nor as "
+        "accurate as the dense network. It is undecided otherwise, also without a random mask. All intervals have one level, "
+        f"1 − 0.05/{rule.asked}, for the {rule.asked} questions that are asked, so that all that they decide is right together.",
         effect=None,
         interval=None,
         unit="",
@@ -164,7 +164,9 @@ def _whole(rule: Rule, found: list[Step], outcome: Outcome) -> str:
         return f"The data do not decide whether the ticket is stable, or whether it works, at {at(open_)}."
     if not both:
         return "No ticket was found to work, so that there is nothing that stability could be needed for."
-    return "No ticket was found that is neither stable nor works, so that the claim was not put to the test."
+    return (
+        "No ticket was found that is neither stable nor accurate, so that the claim was not put to the test."
+    )
 
 
 def _converse(found: list[Step]) -> Verdict:

@@ -95,7 +95,8 @@ class Step:
 
     @property
     def neither(self) -> bool:
-        return self.stable is Outcome.FAILS and self.works is Outcome.FAILS
+        """Neither stable nor as accurate as the dense network."""
+        return self.stable is Outcome.FAILS and self.accurate is Outcome.FAILS
 
 
 def complete_steps(rule: Rule, tables: Mapping[str, Table]) -> list[int]:
