@@ -264,10 +264,12 @@ LEARNT = MaskingIsTrainingPlan(
 
 
 def test_with_permuted_labels_none_is_found():
-    verdicts = run_study(MaskingIsTraining(), dataclasses.replace(LEARNT, permuted_labels=True)).verdicts
+    confused = dataclasses.replace(LEARNT, permuted_labels=True, seeds=8)
+    verdicts = run_study(MaskingIsTraining(), confused).verdicts
     assert verdicts[0].outcome is Outcome.FAILS
     assert verdicts[0].reading.startswith("None found")
-    assert {v.outcome for v in verdicts[1:4]} == {Outcome.FAILS}
+    assert verdicts[1].outcome is Outcome.FAILS
+    assert Outcome.HOLDS not in {v.outcome for v in verdicts[1:4]}
     learnt = run_study(MaskingIsTraining(), LEARNT).verdicts
     assert {v.outcome for v in learnt[1:4]} == {Outcome.HOLDS}
 
@@ -282,7 +284,10 @@ class Zeros(MLP):
 
 
 def test_with_zero_weights_none_is_found():
-    plan = dataclasses.replace(PLAN, network=Zeros(widths=(12, 8)), seeds=3)
+    task = Bundled(
+        name="iris", train=60, validation=30, test=60
+    )  # the first class is as frequent as the others
+    plan = dataclasses.replace(PLAN, task=task, network=Zeros(widths=(12, 8)), seeds=3)
     evidence = run_study(MaskingIsTraining(), plan)
     assert evidence.verdicts[0].outcome is Outcome.FAILS
     assert evidence.verdicts[0].reading.startswith("None found")

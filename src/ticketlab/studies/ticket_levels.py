@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -43,6 +44,7 @@ DYNAMIC: dict[DynamicName, Dynamic] = {
     "set": Regrowth(grow="random"),
     "gradual": Gradual(),
 }
+PER = 1000  # steps of training for which the intervals between updates above are meant; others in proportion
 PIECES = 10  # of a level's training; between them the draft is written
 SPLIT_SEED = 1
 STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
@@ -218,8 +220,9 @@ def _measure_dynamic(
     keys = jnp.stack([jax.random.fold_in(key, level.number) for key in search.order_keys])
     biases = _parameters(level.arms[0], 0) - kept(level.masks[0])
     for name in plan.dynamic:
+        usual = DYNAMIC[name]
         found = trained_sparse(
-            DYNAMIC[name],
+            replace(usual, every=max(1, usual.every * plan.steps // PER)),
             search.network,
             search.loss,
             search.data,
