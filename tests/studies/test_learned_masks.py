@@ -288,7 +288,7 @@ def conclude(**changes):
     [
         ({}, Outcome.HOLDS, "contains a subnetwork, 50.0 % of the weights"),
         ({"ticket": 0.90}, Outcome.FAILS, "as accurate as the trained dense network"),
-        ({"ticket": 0.12, "slope": 0.0}, Outcome.FAILS, "better than guessing"),
+        ({"ticket": 0.05, "slope": 0.0}, Outcome.FAILS, "better than guessing"),
         ({"random": 0.955}, Outcome.FAILS, "better than a random mask"),
         ({"permuted": 0.4}, Outcome.FAILS, LABELS),
         ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),

@@ -132,7 +132,7 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
         scores = _trained(bench, groups[number], number, state, rows, draft, told)
         state = None
         for i, arm in enumerate(groups[number]):
-            each = [jax.tree.map(lambda a, r=r: a[r], scores) for r in bench.rows(i)]
+            each = [jax.tree.map(lambda a, r=r: jnp.asarray(a[r]), scores) for r in bench.rows(i)]
             _measure(bench, arm, each, rows)
     return arm_tables(rows, setting, bench.task, bench.network)
 

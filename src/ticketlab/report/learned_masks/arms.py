@@ -101,7 +101,7 @@ def prizes(arms: Table) -> Figure | None:
             m, mark = measured[s, a], TICKET if a in ("ticket", "mask") else DENSE
             rows.append(
                 Row(
-                    _title(a, signs),
+                    TITLES[a],
                     (Series(mark, m.values, m.mean, m.interval),),
                     f"{estimate(m.mean, m.interval)} %",
                 )
