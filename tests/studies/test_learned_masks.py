@@ -11,9 +11,9 @@ from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
-from ticketlab.studies import mask_arms
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.mask_questions import GUESSING, LABELS, WIDER
+from ticketlab.studies.learned_arms import arms as mask_arms
+from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
 from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
 from ticketlab.studies.study import Blank
 from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan

@@ -17,8 +17,8 @@ from ticketlab.networks import MLP, ResNet
 from ticketlab.plans import toml
 from ticketlab.studies.evidence import Column, Evidence, Table, concatenate
 from ticketlab.studies.linear_mode import Control, LinearMode, LinearModePlan
-from ticketlab.studies.mode_copies import analysed
-from ticketlab.studies.mode_questions import TITLES
+from ticketlab.studies.mode_arms.copies import analysed
+from ticketlab.studies.mode_arms.questions import TITLES
 from ticketlab.studies.study import Blank, silent
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Global, LayerWise
@@ -206,7 +206,7 @@ def test_other_plans(options):
 
 def test_equal_orders_would_have_no_barrier(monkeypatch):
     """The whole study with copies in one order: every barrier is exactly zero, and every network stable."""
-    from ticketlab.studies import mode_copies
+    from ticketlab.studies.mode_arms import copies as mode_copies
 
     first = mode_copies.first_copies
     monkeypatch.setattr(

@@ -12,10 +12,12 @@ from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP
-from ticketlab.studies import masking_levels
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.levels import level_counts, nearest_level
-from ticketlab.studies.masking_arms import CRITERIA, ONES, ZEROS
+from ticketlab.studies.masking_arms import levels as masking_levels
+from ticketlab.studies.masking_arms.levels import measure_seed
+from ticketlab.studies.masking_arms.named import CRITERIA, ONES, ZEROS
+from ticketlab.studies.masking_arms.questions import PREREGISTERED
 from ticketlab.studies.masking_is_training import (
     MaskingIsTraining,
     MaskingIsTrainingPlan,
@@ -23,8 +25,6 @@ from ticketlab.studies.masking_is_training import (
     MaskZeroName,
     SomeCriterion,
 )
-from ticketlab.studies.masking_levels import measure_seed
-from ticketlab.studies.masking_questions import PREREGISTERED
 from ticketlab.studies.study import Blank, silent
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import Global, LayerWise

@@ -19,11 +19,11 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ResNet
 from ticketlab.plans import toml
-from ticketlab.studies import ticket_levels
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
-from ticketlab.studies.ticket_levels import search_levels
-from ticketlab.studies.ticket_questions import TITLES
+from ticketlab.studies.ticket_arms import levels as ticket_levels
+from ticketlab.studies.ticket_arms.levels import search_levels
+from ticketlab.studies.ticket_arms.questions import TITLES
 from ticketlab.studies.winning_ticket import Control, DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Global, LayerWise

@@ -225,7 +225,10 @@ def standardised_by(a: Array, mean: Array, variance: Array) -> Array:
 
 
 def pre_activation(
-    layer: Layer, parameters: Mapping[str, Array | np.ndarray], a: Array, convolution: Callable[..., Array] = convolve
+    layer: Layer,
+    parameters: Mapping[str, Array | np.ndarray],
+    a: Array,
+    convolution: Callable[..., Array] = convolve,
 ) -> Array:
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     weight = parameters["weight"]

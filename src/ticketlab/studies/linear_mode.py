@@ -1,8 +1,8 @@
 """The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
 
-The plan stands here, the rule of the verdict in `mode_questions`, and what is run in `mode_copies`, which is imported when it is
-because it needs JAX. There is a cell for each rewind step k: a search that rewinds to k, and the copies that are trained from
-there, for all seeds and arms in one program; a draft says where they are.
+The plan stands here, the rule of the verdict and what is run in `mode_arms`. There is a cell for each rewind step k: a search
+that rewinds to k, and the copies that are trained from there, for all seeds and arms in one program; a draft says where they
+are.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
-from ticketlab.studies.mode_questions import verdicts
-from ticketlab.studies.mode_steps import Rule
+from ticketlab.studies.mode_arms.questions import verdicts
+from ticketlab.studies.mode_arms.steps import Rule
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -160,7 +160,7 @@ class LinearMode(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.mode_copies import analysed
+        from ticketlab.studies.mode_arms.copies import analysed
 
         return analysed(plan, cell.settings["rewind_step"], draft, progress)
 

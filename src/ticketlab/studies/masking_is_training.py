@@ -1,8 +1,8 @@
 """The claim that pruning is itself optimisation: that choosing a mask does to a network what training does.
 
-The plan stands here, the rule of the verdict in `masking_questions`, and what is run in `masking_levels`, which is imported when
-it is because it needs JAX. A cell is a seed, with a split, a network and a data order of its own: dense training, all masks at
-all densities, all their untrained networks, and the training of as many of them as the plan asks.
+The plan stands here, the rule of the verdict and what is run in `masking_arms`. A cell is a seed, with a split, a network and a
+data order of its own: dense training, all masks at all densities, all their untrained networks, and the training of as many of
+them as the plan asks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
-from ticketlab.studies.masking_questions import Rule, said, verdicts
+from ticketlab.studies.masking_arms.questions import Rule, said, verdicts
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -218,7 +218,7 @@ class MaskingIsTraining(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.masking_levels import measure_seed
+        from ticketlab.studies.masking_arms.levels import measure_seed
 
         return measure_seed(plan, cell.settings["seed"], draft, progress)
 

@@ -1,8 +1,8 @@
 """The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
 
-The plan stands here with the questions that are asked; the rules of the questions are in `mask_questions`, and what is run in
-`mask_arms`, which is imported when it is because it needs JAX. There are two cells, networks with the activation function that
-was chosen and with signs in its place; the trained network of the first is what both are compared with.
+The plan stands here with the questions that are asked; their rules and what is run are in `learned_arms`. There are two cells,
+networks with the activation function that was chosen and with signs in its place; the trained network of the first is what both
+are compared with.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import Activation, Normalisation
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Column, Evidence, Table
+from ticketlab.studies.learned_arms.questions import Questions, claim_of
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020
-from ticketlab.studies.mask_questions import Questions, claim_of
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
-    from ticketlab.studies.mask_arms import Setting
+    from ticketlab.studies.learned_arms.arms import Setting
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["MultiPrize", "MultiPrizePlan"]
@@ -162,7 +162,7 @@ class MultiPrize(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.mask_arms import run_setting
+        from ticketlab.studies.learned_arms.arms import run_setting
 
         return run_setting(_setting(plan, cell.settings["signs"]), draft, progress)
 
@@ -227,7 +227,7 @@ WORDS = {
 
 
 def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
-    from ticketlab.studies.mask_arms import Arm, Setting
+    from ticketlab.studies.learned_arms.arms import Arm, Setting
     from ticketlab.tickets.biprop import Biprop
     from ticketlab.tickets.edge_popup import EdgePopup
 

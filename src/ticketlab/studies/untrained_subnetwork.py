@@ -1,8 +1,7 @@
 """The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
 
-The plan stands here with the questions that are asked; the rules of the questions are in `mask_questions`, and what is run in
-`mask_arms`, which is imported when it is because it needs JAX. There is a cell for each width: its arms, all seeds of them, are
-trained in a few programs, and a draft says where they are.
+The plan stands here with the questions that are asked; their rules and what is run are in `learned_arms`. There is a cell for
+each width: its arms, all seeds of them, are trained in a few programs, and a draft says where they are.
 """
 
 from __future__ import annotations
@@ -19,14 +18,14 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
+from ticketlab.studies.learned_arms.questions import Questions, claim_of
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
-from ticketlab.studies.mask_questions import Questions, claim_of
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
-    from ticketlab.studies.mask_arms import Setting
+    from ticketlab.studies.learned_arms.arms import Setting
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
@@ -173,7 +172,7 @@ class UntrainedSubnetwork(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.mask_arms import run_setting
+        from ticketlab.studies.learned_arms.arms import run_setting
 
         return run_setting(_setting(plan, cell.settings["size"]), draft, progress)
 
@@ -220,7 +219,7 @@ def _words(kept: str) -> dict[Outcome, str]:
 
 
 def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
-    from ticketlab.studies.mask_arms import Arm, Setting
+    from ticketlab.studies.learned_arms.arms import Arm, Setting
     from ticketlab.tickets.edge_popup import EdgePopup
     from ticketlab.tickets.supermask import Supermask
 

@@ -1,8 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The plan stands here, the rule of the verdict in `ticket_questions`, and what is run in `ticket_levels`, which is imported when it
-is because it needs JAX. There is one cell: all seeds with all their controls are trained in one program, level after level, and
-a draft says where they are.
+The plan stands here, the rule of the verdict and what is run in `ticket_arms`. There is one cell: all seeds with all their
+controls are trained in one program, level after level, and a draft says where they are.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
-from ticketlab.studies.ticket_questions import Rule, sides, verdicts
+from ticketlab.studies.ticket_arms.questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
@@ -190,7 +189,7 @@ class WinningTicket(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.ticket_levels import search_levels
+        from ticketlab.studies.ticket_arms.levels import search_levels
 
         return search_levels(plan, draft, progress)
 

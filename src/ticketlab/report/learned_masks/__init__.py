@@ -12,7 +12,7 @@ from ticketlab.report.learned_masks.summary import arm_table, check_table, time_
 from ticketlab.report.learned_masks.sweeps import densities, training, widths
 from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
-from ticketlab.studies.mask_questions import GUESSING, LABELS, WIDER
+from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
 
 __all__ = ["present_multi_prize", "present_untrained_subnetwork"]
 

@@ -13,7 +13,7 @@ from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import Spread, spread
 from ticketlab.report.wording import estimate, measure, plural, quantity
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.masking_questions import PREREGISTERED
+from ticketlab.studies.masking_arms.questions import PREREGISTERED
 
 __all__ = [
     "CONTROL",

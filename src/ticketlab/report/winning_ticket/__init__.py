@@ -13,7 +13,7 @@ from ticketlab.report.record import Record
 from ticketlab.report.winning_ticket.levels import accuracy, dynamic, early_stop, layers, training
 from ticketlab.report.winning_ticket.summary import check_table, level_table, time_table
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.ticket_questions import GUESSING
+from ticketlab.studies.ticket_arms.questions import GUESSING
 
 __all__ = ["present"]
 

@@ -17,7 +17,7 @@ from ticketlab.studies.start import guessed
 from ticketlab.tasks.task import Task
 
 if TYPE_CHECKING:
-    from ticketlab.studies.mask_arms import Setting
+    from ticketlab.studies.learned_arms.arms import Setting
 
 __all__ = ["PERMUTED", "Rows", "arm_tables"]
 

@@ -17,7 +17,7 @@ import numpy as np
 from ticketlab.laws.equivalence import Difference, all_of, any_of, negation, side
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.mode_steps import (
+from ticketlab.studies.mode_arms.steps import (
     DENSE,
     RANDOM,
     TICKET,

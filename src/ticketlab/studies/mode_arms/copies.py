@@ -19,8 +19,8 @@ import numpy as np
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_mode import LinearModePlan
-from ticketlab.studies.mode_lines import line_rows
-from ticketlab.studies.mode_tables import Rows, mode_tables
+from ticketlab.studies.mode_arms.lines import line_rows
+from ticketlab.studies.mode_arms.tables import Rows, mode_tables
 from ticketlab.studies.start import built, drawn_task
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY

@@ -25,9 +25,8 @@ from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.levels import level_counts, nearest_level
-from ticketlab.studies.masking_arms import CRITERIA, ONES, ZEROS
-from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
-from ticketlab.studies.masking_questions import (
+from ticketlab.studies.masking_arms.named import CRITERIA, ONES, ZEROS
+from ticketlab.studies.masking_arms.questions import (
     DRAWN,
     GROWN,
     GUESS,
@@ -37,7 +36,8 @@ from ticketlab.studies.masking_questions import (
     RANDOM,
     SHRUNK,
 )
-from ticketlab.studies.masking_tables import Rows, masking_tables, read_rows, written_rows
+from ticketlab.studies.masking_arms.tables import Rows, masking_tables, read_rows, written_rows
+from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
 from ticketlab.studies.start import built, drawn_task, example_scores, guessed, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss

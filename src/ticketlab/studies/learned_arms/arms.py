@@ -24,7 +24,7 @@ from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.mask_tables import Rows, arm_tables
+from ticketlab.studies.learned_arms.tables import Rows, arm_tables
 from ticketlab.studies.start import built, drawn_task, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE

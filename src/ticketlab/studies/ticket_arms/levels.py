@@ -21,8 +21,8 @@ from ticketlab.studies.evidence import Table
 from ticketlab.studies.levels import level_counts, nearest_level
 from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
-from ticketlab.studies.ticket_questions import DENSE
-from ticketlab.studies.ticket_tables import Rows, level_tables
+from ticketlab.studies.ticket_arms.questions import DENSE
+from ticketlab.studies.ticket_arms.tables import Rows, level_tables
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
