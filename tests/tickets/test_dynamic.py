@@ -111,7 +111,8 @@ def test_rigl_grows_the_largest_gradients_of_the_batch_of_that_step(monkeypatch)
             np.testing.assert_allclose(
                 np.sort(slow[name].ravel()[best]), np.sort(slow[name].ravel()[grown]), atol=2e-5
             )
-            assert drop[name] == int(rule.share(step, 19) * COUNTS[name] + 0.5) > 0
+            assert drop[name] == int(rule.share(step, 19) * COUNTS[name] + 0.5)
+            assert drop[name] > 0 or step > 9  # the last update comes one step before the end
         assert any(growth[name][~mask[name]].any() for name in SHAPES)  # also where there is no weight
 
 
