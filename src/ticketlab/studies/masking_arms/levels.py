@@ -55,13 +55,9 @@ from ticketlab.training.result import Ended, TrainingResult
 
 __all__ = ["measure_seed"]
 
-STREAM = (
-    1  # of every seed's key, and of its split: those of stream 0 were used up in choosing the default plan
-)
+STREAM = 1  # of every seed's key and split: those of stream 0 were used up in choosing the default plan
 SPLITS = 1000  # seeds of splits that one stream may use
-TOGETHER = (
-    64  # networks in one call of training: what is lost when a run is killed, and what memory has to hold
-)
+TOGETHER = 64  # networks in one call of training: what memory has to hold
 
 
 @dataclass(frozen=True)
