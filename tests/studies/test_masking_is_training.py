@@ -14,10 +14,12 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.levels import level_counts, nearest_level
-from ticketlab.studies.masking_arms import levels as masking_levels
-from ticketlab.studies.masking_arms.levels import measure_seed
+from ticketlab.studies.masking_arms import seed as one_seed
 from ticketlab.studies.masking_arms.named import CRITERIA, ONES, ZEROS
 from ticketlab.studies.masking_arms.questions import PREREGISTERED
+from ticketlab.studies.masking_arms.seed import measure_seed
+from ticketlab.studies.masking_arms.setting import setting_of
+from ticketlab.studies.masking_arms.work import Work
 from ticketlab.studies.masking_is_training import (
     MaskingIsTraining,
     MaskingIsTrainingPlan,
@@ -125,9 +127,9 @@ def test_a_study_whose_frozen_weights_move_ends(monkeypatch):
 
 def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
     """Every arm of the verdict made again, by hand: split, training, mask, zeros, accuracy."""
-    setting = masking_levels._setting(PLAN, 1)
-    work = masking_levels._Work(setting, silent)
-    chains = masking_levels._dense(setting, {}, work)
+    setting = setting_of(PLAN, 1)
+    work = Work(setting, silent)
+    chains = one_seed._dense(setting, {}, work)
     counts, initial = setting.counts[setting.decisive - 1], setting.initial
     examples = evidence.tables["examples"].where(seed=1)
     test = setting.task.test
@@ -173,7 +175,7 @@ def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
 
 
 def test_the_mask_from_permuted_labels_is_found_on_permuted_labels():
-    setting = masking_levels._setting(PLAN, 0)
+    setting = setting_of(PLAN, 0)
     same = np.mean(setting.confused.train.labels == setting.task.train.labels)
     assert sorted(setting.confused.train.labels) == sorted(setting.task.train.labels)
     assert same < 0.6
@@ -205,14 +207,14 @@ def test_seeds_do_not_depend_on_how_many_there_are(evidence):
 
 def test_level_by_level_every_mask_lies_in_the_one_before(monkeypatch):
     found = {}
-    real = masking_levels.chosen
+    real = one_seed.chosen
 
     def watched(criterion, seen, counts, among=None):
         mask = real(criterion, seen, counts, among)
         found.setdefault(criterion, []).append((mask, among, seen))
         return mask
 
-    monkeypatch.setattr(masking_levels, "chosen", watched)
+    monkeypatch.setattr(one_seed, "chosen", watched)
     plan = dataclasses.replace(PLAN, one_shot=False, trained="rewound", criteria=("large-final", "snip"))
     measure_seed(plan, 0, Blank(), silent)
     for criterion in (CRITERIA["large-final"], CRITERIA["snip"]):

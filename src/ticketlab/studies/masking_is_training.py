@@ -218,7 +218,7 @@ class MaskingIsTraining(Study):
         progress: Progress = silent,
         devices: Devices | None = None,
     ) -> dict[str, Table]:
-        from ticketlab.studies.masking_arms.levels import measure_seed
+        from ticketlab.studies.masking_arms.seed import measure_seed
 
         return measure_seed(plan, cell.settings["seed"], draft, progress)
 
