@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, Normalisation, ResNet
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets import barrier, lines, peak
 from ticketlab.training import stack
 
 PLAIN = MLP(widths=(7, 5)).build((4,), 3)
-BATCH = ResNet((3, 4), normalisation="batch").build((6, 5, 2), 3)
+BATCH = ResNet((3, 4), normalisation=Normalisation.BATCH).build((6, 5, 2), 3)
 LINEAR = MLP(widths=()).build((4,), 3)
 
 
