@@ -18,6 +18,7 @@ from ticketlab.networks import (
     Convolution,
     Dense,
     GlobalAverage,
+    Normalisation,
     Normalise,
     Repeat,
     Residual,
@@ -32,7 +33,7 @@ from ticketlab.networks import (
 from ticketlab.networks import evaluation as evaluation_module
 from ticketlab.tangent import Jacobian, tangent_kernel
 
-TANH, OVER = Activate(Activation.TANH), Normalise("batch")
+TANH, OVER = Activate(Activation.TANH), Normalise(Normalisation.BATCH)
 STAGES = (
     *(
         Convolution(3),
@@ -172,11 +173,11 @@ def test_a_repetition_refuses_it():
 
 
 def test_one_channel_can_be_normalised_over_the_batch_only():
-    assert Normalise("batch").shape((1,)) == (1,)
+    assert Normalise(Normalisation.BATCH).shape((1,)) == (1,)
     with pytest.raises(UserError, match="one channel"):
-        Normalise("channels").shape((1,))
+        Normalise(Normalisation.CHANNELS).shape((1,))
     with pytest.raises(UserError, match="one of channels, batch"):
-        Normalise("layers")
+        Normalisation("layers")
 
 
 def test_over_channels_nothing_has_changed():
@@ -210,9 +211,9 @@ def _without(stage):
     return stage
 
 
-@pytest.mark.parametrize("over", ["batch", "channels"])
+@pytest.mark.parametrize("over", list(Normalisation))
 def test_both_normalisations_have_the_same_layers(over):
-    of_batch = over == "batch"
+    of_batch = over is Normalisation.BATCH
     for network in (ResNet((3, 4), normalisation=over), ResNet20(2, over), VGG(11, 2, over)):
         built = network.build((32, 32, 3), 10)
         assert any(layer.of_batch for layer in built.layers) is of_batch

@@ -13,7 +13,7 @@ from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.equivalence import paired_difference, side
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, Normalisation, ResNet
 from ticketlab.plans import toml
 from ticketlab.studies.evidence import Column, Evidence, Table, concatenate
 from ticketlab.studies.linear_mode import Control, LinearMode, LinearModePlan
@@ -189,7 +189,7 @@ def test_seeds_and_steps_do_not_depend_on_how_many_there_are(evidence):
         {"copies": 2, "controls": ()},
         {
             "task": Digits(train=60, validation=40, test=70),
-            "network": ResNet(channels=(4, 6), normalisation="batch"),
+            "network": ResNet(channels=(4, 6), normalisation=Normalisation.BATCH),
             "optimiser": Sgd(step_size=0.05, momentum=0.9),
             "levels": 1,
         },

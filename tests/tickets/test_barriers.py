@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, Normalisation, ResNet
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets import barrier, lines, peak
 from ticketlab.training import stack
 
 PLAIN = MLP(widths=(7, 5)).build((4,), 3)
-BATCH = ResNet((3, 4), normalisation="batch").build((6, 5, 2), 3)
+BATCH = ResNet((3, 4), normalisation=Normalisation.BATCH).build((6, 5, 2), 3)
 LINEAR = MLP(widths=()).build((4,), 3)
 
 
@@ -45,7 +45,9 @@ def written_out(network, loss, one, other, x, y, train, points):
             f = network if network.frozen is None else network.frozen(network.statistics(params, train))
             outputs = np.asarray(f.apply(params, x), np.float64)
             for n in range(len(x)):
-                losses[p, i] += float(loss.value(jnp.asarray(outputs[n : n + 1]), y[n : n + 1])[0]) / len(x)
+                losses[p, i] += float(
+                    loss.value(jnp.asarray(outputs[n : n + 1]), jnp.asarray(y[n : n + 1]))[0]
+                ) / len(x)
                 wrong[p, i, n] = np.argmax(outputs[n]) != np.argmax(y[n])
     return losses, wrong
 
@@ -120,7 +122,9 @@ def test_batch_statistics_are_those_of_every_point_and_not_of_the_ends():
     middle = jax.tree.map(lambda u, v: jnp.asarray((u + v) / 2, jnp.float32), a, b)
 
     def loss(statistics):
-        return float(SOFTMAX_CROSS_ENTROPY.value(BATCH.frozen(statistics).apply(middle, x), y).mean())
+        return float(
+            SOFTMAX_CROSS_ENTROPY.value(BATCH.frozen(statistics).apply(middle, x), jnp.asarray(y)).mean()
+        )
 
     assert found.loss[0, 1] == pytest.approx(loss(BATCH.statistics(middle, train)), rel=1e-4)
     end = jax.tree.map(lambda u: jnp.asarray(u, jnp.float32), a)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, Normalisation, ResNet
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tickets import (
     DENSE,
@@ -33,7 +33,7 @@ from ticketlab.training import Adam, Replicas, Sgd, TrainingData, TrainingPlan, 
 
 ARCHITECTURES = {
     "plain": (MLP(widths=(8, 6)), (4,), Adam(0.02)),
-    "batch": (ResNet((3,), normalisation="batch"), (4, 4, 2), Sgd(0.1, momentum=0.9)),
+    "batch": (ResNet((3,), normalisation=Normalisation.BATCH), (4, 4, 2), Sgd(0.1, momentum=0.9)),
 }
 SEEDS, COPIES, K, END = 2, 3, 7, 30
 
