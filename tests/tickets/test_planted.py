@@ -19,8 +19,8 @@ from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
 from ticketlab.tickets import EdgePopup, ScoredMask, Supermask
 from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
 
-SEEN, SMALL, LARGE, DENSITY = 64, 16, 64, 0.25
-PLAN = TrainingPlan(steps=1500, batch=60, optimiser=Adam(0.01), schedule=Cosine(1500), evaluate_every=500)
+SEEN, SMALL, LARGE, DENSITY, DRAWS = 64, 16, 64, 0.25, 10
+PLAN = TrainingPlan(steps=3000, batch=60, optimiser=Adam(0.01), schedule=Cosine(3000), evaluate_every=500)
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,13 @@ def field() -> Field:
         flat = x.reshape(len(x), -1)
         return np.concatenate([flat, rng.normal(size=flat.shape)], axis=1).astype(np.float32)
 
-    parts = [beside_noise(part.x) for part in (task.train, task.validation, task.test)]
+    again = np.tile(
+        np.arange(len(task.train)), DRAWS
+    )  # each digit beside many draws of noise, that none be learnt by heart
+    parts = [beside_noise(x) for x in (task.train.x[again], task.validation.x, task.test.x)]
     small = MLP((SMALL,), bias=False).build((SEEN,), 10)
     given = stack([small.init(jax.random.key(0))])
-    digits = TrainingData(parts[0][:, :SEEN], task.train.targets)
+    digits = TrainingData(parts[0][:, :SEEN], task.train.targets[again])
     found = train(
         small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, Replicas(given, jax.random.split(jax.random.key(1), 1))
     )
@@ -60,7 +63,7 @@ def field() -> Field:
     params["dense1"]["weight"][:SEEN] = 0
     params["dense1"]["weight"][:SEEN, units] = planted["dense1"]["weight"]
     params["output"]["weight"][units] = planted["output"]["weight"]
-    data = TrainingData(parts[0], task.train.targets, parts[1], task.validation.targets)
+    data = TrainingData(parts[0], task.train.targets[again], parts[1], task.validation.targets)
     assert task.test.labels is not None
     right = np.argmax(small.apply(planted, jnp.asarray(parts[2][:, :SEEN])), axis=1) == task.test.labels
     return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
