@@ -1,8 +1,13 @@
 """Colours that can be told apart: enough contrast with the background, in light and in dark, and never colour alone."""
 
+import importlib
+import pkgutil
+
 import pytest
 
-from ticketlab.report.palette import DARK, LIGHT, dark_of, ramp
+from ticketlab import report
+from ticketlab.report.key import DASHES
+from ticketlab.report.palette import DARK, LIGHT, Mark, dark_of, ramp
 from ticketlab.report.tangent_minimum.arms import ARMS
 
 HUES = ("blue", "vermilion", "green", "orange", "purple")
@@ -51,3 +56,18 @@ def test_ramps_of_any_length():
 
 def test_arms_differ_in_symbol_and_in_colour():
     assert len({m.symbol for m in ARMS.values()}) == len({m.colour for m in ARMS.values()}) == len(ARMS)
+
+
+def marks() -> dict[str, Mark]:
+    """Every mark of every module of the report, by where it stands."""
+    found = {}
+    for module in pkgutil.walk_packages(report.__path__, "ticketlab.report."):
+        for name, value in vars(importlib.import_module(module.name)).items():
+            several = value.values() if isinstance(value, dict) else [value]
+            found |= {f"{module.name}.{name} {i}": m for i, m in enumerate(several) if isinstance(m, Mark)}
+    return found
+
+
+def test_every_mark_can_be_drawn_in_a_key() -> None:
+    assert len(marks()) > 20
+    assert {where: m.dash for where, m in marks().items() if m.dash not in DASHES} == {}

@@ -17,7 +17,7 @@ SHAPES = {
     "cross": '<path d="M5.2 2h3.6v3.2H12v3.6H8.8V12H5.2V8.8H2V5.2h3.2Z"/>',
     "x": '<path d="M3.9 1.6 7 4.7 10.1 1.6 12.4 3.9 9.3 7 12.4 10.1 10.1 12.4 7 9.3 3.9 12.4 1.6 10.1 4.7 7 1.6 3.9Z"/>',
 }
-DASHES = {"solid": "", "dash": "7 4", "dot": "2 3"}
+DASHES = {"solid": "", "dash": "7 4", "dot": "2 3", "dashdot": "7 3 2 3"}
 
 
 def html_key(marks: Sequence[Mark]) -> str:
