@@ -1,4 +1,5 @@
-"""What holds for every test: one BLAS thread, checked shapes and types, and the two things a machine may lack.
+"""What holds for every test: one BLAS thread, checked shapes and types, room for compiled programs, and the two things a machine
+may lack.
 
 Every function and dataclass of the package is checked against its annotations while the tests run: array shapes and
 dtypes by jaxtyping, the rest by beartype. A `float` may be given as an integer, as in PEP 484. Names that a module
@@ -35,6 +36,19 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ticketlab")
+
+
+MAPS = Path("/proc/self/maps")  # of Linux, which allows a process 65 530 by default
+MANY = 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Forgets compiled programs after a file of tests when there are many: each holds maps of memory, and where they run out the
+    compiler ends the process."""
+    yield
+    if "jax" in sys.modules and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture(scope="session")
