@@ -57,6 +57,7 @@ def test_conv_nets_are_the_published_sizes() -> None:
     """
     assert [weights(ConvNet(d), CIFAR) for d in (2, 4, 6)] == [4_300_992, 2_425_024, 2_261_184]
     assert [weights(ConvNet(d), CIFAR, "conv") for d in (2, 4, 6)] == [38_592, 259_776, 1_144_512]
+    assert weights(ConvNet(2, width=32), CIFAR) == 32 * 9 * (3 + 32) + 16 * 16 * 32 * 128 + 128 * 128 + 1280
     assert weights(ConvNet(6), CIFAR) == 1_144_512 + 4 * 4 * 256 * 256 + 256 * 256 + 256 * 10
 
 
@@ -89,7 +90,8 @@ def test_names_say_what_differs() -> None:
     assert MLP((8,), activation=Activation.GELU).describe() == "MLP 8, GELU, standard parameterisation"
     assert MLP(()).build((8, 8, 1), 10).name == "linear model 64–10, standard parameterisation"
     assert (
-        ConvNet(4, parameterisation=Parameterisation.NTK).describe() == "Conv-4, ReLU, NTK parameterisation"
+        ConvNet(4, 32, parameterisation=Parameterisation.NTK).describe()
+        == "Conv-4 of width 32, ReLU, NTK parameterisation"
     )
     assert LeNet300100().describe() == "LeNet-300-100, ReLU, standard parameterisation"
     drawn = MLP(

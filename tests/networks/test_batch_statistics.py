@@ -15,6 +15,7 @@ from ticketlab.networks import (
     VGG,
     Activate,
     Activation,
+    ConvNet,
     Convolution,
     Dense,
     GlobalAverage,
@@ -31,6 +32,7 @@ from ticketlab.networks import (
     sequential,
 )
 from ticketlab.networks import evaluation as evaluation_module
+from ticketlab.networks.evaluation import block_rows, intermediate_bytes
 from ticketlab.tangent import Jacobian, tangent_kernel
 
 TANH, OVER = Activate(Activation.TANH), Normalise(Normalisation.BATCH)
@@ -123,6 +125,25 @@ def test_blocks_of_examples_are_put_together(monkeypatch):
     close(estimated_statistics(NETWORK, params, x)["conv1-norm"], (mean, variance))
     (mean, variance), _ = by_hand(params, x[:8])
     close(estimated_statistics(NETWORK, params, x[:11])["conv1-norm"], (mean, variance))
+
+
+def test_blocks_are_as_small_as_the_network_is_large():
+    """A power of two, and the largest whose block stays below the bound."""
+    plain, conv = MLP((4,)).build((3,), 2), ConvNet(2, width=16).build((32, 32, 3), 10)
+    assert block_rows(plain, random_params(plain)) == 1024
+    params = jax.eval_shape(conv.init, jax.random.key(0))
+    rows = block_rows(conv, params)
+    each = intermediate_bytes(conv.apply, params, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))
+    assert rows * each <= evaluation_module.BLOCK_BYTES < 2 * rows * each
+
+
+def test_evaluation_in_blocks_is_evaluation(monkeypatch):
+    plain = MLP((4,)).build((3,), 2)
+    params, x = random_params(plain), batch(plain, 11)
+    whole = plain.apply(params, x)
+    for rows in (1, 2, 4):
+        monkeypatch.setattr(evaluation_module, "ROWS", rows)
+        close(evaluate(plain, params, x, x), whole)
 
 
 def test_evaluation_takes_statistics_from_the_reference_and_from_nothing_else(monkeypatch):

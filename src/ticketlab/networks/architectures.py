@@ -216,21 +216,23 @@ class LeNet5(Architecture):
 class ConvNet(Architecture):
     """Conv-2, Conv-4 and Conv-6 of the lottery-ticket paper: VGG cut down for CIFAR-10.
 
-    Pairs of 3 × 3 convolutions with 64, 128, 256 channels, each pair followed by a 2 × 2 maximum pool; then dense
-    layers of 256 and 256 units. Glorot normal initialisation. 4.3, 2.4 and 2.3 million weights on CIFAR-10 (the paper
-    prints 1.7 million for Conv-6, which is not what its list of layers adds up to).
+    Pairs of 3 × 3 convolutions with w, 2w, 4w channels, each pair followed by a 2 × 2 maximum pool; then dense layers of 4w and
+    4w units. Glorot normal initialisation. With w = 64 there are 4.3, 2.4 and 2.3 million weights on CIFAR-10 (the paper prints
+    1.7 million for Conv-6, which is not what its list of layers adds up to).
 
     With sign activations a pool comes before them, as a maximum of signs would lose most of what there is: convolution, pool,
     normalisation, sign (Diffenderfer & Kailkhura 2021, arXiv 2103.09377, section 3).
 
     Arguments:
         depth: the number of convolutions: 2, 4 or 6.
+        width: w, channels of the first pair.
         normalisation: what stands before each activation.
 
     Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
     """
 
     depth: Literal[2, 4, 6] = 2
+    width: int = 64
     normalisation: Normalisation | None = None
     initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
 
@@ -240,12 +242,15 @@ class ConvNet(Architecture):
         act = (*_before(self.normalisation), Activate(self.activation))
         pool = (Pool(Pooling.MAX, 2),)
         ending = (*pool, *act) if self.activation is Activation.SIGN else (*act, *pool)
-        pairs = [(Convolution(c), *act, Convolution(c), *ending) for c in (64, 128, 256)[: self.depth // 2]]
+        w = self.width
+        pairs = [
+            (Convolution(c), *act, Convolution(c), *ending) for c in (w, 2 * w, 4 * w)[: self.depth // 2]
+        ]
         convolutions = [stage for pair in pairs for stage in pair]
-        return (*convolutions, Flatten(), Dense(256), *act, Dense(256), *act, Dense(outputs))
+        return (*convolutions, Flatten(), Dense(4 * w), *act, Dense(4 * w), *act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"Conv-{self.depth}" + _normalised(self.normalisation)
+        return f"Conv-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}"
 
 
 @dataclass(frozen=True)
@@ -379,11 +384,14 @@ class VGG(Architecture):
         return (*found, GlobalAverage(), Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        usual = "" if self.width == 64 else f" of width {self.width}"
-        return f"VGG-{self.depth}{usual}{_normalised(self.normalisation)}"
+        return f"VGG-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}"
 
 
 _VGG_GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
+
+
+def _width(width: int) -> str:
+    return "" if width == 64 else f" of width {width}"
 
 
 def _before(normalisation: Normalisation | None) -> tuple[Stage, ...]:

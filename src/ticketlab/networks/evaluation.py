@@ -1,5 +1,7 @@
 """A network's outputs on many examples, each by itself: a block of examples at a time, so that memory stays bounded.
 
+Blocks follow from the network alone, never from the memory that happens to be free, so that they change no bit.
+
 A network that normalises over the batch is a function of each example alone only once its statistics are fixed. They are
 estimated from *reference* examples, training data, at the parameters at hand: blocks of them are normalised each with its own
 statistics, as in training, and the blocks' moments are put together. There are no running averages, which would be those of other
@@ -10,16 +12,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from ticketlab.networks.network import Network, Params, Statistics
 
-__all__ = ["ROWS", "STATISTICS_BLOCKS", "estimated_statistics", "evaluate"]
+__all__ = [
+    "ROWS",
+    "STATISTICS_BLOCKS",
+    "block_rows",
+    "estimated_statistics",
+    "evaluate",
+    "intermediate_bytes",
+]
 
-ROWS = 1024  # examples of a block
+ROWS = 1024  # examples of a block, at most
+BLOCK_BYTES = 1024**3  # of all that is computed on the way for a block, as if nothing were reused
 STATISTICS_BLOCKS = 4  # at most, that statistics are estimated from
 
 
@@ -36,7 +49,21 @@ def evaluate(network: Network, params: Params, x: Array, reference: Array) -> Ar
     """
     if network.frozen is not None:
         network = network.frozen(estimated_statistics(network, params, reference))
-    return _in_blocks(partial(network.apply, params), x)
+    return _in_blocks(partial(network.apply, params), x, block_rows(network, params))
+
+
+def block_rows(network: Network, params: Params) -> int:
+    """How many examples are evaluated at a time: the power of two, up to 1 024, whose block computes at most 1 GiB on the way."""
+    one = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.result_type(*jax.tree.leaves(params)))
+    shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), params)
+    fitting = BLOCK_BYTES // max(intermediate_bytes(network.apply, shapes, one), 1)
+    return min(ROWS, 1 << (max(fitting, 1).bit_length() - 1))
+
+
+def intermediate_bytes(function: Callable[..., Any], *shapes: Any) -> int:
+    """The bytes of everything that a function computes on the way, as if nothing were ever reused: an upper bound."""
+    jaxpr = jax.make_jaxpr(function)(*shapes)
+    return sum(int(np.prod(v.aval.shape)) * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars)
 
 
 def estimated_statistics(network: Network, params: Params, reference: Array) -> Statistics:
@@ -65,12 +92,12 @@ def _together(means: Array, variances: Array) -> tuple[Array, Array]:
     return mean, jnp.mean(variances + jnp.square(means - mean), axis=0)
 
 
-def _in_blocks(apply: Callable[[Array], Array], x: Array) -> Array:
-    whole = len(x) // ROWS if len(x) > 2 * ROWS else 0
+def _in_blocks(apply: Callable[[Array], Array], x: Array, rows: int) -> Array:
+    whole = len(x) // rows if len(x) > 2 * rows else 0
     parts = []
     if whole:
-        block = lax.map(lambda i: apply(lax.dynamic_slice_in_dim(x, i * ROWS, ROWS)), jnp.arange(whole))
-        parts.append(block.reshape(whole * ROWS, -1))
-    if whole * ROWS < len(x):
-        parts.append(apply(x[whole * ROWS :]))
+        block = lax.map(lambda i: apply(lax.dynamic_slice_in_dim(x, i * rows, rows)), jnp.arange(whole))
+        parts.append(block.reshape(whole * rows, -1))
+    if whole * rows < len(x):
+        parts.append(apply(x[whole * rows :]))
     return jnp.concatenate(parts)

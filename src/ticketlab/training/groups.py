@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import UserError
+from ticketlab.networks.evaluation import block_rows, intermediate_bytes
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.training.memory import available_bytes, default_lanes, default_workers, intermediate_bytes
+from ticketlab.training.memory import available_bytes, default_lanes, default_workers
 from ticketlab.training.plan import Resources, TrainingPlan
 from ticketlab.training.program import Lanes, Program
 from ticketlab.training.replicas import Replicas, TrainingData
@@ -140,6 +141,7 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
     kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
     targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)
+    most = 2 * block_rows(program.network, one)  # examples that are evaluated at once
+    evaluation = intermediate_bytes(program.network.apply, one, shape(lanes.x, own["x"], most))
     # Old and new state, the gradient and what leads to it, an evaluation, offsets.
-    rows_ratio = max(1, 2048 // max(1, x.shape[0]))
-    return state + passes, 3 * state + passes * (1 + rows_ratio) + kept + 2 * targets
+    return state + passes, 3 * state + passes + evaluation + kept + 2 * targets

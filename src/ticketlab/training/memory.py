@@ -8,13 +8,10 @@ run at the same time, which changes no bit.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 import jax
-import numpy as np
 
-__all__ = ["available_bytes", "default_lanes", "default_workers", "intermediate_bytes"]
+__all__ = ["available_bytes", "default_lanes", "default_workers"]
 
 _CACHE_BYTES = 512 * 1024  # of the second-level cache of a processor, that a group's step should stay in
 _ACCELERATOR_BYTES = 4 * 1024**3
@@ -51,12 +48,6 @@ def available_bytes(device: jax.Device) -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     except (AttributeError, ValueError, OSError):  # not on every system
         return 2 * 1024**3
-
-
-def intermediate_bytes(function: Callable[..., Any], *shapes: Any) -> int:
-    """The bytes of everything that a function computes on the way, as if nothing were ever reused: an upper bound."""
-    jaxpr = jax.make_jaxpr(function)(*shapes)
-    return sum(int(np.prod(v.aval.shape)) * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars)
 
 
 def _power_of_two_up_to(n: int) -> int:
