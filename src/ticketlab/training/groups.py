@@ -128,12 +128,13 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
 
     frozen = jax.tree.map(lambda a: shape(a, 1), lanes.frozen)
 
-    def step(params: Params, frozen: Any, x: Any, y: Any) -> Any:
-        def value(p: Params) -> Any:
-            given = p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
-            return program.loss(program.network.apply(given, x), y).mean()
+    def given(p: Params, frozen: Any) -> Params:
+        return p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
 
-        return jax.value_and_grad(value)(params)
+    def step(params: Params, frozen: Any, x: Any, y: Any) -> Any:
+        return jax.value_and_grad(
+            lambda p: program.loss(program.network.apply(given(p, frozen), x), y).mean()
+        )(params)
 
     parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
     passes = intermediate_bytes(step, one, frozen, x, y)
@@ -141,7 +142,8 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
     kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
     targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)
-    most = 2 * block_rows(program.network, one)  # examples that are evaluated at once
-    evaluation = intermediate_bytes(program.network.apply, one, shape(lanes.x, own["x"], most))
+    effective = jax.eval_shape(given, one, frozen)
+    most = 2 * block_rows(program.network, effective)  # examples that are evaluated at once
+    evaluation = intermediate_bytes(program.network.apply, effective, shape(lanes.x, own["x"], most))
     # Old and new state, the gradient and what leads to it, an evaluation, offsets.
     return state + passes, 3 * state + passes + evaluation + kept + 2 * targets
