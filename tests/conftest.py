@@ -38,6 +38,13 @@ settings.register_profile(
 settings.load_profile("ticketlab")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast tests compile with fewer optimisations, which is most of their time; `make test-all` compiles as users do."""
+    if config.option.markexpr == "not slow":
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"--xla_backend_optimization_level=1 {flags}"
+
+
 MAPS = Path("/proc/self/maps")  # of Linux, which allows a process 65 530 by default
 MANY = 30_000
 
