@@ -11,6 +11,7 @@ from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
+from ticketlab.networks.evaluation import evaluate
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms import arms as mask_arms
 from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
@@ -122,6 +123,28 @@ def test_scores_are_those_of_the_examples(evidence):
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["id"], task.test.ids)
     most = np.bincount(task.train.labels).argmax()
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["guess"], task.test.labels == most)
+
+
+def test_batch_statistics_are_those_of_training_data(monkeypatch):
+    """Of every ticket, as it was proved; with statistics of the examples that are scored it would have other scores."""
+    network, tickets = dataclasses.replace(PLAN.network, normalisation=Normalisation.BATCH), []
+
+    def proved(drawn, ticket, mask, signs=False):
+        tickets.append(ticket)
+        return learned.require_frozen(drawn, ticket, mask, signs=signs)
+
+    monkeypatch.setattr(mask_arms, "require_frozen", proved)
+    plan = dataclasses.replace(PLAN, network=network, widths=(), densities=(), distributions=(), steps=10)
+    arms = run_study(UntrainedSubnetwork(), plan).tables["arms"]
+    task = plan.task.task(mask_arms.SPLIT_SEED)
+    built = network.build(task.input_shape, task.outputs)
+    for part, column in ((task.test, "test_score"), (task.validation, "validation_score")):
+        found = arms.where(arm="ticket")[column].tolist()
+        x, train = jnp.asarray(part.x), jnp.asarray(task.train.x)
+        right = [np.mean(task.scores(np.asarray(evaluate(built, t, x, train)), part)) for t in tickets[:2]]
+        wrong = [np.mean(task.scores(np.asarray(built.apply(t, x)), part)) for t in tickets[:2]]
+        assert found == right
+        assert found != wrong
 
 
 def test_labels_are_permuted_another_way_for_every_seed():

@@ -41,6 +41,7 @@ __all__ = [
     "largest_curvature",
     "minus",
     "network_outputs",
+    "network_scores",
     "parts",
     "permuted_labels",
     "relative_motion",
@@ -103,10 +104,14 @@ def example_scores(network: Network, params: Params, task: Task, part: Split) ->
     Arguments:
         params: of S networks, `[S, …]`.
     """
-    apply = _compiled(network)
     count = len(jax.tree.leaves(params)[0])
     each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
-    return np.stack([task.scores(np.asarray(apply(p, part.x, task.train.x)), part) for p in each])
+    return np.stack([network_scores(network, p, task, part) for p in each])
+
+
+def network_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
+    """One network's score on every example of a part, `[n]`; batch statistics are estimated from training data."""
+    return task.scores(np.asarray(_compiled(network)(params, part.x, task.train.x)), part)
 
 
 @lru_cache(maxsize=4)

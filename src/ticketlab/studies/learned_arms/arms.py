@@ -22,10 +22,10 @@ import numpy as np
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
-from ticketlab.networks.network import Network, Params, parameter_count
+from ticketlab.networks.network import Params, parameter_count
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.learned_arms.tables import Rows, arm_tables
-from ticketlab.studies.start import built, drawn_task, score_of
+from ticketlab.studies.start import built, drawn_task, network_scores, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.sources import TaskSource
@@ -45,7 +45,6 @@ __all__ = ["Arm", "Setting", "run_setting"]
 PIECES = 10  # of an arm's training; between them the draft is written
 LOOKS = 20  # at the validation data
 DRAWS = 10  # masks over which a supermask's score is also averaged
-ROWS = 1000  # examples that are evaluated at a time
 SPLIT_SEED = 1
 STREAM = (
     1  # of every seed's key: stream 0, and the split of seed 7, were used up in choosing the default plans
@@ -160,6 +159,10 @@ class _Bench:
     def rows(self, arm: int) -> range:
         """Where an arm's networks are among those of its group."""
         return range(arm * self.setting.seeds, (arm + 1) * self.setting.seeds)
+
+    def scores(self, params: Params, part: Split) -> np.ndarray:
+        """One network's, on every example of a part."""
+        return network_scores(self.network, params, self.task, part)
 
     def data(self, permuted: bool, arms: int) -> TrainingData:
         shared = TrainingData.of(self.task)
@@ -330,7 +333,7 @@ def _sampled(bench: _Bench, search: ScoredMask, scores: Params, drawn: Params, s
         return float("nan")
     frozen = {"weights": drawn, "counts": {name: jnp.int32(0) for name in scores}}
     keys = jax.random.split(bench.chance[seed], DRAWS)
-    each = [_scores(bench, search(scores, frozen, key), bench.task.test) for key in keys]
+    each = [bench.scores(search(scores, frozen, key), bench.task.test) for key in keys]
     return float(np.mean(each))
 
 
@@ -351,7 +354,7 @@ def _note(
     bench: _Bench, arm: Arm, seed: int, params: Params, mask: Any, rows: Rows, sampled: float = float("nan")
 ) -> None:
     task = bench.task
-    test = _scores(bench, params, task.test)
+    test = bench.scores(params, task.test)
     learnt = bench.permuted[seed] if arm.permuted else task.train
     weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
     rows.setdefault("arms", []).append(
@@ -365,8 +368,8 @@ def _note(
             "parameters": parameter_count(params),
             "test_score": float(test.mean()),
             "sampled_test_score": sampled,
-            "train_score": float(_scores(bench, params, learnt).mean()),
-            "validation_score": float(_scores(bench, params, task.validation).mean()),
+            "train_score": float(bench.scores(params, learnt).mean()),
+            "validation_score": float(bench.scores(params, task.validation).mean()),
         }
     )
     if arm.compared:
@@ -376,15 +379,3 @@ def _note(
             {**_about(bench, arm), "seed": seed, "layer": name, "density": d}
             for name, d in layer_densities(mask).items()
         )
-
-
-def _scores(bench: _Bench, params: Params, part: Split) -> np.ndarray:
-    """Every example's score, `[n]`."""
-    apply = _compiled(bench.network)
-    outputs = [np.asarray(apply(params, part.x[i : i + ROWS])) for i in range(0, len(part), ROWS)]
-    return bench.task.scores(np.concatenate(outputs), part)
-
-
-@lru_cache(maxsize=4)
-def _compiled(network: Network) -> Any:
-    return jax.jit(network.apply)

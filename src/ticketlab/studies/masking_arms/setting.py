@@ -21,9 +21,9 @@ from ticketlab.studies.masking_arms.questions import (
     PREREGISTERED,
 )
 from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
-from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of
+from ticketlab.studies.start import built, drawn_task, network_scores, permuted_labels, score_of
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 from ticketlab.tickets.criterion import Seen
 from ticketlab.tickets.masks import Mask
 from ticketlab.tickets.ranking import Counts
@@ -112,18 +112,14 @@ class Setting:
 
     def score(self, params: Params) -> np.ndarray:
         """Of one network, every test example's."""
-        return self._on(params, self.task, self.task.test)
+        return network_scores(self.network, params, self.task, self.task.test)
 
     def memorised(self, params: Params) -> float:
         """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
         whole = self.confused.train
         part = {f.name: getattr(whole, f.name) for f in fields(whole)}
         some: Any = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
-        return float(self._on(params, self.confused, replace(whole, **some)).mean())
-
-    def _on(self, params: Params, task: Task, part: Split) -> np.ndarray:
-        stacked = jax.tree.map(lambda a: np.asarray(a)[None], params)
-        return example_scores(self.network, stacked, task, part)[0]
+        return float(network_scores(self.network, params, self.confused, replace(whole, **some)).mean())
 
 
 def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:
