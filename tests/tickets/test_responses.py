@@ -4,10 +4,12 @@ import itertools
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ticketlab.networks import MLP, LeNet5
+from ticketlab.networks import MLP, LeNet5, Normalisation
+from ticketlab.networks.evaluation import evaluate
 from ticketlab.tickets import bits, change, cosine, full_mask, motion, random_mask, responses, weights_of
 
 KEY = jax.random.key(0)
@@ -16,7 +18,7 @@ KEY = jax.random.key(0)
 def test_responses_are_pre_activations():
     network = MLP(widths=(6, 5)).build((4,), 3)
     params, x = network.init(KEY), np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
-    found, a = responses(network, params, x), x
+    found, a = responses(network, params, x, x), x
     for name in ("dense1", "dense2", "output"):
         z = a @ np.asarray(params[name]["weight"]) + np.asarray(params[name]["bias"])
         np.testing.assert_allclose(found[name], z, rtol=1e-5, atol=1e-6)
@@ -24,9 +26,21 @@ def test_responses_are_pre_activations():
     np.testing.assert_allclose(found["output"], network.apply(params, x), rtol=1e-5, atol=1e-6)
 
 
+def test_an_example_alone_responds_as_among_others():
+    """Batch statistics are those of the reference, as they are when a network is evaluated."""
+    network = MLP(widths=(6, 5), normalisation=Normalisation.BATCH).build((4,), 3)
+    params, x = network.init(KEY), np.random.default_rng(0).normal(size=(29, 4)).astype(np.float32)
+    found = responses(network, params, x[:9], x[9:])
+    outputs = evaluate(network, params, jnp.asarray(x[:9]), jnp.asarray(x[9:]))
+    np.testing.assert_allclose(found["output"], outputs, rtol=1e-5, atol=1e-6)
+    for name, z in responses(network, params, x[:1], x[9:]).items():
+        np.testing.assert_allclose(z, found[name][:1], rtol=1e-5, atol=1e-6)
+
+
 def test_a_channel_responds_at_every_pixel():
     network = LeNet5().build((12, 12, 1), 3)
-    found = responses(network, network.init(KEY), np.ones((2, 12, 12, 1), np.float32))
+    x = np.ones((2, 12, 12, 1), np.float32)
+    found = responses(network, network.init(KEY), x, x)
     assert found["conv1"].shape == (2 * 12 * 12, 6)
     assert found["output"].shape == (2, 3)
 

@@ -5,7 +5,8 @@ A unit's response is its pre-activation z on given examples, for a channel at ev
     decorrelation = 1 − corr(z, z′)              0: the same up to scale and shift, 1: nothing in common, 2: reversed
     relative change = rms(z′ − z) / rms(z)       0: the same
 
-A response that is constant has no correlation; its decorrelation is 1, or 0 if both are the same.
+A response that is constant has no correlation; its decorrelation is 1, or 0 if both are the same. Batch statistics, where a
+network has them, are estimated from training data at the parameters at hand.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ticketlab.networks.convolution import convolve_once
+from ticketlab.networks.evaluation import estimated_statistics
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.steps import pre_activation
 from ticketlab.tickets.masks import prunable_layers
@@ -42,14 +44,22 @@ class Change:
     relative: Float[np.ndarray, "units"]
 
 
-def responses(network: Network, params: Params, x: Any) -> dict[str, Float[np.ndarray, "rows units"]]:
+def responses(
+    network: Network, params: Params, x: Any, reference: Any
+) -> dict[str, Float[np.ndarray, "rows units"]]:
     """z of every layer with weights, for all examples and pixels.
+
+    Arguments:
+        network, params: f and θ.
+        x: inputs `[n, *input_shape]`.
+        reference: training inputs, from which batch statistics are estimated; other networks do not look at them.
 
     Raises:
         UserError: for a network without a description of its layers.
     """
     prunable_layers(network)  # refuses a network without a description
-    return {name: np.asarray(z) for name, z in _compiled(network)(params, jnp.asarray(x)).items()}
+    found = _compiled(network)(params, jnp.asarray(x), jnp.asarray(reference))
+    return {name: np.asarray(z) for name, z in found.items()}
 
 
 def change(
@@ -61,9 +71,12 @@ def change(
 
 @lru_cache(maxsize=4)
 def _compiled(network: Network) -> Any:
-    def all_layers(params: Params, x: Array) -> dict[str, Array]:
-        assert network.tapped is not None
-        _, inputs = network.tapped(params, x, {})
+    def all_layers(params: Params, x: Array, reference: Array) -> dict[str, Array]:
+        alone = network
+        if network.frozen is not None:
+            alone = network.frozen(estimated_statistics(network, params, reference))
+        assert alone.tapped is not None
+        _, inputs = alone.tapped(params, x, {})
         found = {}
         for layer in prunable_layers(network):
             z = pre_activation(layer, params[layer.name], inputs[layer.name], convolve_once)

@@ -99,8 +99,12 @@ class Setting:
 
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
-        """Of the network as it was drawn, on test data."""
-        return responses(self.network, self.initial, self.task.test.x)
+        """Of the network as it was drawn."""
+        return self.responses_of(self.initial)
+
+    def responses_of(self, params: Params) -> dict[str, np.ndarray]:
+        """Of one network, on test data."""
+        return responses(self.network, params, self.task.test.x, self.task.train.x)
 
     def draw(self, level: int, purpose: int) -> Any:
         return jax.random.fold_in(jax.random.fold_in(self.key, purpose), level)

@@ -31,7 +31,7 @@ from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShru
 from ticketlab.tickets.masks import Mask, kept, weights_of
 from ticketlab.tickets.motion import bits, cosine, motion
 from ticketlab.tickets.random_masks import shuffled
-from ticketlab.tickets.responses import change, responses
+from ticketlab.tickets.responses import change
 
 __all__ = ["actions", "decide", "measure_untrained"]
 
@@ -100,7 +100,7 @@ def _mask_row(setting: Setting, chain: Chain, about: dict[str, Any], act: Acted)
 def _response_rows(
     setting: Setting, criterion: str, about: dict[str, Any], params: Params
 ) -> list[dict[str, Any]]:
-    changed = change(setting.responses, responses(setting.network, params, setting.task.test.x))
+    changed = change(setting.responses, setting.responses_of(params))
     return [
         {
             **about,
