@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
@@ -18,13 +18,10 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.mode_arms.questions import verdicts
 from ticketlab.studies.mode_arms.steps import Rule
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
-
-if TYPE_CHECKING:
-    from ticketlab.tangent.devices import Devices
 
 __all__ = ["LinearMode", "LinearModePlan"]
 
@@ -89,7 +86,7 @@ class LinearModePlan:
         return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, steps=400)}
 
 
-class LinearMode(Study):
+class LinearMode(DraftedStudy):
     claim = "linear-mode"
     statement = "Those subnetworks only work when they are stable to SGD noise."
     question = (
@@ -147,19 +144,7 @@ class LinearMode(Study):
             Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
         )
 
-    def run(
-        self, plan: LinearModePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
-    ) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
-
-    def resume(
-        self,
-        plan: LinearModePlan,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
-    ) -> dict[str, Table]:
+    def measure(self, plan: LinearModePlan, cell: Cell, draft: Draft, progress: Progress) -> dict[str, Table]:
         from ticketlab.studies.mode_arms.copies import analysed
 
         return analysed(plan, cell.settings["rewind_step"], draft, progress)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
@@ -17,13 +17,10 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.masking_arms.questions import Rule, said, verdicts
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
-
-if TYPE_CHECKING:
-    from ticketlab.tangent.devices import Devices
 
 __all__ = ["MaskOneName", "MaskZeroName", "MaskingIsTraining", "MaskingIsTrainingPlan", "SomeCriterion"]
 
@@ -144,7 +141,7 @@ class MaskingIsTrainingPlan:
         }
 
 
-class MaskingIsTraining(Study):
+class MaskingIsTraining(DraftedStudy):
     claim = "masking-is-training"
     statement = "Pruning is itself optimisation: masking is training."
     question = (
@@ -201,22 +198,8 @@ class MaskingIsTraining(Study):
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
         return tuple(Cell(f"seed{s}", {"seed": s}, 1.0, f"seed {s}") for s in range(plan.seeds))
 
-    def run(
-        self,
-        plan: MaskingIsTrainingPlan,
-        cell: Cell,
-        progress: Progress = silent,
-        devices: Devices | None = None,
-    ) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
-
-    def resume(
-        self,
-        plan: MaskingIsTrainingPlan,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
+    def measure(
+        self, plan: MaskingIsTrainingPlan, cell: Cell, draft: Draft, progress: Progress
     ) -> dict[str, Table]:
         from ticketlab.studies.masking_arms.seed import measure_seed
 

@@ -21,13 +21,12 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Column, Evidence, Table
 from ticketlab.studies.learned_arms.questions import Questions, claim_of
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
     from ticketlab.studies.learned_arms.arms import Setting
-    from ticketlab.tangent.devices import Devices
 
 __all__ = ["MultiPrize", "MultiPrizePlan"]
 
@@ -97,7 +96,7 @@ class MultiPrizePlan:
         }
 
 
-class MultiPrize(Study):
+class MultiPrize(DraftedStudy):
     claim = "multi-prize"
     statement = (
         "A random network contains a subnetwork that is as accurate as the trained one, needs no training of its weights, and is "
@@ -149,19 +148,7 @@ class MultiPrize(Study):
             Cell("weights", {"signs": False}, 5.0, WEIGHTS),
         )
 
-    def run(
-        self, plan: MultiPrizePlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
-    ) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
-
-    def resume(
-        self,
-        plan: MultiPrizePlan,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
-    ) -> dict[str, Table]:
+    def measure(self, plan: MultiPrizePlan, cell: Cell, draft: Draft, progress: Progress) -> dict[str, Table]:
         from ticketlab.studies.learned_arms.arms import run_setting
 
         return run_setting(_setting(plan, cell.settings["signs"]), draft, progress)

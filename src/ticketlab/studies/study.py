@@ -19,7 +19,18 @@ from ticketlab.studies.evidence import Evidence, Table
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Blank", "Cell", "Draft", "Progress", "Source", "Study", "cells_by_loss", "complete", "silent"]
+__all__ = [
+    "Blank",
+    "Cell",
+    "Draft",
+    "DraftedStudy",
+    "Progress",
+    "Source",
+    "Study",
+    "cells_by_loss",
+    "complete",
+    "silent",
+]
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -150,3 +161,26 @@ class Study(ABC):
         Also called on the cells finished so far, so that a verdict can be shown while others run: questions whose cells
         are not complete are left out.
         """
+
+
+class DraftedStudy(Study):
+    """A study whose cells note where they stand, and train their networks on one device."""
+
+    @abstractmethod
+    def measure(self, plan: Any, cell: Cell, draft: Draft, progress: Progress) -> dict[str, Table]:
+        """One cell's tables, from where the draft says that it stands."""
+
+    def run(
+        self, plan: Any, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        return self.measure(plan, cell, Blank(), progress)
+
+    def resume(
+        self,
+        plan: Any,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        return self.measure(plan, cell, draft, progress)

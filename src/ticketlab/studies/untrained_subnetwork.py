@@ -20,13 +20,12 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms.questions import Questions, claim_of
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Study, silent
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
     from ticketlab.studies.learned_arms.arms import Setting
-    from ticketlab.tangent.devices import Devices
 
 __all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
 
@@ -117,7 +116,7 @@ class UntrainedSubnetworkPlan:
         }
 
 
-class UntrainedSubnetwork(Study):
+class UntrainedSubnetwork(DraftedStudy):
     claim = "untrained-subnetwork"
     statement = (
         "A wide enough random network contains an accurate subnetwork, with no training of its weights."
@@ -155,22 +154,8 @@ class UntrainedSubnetwork(Study):
             for s in sizes
         )
 
-    def run(
-        self,
-        plan: UntrainedSubnetworkPlan,
-        cell: Cell,
-        progress: Progress = silent,
-        devices: Devices | None = None,
-    ) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
-
-    def resume(
-        self,
-        plan: UntrainedSubnetworkPlan,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
+    def measure(
+        self, plan: UntrainedSubnetworkPlan, cell: Cell, draft: Draft, progress: Progress
     ) -> dict[str, Table]:
         from ticketlab.studies.learned_arms.arms import run_setting
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -17,14 +17,11 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011
-from ticketlab.studies.study import Blank, Cell, Draft, Progress, Source, Study, silent
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.studies.ticket_arms.questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
-
-if TYPE_CHECKING:
-    from ticketlab.tangent.devices import Devices
 
 __all__ = ["WinningTicket", "WinningTicketPlan"]
 
@@ -110,7 +107,7 @@ class WinningTicketPlan:
         }
 
 
-class WinningTicket(Study):
+class WinningTicket(DraftedStudy):
     claim = "winning-ticket"
     statement = "Dense random networks contain subnetworks that, trained alone, reach the dense accuracy in similar time."
     question = (
@@ -176,18 +173,8 @@ class WinningTicket(Study):
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
         return (Cell("levels", {}, 1.0, "all seeds and levels"),)
 
-    def run(
-        self, plan: WinningTicketPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
-    ) -> dict[str, Table]:
-        return self.resume(plan, cell, Blank(), progress)  # training is not spread over devices
-
-    def resume(
-        self,
-        plan: WinningTicketPlan,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
+    def measure(
+        self, plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress
     ) -> dict[str, Table]:
         from ticketlab.studies.ticket_arms.levels import search_levels
 
