@@ -8,7 +8,6 @@ An arm is all seeds of one kind of network. Arms that differ in density, or in h
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +23,8 @@ from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params, parameter_count
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.learned_arms.tables import Rows, arm_tables
+from ticketlab.studies.learned_arms.tables import arm_tables
+from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task, network_scores, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
@@ -114,7 +114,7 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
     bench = _Bench(setting, drawn_task(setting.task, SPLIT_SEED))
     groups = setting.groups()
     arrays = draft.read()
-    rows: Rows = {} if arrays is None else json.loads(arrays["rows"].tobytes())
+    rows: Rows = {} if arrays is None else read_rows(arrays["rows"])
     first = 0 if arrays is None else int(arrays["group"])
     state = None if arrays is None else arrays
     shares = np.cumsum([0] + [len(group) for group in groups]) / len(setting.arms)
@@ -256,13 +256,9 @@ def _trained(
         _add_curves(bench, group, result.curves, rows)
         state, step = result.state, until
         where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-        draft.write({"group": np.array(number), "rows": _written(rows), **where})
+        draft.write({"group": np.array(number), "rows": written_rows(rows), **where})
     assert state is not None
     return state.params
-
-
-def _written(rows: Rows) -> np.ndarray:
-    return np.frombuffer(json.dumps(rows).encode(), np.uint8)
 
 
 def _train(

@@ -1,28 +1,26 @@
 """The tables of the studies of learned masks, from the rows that their arms leave.
 
-Rows are plain values, so that they can be kept in a draft; tables are made of them once, when a setting is done. Every table of
-examples holds the arms that a verdict needs, one column each; what learns from permuted labels has a table of its own.
+Rows called "scores" are those of the test examples, "timings" one a piece of training. Every table of examples holds the arms
+that a verdict needs, one column each; what learns from permuted labels has a table of its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ticketlab.networks.network import Network
 from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.rows import Rows
 from ticketlab.studies.start import guessed
 from ticketlab.tasks.task import Task
 
 if TYPE_CHECKING:
     from ticketlab.studies.learned_arms.arms import Setting
 
-__all__ = ["PERMUTED", "Rows", "arm_tables"]
-
-Rows: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Rows by table; "scores" are those of the test examples, "timings" one a piece of training."""
+__all__ = ["PERMUTED", "arm_tables"]
 
 PERMUTED = "permuted"
 

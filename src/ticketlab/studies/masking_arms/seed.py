@@ -22,11 +22,12 @@ from ticketlab.studies.masking_arms.questions import (
     PREREGISTERED,
 )
 from ticketlab.studies.masking_arms.setting import Chain, Setting, setting_of
-from ticketlab.studies.masking_arms.tables import Rows, masking_tables, read_rows, written_rows
+from ticketlab.studies.masking_arms.tables import masking_tables
 from ticketlab.studies.masking_arms.training import trained
 from ticketlab.studies.masking_arms.untrained import actions, decide, measure_untrained
 from ticketlab.studies.masking_arms.work import Work
 from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
+from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tickets.actions import Acted, Rewind, Zero, acted
 from ticketlab.tickets.criterion import Seen, chosen

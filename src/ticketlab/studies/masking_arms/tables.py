@@ -1,20 +1,13 @@
-"""The tables of the study `masking-is-training`, from the rows that a seed leaves; rows are plain values, so that a draft can
-keep them."""
+"""The tables of the study `masking-is-training`, from the rows that a seed leaves."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any, TypeAlias
-
-import numpy as np
 
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.rows import Rows
 
-__all__ = ["Rows", "masking_tables", "read_rows", "written_rows"]
-
-Rows: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Rows by table."""
+__all__ = ["masking_tables"]
 
 
 def masking_tables(rows: Rows) -> dict[str, Table]:
@@ -29,16 +22,6 @@ def masking_tables(rows: Rows) -> dict[str, Table]:
         )
         for name, of in rows.items()
     }
-
-
-def written_rows(rows: Rows) -> np.ndarray:
-    """The rows as bytes."""
-    return np.frombuffer(json.dumps(rows).encode(), np.uint8)
-
-
-def read_rows(array: np.ndarray) -> Rows:
-    """The rows that were written."""
-    return json.loads(array.tobytes())
 
 
 _UNITS: Mapping[str, Mapping[str, str]] = {"timings": {"seconds": "s", "rate": "1/s"}}

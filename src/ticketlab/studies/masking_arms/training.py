@@ -13,8 +13,8 @@ import numpy as np
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Params
 from ticketlab.studies.masking_arms.setting import Setting
-from ticketlab.studies.masking_arms.tables import Rows
 from ticketlab.studies.masking_arms.work import Work
+from ticketlab.studies.rows import Rows
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.actions import Acted
 from ticketlab.tickets.masks import Mask, over_parameters

@@ -24,8 +24,8 @@ from ticketlab.studies.masking_arms.questions import (
     SHRUNK,
 )
 from ticketlab.studies.masking_arms.setting import Chain, Setting
-from ticketlab.studies.masking_arms.tables import Rows
 from ticketlab.studies.masking_arms.work import Work
+from ticketlab.studies.rows import Rows
 from ticketlab.studies.start import guessed
 from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
 from ticketlab.tickets.masks import Mask, kept, weights_of

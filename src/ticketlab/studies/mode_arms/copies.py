@@ -6,7 +6,6 @@ draw split  →  θ₀, orders, masks' keys  →  levels: train, prune, rewind t
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -20,7 +19,8 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.linear_mode import LinearModePlan
 from ticketlab.studies.mode_arms.lines import line_rows
-from ticketlab.studies.mode_arms.tables import Rows, mode_tables
+from ticketlab.studies.mode_arms.tables import mode_tables
+from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
@@ -119,7 +119,7 @@ class _Run:
         arrays = self.draft.read()
         if arrays is None:
             return first_level(self.search), None
-        self.rows.update(json.loads(arrays["rows"].tobytes()))
+        self.rows.update(read_rows(arrays["rows"]))
         level = read_level(self.search, arrays, self.beside)
         if level.number < self.plan.levels:
             return level, None
@@ -179,8 +179,7 @@ class _Run:
                 {"what": what.partition(": ")[2], "network_steps": networks * (at.step - first),
                  "seconds": time.perf_counter() - began}
             )  # fmt: skip
-            rows = np.frombuffer(json.dumps(self.rows).encode(), np.uint8)
-            self.draft.write({**written(at), "rows": rows})
+            self.draft.write({**written(at), "rows": written_rows(self.rows)})
         if not _running(at):
             raise NumericalFailure(
                 f"Training diverged ({what}), after {int(np.min(at.state.steps))} of {self.plan.steps} steps: use a smaller "

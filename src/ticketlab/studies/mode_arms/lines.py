@@ -10,7 +10,7 @@ import numpy as np
 
 from ticketlab.networks.network import Params
 from ticketlab.studies.linear_mode import LinearModePlan
-from ticketlab.studies.mode_arms.tables import Rows
+from ticketlab.studies.rows import Rows
 from ticketlab.tickets.barriers import Lines, barrier, peak
 from ticketlab.tickets.instability import copy_pairs
 

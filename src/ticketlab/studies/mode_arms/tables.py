@@ -1,22 +1,20 @@
 """The tables of the study `linear-mode`, from the rows that a cell leaves.
 
-Scores of single examples are arrays, all other rows plain values; timings can be kept in a draft.
+Rows called "scores" are arrays over seeds and test examples, an entry an arm; "timings", which alone a draft keeps, one a piece
+of training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.rows import Rows
 from ticketlab.tasks.task import Task
 
-__all__ = ["Rows", "mode_tables"]
-
-Rows: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Rows by table; "scores" are arrays over seeds and test examples, an entry an arm; "timings" one a piece of training."""
+__all__ = ["mode_tables"]
 
 
 def mode_tables(rows: Rows, task: Task) -> dict[str, Table]:

@@ -6,7 +6,6 @@ draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a pi
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import replace
 from typing import Any
@@ -19,10 +18,11 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.levels import level_counts, nearest_level
+from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.studies.ticket_arms.questions import DENSE
-from ticketlab.studies.ticket_arms.tables import Rows, level_tables
+from ticketlab.studies.ticket_arms.tables import level_tables
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
@@ -110,7 +110,7 @@ def _begin(search: Search, beside: Companions, draft: Draft) -> tuple[Level, Row
     arrays = draft.read()
     if arrays is None:
         return first_level(search), {}
-    return read_level(search, arrays, beside), json.loads(arrays["rows"].tobytes())
+    return read_level(search, arrays, beside), read_rows(arrays["rows"])
 
 
 def _train(
@@ -136,7 +136,7 @@ def _train(
                 "seconds": time.perf_counter() - began,
             }
         )
-        draft.write({**written_level(level), "rows": np.frombuffer(json.dumps(rows).encode(), np.uint8)})
+        draft.write({**written_level(level), "rows": written_rows(rows)})
     if not _running(level):
         raise NumericalFailure(
             f"Training diverged at level {level.number}, after {int(np.min(level.state.steps))} of {plan.steps} steps: use a "

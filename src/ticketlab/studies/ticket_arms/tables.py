@@ -1,24 +1,21 @@
 """The tables of the study `winning-ticket`, from the rows that its levels leave.
 
-Rows are plain values, so that they can be kept in a draft; tables are made of them once, at the end.
+Rows called "scores" are those of the test examples, "timings" one a piece of training.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
 
 import numpy as np
 
 from ticketlab.studies.evidence import Column, Table
+from ticketlab.studies.rows import Rows
 from ticketlab.studies.start import guessed
 from ticketlab.studies.ticket_arms.questions import DENSE, GUESS, TICKET
 from ticketlab.tasks.task import Task
 
-__all__ = ["Rows", "level_tables"]
-
-Rows: TypeAlias = dict[str, list[dict[str, Any]]]
-"""Rows by table; "scores" are those of the test examples, "timings" one a piece of training."""
+__all__ = ["level_tables"]
 
 
 def level_tables(rows: Rows, task: Task) -> dict[str, Table]:
