@@ -12,12 +12,13 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
 from ticketlab.networks.evaluation import evaluate
+from ticketlab.studies import start
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms import arms as mask_arms
 from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
 from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
 from ticketlab.studies.study import Blank
-from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan
+from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan, _setting
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import EdgePopup, learned
 from ticketlab.training import Adam
@@ -149,7 +150,7 @@ def test_batch_statistics_are_those_of_training_data(monkeypatch):
 
 def test_labels_are_permuted_another_way_for_every_seed():
     train = PLAN.task.task(1).train
-    one, other = (mask_arms._permuted(train, seed) for seed in (0, 1))
+    one, other = mask_arms._Bench(_setting(PLAN, 1.0), PLAN.task.task(1)).permuted
     assert sorted(one.labels.tolist()) == sorted(train.labels.tolist())
     assert (one.labels != other.labels).any()
     assert (one.labels != train.labels).any()
@@ -229,7 +230,7 @@ def test_with_permuted_labels_none_is_found(monkeypatch):
 
     def permuted(source, seed):
         task = honest(source, seed)
-        return dataclasses.replace(task, train=mask_arms._permuted(task.train, 99))
+        return dataclasses.replace(task, train=start.permuted(task.train, np.random.default_rng((1, 99))))
 
     plan = dataclasses.replace(
         PLAN, task=Digits(train=300, validation=100, test=900), network=MLP(widths=(32,)), seeds=8, widths=(), densities=(),
@@ -425,7 +426,5 @@ def test_training_that_diverges():
 
 
 def test_the_search_of_the_plan_is_the_one_that_is_run():
-    from ticketlab.studies.untrained_subnetwork import _setting
-
     assert _setting(PLAN, 1.0).arms[0].search == EdgePopup()
     assert _setting(dataclasses.replace(PLAN, rescale=False), 1.0).arms[0].search == EdgePopup(scaled=False)

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
@@ -43,9 +44,11 @@ __all__ = [
     "network_outputs",
     "network_scores",
     "parts",
+    "permuted",
     "permuted_labels",
     "relative_motion",
     "score_of",
+    "seed_keys",
 ]
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -81,14 +84,25 @@ def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
 def permuted_labels(task: Task, seed: int) -> Task:
     """The task with the labels of every part in another order: there is nothing to be learnt, and as much to be fitted."""
     rng = np.random.Generator(np.random.PCG64(seed))
-
-    def permuted(part: Split) -> Split:
-        order = np.argsort(rng.random(len(part)), kind="stable")
-        labels = None if part.labels is None else part.labels[order]
-        return replace(part, targets=part.targets[order], labels=labels)
-
-    train, validation, test = map(permuted, (task.train, task.validation, task.test))
+    train, validation, test = (permuted(part, rng) for part in (task.train, task.validation, task.test))
     return replace(task, train=train, validation=validation, test=test)
+
+
+def permuted(part: Split, rng: np.random.Generator) -> Split:
+    """The same examples with one another's labels."""
+    order = np.argsort(rng.random(len(part)), kind="stable")
+    labels = None if part.labels is None else part.labels[order]
+    return replace(part, targets=part.targets[order], labels=labels)
+
+
+def seed_keys(seeds: int, stream: int, count: int) -> Array:
+    """The keys of seeds 0, 1, …, so many each, `[seeds, count]`.
+
+    Arguments:
+        stream: of every seed's key; what chose a study's default plan has used others than the study.
+    """
+    keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in range(seeds))
+    return jnp.stack([jax.random.split(key, count) for key in keys])
 
 
 def guessed(task: Task) -> np.ndarray:

@@ -25,7 +25,7 @@ from ticketlab.networks.network import Params, parameter_count
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.learned_arms.tables import arm_tables
 from ticketlab.studies.rows import Rows, read_rows, written_rows
-from ticketlab.studies.start import built, drawn_task, network_scores, score_of
+from ticketlab.studies.start import built, drawn_task, network_scores, permuted, score_of, seed_keys
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.sources import TaskSource
@@ -142,11 +142,10 @@ class _Bench:
     def __init__(self, setting: Setting, task: Task) -> None:
         self.setting, self.task = setting, task
         self.network = built(setting.architecture, task.input_shape, task.outputs)
-        keys = [
-            jax.random.split(jax.random.fold_in(jax.random.key(s), STREAM), 4) for s in range(setting.seeds)
-        ]
-        self.init, self.order, self.score, self.chance = (jnp.stack(keys)[:, i] for i in range(4))
-        self.permuted = [_permuted(task.train, seed) for seed in range(setting.seeds)]
+        keys = seed_keys(setting.seeds, STREAM, 4)
+        self.init, self.order, self.score, self.chance = (keys[:, i] for i in range(4))
+        draws = (np.random.Generator(np.random.PCG64((SPLIT_SEED, seed))) for seed in range(setting.seeds))
+        self.permuted = [permuted(task.train, rng) for rng in draws]
         classes = task.kind == "classification"
         self.loss = SOFTMAX_CROSS_ENTROPY if classes else SQUARE
 
@@ -201,14 +200,6 @@ def _drawing(
         drawn = replace(architecture.initialisation, distribution=distribution)
         architecture = replace(architecture, initialisation=drawn)
     return jax.jit(built(architecture, shape, outputs).init)
-
-
-def _permuted(part: Split, seed: int) -> Split:
-    """The same examples with one another's labels."""
-    rng = np.random.Generator(np.random.PCG64((SPLIT_SEED, seed)))
-    order = np.argsort(rng.random(len(part)), kind="stable")
-    labels = None if part.labels is None else part.labels[order]
-    return replace(part, targets=part.targets[order], labels=labels)
 
 
 def _trained(

@@ -21,7 +21,7 @@ from ticketlab.studies.linear_mode import LinearModePlan
 from ticketlab.studies.mode_arms.lines import line_rows
 from ticketlab.studies.mode_arms.tables import mode_tables
 from ticketlab.studies.rows import Rows, read_rows, written_rows
-from ticketlab.studies.start import built, drawn_task
+from ticketlab.studies.start import built, drawn_task, seed_keys
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Split, Task
@@ -85,12 +85,7 @@ class _Run:
     @staticmethod
     def of(plan: LinearModePlan, k: int, task: Task, draft: Draft, progress: Progress) -> _Run:
         network = built(plan.network, task.input_shape, task.outputs)
-        keys = jnp.stack(
-            [
-                jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 4)
-                for seed in range(plan.seeds)
-            ]
-        )
+        keys = seed_keys(plan.seeds, STREAM, 4)
         search = Search(
             network=network,
             loss=SOFTMAX_CROSS_ENTROPY,

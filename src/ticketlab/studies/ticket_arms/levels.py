@@ -19,7 +19,7 @@ from ticketlab.networks.network import Network
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.levels import level_counts, nearest_level
 from ticketlab.studies.rows import Rows, read_rows, written_rows
-from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of
+from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.studies.ticket_arms.questions import DENSE
 from ticketlab.studies.ticket_arms.tables import level_tables
@@ -82,9 +82,7 @@ def _task(plan: WinningTicketPlan) -> Task:
 def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
     classes = task.kind == "classification"
     network = built(plan.network, task.input_shape, task.outputs)
-    keys = jnp.stack(
-        [jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 3) for seed in range(plan.seeds)]
-    )
+    keys = seed_keys(plan.seeds, STREAM, 3)
     search = Search(
         network=network,
         loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
