@@ -70,11 +70,10 @@ class LinearModePlan:
         plan_checks.some_seeds(self.seeds)
         plan_checks.margin_inside(self.margin)
         plan_checks.margin_inside(self.stable, "stable")
-        for name, least in (("copies", 2), ("points", 3), ("levels", 1), ("steps", 1), ("batch", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name}={getattr(self, name)}", f"at least {least}")
-        if len(set(self.controls)) < len(self.controls):
-            raise UserError(f"controls {self.controls}", "each once")
+        plan_checks.at_least(self, 1, "levels", "steps", "batch")
+        plan_checks.at_least(self, 2, "copies")
+        plan_checks.at_least(self, 3, "points")
+        plan_checks.each_once(self, "controls")
         known = self.rewind_steps
         if not known or list(known) != sorted(set(known)) or not 0 <= known[0] <= known[-1] < self.steps:
             raise UserError(

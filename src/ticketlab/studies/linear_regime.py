@@ -90,11 +90,8 @@ class LinearRegimePlan:
             raise UserError(f"least={self.least}", "a positive exponent")
         plan_checks.positive(self, "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
-        if self.steps < 1 or self.kernel_examples < 2:
-            raise UserError(
-                f"steps={self.steps}, kernel_examples={self.kernel_examples}",
-                "at least 1 step, and at least 2 examples",
-            )
+        plan_checks.at_least(self, 1, "steps")
+        plan_checks.at_least(self, 2, "kernel_examples")
 
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:

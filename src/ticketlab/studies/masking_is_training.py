@@ -113,13 +113,8 @@ class MaskingIsTrainingPlan:
         plan_checks.margin_inside(self.margin)
         if not 0 < self.density < 1:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
-        for name in ("criteria", "ones", "zeros"):
-            values = getattr(self, name)
-            if not values or len(set(values)) < len(values):
-                raise UserError(f"{name} {values}", "at least one, each once")
-        for name in ("levels", "steps", "batch", "evaluate_every", "random_masks", "scored"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+        plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
+        plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every", "random_masks", "scored")
         if self.trained == "none" and not self.one_shot:
             raise UserError(
                 "trained=none with one_shot=False",

@@ -80,9 +80,7 @@ class MultiPrizePlan:
                 "another activation function",
                 "Signs take its place in the second half of the study.",
             )
-        for name in ("steps", "batch"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+        plan_checks.at_least(self, 1, "steps", "batch")
 
     @classmethod
     def presets(cls) -> dict[str, MultiPrizePlan]:

@@ -87,11 +87,10 @@ class NewtonStepPlan:
         plan_checks.different(self, "gradient_steps", "ridges")
         plan_checks.positive(self, "step_size", "converged", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
-        if self.steps < 1 or self.times < 2 or not 1 < self.last_time < np.inf:
-            raise UserError(
-                f"steps={self.steps}, times={self.times}, last_time={self.last_time}",
-                "at least 1 step, 2 times, and a last time above 1",
-            )
+        plan_checks.at_least(self, 1, "steps")
+        plan_checks.at_least(self, 2, "times")
+        if not 1 < self.last_time < np.inf:
+            raise UserError(f"last_time={self.last_time}", "a number above 1")
 
     @classmethod
     def presets(cls) -> dict[str, NewtonStepPlan]:

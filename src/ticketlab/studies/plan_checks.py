@@ -9,7 +9,16 @@ import numpy as np
 
 from ticketlab.errors import UserError
 
-__all__ = ["different", "losses_once", "margin_inside", "momentum_below_one", "positive", "some_seeds"]
+__all__ = [
+    "at_least",
+    "different",
+    "each_once",
+    "losses_once",
+    "margin_inside",
+    "momentum_below_one",
+    "positive",
+    "some_seeds",
+]
 
 
 def some_seeds(seeds: int) -> None:
@@ -30,6 +39,21 @@ def losses_once(losses: Sequence[str]) -> None:
 def momentum_below_one(momentum: float) -> None:
     if not 0 <= momentum < 1:
         raise UserError(f"momentum={momentum}", "at least 0 and below 1")
+
+
+def at_least(plan: Any, least: int, *names: str) -> None:
+    """Counts, by the names of their options."""
+    for name in names:
+        if getattr(plan, name) < least:
+            raise UserError(f"{name}={getattr(plan, name)}", f"at least {least}")
+
+
+def each_once(plan: Any, *names: str, some: bool = False) -> None:
+    """Choices of which none stands twice, by the names of their options; with `some` at least one."""
+    for name in names:
+        values = getattr(plan, name)
+        if len(set(values)) < len(values) or (some and not values):
+            raise UserError(f"{name} {values}", "at least one, each once" if some else "each once")
 
 
 def positive(plan: Any, *names: str) -> None:

@@ -77,8 +77,7 @@ class TangentMinimumPlan:
                 "Both sides are tuned with an equal budget.",
             )
         plan_checks.momentum_below_one(self.momentum)
-        if self.batch < 1 or self.epochs < 1:
-            raise UserError(f"batch={self.batch}, epochs={self.epochs}", "at least 1 of each")
+        plan_checks.at_least(self, 1, "batch", "epochs")
         if not 0 < self.tolerance < 1:
             raise UserError(f"tolerance={self.tolerance}", "a number between 0 and 1")
 

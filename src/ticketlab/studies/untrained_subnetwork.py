@@ -91,12 +91,8 @@ class UntrainedSubnetworkPlan:
                 raise UserError(
                     f"widths {self.widths}", "positive factors other than 1, which is always there"
                 )
-        for name in ("densities", "widths", "distributions"):
-            if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise UserError(f"{name} {getattr(self, name)}", "each once")
-        for name in ("steps", "batch"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+        plan_checks.each_once(self, "densities", "widths", "distributions")
+        plan_checks.at_least(self, 1, "steps", "batch")
 
     @classmethod
     def presets(cls) -> dict[str, UntrainedSubnetworkPlan]:

@@ -81,12 +81,8 @@ class WinningTicketPlan:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
         if not (np.isfinite(self.slower) and self.slower >= 1):
             raise UserError(f"slower={self.slower}", "a factor of at least 1")
-        for name in ("controls", "dynamic"):
-            if len(set(getattr(self, name))) < len(getattr(self, name)):
-                raise UserError(f"{name} {getattr(self, name)}", "each once")
-        for name in ("levels", "steps", "batch", "evaluate_every"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)}", "at least 1")
+        plan_checks.each_once(self, "controls", "dynamic")
+        plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every")
         if not 0 <= self.rewind_step < self.steps:
             raise UserError(
                 f"rewind_step={self.rewind_step}", f"a step before the end of training, 0 to {self.steps - 1}"
