@@ -16,12 +16,13 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Normalisation, ResNet
 from ticketlab.plans import toml
 from ticketlab.studies.evidence import Column, Evidence, Table, concatenate
-from ticketlab.studies.linear_mode import Control, LinearMode, LinearModePlan
+from ticketlab.studies.linear_mode import LinearMode, LinearModePlan
 from ticketlab.studies.mode_arms.copies import analysed
 from ticketlab.studies.mode_arms.questions import TITLES
 from ticketlab.studies.study import Blank, silent
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Global, LayerWise
+from ticketlab.tickets.control_names import MaskControl
 from ticketlab.training import Adam, Sgd
 
 PLAN = LinearModePlan(
@@ -62,8 +63,8 @@ class Memory:
 
 
 def test_the_controls_of_the_plan_are_masks_that_there_are():
-    assert set(typing.get_args(Control)) < set(CONTROLS)
-    assert set(typing.get_args(Control)) | {"ticket", "dense"} == set(TITLES)
+    assert set(typing.get_args(MaskControl)) < set(CONTROLS)
+    assert set(typing.get_args(MaskControl)) | {"ticket", "dense"} == set(TITLES)
 
 
 def test_every_arm_seed_pair_and_copy_stands_in_the_tables(evidence):

@@ -24,9 +24,9 @@ from ticketlab.studies.study import Blank, silent
 from ticketlab.studies.ticket_arms import levels as ticket_levels
 from ticketlab.studies.ticket_arms.levels import search_levels
 from ticketlab.studies.ticket_arms.questions import TITLES
-from ticketlab.studies.winning_ticket import Control, DynamicName, WinningTicket, WinningTicketPlan
+from ticketlab.studies.winning_ticket import DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
-from ticketlab.tickets import CONTROLS, Global, LayerWise
+from ticketlab.tickets import CONTROLS, Control, Global, LayerWise
 from ticketlab.training import Adam
 
 PLAN = WinningTicketPlan(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
@@ -20,12 +19,11 @@ from ticketlab.studies.mode_arms.questions import verdicts
 from ticketlab.studies.mode_arms.steps import Rule
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.control_names import MaskControl
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
 
 __all__ = ["LinearMode", "LinearModePlan"]
-
-Control = Literal["random", "shuffled", "reinitialised", "both"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class LinearModePlan:
     margin: float = field(default=0.01, metadata={"cells": False})
     levels: int = 7
     pruning: Pruning = LayerWise(fraction=0.3, output=0.15)
-    controls: tuple[Control, ...] = ("random", "shuffled")
+    controls: tuple[MaskControl, ...] = ("random", "shuffled")
     points: int = 30
     steps: int = 1000
     batch: int = 30

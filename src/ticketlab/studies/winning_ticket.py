@@ -20,12 +20,12 @@ from ticketlab.studies.literature import CAMERON_2011
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.studies.ticket_arms.questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
 
 __all__ = ["WinningTicket", "WinningTicketPlan"]
 
-Control = Literal["reinitialised", "shuffled", "both", "equal-size", "random"]
 DynamicName = Literal["rigl", "set", "gradual"]
 
 

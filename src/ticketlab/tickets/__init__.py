@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     )
     from ticketlab.tickets.barriers import Lines, barrier, lines, peak
     from ticketlab.tickets.biprop import Binarised, Biprop
-    from ticketlab.tickets.controls import CONTROLS, Control, controls
+    from ticketlab.tickets.control_names import Control
+    from ticketlab.tickets.controls import CONTROLS, controls
     from ticketlab.tickets.criteria import (
         LargeBoth,
         LargeFinal,
@@ -148,7 +149,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "edge_popup": ["EdgePopup"],
         "biprop": ["Binarised", "Biprop"],
         "narrow": ["embedded", "nearest_size", "units_kept"],
-        "controls": ["CONTROLS", "Control", "controls"],
+        "control_names": ["Control"],
+        "controls": ["CONTROLS", "controls"],
         "written": ["read_level", "written_level"],
         "barriers": ["Lines", "barrier", "lines", "peak"],
         "instability": [

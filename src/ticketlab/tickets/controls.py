@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -19,15 +19,14 @@ from jaxtyping import Array
 
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.network import Params
+from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.magnitude import Arm, Companions, Search, stacked
 from ticketlab.tickets.masks import Mask, kept
 from ticketlab.tickets.narrow import embedded, nearest_size, parameters_of, units_kept
 from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
 from ticketlab.training.replicas import stack
 
-__all__ = ["CONTROLS", "Control", "controls"]
-
-Control = Literal["reinitialised", "shuffled", "both", "equal-size", "random"]
+__all__ = ["CONTROLS", "controls"]
 
 
 def controls(names: Sequence[Control], search: Search, architecture: Architecture, keys: Array) -> Companions:

@@ -1,0 +1,13 @@
+"""What a ticket may be compared with, by name: for plans, which are read before anything is computed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+__all__ = ["Control", "MaskControl"]
+
+MaskControl = Literal["reinitialised", "shuffled", "both", "random"]
+"""Networks under a mask of as many weights."""
+
+Control = Literal[MaskControl, "equal-size"]
+"""These, and a dense network of as many parameters."""
