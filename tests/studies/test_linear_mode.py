@@ -8,6 +8,7 @@ import typing
 
 import numpy as np
 import pytest
+from toy_draft import Memory
 
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
@@ -44,22 +45,6 @@ ARMS = ["ticket", "dense", "random", "shuffled"]
 @pytest.fixture(scope="module")
 def evidence():
     return run_study(LinearMode(), PLAN)
-
-
-class Memory:
-    """A draft in memory, which may end the run after so many writes."""
-
-    def __init__(self, end_after=10**9):
-        self.kept, self.left = None, end_after
-
-    def read(self):
-        return self.kept
-
-    def write(self, arrays):
-        self.kept = {name: np.array(array) for name, array in arrays.items()}
-        self.left -= 1
-        if self.left <= 0:
-            raise KeyboardInterrupt
 
 
 def test_the_controls_of_the_plan_are_masks_that_there_are():
