@@ -40,7 +40,8 @@ from jaxtyping import Array
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tickets.masks import Mask, full_mask, over_parameters, prunable_layers, weights_of
+from ticketlab.tickets.magnitude import stacked
+from ticketlab.tickets.masks import Mask, full_mask, prunable_layers, weights_of
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.ranking import highest
 from ticketlab.training.batches import epoch_order
@@ -161,20 +162,18 @@ def trained_sparse(
     Cost: training; and for RigL at every update a gradient on the batch of that step, of all weights.
     """
     end = max(1, int(dynamic.until * plan.steps))
-    at = dynamic.updates(end)
-    masks, state, updates = _first(dynamic, network, counts, keys), None, []
-    for first, until in itertools.pairwise((0, *at, plan.steps)):
+    run = _Run(dynamic, network, loss, data, plan, order_keys, counts, keys, end)
+    masks, state, updates = _first(run), None, []
+    for first, until in itertools.pairwise((0, *dynamic.updates(end), plan.steps)):
         if state is not None:
-            masks, state = _updated(
-                dynamic, network, loss, data, plan, state, masks, counts, order_keys, keys, first, end
-            )
+            masks, state = _updated(run, state, masks, first)
             updates.append((first, tuple({n: int(m.sum()) for n, m in mask.items()} for mask in masks)))
         state = train(
             network,
             loss,
             data,
             replace(plan, steps=until, checkpoints=()),
-            Replicas(params, order_keys, masks=_stacked(masks, params)),
+            Replicas(params, order_keys, masks=stacked(masks, params)),
             start=state,
             progress=progress and functools.partial(_told, progress, first, until - first, plan.steps),
         ).state
@@ -199,55 +198,51 @@ def regrown(
     return surviving, {name: array | grown[name] for name, array in surviving.items()}
 
 
-def _first(dynamic: Dynamic, network: Network, counts: Mapping[str, int], keys: Array) -> tuple[Mask, ...]:
-    if isinstance(dynamic, Gradual):
-        return (full_mask(network),) * len(keys)
-    shapes = {layer.name: layer.weight_shape for layer in prunable_layers(network)}
-    return tuple(random_mask(shapes, counts, key) for key in keys)
+@dataclass(frozen=True)
+class _Run:
+    """What does not change from update to update; `end` is T_end."""
+
+    dynamic: Dynamic
+    network: Network
+    loss: ConvexLoss
+    data: TrainingData
+    plan: TrainingPlan
+    order_keys: Array
+    counts: Mapping[str, int]
+    keys: Array
+    end: int
+
+
+def _first(run: _Run) -> tuple[Mask, ...]:
+    if isinstance(run.dynamic, Gradual):
+        return (full_mask(run.network),) * len(run.keys)
+    shapes = {layer.name: layer.weight_shape for layer in prunable_layers(run.network)}
+    return tuple(random_mask(shapes, run.counts, key) for key in run.keys)
 
 
 def _updated(
-    dynamic: Dynamic,
-    network: Network,
-    loss: ConvexLoss,
-    data: TrainingData,
-    plan: TrainingPlan,
-    state: TrainingState,
-    masks: tuple[Mask, ...],
-    counts: Mapping[str, int],
-    order_keys: Array,
-    keys: Array,
-    step: int,
-    end: int,
+    run: _Run, state: TrainingState, masks: tuple[Mask, ...], step: int
 ) -> tuple[tuple[Mask, ...], TrainingState]:
     """The masks after the update at a step, and the state in which what was dropped is zero, and its moments with it."""
-    weights = weights_of(network, state.params)
+    dynamic, weights = run.dynamic, weights_of(run.network, state.params)
     kept, new = [], []
     for s, mask in enumerate(masks):
         own = {name: w[s] for name, w in weights.items()}
         if isinstance(dynamic, Gradual):
             sizes = {name: array.size for name, array in mask.items()}
-            after = dynamic.counts(sizes, counts, step, end)
+            after = dynamic.counts(sizes, run.counts, step, run.end)
             surviving = following = highest({n: np.abs(w) for n, w in own.items()}, after, mask)
         else:
-            drop = {n: int(dynamic.share(step, end) * int(m.sum()) + 0.5) for n, m in mask.items()}
+            drop = {n: int(dynamic.share(step, run.end) * int(m.sum()) + 0.5) for n, m in mask.items()}
             growth = (
-                _gradients(
-                    network,
-                    loss,
-                    data,
-                    plan,
-                    jax.tree.map(lambda a, s=s: a[s], state.params),
-                    order_keys[s],
-                    step,
-                )
+                _gradients(run, jax.tree.map(lambda a, s=s: a[s], state.params), s, step)
                 if dynamic.grow == "gradient"
-                else _noise(own, jax.random.fold_in(keys[s], step))
+                else _noise(own, jax.random.fold_in(run.keys[s], step))
             )
             surviving, following = regrown(own, growth, mask, drop)
         kept.append(surviving)
         new.append(following)
-    return tuple(new), _without(plan, state, _stacked(kept, state.params))
+    return tuple(new), _without(run.plan, state, stacked(kept, state.params))
 
 
 def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingState:
@@ -263,22 +258,14 @@ def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingSt
     return replace(state, params=params, optimiser=optimiser, best=best)
 
 
-def _gradients(
-    network: Network,
-    loss: ConvexLoss,
-    data: TrainingData,
-    plan: TrainingPlan,
-    params: Params,
-    order_key: Array,
-    step: int,
-) -> dict[str, np.ndarray]:
-    """|∂L/∂w| of every weight, also of those that are removed, on the batch that the step would see."""
-    x, y = jnp.asarray(data.x), jnp.asarray(data.y)
-    if plan.batch is not None:
-        epoch, within = divmod(step, plan.steps_per_epoch(len(x)))
-        rows = epoch_order(order_key, epoch, len(x))[within * plan.batch : (within + 1) * plan.batch]
+def _gradients(run: _Run, params: Params, seed: int, step: int) -> dict[str, np.ndarray]:
+    """|∂L/∂w| of one seed's weights, also of those that are removed, on the batch that the step would see."""
+    x, y, batch = jnp.asarray(run.data.x), jnp.asarray(run.data.y), run.plan.batch
+    if batch is not None:
+        epoch, within = divmod(step, run.plan.steps_per_epoch(len(x)))
+        rows = epoch_order(run.order_keys[seed], epoch, len(x))[within * batch : (within + 1) * batch]
         x, y = x[rows], y[rows]
-    found = weights_of(network, _gradient(network, loss, params, x, y))
+    found = weights_of(run.network, _gradient(run.network, run.loss, params, x, y))
     return {name: np.abs(g) for name, g in found.items()}
 
 
@@ -292,11 +279,6 @@ def _noise(weights: Mapping[str, np.ndarray], key: Array) -> dict[str, np.ndarra
         name: np.asarray(jax.random.uniform(jax.random.fold_in(key, i), w.shape))
         for i, (name, w) in enumerate(weights.items())
     }
-
-
-def _stacked(masks: Any, params: Params) -> Any:
-    one = jax.tree.map(lambda a: a[0], params)
-    return jax.tree.map(lambda *leaves: np.stack(leaves), *(over_parameters(m, one) for m in masks))
 
 
 def _told(progress: Callable[[float], None], first: int, steps: int, whole: int, share: float) -> None:
