@@ -8,6 +8,7 @@ import pytest
 from ticketlab.errors import UserError
 from ticketlab.networks import MLP, ConvNet, Normalisation
 from ticketlab.store import StoredTicket, read_ticket, torch_layout, write_ticket
+from ticketlab.store.ticket_file import FORMAT
 from ticketlab.tickets import EdgePopup, counts_at, highest, weights_of
 
 NETWORK = MLP(widths=(6, 5), normalisation=Normalisation.CHANNELS).build((4,), 3)
@@ -58,6 +59,21 @@ def test_what_is_no_ticket_is_refused(tmp_path):
     save_file({"a": np.ones(3)}, tmp_path / "other")
     with pytest.raises(UserError, match="no ticket of this format"):
         read_ticket(tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    "name", ["dense1", "mask", "mask/dense1/weight", "start/dense1", "end/dense1/weight"]
+)
+def test_an_array_of_another_name_is_refused(tmp_path, name):
+    """In a file that another program wrote, which need not say which version wrote it."""
+    from safetensors.numpy import save_file
+
+    arrays, about = {"mask/dense1": np.ones((4, 6), np.uint8)}, {"format": FORMAT}
+    save_file(arrays, tmp_path / "t", metadata=about)
+    assert read_ticket(tmp_path / "t").mask["dense1"].all()
+    save_file({**arrays, name: np.ones((4, 6), np.float32)}, tmp_path / "t", metadata=about)
+    with pytest.raises(UserError, match=f"an array called '{name}'"):
+        read_ticket(tmp_path / "t")
 
 
 def test_pytorchs_layout_computes_the_same():

@@ -82,14 +82,19 @@ def read_ticket(path: Path) -> StoredTicket:
         raise UserError(f"{path}, which cannot be read ({error})", "a ticket's file") from None
     if about.pop("format", None) != FORMAT:
         raise UserError(f"{path}, which is no ticket of this format", FORMAT)
-    about.pop("ticketlab")
+    about.pop("ticketlab", None)
     parts: dict[str, Any] = {"start": {}, "trained": {}, "mask": {}}
     for name, array in arrays.items():
-        what, layer, *leaf = name.split("/")
-        if leaf:
-            parts[what].setdefault(layer, {})[leaf[0]] = array
-        else:
-            parts[what][layer] = array.astype(bool)
+        match name.split("/"):
+            case ["mask", layer]:
+                parts["mask"][layer] = array.astype(bool)
+            case ["start" | "trained" as what, layer, leaf]:
+                parts[what].setdefault(layer, {})[leaf] = array
+            case _:
+                raise UserError(
+                    f"{path}, with an array called {name!r}",
+                    "mask/LAYER, start/LAYER/LEAF or trained/LAYER/LEAF",
+                )
     return StoredTicket(parts["start"], parts["mask"], parts["trained"] or None, about)
 
 
