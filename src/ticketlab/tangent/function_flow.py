@@ -33,9 +33,7 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["FunctionPath", "function_path"]
 
-SEEN = (
-    1e-13  # eigenvalues below this share of the largest move nothing within the tolerance, and are left out
-)
+SEEN = 1e-13  # eigenvalues below this share of the largest move nothing within the tolerance: left out
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,9 +25,7 @@ from jaxtyping import Float
 
 __all__ = ["Ritz", "lanczos"]
 
-EXHAUSTED = (
-    1e-10  # a new direction this small, relative to the largest product, is rounding: the space is invariant
-)
+EXHAUSTED = 1e-10  # a new direction this small beside the largest product is rounding: the space is invariant
 
 
 @dataclass(frozen=True, eq=False)

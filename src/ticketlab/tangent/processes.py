@@ -27,9 +27,7 @@ from ticketlab.errors import UserError
 __all__ = ["join", "same_everywhere", "together", "told"]
 
 PATIENCE = 300.0  # seconds to wait for all processes to come: they may be started by hand
-HEARTBEAT = (
-    30  # seconds without a sign of a process after which all others end; a busy process still gives signs
-)
+HEARTBEAT = 30  # seconds without a sign of a process after which all others end; a busy one gives signs
 GOODBYE = 600  # seconds that a process which is done waits for those that still write their results
 LONGEST = 64  # bytes of a line in the roll call
 _GO = b"go\n"

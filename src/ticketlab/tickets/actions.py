@@ -2,9 +2,8 @@
 
 Mask-1 actions say where the kept weights start: where they were drawn (*rewind*), drawn anew (*reinitialise*), their own values
 in another order (*reshuffle*, within each layer), or ± the standard deviation of the layer's initial weights (*constant*). Each
-comes
-with the sign that the weight was drawn with, or without: then the sign is that of the new value, or, where that has none of its
-own, a coin's.
+comes with the sign that the weight was drawn with, or without: then the sign is that of the new value, or, where that has none of
+its own, a coin's.
 
 Mask-0 actions say what the removed weights are, for ever: *zero*; the value they were drawn with, *frozen*; or that only if
 training made them larger, |w_f| > |w_i|, and else zero (*frozen if grown*). Its reverse, *frozen if shrunk*, is a control.

@@ -164,9 +164,7 @@ def advance(
 
     def loss(params: Params, lane: Lanes, rows: Array | None, t: Array) -> Array:
         x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
-        outputs = program.network.apply(
-            _effective(program, lane, params, t), x
-        )  # so that the gradient is masked too
+        outputs = program.network.apply(_effective(program, lane, params, t), x)
         return jnp.mean(program.loss(outputs if offset is None else outputs - offset, y))
 
     def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array, t: Array) -> Any:

@@ -46,9 +46,7 @@ PIECES = 10  # of an arm's training; between them the draft is written
 LOOKS = 20  # at the validation data
 DRAWS = 10  # masks over which a supermask's score is also averaged
 SPLIT_SEED = 1
-STREAM = (
-    1  # of every seed's key: stream 0, and the split of seed 7, were used up in choosing the default plans
-)
+STREAM = 1  # of every seed's key: choosing the default plans used up stream 0, and the split of seed 7
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,7 @@ import numpy as np
 from ticketlab.networks.network import Params
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.masking_arms.named import CRITERIA
-from ticketlab.studies.masking_arms.questions import (
-    PERMUTED,
-    PREREGISTERED,
-)
+from ticketlab.studies.masking_arms.questions import PERMUTED, PREREGISTERED
 from ticketlab.studies.masking_arms.setting import Chain, Setting, setting_of
 from ticketlab.studies.masking_arms.tables import masking_tables
 from ticketlab.studies.masking_arms.training import trained

@@ -16,10 +16,7 @@ import numpy as np
 
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.levels import level_counts, nearest_level
-from ticketlab.studies.masking_arms.questions import (
-    PERMUTED,
-    PREREGISTERED,
-)
+from ticketlab.studies.masking_arms.questions import PERMUTED, PREREGISTERED
 from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
 from ticketlab.studies.start import built, drawn_task, network_scores, permuted_labels, score_of
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
@@ -32,9 +29,7 @@ from ticketlab.training import TrainingPlan
 
 __all__ = ["Chain", "Setting", "setting_of"]
 
-STREAM = (
-    1  # of every seed's key, and of its split: those of stream 0 were used up in choosing the default plan
-)
+STREAM = 1  # of every seed's key, and of its split: stream 0 was used up in choosing the default plan
 SPLITS = 1000  # seeds of splits that one stream may use
 
 

@@ -24,9 +24,7 @@ from ticketlab.training.result import Ended, TrainingResult
 
 __all__ = ["TrainedArm", "trained"]
 
-TOGETHER = (
-    64  # networks in one call of training: what is lost when a run is killed, and what memory has to hold
-)
+TOGETHER = 64  # networks in one call of training: what a kill loses, and what memory has to hold
 
 
 @dataclass(frozen=True)

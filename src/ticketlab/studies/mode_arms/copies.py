@@ -46,9 +46,7 @@ from ticketlab.training.result import Ended
 __all__ = ["TRAINING_EXAMPLES", "analysed"]
 
 PIECES = 10  # of a round's training; between them the draft is written
-TRAINING_EXAMPLES = (
-    2000  # at most, of which errors along lines are measured beside those of all test examples
-)
+TRAINING_EXAMPLES = 2000  # at most, whose errors along lines stand beside those of all test examples
 SPLIT_SEED = 1
 STREAM = 2  # of every seed's key: choosing the default plan used others, and another split
 
