@@ -17,6 +17,7 @@ from ticketlab.studies import start
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms import arms as mask_arms
 from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
+from ticketlab.studies.learned_arms.setting import Bench
 from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
 from ticketlab.studies.study import Blank
 from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan, _setting
@@ -135,7 +136,7 @@ def test_batch_statistics_are_those_of_training_data(monkeypatch):
 
 def test_labels_are_permuted_another_way_for_every_seed():
     train = PLAN.task.task(1).train
-    one, other = mask_arms._Bench(_setting(PLAN, 1.0), PLAN.task.task(1)).permuted
+    one, other = Bench(_setting(PLAN, 1.0), PLAN.task.task(1)).permuted
     assert sorted(one.labels.tolist()) == sorted(train.labels.tolist())
     assert (one.labels != other.labels).any()
     assert (one.labels != train.labels).any()

@@ -170,7 +170,8 @@ def test_a_supermask_is_drawn_with_its_probabilities():
     scores["dense1"] = scores["dense1"].copy()
     scores["dense1"][0] = 20.0
     scores["dense1"][1] = -20.0
-    draw = jax.jit(lambda key: Supermask(rescale=False)(scores, frozen, key)["dense1"]["weight"] != 0)
+    method = Supermask(rescale=False)
+    draw = jax.jit(lambda key: method.sample(frozen["weights"], scores, key)["dense1"]["weight"] != 0)
     share = np.mean([draw(key) for key in keys(400)], axis=0)
     assert share[0].min() == 1
     assert share[1].max() == 0

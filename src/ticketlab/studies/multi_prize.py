@@ -26,7 +26,7 @@ from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
-    from ticketlab.studies.learned_arms.arms import Setting
+    from ticketlab.studies.learned_arms.setting import Setting
 
 __all__ = ["MultiPrize", "MultiPrizePlan"]
 
@@ -212,7 +212,7 @@ WORDS = {
 
 
 def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
-    from ticketlab.studies.learned_arms.arms import Arm, Setting
+    from ticketlab.studies.learned_arms.setting import Arm, Setting
     from ticketlab.tickets.biprop import Biprop
     from ticketlab.tickets.edge_popup import EdgePopup
 

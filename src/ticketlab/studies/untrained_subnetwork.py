@@ -25,7 +25,7 @@ from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
 if TYPE_CHECKING:
-    from ticketlab.studies.learned_arms.arms import Setting
+    from ticketlab.studies.learned_arms.setting import Setting
 
 __all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
 
@@ -200,7 +200,7 @@ def _words(kept: str) -> dict[Outcome, str]:
 
 
 def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
-    from ticketlab.studies.learned_arms.arms import Arm, Setting
+    from ticketlab.studies.learned_arms.setting import Arm, Setting
     from ticketlab.tickets.edge_popup import EdgePopup
     from ticketlab.tickets.supermask import Supermask
 

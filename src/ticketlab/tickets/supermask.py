@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.networks.network import Layer
+from ticketlab.networks.network import Layer, Params
 from ticketlab.networks.straight_through import straight_through
-from ticketlab.tickets.learned import ScoredMask, learned_from
+from ticketlab.tickets.learned import COUNTS, WEIGHTS, ScoredMask, learned_from
 
 __all__ = ["Supermask"]
 
@@ -57,3 +57,7 @@ class Supermask(ScoredMask):
         """s > 0; counts are not asked for."""
         learned_from(scores)
         return {name: np.asarray(array > 0) for name, array in scores.items()}
+
+    def sample(self, params: Params, scores: Params, key: Array) -> Params:
+        """The parameters of one network under a mask that is drawn by its scores."""
+        return self(scores, {WEIGHTS: params, COUNTS: dict.fromkeys(scores, 0)}, key)

@@ -18,7 +18,7 @@ from ticketlab.studies.start import guessed
 from ticketlab.tasks.task import Task
 
 if TYPE_CHECKING:
-    from ticketlab.studies.learned_arms.arms import Setting
+    from ticketlab.studies.learned_arms.setting import Setting
 
 __all__ = ["PERMUTED", "arm_tables"]
 
