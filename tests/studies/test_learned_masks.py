@@ -174,12 +174,15 @@ def test_seeds_do_not_depend_on_how_many_there_are(evidence):
         {"search": "supermask", "optimiser": Adam(step_size=0.3)},
         {"rescale": False, "widths": (), "densities": (), "distributions": ()},
         {"task": Bundled(name="diabetes", train=60, validation=40, test=70)},
-        {
-            "task": Digits(train=60, validation=40, test=70),
-            "network": ResNet(channels=(4, 6)),
-            "densities": (),
-            "steps": 3,
-        },
+        pytest.param(
+            {
+                "task": Digits(train=60, validation=40, test=70),
+                "network": ResNet(channels=(4, 6)),
+                "densities": (),
+                "steps": 3,
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["supermask", "alone", "regression", "residual"],
 )
@@ -240,7 +243,7 @@ class Zero(MLP):
         return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
 
 
-@pytest.mark.parametrize("search", ["edge-popup", "supermask"])
+@pytest.mark.parametrize("search", ["edge-popup", pytest.param("supermask", marks=pytest.mark.slow)])
 def test_a_network_of_zeros_holds_no_ticket(search):
     plan = dataclasses.replace(
         PLAN, task=Digits(train=100, validation=100, test=1500), network=Zero(widths=(16, 12)), seeds=8, widths=(), densities=(),

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 ROWS = 1024  # examples of a block, at most
-BLOCK_BYTES = 1024**3  # of all that is computed on the way for a block, as if nothing were reused
+BLOCK_BYTES = 256 * 1024**2  # of all that is computed on the way for a block, as if nothing were reused
 STATISTICS_BLOCKS = 4  # at most, that statistics are estimated from
 
 
@@ -53,7 +53,7 @@ def evaluate(network: Network, params: Params, x: Array, reference: Array) -> Ar
 
 
 def block_rows(network: Network, params: Params) -> int:
-    """How many examples are evaluated at a time: the power of two, up to 1 024, whose block computes at most 1 GiB on the way."""
+    """Examples that are evaluated at a time: the power of two, up to 1 024, whose block computes at most 256 MiB on the way."""
     one = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.result_type(*jax.tree.leaves(params)))
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), params)
     fitting = BLOCK_BYTES // max(intermediate_bytes(network.apply, shapes, one), 1)

@@ -8,6 +8,7 @@ run at the same time, which changes no bit.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import jax
 
@@ -39,15 +40,27 @@ def default_workers(platform: str) -> int:
 
 
 def available_bytes(device: jax.Device) -> int:
-    """Half of the memory that is free on the device now; 2 GiB where the system does not say."""
+    """Half of the memory that is available on the device now; 2 GiB where the system does not say."""
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         free = stats.get("bytes_limit", 4 * 1024**3) - stats.get("bytes_in_use", 0)
         return max(free, 0) // 2
-    try:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
-    except (AttributeError, ValueError, OSError):  # not on every system
-        return 2 * 1024**3
+    for read in (_linux_available, _free_pages):
+        try:
+            return read() // 2
+        except (AttributeError, OSError, StopIteration, ValueError):  # not on every system
+            continue
+    return 2 * 1024**3
+
+
+def _linux_available() -> int:
+    """What is free, and what holds copies of files that can be given up."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+
+
+def _free_pages() -> int:
+    return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _power_of_two_up_to(n: int) -> int:
