@@ -77,7 +77,8 @@ def actions(arms: Table, dense: Table) -> Figure | None:
         "actions",
         f"With its kept weights rewound the untrained network scores {measure(kept)} %{said}",
         f"The chosen mask at {percent(float(np.mean(at['density'])))} of the weights with every action: means over {seeds} with "
-        "95 % intervals; the number at the right is that with zeros. The two scales differ.",
+        "95 % intervals; the number at the right is that with zeros."
+        + (" The two scales differ." if len(panels) > 1 else ""),
         tuple(panels),
         (*(ZERO_MARKS[z] for z in zeros), *((DENSE,) if len(panels) > 1 else ())),
     )

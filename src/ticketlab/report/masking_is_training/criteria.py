@@ -96,11 +96,12 @@ def by_density(arms: Table) -> Figure:
     present = set(plain["criterion"].tolist())
     groups = {TITLES[f]: {f + SAME: SIGNED, f: FREE} for f in FAMILIES}
     groups["pruning at initialisation"] = dict(AT_START)
-    panels = []
+    panels, used = [], dict.fromkeys((SIGNED, FREE), False)
     for name, marks in groups.items():
         shown = {c: mark for c, mark in marks.items() if c in present}
         if not shown:
             continue
+        used |= dict.fromkeys(shown.values(), True)
         traces, words = [], []
         for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
             each = _by_level(plain.where(criterion=criterion))
@@ -123,7 +124,7 @@ def by_density(arms: Table) -> Figure:
         "zeros. The random mask is one a seed here; the verdict takes the mean over many. The upright line is the density at "
         "which the question is decided, for large final with the same sign; both were fixed before the runs.",
         tuple(panels),
-        (SIGNED, FREE, *(m for c, m in AT_START.items() if c in present), REFERENCE, DECISIVE),
+        (*(mark for mark, drawn in used.items() if drawn), REFERENCE, DECISIVE),
     )
 
 
