@@ -1,15 +1,18 @@
 """Drafts: whole or not there, of their own cell only, gone when the cell is finished."""
 
+import json
+
 import numpy as np
 import pytest
 from toy_study import Toy, ToyPlan
 
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
-from ticketlab.store import drafts
+from ticketlab.store import drafts, read_ticket
 from ticketlab.store.cells import CellFolders
 from ticketlab.store.folder import RunFolder
 from ticketlab.studies.study import Draft
+from ticketlab.tickets import Ticket
 
 PLAN = ToyPlan(seeds=1)
 CELL, OTHER = Toy().cells(PLAN)
@@ -42,6 +45,21 @@ def test_a_draft_is_read_as_it_was_written_last(tmp_path):
     for name, array in ARRAYS.items():
         np.testing.assert_array_equal(found[name], array)
         assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape)
+
+
+def test_tickets_stay_where_the_cell_left_them(tmp_path):
+    """With what the cell depends on in the file, under a name that no other plan's cell has."""
+    left = Ticket({"dense1": {"weight": np.eye(2)}}, {"dense1": np.eye(2, dtype=bool)}, about={"seed": "0"})
+    keeper(tmp_path).draft(CELL).leave("seed-0", left)
+    keeper(tmp_path, code="other").draft(CELL).leave("seed-0", left)
+    keeper(tmp_path).save(CELL, {}, 1.0)
+    files = sorted((tmp_path / "tickets").rglob("*"))
+    assert [f.name for f in files if f.is_file()] == ["seed-0.safetensors"] * 2
+    own = tmp_path / "tickets" / keeper(tmp_path).place(CELL).name / "seed-0.safetensors"
+    found = read_ticket(own)
+    np.testing.assert_array_equal(found.start["dense1"]["weight"], np.eye(2))
+    assert json.loads(found.about["depends"])["claim"] == "toy"
+    assert found.about["seed"] == "0"
 
 
 def test_it_is_not_that_of_another_cell_or_plan(tmp_path):

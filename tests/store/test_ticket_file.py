@@ -7,9 +7,9 @@ import pytest
 
 from ticketlab.errors import UserError
 from ticketlab.networks import MLP, ConvNet, Normalisation
-from ticketlab.store import StoredTicket, read_ticket, torch_layout, write_ticket
+from ticketlab.store import read_ticket, torch_layout, write_ticket
 from ticketlab.store.ticket_file import FORMAT
-from ticketlab.tickets import EdgePopup, counts_at, highest, weights_of
+from ticketlab.tickets import EdgePopup, Ticket, counts_at, highest, weights_of
 
 NETWORK = MLP(widths=(6, 5), normalisation=Normalisation.CHANNELS).build((4,), 3)
 
@@ -20,9 +20,7 @@ def ticket():
     full = {name: np.ones(w.shape, bool) for name, w in weights.items()}
     mask = highest({n: np.abs(w) for n, w in weights.items()}, counts_at(NETWORK, 0.4), full)
     start = EdgePopup(scaled=False).ticket(params, mask)
-    return StoredTicket(
-        start, mask, jax.tree.map(lambda a: 2 * a, start), {"plan": 'claim = "winning-ticket"\n'}
-    )
+    return Ticket(start, mask, jax.tree.map(lambda a: 2 * a, start), {"plan": 'claim = "winning-ticket"\n'})
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -45,7 +43,7 @@ def test_what_is_written_is_read(tmp_path):
 
 def test_weights_that_are_not_masked_are_refused(tmp_path):
     written = ticket()
-    whole = StoredTicket(NETWORK.init(jax.random.key(0)), written.mask)
+    whole = Ticket(NETWORK.init(jax.random.key(0)), written.mask)
     with pytest.raises(UserError, match="not zero where the mask is"):
         write_ticket(tmp_path / "t.safetensors", whole)
     assert not list(tmp_path.iterdir())

@@ -159,6 +159,8 @@ def test_a_run_that_ends_goes_on_to_the_same_bits(evidence, after):
     assert seen == sorted(seen)
     assert 0 <= seen[0] < 0.2
     assert seen[-1] == pytest.approx(1)
+    kept = evidence.tables["arms"].where(arm="ticket", size=1.0)["kept"].tolist()
+    assert [sum(int(m.sum()) for m in t.mask.values()) for t in draft.tickets.values()] == kept
 
 
 def test_seeds_do_not_depend_on_how_many_there_are(evidence):

@@ -27,7 +27,7 @@ from ticketlab.studies.ticket_arms.levels import search_levels
 from ticketlab.studies.ticket_arms.questions import TITLES
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
-from ticketlab.tickets import CONTROLS, Control, Global, LayerWise
+from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density
 from ticketlab.training import Adam
 
 PLAN = WinningTicketPlan(
@@ -136,6 +136,26 @@ def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence
     most = np.bincount(task.train.labels).argmax()
     np.testing.assert_array_equal(examples.where(seed=1)["guess"], task.test.labels == most)
     np.testing.assert_array_equal(examples.where(seed=1)["id"], task.test.ids)
+
+
+def test_the_tickets_that_decide_are_left_behind(evidence):
+    """They score what the tables say of them, and start where the dense network was at step k."""
+    draft = Memory()
+    search_levels(PLAN, draft, silent)
+    assert list(draft.tickets) == ["seed-0", "seed-1"]
+    task = PLAN.task.task(ticket_levels.SPLIT_SEED)
+    network = PLAN.network.build(task.input_shape, task.outputs)
+    for seed, ticket in enumerate(draft.tickets.values()):
+        (row,) = evidence.tables["levels"].where(arm="ticket", seed=seed, level=2).rows()
+        assert density(ticket.mask) == pytest.approx(row["density"])
+        assert float(ticket.about["density"]) == pytest.approx(row["density"], rel=1e-5)
+        scores = task.scores(np.asarray(network.apply(ticket.trained, task.test.x)), task.test)
+        assert np.mean(scores) == pytest.approx(row["test_score"])
+        for name, kept in ticket.mask.items():
+            start, trained = (np.asarray(p[name]["weight"]) for p in (ticket.start, ticket.trained))
+            assert not start[~kept].any()
+            assert not trained[~kept].any()
+            assert (np.sign(start) == np.sign(trained))[kept].mean() > 0.6
 
 
 @pytest.mark.parametrize("after", [1, 9, 13, 31])

@@ -7,7 +7,7 @@ class Memory:
     """Keeps what was written last, and may end the run after so many writes."""
 
     def __init__(self, end_after=10**9):
-        self.kept, self.left = None, end_after
+        self.kept, self.left, self.tickets = None, end_after, {}
 
     def read(self):
         return self.kept
@@ -17,3 +17,6 @@ class Memory:
         self.left -= 1
         if self.left <= 0:
             raise KeyboardInterrupt
+
+    def leave(self, name, ticket):
+        self.tickets[name] = ticket

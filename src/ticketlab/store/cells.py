@@ -4,12 +4,13 @@ A cell's tables are written to a folder beside the final one, with a record of t
 depends on, and the folder is then moved to its name in one step: it is there whole or not at all, whenever the process dies.
 The name ends in the first twelve digits of the cell's identity, so a result of another plan, code or data set is never found.
 A folder that is found but damaged is removed and its cell run again. A cell that is not finished may have a draft beside them,
-under the same name, which goes when it is finished.
+under the same name, which goes when it is finished; tickets that it leaves stay, in a folder of that name in `tickets/`.
 """
 
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ from ticketlab.studies.study import Cell
 __all__ = ["CellFolders", "cell_records", "read_tables", "write_tables"]
 
 RECORD = "cell.json"
+TICKETS = "tickets"
 _PARTIAL = ".partial-"
 _DRAFT = ".draft"
 
@@ -97,7 +99,9 @@ class CellFolders:
         return read_tables(record["tables"], place)
 
     def draft(self, cell: Cell) -> DraftFile:
-        return DraftFile(self._folder / f"{self.place(cell).name}{_DRAFT}")
+        name = self.place(cell).name
+        about = {"depends": json.dumps({**self._depends, "cell": cell_record(cell)})}
+        return DraftFile(self._folder / f"{name}{_DRAFT}", self._folder.parent / TICKETS / name, about)
 
     def _note_stale(self, cell: Cell) -> None:
         """Says why a result of the same name was not used."""

@@ -8,8 +8,6 @@ The file is safetensors: named arrays and a dictionary of text. Names are `start
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,30 +18,14 @@ from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.store.failures import storing
 from ticketlab.tickets.masks import Mask
+from ticketlab.tickets.ticket import Ticket
 
-__all__ = ["StoredTicket", "read_ticket", "torch_layout", "write_ticket"]
+__all__ = ["read_ticket", "torch_layout", "write_ticket"]
 
 FORMAT = "ticketlab ticket 1"
 
 
-@dataclass(frozen=True)
-class StoredTicket:
-    """What a ticket's file holds.
-
-    Arguments:
-        start: the parameters from which it is trained (θ₀, or the rewind point), masked.
-        mask: by layer.
-        trained: the parameters after training, masked; None for a ticket that is not trained.
-        about: text by name: the plan, the network, the seed, ….
-    """
-
-    start: Params
-    mask: Mask
-    trained: Params | None = None
-    about: Mapping[str, str] = field(default_factory=dict)
-
-
-def write_ticket(path: Path, ticket: StoredTicket) -> None:
+def write_ticket(path: Path, ticket: Ticket) -> None:
     """Writes a ticket whole or not at all.
 
     Raises:
@@ -66,7 +48,7 @@ def write_ticket(path: Path, ticket: StoredTicket) -> None:
         os.replace(partial, path)
 
 
-def read_ticket(path: Path) -> StoredTicket:
+def read_ticket(path: Path) -> Ticket:
     """The ticket that was written.
 
     Raises:
@@ -95,7 +77,7 @@ def read_ticket(path: Path) -> StoredTicket:
                     f"{path}, with an array called {name!r}",
                     "mask/LAYER, start/LAYER/LEAF or trained/LAYER/LEAF",
                 )
-    return StoredTicket(parts["start"], parts["mask"], parts["trained"] or None, about)
+    return Ticket(parts["start"], parts["mask"], parts["trained"] or None, about)
 
 
 def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:

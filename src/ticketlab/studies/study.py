@@ -18,6 +18,7 @@ from ticketlab.studies.evidence import Evidence, Table
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
+    from ticketlab.tickets.ticket import Ticket
 
 __all__ = [
     "Blank",
@@ -50,14 +51,20 @@ class Draft(Protocol):
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keeps this in place of what was written before; it may not be done if that was a moment ago."""
 
+    def leave(self, name: str, ticket: Ticket) -> None:
+        """Leaves a ticket of the cell behind, for good; the same name again is the same ticket."""
+
 
 class Blank:
-    """A draft that keeps nothing."""
+    """A draft that keeps nothing, and leaves nothing."""
 
     def read(self) -> Mapping[str, np.ndarray] | None:
         return None
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
+        pass
+
+    def leave(self, name: str, ticket: Ticket) -> None:
         pass
 
 

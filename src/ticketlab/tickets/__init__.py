@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from ticketlab.tickets.responses import Change, change, responses
     from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
     from ticketlab.tickets.supermask import Supermask
+    from ticketlab.tickets.ticket import Ticket, level_tickets
     from ticketlab.tickets.written import read_level, written_level
 
 # Imported when first used: the choices must not cost the import of JAX.
@@ -151,6 +152,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "narrow": ["embedded", "nearest_size", "units_kept"],
         "control_names": ["Control"],
         "controls": ["CONTROLS", "controls"],
+        "ticket": ["Ticket", "level_tickets"],
         "written": ["read_level", "written_level"],
         "barriers": ["Lines", "barrier", "lines", "peak"],
         "instability": [
@@ -237,6 +239,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "next_level",
     "written_level",
     "read_level",
+    "Ticket",
+    "level_tickets",
     # masks learned over frozen weights
     "ScoredMask",
     "Supermask",

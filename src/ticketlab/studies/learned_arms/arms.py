@@ -25,11 +25,13 @@ from ticketlab.studies.start import drawn_task
 from ticketlab.studies.study import Draft, Progress
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
+from ticketlab.tickets.magnitude import TICKET
+from ticketlab.tickets.masks import Mask, layer_densities, prunable_layers
 from ticketlab.tickets.masks import density as density_of
 from ticketlab.tickets.masks import kept as kept_of
-from ticketlab.tickets.masks import layer_densities, prunable_layers
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.supermask import Supermask
+from ticketlab.tickets.ticket import Ticket
 from ticketlab.training import Ended, Replicas, TrainingData, TrainingPlan, train
 
 __all__ = ["run_setting"]
@@ -61,7 +63,7 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
         state = None
         for i, arm in enumerate(groups[number]):
             each = [jax.tree.map(lambda a, r=r: jnp.asarray(a[r]), scores) for r in bench.rows(i)]
-            _measure(bench, arm, each, rows)
+            _measure(bench, arm, each, rows, draft)
     return arm_tables(rows, setting, bench.task, bench.network)
 
 
@@ -142,8 +144,8 @@ def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> 
             )
 
 
-def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows) -> None:
-    """One arm's rows, and those of random masks with the ticket's counts."""
+def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draft: Draft) -> None:
+    """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
     for seed, scores in enumerate(trained):
         drawn = bench.params(arm, seed)
         if arm.search is None:
@@ -156,14 +158,21 @@ def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows) -> N
         )
         params = arm.search.ticket(drawn, mask)
         _check(bench, arm, seed, drawn, params, mask, rows)
+        if arm.name == TICKET:
+            draft.leave(f"seed-{seed}", _ticket(bench, params, mask, seed))
         sampled = _sampled(bench, arm.search, scores, drawn, seed)
         _note(bench, arm, seed, params, mask, rows, sampled)
         if not arm.permuted:
             shapes = {name: kept.shape for name, kept in mask.items()}
             counts = {name: int(kept.sum()) for name, kept in mask.items()}
             chance = random_mask(shapes, counts, bench.chance[seed])
-            random = replace(arm, name="random" if arm.name == "ticket" else f"random {arm.name}")
+            random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
             _note(bench, random, seed, arm.search.ticket(drawn, chance), chance, rows)
+
+
+def _ticket(bench: Bench, params: Params, mask: Mask, seed: int) -> Ticket:
+    about = {"network": bench.network.name, "seed": str(seed), "density": f"{density_of(mask):.6g}"}
+    return Ticket(jax.tree.map(np.asarray, params), mask, about=about)
 
 
 def _sampled(bench: Bench, search: ScoredMask, scores: Params, drawn: Params, seed: int) -> float:

@@ -33,6 +33,7 @@ from ticketlab.tickets.masks import Mask, density, kept, layer_densities, mask_o
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts
 from ticketlab.tickets.reach import effective_density
+from ticketlab.tickets.ticket import level_tickets
 from ticketlab.tickets.written import read_level, written_level
 from ticketlab.training import TrainingData, TrainingPlan, stack
 from ticketlab.training.result import Ended
@@ -68,6 +69,8 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
         level = _train(plan, search, level, rows, draft, told)
         _measure(plan, task, search, level, decisive, rows)
         if level.number == decisive:
+            for seed, ticket in enumerate(level_tickets(search, level)):
+                draft.leave(f"seed-{seed}", ticket)
             _measure_dynamic(plan, task, search, level, rows, told)
         if level.number == plan.levels:
             return level_tables(rows, task)
