@@ -41,17 +41,20 @@ def test_a_run_folder_gives_back_the_bits(plan, evidence, tmp_path):
 @pytest.mark.parametrize("loss", ["square", "cross-entropy"])
 def test_replicas_in_one_chunk_or_in_many(plan, cells, compared, monkeypatch, loss):
     """Four replicas in four groups: as many at a time as there are workers, or one, as the memory allows."""
-    layouts = []
+    layouts, needed = [], []
 
-    def watched(*given, layout=loop.layout):
-        layouts.append(layout(*given))
+    def watched(program, lanes, params, replicas, resources, layout=loop.layout):
+        needed.append(groups._bytes_per_replica(program, lanes, params)[1])
+        layouts.append(layout(program, lanes, params, replicas, resources))
         return layouts[-1]
 
     monkeypatch.setattr(loop, "layout", watched)
     monkeypatch.setattr(groups, "default_workers", lambda platform: 4)
     digests = {Evidence(cells[f"{loss}-seed0"]).digest()}
-    for memory in (10**12, 12 * 10**6):  # the second holds one group, of about 9 MB
-        monkeypatch.setattr(groups, "available_bytes", lambda device, memory=memory: memory)
+    for much in (True, False):  # the second holds one group and a half
+        monkeypatch.setattr(
+            groups, "available_bytes", lambda device, m=much: 10**12 if m else needed[0] * 3 // 2
+        )
         digests.add(compared(plan, loss).digest())
     assert [(of.width, of.workers) for of in layouts] == [(1, 4), (1, 1)]
     assert len(digests) == 1
