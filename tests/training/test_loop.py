@@ -33,6 +33,7 @@ from ticketlab.training import (
     ValidationScore,
     Warmup,
     epoch_order,
+    groups,
     stack,
     train,
 )
@@ -260,6 +261,24 @@ def test_chunks_and_workers_change_no_bit(lanes):
     needed = int(float(refused.value.expected.split(" MB")[0]) * 1.1e6 + 5e4)
     in_chunks = run(resources=Resources(lanes=lanes, memory_bytes=needed, workers=11))
     assert_same_bits(at_once.state, in_chunks.state)
+
+
+def test_one_group_may_take_all_that_is_available(monkeypatch):
+    """Of what is available half is for groups side by side; a single one needs no more than there is."""
+    run = partial(train, NETWORK, SQUARE, DATA, PLAN, Replicas(draws(3), keys(3)))
+    whole = run(resources=Resources(lanes=1))
+    needed = []
+
+    def watched(*given, estimate=groups._bytes_per_replica):
+        needed.append(estimate(*given)[1])
+        return estimate(*given)
+
+    monkeypatch.setattr(groups, "_bytes_per_replica", watched)
+    monkeypatch.setattr(groups, "available_bytes", lambda device: needed[-1] * 6 // 10)
+    assert_same_bits(run(resources=Resources(lanes=1)).state, whole.state)
+    monkeypatch.setattr(groups, "available_bytes", lambda device: needed[-1] * 4 // 10)
+    with pytest.raises(UserError, match="one group of 1 replicas"):
+        run(resources=Resources(lanes=1))
 
 
 def test_a_replica_alone_has_the_bits_it_has_among_others():

@@ -103,14 +103,18 @@ def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resour
     (device,) = jnp.zeros(()).devices()
     step, whole = _bytes_per_replica(program, lanes, params)
     width = resources.lanes or default_lanes(device.platform, step, replicas)
+    group = width * whole
     memory = resources.memory_bytes or available_bytes(device)
-    at_a_time = memory // (width * whole)
-    if at_a_time < 1:
+    most = (
+        memory if resources.memory_bytes else 2 * memory
+    )  # a group by itself may take all that is available
+    if group > most:
         raise UserError(
-            f"{memory / 1e6:.1f} MB of memory for training",
-            f"{width * whole / 1e6:.1f} MB, for one group of {width} replicas",
+            f"{most / 1e6:.1f} MB of memory for training",
+            f"{group / 1e6:.1f} MB, for one group of {width} replicas",
             "Give more memory, or take fewer replicas side by side (Resources(lanes=…)) or smaller batches.",
         )
+    at_a_time = max(memory // group, 1)
     workers = min(resources.workers or default_workers(device.platform), at_a_time, -(-replicas // width))
     return Layout(width, workers)
 

@@ -159,7 +159,7 @@ class Resources:
     """What a run may use. Only `lanes` can change a result, and that by rounding.
 
     Arguments:
-        memory_bytes: for the replicas that are trained at a time; None: half of what is free.
+        memory_bytes: for the replicas that are trained at a time; None: half of what is available, or all for a single group.
         workers: groups of replicas that are trained at the same time; None: one a processor (CPU), one (GPU).
         lanes: replicas that one compiled program takes side by side; None: from the network, the batch and the kind of device.
     """
