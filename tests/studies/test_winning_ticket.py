@@ -27,7 +27,7 @@ from ticketlab.studies.ticket_arms.levels import search_levels
 from ticketlab.studies.ticket_arms.questions import TITLES
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
-from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density
+from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density, first_level, trained
 from ticketlab.training import Adam
 
 PLAN = WinningTicketPlan(
@@ -144,7 +144,8 @@ def test_the_tickets_that_decide_are_left_behind(evidence):
     search_levels(PLAN, draft, silent)
     assert list(draft.tickets) == ["seed-0", "seed-1"]
     task = PLAN.task.task(ticket_levels.SPLIT_SEED)
-    network = PLAN.network.build(task.input_shape, task.outputs)
+    search, _ = ticket_levels._search(PLAN, task)
+    network, dense = search.network, trained(search, first_level(search), PLAN.rewind_step).state.params
     for seed, ticket in enumerate(draft.tickets.values()):
         (row,) = evidence.tables["levels"].where(arm="ticket", seed=seed, level=2).rows()
         assert density(ticket.mask) == pytest.approx(row["density"])
@@ -152,10 +153,11 @@ def test_the_tickets_that_decide_are_left_behind(evidence):
         scores = task.scores(np.asarray(network.apply(ticket.trained, task.test.x)), task.test)
         assert np.mean(scores) == pytest.approx(row["test_score"])
         for name, kept in ticket.mask.items():
-            start, trained = (np.asarray(p[name]["weight"]) for p in (ticket.start, ticket.trained))
-            assert not start[~kept].any()
-            assert not trained[~kept].any()
-            assert (np.sign(start) == np.sign(trained))[kept].mean() > 0.6
+            assert not ticket.trained[name]["weight"][~kept].any()
+            np.testing.assert_array_equal(
+                ticket.start[name]["weight"], kept * np.asarray(dense[name]["weight"][seed])
+            )
+            np.testing.assert_array_equal(ticket.start[name]["bias"], dense[name]["bias"][seed])
 
 
 @pytest.mark.parametrize("after", [1, 9, 13, 31])

@@ -55,9 +55,8 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
     _replace_unprintable()
     try:
         code = _ended(arguments, studies)
-    except (
-        BaseException
-    ):  # a mistake of ours, raised again; but other processes would wait for this one for ever
+    except BaseException:
+        # A mistake of ours, raised again; but other processes would wait for this one for ever.
         if _one_of_several():
             traceback.print_exc()
             _leave_at_once(1)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import jax
 import numpy as np
 
-from ticketlab.networks.network import Params
+from ticketlab.networks.network import Network, Params
 from ticketlab.tickets.magnitude import Level, Search
 from ticketlab.tickets.masks import Mask, density, over_parameters
 
-__all__ = ["Ticket", "level_tickets"]
+__all__ = ["Ticket", "described", "level_tickets"]
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,20 @@ def level_tickets(search: Search, level: Level) -> tuple[Ticket, ...]:
     start = search.params if level.point is None else level.point.params
     trained = level.state.params if level.state.best is None else level.state.best.params
     own = level.rows(0)
-    found = []
-    for seed, mask in enumerate(level.masks):
-        parts = [_masked(mask, params, at) for params, at in ((start, seed), (trained, own.start + seed))]
-        about = {"network": search.network.name, "seed": str(seed), "density": f"{density(mask):.6g}"}
-        found.append(Ticket(parts[0], mask, parts[1], about))
-    return tuple(found)
+    return tuple(
+        Ticket(
+            _masked(mask, start, seed),
+            mask,
+            _masked(mask, trained, own.start + seed),
+            about=described(search.network, mask, seed),
+        )
+        for seed, mask in enumerate(level.masks)
+    )
+
+
+def described(network: Network, mask: Mask, seed: int) -> dict[str, str]:
+    """What every search can say of its tickets."""
+    return {"network": network.name, "seed": str(seed), "density": f"{density(mask):.6g}"}
 
 
 def _masked(mask: Mask, params: Params, row: int) -> Params:

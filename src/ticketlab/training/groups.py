@@ -105,9 +105,8 @@ def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resour
     width = resources.lanes or default_lanes(device.platform, step, replicas)
     group = width * whole
     memory = resources.memory_bytes or available_bytes(device)
-    most = (
-        memory if resources.memory_bytes else 2 * memory
-    )  # a group by itself may take all that is available
+    # A group by itself may take all that is available, of which `memory` is half where none was given.
+    most = memory if resources.memory_bytes else 2 * memory
     if group > most:
         raise UserError(
             f"{most / 1e6:.1f} MB of memory for training",

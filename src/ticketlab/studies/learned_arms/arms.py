@@ -26,12 +26,12 @@ from ticketlab.studies.study import Draft, Progress
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
 from ticketlab.tickets.magnitude import TICKET
-from ticketlab.tickets.masks import Mask, layer_densities, prunable_layers
 from ticketlab.tickets.masks import density as density_of
 from ticketlab.tickets.masks import kept as kept_of
+from ticketlab.tickets.masks import layer_densities, prunable_layers
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.supermask import Supermask
-from ticketlab.tickets.ticket import Ticket
+from ticketlab.tickets.ticket import Ticket, described
 from ticketlab.training import Ended, Replicas, TrainingData, TrainingPlan, train
 
 __all__ = ["run_setting"]
@@ -159,7 +159,8 @@ def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draf
         params = arm.search.ticket(drawn, mask)
         _check(bench, arm, seed, drawn, params, mask, rows)
         if arm.name == TICKET:
-            draft.leave(f"seed-{seed}", _ticket(bench, params, mask, seed))
+            about = described(bench.network, mask, seed)
+            draft.leave(f"seed-{seed}", Ticket(jax.tree.map(np.asarray, params), mask, about=about))
         sampled = _sampled(bench, arm.search, scores, drawn, seed)
         _note(bench, arm, seed, params, mask, rows, sampled)
         if not arm.permuted:
@@ -168,11 +169,6 @@ def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draf
             chance = random_mask(shapes, counts, bench.chance[seed])
             random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
             _note(bench, random, seed, arm.search.ticket(drawn, chance), chance, rows)
-
-
-def _ticket(bench: Bench, params: Params, mask: Mask, seed: int) -> Ticket:
-    about = {"network": bench.network.name, "seed": str(seed), "density": f"{density_of(mask):.6g}"}
-    return Ticket(jax.tree.map(np.asarray, params), mask, about=about)
 
 
 def _sampled(bench: Bench, search: ScoredMask, scores: Params, drawn: Params, seed: int) -> float:
