@@ -215,7 +215,12 @@ def test_signs_take_the_place_of_the_activation_function():
 # --- where there is no ticket ---
 
 
-def test_with_permuted_labels_none_is_found(monkeypatch):
+HARD = {"task": Digits(train=300, validation=100, test=900), "network": MLP(widths=(32,)), "seeds": 8}
+ALONE = dataclasses.replace(PLAN, **HARD, widths=(), densities=(), distributions=())
+
+
+@pytest.fixture
+def permuted_labels(monkeypatch):
     """All arms learn from permuted labels."""
     honest = mask_arms.drawn_task
 
@@ -223,15 +228,26 @@ def test_with_permuted_labels_none_is_found(monkeypatch):
         task = honest(source, seed)
         return dataclasses.replace(task, train=start.permuted(task.train, np.random.default_rng((1, 99))))
 
-    plan = dataclasses.replace(
-        PLAN, task=Digits(train=300, validation=100, test=900), network=MLP(widths=(32,)), seeds=8, widths=(), densities=(),
-        distributions=(),
-    )  # fmt: skip
-    assert run_study(UntrainedSubnetwork(), plan).verdicts[1].outcome is Outcome.HOLDS
     monkeypatch.setattr(mask_arms, "drawn_task", permuted)
-    claim, guessing, better, *_ = run_study(UntrainedSubnetwork(), plan).verdicts
+
+
+def test_a_ticket_is_found():
+    assert run_study(UntrainedSubnetwork(), ALONE).verdicts[1].outcome is Outcome.HOLDS
+
+
+def test_with_permuted_labels_none_is_found(permuted_labels):
+    claim, guessing, better, *_ = run_study(UntrainedSubnetwork(), ALONE).verdicts
     assert claim.outcome is Outcome.FAILS
     assert claim.reading.startswith("No such subnetwork was found")
+    assert guessing.outcome is Outcome.FAILS
+    assert better.outcome is not Outcome.HOLDS
+
+
+@pytest.mark.slow
+def test_with_permuted_labels_there_is_no_prize(permuted_labels):
+    plan = dataclasses.replace(PRIZES, **HARD, steps=40)
+    claim, guessing, better, *_ = run_study(MultiPrize(), plan).verdicts
+    assert claim.outcome is Outcome.FAILS
     assert guessing.outcome is Outcome.FAILS
     assert better.outcome is not Outcome.HOLDS
 
@@ -254,6 +270,16 @@ def test_a_network_of_zeros_holds_no_ticket(search):
     claim, guessing, better, *_ = run_study(UntrainedSubnetwork(), plan).verdicts
     assert claim.outcome is Outcome.FAILS
     assert claim.reading.startswith("No such subnetwork was found")
+    assert guessing.outcome is Outcome.FAILS
+    assert better.outcome is Outcome.FAILS
+
+
+@pytest.mark.slow
+def test_a_network_of_zeros_holds_no_prize():
+    task = Digits(train=100, validation=100, test=1500)
+    plan = dataclasses.replace(PRIZES, task=task, network=Zero(widths=(16, 12)), seeds=8, steps=10)
+    claim, guessing, better, *_ = run_study(MultiPrize(), plan).verdicts
+    assert claim.outcome is Outcome.FAILS
     assert guessing.outcome is Outcome.FAILS
     assert better.outcome is Outcome.FAILS
 

@@ -146,6 +146,19 @@ def test_the_gradient_of_scores_is_the_one_that_was_published(method, factor):
         assert np.abs(found[name][mask == 0]).max() > 0  # what is not in use has a gradient too
 
 
+def test_the_gradient_of_a_rescaled_supermask_knows_that_each_weight_kept_scales_the_others_down():
+    """θ_j = w_j m_j n / Σm:  ∂L/∂m_j = g_j w_j n / Σm − Σ_i g_i w_i m_i n / (Σm)²."""
+    method, given = Supermask(), replicas(Supermask(), [0.4])
+    scores, frozen = row(given.params, 0), row(given.frozen, 0)
+    found, direct, effective = gradients(method, scores, frozen, jax.random.key(5))
+    for name, s in scores.items():
+        w, g = frozen["weights"][name]["weight"], np.asarray(direct[name]["weight"])
+        m = np.asarray(effective[name]["weight"]) != 0
+        scale = m.size / m.sum()
+        by_mask = g * w * scale - np.sum(g * w * m) * scale / m.sum()
+        np.testing.assert_allclose(found[name], by_mask / (2 + np.exp(s) + np.exp(-s)), rtol=1e-4, atol=1e-7)
+
+
 def test_what_each_method_computes_with():
     for method in METHODS.values():
         given = replicas(method, [0.4])

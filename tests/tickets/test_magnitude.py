@@ -33,6 +33,7 @@ from ticketlab.tickets import (
 )
 from ticketlab.training import (
     Adam,
+    Cosine,
     Interpolation,
     Replicas,
     Sgd,
@@ -59,7 +60,8 @@ DATA = TrainingData(*classes(50, 0), *classes(40, 1))
 
 def search(optimiser=OPTIMISERS[0], seeds=2, steps=40, **options):
     keys = jax.random.split(jax.random.key(5), seeds)
-    plan = TrainingPlan(steps=steps, batch=8, optimiser=optimiser, evaluate_every=5)
+    # A step size that falls: rewound to k, training goes on with that of step k.
+    plan = TrainingPlan(steps=steps, batch=8, optimiser=optimiser, schedule=Cosine(steps), evaluate_every=5)
     params = jax.vmap(NETWORK.init)(keys)
     options = {"pruning": LayerWise(0.3), **options}
     return Search(NETWORK, SOFTMAX_CROSS_ENTROPY, DATA, plan, params, keys, **options)

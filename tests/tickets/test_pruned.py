@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks import MLP
@@ -44,6 +46,33 @@ def test_pruned_weights_stay_zero_with_every_optimiser(optimiser):
     assert (found.parameters, found.best, found.moments) == (0, 0, 0)
     for name, mask in masks.items():
         assert (np.asarray(state.params[name]["weight"])[np.asarray(mask["weight"])] != 0).all()
+
+
+ONE = MLP(widths=(6, 5)).build((4,), 3)
+bits = st.integers(0, 2**32 - 1)
+
+
+@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+@given(draw=bits, share=st.lists(st.floats(0, 1), min_size=2, max_size=2), steps=st.sampled_from([1, 2, 13]))
+def test_pruned_weights_stay_zero_under_any_mask(optimiser, draw, share, steps):
+    """Also where a layer keeps nothing, or everything."""
+    keys = jax.random.split(jax.random.key(draw), 2)
+    params = [ONE.init(key) for key in keys]
+    counts = [{name: round(s * np.prod(shape)) for name, shape in SHAPES.items()} for s in share]
+    masks = stack(
+        [
+            over_parameters(random_mask(SHAPES, c, key), p)
+            for c, key, p in zip(counts, keys, params, strict=True)
+        ]
+    )
+    rng = np.random.default_rng(draw)
+    x, y = rng.normal(size=(40, 4)).astype(np.float32), np.eye(3, dtype=np.float32)[rng.integers(0, 3, 40)]
+    plan = TrainingPlan(steps=steps, batch=8, optimiser=optimiser)
+    data = TrainingData(x, y, x, y)
+    state = train(ONE, SOFTMAX_CROSS_ENTROPY, data, plan, Replicas(stack(params), keys, masks=masks)).state
+    assert require_pruned(optimiser, state, masks).pruned == sum(
+        np.prod(shape) - c[name] for c in counts for name, shape in SHAPES.items()
+    )
 
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
