@@ -18,7 +18,7 @@ from toy_draft import Memory
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, ConvNet, Normalisation, Parameterisation, ResNet
 from ticketlab.plans import toml
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
@@ -422,6 +422,27 @@ def test_impossible_plans(options, message):
 def test_a_density_that_no_level_has():
     with pytest.raises(UserError, match=r"density=0.01, while the 4 levels have 0.71"):
         search_levels(dataclasses.replace(PLAN, density=0.01), Blank(), silent)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": ConvNet(normalisation=Normalisation.CHANNELS)}, "normalises over its channels"),
+        ({"network": ResNet(channels=(4, 6))}, "normalises over its channels"),
+        ({"network": MLP(widths=(12, 8), parameterisation=Parameterisation.NTK)}, "depends on width"),
+        ({"network": MLP(widths=()), "density": 0.72}, "expected a network with hidden layers"),
+        ({"network": MLP(widths=(4,), bias=False), "levels": 12}, "what one unit in every hidden layer needs"),
+        ({"levels": 12, "pruning": Global(0.6)}, "level 7 leaves the network no weight"),
+        ({"levels": 12, "pruning": LayerWise(0.3, output=0.8)}, "level 3 leaves layer 'output' no weight"),
+    ],
+    ids=["normalised", "residual", "scaled", "linear", "small", "empty", "an empty layer"],
+)  # fmt: skip
+def test_what_cannot_be_searched_to_the_end_is_refused_before_it_is_begun(monkeypatch, options, message):
+    monkeypatch.setattr(ticket_levels, "trained", None)
+    images = Digits(train=60, validation=40, test=70)
+    task = images if isinstance(options.get("network"), ConvNet | ResNet) else PLAN.task
+    with pytest.raises(UserError, match=message):
+        search_levels(dataclasses.replace(PLAN, **{"task": task, **options}), Blank(), silent)
 
 
 def test_training_that_diverges():

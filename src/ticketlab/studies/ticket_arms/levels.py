@@ -18,7 +18,7 @@ import numpy as np
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.levels import level_counts, nearest_level
+from ticketlab.studies.levels import level_counts, nearest_level, weights_left
 from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
 from ticketlab.studies.study import Draft, Progress
@@ -27,7 +27,7 @@ from ticketlab.studies.ticket_arms.tables import level_tables
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
-from ticketlab.tickets.controls import controls
+from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
 from ticketlab.tickets.magnitude import (
     Arm,
@@ -65,9 +65,11 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     """All levels with all controls, as tidy tables; from where the draft says."""
     task = _task(plan)
     search, beside = _search(plan, task)
-    decisive = nearest_level(
-        level_counts(plan.pruning, search.network, plan.levels), search.network, plan.density
-    )
+    counts = level_counts(plan.pruning, search.network, plan.levels)
+    decisive = nearest_level(counts, search.network, plan.density)
+    if "equal-size" in plan.controls:
+        for count in counts:  # what has no such control is refused before anything is trained
+            equal_size(plan.network, search.network, weights_left(count))
     level, rows = _begin(search, beside, draft)
     began = _done(plan, level.number, level.step)
 
