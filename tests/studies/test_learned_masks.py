@@ -11,7 +11,20 @@ from toy_draft import Memory
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
+from ticketlab.networks import (
+    MLP,
+    VGG,
+    Activation,
+    AllConv,
+    ConvNet,
+    Distribution,
+    Initialisation,
+    LeNet5,
+    LeNet300100,
+    Normalisation,
+    ResNet,
+    ResNet20,
+)
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.studies import start
 from ticketlab.studies.evidence import Evidence, Table
@@ -208,8 +221,24 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
 def test_signs_take_the_place_of_the_activation_function():
     with_signs = _with_signs(MLP(widths=(5,), activation=Activation.TANH))
     assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
-    assert _with_signs(ConvNet()).normalisation
-    assert _with_signs(ResNet()).activation is Activation.SIGN
+    assert _with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
+
+
+@pytest.mark.parametrize("network", [MLP(widths=(5,)), ConvNet()], ids=["mlp", "conv"])
+def test_signs_keep_the_networks_own_normalisation(network):
+    own = dataclasses.replace(network, normalisation=Normalisation.BATCH)
+    assert _with_signs(own) == dataclasses.replace(own, activation=Activation.SIGN)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [LeNet5(), LeNet300100(), AllConv(), VGG(), ResNet(), ResNet20(), MLP(widths=()), MLP(widths=(5,)).widened(2)],
+    ids=lambda network: network.describe().partition(",")[0],
+)  # fmt: skip
+def test_networks_that_the_method_is_not_true_of_are_refused(network):
+    """No normalisation before signs, pools after them, sums that are not normalised, no signs at all."""
+    with pytest.raises(UserError, match="every sign follows a normalisation"):
+        MultiPrizePlan(network=network)
 
 
 # --- where there is no ticket ---
