@@ -13,6 +13,7 @@ from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Activation
+from ticketlab.plans import cell_fields
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.levels import level_counts, nearest_level
 from ticketlab.studies.masking_arms import seed as one_seed
@@ -185,9 +186,15 @@ def test_a_run_that_ends_goes_on_at_its_level_to_the_same_bits(one_shot, after):
 
 
 def test_seeds_do_not_depend_on_how_many_there_are(evidence):
-    alone = measure_seed(PLAN, 1, Blank(), silent)
-    for name in ("arms", "masks", "examples"):
-        assert alone[name].digest() == evidence.tables[name].where(seed=1).digest()
+    """So that seeds that are added leave those that are there as they are."""
+    more = dataclasses.replace(PLAN, seeds=7)
+    assert cell_fields(more) == cell_fields(PLAN)
+    assert cell_fields(dataclasses.replace(PLAN, density=0.4)) != cell_fields(PLAN)
+    assert MaskingIsTraining().cells(more)[:2] == MaskingIsTraining().cells(PLAN)
+    tables = measure_seed(more, 1, Blank(), silent)
+    for name, table in tables.items():
+        if not table.measured:
+            assert table.digest() == evidence.tables[name].where(seed=1).digest(), name
 
 
 def test_level_by_level_every_mask_lies_in_the_one_before(monkeypatch):

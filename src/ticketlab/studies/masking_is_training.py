@@ -89,7 +89,7 @@ class MaskingIsTrainingPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 5
+    seeds: int = field(default=5, metadata={"cells": False})
     density: float = 0.37
     margin: float = field(default=0.02, metadata={"cells": False})
     levels: int = 6
