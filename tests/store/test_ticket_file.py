@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, ConvNet, Normalisation
+from ticketlab.networks import MLP, ConvNet, Normalisation, Parameterisation
 from ticketlab.store import read_ticket, torch_layout, write_ticket
 from ticketlab.store.ticket_file import FORMAT
 from ticketlab.tickets import EdgePopup, Ticket, counts_at, highest, weights_of
@@ -89,3 +89,17 @@ def test_pytorchs_layout_computes_the_same():
     kernel = np.asarray(params["conv2"]["weight"])
     np.testing.assert_array_equal(arrays["conv2.weight"][5, 7], kernel[:, :, 7, 5])
     np.testing.assert_array_equal(arrays["dense2.weight"], np.asarray(params["dense2"]["weight"]).T)
+
+
+@pytest.mark.parametrize("parameterisation", list(Parameterisation))
+def test_pytorchs_layers_compute_the_same_in_every_parameterisation(parameterisation):
+    """A layer of PyTorch is x Wᵀ + b, with no constants in front."""
+    network = MLP(widths=(6, 5), parameterisation=parameterisation).build((4,), 3)
+    params = jax.tree.map(lambda a: a + 0.1, network.init(jax.random.key(0)))  # biases too
+    arrays, x = torch_layout(network, params), np.random.default_rng(0).normal(size=(7, 4))
+    assert all(array.dtype == np.float32 for array in arrays.values())
+    a = x
+    for name in ("dense1", "dense2", "output"):
+        z = a @ arrays[f"{name}.weight"].T + arrays[f"{name}.bias"]
+        a = np.maximum(z, 0)
+    np.testing.assert_allclose(z, network.apply(params, x.astype(np.float32)), rtol=1e-4, atol=1e-5)

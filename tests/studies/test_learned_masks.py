@@ -11,8 +11,22 @@ from toy_draft import Memory
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, Activation, ConvNet, Distribution, Initialisation, Normalisation, ResNet
+from ticketlab.networks import (
+    MLP,
+    VGG,
+    Activation,
+    AllConv,
+    ConvNet,
+    Distribution,
+    Initialisation,
+    LeNet5,
+    LeNet300100,
+    Normalisation,
+    ResNet,
+    ResNet20,
+)
 from ticketlab.networks.evaluation import evaluate
+from ticketlab.plans import cell_fields
 from ticketlab.studies import start
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms import arms as mask_arms
@@ -208,8 +222,24 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
 def test_signs_take_the_place_of_the_activation_function():
     with_signs = _with_signs(MLP(widths=(5,), activation=Activation.TANH))
     assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
-    assert _with_signs(ConvNet()).normalisation
-    assert _with_signs(ResNet()).activation is Activation.SIGN
+    assert _with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
+
+
+@pytest.mark.parametrize("network", [MLP(widths=(5,)), ConvNet()], ids=["mlp", "conv"])
+def test_signs_keep_the_networks_own_normalisation(network):
+    own = dataclasses.replace(network, normalisation=Normalisation.BATCH)
+    assert _with_signs(own) == dataclasses.replace(own, activation=Activation.SIGN)
+
+
+@pytest.mark.parametrize(
+    "network",
+    [LeNet5(), LeNet300100(), AllConv(), VGG(), ResNet(), ResNet20(), MLP(widths=()), MLP(widths=(5,)).widened(2)],
+    ids=lambda network: network.describe().partition(",")[0],
+)  # fmt: skip
+def test_networks_that_the_method_is_not_true_of_are_refused(network):
+    """No normalisation before signs, pools after them, sums that are not normalised, no signs at all."""
+    with pytest.raises(UserError, match="every sign follows a normalisation"):
+        MultiPrizePlan(network=network)
 
 
 # --- where there is no ticket ---
@@ -424,6 +454,13 @@ def test_the_brief_says_all_sides(prizes, evidence):
         (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density 1.2"),
         (UntrainedSubnetworkPlan, {"widths": (1.0,)}, "factors other than 1"),
         (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5)}, "each once"),
+        (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5001)}, "as many units, or one name"),
+        (UntrainedSubnetworkPlan, {"widths": (1.001,)}, "as many units, or one name"),
+        (
+            UntrainedSubnetworkPlan,
+            {"network": MLP(widths=(10**9,)), "widths": (0.12345671, 0.12345672)},
+            "as many units, or one name",
+        ),
         (UntrainedSubnetworkPlan, {"margin": 0.0}, "margin=0.0"),
         (UntrainedSubnetworkPlan, {"steps": 0}, "steps=0"),
         (MultiPrizePlan, {"density": 1.5}, "density=1.5"),
@@ -434,6 +471,25 @@ def test_the_brief_says_all_sides(prizes, evidence):
 def test_impossible_plans(plan, options, message):
     with pytest.raises(UserError, match=message):
         plan(**options)
+
+
+@pytest.mark.parametrize(("study", "plan"), [(UntrainedSubnetwork(), PLAN), (MultiPrize(), PRIZES)])
+def test_batches_that_are_larger_than_the_training_data_are_refused(study, plan):
+    with pytest.raises(UserError, match="batches of 61 from 60 training examples"):
+        run_study(study, dataclasses.replace(plan, batch=61))
+
+
+def test_cells_do_not_depend_on_which_other_widths_there_are(evidence):
+    """So that a width that is added leaves those that are there as they are."""
+    more = dataclasses.replace(PLAN, widths=(0.5, 0.25))
+    assert cell_fields(more) == cell_fields(PLAN)
+    assert cell_fields(dataclasses.replace(PLAN, density=0.4)) != cell_fields(PLAN)
+    study = UntrainedSubnetwork()
+    assert study.cells(more)[:2] == study.cells(PLAN)
+    for cell in study.cells(PLAN):
+        tables = {n: t for n, t in study.run(more, cell).items() if not t.measured}
+        mine = {n: t.where(size=cell.settings["size"]) for n, t in evidence.tables.items() if n in tables}
+        assert Evidence(tables).digest() == Evidence({n: t for n, t in mine.items() if len(t)}).digest()
 
 
 def test_training_that_diverges():

@@ -360,6 +360,15 @@ def test_a_task_without_classes():
         analysed(plan, 0, Blank(), silent)
 
 
+def test_levels_without_weights_are_refused_before_anything_is_trained(monkeypatch):
+    from ticketlab.studies.mode_arms import copies
+
+    monkeypatch.setattr(copies, "trained", None)
+    plan = dataclasses.replace(PLAN, levels=5, pruning=LayerWise(fraction=0.4, output=0.9))
+    with pytest.raises(UserError, match="level 2 leaves layer 'output' no weight"):
+        analysed(plan, 0, Blank(), silent)
+
+
 def test_training_that_diverges():
     with pytest.raises(NumericalFailure, match=r"diverged \(k = 0: dense\)"):
         analysed(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), 0, Blank(), silent)

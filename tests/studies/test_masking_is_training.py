@@ -12,7 +12,8 @@ from toy_draft import Memory
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP
+from ticketlab.networks import MLP, Activation
+from ticketlab.plans import cell_fields
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.levels import level_counts, nearest_level
 from ticketlab.studies.masking_arms import seed as one_seed
@@ -185,9 +186,15 @@ def test_a_run_that_ends_goes_on_at_its_level_to_the_same_bits(one_shot, after):
 
 
 def test_seeds_do_not_depend_on_how_many_there_are(evidence):
-    alone = measure_seed(PLAN, 1, Blank(), silent)
-    for name in ("arms", "masks", "examples"):
-        assert alone[name].digest() == evidence.tables[name].where(seed=1).digest()
+    """So that seeds that are added leave those that are there as they are."""
+    more = dataclasses.replace(PLAN, seeds=7)
+    assert cell_fields(more) == cell_fields(PLAN)
+    assert cell_fields(dataclasses.replace(PLAN, density=0.4)) != cell_fields(PLAN)
+    assert MaskingIsTraining().cells(more)[:2] == MaskingIsTraining().cells(PLAN)
+    tables = measure_seed(more, 1, Blank(), silent)
+    for name, table in tables.items():
+        if not table.measured:
+            assert table.digest() == evidence.tables[name].where(seed=1).digest(), name
 
 
 def test_level_by_level_every_mask_lies_in_the_one_before(monkeypatch):
@@ -377,6 +384,33 @@ def test_a_density_that_no_level_has():
         measure_seed(dataclasses.replace(PLAN, density=0.01), 0, Blank(), silent)
     network = MLP(widths=(12, 8)).build((13,), 3)
     assert nearest_level(level_counts(Global(0.5), network, 3), network, 0.25) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": MLP(widths=(12, 8), activation=Activation.TANH)}, "not homogeneous in its weights"),
+        ({"pruning": LayerWise(0.3, output=0.9)}, "level 2 leaves layer 'output' no weight"),
+    ],
+)
+def test_what_cannot_be_masked_to_the_end_is_refused_before_it_is_begun(monkeypatch, options, message):
+    monkeypatch.setattr(one_seed, "trained", None)
+    plan = dataclasses.replace(PLAN, **options)
+    with pytest.raises(UserError, match=message):
+        measure_seed(plan, 0, Blank(), silent)
+
+
+def test_tanh_can_be_masked_by_the_other_criteria():
+    plan = dataclasses.replace(
+        PLAN,
+        network=MLP(widths=(12, 8), activation=Activation.TANH),
+        criteria=("snip",),
+        trained="none",
+        ones=("rewind",),
+        zeros=("zero",),
+        steps=4,
+    )
+    assert "arms" in measure_seed(plan, 0, Blank(), silent)
 
 
 def test_training_that_diverges():

@@ -18,7 +18,7 @@ from toy_draft import Memory
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, ResNet
+from ticketlab.networks import MLP, ConvNet, Normalisation, Parameterisation, ResNet
 from ticketlab.plans import toml
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
@@ -97,13 +97,50 @@ def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence)
         for row in of.rows():
             mean = np.mean(found.tables["examples"].where(seed=row["seed"])[arm])
             assert row["test_score"] == pytest.approx(mean)
-    old = {n: t for n, t in found.tables.items() if n in ("curves", "checks")}
-    assert all(evidence.tables[n].digest() == t.digest() for n, t in old.items())
+    assert found.tables["curves"].digest() == evidence.tables["curves"].digest()
+    checks = found.tables["checks"]
+    moving = checks.rows()[-3 - 2 : -2]  # after level 2; levels 3 and 4 follow
+    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")]
+    removed = 2 * (13 * 12 + 12 * 8 + 8 * 3 - kept)
+    assert all(r["pruned"] == removed for r in moving)
+    assert not any(r[c] for r in moving for c in ("parameters_left", "best", "moments"))
+    rest = [r for r in checks.rows() if r not in moving]
+    assert rest == evidence.tables["checks"].rows()
+
+
+@pytest.mark.parametrize("part", ["params", "best", "optimiser"])
+def test_a_study_whose_dropped_weights_leave_something_behind_ends(monkeypatch, part):
+    honest = ticket_levels.trained_sparse
+
+    def moved(*args):
+        found = honest(*args)
+        more = jax.tree.map(lambda a: np.asarray(a) + 1, getattr(found.state, part))
+        return dataclasses.replace(found, state=dataclasses.replace(found.state, **{part: more}))
+
+    monkeypatch.setattr(ticket_levels, "trained_sparse", moved)
+    plan = dataclasses.replace(PLAN, levels=2, controls=(), dynamic=("set",))
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        search_levels(plan, Blank(), silent)
+
+
+def test_networks_with_changing_masks_that_diverge(monkeypatch):
+    """They are refused as those of a level are, and not ranked or scored."""
+    honest = ticket_levels.trained_sparse
+
+    def diverging(dynamic, network, loss, data, plan, *others):
+        worse = dataclasses.replace(plan, optimiser=Adam(step_size=1e30))
+        return honest(dynamic, network, loss, data, worse, *others)
+
+    monkeypatch.setattr(ticket_levels, "trained_sparse", diverging)
+    for name in ("rigl", "set", "gradual"):
+        with pytest.raises(NumericalFailure, match=rf"diverged with {name}, after \d+ of 40 steps"):
+            search_levels(dataclasses.replace(PLAN, levels=2, controls=(), dynamic=(name,)), Blank(), silent)
 
 
 def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
     checks = evidence.tables["checks"]
     assert checks["level"].tolist() == [0, 1, 2, 3, 4]
+    assert checks["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
     assert (np.diff(checks["pruned"]) > 0).all()
     for column in ("parameters_left", "best", "moments"):
         assert not checks[column].any()
@@ -385,6 +422,27 @@ def test_impossible_plans(options, message):
 def test_a_density_that_no_level_has():
     with pytest.raises(UserError, match=r"density=0.01, while the 4 levels have 0.71"):
         search_levels(dataclasses.replace(PLAN, density=0.01), Blank(), silent)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": ConvNet(normalisation=Normalisation.CHANNELS)}, "normalises over its channels"),
+        ({"network": ResNet(channels=(4, 6))}, "normalises over its channels"),
+        ({"network": MLP(widths=(12, 8), parameterisation=Parameterisation.NTK)}, "depends on width"),
+        ({"network": MLP(widths=()), "density": 0.72}, "expected a network with hidden layers"),
+        ({"network": MLP(widths=(4,), bias=False), "levels": 12}, "what one unit in every hidden layer needs"),
+        ({"levels": 12, "pruning": Global(0.6)}, "level 7 leaves the network no weight"),
+        ({"levels": 12, "pruning": LayerWise(0.3, output=0.8)}, "level 3 leaves layer 'output' no weight"),
+    ],
+    ids=["normalised", "residual", "scaled", "linear", "small", "empty", "an empty layer"],
+)  # fmt: skip
+def test_what_cannot_be_searched_to_the_end_is_refused_before_it_is_begun(monkeypatch, options, message):
+    monkeypatch.setattr(ticket_levels, "trained", None)
+    images = Digits(train=60, validation=40, test=70)
+    task = images if isinstance(options.get("network"), ConvNet | ResNet) else PLAN.task
+    with pytest.raises(UserError, match=message):
+        search_levels(dataclasses.replace(PLAN, **{"task": task, **options}), Blank(), silent)
 
 
 def test_training_that_diverges():

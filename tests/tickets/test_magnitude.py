@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks import MLP
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tickets import (
@@ -42,6 +42,7 @@ from ticketlab.training import (
     ValidationLoss,
     train,
 )
+from ticketlab.training.result import Ended
 
 ARCHITECTURE = MLP(widths=(8, 6))
 NETWORK = ARCHITECTURE.build((4,), 3)
@@ -259,3 +260,33 @@ def test_one_shot_levels_have_the_same_counts():
 def test_what_cannot_be_done_is_said(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def diverging(name):
+    """A search with two steps before its rewind step, in which the parameters of one arm are far too large."""
+    of = search(rewind_step=10)
+
+    def beside(number, masks):
+        arms = companions(of)(number, masks)
+        large = jax.tree.map(lambda a: np.float32(1e30) * np.asarray(a), of.params)
+        return [replace(arm, params=large) if arm.name == name else arm for arm in arms]
+
+    return of, beside
+
+
+@pytest.mark.parametrize("name", ["reinitialised", "both", "equal-size"])
+def test_a_control_that_diverges_before_the_rewind_step_is_named(name):
+    of, beside = diverging(name)
+    dense = trained(of, first_level(of), of.plan.steps)
+    with pytest.raises(NumericalFailure, match=rf"before the rewind step \({name}\), after \d of 10 steps"):
+        next_level(of, dense, beside)
+
+
+def test_a_ticket_whose_dense_network_diverged_before_the_rewind_step_is_named():
+    """Where one seed diverges and its weights stay numbers: masks can be drawn, and there is nothing to rewind to."""
+    of = search(rewind_step=10)
+    dense = trained(of, first_level(of), of.plan.steps)
+    ended = np.array([0, int(Ended.DIVERGED)], np.asarray(dense.point.ended).dtype)
+    steps = np.array([10, 5], np.asarray(dense.point.steps).dtype)
+    with pytest.raises(NumericalFailure, match=r"before the rewind step \(ticket\), after 5 of 10 steps"):
+        next_level(of, replace(dense, point=replace(dense.point, ended=ended, steps=steps)))

@@ -71,6 +71,24 @@ def test_all_parameters_are_the_whole_network():
     assert count(nearest_size(LeNet300100(), wide, count(wide))) == count(wide)
 
 
+def test_a_network_that_cannot_be_so_small_is_refused():
+    """What is asked for is near, at the narrowest network, or refused; not the narrowest whatever it is."""
+    architecture = MLP((12, 9))
+    wide, least = architecture.build((5,), 3), 5 + 1 + 1 + 1 + 3 + 3
+    for wanted in (least + 2, least, least - 1):
+        assert count(nearest_size(architecture, wide, wanted)) == least
+    with pytest.raises(UserError, match=f"at least {least}, what one unit"):
+        nearest_size(architecture, wide, least // 2)
+    linear = MLP(()).build((64,), 10)
+    assert count(nearest_size(MLP(()), linear, 650)) == 650
+    for wanted in (100, 649):
+        with pytest.raises(UserError, match="expected a network with hidden layers"):
+            nearest_size(MLP(()), linear, wanted)
+    normalised = ResNet((3, 4))
+    with pytest.raises(UserError, match="normalises over its channels"):
+        nearest_size(normalised, normalised.build((4, 4, 2), 2), 10)
+
+
 @pytest.mark.parametrize(
     ("architecture", "shape", "message"),
     [

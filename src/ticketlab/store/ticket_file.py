@@ -2,7 +2,7 @@
 
 The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
 `mask/LAYER` (bytes, 0 or 1); weights are masked already. The text says which network, what found the ticket, and by which plan.
-`torch_layout` gives arrays the axes that PyTorch's layers have.
+`torch_layout` makes of them what PyTorch's layers have.
 """
 
 from __future__ import annotations
@@ -81,10 +81,11 @@ def read_ticket(path: Path) -> Ticket:
 
 
 def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
-    """Parameters with the axes of PyTorch's layers: `{"dense1.weight": [units, inputs], …}`.
+    """Parameters as PyTorch's layers have them, by axes and by size: `{"dense1.weight": [units, inputs], …}`.
 
     A convolution's kernel becomes [units, channels, rows, columns]. Where an image is flattened for a dense layer, its inputs are
-    put into PyTorch's order, channel by channel; here channels run fastest.
+    put into PyTorch's order, channel by channel; here channels run fastest. Where the parameterisation has constants in front of
+    parameters (NTK, μP), these are multiplied with them, as PyTorch's layers have none.
 
     Raises:
         UserError: for a network without a description of its layers.
@@ -99,7 +100,9 @@ def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
     found = {}
     for name, leaves in params.items():
         for leaf, array in leaves.items():
-            values, layer = np.asarray(array), layers[name]
+            layer = layers[name]
+            values = np.asarray(array)
+            values = values * values.dtype.type(layer.weight_scale if leaf == "weight" else layer.bias_scale)
             if leaf == "weight" and layer.kind == "convolution":
                 values = values.transpose(3, 2, 0, 1)
             elif leaf == "weight" and layer.kind == "dense":

@@ -15,19 +15,38 @@ from ticketlab.networks.network import Network
 from ticketlab.tickets.masks import full_mask
 from ticketlab.tickets.ranking import Counts, Pruning, best
 
-__all__ = ["level_counts", "nearest_level"]
+__all__ = ["level_counts", "nearest_level", "weights_left"]
 
 NEAR = 1.15  # a level within this factor of the density that was asked for
 
 
 def level_counts(pruning: Pruning, network: Network, levels: int) -> tuple[Counts, ...]:
-    """How many weights are left after 1, 2, … rounds of a rule of pruning."""
+    """How many weights are left after 1, 2, … rounds of a rule of pruning.
+
+    Raises:
+        UserError: for a level at which a layer (with counts of the whole network: the network) has none.
+    """
     mask, found = full_mask(network), []
     flat = {name: np.zeros(array.shape) for name, array in mask.items()}
-    for _ in range(levels):
-        found.append(pruning.survivors(mask))
-        mask = best(flat, found[-1], mask)
+    for number in range(1, levels + 1):
+        left = pruning.survivors(mask)
+        parts = (
+            {"the network": left} if isinstance(left, int) else {f"layer {n!r}": c for n, c in left.items()}
+        )
+        if empty := [name for name, count in parts.items() if count == 0]:
+            raise UserError(
+                f"{levels} levels by {pruning}, of which level {number} leaves {empty[0]} no weight",
+                "some weights at every level",
+                "Ask for fewer levels, or prune a smaller fraction.",
+            )
+        found.append(left)
+        mask = best(flat, left, mask)
     return tuple(found)
+
+
+def weights_left(counts: Counts) -> int:
+    """How many weights of the network a level has."""
+    return counts if isinstance(counts, int) else sum(counts.values())
 
 
 def nearest_level(counts: Sequence[Counts], network: Network, density: float) -> int:
@@ -37,9 +56,8 @@ def nearest_level(counts: Sequence[Counts], network: Network, density: float) ->
         UserError: when none comes near.
     """
     size = sum(array.size for array in full_mask(network).values())
-    kept = [c if isinstance(c, int) else sum(c.values()) for c in counts]
-    densities = np.array(kept) / size
-    away = np.abs(np.log(np.maximum(densities, 1e-12) / density))
+    densities = np.array([weights_left(c) for c in counts]) / size
+    away = np.abs(np.log(densities / density))
     if away.min() > np.log(NEAR):
         raise UserError(
             f"density={density:g}, while the {len(counts)} levels have {', '.join(f'{d:.3g}' for d in densities)}",

@@ -14,10 +14,10 @@ from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.literature import CAMERON_2011
+from ticketlab.studies.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.studies.mode_arms.questions import verdicts
 from ticketlab.studies.mode_arms.steps import Rule
-from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -115,25 +115,7 @@ class LinearMode(DraftedStudy):
         "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
         "exactly zero in every copy.",
     )
-    sources = (
-        Source(
-            "Frankle et al. 2020",
-            "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
-            "ICML 2020.",
-            "https://arxiv.org/abs/1912.05671",
-        ),
-        Source(
-            "Frankle & Carbin 2019",
-            "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019.",
-            "https://arxiv.org/abs/1803.03635",
-        ),
-        Source(
-            "Evci et al. 2020",
-            "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
-            "https://arxiv.org/abs/1911.11134",
-        ),
-        CAMERON_2011,
-    )
+    sources = (FRANKLE_2020, FRANKLE_CARBIN_2019, EVCI_2020, CAMERON_2011)
     plan_type = LinearModePlan
 
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:

@@ -5,6 +5,9 @@ from ticketlab.studies.study import Source
 __all__ = [
     "BERGER_1982",
     "CAMERON_2011",
+    "EVCI_2020",
+    "FRANKLE_2020",
+    "FRANKLE_CARBIN_2019",
     "JACOT_2018",
     "LEE_2019",
     "RAMANUJAN_2020",
@@ -20,6 +23,22 @@ CAMERON_2011 = Source(
     "Cameron et al. 2011",
     "A. C. Cameron, J. B. Gelbach, D. L. Miller. Robust inference with multiway clustering. J. Business & Economic "
     "Statistics 29.",
+)
+EVCI_2020 = Source(
+    "Evci et al. 2020",
+    "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
+    "https://arxiv.org/abs/1911.11134",
+)
+FRANKLE_2020 = Source(
+    "Frankle et al. 2020",
+    "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
+    "ICML 2020.",
+    "https://arxiv.org/abs/1912.05671",
+)
+FRANKLE_CARBIN_2019 = Source(
+    "Frankle & Carbin 2019",
+    "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019.",
+    "https://arxiv.org/abs/1803.03635",
 )
 JACOT_2018 = Source(
     "Jacot et al. 2018",

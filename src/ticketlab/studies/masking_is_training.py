@@ -15,7 +15,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.literature import CAMERON_2011
+from ticketlab.studies.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.studies.masking_arms.questions import Rule, said, verdicts
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -89,7 +89,7 @@ class MaskingIsTrainingPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 5
+    seeds: int = field(default=5, metadata={"cells": False})
     density: float = 0.37
     margin: float = field(default=0.02, metadata={"cells": False})
     levels: int = 6
@@ -164,12 +164,7 @@ class MaskingIsTraining(DraftedStudy):
         "After every training a check proves that removed weights took no part, whether they are zero or frozen.",
     )
     sources = (
-        Source(
-            "Zhou et al. 2019",
-            "H. Zhou, J. Lan, R. Liu, J. Yosinski. Deconstructing Lottery Tickets: Zeros, Signs, and the Supermask. NeurIPS "
-            "2019.",
-            "https://arxiv.org/abs/1905.01067",
-        ),
+        ZHOU_2019,
         Source(
             "Lee et al. 2018",
             "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. ICLR 2019.",

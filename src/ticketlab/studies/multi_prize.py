@@ -7,6 +7,7 @@ are compared with.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -16,7 +17,16 @@ import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
-from ticketlab.networks.stages import Activation, Normalisation
+from ticketlab.networks.stages import (
+    Activate,
+    Activation,
+    Normalisation,
+    Normalise,
+    Pool,
+    Repeat,
+    Residual,
+    Stage,
+)
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Column, Evidence, Table
 from ticketlab.studies.learned_arms.questions import Questions, claim_of
@@ -80,6 +90,7 @@ class MultiPrizePlan:
                 "another activation function",
                 "Signs take its place in the second half of the study.",
             )
+        _with_signs(self.network)
         plan_checks.at_least(self, 1, "steps", "batch")
 
     @classmethod
@@ -110,8 +121,8 @@ class MultiPrize(DraftedStudy):
         "passes the choice; but what the network computes with is the sign of each kept weight, times the mean of the kept "
         "|weights| of its layer. No weight is trained.",
         "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
-        "Before each of them stands a normalisation over the layer's units, whose scales and shifts are trained only where "
-        "weights are. Pools come before both.",
+        "Before each of them stands a normalisation, over the layer's units unless the network has another, whose scales and "
+        "shifts are trained only where weights are. Pools come before both.",
         "Each ticket, with and without sign activations, stands beside: a mask of full precision, by edge-popup, over the "
         "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
         "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted "
@@ -236,6 +247,31 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
 
 
 def _with_signs(network: Architecture) -> Architecture:
-    """The same architecture with sign activations, each after a normalisation where it can have one."""
+    """The same architecture with sign activations, each after a normalisation: the network's own, or over the layer's units.
+
+    Raises:
+        UserError: for one that does not become what the method says.
+    """
     signs = replace(network, activation=Activation.SIGN)
-    return replace(signs, normalisation=Normalisation.CHANNELS) if isinstance(signs, MLP | ConvNet) else signs
+    if isinstance(signs, MLP | ConvNet):
+        signs = replace(signs, normalisation=signs.normalisation or Normalisation.CHANNELS)
+    if not _signs_after_normalisations(signs.stages(outputs=1)):
+        raise UserError(
+            f"{network.describe()}, with sign activations",
+            "a network in which every sign follows a normalisation, and no pool follows a sign",
+            "Use an mlp with hidden layers, or a conv.",
+        )
+    return signs
+
+
+def _signs_after_normalisations(stages: tuple[Stage, ...]) -> bool:
+    """Whether there are signs, and no other activation function; each directly after a normalisation, none before a pool."""
+    pairs = list(itertools.pairwise(stages))
+    after = [before for before, stage in pairs if isinstance(stage, Activate)]
+    return (
+        bool(after)
+        and all(isinstance(before, Normalise) for before in after)
+        and all(s.activation is Activation.SIGN for s in stages if isinstance(s, Activate))
+        and not any(isinstance(one, Activate) and isinstance(two, Pool) for one, two in pairs)
+        and not any(isinstance(stage, Residual | Repeat) for stage in stages)
+    )

@@ -65,7 +65,7 @@ class UntrainedSubnetworkPlan:
     margin: float = field(default=0.02, metadata={"cells": False})
     rescale: bool = True
     densities: tuple[float, ...] = (0.02, 0.05, 0.1, 0.25, 0.75, 0.9)
-    widths: tuple[float, ...] = (0.03125, 0.0625, 0.125, 0.25, 0.5)
+    widths: tuple[float, ...] = field(default=(0.03125, 0.0625, 0.125, 0.25, 0.5), metadata={"cells": False})
     distributions: tuple[Distribution, ...] = (
         Distribution.NORMAL,
         Distribution.UNIFORM,
@@ -92,6 +92,14 @@ class UntrainedSubnetworkPlan:
                     f"widths {self.widths}", "positive factors other than 1, which is always there"
                 )
         plan_checks.each_once(self, "densities", "widths", "distributions")
+        sizes = (1.0, *self.widths)
+        networks = {size: self.network.widened(size).stages(outputs=1) for size in sizes}
+        if len(set(networks.values())) < len(sizes) or len({_name(size) for size in sizes}) < len(sizes):
+            raise UserError(
+                f"widths {self.widths}, with which two networks have as many units, or one name",
+                f"factors that give networks other than {self.network.describe()}, and than one another",
+                "Leave one of them out.",
+            )
         plan_checks.at_least(self, 1, "steps", "batch")
 
     @classmethod
@@ -146,7 +154,7 @@ class UntrainedSubnetwork(DraftedStudy):
         sizes = (1.0, *sorted(plan.widths, reverse=True))
         arms = 4 + len(plan.densities) + len(plan.distributions)
         return tuple(
-            Cell(f"width-{s:g}", {"size": s}, s * (arms if s == 1 else 2), f"{s:g} × the width")
+            Cell(f"width-{_name(s)}", {"size": s}, s * (arms if s == 1 else 2), f"{_name(s)} × the width")
             for s in sizes
         )
 
@@ -199,6 +207,10 @@ def _words(kept: str) -> dict[Outcome, str]:
     }
 
 
+def _name(size: float) -> str:
+    return f"{size:g}"
+
+
 def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
     from ticketlab.studies.learned_arms.setting import Arm, Setting
     from ticketlab.tickets.edge_popup import EdgePopup
@@ -220,7 +232,7 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
     if size == 1:
         arms += [Arm("permuted dense", permuted=True)]
     return Setting(
-        name=f"width {size:g}",
+        name=f"width {_name(size)}",
         size=size,
         task=plan.task,
         architecture=plan.network if size == 1 else plan.network.widened(size),

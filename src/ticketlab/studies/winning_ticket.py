@@ -16,7 +16,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.literature import CAMERON_2011
+from ticketlab.studies.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.studies.ticket_arms.questions import Rule, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -131,26 +131,13 @@ class WinningTicket(DraftedStudy):
         "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
         "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
         "networks on this data set.",
-        "After every level a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
-        "exactly zero.",
+        "After every level, and after training with masks that change, a check proves that pruned weights took no part: they, "
+        "and the optimiser's moments of them, are exactly zero.",
     )
     sources = (
-        Source(
-            "Frankle & Carbin 2019",
-            "J. Frankle, M. Carbin. The Lottery Ticket Hypothesis: Finding Sparse, Trainable Neural Networks. ICLR 2019.",
-            "https://arxiv.org/abs/1803.03635",
-        ),
-        Source(
-            "Frankle et al. 2020",
-            "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
-            "ICML 2020.",
-            "https://arxiv.org/abs/1912.05671",
-        ),
-        Source(
-            "Evci et al. 2020",
-            "U. Evci, T. Gale, J. Menick, P. S. Castro, E. Elsen. Rigging the Lottery: Making All Tickets Winners. ICML 2020.",
-            "https://arxiv.org/abs/1911.11134",
-        ),
+        FRANKLE_CARBIN_2019,
+        FRANKLE_2020,
+        EVCI_2020,
         Source(
             "Mocanu et al. 2018",
             "D. C. Mocanu et al. Scalable training of artificial neural networks with adaptive sparse connectivity inspired by "

@@ -18,15 +18,15 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.networks.architectures import Architecture
-from ticketlab.networks.network import Params
+from ticketlab.networks.network import Network, Params
 from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.magnitude import Arm, Companions, Search, stacked
-from ticketlab.tickets.masks import Mask, kept
+from ticketlab.tickets.masks import Mask, full_mask, kept
 from ticketlab.tickets.narrow import embedded, nearest_size, parameters_of, units_kept
 from ticketlab.tickets.random_masks import erdos_renyi_counts, random_mask, shuffled
 from ticketlab.training.replicas import stack
 
-__all__ = ["CONTROLS", "controls"]
+__all__ = ["CONTROLS", "controls", "equal_size"]
 
 
 def controls(names: Sequence[Control], search: Search, architecture: Architecture, keys: Array) -> Companions:
@@ -84,12 +84,20 @@ def _both(level: _Level) -> Arm:
 
 def _equal_size(level: _Level) -> Arm:
     """As many parameters as the first seed's ticket has weights and biases; all seeds' tickets have equal counts."""
-    network, mask = level.search.network, level.masks[0]
-    removed = sum(array.size for array in mask.values()) - kept(mask)
-    narrow = nearest_size(level.architecture, network, parameters_of(network) - removed)
-    keep = units_kept(network, narrow)
+    narrow, keep = equal_size(level.architecture, level.search.network, kept(level.masks[0]))
     params = [embedded(keep, narrow.init(level.key(s, 2))) for s in range(len(level.masks))]
     return Arm("equal-size", jax.tree.map(lambda a: np.stack([a] * len(params)), keep), stack(params))
+
+
+def equal_size(architecture: Architecture, network: Network, weights: int) -> tuple[Network, Any]:
+    """The dense control of tickets with so many weights: the narrower network, and where it lies in the wide one.
+
+    Raises:
+        UserError: for a network that has none of that size inside.
+    """
+    removed = sum(array.size for array in full_mask(network).values()) - weights
+    narrow = nearest_size(architecture, network, parameters_of(network) - removed)
+    return narrow, units_kept(network, narrow)
 
 
 def _random(level: _Level) -> Arm:

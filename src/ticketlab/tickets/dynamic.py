@@ -49,7 +49,7 @@ from ticketlab.training.loop import train
 from ticketlab.training.plan import TrainingPlan
 from ticketlab.training.program import blank_best
 from ticketlab.training.replicas import Replicas, TrainingData
-from ticketlab.training.result import TrainingState
+from ticketlab.training.result import Ended, TrainingState
 
 __all__ = ["Dynamic", "Gradual", "Regrowth", "Sparse", "regrown", "trained_sparse"]
 
@@ -157,7 +157,8 @@ def trained_sparse(
 
     Returns:
         The state at the end, the masks, and the counts after each update. The last update is at or before T_end, so that some
-        steps are left with the final mask; the best point is one of these.
+        steps are left with the final mask; the best point is one of these. Where a network diverges all end there, before the
+        next update, and the state says which it was.
 
     Cost: training; and for RigL at every update a gradient on the batch of that step, of all weights.
     """
@@ -177,6 +178,8 @@ def trained_sparse(
             start=state,
             progress=progress and functools.partial(_told, progress, first, until - first, plan.steps),
         ).state
+        if np.any(np.asarray(state.ended) != Ended.NO):
+            break  # what has diverged cannot be ranked
     assert state is not None
     return Sparse(state, masks, tuple(updates))
 

@@ -31,7 +31,6 @@ from ticketlab.training.replicas import Replicas
 from ticketlab.training.result import Ended, TrainingState
 
 __all__ = [
-    "STABLE",
     "Copies",
     "beside_the_dense",
     "copy_pairs",
@@ -40,8 +39,6 @@ __all__ = [
     "trained_copies",
     "written_copies",
 ]
-
-STABLE = 0.02  # a barrier below is stable
 
 
 @dataclass(frozen=True)

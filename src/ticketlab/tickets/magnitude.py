@@ -25,7 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tickets.masks import Mask, full_mask, over_parameters, weights_of
@@ -181,7 +181,7 @@ def next_level(search: Search, level: Level, companions: Companions = lambda num
 
     Raises:
         UserError: for a level that is not trained to its end.
-        NumericalFailure: for weights that are not numbers.
+        NumericalFailure: for weights that are not numbers, and for networks that diverge before step k.
     """
     if level.step < search.plan.steps or level.point is None:
         raise UserError(
@@ -225,7 +225,7 @@ def _rewound(
 ) -> tuple[TrainingState, LearningCurves]:
     """All arms at step k: those with parameters of their own trained there, the others rewound."""
     own = [i for i, arm in enumerate(arms) if arm.params is not None]
-    states = {i: _afresh(point, arm.masks) for i, arm in enumerate(arms) if arm.params is None}
+    states = {i: _afresh(search, arm, point) for i, arm in enumerate(arms) if arm.params is None}
     if own:
         params, masks = (
             jax.tree.map(lambda *parts: np.concatenate(parts), *trees)
@@ -235,22 +235,26 @@ def _rewound(
         s = len(search)
         for j, i in enumerate(own):
             part = jax.tree.map(lambda a, j=j: np.asarray(a)[j * s : (j + 1) * s], state)
-            states[i] = _afresh(part, arms[i].masks)
+            states[i] = _afresh(search, arms[i], part)
     ordered = [states[i] for i in range(len(arms))]
     joined = jax.tree.map(lambda *parts: np.concatenate(parts), *ordered)
     return joined, _no_curves(len(joined.steps))
 
 
-def _afresh(state: TrainingState, masks: Any) -> TrainingState:
-    """A state that nothing has been measured of yet, under a mask; its optimiser is masked when training takes it up."""
-    params = jax.tree.map(lambda a, m: np.where(m, a, np.zeros_like(a)), state.params, masks)
+def _afresh(search: Search, arm: Arm, state: TrainingState) -> TrainingState:
+    """An arm's state at step k, of which nothing has been measured yet; its optimiser is masked when training takes it up."""
+    if np.any(np.asarray(state.ended) != Ended.NO):
+        raise NumericalFailure(
+            f"Training diverged before the rewind step ({arm.name}), after {int(np.min(state.steps))} of {search.rewind_step} "
+            f"steps: use a smaller step size than {search.plan.optimiser.step_size:g}."
+        )
+    params = jax.tree.map(lambda a, m: np.where(m, a, np.zeros_like(a)), state.params, arm.masks)
     zero = np.zeros_like(np.asarray(state.batch_loss))
     return replace(
         state,
         params=params,
         batch_loss=zero,
         batches=np.zeros_like(np.asarray(state.batches)),
-        ended=np.zeros_like(np.asarray(state.ended)),
         best=None if state.best is None else jax.device_get(blank_best(params, state.steps, zero)),
     )
 

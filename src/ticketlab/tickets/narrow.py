@@ -20,6 +20,8 @@ from ticketlab.networks.network import Network, Params
 
 __all__ = ["embedded", "nearest_size", "parameters_of", "units_kept"]
 
+NEAR = 1.15  # times the parameters asked for: what the narrowest network may have
+
 
 def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> Network:
     """The architecture with the same share of the units in every hidden layer whose parameters come nearest to a number.
@@ -29,8 +31,13 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
         wide: the network that it builds.
         parameters: how many there should be, weights and biases.
 
+    Raises:
+        UserError: where the narrowest, of one unit in every hidden layer, has more than 1.15 times as many; so always for a
+            network without hidden layers that should be smaller; and for networks that `units_kept` refuses for their layers.
+
     Cost: about forty networks are built, and none is drawn.
     """
+    _refuse_normalisation(wide)
 
     def at(share: float) -> tuple[int, Network]:
         network = architecture.widened(share).build(wide.input_shape, wide.outputs)
@@ -39,6 +46,15 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
     low, high = 1e-6, 1.0
     if at(high)[0] <= parameters:
         return at(high)[1]
+    least = at(low)[0]
+    if least > NEAR * parameters or least == at(high)[0]:
+        raise UserError(
+            f"{parameters} parameters for a narrower network than {wide.name}",
+            f"at least {least}, what one unit in every hidden layer needs"
+            if wide.unit_groups
+            else "a network with hidden layers",
+            "Prune less, or leave the dense control of equal size out.",
+        )
     for _ in range(20):
         middle = (low * high) ** 0.5 if low < 1e-3 else (low + high) / 2
         low, high = (middle, high) if at(middle)[0] <= parameters else (low, middle)
@@ -58,13 +74,8 @@ def units_kept(wide: Network, narrow: Network) -> Any:
         UserError: for networks with normalisations, which the removed units would change, for constants in front of the
             parameters that depend on width, and for networks that do not correspond.
     """
+    _refuse_normalisation(wide)
     layers = list(zip(wide.require_layers("a narrower control"), narrow.layers, strict=True))
-    if any(layer.kind == "normalisation" for layer, _ in layers):
-        raise UserError(
-            f"{wide.name}, which normalises over its channels",
-            "a network without normalisation, for the dense control of equal size",
-            "Leave that control out.",
-        )
     if any(a.weight_scale != b.weight_scale or a.bias_scale != b.bias_scale for a, b in layers):
         raise UserError(
             f"{wide.name}, whose parameterisation depends on width",
@@ -94,3 +105,12 @@ def embedded(kept: Any, params: Params) -> Params:
         return result
 
     return jax.tree.map(laid, kept, params)
+
+
+def _refuse_normalisation(wide: Network) -> None:
+    if any(layer.kind == "normalisation" for layer in wide.require_layers("a narrower control")):
+        raise UserError(
+            f"{wide.name}, which normalises over its channels",
+            "a network without normalisation, for the dense control of equal size",
+            "Leave that control out.",
+        )

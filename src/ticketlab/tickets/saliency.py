@@ -33,7 +33,7 @@ from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tickets.criterion import Scores, Seen
 from ticketlab.tickets.masks import Mask, over_parameters, prunable_layers
 
-__all__ = ["Grasp", "Snip", "SynFlow"]
+__all__ = ["Grasp", "Snip", "SynFlow", "require_homogeneous"]
 
 Weights = dict[str, Array]
 
@@ -106,17 +106,27 @@ class SynFlow:
         Cost: one gradient of one example.
         """
         network = seen.network
-        if not all(group.rescalable for group in network.unit_groups):
-            raise UserError(
-                f"{network.name}, which is not homogeneous in its weights",
-                "a network with ReLU and without normalisation, for SynFlow",
-            )
+        require_homogeneous(network)
         with jax.enable_x64(True):
             params = jax.tree.map(
                 lambda a: jnp.asarray(np.asarray(a, np.float64)), _under(mask, seen.initial)
             )
             found = _synflow(network, params)
         return {name: np.asarray(score) for name, score in found.items()}
+
+
+def require_homogeneous(network: Network) -> None:
+    """Nothing, for a network that SynFlow can score.
+
+    Raises:
+        UserError: for one that is not homogeneous in its weights.
+    """
+    if not all(group.rescalable for group in network.unit_groups):
+        raise UserError(
+            f"{network.name}, which is not homogeneous in its weights",
+            "a network with ReLU and without normalisation, for SynFlow",
+            "Leave SynFlow out of the criteria.",
+        )
 
 
 def _under(mask: Mask, params: Params) -> Params:

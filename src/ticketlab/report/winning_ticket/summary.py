@@ -58,16 +58,17 @@ def level_table(levels: Table) -> TextTable:
 
 
 def check_table(checks: Table) -> TextTable:
-    """What the check of pruned weights found at each level."""
+    """What the check of pruned weights found after every training."""
+    columns = ("pruned", "parameters_left", "best", "moments")
     rows = tuple(
-        tuple(quantity(row[c]) for c in ("level", "pruned", "parameters_left", "best", "moments"))
-        for row in checks.rows()
+        (quantity(row["level"]), row["arms"], *(quantity(row[c]) for c in columns)) for row in checks.rows()
     )
     return TextTable(
-        "Pruned parameters of all networks of a level, and how many of them, and of the optimiser's moments of them, were not "
-        "exactly zero: at the end of training, and at the early stop.",
-        ("level", "pruned", "not zero at the end", "at the early stop", "moments"),
+        "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
+        "them, were not exactly zero: at the end of training, and at the early stop.",
+        ("level", "arms", "pruned", "not zero at the end", "at the early stop", "moments"),
         rows,
+        2,
     )
 
 

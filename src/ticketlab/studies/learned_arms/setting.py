@@ -141,7 +141,7 @@ class Bench:
         by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
         return TrainingPlan(
             steps=steps,
-            batch=min(self.setting.batch, len(self.task.train)),
+            batch=self.setting.batch,
             optimiser=by,
             schedule=Cosine(steps),
             evaluate_every=max(1, steps // LOOKS),

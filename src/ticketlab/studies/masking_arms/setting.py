@@ -25,6 +25,7 @@ from ticketlab.tickets.criterion import Seen
 from ticketlab.tickets.masks import Mask
 from ticketlab.tickets.ranking import Counts
 from ticketlab.tickets.responses import responses
+from ticketlab.tickets.saliency import require_homogeneous
 from ticketlab.training import TrainingPlan
 
 __all__ = ["Chain", "Setting", "setting_of"]
@@ -104,7 +105,7 @@ class Setting:
     def draw(self, level: int, purpose: int) -> Any:
         return jax.random.fold_in(jax.random.fold_in(self.key, purpose), level)
 
-    def seen(self, chain: Chain, level: int = 0) -> Seen:
+    def seen(self, chain: Chain) -> Seen:
         task = self.confused if chain.name == PERMUTED else self.task
         x, y = (a[: self.plan.scored] for a in (task.train.x, task.train.targets))
         return Seen(self.network, self.initial, chain.final, self.loss, x, y, self.draw(0, 10))
@@ -130,4 +131,6 @@ def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:
     initial = jax.tree.map(np.asarray, network.init(jax.random.fold_in(key, 0)))
     setting = Setting(plan, seed, task, permuted_labels(task, drawn + SPLITS // 2), network, initial, key)
     _ = setting.decisive  # refuses a density that no level has, before anything is trained
+    if "synflow" in setting.criteria:
+        require_homogeneous(network)
     return setting

@@ -15,7 +15,7 @@ class Work:
 
     def __init__(self, setting: Setting, progress: Progress) -> None:
         plan = setting.plan
-        criteria, self._tell, self._done, self._begun = len(setting.criteria) + 1, progress, 2.0, 0.0
+        criteria, self._tell, self._begun = len(setting.criteria) + 1, progress, 0.0
         combinations = len({"rewind", *plan.ones}) * len({"zero", *plan.zeros})
         at = 0 if plan.trained == "none" else criteria + (not plan.one_shot)
         self._levels = [self.LEVEL + at for _ in range(plan.levels)]

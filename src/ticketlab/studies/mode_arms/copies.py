@@ -17,6 +17,7 @@ import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.levels import level_counts
 from ticketlab.studies.linear_mode import LinearModePlan
 from ticketlab.studies.mode_arms.lines import line_rows
 from ticketlab.studies.mode_arms.tables import mode_tables
@@ -57,6 +58,7 @@ def analysed(plan: LinearModePlan, k: int, draft: Draft, progress: Progress) -> 
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
     run = _Run.of(plan, k, task, draft, progress)
+    level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()
     while copies is None:
         level = run.to_the_end(level)

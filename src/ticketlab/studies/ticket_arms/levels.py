@@ -7,6 +7,7 @@ draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a pi
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.network import Network
+from ticketlab.networks.network import Network, Params
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.levels import level_counts, nearest_level
+from ticketlab.studies.levels import level_counts, nearest_level, weights_left
 from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
 from ticketlab.studies.study import Draft, Progress
@@ -26,9 +27,18 @@ from ticketlab.studies.ticket_arms.tables import level_tables
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
-from ticketlab.tickets.controls import controls
+from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
-from ticketlab.tickets.magnitude import Arm, Companions, Level, Search, first_level, next_level, trained
+from ticketlab.tickets.magnitude import (
+    Arm,
+    Companions,
+    Level,
+    Search,
+    first_level,
+    next_level,
+    stacked,
+    trained,
+)
 from ticketlab.tickets.masks import Mask, density, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts
@@ -36,7 +46,7 @@ from ticketlab.tickets.reach import effective_density
 from ticketlab.tickets.ticket import level_tickets
 from ticketlab.tickets.written import read_level, written_level
 from ticketlab.training import TrainingData, TrainingPlan, stack
-from ticketlab.training.result import Ended
+from ticketlab.training.result import Best, Ended, TrainingState
 
 __all__ = ["search_levels"]
 
@@ -55,9 +65,11 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
     """All levels with all controls, as tidy tables; from where the draft says."""
     task = _task(plan)
     search, beside = _search(plan, task)
-    decisive = nearest_level(
-        level_counts(plan.pruning, search.network, plan.levels), search.network, plan.density
-    )
+    counts = level_counts(plan.pruning, search.network, plan.levels)
+    decisive = nearest_level(counts, search.network, plan.density)
+    if "equal-size" in plan.controls:
+        for count in counts:  # what has no such control is refused before anything is trained
+            equal_size(plan.network, search.network, weights_left(count))
     level, rows = _begin(search, beside, draft)
     began = _done(plan, level.number, level.step)
 
@@ -67,7 +79,7 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
 
     while True:
         level = _train(plan, search, level, rows, draft, told)
-        _measure(plan, task, search, level, decisive, rows)
+        _measure(task, search, level, decisive, rows)
         if level.number == decisive:
             for seed, ticket in enumerate(level_tickets(search, level)):
                 draft.leave(f"seed-{seed}", ticket)
@@ -122,7 +134,7 @@ def _train(
     piece = every * max(1, round(plan.steps / every / PIECES))
     number, networks = level.number, len(search) * len(level.arms)
     what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
-    while level.step < plan.steps and _running(level):
+    while level.step < plan.steps and _running(level.state):
         first, began = level.step, time.perf_counter()
         until = (first // piece + 1) * piece
 
@@ -138,11 +150,7 @@ def _train(
             }
         )
         draft.write({**written_level(level), "rows": written_rows(rows)})
-    if not _running(level):
-        raise NumericalFailure(
-            f"Training diverged at level {level.number}, after {int(np.min(level.state.steps))} of {plan.steps} steps: use a "
-            f"smaller step size than {plan.optimiser.step_size:g}."
-        )
+    _refuse_diverged(plan, f"at level {level.number}", level.state)
     return level
 
 
@@ -153,63 +161,31 @@ def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
     return (before + (arms if number else 1) * step) / ((1 + plan.levels * arms) * plan.steps)
 
 
-def _running(level: Level) -> bool:
+def _running(state: TrainingState) -> bool:
     """Whether no network has diverged: a level is ranked as a whole."""
-    return bool(np.all(np.asarray(level.state.ended) == Ended.NO))
+    return bool(np.all(np.asarray(state.ended) == Ended.NO))
 
 
-def _measure(
-    plan: WinningTicketPlan, task: Task, search: Search, level: Level, decisive: int, rows: Rows
-) -> None:
+def _refuse_diverged(plan: WinningTicketPlan, where: str, state: TrainingState) -> None:
+    if not _running(state):
+        raise NumericalFailure(
+            f"Training diverged {where}, after {int(np.min(state.steps))} of {plan.steps} steps: use a smaller step size than "
+            f"{plan.optimiser.step_size:g}."
+        )
+
+
+def _measure(task: Task, search: Search, level: Level, decisive: int, rows: Rows) -> None:
     """One trained level's rows, added to those of the others."""
-    best = level.state.best
-    assert best is not None
-    proof = require_pruned(search.plan.optimiser, level.state, level.all_masks())
-    about = {"level": level.number}
-    rows.setdefault("checks", []).append(
-        {
-            **about,
-            "pruned": proof.pruned,
-            "parameters_left": proof.parameters,
-            "best": proof.best,
-            "moments": proof.moments,
-        }
-    )
-    curves = level.number in (0, decisive)
+    _check(search, level.number, [arm.name for arm in level.arms], level.state, level.all_masks(), rows)
     for i, arm in enumerate(level.arms):
         at = level.rows(i)
-        early, final = (
-            example_scores(search.network, jax.tree.map(lambda a, at=at: a[at], params), task, task.test)
-            for params in (best.params, level.state.params)
+        best, params = (
+            jax.tree.map(lambda a, at=at: a[at], tree) for tree in (level.state.best, level.state.params)
         )
-        for seed in range(plan.seeds):
-            row = at.start + seed
-            mask = mask_of(search.network, jax.tree.map(lambda a, seed=seed: a[seed], arm.masks))
-            rows.setdefault("levels", []).append(
-                {
-                    **about,
-                    "arm": arm.name,
-                    "seed": seed,
-                    "decisive": level.number == decisive,
-                    "density": density(mask),
-                    "effective_density": _effective(search.network, mask),
-                    "kept": kept(mask),
-                    "parameters": _parameters(arm, seed),
-                    "early_stop_step": int(best.steps[row]),
-                    "test_score": float(early[seed].mean()),
-                    "validation_score": float(best.score[row]),
-                    "validation_loss": float(best.loss[row]),
-                    "final_test_score": float(final[seed].mean()),
-                }
-            )
-            if arm.name != DENSE:
-                rows.setdefault("layers", []).extend(
-                    {**about, "arm": arm.name, "seed": seed, "layer": name, "density": d}
-                    for name, d in layer_densities(mask).items()
-                )
-        if curves:
+        about = {"level": level.number, "arm": arm.name}
+        _measure_arm(task, search, about, level.number == decisive, best, params, arm.masks, rows)
+        if level.number in (0, decisive):
             rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
-            rows.setdefault("scores", []).append({"arm": arm.name, "early": early.tolist()})
 
 
 def _measure_dynamic(
@@ -219,7 +195,6 @@ def _measure_dynamic(
     shapes = {name: array.shape for name, array in level.masks[0].items()}
     counts = erdos_renyi_counts(shapes, kept(level.masks[0]))
     keys = jnp.stack([jax.random.fold_in(key, level.number) for key in search.order_keys])
-    biases = _parameters(level.arms[0], 0) - kept(level.masks[0])
     for name in plan.dynamic:
         usual = DYNAMIC[name]
         found = trained_sparse(
@@ -236,33 +211,69 @@ def _measure_dynamic(
                 f"{name}, {100 * share:.0f} % of its steps", _done(plan, level.number, plan.steps)
             ),
         )
-        best = found.state.best
-        assert best is not None
-        early, final = (
-            example_scores(search.network, params, task, task.test)
-            for params in (best.params, found.state.params)
+        _refuse_diverged(plan, f"with {name}", found.state)
+        masks = stacked(found.masks, search.params)
+        _check(search, level.number, [name], found.state, masks, rows)
+        about = {"level": level.number, "arm": name}
+        _measure_arm(task, search, about, True, found.state.best, found.state.params, masks, rows)
+
+
+def _check(
+    search: Search, number: int, arms: Sequence[str], state: TrainingState, masks: Any, rows: Rows
+) -> None:
+    """Proves that pruned weights took no part in a training, and notes it."""
+    proof = require_pruned(search.plan.optimiser, state, masks)
+    rows.setdefault("checks", []).append(
+        {
+            "level": number,
+            "arms": ", ".join(arms),
+            "pruned": proof.pruned,
+            "parameters_left": proof.parameters,
+            "best": proof.best,
+            "moments": proof.moments,
+        }
+    )
+
+
+def _measure_arm(
+    task: Task,
+    search: Search,
+    about: Mapping[str, Any],
+    decisive: bool,
+    best: Best | None,
+    params: Params,
+    masks: Any,
+    rows: Rows,
+) -> None:
+    """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
+    assert best is not None
+    early, final = (example_scores(search.network, p, task, task.test) for p in (best.params, params))
+    for seed in range(len(search)):
+        own = jax.tree.map(lambda a, seed=seed: a[seed], masks)
+        mask = mask_of(search.network, own)
+        rows.setdefault("levels", []).append(
+            {
+                **about,
+                "seed": seed,
+                "decisive": decisive,
+                "density": density(mask),
+                "effective_density": _effective(search.network, mask),
+                "kept": kept(mask),
+                "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
+                "early_stop_step": int(best.steps[seed]),
+                "test_score": float(early[seed].mean()),
+                "validation_score": float(best.score[seed]),
+                "validation_loss": float(best.loss[seed]),
+                "final_test_score": float(final[seed].mean()),
+            }
         )
-        for seed, mask in enumerate(found.masks):
-            about = {"level": level.number, "arm": name, "seed": seed}
-            rows["levels"].append(
-                {
-                    **about,
-                    "decisive": True,
-                    "density": density(mask),
-                    "effective_density": _effective(search.network, mask),
-                    "kept": kept(mask),
-                    "parameters": kept(mask) + biases,
-                    "early_stop_step": int(best.steps[seed]),
-                    "test_score": float(early[seed].mean()),
-                    "validation_score": float(best.score[seed]),
-                    "validation_loss": float(best.loss[seed]),
-                    "final_test_score": float(final[seed].mean()),
-                }
+        if about["arm"] != DENSE:
+            rows.setdefault("layers", []).extend(
+                {**about, "seed": seed, "layer": name, "density": d}
+                for name, d in layer_densities(mask).items()
             )
-            rows["layers"].extend(
-                {**about, "layer": layer, "density": d} for layer, d in layer_densities(mask).items()
-            )
-        rows["scores"].append({"arm": name, "early": early.tolist()})
+    if decisive or about["arm"] == DENSE:
+        rows.setdefault("scores", []).append({"arm": about["arm"], "early": early.tolist()})
 
 
 def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
@@ -287,7 +298,3 @@ def _effective(network: Network, mask: Mask) -> float:
         return effective_density(network, mask)
     except UserError:
         return float("nan")
-
-
-def _parameters(arm: Arm, seed: int) -> int:
-    return sum(int(np.count_nonzero(leaf[seed])) for leaf in jax.tree.leaves(arm.masks))
