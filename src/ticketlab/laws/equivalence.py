@@ -64,10 +64,11 @@ def paired_difference(
     """The mean of paired differences, with a variance clustered by run and by test example.
 
         V_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean,
-        V = max(V_seeds + V_examples − V_both, V_seeds, V_examples)
+        V = max(V_seeds + V_examples − V_both, V_seeds, V_examples),   V_both: a group for every run and test example
 
     Arguments:
-        difference: score of the one minus score of the other, an entry for every run and test example.
+        difference: score of the one minus score of the other, an entry or several (widths, say) for every run and test
+            example.
         seed: the entry's run.
         example: the entry's test example, by its number in the data set.
 
@@ -81,11 +82,18 @@ def paired_difference(
     if runs < 2:
         return Difference(mean, float("nan"), 0, float("nan"), float(np.sqrt(by_example)))
     by_seed = _clustered(e, seed)
-    both = len(e) / (len(e) - 1) * float(e @ e)
-    variance = max(by_seed + by_example - both, by_seed, by_example)
+    variance = max(by_seed + by_example - _clustered(e, _pairs(seed, example)), by_seed, by_example)
     return Difference(
         mean, float(np.sqrt(variance)), runs - 1, float(np.sqrt(by_seed)), float(np.sqrt(by_example))
     )
+
+
+def _pairs(seed: np.ndarray, example: np.ndarray) -> np.ndarray:
+    """A number for every (seed, example), in the order in which they come."""
+    named, number = np.unique(example, return_inverse=True)
+    run = np.unique(seed, return_inverse=True)[1]
+    _, first, which = np.unique(run * len(named) + number, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[which]
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:
