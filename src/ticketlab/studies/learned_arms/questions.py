@@ -143,13 +143,11 @@ class Questions:
             f"({WIDER}) Holds when the 95 % interval of the slope of the test score in log₂ width lies above zero; fails when "
             f"{self._corrected} lies below; undecided otherwise."
         )
-        ends = [
-            float(np.mean(examples.where(size=float(2.0**end))[ticket]))
-            for end in (different[0], different[-1])
-        ]
+        ends = [float(size) for size in (np.min(examples["size"]), np.max(examples["size"]))]
+        scores = [100 * float(np.mean(examples.where(size=size)[ticket])) for size in ends]
         reading = (
-            f"From {2.0 ** different[0]:g} to {2.0 ** different[-1]:g} times the width the ticket's score goes from "
-            f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %, {_points(gain.mean)} points a doubling: {said[outcome]}."
+            f"From {ends[0]:g} to {ends[1]:g} times the width the ticket's score goes from {scores[0]:.1f} to "
+            f"{scores[1]:.1f} %, {_points(gain.mean)} points a doubling: {said[outcome]}."
         )
         verdict = _verdict(WIDER, outcome, rule, gain, reading, headline=False)
         return replace(verdict, unit="points of test score a doubling")
