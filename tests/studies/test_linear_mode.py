@@ -274,6 +274,8 @@ def test_the_converse_is_asked_and_does_not_count():
     assert verdicts[-2].reading.startswith("At k = 0 the ticket is stable and does not work")
     assert not verdicts[-2].headline
     assert conclude((0.1, 0.0), (BAD, GOOD))[-2].outcome is Outcome.HOLDS
+    assert conclude((0.1, 0.0), (BAD, GOOD), planned=(0, 50, 90))[-2].outcome is Outcome.UNDECIDED
+    assert conclude((0.0, 0.0), (BAD, GOOD), planned=(0, 50, 90))[-2].outcome is Outcome.FAILS
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.studies.masking_arms.questions import Rule, said, verdicts
-from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
+from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source, all_seeds
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
 from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
@@ -199,6 +199,6 @@ class MaskingIsTraining(DraftedStudy):
         return said(tables)
 
     def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
-        if "examples" not in tables:
+        if "examples" not in tables or not all_seeds(tables["examples"], plan.seeds):
             return Evidence(dict(tables))
         return Evidence(dict(tables), verdicts(Rule(plan.margin), tables))

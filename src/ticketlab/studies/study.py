@@ -28,6 +28,7 @@ __all__ = [
     "Progress",
     "Source",
     "Study",
+    "all_seeds",
     "cells_by_loss",
     "complete",
     "silent",
@@ -109,9 +110,14 @@ def cells_by_loss(losses: Sequence[str], seeds: int, weights: Mapping[str, float
     )
 
 
+def all_seeds(table: Table, seeds: int) -> bool:
+    """Whether the cells of all seeds have been run; no question is asked before."""
+    return len(np.unique(table["seed"])) >= seeds
+
+
 def complete(table: Table, column: str, values: Sequence[str], seeds: int) -> list[str]:
     """Those values of a column (losses, say) of which the cells of all seeds have been run; questions are asked of no others."""
-    return [v for v in values if len(np.unique(table.where(**{column: v})["seed"])) >= seeds]
+    return [v for v in values if all_seeds(table.where(**{column: v}), seeds)]
 
 
 class Study(ABC):

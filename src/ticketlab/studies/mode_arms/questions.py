@@ -50,7 +50,7 @@ def verdicts(rule: Rule, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
     found = steps(rule, tables)
     each = [verdict for k in known for verdict in _step_verdicts(rule, tables, k)]
     complete = len(known) == len(rule.rewind_steps)
-    beside = [_converse(found)]
+    beside = [_converse(found, complete)]
     if rule.controls:
         beside.append(_of_all_masks(rule, tables, known, complete))
     return (_claim(rule, found, complete), *each, *beside)
@@ -169,9 +169,9 @@ def _whole(rule: Rule, found: list[Step], outcome: Outcome) -> str:
     )
 
 
-def _converse(found: list[Step]) -> Verdict:
+def _converse(found: list[Step], complete: bool) -> Verdict:
     outcome = all_of([step.whenever_stable for step in found])
-    if outcome is Outcome.HOLDS and not any(step.both for step in found):
+    if outcome is Outcome.HOLDS and not (any(step.both for step in found) and complete):
         outcome = Outcome.UNDECIDED
     idle = ", ".join(str(s.k) for s in found if s.whenever_stable is Outcome.FAILS)
     reading = {
