@@ -10,6 +10,7 @@ from toy_draft import Memory
 
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.laws.equivalence import paired_difference
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import (
     MLP,
@@ -317,27 +318,30 @@ def test_a_network_of_zeros_holds_no_prize():
 # --- verdicts ---
 
 
-def tables(seeds=5, n=500, slope=0.01, **accuracy):
-    """Tables with given accuracies of the arms; the ticket's fall by `slope` with each halving of the width."""
+def tables(seeds=5, n=500, slope=0.01, guess=0.1, sizes=(1.0, 0.5, 0.25), **accuracy):
+    """Tables with given accuracies of the arms; the ticket's fall by `slope` from each width to the next."""
     scores = {"ticket": 0.96, "random": 0.2, "dense": 0.965, "permuted": 0.1, **accuracy}
+
+    def guessed(i):
+        return float(11 * i % n < n * guess)
 
     def right(arm, i, seed, less=0.0):
         return float((7 * i + 13 * seed) % n < n * (scores[arm] - less))
 
     examples = [
         {
-            **{"setting": f"width {size}", "size": size, "seed": seed, "id": i, "guess": float(i % 10 == 0)},
+            **{"setting": f"width {size}", "size": size, "seed": seed, "id": i, "guess": guessed(i)},
             **{
                 arm: right(arm, i, seed, slope * k if arm == "ticket" else 0)
                 for arm in ("ticket", "random", "dense")
             },
         }
-        for k, size in enumerate((1.0, 0.5, 0.25))
+        for k, size in enumerate(sizes)
         for seed in range(seeds)
         for i in range(n)
     ]
     permuted = [
-        {"seed": seed, "id": i, "guess": float(i % 10 == 0), "permuted": right("permuted", i, seed)}
+        {"seed": seed, "id": i, "guess": guessed(i), "permuted": right("permuted", i, seed)}
         for seed in range(seeds)
         for i in range(n)
     ]
@@ -350,7 +354,9 @@ def tables(seeds=5, n=500, slope=0.01, **accuracy):
 
 
 def conclude(**changes):
-    plan = dataclasses.replace(PLAN, seeds=changes.get("seeds", 5), widths=(0.5, 0.25))
+    plan = dataclasses.replace(
+        PLAN, seeds=changes.get("seeds", 5), widths=changes.get("sizes", (1.0, 0.5, 0.25))[1:]
+    )
     return UntrainedSubnetwork().conclude(plan, tables(**changes)).verdicts
 
 
@@ -385,6 +391,35 @@ def test_questions():
     assert conclude(slope=-0.01, ticket=0.9)[-1].outcome is Outcome.FAILS
     assert conclude(slope=0.0)[-1].outcome is Outcome.UNDECIDED
     assert claim.outcome is Outcome.HOLDS
+
+
+def test_guessing_where_one_class_is_frequent():
+    """By a tenth of what guessing leaves: with 90 % of the examples in one class ten points are all that there is."""
+    _, guessing, *_, labels, _ = conclude(guess=0.9, permuted=0.9)
+    assert (guessing.outcome, labels.outcome) == (Outcome.HOLDS, Outcome.UNDECIDED)
+    for question in (guessing, labels):
+        assert "a tenth of what guessing leaves to be gained (1 points here)" in question.rule
+    assert conclude(guess=0.9, permuted=0.8)[4].outcome is Outcome.HOLDS
+    assert conclude(guess=0.9, permuted=1.0)[4].outcome is Outcome.FAILS
+
+
+def test_any_widths_have_ends():
+    assert 2.0 ** np.log2(0.05) != 0.05
+    wider = conclude(sizes=(1.0, 0.2, 0.05))[-1]
+    assert wider.reading.startswith(
+        "From 0.05 to 1 times the width the ticket's score goes from 94.0 to 96.0 %, "
+    )
+
+
+def test_every_width_of_a_seed_and_example_is_one_thing_that_chance_drew():
+    """The slope's interval is that of one slope for every seed and test example."""
+    found = tables(slope=0.03)["examples"]
+    at = [found.where(size=size) for size in (0.25, 0.5, 1.0)]
+    slopes = (at[2]["ticket"] - at[0]["ticket"]) / 2  # of a line through three points
+    own = paired_difference(slopes, at[0]["seed"], at[0]["id"])
+    wider = conclude(slope=0.03)[-1]
+    assert wider.effect == pytest.approx(100 * own.mean)
+    assert wider.interval == pytest.approx([100 * end for end in own.interval()])
 
 
 def test_one_seed_concludes_nothing():

@@ -24,7 +24,7 @@ from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.study import Blank, silent
 from ticketlab.studies.ticket_arms import levels as ticket_levels
 from ticketlab.studies.ticket_arms.levels import search_levels
-from ticketlab.studies.ticket_arms.questions import TITLES
+from ticketlab.studies.ticket_arms.questions import GUESSING, TITLES
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density, first_level, trained
@@ -314,8 +314,8 @@ def test_a_network_of_zeros_holds_no_ticket():
 # --- verdicts ---
 
 
-def tables(seeds=5, noise=0.1, stop=None, **accuracy):
-    """Tables with given accuracies of the arms, and mean steps to the early stop."""
+def tables(seeds=5, noise=0.1, stop=None, guess=0.1, **accuracy):
+    """Tables with given accuracies of the arms, and steps to the early stop, of all seeds or of each, but for noise."""
     rng = np.random.default_rng(0)
     scores = {"dense": 0.97, "ticket": 0.972, **dict.fromkeys(PLAN.controls, 0.94), **accuracy}
     steps = {"dense": 500, "ticket": 400, **dict.fromkeys(PLAN.controls, 900), **(stop or {})}
@@ -327,7 +327,9 @@ def tables(seeds=5, noise=0.1, stop=None, **accuracy):
             "decisive": arm != "dense",
             "density": 1.0 if arm == "dense" else 0.12,
             "test_score": scores[arm],
-            "early_stop_step": int(steps[arm] * np.exp(noise * rng.standard_normal())),
+            "early_stop_step": int(
+                np.broadcast_to(steps[arm], seeds)[seed] * np.exp(noise * rng.standard_normal())
+            ),
         }
         for arm in arms
         for seed in range(seeds)
@@ -337,7 +339,7 @@ def tables(seeds=5, noise=0.1, stop=None, **accuracy):
         {
             "seed": seed,
             "id": i,
-            "guess": float(i % 10 == 0),
+            "guess": float(11 * i % n < n * guess),
             **{arm: float((7 * i + 13 * seed) % n < n * scores[arm]) for arm in arms},
         }
         for seed in range(seeds)
@@ -388,6 +390,65 @@ def test_questions():
     assert "corrected for the 13 questions asked" in better.rule
 
 
+LAST = WinningTicketPlan().steps
+SEEN = (900, 920, 910, 905, 915)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "other", "soon", "sooner"),
+    [
+        (LAST, LAST, Outcome.UNDECIDED, Outcome.UNDECIDED),  # nothing was seen to end
+        (400, LAST, Outcome.HOLDS, Outcome.HOLDS),
+        (LAST, 400, Outcome.FAILS, Outcome.FAILS),
+        (SEEN, (900, 915, LAST - 1, 890, 905), Outcome.HOLDS, Outcome.FAILS),
+        (
+            SEEN,
+            (900, 915, LAST, 890, 905),
+            Outcome.HOLDS,
+            Outcome.UNDECIDED,
+        ),  # one of them, later than it seems
+        ((*SEEN[:4], LAST), 915, Outcome.UNDECIDED, Outcome.FAILS),
+        ((100, 110, 90, 100, LAST), (999, 990, 980, 985, 999), Outcome.UNDECIDED, Outcome.UNDECIDED),
+    ],
+)
+def test_an_early_stop_at_the_last_step_is_a_lower_bound(ticket, other, soon, sooner):
+    stop = {"ticket": ticket, **dict.fromkeys(("dense", *PLAN.controls), other)}
+    questions = {q.question: q for q in conclude(noise=0.0, stop=stop)}
+    assert questions["as soon as the dense network"].outcome is soon
+    question = questions["sooner than its weights under a shuffled mask"]
+    assert question.outcome is sooner
+    assert "last step, 1000, is a lower bound" in question.rule
+    assert ("lower bound" in question.reading) is (LAST in np.append(ticket, other))
+
+
+def test_better_than_guessing_where_one_class_is_frequent():
+    """By a tenth of what guessing leaves: with 92 % of the examples in one class nothing is ten points better."""
+    skilled = conclude(guess=0.92, ticket=0.99, dense=0.99)[1]
+    assert skilled.question == GUESSING
+    assert skilled.outcome is Outcome.HOLDS
+    assert "a tenth of what guessing leaves to be gained (0.8 points here)" in skilled.rule
+    assert conclude(guess=0.92, ticket=0.8)[1].outcome is Outcome.FAILS
+    assert "(9 points here)" in conclude()[1].rule
+
+
+@pytest.mark.parametrize(
+    ("controls", "words"),
+    [
+        (PLAN.controls, "neither its mask nor its weights can be left to chance; a dense network of equal size does not"),
+        (("reinitialised", "random"), "neither its mask nor its weights can be left to chance."),
+        (("reinitialised",), "in similar time, and its weights cannot be left to chance."),
+        (("shuffled",), "in similar time, and its mask cannot be left to chance."),
+        (("random", "both"), "in similar time, and its mask cannot be left to chance."),
+        (("both",), "in similar time, and its mask and its weights cannot both be left to chance."),
+        (("equal-size",), "in similar time, and a dense network of equal size does not do as well."),
+    ],
+)  # fmt: skip
+def test_the_claim_speaks_of_the_controls_that_ran(controls, words):
+    claim = conclude(controls=controls)[0]
+    assert claim.outcome is Outcome.HOLDS
+    assert words in claim.reading
+
+
 def test_one_seed_concludes_nothing():
     assert all("one seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
 
@@ -410,6 +471,7 @@ def test_the_brief_says_both_sides():
         ({"slower": 0.5}, "slower=0.5"),
         ({"controls": ("both", "both")}, "each once"),
         ({"levels": 0}, "levels=0"),
+        ({"evaluate_every": 1000}, "evaluate_every=1000"),
         ({"rewind_step": 1000}, "rewind_step=1000"),
         ({"dynamic": ("set", "set")}, "each once"),
     ],

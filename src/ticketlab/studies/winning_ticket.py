@@ -83,6 +83,12 @@ class WinningTicketPlan:
             raise UserError(f"slower={self.slower}", "a factor of at least 1")
         plan_checks.each_once(self, "controls", "dynamic")
         plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every")
+        if self.evaluate_every >= self.steps:
+            raise UserError(
+                f"evaluate_every={self.evaluate_every} with steps={self.steps}",
+                "looks at the validation data before the last step",
+                "With the last alone every early stop would be there.",
+            )
         if not 0 <= self.rewind_step < self.steps:
             raise UserError(
                 f"rewind_step={self.rewind_step}", f"a step before the end of training, 0 to {self.steps - 1}"
@@ -173,5 +179,5 @@ class WinningTicket(DraftedStudy):
     def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        rule = Rule(plan.margin, plan.slower, plan.evaluate_every, plan.controls)
+        rule = Rule(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
         return Evidence(dict(tables), verdicts(rule, tables))

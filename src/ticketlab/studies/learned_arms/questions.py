@@ -6,20 +6,21 @@ A rule is fixed before the runs and printed word for word. The studies say which
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ticketlab.laws.equivalence import Difference, all_of, exceeds, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.skill import least_skill, least_skill_in_words
+from ticketlab.studies.wording import corrected, in_points, points, sentence
 
 __all__ = ["GUESSING", "LABELS", "WIDER", "Questions", "claim_of"]
 
 GUESSING = "better than guessing"
 LABELS = "nothing is learnt from permuted labels"
 WIDER = "more accurate with width"
-SKILL = 0.1  # better than guessing means by as much
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,16 @@ class Questions:
             Outcome.FAILS: "it does not do the task",
             Outcome.UNDECIDED: "the data do not decide whether it does the task",
         }
-        outcome = exceeds(gain, SKILL, self.asked)
+        outcome = exceeds(gain, least_skill(examples), self.asked)
         rule = (
-            f"({GUESSING}) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
-            f"{self._corrected} lies below; undecided otherwise."
+            f"({GUESSING}) Holds when the 95 % interval of the difference lies above "
+            f"{least_skill_in_words(examples)}; fails when {corrected(self.asked)} lies below; undecided otherwise."
         )
         reading = (
-            f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: "
+            f"The ticket scores {points(gain.mean)} points more than always guessing what is most frequent: "
             f"{said[outcome]}."
         )
-        return _verdict(GUESSING, outcome, rule, gain, reading)
+        return in_points(GUESSING, outcome, rule, gain, reading)
 
     def better(self, examples: Table, ticket: str, other: str, what: str) -> Verdict:
         """Is the ticket better than a control, by more than the margin?"""
@@ -64,13 +65,13 @@ class Questions:
         }
         rule = (
             f"({question}) Holds when the 95 % interval of the difference in test score lies above {100 * self.margin:g} points; "
-            f"fails when {self._corrected} lies below; undecided otherwise."
+            f"fails when {corrected(self.asked)} lies below; undecided otherwise."
         )
         reading = (
-            f"{_first(what)} scores {_score(examples, other)}, the ticket {_points(gain.mean)} points more: "
+            f"{sentence(what)} scores {_score(examples, other)}, the ticket {points(gain.mean)} points more: "
             f"{said[outcome]}."
         )
-        return _verdict(question, outcome, rule, gain, reading)
+        return in_points(question, outcome, rule, gain, reading)
 
     def as_good(
         self,
@@ -93,13 +94,13 @@ class Questions:
         }
         rule = (
             f"({question}) Holds when the 95 % interval of the difference in test score lies above −{100 * self.margin:g} "
-            f"points; fails when {self._corrected} lies below; undecided otherwise."
+            f"points; fails when {corrected(self.asked)} lies below; undecided otherwise."
         )
         reading = (
             f"The ticket scores {_score(examples, ticket)} on test data and {what} {_score(examples, other)}, a difference of "
-            f"{_points(gain.mean)} points: up to the margin of {100 * self.margin:g}, {said[outcome]}."
+            f"{points(gain.mean)} points: up to the margin of {100 * self.margin:g}, {said[outcome]}."
         )
-        return _verdict(question, outcome, rule, gain, reading, headline)
+        return in_points(question, outcome, rule, gain, reading, headline=headline)
 
     def labels(self, permuted: Table, ticket: str, memorised: float) -> Verdict:
         """The control that must learn nothing: the same search over permuted labels.
@@ -107,10 +108,9 @@ class Questions:
         Arguments:
             memorised: its training score on these labels.
         """
-        gain = _gain(permuted, ticket, "guess")
-        high = gain.interval()[1]
-        corrected = gain.interval(1 - 0.05 / self.asked)[0]
-        outcome = Outcome.HOLDS if high < SKILL else Outcome.FAILS if corrected > SKILL else Outcome.UNDECIDED
+        gain, least = _gain(permuted, ticket, "guess"), least_skill(permuted)
+        high, low = gain.interval()[1], gain.interval(1 - 0.05 / self.asked)[0]
+        outcome = Outcome.HOLDS if high < least else Outcome.FAILS if low > least else Outcome.UNDECIDED
         said = {
             Outcome.HOLDS: "as it must, it is guessing",
             Outcome.FAILS: "that is more than guessing, so that something other than the labels' order was learnt",
@@ -118,13 +118,13 @@ class Questions:
         }
         rule = (
             f"({LABELS}) Holds when the 95 % interval of the difference from guessing, on the true labels, lies below "
-            f"{100 * SKILL:g} points; fails when {self._corrected} lies above; undecided otherwise."
+            f"{least_skill_in_words(permuted)}; fails when {corrected(self.asked)} lies above; undecided otherwise."
         )
         reading = (
             f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels, and on the true "
-            f"labels of the test data scores {_points(gain.mean)} points more than guessing: {said[outcome]}."
+            f"labels of the test data scores {points(gain.mean)} points more than guessing: {said[outcome]}."
         )
-        return _verdict(LABELS, outcome, rule, gain, reading)
+        return in_points(LABELS, outcome, rule, gain, reading)
 
     def wider(self, examples: Table, ticket: str) -> Verdict:
         """Does the score rise with width? The slope of a line in log₂ width, of every seed's score on every test example."""
@@ -141,20 +141,16 @@ class Questions:
         }
         rule = (
             f"({WIDER}) Holds when the 95 % interval of the slope of the test score in log₂ width lies above zero; fails when "
-            f"{self._corrected} lies below; undecided otherwise."
+            f"{corrected(self.asked)} lies below; undecided otherwise."
         )
         ends = [float(size) for size in (np.min(examples["size"]), np.max(examples["size"]))]
         scores = [100 * float(np.mean(examples.where(size=size)[ticket])) for size in ends]
         reading = (
             f"From {ends[0]:g} to {ends[1]:g} times the width the ticket's score goes from {scores[0]:.1f} to "
-            f"{scores[1]:.1f} %, {_points(gain.mean)} points a doubling: {said[outcome]}."
+            f"{scores[1]:.1f} %, {points(gain.mean)} points a doubling: {said[outcome]}."
         )
-        verdict = _verdict(WIDER, outcome, rule, gain, reading, headline=False)
-        return replace(verdict, unit="points of test score a doubling")
-
-    @property
-    def _corrected(self) -> str:
-        return f"the interval, at a level corrected for the {self.asked} questions asked,"
+        unit = "points of test score a doubling"
+        return in_points(WIDER, outcome, rule, gain, reading, unit=unit, headline=False)
 
 
 def claim_of(questions: Sequence[Verdict], rule: str, words: Mapping[Outcome, str]) -> Verdict:
@@ -169,25 +165,5 @@ def _gain(examples: Table, ticket: str, other: str) -> Difference:
     return paired_difference(examples[ticket] - examples[other], examples["seed"], examples["id"])
 
 
-def _verdict(
-    question: str, outcome: Outcome, rule: str, gain: Difference, reading: str, headline: bool = True
-) -> Verdict:
-    low, high = gain.interval()
-    if gain.freedom < 1:
-        reading = f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
-    return Verdict(
-        question, outcome, rule, 100 * gain.mean, (100 * low, 100 * high), "points of test score", reading, headline
-    )  # fmt: skip
-
-
 def _score(examples: Table, arm: str) -> str:
     return f"{100 * float(np.mean(examples[arm])):.1f} %"
-
-
-def _first(words: str) -> str:
-    return words[0].upper() + words[1:]
-
-
-def _points(fraction: float) -> str:
-    """In points, with a typographic minus."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")

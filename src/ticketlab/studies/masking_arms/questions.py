@@ -15,6 +15,8 @@ import numpy as np
 from ticketlab.laws.equivalence import Difference, all_of, beats, exceeds, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.skill import least_skill, least_skill_in_words
+from ticketlab.studies.wording import corrected, in_points, points
 
 __all__ = [
     "DRAWN",
@@ -33,8 +35,8 @@ __all__ = [
 PREREGISTERED = "large-final-same-sign"
 MASK, RANDOM, GUESS, PERMUTED = "mask", "random", "guess", "permuted"
 SHRUNK, GROWN, DRAWN = "shrunk", "grown", "drawn"
-SKILL = 0.1  # what a mask that was found must be better by, than what knows nothing of the task
 ASKED = 5
+UNIT = "points of score"
 
 
 @dataclass(frozen=True)
@@ -83,23 +85,23 @@ def _gain(examples: Table, one: str, other: str) -> Difference:
 
 
 def _skilled(examples: Table, other: str, question: str, whom: str) -> Verdict:
-    gain = _gain(examples, MASK, other)
-    outcome = exceeds(gain, SKILL, ASKED)
+    gain, least = _gain(examples, MASK, other), least_skill_in_words(examples)
+    outcome = exceeds(gain, least_skill(examples), ASKED)
     conclusion = {
         Outcome.HOLDS: "masking put the task into the network",
-        Outcome.FAILS: f"that is not {100 * SKILL:g} points",
-        Outcome.UNDECIDED: f"the data do not decide whether it is more than {100 * SKILL:g} points",
+        Outcome.FAILS: f"that is not {least}",
+        Outcome.UNDECIDED: f"the data do not decide whether it is more than {least}",
     }[outcome]
     score, else_ = (100 * float(np.mean(examples[arm])) for arm in (MASK, other))
     reading = (
         f"Untrained under the chosen mask the network scores {score:.1f} % on test data, {whom} {else_:.1f} %, a difference of "
-        f"{_points(gain)} points: {conclusion}."
+        f"{points(gain.mean)} points: {conclusion}."
     )
     words = (
-        f"(better than what knows nothing) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; "
-        f"fails when {_CORRECTED} lies below; undecided otherwise."
+        f"(better than what knows nothing) Holds when the 95 % interval of the difference lies above {least}; "
+        f"fails when {corrected(ASKED)} lies below; undecided otherwise."
     )
-    return _in_points(question, outcome, words, gain, reading)
+    return in_points(question, outcome, words, gain, reading, unit=UNIT)
 
 
 def _towards(rule: Rule, examples: Table, other: str, question: str, whom: str) -> Verdict:
@@ -113,13 +115,13 @@ def _towards(rule: Rule, examples: Table, other: str, question: str, whom: str) 
     score, else_ = (100 * float(np.mean(examples[arm])) for arm in (SHRUNK, other))
     reading = (
         f"With zero for those removed weights that training made smaller, and all others as they were drawn, the untrained "
-        f"network scores {score:.1f} %, {whom} {else_:.1f} %, a difference of {_points(gain)} points: {conclusion}."
+        f"network scores {score:.1f} %, {whom} {else_:.1f} %, a difference of {points(gain.mean)} points: {conclusion}."
     )
     words = (
-        f"(towards zero) Holds when the 95 % interval of the difference lies above zero; fails when it does not and {_CORRECTED} "
-        f"lies below {100 * rule.margin:g} points; undecided otherwise."
+        f"(towards zero) Holds when the 95 % interval of the difference lies above zero; fails when it does not and "
+        f"{corrected(ASKED)} lies below {100 * rule.margin:g} points; undecided otherwise."
     )
-    return _in_points(question, outcome, words, gain, reading)
+    return in_points(question, outcome, words, gain, reading, unit=UNIT)
 
 
 def _memorised(table: Table) -> Verdict:
@@ -138,22 +140,11 @@ def _memorised(table: Table) -> Verdict:
     )
     words = (
         f"(a control: permuted labels fitted) Holds when the 95 % interval of the difference in training score lies above zero; "
-        f"fails when {_CORRECTED} lies below; undecided otherwise."
+        f"fails when {corrected(ASKED)} lies below; undecided otherwise."
     )
-    return _in_points("fits permuted training labels", outcome, words, gain, reading, headline=False)
-
-
-_CORRECTED = f"the interval, at a level corrected for the {ASKED} questions asked,"
-
-
-def _in_points(
-    question: str, outcome: Outcome, words: str, gain: Difference, reading: str, headline: bool = True
-) -> Verdict:
-    low, high = gain.interval()
-    if gain.freedom < 1:
-        reading = f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
-    interval = (100 * low, 100 * high)
-    return Verdict(question, outcome, words, 100 * gain.mean, interval, "points of score", reading, headline)
+    return in_points(
+        "fits permuted training labels", outcome, words, gain, reading, unit=UNIT, headline=False
+    )
 
 
 def _claim(found: list[Verdict], examples: Table) -> Verdict:
@@ -184,8 +175,3 @@ def _claim(found: list[Verdict], examples: Table) -> Verdict:
         unit="",
         reading=reading,
     )
-
-
-def _points(gain: Difference) -> str:
-    """In points, with a typographic minus."""
-    return f"{100 * gain.mean:+.1f}".replace("-", "−")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ticketlab.laws.equivalence import Difference, all_of, any_of, negation, side
+from ticketlab.laws.equivalence import all_of, any_of, negation, side
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.mode_arms.steps import (
@@ -29,6 +29,7 @@ from ticketlab.studies.mode_arms.steps import (
     stable,
     steps,
 )
+from ticketlab.studies.wording import corrected, in_points, points
 
 __all__ = ["ALL_MASKS", "CONVERSE", "TITLES", "verdicts"]
 
@@ -71,14 +72,14 @@ def _stability(rule: Rule, tables: Mapping[str, Table], k: int, arm: str) -> Ver
         outcome, "the data do not decide whether it is stable"
     )
     limit = f"{100 * rule.stable:g} points"
-    return _verdict(
+    return in_points(
         f"k = {k}: {TITLES[arm]} is stable",
         outcome,
-        f"(stable) Holds when {_corrected(rule)} of the error barrier lies below {limit}; fails when it lies above; undecided "
-        "otherwise.",
+        f"(stable) Holds when {corrected(rule.asked)} of the error barrier lies below {limit}; fails when it lies above; "
+        "undecided otherwise.",
         found,
-        "points of test error",
         f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {100 * found.mean:.2f} points: {said}.",
+        unit="points of test error",
         headline=arm == TICKET,
     )
 
@@ -89,15 +90,14 @@ def _accuracy(rule: Rule, tables: Mapping[str, Table], k: int) -> Verdict:
     said = {Outcome.HOLDS: "as accurate", Outcome.FAILS: "less accurate"}.get(
         outcome, "the data do not decide"
     )
-    return _verdict(
+    return in_points(
         f"k = {k}: the ticket is as accurate as the dense network",
         outcome,
-        f"(as accurate) Holds when {_corrected(rule)} of the difference in test score lies above −{100 * rule.margin:g} points; "
-        "fails when it lies below; undecided otherwise.",
+        f"(as accurate) Holds when {corrected(rule.asked)} of the difference in test score lies above "
+        f"−{100 * rule.margin:g} points; fails when it lies below; undecided otherwise.",
         found,
-        "points of test score",
         f"Rewound to step {k} the ticket scores {_score(tables, k, TICKET)} %, the dense network {_score(tables, k, DENSE)} %, "
-        f"a difference of {_points(found.mean)} points: up to the margin of {100 * rule.margin:g}, {said}.",
+        f"a difference of {points(found.mean)} points: up to the margin of {100 * rule.margin:g}, {said}.",
     )
 
 
@@ -107,15 +107,14 @@ def _better(rule: Rule, tables: Mapping[str, Table], k: int) -> Verdict:
     said = {Outcome.HOLDS: "more accurate", Outcome.FAILS: "less accurate"}.get(
         outcome, "the data do not decide"
     )
-    return _verdict(
+    return in_points(
         f"k = {k}: the ticket is more accurate than a random mask",
         outcome,
-        f"(more accurate than a random mask) Holds when {_corrected(rule)} of the difference in test score lies above zero; "
+        f"(more accurate than a random mask) Holds when {corrected(rule.asked)} of the difference in test score lies above zero; "
         "fails when it lies below; undecided otherwise.",
         found,
-        "points of test score",
         f"From step {k} a random mask of as many weights reaches {_score(tables, k, RANDOM)} %, the ticket "
-        f"{_points(found.mean)} points more: {said}.",
+        f"{points(found.mean)} points more: {said}.",
     )
 
 
@@ -231,32 +230,6 @@ def _of_all_masks(rule: Rule, tables: Mapping[str, Table], known: list[int], com
     )
 
 
-def _verdict(
-    question: str,
-    outcome: Outcome,
-    rule: str,
-    found: Difference,
-    unit: str,
-    reading: str,
-    headline: bool = True,
-) -> Verdict:
-    low, high = found.interval()
-    if found.freedom < 1:
-        reading = f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
-    return Verdict(
-        question, outcome, rule, 100 * found.mean, (100 * low, 100 * high), unit, reading, headline
-    )
-
-
 def _score(tables: Mapping[str, Table], k: int, arm: str) -> str:
     rows = tables["examples"].where(rewind_step=k)
     return f"{100 * float(np.mean(rows[f'{arm}_score'])):.1f}"
-
-
-def _corrected(rule: Rule) -> str:
-    return f"the interval, at a level corrected for the {rule.asked} questions asked,"
-
-
-def _points(fraction: float) -> str:
-    """In points, with a typographic minus."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")

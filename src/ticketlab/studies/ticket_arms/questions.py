@@ -5,7 +5,7 @@ Everything is asked at one density. Scores are paired by seed and test example, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 from ticketlab.laws.equivalence import Difference, all_of, any_of, beats, exceeds, paired_difference
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.skill import least_skill, least_skill_in_words
+from ticketlab.studies.wording import corrected, in_points, points, sentence, sure
 
 __all__ = ["DENSE", "GUESS", "GUESSING", "TICKET", "TITLES", "Rule", "sides", "verdicts"]
 
@@ -25,7 +27,6 @@ TITLES: Mapping[str, str] = {
     "random": "an Erdős–Rényi random mask",
 }
 GUESSING = "better than guessing"
-SKILL = 0.1  # better than guessing means by as much
 WAYS = 2  # to be better than a control: more accurate, or sooner
 
 
@@ -37,12 +38,14 @@ class Rule:
         margin: the difference in test score that still counts as equal.
         slower: the ratio of steps that still counts as a similar time.
         shortest: steps to the first look at the validation data; an early stop before counts as one there.
+        longest: steps to the last look, at the end of training; an early stop there is a lower bound.
         controls: with which the ticket is compared.
     """
 
     margin: float
     slower: float
     shortest: int
+    longest: int
     controls: tuple[str, ...]
 
     @property
@@ -101,19 +104,19 @@ def _speed(rule: Rule, tables: Mapping[str, Table], other: str) -> Difference:
 
 
 def _guessing(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
-    gain = _gain(tables, GUESS)
-    outcome = exceeds(gain, SKILL, rule.asked)
+    gain, examples = _gain(tables, GUESS), tables["examples"]
+    outcome = exceeds(gain, least_skill(examples), rule.asked)
     said = {
         Outcome.HOLDS: "it has learnt the task",
         Outcome.FAILS: "it has not learnt the task",
         Outcome.UNDECIDED: "the data do not decide whether it has learnt the task",
     }[outcome]
-    reading = f"The ticket scores {_points(gain.mean)} points more than always guessing what is most frequent: {said}."
+    reading = f"The ticket scores {points(gain.mean)} points more than always guessing what is most frequent: {said}."
     words = (
-        f"(better than guessing) Holds when the 95 % interval of the difference lies above {100 * SKILL:g} points; fails when "
-        f"{_corrected(rule.asked)} lies below; undecided otherwise."
+        f"(better than guessing) Holds when the 95 % interval of the difference lies above "
+        f"{least_skill_in_words(examples)}; fails when {corrected(rule.asked)} lies below; undecided otherwise."
     )
-    return _in_points(GUESSING, outcome, words, gain, reading)
+    return in_points(GUESSING, outcome, words, gain, reading)
 
 
 def _accuracy(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
@@ -126,14 +129,14 @@ def _accuracy(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
     }[outcome]
     reading = (
         f"With {100 * means.density:.1f} % of the weights the ticket scores {100 * means.ticket:.1f} % on test data and the "
-        f"dense network {100 * means.dense:.1f} %, a difference of {_points(gain.mean)} points: up to the margin of "
+        f"dense network {100 * means.dense:.1f} %, a difference of {points(gain.mean)} points: up to the margin of "
         f"{100 * rule.margin:g}, {said}."
     )
     words = (
         f"(as accurate) Holds when the 95 % interval of the difference in test score lies above −{100 * rule.margin:g} points; "
-        f"fails when {_corrected(rule.asked)} lies below; undecided otherwise."
+        f"fails when {corrected(rule.asked)} lies below; undecided otherwise."
     )
-    return _in_points("as accurate as the dense network", outcome, words, gain, reading)
+    return in_points("as accurate as the dense network", outcome, words, gain, reading)
 
 
 def _better(rule: Rule, tables: Mapping[str, Table], name: str) -> Verdict:
@@ -145,18 +148,20 @@ def _better(rule: Rule, tables: Mapping[str, Table], name: str) -> Verdict:
         Outcome.FAILS: f"the ticket is not more accurate, or by less than {100 * rule.margin:g} points",
         Outcome.UNDECIDED: "the data do not decide whether the ticket is more accurate",
     }[outcome]
-    reading = f"{_sentence(TITLES[name])} scores {score:.1f} %, the ticket {_points(gain.mean)} points more: {said}."
+    reading = (
+        f"{sentence(TITLES[name])} scores {score:.1f} %, the ticket {points(gain.mean)} points more: {said}."
+    )
     words = (
         f"(more accurate than a control) Holds when the interval of the difference in test score, at a level corrected for the "
-        f"{WAYS} ways to be better, lies above zero; fails when it does not and {_corrected(rule.asked)} lies below "
+        f"{WAYS} ways to be better, lies above zero; fails when it does not and {corrected(rule.asked)} lies below "
         f"{100 * rule.margin:g} points; undecided otherwise."
     )
-    return _in_points(f"more accurate than {TITLES[name]}", outcome, words, gain, reading)
+    return in_points(f"more accurate than {TITLES[name]}", outcome, words, gain, reading)
 
 
 def _as_soon(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
     speed = _speed(rule, tables, DENSE)
-    outcome = exceeds(speed, -np.log(rule.slower), rule.asked)
+    outcome = _seen(rule, tables, DENSE, exceeds(speed, -np.log(rule.slower), rule.asked))
     said = {
         Outcome.HOLDS: "a similar time",
         Outcome.FAILS: "a longer time",
@@ -164,14 +169,14 @@ def _as_soon(rule: Rule, tables: Mapping[str, Table]) -> Verdict:
     }[outcome]
     words = (
         f"(as soon) Holds when the 95 % interval of the ratio of steps to the early stop lies below {rule.slower:g}; fails when "
-        f"{_corrected(rule.asked)} lies above; undecided otherwise."
+        f"{corrected(rule.asked)} lies above; undecided otherwise. {_bounds(rule)}"
     )
-    return _in_time("as soon as the dense network", outcome, words, speed, _stops(tables, DENSE, said))
+    return _in_time("as soon as the dense network", outcome, words, speed, _stops(rule, tables, DENSE, said))
 
 
 def _sooner(rule: Rule, tables: Mapping[str, Table], name: str) -> Verdict:
     speed = _speed(rule, tables, name)
-    outcome = beats(speed, np.log(rule.slower), rule.asked, WAYS)
+    outcome = _seen(rule, tables, name, beats(speed, np.log(rule.slower), rule.asked, WAYS))
     said = {
         Outcome.HOLDS: "the ticket is sooner",
         Outcome.FAILS: f"the ticket is not sooner, or by less than a factor of {rule.slower:g}",
@@ -179,16 +184,41 @@ def _sooner(rule: Rule, tables: Mapping[str, Table], name: str) -> Verdict:
     }[outcome]
     words = (
         "(sooner than a control) Holds when the interval of the ratio of steps to the early stop, at a level corrected for the "
-        f"{WAYS} ways to be better, lies below 1; fails when it does not and {_corrected(rule.asked)} lies above "
-        f"{1 / rule.slower:.2g}; undecided otherwise."
+        f"{WAYS} ways to be better, lies below 1; fails when it does not and {corrected(rule.asked)} lies above "
+        f"{1 / rule.slower:.2g}; undecided otherwise. {_bounds(rule)}"
     )
-    return _in_time(f"sooner than {TITLES[name]}", outcome, words, speed, _stops(tables, name, said))
+    return _in_time(f"sooner than {TITLES[name]}", outcome, words, speed, _stops(rule, tables, name, said))
 
 
-def _stops(tables: Mapping[str, Table], other: str, said: str) -> str:
+def _at_the_end(rule: Rule, tables: Mapping[str, Table], arm: str) -> int:
+    """How many of an arm's early stops are at the last step, where training was too short to see them."""
+    return int(np.sum(_decisive(tables, arm)["early_stop_step"] >= rule.longest))
+
+
+def _seen(rule: Rule, tables: Mapping[str, Table], other: str, outcome: Outcome) -> Outcome:
+    """The outcome, unless it rests on early stops that were not seen.
+
+    A ticket that stops at the last step may need longer than it seems: it cannot be found soon. If the other stops there, the
+    ticket's share of its steps may be smaller than it seems: it cannot be found late. What is left is right all the same: it is
+    true of the times cut at the last step, and would be more so of those that are not.
+    """
+    unseen = {Outcome.HOLDS: TICKET, Outcome.FAILS: other}.get(outcome)
+    return Outcome.UNDECIDED if unseen and _at_the_end(rule, tables, unseen) else outcome
+
+
+def _bounds(rule: Rule) -> str:
+    return (
+        f"An early stop at the last step, {rule.longest}, is a lower bound: with one of the ticket's there it does not hold, and "
+        "with one of the other's it does not fail."
+    )
+
+
+def _stops(rule: Rule, tables: Mapping[str, Table], other: str, said: str) -> str:
     steps = [float(np.mean(_decisive(tables, arm)["early_stop_step"])) for arm in (TICKET, other)]
     whom = "the dense network" if other == DENSE else TITLES[other]
-    return f"The ticket's early stop is at step {steps[0]:.0f} on average, that of {whom} at {steps[1]:.0f}: {said}."
+    late, later = (_at_the_end(rule, tables, arm) for arm in (TICKET, other))
+    bound = f" ({late} and {later} of them at the last step, a lower bound)" if late or later else ""
+    return f"The ticket's early stop is at step {steps[0]:.0f} on average, that of {whom} at {steps[1]:.0f}{bound}: {said}."
 
 
 def _in_time(question: str, outcome: Outcome, words: str, speed: Difference, reading: str) -> Verdict:
@@ -196,23 +226,8 @@ def _in_time(question: str, outcome: Outcome, words: str, speed: Difference, rea
     low, high = speed.interval()
     more = [100 * float(np.expm1(-log)) for log in (speed.mean, high, low)]
     return Verdict(
-        question, outcome, words, more[0], (more[1], more[2]), "% more steps", _sure(speed, reading)
+        question, outcome, words, more[0], (more[1], more[2]), "% more steps", sure(speed, reading)
     )
-
-
-def _in_points(question: str, outcome: Outcome, words: str, gain: Difference, reading: str) -> Verdict:
-    low, high = gain.interval()
-    interval = (100 * low, 100 * high)
-    return Verdict(
-        question, outcome, words, 100 * gain.mean, interval, "points of test score", _sure(gain, reading)
-    )
-
-
-def _sure(difference: Difference, reading: str) -> str:
-    """The reading without its conclusion where there is only one seed."""
-    if difference.freedom >= 1:
-        return reading
-    return f"{reading.rpartition(':')[0]}; one seed is not enough to say how sure this is."
 
 
 def _claim(
@@ -238,34 +253,40 @@ def _claim(
         interval=None,
         unit="",
         reading=_whole(
-            outcome, dense[0].outcome, concerned, f"{100 * sides(tables).density:.1f} % of the weights"
+            outcome,
+            dense[0].outcome,
+            concerned,
+            f"{100 * sides(tables).density:.1f} % of the weights",
+            controls,
         ),
     )
 
 
-def _whole(outcome: Outcome, guessing: Outcome, concerned: str, kept: str) -> str:
+def _matters(controls: Collection[str]) -> str:
+    """What the ticket needs, by the controls that it was better than."""
+    weights, mask = "reinitialised" in controls, not {"shuffled", "random"}.isdisjoint(controls)
+    found = []
+    if weights and mask:
+        found.append("neither its mask nor its weights can be left to chance")
+    elif weights or mask:
+        found.append(f"its {'weights' if weights else 'mask'} cannot be left to chance")
+    elif "both" in controls:
+        found.append("its mask and its weights cannot both be left to chance")
+    if "equal-size" in controls:
+        found.append("a dense network of equal size does not do as well")
+    return "; ".join(found)
+
+
+def _whole(outcome: Outcome, guessing: Outcome, concerned: str, kept: str, controls: Collection[str]) -> str:
     if guessing is Outcome.FAILS:
         return f"No winning ticket was found: what pruning left, {kept}, does not do better than guessing."
     if outcome is Outcome.FAILS:
         return f"With {kept} no winning ticket was found: what pruning left is not {concerned}."
     if outcome is Outcome.HOLDS:
         return (
-            f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time, and neither "
-            "its mask nor its weights can be left to chance."
+            f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time, and "
+            f"{_matters(controls)}."
         )
     if concerned:
         return f"These runs do not decide whether there is a winning ticket with {kept}: undecided is whether it is {concerned}."
     return f"What pruning left, {kept}, does as well as the whole, but it was compared with no control."
-
-
-def _corrected(asked: int) -> str:
-    return f"the interval, at a level corrected for the {asked} questions asked,"
-
-
-def _sentence(words: str) -> str:
-    return words[0].upper() + words[1:]
-
-
-def _points(fraction: float) -> str:
-    """In points, with a typographic minus."""
-    return f"{100 * fraction:+.2f}".replace("-", "−")
