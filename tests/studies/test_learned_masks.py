@@ -31,7 +31,7 @@ from ticketlab.plans import cell_fields
 from ticketlab.studies import start
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.learned_arms import arms as mask_arms
-from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
+from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER, Questions
 from ticketlab.studies.learned_arms.setting import Bench
 from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
 from ticketlab.studies.study import Blank
@@ -413,11 +413,21 @@ def test_any_widths_have_ends():
 
 def test_every_width_of_a_seed_and_example_is_one_thing_that_chance_drew():
     """The slope's interval is that of one slope for every seed and test example."""
-    found = tables(slope=0.03)["examples"]
-    at = [found.where(size=size) for size in (0.25, 0.5, 1.0)]
-    slopes = (at[2]["ticket"] - at[0]["ticket"]) / 2  # of a line through three points
-    own = paired_difference(slopes, at[0]["seed"], at[0]["id"])
-    wider = conclude(slope=0.03)[-1]
+    rng = np.random.default_rng(0)
+    seed, example = (a.ravel() for a in np.meshgrid(np.arange(6), np.arange(50)))
+    slopes = 0.1 * (
+        1 + 2 * rng.normal(size=6)[seed] + 3 * rng.normal(size=50)[example] + 0.3 * rng.normal(size=300)
+    )
+    rows = [
+        {"size": 2.0**k, "seed": s, "id": i, "ticket": 0.5 + k * slope}
+        for k in (-2, -1, 0)
+        for s, i, slope in zip(seed.tolist(), example.tolist(), slopes, strict=True)
+    ]
+    wider, own = (
+        Questions(0.02, 5).wider(Table.from_rows("examples", rows), "ticket"),
+        paired_difference(slopes, seed, example),
+    )
+    assert own.standard_error > max(own.seed_error, own.example_error)
     assert wider.effect == pytest.approx(100 * own.mean)
     assert wider.interval == pytest.approx([100 * end for end in own.interval()])
 
