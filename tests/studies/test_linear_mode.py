@@ -102,9 +102,10 @@ def test_barriers_and_scores_are_those_of_the_examples(evidence):
     assert (tables["barriers"]["distance"] > 0).all()
 
 
-@pytest.mark.parametrize("after", [1, 11, 21, 25])
+@pytest.mark.parametrize("after", [1, 11, 21, 25, 31])
 def test_a_run_that_ends_goes_on_at_its_round_and_step_to_the_same_bits(evidence, after):
-    """With ten pieces a round, at k = 7: in dense training, in round 1, and in the copies' training, which begins at step 7."""
+    """With ten pieces a round, at k = 7: in dense training, in round 1, in the copies' training, which begins at step 7, and
+    between the lines of two arms."""
     draft, cell = Memory(after), LinearMode().cells(PLAN)[1]
     with pytest.raises(KeyboardInterrupt):
         LinearMode().resume(PLAN, cell, draft)

@@ -7,7 +7,7 @@ draw split  →  θ₀, orders, masks' keys  →  levels: train, prune, rewind t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from ticketlab.tickets.controls import controls
 from ticketlab.tickets.instability import (
     Copies,
     beside_the_dense,
+    copy_pairs,
     first_copies,
     read_copies,
     trained_copies,
@@ -46,6 +47,7 @@ from ticketlab.training.result import Ended
 
 __all__ = ["TRAINING_EXAMPLES", "analysed"]
 
+LINES = "lines between copies"
 PIECES = 10  # of a round's training; between them the draft is written
 TRAINING_EXAMPLES = 2000  # at most, whose errors along lines stand beside those of all test examples
 SPLIT_SEED = 1
@@ -123,7 +125,7 @@ class _Run:
     def to_the_end(self, level: Level) -> Level:
         """A level of the search to the end of its training."""
         of = self.plan.levels - 1
-        what = f"k = {self.k}: {'dense' if level.number == 0 else f'round {level.number} of {of}'}"
+        what = "dense" if level.number == 0 else f"round {level.number} of {of}"
         return self._pieces(
             level,
             what,
@@ -139,9 +141,9 @@ class _Run:
         start = self.plan.levels * self.plan.steps * self.plan.seeds - self.k * count
         return self._pieces(
             copies,
-            f"k = {self.k}: {count} copies",
+            f"{count} copies",
             lambda at, until, progress: trained_copies(self.search, at, until, progress),
-            lambda at: {**written_level(at.level), **written_copies(at)},
+            _written,
             start,
             count,
         )
@@ -156,31 +158,48 @@ class _Run:
         networks: int,
     ) -> Any:
         """Trained to the end a piece at a time, noting where it stands; `before`: network-steps done at step 0 of it."""
-        piece, copies = self.search.plan.evaluate_every or 1, self.plan.seeds * self.plan.copies
-        arms = 2 + len(self.plan.controls)
-        whole = self.plan.levels * self.plan.steps * self.plan.seeds + arms * copies * (
-            self.plan.steps - self.k
-        )
+        piece = self.search.plan.evaluate_every or 1
         while at.step < self.plan.steps and _running(at):
             first, began = at.step, time.perf_counter()
             until = min((first // piece + 1) * piece, self.plan.steps)
 
             def progress(fraction: float, first: int = first, until: int = until) -> None:
-                done = before + networks * (first + fraction * (until - first))
-                self.told(what, 0.95 * done / whole)  # the rest is measuring
+                self.tell(what, before + networks * (first + fraction * (until - first)))
 
             at = go_on(at, until, progress)
             self.rows.setdefault("timings", []).append(
-                {"what": what.partition(": ")[2], "network_steps": networks * (at.step - first),
-                 "seconds": time.perf_counter() - began}
+                {"what": what, "network_steps": networks * (at.step - first), "seconds": time.perf_counter() - began}
             )  # fmt: skip
-            self.draft.write({**written(at), "rows": written_rows(self.rows)})
+            self.note(written(at))
         if not _running(at):
             raise NumericalFailure(
-                f"Training diverged ({what}), after {int(np.min(at.state.steps))} of {self.plan.steps} steps: use a smaller "
-                f"step size than {self.plan.optimiser.step_size:g}."
+                f"Training diverged (k = {self.k}: {what}), after {int(np.min(at.state.steps))} of {self.plan.steps} steps: "
+                f"use a smaller step size than {self.plan.optimiser.step_size:g}."
             )
         return at
+
+    def tell(self, what: str, steps: float, arms: int = 0) -> None:
+        """What is done, of network-steps and of the lines of so many arms."""
+        self.told(
+            f"k = {self.k}: {what}", self._cost(steps, arms) / self._cost(self.trainings, _arms(self.plan))
+        )
+
+    def _cost(self, steps: float, arms: int) -> float:
+        """In forward passes of one example, of which a network-step costs three for each in its batch."""
+        plan, examples = self.plan, len(self.task.train)
+        pairs = plan.seeds * len(copy_pairs(plan.copies))
+        measured = len(self.task.test) + min(TRAINING_EXAMPLES, examples)
+        return 3 * min(plan.batch, examples) * steps + pairs * plan.points * measured * arms
+
+    @property
+    def trainings(self) -> int:
+        """Network-steps of the whole cell."""
+        plan = self.plan
+        copies = _arms(plan) * plan.seeds * plan.copies
+        return plan.levels * plan.steps * plan.seeds + copies * (plan.steps - self.k)
+
+    def note(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self.draft.write({**arrays, "rows": written_rows(self.rows)})
 
 
 def _running(at: Level | Copies) -> bool:
@@ -188,8 +207,17 @@ def _running(at: Level | Copies) -> bool:
     return bool(np.all(np.asarray(at.state.ended) == Ended.NO))
 
 
+def _arms(plan: LinearModePlan) -> int:
+    """The ticket, the dense network, and the other masks."""
+    return 2 + len(plan.controls)
+
+
+def _written(copies: Copies) -> dict[str, np.ndarray]:
+    return {**written_level(copies.level), **written_copies(copies)}
+
+
 def _measured(run: _Run, copies: Copies) -> Rows:
-    """All rows of the cell."""
+    """All rows of the cell; those of an arm are noted before the next is measured."""
     rows, plan, task = run.rows, run.plan, run.task
     proof = require_pruned(run.search.plan.optimiser, copies.state, copies.all_masks())
     rows["checks"] = [
@@ -200,10 +228,12 @@ def _measured(run: _Run, copies: Copies) -> Rows:
             "moments": proof.moments,
         }
     ]
-    began, train = time.perf_counter(), _first(task.train, TRAINING_EXAMPLES)
+    train, known = _first(task.train, TRAINING_EXAMPLES), {row["arm"] for row in rows.get("networks", ())}
     for i, arm in enumerate(copies.level.arms):
-        run.told(f"k = {run.k}: lines between copies", 0.95 + 0.05 * i / len(copies.level.arms))
-        one, other = copies.pairs_of(i)
+        run.tell(LINES, run.trainings, i)
+        if arm.name in known:
+            continue
+        began, (one, other) = time.perf_counter(), copies.pairs_of(i)
         found = {
             part: lines(
                 run.search.network, run.search.loss, one, other, data.x, data.targets,
@@ -215,7 +245,9 @@ def _measured(run: _Run, copies: Copies) -> Rows:
         for name, made in line_rows(plan, found, one, other).items():
             rows.setdefault(name, []).extend({**about, **row} for row in made)
         rows.setdefault("networks", []).extend({**about, **row} for row in _network_rows(run, arm.masks))
-    rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
+        rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
+        run.note(_written(copies))
+    run.tell(LINES, run.trainings, _arms(plan))
     return rows
 
 

@@ -18,7 +18,7 @@ __all__ = ["line_rows"]
 
 
 def line_rows(plan: LinearModePlan, found: Mapping[str, Lines], one: Params, other: Params) -> Rows:
-    """All rows of an arm, by table; "scores" are arrays.
+    """All rows of an arm, by table; those of "scores" are lists, by seed and test example.
 
     Arguments:
         plan: how many seeds and copies there are.
@@ -97,8 +97,8 @@ def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
     top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
     ends = (wrong[:, 0] + wrong[:, -1]) / 2
     return {
-        "score": _by_seed(plan, 1 - ends).mean(axis=1),
-        "barrier": _by_seed(plan, top - ends).mean(axis=1),
+        "score": _by_seed(plan, 1 - ends).mean(axis=1).tolist(),
+        "barrier": _by_seed(plan, top - ends).mean(axis=1).tolist(),
     }
 
 

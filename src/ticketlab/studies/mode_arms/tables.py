@@ -1,7 +1,7 @@
 """The tables of the study `linear-mode`, from the rows that a cell leaves.
 
-Rows called "scores" are arrays over seeds and test examples, an entry an arm; "timings", which alone a draft keeps, one a piece
-of training.
+Rows called "scores" are lists over seeds and test examples, an entry an arm; "timings" are one a piece of training, or an arm's
+lines.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def mode_tables(rows: Rows, task: Task) -> dict[str, Table]:
 
 def _examples(rows: Rows, task: Task) -> Table:
     """Of every seed and test example each arm's score and its part in the arm's barrier."""
-    seeds, examples = rows["scores"][0]["score"].shape
+    seeds, examples = np.shape(rows["scores"][0]["score"])
     columns = {
         "rewind_step": np.full(seeds * examples, rows["scores"][0]["rewind_step"]),
         "seed": np.repeat(np.arange(seeds), examples),
@@ -43,7 +43,7 @@ def _examples(rows: Rows, task: Task) -> Table:
     ]
     for entry in rows["scores"]:
         for measure in ("score", "barrier"):
-            values = entry[measure].astype(np.float64).reshape(-1)
+            values = np.asarray(entry[measure], np.float64).reshape(-1)
             found.append(Column(f"{entry['arm']}_{measure}", values, meaning=_MEANINGS[f"example_{measure}"]))
     return Table("examples", tuple(found))
 
