@@ -81,8 +81,13 @@ def test_every_arm_of_every_level_stands_in_the_tables(evidence):
 
 
 def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence):
-    found = run_study(WinningTicket(), dataclasses.replace(PLAN, dynamic=("rigl", "set", "gradual")))
+    plan, seen = dataclasses.replace(PLAN, dynamic=("rigl", "set", "gradual")), []
+    tables = search_levels(plan, Blank(), lambda what, fraction: seen.append((fraction, what)))
+    found = WinningTicket().conclude(plan, tables)
     assert found.verdicts == evidence.verdicts
+    assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
+    assert {what for _, what in seen[-3:]} <= {"masks that change: set", "masks that change: gradual"}
+    assert seen[-1][0] == pytest.approx(1)
     levels = found.tables["levels"]
     (kept,) = set(levels.where(arm="ticket", decisive=True)["kept"].tolist())
     for arm in ("rigl", "set", "gradual"):
@@ -99,7 +104,7 @@ def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence)
             assert row["test_score"] == pytest.approx(mean)
     assert found.tables["curves"].digest() == evidence.tables["curves"].digest()
     checks = found.tables["checks"]
-    moving = checks.rows()[-3 - 2 : -2]  # after level 2; levels 3 and 4 follow
+    moving = checks.rows()[-3:]
     assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")]
     removed = 2 * (13 * 12 + 12 * 8 + 8 * 3 - kept)
     assert all(r["pruned"] == removed for r in moving)

@@ -39,7 +39,7 @@ from ticketlab.tickets.magnitude import (
     stacked,
     trained,
 )
-from ticketlab.tickets.masks import Mask, density, kept, layer_densities, mask_of
+from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts
 from ticketlab.tickets.reach import effective_density
@@ -83,8 +83,8 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
         if level.number == decisive:
             for seed, ticket in enumerate(level_tickets(search, level)):
                 draft.leave(f"seed-{seed}", ticket)
-            _measure_dynamic(plan, task, search, level, rows, told)
         if level.number == plan.levels:
+            _measure_dynamic(plan, task, search, decisive, weights_left(counts[decisive - 1]), rows, told)
             return level_tables(rows, task)
         level = next_level(search, level, beside)
 
@@ -158,7 +158,12 @@ def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
     """The fraction of all network-steps that are done at a step of a level; level 0 has one arm, the others all."""
     arms = 1 + len(plan.controls)
     before = (1 + (number - 1) * arms) * plan.steps if number else 0
-    return (before + (arms if number else 1) * step) / ((1 + plan.levels * arms) * plan.steps)
+    return (before + (arms if number else 1) * step) / _all_steps(plan)
+
+
+def _all_steps(plan: WinningTicketPlan) -> int:
+    """Of one seed: of the dense network, of all arms at every level, and of masks that change."""
+    return (1 + plan.levels * (1 + len(plan.controls)) + len(plan.dynamic)) * plan.steps
 
 
 def _running(state: TrainingState) -> bool:
@@ -189,13 +194,19 @@ def _measure(task: Task, search: Search, level: Level, decisive: int, rows: Rows
 
 
 def _measure_dynamic(
-    plan: WinningTicketPlan, task: Task, search: Search, level: Level, rows: Rows, progress: Progress
+    plan: WinningTicketPlan,
+    task: Task,
+    search: Search,
+    number: int,
+    weights: int,
+    rows: Rows,
+    progress: Progress,
 ) -> None:
-    """Networks with masks that change, to as many weights as the tickets have, with the Erdős–Rényi profile in the end."""
-    shapes = {name: array.shape for name, array in level.masks[0].items()}
-    counts = erdos_renyi_counts(shapes, kept(level.masks[0]))
-    keys = jnp.stack([jax.random.fold_in(key, level.number) for key in search.order_keys])
-    for name in plan.dynamic:
+    """Networks with masks that change, to as many weights as the tickets of a level, with the Erdős–Rényi profile in the end."""
+    counts = erdos_renyi_counts({name: a.shape for name, a in full_mask(search.network).items()}, weights)
+    keys = jnp.stack([jax.random.fold_in(key, number) for key in search.order_keys])
+    levels = _done(plan, plan.levels, plan.steps)
+    for i, name in enumerate(plan.dynamic):
         usual = DYNAMIC[name]
         found = trained_sparse(
             replace(usual, every=max(1, usual.every * plan.steps // PER)),
@@ -207,14 +218,14 @@ def _measure_dynamic(
             search.order_keys,
             counts,
             keys,
-            lambda share, name=name: progress(  # type: ignore[misc]
-                f"{name}, {100 * share:.0f} % of its steps", _done(plan, level.number, plan.steps)
+            lambda share, i=i, name=name: progress(  # type: ignore[misc]
+                f"masks that change: {name}", levels + (i + share) * plan.steps / _all_steps(plan)
             ),
         )
         _refuse_diverged(plan, f"with {name}", found.state)
         masks = stacked(found.masks, search.params)
-        _check(search, level.number, [name], found.state, masks, rows)
-        about = {"level": level.number, "arm": name}
+        _check(search, number, [name], found.state, masks, rows)
+        about = {"level": number, "arm": name}
         _measure_arm(task, search, about, True, found.state.best, found.state.params, masks, rows)
 
 
