@@ -146,7 +146,8 @@ class MaskingIsTraining(DraftedStudy):
     method = (
         "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. 2019] or "
         "from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020], and exactly as many weights as the "
-        "density says are kept, those of the highest scores. What becomes of them is the mask-1 action (they are rewound to "
+        "density says are kept, those of the highest scores: in each layer, or in the whole network, as the plan's rule of "
+        "pruning says. What becomes of them is the mask-1 action (they are rewound to "
         "θ_i, drawn anew, shuffled, or set to ± one constant, with or without their signs), what becomes of the others the "
         "mask-0 action (zero, frozen where they were drawn, or that only where training made them larger). The networks that "
         "this makes are scored as they are, untrained; then they are trained too.",
