@@ -1,6 +1,7 @@
 """A run spread over devices and processes gives what one device gives; bad numbers of either are refused."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -126,9 +127,13 @@ def test_the_others_end_with_a_process_that_cannot_go_on(tmp_path: Path, ended: 
     (tmp_path / "0").mkdir()
     (tmp_path / "0" / "two").write_text("a file in the way")
     (first, said), (second, whispered) = two(tmp_path, ended, "--seeds", "1")
-    assert (first, second) == (2, 2)
+    assert first == 2
     assert "which is a file" in said
-    assert "the end of another of the 2 processes" in whispered
+    if second == -signal.SIGABRT:  # JAX was first to notice
+        assert "another task died" in whispered
+    else:
+        assert second == 2
+        assert "the end of another of the 2 processes" in whispered
     assert "Traceback" not in said + whispered
 
 

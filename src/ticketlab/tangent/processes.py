@@ -4,7 +4,8 @@ JAX joins processes to one set of devices, but ends a process without a word to 
 a roll call first: process 0 listens at the coordinator's address, the others say which they are, and only when all have come does
 JAX take the address over. From then on nothing passes between them but sums and gathers over their devices, and what process 0
 alone knows (a file that only it reads) is told by such a sum. A process that dies closes its connections, and the next sum or
-gather fails in the others; one whose host vanishes is noticed by its missing heartbeats.
+gather fails in the others; one whose host vanishes is noticed by its missing heartbeats. When it is process 0 that is gone, JAX
+notices as well, in a thread of its own: if that is sooner than the next sum or gather, it aborts the others with its own words.
 """
 
 from __future__ import annotations
