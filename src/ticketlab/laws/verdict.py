@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = ["Outcome", "Verdict"]
@@ -19,14 +20,19 @@ class Verdict:
     """The answer to one question of a study.
 
     Arguments:
-        question: what was asked, a short phrase ("square loss, f₀ kept"); empty for the claim as a whole.
+        question: what was asked, a short phrase ("square loss, f₀ kept"); empty for the claim as a whole. It is for people;
+            programs read `key` and `facets`.
         outcome: holds, fails or undecided.
         rule: the decision rule, in words, as it was fixed before the runs.
         effect: the estimate, in `unit`; None where the claim as a whole has no single number.
         interval: its 95 % interval, or None.
         unit: the effect's unit ("points of test accuracy").
         reading: one plain sentence for a newcomer.
-        headline: whether it counts for the claim as a whole (controls do not).
+        headline: whether it counts for the claim as a whole (side questions do not).
+        key: which question of the study it is ("score"); "claim" for the claim as a whole.
+        facets: of what it was asked ({"loss": "square", "offset": "kept"}).
+        deciding: the interval that decided, where it differs from the 95 % one; else None.
+        level: the two-sided confidence of `deciding`.
     """
 
     question: str
@@ -37,3 +43,7 @@ class Verdict:
     unit: str
     reading: str
     headline: bool = True
+    key: str = ""
+    facets: Mapping[str, str] = field(default_factory=dict)
+    deciding: tuple[float, float] | None = None
+    level: float = 0.95

@@ -255,12 +255,13 @@ def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
 
 
 def _verdict(record: Mapping[str, Any]) -> Verdict:
-    effect, interval = record["effect"], record["interval"]
+    effect = record["effect"]
+    ends = {name: record.get(name) for name in ("interval", "deciding")}
     return Verdict(
         **{
             **record,
             "outcome": Outcome(record["outcome"]),
             "effect": None if effect is None else float(effect),
-            "interval": None if interval is None else (float(interval[0]), float(interval[1])),
+            **{name: None if e is None else (float(e[0]), float(e[1])) for name, e in ends.items()},
         }
     )

@@ -1,0 +1,190 @@
+"""An effect and how sure it is, with two sources of chance: the seeds that were drawn, and the test examples.
+
+Two methods are scored on the same test examples in every run (seed), so their differences are paired. The mean difference varies
+between seeds, and with the examples that happen to be in the test set. Averaging over seeds does not average the second kind away
+where seeds share examples. So the variance has two parts,
+
+    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − C_both, 0)
+    V_examples   the sampling of examples:                    C_examples, with a floor
+
+where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first is known with seeds − 1 degrees
+of freedom only, the second with as many as there are examples. One Student factor for both would make every interval of few
+seeds far too wide. So each part has its own factor, and the half-widths are added in quadrature (Graybill & Wang 1980; Zou &
+Donner 2008):
+
+    h(α)² = t²(seeds − 1, α)·V_seeds + t²(examples − 1, α)·V_examples
+
+The floor: where no example, or hardly one, is judged differently by the two methods, the sample says nothing about the rare
+disagreements that it happens not to contain. As Bonett & Price 2012 do for paired proportions, two examples that disagree in
+opposite directions are added. Without any disagreement the interval then reaches ±3/n, the "rule of three".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.special import stdtrit
+
+__all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
+
+PSEUDO = 1.2  # squared size of each of the two examples that are added: ±3/n without any disagreement
+
+
+class Effect(Protocol):
+    """What a rule decides about: an estimate with one-sided bounds.
+
+    Arguments of `lower` and `upper`: the probability with which the bound is wrong.
+    """
+
+    @property
+    def mean(self) -> float: ...
+
+    def lower(self, level: float) -> float: ...
+
+    def upper(self, level: float) -> float: ...
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]: ...
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A mean difference with its two sources of chance.
+
+    Arguments:
+        mean: over all seeds and test examples.
+        seed_variance: V_seeds, of the mean; NaN for a single seed.
+        example_variance: V_examples, of the mean; 0 where there is one number a seed.
+        seeds, examples: how many independent ones there are.
+        lower_known, upper_known: whether the values bound the truth on that side. A time that was cut short is itself only a
+            bound, which supports one side.
+    """
+
+    mean: float
+    seed_variance: float
+    example_variance: float = 0.0
+    seeds: int = 1
+    examples: int = 0
+    lower_known: bool = True
+    upper_known: bool = True
+
+    @property
+    def decidable(self) -> bool:
+        """Whether there are two seeds at least."""
+        return self.seeds >= 2
+
+    @property
+    def standard_error(self) -> float:
+        return float(np.sqrt(self.seed_variance + self.example_variance))
+
+    def half_width(self, level: float) -> float:
+        """h(α), for the one-sided level α; infinite for a single seed."""
+        if not self.decidable:
+            return float("inf")
+        squares = _student(self.seeds - 1, level) ** 2 * self.seed_variance
+        if self.example_variance > 0:
+            squares += _student(max(self.examples - 1, 1), level) ** 2 * self.example_variance
+        return float(np.sqrt(squares))
+
+    def lower(self, level: float) -> float:
+        return self.mean - self.half_width(level) if self.lower_known else float("-inf")
+
+    def upper(self, level: float) -> float:
+        return self.mean + self.half_width(level) if self.upper_known else float("inf")
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The two-sided interval that covers the truth with this probability."""
+        return self.lower((1 - level) / 2), self.upper((1 - level) / 2)
+
+    def __neg__(self) -> Difference:
+        return replace(self, mean=-self.mean, lower_known=self.upper_known, upper_known=self.lower_known)
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """A quantity that is estimated twice, once biased downwards and once upwards: a maximum along a noisy line.
+
+    Its lower bound is that of the one, its upper bound that of the other, so that neither bias helps a verdict.
+    """
+
+    low: Difference
+    high: Difference
+
+    @property
+    def mean(self) -> float:
+        return (self.low.mean + self.high.mean) / 2
+
+    @property
+    def decidable(self) -> bool:
+        return self.low.decidable and self.high.decidable
+
+    def lower(self, level: float) -> float:
+        return self.low.lower(level)
+
+    def upper(self, level: float) -> float:
+        return self.high.upper(level)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        return self.lower((1 - level) / 2), self.upper((1 - level) / 2)
+
+
+def of_seeds(values: Float[np.ndarray, "n"]) -> Difference:
+    """The mean of one number a seed: Student's interval.
+
+    Arguments:
+        values: on the scale on which they are symmetric (logarithms of ratios and of times).
+    """
+    count = len(values)
+    variance = float(np.var(values, ddof=1) / count) if count > 1 else float("nan")
+    return Difference(float(np.mean(values)), variance, 0.0, count, 0)
+
+
+def paired_difference(
+    difference: Float[np.ndarray, "n"],
+    seed: Int[np.ndarray, "n"],
+    example: Int[np.ndarray, "n"],
+    *,
+    unit: float | None = 1.0,
+) -> Difference:
+    """The mean of paired differences, with what seeds and what test examples add to its variance.
+
+        C_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean
+
+    Arguments:
+        difference: score of the one minus score of the other, an entry or several (widths, say) for every seed and example.
+        seed: the entry's run.
+        example: the entry's test example, by its number in the data set.
+        unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
+
+    Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,
+    Adjusted Wald confidence interval for a difference of binomial proportions based on paired data.
+    """
+    d = np.asarray(difference, float)
+    mean = float(d.mean())
+    e = (d - mean) / len(d)
+    seeds, examples = len(np.unique(seed)), len(np.unique(example))
+    floor = 0.0 if unit is None else 2 * PSEUDO * unit**2 / examples**2
+    by_example = _clustered(e, example) + floor
+    if seeds < 2:
+        return Difference(mean, float("nan"), by_example, seeds, examples)
+    by_seed, both = _clustered(e, seed), _clustered(e, _pairs(seed, example))
+    return Difference(mean, max(by_seed - both, 0.0), by_example, seeds, examples)
+
+
+def _student(freedom: float, level: float) -> float:
+    return float(stdtrit(freedom, 1 - level))
+
+
+def _pairs(seed: np.ndarray, example: np.ndarray) -> np.ndarray:
+    """A number for every (seed, example)."""
+    named, number = np.unique(example, return_inverse=True)
+    return np.unique(seed, return_inverse=True)[1] * len(named) + number
+
+
+def _clustered(e: np.ndarray, groups: np.ndarray) -> float:
+    _, which = np.unique(groups, return_inverse=True)
+    sums = np.bincount(which, weights=e)
+    count = len(sums)
+    return float(sums @ sums) * (count / (count - 1) if count > 1 else 1.0)

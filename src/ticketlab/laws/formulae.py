@@ -1,0 +1,217 @@
+"""What a claim says, as questions under `All`, `Any`, `Not` and `Gated`; and how it is decided at a level of its own.
+
+Outcomes are Kleene's three values. *All* holds if all parts hold, and fails if one fails; *any* holds if one holds, and fails if
+all fail; *not* exchanges the two. A claim as a whole may be wrong with probability α when it says *holds*, and with α when it
+says *fails*. These two levels go down the tree:
+
+    All of m parts   (α_holds, α_fails/m) to each        an intersection–union test one way, Bonferroni the other
+    Any of m parts   (α_holds/m, α_fails) to each
+    Not              (α_fails, α_holds)
+
+so the whole keeps its levels, at any nesting, whatever the parts have to do with each other (Berger 1982). No study counts its
+questions by hand. As each rule moves only towards *undecided* when the error grows, so does every formula.
+
+A gate asks whether a measurement is good enough to decide anything: did training converge, does either side do better than
+guessing? While it is not passed, what hangs on it is undecided, and the reading gives the gate's reason.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ticketlab.laws.difference import Effect
+from ticketlab.laws.rules import Levels, Rule
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = ["All", "Answer", "Any", "Formula", "Gate", "Gated", "Not", "Question", "answer", "verdict_of"]
+
+Tables: TypeAlias = Mapping[str, typing.Any]
+"""A study's tables by name."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: an effect that is measured, and the rule that decides about it.
+
+    Arguments:
+        key: which question of the study it is ("score").
+        title: a short phrase for people ("square loss: test score").
+        effect: from the study's tables.
+        rule: fixed before the runs.
+        what: the effect in words, for the rule ("the difference in test score, tangent minimum minus gradient descent").
+        scale: how the effect is shown.
+        reading: what was found, without the conclusion ("The ticket scores 95.7 % and the dense network 96.0 %").
+        says: the conclusion for each outcome ("it is as accurate").
+        facets: of what it is asked.
+    """
+
+    key: str
+    title: str
+    effect: Callable[[Tables], Effect]
+    rule: Rule
+    what: str
+    scale: Scale
+    reading: Callable[[Tables], str]
+    says: Mapping[Outcome, str]
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition on the measurement.
+
+    Arguments:
+        key, title: as a question's.
+        passed: from the study's tables: None if it is passed, else the reason why nothing is decided, a whole sentence.
+    """
+
+    key: str
+    title: str
+    passed: Callable[[Tables], str | None]
+
+
+@dataclass(frozen=True)
+class All:
+    """Every part holds."""
+
+    parts: tuple[Formula, ...]
+    key: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Any:
+    """At least one part holds."""
+
+    parts: tuple[Formula, ...]
+    key: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Not:
+    """The part does not hold."""
+
+    part: Formula
+    key: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Gated:
+    """The part, provided that the gates are passed."""
+
+    gates: tuple[Gate, ...]
+    part: Formula
+    key: str = ""
+    title: str = ""
+
+
+Formula: TypeAlias = Question | All | Any | Not | Gated
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A formula's outcome, with those of its parts.
+
+    Arguments:
+        formula: what was asked.
+        outcome: holds, fails or undecided.
+        levels: at which it was decided.
+        parts: the answers to its parts; none for a question.
+        effect: what a question measured; None otherwise.
+        closed: the reasons of gates that are not passed, its own and those above it.
+    """
+
+    formula: Formula
+    outcome: Outcome
+    levels: Levels
+    parts: tuple[Answer, ...] = ()
+    effect: Effect | None = None
+    closed: tuple[str, ...] = ()
+
+    def questions(self) -> Iterator[Answer]:
+        """The answers to the questions below, in order."""
+        if isinstance(self.formula, Question):
+            yield self
+        for part in self.parts:
+            yield from part.questions()
+
+    def find(self, key: str, **facets: str) -> Answer:
+        """The first answer below, or this one, with a key and facets."""
+        for found in self._walk():
+            asked = found.formula
+            has = asked.facets if isinstance(asked, Question) else {}
+            if asked.key == key and all(has.get(name) == value for name, value in facets.items()):
+                return found
+        raise KeyError(f"no question {key!r} with {facets}")
+
+    def _walk(self) -> Iterator[Answer]:
+        yield self
+        for part in self.parts:
+            yield from part._walk()
+
+
+def answer(formula: Formula, tables: Tables, levels: Levels | None = None) -> Answer:
+    """Decides a formula from a study's tables, the whole at the given levels."""
+    return _answer(formula, tables, levels or Levels(), ())
+
+
+def _answer(formula: Formula, tables: Tables, levels: Levels, closed: tuple[str, ...]) -> Answer:
+    if isinstance(formula, Question):
+        effect = formula.effect(tables)
+        outcome = Outcome.UNDECIDED if closed else formula.rule.outcome(effect, levels)
+        return Answer(formula, outcome, levels, (), effect, closed)
+    if isinstance(formula, Gated):
+        reasons = [gate.passed(tables) for gate in formula.gates]
+        inner = _answer(formula.part, tables, levels, (*closed, *(r for r in reasons if r is not None)))
+        return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed)
+    if isinstance(formula, Not):
+        part = _answer(formula.part, tables, Levels(levels.fails, levels.holds), closed)
+        turned = {Outcome.HOLDS: Outcome.FAILS, Outcome.FAILS: Outcome.HOLDS}
+        return Answer(formula, turned.get(part.outcome, part.outcome), levels, (part,), None, closed)
+    count, every = len(formula.parts), isinstance(formula, All)
+    below = (
+        Levels(levels.holds, levels.fails / count) if every else Levels(levels.holds / count, levels.fails)
+    )
+    parts = tuple(_answer(part, tables, below, closed) for part in formula.parts)
+    outcomes = [part.outcome for part in parts]
+    one, rest = (Outcome.FAILS, Outcome.HOLDS) if every else (Outcome.HOLDS, Outcome.FAILS)
+    whole = one if one in outcomes else rest if all(o is rest for o in outcomes) else Outcome.UNDECIDED
+    return Answer(formula, whole, levels, parts, None, closed)
+
+
+def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdict:
+    """A question's answer as it is kept and shown."""
+    asked, effect = found.formula, found.effect
+    assert isinstance(asked, Question)
+    assert effect is not None
+    level = 1 - 2 * min(found.levels.holds, found.levels.fails)
+    deciding = asked.scale.interval(*effect.interval(level)) if level > 0.95 + 1e-9 else None
+    said = asked.reading(tables).rstrip(".")
+    low, high = effect.interval()
+    known = low > float("-inf") or high < float("inf")
+    if found.closed:
+        reading = f"{said}. Undecided: {' '.join(found.closed)}"
+    elif not known:
+        reading = f"{said}. One seed is not enough to say how sure this is."
+    else:
+        reading = f"{said}: {asked.says[found.outcome]}."
+    return Verdict(
+        question=asked.title,
+        outcome=found.outcome,
+        rule=asked.rule.words(asked.what, asked.scale, found.levels),
+        effect=asked.scale.shown(effect.mean),
+        interval=asked.scale.interval(low, high),
+        unit=asked.scale.unit,
+        reading=reading,
+        headline=headline,
+        key=asked.key,
+        facets=dict(asked.facets),
+        deciding=deciding,
+        level=level if deciding else 0.95,
+    )

@@ -1,0 +1,134 @@
+"""The four rules: each decides about an effect at a one-sided level, and words itself, so that the printed rule is what ran.
+
+Every rule is monotone: with the same estimate, a larger error moves the outcome only towards *undecided*. "Better" is `Above`
+zero, or above the smallest effect that matters; "as good" is `Above` minus the margin; "equal" is `Within` the margin, which is
+two one-sided tests (Schuirmann 1987).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from ticketlab.laws.difference import Effect
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.verdict import Outcome
+
+__all__ = ["Above", "Below", "Between", "Levels", "Rule", "Within"]
+
+ALPHA = 0.025
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The probabilities with which *holds* and *fails* may be wrong.
+
+    Arguments:
+        holds, fails: one-sided.
+    """
+
+    holds: float = ALPHA
+    fails: float = ALPHA
+
+
+class Rule(ABC):
+    """What is decided about an effect."""
+
+    @abstractmethod
+    def outcome(self, effect: Effect, levels: Levels) -> Outcome:
+        """Holds, fails or undecided."""
+
+    @abstractmethod
+    def words(self, what: str, scale: Scale, levels: Levels) -> str:
+        """The rule in plain words, one sentence an outcome."""
+
+
+@dataclass(frozen=True)
+class Above(Rule):
+    """The effect lies above a limit."""
+
+    limit: float
+
+    def outcome(self, effect: Effect, levels: Levels) -> Outcome:
+        if effect.lower(levels.holds) > self.limit:
+            return Outcome.HOLDS
+        return Outcome.FAILS if effect.upper(levels.fails) < self.limit else Outcome.UNDECIDED
+
+    def words(self, what: str, scale: Scale, levels: Levels) -> str:
+        return _one_sided(what, scale, levels, self.limit, "above", "below")
+
+
+@dataclass(frozen=True)
+class Below(Rule):
+    """The effect lies below a limit."""
+
+    limit: float
+
+    def outcome(self, effect: Effect, levels: Levels) -> Outcome:
+        if effect.upper(levels.holds) < self.limit:
+            return Outcome.HOLDS
+        return Outcome.FAILS if effect.lower(levels.fails) > self.limit else Outcome.UNDECIDED
+
+    def words(self, what: str, scale: Scale, levels: Levels) -> str:
+        return _one_sided(what, scale, levels, self.limit, "below", "above")
+
+
+@dataclass(frozen=True)
+class Between(Rule):
+    """The effect lies between two limits. It can fail on either side, so that each side has half the level."""
+
+    low: float
+    high: float
+
+    def outcome(self, effect: Effect, levels: Levels) -> Outcome:
+        if self.low < effect.lower(levels.holds) and effect.upper(levels.holds) < self.high:
+            return Outcome.HOLDS
+        half = levels.fails / 2
+        outside = effect.lower(half) > self.high or effect.upper(half) < self.low
+        return Outcome.FAILS if outside else Outcome.UNDECIDED
+
+    def words(self, what: str, scale: Scale, levels: Levels) -> str:
+        holds, fails = _percent(levels.holds), _percent(levels.fails / 2)
+        region = self.region(scale)
+        return (
+            f"Holds if the {holds} interval of {what} lies within {region}. Fails if the "
+            f"{_again(fails, holds)} lies wholly outside. Otherwise the question is undecided."
+        )
+
+    def region(self, scale: Scale) -> str:
+        low, high = sorted((scale.shown(self.low), scale.shown(self.high)))
+        return f"{scale.number(low)} to {scale.number(high)} {scale.unit}".strip()
+
+
+@dataclass(frozen=True)
+class Within(Rule):
+    """The effect lies within ±margin."""
+
+    margin: float
+
+    def outcome(self, effect: Effect, levels: Levels) -> Outcome:
+        return Between(-self.margin, self.margin).outcome(effect, levels)
+
+    def words(self, what: str, scale: Scale, levels: Levels) -> str:
+        return Between(-self.margin, self.margin).words(what, scale, levels)
+
+
+def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: str, away: str) -> str:
+    """A scale may turn the direction round: the logarithm of a speed-up is shown as steps more or fewer."""
+    if scale.falls:
+        towards, away = away, towards
+    holds, fails = _percent(levels.holds), _percent(levels.fails)
+    bound = f"{scale.number(scale.shown(limit))} {scale.unit}".strip()
+    return (
+        f"Holds if the {holds} interval of {what} lies {towards} {bound}. Fails if the {_again(fails, holds)} lies "
+        f"{away} it. Otherwise the question is undecided."
+    )
+
+
+def _percent(level: float) -> str:
+    """The two-sided confidence that belongs to a one-sided level."""
+    return f"{100 * (1 - 2 * level):.4g} %"
+
+
+def _again(fails: str, holds: str) -> str:
+    return "interval" if fails == holds else f"{fails} interval"

@@ -1,0 +1,53 @@
+"""How an effect is shown: its unit, and how the number that was analysed becomes the number that is read.
+
+Scores are analysed as fractions and read in points; times are analysed as logarithms of a ratio and read as per cent more steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["POINTS", "SHARE", "Scale"]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From the analysed number to the number that is read.
+
+    Arguments:
+        unit: of the number that is read.
+        factor: by which the analysed number is multiplied.
+        ratio: whether the product is the logarithm of a ratio, which is read as per cent more (or, below 0, fewer).
+        bounds: outside which the quantity cannot be; intervals end there.
+    """
+
+    unit: str
+    factor: float = 1.0
+    ratio: bool = False
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+
+    @property
+    def falls(self) -> bool:
+        """Whether a larger analysed number is read as a smaller one."""
+        return self.factor < 0
+
+    def shown(self, value: float) -> float:
+        scaled = self.factor * value
+        read = 100 * float(np.expm1(scaled)) if self.ratio else scaled
+        return float(np.clip(read, *self.bounds))
+
+    def interval(self, low: float, high: float) -> tuple[float, float]:
+        """The interval as it is read, ends in order."""
+        one, other = self.shown(low), self.shown(high)
+        return (min(one, other), max(one, other))
+
+    def number(self, value: float) -> str:
+        """A limit in words, with a typographic minus."""
+        text = f"{value:.3g}".replace("-", "−")
+        return "0" if text in ("−0", "0") else text
+
+
+POINTS = Scale("points of test score", 100.0, bounds=(-100.0, 100.0))
+SHARE = Scale("%", 100.0)
