@@ -9,7 +9,7 @@ ARGS   ?=
 WORKERS ?= -n auto --dist loadfile
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
-.PHONY: help run test test-all bench docs lint types clean
+.PHONY: help run test test-all bench calibrate docs lint types clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo "make test       the fast tests"
 	@echo "make test-all   the slow ones too, and those on the MNIST and CIFAR-10 of TICKETLAB_DATA"
 	@echo "make bench      speed, beside PyTorch's (which this installs)"
+	@echo "make calibrate   how often intervals and rules are wrong, into docs/calibration.md"
 	@echo "make docs       these pages, as docs/_build/html/index.html"
 	@echo "make lint       style; make types: annotations"
 	@echo "make clean      removes caches and built pages; your runs and $(VENV) stay"
@@ -31,7 +32,10 @@ test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest $(WORKERS) -m "" $(ARGS)
 
 bench: $(VENV)/installed-torch
-	@for benchmark in benchmarks/[a-z]*.py; do $(BIN)/python $$benchmark $(ARGS) || exit 1; done
+	@for benchmark in $(filter-out benchmarks/calibrate.py,$(wildcard benchmarks/[a-z]*.py)); do $(BIN)/python $$benchmark $(ARGS) || exit 1; done
+
+calibrate: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/calibrate.py $(ARGS)
 
 docs: $(VENV)/installed-dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html $(ARGS) docs docs/_build/html

@@ -4,8 +4,8 @@ Two methods are scored on the same test examples in every run (seed), so their d
 between seeds, and with the examples that happen to be in the test set. Averaging over seeds does not average the second kind away
 where seeds share examples. So the variance has two parts,
 
-    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − C_both, 0)
-    V_examples   the sampling of examples:                    C_examples, with a floor
+    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − 1.8/seeds)·C_both, 0)
+    V_examples   the sampling of examples:                    C_examples + floor
 
 where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first is known with seeds − 1 degrees
 of freedom only, the second with as many as there are examples. One Student factor for both would make every interval of few
@@ -14,15 +14,20 @@ Donner 2008):
 
     h(α)² = t²(seeds − 1, α)·V_seeds + t²(examples − 1, α)·V_examples
 
-The floor: where no example, or hardly one, is judged differently by the two methods, the sample says nothing about the rare
+C_both is what the sampling of examples contributes to C_seeds. With few seeds it is not subtracted whole, because C_seeds is then
+often far too small by chance; the factor was chosen by coverage (docs/decisions.md).
+
+The floor: where hardly any example is judged differently by the two methods, the sample says nothing about the rare
 disagreements that it happens not to contain. As Bonett & Price 2012 do for paired proportions, two examples that disagree in
-opposite directions are added. Without any disagreement the interval then reaches ±3/n, the "rule of three".
+opposite directions are added. Their size is learnt from the examples that do disagree, starting from the whole unit with a weight
+of 25 examples: disagreements that do not recur from seed to seed move the mean by less. Without any disagreement the interval
+reaches ±3/n, the "rule of three".
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -30,9 +35,12 @@ from scipy.special import stdtrit
 
 __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 
-PSEUDO = 1.2  # squared size of each of the two examples that are added: ±3/n without any disagreement
+PSEUDO = 1.2  # by which the square of each of the two examples that are added is multiplied: ±3/n without any disagreement
+PRIOR = 25.0  # examples' worth of weight on disagreements of a whole unit
+SHARED = 1.8  # how much of what seeds share is not subtracted from their variance, over their number
 
 
+@runtime_checkable
 class Effect(Protocol):
     """What a rule decides about: an estimate with one-sided bounds.
 
@@ -164,27 +172,35 @@ def paired_difference(
     d = np.asarray(difference, float)
     mean = float(d.mean())
     e = (d - mean) / len(d)
-    seeds, examples = len(np.unique(seed)), len(np.unique(example))
-    floor = 0.0 if unit is None else 2 * PSEUDO * unit**2 / examples**2
-    by_example = _clustered(e, example) + floor
+    (seeds, run), (examples, which) = _numbered(seed), _numbered(example)
+    by_example = _clustered(e, which) + (0.0 if unit is None else _floor(d, which, unit))
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
-    by_seed, both = _clustered(e, seed), _clustered(e, _pairs(seed, example))
-    return Difference(mean, max(by_seed - both, 0.0), by_example, seeds, examples)
+    shared = (1 - SHARED / seeds) * _clustered(e, _numbered(run * examples + which)[1])
+    return Difference(mean, max(_clustered(e, run) - shared, 0.0), by_example, seeds, examples)
+
+
+def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
+    """What the two added examples contribute to the variance of the mean."""
+    count = np.bincount(example)
+    disagree = np.bincount(example, weights=d != 0) > 0
+    means = np.bincount(example, weights=d)[disagree] / count[disagree] / unit
+    square = (means @ means + PRIOR) / (len(means) + PRIOR)
+    return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
 
 def _student(freedom: float, level: float) -> float:
     return float(stdtrit(freedom, 1 - level))
 
 
-def _pairs(seed: np.ndarray, example: np.ndarray) -> np.ndarray:
-    """A number for every (seed, example)."""
-    named, number = np.unique(example, return_inverse=True)
-    return np.unique(seed, return_inverse=True)[1] * len(named) + number
+def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
+    """How many different ones there are, and each one's number, 0, 1, …"""
+    different, number = np.unique(names, return_inverse=True)
+    return len(different), number
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:
-    _, which = np.unique(groups, return_inverse=True)
-    sums = np.bincount(which, weights=e)
+    """C_G, of groups by number."""
+    sums = np.bincount(groups, weights=e)
     count = len(sums)
     return float(sums @ sums) * (count / (count - 1) if count > 1 else 1.0)
