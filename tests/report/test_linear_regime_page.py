@@ -67,17 +67,18 @@ def page(record):
 
 def test_all_figures_are_made(page, check_words) -> None:
     show = presentation(page)
-    assert [f.key for f in show.figures] == ["measures", "verdict", "kernels", "training", "scores"]
+    assert [f.key for f in show.figures] == ["measures", "sizes", "verdict", "kernels", "training", "scores"]
     assert [f.key for f in show.certificates] == ["certificates"]
     assert len(show.summaries) == 3
     check_words(show)
 
 
 def test_findings_follow_from_the_numbers(page) -> None:
-    measures, verdict, kernels, training, scores = presentation(page).figures
+    measures, sizes, verdict, kernels, training, scores = presentation(page).figures
+    assert sizes.title.startswith("The claim")
     assert "from width 64 to 256" in measures.title
     assert "; μP: 0.4" in measures.title
-    assert verdict.title == "8 of 8 questions hold"
+    assert verdict.title == "2 of 8 questions hold"  # training was still going on: only the side questions
     assert len(verdict.panels[0].chart.layout.annotations) == 16
     assert kernels.title.endswith("alignment with the targets by 0.000 to +0.200")
     assert len(training.panels) == 6  # three parameterisations, the narrowest and the widest

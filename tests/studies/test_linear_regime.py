@@ -13,7 +13,8 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, Parameterisation
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.linear_regime import MEASURES, LinearRegime, LinearRegimePlan
+from ticketlab.studies.linear_regime import LinearRegime, LinearRegimePlan
+from ticketlab.studies.linear_regime_formula import MEASURES
 from ticketlab.studies.linear_widths import measure
 from ticketlab.studies.study import silent
 from ticketlab.tangent import centred_alignment, target_alignment
@@ -169,75 +170,109 @@ FALLING = {"motion": 0.5, "drift": 1.0, "distance": 0.5}
 STAYING = {"motion": 0.5, "drift": 0.0, "distance": 0.05}
 
 
-def widths(exponents, seeds=5, noise=0.01):
+def tables(exponents, seeds=5, noise=0.01, level=0.1, left=0.001):
+    """Power laws from a level at width 32, under μP from 0.5; and training that leaves a share of the loss at the start."""
     draw = np.random.default_rng(0)
+    each = [(name, seed, width) for name in exponents for seed in range(seeds) for width in (32, 64, 128)]
     rows = [
         {
             "parameterisation": name,
             "seed": seed,
             "width": width,
             **{
-                m: float(0.5 * (width / 32) ** -a * np.exp(noise * draw.standard_normal()))
-                for m, a in of.items()
+                m: float(
+                    (0.5 if name == "mup" else level)
+                    * (width / 32) ** -a
+                    * np.exp(noise * draw.standard_normal())
+                )
+                for m, a in exponents[name].items()
             },
         }
-        for name, of in exponents.items()
-        for seed in range(seeds)
-        for width in (32, 64, 128)
+        for name, seed, width in each
     ]
-    return {"widths": Table.from_rows("widths", rows)}
+    curves = [
+        {
+            "parameterisation": name,
+            "seed": seed,
+            "width": width,
+            "step": step,
+            "train_loss": 2.0 * left ** (step / 100),
+            "linear_train_loss": 2.0 * 0.001 ** (step / 100),
+        }
+        for name, seed, width in each
+        for step in (0, 50, 75, 100)
+    ]
+    return {"widths": Table.from_rows("widths", rows), "curves": Table.from_rows("curves", curves)}
 
 
-def conclude(standard=None, ntk=None, mup=None, seeds=5, noise=0.01, **options):
+def conclude(standard=None, ntk=None, mup=None, seeds=5, noise=0.01, level=0.1, left=0.001, **options):
     given = {"standard": standard or FALLING, "ntk": ntk or FALLING, "mup": mup or STAYING}
     plan = LinearRegimePlan(seeds=seeds, **options)
     given = {name: given[name] for name in plan.parameterisations}
-    return LinearRegime().conclude(plan, widths(given, seeds, noise)).verdicts
+    return LinearRegime().conclude(plan, tables(given, seeds, noise, level, left)).verdicts
+
+
+def of(verdicts, key, parameterisation, measure):
+    facets = {"parameterisation": parameterisation, "measure": measure}
+    return next(v for v in verdicts if v.key == key and v.facets == facets)
 
 
 @pytest.mark.parametrize(
     ("changes", "whole", "words"),
     [
         ({}, Outcome.HOLDS, "does not become linear"),
-        ({"ntk": {**FALLING, "distance": 0.0}}, Outcome.FAILS, "not NTK: distance to the linear model"),
-        ({"mup": FALLING}, Outcome.UNDECIDED, "cannot tell the two apart"),
+        ({"ntk": {**FALLING, "distance": 0.0}}, Outcome.FAILS, "NTK: distance to the linear model falls"),
+        # exponents above the least, and 53 % of training's motion at the widest network: that is not good
+        (
+            {"level": 0.53 * 4**0.3, "standard": {**FALLING, "distance": 0.3}},
+            Outcome.FAILS,
+            "distance to the linear model is small",
+        ),
+        # the control becomes linear too
+        ({"mup": {**FALLING, "distance": 2.0}}, Outcome.FAILS, "μP: distance to the linear model stays"),
         ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
-        ({"parameterisations": ("standard", "ntk")}, Outcome.UNDECIDED, "the control was left out"),
+        ({"left": 0.5}, Outcome.UNDECIDED, "were still learning at their last step"),
+        ({"parameterisations": ("standard", "ntk")}, Outcome.UNDECIDED, "control, μP, was left out"),
         ({"parameterisations": ("mup",)}, Outcome.UNDECIDED, "asks of no parameterisation"),
     ],
 )
-def test_the_claim_needs_the_control(changes, whole, words) -> None:
+def test_the_claim_has_absolute_sizes_and_needs_the_control(changes, whole, words) -> None:
     claim = conclude(**changes)[0]
     assert claim.outcome is whole
     assert words in claim.reading
 
 
 def test_questions() -> None:
-    _, *questions = conclude()
-    assert [q.headline for q in questions] == [True] * 6 + [False] * 2
-    assert [q.question for q in questions][3] == "NTK: motion of the parameters falls"
+    claim, *questions = conclude()
+    assert claim.key == "claim"
+    assert [q.headline for q in questions] == [True] * (2 * 5 + 1) + [False] * 2
     assert {q.outcome for q in questions} == {Outcome.HOLDS}
-    drift = questions[1]
+    drift = of(questions, "falls", "standard", "drift")
     assert drift.effect == pytest.approx(1.0, abs=0.02)
     assert drift.interval[0] <= drift.effect <= drift.interval[1]
-    assert "from 0.5 at width 32 to 0.13 at width 128" in drift.reading
+    assert "from 0.1 at width 32 to 0.025 at width 128" in drift.reading
     assert "lies above 0.25" in drift.rule
-    assert "lies below 0.25" in questions[-1].rule
+    assert "lies below 0.25" in of(questions, "vanishes", "mup", "drift").rule
+    assert of(questions, "small", "ntk", "distance").effect == pytest.approx(5.0, abs=0.1)
+    assert "below 10 % of training's motion" in of(questions, "small", "ntk", "distance").rule
 
 
 def test_the_least_exponent_is_the_plans() -> None:
-    outcomes = [conclude(least=least)[1].outcome for least in (0.25, 0.5, 1.0)]
+    outcomes = [
+        of(conclude(least=least), "falls", "standard", "motion").outcome for least in (0.25, 0.5, 1.0)
+    ]
     assert outcomes == [Outcome.HOLDS, Outcome.UNDECIDED, Outcome.FAILS]
 
 
 def test_one_seed_decides_nothing() -> None:
     assert {v.outcome for v in conclude(seeds=1)} == {Outcome.UNDECIDED}
-    assert all("one seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+    assert all("One seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
 
 
 def test_a_run_that_is_not_finished() -> None:
     plan = LinearRegimePlan(seeds=5)
     assert LinearRegime().conclude(plan, {}).verdicts == ()
-    partial = LinearRegime().conclude(plan, widths({"ntk": FALLING}))
-    assert [v.question.split(":")[0] for v in partial.verdicts] == ["NTK"] * 3
+    partial = LinearRegime().conclude(plan, tables({"ntk": FALLING}))
+    assert {v.facets["parameterisation"] for v in partial.verdicts} == {"ntk"}
+    assert len(partial.verdicts) == 5
     assert len(partial.tables["fits"]) == 3

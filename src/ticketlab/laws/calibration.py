@@ -5,8 +5,8 @@ Two methods are scored on n test examples that S seeds share. Each example has a
     z < Φ⁻¹(accuracy)·√(1 + σ²),   z = √ρ·(√c u_i + √(1−c) v_mi) + √(1−ρ)·(√c w_si + √(1−c) x_msi) + σ·η_ms
 
 with standard normal variables: ρ is the share of difficulty that seeds have in common, c the correlation of the methods, and
-σ the spread between seeds. Accuracies are exact, and the true difference is theirs. Separately, an example may be lost by the first
-method in every seed. Such *rare, one-sided* disagreements need not occur at all in a sample of a hundred examples.
+σ the spread between seeds. Accuracies are exact, and the true difference is theirs. Separately, an example may be lost by the
+first method in every seed. Such *rare, one-sided* disagreements need not occur at all in a sample of a hundred examples.
 
 `rates` gives, for a setting, the rates of *holds*, *fails* and *undecided*, the coverage of
 the 95 % interval, and its width against the ideal one. `make calibrate` writes the table into the documentation.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ticketlab.laws.equivalence import Difference
+from ticketlab.laws.difference import Difference, of_seeds
 
 __all__ = ["PowerLaw", "power_law"]
 
@@ -56,8 +56,6 @@ def power_law(
         slopes.append(-float(slope))
         constants.append(float(constant))
         residuals.append(y - slope * x - constant)
-    count = len(slopes)
-    error = float(np.std(slopes, ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
-    exponent = Difference(float(np.mean(slopes)), error, count - 1, error, float("nan"))
+    exponent = of_seeds(np.array(slopes))
     misfit = float(np.sqrt(np.mean(np.concatenate(residuals) ** 2)))
     return PowerLaw(exponent, tuple(slopes), float(np.exp(np.mean(constants))), misfit)

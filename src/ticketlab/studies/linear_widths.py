@@ -18,7 +18,8 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.linear_regime import CONTROL, LinearRegimePlan
+from ticketlab.studies.linear_regime import LinearRegimePlan
+from ticketlab.studies.linear_regime_formula import CONTROL
 from ticketlab.studies.start import Clock, built, drawn_task, largest_curvature, relative_motion, score_of
 from ticketlab.studies.study import Progress
 from ticketlab.tangent.alignment import centred_alignment, target_alignment

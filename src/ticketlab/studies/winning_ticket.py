@@ -18,7 +18,7 @@ from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
-from ticketlab.studies.ticket_arms.questions import Rule, sides, verdicts
+from ticketlab.studies.ticket_arms.formula import Terms, sides, verdicts
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -132,8 +132,9 @@ class WinningTicket(DraftedStudy):
         "The early stop is the step with the lowest validation loss; scores are those on test data there. All networks are "
         "trained to the last step in any case, because it is there that weights are ranked.",
         "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a winning "
-        "ticket when it does better than guessing, its test score is at most the margin below the dense network's, its early "
-        "stop is not much later, and it is better than every control: more accurate, or sooner. Differences in score are paired "
+        "ticket if its test score is at most the margin below the dense network's, its early stop is not much later, and no "
+        "control does as well: it is at most the margin less accurate than any, and more accurate than each by half the margin "
+        "or sooner by a tenth. Differences in score are paired "
         "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
         "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
         "networks on this data set.",
@@ -179,5 +180,5 @@ class WinningTicket(DraftedStudy):
     def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        rule = Rule(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
-        return Evidence(dict(tables), verdicts(rule, tables))
+        terms = Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
+        return Evidence(dict(tables), verdicts(terms, tables))

@@ -6,7 +6,7 @@ A table that the evidence lacks (a run not finished, an older run) leaves its fi
 from __future__ import annotations
 
 from ticketlab.report.linear_regime.summary import fit_table, time_table, width_table
-from ticketlab.report.linear_regime.widths import defects, kernels, measures, scores, training, verdict
+from ticketlab.report.linear_regime.widths import defects, kernels, measures, scores, sizes, training, verdict
 from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
 
@@ -21,6 +21,7 @@ def present(record: Record) -> Presentation:
     return Presentation(
         figures=(
             *made(measures, "widths", "fits"),
+            *made(lambda: sizes(record.questions)),
             *made(lambda: verdict(record.questions, filled.get("widths"), least)),
             *made(kernels, "widths"),
             *made(training, "curves"),

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from ticketlab.laws.verdict import Verdict
 from ticketlab.report.axes import above_zero, axis, linear_axis, logarithmic_axis
 from ticketlab.report.figure import Figure, Panel, chart
-from ticketlab.report.forest import MARKS, SYMBOLS
+from ticketlab.report.forest import MARKS, SYMBOLS, forest
 from ticketlab.report.lines import line, signs
 from ticketlab.report.palette import LIGHT, Mark
 from ticketlab.report.rows import Row, Series, row_chart
@@ -19,6 +19,7 @@ from ticketlab.report.setting import seeds
 from ticketlab.report.spread import spread
 from ticketlab.report.wording import estimate, extent, fixed, measure, plural, power, quantity, signed
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.linear_regime_formula import EXPONENTS, SIZES
 
 __all__ = ["MEASURES", "TITLES", "defects", "kernels", "measures", "scores", "training", "verdict"]
 
@@ -104,9 +105,15 @@ def _finding(widths: Table) -> str:
     return f"Distance to the linear model from width {quantity(ends[0])} to {quantity(ends[-1])}. {'; '.join(parts)}"
 
 
+def sizes(questions: Sequence[Verdict]) -> Figure | None:
+    """The distance and the drift at the widest network, with their intervals."""
+    found = forest([v for v in questions if v.key in SIZES], effect="at the widest network")
+    return replace(found, key="sizes") if found else None
+
+
 def verdict(questions: Sequence[Verdict], widths: Table | None, least: float | None) -> Figure | None:
     """Every exponent with its interval, against the least that counts as falling."""
-    shown = [v for v in questions if v.effect is not None]
+    shown = [v for v in questions if v.key in EXPONENTS]
     if not shown:
         return None
     rows = [
@@ -126,9 +133,9 @@ def verdict(questions: Sequence[Verdict], widths: Table | None, least: float | N
     return Figure(
         "verdict",
         f"{quantity(holds)} of {plural(len(shown), 'question')} hold",
-        "Exponents of the fitted power laws with their 95 % intervals over seeds. At the right of the dashed line a measure "
-        "falls with width; what should become linear has to lie there, and the control has to lie at its left. The line was "
-        "fixed before the runs.",
+        "Exponents of the fitted power laws with their 95 % intervals over seeds. To the right of the dashed line a measure "
+        "falls with width. What should become linear must lie there, and the control to its left. The line was fixed before the "
+        "runs.",
         (Panel("", row_chart(rows, x=x, limits=limits), words),),
         (*key, *([LEAST] if limits else [])),
     )

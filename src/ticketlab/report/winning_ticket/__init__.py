@@ -10,7 +10,6 @@ from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
 from ticketlab.report.winning_ticket.levels import accuracy, dynamic, early_stop, layers, training
 from ticketlab.report.winning_ticket.summary import check_table, level_table, time_table
-from ticketlab.studies.ticket_arms.questions import GUESSING
 
 __all__ = ["present"]
 
@@ -18,11 +17,9 @@ __all__ = ["present"]
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `winning-ticket`."""
     made = maker(filled_tables(record))
-    # So far beyond all other differences that they could not be seen beside it; the list of questions has it.
-    compared = [question for question in record.questions if question.question != GUESSING]
     return Presentation(
         figures=(
-            *made(lambda: forest(compared, effect="ticket against the other")),
+            *made(lambda: forest(record.questions, effect="ticket against the other")),
             *made(accuracy, "levels"),
             *made(early_stop, "levels"),
             *made(dynamic, "levels"),

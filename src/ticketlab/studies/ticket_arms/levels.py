@@ -22,7 +22,7 @@ from ticketlab.studies.levels import level_counts, nearest_level, weights_left
 from ticketlab.studies.rows import Rows, read_rows, written_rows
 from ticketlab.studies.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
 from ticketlab.studies.study import Draft, Progress
-from ticketlab.studies.ticket_arms.questions import DENSE
+from ticketlab.studies.ticket_arms.formula import DENSE
 from ticketlab.studies.ticket_arms.tables import level_tables
 from ticketlab.studies.winning_ticket import DynamicName, WinningTicketPlan
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE

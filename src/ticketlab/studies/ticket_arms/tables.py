@@ -12,7 +12,7 @@ import numpy as np
 from ticketlab.studies.evidence import Column, Table
 from ticketlab.studies.rows import Rows
 from ticketlab.studies.start import guessed
-from ticketlab.studies.ticket_arms.questions import DENSE, GUESS, TICKET
+from ticketlab.studies.ticket_arms.formula import DENSE, GUESS, TICKET
 from ticketlab.tasks.task import Task
 
 __all__ = ["level_tables"]
