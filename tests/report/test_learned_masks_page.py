@@ -124,11 +124,11 @@ def prize_tables(seeds=3):
         for seed in range(seeds)
         for arm, score in scores.items()
     ]
-    arms += [arm_row(BOTH, 1.0, "permuted", 0.1, seed) for seed in range(seeds)]
+    arms += [arm_row(s, 1.0, "permuted", 0.1, seed) for s, _ in settings for seed in range(seeds)]
     return {
         "arms": Table.from_rows("arms", arms),
         "examples": Table.from_rows("examples", example_rows(settings, seeds, scores)),
-        "permuted": Table.from_rows("permuted", example_rows(settings[:1], seeds, {"permuted": 0.1})),
+        "permuted": Table.from_rows("permuted", example_rows(settings, seeds, {"permuted": 0.1})),
         **beside(BOTH, seeds),
     }
 

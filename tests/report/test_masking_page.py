@@ -74,6 +74,10 @@ def tables(seeds=3, criteria=tuple(SCORES), ones=("rewind", "constant-same-sign"
             "shrunk": 0.4,
             "grown": 0.1,
             "drawn": 0.1,
+            "shrunk_twin": 0.2,
+            "grown_twin": 0.3,
+            "shrunk_permuted": 0.2,
+            "trained": 0.96,
         }
         examples += [
             {"seed": seed, "id": i, **{a: float((7 * i + seed) % 200 < 200 * v) for a, v in values.items()}}
@@ -91,6 +95,11 @@ def tables(seeds=3, criteria=tuple(SCORES), ones=("rewind", "constant-same-sign"
         for s in range(seeds)
     ]
     surprise = [{"seed": s, "random_masks": 100, "as_good": 0, "bits": 6.66} for s in range(seeds)]
+    memorised = [
+        {"seed": s, "arm": arm, "train_score": score + 0.001 * s * score}
+        for s in range(seeds)
+        for arm, score in (("mask", 0.2), ("random", 0.1))
+    ]
     checks = [
         {"seed": s, "training": "level 2, trained", "networks": 4, "removed": 100, "parameters_left": 0, "best": 0, "moments": 0}
         for s in range(seeds)
@@ -100,7 +109,7 @@ def tables(seeds=3, criteria=tuple(SCORES), ones=("rewind", "constant-same-sign"
         for s in range(seeds)
     ]
     found = {"arms": arms, "masks": masks, "responses": responses, "examples": examples}
-    found |= {"dense": dense, "surprise": surprise, "checks": checks}
+    found |= {"dense": dense, "surprise": surprise, "checks": checks, "memorised": memorised}
     made = {name: Table.from_rows(name, rows) for name, rows in found.items()}
     return {**made, "timings": Table.from_rows("timings", timings, measured=True)}
 

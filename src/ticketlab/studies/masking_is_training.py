@@ -1,6 +1,6 @@
 """The claim that pruning is itself optimisation: that choosing a mask does to a network what training does.
 
-The plan stands here, the rule of the verdict and what is run in `masking_arms`. A cell is a seed, with a split, a network and a
+The plan is here, what is asked and what is run in `masking_arms`. A cell is a seed, with a split, a network and a
 data order of its own: dense training, all masks at all densities, all their untrained networks, and the training of as many of
 them as the plan asks.
 """
@@ -16,7 +16,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, ZHOU_2019
-from ticketlab.studies.masking_arms.questions import Rule, said, verdicts
+from ticketlab.studies.masking_arms.formula import conclude, said
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source, all_seeds
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -66,7 +66,6 @@ class MaskingIsTrainingPlan:
         network: the dense network.
         seeds: how many times split, parameters, data order and controls are drawn; at least 2 for a verdict.
         density: the density at which the question is decided, that of the nearest level.
-        margin: the difference in test score of untrained networks that still counts as none, in the questions about mask 0.
         levels: densities, each from the one before by the rule of pruning.
         pruning: how many weights go from one level to the next, in each layer or in all.
         one_shot: whether every level's mask comes from the dense network, so that all criteria see the same final weights; with
@@ -91,7 +90,6 @@ class MaskingIsTrainingPlan:
     network: Architecture = MLP(widths=(100, 50))
     seeds: int = field(default=5, metadata={"cells": False})
     density: float = 0.37
-    margin: float = field(default=0.02, metadata={"cells": False})
     levels: int = 6
     pruning: Pruning = LayerWise(fraction=0.4, output=0.2)
     one_shot: bool = True
@@ -110,7 +108,6 @@ class MaskingIsTrainingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds)
-        plan_checks.margin_inside(self.margin)
         if not 0 < self.density < 1:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
         plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
@@ -141,7 +138,7 @@ class MaskingIsTraining(DraftedStudy):
     statement = "Pruning is itself optimisation: masking is training."
     question = (
         "Put weights of an untrained network to zero, chosen by how training moved them, and leave all others where they were "
-        "drawn. Does the network then do the task, as no random mask of as many weights makes it do?"
+        "drawn. Does the network then do the task, better than under random masks with equally many weights?"
     )
     method = (
         "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. 2019] or "
@@ -152,14 +149,18 @@ class MaskingIsTraining(DraftedStudy):
         "mask-0 action (zero, frozen where they were drawn, or that only where training made them larger). The networks that "
         "this makes are scored as they are, untrained; then they are trained too.",
         "One arm was fixed before the runs: keep the largest |θ_f| of those with the sign that they had, rewind, zero. The "
-        "verdict turns on it, untrained, at one density. It must do better than guessing, better than random masks with as many "
-        "weights in every layer, and better than the mask that the same criterion finds where the training labels are permuted: "
-        "there training fits what means nothing, and if masks only made networks well-conditioned, that mask would do as well.",
-        "The second part of the claim is about direction: weights that go to zero are those that training was moving there. So "
-        "of the removed weights only those that shrank are put to zero, and the others frozen. That must be better than the "
-        "network as it was drawn, and better than its reverse, in which only those that grew are put to zero.",
-        "Beside it stand how far each unit's response on test data changes when masked, against random masks; and what the mask "
-        "chooses against what training moves: bits, distance, and direction.",
+        "verdict turns on it, untrained, at one density. It must do better than guessing, better than random masks that keep "
+        "equally many weights in every layer, and better than the mask that the same criterion finds where the training "
+        "labels are permuted: there training fits what means nothing, and if masks only made networks well-conditioned, that "
+        "mask would do equally well.",
+        "The second part of the claim is about direction: weights that go to zero are those that training was moving there. "
+        "So of the removed weights only those that shrank are put to zero, and the others frozen. That must be better than "
+        "its twin, which zeroes equally many of the removed weights in each layer, chosen at random (the mean over "
+        "`random_masks` draws), and better than zeroing those that shrank in training on permuted labels. The converse, in "
+        "which only those that grew are put to zero, must be worse than its own twin.",
+        "Side questions compare both with the network as it was drawn; ask whether a mask fits permuted training labels; and "
+        "ask whether the chosen mask changes hidden units' responses on test data more than a random mask. The page shows "
+        "what the mask chooses against what training moves: bits, distance, and direction.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
         "[Cameron et al. 2011]. Every seed has a split of its own.",
         "After every training a check proves that removed weights took no part, whether they are zero or frozen.",
@@ -202,4 +203,4 @@ class MaskingIsTraining(DraftedStudy):
     def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables or not all_seeds(tables["examples"], plan.seeds):
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(Rule(plan.margin), tables))
+        return Evidence(dict(tables), conclude(tables))

@@ -1,8 +1,7 @@
 """The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
 
-The plan stands here with the questions that are asked; their rules and what is run are in `learned_arms`. There are two cells,
-networks with the activation function that was chosen and with signs in its place; the trained network of the first is what both
-are compared with.
+The plan is here. What is asked is in `multi_prize_formula`, and what is run in `learned_arms`. There are two cells: networks
+with the activation function that was chosen, and with signs in its place. Both are compared with the first's trained network.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
     Activate,
@@ -28,9 +26,9 @@ from ticketlab.networks.stages import (
     Stage,
 )
 from ticketlab.studies import plan_checks
-from ticketlab.studies.evidence import Column, Evidence, Table
-from ticketlab.studies.learned_arms.questions import Questions, claim_of
+from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020
+from ticketlab.studies.multi_prize_formula import BOTH, WEIGHTS, conclude
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress, Source
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
@@ -39,11 +37,6 @@ if TYPE_CHECKING:
     from ticketlab.studies.learned_arms.setting import Setting
 
 __all__ = ["MultiPrize", "MultiPrizePlan"]
-
-WEIGHTS, BOTH = "binary weights", "binary weights and activations"
-ASKED = 8
-RANDOM = "a random mask of equal counts over the same signs"
-DENSE = "the trained network of full precision"
 
 
 @dataclass(frozen=True)
@@ -123,11 +116,12 @@ class MultiPrize(DraftedStudy):
         "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
         "Before each of them stands a normalisation, over the layer's units unless the network has another, whose scales and "
         "shifts are trained only where weights are. Pools come before both.",
-        "Each ticket, with and without sign activations, stands beside: a mask of full precision, by edge-popup, over the "
+        "Each ticket, with and without sign activations, is compared with a mask of full precision, by edge-popup, over the "
         "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
-        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted "
-        "labels must find nothing. All are measured at the last step. What both tickets are compared with is the trained "
-        "network of full precision, with the activation function that was chosen.",
+        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted labels "
+        "must find nothing. The question is decided only if the searches and the training have converged. All are measured at "
+        "the last step. What both tickets are compared with is the trained network of full precision, with the activation "
+        "function that was chosen.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
         "[Cameron et al. 2011]. All seeds share one split of the data: intervals speak of other networks on this data set. "
         "After every search a check proves that the ticket's weights are signs of those that were drawn, times one number a "
@@ -154,7 +148,7 @@ class MultiPrize(DraftedStudy):
     def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
         return (
             Cell("signs", {"signs": True}, 6.0, BOTH),
-            Cell("weights", {"signs": False}, 5.0, WEIGHTS),
+            Cell("weights", {"signs": False}, 6.0, WEIGHTS),
         )
 
     def measure(self, plan: MultiPrizePlan, cell: Cell, draft: Draft, progress: Progress) -> dict[str, Table]:
@@ -175,51 +169,9 @@ class MultiPrize(DraftedStudy):
     def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
-        questions = _questions(Questions(plan.margin, ASKED), tables)
-        return Evidence(dict(tables), (claim_of(questions, RULE, WORDS), *questions))
-
-
-def _questions(ask: Questions, tables: Mapping[str, Table]) -> list[Verdict]:
-    weights, both = (tables["examples"].where(setting=name) for name in (WEIGHTS, BOTH))
-    beside = _with(both, "full precision", weights["dense"])
-    memorised = float(np.mean(tables["arms"].where(arm="permuted", setting=BOTH)["train_score"]))
-    return [
-        ask.guessing(both, "ticket"),
-        ask.better(both, "ticket", "random", RANDOM),
-        ask.as_good(weights, "ticket", "dense", DENSE, question=f"{WEIGHTS}: as accurate as {DENSE}"),
-        ask.as_good(beside, "ticket", "full precision", DENSE, question=f"{BOTH}: as accurate as {DENSE}"),
-        ask.labels(tables["permuted"], "permuted", memorised),
-        *(
-            ask.as_good(
-                table, "ticket", other, whom, question=f"{name}: as accurate as {whom}", headline=False
-            )
-            for name, table, other, whom in (
-                (BOTH, both, "mask", "a mask of full precision"),
-                (WEIGHTS, weights, "binarised", "trained binary weights"),
-                (BOTH, both, "binarised", "trained binary weights"),
-            )
-        ),
-    ]
-
-
-def _with(table: Table, name: str, values: np.ndarray) -> Table:
-    """A column more: both settings have the same seeds and test examples, in the same order."""
-    return Table(table.name, (*table.columns, Column(name, values)))
-
-
-RULE = (
-    "The claim holds when, at the density fixed beforehand, the ticket of binary weights and activations is better than "
-    "guessing and than a random mask of equal counts, and both tickets, the one with binary weights alone too, are as "
-    "accurate as the trained network of full precision, while nothing is learnt from permuted labels; it fails when one of "
-    "these fails; and it is undecided otherwise. The comparisons with a mask of full precision and with trained binary "
-    "weights are asked beside it."
-)
-WORDS = {
-    Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are "
-    "as accurate as the trained network of full precision, and no weight was trained.",
-    Outcome.FAILS: "Not all of the prizes were found. What does not hold: {concerned}.",
-    Outcome.UNDECIDED: "These runs do not decide whether all of the prizes are to be had. What is undecided: {concerned}.",
-}
+        if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
+            return Evidence(dict(tables))
+        return Evidence(dict(tables), conclude(plan.margin, tables))
 
 
 def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
@@ -227,9 +179,10 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
     from ticketlab.tickets.biprop import Biprop
     from ticketlab.tickets.edge_popup import EdgePopup
 
-    arms = [Arm("ticket", Biprop(), density=plan.density)]
-    if signs:
-        arms += [Arm("permuted", Biprop(), density=plan.density, permuted=True)]
+    arms = [
+        Arm("ticket", Biprop(), density=plan.density),
+        Arm("permuted", Biprop(), density=plan.density, permuted=True),
+    ]
     arms += [Arm("mask", EdgePopup(), density=plan.density), Arm("dense"), Arm("binarised", binary=True)]
     return Setting(
         name=BOTH if signs else WEIGHTS,

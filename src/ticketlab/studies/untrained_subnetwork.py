@@ -1,7 +1,7 @@
 """The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
 
-The plan stands here with the questions that are asked; their rules and what is run are in `learned_arms`. There is a cell for
-each width: its arms, all seeds of them, are trained in a few programs, and a draft says where they are.
+The plan is here. What is asked is in `untrained_subnetwork_formula`, and what is run in `learned_arms`. There is a cell for each
+width: its arms, all seeds of them, are trained in a few programs, and a draft says where they are.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.learned_arms.questions import Questions, claim_of
 from ticketlab.studies.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress
+from ticketlab.studies.untrained_subnetwork_formula import conclude
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
 
 Search = Literal["edge-popup", "supermask"]
-ASKED = 5
-RANDOM, DENSE = "a random mask of equal counts", "the trained dense network"
 
 
 @dataclass(frozen=True)
@@ -136,14 +133,16 @@ class UntrainedSubnetwork(DraftedStudy):
         "probability that is the logistic function of its score, drawn in every step; the ticket is then the more probable "
         "value of each bit. Biases stay as they were drawn. Optionally, and by default, what is kept is scaled up for what "
         "is gone.",
-        "Beside each ticket stands a random mask with the same number of weights in every layer, over the same weights; the "
-        "dense network, trained from the same weights on the same batches; and the same search over permuted labels, which "
-        "has nothing to find and shows how much a mask can memorise. All are measured at the last step, so that nothing is "
-        "chosen by validation data.",
-        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. "
-        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
-        "[Cameron et al. 2011]. Whether wider networks hold better tickets is a second question, with a rule of its own. All "
-        "seeds share one split of the data: intervals speak of other networks on this data set.",
+        "Each ticket is compared with a random mask that keeps equally many weights in every layer, over the same weights; "
+        "with the dense network, trained from the same weights on the same batches; and with the same search over permuted "
+        "labels, which has nothing to find and shows how much a mask can memorise. All are measured at the last step, so that "
+        "nothing is chosen by validation data.",
+        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. It is decided "
+        "only if the search and the training of the dense network have converged: a search that has not fitted its training "
+        "labels, and still rises, says nothing of what it would find. Differences in score are paired by seed and by test "
+        "example, with standard errors for both sources of chance [Cameron et al. 2011]. A side question asks whether the ticket "
+        "gains more from width than the dense network. All seeds share one split of the data: intervals speak of other networks "
+        "on this data set.",
         "After every search a check proves that the ticket's weights are those that were drawn, times one number a layer, or "
         "exactly zero.",
     )
@@ -173,38 +172,9 @@ class UntrainedSubnetwork(DraftedStudy):
     def conclude(self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables or "permuted" not in tables:
             return Evidence(dict(tables))
-        everywhere, arms = tables["examples"], tables["arms"]
-        examples = everywhere.where(size=1.0)
-        ask = Questions(plan.margin, ASKED)
-        memorised = float(np.mean(arms.where(arm="permuted")["train_score"]))
-        questions = [
-            ask.guessing(examples, "ticket"),
-            ask.better(examples, "ticket", "random", RANDOM),
-            ask.as_good(examples, "ticket", "dense", DENSE),
-            ask.labels(tables["permuted"], "permuted", memorised),
-        ]
-        if len(np.unique(everywhere["size"])) == 1 + len(plan.widths) > 1:
-            questions.append(ask.wider(everywhere, "ticket"))
-        kept = f"{100 * float(np.mean(arms.where(arm='ticket', size=1.0)['density'])):.1f} % of the weights"
-        return Evidence(dict(tables), (claim_of(questions, RULE, _words(kept)), *questions))
-
-
-RULE = (
-    "The claim holds when, at the method, density, width and distribution fixed beforehand, the ticket is better than "
-    "guessing, better than a random mask of equal counts, and as accurate as the trained dense network, while nothing is "
-    "learnt from permuted labels; it fails when one of these fails; and it is undecided otherwise. Whether the score rises "
-    "with width is asked beside it."
-)
-
-
-def _words(kept: str) -> dict[Outcome, str]:
-    return {
-        Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network, and no "
-        "weight was trained.",
-        Outcome.FAILS: f"No such subnetwork was found. The search left {kept}, of which this does not hold: {{concerned}}.",
-        Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork. What is undecided: "
-        "{concerned}.",
-    }
+        sizes = np.unique(tables["examples"]["size"])
+        widths = len(sizes) == 1 + len(plan.widths) > 1
+        return Evidence(dict(tables), conclude(plan.margin, tables, widths=widths))
 
 
 def _name(size: float) -> str:

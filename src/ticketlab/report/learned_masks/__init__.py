@@ -12,9 +12,10 @@ from ticketlab.report.learned_masks.summary import arm_table, check_table, time_
 from ticketlab.report.learned_masks.sweeps import densities, training, widths
 from ticketlab.report.presentation import Presentation, filled_tables, maker
 from ticketlab.report.record import Record
-from ticketlab.studies.learned_arms.questions import GUESSING, LABELS, WIDER
 
 __all__ = ["present_multi_prize", "present_untrained_subnetwork"]
+
+COMPARED = ("score", "mask", "binarised")
 
 
 def present_untrained_subnetwork(record: Record) -> Presentation:
@@ -52,7 +53,5 @@ def present_multi_prize(record: Record) -> Presentation:
 
 
 def _compared(record: Record) -> list[Verdict]:
-    """The questions that can be seen beside each other: those on guessing and on random masks are far beyond all others, and the
-    one on width has another unit. The list of questions has them."""
-    left_out = (GUESSING, LABELS, WIDER)
-    return [q for q in record.questions if q.question not in left_out and "random mask" not in q.question]
+    """The comparisons in points. Those with controls are far beyond them; the table of questions has all."""
+    return [q for q in record.questions if q.key in COMPARED]

@@ -13,7 +13,7 @@ from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import Spread, spread
 from ticketlab.report.wording import estimate, measure, plural, quantity
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.masking_arms.questions import PREREGISTERED
+from ticketlab.studies.masking_arms.formula import CONTROL, PREREGISTERED
 
 __all__ = [
     "CONTROL",
@@ -26,7 +26,6 @@ __all__ = [
     "title_of",
 ]
 
-CONTROL = "random-equal-layers"
 TITLES = {
     "large-final": "large final, |w_f|",
     "magnitude-increase": "magnitude increase, |w_f| − |w_i|",

@@ -18,7 +18,7 @@ from ticketlab.report.rows import Row, Series, row_chart
 from ticketlab.report.spread import spread
 from ticketlab.report.wording import estimate, listed, measure, plural
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.masking_arms.questions import PREREGISTERED
+from ticketlab.studies.masking_arms.formula import PREREGISTERED
 
 __all__ = ["direction", "units"]
 

@@ -110,6 +110,8 @@ def _trained(
             }
         )
         _add_curves(bench, group, result.curves, rows)
+        if step < plan.steps / 2 <= until < plan.steps:
+            _note_halfway(bench, group, result.state.params, rows)
         state, step = result.state, until
         where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
         draft.write({"group": np.array(number), "rows": written_rows(rows), **where})
@@ -144,19 +146,34 @@ def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> 
             )
 
 
+def _note_halfway(bench: Bench, group: Sequence[Arm], params: Params, rows: Rows) -> None:
+    """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
+    for i, arm in enumerate(group):
+        for seed, row in enumerate(bench.rows(i) if arm.compared else ()):
+            one = jax.tree.map(lambda a, row=row: jnp.asarray(a[row]), params)
+            network, _ = _made(bench, arm, seed, one)
+            score = float(bench.scores(network, bench.learnt(arm, seed)).mean())
+            rows.setdefault("halfway", []).append({"arm": arm.name, "seed": seed, "train_score": score})
+
+
+def _made(bench: Bench, arm: Arm, seed: int, trained: Params) -> tuple[Params, Any]:
+    """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained."""
+    if arm.search is None:
+        binary = Binarised.of(bench.network)
+        return (binary(trained, None, bench.chance[seed]) if arm.binary else trained), None
+    one = jax.tree.map(lambda a: np.asarray(a)[None], trained)
+    (mask,) = arm.search.masks(bench.network, one, arm.density)
+    return arm.search.ticket(bench.params(arm, seed), mask), mask
+
+
 def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draft: Draft) -> None:
     """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
     for seed, scores in enumerate(trained):
-        drawn = bench.params(arm, seed)
+        params, mask = _made(bench, arm, seed, scores)
         if arm.search is None:
-            binary = Binarised.of(bench.network)
-            params = binary(scores, None, bench.chance[seed]) if arm.binary else scores
             _note(bench, arm, seed, params, None, rows)
             continue
-        (mask,) = arm.search.masks(
-            bench.network, jax.tree.map(lambda a: np.asarray(a)[None], scores), arm.density
-        )
-        params = arm.search.ticket(drawn, mask)
+        drawn = bench.params(arm, seed)
         _check(bench, arm, seed, drawn, params, mask, rows)
         if arm.name == TICKET:
             about = described(bench.network, mask, seed)
@@ -198,7 +215,7 @@ def _note(
 ) -> None:
     task = bench.task
     test = bench.scores(params, task.test)
-    learnt = bench.permuted[seed] if arm.permuted else task.train
+    halfway = [r["train_score"] for r in rows.get("halfway", []) if (r["arm"], r["seed"]) == (arm.name, seed)]
     weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
     rows.setdefault("arms", []).append(
         {
@@ -211,7 +228,8 @@ def _note(
             "parameters": parameter_count(params),
             "test_score": float(test.mean()),
             "sampled_test_score": sampled,
-            "train_score": float(bench.scores(params, learnt).mean()),
+            "train_score": float(bench.scores(params, bench.learnt(arm, seed)).mean()),
+            "halfway_train_score": halfway[0] if halfway else float("nan"),
             "validation_score": float(bench.scores(params, task.validation).mean()),
         }
     )

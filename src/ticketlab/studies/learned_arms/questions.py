@@ -1,169 +1,205 @@
-"""The questions that are asked of learned masks, each with its rule: from differences paired by seed and example to verdicts.
+"""The questions that are asked of learned masks, and the gate that asks whether a search or a training has converged.
 
-A rule is fixed before the runs and printed word for word. The studies say which questions they ask, of which columns.
+Each function makes one question, of the columns that a study names. Two limits are used: the margin, which is a difference in
+test score that still counts as equal; and a tenth of the headroom above guessing, which is the least that counts as better.
+
+**Converged.** Step sizes fall to zero along half a cosine, so every curve is flat at its end, whether or not anything is
+left to be learnt. What counts is what would still be gained. A search, or a training, has converged if at most the margin is
+left to be gained on the labels that it learnt from, by either of two measures:
+
+    1 − score at the end                                            it fits all of them but the margin
+    (score at the end − half-way) · Σ all steps / Σ second half's   another run as long would gain less than the margin
+
+The steps' sizes in the second half sum to 18 % of all, so that the factor is 5.5. The second measure counts only where the
+training score has risen by a tenth of the headroom above guessing: a search that has not begun is flat too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ticketlab.laws.equivalence import Difference, all_of, exceeds, paired_difference
-from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.laws.formulae import Gate, Question, Tables
+from ticketlab.laws.rules import Above, Below
+from ticketlab.laws.scale import POINTS
+from ticketlab.laws.verdict import Outcome
 from ticketlab.studies.evidence import Table
-from ticketlab.studies.skill import least_skill, least_skill_in_words
-from ticketlab.studies.wording import corrected, in_points, points, sentence
+from ticketlab.studies.headroom import HEADROOM, LEAST, difference, percent, share
+from ticketlab.studies.wording import points, sentence
 
-__all__ = ["GUESSING", "LABELS", "WIDER", "Questions", "claim_of"]
+__all__ = ["AGAIN", "HALFWAY", "as_accurate", "better", "converged", "no_skill"]
 
-GUESSING = "better than guessing"
-LABELS = "nothing is learnt from permuted labels"
-WIDER = "more accurate with width"
+HALFWAY = "halfway_train_score"
+AGAIN = 0.5 / (
+    0.25 - 1 / (2 * math.pi)
+)  # step sizes of all steps over those of the second half, along half a cosine
+
+Part = Callable[[Tables], Table]
+"""The part of a study's tables that a question is about."""
 
 
-@dataclass(frozen=True)
-class Questions:
-    """What was fixed before the runs, and how many things are asked.
+def as_accurate(
+    key: str,
+    examples: Part,
+    other: str,
+    whom: str,
+    margin: float,
+    *,
+    title: str = "",
+    facets: Mapping[str, str] | None = None,
+) -> Question:
+    """Is the ticket at most the margin less accurate?
 
     Arguments:
-        margin: the difference in test score that still counts as equal.
-        asked: the number of questions, for which a failure is corrected.
+        examples: test scores by seed and example, with the columns "ticket" and `other`.
+        whom: what it is compared with, in words.
     """
 
-    margin: float
-    asked: int
-
-    def guessing(self, examples: Table, ticket: str) -> Verdict:
-        """Has the ticket learnt the task?"""
-        gain = _gain(examples, ticket, "guess")
-        said = {
-            Outcome.HOLDS: "it does the task",
-            Outcome.FAILS: "it does not do the task",
-            Outcome.UNDECIDED: "the data do not decide whether it does the task",
-        }
-        outcome = exceeds(gain, least_skill(examples), self.asked)
-        rule = (
-            f"({GUESSING}) Holds when the 95 % interval of the difference lies above "
-            f"{least_skill_in_words(examples)}; fails when {corrected(self.asked)} lies below; undecided otherwise."
+    def reading(tables: Tables) -> str:
+        of = examples(tables)
+        gain = points(difference(of, "ticket", other).mean)
+        return (
+            f"The ticket scores {percent(of, 'ticket')} on test data and {whom} {percent(of, other)}, a difference of {gain} "
+            "points"
         )
-        reading = (
-            f"The ticket scores {points(gain.mean)} points more than always guessing what is most frequent: "
-            f"{said[outcome]}."
-        )
-        return in_points(GUESSING, outcome, rule, gain, reading)
 
-    def better(self, examples: Table, ticket: str, other: str, what: str) -> Verdict:
-        """Is the ticket better than a control, by more than the margin?"""
-        gain, question = _gain(examples, ticket, other), f"better than {what}"
-        outcome = exceeds(gain, self.margin, self.asked)
-        said = {
+    return Question(
+        key=key,
+        title=title or f"as accurate as {whom}",
+        effect=lambda tables: difference(examples(tables), "ticket", other),
+        rule=Above(-margin),
+        what=f"the difference in test score, ticket minus {whom},",
+        scale=POINTS,
+        reading=reading,
+        says={
+            Outcome.HOLDS: f"within the margin of {100 * margin:g} points it is as accurate",
+            Outcome.FAILS: f"it is less accurate by more than the margin of {100 * margin:g} points",
+            Outcome.UNDECIDED: f"the data do not decide whether this is within the margin of {100 * margin:g} points",
+        },
+        facets=facets or {},
+    )
+
+
+def better(
+    key: str,
+    examples: Part,
+    other: str,
+    whom: str,
+    *,
+    title: str = "",
+    facets: Mapping[str, str] | None = None,
+) -> Question:
+    """Is the ticket better than a control, by a tenth of the headroom above guessing?"""
+
+    def reading(tables: Tables) -> str:
+        of = examples(tables)
+        gain = points(difference(of, "ticket", other).mean)
+        return f"{sentence(whom)} scores {percent(of, other)} on test data, the ticket {gain} points more"
+
+    return Question(
+        key=key,
+        title=title or f"better than {whom}",
+        effect=lambda tables: share(examples(tables), "ticket", other),
+        rule=Above(LEAST),
+        what=f"the difference in test score, ticket minus {whom},",
+        scale=HEADROOM,
+        reading=reading,
+        says={
             Outcome.HOLDS: "the ticket is better",
-            Outcome.FAILS: f"the ticket is not better by {100 * self.margin:g} points",
-            Outcome.UNDECIDED: "the data do not decide whether the ticket is better",
-        }
-        rule = (
-            f"({question}) Holds when the 95 % interval of the difference in test score lies above {100 * self.margin:g} points; "
-            f"fails when {corrected(self.asked)} lies below; undecided otherwise."
-        )
-        reading = (
-            f"{sentence(what)} scores {_score(examples, other)}, the ticket {points(gain.mean)} points more: "
-            f"{said[outcome]}."
-        )
-        return in_points(question, outcome, rule, gain, reading)
+            Outcome.FAILS: "the ticket is not better by a tenth of the headroom above guessing",
+            Outcome.UNDECIDED: "the data do not decide whether the ticket is better by a tenth of the headroom above guessing",
+        },
+        facets=facets or {},
+    )
 
-    def as_good(
-        self,
-        examples: Table,
-        ticket: str,
-        other: str,
-        what: str,
-        *,
-        question: str = "",
-        headline: bool = True,
-    ) -> Verdict:
-        """Is the ticket at most the margin worse?"""
-        gain = _gain(examples, ticket, other)
-        question = question or f"as accurate as {what}"
-        outcome = exceeds(gain, -self.margin, self.asked)
-        said = {
-            Outcome.HOLDS: "it is as accurate",
-            Outcome.FAILS: "it is less accurate",
-            Outcome.UNDECIDED: "the data do not decide whether it is as accurate",
-        }
-        rule = (
-            f"({question}) Holds when the 95 % interval of the difference in test score lies above −{100 * self.margin:g} "
-            f"points; fails when {corrected(self.asked)} lies below; undecided otherwise."
-        )
-        reading = (
-            f"The ticket scores {_score(examples, ticket)} on test data and {what} {_score(examples, other)}, a difference of "
-            f"{points(gain.mean)} points: up to the margin of {100 * self.margin:g}, {said[outcome]}."
-        )
-        return in_points(question, outcome, rule, gain, reading, headline=headline)
 
-    def labels(self, permuted: Table, ticket: str, memorised: float) -> Verdict:
-        """The control that must learn nothing: the same search over permuted labels.
+def no_skill(
+    permuted: Part, arms: Part, *, title: str = "", facets: Mapping[str, str] | None = None
+) -> Question:
+    """The control that must learn nothing: the same search over permuted labels, scored on true labels.
 
-        Arguments:
-            memorised: its training score on these labels.
-        """
-        gain, least = _gain(permuted, ticket, "guess"), least_skill(permuted)
-        high, low = gain.interval()[1], gain.interval(1 - 0.05 / self.asked)[0]
-        outcome = Outcome.HOLDS if high < least else Outcome.FAILS if low > least else Outcome.UNDECIDED
-        said = {
-            Outcome.HOLDS: "as it must, it is guessing",
-            Outcome.FAILS: "that is more than guessing, so that something other than the labels' order was learnt",
+    Arguments:
+        permuted: test scores with the column "permuted".
+        arms: the control's rows, with its training score on the permuted labels.
+    """
+
+    def reading(tables: Tables) -> str:
+        of, memorised = permuted(tables), float(np.mean(arms(tables)["train_score"]))
+        gain = points(difference(of, "permuted", "guess").mean)
+        return (
+            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels. On test data with true "
+            f"labels it scores {gain} points more than guessing"
+        )
+
+    return Question(
+        key="control",
+        title=title or "nothing is learnt from permuted labels",
+        effect=lambda tables: share(permuted(tables), "permuted", "guess"),
+        rule=Below(LEAST),
+        what="the difference in test score, search over permuted labels minus guessing,",
+        scale=HEADROOM,
+        reading=reading,
+        says={
+            Outcome.HOLDS: "as it must, it guesses",
+            Outcome.FAILS: "that is better than guessing, so the search learns something that is not in the labels",
             Outcome.UNDECIDED: "the data do not decide whether that is guessing",
-        }
-        rule = (
-            f"({LABELS}) Holds when the 95 % interval of the difference from guessing, on the true labels, lies below "
-            f"{least_skill_in_words(permuted)}; fails when {corrected(self.asked)} lies above; undecided otherwise."
-        )
-        reading = (
-            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels, and on the true "
-            f"labels of the test data scores {points(gain.mean)} points more than guessing: {said[outcome]}."
-        )
-        return in_points(LABELS, outcome, rule, gain, reading)
-
-    def wider(self, examples: Table, ticket: str) -> Verdict:
-        """Does the score rise with width? The slope of a line in log₂ width, of every seed's score on every test example."""
-        sizes = np.log2(examples["size"])
-        different = np.unique(sizes)
-        centred = sizes - different.mean()
-        slope = len(different) * centred / np.sum((different - different.mean()) ** 2)
-        gain = paired_difference(slope * examples[ticket], examples["seed"], examples["id"])
-        outcome = exceeds(gain, 0.0, self.asked)
-        said = {
-            Outcome.HOLDS: "wider networks hold better tickets",
-            Outcome.FAILS: "wider networks hold worse tickets",
-            Outcome.UNDECIDED: "the data do not decide whether wider networks hold better tickets",
-        }
-        rule = (
-            f"({WIDER}) Holds when the 95 % interval of the slope of the test score in log₂ width lies above zero; fails when "
-            f"{corrected(self.asked)} lies below; undecided otherwise."
-        )
-        ends = [float(size) for size in (np.min(examples["size"]), np.max(examples["size"]))]
-        scores = [100 * float(np.mean(examples.where(size=size)[ticket])) for size in ends]
-        reading = (
-            f"From {ends[0]:g} to {ends[1]:g} times the width the ticket's score goes from {scores[0]:.1f} to "
-            f"{scores[1]:.1f} %, {points(gain.mean)} points a doubling: {said[outcome]}."
-        )
-        unit = "points of test score a doubling"
-        return in_points(WIDER, outcome, rule, gain, reading, unit=unit, headline=False)
+        },
+        facets=facets or {},
+    )
 
 
-def claim_of(questions: Sequence[Verdict], rule: str, words: Mapping[Outcome, str]) -> Verdict:
-    """The claim as a whole: that every question which counts holds."""
-    counted = [q for q in questions if q.headline]
-    outcome = all_of([q.outcome for q in counted])
-    concerned = "; ".join(q.question for q in counted if q.outcome is outcome)
-    return Verdict("", outcome, rule, None, None, "", words[outcome].format(concerned=concerned))
+def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Gate:
+    """Is at most the margin left to be gained on the labels that were learnt from, in every setting?
+
+    Arguments:
+        what: "the search", "the training of the dense network".
+        arms: the rows to be judged, of one arm, in one setting or in several.
+        guess: test examples with the score of guessing.
+    """
+
+    def passed(tables: Tables) -> str | None:
+        of = arms(tables)
+        room = 1.0 - float(np.mean(guess(tables)["guess"]))
+        settings = list(dict.fromkeys(of["setting"].tolist())) if "setting" in _names(of) else [None]
+        parts = {s: of if s is None else of.where(setting=s) for s in settings}
+        open_ = {s: part for s, part in parts.items() if _left(part, room) > margin}
+        if not open_:
+            return None
+        return _reason(what, open_, several=len(parts) > 1)
+
+    return Gate(key, f"{what} has converged", passed)
 
 
-def _gain(examples: Table, ticket: str, other: str) -> Difference:
-    return paired_difference(examples[ticket] - examples[other], examples["seed"], examples["id"])
+def _left(rows: Table, room: float) -> float:
+    """What is left to be gained in training score, by the smaller of the two measures."""
+    found = float(np.mean(rows["train_score"]))
+    rise = _second_half(rows)
+    begun = found - (1.0 - room) >= LEAST * room
+    return min(1.0 - found, AGAIN * rise if begun and np.isfinite(rise) else np.inf)
 
 
-def _score(examples: Table, arm: str) -> str:
-    return f"{100 * float(np.mean(examples[arm])):.1f} %"
+def _second_half(rows: Table) -> float:
+    """By how much the training score rose in the second half of the steps; NaN for runs that did not look."""
+    if HALFWAY not in _names(rows):
+        return float("nan")
+    return float(np.mean(rows["train_score"] - rows[HALFWAY]))
+
+
+def _reason(what: str, rows: Mapping[str | None, Table], *, several: bool) -> str:
+    said = []
+    for setting, part in rows.items():
+        rise = _second_half(part)
+        at = f" ({setting})" if several else ""
+        late = f", {points(rise)} points of that in the second half of its steps" if np.isfinite(rise) else ""
+        said.append(f"{100 * float(np.mean(part['train_score'])):.1f} % of its training labels{at}{late}")
+    return f"{sentence(what)} has not converged: it fits {_listed(said)}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    return "; ".join(words)
+
+
+def _names(table: Table) -> set[str]:
+    return {column.name for column in table.columns}

@@ -119,6 +119,10 @@ class Bench:
         """One network's, on every example of a part."""
         return network_scores(self.network, params, self.task, part)
 
+    def learnt(self, arm: Arm, seed: int) -> Split:
+        """The training examples with the labels that an arm learns from."""
+        return self.permuted[seed] if arm.permuted else self.task.train
+
     def about(self, arm: Arm) -> dict[str, Any]:
         """What every row of an arm says."""
         own = self.setting.architecture.initialisation.distribution

@@ -93,6 +93,7 @@ _MEANINGS: Mapping[str, str] = {
     "test_score": "accuracy, or R² for regression, on the true labels",
     "sampled_test_score": "the mean over ten masks that are drawn, for a supermask",
     "train_score": "on the labels that it learnt from",
+    "halfway_train_score": "the same after half of the steps",
     "validation_score": "on the true labels; nothing was chosen by it",
     "batch_loss": "mean over the batches since the row before",
     "compared": "entries of the ticket's parameters, all of which are what was drawn, times one number a layer, or zero",

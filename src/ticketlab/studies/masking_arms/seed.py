@@ -16,8 +16,8 @@ import numpy as np
 
 from ticketlab.networks.network import Params
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.masking_arms.formula import CONTROL, PERMUTED, PREREGISTERED, TRAINED
 from ticketlab.studies.masking_arms.named import CRITERIA
-from ticketlab.studies.masking_arms.questions import PERMUTED, PREREGISTERED
 from ticketlab.studies.masking_arms.setting import Chain, Setting, setting_of
 from ticketlab.studies.masking_arms.tables import masking_tables
 from ticketlab.studies.masking_arms.training import trained
@@ -64,8 +64,9 @@ def _dense(setting: Setting, rows: Rows, work: Work) -> dict[str, Chain]:
         (result,) = trained(setting, task, [(full, whole)], rows, work, f"dense, {name} labels")
         finals[name] = result.final
         if name == "dense":
-            score = float(setting.score(result.best).mean())
-            about = {"early_stop_step": result.stop, "test_score": score}
+            scores = setting.score(result.best)
+            rows[TRAINED] = [{"score": float(score)} for score in scores]
+            about = {"early_stop_step": result.stop, "test_score": float(scores.mean())}
             untrained = float(setting.score(setting.initial).mean())
             step = motion(*(weights_of(setting.network, p) for p in (setting.initial, result.final)))
             rows["dense"] = [
@@ -120,7 +121,7 @@ def _train_level(
     arms: list[tuple[str, str, str, Mask, Acted]] = []
     if plan.trained != "none":
         equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))
-        control = Chain("random-equal-layers", chains[PREREGISTERED].final, equal)
+        control = Chain(CONTROL, chains[PREREGISTERED].final, equal)
         for name in (*setting.criteria, control.name):
             chain = chains.get(name, control)
             for one, zero, act in actions(setting, number, chain):

@@ -16,7 +16,7 @@ import numpy as np
 
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.levels import level_counts, nearest_level
-from ticketlab.studies.masking_arms.questions import PERMUTED, PREREGISTERED
+from ticketlab.studies.masking_arms.formula import PERMUTED, PREREGISTERED
 from ticketlab.studies.masking_is_training import MaskingIsTrainingPlan
 from ticketlab.studies.start import built, drawn_task, network_scores, permuted_labels, score_of
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss

@@ -73,5 +73,9 @@ _OWN: Mapping[str, Mapping[str, str]] = {
         "shrunk": "with zero for those removed weights that training made smaller, and the others as they were drawn",
         "grown": "with zero for those removed weights that training made larger",
         "drawn": "the network as it was drawn",
+        "shrunk_twin": "with zero for equally many removed weights in each layer, chosen at random; mean over draws",
+        "grown_twin": "the same, for those that training made larger",
+        "shrunk_permuted": "with zero for those removed weights that training on permuted labels made smaller",
+        "trained": "of the trained dense network, at the step of the lowest validation loss",
     },
 }

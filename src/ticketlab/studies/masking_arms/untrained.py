@@ -12,17 +12,22 @@ from typing import Any
 import numpy as np
 
 from ticketlab.networks.network import Params
-from ticketlab.studies.masking_arms.named import ONES, ZEROS
-from ticketlab.studies.masking_arms.questions import (
+from ticketlab.studies.masking_arms.formula import (
+    CONTROL,
     DRAWN,
     GROWN,
+    GROWN_TWIN,
     GUESS,
     MASK,
     PERMUTED,
     PREREGISTERED,
     RANDOM,
     SHRUNK,
+    SHRUNK_PERMUTED,
+    SHRUNK_TWIN,
+    TRAINED,
 )
+from ticketlab.studies.masking_arms.named import ONES, ZEROS
 from ticketlab.studies.masking_arms.setting import Chain, Setting
 from ticketlab.studies.masking_arms.work import Work
 from ticketlab.studies.rows import Rows
@@ -33,7 +38,7 @@ from ticketlab.tickets.motion import bits, cosine, motion
 from ticketlab.tickets.random_masks import shuffled
 from ticketlab.tickets.responses import change
 
-__all__ = ["actions", "decide", "measure_untrained"]
+__all__ = ["actions", "decide", "measure_untrained", "twin"]
 
 
 def measure_untrained(
@@ -46,7 +51,7 @@ def measure_untrained(
 ) -> None:
     """Scores of all untrained networks, and what the masks do to responses and to weights."""
     equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))
-    control = Chain("random-equal-layers", chains[PREREGISTERED].final, equal)
+    control = Chain(CONTROL, chains[PREREGISTERED].final, equal)
     for name in (*setting.criteria, control.name):
         chain = chains.get(name, control)
         for one, zero, act in actions(setting, number, chain):
@@ -127,6 +132,9 @@ def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
     masks = [shuffled(chain.mask, setting.draw(i, 13)) for i in range(setting.plan.random_masks)]
     random = [untrained(m) for m in masks]
     scores = np.stack([setting.score(p) for p in random])
+    initial, final = (weights_of(setting.network, p) for p in (setting.initial, chain.final))
+    shrank = {n: np.abs(final[n]) <= np.abs(w) for n, w in initial.items()}
+    confused = setting.seen(chains[PERMUTED])
     arms = {
         MASK: setting.score(untrained(chain.mask)),
         RANDOM: scores.mean(axis=0),
@@ -135,6 +143,10 @@ def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
         SHRUNK: setting.score(untrained(chain.mask, FrozenIfGrown())),
         GROWN: setting.score(untrained(chain.mask, FrozenIfShrunk())),
         DRAWN: setting.score(untrained(chain.mask, Frozen())),
+        SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
+        GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
+        SHRUNK_PERMUTED: setting.score(acted(confused, chain.mask, Rewind(), FrozenIfGrown(), key).params),
+        TRAINED: np.array([row["score"] for row in rows.pop(TRAINED)]),
     }
     rows["examples"] = [
         {"seed": setting.seed, "id": int(i), **{arm: float(values[n]) for arm, values in arms.items()}}
@@ -161,6 +173,27 @@ def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
         {"seed": setting.seed, "arm": arm, "train_score": float(np.mean(values))}
         for arm, values in fits.items()
     ]
+
+
+def twin(zeroed: Mask, removed: Mask, key: Any) -> dict[str, np.ndarray]:
+    """Equally many of the removed weights in each layer, chosen at random among them."""
+    bits = shuffled({name: zeroed[name][of] for name, of in removed.items()}, key)
+    chosen = {name: np.zeros_like(of) for name, of in removed.items()}
+    for name, of in removed.items():
+        chosen[name][of] = bits[name]
+    return chosen
+
+
+def _twin(setting: Setting, chain: Chain, zeroed: Mask, purpose: int) -> np.ndarray:
+    """Mean test scores where a random choice of the removed weights is zeroed, and all else as it was drawn."""
+    drawn, removed = weights_of(setting.network, setting.initial), {n: ~m for n, m in chain.mask.items()}
+
+    def one(draw: int) -> np.ndarray:
+        random = twin(zeroed, removed, setting.draw(draw, purpose))
+        left = {name: np.where(random[name], 0.0, w).astype(w.dtype) for name, w in drawn.items()}
+        return setting.score(laid(setting.initial, chain.mask, drawn, left).params)
+
+    return np.mean([one(draw) for draw in range(setting.plan.random_masks)], axis=0)
 
 
 def _mean(values: np.ndarray) -> float:
