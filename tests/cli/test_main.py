@@ -143,7 +143,7 @@ class TestEndings:
         read_end, write_end = os.pipe()
         os.close(read_end)
         monkeypatch.setattr(sys, "stdout", Closed())
-        assert main(["--help"], STUDIES) == 0
+        assert main(["--help"], STUDIES) == 141
         os.close(write_end)
 
 

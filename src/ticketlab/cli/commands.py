@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ticketlab.cli.options import parse, read_requests
+from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, toml
 
@@ -112,7 +113,7 @@ def _data_list() -> int:
     table = _table("--task", "what it is", "examples", "here", "how to get or name it")
     for row in available():
         here = {True: "yes", False: "no", None: "yours"}[row.present]
-        table.add_row(row.name, row.what, row.size, here, row.how)
+        table.add_row(shown(row.name), row.what, row.size, here, row.how)
     _show(table)
     return 0
 
@@ -123,7 +124,7 @@ def _data_check(path: str) -> int:
     table = _table("", "")
     table.show_header = False
     for name, value in check(path):
-        table.add_row(name, value)
+        table.add_row(shown(name), shown(value))
     _show(table)
     return 0
 

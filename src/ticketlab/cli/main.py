@@ -1,20 +1,25 @@
-"""Which command is meant, and how it ends: 0 done, 2 the user's mistake, 3 a numerical failure, 130 interrupted.
+"""Which command is meant, and how it ends: 0 done, 1 our fault, 2 the user's mistake, 3 a numerical failure, 130 interrupted,
+141 nobody reads the output any more.
 
-The thread counts are set first, before anything imports NumPy. Messages for people go to the error stream when they say why
-something ended badly, so that what a command prints can be piped.
+Little is imported before signals are taken, and the thread counts are set before anything imports NumPy. Messages for people
+go to the error stream when they say why something ended badly, so that what a command prints can be piped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 
-from ticketlab.engine.threads import limit_threads
+from ticketlab.cli.signals import INTERRUPTED, Signals
+from ticketlab.cli.streams import StreamFailure, guarded, say
 from ticketlab.errors import NumericalFailure, UserError
 
 __all__ = ["main"]
+
+FAULT = 1
+UNREAD = 141  # what a shell reports of a command whose reader has closed the pipe
 
 OVERVIEW = """\
 Ticketlab puts claims about lottery tickets in random networks to the test, on your data and your network.
@@ -38,7 +43,8 @@ examples:
   ticketlab run tangent-minimum --task my-data.csv --network mlp:widths=256x256 --seeds 10
   ticketlab plan tangent-minimum > plan.toml && ticketlab run plan.toml
 
-exit codes: 0 done, 2 a mistake in what was asked, 3 a numerical failure, 130 interrupted.
+exit codes: 0 done, 1 a fault of Ticketlab, 2 a mistake in what was asked, 3 a numerical failure,
+130 interrupted, 141 the reader of the output has closed it.
 """
 
 
@@ -51,35 +57,50 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
 
     Returns: the exit code.
     """
-    limit_threads(os.environ)
-    _replace_unprintable()
-    try:
-        code = _ended(arguments, studies)
-    except BaseException:
-        # A mistake of ours, raised again; but other processes would wait for this one for ever.
-        if _one_of_several():
-            traceback.print_exc()
-            _leave_at_once(1)
-        raise
-    if code != 0 and _one_of_several():
-        _leave_at_once(code)
-    return code
+    signals = Signals()
+    with signals.taken(for_good=arguments is None), guarded():
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        code = _ended(words, studies, signals)
+        if code != 0 and _one_of_several():
+            _leave_at_once(code)
+        return code
 
 
-def _ended(arguments: Sequence[str] | None, studies: Mapping[str, str] | None) -> int:
+def _ended(words: list[str], studies: Mapping[str, str] | None, signals: Signals) -> int:
+    """The command's exit code, whatever becomes of it and of the streams."""
     try:
-        return _dispatch(list(sys.argv[1:] if arguments is None else arguments), studies)
+        code = _answered(words, studies, signals)
+        sys.stdout.flush()
+        return code
+    except StreamFailure as failure:
+        return _failed(failure)
+    except KeyboardInterrupt:
+        return _interrupted()
+
+
+def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Signals) -> int:
+    try:
+        from ticketlab.engine.threads import limit_threads
+
+        limit_threads(os.environ)
+        _replace_unprintable()
+        return _dispatch(words, studies)
     except UserError as error:
         return _say(str(error), 2)
     except NumericalFailure as failure:
         return _say(f"numerical failure: {failure}", 3)
     except KeyboardInterrupt:
-        return _say("interrupted", 130)
-    except BrokenPipeError:  # whoever read our output has had enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _interrupted()
+    except StreamFailure:
+        raise
     except SystemExit as end:  # tyro: 0 after help, 2 after a mistake that it has explained
         return end.code if isinstance(end.code, int) else 2
+    except BaseException as error:
+        if signals.came:  # somebody's code has made another exception of the interruption
+            return _interrupted()
+        from ticketlab.cli.fault import explain
+
+        return _say(explain(error, words), FAULT)
 
 
 def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
@@ -117,8 +138,23 @@ def _all_studies() -> Mapping[str, str]:
 
 def _say(message: str, code: int) -> int:
     sys.stdout.flush()
-    print(f"ticketlab: {message}", file=sys.stderr)
+    say(f"ticketlab: {message}")
     return code
+
+
+def _interrupted() -> int:
+    with contextlib.suppress(StreamFailure):
+        sys.stdout.flush()
+    say("ticketlab: interrupted")
+    return INTERRUPTED
+
+
+def _failed(failure: StreamFailure) -> int:
+    """An output that nobody reads any more (`| head`) needs no words."""
+    if failure.quiet:
+        return UNREAD
+    say(f"ticketlab: {failure}. Finished cells are kept.")
+    return 2
 
 
 def _one_of_several() -> bool:
@@ -128,8 +164,9 @@ def _one_of_several() -> bool:
 
 def _leave_at_once(code: int) -> None:
     """An ordinary end would wait until the other processes are done, which wait for this one: closed connections tell them."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(StreamFailure):
+            stream.flush()
     os._exit(code)
 
 

@@ -8,6 +8,7 @@ change those.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from ticketlab.choices import choice_text, family, suggestion
 from ticketlab.cli.spread import Spread
+from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
 from ticketlab.studies.study import Study
@@ -85,10 +87,25 @@ def _guess(words: Sequence[str], studies: Mapping[str, str]) -> str:
 def _options(words: Sequence[str], target: str, studies: Mapping[str, str], command: str) -> Any:
     """The words, parsed with the options of one claim or plan file."""
     from_file = target.endswith(".toml")
+    if from_file:
+        _restore(Path(target))
     claim, plan = read_plan(Path(target), studies) if from_file else (target, None)
     study = find_study(claim, studies)
     named = {"default": plan} if from_file else presets(study.plan_type)
     return _parse(words, study, named, command)
+
+
+def _restore(file: Path) -> None:
+    """A run folder's own plan that is lost or damaged comes back from the cells, which would be stranded without it."""
+    if file.name != "plan.toml" or not (file.parent / "cells").is_dir():
+        return
+    from ticketlab.store.lost_plan import restore_plan
+
+    if restore_plan(file.parent):
+        print(
+            f"{shown(str(file))} was lost or damaged, and is restored from the finished cells.",
+            file=sys.stderr,
+        )
 
 
 def _request(options: Any, *, alone: bool) -> Request:

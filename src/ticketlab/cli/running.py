@@ -14,6 +14,8 @@ from rich.console import Console
 
 from ticketlab.choices import plain
 from ticketlab.cli.options import Request
+from ticketlab.cli.streams import StreamFailure
+from ticketlab.engine.controls import shown
 from ticketlab.engine.display import Display, verdict_line
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure
@@ -62,12 +64,16 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     folder = RunFolder.of(study, plan, request.out)
     began = time.monotonic()
     console.print(f"{study.claim}: {study.question}", style="bold")
-    console.print(f"kept in {folder.path}", soft_wrap=True)
+    console.print(shown(f"kept in {folder.path}"), soft_wrap=True)
     again = shlex.join([*shlex.split(folder.command()), *request.spread.words])
     with _kept(console, folder, again), Display(console, study.claim) as display:
         evidence = folder.run(plan, display, display.note, devices)
         page = write_report(folder)
-    _conclude(console, again, evidence, page, time.monotonic() - began)
+    try:
+        _conclude(console, again, evidence, page, time.monotonic() - began)
+    except StreamFailure as failure:  # all is written down: that nobody reads any more changes nothing
+        if not failure.quiet:
+            raise
     return strict(
         {
             "claim": study.claim,
@@ -100,7 +106,9 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
     except (KeyboardInterrupt, NumericalFailure, MemoryError, JaxRuntimeError) as end:
         count = folder.kept_cells()
         if count:
-            console.print(f"{count} finished cells are kept. Go on from there: {again}", soft_wrap=True)
+            console.print(
+                shown(f"{count} finished cells are kept. Go on from there: {again}"), soft_wrap=True
+            )
         if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
             reason = str(end).strip().split("\n")[0]
             raise NumericalFailure(
@@ -113,11 +121,11 @@ def _conclude(console: Console, again: str, evidence: Evidence, page: Path, seco
     console.print()
     for verdict in evidence.verdicts:
         console.print(
-            ("" if not verdict.question else "  ") + verdict_line(verdict),
+            ("" if not verdict.question else "  ") + shown(verdict_line(verdict)),
             style="" if verdict.question else "bold",
         )
     console.print()
-    console.print(f"report    {page}", soft_wrap=True)
+    console.print(shown(f"report    {page}"), soft_wrap=True)
     console.print(f"evidence  {evidence.digest()}", soft_wrap=True)
-    console.print(f"again     {again}", soft_wrap=True)
+    console.print(shown(f"again     {again}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.studies.study import Cell
@@ -65,7 +66,9 @@ class Display:
 
     def note(self, text: str, style: str = "") -> None:
         """A line that stays."""
-        self._console.print(text, style=style, markup=False, highlight=False, soft_wrap=not self._redraws)
+        self._console.print(
+            shown(text), style=style, markup=False, highlight=False, soft_wrap=not self._redraws
+        )
 
     def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None:
         self._total = sum(c.weight for c in cells)
@@ -78,7 +81,7 @@ class Display:
         doing = ": ".join(filter(None, [cell.title or cell.name, what]))
         completed = self._done + cell.weight * min(max(fraction, 0.0), 1.0)
         self._bar.update(self._task, completed=completed, left=estimate_text(left))
-        self._doing.plain = doing
+        self._doing.plain = shown(doing)
         now = time.monotonic()
         title = f"{cell.name} {what}"
         if (

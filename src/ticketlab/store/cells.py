@@ -11,25 +11,27 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ticketlab
+from ticketlab.errors import UserError
 from ticketlab.store.drafts import DraftFile
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged, read_table, write_table
+from ticketlab.store.whole import flush_tree, move
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.study import Cell
 
-__all__ = ["CellFolders", "cell_records", "read_tables", "write_tables"]
+__all__ = ["CellFolders", "cell_records", "read_tables", "reread_tables", "write_tables"]
 
 RECORD = "cell.json"
 TICKETS = "tickets"
+DIGITS = 12  # of a cell's identity, in its folder's name
 _PARTIAL = ".partial-"
 _DRAFT = ".draft"
 
@@ -41,16 +43,26 @@ class CellFolders:
         folder: where the cells' folders are; made if needed. Half-written folders of a killed process are removed.
         depends: what every cell of the plan depends on, from `identity.dependencies`.
         note: is told in words of cells that were found and not used.
+        plan: the plan's file as text, which every cell repeats so that none is stranded when that file is lost.
+        unchanged: raises UserError when the data are no longer those that the cells depend on; asked before a cell is kept.
     """
 
     def __init__(
-        self, folder: Path, depends: Mapping[str, Any], note: Callable[[str], None] = lambda text: None
+        self,
+        folder: Path,
+        depends: Mapping[str, Any],
+        note: Callable[[str], None] = lambda text: None,
+        plan: str = "",
+        unchanged: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._depends, self._note = folder, strict(depends), note
+        self._plan, self._unchanged = plan, unchanged
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for partial in folder.glob(f"{_PARTIAL}*"):
                 shutil.rmtree(partial)
+            for partial in folder.glob(f".*{_DRAFT}.partial"):
+                partial.unlink()
 
     def identity(self, cell: Cell) -> str:
         """What tells a cell's result from those of other plans, code and data."""
@@ -58,7 +70,7 @@ class CellFolders:
 
     def place(self, cell: Cell) -> Path:
         """The folder of a cell of this plan, whether it is there or not."""
-        return self._folder / f"{cell.name}-{self.identity(cell)[:12]}"
+        return self._folder / f"{cell.name}-{self.identity(cell)[:DIGITS]}"
 
     def load(self, cell: Cell) -> dict[str, Table] | None:
         place = self.place(cell)
@@ -77,6 +89,7 @@ class CellFolders:
             return None
 
     def save(self, cell: Cell, tables: Mapping[str, Table], seconds: float) -> dict[str, Table]:
+        self._unchanged()
         place = self.place(cell)
         partial = self._folder / f"{_PARTIAL}{place.name}"
         with storing(self._folder):
@@ -89,19 +102,23 @@ class CellFolders:
             "seconds": round(seconds, 3),
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "depends": {**self._depends, "cell": cell_record(cell)},
+            "plan": self._plan,
             "tables": write_tables(tables, partial),
         }
         write_record(partial / RECORD, record)
         with storing(self._folder):
-            os.replace(partial, place)
-            for draft in self._folder.glob(f"{cell.name}-*{_DRAFT}"):
-                draft.unlink()
-        return read_tables(record["tables"], place)
+            flush_tree(partial)
+            move(partial, place)
+            for file in list(self._folder.iterdir()):
+                if file.name.endswith(_DRAFT) and file.name[: -len(_DRAFT) - DIGITS - 1] == cell.name:
+                    file.unlink(missing_ok=True)
+        return reread_tables(record["tables"], place)
 
     def draft(self, cell: Cell) -> DraftFile:
         name = self.place(cell).name
         about = {"depends": json.dumps({**self._depends, "cell": cell_record(cell)})}
-        return DraftFile(self._folder / f"{name}{_DRAFT}", self._folder.parent / TICKETS / name, about)
+        place = self._folder / f"{name}{_DRAFT}"
+        return DraftFile(place, self._folder.parent / TICKETS / name, about, self._note)
 
     def _note_stale(self, cell: Cell) -> None:
         """Says why a result of the same name was not used."""
@@ -131,6 +148,18 @@ def cell_records(folder: Path) -> list[dict[str, Any]]:
 def write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
     """Writes tables below a folder; returns their record."""
     return {name: write_table(table, folder) for name, table in tables.items()}
+
+
+def reread_tables(record: Mapping[str, Any], folder: Path) -> dict[str, Table]:
+    """The tables that were written a moment ago. Raises UserError: a folder that is gone already was removed by somebody."""
+    try:
+        return read_tables(record, folder)
+    except Damaged as damage:
+        raise UserError(
+            f"{folder}, which was removed or changed as soon as it was written ({damage})",
+            "a folder that stays while the run goes on",
+            "Run the same command again: what is still kept is used.",
+        ) from None
 
 
 def read_tables(record: Mapping[str, Any], folder: Path) -> dict[str, Table]:

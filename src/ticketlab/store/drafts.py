@@ -1,14 +1,16 @@
-"""Where an unfinished cell stands, on disk: named arrays in one file, replaced as a whole every so often; and tickets it leaves.
+"""Where an unfinished cell stands, on disk: named arrays in one file, replaced as a whole every so often; and tickets it
+leaves.
 
-A run that is killed loses what was done since. Names carry the identity of the cell, so that a draft of another plan, code or
-data set is never found.
+The file is safetensors with its SHA-256 (32 bytes) at the end. A draft with another checksum is damaged: it is removed, and
+the cell begins anew, since numbers that nobody computed would otherwise end in its tables. A run that is killed loses what
+was done since. Names carry the identity of the cell, so that a draft of another plan, code or data set is never found.
 """
 
 from __future__ import annotations
 
-import os
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ticketlab.store.failures import storing
+from ticketlab.store.whole import write_whole
 
 if TYPE_CHECKING:
     from ticketlab.tickets.ticket import Ticket
@@ -23,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["DraftFile"]
 
 EVERY = 20.0  # seconds between two writes
+SEAL = 32  # bytes of a SHA-256
+
+
+def _sealed(content: bytes) -> bytes:
+    return content + hashlib.sha256(content).digest()
 
 
 class DraftFile:
@@ -32,10 +40,17 @@ class DraftFile:
         path: of the draft.
         tickets: the folder for tickets, made when the first is left.
         about: what every ticket's file says beside what the study says of it.
+        note: is told in words of a draft that is damaged.
     """
 
-    def __init__(self, path: Path, tickets: Path, about: Mapping[str, str]) -> None:
-        self._path, self._tickets, self._about = path, tickets, about
+    def __init__(
+        self,
+        path: Path,
+        tickets: Path,
+        about: Mapping[str, str],
+        note: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._path, self._tickets, self._about, self._note = path, tickets, about, note
         self._written = time.monotonic()
 
     def read(self) -> dict[str, np.ndarray] | None:
@@ -43,19 +58,29 @@ class DraftFile:
         from safetensors.numpy import load
 
         try:
-            return load(self._path.read_bytes())
-        except (OSError, SafetensorError):
+            content = self._path.read_bytes()
+        except FileNotFoundError:
             return None
+        except OSError as error:
+            self._note(f"A draft is not used: it cannot be read ({error.strerror}).")
+            return None
+        try:
+            if _sealed(content[:-SEAL]) == content:
+                return load(content[:-SEAL])
+        except SafetensorError:
+            pass
+        self._note(f"A draft is not used: {self._path.name} is damaged. Its cell begins anew.")
+        with storing(self._path.parent):
+            self._path.unlink()
+        return None
 
     def write(self, arrays: Mapping[str, np.ndarray]) -> None:
         from safetensors.numpy import save
 
         if time.monotonic() - self._written < EVERY:
             return
-        partial = self._path.with_name(f"{self._path.name}.partial")
-        with storing(self._path.parent):
-            partial.write_bytes(save({name: np.asarray(a, order="C") for name, a in arrays.items()}))
-            os.replace(partial, self._path)
+        content = save({name: np.asarray(a, order="C") for name, a in arrays.items()})
+        write_whole(self._path, _sealed(content))
         self._written = time.monotonic()
 
     def leave(self, name: str, ticket: Ticket) -> None:

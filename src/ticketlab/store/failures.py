@@ -39,4 +39,10 @@ def _explained(path: Path, number: int | None, reason: str) -> UserError:
             "a folder that can be written",
             f"Give another folder with --out, or run where you may write. {_SAFE}",
         )
+    if number == errno.ENOENT:
+        return UserError(
+            f"a failure to write to {path}, which is not there, or no longer",
+            "a folder that stays while the run goes on",
+            "Run the same command again: what is still kept is used.",
+        )
     return UserError(f"a failure to write to {path} ({reason.lower()})", "", _SAFE)

@@ -28,13 +28,16 @@ from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
-from ticketlab.store.cells import CellFolders, cell_records, read_tables, write_tables
+from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
 from ticketlab.store.environment import environment
 from ticketlab.store.failures import storing
-from ticketlab.store.identity import dependencies
+from ticketlab.store.identity import data_hashes, dependencies
 from ticketlab.store.lock import only_process
+from ticketlab.store.lost_plan import claim_of, restore_plan
 from ticketlab.store.records import read_record, strict, write_record, write_text
 from ticketlab.store.tables import Damaged
+from ticketlab.store.watch import Watch
+from ticketlab.store.whole import flush_tree, move
 from ticketlab.studies.evidence import Evidence
 from ticketlab.studies.study import Study
 
@@ -65,8 +68,9 @@ class RunFolder:
 
     @staticmethod
     def open(path: Path, studies: Mapping[str, str]) -> RunFolder:
-        """The folder of a run that was begun before; UserError for anything else."""
+        """The folder of a run that was begun before; UserError for anything else. A lost plan is restored from its cells."""
         file = path / "plan.toml"
+        restore_plan(path)
         if not file.is_file():
             raise UserError(
                 f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` makes one."
@@ -147,11 +151,14 @@ class RunFolder:
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         with only_process(self.path):
+            watch = Watch(plan, data_hashes)
             depends = dependencies(self.study, plan, devices)
             self._start_afresh()
             write_text(self.path / "plan.toml", self.plan_text)
             write_record(self.path / "environment.json", environment(devices))
-            yield CellFolders(self.path / "cells", depends, note)
+            yield CellFolders(
+                self.path / "cells", depends, note, self.plan_text, lambda: watch.check(depends["data"])
+            )
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
         """Stores a finished run's evidence and verdicts; returns them as they are read back."""
@@ -161,11 +168,18 @@ class RunFolder:
             partial.mkdir()
         tables = write_tables(evidence.tables, partial)
         with storing(self.path):
+            flush_tree(partial)
             shutil.rmtree(final, ignore_errors=True)
-            partial.rename(final)
-        kept = Evidence(read_tables(tables, final), evidence.verdicts)
+            move(partial, final)
+        kept = Evidence(reread_tables(tables, final), evidence.verdicts)
         identities = [keeper.identity(cell) for cell in self.study.cells(plan)]
-        record = {"plan": self._plan_seal(), "digest": kept.digest(), "cells": identities, "tables": tables}
+        record = {
+            "plan": self._plan_seal(),
+            "plan_file": self.plan_text,
+            "digest": kept.digest(),
+            "cells": identities,
+            "tables": tables,
+        }
         write_record(
             self.path / "verdict.json", {"claim": self.claim, "verdicts": verdict_records(evidence.verdicts)}
         )
@@ -182,20 +196,21 @@ class RunFolder:
             raise UserError(
                 f"{path}, which is a file", "a folder, or a name that is free", "Give another --out."
             )
-        begun = (path / "plan.toml").is_file()
-        if path.is_dir() and not begun and any(not p.name.startswith(".") for p in path.iterdir()):
+        claim = claim_of(path)
+        if path.is_dir() and claim is None and any(not p.name.startswith(".") for p in path.iterdir()):
             raise UserError(
                 f"{path}, which holds other files", "an empty folder or a run folder", "Give another --out."
             )
-        claim = parse_toml(path / "plan.toml").get("claim") if begun else self.claim
-        if claim != self.claim:
+        if claim not in (None, self.claim):
             raise UserError(f"{path}, a run of {claim}", f"a run of {self.claim}", "Give another --out.")
 
     def _start_afresh(self) -> None:
         """Removes conclusions and page of another plan; its cells stay, and are used where they are valid."""
+        restore_plan(self.path)
         file = self.path / "plan.toml"
-        if file.is_file() and plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
-            return
+        with contextlib.suppress(UserError):  # of a file that is not there, or is no table
+            if plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
+                return
         with storing(self.path):
             for name in ("evidence.json", "verdict.json", "report.html"):
                 (self.path / name).unlink(missing_ok=True)

@@ -8,7 +8,6 @@ the report or the command line leave kept cells valid. Were any of this left out
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -22,12 +21,13 @@ import ticketlab
 from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json, cell_fields
+from ticketlab.store.watch import sources
 from ticketlab.studies.study import Cell, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["code_digest", "dependencies", "differences", "identity", "library_versions"]
+__all__ = ["code_digest", "data_hashes", "dependencies", "differences", "identity", "library_versions"]
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "scikit-learn", "optax")
 REACHING = (
@@ -55,7 +55,7 @@ def dependencies(study: Study, plan: Any, devices: Devices | None = None) -> dic
         "claim": study.claim,
         "plan": cell_fields(plan),
         "code": code_digest(type(study)),
-        "data": dict(_data_hashes(plan)),
+        "data": data_hashes(plan),
         "libraries": library_versions(),
         "device": device(devices),
     }
@@ -129,15 +129,6 @@ def _sources(place: Path) -> Iterator[Path]:
     return iter([place]) if place.is_file() else place.rglob("*.py")
 
 
-def _data_hashes(value: Any, where: str = "") -> Iterator[tuple[str, str]]:
-    """(the option's name, the content hash) of every data set that a plan names."""
-    from ticketlab.tasks.sources import TaskSource
-
-    if isinstance(value, TaskSource):
-        yield where, value.load().content_hash
-    elif dataclasses.is_dataclass(value):
-        for f in dataclasses.fields(value):
-            yield from _data_hashes(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
-    elif isinstance(value, tuple):
-        for i, item in enumerate(value):
-            yield from _data_hashes(item, f"{where}[{i}]")
+def data_hashes(plan: Any) -> dict[str, str]:
+    """The content hash of every data set that a plan names, by the option's name. Cost: reads them all."""
+    return {where: source.load().content_hash for where, source in sources(plan)}

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ticketlab.plans import canonical_json
-from ticketlab.store.failures import storing
 from ticketlab.store.tables import Damaged
+from ticketlab.store.whole import write_whole
 
 __all__ = ["read_record", "strict", "write_record", "write_text"]
 
@@ -40,10 +39,7 @@ def read_record(file: Path) -> dict[str, Any]:
 
 def write_text(file: Path, text: str) -> None:
     """Writes a text file, whole or not at all."""
-    partial = file.with_name(f".{file.name}.partial")
-    with storing(file.parent):
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, file)
+    write_whole(file, text.encode())
 
 
 def strict(value: Any) -> Any:

@@ -1,8 +1,10 @@
 """A table as a Parquet file: the values in the file, what they mean beside it.
 
 Parquet keeps types and bits; units and meanings are kept in the record of the cell or the evidence, next to a checksum.
-DuckDB writes and reads the files in memory and in order. A NaN is a missing value there, so it comes back as the one quiet
-NaN whatever its bits were; tables are therefore used as they are read back, never as they went in.
+DuckDB writes and reads the files in memory and in order. It would take `*`, `?` and `[` in a path for a pattern, and `seed=7`
+in a folder's name for a column: both are turned off, so that a table is what is in its file wherever that is. A NaN is a
+missing value there, so it comes back as the one quiet NaN whatever its bits were; tables are therefore used as they are read
+back, never as they went in.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import errno
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -118,7 +121,8 @@ def _read(file: Path, count: int) -> list[np.ndarray]:
     names = [f"c{i}" for i in range(count)]
     with _database().cursor() as connection:
         try:
-            query = f"SELECT * FROM read_parquet({_literal(file)}) AS given({', '.join(names)})"
+            source = f"read_parquet({_literal(_no_pattern(file))}, hive_partitioning = false)"
+            query = f"SELECT * FROM {source} AS given({', '.join(names)})"
             found = connection.execute(query).fetchnumpy()
         except duckdb.Error as error:
             raise Damaged(f"{file.name} cannot be read ({error})") from None
@@ -143,4 +147,9 @@ def _quoted(name: str) -> str:
 
 
 def _literal(file: Path) -> str:
-    return "'" + str(file).replace("'", "''") + "'"
+    return "'" + str(file.absolute()).replace("'", "''") + "'"  # absolute: a first `~` is a home to DuckDB
+
+
+def _no_pattern(file: Path) -> Path:
+    """The path with what DuckDB takes for a pattern between brackets, where each character means itself."""
+    return Path(re.sub(r"([*?\[])", r"[\1]", str(file.absolute())))

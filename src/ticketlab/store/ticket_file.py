@@ -7,7 +7,6 @@ The file is safetensors: named arrays and a dictionary of text. Names are `start
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import numpy as np
 import ticketlab
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
-from ticketlab.store.failures import storing
+from ticketlab.store.whole import write_whole
 from ticketlab.tickets.masks import Mask
 from ticketlab.tickets.ticket import Ticket
 
@@ -42,10 +41,7 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
                 arrays[f"{what}/{name}/{leaf}"] = np.ascontiguousarray(array)
         _check_masked(what, params or {}, ticket.mask)
     about = {"format": FORMAT, "ticketlab": ticketlab.__version__, **ticket.about}
-    partial = path.with_name(f"{path.name}.partial")
-    with storing(path.parent):
-        partial.write_bytes(save(arrays, metadata=about))
-        os.replace(partial, path)
+    write_whole(path, save(arrays, metadata=about))
 
 
 def read_ticket(path: Path) -> Ticket:

@@ -1,0 +1,39 @@
+"""What is said when something happens that nobody thought of: one line, and a file with what is needed to mend it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+
+__all__ = ["explain"]
+
+
+def explain(error: BaseException, words: Sequence[str]) -> str:
+    """One line about an exception that no code expected; the details go to a file of their own.
+
+    Arguments:
+        error: that was raised.
+        words: of the command.
+    """
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+    try:
+        where = f"The details are in {_written(error, words)}; please send them with a report."
+    except OSError as failure:
+        where = f"The details could not be written ({failure.strerror})."
+    return f"this is a fault of Ticketlab, not of what was asked ({what}). {where} Finished cells are kept."
+
+
+def _written(error: BaseException, words: Sequence[str]) -> str:
+    import ticketlab
+
+    handle, path = tempfile.mkstemp(prefix="ticketlab-fault-", suffix=".txt")
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"Ticketlab {ticketlab.__version__}, Python {platform.python_version()}, {sys.platform}\n")
+        file.write(f"{shlex.join(['ticketlab', *words])}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    return path

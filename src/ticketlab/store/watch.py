@@ -1,0 +1,84 @@
+"""Data that must stay as they are while a run goes on, because all its cells say which data they are of.
+
+The content is hashed when a run begins. Before a cell is kept, place, time and size of every file are compared with those of
+then, which costs nothing; only where they differ is the content hashed again. Data that are no longer the same end the run,
+and the cell that may have read either is not kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ticketlab.errors import UserError
+
+__all__ = ["Watch", "sources"]
+
+Stamp = tuple[str, int, int, int]
+
+
+class Watch:
+    """Notices when a plan's data change.
+
+    Arguments:
+        plan: which names them; their files are noted at once, so before their content is hashed.
+        hashed: gives the content hash of every data set, by the name of its option.
+    """
+
+    def __init__(self, plan: Any, hashed: Callable[[Any], Mapping[str, str]]) -> None:
+        self._plan, self._hashed = plan, hashed
+        self._stamps = _stamps(plan)
+
+    def check(self, first: Mapping[str, str]) -> None:
+        """Raises UserError when a data set is no longer that of the hashes when the run began."""
+        stamps = _stamps(self._plan)
+        if stamps == self._stamps:
+            return
+        found = self._hashed(self._plan)
+        changed = [name for name, hash in first.items() if found.get(name) != hash]
+        if changed:
+            raise UserError(
+                f"data that changed while the run went on ({', '.join(changed)})",
+                "the data as they were when it began",
+                "The cell that was running is not kept, and those before are. "
+                "The same command begins anew with the data as they are now.",
+            )
+        self._stamps = stamps
+
+
+def sources(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """(the option's name, the source) of every data set that a plan names."""
+    from ticketlab.tasks.sources import TaskSource
+
+    if isinstance(value, TaskSource):
+        yield where, value
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from sources(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from sources(item, f"{where}[{i}]")
+
+
+def _stamps(plan: Any) -> list[Stamp]:
+    return [stamp for _, source in sources(plan) for stamp in _files(source)]
+
+
+def _files(source: Any) -> Iterator[Stamp]:
+    from ticketlab.tasks.sources import NamedFolder, OwnFile
+
+    if not isinstance(source, NamedFolder | OwnFile):
+        return
+    place = source.where() if isinstance(source, OwnFile) else source.path()
+    for file in sorted([place, *(place.rglob("*") if place.is_dir() else ())]):
+        yield _stamp(file)
+
+
+def _stamp(file: Path) -> Stamp:
+    try:
+        found = file.stat()
+    except OSError:
+        return (str(file), 0, 0, 0)
+    return (str(file), found.st_mtime_ns, found.st_size, found.st_ino)
