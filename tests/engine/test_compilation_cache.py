@@ -130,5 +130,5 @@ def test_the_evidence_is_the_same_with_a_cold_cache_a_warm_one_and_none(tmp_path
         written.append({path: path.stat().st_mtime_ns for path in cache.glob("*/*")})
     assert len(set(digests)) == 1
     assert notes == [False, False, True]
-    assert len(written[0]) > 50
+    assert len(written[0]) > 20
     assert written[0] == written[1] == written[2]  # the second run found everything
