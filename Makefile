@@ -5,8 +5,8 @@ PYTHON ?= python3 python3.14 python3.13 python3.12 python3.11 python
 VENV   ?= .venv
 UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
-# Most of the time goes into compiling, which takes one core: a process a core. Who is done first takes tests from the other.
-WORKERS ?= -n auto --dist worksteal
+# Most of the time goes into compiling, which takes one core: a process a core, a file of tests at a time.
+WORKERS ?= -n auto --dist loadfile
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help run test test-all bench docs lint types clean
