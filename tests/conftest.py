@@ -11,8 +11,10 @@ import os
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
     os.environ.setdefault(_name, "1")  # read when NumPy is imported, so before any other import here
 
+import atexit
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +22,14 @@ import pytest
 from beartype import BeartypeConf, beartype
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
+
+# What one process of this run has compiled, the others load: the workers of pytest-xdist and whatever the tests start. The folder
+# lasts as long as the run, so that no run depends on an earlier one. JAX reads the variables when it is imported.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    _programs = tempfile.mkdtemp(prefix="ticketlab-programs-")
+    atexit.register(shutil.rmtree, _programs, ignore_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
 # The hook takes the checker by its dotted name, so the configured one needs a module to live in.
 _checker = ModuleType("ticketlab_annotation_checker")

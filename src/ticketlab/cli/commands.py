@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,12 @@ Studies = Mapping[str, str]
 def run(words: Sequence[str], studies: Studies) -> int:
     """`ticketlab run [CLAIM …|PLAN.toml …] [options]`: each claim in turn."""
     from ticketlab.cli.running import run_request
+    from ticketlab.engine.compilation_cache import keep_programs
 
     requests = read_requests(words, studies, "run")
+    # Of several processes JAX lets only the first write; compiling can need all of them, and then one would wait for ever.
+    if requests[0].spread.coordinator is None and (note := keep_programs(os.environ)):
+        print(f"ticketlab: {note}", file=sys.stderr)
     devices = requests[0].spread.found()
     results = [run_request(request, devices) for request in requests]
     if requests[0].json and (devices is None or devices.first):

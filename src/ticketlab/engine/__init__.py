@@ -10,12 +10,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "run": ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"],
+        "compilation_cache": ["keep_programs"],
         "estimate": ["Estimate"],
         "threads": ["available_cores", "limit_threads"],
     },
 )
 
 if TYPE_CHECKING:
+    from ticketlab.engine.compilation_cache import keep_programs as keep_programs
     from ticketlab.engine.estimate import Estimate as Estimate
     from ticketlab.engine.run import Keeper as Keeper
     from ticketlab.engine.run import Observer as Observer
