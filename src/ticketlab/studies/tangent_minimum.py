@@ -89,6 +89,7 @@ class TangentMinimumPlan:
                 network=MLP(widths=(128, 128)),
                 seeds=3,
                 epochs=120,
+                doublings=2,
                 ridges=(1e-3, 1e-2, 1e-1),
                 step_sizes=(1.0, 2.5, 6.0),
             )
