@@ -20,7 +20,8 @@ from ticketlab.studies.evidence import Evidence
 
 # fmt: off
 PLAN = ["run", "tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
-        "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1"]
+        "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1", "--doublings", "0",
+        "--extensions", "0"]
 # fmt: on
 
 

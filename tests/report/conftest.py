@@ -148,7 +148,16 @@ def verdicts(arms: Table, margin: float) -> tuple[Verdict, ...]:
         name = f"{loss} loss, f₀ {offset}"
         singles.append(
             Verdict(
-                name, outcome, rule, effect, (effect - half, effect + half), unit, reading, offset == "kept"
+                name,
+                outcome,
+                rule,
+                effect,
+                (effect - half, effect + half),
+                unit,
+                reading,
+                offset == "kept",
+                key="score",
+                facets={"loss": loss, "offset": offset},
             )
         )
     reading = "Undecided: with the square loss the two are equally good, but with cross-entropy three seeds do not tell."

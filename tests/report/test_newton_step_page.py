@@ -8,7 +8,8 @@ import pytest
 from ticketlab.report.newton_step.flow import along_the_flow
 from ticketlab.report.presentation import presentation
 from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.newton_step import VARIANTS, NewtonStep, NewtonStepPlan
+from ticketlab.studies.newton_step import NewtonStep, NewtonStepPlan
+from ticketlab.studies.newton_step_formula import VARIANTS
 
 ARMS = {  # arm: unexplained, cosine, length
     ("gradient descent", "network"): (0.0, 1.0, 1.0),
@@ -41,7 +42,9 @@ def measured(unexplained, cosine=0.5, length=0.5):
 
 
 def tables(seeds=3):
-    rows = {name: [] for name in ("arms", "path", "curves", "certificates", "examples", "timings")}
+    rows = {
+        name: [] for name in ("arms", "path", "curves", "certificates", "examples", "timings", "training")
+    }
     draw = np.random.default_rng(0)
     for offset in ("kept", "centred"):
         for seed in range(seeds):
@@ -64,6 +67,7 @@ def tables(seeds=3):
                 for arm in ("gradient descent", "second training")
                 for step in (0, 10, 100)
             ]
+            rows["training"].append({**about, "arm": "gradient descent", "converged": True})
             rows["certificates"] += [
                 {
                     **about,
@@ -83,6 +87,10 @@ def tables(seeds=3):
                         **about,
                         "form": variant,
                         "id": 50 * seed + i,
+                        "guess": float(i % 10 == 0),
+                        "change": 1.0,
+                        "stopped_gap": 0.012 * luck,
+                        "nearest_gap": 0.01 * luck,
                         "trained_score": float(i < 45),
                         "newton_score": float(i < 44),
                         "newton_gap": 0.02 * luck,
@@ -118,17 +126,33 @@ def test_all_figures_are_made(page, check_words) -> None:
     check_words(show)
 
 
+def test_training_that_did_not_converge_is_in_the_title(page) -> None:
+    ends = page.evidence.tables["training"]
+    columns = tuple(
+        replace(c, values=np.arange(len(ends)) > 0) if c.name == "converged" else c for c in ends.columns
+    )
+    tables = {**page.evidence.tables, "training": Table("training", columns)}
+    show = presentation(replace(page, evidence=replace(page.evidence, tables=tables)))
+    (figure,) = [f for f in show.figures if f.key == "training"]
+    assert figure.title == "Gradient descent converged in 5 of 6 runs within 100 steps"
+
+
 def test_the_verdict_has_a_panel_a_question_and_its_seeds(page) -> None:
     figure = presentation(page).figures[0]
     assert [p.name for p in figure.panels] == [
-        "same score",
+        "same test score",
+        "training ends at the Newton step",
+        "training does not end at a gradient step",
         "nearer than a gradient step",
+        "no earlier time of the flow is nearer",
         "nearer than a second training",
+        "direction in parameter space",
+        "length in parameter space",
     ]
     dots = [t for t in figure.panels[0].chart.data if t.mode == "markers" and "open" in t.marker.symbol]
     assert [list(t.x) for t in dots] == [pytest.approx([-2.0] * 3)] * 3
     bands = [any(s.type == "rect" for s in p.chart.layout.shapes) for p in figure.panels]
-    assert bands == [True, False, False]
+    assert bands == [True] + [False] * 7
 
 
 def test_findings_follow_from_the_numbers(page) -> None:

@@ -14,6 +14,8 @@ PLAN = TangentMinimumPlan(
     ridges=(1e-2, 1e-1),
     step_sizes=(0.5, 1.0),
     epochs=2,
+    doublings=0,
+    extensions=0,
 )
 
 

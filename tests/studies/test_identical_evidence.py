@@ -23,6 +23,7 @@ STUDIES = {"tangent-minimum": "ticketlab.studies.tangent_minimum:TangentMinimum"
 OPTIONS = [
     *("--task", "bundled:name=wine,train=60,validation=40,test=70", "--network", "mlp:128", "--seeds", "2"),
     *("--ridges", "0.01", "0.1", "--step-sizes", "0.5", "1", "--epochs", "2"),
+    *("--doublings", "0", "--extensions", "0"),
 ]
 
 

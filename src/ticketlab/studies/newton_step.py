@@ -1,8 +1,8 @@
 """The claim that training ends equivalent to one Newton step from the random start, and not to one gradient step.
 
-The plan, the cells and the verdict stand here; what one cell computes stands in `newton_arms`, which is imported when a cell
-is run, because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀, and the other start of the second
-training.
+Here are the plan and the cells. `newton_step_formula` has the questions and the rule. `newton_arms` computes one cell, and is
+imported when a cell is run, because it needs JAX. A cell is one loss and one seed: the seed draws the split, θ₀, and the other
+start of the second training.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.laws.equivalence import Difference, all_of, equivalence, exceeds, paired_difference
-from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
+from ticketlab.studies.newton_step_formula import GRADIENT, NEWTON, verdicts
 from ticketlab.studies.study import Cell, Progress, Source, Study, cells_by_loss, complete, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -29,16 +28,6 @@ if TYPE_CHECKING:
 __all__ = ["NewtonStep", "NewtonStepPlan"]
 
 Loss = Literal["square", "cross-entropy"]
-OFFSETS, FORMS = ("kept", "centred"), ("tangent", "network")
-TRAINED, TWIN, START = "gradient descent", "second training", "random start"
-NEWTON, DAMPED, GRADIENT, STOPPED = "Newton step", "damped Newton step", "gradient step", "stopped flow"
-VARIANTS = {  # (offset, form): how it is called; the first is the claim, the others are controls
-    ("kept", "tangent"): "f₀ kept",
-    ("centred", "tangent"): "f₀ centred",
-    ("kept", "network"): "network at θ₀ + Δθ",
-}
-SCORE, NEARER, LUCK = "same score", "nearer than a gradient step", "nearer than a second training"
-UNITS = {SCORE: "points of test score", NEARER: "% of training's change", LUCK: "% of training's change"}
 
 
 @dataclass(frozen=True)
@@ -120,24 +109,27 @@ class NewtonStep(Study):
         "the network at θ₀ + Δθ.",
         "How far a function F is from the trained network f_T is measured on test examples as the part of training's change that "
         "it leaves unexplained, Σ‖F − f_T‖² / Σ‖f_T − f₀‖²: 0 for the same function, 1 for one that is no nearer than the random "
-        "start. For cross-entropy, outputs are taken up to a constant an example, which softmax does not see. Beside it stand "
-        "agreement of predictions, root mean square and Kullback–Leibler divergence; in parameter space the cosine and the "
+        "start. For cross-entropy, outputs are taken up to a constant an example, which softmax does not see. Also measured "
+        "are agreement of predictions, root mean square and Kullback–Leibler divergence; in parameter space the cosine and the "
         "length of the step against training's θ_T − θ₀.",
         "Everything else is made as favourable to the gradient step as can be: its size, like the damping of the damped Newton "
         "step and the time at which the flow is stopped, is the one that ends nearest to the trained network on validation "
         "examples. The Newton step of minimum norm has nothing to choose.",
-        "Three controls decide. The linearised model's gradient flow at every time t from 0 to ∞ [Lee et al. 2019], which joins "
+        "Three controls follow. The linearised model's gradient flow at every time t from 0 to ∞ [Lee et al. 2019], which joins "
         "the direction of the gradient step (t → 0) to the Newton step (t = ∞, for the square loss): if training were one of "
         "them, the distance along this path would fall to its end. A second training from another θ₀ says how near to each other "
         "two trainings are: what is nearer than that cannot be told from training by its function more than the luck of the "
         "start can. And everything is done with f(x, θ₀) kept and with it centred away.",
-        "Equivalent means three things at once, each a question with its own verdict. The test scores are equal within the "
-        "margin: an equivalence test, two one-sided tests at 2.5 % [Schuirmann 1987]. The Newton step leaves less of training's "
-        "change unexplained than the best gradient step does. And it leaves less unexplained than the second training does. All "
-        "three are paired by seed and test example, with standard errors that count both the differences between seeds and the "
-        "sampling of test examples (two-way clustering [Cameron et al. 2011]) and Student's t on seeds − 1 degrees of freedom. "
-        "The claim is that all hold, so no correction is needed for it to hold [Berger 1982]; to fail, a question must fail at a "
-        "corrected level.",
+        "Equivalent means that all of the following hold. The test scores are equal within the margin: two one-sided "
+        "tests at 2.5 % [Schuirmann 1987]. The Newton step leaves less than a tenth of training's change unexplained, and "
+        "the best gradient step leaves more. The Newton step is nearer by more than a twentieth of training's change: "
+        "shares that differ by less count as equally near. For the square loss, no earlier time of the flow is nearer "
+        "than its end by as much. Effects are paired by seed and test example, and their intervals count both the "
+        "differences between seeds and the sampling of test examples [Cameron et al. 2011]. The claim holds if all "
+        "questions hold, so no correction is needed [Berger 1982]; to fail, a question must fail at a corrected level.",
+        "The second training, parameter space, f₀ centred away and the network at θ₀ + Δθ are side questions with levels "
+        "of their own. A step has training's direction if its cosine is above √0.9: then the best multiple of it leaves "
+        "less than a tenth of ‖θ_T − θ₀‖² unexplained.",
     )
     sources = (
         JACOT_2018,
@@ -172,113 +164,4 @@ class NewtonStep(Study):
         if "examples" not in tables:
             return Evidence(dict(tables))
         losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
-        questions = [
-            _question(plan, tables["examples"], loss, variant, asked)
-            for loss in losses
-            for variant in VARIANTS
-            for asked in UNITS
-        ]
-        whole = [_claim(questions)] if len(losses) == len(plan.losses) else []
-        return Evidence(dict(tables), tuple(whole + questions))
-
-
-def _question(
-    plan: NewtonStepPlan, examples: Table, loss: str, variant: tuple[str, str], asked: str
-) -> Verdict:
-    offset, form = variant
-    rows = examples.where(loss=loss, offset=offset, form=form)
-    values = {
-        SCORE: lambda: rows["newton_score"] - rows["trained_score"],
-        NEARER: lambda: rows["gradient_gap"] - rows["newton_gap"],
-        LUCK: lambda: rows["second_gap"] - rows["newton_gap"],
-    }[asked]()
-    difference = paired_difference(values, rows["seed"], rows["id"])
-    questions = len(plan.losses) * len(VARIANTS) * len(UNITS)
-    if asked == SCORE:
-        outcome = equivalence(difference, plan.margin, questions)
-    else:
-        outcome = exceeds(difference, 0.0, questions)
-    low, high = difference.interval()
-    return Verdict(
-        question=f"{loss} loss, {VARIANTS[variant]}: {asked}",
-        outcome=outcome,
-        rule=_rule(plan, asked, questions),
-        effect=100 * difference.mean,
-        interval=(100 * low, 100 * high),
-        unit=UNITS[asked],
-        reading=_reading(rows, asked, difference, outcome, plan),
-        headline=variant == ("kept", "tangent"),
-    )
-
-
-def _rule(plan: NewtonStepPlan, asked: str, questions: int) -> str:
-    level = f"at a level corrected for the {questions} questions asked"
-    if asked == SCORE:
-        return (
-            f"({SCORE}) Holds when the 95 % interval of the difference in test score, Newton step minus trained network, lies "
-            f"within ±{100 * plan.margin:g} points; fails when the interval, {level}, lies wholly outside; undecided otherwise."
-        )
-    other = "the best gradient step" if asked == NEARER else "a second training from another random start"
-    return (
-        f"({asked}) Holds when the 95 % interval of what {other} leaves unexplained of training's change, minus what the Newton "
-        f"step leaves unexplained, lies above 0; fails when the interval, {level}, lies below; undecided otherwise."
-    )
-
-
-def _reading(rows: Table, asked: str, difference: Difference, outcome: Outcome, plan: NewtonStepPlan) -> str:
-    if asked == SCORE:
-        newton, trained = (100 * float(np.mean(rows[c])) for c in ("newton_score", "trained_score"))
-        start = f"The Newton step scores {newton:.1f} % on test data and the trained network {trained:.1f} %"
-        ends = {
-            Outcome.HOLDS: f"equal within {100 * plan.margin:g} point{'s' if plan.margin != 0.01 else ''}",
-            Outcome.FAILS: "not equal",
-            Outcome.UNDECIDED: "the data do not decide whether that is equal",
-        }
-    else:
-        column, name = {
-            NEARER: ("gradient_gap", "the best gradient step"),
-            LUCK: ("second_gap", "a second training"),
-        }[asked]
-        newton, other = (100 * float(np.mean(rows[c])) for c in ("newton_gap", column))
-        start = (
-            f"Of training's change the Newton step leaves {newton:.0f} % unexplained and {name} {other:.0f} %"
-        )
-        ends = {
-            Outcome.HOLDS: "the Newton step is nearer to training",
-            Outcome.FAILS: f"{name} is nearer to training",
-            Outcome.UNDECIDED: "the data do not decide which is nearer",
-        }
-    if difference.freedom < 1:
-        return f"{start}; one seed is not enough to say how sure this is."
-    return f"{start}: {ends[outcome]}."
-
-
-def _claim(questions: list[Verdict]) -> Verdict:
-    headline = [q for q in questions if q.headline]
-    outcome = all_of([q.outcome for q in headline])
-    concerned = dict.fromkeys(q.question.split(": ")[1] for q in headline if q.outcome is outcome)
-    not_gradient = all(q.outcome is Outcome.HOLDS for q in headline if q.question.endswith(NEARER))
-    gradient = "Training does not end at one gradient step, " if not_gradient else ""
-    missing = {
-        SCORE: "its test score is another",
-        NEARER: "a gradient step is at least as near",
-        LUCK: "it is further from training than a second training is",
-    }
-    reading = {
-        Outcome.HOLDS: "Training ends about where one Newton step ends, and not where one gradient step does.",
-        Outcome.FAILS: (f"{gradient}but it does not end" if gradient else "Training does not end")
-        + f" at one Newton step either: {' and '.join(missing[c] for c in concerned)}.",
-        Outcome.UNDECIDED: (f"{gradient}but these" if gradient else "These")
-        + f" runs do not decide whether it ends at one Newton step: undecided is {' and '.join(f'“{c}”' for c in concerned)}.",
-    }[outcome]
-    return Verdict(
-        question="",
-        outcome=outcome,
-        rule="The claim holds when all three questions hold for every loss with f₀ kept and the Newton step taken as the tangent "
-        "function; fails when one of them fails; and is undecided otherwise. The network at θ₀ + Δθ, and f₀ centred away, are "
-        "controls.",
-        effect=None,
-        interval=None,
-        unit="",
-        reading=reading,
-    )
+        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))

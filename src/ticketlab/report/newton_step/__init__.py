@@ -30,7 +30,7 @@ def present(record: Record) -> Presentation:
             *made(along_the_flow, "arms", "path"),
             *made(score_along_the_flow, "arms", "path"),
             *made(parameters, "arms"),
-            *made(training, "curves"),
+            *made(training, "curves", "training"),
         ),
         summaries=(*made(arm_table, "arms"), *made(partial(time_table, what="part"), "timings")),
         certificates=tuple(made(arrival, "certificates")),

@@ -30,11 +30,11 @@ KINDS = {
 HEIGHT = 250
 
 
-def training(curves: Table) -> Figure:
-    """Training loss against steps, to convergence."""
+def training(curves: Table, ends: Table) -> Figure:
+    """Training loss against steps, to convergence; `ends` says how each run ended."""
     x = linear_axis("step", curves["step"].tolist(), include=0.0)
     y = logarithmic_axis("training loss", curves["train_loss"].tolist())
-    panels, ends = [], []
+    panels, lengths = [], []
     for s in settings(curves):
         traces = []
         for arm, mark in LINES.items():
@@ -46,23 +46,30 @@ def training(curves: Table) -> Figure:
                             of["step"], of["train_loss"], mark, f"{arm}, seed {seed}", width=1.5, opacity=0.8
                         )
                     )
-                    ends.append(int(of["step"].max()))
+                    lengths.append(int(of["step"].max()))
         last = [int(s.of(curves, seed=k)["step"].max()) for k in dict.fromkeys(curves["seed"].tolist())]
         panels.append(
             Panel(
                 str(s),
                 chart(traces, x=x, y=y, height=HEIGHT),
-                (f"{s}: training converged within {extent(last)} steps.",),
+                (f"{s}: training ended within {extent(last)} steps.",),
             )
         )
     return Figure(
         "training",
-        f"Gradient descent converged in every run, within {quantity(max(ends))} steps",
+        _ended(ends, max(lengths)),
         f"Training loss of gradient descent on all training examples, over {seeds(curves)}; a run ends where its loss has fallen "
         "to the plan's share of that of zero outputs.",
         tuple(panels),
         tuple(LINES.values()),
     )
+
+
+def _ended(ends: Table, longest: int) -> str:
+    reached, total = int(ends["converged"].sum()), len(ends)
+    if reached == total:
+        return f"Gradient descent converged in every run, within {quantity(longest)} steps"
+    return f"Gradient descent converged in {quantity(reached)} of {plural(total, 'run')} within {quantity(longest)} steps"
 
 
 def arrival(table: Table) -> Figure:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,60 +27,114 @@ from ticketlab.report.setting import Setting, seeds, settings
 from ticketlab.report.spread import Spread
 from ticketlab.report.wording import extent, listed, measure, plus_minus
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.newton_step_formula import (
+    FLOW,
+    GRADIENT_APART,
+    LENGTH,
+    LUCK,
+    NEARER,
+    NEWTON_NEAR,
+    SCORE,
+    TURN,
+    VARIANTS,
+)
 
 __all__ = ["parameters", "unexplained", "verdict"]
 
-SCORE, NEARER, LUCK = "same score", "nearer than a gradient step", "nearer than a second training"
-EFFECTS = {  # what the axis shows, what lies below zero and above
-    SCORE: ("Newton step minus trained network", ("training better", "Newton step better")),
-    NEARER: ("left by the gradient step minus left by the Newton step", ("gradient nearer", "Newton nearer")),
-    LUCK: ("left by the second training minus left by the Newton step", ("second nearer", "Newton nearer")),
-}
-COLUMNS = {
-    SCORE: ("newton_score", "trained_score"),
-    NEARER: ("gradient_gap", "newton_gap"),
-    LUCK: ("second_gap", "newton_gap"),
-}
-VARIANTS = {
-    "f₀ kept": ("kept", "tangent"),
-    "f₀ centred": ("centred", "tangent"),
-    "network at θ₀ + Δθ": ("kept", "network"),
+
+@dataclass(frozen=True)
+class Asked:
+    """How a question is drawn.
+
+    Arguments:
+        name: of its panel.
+        effect: what the axis shows.
+        sides: what lies below zero, and above; None where zero has no meaning of its own.
+        columns: of the examples whose difference the effect is; none for parameter space.
+    """
+
+    name: str
+    effect: str
+    sides: tuple[str, str] | None = None
+    columns: tuple[str, ...] = ()
+
+
+LEFT = "left unexplained of training's change"
+PANELS = {
+    SCORE: Asked(
+        "same test score",
+        "Newton step minus trained network",
+        ("training better", "Newton step better"),
+        ("newton_score", "trained_score"),
+    ),
+    NEWTON_NEAR: Asked(
+        "training ends at the Newton step", f"{LEFT} by the Newton step", None, ("newton_gap",)
+    ),
+    GRADIENT_APART: Asked(
+        "training does not end at a gradient step", f"{LEFT} by the gradient step", None, ("gradient_gap",)
+    ),
+    NEARER: Asked(
+        "nearer than a gradient step",
+        "left by the gradient step minus left by the Newton step",
+        ("gradient nearer", "Newton nearer"),
+        ("gradient_gap", "newton_gap"),
+    ),
+    FLOW: Asked(
+        "no earlier time of the flow is nearer",
+        "left at the end of the flow minus left at its best time",
+        ("end nearer", "earlier time nearer"),
+        ("newton_gap", "stopped_gap"),
+    ),
+    LUCK: Asked(
+        "nearer than a second training",
+        "left by the second training minus left by the Newton step",
+        ("second nearer", "Newton nearer"),
+        ("second_gap", "newton_gap"),
+    ),
+    TURN: Asked("direction in parameter space", "cosine with training"),
+    LENGTH: Asked("length in parameter space", "longer than training's motion", ("shorter", "longer")),
 }
 WHOLE = Mark("no nearer than the random start", LIGHT.soft, dash="dot", line=True)
 
 
 def verdict(questions: Sequence[Verdict], examples: Table | None, margin: float | None) -> Figure | None:
-    """The three questions, a panel each, with the single seeds where the examples are known."""
+    """A panel for each question, with the single seeds where the examples are known."""
     overall = forest(questions)
     if overall is None:
         return None
     panels: list[Panel] = []
-    for asked, (effect, sides) in EFFECTS.items():
-        of = [v for v in questions if v.question.endswith(f": {asked}")]
-        short = [replace(v, question=v.question.removesuffix(f": {asked}")) for v in of]
-        dots = {v.question: _by_seed(examples, v.question, asked) for v in short} if examples else {}
+    for key, asked in PANELS.items():
+        short = [replace(v, question=_variant(v)) for v in questions if v.key == key]
+        dots = {v.question: _by_seed(examples, v, asked.columns) for v in short} if examples else {}
         figure = forest(
-            short, margin=margin if asked == SCORE else None, dots=dots, effect=effect, sides=sides
+            short,
+            margin=margin if key == SCORE else None,
+            dots=dots,
+            effect=asked.effect,
+            sides=asked.sides,
         )
         if figure is not None:
-            panels.append(replace(figure.panels[0], name=asked))
+            panels.append(replace(figure.panels[0], name=asked.name))
     return Figure(
         "verdict",
         overall.title,
         f"{overall.caption} Open signs are single seeds. The shaded band is the margin within which two scores count as equal; "
-        "it was fixed before the runs. The other two effects are positive where the Newton step is the nearer one.",
+        "it was fixed before the runs.",
         tuple(panels),
         overall.marks,
     )
 
 
-def _by_seed(examples: Table, question: str, asked: str) -> tuple[float, ...]:
-    loss, variant = question.split(" loss, ")
-    offset, form = VARIANTS[variant]
-    rows = examples.where(loss=loss, offset=offset, form=form)
-    one, other = COLUMNS[asked]
-    difference = 100 * (rows[one] - rows[other])
-    return tuple(float(np.mean(difference[rows["seed"] == s])) for s in dict.fromkeys(rows["seed"].tolist()))
+def _variant(v: Verdict) -> str:
+    return f"{v.facets['loss']} loss, {VARIANTS[v.facets['offset'], v.facets['form']]}"
+
+
+def _by_seed(examples: Table, v: Verdict, columns: tuple[str, ...]) -> tuple[float, ...]:
+    if not columns:
+        return ()
+    rows = examples.where(**v.facets)
+    effect = 100 * (rows[columns[0]] - (rows[columns[1]] if len(columns) > 1 else 0.0))
+    return tuple(float(np.mean(effect[rows["seed"] == s])) for s in dict.fromkeys(rows["seed"].tolist()))
 
 
 def unexplained(arms: Table) -> Figure:

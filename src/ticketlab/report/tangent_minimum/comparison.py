@@ -15,32 +15,38 @@ from ticketlab.report.spread import Spread, spread
 from ticketlab.report.tangent_minimum.arms import ARMS, DESCENT, SHIFTED, TANGENT, arms_in, error_of, errors
 from ticketlab.report.wording import extent, listed, measure, plural, plus_minus, quantity
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.tangent_minimum_formula import MOVED_SCORE, READ_OUT, READ_OUT_SCORE, SCORE
 
 __all__ = ["agreement", "motion", "test_error", "verdict"]
 
 REFERENCE = Mark(f"mean of {DESCENT}", LIGHT.soft, dash="dot", line=True)
+COMPARED = {SCORE: TANGENT, READ_OUT_SCORE: READ_OUT, MOVED_SCORE: SHIFTED}
 BySetting = Mapping[Setting, Mapping[str, Spread]]
 
 
 def verdict(questions: Sequence[Verdict], arms: Table | None, margin: float | None) -> Figure | None:
-    """The paired difference by setting against the margin, with each seed's difference where the arms are known."""
-    dots = {str(s): differences(s.of(arms)) for s in settings(arms)} if arms else {}
+    """The paired differences against the margin, with each seed's difference where the arms are known."""
+    dots = {q.question: _by_seed(q, arms) for q in questions} if arms else {}
     return forest(
         questions,
         margin=margin,
         dots=dots,
-        effect=f"{TANGENT} minus {DESCENT}",
-        sides=(f"{DESCENT} better", f"{TANGENT} better"),
+        effect=f"test score minus that of {DESCENT}",
+        sides=(f"{DESCENT} better", f"{DESCENT} worse"),
     )
 
 
-def differences(arms: Table) -> tuple[float, ...]:
-    """By seed, 100 (score of the tangent minimum − score of gradient descent), where both are known."""
-    tangent, descent = (
+def _by_seed(q: Verdict, arms: Table) -> tuple[float, ...]:
+    return differences(Setting(q.facets["loss"], q.facets["offset"]).of(arms), COMPARED[q.key])
+
+
+def differences(arms: Table, arm: str = TANGENT) -> tuple[float, ...]:
+    """By seed, 100 (score of the arm − score of gradient descent), where both are known."""
+    one, descent = (
         dict(zip(rows["seed"].tolist(), rows["test_score"].tolist(), strict=True))
-        for rows in (arms.where(arm=TANGENT), arms.where(arm=DESCENT))
+        for rows in (arms.where(arm=arm), arms.where(arm=DESCENT))
     )
-    return tuple(100 * (tangent[seed] - descent[seed]) for seed in tangent if seed in descent)
+    return tuple(100 * (one[seed] - descent[seed]) for seed in one if seed in descent)
 
 
 def test_error(arms: Table) -> Figure:

@@ -23,7 +23,8 @@ from ticketlab.studies.newton_arms.tables import (
     example_rows,
     path_rows,
 )
-from ticketlab.studies.newton_step import OFFSETS, STOPPED, TRAINED, NewtonStepPlan
+from ticketlab.studies.newton_step import NewtonStepPlan
+from ticketlab.studies.newton_step_formula import OFFSETS, STOPPED, TRAINED
 from ticketlab.studies.start import LOSSES, Clock, built, check_losses, drawn_task, largest_curvature
 from ticketlab.studies.study import Progress
 from ticketlab.tangent.devices import Devices
@@ -51,7 +52,7 @@ def compare(
     unit = 1.0 / largest_curvature(network, starts[0], task.train, loss)
 
     progress("gradient descent", 0.02)
-    trained, curves = descend(
+    trained, curves, ends = descend(
         plan,
         task,
         loss,
@@ -76,6 +77,7 @@ def compare(
         for name, found in _with_offset(at, offset, trained, 0.55 + 0.22 * i, clock, progress).items():
             rows[name] += [{**about, **row} for row in found]
     rows["curves"] = [{**cell, **row} for row in curves]
+    rows["training"] = [{**cell, **row} for row in ends]
     tables = [Table.from_rows(n, r, units=UNITS, meanings=MEANINGS) for n, r in rows.items()]
     seconds = [{**cell, "part": part, "seconds": value} for part, value in clock.seconds.items()]
     tables.append(Table.from_rows("timings", seconds, units=UNITS, measured=True))
@@ -101,7 +103,7 @@ def _with_offset(
         "candidates": candidate_rows(sides, steps, chosen),
         "path": path_rows(sides, path),
         "certificates": certificate_rows(at.plan, newton, defects),
-        "examples": example_rows(sides, chosen),
+        "examples": example_rows(sides, chosen, path),
     }
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ticketlab.errors import NumericalFailure
-from ticketlab.studies.newton_step import DAMPED, NEWTON, NewtonStepPlan
+from ticketlab.studies.newton_step import NewtonStepPlan
+from ticketlab.studies.newton_step_formula import DAMPED, NEWTON
 from ticketlab.tangent.gauss_newton import GaussNewtonStep
 
 __all__ = ["certificate_rows", "require"]

@@ -1,4 +1,7 @@
-"""Training: gradient descent to convergence, on all examples in every step, from θ₀ and from another start θ₀'."""
+"""Training: gradient descent to convergence, on all examples in every step, from θ₀ and from another start θ₀'.
+
+A run that takes all its steps without converging is kept, and the claim is undecided; one that diverges ends the study.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ import numpy as np
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params
 from ticketlab.studies.newton_arms.start import Candidate, Start, flat
-from ticketlab.studies.newton_step import OFFSETS, TRAINED, TWIN, NewtonStepPlan
+from ticketlab.studies.newton_step import NewtonStepPlan
+from ticketlab.studies.newton_step_formula import OFFSETS, TRAINED, TWIN
 from ticketlab.studies.start import minus, score_of
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Task
@@ -45,8 +49,8 @@ def descend(
     order: jax.Array,
     unit: float,
     progress: Callable[[float], None],
-) -> tuple[Trained, list[dict[str, Any]]]:
-    """(θ₀, θ_T) by offset, from both starts; and the learning curves. Four replicas of one program."""
+) -> tuple[Trained, list[dict[str, Any]], list[dict[str, Any]]]:
+    """(θ₀, θ_T) by offset, from both starts; the learning curves; and how training ended. Four replicas of one program."""
     lanes = [
         (offset, arm, start) for offset in OFFSETS for arm, start in zip((TRAINED, TWIN), starts, strict=True)
     ]
@@ -73,24 +77,40 @@ def descend(
         ),
         progress=progress,
     )
-    _require_convergence(plan, lanes, result, nothing)
+    _require_no_divergence(lanes, result)
     trained: Trained = {offset: [] for offset in OFFSETS}
     for i, (offset, _, start) in enumerate(lanes):
         trained[offset].append((start, jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), result.params)))
-    return trained, _curves(lanes, result)
+    return trained, _curves(lanes, result), _ends(plan, lanes, result, nothing)
 
 
-def _require_convergence(plan: NewtonStepPlan, lanes: _Lanes, result: TrainingResult, nothing: float) -> None:
-    """Where training ends is asked of training that has ended; `nothing` is the loss of zero outputs."""
-    for i, (offset, _, _) in enumerate(lanes):
-        if result.endings[i] is not Ending.INTERPOLATED:
-            known = result.curves.train_loss[:, i]
-            reached = float(known[np.isfinite(known)][-1]) / nothing
+def _require_no_divergence(lanes: _Lanes, result: TrainingResult) -> None:
+    """Where training ends is asked of training that has an end."""
+    for i, (offset, arm, _) in enumerate(lanes):
+        if result.endings[i] is Ending.DIVERGED:
             raise NumericalFailure(
-                f"gradient descent with f₀ {offset} has not converged: after {int(result.steps[i])} steps its training loss is "
-                f"{reached:.2g} of that of zero outputs, above {plan.converged:g} ({result.endings[i]}). "
-                + ("Use a smaller step_size." if result.endings[i] is Ending.DIVERGED else "Use more steps.")
+                f"{arm} with f₀ {offset} diverged after {int(result.steps[i])} steps. Use a smaller step_size."
             )
+
+
+def _ends(
+    plan: NewtonStepPlan, lanes: _Lanes, result: TrainingResult, nothing: float
+) -> list[dict[str, Any]]:
+    """How each run ended; `nothing` is the loss of zero outputs."""
+    rows = []
+    for i, (offset, arm, _) in enumerate(lanes):
+        known = result.curves.train_loss[:, i]
+        rows.append(
+            {
+                "offset": offset,
+                "arm": arm,
+                "steps": int(result.steps[i]),
+                "relative_loss": float(known[np.isfinite(known)][-1]) / nothing,
+                "limit": plan.converged,
+                "converged": result.endings[i] is Ending.INTERPOLATED,
+            }
+        )
+    return rows
 
 
 def _curves(lanes: _Lanes, result: TrainingResult) -> list[dict[str, Any]]:

@@ -30,10 +30,19 @@ class Sides:
 
     def gaps(self, outputs: Outputs, part: str) -> np.ndarray:
         """‖F − f_T‖² example by example, relative to the mean of ‖f_T − f₀‖²; their mean is the unexplained share."""
-        change = self._seen(self.trained.outputs[part] - self.at.outputs(self.offset)[part])
         left = self._seen(outputs[part] - self.trained.outputs[part])
-        scale = float(np.mean(np.sum(change**2, axis=1)))
-        return np.sum(left**2, axis=1) / max(scale, 1e-300)
+        return np.sum(left**2, axis=1) / self._scale(part)
+
+    def change(self, part: str) -> np.ndarray:
+        """‖f_T − f₀‖² example by example, relative to its mean."""
+        return self._changes(part) / self._scale(part)
+
+    def _changes(self, part: str) -> np.ndarray:
+        moved = self._seen(self.trained.outputs[part] - self.at.outputs(self.offset)[part])
+        return np.sum(moved**2, axis=1)
+
+    def _scale(self, part: str) -> float:
+        return max(float(np.mean(self._changes(part))), 1e-300)
 
     def _seen(self, difference: np.ndarray) -> np.ndarray:
         """What the loss sees of a difference of outputs: softmax does not see a constant."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.studies.newton_arms.start import Candidate, Candidates, Start, flat
-from ticketlab.studies.newton_step import DAMPED, FORMS, GRADIENT, NEWTON
+from ticketlab.studies.newton_step_formula import DAMPED, FORMS, GRADIENT, NEWTON
 from ticketlab.studies.start import minus
 from ticketlab.tangent.gauss_newton import GaussNewtonStep, gauss_newton_steps
 from ticketlab.tangent.point import TangentPoint

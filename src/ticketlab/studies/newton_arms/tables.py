@@ -9,7 +9,8 @@ import numpy as np
 
 from ticketlab.studies.newton_arms.distances import Sides
 from ticketlab.studies.newton_arms.start import Candidate, Candidates
-from ticketlab.studies.newton_step import GRADIENT, NEWTON, START, TRAINED, TWIN, VARIANTS
+from ticketlab.studies.newton_step_formula import GRADIENT, NEWTON, START, STOPPED, TRAINED, TWIN, VARIANTS
+from ticketlab.studies.start import guessed
 
 __all__ = ["MEANINGS", "UNITS", "arm_rows", "candidate_rows", "example_rows", "path_rows"]
 
@@ -32,6 +33,12 @@ MEANINGS = {
     "newton_gap": "‖F − f_T‖² of the Newton step, relative to the mean of ‖f_T − f₀‖²",
     "gradient_gap": "the same of the best gradient step",
     "second_gap": "the same of a second training from another random start",
+    "stopped_gap": "the same of the flow, stopped at the finite time that is nearest to training on validation examples",
+    "nearest_gap": "the same of the flow at the time, ∞ included, that is nearest on these test examples",
+    "change": "‖f_T − f₀‖², relative to its mean",
+    "guess": "the score of always giving the most frequent class, or the mean",
+    "relative_loss": "training loss at the end, relative to that of outputs that are zero",
+    "limit": "the relative loss at which training has converged",
     "value": "stationarity: relative gradient of the step's model; defect: how far the flow is from its own equation",
 }
 
@@ -89,26 +96,33 @@ def path_rows(sides: Sides, path: list[tuple[float, Candidate]]) -> list[dict[st
     ]
 
 
-def example_rows(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> list[dict[str, Any]]:
+def example_rows(
+    sides: Sides, chosen: dict[tuple[str, str], Candidate], path: list[tuple[float, Candidate]]
+) -> list[dict[str, Any]]:
     """What the verdicts are drawn from: scores, and gaps to the trained network."""
     task = sides.at.task
-    trained = task.scores(sides.trained.outputs["test"], task.test)
-    twin = sides.gaps(sides.twin.outputs, "test")
+    nearest = min((c for _, c in path), key=lambda c: sides.unexplained(c.outputs))
+    same = {
+        "id": task.test.ids,
+        "guess": guessed(task),
+        "trained_score": task.scores(sides.trained.outputs["test"], task.test),
+        "change": sides.change("test"),
+        "second_gap": sides.gaps(sides.twin.outputs, "test"),
+        "stopped_gap": sides.gaps(chosen[STOPPED, "tangent"].outputs, "test"),
+        "nearest_gap": sides.gaps(nearest.outputs, "test"),
+    }
     rows = []
     for form in [form for offset, form in VARIANTS if offset == sides.offset]:
         newton, gradient = (chosen[arm, form].outputs for arm in (NEWTON, GRADIENT))
-        score = task.scores(newton["test"], task.test)
-        newton_gap, gradient_gap = (sides.gaps(f, "test") for f in (newton, gradient))
+        columns = {
+            **same,
+            "newton_score": task.scores(newton["test"], task.test),
+            "newton_gap": sides.gaps(newton, "test"),
+            "gradient_gap": sides.gaps(gradient, "test"),
+        }
+        listed = {name: np.asarray(values).tolist() for name, values in columns.items()}
         rows += [
-            {
-                "form": form,
-                "id": example,
-                "trained_score": float(trained[i]),
-                "newton_score": float(score[i]),
-                "newton_gap": float(newton_gap[i]),
-                "gradient_gap": float(gradient_gap[i]),
-                "second_gap": float(twin[i]),
-            }
-            for i, example in enumerate(task.test.ids.tolist())
+            {"form": form, **dict(zip(listed, row, strict=True))}
+            for row in zip(*listed.values(), strict=True)
         ]
     return rows

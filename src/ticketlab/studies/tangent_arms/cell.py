@@ -7,11 +7,27 @@ import jax
 from ticketlab.studies.evidence import Table
 from ticketlab.studies.start import LOSSES, Clock, built, check_losses, drawn_task
 from ticketlab.studies.study import Progress
-from ticketlab.studies.tangent_arms.descent import descend
-from ticketlab.studies.tangent_arms.minima import linear_model, moved_network, read_out, tangent_space
+from ticketlab.studies.tangent_arms.descent import Descent
+from ticketlab.studies.tangent_arms.minima import (
+    linear_model,
+    more_minima,
+    moved_network,
+    read_out,
+    tangent_space,
+)
+from ticketlab.studies.tangent_arms.search import edges, wider
 from ticketlab.studies.tangent_arms.start import Arms, Start, best
 from ticketlab.studies.tangent_arms.tables import tables
-from ticketlab.studies.tangent_minimum import DESCENT, LINEAR, MOVED, READ_OUT, TANGENT, TangentMinimumPlan
+from ticketlab.studies.tangent_minimum import TangentMinimumPlan
+from ticketlab.studies.tangent_minimum_formula import (
+    DESCENT,
+    LIMIT,
+    LINEAR,
+    MOVED,
+    OFFSETS,
+    READ_OUT,
+    TANGENT,
+)
 from ticketlab.tangent.devices import Devices
 
 __all__ = ["compare"]
@@ -37,18 +53,46 @@ def compare(
     clock.lap(READ_OUT)
     said = f"read-out layer {_test_score(arms, READ_OUT):.3f}"
     progress(f"{said}; tangent space", 0.06)
-    arms |= tangent_space(at, lambda what, fraction: progress(f"{said}; {what}", 0.06 + 0.54 * fraction))
+    arms |= tangent_space(at, lambda what, fraction: progress(f"{said}; {what}", 0.06 + 0.44 * fraction))
     clock.lap(TANGENT)
+    said = f"tangent minimum {_test_score(arms, TANGENT):.3f}"
+
+    def descending(fraction: float) -> None:
+        progress(f"{said}; gradient descent", 0.5 + 0.3 * fraction)
+
+    progress(f"{said}; gradient descent", 0.5)
+    descent = Descent.of(at, order).with_sizes(plan.step_sizes, descending).to_the_end(descending)
+    clock.lap(DESCENT)
+    arms, descent = _wide_enough(at, arms, descent, lambda what, _: progress(f"{said}; {what}", 0.8))
+    clock.lap("wider grids")
     arms |= moved_network(at, arms)
     clock.lap(MOVED)
-    said = f"tangent minimum {_test_score(arms, TANGENT):.3f}"
-    progress(f"{said}; gradient descent", 0.6)
-    descended, curves = descend(
-        at, order, lambda fraction: progress(f"{said}; gradient descent", 0.6 + 0.4 * fraction)
-    )
-    arms |= descended
-    clock.lap(DESCENT)
-    return tables(at, {"loss": loss_name, "seed": seed}, arms, curves, clock.seconds)
+    return tables(at, {"loss": loss_name, "seed": seed}, arms, descent, clock.seconds)
+
+
+def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
+    """Both grids extended until every choice lies inside, or no extensions are left; and all arms of the two sides."""
+
+    def descending(fraction: float) -> None:
+        progress("gradient descent, wider grid", fraction)
+
+    arms = arms | descent.arms()
+    for _ in range(at.plan.extensions):
+        tangent, other = (set().union(*(edges(arms[o, a]) for o in OFFSETS)) for a in (TANGENT, DESCENT))
+        count = max(len(tangent), len(other))
+        if not count:
+            break
+        ridges = wider([s.candidate.setting for s in arms[OFFSETS[0], TANGENT]], tangent, count)
+        found = more_minima(at, ridges, progress)
+        arms = arms | {key: [*arms[key], *of] for key, of in found.items()}
+        sizes = wider(descent.tried(), other, count)
+        descent = descent.with_sizes(sizes, descending).to_the_end(descending)
+        arms = arms | descent.arms()
+    descent.require_some()
+    if not at.loss.quadratic:
+        smallest = {o: min(arms[o, TANGENT], key=lambda s: s.candidate.setting) for o in OFFSETS}
+        arms = arms | {(o, LIMIT): [s] for o, s in smallest.items()}
+    return arms, descent
 
 
 def _test_score(arms: Arms, arm: str) -> float:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,13 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.studies.start import built, parts
 from ticketlab.studies.study import Progress
 from ticketlab.studies.tangent_arms.start import Arms, Candidate, Scored, Start, best
-from ticketlab.studies.tangent_minimum import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
+from ticketlab.studies.tangent_minimum_formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
 from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.selection import AllParameters, Layers, Selection
 from ticketlab.tangent.solution import Solution, predict_all
 
-__all__ = ["linear_model", "moved_network", "read_out", "tangent_space"]
+__all__ = ["linear_model", "more_minima", "moved_network", "read_out", "tangent_space"]
 
 
 def linear_model(at: Start) -> Arms:
@@ -67,32 +66,38 @@ def _tuned_ridges(
 
 
 def tangent_space(at: Start, progress: Progress) -> Arms:
-    """The whole tangent space: the ridge path, and the minimum-norm limit where there is one."""
-    ridges: list[Any] = [Relative(r) for r in at.plan.ridges]
-    if at.loss.quadratic:
-        ridges.append(MINIMUM_NORM)
+    """The whole tangent space: the plan's ridges, and the minimum-norm limit where there is one."""
+    settings = (*at.plan.ridges, 0.0) if at.loss.quadratic else at.plan.ridges
+    found = _path(at, settings, progress)
+    _require_minima([s.candidate.solution for of in found.values() for s in of if s.candidate.solution])
+    arms: Arms = {}
+    for offset, path in found.items():
+        arms[offset, TANGENT] = path[: len(at.plan.ridges)]
+        if at.loss.quadratic:
+            arms[offset, LIMIT] = path[-1:]
+    return arms
+
+
+def more_minima(at: Start, ridges: Sequence[float], progress: Progress) -> Arms:
+    """Candidates with other ridges than the plan's. Where one misses its tolerance, the claim is undecided."""
+    return {(offset, TANGENT): path for offset, path in _path(at, ridges, progress).items()}
+
+
+def _path(at: Start, settings: Sequence[float], progress: Progress) -> dict[str, list[Scored]]:
+    """By offset, the minima at these relative ridges; 0 is the minimum-norm limit."""
     solutions = ridge_path(
         at.network,
         at.params,
         at.task,
         loss=at.loss,
-        ridges=ridges,
+        ridges=[Relative(r) if r > 0 else MINIMUM_NORM for r in settings],
         centred=(False, True),
         options=NewtonOptions(tolerance=at.plan.tolerance),
         devices=at.devices,
         progress=partial(_tangent_progress, progress, at.plan.tolerance),
     )
-    settings = tuple(0.0 if r is MINIMUM_NORM else r.value for r in ridges) * 2
-    _require_minima(solutions)
-    scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
-    arms: Arms = {}
-    for i, offset in enumerate(OFFSETS):
-        path = scored[i * len(ridges) : (i + 1) * len(ridges)]
-        tuned = path[: len(at.plan.ridges)]
-        limit = path[-1] if at.loss.quadratic else min(tuned, key=lambda s: s.candidate.setting)
-        arms[offset, TANGENT] = tuned
-        arms[offset, LIMIT] = [limit]
-    return arms
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, [*settings, *settings])]
+    return {o: scored[i * len(settings) : (i + 1) * len(settings)] for i, o in enumerate(OFFSETS)}
 
 
 def _require_minima(solutions: Sequence[Solution]) -> None:

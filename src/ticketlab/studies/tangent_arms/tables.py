@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 
 from ticketlab.studies.evidence import Table
+from ticketlab.studies.start import guessed
+from ticketlab.studies.tangent_arms.descent import Descent
+from ticketlab.studies.tangent_arms.search import inside
 from ticketlab.studies.tangent_arms.start import Arms, Scored, Start, best
-from ticketlab.studies.tangent_minimum import DESCENT, LIMIT, LINEAR, OFFSETS, TANGENT
+from ticketlab.studies.tangent_minimum_formula import (
+    DESCENT,
+    LIMIT,
+    LINEAR,
+    MOVED,
+    OFFSETS,
+    READ_OUT,
+    TANGENT,
+)
 
 __all__ = ["tables"]
 
@@ -26,18 +37,26 @@ _MEANINGS = {
     "relative_residual": "‖Jᵀ(∇ℓ(F) + λu)‖/‖Jᵀ∇ℓ(f₀)‖",
     "condition": "estimated condition number of K + λI",
     "stop_step": "the step whose parameters were chosen by validation",
+    "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
+    "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
+    "epochs": "of every candidate of gradient descent",
+    "guess": "the score of always giving the most frequent class, or the mean",
+    "moved_score": "of the network at θ₀ + Δθ; that of guessing where its outputs are not finite",
     "seconds": "of all candidates of the arm together, compilation included",
 }
 
 
 def tables(
-    at: Start, cell: dict[str, Any], arms: Arms, curves: list[dict[str, Any]], seconds: dict[str, float]
+    at: Start, cell: dict[str, Any], arms: Arms, descent: Descent, seconds: dict[str, float]
 ) -> dict[str, Table]:
     chosen = {key: best(candidates) for key, candidates in arms.items()}
     made = (
         Table.from_rows("arms", _arm_rows(at, cell, chosen), units=_UNITS, meanings=_MEANINGS),
         Table.from_rows("tuning", _tuning_rows(cell, arms, chosen), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows("curves", [{**cell, **row} for row in curves], units=_UNITS, meanings=_MEANINGS),
+        Table.from_rows(
+            "curves", [{**cell, **row} for row in descent.curves()], units=_UNITS, meanings=_MEANINGS
+        ),
+        Table.from_rows("choices", _choice_rows(cell, arms, descent), units=_UNITS, meanings=_MEANINGS),
         Table.from_rows("certificates", _certificate_rows(cell, arms), units=_UNITS, meanings=_MEANINGS),
         Table.from_rows("examples", _example_rows(at, cell, chosen), units=_UNITS, meanings=_MEANINGS),
         Table.from_rows(
@@ -102,6 +121,24 @@ def _tuning_rows(
     ]
 
 
+def _choice_rows(cell: dict[str, Any], arms: Arms, descent: Descent) -> list[dict[str, Any]]:
+    """Whether the two sides were tuned and trained to the end."""
+    return [
+        {
+            "loss": cell["loss"],
+            "offset": offset,
+            "seed": cell["seed"],
+            "arm": arm,
+            "candidates": len(arms[offset, arm]),
+            "inside": inside(arms[offset, arm]),
+            "settled": descent.settled(offset) if arm == DESCENT else True,
+            "epochs": descent.epochs if arm == DESCENT else 0,
+        }
+        for offset in OFFSETS
+        for arm in (DESCENT, TANGENT)
+    ]
+
+
 def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
     rows = []
     for (offset, arm), candidates in arms.items():
@@ -138,20 +175,22 @@ def _example_rows(
     at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]
 ) -> list[dict[str, Any]]:
     rows = []
+    guess = guessed(at.task)
+    compared = {
+        "descent_score": DESCENT,
+        "tangent_score": TANGENT,
+        "read_out_score": READ_OUT,
+        "moved_score": MOVED,
+    }
     for offset in OFFSETS:
-        scores = {
-            arm: at.task.scores(chosen[offset, arm].candidate.outputs["test"], at.task.test)
-            for arm in (DESCENT, TANGENT)
-        }
+        scores = {"guess": guess}
+        for column, arm in compared.items():
+            if (offset, arm) in chosen:
+                outputs = chosen[offset, arm].candidate.outputs
+                scores[column] = at.task.scores(outputs["test"], at.task.test) if outputs else guess
         for i, example in enumerate(at.task.test.ids.tolist()):
             rows.append(
-                {
-                    "loss": cell["loss"],
-                    "offset": offset,
-                    "seed": cell["seed"],
-                    "id": example,
-                    "descent_score": float(scores[DESCENT][i]),
-                    "tangent_score": float(scores[TANGENT][i]),
-                }
+                {"loss": cell["loss"], "offset": offset, "seed": cell["seed"], "id": example}
+                | {column: float(values[i]) for column, values in scores.items()}
             )
     return rows
