@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from ticketlab.laws.equivalence import Difference, exceeds
 from ticketlab.laws.power_law import power_law
-from ticketlab.laws.verdict import Outcome
 
 WIDTHS = np.array([32.0, 64, 128, 256])
 
@@ -53,18 +51,3 @@ def test_one_seed_has_no_interval() -> None:
 
 def test_exact_zeros_are_rounding() -> None:
     assert np.isfinite(power_law(WIDTHS, np.zeros(4), np.zeros(4, int)).exponent.mean)
-
-
-@pytest.mark.parametrize(
-    ("mean", "outcome"), [(1.0, Outcome.HOLDS), (-1.0, Outcome.FAILS), (0.1, Outcome.UNDECIDED)]
-)
-def test_exceeds(mean, outcome) -> None:
-    difference = Difference(mean, 0.1, 4, 0.1, float("nan"))
-    assert exceeds(difference, 0.0, 8) is outcome
-    assert exceeds(difference, mean + 0.01, 8) is not Outcome.HOLDS
-
-
-def test_to_fail_needs_more_among_many_questions() -> None:
-    difference = Difference(-0.35, 0.1, 4, 0.1, float("nan"))
-    assert exceeds(difference, 0.0, 1) is Outcome.FAILS
-    assert exceeds(difference, 0.0, 20) is Outcome.UNDECIDED

@@ -24,8 +24,8 @@ ARMS = ("ticket", "dense", "random", "shuffled")
 
 def tables(arms=ARMS, seeds=4, steps=(0, 20), barrier=BARRIER, score=SCORE, n=500):
     found = {name: [] for name in ("barriers", "copies", "lines", "networks", "checks", "timings")}
-    columns = {name: [] for name in ("rewind_step", "seed", "id")}
-    columns |= {f"{arm}_{what}": [] for arm in arms for what in ("score", "barrier")}
+    columns = {name: [] for name in ("rewind_step", "seed", "id", "guess")}
+    columns |= {f"{arm}_{what}": [] for arm in arms for what in ("score", "barrier", "barrier_split")}
     for k in steps:
         for arm in arms:
             for seed in range(seeds):
@@ -61,11 +61,13 @@ def tables(arms=ARMS, seeds=4, steps=(0, 20), barrier=BARRIER, score=SCORE, n=50
             columns["rewind_step"] += [k] * n
             columns["seed"] += [seed] * n
             columns["id"] += list(range(n))
+            columns["guess"] += [0.0] * n
             for arm in arms:
                 each = np.arange(n)
                 columns[f"{arm}_score"] += ((7 * each + seed) % n < n * score[arm, k]).astype(float).tolist()
                 rises = ((11 * each + seed) % n < n * barrier[arm, k]).astype(float)
                 columns[f"{arm}_barrier"] += rises.tolist()
+                columns[f"{arm}_barrier_split"] += rises.tolist()
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     made = {name: Table.from_rows(name, of, measured=name == "timings") for name, of in found.items()}
     return {**made, "examples": Table.from_rows("examples", rows)}

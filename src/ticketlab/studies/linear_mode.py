@@ -15,8 +15,7 @@ from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.studies import plan_checks
 from ticketlab.studies.evidence import Evidence, Table
 from ticketlab.studies.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
-from ticketlab.studies.mode_arms.questions import verdicts
-from ticketlab.studies.mode_arms.steps import Rule
+from ticketlab.studies.mode_arms.formula import Terms, verdicts
 from ticketlab.studies.study import Cell, Draft, DraftedStudy, Progress
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -95,7 +94,9 @@ class LinearMode(DraftedStudy):
         "optimiser's moments at step k of dense training under a mask, and are trained to the end in data orders of their own. "
         "On the line between every two of them, θ(α) = (1 − α)·θ_A + α·θ_B, the error is measured at equally spaced values of "
         "α, the ends among them. The barrier is the highest error less the mean of both ends'. It is never below zero, and "
-        "chance alone makes it a little larger. A network is stable when its barrier is below two points. Batch statistics, "
+        "chance alone makes it larger. So a second estimate chooses α on one half of the test examples and measures on the "
+        "other, and the other way round. A network is stable if the first is below two points, and not stable if the second is "
+        "above. Batch statistics, "
         "where the network has them, are estimated anew at every α from training data.",
         "For every k tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; Frankle et al. "
         "2020]: the network is trained, a fraction of its surviving weights goes, those of the smallest magnitude, and the "
@@ -109,8 +110,8 @@ class LinearMode(DraftedStudy):
         "and do not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, "
         "the controls' too, those that are as accurate as the dense network are stable.",
         "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
-        "al. 2011]; a barrier is attributed to examples at the α where its line is highest. All decisions on the claim are made "
-        "at one level corrected for their number, so that they are right together. All seeds share one split of the data: "
+        "al. 2011]; a barrier is attributed to examples at the α where its line is highest. The claim as a whole says “holds” or "
+        "“fails” wrongly with a probability of 2.5 % each. All seeds share one split of the data: "
         "intervals speak of other networks on this data set.",
         "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
         "exactly zero in every copy.",
@@ -139,5 +140,5 @@ class LinearMode(DraftedStudy):
     def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        rule = Rule(plan.stable, plan.margin, plan.rewind_steps, plan.controls)
-        return Evidence(dict(tables), verdicts(rule, tables))
+        terms = Terms(plan.stable, plan.margin, plan.rewind_steps, plan.controls)
+        return Evidence(dict(tables), verdicts(terms, tables))

@@ -12,6 +12,7 @@ import numpy as np
 
 from ticketlab.studies.evidence import Column, Table
 from ticketlab.studies.rows import Rows
+from ticketlab.studies.start import guessed
 from ticketlab.tasks.task import Task
 
 __all__ = ["mode_tables"]
@@ -42,10 +43,11 @@ def _examples(rows: Rows, task: Task) -> Table:
         Column(name, values.astype(np.int64), meaning=_MEANINGS[name]) for name, values in columns.items()
     ]
     for entry in rows["scores"]:
-        for measure in ("score", "barrier"):
+        for measure in ("score", "barrier", "barrier_split"):
             values = np.asarray(entry[measure], np.float64).reshape(-1)
             found.append(Column(f"{entry['arm']}_{measure}", values, meaning=_MEANINGS[f"example_{measure}"]))
-    return Table("examples", tuple(found))
+    guess = np.tile(guessed(task), seeds)
+    return Table("examples", (*found, Column("guess", guess, meaning=_MEANINGS["guess"])))
 
 
 def _timings(rows: Rows) -> Table:
@@ -86,6 +88,8 @@ _MEANINGS: Mapping[str, str] = {
     "parameters_left": "of these, how many are not exactly zero at the end",
     "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
     "example_score": "1 where the copies are right, their mean",
+    "guess": "1 where the most frequent class is right",
+    "example_barrier_split": "the same, at the place that is the highest on the other half of the test examples",
     "example_barrier": "wrong at the highest point of the line less wrong at its ends, the mean over lines",
     "what": "what was done",
     "network_steps": "steps times networks",
