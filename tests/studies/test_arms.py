@@ -192,7 +192,7 @@ class TestRegression:
             )
         out = capsys.readouterr().out
         assert '"undecided"' in out
-        assert "still improving when training ended" in out
+        assert "at the edge of what was tried" in out
         assert "NaN" not in out
 
     def test_cross_entropy_is_refused_before_any_cell_is_run(self, tmp_path, monkeypatch, capsys):

@@ -21,8 +21,8 @@ def test_a_run_is_trained_to_the_end() -> None:
     assert not run([*falling[:-1], 1.0])  # its minimum lies inside, but just before the end
     slow = np.concatenate([np.geomspace(1, 0.1, 11), np.linspace(0.1, 0.095, 10)])
     assert run(slow)  # the second half brings next to nothing
-    better = np.where(np.arange(21) > 15, 0.9, 0.5)
-    assert not run(slow, better)  # but a better score
+    assert run(slow, np.where(np.arange(21) > 13, 0.9, 0.5))  # its highest score lies inside
+    assert not run(slow, np.where(np.arange(21) > 16, 0.9, 0.5))  # but just before the end
     assert not run([np.nan, np.nan, np.nan])
     assert not run([1.0])
 

@@ -45,7 +45,7 @@ class TangentMinimumPlan:
         batch: examples in a step of gradient descent.
         epochs: passes over the training data, to begin with; the best epoch is chosen by validation score.
         doublings: how often the epochs are doubled at most, until the run with the chosen step size has its lowest validation
-            loss inside, or its second half has brought nothing.
+            loss inside, or its highest score inside and a loss that hardly falls.
         extensions: how often both grids are extended at most, until the chosen ridge and step size lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
@@ -118,8 +118,8 @@ class TangentMinimum(Study):
         "equal validation scores the lower validation loss wins. Ridges are relative to the mean diagonal of the tangent "
         "kernel, step sizes to the inverse of the largest curvature of the loss at θ₀. Where a choice is at the edge of its "
         "grid, the grid is extended, and the other side gets equally many candidates more. Gradient descent is trained until "
-        "the validation loss of the chosen step size has its minimum inside the run, or the second half of the run has brought "
-        "no better score and lowered that loss by less than a tenth.",
+        "the validation loss of the chosen step size has its minimum inside the run, or the highest validation score lies inside "
+        "and the second half of the run has lowered that loss by less than a tenth.",
         "Every seed draws the split into training, validation and test examples, the parameters θ₀ and the data order anew "
         "(an official test part stays as it is). Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it "
         "centred away, f(x, θ) − f(x, θ₀), because the random function at the start can cost accuracy of its own.",

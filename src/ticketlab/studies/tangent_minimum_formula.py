@@ -4,8 +4,8 @@ The claim is about the function with f₀ kept. What part f₀ plays is a side q
 network at θ₀ + Δθ; but the claim's reading names the first two whenever they differ from the headline by more than the margin.
 
 The comparison is fair only if both sides were tuned and trained to the end. So the choice of each has to lie inside its grid, and
-gradient descent has to be trained to the end: its validation loss has its minimum inside the run, or the second half of the run
-has brought nothing (`tangent_arms.search`).
+gradient descent has to be trained to the end: its validation loss has its minimum inside the run, or no longer falls by more than
+a little (`tangent_arms.search`).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Grids extend themselves where a choice is at an edge, and the other side then gets equally many candidates more, so that both end
 with the same number. All candidates of gradient descent are trained equally long, and taken up to twice their epochs until the
 chosen ones are trained to the end. A square loss without noise can fall for ever, ever more slowly; so training has an end, too,
-where its second half has brought no better validation score and has lowered the validation loss by less than a tenth.
+where its highest validation score lies inside the run, and its second half has lowered the validation loss by less than a tenth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ticketlab.studies.tangent_arms.start import Scored, best
 
 __all__ = ["edges", "inside", "settled", "wider"]
 
-LATE = 0.8  # a minimum after this part of the run may still move
+LATE = 0.8  # a best point after this part of the run may still move
 GAIN = 0.1  # a second half that lowers the validation loss by less has brought nothing
 FLAT = 1e-3  # relative difference of validation losses at the limit of a grid
 FACTOR = 10**0.5  # between the candidates of a grid of one
@@ -35,8 +35,8 @@ def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
     if int(np.argmin(loss)) <= LATE * (len(loss) - 1):
         return True
     half = (len(loss) + 1) // 2
-    no_better = float(np.nanmax(scores)) <= float(np.nanmax(scores[:half]))
-    return no_better and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
+    score_inside = int(np.nanargmax(scores)) <= LATE * (len(scores) - 1)
+    return score_inside and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
 
 
 def inside(candidates: Sequence[Scored]) -> bool:
