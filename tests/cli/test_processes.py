@@ -1,4 +1,4 @@
-"""What only a process of its own can show: killing it, its imports and threads, its terminal."""
+"""What only a process of its own can show: killing it, its imports and threads, its terminal, streams and signals."""
 
 import json
 import os
@@ -10,6 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from toy_study import Toy
+
+from ticketlab.cli import main
+from ticketlab.engine.controls import shown
 
 TOYS = Path(__file__).parents[1] / "toys"
 TOY = [
@@ -23,6 +27,7 @@ TOY = [
     "2",
     "--json",
 ]
+posix = pytest.mark.skipif(os.name == "nt", reason="POSIX streams and signals")
 HEAVY = "jax numpy scipy sklearn plotly duckdb optax cattrs tyro rich"
 
 
@@ -191,3 +196,88 @@ def test_the_module_is_the_command():
     done = subprocess.run([sys.executable, "-m", "ticketlab", "rum"], capture_output=True, text=True)
     assert done.returncode == 2
     assert "Did you mean 'run'?" in done.stderr
+
+
+@posix
+def test_a_closed_pipe_ends_quietly(tmp_path):
+    with subprocess.Popen(
+        TOY[:-1], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as run:
+        run.stdout.close()
+        said = run.stderr.read()
+    assert (run.returncode, said) == (141, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("words", [TOY[2:-1], ["plan", "toy"], ["--help"]])
+def test_a_full_device_is_said(tmp_path, words):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*TOY[:2], *words],
+            cwd=tmp_path,
+            env=environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert done.returncode == 2
+    assert "standard output cannot be written (no space left on device)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@posix
+def test_closed_streams_do_not_end_in_files(tmp_path):
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *TOY[:-1]], cwd=tmp_path, env=environment()
+    )
+    assert done.returncode == 0
+    assert list(tmp_path.glob("runs/*/report.html"))
+
+
+@posix
+@pytest.mark.parametrize("sent", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_is_an_interruption(tmp_path, sent):
+    process = begin_and_wait(tmp_path, "plus-seed1")
+    with process:
+        process.send_signal(getattr(signal, sent))
+        said = process.stderr.read()
+    assert process.returncode == 130
+    assert "1 finished cells are kept. Go on from there: ticketlab run runs" in said
+    assert said.endswith("ticketlab: interrupted\n")
+    assert "Traceback" not in said
+
+
+@posix
+def test_an_interruption_that_others_make_another_exception_is_one(monkeypatch, capsys, tmp_path):
+    def run(self, plan, cell, progress, devices):
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            raise RuntimeError("callback failed") from None
+
+    monkeypatch.setattr(Toy, "run", run)
+    monkeypatch.chdir(tmp_path)
+    assert main(TOY[2:], {"toy": "toy_study:Toy"}) == 130
+    assert capsys.readouterr().err.endswith("ticketlab: interrupted\n")
+
+
+def test_a_fault_is_one_line_and_a_file(monkeypatch, capsys, tmp_path):
+    def run(self, plan, cell, progress, devices):
+        raise KeyError("of\nours")
+
+    monkeypatch.setattr(Toy, "run", run)
+    monkeypatch.chdir(tmp_path)
+    assert main(TOY[2:], {"toy": "toy_study:Toy"}) == 1
+    (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("ticketlab: ")]
+    assert "this is a fault of Ticketlab" in line
+    file = Path(re.search(r"The details are in (\S+);", line)[1])
+    assert "KeyError" in file.read_text()
+    assert "ticketlab run toy" in file.read_text()
+    file.unlink()
+
+
+def test_names_send_nothing_to_a_terminal(capsys):
+    assert main(["r\x1b]0;gone\x07\x1b[31mred\x9b2J"], {"toy": "toy_study:Toy"}) == 2
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", capsys.readouterr().err)
+    assert shown("a\x1b]0;title\x07b\x1b[2Jc\x1b]8;;http://x\x1b\\d\re\x7f\n") == "abcd?e?\n"
+    assert shown("λ → é\t✓\n") == "λ → é\t✓\n"

@@ -8,6 +8,7 @@ import pytest
 
 from ticketlab.errors import UserError
 from ticketlab.tangent import join
+from ticketlab.tangent.processes import _listening, _token
 
 
 @pytest.fixture
@@ -78,20 +79,36 @@ def say(port: int, *lines: str) -> threading.Thread:
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("ticketlab 1 of 3\n", "number 1 of 3; expected each number from 1 to 1 once, of 2"),
-        ("ticketlab 0 of 2\n", "number 0 of 2;"),
-        ("ticketlab 2 of 2\n", "number 2 of 2;"),
+        ("ticketlab 1 of 3", "number 1 of 3; expected each number from 1 to 1 once, of 2"),
+        ("ticketlab 0 of 2", "number 0 of 2;"),
+        ("ticketlab 2 of 2", "number 2 of 2;"),
     ],
 )
 def test_a_process_that_was_asked_something_else(line: str, why: str, free: int) -> None:
-    speaker = say(free, line)
+    speaker = say(free, f"{line} token {_token()}\n")
     with pytest.raises(UserError, match=why):
         join(f"127.0.0.1:{free}", 2, 0, patience=20)
     speaker.join(timeout=10)
 
 
-@pytest.mark.parametrize("line", ["GET / HTTP/1.1\r\n", "ticketlab\n", "x" * 1000])
+@pytest.mark.parametrize(
+    "line",
+    ["GET / HTTP/1.1\r\n", "ticketlab\n", "x" * 1000, "ticketlab 7 of 9\n", "ticketlab 1 of 2 token guess\n"],
+)
 def test_a_stranger_is_not_counted(line: str, free: int) -> None:
+    say(free, line)
+    with pytest.raises(UserError, match="no sign of process 1"):
+        join(f"127.0.0.1:{free}", 2, 0, patience=1.0)
+
+
+def test_it_listens_at_the_address_that_was_given(free: int) -> None:
+    with _listening(f"127.0.0.2:{free}", "127.0.0.2", free) as listening:
+        assert listening.getsockname() == ("127.0.0.2", free)
+
+
+def test_processes_with_another_token_do_not_meet(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"ticketlab 1 of 2 token {_token()}\n"
+    monkeypatch.setenv("TICKETLAB_TOKEN", "another")
     say(free, line)
     with pytest.raises(UserError, match="no sign of process 1"):
         join(f"127.0.0.1:{free}", 2, 0, patience=1.0)

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import hashlib
+import hmac
 import os
 import socket
 import sys
@@ -30,7 +32,8 @@ __all__ = ["join", "same_everywhere", "together", "told"]
 PATIENCE = 300.0  # seconds to wait for all processes to come: they may be started by hand
 HEARTBEAT = 30  # seconds without a sign of a process after which all others end; a busy one gives signs
 GOODBYE = 600  # seconds that a process which is done waits for those that still write their results
-LONGEST = 64  # bytes of a line in the roll call
+TOKEN = "TICKETLAB_TOKEN"  # the variable with what all processes know, and strangers do not
+LONGEST = 256  # bytes of a line in the roll call
 _GO = b"go\n"
 _GONE = ("gloo", "nccl", "coordination", "connection", "heartbeat", "socket closed")
 
@@ -68,9 +71,7 @@ def join(coordinator: str, processes: int, process: int, *, patience: float = PA
         initialization_timeout=max(10, round(patience)),
         heartbeat_timeout_seconds=HEARTBEAT,
         shutdown_timeout_seconds=GOODBYE,
-        coordinator_bind_address=coordinator
-        if _loopback(host)
-        else None,  # else at all of the host's addresses
+        coordinator_bind_address=coordinator,
     )
 
 
@@ -130,8 +131,9 @@ def _address(coordinator: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-def _loopback(host: str) -> bool:
-    return host in ("localhost", "::1") or host.startswith("127.")
+def _token() -> str:
+    """What a process shows at the roll call: a digest of TICKETLAB_TOKEN, which may be any text; where it is not set, of none."""
+    return hashlib.sha256(os.environ.get(TOKEN, "").encode()).hexdigest()
 
 
 def _call_roll(coordinator: str, host: str, port: int, processes: int, until: float) -> None:
@@ -160,9 +162,12 @@ def _call_roll(coordinator: str, host: str, port: int, processes: int, until: fl
 def _write_down(
     line: bytes, connection: socket.socket, present: dict[int, socket.socket], processes: int
 ) -> None:
-    """Notes who has come; what is not one of ours is not noted."""
-    word, _, numbers = line.decode("ascii", "replace").strip().partition(" ")
+    """Notes who has come; what is not one of ours, or does not know the token, is not noted, and changes nothing."""
+    said, _, token = line.decode("ascii", "replace").strip().partition(" token ")
+    word, _, numbers = said.partition(" ")
     process, _, of = numbers.partition(" of ")
+    if not hmac.compare_digest(token.encode(), _token().encode()):
+        return
     if word != "ticketlab" or not process.isdecimal() or not of.isdecimal():
         return
     if int(of) != processes or not 0 < int(process) < processes or int(process) in present:
@@ -181,7 +186,7 @@ def _answer(coordinator: str, host: str, port: int, processes: int, process: int
     while (left := until - time.monotonic()) > 0:
         try:
             with socket.create_connection((host, port), timeout=min(left, 10.0)) as connection:
-                connection.sendall(f"ticketlab {process} of {processes}\n".encode())
+                connection.sendall(f"ticketlab {process} of {processes} token {_token()}\n".encode())
                 if _line(connection, until) == _GO:
                     return
                 raise UserError(
@@ -214,14 +219,11 @@ def _line(connection: socket.socket, until: float) -> bytes:
 
 def _listening(coordinator: str, host: str, port: int) -> socket.socket:
     try:
-        if _loopback(host):
-            return socket.create_server((host, port))
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-        return socket.create_server(("", port))
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         raise UserError(
             f"{coordinator} as the coordinator, where process 0 cannot listen ({error.strerror or error})",
-            "a free port of the host of process 0",
-            "Name another port, the same for all processes.",
+            "an address of the host of process 0, and a free port there",
+            "Name another, the same for all processes.",
         ) from None

@@ -1,0 +1,111 @@
+"""What is lost or changed around a run: its plan, its data, its folder, a bit of a draft."""
+
+import shutil
+
+import numpy as np
+import pytest
+from toy_study import Toy, ToyPlan
+
+from ticketlab.errors import UserError
+from ticketlab.store import drafts
+from ticketlab.store.cells import CellFolders
+from ticketlab.store.folder import RunFolder
+from ticketlab.tasks.sources import Boolean, Csv
+
+STUDIES = {"toy": "toy_study:Toy"}
+PLAN = ToyPlan(task=Boolean(bits=3), seeds=2)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\x00claim", b"seeds = 2\n", b"\xff\xfe"])
+@pytest.mark.parametrize("concluded", [True, False])
+def test_a_lost_plan_is_restored_from_the_records(tmp_path, content, concluded):
+    folder = RunFolder.of(Toy(), PLAN, tmp_path / "run")
+    evidence = folder.run(PLAN)
+    file = folder.path / "plan.toml"
+    whole = file.read_bytes()
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    if not concluded:
+        (folder.path / "evidence.json").unlink()
+    cells = {p: p.stat().st_mtime_ns for p in (folder.path / "cells").rglob("*")}
+    assert RunFolder.open(folder.path, STUDIES).plan_text == folder.plan_text
+    assert file.read_bytes() == whole
+    file.unlink()
+    assert folder.run(PLAN).digest() == evidence.digest()
+    assert {p: p.stat().st_mtime_ns for p in (folder.path / "cells").rglob("*")} == cells
+
+
+def test_what_was_edited_is_no_damage(tmp_path):
+    folder = RunFolder.of(Toy(), PLAN, tmp_path / "run")
+    folder.run(PLAN)
+    edited = folder.plan_text.replace("seeds = 2", "seeds = 5")
+    (folder.path / "plan.toml").write_text(edited)
+    assert RunFolder.open(folder.path, STUDIES).plan_text == edited
+
+
+class Editing(Toy):
+    """Somebody writes the data anew within the second cell."""
+
+    def run(self, plan, cell, progress=None, devices=None):
+        if cell.settings == {"sign": "plus", "seed": 1}:
+            write_csv(plan.task.path, 1)
+        return Toy.run(self, plan, cell, progress or (lambda what, fraction: None))
+
+
+def write_csv(path, seed):
+    numbers = np.random.default_rng(seed).normal(size=(60, 2))
+    rows = [f"{a:.4f},{b:.4f},{'yes' if a > 0 else 'no'}" for a, b in numbers]
+    with open(path, "w") as file:
+        file.write("\n".join(["a,b,label", *rows, ""]))
+
+
+def test_data_that_change_during_a_run_end_it(tmp_path):
+    path = tmp_path / "data.csv"
+    write_csv(path, 0)
+    plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
+    folder = RunFolder.of(Editing(), plan, tmp_path / "run")
+    with pytest.raises(UserError, match=r"data that changed while the run went on \(task\)"):
+        folder.run(plan)
+    assert folder.kept_cells() == 1
+
+
+def test_data_that_are_written_again_as_they_were_do_not(tmp_path):
+    path = tmp_path / "data.csv"
+    write_csv(path, 1)
+    plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
+    folder = RunFolder.of(Editing(), plan, tmp_path / "run")
+    folder.run(plan)
+    assert folder.kept_cells() == 4
+
+
+class Removing(Toy):
+    place = None
+
+    def run(self, plan, cell, progress=None, devices=None):
+        shutil.rmtree(self.place, ignore_errors=True)
+        return Toy.run(self, plan, cell, progress or (lambda what, fraction: None))
+
+
+def test_a_folder_that_is_removed_is_said(tmp_path):
+    study = Removing()
+    study.place = tmp_path / "run"
+    with pytest.raises(UserError, match="a folder that stays while the run goes on"):
+        RunFolder.of(study, PLAN, study.place).run(PLAN)
+
+
+def test_any_flipped_bit_of_a_draft_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(drafts, "EVERY", 0.0)
+    said = []
+    cell = Toy().cells(PLAN)[0]
+    keeper = CellFolders(tmp_path / "cells", {"claim": "toy"}, said.append)
+    keeper.draft(cell).write({"weights": np.arange(4.0)})
+    (file,) = (tmp_path / "cells").glob("*.draft")
+    whole = file.read_bytes()
+    for i in range(len(whole)):
+        file.write_bytes(whole[:i] + bytes([whole[i] ^ 0x40]) + whole[i + 1 :])
+        assert keeper.draft(cell).read() is None
+        assert not file.exists()
+    assert len(said) == len(whole)
+    file.write_bytes(whole)
+    np.testing.assert_array_equal(keeper.draft(cell).read()["weights"], np.arange(4.0))
