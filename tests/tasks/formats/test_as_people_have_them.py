@@ -32,7 +32,8 @@ def test_images_in_subfolders_and_classes_with_underscores_are_read(tmp_path: Pa
         Image.new("L", (2, 2), i).save(tmp_path / place / "a.png")
     (tmp_path / "cup" / "round").symlink_to(tmp_path / "cup", target_is_directory=True)
     data = image_folder(tmp_path)
-    assert data.classes == ("__background__", "cup") and len(data) == 3
+    assert data.classes == ("__background__", "cup")
+    assert len(data) == 3
     assert any(note.startswith("1 files") for note in data.notes)
 
 
