@@ -173,7 +173,8 @@ def check_finite(
             "integers or floating-point numbers",
             "Convert them before saving.",
         )
-    bad = ~(np.abs(values) <= LARGEST)  # NaN compares false, so it is bad too
+    limit = min(LARGEST, float(np.finfo(values.dtype).max))  # 1e30 itself would be infinite in float16
+    bad = ~(np.abs(values) <= limit)  # NaN compares false, so it is bad too
     if not bad.any():
         return
     row, *rest = (int(i) for i in np.unravel_index(int(np.argmax(bad)), values.shape))

@@ -13,6 +13,7 @@ from ticketlab.errors import UserError
 __all__ = ["file_bytes", "file_start", "files_in", "reading"]
 
 GZIP = b"\x1f\x8b"
+LEFTOVERS = ("__MACOSX", "__pycache__")
 
 
 @contextmanager
@@ -63,8 +64,9 @@ def file_start(path: Path, what: str) -> bytes:
 
 
 def files_in(folder: Path, what: str) -> list[Path]:
-    """The files and folders in a folder by name, hidden ones left out."""
+    """The files and folders in a folder by name, without hidden ones and those that archivers and Python leave."""
     with reading(folder, what):
         return sorted(
-            (p for p in folder.iterdir() if not p.name.startswith((".", "__"))), key=lambda p: p.name
+            (p for p in folder.iterdir() if not p.name.startswith(".") and p.name not in LEFTOVERS),
+            key=lambda p: p.name,
         )
