@@ -50,8 +50,8 @@ class TangentMinimumPlan:
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
 
-    task: TaskSource = Digits(train=1000, validation=397, test=400)
-    network: Architecture = MLP(widths=(512, 512))
+    task: TaskSource = Digits(train=400, validation=397, test=1000)
+    network: Architecture = MLP(widths=(256, 256))
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
     seeds: int = field(default=5, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
@@ -59,8 +59,8 @@ class TangentMinimumPlan:
     step_sizes: tuple[float, ...] = (0.4, 1.0, 2.5, 6.0)
     momentum: float = 0.9
     batch: int = 64
-    epochs: int = 30
-    doublings: int = 4
+    epochs: int = 120
+    doublings: int = 2
     extensions: int = 4
     tolerance: float = 1e-4
 
@@ -88,8 +88,6 @@ class TangentMinimumPlan:
                 task=Digits(train=250, validation=300, test=1200),
                 network=MLP(widths=(128, 128)),
                 seeds=3,
-                epochs=120,
-                doublings=2,
                 ridges=(1e-3, 1e-2, 1e-1),
                 step_sizes=(1.0, 2.5, 6.0),
             )
