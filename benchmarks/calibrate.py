@@ -44,6 +44,9 @@ def missed(found: Rates) -> list[str]:
 def page(every: list[Rates], repetitions: int) -> str:
     short = [(f.setting, said) for f in every if (said := missed(f))]
     lines = [
+        "---",
+        "orphan: true",
+        "---",
         "# Calibration of the intervals and rules",
         "",
         "This page is written by `make calibrate`. Scores of two methods are made from a known truth, by the model in",
