@@ -231,7 +231,14 @@ def of(verdicts, key, parameterisation, measure):
         # the control becomes linear too
         ({"mup": {**FALLING, "distance": 2.0}}, Outcome.FAILS, "μP: distance to the linear model stays"),
         ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
-        ({"left": 0.5}, Outcome.UNDECIDED, "were still learning at their last step"),
+        ({"left": 0.5}, Outcome.UNDECIDED, "had not converged at their last step"),
+        # a network that learns nothing has a flat curve, and hardly moves
+        ({"left": 0.97}, Outcome.UNDECIDED, "had not converged at their last step"),
+        (
+            {"left": 1.0, "mup": {**FALLING, "distance": 2.0}},
+            Outcome.UNDECIDED,
+            "had not converged at their last step",
+        ),
         ({"parameterisations": ("standard", "ntk")}, Outcome.UNDECIDED, "control, μP, was left out"),
         ({"parameterisations": ("mup",)}, Outcome.UNDECIDED, "asks of no parameterisation"),
     ],

@@ -51,10 +51,9 @@ def formula(parameterisations: Sequence[str], least: float) -> Formula:
         parameterisations: of the plan.
         least: the exponent above which a measure falls.
     """
-    parts = [_of(name, least) for name in parameterisations]
-    return Gated(
-        (Gate("sides", "both sides are asked", lambda tables: _sides(parameterisations)),), All(tuple(parts))
-    )
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(parameterisations))
+    gates = (sides, *(_gate(name) for name in parameterisations))
+    return Gated(gates, All(tuple(_asked(name, least) for name in parameterisations)))
 
 
 def verdicts(
@@ -84,11 +83,14 @@ def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:
 
 def _of(name: str, least: float) -> Formula:
     """What is asked of one parameterisation, provided that its training has converged."""
-    gate = Gate("converged", f"{TITLES[name]}: training converged", lambda tables: _converged(tables, name))
+    return Gated((_gate(name),), _asked(name, least))
+
+
+def _asked(name: str, least: float) -> Formula:
     if name == CONTROL:
-        return Gated((gate,), _stays())
+        return _stays()
     sizes = tuple(_small(name, measure) for measure in ("distance", "drift"))
-    return Gated((gate,), All((*sizes, *(_falls(name, measure, least) for measure in MEASURES))))
+    return All((*sizes, *(_falls(name, measure, least) for measure in MEASURES)))
 
 
 # --- gates ---
@@ -100,6 +102,10 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     if set(parameterisations) == {CONTROL}:
         return "The plan asks of no parameterisation that should become linear."
     return None
+
+
+def _gate(name: str) -> Gate:
+    return Gate("converged", f"{TITLES[name]}: training converged", lambda tables: _converged(tables, name))
 
 
 def _converged(tables: Tables, name: str) -> str | None:
@@ -115,17 +121,21 @@ def _converged(tables: Tables, name: str) -> str | None:
     if not short:
         return None
     return (
-        f"{short} of {total} trainings in the {TITLES[name]} parameterisation were still learning at their last step, so we do "
+        f"{short} of {total} trainings in the {TITLES[name]} parameterisation had not converged at their last step, so we do "
         "not know where they end."
     )
 
 
 def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
-    """Whether hardly any of the loss is left, or hardly any was gained in the last quarter of the steps."""
+    """Whether hardly any of the loss is left; or most of it is gone, and the last quarter of the steps gained hardly any.
+
+    A flat end alone says nothing: a network that does not learn at all has it too.
+    """
     order = np.argsort(step)
     step, loss = step[order], loss[order]
     quarter = float(np.interp(0.75 * step[-1], step, loss))
-    return bool(min(loss[-1], quarter - loss[-1]) <= SETTLED * loss[0])
+    flat = quarter - loss[-1] <= SETTLED * loss[0]
+    return bool(loss[-1] <= SETTLED * loss[0] or (flat and loss[-1] < loss[0] / 2))
 
 
 # --- questions ---
@@ -252,5 +262,5 @@ def _rule(least: float) -> str:
         f"{small}, and motion, drift and distance fall with an exponent above {least:g}. And in the control, μP, the distance at "
         f"the widest network stays above {large}. It fails if any of these fails. Otherwise it is undecided; and always if "
         "training has not converged, or if the control was left out. Converged means that hardly any of the training loss is "
-        f"left ({settled} of the start's), or that the last quarter of the steps gained no more than that."
+        f"left ({settled} of the start's), or that most of it is gone and the last quarter of the steps gained no more than that."
     )
