@@ -31,6 +31,21 @@ posix = pytest.mark.skipif(os.name == "nt", reason="POSIX streams and signals")
 HEAVY = "jax numpy scipy sklearn plotly duckdb optax cattrs tyro rich"
 
 
+@pytest.fixture(autouse=True)
+def signals_as_from_a_terminal():
+    """Tests that run in the background, or under nohup, inherit signals that are ignored, and hand them on."""
+    ignored = [
+        s
+        for name in ("SIGINT", "SIGHUP")
+        if (s := getattr(signal, name, None)) and signal.getsignal(s) is signal.SIG_IGN
+    ]
+    for number in ignored:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def environment(**more):
     return {**os.environ, "PYTHONPATH": str(TOYS), **more}
 
