@@ -67,7 +67,7 @@ def flops(network: Network, examples: int) -> tuple[float, float]:
     first, *others = (
         layer.inputs * math.prod(layer.output_shape)
         for layer in network.require_layers("counting")
-        if layer.kind != "normalisation"
+        if layer.stage.weighted
     )
     return 2.0 * examples * (2 * first + 4 * sum(others)), 2.0 * examples * (2 * first + 3 * sum(others))
 

@@ -51,6 +51,82 @@ def test_imports_run_one_way(place):
     assert [f"{where} imports {other}" for where, other in imports(place) if other not in allowed] == []
 
 
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name; that of a package is its `__init__`."""
+    found = {file: file.relative_to(PACKAGE.parent).with_suffix("").parts for file in PACKAGE.rglob("*.py")}
+    return {".".join(parts).removesuffix(".__init__"): file for file, parts in found.items()}
+
+
+def imported(file: Path) -> Iterator[tuple[str, str]]:
+    """(module, name) for every name imported from a module of the package, also within functions and for types alone."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "ticketlab":
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def graph() -> dict[str, set[str]]:
+    """For each file the files that it imports names from, seen through the `__init__` of packages."""
+    files = modules()
+    faces = {name: dict(map(reversed, imported(f))) for name, f in files.items() if f.stem == "__init__"}
+
+    def home(module: str, name: str) -> str:
+        if f"{module}.{name}" in files:
+            return f"{module}.{name}"
+        while name in faces.get(module, {}):
+            module = faces[module][name]
+        return module
+
+    own = {name: {home(*pair) for pair in imported(f)} for name, f in files.items() if name not in faces}
+    return {name: (others & own.keys()) - {name} for name, others in own.items()}
+
+
+def circles(graph: dict[str, set[str]]) -> set[str]:
+    """The modules from which imports lead back to them."""
+
+    def reached(start: str) -> set[str]:
+        found: set[str] = set()
+        ahead = [*graph[start]]
+        while ahead:
+            if (module := ahead.pop()) not in found:
+                found.add(module)
+                ahead += graph[module]
+        return found
+
+    return {module for module in graph if module in reached(module)}
+
+
+IN_CIRCLES = {
+    "linear_mode": "mode_arms.copies mode_arms.lines",
+    "linear_regime": "linear_widths",
+    "masking_is_training": "masking_arms.named masking_arms.seed masking_arms.setting masking_arms.training "
+    "masking_arms.untrained masking_arms.work",
+    "newton_step": "newton_arms.cell newton_arms.certificates newton_arms.descent newton_arms.distances "
+    "newton_arms.flow newton_arms.start newton_arms.steps newton_arms.tables",
+    "tangent_minimum": "tangent_arms.cell tangent_arms.descent tangent_arms.minima tangent_arms.search "
+    "tangent_arms.start tangent_arms.tables",
+    "winning_ticket": "ticket_arms.levels",
+}
+"""Known, and to become fewer: a study and what measures it import each other."""
+
+
+def test_no_file_imports_one_that_imports_it():
+    known = {
+        f"ticketlab.studies.{m}" for study, others in IN_CIRCLES.items() for m in [study, *others.split()]
+    }
+    assert circles(graph()) == known
+
+
+def test_circles_are_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {"b", "c"}
+
+
+def test_imports_are_followed_into_functions_types_and_packages():
+    found = graph()
+    assert "ticketlab.networks.sequential" in found["ticketlab.networks.architectures"]  # in a function
+    assert "ticketlab.networks.walk" in found["ticketlab.networks.stages.stage"]  # for types
+    assert "ticketlab.networks.stages.dense" in found["ticketlab.networks.architectures"]  # by a package
+
+
 def test_the_map_names_every_place_in_order():
     named = [line.split()[0] for line in ticketlab.__doc__.splitlines() if line.startswith("    ")]
     assert named == [place for place in ORDER if place in named]

@@ -1,7 +1,8 @@
 import pytest
 from toy_study import Toy, ToyPlan
 
-from ticketlab.engine.run import Silence, WorkingMemory, run_study
+from ticketlab.engine.keeper import WorkingMemory
+from ticketlab.engine.run import Silence, run_study
 from ticketlab.errors import NumericalFailure
 
 

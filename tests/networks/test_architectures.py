@@ -16,6 +16,7 @@ from ticketlab.networks import (
     AllConv,
     Architecture,
     ConvNet,
+    Convolution,
     Distribution,
     Family,
     Initialisation,
@@ -63,7 +64,7 @@ def test_conv_nets_are_the_published_sizes() -> None:
 
 def test_all_conv_has_no_dense_layer() -> None:
     network = AllConv((8, 16)).build(CIFAR, 10)
-    assert {layer.kind for layer in network.layers} == {"convolution"}
+    assert {type(layer.stage) for layer in network.layers} == {Convolution}
     assert network.outputs == 10
 
 
@@ -71,7 +72,7 @@ def test_resnet_has_the_published_depth_and_weights() -> None:
     """He et al. 2015, table 6: 0.27 M for ResNet-20, to which the 1 × 1 shortcuts add 2 560 weights."""
     network = ResNet(blocks=3).build(CIFAR, 10)
     assert network.name == "ResNet-20 16–32–64, ReLU, standard parameterisation"
-    layers = [layer for layer in network.layers if layer.kind != "normalisation"]
+    layers = [layer for layer in network.layers if layer.stage.weighted]
     assert len(layers) == 20 + 2
     published = 27 * 16 + 9 * (6 * 16**2 + 16 * 32 + 5 * 32**2 + 32 * 64 + 5 * 64**2) + 64 * 10
     assert round(published, -4) == 270_000
@@ -164,7 +165,7 @@ def test_resnet_20_is_a_resnet_of_three_blocks() -> None:
     assert network.stages(10) == ResNet(blocks=3, normalisation=Normalisation.BATCH).stages(10)
     assert weights(network, CIFAR) == weights(ResNet(blocks=3), CIFAR)
     layers = network.build(CIFAR, 10).layers
-    assert len([layer for layer in layers if layer.of_batch]) == 19
+    assert len([layer for layer in layers if layer.stage.of_batch]) == 19
     assert network.describe() == "ResNet-20, normalised over the batch, ReLU, standard parameterisation"
     assert (
         ResNet20(8, Normalisation.CHANNELS)
@@ -191,7 +192,7 @@ def test_vgg_16_is_the_published_size() -> None:
     assert weights(VGG(), CIFAR, "output") == 5_120
     depths = {d: VGG(d, 8).build(CIFAR, 10) for d in (11, 13, 16, 19)}
     # Without the two dense layers that CIFAR does not need.
-    assert {d: sum(layer.kind != "normalisation" for layer in n.layers) for d, n in depths.items()} == {
+    assert {d: sum(layer.stage.weighted for layer in n.layers) for d, n in depths.items()} == {
         d: d - 2 for d in depths
     }
     with pytest.raises(UserError, match=r"1 × 1 pixels before a 2 × 2 pool"):

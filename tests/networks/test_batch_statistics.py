@@ -193,24 +193,16 @@ def test_a_repetition_refuses_it():
         sequential((Repeat((Dense(3), Residual((OVER, Dense(3)))), 2), Dense(1)), (3,), name="again")
 
 
-def test_one_channel_can_be_normalised_over_the_batch_only():
-    assert Normalise(Normalisation.BATCH).shape((1,)) == (1,)
-    with pytest.raises(UserError, match="one channel"):
-        Normalise(Normalisation.CHANNELS).shape((1,))
-    with pytest.raises(UserError, match="one of channels, batch"):
-        Normalisation("layers")
-
-
 def test_over_channels_nothing_has_changed():
     """The reference of the other tests, which knows no batch, agrees with a frozen network that standardises by nothing."""
     params, x = case(2)
     nothing = {
         layer.name: (jnp.zeros(layer.units), jnp.full(layer.units, 1 - 1e-5))
         for layer in NETWORK.layers
-        if layer.of_batch
+        if layer.stage.of_batch
     }
     plain = tuple(_without(s) for s in STAGES)
-    layers = tuple(dataclasses.replace(layer) for layer in NETWORK.layers if layer.kind != "normalisation")
+    layers = tuple(dataclasses.replace(layer) for layer in NETWORK.layers if layer.stage.weighted)
     kept = {
         **params,
         **{
@@ -237,6 +229,6 @@ def test_both_normalisations_have_the_same_layers(over):
     of_batch = over is Normalisation.BATCH
     for network in (ResNet((3, 4), normalisation=over), ResNet20(2, over), VGG(11, 2, over)):
         built = network.build((32, 32, 3), 10)
-        assert any(layer.of_batch for layer in built.layers) is of_batch
+        assert any(layer.stage.of_batch for layer in built.layers) is of_batch
         assert (built.statistics is not None) is of_batch
         assert f"over {'the batch' if of_batch else 'channels'}" in built.name or not of_batch

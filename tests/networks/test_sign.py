@@ -20,7 +20,7 @@ from ticketlab.networks import (
     straight_through,
 )
 from ticketlab.networks.stages import Dense, Flatten, Normalisation
-from ticketlab.networks.steps import activate
+from ticketlab.networks.stages.activation import activate
 from ticketlab.tasks import SQUARE, Digits
 
 SIGN = Activation.SIGN

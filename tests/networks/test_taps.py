@@ -9,7 +9,7 @@ import pytest
 from jaxtyping import Array
 from network_cases import Case, prepared
 
-from ticketlab.networks import Layer, Params
+from ticketlab.networks import Convolution, Dense, Layer, Params
 
 
 def zero_taps(case: Case) -> dict[str, Array]:
@@ -51,9 +51,9 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
         a, delta = np.asarray(inputs[layer.name]), np.asarray(deltas[layer.name])
         assert case.params[layer.name]["weight"].shape == layer.weight_shape
         bias = delta.reshape(-1, layer.units).sum(axis=0)
-        if layer.kind == "dense":
+        if isinstance(layer.stage, Dense):
             weight = a.reshape(-1, layer.inputs).T @ delta.reshape(-1, layer.units)
-        elif layer.kind == "convolution":
+        elif isinstance(layer.stage, Convolution):
             images = a.reshape(-1, *a.shape[-3:]), delta.reshape(-1, *delta.shape[-3:])
             weight = convolution_weight_gradient(layer, *images)
         else:
@@ -65,12 +65,13 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
 
 def convolution_weight_gradient(layer: Layer, a: np.ndarray, delta: np.ndarray) -> np.ndarray:
     """Σ_{n, i, j} a[n, s i + p, s j + q, c] δ[n, i, j, u], by loops over p and q on the padded image."""
-    window, (stride, _) = layer.weight_shape[:2], layer.strides
-    pads = jax.lax.padtype_to_pads(a.shape[1:3], window, layer.strides, layer.padding)
+    window, stage = layer.weight_shape[:2], layer.stage
+    assert isinstance(stage, Convolution)
+    pads = jax.lax.padtype_to_pads(a.shape[1:3], window, stage.strides, stage.padding)
     padded = np.pad(a, [(0, 0), *pads, (0, 0)])
     height, width = delta.shape[1:3]
     gradient = np.zeros(layer.weight_shape)
     for p, q in itertools.product(*map(range, window)):
-        seen = padded[:, p::stride, q::stride][:, :height, :width]
+        seen = padded[:, p :: stage.stride, q :: stage.stride][:, :height, :width]
         gradient[p, q] = np.einsum("nijc,niju->cu", seen, delta)
     return gradient

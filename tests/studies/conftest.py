@@ -2,7 +2,8 @@
 
 import pytest
 
-from ticketlab.engine.run import WorkingMemory, run_study
+from ticketlab.engine.keeper import WorkingMemory
+from ticketlab.engine.run import run_study
 from ticketlab.networks.architectures import MLP
 from ticketlab.studies.tangent_minimum import TangentMinimum, TangentMinimumPlan
 from ticketlab.tasks.sources import Bundled

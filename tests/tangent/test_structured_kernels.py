@@ -189,7 +189,7 @@ def test_restricted_to_some_of_the_parameters(name: str) -> None:
     )
     masked = jacobian_of(name, selection=Masked(jax.tree.unflatten(structure, masks)))
     near(tangent_kernel(masked), product(expected(name)[:, :, kept]))
-    norms = tuple(layer.name for layer in network(name).layers if layer.kind == "normalisation")
+    norms = tuple(layer.name for layer in network(name).layers if not layer.stage.weighted)
     moving = jax.tree.leaves(
         {
             n: jax.tree.map(lambda leaf, n=n: np.full(leaf.shape, n in norms), p)

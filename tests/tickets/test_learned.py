@@ -363,7 +363,7 @@ def test_normalisations_and_convolutions_are_searched_too():
     plan = dataclasses.replace(PLAN, steps=3, optimiser=Sgd(0.1, momentum=0.9), stop=ValidationLoss())
     result = train(network, SOFTMAX_CROSS_ENTROPY, TrainingData(x, DATA.y), plan, given)
     (mask,) = EdgePopup().masks(network, result.params, 0.5)
-    assert set(mask) == {layer.name for layer in network.layers if layer.kind != "normalisation"}
+    assert set(mask) == {layer.name for layer in network.layers if layer.stage.weighted}
     assert kept(mask) == sum(counts_at(network, 0.5).values())
     ticket = partial(EdgePopup().ticket, network.init(jax.random.key(0)))(mask)
     require_frozen(network.init(jax.random.key(0)), ticket, mask)

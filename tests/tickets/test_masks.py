@@ -150,7 +150,7 @@ def test_biases_and_normalisations_are_never_pruned():
     assert jax.tree.structure(tree) == jax.tree.structure(params)
     for layer in network.layers:
         assert tree[layer.name]["bias"].all()
-        assert tree[layer.name]["weight"].all() == (layer.kind == "normalisation")
+        assert tree[layer.name]["weight"].all() == (not layer.stage.weighted)
     assert_same(mask_of(network, tree), mask)
 
 

@@ -13,30 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.engine.estimate import Estimate
+from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.laws.verdict import Verdict
 from ticketlab.studies.evidence import Evidence, Table, concatenate
-from ticketlab.studies.study import Blank, Cell, Draft, Study
+from ticketlab.studies.study import Cell, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"]
-
-Tables = Mapping[str, Table]
-
-
-@runtime_checkable
-class Keeper(Protocol):
-    """Keeps the tables of finished cells."""
-
-    def load(self, cell: Cell) -> Tables | None:
-        """The tables of a cell that is finished and still valid; None if it has to be run."""
-
-    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
-        """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
-
-    def draft(self, cell: Cell) -> Draft:
-        """Where a cell that is not finished notes how far it is."""
+__all__ = ["Observer", "Silence", "run_study"]
 
 
 @runtime_checkable
@@ -63,19 +48,6 @@ class Silence:
 
     def verdict(self, verdict: Verdict) -> None:
         pass
-
-
-class WorkingMemory:
-    """Keeps nothing beyond this run: for use from Python without a run folder."""
-
-    def load(self, cell: Cell) -> Tables | None:
-        return None
-
-    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
-        return tables
-
-    def draft(self, cell: Cell) -> Draft:
-        return Blank()
 
 
 def run_study(

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ticketlab.networks.convolution import convolve, convolve_once, patches
     from ticketlab.networks.evaluation import estimated_statistics, evaluate
     from ticketlab.networks.initialisation import Distribution, Family, Initialisation, Parameterisation
+    from ticketlab.networks.layers import Layer
     from ticketlab.networks.network import (
         Features,
-        Layer,
         Network,
         Params,
         Statistics,
@@ -69,9 +69,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "convolution": ["convolve", "convolve_once", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
         "evaluation": ["estimated_statistics", "evaluate"],
+        "layers": ["Layer"],
         "network": [
             "Features",
-            "Layer",
             "Network",
             "Params",
             "Statistics",

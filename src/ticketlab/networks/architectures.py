@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Literal
 
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import GLOROT_NORMAL, HE_NORMAL, Initialisation, Parameterisation
+from ticketlab.networks.layers import Parametrised
 from ticketlab.networks.stages import (
     Activate,
     Activation,
@@ -25,7 +26,6 @@ from ticketlab.networks.stages import (
     Normalise,
     Pool,
     Pooling,
-    Repeat,
     Residual,
     Shape,
     Stage,
@@ -419,21 +419,11 @@ class Widened(Architecture):
         if not 0 < self.share < math.inf:
             raise UserError(f"share={self.share}", "a positive number")
         stages = self.base.stages(outputs)
-        last = max(i for i, stage in enumerate(stages) if isinstance(stage, Dense | Convolution))
-        return tuple(stage if i == last else _widened(stage, self.share) for i, stage in enumerate(stages))
+        last = max(i for i, s in enumerate(stages) if isinstance(s, Parametrised) and s.weighted)
+        return tuple(stage if i == last else stage.widened(self.share) for i, stage in enumerate(stages))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
         return f"{self.base.label(input_shape, outputs)} × {self.share:g}"
-
-
-def _widened(stage: Stage, share: float) -> Stage:
-    match stage:
-        case Dense() | Convolution():
-            return replace(stage, units=max(1, round(share * stage.units)))
-        case Residual() | Repeat():
-            return replace(stage, stages=tuple(_widened(inner, share) for inner in stage.stages))
-        case _:
-            return stage
 
 
 NETWORKS: dict[str, type[Architecture]] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import jax
@@ -17,10 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from ticketlab.networks.initialisation import Distribution
-from ticketlab.networks.network import Layer, Params
-from ticketlab.networks.stages import Shape
+from ticketlab.networks.layers import DrawnLayer, Shape
+from ticketlab.networks.network import Params
 
-__all__ = ["DrawnLayer", "draw_parameters"]
+__all__ = ["draw_parameters"]
 
 # Unit variance each; U(−√3, √3) has variance 1.
 _UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
@@ -33,25 +32,16 @@ _UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
 }
 
 
-@dataclass(frozen=True)
-class DrawnLayer:
-    """A layer with the standard deviations of its parameters, before the layer's own scales."""
-
-    layer: Layer
-    weight_sd: float
-    bias_sd: float
-
-
 def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Distribution) -> Params:
     """`{layer name: {"weight": …, "bias": …}}`, float32; the same key gives the same parameters.
 
     Arguments:
         key: of the whole network.
         layers: in order of depth.
-        distribution: of the weights; biases are Gaussian, or zero. Normalisations are not drawn: scale 1, shift 0.
+        distribution: of the weights; biases are Gaussian, or zero.
     """
     weight_key, bias_key = jax.random.split(key)
-    drawn = [p for p in layers if p.layer.kind != "normalisation"]
+    drawn = [p for p in layers if p.start is None]
     weights = _cut(
         _UNIT_DRAWS[distribution],
         weight_key,
@@ -61,7 +51,7 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
     with_bias = [p for p in drawn if p.layer.has_bias]
     normal = _UNIT_DRAWS[Distribution.NORMAL]
     biases = _cut(normal, bias_key, [(p.layer.units,) for p in with_bias], [p.bias_sd for p in with_bias])
-    params = {p.layer.name: _identity(p.layer) for p in layers}
+    params = {p.layer.name: _constant(p) for p in layers}
     for p, weight in zip(drawn, weights, strict=True):
         params[p.layer.name]["weight"] = weight
     for p, bias in zip(with_bias, biases, strict=True):
@@ -69,12 +59,12 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
     return params
 
 
-def _identity(layer: Layer) -> dict[str, Array]:
-    """The parameters with which a normalisation changes no standardised activation; nothing for a layer that is drawn."""
-    if layer.kind != "normalisation":
+def _constant(p: DrawnLayer) -> dict[str, Array]:
+    """The parameters of a layer that is not drawn; nothing for one that is."""
+    if p.start is None:
         return {}
-    scale = {"weight": jnp.ones(layer.weight_shape, jnp.float32)}
-    return {**scale, "bias": jnp.zeros(layer.units, jnp.float32)} if layer.has_bias else scale
+    weight = {"weight": jnp.full(p.layer.weight_shape, p.start, jnp.float32)}
+    return {**weight, "bias": jnp.zeros(p.layer.units, jnp.float32)} if p.layer.has_bias else weight
 
 
 def _cut(

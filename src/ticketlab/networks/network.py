@@ -13,15 +13,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
+from ticketlab.networks.layers import Layer
 from ticketlab.networks.units import UnitGroup
 
-__all__ = ["Features", "Layer", "Network", "Params", "Statistics", "parameter_count", "pure_network"]
+__all__ = ["Features", "Network", "Params", "Statistics", "parameter_count", "pure_network"]
 
 Params: TypeAlias = (
     Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
@@ -29,35 +30,6 @@ Params: TypeAlias = (
 Features: TypeAlias = Mapping[str, Array]
 Statistics: TypeAlias = Mapping[str, tuple[Array, Array]]
 """Of every normalisation over the batch mean and variance of each channel, `{layer name: ([units], [units])}`."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One parametrised layer of a zoo network, z = weight_scale · (a ∗ weight) + bias_scale · bias.
-
-    `weight` is `[inputs, units]` for a dense layer, `[height, width, channels, units]` for a convolution, and `[units]` for a
-    normalisation, whose a is standardised already and multiplied unit by unit: units lie along the last axis, and so does
-    `bias` `[units]`, when there is one. `weight_scale` and `bias_scale` are the constant multipliers of the parameterisation
-    (1 in the standard one). A layer that is applied several times with the same parameters has its applications as the first
-    axis of its inputs and of z.
-    """
-
-    name: str
-    kind: Literal["dense", "convolution", "normalisation"]
-    inputs: int  # fan-in of one unit
-    units: int
-    has_bias: bool
-    weight_scale: float = 1.0
-    bias_scale: float = 1.0
-    strides: tuple[int, int] = (1, 1)  # convolutions only
-    padding: str = "SAME"  # convolutions only
-    weight_shape: tuple[int, ...] = ()
-    output_shape: tuple[int, ...] = ()  # of z for one example: (…, units) or (…, height, width, units)
-    readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
-    of_batch: bool = (
-        False  # a normalisation over the batch, whose a is standardised with statistics of many examples
-    )
-    gated: bool = False  # the read-out's input h_u is a function of z_u alone, so that ∂f_c/∂z_pu = ∂h_u/∂z_pu ∂f_c/∂h_u
 
 
 @dataclass(frozen=True)

@@ -8,128 +8,82 @@ once. The input and the output are streams whose units stay where they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ticketlab.networks.network import Layer
-from ticketlab.networks.stages import (
-    Activate,
-    Activation,
-    Convolution,
-    Dense,
-    Normalise,
-    Pool,
-    Pooling,
-    Repeat,
-    Residual,
-    Shape,
-    Stage,
-)
+from ticketlab.networks.layers import Layer
 from ticketlab.networks.units import UnitAxis, UnitGroup
 
-__all__ = ["unit_groups"]
+__all__ = ["Stream", "Streams"]
 
 
 @dataclass(eq=False)
-class _Stream:
+class Stream:
+    """Units, and where they lie in the parameters.
+
+    Arguments:
+        layer, units: the first layer that writes them, and how many.
+        fixed: whether they stay where they are.
+        incoming, outgoing: the parameters that write and read them.
+        rescalable, flippable: as for a `UnitGroup`; what lies on the way makes them false.
+    """
+
     layer: str
     units: int
     fixed: bool = False
     incoming: list[UnitAxis] = field(default_factory=list)
     outgoing: list[UnitAxis] = field(default_factory=list)
-    activations: set[Activation] = field(default_factory=set)
-    maximum: bool = False
-    normalised: bool = False
-
-    def group(self) -> UnitGroup:
-        return UnitGroup(
-            layer=self.layer,
-            units=self.units,
-            incoming=tuple(self.incoming),
-            outgoing=tuple(self.outgoing),
-            rescalable=not self.normalised and self.activations <= {Activation.RELU},
-            flippable=not self.normalised
-            and not self.maximum
-            and self.activations <= {Activation.TANH, Activation.ERF},
-        )
+    rescalable: bool = True
+    flippable: bool = True
 
 
-def unit_groups(stages: Sequence[Stage], layers: Sequence[Layer], shape: Shape) -> tuple[UnitGroup, ...]:
-    """The groups in order of depth.
+class Streams:
+    """The streams of the stages that were followed.
 
     Arguments:
-        stages: from input to output.
-        layers: their layers in order of depth.
-        shape: of one input.
+        units: of the input.
     """
-    streams = _Streams(iter(layers), _Stream("", shape[-1], fixed=True))
-    streams.follow(stages, shape)
-    streams.current.fixed = True
-    return tuple(stream.group() for stream in streams.written if not stream.fixed)
 
+    def __init__(self, units: int) -> None:
+        self.current = Stream("", units, fixed=True)  # where the stages have got to
+        self._written = [self.current]
 
-class _Streams:
-    """Follows the stages; `current` is the stream that they have reached, `written` all of them."""
+    def groups(self) -> tuple[UnitGroup, ...]:
+        """The groups of units in order of depth, once all stages were followed."""
+        self.current.fixed = True
+        return tuple(
+            UnitGroup(s.layer, s.units, tuple(s.incoming), tuple(s.outgoing), s.rescalable, s.flippable)
+            for s in self._written
+            if not s.fixed
+        )
 
-    def __init__(self, layers: Iterator[Layer], given: _Stream) -> None:
-        self.layers, self.current, self.written = layers, given, [given]
-
-    def follow(self, stages: Sequence[Stage], shape: Shape) -> None:
-        for stage in stages:
-            match stage:
-                case Dense() | Convolution():
-                    self._layer(next(self.layers))
-                case Normalise():
-                    self._normalise(next(self.layers))
-                case Activate():
-                    self.current.activations.add(stage.activation)
-                case Pool(pooling=Pooling.MAX):
-                    self.current.maximum = True
-                case Repeat():
-                    given = self.current
-                    self.follow(stage.stages, shape)
-                    self._tie(given, self.current)
-                case Residual():
-                    given = self.current
-                    self.follow(stage.stages, shape)
-                    reached = self.current
-                    if stage.shortcut(shape):
-                        self.current = given
-                        self._layer(next(self.layers))
-                        given = self.current
-                    self._tie(given, reached)
-            shape = stage.shape(shape)
-
-    def _layer(self, layer: Layer) -> None:
-        read, *window = self.current, *layer.weight_shape[:-2]
-        # Flattened, a channel feeds one row of the next weight for each pixel, and channels run fastest.
-        view = layer.weight_shape if window else (layer.inputs // read.units, read.units, layer.units)
-        read.outgoing.append(UnitAxis(layer.name, "weight", view, -2))
-        self.current = _Stream(layer.name, layer.units)
+    def cross(self, layer: Layer, view: tuple[int, ...]) -> None:
+        """A layer reads the stream and writes the next; the units read are the last axis but one of its weight as `view`."""
+        self.current.outgoing.append(UnitAxis(layer.name, "weight", view, -2))
+        self.current = Stream(layer.name, layer.units)
         self.current.incoming.append(UnitAxis(layer.name, "weight", layer.weight_shape, -1))
         if layer.has_bias:
             self.current.incoming.append(UnitAxis(layer.name, "bias", (layer.units,), 0))
-        self.written.append(self.current)
+        self._written.append(self.current)
 
-    def _normalise(self, layer: Layer) -> None:
+    def scale(self, layer: Layer) -> None:
+        """A normalisation's scale and shift belong to the units of the stream."""
         stream = self.current
-        view = (layer.units // stream.units, stream.units)  # flattened, as above
+        view = (layer.units // stream.units, stream.units)  # a unit of a flattened image has several pixels
         stream.incoming.append(UnitAxis(layer.name, "weight", view, -1))
         if layer.has_bias:
             stream.incoming.append(UnitAxis(layer.name, "bias", view, -1))
-        stream.normalised = True
+        stream.rescalable = stream.flippable = False
 
-    def _tie(self, one: _Stream, other: _Stream) -> None:
+    def tie(self, one: Stream, other: Stream) -> None:
         """Both become the one that was written first."""
         if one is other:
             return
-        if self.written.index(other) < self.written.index(one):
+        if self._written.index(other) < self._written.index(one):
             one, other = other, one
-        self.written.remove(other)
+        self._written.remove(other)
         one.fixed = one.fixed or other.fixed or one.units != other.units
         one.incoming += other.incoming
         one.outgoing += other.outgoing
-        one.activations |= other.activations
-        one.maximum = one.maximum or other.maximum
-        one.normalised = one.normalised or other.normalised
+        one.rescalable &= other.rescalable
+        one.flippable &= other.flippable
         self.current = one

@@ -13,7 +13,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "cells": ["CellFolders"],
         "identity": ["dependencies"],
         "tables": ["Damaged"],
-        "ticket_file": ["read_ticket", "torch_layout", "write_ticket"],
+        "layouts": ["torch_layout"],
+        "ticket_file": ["read_ticket", "write_ticket"],
     },
 )
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ticketlab.store.folder import RunFolder as RunFolder
     from ticketlab.store.folder import default_place as default_place
     from ticketlab.store.identity import dependencies as dependencies
+    from ticketlab.store.layouts import torch_layout as torch_layout
     from ticketlab.store.tables import Damaged as Damaged
     from ticketlab.store.ticket_file import read_ticket as read_ticket
-    from ticketlab.store.ticket_file import torch_layout as torch_layout
     from ticketlab.store.ticket_file import write_ticket as write_ticket

@@ -37,7 +37,7 @@ _DRAFT = ".draft"
 
 
 class CellFolders:
-    """The keeper of one run folder's cells (see `engine.run.Keeper`).
+    """The keeper of one run folder's cells (see `engine.keeper.Keeper`).
 
     Arguments:
         folder: where the cells' folders are; made if needed. Half-written folders of a killed process are removed.

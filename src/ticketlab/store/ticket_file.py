@@ -2,7 +2,7 @@
 
 The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
 `mask/LAYER` (bytes, 0 or 1); weights are masked already. The text says which network, what found the ticket, and by which plan.
-`torch_layout` makes of them what PyTorch's layers have.
+`ticketlab.store.torch_layout` makes of them what PyTorch's layers have.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 
 import ticketlab
 from ticketlab.errors import UserError
-from ticketlab.networks.network import Network, Params
+from ticketlab.networks.network import Params
 from ticketlab.store.whole import write_whole
 from ticketlab.tickets.masks import Mask
 from ticketlab.tickets.ticket import Ticket
 
-__all__ = ["read_ticket", "torch_layout", "write_ticket"]
+__all__ = ["read_ticket", "write_ticket"]
 
 FORMAT = "ticketlab ticket 1"
 
@@ -74,38 +74,6 @@ def read_ticket(path: Path) -> Ticket:
                     "mask/LAYER, start/LAYER/LEAF or trained/LAYER/LEAF",
                 )
     return Ticket(parts["start"], parts["mask"], parts["trained"] or None, about)
-
-
-def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
-    """Parameters as PyTorch's layers have them, by axes and by size: `{"dense1.weight": [units, inputs], …}`.
-
-    A convolution's kernel becomes [units, channels, rows, columns]. Where an image is flattened for a dense layer, its inputs are
-    put into PyTorch's order, channel by channel; here channels run fastest. Where the parameterisation has constants in front of
-    parameters (NTK, μP), these are multiplied with them, as PyTorch's layers have none.
-
-    Raises:
-        UserError: for a network without a description of its layers.
-    """
-    layers = {layer.name: layer for layer in network.require_layers("PyTorch's layout")}
-    pixels = {
-        part.layer: part.view[0]
-        for group in network.unit_groups
-        for part in group.outgoing
-        if part.leaf == "weight"
-    }
-    found = {}
-    for name, leaves in params.items():
-        for leaf, array in leaves.items():
-            layer = layers[name]
-            values = np.asarray(array)
-            values = values * values.dtype.type(layer.weight_scale if leaf == "weight" else layer.bias_scale)
-            if leaf == "weight" and layer.kind == "convolution":
-                values = values.transpose(3, 2, 0, 1)
-            elif leaf == "weight" and layer.kind == "dense":
-                rows = values.reshape(pixels.get(name, 1), -1, layer.units)
-                values = rows.transpose(2, 1, 0).reshape(layer.units, -1)
-            found[f"{name}.{leaf}"] = np.ascontiguousarray(values)
-    return found
 
 
 def _check_masked(what: str, params: Params, mask: Mask) -> None:

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ticketlab.networks.network import Layer, Network
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Network
 from ticketlab.tangent.contractions import (
     Contraction,
     Factor,

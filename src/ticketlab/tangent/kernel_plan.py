@@ -15,14 +15,17 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.networks.network import Layer, Network
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Network
 from ticketlab.tangent.contractions import (
     Contraction,
     FactorProduct,
-    GatedProduct,
     JacobianProduct,
     TangentProduct,
+    Way,
+    count,
     positions,
+    ways,
 )
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.selection import leaf_paths
@@ -92,19 +95,6 @@ class KernelPlan:
         return "\n".join([*lines, f"{total}; {memory}"])
 
 
-@dataclass(frozen=True)
-class _Way:
-    """A contraction with its operations for a pair of examples and for one example, and the numbers in one example's factor."""
-
-    contraction: Contraction
-    pair: float
-    example: float
-    numbers: int
-
-    def flops(self, pairs: float, examples: int) -> float:
-        return self.pair * pairs + self.example * examples
-
-
 def kernel_cost(
     jacobian: Jacobian, other: Jacobian | None = None, *, averaged: bool = False, memory: int = MEMORY
 ) -> KernelPlan:
@@ -120,13 +110,13 @@ def kernel_cost(
     pairs, examples = (n * (n + 1) / 2, n) if other is None else (float(n) * m, n + m)
     item = np.dtype(jacobian.dtype).itemsize
     parts = []
-    for name, leaves, ways in _possible(jacobian, k if averaged else k * k):
-        costs = [way.flops(pairs, examples) for way in ways]
+    for name, leaves, possible in _possible(jacobian, k if averaged else k * k):
+        costs = [way.flops(pairs, examples) for way in possible]
         best = int(np.argmin(costs))
         others = tuple(
-            (w.contraction, cost) for w, cost in zip(ways, costs, strict=True) if w is not ways[best]
+            (w.contraction, cost) for w, cost in zip(possible, costs, strict=True) if w is not possible[best]
         )
-        way = ways[best]
+        way = possible[best]
         parts.append(Part(name, leaves, way.contraction, costs[best], way.numbers * item, others))
     parts = _together(parts)
     sweep = _sweep_flops(network, parts) * examples
@@ -146,7 +136,7 @@ def kernel_cost(
     )
 
 
-def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[int, ...], list[_Way]]]:
+def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[int, ...], list[Way]]]:
     """For each layer that moves, and for all other leaves together, the possible contractions.
 
     `products`: how many pairs of outputs are wanted, k² or k.
@@ -166,12 +156,12 @@ def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[in
         moving = tuple(i for i in leaves if masks[i] is not False)
         if moving:
             weight, bias = masks[leaves[0]], masks[leaves[1]] if len(leaves) > 1 else False
-            ways = list(_layer_ways(layer, weight, bias, k, products))
+            possible = list(ways(layer.stage, layer, weight, bias, k, products))
             rows = sum(_kept(jacobian, i) for i in moving)
             pair = 2 * k * (_forward(layer) + later)
             example = 4 * k * _forward_all(network)
-            ways.append(_Way(TangentProduct(network, structure, moving), pair, example, k * rows))
-            found.append((layer.name, moving, ways))
+            possible.append(Way(TangentProduct(network, structure, moving), pair, example, k * rows))
+            found.append((layer.name, moving, possible))
         later += _forward(layer)
     yield from reversed(found)
     rest = tuple(i for i, mask in enumerate(masks) if mask is not False and i not in described)
@@ -179,31 +169,10 @@ def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[in
         shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(jacobian.params))
         forward = _counted(network, structure, shapes, np.dtype(jacobian.dtype))
         columns = sum(_kept(jacobian, i) for i in rest)
-        written = _Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
-        push = _Way(TangentProduct(network, structure, rest), 2 * k * forward, 2 * k * forward,
+        written = Way(JacobianProduct(None), 2.0 * products * columns, 2 * k * forward, k * columns)
+        push = Way(TangentProduct(network, structure, rest), 2 * k * forward, 2 * k * forward,
                     k * sum(np.size(jax.tree.leaves(jacobian.params)[i]) for i in rest))  # fmt: skip
         yield ", ".join(".".join(paths[i]) or "parameters" for i in rest), rest, [written, push]
-
-
-def _layer_ways(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Iterator[_Way]:
-    p, i, u = positions(layer), layer.inputs, layer.units
-    if weight is True and isinstance(bias, bool) and layer.kind != "normalisation":
-        if layer.readout:
-            yield _Way(FactorProduct(layer, bias), 2.0 * i, 0.0, i)
-            return
-        pair = 2.0 * p * p * (i + products * u + products)
-        yield _Way(FactorProduct(layer, bias), pair, 0.0, p * (i + k * u))
-        if layer.gated:
-            expand = (k * (k + 1) if products > k else 2) * u
-            inputs, write, numbers = (
-                (2.0 * i, 0.0, i + u) if p == 1 else (2.0 * i * u, 2.0 * p * i * u, i * u + u)
-            )
-            yield _Way(GatedProduct(layer, bias), inputs + expand, write, numbers)
-    fan = layer.inputs * u
-    columns = _count(weight, fan) + _count(bias, u)
-    write = 2.0 * k * p * fan if weight is not False else 0.0
-    contraction = JacobianProduct(layer, weight is not False, bias is not False)
-    yield _Way(contraction, 2.0 * products * columns, write, k * columns)
 
 
 def _together(parts: Sequence[Part]) -> list[Part]:
@@ -274,12 +243,8 @@ def _forward_all(network: Network) -> float:
     return sum(_forward(layer) for layer in network.layers)
 
 
-def _count(mask: Any, size: int) -> int:
-    return size if mask is True else 0 if mask is False else int(np.sum(np.asarray(mask)))
-
-
 def _kept(jacobian: Jacobian, leaf: int) -> int:
-    return _count(jacobian._masks[leaf], int(np.size(jax.tree.leaves(jacobian.params)[leaf])))
+    return count(jacobian._masks[leaf], int(np.size(jax.tree.leaves(jacobian.params)[leaf])))
 
 
 @lru_cache(maxsize=64)

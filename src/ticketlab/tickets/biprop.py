@@ -21,7 +21,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from ticketlab.networks.network import Layer, Network, Params
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Network, Params
 from ticketlab.networks.straight_through import straight_through
 from ticketlab.tickets.learned import ScoredMask, draw_scores, ranked, top
 from ticketlab.tickets.masks import prunable_layers

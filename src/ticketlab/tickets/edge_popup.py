@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.networks.network import Layer
+from ticketlab.networks.layers import Layer
 from ticketlab.tickets.learned import ScoredMask, draw_scores, ranked, top
 
 __all__ = ["EdgePopup"]

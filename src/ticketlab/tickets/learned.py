@@ -22,7 +22,8 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.network import Layer, Network, Params
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Network, Params
 from ticketlab.networks.straight_through import straight_through
 from ticketlab.tickets.largest import largest
 from ticketlab.tickets.masks import prunable_layers

@@ -17,7 +17,8 @@ from jaxtyping import Bool
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
-    from ticketlab.networks.network import Layer, Network, Params
+    from ticketlab.networks.layers import Layer
+    from ticketlab.networks.network import Network, Params
 
 __all__ = [
     "Mask",
@@ -41,7 +42,7 @@ def prunable_layers(network: Network) -> tuple[Layer, ...]:
     Raises:
         UserError: for a network without a description of its layers.
     """
-    return tuple(layer for layer in network.require_layers("masks") if layer.kind != "normalisation")
+    return tuple(layer for layer in network.require_layers("masks") if layer.stage.weighted)
 
 
 def weights_of(network: Network, params: Params) -> dict[str, np.ndarray]:

@@ -108,7 +108,7 @@ def embedded(kept: Any, params: Params) -> Params:
 
 
 def _refuse_normalisation(wide: Network) -> None:
-    if any(layer.kind == "normalisation" for layer in wide.require_layers("a narrower control")):
+    if any(not layer.stage.weighted for layer in wide.require_layers("a narrower control")):
         raise UserError(
             f"{wide.name}, which normalises over its channels",
             "a network without normalisation, for the dense control of equal size",

@@ -11,11 +11,14 @@ applied does not count.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.networks.network import Layer, Network
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Network
+from ticketlab.networks.stages import Normalise
 from ticketlab.networks.units import UnitAxis
 from ticketlab.tickets.masks import Mask, kept, prunable_layers
 
@@ -83,13 +86,27 @@ class _Edge:
         return view.reshape(len(view), -1, kept.shape[-1])
 
 
+@singledispatch
+def mixes_units(stage: object) -> bool:
+    """Whether a layer that scales units makes each of them depend on all the others."""
+    raise UserError(
+        f"a layer of the kind {type(stage).__name__}",
+        "a kind with a rule for which units depend on which, for an effective density",
+    )
+
+
+@mixes_units.register
+def _(stage: Normalise) -> bool:
+    return not stage.of_batch
+
+
 def _edges(network: Network) -> list[_Edge]:
     """The layers with weights, in order of depth, as edges between groups of units."""
     layers = network.require_layers("an effective density")
     followers = [*layers[1:], None]
     edges = []
     for layer, follower in zip(layers, followers, strict=True):
-        if layer.kind == "normalisation":
+        if not layer.stage.weighted:
             continue
         reads, reading, writes = None, None, None
         for i, group in enumerate(network.unit_groups):
@@ -98,7 +115,7 @@ def _edges(network: Network) -> list[_Edge]:
                     reads, reading = i, part
             if any(part.layer == layer.name for part in group.incoming):
                 writes = i
-        mixes = follower is not None and follower.kind == "normalisation" and not follower.of_batch
+        mixes = follower is not None and not follower.stage.weighted and mixes_units(follower.stage)
         edges.append(_Edge(layer, reads, writes, reading, mixes))
     _check(network, edges)
     return edges
@@ -129,8 +146,7 @@ def _used(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndar
 
 def _check(network: Network, edges: list[_Edge]) -> None:
     """No layer may be applied twice, and only the last may feed the outputs."""
-    axes = {"dense": 1, "convolution": 3}
-    if any(len(edge.layer.output_shape) > axes[edge.layer.kind] for edge in edges):
+    if any(edge.layer.times for edge in edges):
         raise UserError(
             f"{network.name}, which applies a layer several times",
             "a network that applies each layer once, for an effective density",

@@ -22,8 +22,8 @@ from jaxtyping import Array, Float
 
 from ticketlab.networks.convolution import convolve_once
 from ticketlab.networks.evaluation import estimated_statistics
+from ticketlab.networks.layers import pre_activation
 from ticketlab.networks.network import Network, Params
-from ticketlab.networks.steps import pre_activation
 from ticketlab.tickets.masks import prunable_layers
 
 __all__ = ["Change", "change", "responses"]

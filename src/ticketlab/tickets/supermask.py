@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.networks.network import Layer, Params
+from ticketlab.networks.layers import Layer
+from ticketlab.networks.network import Params
 from ticketlab.networks.straight_through import straight_through
 from ticketlab.tickets.learned import COUNTS, WEIGHTS, ScoredMask, learned_from
 

@@ -1,0 +1,39 @@
+"""How large a layer's weights are drawn, and which constants the parameterisation puts in front of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ticketlab.networks.initialisation import Parameterisation
+from ticketlab.networks.layers import DrawnLayer, Layer
+from ticketlab.networks.stages.stage import Fitting
+
+__all__ = ["scaled"]
+
+
+def scaled(layer: Layer, fitting: Fitting) -> DrawnLayer:
+    """The dense layer or convolution with its standard deviations and constants."""
+    initialisation = fitting.initialisation
+    weight_sd = initialisation.weight_sd(layer.inputs, layer.units * math.prod(layer.weight_shape[:-2]))
+    bias_sd = initialisation.bias_sd(fitting.parameterisation) if layer.has_bias else 1.0
+    if fitting.parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
+        return DrawnLayer(replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0)
+    drawn = DrawnLayer(layer, weight_sd, bias_sd)
+    if fitting.parameterisation is Parameterisation.MUP and fitting.first:  # a single layer has no width
+        return _maximal_update(drawn, fitting.first)
+    return drawn
+
+
+def _maximal_update(drawn: DrawnLayer, first: str) -> DrawnLayer:
+    """μP: √units before the first layer's weights, 1/√fan before the last's, whose draws stay as they are.
+
+    A bias reads a constant as the first layer reads the data, so that √units stands before all biases but the outputs'.
+    """
+    layer = drawn.layer
+    wide = math.sqrt(layer.units)
+    if layer.name == "output":
+        return replace(drawn, layer=replace(layer, weight_scale=1 / math.sqrt(layer.inputs)))
+    scale = wide if layer.name == first else 1.0
+    layer = replace(layer, weight_scale=scale, bias_scale=wide)
+    return DrawnLayer(layer, drawn.weight_sd / scale, drawn.bias_sd / wide)

@@ -1,0 +1,72 @@
+"""How parameters lie in the layers of another library, one rule a kind of layer."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+import numpy as np
+
+from ticketlab.errors import UserError
+from ticketlab.networks.network import Network, Params
+from ticketlab.networks.stages import Convolution, Dense, Normalise
+
+__all__ = ["torch_layout"]
+
+
+def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
+    """Parameters as PyTorch's layers have them, by axes and by size: `{"dense1.weight": [units, inputs], …}`.
+
+    A convolution's kernel becomes [units, channels, rows, columns]. Where an image is flattened for a dense layer, its inputs are
+    put into PyTorch's order, channel by channel; here channels run fastest. Where the parameterisation has constants in front of
+    parameters (NTK, μP), these are multiplied with them, as PyTorch's layers have none.
+
+    Raises:
+        UserError: for a network without a description of its layers, or with a layer of a kind that has no rule here.
+    """
+    layers = {layer.name: layer for layer in network.require_layers("PyTorch's layout")}
+    pixels = {
+        part.layer: part.view[0]
+        for group in network.unit_groups
+        for part in group.outgoing
+        if part.leaf == "weight"
+    }
+    found = {}
+    for name, leaves in params.items():
+        for leaf, array in leaves.items():
+            layer = layers[name]
+            values = np.asarray(array)
+            values = values * values.dtype.type(layer.weight_scale if leaf == "weight" else layer.bias_scale)
+            if leaf == "weight":
+                values = weight_layout(layer.stage, values, pixels.get(name, 1))
+            found[f"{name}.{leaf}"] = np.ascontiguousarray(values)
+    return found
+
+
+@singledispatch
+def weight_layout(stage: object, values: np.ndarray, pixels: int) -> np.ndarray:
+    """A layer's weight as PyTorch has it.
+
+    Arguments:
+        stage: what the layer is made from.
+        values: its weight.
+        pixels: of the image that was flattened for it; 1 where none was.
+    """
+    raise UserError(
+        f"a layer of the kind {type(stage).__name__}", "a kind whose counterpart in PyTorch is known"
+    )
+
+
+@weight_layout.register
+def _(stage: Dense, values: np.ndarray, pixels: int) -> np.ndarray:
+    rows = values.reshape(pixels, -1, stage.units)
+    return rows.transpose(2, 1, 0).reshape(stage.units, -1)
+
+
+@weight_layout.register
+def _(stage: Convolution, values: np.ndarray, pixels: int) -> np.ndarray:
+    return values.transpose(3, 2, 0, 1)
+
+
+@weight_layout.register
+def _(stage: Normalise, values: np.ndarray, pixels: int) -> np.ndarray:
+    return values
