@@ -12,8 +12,8 @@ import ticketlab
 
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
-ORDER = ["errors", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws", "studies",
-         "estimators", "choices", "plans", "engine", "store", "report", "cli"]
+ORDER = ["errors", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws", "evidence",
+         "figures", "claims", "estimators", "choices", "plans", "engine", "store", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 
@@ -49,6 +49,48 @@ def test_every_place_has_its_place_in_the_order():
 def test_imports_run_one_way(place):
     allowed = {*ORDER[: ORDER.index(place) + 1], "", "__version__"}  # "": the package itself
     assert [f"{where} imports {other}" for where, other in imports(place) if other not in allowed] == []
+
+
+def files() -> dict[str, Path]:
+    """Every module of the package but the faces of folders, by its dotted name."""
+    named = {".".join(f.relative_to(PACKAGE.parent).with_suffix("").parts): f for f in PACKAGE.rglob("*.py")}
+    return {name: f for name, f in named.items() if not name.endswith(("__init__", "__main__"))}
+
+
+def edges() -> dict[str, set[str]]:
+    """Which modules each module imports: within functions and for types too."""
+    known = files()
+    found: dict[str, set[str]] = {name: set() for name in known}
+    for name, file in known.items():
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for imported in (node.module, *(f"{node.module}.{a.name}" for a in node.names)):
+                    found[name] |= {imported} & set(known) - {name}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """What is left when modules that import nothing that is left are taken away, again and again."""
+    left = {name: set(others) for name, others in graph.items()}
+    while done := {name for name, others in left.items() if not others & set(left)}:
+        left = {name: others for name, others in left.items() if name not in done}
+    return [sorted(left)] if left else []
+
+
+def test_no_file_imports_one_that_imports_it():
+    assert circles(edges()) == []
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [["a", "b", "c"]]
+
+
+@pytest.mark.parametrize("folder", sorted(f.parent.name for f in PACKAGE.glob("claims/*/claim.py")))
+def test_a_claim_is_asked_without_what_is_measured_and_drawn(folder):
+    """`claim.py` and `formula.py` need no JAX and no charts."""
+    code = f"import sys, ticketlab.claims.{folder}.claim; print(*sorted({{'jax', 'plotly', 'optax'}} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
 
 
 def test_the_map_names_every_place_in_order():

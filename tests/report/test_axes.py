@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ticketlab.report.axes import linear_axis, logarithmic_axis
+from ticketlab.figures.axes import linear_axis, logarithmic_axis
 
 
 def test_a_linear_axis_holds_its_values_with_room():

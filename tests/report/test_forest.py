@@ -1,8 +1,8 @@
 import math
 from dataclasses import replace
 
+from ticketlab.figures.forest import forest
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.report.forest import forest
 
 GOOD = Verdict("one", Outcome.HOLDS, "rule", 0.2, (-0.1, 0.5), "points", "It holds.")
 BAD = replace(GOOD, question="two", outcome=Outcome.FAILS, effect=-3.0, interval=(-3.5, -2.5), headline=False)

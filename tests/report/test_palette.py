@@ -6,9 +6,9 @@ import pkgutil
 import pytest
 
 from ticketlab import report
-from ticketlab.report.key import DASHES
-from ticketlab.report.palette import DARK, LIGHT, Mark, dark_of, ramp
-from ticketlab.report.tangent_minimum.arms import ARMS
+from ticketlab.claims.tangent_minimum.page.arms import ARMS
+from ticketlab.figures.key import DASHES
+from ticketlab.figures.palette import DARK, LIGHT, Mark, dark_of, ramp
 
 HUES = ("blue", "vermilion", "green", "orange", "purple")
 

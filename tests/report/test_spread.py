@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ticketlab.report.spread import spread
+from ticketlab.figures.spread import spread
 
 
 def test_the_interval_is_students():

@@ -1,7 +1,7 @@
 import numpy as np
 
-from ticketlab.report.tables import TextTable, html_table, shown
-from ticketlab.studies.evidence import Column, Table
+from ticketlab.evidence.tables import Column, Table
+from ticketlab.figures.text_tables import TextTable, html_table, shown
 
 
 def test_cells_are_readable():

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from ticketlab.report import wording
+from ticketlab.figures import wording
 
 
 @pytest.mark.parametrize(

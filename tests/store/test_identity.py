@@ -3,10 +3,10 @@ import dataclasses
 import pytest
 from toy_study import Toy, ToyPlan
 
+from ticketlab.claims.study import Cell
 from ticketlab.networks.architectures import MLP
 from ticketlab.store import identity as module
 from ticketlab.store.identity import code_digest, dependencies, differences, identity
-from ticketlab.studies.study import Cell
 from ticketlab.tasks.sources import Boolean
 
 CELL = Cell("plus-seed0", {"sign": "plus", "seed": 0})

@@ -19,10 +19,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
 if TYPE_CHECKING:
     from ticketlab.engine.compilation_cache import keep_programs as keep_programs
     from ticketlab.engine.estimate import Estimate as Estimate
-    from ticketlab.engine.run import Keeper as Keeper
+    from ticketlab.engine.keeper import Keeper as Keeper
+    from ticketlab.engine.keeper import WorkingMemory as WorkingMemory
     from ticketlab.engine.run import Observer as Observer
     from ticketlab.engine.run import Silence as Silence
-    from ticketlab.engine.run import WorkingMemory as WorkingMemory
     from ticketlab.engine.run import run_study as run_study
     from ticketlab.engine.threads import available_cores as available_cores
     from ticketlab.engine.threads import limit_threads as limit_threads

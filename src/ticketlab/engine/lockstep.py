@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ticketlab.claims.study import Blank, Cell, Draft, Study, silent
+from ticketlab.engine.keeper import Keeper
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
 from ticketlab.plans import canonical_json
-from ticketlab.studies.evidence import Table
-from ticketlab.studies.study import Blank, Cell, Draft, Study, silent
 from ticketlab.tangent.processes import same_everywhere, told
 
 if TYPE_CHECKING:
-    from ticketlab.engine.run import Keeper
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["Telling", "compare", "follow_study"]

@@ -12,31 +12,17 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ticketlab.claims.study import Cell, Study
 from ticketlab.engine.estimate import Estimate
+from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
+from ticketlab.engine.lockstep import Telling
+from ticketlab.evidence.tables import Evidence, Table, concatenate
 from ticketlab.laws.verdict import Verdict
-from ticketlab.studies.evidence import Evidence, Table, concatenate
-from ticketlab.studies.study import Blank, Cell, Draft, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Keeper", "Observer", "Silence", "WorkingMemory", "run_study"]
-
-Tables = Mapping[str, Table]
-
-
-@runtime_checkable
-class Keeper(Protocol):
-    """Keeps the tables of finished cells."""
-
-    def load(self, cell: Cell) -> Tables | None:
-        """The tables of a cell that is finished and still valid; None if it has to be run."""
-
-    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
-        """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
-
-    def draft(self, cell: Cell) -> Draft:
-        """Where a cell that is not finished notes how far it is."""
+__all__ = ["Observer", "Silence", "run_study"]
 
 
 @runtime_checkable
@@ -65,19 +51,6 @@ class Silence:
         pass
 
 
-class WorkingMemory:
-    """Keeps nothing beyond this run: for use from Python without a run folder."""
-
-    def load(self, cell: Cell) -> Tables | None:
-        return None
-
-    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
-        return tables
-
-    def draft(self, cell: Cell) -> Draft:
-        return Blank()
-
-
 def run_study(
     study: Study,
     plan: Any,
@@ -102,8 +75,6 @@ def run_study(
     keeper = WorkingMemory() if keeper is None else keeper
     observer = Silence() if observer is None else observer
     if devices is not None and devices.processes > 1:
-        from ticketlab.engine.lockstep import Telling
-
         keeper = Telling(keeper)
     cells = study.cells(plan)
     if len({cell.name for cell in cells}) < len(cells):

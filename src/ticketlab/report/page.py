@@ -16,16 +16,17 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from ticketlab.claims import page_of
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.source import Source
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import SYMBOLS
+from ticketlab.figures.key import html_key
+from ticketlab.figures.palette import DARK, LIGHT, dark_of
+from ticketlab.figures.presentation import Presentation, plain
+from ticketlab.figures.text_tables import TextTable, html_table, shown
+from ticketlab.figures.wording import estimate, plural
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.report.figure import Figure, Panel
-from ticketlab.report.forest import SYMBOLS
-from ticketlab.report.key import html_key
-from ticketlab.report.palette import DARK, LIGHT, dark_of
-from ticketlab.report.presentation import Presentation, presentation
-from ticketlab.report.record import Record
-from ticketlab.report.tables import TextTable, html_table, shown
-from ticketlab.report.wording import estimate, plural
-from ticketlab.studies.study import Source
 
 __all__ = ["render"]
 
@@ -257,3 +258,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )
+
+
+def presentation(record: Record) -> Presentation:
+    """What is shown of a run: its claim's own page, or the plain one."""
+    return (page_of(record.claim) or plain)(record)

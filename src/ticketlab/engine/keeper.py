@@ -1,0 +1,40 @@
+"""Who keeps the tables of finished cells while a study runs: a run folder, or the working memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from ticketlab.claims.study import Blank, Cell, Draft
+from ticketlab.evidence.tables import Table
+
+__all__ = ["Keeper", "Tables", "WorkingMemory"]
+
+Tables: TypeAlias = Mapping[str, Table]
+
+
+@runtime_checkable
+class Keeper(Protocol):
+    """Keeps the tables of finished cells."""
+
+    def load(self, cell: Cell) -> Tables | None:
+        """The tables of a cell that is finished and still valid; None if it has to be run."""
+
+    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
+        """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
+
+    def draft(self, cell: Cell) -> Draft:
+        """Where a cell that is not finished notes how far it is."""
+
+
+class WorkingMemory:
+    """Keeps nothing beyond this run: for use from Python without a run folder."""
+
+    def load(self, cell: Cell) -> Tables | None:
+        return None
+
+    def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
+        return tables
+
+    def draft(self, cell: Cell) -> Draft:
+        return Blank()
