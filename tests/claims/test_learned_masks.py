@@ -12,7 +12,7 @@ from ticketlab.claims import start
 from ticketlab.claims.learned import arms as mask_arms
 from ticketlab.claims.learned import setting
 from ticketlab.claims.learned.setting import Bench
-from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, _with_signs
+from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, with_signs
 from ticketlab.claims.study import Blank
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan, _setting
 from ticketlab.claims.untrained_subnetwork.formula import formula
@@ -237,15 +237,15 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
 
 
 def test_signs_take_the_place_of_the_activation_function():
-    with_signs = _with_signs(MLP(widths=(5,), activation=Activation.TANH))
+    with_signs = with_signs(MLP(widths=(5,), activation=Activation.TANH))
     assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
-    assert _with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
+    assert with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
 
 
 @pytest.mark.parametrize("network", [MLP(widths=(5,)), ConvNet()], ids=["mlp", "conv"])
 def test_signs_keep_the_networks_own_normalisation(network):
     own = dataclasses.replace(network, normalisation=Normalisation.BATCH)
-    assert _with_signs(own) == dataclasses.replace(own, activation=Activation.SIGN)
+    assert with_signs(own) == dataclasses.replace(own, activation=Activation.SIGN)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from ticketlab.claims.tangent_minimum.page.comparison import agreement, differen
 from ticketlab.claims.tangent_minimum.page.comparison import test_error as error_figure
 from ticketlab.claims.tangent_minimum.page.tuning import inside_the_grid, learning_curves, ridge_path
 from ticketlab.evidence.tables import Column, Evidence, Table
-from ticketlab.figures.presentation import Presentation, presentation
+from ticketlab.figures.presentation import Presentation
 from ticketlab.figures.setting import Setting
+from ticketlab.report.page import presentation
 
 
 def with_column(table: Table, name: str, values: np.ndarray) -> Table:
