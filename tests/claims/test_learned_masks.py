@@ -14,7 +14,8 @@ from ticketlab.claims.learned import setting
 from ticketlab.claims.learned.setting import Bench
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, with_signs
 from ticketlab.claims.study import Blank
-from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan, _setting
+from ticketlab.claims.untrained_subnetwork.cell import _setting
+from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan
 from ticketlab.claims.untrained_subnetwork.formula import formula
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
@@ -237,8 +238,8 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
 
 
 def test_signs_take_the_place_of_the_activation_function():
-    with_signs = with_signs(MLP(widths=(5,), activation=Activation.TANH))
-    assert with_signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
+    signs = with_signs(MLP(widths=(5,), activation=Activation.TANH))
+    assert signs == MLP(widths=(5,), activation=Activation.SIGN, normalisation=Normalisation.CHANNELS)
     assert with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
 
 
