@@ -61,7 +61,7 @@ def test_grids_are_extended_by_the_ratio_at_their_end() -> None:
     assert wider([1.0, 2.0, 8.0], {1}, 1) == pytest.approx([32.0])
     assert wider([1.0, 2.0, 8.0], {-1}, 2) == pytest.approx([0.5, 0.25])
     assert wider([1.0, 2.0, 8.0], {-1, 1}, 2) == pytest.approx([0.5, 32.0])
-    assert wider([1.0, 2.0, 8.0], set(), 1) == pytest.approx([0.5])
+    assert wider([1.0, 2.0, 8.0], set(), 1) == pytest.approx([32.0])
     assert wider([1.0], {1}, 1) == pytest.approx([10**0.5])
 
 

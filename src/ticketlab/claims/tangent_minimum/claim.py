@@ -56,8 +56,8 @@ class TangentMinimumPlan:
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
     seeds: int = field(default=5, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
-    ridges: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1)
-    step_sizes: tuple[float, ...] = (0.4, 1.0, 2.5, 6.0)
+    ridges: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    step_sizes: tuple[float, ...] = (0.06, 0.16, 0.4, 1.0, 2.5, 6.0)
     momentum: float = 0.9
     batch: int = 64
     epochs: int = 120
@@ -89,8 +89,6 @@ class TangentMinimumPlan:
                 task=Digits(train=250, validation=300, test=1200),
                 network=MLP(widths=(128, 128)),
                 seeds=3,
-                ridges=(1e-3, 1e-2, 1e-1),
-                step_sizes=(1.0, 2.5, 6.0),
             )
         }
 

@@ -69,10 +69,10 @@ def _as_good(chosen: Scored, neighbour: Sequence[Scored]) -> bool:
 
 
 def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
-    """So many candidates more, at each of the given ends in turn; at the lower end where none is given."""
+    """So many candidates more, at each of the given ends in turn; at the upper end where none is given."""
     ordered = sorted(grid)
     new: list[float] = []
-    ends = sorted(towards) or [-1]
+    ends = sorted(towards) or [1]
     for i in range(count):
         if ends[i % len(ends)] < 0:
             ratio = ordered[1] / ordered[0] if len(ordered) > 1 else FACTOR
