@@ -20,7 +20,7 @@ def test_numbers_are_in_the_words():
     figure = forest([GOOD, BAD], margin=1.0, effect="a minus b")
     assert figure.panels[0].words == (
         "one: a minus b is +0.20 (−0.10 to +0.50) points; holds.",
-        "two (a control): a minus b is −3.00 (−3.50 to −2.50) points; fails.",
+        "two (a side question): a minus b is −3.00 (−3.50 to −2.50) points; fails.",
     )
     assert "±1 points" in figure.caption
 
@@ -55,3 +55,16 @@ def test_an_interval_without_ends_is_not_drawn():
 def test_text_from_outside_is_escaped():
     chart = forest([replace(GOOD, question="<img src=x>")]).panels[0].chart
     assert "<img" not in chart.to_json().replace("\\u003c", "<")
+
+
+def test_the_interval_that_decides_is_a_thin_bar_behind_the_other() -> None:
+    wide = replace(GOOD, deciding=(-0.4, 0.8), level=0.99)
+    figure = forest([wide], effect="a minus b")
+    bars = [
+        t
+        for t in figure.panels[0].chart.data
+        if t.mode == "lines" and list(t.x) in ([-0.4, 0.8], [-0.1, 0.5])
+    ]
+    assert [(list(t.x), t.line.width) for t in bars] == [([-0.4, 0.8], 1), ([-0.1, 0.5], 3)]
+    assert "Thin bars" in figure.caption
+    assert "Thin bars" not in forest([GOOD], effect="a minus b").caption

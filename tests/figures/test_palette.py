@@ -5,7 +5,7 @@ import pkgutil
 
 import pytest
 
-from ticketlab import report
+from ticketlab import claims, figures
 from ticketlab.claims.tangent_minimum.page.arms import ARMS
 from ticketlab.figures.key import DASHES
 from ticketlab.figures.palette import DARK, LIGHT, Mark, dark_of, ramp
@@ -59,9 +59,11 @@ def test_arms_differ_in_symbol_and_in_colour():
 
 
 def marks() -> dict[str, Mark]:
-    """Every mark of every module of the report, by where it stands."""
+    """Every mark of the figures and of the claims' pages, by where it is."""
+    modules = [*pkgutil.walk_packages(figures.__path__, "ticketlab.figures.")]
+    modules += [m for m in pkgutil.walk_packages(claims.__path__, "ticketlab.claims.") if ".page" in m.name]
     found = {}
-    for module in pkgutil.walk_packages(report.__path__, "ticketlab.report."):
+    for module in modules:
         for name, value in vars(importlib.import_module(module.name)).items():
             several = value.values() if isinstance(value, dict) else [value]
             found |= {f"{module.name}.{name} {i}": m for i, m in enumerate(several) if isinstance(m, Mark)}

@@ -102,4 +102,4 @@ def test_every_place_before_the_engine_counts():
     ]
     places = ast.literal_eval(values[0])
     reaching = [place.removesuffix(".py") for place in module.REACHING]
-    assert reaching == places[: places.index("studies") + 1]
+    assert reaching == [place for place in places[: places.index("claims") + 1] if place != "figures"]

@@ -61,7 +61,8 @@ def forest(
             Panel(unit if len(units) > 1 else "", _chart(of, margin, dots, effect, sides), _words(of, effect))
         )
     key = tuple(mark for outcome, mark in MARKS.items() if any(v.outcome is outcome for v in shown))
-    caption = _caption(margin, any(len(d) > 1 for d in dots.values()), units[0])
+    wider = any(_known(v.deciding) for v in shown)
+    caption = _caption(margin, any(len(d) > 1 for d in dots.values()), wider, units[0])
     return Figure("verdict", _title(shown), caption, tuple(panels), key)
 
 
@@ -74,13 +75,26 @@ def _chart(
 ) -> go.Figure:
     rows = [
         Row(
-            v.question + ("" if v.headline else " (control)"),
-            (Series(MARKS[v.outcome], tuple(dots.get(v.question, ())), v.effect, _known(v.interval)),),
+            v.question + ("" if v.headline else " (side question)"),
+            (
+                Series(
+                    MARKS[v.outcome],
+                    tuple(dots.get(v.question, ())),
+                    v.effect,
+                    _known(v.interval),
+                    _known(v.deciding),
+                ),
+            ),
             f"{estimate(v.effect, v.interval, sign=True, least=1)} {SYMBOLS[v.outcome]}",
         )
         for v in verdicts
     ]
-    numbers = [n for row in rows for s in row.series for n in (*s.dots, *(s.interval or ()), s.centre or 0.0)]
+    numbers = [
+        n
+        for row in rows
+        for s in row.series
+        for n in (*s.dots, *(s.outer or s.interval or ()), s.centre or 0.0)
+    ]
     reach = 1.15 * max(*map(abs, numbers), 1.2 * (margin or 0.0), 1e-12)
     x = axis(f"{effect}, {verdicts[0].unit}", range=[-reach, reach])
     return row_chart(rows, x=x, limits={0.0: NONE}, band=margin, sides=sides)
@@ -97,8 +111,13 @@ def _title(verdicts: Sequence[Verdict]) -> str:
     return f"The claim {listed(parts)} of {plural(len(verdicts), 'comparison')}"
 
 
-def _caption(margin: float | None, dots: bool, unit: str) -> str:
+def _caption(margin: float | None, dots: bool, wider: bool, unit: str) -> str:
     sentences = ["Bars are 95 % intervals, filled signs the estimates."]
+    if wider:
+        sentences.append(
+            "Thin bars are the wider intervals by which a question of many is decided on one side, so that the claim as a whole "
+            "is seldom wrong."
+        )
     if dots:
         sentences.append("Open signs are single seeds.")
     if margin:
@@ -111,7 +130,7 @@ def _caption(margin: float | None, dots: bool, unit: str) -> str:
 
 def _words(verdicts: Sequence[Verdict], effect: str) -> tuple[str, ...]:
     return tuple(
-        f"{v.question}{'' if v.headline else ' (a control)'}: {effect} is {estimate(v.effect, v.interval, sign=True, least=1)} "
-        f"{v.unit}; {v.outcome}."
+        f"{v.question}{'' if v.headline else ' (a side question)'}: {effect} is "
+        f"{estimate(v.effect, v.interval, sign=True, least=1)} {v.unit}; {v.outcome}."
         for v in verdicts
     )

@@ -1,7 +1,8 @@
 """The chart that most findings need: one row a thing that is compared, its label above, its numbers at the right.
 
-Each row shows single measurements as small open signs, their mean as a filled one, and the interval of the mean as a bar. Labels
-stand over the row instead of beside the axis, so that a long name costs no width and a telephone still shows the whole chart.
+Each row shows single measurements as small open signs, their mean as a filled one, and the interval of the mean as a bar. A wider
+interval is a thin bar behind it. Labels are above the row instead of next to the axis, so that a long name costs no width and a
+telephone still shows the whole chart.
 """
 
 from __future__ import annotations
@@ -27,12 +28,13 @@ SEEDS = 0.20  # how far below the mean, in rows, single measurements are drawn
 
 @dataclass(frozen=True)
 class Series:
-    """Measurements of one kind in a row: single `dots`, and where known the `centre` and its `interval`."""
+    """Measurements of one kind in a row: single `dots`, and where known the `centre`, its `interval` and a wider `outer` one."""
 
     mark: Mark
     dots: tuple[float, ...] = ()
     centre: float | None = None
     interval: tuple[float, float] | None = None
+    outer: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,10 @@ def _sides(below: str, above: str) -> list[dict[str, Any]]:
 def _signs(series: Series, y: float, label: str) -> list[Any]:
     mark, at = series.mark, y - 0.08
     signs: list[Any] = []
-    if series.interval is not None:
-        line = {"color": mark.colour, "width": 3}
-        signs.append(
-            go.Scatter(x=list(series.interval), y=[at, at], mode="lines", line=line, hoverinfo="skip")
-        )
+    for ends, width in ((series.outer, 1), (series.interval, 3)):
+        if ends is not None:
+            line = {"color": mark.colour, "width": width}
+            signs.append(go.Scatter(x=list(ends), y=[at, at], mode="lines", line=line, hoverinfo="skip"))
     if series.dots:
         signs.append(
             go.Scatter(

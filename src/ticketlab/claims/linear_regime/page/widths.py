@@ -118,7 +118,7 @@ def verdict(questions: Sequence[Verdict], widths: Table | None, least: float | N
         return None
     rows = [
         Row(
-            v.question + ("" if v.headline else " (control)"),
+            v.question + ("" if v.headline else " (side question)"),
             (Series(MARKS[v.outcome], (), v.effect, _known(v.interval)),),
             f"{estimate(v.effect, v.interval, least=1)} {SYMBOLS[v.outcome]}",
         )
