@@ -12,8 +12,8 @@ import ticketlab
 
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
-ORDER = ["errors", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws", "studies",
-         "estimators", "choices", "plans", "engine", "store", "report", "cli"]
+ORDER = ["errors", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws", "evidence",
+         "figures", "claims", "estimators", "choices", "plans", "engine", "store", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 
@@ -95,25 +95,8 @@ def circles(graph: dict[str, set[str]]) -> set[str]:
     return {module for module in graph if module in reached(module)}
 
 
-IN_CIRCLES = {
-    "linear_mode": "mode_arms.copies mode_arms.lines",
-    "linear_regime": "linear_widths",
-    "masking_is_training": "masking_arms.named masking_arms.seed masking_arms.setting masking_arms.training "
-    "masking_arms.untrained masking_arms.work",
-    "newton_step": "newton_arms.cell newton_arms.certificates newton_arms.descent newton_arms.distances "
-    "newton_arms.flow newton_arms.start newton_arms.steps newton_arms.tables",
-    "tangent_minimum": "tangent_arms.cell tangent_arms.descent tangent_arms.minima tangent_arms.search "
-    "tangent_arms.start tangent_arms.tables",
-    "winning_ticket": "ticket_arms.levels",
-}
-"""Known, and to become fewer: a study and what measures it import each other."""
-
-
 def test_no_file_imports_one_that_imports_it():
-    known = {
-        f"ticketlab.studies.{m}" for study, others in IN_CIRCLES.items() for m in [study, *others.split()]
-    }
-    assert circles(graph()) == known
+    assert circles(graph()) == set()
 
 
 def test_circles_are_found():
@@ -125,6 +108,14 @@ def test_imports_are_followed_into_functions_types_and_packages():
     assert "ticketlab.networks.sequential" in found["ticketlab.networks.architectures"]  # in a function
     assert "ticketlab.networks.walk" in found["ticketlab.networks.stages.stage"]  # for types
     assert "ticketlab.networks.stages.dense" in found["ticketlab.networks.architectures"]  # by a package
+
+
+@pytest.mark.parametrize("folder", sorted(f.parent.name for f in PACKAGE.glob("claims/*/claim.py")))
+def test_a_claim_is_asked_without_what_is_measured_and_drawn(folder):
+    """`claim.py` and `formula.py` need no JAX and no charts."""
+    code = f"import sys, ticketlab.claims.{folder}.claim; print(*sorted({{'jax', 'plotly', 'optax'}} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
 
 
 def test_the_map_names_every_place_in_order():

@@ -10,13 +10,15 @@ imports only from those above it, and opens with the idea that it is about.
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
     tickets     subnetworks: masks, how they are compared, and the searches that find them
     laws        what many measurements say: intervals, and the rules from which verdicts follow
-    studies     one claim each: a frozen plan, the cells it falls into, the evidence, the verdict
+    evidence    the tables that were measured, and the record of a run
+    figures     charts made from tables and verdicts, and the words and numbers on them
+    claims      one folder a claim: what is asked, what it says as a formula, what is measured, what is drawn
     estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     choices     how a task or a network is written in words: `mlp:widths=512x512`
     plans       how a plan is written in Python, in a file and on the command line
     engine      where the cells run, and how a run that was killed goes on
     store       what is kept: the run folder, and what makes a run the same run
-    report      figures and the page, from stored records only
+    report      the page of a run, from stored records only
     cli         parses, calls, prints
 
 Nothing heavy is imported before it is used, so that `ticketlab --help` answers at once.
@@ -30,13 +32,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ticketlab import (
+        claims,
         engine,
         estimators,
+        evidence,
+        figures,
         laws,
         networks,
         report,
         store,
-        studies,
         tangent,
         tasks,
         tickets,
@@ -48,13 +52,15 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submodules=[
+        "claims",
         "engine",
         "estimators",
+        "evidence",
+        "figures",
         "laws",
         "networks",
         "report",
         "store",
-        "studies",
         "tangent",
         "tasks",
         "tickets",
@@ -73,7 +79,9 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "tangent",
     "tickets",
     "laws",
-    "studies",
+    "evidence",
+    "figures",
+    "claims",
     "estimators",
     "engine",
     "store",

@@ -57,7 +57,7 @@ from ticketlab.errors import UserError
 if TYPE_CHECKING:
     from cattrs import Converter
 
-    from ticketlab.studies.study import Study
+    from ticketlab.claims.study import Study
 
 __all__ = [
     "canonical_json",

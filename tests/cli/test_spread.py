@@ -13,10 +13,10 @@ import jax
 import numpy as np
 import pytest
 
+from ticketlab.claims import CLAIMS
 from ticketlab.cli import main
+from ticketlab.evidence.tables import Evidence
 from ticketlab.store import RunFolder
-from ticketlab.studies import STUDIES
-from ticketlab.studies.evidence import Evidence
 
 # fmt: off
 PLAN = ["run", "tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
@@ -60,7 +60,7 @@ def two(folder: Path, ended: ExitStack, *words: str, other: tuple[str, ...] = ()
 
 
 def kept(folder: Path) -> Evidence:
-    return RunFolder.open(folder, STUDIES).evidence()
+    return RunFolder.open(folder, CLAIMS).evidence()
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_four_devices(alone: Evidence, tmp_path: Path, ended: ExitStack) -> None
     assert process.returncode == 0, said
     assert "plan.toml --out four --devices 4" in " ".join(said.split())
     assert_same(kept(tmp_path / "four"), alone)
-    spread = RunFolder.open(tmp_path / "four", STUDIES).environment()["device"]["spread"]
+    spread = RunFolder.open(tmp_path / "four", CLAIMS).environment()["device"]["spread"]
     assert spread == {"devices": 4, "processes": 1}
 
 
@@ -155,7 +155,7 @@ def test_the_others_end_with_a_process_that_cannot_go_on(tmp_path: Path, ended: 
 )
 def test_bad_numbers(words: list[str], why: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert len(jax.devices()) < 3  # and from here on as many as there are
-    assert main([*PLAN, "--out", str(tmp_path / "run"), *words], STUDIES) == 2
+    assert main([*PLAN, "--out", str(tmp_path / "run"), *words], CLAIMS) == 2
     said = capsys.readouterr().err
     assert why in said
     assert "Traceback" not in said

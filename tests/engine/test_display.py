@@ -4,10 +4,10 @@ import re
 import pytest
 from rich.console import Console
 
+from ticketlab.claims.study import Cell
 from ticketlab.engine.display import Display, estimate_text, verdict_line
 from ticketlab.engine.run import Observer
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.studies.study import Cell
 
 CELLS = [Cell("a", title="square loss, seed 0"), Cell("b")]
 VERDICT = Verdict(

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ticketlab.claims.study import Cell
 from ticketlab.engine.estimate import Estimate, spoken
-from ticketlab.studies.study import Cell
 
 CELLS = [Cell("a", weight=1.0), Cell("b", weight=3.0)]
 

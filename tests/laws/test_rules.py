@@ -131,6 +131,18 @@ def test_the_printed_rule_has_the_levels_that_ran() -> None:
     assert "99 % interval" in rule
 
 
+@pytest.mark.parametrize(
+    ("rule", "level"),
+    [(Above(0.0), "98.75 %"), (Below(0.0), "98.75 %"), (Within(0.01), "99.38 %"), (Between(0, 1), "99.38 %")],
+)
+def test_the_interval_that_is_shown_to_decide_is_the_one_of_the_rule(rule, level) -> None:
+    found = answer(All(tuple(question(str(i), 0.1, rule=rule) for i in range(4))), {})
+    verdict = verdict_of(found.parts[0], {})
+    assert f"{100 * verdict.level:.4g} %" == level
+    assert level in verdict.rule
+    assert verdict.deciding[0] < verdict.interval[0] < verdict.interval[1] < verdict.deciding[1]
+
+
 def test_levels_hold_for_a_claim_of_many_parts() -> None:
     """With every part at its boundary, a claim of ten parts fails wrongly in at most 2.5 %; undivided it would in 22 %."""
     rng = np.random.default_rng(0)

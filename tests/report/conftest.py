@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.figures.presentation import Presentation
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.report.presentation import Presentation
-from ticketlab.report.record import Record
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.study import Source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toys"))
 

@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from ticketlab.report.page import render
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.multi_prize import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan
-from ticketlab.studies.untrained_subnetwork import UntrainedSubnetwork, UntrainedSubnetworkPlan
+from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan
+from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation, render
 
 PLAN = UntrainedSubnetworkPlan(seeds=3, widths=(0.5, 0.25))
 SCORES = {"ticket": 0.95, "random": 0.2, "dense": 0.97, "permuted": 0.1, "permuted dense": 0.11}

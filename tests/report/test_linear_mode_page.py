@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.report.page import render
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.linear_mode import LinearMode, LinearModePlan
+from ticketlab.claims.linear_mode.claim import LinearMode, LinearModePlan
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation, render
 
 PLAN = LinearModePlan(seeds=4, rewind_steps=(0, 20), copies=3, steps=100)
 BARRIER = {

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.linear_regime import LinearRegime, LinearRegimePlan
+from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation
 
 FALLS = {"standard": 1.0, "ntk": 0.5, "mup": 0.0}
 WIDTHS = (64, 128, 256)

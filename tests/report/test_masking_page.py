@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ticketlab.report.masking_is_training.actions import ONE_TITLES, ZERO_MARKS
-from ticketlab.report.masking_is_training.criteria import CONTROL, title_of
-from ticketlab.report.page import render
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.masking_is_training import MaskingIsTraining, MaskingIsTrainingPlan
+from ticketlab.claims.masking_is_training.claim import MaskingIsTraining, MaskingIsTrainingPlan
+from ticketlab.claims.masking_is_training.page.actions import ONE_TITLES, ZERO_MARKS
+from ticketlab.claims.masking_is_training.page.criteria import CONTROL, title_of
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation, render
 
 PLAN = MaskingIsTrainingPlan(seeds=3)
 SCORES = {

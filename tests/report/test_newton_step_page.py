@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.report.newton_step.flow import along_the_flow
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.newton_step import NewtonStep, NewtonStepPlan
-from ticketlab.studies.newton_step_formula import VARIANTS
+from ticketlab.claims.newton_step.claim import NewtonStep, NewtonStepPlan
+from ticketlab.claims.newton_step.formula import VARIANTS
+from ticketlab.claims.newton_step.page.flow import along_the_flow
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation
 
 ARMS = {  # arm: unexplained, cosine, length
     ("gradient descent", "network"): (0.0, 1.0, 1.0),

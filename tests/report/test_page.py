@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import pytest
 
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Column, Evidence, Table
 from ticketlab.laws.verdict import Outcome
 from ticketlab.report.page import render
-from ticketlab.studies.evidence import Column, Evidence, Table
-from ticketlab.studies.study import Source
 
 EMPTY = {"meta", "br", "hr", "img", "link", "input"}
 

@@ -1,7 +1,7 @@
 """What a page makes of the tables of a run: nothing of those that are missing, and no empty figures."""
 
-from ticketlab.report.presentation import maker
-from ticketlab.studies.evidence import Table
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.presentation import maker
 
 
 def test_what_is_made_of_tables_that_are_there():

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ticketlab.figures.palette import DARK, LIGHT
 from ticketlab.report.page import render
-from ticketlab.report.palette import DARK, LIGHT
 
 pytestmark = pytest.mark.page
 sync_api = pytest.importorskip("playwright.sync_api")

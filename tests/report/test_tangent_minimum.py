@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.report.presentation import Presentation, presentation
-from ticketlab.report.setting import Setting
-from ticketlab.report.tangent_minimum.arms import DESCENT, TANGENT
-from ticketlab.report.tangent_minimum.comparison import agreement, differences, motion
-from ticketlab.report.tangent_minimum.comparison import test_error as error_figure
-from ticketlab.report.tangent_minimum.tuning import inside_the_grid, learning_curves, ridge_path
-from ticketlab.studies.evidence import Column, Evidence, Table
+from ticketlab.claims.tangent_minimum.page.arms import DESCENT, TANGENT
+from ticketlab.claims.tangent_minimum.page.comparison import agreement, differences, motion
+from ticketlab.claims.tangent_minimum.page.comparison import test_error as error_figure
+from ticketlab.claims.tangent_minimum.page.tuning import inside_the_grid, learning_curves, ridge_path
+from ticketlab.evidence.tables import Column, Evidence, Table
+from ticketlab.figures.presentation import Presentation
+from ticketlab.figures.setting import Setting
+from ticketlab.report.page import presentation
 
 
 def with_column(table: Table, name: str, values: np.ndarray) -> Table:

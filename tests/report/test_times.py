@@ -1,7 +1,7 @@
 """Times: mean and range over runs, by whatever a study's timings are told apart by."""
 
-from ticketlab.report.times import seconds_table, time_table
-from ticketlab.studies.evidence import Table
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.times import seconds_table, time_table
 
 
 def test_seconds_by_loss_and_arm_in_their_order():

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.report.page import render
-from ticketlab.report.presentation import presentation
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.winning_ticket import WinningTicket, WinningTicketPlan
+from ticketlab.claims.winning_ticket.claim import WinningTicket, WinningTicketPlan
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.report.page import presentation, render
 
 PLAN = WinningTicketPlan(seeds=3, levels=2, density=0.5)
 LAST = {

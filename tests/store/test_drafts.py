@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from toy_study import Toy, ToyPlan
 
+from ticketlab.claims.study import Draft
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.store import drafts, read_ticket
 from ticketlab.store.cells import CellFolders
 from ticketlab.store.folder import RunFolder
-from ticketlab.studies.study import Draft
 from ticketlab.tickets import Ticket
 
 PLAN = ToyPlan(seeds=1)

@@ -11,10 +11,10 @@ from toy_study import Toy, ToyPlan
 
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import read_plan
 from ticketlab.store.folder import RunFolder, default_place
-from ticketlab.studies.evidence import Evidence
 from ticketlab.tasks.sources import Boolean, Digits, Npz
 
 STUDIES = {"toy": "toy_study:Toy", "other": "toy_study:Toy"}

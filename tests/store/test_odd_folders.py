@@ -5,9 +5,9 @@ import pytest
 from toy_study import Toy, ToyPlan
 
 from ticketlab.engine.run import run_study
+from ticketlab.evidence.tables import Column, Table
 from ticketlab.store.folder import RunFolder
 from ticketlab.store.tables import read_table, write_table
-from ticketlab.studies.evidence import Column, Table
 from ticketlab.tasks.sources import Boolean
 
 PLAN = ToyPlan(task=Boolean(bits=3), seeds=2)

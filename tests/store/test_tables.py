@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Column, Table
 from ticketlab.store.tables import Damaged, read_table, write_table
-from ticketlab.studies.evidence import Column, Table
 
 rows = st.lists(
     st.tuples(
@@ -108,7 +108,7 @@ from pathlib import Path
 import numpy as np
 from ticketlab.errors import UserError
 from ticketlab.store.tables import write_table
-from ticketlab.studies.evidence import Column, Table
+from ticketlab.evidence.tables import Column, Table
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     write_table(Table("t", (Column("x", np.random.default_rng(0).normal(size=9000)),)), Path({str(tmp_path)!r}))

@@ -11,6 +11,10 @@ from tangent_solves import ENTROPY_RIDGES, SQUARE_RIDGES, errors, minimum, solve
 from ticketlab.tangent import Layers, Masked
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
 
+ROUNDING = (
+    256 * np.finfo(np.float64).eps
+)  # what sums in float64 leave of a gap of zero depends on the processor
+
 
 def half_of(name: str, seed: int = 2) -> Masked:
     draw = np.random.default_rng(seed)
@@ -37,7 +41,7 @@ def test_a_restricted_tangent_space_leaves_columns_out(name: str, selection: Any
     assert errors(name, square, None, selection).max() < 1e-7
     entropy = solved(name, SOFTMAX_CROSS_ENTROPY, rung, ENTROPY_RIDGES, selection)
     assert errors(name, entropy, softmax_model, selection).max() < 1e-6
-    assert all(s.certificate.met for s in square + entropy)
+    assert max(s.certificate.duality_gap for s in square + entropy) <= ROUNDING
 
 
 @pytest.mark.parametrize("name", ["mlp", "mlp-ntk", "mlp-relu", "lenet-ntk"])

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ticketlab.claims.study import Cell, Progress, Study, silent
 from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
-from ticketlab.studies.evidence import Evidence, Table
-from ticketlab.studies.study import Cell, Progress, Study, silent
 from ticketlab.tasks.sources import Digits, TaskSource
 
 if TYPE_CHECKING:

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
 
     Arguments:
         arguments: the words after `ticketlab`; by default those of the process.
-        studies: the claims that can be asked, to "module:Class"; by default `ticketlab.studies.STUDIES`.
+        studies: the claims that can be asked, to "module:Class"; by default `ticketlab.claims.CLAIMS`.
 
     Returns: the exit code.
     """
@@ -131,9 +131,9 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
 
 
 def _all_studies() -> Mapping[str, str]:
-    from ticketlab.studies import STUDIES
+    from ticketlab.claims import CLAIMS
 
-    return STUDIES
+    return CLAIMS
 
 
 def _say(message: str, code: int) -> int:

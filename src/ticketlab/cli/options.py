@@ -19,11 +19,11 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from ticketlab.choices import choice_text, family, suggestion
+from ticketlab.claims.study import Study
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
-from ticketlab.studies.study import Study
 
 __all__ = ["Request", "parse", "read_requests"]
 

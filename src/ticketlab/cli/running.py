@@ -25,7 +25,7 @@ from ticketlab.store.identity import dependencies
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
-    from ticketlab.studies.evidence import Evidence
+    from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["run_request", "write_report"]

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ticketlab.claims.study import Cell
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.studies.study import Cell
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ticketlab.studies.study import Cell
+from ticketlab.claims.study import Cell
 
 __all__ = ["Estimate", "spoken"]
 

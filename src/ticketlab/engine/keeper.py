@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from ticketlab.studies.evidence import Table
-from ticketlab.studies.study import Blank, Cell, Draft
+from ticketlab.claims.study import Blank, Cell, Draft
+from ticketlab.evidence.tables import Table
 
 __all__ = ["Keeper", "Tables", "WorkingMemory"]
 

@@ -2,6 +2,7 @@
 
 A cell's sums over all devices need every process, so all must agree on which cells are still to do. The first process has the
 kept ones; it tells the others, one cell after the other. That all were asked the same, and can give the same, is compared before.
+JAX is imported when processes meet, and not when options are read.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ticketlab.claims.study import Blank, Cell, Draft, Study, silent
 from ticketlab.engine.keeper import Keeper
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
 from ticketlab.plans import canonical_json
-from ticketlab.studies.evidence import Table
-from ticketlab.studies.study import Blank, Cell, Draft, Study, silent
-from ticketlab.tangent.processes import same_everywhere, told
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -36,6 +36,8 @@ class Telling:
         self._keeper = keeper
 
     def load(self, cell: Cell) -> Mapping[str, Table] | None:
+        from ticketlab.tangent.processes import told
+
         tables = self._keeper.load(cell)
         told(np.array(tables is not None))
         return tables
@@ -50,6 +52,8 @@ class Telling:
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:
     """What the other processes do while the first is in `run_study`: the same cells, and nothing with their tables."""
+    from ticketlab.tangent.processes import told
+
     cells = study.cells(plan)
     kept = [bool(told(np.array(False))) for _ in cells]
     for cell, done in zip(cells, kept, strict=True):
@@ -63,6 +67,8 @@ def compare(depends: Mapping[str, Any]) -> None:
     Arguments:
         depends: what this process's results depend on, by name, as JSON values.
     """
+    from ticketlab.tangent.processes import same_everywhere
+
     digests = [hashlib.sha256(canonical_json(value).encode()).digest() for value in depends.values()]
     same = same_everywhere(np.array([np.frombuffer(digest, np.uint8) for digest in digests]))
     if not same.all():

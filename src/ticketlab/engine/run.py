@@ -12,11 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ticketlab.claims.study import Cell, Study
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
+from ticketlab.engine.lockstep import Telling
+from ticketlab.evidence.tables import Evidence, Table, concatenate
 from ticketlab.laws.verdict import Verdict
-from ticketlab.studies.evidence import Evidence, Table, concatenate
-from ticketlab.studies.study import Cell, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -74,8 +75,6 @@ def run_study(
     keeper = WorkingMemory() if keeper is None else keeper
     observer = Silence() if observer is None else observer
     if devices is not None and devices.processes > 1:
-        from ticketlab.engine.lockstep import Telling
-
         keeper = Telling(keeper)
     cells = study.cells(plan)
     if len({cell.name for cell in cells}) < len(cells):

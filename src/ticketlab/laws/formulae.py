@@ -190,7 +190,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
     asked, effect = found.formula, found.effect
     assert isinstance(asked, Question)
     assert effect is not None
-    level = 1 - 2 * min(found.levels.holds, found.levels.fails)
+    level = 1 - 2 * asked.rule.strictest(found.levels)
     deciding = asked.scale.interval(*effect.interval(level)) if level > 0.95 + 1e-9 else None
     said = asked.reading(tables).rstrip(".")
     low, high = effect.interval()

@@ -34,6 +34,10 @@ class Levels:
 class Rule(ABC):
     """What is decided about an effect."""
 
+    def strictest(self, levels: Levels) -> float:
+        """The smallest one-sided level of its bounds: that of the widest interval which decides."""
+        return min(levels.holds, levels.fails)
+
     @abstractmethod
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         """Holds, fails or undecided."""
@@ -80,6 +84,9 @@ class Between(Rule):
     low: float
     high: float
 
+    def strictest(self, levels: Levels) -> float:
+        return min(levels.holds, levels.fails / 2)
+
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         if self.low < effect.lower(levels.holds) and effect.upper(levels.holds) < self.high:
             return Outcome.HOLDS
@@ -105,6 +112,9 @@ class Within(Rule):
     """The effect lies within ±margin."""
 
     margin: float
+
+    def strictest(self, levels: Levels) -> float:
+        return min(levels.holds, levels.fails / 2)
 
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         return Between(-self.margin, self.margin).outcome(effect, levels)

@@ -16,16 +16,17 @@ from typing import Any
 
 from plotly.offline import get_plotlyjs
 
+from ticketlab.claims import page_of
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.source import Source
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import SYMBOLS
+from ticketlab.figures.key import html_key
+from ticketlab.figures.palette import DARK, LIGHT, dark_of
+from ticketlab.figures.presentation import Presentation, plain
+from ticketlab.figures.text_tables import TextTable, html_table, shown
+from ticketlab.figures.wording import decimals, estimate, plural, span
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.report.figure import Figure, Panel
-from ticketlab.report.forest import SYMBOLS
-from ticketlab.report.key import html_key
-from ticketlab.report.palette import DARK, LIGHT, dark_of
-from ticketlab.report.presentation import Presentation, presentation
-from ticketlab.report.record import Record
-from ticketlab.report.tables import TextTable, html_table, shown
-from ticketlab.report.wording import estimate, plural
-from ticketlab.studies.study import Source
 
 __all__ = ["render"]
 
@@ -101,8 +102,8 @@ def _verdict(record: Record) -> str:
 <p class="kicker">{escape(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
-{_rules(record)}
 {_questions(record.questions)}
+{_rules(record)}
 {_facts(record.facts)}
 </section>"""
 
@@ -114,22 +115,21 @@ def _badge(outcome: Outcome) -> str:
 
 
 def _rules(record: Record) -> str:
-    """The decision rules; that of the claim as a whole is told apart from those of its questions where they differ."""
-    whole = record.whole.rule if record.whole else ""
-    each = dict.fromkeys(v.rule for v in record.questions if v.rule not in ("", whole))
-    start = "Decided by a rule that was fixed before the runs."
-    if not each:
-        return f'<p class="rule">{start} {escape(whole)}</p>' if whole else ""
-    named = [("Each question", rule) for rule in each] + ([("The claim as a whole", whole)] if whole else [])
-    items = "".join(f"<li><b>{name}.</b> {escape(rule)}</li>" for name, rule in named)
-    return f'<div class="rule"><p>{start}</p><ul>{items}</ul></div>'
+    """The decision rules, folded: that of the claim as a whole first, then that of each question."""
+    whole = [("The claim as a whole", record.whole.rule)] if record.whole and record.whole.rule else []
+    named = whole + [(v.question, v.rule) for v in record.questions if v.rule]
+    if not named:
+        return ""
+    items = "".join(f"<li><b>{escape(name)}.</b> {escape(rule)}</li>" for name, rule in named)
+    summary = "The rules by which this was decided. They were fixed before the runs."
+    return f'<details class="rule"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
 def _questions(verdicts: Sequence[Verdict]) -> str:
     if not verdicts:
         return ""
     rows = "".join(
-        f'<tr><th scope="row">{escape(v.question)}{"" if v.headline else " (control)"}</th><td>{_badge(v.outcome)}</td>'
+        f'<tr><th scope="row">{escape(v.question)}{"" if v.headline else " (side question)"}</th><td>{_badge(v.outcome)}</td>'
         f'<td class="number">{_effect(v)}</td><td>{escape(v.reading)}</td></tr>'
         for v in verdicts
     )
@@ -143,7 +143,17 @@ def _questions(verdicts: Sequence[Verdict]) -> str:
 def _effect(verdict: Verdict) -> str:
     if verdict.effect is None:
         return "–"
-    return f"{estimate(verdict.effect, verdict.interval, sign=True, least=1)} <small>{escape(verdict.unit)}</small>"
+    shown = f"{estimate(verdict.effect, verdict.interval, sign=True, least=1)} <small>{escape(verdict.unit)}</small>"
+    if verdict.deciding is None:
+        return shown
+    return f"{shown}<br><small>{_decides(verdict)}</small>"
+
+
+def _decides(verdict: Verdict) -> str:
+    """The wider interval of a question that is one of many."""
+    places = decimals((verdict.deciding[1] - verdict.deciding[0]) / 2) if verdict.deciding else 0
+    words = span(verdict.deciding, places, sign=True)
+    return f"{100 * verdict.level:.4g} % interval: {words}" if words else ""
 
 
 def _facts(facts: Mapping[str, str]) -> str:
@@ -257,3 +267,8 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
         "<", "\\u003c"
     )
+
+
+def presentation(record: Record) -> Presentation:
+    """What is shown of a run: its claim's own page, or the plain one."""
+    return (page_of(record.claim) or plain)(record)

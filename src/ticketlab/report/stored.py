@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ticketlab.engine.estimate import spoken
+from ticketlab.evidence.record import Record
+from ticketlab.figures.wording import plural, power, quantity
 from ticketlab.report.page import render
-from ticketlab.report.record import Record
-from ticketlab.report.wording import plural, power, quantity
 from ticketlab.store.folder import RunFolder
 from ticketlab.store.records import write_text
 

@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import ticketlab
+from ticketlab.claims.study import Cell
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
 from ticketlab.store.drafts import DraftFile
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged, read_table, write_table
 from ticketlab.store.whole import flush_tree, move
-from ticketlab.studies.evidence import Table
-from ticketlab.studies.study import Cell
 
 __all__ = ["CellFolders", "cell_records", "read_tables", "reread_tables", "write_tables"]
 

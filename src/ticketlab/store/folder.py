@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.choices import family
+from ticketlab.claims.study import Study
 from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
 from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
@@ -38,8 +40,6 @@ from ticketlab.store.records import read_record, strict, write_record, write_tex
 from ticketlab.store.tables import Damaged
 from ticketlab.store.watch import Watch
 from ticketlab.store.whole import flush_tree, move
-from ticketlab.studies.evidence import Evidence
-from ticketlab.studies.study import Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices

@@ -2,8 +2,8 @@
 
 A cell depends on the claim, the plan's fields that matter to cells, the cell's own settings, the code that can reach it,
 the content of the data, the numerical libraries, and the device with its threads. Imports run one way, so the code that can
-reach a cell is all that stands before the engine in the reading order, with the study's own module; changes to the store,
-the report or the command line leave kept cells valid. Were any of this left out, an old result could pass for a new one.
+reach a cell is all that comes before the engine in the reading order, with the study's own module. Changes to figures, pages, the
+store, the report or the command line leave kept cells valid. Were any of this left out, an old result could pass for a new one.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ticketlab
+from ticketlab.claims.study import Cell, Study
 from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json, cell_fields
 from ticketlab.store.watch import sources
-from ticketlab.studies.study import Cell, Study
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -40,7 +40,8 @@ REACHING = (
     "tickets",
     "functions",
     "laws",
-    "studies",
+    "evidence",
+    "claims",
 )
 
 
@@ -126,7 +127,9 @@ def device(devices: Devices | None = None) -> dict[str, Any]:
 
 
 def _sources(place: Path) -> Iterator[Path]:
-    return iter([place]) if place.is_file() else place.rglob("*.py")
+    """A place's files, but for the pages of claims, which no number depends on."""
+    files = [place] if place.is_file() else place.rglob("*.py")
+    return (f for f in files if "page" not in (f.stem, f.parent.name))
 
 
 def data_hashes(plan: Any) -> dict[str, str]:

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from ticketlab.evidence.tables import Column, Table
 from ticketlab.store.failures import storing
-from ticketlab.studies.evidence import Column, Table
 
 __all__ = ["Damaged", "checksum", "read_table", "write_table"]
 

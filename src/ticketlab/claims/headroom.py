@@ -1,0 +1,47 @@
+"""Differences in score as shares of the headroom above guessing, for tasks of any balance of classes.
+
+    share = mean(one − other) / (1 − mean score of guessing)
+
+Ten points are a tenth of the headroom where ten classes are equally frequent. Where 92 % of the examples are of one class only
+eight points can be gained at all, and no limit in points fits both tasks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.evidence.tables import Column, Table
+from ticketlab.laws.difference import Difference, paired_difference
+from ticketlab.laws.scale import Scale
+
+__all__ = ["HEADROOM", "LEAST", "difference", "percent", "share", "with_column"]
+
+HEADROOM = Scale("% of the headroom above guessing", 100.0)
+LEAST = 0.1  # the smallest share that matters
+
+
+def share(examples: Table, one: str, other: str) -> Difference:
+    """The mean difference between two columns, as a share of the headroom.
+
+    Arguments:
+        examples: with columns "seed", "id" and "guess", the score of always guessing what is most frequent.
+        one, other: columns with a score for every seed and test example.
+    """
+    room = max(1.0 - float(np.mean(examples["guess"])), 1.0 / max(len(examples), 1))
+    gain = (examples[one] - examples[other]) / room
+    return paired_difference(gain, examples["seed"], examples["id"], unit=1.0 / room)
+
+
+def difference(examples: Table, one: str, other: str) -> Difference:
+    """The mean difference between two columns of scores."""
+    return paired_difference(examples[one] - examples[other], examples["seed"], examples["id"])
+
+
+def percent(examples: Table, column: str) -> str:
+    """A mean score in words."""
+    return f"{100 * float(np.mean(examples[column])):.1f} %"
+
+
+def with_column(table: Table, name: str, values: np.ndarray) -> Table:
+    """The table with one column more, of the same seeds and test examples in the same order."""
+    return Table(table.name, (*table.columns, Column(name, np.asarray(values))))

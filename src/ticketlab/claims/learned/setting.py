@@ -1,0 +1,173 @@
+"""What arms are: networks of one architecture, each with its frozen weights searched or trained; and what all seeds draw.
+
+An arm is all seeds of one kind of network. Arms that differ in density, or in how weights are drawn, are replicas of one program.
+What they have in common, the `Bench`, is made once: data, network, keys, permuted labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.claims.start import built, network_scores, permuted, score_of, seed_keys
+from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.initialisation import Distribution
+from ticketlab.networks.network import Params
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
+from ticketlab.tasks.sources import TaskSource
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets.biprop import Binarised
+from ticketlab.tickets.learned import ScoredMask
+from ticketlab.training import Cosine, Replicas, TrainingData, TrainingPlan, stack
+from ticketlab.training.optimisers import Optimiser
+
+__all__ = ["SPLIT_SEED", "Arm", "Bench", "Setting"]
+
+LOOKS = 20  # at the validation data
+SPLIT_SEED = 1
+STREAM = 1  # of every seed's key: choosing the default plans used up stream 0, and the split of seed 7
+
+
+@dataclass(frozen=True)
+class Arm:
+    """All seeds of one kind of network.
+
+    Arguments:
+        name: "ticket", "dense", ….
+        search: how a mask over frozen weights is learned; None: weights are trained.
+        binary: for trained weights, whether the network sees their signs and a gain.
+        density: the fraction of each layer that a search keeps (a supermask: with which it starts).
+        distribution: of the weights; None: the architecture's own.
+        permuted: whether it learns from labels that are permuted, another way for every seed.
+        compared: whether its scores on single test examples are kept, for the verdict.
+    """
+
+    name: str
+    search: ScoredMask | None = None
+    binary: bool = False
+    density: float = 1.0
+    distribution: Distribution | None = None
+    permuted: bool = False
+    compared: bool = True
+
+    def program(self) -> tuple[Any, ...]:
+        """What arms that are trained side by side have in common."""
+        return (self.search, self.binary, self.permuted)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One cell's networks, and how they are searched and trained.
+
+    Arguments:
+        name: for the tables ("width 0.5").
+        size: the factor on the widths.
+        architecture: of all arms.
+        arms: what is compared; one called "ticket" has a random mask of equal counts beside it.
+        search_by, train_by, binary_by: the optimisers of scores, of weights, and of weights that are seen as signs. Step sizes
+            fall to zero along half a cosine.
+    """
+
+    name: str
+    size: float
+    task: TaskSource
+    architecture: Architecture
+    arms: tuple[Arm, ...]
+    seeds: int
+    steps: int
+    batch: int
+    search_by: Optimiser
+    train_by: Optimiser
+    binary_by: Optimiser
+
+    def groups(self) -> list[tuple[Arm, ...]]:
+        """The arms by program, in the order of the first of each."""
+        programs = list(dict.fromkeys(arm.program() for arm in self.arms))
+        return [tuple(arm for arm in self.arms if arm.program() == p) for p in programs]
+
+
+class Bench:
+    """What the arms of a setting have in common: data, network, and what every seed draws."""
+
+    def __init__(self, setting: Setting, task: Task) -> None:
+        self.setting, self.task = setting, task
+        self.network = built(setting.architecture, task.input_shape, task.outputs)
+        keys = seed_keys(setting.seeds, STREAM, 4)
+        self.init, self.order, self.score, self.chance = (keys[:, i] for i in range(4))
+        draws = (np.random.Generator(np.random.PCG64((SPLIT_SEED, seed))) for seed in range(setting.seeds))
+        self.permuted = [permuted(task.train, rng) for rng in draws]
+        classes = task.kind == "classification"
+        self.loss = SOFTMAX_CROSS_ENTROPY if classes else SQUARE
+
+    def params(self, arm: Arm, seed: int) -> Params:
+        """θ₀ of a seed, drawn as the arm says."""
+        return _drawing(
+            self.setting.architecture, arm.distribution, self.task.input_shape, self.task.outputs
+        )(self.init[seed])
+
+    def rows(self, arm: int) -> range:
+        """Where an arm's networks are among those of its group."""
+        return range(arm * self.setting.seeds, (arm + 1) * self.setting.seeds)
+
+    def scores(self, params: Params, part: Split) -> np.ndarray:
+        """One network's, on every example of a part."""
+        return network_scores(self.network, params, self.task, part)
+
+    def learnt(self, arm: Arm, seed: int) -> Split:
+        """The training examples with the labels that an arm learns from."""
+        return self.permuted[seed] if arm.permuted else self.task.train
+
+    def about(self, arm: Arm) -> dict[str, Any]:
+        """What every row of an arm says."""
+        own = self.setting.architecture.initialisation.distribution
+        return {
+            "setting": self.setting.name,
+            "arm": arm.name,
+            "size": self.setting.size,
+            "distribution": str(arm.distribution or own),
+            "asked": arm.density,
+        }
+
+    def data(self, permuted: bool, arms: int) -> TrainingData:
+        shared = TrainingData.of(self.task)
+        if not permuted:
+            return shared
+        return replace(shared, y=np.concatenate([np.stack([p.targets for p in self.permuted])] * arms))
+
+    def plan(self, arm: Arm) -> TrainingPlan:
+        steps, of = self.setting.steps, self.setting
+        by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
+        return TrainingPlan(
+            steps=steps,
+            batch=self.setting.batch,
+            optimiser=by,
+            schedule=Cosine(steps),
+            evaluate_every=max(1, steps // LOOKS),
+            score=score_of(self.task),
+        )
+
+    def replicas(self, group: Sequence[Arm]) -> Replicas:
+        seeds = self.setting.seeds
+        params = stack([self.params(arm, seed) for arm in group for seed in range(seeds)])
+        order, score = (jnp.tile(keys, len(group)) for keys in (self.order, self.score))
+        first = group[0]
+        if first.search is not None:
+            density = np.repeat([arm.density for arm in group], seeds)
+            return first.search.replicas(self.network, params, density, score, order)
+        return Replicas(params, order, effective=Binarised.of(self.network) if first.binary else None)
+
+
+@lru_cache(maxsize=64)
+def _drawing(
+    architecture: Architecture, distribution: Distribution | None, shape: tuple[int, ...], outputs: int
+) -> Any:
+    if distribution is not None:
+        drawn = replace(architecture.initialisation, distribution=distribution)
+        architecture = replace(architecture, initialisation=drawn)
+    return jax.jit(built(architecture, shape, outputs).init)

@@ -1,0 +1,139 @@
+"""The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
+
+The plan stands here, the rule of the verdict and what is run in `mode_arms`. There is a cell for each rewind step k: a search
+that rewinds to k, and the copies that are trained from there, for all seeds and arms in one program; a draft says where they
+are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.linear_mode.formula import Terms, verdicts
+from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
+from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.control_names import MaskControl
+from ticketlab.tickets.ranking import LayerWise, Pruning
+from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
+
+__all__ = ["LinearMode", "LinearModePlan"]
+
+
+@dataclass(frozen=True)
+class LinearModePlan:
+    """Do pruned networks only work when they are stable to the noise of SGD?
+
+    Arguments:
+        task: the data to learn, with classes; split once for all seeds. Its validation part is not used.
+        network: the dense network.
+        seeds: how many times parameters, data orders and masks are drawn; at least 2 for a verdict.
+        rewind_steps: the steps k from which copies are trained; tickets are rewound to them.
+        copies: of every network, with data orders of their own; every two of them are the ends of a line.
+        stable: the error barrier below which a network is stable (0.02: two percentage points).
+        margin: the difference in test score that still counts as equal.
+        levels: rounds of pruning; what they leave is asked about.
+        pruning: which weights go after a round.
+        controls: masks that are compared with the ticket's; "random" decides.
+        points: values of α on a line, its ends among them.
+        steps: of training, in every round and of every copy, counted from the random start.
+        batch: examples in a step.
+        optimiser: how a step is taken.
+        schedule: the factor of the step size.
+    """
+
+    task: TaskSource = Digits(train=800, validation=100, test=897)
+    network: Architecture = MLP(widths=(100, 100, 100, 100))
+    seeds: int = 10
+    rewind_steps: tuple[int, ...] = field(default=(0, 20, 100, 300), metadata={"cells": False})
+    copies: int = 3
+    stable: float = field(default=0.02, metadata={"cells": False})
+    margin: float = field(default=0.01, metadata={"cells": False})
+    levels: int = 7
+    pruning: Pruning = LayerWise(fraction=0.3, output=0.15)
+    controls: tuple[MaskControl, ...] = ("random", "shuffled")
+    points: int = 30
+    steps: int = 1000
+    batch: int = 30
+    optimiser: Optimiser = Adam(step_size=0.004)
+    schedule: Schedule = Constant()
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        plan_checks.margin_inside(self.stable, "stable")
+        plan_checks.at_least(self, 1, "levels", "steps", "batch")
+        plan_checks.at_least(self, 2, "copies")
+        plan_checks.at_least(self, 3, "points")
+        plan_checks.each_once(self, "controls")
+        known = self.rewind_steps
+        if not known or list(known) != sorted(set(known)) or not 0 <= known[0] <= known[-1] < self.steps:
+            raise UserError(
+                f"rewind_steps {known}", f"steps before the end of training, 0 to {self.steps - 1}, in order"
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, LinearModePlan]:
+        return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, steps=400)}
+
+
+class LinearMode(DraftedStudy):
+    claim = "linear-mode"
+    statement = "Those subnetworks only work when they are stable to SGD noise."
+    question = (
+        "Train two copies of a pruned network on the same data in different orders. Is the straight line between them free of a "
+        "barrier, and do pruned networks reach the dense accuracy only where it is?"
+    )
+    method = (
+        "Instability analysis [Frankle et al. 2020]: the copies of a network start from one state, the parameters and the "
+        "optimiser's moments at step k of dense training under a mask, and are trained to the end in data orders of their own. "
+        "On the line between every two of them, θ(α) = (1 − α)·θ_A + α·θ_B, the error is measured at equally spaced values of "
+        "α, the ends among them. The barrier is the highest error less the mean of both ends'. It is never below zero, and "
+        "chance alone makes it larger. So a second estimate chooses α on one half of the test examples and measures on the "
+        "other, and the other way round. A network is stable if the first is below two points, and not stable if the second is "
+        "above. Batch statistics, "
+        "where the network has them, are estimated anew at every α from training data.",
+        "For every k tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; Frankle et al. "
+        "2020]: the network is trained, a fraction of its surviving weights goes, those of the smallest magnitude, and the "
+        "others are reset to step k. Beside the ticket, from the same step and in the same orders, copies are trained of the "
+        "dense network, and of masks with as many weights: random (Erdős–Rényi profile of layer densities [Evci et al. 2020]) "
+        "and the ticket's, shuffled within each layer.",
+        "A ticket works when its copies, at the last step, are as accurate as the dense network's up to the margin, and more "
+        "accurate than those of the random mask: where any mask would do, there is nothing to explain. The claim is put to the "
+        "test at every k, and it can fail at each: by a ticket that works and is not stable. To hold, both sides must have been "
+        "seen: a ticket that is stable and works, and one that is neither stable nor as accurate. Two more questions are asked "
+        "and do not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, "
+        "the controls' too, those that are as accurate as the dense network are stable.",
+        "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
+        "al. 2011]; a barrier is attributed to examples at the α where its line is highest. The claim as a whole says “holds” or "
+        "“fails” wrongly with a probability of 2.5 % each. All seeds share one split of the data: "
+        "intervals speak of other networks on this data set.",
+        "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
+        "exactly zero in every copy.",
+    )
+    sources = (FRANKLE_2020, FRANKLE_CARBIN_2019, EVCI_2020, CAMERON_2011)
+    plan_type = LinearModePlan
+
+    def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
+        )
+
+    def brief(self, plan: LinearModePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        words = []
+        for arm in ("ticket", "dense"):
+            error = 100 * float(tables["barriers"].where(arm=arm)["test_error"].mean())
+            score = 100 * float(tables["copies"].where(arm=arm)["test_score"].mean())
+            words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
+        return "; ".join(words)
+
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables:
+            return Evidence(dict(tables))
+        terms = Terms(plan.stable, plan.margin, plan.rewind_steps, plan.controls)
+        return Evidence(dict(tables), verdicts(terms, tables))

@@ -1,0 +1,123 @@
+"""What the lines between an arm's copies say, as rows: barriers by pair, scores by copy, curves along α, and parts by example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from ticketlab.claims.linear_mode.claim import LinearModePlan
+from ticketlab.claims.rows import Rows
+from ticketlab.networks.network import Params
+from ticketlab.tickets.barriers import Lines, barrier, peak
+from ticketlab.tickets.instability import copy_pairs
+
+__all__ = ["line_rows"]
+
+
+def line_rows(plan: LinearModePlan, found: Mapping[str, Lines], one: Params, other: Params) -> Rows:
+    """All rows of an arm, by table; those of "scores" are lists, by seed and test example.
+
+    Arguments:
+        plan: how many seeds and copies there are.
+        found: along the lines, by part of the task: "test" and "train".
+        one, other: the copies at their ends, `[S·pairs, …]`, pairs running fastest.
+    """
+    return {
+        "barriers": _barriers(plan, found, _distances(one, other)),
+        "copies": _copies(plan, found),
+        "lines": _curves(plan, found),
+        "scores": [_by_example(plan, found["test"])],
+    }
+
+
+def _by_seed(plan: LinearModePlan, values: np.ndarray) -> np.ndarray:
+    """`[S·pairs, …]` as `[S, pairs, …]`."""
+    return values.reshape(plan.seeds, -1, *values.shape[1:])
+
+
+def _barriers(
+    plan: LinearModePlan, found: Mapping[str, Lines], distances: np.ndarray
+) -> list[dict[str, Any]]:
+    measures = {
+        **{f"{part}_error": barrier(at.error) for part, at in found.items()},
+        **{f"{part}_loss": barrier(at.loss) for part, at in found.items()},
+        "alpha": found["test"].alphas[peak(found["test"].error)],
+        "distance": distances,
+    }
+    by_seed = {name: _by_seed(plan, values) for name, values in measures.items()}
+    return [
+        {"seed": seed, "pair": f"{a + 1}–{b + 1}", **{n: float(v[seed, p]) for n, v in by_seed.items()}}
+        for seed in range(plan.seeds)
+        for p, (a, b) in enumerate(copy_pairs(plan.copies))
+    ]
+
+
+def _copies(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, Any]]:
+    """Each copy by itself: copy 1 is the first end of the first line, the others are the second ends of the lines from it."""
+
+    def ends(values: np.ndarray) -> np.ndarray:
+        by_seed = _by_seed(plan, values)
+        return np.concatenate([by_seed[:, :1, 0], by_seed[:, : plan.copies - 1, -1]], axis=1)
+
+    known = {
+        name: ends(values)
+        for part, at in found.items()
+        for name, values in ((f"{part}_score", 1 - at.error), (f"{part}_loss", at.loss))
+    }
+    return [
+        {"seed": seed, "copy": copy + 1, **{name: float(v[seed, copy]) for name, v in known.items()}}
+        for seed in range(plan.seeds)
+        for copy in range(plan.copies)
+    ]
+
+
+def _curves(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, Any]]:
+    """Means over the pairs of a seed."""
+    means = {
+        name: _by_seed(plan, values).mean(axis=1)
+        for part, at in found.items()
+        for name, values in ((f"{part}_error", at.error), (f"{part}_loss", at.loss))
+    }
+    return [
+        {"seed": seed, "alpha": float(alpha), **{name: float(v[seed, i]) for name, v in means.items()}}
+        for seed in range(plan.seeds)
+        for i, alpha in enumerate(found["test"].alphas)
+    ]
+
+
+def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
+    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice.
+
+    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
+    Split: α* is where the line is highest on the other half of the examples (even and odd places), so that chance which makes
+    a value the highest has no part in what is measured there.
+    """
+    wrong = at.wrong.astype(np.float32)
+    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
+    split = np.empty_like(top)
+    for half in (0, 1):
+        chosen = peak(wrong[:, :, 1 - half :: 2].mean(axis=-1))
+        split[:, half::2] = np.take_along_axis(wrong[:, :, half::2], chosen[:, None, None], axis=1)[:, 0]
+    ends = (wrong[:, 0] + wrong[:, -1]) / 2
+    return {
+        "score": _by_seed(plan, 1 - ends).mean(axis=1).tolist(),
+        "barrier": _by_seed(plan, top - ends).mean(axis=1).tolist(),
+        "barrier_split": _by_seed(plan, split - ends).mean(axis=1).tolist(),
+    }
+
+
+def _distances(one: Params, other: Params) -> np.ndarray:
+    """‖θ_A − θ_B‖ / ½(‖θ_A‖ + ‖θ_B‖) of every pair."""
+
+    def norm(tree: Any) -> np.ndarray:
+        squares = [
+            np.square(np.asarray(a, np.float64)).reshape(len(a), -1).sum(axis=1)
+            for a in jax.tree.leaves(tree)
+        ]
+        return np.sqrt(np.sum(squares, axis=0))
+
+    apart = norm(jax.tree.map(lambda a, b: np.asarray(a) - np.asarray(b), one, other))
+    return apart / ((norm(one) + norm(other)) / 2)

@@ -1,0 +1,200 @@
+"""The claim that large networks move their parameters little and are well described by their linear approximation.
+
+The plan, the cells and the verdict stand here; what one cell computes stands in `linear_widths`, which is imported when a
+cell is run, because it needs JAX. A cell is one parameterisation and one seed, at all widths: the seed draws the split and
+the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.linear_regime.formula import MEASURES, TITLES, fitted, verdicts
+from ticketlab.claims.literature import JACOT_2018, LEE_2019
+from ticketlab.claims.study import Cell, Study, complete
+from ticketlab.errors import UserError
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.tasks.sources import Digits, TaskSource
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["LinearRegime", "LinearRegimePlan"]
+
+Parameterised = Literal["standard", "ntk", "mup"]
+
+
+@dataclass(frozen=True)
+class LinearRegimePlan:
+    """Do networks become linear as they become wide?
+
+    Arguments:
+        task: the data to learn.
+        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is replaced.
+        shares: of the units; at least two, the largest is the network itself at 1.
+        parameterisations: side by side. Standard and NTK are what the claim is about, mup (μP) is the control.
+        seeds: how many times split and networks are drawn; at least 2 for a verdict.
+        least: the exponent above which a measure counts as falling: faster than width to the power −least.
+        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; with it the step size
+            scales with width as each parameterisation asks for: 1/width (standard), constant (NTK and μP).
+        momentum: of gradient descent, on all training examples in every step.
+        steps: of gradient descent, of the network and of its linearisation alike.
+        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero and has
+            the same to learn; under μP it vanishes with width anyway.
+        kernel_examples: training examples on which the kernels at the start and at the end are compared.
+        tolerance: on the defect of the linearised model's path.
+    """
+
+    task: TaskSource = Digits(train=100, validation=100, test=1200)
+    network: Architecture = MLP(widths=(1024,))
+    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
+    seeds: int = field(default=5, metadata={"cells": False})
+    least: float = field(default=0.25, metadata={"cells": False})
+    step_size: float = 0.5
+    momentum: float = 0.9
+    steps: int = 300
+    centred: bool = True
+    kernel_examples: int = 100
+    tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        if (
+            len(self.shares) < 2
+            or len(set(self.shares)) < len(self.shares)
+            or not all(np.isfinite(s) and s > 0 for s in self.shares)
+        ):
+            raise UserError(f"shares {self.shares}", "at least two different positive numbers")
+        names = self.parameterisations
+        if not names or len(set(names)) != len(names):
+            raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
+        if not (np.isfinite(self.least) and self.least > 0):
+            raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.momentum_below_one(self.momentum)
+        plan_checks.at_least(self, 1, "steps")
+        plan_checks.at_least(self, 2, "kernel_examples")
+
+    @classmethod
+    def presets(cls) -> dict[str, LinearRegimePlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=50, validation=100, test=600),
+                network=MLP(widths=(512,)),
+                shares=(0.0625, 0.25, 1.0),
+                seeds=3,
+                kernel_examples=50,
+            )
+        }
+
+
+class LinearRegime(Study):
+    claim = "linear-regime"
+    statement = "As networks get large the parameters move little and the linear approximation is good."
+    question = (
+        "Train networks of growing width. Do their parameters, their tangent kernel and the difference from their linear "
+        "approximation change less and less, and how fast?"
+    )
+    method = (
+        "The same architecture is trained at several widths, by gradient descent on all training examples with the square loss, "
+        "from random parameters θ₀ to θ_T after a fixed number of steps. Its linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is "
+        "trained the same way: the same loss, step size, momentum and number of steps, in closed form along the eigenfunctions "
+        "of the tangent kernel [Jacot et al. 2018] [Lee et al. 2019]. Unless the plan says otherwise the random function is "
+        "subtracted on both sides, so that every network starts from zero and has the same to learn.",
+        "Three measures are taken at each width. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
+        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. 2019]. Distance "
+        "is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, how far training moved the "
+        "function.",
+        "Each measure is fitted with a power law in width, width to the power −α, seed by seed; the exponent's 95 % interval is "
+        "Student's over seeds. In the standard and in the NTK parameterisation the claim asks two things. At the widest network "
+        "the distance must be below a tenth of training's motion in function space, and the drift below a tenth: that is what "
+        "“little” and “good” mean. And every measure must fall with an exponent above a least value that is fixed beforehand.",
+        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so that training is as fast at every "
+        "width. In the standard parameterisation that is a step size falling about as 1/width, and in the other two one that "
+        "hardly depends on width.",
+        "The control is μP [Yang & Hu 2021], the parameterisation in which features are learnt at every width; with one hidden "
+        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random "
+        "one has noise that vanishes only as width grows. It must not become linear: its distance at the widest network must "
+        "stay above a fifth. Whether the exponents of its drift and distance lie below the least value is asked too, as a side "
+        "question. (Motion is no control: with several hidden layers ‖θ_T − "
+        "θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small "
+        "motion alone says nothing of linearity.)",
+    )
+    sources = (
+        JACOT_2018,
+        LEE_2019,
+        Source(
+            "Yang & Hu 2021",
+            "G. Yang, E. J. Hu. Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks. ICML 2021.",
+            "https://arxiv.org/abs/2011.14522",
+        ),
+        Source(
+            "Yang et al. 2022",
+            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
+            "https://arxiv.org/abs/2203.03466",
+        ),
+        Source(
+            "Mei et al. 2018",
+            "S. Mei, A. Montanari, P.-M. Nguyen. A Mean Field View of the Landscape of Two-Layer Neural Networks. PNAS 115.",
+            "https://arxiv.org/abs/1804.06561",
+        ),
+        Source(
+            "Cortes et al. 2012",
+            "C. Cortes, M. Mohri, A. Rostamizadeh. Algorithms for Learning Kernels Based on Centered Alignment. JMLR 13.",
+            "https://arxiv.org/abs/1203.0550",
+        ),
+        Source(
+            "Kornblith et al. 2019",
+            "S. Kornblith, M. Norouzi, H. Lee, G. Hinton. Similarity of Neural Network Representations Revisited. ICML 2019.",
+            "https://arxiv.org/abs/1905.00414",
+        ),
+    )
+    plan_type = LinearRegimePlan
+
+    def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
+        return tuple(
+            Cell(
+                name=f"{name}-seed{seed}",
+                settings={"parameterisation": name, "seed": seed},
+                title=f"{TITLES[name]} parameterisation, seed {seed}",
+            )
+            for seed in range(plan.seeds)
+            for name in plan.parameterisations
+        )
+
+    def brief(self, plan: LinearRegimePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        widths = tables["widths"]
+        first, last = int(np.argmin(widths["width"])), int(np.argmax(widths["width"]))
+        said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
+        return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
+
+    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "widths" not in tables:
+            return Evidence(dict(tables))
+        rows = tables["widths"]
+        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
+        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
+        found = verdicts(plan.parameterisations, names, plan.least, tables)
+        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))
+
+
+def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, object]:
+    law = fitted(rows, parameterisation, measure)
+    low, high = law.exponent.interval()
+    return {
+        "parameterisation": parameterisation,
+        "measure": measure,
+        "exponent": law.exponent.mean,
+        "low": low,
+        "high": high,
+        "level": law.level,
+        "misfit": law.misfit,
+    }

@@ -1,0 +1,71 @@
+"""What the study `masking-is-training` can choose among, by the names that a plan writes: criteria, mask-1 and mask-0 actions.
+
+The pre-registered arm is the one on which the verdict turns: chosen before any run, so that it is no best of many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ticketlab.claims.masking_is_training.claim import MaskOneName, MaskZeroName, SomeCriterion
+from ticketlab.tickets.actions import (
+    Constant,
+    Frozen,
+    FrozenIfGrown,
+    FrozenIfShrunk,
+    MaskOne,
+    MaskZero,
+    Reinitialise,
+    Reshuffle,
+    Rewind,
+    Zero,
+)
+from ticketlab.tickets.criteria import (
+    LargeBoth,
+    LargeFinal,
+    LargeInitial,
+    MagnitudeIncrease,
+    Movement,
+    Random,
+    SmallFinal,
+)
+from ticketlab.tickets.criterion import Criterion
+from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
+
+__all__ = ["CRITERIA", "ONES", "ZEROS"]
+
+CRITERIA: Mapping[SomeCriterion, Criterion] = {
+    "large-final": LargeFinal(),
+    "large-final-same-sign": LargeFinal(same_sign=True),
+    "magnitude-increase": MagnitudeIncrease(),
+    "magnitude-increase-same-sign": MagnitudeIncrease(same_sign=True),
+    "movement": Movement(),
+    "movement-same-sign": Movement(same_sign=True),
+    "large-both": LargeBoth(),
+    "large-both-same-sign": LargeBoth(same_sign=True),
+    "large-initial": LargeInitial(),
+    "large-initial-same-sign": LargeInitial(same_sign=True),
+    "random": Random(),
+    "random-same-sign": Random(same_sign=True),
+    "small-final": SmallFinal(),
+    "small-final-same-sign": SmallFinal(same_sign=True),
+    "snip": Snip(),
+    "grasp": Grasp(),
+    "synflow": SynFlow(),
+}
+ONES: Mapping[MaskOneName, MaskOne] = {
+    "rewind": Rewind(),
+    "rewind-random-sign": Rewind(keep_sign=False),
+    "reinitialise": Reinitialise(),
+    "reinitialise-same-sign": Reinitialise(keep_sign=True),
+    "reshuffle": Reshuffle(),
+    "reshuffle-same-sign": Reshuffle(keep_sign=True),
+    "constant": Constant(keep_sign=False),
+    "constant-same-sign": Constant(),
+}
+ZEROS: Mapping[MaskZeroName, MaskZero] = {
+    "zero": Zero(),
+    "frozen": Frozen(),
+    "frozen-if-grown": FrozenIfGrown(),
+    "frozen-if-shrunk": FrozenIfShrunk(),
+}

@@ -1,0 +1,136 @@
+"""What does not change from level to level of one seed: split, network, θ_i, keys; and what does, a chain.
+
+A *chain* is a criterion on its way through the levels: its masks, and the final weights that it looks at. Besides those of the
+plan there is one for the pre-registered criterion on permuted labels. In chains that train level by level a removed weight keeps,
+for those who ask where training took it, the last value that it had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from ticketlab.claims.levels import level_counts, nearest_level
+from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
+from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
+from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels, score_of
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+from ticketlab.tasks.task import Task
+from ticketlab.tickets.criterion import Seen
+from ticketlab.tickets.masks import Mask
+from ticketlab.tickets.ranking import Counts
+from ticketlab.tickets.responses import responses
+from ticketlab.tickets.saliency import require_homogeneous
+from ticketlab.training import TrainingPlan
+
+__all__ = ["Chain", "Setting", "setting_of"]
+
+STREAM = 1  # of every seed's key, and of its split: stream 0 was used up in choosing the default plan
+SPLITS = 1000  # seeds of splits that one stream may use
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A criterion on its way through the levels.
+
+    Arguments:
+        name: the criterion's, or `PERMUTED`.
+        final: θ_f, as it looks at it.
+        mask: of the level before; everything at level 0.
+    """
+
+    name: str
+    final: Params
+    mask: Mask
+
+    @property
+    def criterion(self) -> str:
+        return PREREGISTERED if self.name == PERMUTED else self.name
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What does not change from level to level."""
+
+    plan: MaskingIsTrainingPlan
+    seed: int
+    task: Task
+    confused: Task  # with permuted labels
+    network: Network
+    initial: Params
+    key: Any
+
+    @property
+    def loss(self) -> ConvexLoss:
+        return SOFTMAX_CROSS_ENTROPY if self.task.kind == "classification" else SQUARE
+
+    @property
+    def training(self) -> TrainingPlan:
+        p = self.plan
+        return TrainingPlan(
+            steps=p.steps,
+            batch=p.batch,
+            optimiser=p.optimiser,
+            schedule=p.schedule,
+            evaluate_every=p.evaluate_every,
+            score=score_of(self.task),
+        )
+
+    @property
+    def criteria(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((PREREGISTERED, *self.plan.criteria)))
+
+    @cached_property
+    def counts(self) -> tuple[Counts, ...]:
+        return level_counts(self.plan.pruning, self.network, self.plan.levels)
+
+    @cached_property
+    def decisive(self) -> int:
+        return nearest_level(self.counts, self.network, self.plan.density)
+
+    @cached_property
+    def responses(self) -> dict[str, np.ndarray]:
+        """Of the network as it was drawn."""
+        return self.responses_of(self.initial)
+
+    def responses_of(self, params: Params) -> dict[str, np.ndarray]:
+        """Of one network, on test data."""
+        return responses(self.network, params, self.task.test.x, self.task.train.x)
+
+    def draw(self, level: int, purpose: int) -> Any:
+        return jax.random.fold_in(jax.random.fold_in(self.key, purpose), level)
+
+    def seen(self, chain: Chain) -> Seen:
+        task = self.confused if chain.name == PERMUTED else self.task
+        x, y = (a[: self.plan.scored] for a in (task.train.x, task.train.targets))
+        return Seen(self.network, self.initial, chain.final, self.loss, x, y, self.draw(0, 10))
+
+    def score(self, params: Params) -> np.ndarray:
+        """Of one network, every test example's."""
+        return network_scores(self.network, params, self.task, self.task.test)
+
+    def memorised(self, params: Params) -> float:
+        """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
+        whole = self.confused.train
+        part = {f.name: getattr(whole, f.name) for f in fields(whole)}
+        some: Any = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
+        return float(network_scores(self.network, params, self.confused, replace(whole, **some)).mean())
+
+
+def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:
+    drawn = STREAM * SPLITS + seed
+    task = drawn_task(plan.task, drawn)
+    task = permuted_labels(task, drawn) if plan.permuted_labels else task
+    network = built(plan.network, task.input_shape, task.outputs)
+    key = jax.random.fold_in(jax.random.key(seed), STREAM)
+    initial = jax.tree.map(np.asarray, network.init(jax.random.fold_in(key, 0)))
+    setting = Setting(plan, seed, task, permuted_labels(task, drawn + SPLITS // 2), network, initial, key)
+    _ = setting.decisive  # refuses a density that no level has, before anything is trained
+    if "synflow" in setting.criteria:
+        require_homogeneous(network)
+    return setting

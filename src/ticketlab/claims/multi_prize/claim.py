@@ -1,0 +1,201 @@
+"""The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
+
+The plan is here. What is asked is in `multi_prize_formula`, and what is run in `learned_arms`. There are two cells: networks
+with the activation function that was chosen, and with signs in its place. Both are compared with the first's trained network.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020
+from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS, conclude
+from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.errors import UserError
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.networks.architectures import MLP, Architecture, ConvNet
+from ticketlab.networks.stages import (
+    Activate,
+    Activation,
+    Normalisation,
+    Normalise,
+    Pool,
+    Repeat,
+    Residual,
+    Stage,
+)
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.training.optimisers import Adam, Optimiser
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ["MultiPrize", "MultiPrizePlan"]
+
+
+@dataclass(frozen=True)
+class MultiPrizePlan:
+    """Does a random network contain an accurate subnetwork whose weights, and activations, are binary?
+
+    Arguments:
+        task: the data to learn, split once for all seeds.
+        network: the random network; its activation function is that of the full-precision side. Its weights should not be
+            ± one constant already, or a mask of full precision is the same as one over signs.
+        seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
+        density: the fraction of each layer's weights that is kept.
+        margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
+        steps: of every search and training; step sizes fall to zero along half a cosine.
+        batch: examples in a step.
+        optimiser: of the searches, which move scores.
+        dense_optimiser: of the training of weights of full precision.
+        binary_optimiser: of the training of binary weights.
+    """
+
+    task: TaskSource = Digits(train=800, validation=300, test=697)
+    network: Architecture = MLP(widths=(256, 256))
+    seeds: int = 8
+    density: float = 0.5
+    margin: float = field(default=0.02, metadata={"cells": False})
+    steps: int = 1000
+    batch: int = 60
+    optimiser: Optimiser = Adam(step_size=4e-3)
+    dense_optimiser: Optimiser = Adam()
+    binary_optimiser: Optimiser = Adam(step_size=4e-3)
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        if not 0 < self.density <= 1:
+            raise UserError(
+                f"density={self.density:g}",
+                "the fraction that is kept, above 0 and at most 1",
+                "10 % kept is 0.1.",
+            )
+        if self.network.activation is Activation.SIGN:
+            raise UserError(
+                "a network of sign activations as the full-precision side",
+                "another activation function",
+                "Signs take its place in the second half of the study.",
+            )
+        with_signs(self.network)
+        plan_checks.at_least(self, 1, "steps", "batch")
+
+    @classmethod
+    def presets(cls) -> dict[str, MultiPrizePlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=500, validation=300, test=900),
+                network=MLP(widths=(128, 128)),
+                seeds=3,
+                steps=400,
+            )
+        }
+
+
+class MultiPrize(DraftedStudy):
+    claim = "multi-prize"
+    statement = (
+        "A random network contains a subnetwork that is as accurate as the trained one, needs no training of its weights, and is "
+        "binary, in its weights and in its activations too."
+    )
+    question = (
+        "Take the signs of a random network's weights and learn only which of them are kept, with one gain a layer. Is what "
+        "is left as accurate as the network trained at full precision, also when its activations are signs?"
+    )
+    method = (
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]: as by edge-popup [Ramanujan et al. 2020] every weight "
+        "has a score, the highest |scores| of each layer are kept, exactly as many as the density says, and the gradient "
+        "passes the choice; but what the network computes with is the sign of each kept weight, times the mean of the kept "
+        "|weights| of its layer. No weight is trained.",
+        "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
+        "Before each of them stands a normalisation, over the layer's units unless the network has another, whose scales and "
+        "shifts are trained only where weights are. Pools come before both.",
+        "Each ticket, with and without sign activations, is compared with a mask of full precision, by edge-popup, over the "
+        "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
+        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted labels "
+        "must find nothing. The question is decided only if the searches and the training have converged. All are measured at "
+        "the last step. What both tickets are compared with is the trained network of full precision, with the activation "
+        "function that was chosen.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
+        "[Cameron et al. 2011]. All seeds share one split of the data: intervals speak of other networks on this data set. "
+        "After every search a check proves that the ticket's weights are signs of those that were drawn, times one number a "
+        "layer, or exactly zero.",
+    )
+    sources = (
+        Source(
+            "Diffenderfer & Kailkhura 2021",
+            "J. Diffenderfer, B. Kailkhura. Multi-Prize Lottery Ticket Hypothesis: Finding Accurate Binary Neural Networks "
+            "by Pruning A Randomly Weighted Network. ICLR 2021.",
+            "https://arxiv.org/abs/2103.09377",
+        ),
+        RAMANUJAN_2020,
+        Source(
+            "Rastegari et al. 2016",
+            "M. Rastegari, V. Ordonez, J. Redmon, A. Farhadi. XNOR-Net: ImageNet Classification Using Binary Convolutional "
+            "Neural Networks. ECCV 2016.",
+            "https://arxiv.org/abs/1603.05279",
+        ),
+        CAMERON_2011,
+    )
+    plan_type = MultiPrizePlan
+
+    def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
+        return (
+            Cell("signs", {"signs": True}, 6.0, BOTH),
+            Cell("weights", {"signs": False}, 6.0, WEIGHTS),
+        )
+
+    def brief(self, plan: MultiPrizePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        examples = tables["examples"]
+        said = {
+            arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "binarised", "dense")
+        }
+        return (
+            f"test score: ticket {said['ticket']}, random mask {said['random']}, trained binary {said['binarised']}, trained "
+            f"{said['dense']}"
+        )
+
+    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
+            return Evidence(dict(tables))
+        if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
+            return Evidence(dict(tables))
+        return Evidence(dict(tables), conclude(plan.margin, tables))
+
+
+def with_signs(network: Architecture) -> Architecture:
+    """The same architecture with sign activations, each after a normalisation: the network's own, or over the layer's units.
+
+    Raises:
+        UserError: for one that does not become what the method says.
+    """
+    signs = replace(network, activation=Activation.SIGN)
+    if isinstance(signs, MLP | ConvNet):
+        signs = replace(signs, normalisation=signs.normalisation or Normalisation.CHANNELS)
+    if not _signs_after_normalisations(signs.stages(outputs=1)):
+        raise UserError(
+            f"{network.describe()}, with sign activations",
+            "a network in which every sign follows a normalisation, and no pool follows a sign",
+            "Use an mlp with hidden layers, or a conv.",
+        )
+    return signs
+
+
+def _signs_after_normalisations(stages: tuple[Stage, ...]) -> bool:
+    """Whether there are signs, and no other activation function; each directly after a normalisation, none before a pool."""
+    pairs = list(itertools.pairwise(stages))
+    after = [before for before, stage in pairs if isinstance(stage, Activate)]
+    return (
+        bool(after)
+        and all(isinstance(before, Normalise) for before in after)
+        and all(s.activation is Activation.SIGN for s in stages if isinstance(s, Activate))
+        and not any(isinstance(one, Activate) and isinstance(two, Pool) for one, two in pairs)
+        and not any(isinstance(stage, Residual | Repeat) for stage in stages)
+    )

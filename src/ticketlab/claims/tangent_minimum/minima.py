@@ -1,0 +1,154 @@
+"""The arms that are minima in a tangent space: that of a linear model, of the read-out layer alone, and of the whole network.
+
+Each ridge is a candidate, and every minimum must be certified. With them stands the real network at θ₀ + Δθ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.claims.start import built, parts
+from ticketlab.claims.study import Progress
+from ticketlab.claims.tangent_minimum.formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
+from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
+from ticketlab.errors import NumericalFailure
+from ticketlab.networks.architectures import MLP
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
+from ticketlab.tangent.newton import NewtonOptions
+from ticketlab.tangent.selection import AllParameters, Layers, Selection
+from ticketlab.tangent.solution import Solution, predict_all
+
+__all__ = ["linear_model", "more_minima", "moved_network", "read_out", "tangent_space"]
+
+
+def linear_model(at: Start) -> Arms:
+    """W x + b, from zero, on the inputs: the tangent space of a network with no hidden layer."""
+    linear = built(MLP(widths=()), at.task.input_shape, at.task.outputs)
+    zero = jax.tree.map(jnp.zeros_like, linear.init(jax.random.key(0)))
+    found = _tuned_ridges(at, linear, zero, AllParameters(), (True,))
+    return {(offset, LINEAR): found[True] for offset in OFFSETS}
+
+
+def read_out(at: Start) -> Arms:
+    """The tangent space of the last layer alone."""
+    if not at.network.layers:
+        return {}
+    last = Layers((at.network.layers[-1].name,))
+    found = _tuned_ridges(at, at.network, at.params, last, (False, True))
+    return {(offset, READ_OUT): found[offset == "centred"] for offset in OFFSETS}
+
+
+def _tuned_ridges(
+    at: Start, network: Network, params: Params, selection: Selection, centred: tuple[bool, ...]
+) -> dict[bool, list[Scored]]:
+    ridges = [Relative(r) for r in at.plan.ridges]
+    solutions = ridge_path(
+        network,
+        params,
+        at.task,
+        loss=at.loss,
+        ridges=ridges,
+        selection=selection,
+        centred=centred,
+        options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
+    )
+    _require_minima(solutions)
+    settings = at.plan.ridges * len(centred)
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
+    return {c: scored[i * len(ridges) : (i + 1) * len(ridges)] for i, c in enumerate(centred)}
+
+
+def tangent_space(at: Start, progress: Progress) -> Arms:
+    """The whole tangent space: the plan's ridges, and the minimum-norm limit where there is one."""
+    settings = (*at.plan.ridges, 0.0) if at.loss.quadratic else at.plan.ridges
+    found = _path(at, settings, progress)
+    _require_minima([s.candidate.solution for of in found.values() for s in of if s.candidate.solution])
+    arms: Arms = {}
+    for offset, path in found.items():
+        arms[offset, TANGENT] = path[: len(at.plan.ridges)]
+        if at.loss.quadratic:
+            arms[offset, LIMIT] = path[-1:]
+    return arms
+
+
+def more_minima(at: Start, ridges: Sequence[float], progress: Progress) -> Arms:
+    """Candidates with other ridges than the plan's. Where one misses its tolerance, the claim is undecided."""
+    return {(offset, TANGENT): path for offset, path in _path(at, ridges, progress).items()}
+
+
+def _path(at: Start, settings: Sequence[float], progress: Progress) -> dict[str, list[Scored]]:
+    """By offset, the minima at these relative ridges; 0 is the minimum-norm limit."""
+    solutions = ridge_path(
+        at.network,
+        at.params,
+        at.task,
+        loss=at.loss,
+        ridges=[Relative(r) if r > 0 else MINIMUM_NORM for r in settings],
+        centred=(False, True),
+        options=NewtonOptions(tolerance=at.plan.tolerance),
+        devices=at.devices,
+        progress=partial(_tangent_progress, progress, at.plan.tolerance),
+    )
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, [*settings, *settings])]
+    return {o: scored[i * len(settings) : (i + 1) * len(settings)] for i, o in enumerate(OFFSETS)}
+
+
+def _require_minima(solutions: Sequence[Solution]) -> None:
+    """A verdict on tangent-space minima needs minima."""
+    for solution in solutions:
+        if not solution.certificate.met:
+            raise NumericalFailure(
+                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. "
+                f"{solution.certificate.message()}"
+            )
+
+
+def _tangent_progress(progress: Progress, tolerance: float, what: str, value: float) -> None:
+    """A fraction of the tangent arm: a third for the kernel, then by orders of magnitude of the gap."""
+    if what == "kernel":
+        progress("tangent kernel", 0.33 * value)
+    else:
+        left = np.log(max(value, tolerance)) / np.log(tolerance)
+        progress(f"tangent minimum, relative gap {value:.0e}", 0.4 + 0.55 * float(np.clip(left, 0.0, 1.0)))
+
+
+def _as_candidates(at: Start, solutions: Sequence[Solution], settings: Sequence[float]) -> list[Candidate]:
+    outputs = {name: predict_all(solutions, part.x) for name, part in parts(at.task).items()}
+    return [
+        Candidate(
+            setting=settings[i],
+            setting_name="ridge",
+            outputs={name: values[i] for name, values in outputs.items()},
+            motion=solution.relative_motion,
+            outcome=str(solution.certificate.result),
+            solution=solution,
+        )
+        for i, solution in enumerate(solutions)
+    ]
+
+
+def moved_network(at: Start, arms: Arms) -> Arms:
+    """The real network at θ₀ + Δθ, with the Δθ of the chosen tangent minimum."""
+    moved: Arms = {}
+    for offset in OFFSETS:
+        chosen = best(arms[offset, TANGENT]).candidate
+        assert chosen.solution is not None
+        params = jax.tree.map(lambda p: np.asarray(p, np.float32), chosen.solution.moved)
+        outputs = at.outputs(params, offset)
+        finite = all(np.isfinite(o).all() for o in outputs.values())
+        candidate = Candidate(
+            chosen.setting,
+            "ridge",
+            outputs if finite else {},
+            chosen.motion,
+            outcome="evaluated" if finite else "diverged",
+        )
+        moved[offset, MOVED] = [at.scored(candidate)]
+    return moved

@@ -1,0 +1,319 @@
+"""What the study `winning-ticket` computes: all levels of a search with its controls, from dense to sparse.
+
+draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a piece at a time, noting where they are  →  measure
+→  prove that pruned weights took no part  →  prune, rewind, next level  →  tables
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.claims.levels import level_counts, nearest_level, weights_left
+from ticketlab.claims.rows import Rows, read_rows, written_rows
+from ticketlab.claims.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
+from ticketlab.claims.winning_ticket.formula import DENSE
+from ticketlab.claims.winning_ticket.tables import level_tables
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
+from ticketlab.tasks.task import Task
+from ticketlab.tickets.controls import controls, equal_size
+from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
+from ticketlab.tickets.magnitude import (
+    Arm,
+    Companions,
+    Level,
+    Search,
+    first_level,
+    next_level,
+    stacked,
+    trained,
+)
+from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of
+from ticketlab.tickets.pruned import require_pruned
+from ticketlab.tickets.random_masks import erdos_renyi_counts
+from ticketlab.tickets.reach import effective_density
+from ticketlab.tickets.ticket import level_tickets
+from ticketlab.tickets.written import read_level, written_level
+from ticketlab.training import TrainingData, TrainingPlan, stack
+from ticketlab.training.result import Best, Ended, TrainingState
+
+__all__ = ["measure", "search_levels"]
+
+DYNAMIC: dict[DynamicName, Dynamic] = {
+    "rigl": Regrowth(grow="gradient"),
+    "set": Regrowth(grow="random"),
+    "gradual": Gradual(),
+}
+PER = 1000  # steps of training for which the intervals between updates above are meant; others in proportion
+PIECES = 10  # of a level's training; between them the draft is written
+SPLIT_SEED = 1
+STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
+
+
+def measure(
+    plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
+) -> dict[str, Table]:
+    """One cell's tables."""
+    return search_levels(plan, draft, progress)
+
+
+def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> dict[str, Table]:
+    """All levels with all controls, as tidy tables; from where the draft says."""
+    task = _task(plan)
+    search, beside = _search(plan, task)
+    counts = level_counts(plan.pruning, search.network, plan.levels)
+    decisive = nearest_level(counts, search.network, plan.density)
+    if "equal-size" in plan.controls:
+        for count in counts:  # what has no such control is refused before anything is trained
+            equal_size(plan.network, search.network, weights_left(count))
+    level, rows = _begin(search, beside, draft)
+    began = _done(plan, level.number, level.step)
+
+    def told(what: str, done: float) -> None:
+        """Of what is left for this process, from which the time left is estimated."""
+        progress(what, (done - began) / max(1.0 - began, 1e-9))
+
+    while True:
+        level = _train(plan, search, level, rows, draft, told)
+        _measure(task, search, level, decisive, rows)
+        if level.number == decisive:
+            for seed, ticket in enumerate(level_tickets(search, level)):
+                draft.leave(f"seed-{seed}", ticket)
+        if level.number == plan.levels:
+            _measure_dynamic(plan, task, search, decisive, weights_left(counts[decisive - 1]), rows, told)
+            return level_tables(rows, task)
+        level = next_level(search, level, beside)
+
+
+def _task(plan: WinningTicketPlan) -> Task:
+    task = drawn_task(plan.task, SPLIT_SEED)
+    return permuted_labels(task, SPLIT_SEED) if plan.permuted_labels else task
+
+
+def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
+    classes = task.kind == "classification"
+    network = built(plan.network, task.input_shape, task.outputs)
+    keys = seed_keys(plan.seeds, STREAM, 3)
+    search = Search(
+        network=network,
+        loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
+        data=TrainingData.of(task),
+        plan=TrainingPlan(
+            steps=plan.steps,
+            batch=plan.batch,
+            optimiser=plan.optimiser,
+            schedule=plan.schedule,
+            evaluate_every=plan.evaluate_every,
+            score=score_of(task),
+        ),
+        params=stack([network.init(key) for key in keys[:, 0]]),
+        order_keys=keys[:, 1],
+        pruning=plan.pruning,
+        rewind_step=plan.rewind_step,
+        one_shot=plan.one_shot,
+    )
+    return search, controls(plan.controls, search, plan.network, keys[:, 2])
+
+
+def _begin(search: Search, beside: Companions, draft: Draft) -> tuple[Level, Rows]:
+    arrays = draft.read()
+    if arrays is None:
+        return first_level(search), {}
+    return read_level(search, arrays, beside), read_rows(arrays["rows"])
+
+
+def _train(
+    plan: WinningTicketPlan, search: Search, level: Level, rows: Rows, draft: Draft, progress: Progress
+) -> Level:
+    """The level to the end of its training."""
+    every = plan.evaluate_every
+    piece = every * max(1, round(plan.steps / every / PIECES))
+    number, networks = level.number, len(search) * len(level.arms)
+    what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
+    while level.step < plan.steps and _running(level.state):
+        first, began = level.step, time.perf_counter()
+        until = (first // piece + 1) * piece
+
+        def told(fraction: float, first: int = first, until: int = until) -> None:
+            progress(what, _done(plan, number, first + fraction * (until - first)))
+
+        level = trained(search, level, until, told)
+        rows.setdefault("timings", []).append(
+            {
+                "level": level.number,
+                "network_steps": networks * (level.step - first),
+                "seconds": time.perf_counter() - began,
+            }
+        )
+        draft.write({**written_level(level), "rows": written_rows(rows)})
+    _refuse_diverged(plan, f"at level {level.number}", level.state)
+    return level
+
+
+def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
+    """The fraction of all network-steps that are done at a step of a level; level 0 has one arm, the others all."""
+    arms = 1 + len(plan.controls)
+    before = (1 + (number - 1) * arms) * plan.steps if number else 0
+    return (before + (arms if number else 1) * step) / _all_steps(plan)
+
+
+def _all_steps(plan: WinningTicketPlan) -> int:
+    """Of one seed: of the dense network, of all arms at every level, and of masks that change."""
+    return (1 + plan.levels * (1 + len(plan.controls)) + len(plan.dynamic)) * plan.steps
+
+
+def _running(state: TrainingState) -> bool:
+    """Whether no network has diverged: a level is ranked as a whole."""
+    return bool(np.all(np.asarray(state.ended) == Ended.NO))
+
+
+def _refuse_diverged(plan: WinningTicketPlan, where: str, state: TrainingState) -> None:
+    if not _running(state):
+        raise NumericalFailure(
+            f"Training diverged {where}, after {int(np.min(state.steps))} of {plan.steps} steps: use a smaller step size than "
+            f"{plan.optimiser.step_size:g}."
+        )
+
+
+def _measure(task: Task, search: Search, level: Level, decisive: int, rows: Rows) -> None:
+    """One trained level's rows, added to those of the others."""
+    _check(search, level.number, [arm.name for arm in level.arms], level.state, level.all_masks(), rows)
+    for i, arm in enumerate(level.arms):
+        at = level.rows(i)
+        best, params = (
+            jax.tree.map(lambda a, at=at: a[at], tree) for tree in (level.state.best, level.state.params)
+        )
+        about = {"level": level.number, "arm": arm.name}
+        _measure_arm(task, search, about, level.number == decisive, best, params, arm.masks, rows)
+        if level.number in (0, decisive):
+            rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
+
+
+def _measure_dynamic(
+    plan: WinningTicketPlan,
+    task: Task,
+    search: Search,
+    number: int,
+    weights: int,
+    rows: Rows,
+    progress: Progress,
+) -> None:
+    """Networks with masks that change, to as many weights as the tickets of a level, with the Erdős–Rényi profile in the end."""
+    counts = erdos_renyi_counts({name: a.shape for name, a in full_mask(search.network).items()}, weights)
+    keys = jnp.stack([jax.random.fold_in(key, number) for key in search.order_keys])
+    levels = _done(plan, plan.levels, plan.steps)
+    for i, name in enumerate(plan.dynamic):
+        usual = DYNAMIC[name]
+        found = trained_sparse(
+            replace(usual, every=max(1, usual.every * plan.steps // PER)),
+            search.network,
+            search.loss,
+            search.data,
+            search.plan,
+            search.params,
+            search.order_keys,
+            counts,
+            keys,
+            lambda share, i=i, name=name: progress(  # type: ignore[misc]
+                f"masks that change: {name}", levels + (i + share) * plan.steps / _all_steps(plan)
+            ),
+        )
+        _refuse_diverged(plan, f"with {name}", found.state)
+        masks = stacked(found.masks, search.params)
+        _check(search, number, [name], found.state, masks, rows)
+        about = {"level": number, "arm": name}
+        _measure_arm(task, search, about, True, found.state.best, found.state.params, masks, rows)
+
+
+def _check(
+    search: Search, number: int, arms: Sequence[str], state: TrainingState, masks: Any, rows: Rows
+) -> None:
+    """Proves that pruned weights took no part in a training, and notes it."""
+    proof = require_pruned(search.plan.optimiser, state, masks)
+    rows.setdefault("checks", []).append(
+        {
+            "level": number,
+            "arms": ", ".join(arms),
+            "pruned": proof.pruned,
+            "parameters_left": proof.parameters,
+            "best": proof.best,
+            "moments": proof.moments,
+        }
+    )
+
+
+def _measure_arm(
+    task: Task,
+    search: Search,
+    about: Mapping[str, Any],
+    decisive: bool,
+    best: Best | None,
+    params: Params,
+    masks: Any,
+    rows: Rows,
+) -> None:
+    """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
+    assert best is not None
+    early, final = (example_scores(search.network, p, task, task.test) for p in (best.params, params))
+    for seed in range(len(search)):
+        own = jax.tree.map(lambda a, seed=seed: a[seed], masks)
+        mask = mask_of(search.network, own)
+        rows.setdefault("levels", []).append(
+            {
+                **about,
+                "seed": seed,
+                "decisive": decisive,
+                "density": density(mask),
+                "effective_density": _effective(search.network, mask),
+                "kept": kept(mask),
+                "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
+                "early_stop_step": int(best.steps[seed]),
+                "test_score": float(early[seed].mean()),
+                "validation_score": float(best.score[seed]),
+                "validation_loss": float(best.loss[seed]),
+                "final_test_score": float(final[seed].mean()),
+            }
+        )
+        if about["arm"] != DENSE:
+            rows.setdefault("layers", []).extend(
+                {**about, "seed": seed, "layer": name, "density": d}
+                for name, d in layer_densities(mask).items()
+            )
+    if decisive or about["arm"] == DENSE:
+        rows.setdefault("scores", []).append({"arm": about["arm"], "early": early.tolist()})
+
+
+def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
+    curves, at = level.curves, level.rows(i)
+    return [
+        {
+            "level": level.number,
+            "arm": arm.name,
+            "seed": row - at.start,
+            "step": int(step),
+            "validation_loss": float(curves.validation_loss[n, row]),
+            "validation_score": float(curves.validation_score[n, row]),
+        }
+        for row in range(at.start, at.stop)
+        for n, step in enumerate(curves.steps.tolist())
+    ]
+
+
+def _effective(network: Network, mask: Mask) -> float:
+    """NaN for a network that has no effective density."""
+    try:
+        return effective_density(network, mask)
+    except UserError:
+        return float("nan")

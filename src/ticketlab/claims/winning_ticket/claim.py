@@ -1,0 +1,178 @@
+"""The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
+
+The plan stands here, the rule of the verdict and what is run in `ticket_arms`. There is one cell: all seeds with all their
+controls are trained in one program, level after level, and a draft says where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
+from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.winning_ticket.formula import Terms, sides, verdicts
+from ticketlab.errors import UserError
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.tasks.sources import Digits, TaskSource
+from ticketlab.tickets.control_names import Control
+from ticketlab.tickets.ranking import LayerWise, Pruning
+from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
+
+__all__ = ["WinningTicket", "WinningTicketPlan"]
+
+DynamicName = Literal["rigl", "set", "gradual"]
+
+
+@dataclass(frozen=True)
+class WinningTicketPlan:
+    """Do dense random networks contain subnetworks that train as well as they do?
+
+    Arguments:
+        task: the data to learn, split once for all seeds.
+        network: the dense network.
+        seeds: how many times parameters, data order and controls are drawn; at least 2 for a verdict.
+        density: the density at which the question is decided, that of the nearest level.
+        margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
+        slower: how many times the steps of the dense network still count as a similar time.
+        levels: rounds of pruning.
+        pruning: which weights go after a round.
+        rewind_step: the step k to which weights, moments and data order are reset; 0 is the random start.
+        one_shot: whether every level's mask comes from the dense network, and not from the level before.
+        controls: what is trained beside the tickets.
+        dynamic: what is trained with masks that change, to the density at which the question is decided, for comparison; it takes
+            no part in the verdict.
+        steps: of training at every level.
+        batch: examples in a step.
+        optimiser: how a step is taken.
+        schedule: the factor of the step size.
+        evaluate_every: steps between two looks at the validation data; the early stop is at the lowest validation loss.
+        permuted_labels: whether the labels are permuted first, so that there is nothing to be learnt and no ticket to be found.
+    """
+
+    task: TaskSource = Digits(train=800, validation=300, test=697)
+    network: Architecture = MLP(widths=(100, 50))
+    seeds: int = 10
+    density: float = 0.12
+    margin: float = field(default=0.01, metadata={"cells": False})
+    slower: float = field(default=1.25, metadata={"cells": False})
+    levels: int = 12
+    pruning: Pruning = LayerWise()
+    rewind_step: int = 0
+    one_shot: bool = False
+    controls: tuple[Control, ...] = ("reinitialised", "shuffled", "both", "equal-size", "random")
+    dynamic: tuple[DynamicName, ...] = ()
+    steps: int = 1000
+    batch: int = 60
+    optimiser: Optimiser = Adam(step_size=4e-3)
+    schedule: Schedule = Constant()
+    evaluate_every: int = 20
+    permuted_labels: bool = False
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds)
+        plan_checks.margin_inside(self.margin)
+        if not 0 < self.density < 1:
+            raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
+        if not (np.isfinite(self.slower) and self.slower >= 1):
+            raise UserError(f"slower={self.slower}", "a factor of at least 1")
+        plan_checks.each_once(self, "controls", "dynamic")
+        plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every")
+        if self.evaluate_every >= self.steps:
+            raise UserError(
+                f"evaluate_every={self.evaluate_every} with steps={self.steps}",
+                "looks at the validation data before the last step",
+                "With the last alone every early stop would be there.",
+            )
+        if not 0 <= self.rewind_step < self.steps:
+            raise UserError(
+                f"rewind_step={self.rewind_step}", f"a step before the end of training, 0 to {self.steps - 1}"
+            )
+
+    @classmethod
+    def presets(cls) -> dict[str, WinningTicketPlan]:
+        return {
+            "quick": cls(
+                task=Digits(train=500, validation=300, test=900),
+                network=MLP(widths=(64, 32)),
+                seeds=3,
+                density=0.18,
+                levels=8,
+                steps=400,
+                evaluate_every=10,
+            )
+        }
+
+
+class WinningTicket(DraftedStudy):
+    claim = "winning-ticket"
+    statement = "Dense random networks contain subnetworks that, trained alone, reach the dense accuracy in similar time."
+    question = (
+        "Train a network, remove its smallest weights and put the others back to where they started. Does what is left learn as "
+        "well and as fast as the whole, and is that due to this mask and these weights?"
+    )
+    method = (
+        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]: the network is trained, a fraction of its "
+        "surviving weights goes, those of the smallest magnitude, and the others are reset to their values at step k of dense "
+        "training [Frankle et al. 2020], together with the optimiser's moments and the position in the data order. That is "
+        "repeated, level after level. Counts are exact: weights are ranked, ties broken by index. Biases are never pruned.",
+        "At every level each ticket is trained beside its controls, from the same step, on the same batches. Reinitialised: its "
+        "mask over weights that are drawn anew. Shuffled: its weights under a mask that is shuffled within each layer. Both: the "
+        "two together. Equal size: a dense network with as many parameters, narrower in every hidden layer. Random: a mask of as "
+        "many weights with the Erdős–Rényi profile of layer densities [Evci et al. 2020].",
+        "If asked for, networks with masks that change while they learn stand beside them at the density that decides, with the "
+        "layer counts of the random mask: grown where the gradient is largest (RigL) or at random (SET), or pruned gradually "
+        "from dense [Evci et al. 2020; Mocanu et al. 2018; Zhu & Gupta 2017]. They search while they train, so they are no "
+        "control, and the verdict does not turn on them.",
+        "The early stop is the step with the lowest validation loss; scores are those on test data there. All networks are "
+        "trained to the last step in any case, because it is there that weights are ranked.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a winning "
+        "ticket if its test score is at most the margin below the dense network's, its early stop is not much later, and no "
+        "control does as well: it is at most the margin less accurate than any, and more accurate than each by half the margin "
+        "or sooner by a tenth. Differences in score are paired "
+        "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
+        "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
+        "networks on this data set.",
+        "After every level, and after training with masks that change, a check proves that pruned weights took no part: they, "
+        "and the optimiser's moments of them, are exactly zero.",
+    )
+    sources = (
+        FRANKLE_CARBIN_2019,
+        FRANKLE_2020,
+        EVCI_2020,
+        Source(
+            "Mocanu et al. 2018",
+            "D. C. Mocanu et al. Scalable training of artificial neural networks with adaptive sparse connectivity inspired by "
+            "network science. Nature Communications 9.",
+            "https://arxiv.org/abs/1707.04780",
+        ),
+        Source(
+            "Zhu & Gupta 2017",
+            "M. Zhu, S. Gupta. To prune, or not to prune: exploring the efficacy of pruning for model compression.",
+            "https://arxiv.org/abs/1710.01878",
+        ),
+        CAMERON_2011,
+    )
+    plan_type = WinningTicketPlan
+
+    def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
+        return (Cell("levels", {}, 1.0, "all seeds and levels"),)
+
+    def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        said = sides(tables)
+        return (
+            f"test score {said.ticket:.3f} at density {said.density:.3f}, dense {said.dense:.3f}; "
+            f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
+        )
+
+    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+        if "examples" not in tables:
+            return Evidence(dict(tables))
+        terms = Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
+        return Evidence(dict(tables), verdicts(terms, tables))

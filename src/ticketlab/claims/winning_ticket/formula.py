@@ -1,0 +1,292 @@
+"""What the claim `winning-ticket` says, as a formula: the ticket against the dense network, and against every control.
+
+A winning ticket is as accurate as the dense network, and as soon. And its mask and its weights matter: it is not less accurate
+than any control, and it is better than each, which means more accurate or sooner. Without "not less accurate" a ticket that stops
+a little sooner than a control would count as better even where the control is more accurate by points.
+
+Everything is asked at one density. Scores are paired by seed and test example, times by seed, as logarithms of their ratio. An
+early stop at the last step is a lower bound on the time, because training was too short to see it: it supports one side only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import difference, percent
+from ticketlab.claims.wording import points
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds
+from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import Above, Rule
+from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts"]
+
+DENSE, TICKET, GUESS = "dense", "ticket", "guess"
+TITLES: Mapping[str, str] = {
+    "reinitialised": "its mask over new weights",
+    "shuffled": "its weights under a shuffled mask",
+    "both": "new weights under a shuffled mask",
+    "equal-size": "a dense network of equal size",
+    "random": "an Erdős–Rényi random mask",
+}
+SOONER = 1.1  # the smallest ratio of times that counts as sooner
+STEPS = Scale("% more steps", -1.0, ratio=True)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was fixed before the runs.
+
+    Arguments:
+        margin: the difference in test score that still counts as equal.
+        slower: the ratio of steps that still counts as a similar time.
+        shortest: steps to the first look at the validation data; an early stop before counts as one there.
+        longest: steps to the last look, at the end of training; an early stop there is a lower bound.
+        controls: with which the ticket is compared.
+    """
+
+    margin: float
+    slower: float
+    shortest: int
+    longest: int
+    controls: tuple[str, ...]
+
+
+def formula(terms: Terms) -> Formula:
+    """The claim."""
+    gates = (
+        skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
+        Gate("exact", "pruned weights are exactly zero", _exact),
+        Gate("controls", "compared with a control", lambda tables: _compared(terms)),
+    )
+    dense = (
+        _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
+        _time(terms, DENSE, "as-soon", Above(-float(np.log(terms.slower)))),
+    )
+    return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
+
+
+def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+    """On the claim as a whole, then on each question: the dense network first, then the controls."""
+    found = answer(formula(terms), tables)
+    claim = replace(
+        claim_verdict(found, _rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
+    )
+    return verdicts_of(claim, found, (), tables)
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The means on which the question turns."""
+
+    density: float
+    ticket: float
+    dense: float
+    steps: float
+    dense_steps: float
+
+
+def sides(tables: Mapping[str, Table]) -> Sides:
+    ticket, dense = (_decisive(tables, arm) for arm in (TICKET, DENSE))
+    return Sides(
+        float(np.mean(ticket["density"])),
+        float(np.mean(ticket["test_score"])),
+        float(np.mean(dense["test_score"])),
+        float(np.mean(ticket["early_stop_step"])),
+        float(np.mean(dense["early_stop_step"])),
+    )
+
+
+# --- gates ---
+
+
+def _exact(tables: Tables) -> str | None:
+    """Whether pruned weights, and the optimiser's moments of them, were exactly zero in every training."""
+    checks = tables.get("checks")
+    left = (
+        0 if checks is None else sum(int(np.sum(checks[c])) for c in ("parameters_left", "best", "moments"))
+    )
+    return (
+        f"{left} pruned weights or moments were not zero, so pruned weights took part in training."
+        if left
+        else None
+    )
+
+
+def _compared(terms: Terms) -> str | None:
+    if terms.controls:
+        return None
+    return "The ticket was compared with no control, so nothing says whether its mask or its weights matter."
+
+
+# --- effects ---
+
+
+def _decisive(tables: Tables, arm: str) -> Table:
+    """An arm's rows at the level at which the question is decided, one a seed; dense networks are at level 0."""
+    rows: Table = tables["levels"].where(arm=arm)
+    return rows if arm == DENSE else rows.where(decisive=True)
+
+
+def _speed(terms: Terms, tables: Tables, other: str) -> Difference:
+    """The mean of log(steps of the other / steps of the ticket) to the early stop, over seeds.
+
+    A ticket that stops at the last step may need longer, so the truth may lie lower; if the other stops there, it may lie higher.
+    """
+    steps = [np.maximum(_decisive(tables, arm)["early_stop_step"], terms.shortest) for arm in (other, TICKET)]
+    late = [bool(np.any(s >= terms.longest)) for s in steps]
+    return replace(of_seeds(np.log(steps[0] / steps[1])), lower_known=not late[1], upper_known=not late[0])
+
+
+# --- questions ---
+
+
+def _better(terms: Terms, control: str) -> Formula:
+    """Not less accurate than a control; and more accurate, or sooner."""
+    ways = (
+        _score(terms, control, "more-accurate", Above(terms.margin / 2)),
+        _time(terms, control, "sooner", Above(float(np.log(SOONER)))),
+    )
+    title = f"better than {TITLES[control]}"
+    return All(
+        (_score(terms, control, "not-less-accurate", Above(-terms.margin)), Any(ways, "better", title)),
+        control,
+        title,
+    )
+
+
+def _whom(other: str) -> str:
+    return "the dense network" if other == DENSE else TITLES[other]
+
+
+def _score(terms: Terms, other: str, key: str, rule: Rule) -> Question:
+    whom, margin = _whom(other), f"{100 * terms.margin:g}"
+    titles = {
+        "as-accurate": f"as accurate as {whom}",
+        "not-less-accurate": f"not less accurate than {whom}",
+        "more-accurate": f"more accurate than {whom}",
+    }
+    least = f"{100 * terms.margin / 2:g}"
+    as_good = (
+        "it is as accurate",
+        f"it is less accurate by more than {margin} points",
+        "whether it is as accurate",
+    )
+    says = {
+        "as-accurate": as_good,
+        "not-less-accurate": as_good,
+        "more-accurate": (
+            f"the ticket is more accurate by more than {least} points",
+            f"the ticket is not more accurate by {least} points",
+            f"whether the ticket is more accurate by {least} points",
+        ),
+    }[key]
+
+    def reading(tables: Tables) -> str:
+        examples = tables["examples"]
+        gain = points(difference(examples, TICKET, other).mean)
+        return (
+            f"The ticket scores {percent(examples, TICKET)} on test data and {whom} {percent(examples, other)}, a difference of "
+            f"{gain} points"
+        )
+
+    return Question(
+        key=key,
+        title=titles[key],
+        effect=lambda tables: difference(tables["examples"], TICKET, other),
+        rule=rule,
+        what=f"the difference in test score, ticket minus {whom},",
+        scale=POINTS,
+        reading=reading,
+        says=_three(says),
+        facets={"other": other},
+    )
+
+
+def _time(terms: Terms, other: str, key: str, rule: Rule) -> Question:
+    whom = _whom(other)
+    says = {
+        "as-soon": ("that is a similar time", "that is a longer time", "whether that is a similar time"),
+        "sooner": (
+            f"the ticket is sooner by a factor of more than {SOONER:g}",
+            f"the ticket is not sooner by a factor of {SOONER:g}",
+            f"whether the ticket is sooner by a factor of {SOONER:g}",
+        ),
+    }[key]
+    return Question(
+        key=key,
+        title=f"{'as soon as' if key == 'as-soon' else 'sooner than'} {whom}",
+        effect=lambda tables: _speed(terms, tables, other),
+        rule=rule,
+        what=f"the steps that the ticket needs to its early stop, compared with {whom},",
+        scale=STEPS,
+        reading=lambda tables: _stops(terms, tables, other),
+        says=_three(says),
+        facets={"other": other},
+    )
+
+
+def _three(says: tuple[str, str, str]) -> dict[Outcome, str]:
+    """What follows if a question holds, fails, or is undecided."""
+    return {
+        Outcome.HOLDS: says[0],
+        Outcome.FAILS: says[1],
+        Outcome.UNDECIDED: f"the data do not decide {says[2]}",
+    }
+
+
+def _stops(terms: Terms, tables: Tables, other: str) -> str:
+    steps = [_decisive(tables, arm)["early_stop_step"] for arm in (TICKET, other)]
+    means = [float(np.mean(s)) for s in steps]
+    late = [int(np.sum(s >= terms.longest)) for s in steps]
+    bound = f" ({late[0]} and {late[1]} of them at the last step, a lower bound)" if any(late) else ""
+    return f"The ticket's early stop is at step {means[0]:.0f} on average, that of {_whom(other)} at {means[1]:.0f}{bound}"
+
+
+# --- the claim ---
+
+
+def _rule(terms: Terms) -> str:
+    return (
+        "Everything is asked at one density, fixed beforehand. The claim holds if the ticket is as accurate as the dense network "
+        "and as soon, and if for every control it is not less accurate, and more accurate or sooner. It fails if any of these "
+        "fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if "
+        "pruned weights were not exactly zero, or if there is no control. An early stop at the last step, "
+        f"{terms.longest}, is a lower bound: a question about time cannot hold on one of the ticket's, nor fail on one of the "
+        "other's."
+    )
+
+
+def _says(terms: Terms, tables: Tables) -> dict[Outcome, str]:
+    kept = f"{100 * sides(tables).density:.1f} % of the weights"
+    return {
+        Outcome.HOLDS: f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time. "
+        f"It is more accurate or sooner than {_listed([TITLES[c] for c in terms.controls])}.",
+        Outcome.FAILS: f"With {kept} no winning ticket was found.",
+        Outcome.UNDECIDED: f"These runs do not decide whether there is a winning ticket with {kept}.",
+    }
+
+
+def _reading(terms: Terms, found: Answer, tables: Tables) -> str:
+    """The conclusion, and which comparisons it comes from: a control is named once, however many questions it has."""
+    said = _says(terms, tables)[found.outcome]
+    inner = found.parts[0]
+    if inner.closed:
+        return f"{said} {' '.join(inner.closed)}"
+    concerned = [part.formula.title for part in inner.parts if part.outcome is found.outcome]
+    if found.outcome is Outcome.FAILS:
+        return f"{said} What pruning left is not {_listed(concerned, 'nor')}."
+    if found.outcome is Outcome.UNDECIDED:
+        return f"{said} It is open whether it is {_listed(concerned)}."
+    return said
+
+
+def _listed(names: list[str], last: str = "and") -> str:
+    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)

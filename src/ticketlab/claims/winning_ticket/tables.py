@@ -1,0 +1,79 @@
+"""The tables of the study `winning-ticket`, from the rows that its levels leave.
+
+Rows called "scores" are those of the test examples, "timings" one a piece of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ticketlab.claims.rows import Rows
+from ticketlab.claims.start import guessed
+from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
+from ticketlab.evidence.tables import Column, Table
+from ticketlab.tasks.task import Task
+
+__all__ = ["level_tables"]
+
+
+def level_tables(rows: Rows, task: Task) -> dict[str, Table]:
+    """All tables, by name."""
+    tables = [
+        *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in ("levels", "layers", "curves")),
+        Table.from_rows("checks", rows["checks"], meanings=_MEANINGS),
+        _examples(rows, task),
+        _timings(rows),
+    ]
+    return {table.name: table for table in tables}
+
+
+def _examples(rows: Rows, task: Task) -> Table:
+    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
+    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
+    seeds, examples = scores[DENSE].shape
+    scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
+    columns = {"seed": np.repeat(np.arange(seeds), examples), "id": np.tile(task.test.ids, seeds)}
+    columns = {name: values.astype(np.int64) for name, values in columns.items()}
+    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
+    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
+    return Table("examples", tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
+
+
+def _timings(rows: Rows) -> Table:
+    """Seconds of training and network-steps a second, by level."""
+    found: dict[int, tuple[int, float]] = {}
+    for row in rows["timings"]:
+        steps, seconds = found.get(row["level"], (0, 0.0))
+        found[row["level"]] = (steps + row["network_steps"], seconds + row["seconds"])
+    return Table.from_rows(
+        "timings",
+        [{"level": n, "network_steps": s, "seconds": t, "rate": s / t} for n, (s, t) in found.items()],
+        units={"seconds": "s", "rate": "1/s"},
+        meanings=_MEANINGS,
+        measured=True,
+    )
+
+
+_MEANINGS: Mapping[str, str] = {
+    "level": "rounds of pruning so far; 0 is dense",
+    "arm": "dense, ticket, one of its controls, or a network with a mask that changes",
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "parameters": "these, and all biases that the network has",
+    "early_stop_step": "the step with the lowest validation loss",
+    "test_score": "there: accuracy, or R² for regression",
+    "validation_score": "there",
+    "validation_loss": "there; in the table of curves at the step of the row",
+    "final_test_score": "at the last step",
+    "arms": "which were trained together",
+    "pruned": "pruned parameters of all their networks",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}

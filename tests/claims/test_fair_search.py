@@ -1,0 +1,94 @@
+"""The search of `tangent-minimum`: when a run is trained to the end, and when a choice lies inside its grid."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS, TANGENT
+from ticketlab.claims.tangent_minimum.search import edges, inside, settled, wider
+from ticketlab.claims.tangent_minimum.start import Candidate, Scored
+
+
+def run(values, scores=None):
+    return settled(np.array(values, float), np.array(scores if scores is not None else [0.5] * len(values)))
+
+
+def test_a_run_is_trained_to_the_end() -> None:
+    falling = np.geomspace(1, 0.01, 21)
+    assert not run(falling)
+    assert run([1, 0.5, 0.2, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])  # its minimum lies inside
+    assert not run([*falling[:-1], 1.0])  # its minimum lies inside, but just before the end
+    slow = np.concatenate([np.geomspace(1, 0.1, 11), np.linspace(0.1, 0.095, 10)])
+    assert run(slow)  # the second half brings next to nothing
+    assert run(slow, np.where(np.arange(21) > 13, 0.9, 0.5))  # its highest score lies inside
+    assert not run(slow, np.where(np.arange(21) > 16, 0.9, 0.5))  # but just before the end
+    assert not run([np.nan, np.nan, np.nan])
+    assert not run([1.0])
+
+
+def grid(scores, losses=None, outputs=True):
+    losses = losses or [1 - s for s in scores]
+    return [
+        Scored(
+            Candidate(10.0**i, "ridge", {"test": np.zeros(1)} if outputs else {}, 0.0),
+            {"validation": score},
+            {"validation": loss},
+        )
+        for i, (score, loss) in enumerate(zip(scores, losses, strict=True))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("candidates", "found"),
+    [
+        (grid([0.1, 0.9, 0.2]), set()),
+        (grid([0.9, 0.5, 0.2]), {-1}),
+        (grid([0.1, 0.5, 0.9]), {1}),
+        (grid([0.9]), {-1, 1}),
+        (grid([0.9, 0.9, 0.2], [0.1, 0.10001, 0.8]), set()),  # the limit of the grid is reached
+        (grid([0.9, 0.9, 0.2], [0.1, 0.102, 0.8]), {-1}),
+        (grid([0.5, 0.5], outputs=False), {-1}),  # all diverged
+    ],
+)
+def test_the_ends_at_which_a_grid_is_too_narrow(candidates, found) -> None:
+    assert edges(candidates) == found
+    assert inside(candidates) == (not found)
+    assert edges(candidates[::-1]) == found
+
+
+def test_grids_are_extended_by_the_ratio_at_their_end() -> None:
+    assert wider([1.0, 2.0, 8.0], {1}, 1) == pytest.approx([32.0])
+    assert wider([1.0, 2.0, 8.0], {-1}, 2) == pytest.approx([0.5, 0.25])
+    assert wider([1.0, 2.0, 8.0], {-1, 1}, 2) == pytest.approx([0.5, 32.0])
+    assert wider([1.0, 2.0, 8.0], set(), 1) == pytest.approx([32.0])
+    assert wider([1.0], {1}, 1) == pytest.approx([10**0.5])
+
+
+def test_both_sides_end_with_equally_many_candidates(plan, compared) -> None:
+    """From step sizes that are all too small, the grids grow together, and every candidate is trained as long."""
+    narrow = dataclasses.replace(
+        plan, losses=("square",), step_sizes=(0.02, 0.05), epochs=2, doublings=1, extensions=2
+    )
+    tables = compared(narrow).tables
+    for offset in OFFSETS:
+        tried = {a: tables["tuning"].where(arm=a, offset=offset)["candidate"] for a in (TANGENT, DESCENT)}
+        assert len(set(tried[TANGENT])) == len(set(tried[DESCENT])) > 2
+        assert tried[DESCENT].max() > 0.05
+    last = {}
+    for size in set(tables["curves"]["step_size"]):
+        steps = tables["curves"].where(step_size=size, offset="kept")["step"]
+        assert np.all(np.diff(steps) > 0)
+        last[size] = steps[-1]
+    assert len(set(last.values())) == 1
+    choices = tables["choices"]
+    assert set(choices.where(arm=DESCENT)["epochs"]) == {4}
+
+
+def test_training_that_is_taken_up_gives_the_bits_of_one_that_never_stopped(plan, compared) -> None:
+    short = dataclasses.replace(plan, losses=("square",), epochs=2, doublings=1)
+    long = dataclasses.replace(plan, losses=("square",), epochs=4, doublings=0)
+    one, other = compared(short).tables, compared(long).tables
+    assert set(one["choices"].where(arm=DESCENT)["epochs"]) == {4}
+    for name in ("arms", "tuning", "curves"):
+        assert one[name].digest() == other[name].digest()

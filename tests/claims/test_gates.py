@@ -1,0 +1,53 @@
+"""The gate of skill: passed if the better side is better than guessing, by a tenth of the headroom."""
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.gates import skill_gate
+from ticketlab.evidence.tables import Table
+
+
+def reason(*accuracies, guess=0.1, seeds=5, n=1000):
+    """The gate's reason for sides of these accuracies."""
+    names = tuple(f"side{i}" for i in range(len(accuracies)))
+
+    def right(accuracy, shift):
+        return ((np.arange(n) + shift) % n < n * accuracy).astype(float)
+
+    rows = [
+        {"seed": s, "id": i, **{name: float(values[i]) for name, values in scores.items()}}
+        for s in range(seeds)
+        for scores in [
+            {
+                "guess": right(guess, 0),
+                **{n_: right(a, 7 * s) for n_, a in zip(names, accuracies, strict=True)},
+            }
+        ]
+        for i in range(n)
+    ]
+    return skill_gate(lambda tables: tables["examples"], names).passed(
+        {"examples": Table.from_rows("examples", rows)}
+    )
+
+
+@pytest.mark.parametrize("sides", [(0.9, 0.9), (0.9, 0.1), (0.1, 0.9), (0.3,)])
+def test_one_side_with_skill_is_enough(sides):
+    assert reason(*sides) is None
+
+
+def test_where_both_guess_the_gate_is_closed():
+    assert reason(0.1, 0.1).startswith("Neither side is better than guessing")
+    assert reason(0.1).startswith("The trained network is not better than guessing")
+    assert reason(0.15, 0.1) is not None  # 5.6 % of the headroom
+
+
+def test_skill_is_a_share_of_the_headroom():
+    """With 92 % of the examples in one class only eight points can be gained."""
+    assert reason(0.98, 0.98, guess=0.92) is None
+    assert reason(0.92, 0.92, guess=0.92) is not None
+    assert reason(0.98, 0.98, guess=0.97, n=4000) is None
+
+
+def test_a_single_seed_passes():
+    """The reading then says that one seed is not enough."""
+    assert reason(0.1, 0.1, seeds=1) is None

@@ -1,0 +1,367 @@
+"""What `untrained-subnetwork` and `multi-prize` conclude from planted tables: no network is trained here."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.multi_prize import formula as prizes
+from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
+from ticketlab.claims.untrained_subnetwork import formula as untrained
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import paired_difference
+from ticketlab.laws.formulae import Gated, answer
+from ticketlab.laws.verdict import Outcome
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+FITTED = {"ticket": (1.0, 0.99), "dense": (1.0, 1.0), "permuted": (0.7, 0.4)}
+MARGIN = 0.02
+
+
+def right(accuracy, n, seed):
+    """Scores on n examples; other examples are wrong for every seed."""
+    return ((7 * np.arange(n) + 13 * seed) % n < n * accuracy).astype(float)
+
+
+def examples_of(settings, seeds, n, guess):
+    """A table of examples.
+
+    Arguments:
+        settings: accuracies by arm, by (name, width).
+        guess: how many examples are of the most frequent class.
+    """
+    columns = {}
+    for (name, size), accuracy in settings.items():
+        for seed in range(seeds):
+            made = {
+                "setting": np.full(n, name),
+                "size": np.full(n, size),
+                "seed": np.full(n, seed),
+                "id": np.arange(n),
+                "guess": right(guess, n, 5),
+                **{arm: right(a, n, seed + i) for i, (arm, a) in enumerate(accuracy.items())},
+            }
+            for column, values in made.items():
+                columns.setdefault(column, []).append(values)
+    rows = {column: np.concatenate(parts) for column, parts in columns.items()}
+    return Table.from_rows(
+        "examples", [dict(zip(rows, row, strict=True)) for row in zip(*rows.values(), strict=True)]
+    )
+
+
+def arm_rows(setting, size, fitted, seeds):
+    return [
+        {
+            **{"setting": setting, "size": size, "arm": arm, "seed": seed, "density": 0.5},
+            "train_score": end,
+            "halfway_train_score": half,
+        }
+        for arm, (end, half) in fitted.items()
+        for seed in range(seeds)
+    ]
+
+
+def tables(
+    seeds=5, n=500, slope=0.01, dense_slope=0.01, guess=0.1, sizes=(1.0, 0.5, 0.25), fitted=None, **accuracy
+):
+    """Tables with given accuracies; those of ticket and dense network fall by a slope from each width to the next."""
+    scores = {"ticket": 0.96, "random": 0.2, "dense": 0.965, "permuted": 0.1, **accuracy}
+    fall = {"ticket": slope, "dense": dense_slope}
+    settings = {
+        (f"width {size:g}", size): {
+            a: scores[a] - k * fall.get(a, 0.0) for a in ("ticket", "random", "dense")
+        }
+        for k, size in enumerate(sizes)
+    }
+    arms = [
+        row for (name, size) in settings for row in arm_rows(name, size, {**FITTED, **(fitted or {})}, seeds)
+    ]
+    permuted = examples_of({("width 1", 1.0): {"permuted": scores["permuted"]}}, seeds, n, guess)
+    return {
+        "examples": examples_of(settings, seeds, n, guess),
+        "permuted": permuted,
+        "arms": Table.from_rows("arms", arms),
+    }
+
+
+def conclude(**changes):
+    found = untrained.conclude(MARGIN, tables(**changes), widths=True)
+    return {v.key: v for v in found}
+
+
+def outcome(**changes):
+    return conclude(**changes)["claim"].outcome
+
+
+def test_the_verdicts_come_in_order():
+    found = untrained.conclude(MARGIN, tables(), widths=True)
+    assert [v.key for v in found] == ["claim", "score", "guessing", "random", "labels", "control", "wider"]
+    assert [v.headline for v in found] == [True] * 6 + [False]
+    assert [v.question for v in found if v.key == "claim"] == [""]
+    assert all(v.rule.startswith("Holds if the 95 % interval of the difference") for v in found[1:6])
+    assert "contains a subnetwork, 50.0 % of the weights" in found[0].reading
+    assert len(untrained.conclude(MARGIN, tables(), widths=False)) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected", "fails"),
+    [
+        ({}, HOLDS, set()),
+        ({"ticket": 0.90}, FAILS, {"score"}),
+        ({"ticket": 0.05, "slope": 0.0}, FAILS, {"score", "guessing", "random", "labels"}),
+        ({"random": 0.955}, FAILS, {"random"}),
+        ({"permuted": 0.4}, FAILS, {"control"}),
+        ({"permuted": 0.95}, FAILS, {"control", "labels"}),
+    ],
+)
+def test_the_claim_needs_every_comparison_and_the_control(changes, expected, fails):
+    found = conclude(**changes)
+    assert found["claim"].outcome is expected
+    assert {key for key, v in found.items() if v.outcome is FAILS} - {"claim", "wider"} == fails
+    if fails:
+        assert found[min(fails)].question in found["claim"].reading
+
+
+def test_one_seed_concludes_nothing():
+    found = conclude(seeds=1)
+    assert {v.outcome for v in found.values()} == {UNDECIDED}
+    assert "One seed is not enough" in found["random"].reading
+
+
+def test_a_ticket_that_is_worse_by_less_than_the_margin_is_as_accurate():
+    assert outcome(n=2000, ticket=0.952, dense=0.965) is HOLDS
+    assert outcome(n=2000, ticket=0.93, dense=0.965) is FAILS
+
+
+# --- gates ---
+
+
+def test_neither_side_is_better_than_guessing():
+    found = conclude(ticket=0.1, dense=0.1, slope=0.0, dense_slope=0.0, random=0.1)
+    assert {v.outcome for v in found.values()} == {UNDECIDED}
+    assert "guessing" in found["claim"].reading
+
+
+def test_a_ticket_that_guesses_where_the_dense_network_does_not_fails():
+    assert outcome(ticket=0.1, slope=0.0) is FAILS
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"ticket": (0.33, 0.25)},
+            "The search has not converged: it fits 33.0 % of its training labels, +8.00 points",
+        ),
+        ({"ticket": (0.33, 0.325)}, "The search has not converged"),
+        ({"ticket": (0.10, 0.10)}, "The search has not converged: it fits 10.0 %"),
+        (
+            {"ticket": (0.33, float("nan"))},
+            "The search has not converged: it fits 33.0 % of its training labels.",
+        ),
+        ({"dense": (0.69, 0.6)}, "The training of the dense network has not converged"),
+    ],
+    ids=["rises", "rises slowly", "has not begun", "nobody looked", "the dense network"],
+)
+def test_a_search_that_has_not_converged_decides_nothing(changes, why):
+    """On CIFAR-10 a search had fitted 33 % of its training labels, and the claim failed."""
+    found = conclude(ticket=0.318, slope=0.0, dense=0.573, dense_slope=0.0, fitted=changes)
+    assert {v.outcome for v in found.values()} == {UNDECIDED}
+    assert why in found["claim"].reading
+
+
+@pytest.mark.parametrize(
+    "ends", [(0.985, 0.5), (0.60, 0.598), (0.60, 0.61)], ids=["fitted", "flat", "falling"]
+)
+def test_a_search_that_has_converged_and_fell_short_fails(ends):
+    """It fits all labels but the margin, or another run as long would gain less than the margin."""
+    assert outcome(ticket=0.5, slope=0.0, fitted={"ticket": ends}) is FAILS
+
+
+def test_each_gate_holds_back_its_planted_case():
+    """Without it the case would be decided."""
+    cases = {
+        "skill": {"ticket": 0.1, "dense": 0.1, "slope": 0.0, "dense_slope": 0.0},
+        "search": {"ticket": 0.318, "slope": 0.0, "fitted": {"ticket": (0.33, 0.25)}},
+        "training": {"ticket": 0.95, "dense": 0.7, "fitted": {"dense": (0.7, 0.6)}},
+    }
+    whole = untrained.formula(MARGIN)
+    assert isinstance(whole, Gated)
+    assert [gate.key for gate in whole.gates] == list(cases)
+    for key, case in cases.items():
+        given = tables(**case)
+        others = dataclasses.replace(whole, gates=tuple(g for g in whole.gates if g.key != key))
+        assert answer(whole, given).outcome is UNDECIDED, key
+        assert answer(others, given).outcome is not UNDECIDED, key
+
+
+# --- headroom ---
+
+
+def test_guessing_where_one_class_is_frequent():
+    """Of 10 points that can be gained 9 are most of the headroom; a mask that guesses has gained none of it."""
+    frequent = {"guess": 0.9, "permuted": 0.9, "random": 0.5, "dense": 0.99, "n": 2000}
+    assert outcome(**frequent, ticket=0.99) is HOLDS
+    guesses = conclude(**frequent, ticket=0.9, slope=0.0)
+    assert guesses["guessing"].outcome is FAILS
+    assert guesses["random"].outcome is HOLDS  # a random mask does not know which class is frequent
+
+
+def test_a_ticket_that_guesses_within_the_margin_of_a_network_with_little_skill_does_not_hold():
+    weak = {"guess": 0.9, "permuted": 0.5, "random": 0.5, "dense": 0.915, "ticket": 0.9}
+    given = tables(**weak, slope=0.0, dense_slope=0.0, n=8000, sizes=(1.0,))
+    found = {v.key: v for v in untrained.conclude(MARGIN, given, widths=False)}
+    assert found["score"].outcome is HOLDS
+    assert found["claim"].outcome is FAILS
+
+
+# --- widths ---
+
+
+@pytest.mark.parametrize(
+    ("slope", "dense_slope", "expected"),
+    [(0.05, 0.05, UNDECIDED), (0.05, 0.0, HOLDS), (0.0, 0.05, FAILS), (0.0, 0.0, UNDECIDED)],
+    ids=["both rise", "the ticket rises", "the dense network rises", "neither"],
+)
+def test_the_dense_slope_is_subtracted(slope, dense_slope, expected):
+    """Where the dense network gains equally from width, nothing is said of tickets."""
+    found = conclude(slope=slope, dense_slope=dense_slope, n=2000)["wider"]
+    assert found.outcome is expected
+    assert found.effect == pytest.approx(100 * (slope - dense_slope), abs=0.1)
+    assert not found.headline
+
+
+def test_widths_at_which_a_search_has_not_converged_decide_nothing():
+    given = tables(slope=0.05, dense_slope=0.0, n=2000)
+    rows = [
+        {**row, "train_score": 0.5, "halfway_train_score": 0.4}
+        if (row["arm"], row["size"]) == ("ticket", 0.25)
+        else row
+        for row in given["arms"].rows()
+    ]
+    claim, *_, wider = untrained.conclude(
+        MARGIN, {**given, "arms": Table.from_rows("arms", rows)}, widths=True
+    )
+    assert claim.outcome is HOLDS
+    assert wider.outcome is UNDECIDED
+    assert "50.0 % of its training labels (width 0.25)" in wider.reading
+
+
+def test_any_widths_have_ends():
+    assert 2.0 ** np.log2(0.05) != 0.05
+    wider = conclude(sizes=(1.0, 0.2, 0.05))["wider"]
+    assert wider.reading.startswith(
+        "From 0.05 to 1 times the width the ticket's score goes from 94.0 to 96.0 %, "
+    )
+
+
+def test_every_width_of_a_seed_and_example_is_one_thing_that_chance_drew():
+    """The slope's interval is that of one slope for every seed and test example."""
+    rng = np.random.default_rng(0)
+    seed, example = (a.ravel() for a in np.meshgrid(np.arange(6), np.arange(50)))
+    slopes = 0.1 * (
+        1 + 2 * rng.normal(size=6)[seed] + 3 * rng.normal(size=50)[example] + 0.3 * rng.normal(size=300)
+    )
+    rows = [
+        {"size": 2.0**k, "seed": s, "id": i, "ticket": 0.5 + k * slope, "dense": 0.5}
+        for k in (-2, -1, 0)
+        for s, i, slope in zip(seed.tolist(), example.tolist(), slopes, strict=True)
+    ]
+    found = untrained.slope(Table.from_rows("examples", rows))
+    own = paired_difference(
+        slopes, seed, example
+    )  # an example can change the slope by 1 a doubling, over two of them
+    assert found.mean == pytest.approx(own.mean)
+    assert found.seed_variance == pytest.approx(own.seed_variance)
+    assert found.interval() == pytest.approx(own.interval())
+    assert own.seed_variance > 0
+    assert (found.seeds, found.examples) == (6, 50)
+
+
+# --- prizes ---
+
+
+def prize_tables(
+    weights=0.965, both=0.965, full=0.97, seeds=5, n=500, permuted=(0.1, 0.1), fitted=None, guess=0.1
+):
+    """Tables of both prizes; the trained network with sign activations is poor.
+
+    Arguments:
+        fitted: training scores by arm, by setting.
+    """
+    scores = {
+        (WEIGHTS, 1.0): {"ticket": weights, "random": 0.2, "mask": 0.97, "dense": full, "binarised": 0.96},
+        (BOTH, 1.0): {"ticket": both, "random": 0.2, "mask": 0.96, "dense": 0.5, "binarised": 0.95},
+    }
+    ends = {**FITTED, "mask": (1.0, 1.0), "binarised": (1.0, 1.0)}
+    arms = [
+        row
+        for setting in (WEIGHTS, BOTH)
+        for row in arm_rows(setting, 1.0, {**ends, **(fitted or {}).get(setting, {})}, seeds)
+    ]
+    names = dict(zip((WEIGHTS, BOTH), permuted, strict=True))
+    return {
+        "examples": examples_of(scores, seeds, n, guess),
+        "permuted": examples_of({(s, 1.0): {"permuted": p} for s, p in names.items()}, seeds, n, guess),
+        "arms": Table.from_rows("arms", arms),
+    }
+
+
+def won(**changes):
+    return prizes.conclude(MARGIN, prize_tables(**changes))
+
+
+def test_each_prize_is_asked_the_same_questions():
+    claim, *questions = won()
+    assert claim.outcome is HOLDS
+    assert "with and without binary activations" in claim.reading
+    keys = ["score", "guessing", "random", "labels", "control"]
+    asked = [(q.key, q.facets["prize"]) for q in questions if q.headline]
+    assert asked == [(key, prize) for prize in (WEIGHTS, BOTH) for key in keys]
+    assert [(q.key, q.facets["prize"]) for q in questions if not q.headline] == [
+        ("mask", BOTH),
+        ("binarised", WEIGHTS),
+        ("binarised", BOTH),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed"),
+    [
+        ({"both": 0.90}, {("score", BOTH)}),
+        ({"weights": 0.90}, {("score", WEIGHTS)}),
+        ({"permuted": (0.4, 0.1)}, {("control", WEIGHTS)}),
+        ({"permuted": (0.1, 0.4)}, {("control", BOTH)}),
+    ],
+)
+def test_the_prizes_are_compared_with_the_trained_network_of_full_precision(changes, failed):
+    """Not with the trained network of signs, which here is poor."""
+    claim, *questions = won(**changes)
+    assert claim.outcome is FAILS
+    assert {(q.key, q.facets["prize"]) for q in questions if q.headline and q.outcome is FAILS} == failed
+
+
+def test_a_prize_whose_search_has_not_converged_is_undecided_and_the_other_is_not():
+    claim, *questions = won(both=0.6, fitted={BOTH: {"ticket": (0.62, 0.5)}})
+    assert claim.outcome is UNDECIDED
+    assert f"The search ({BOTH}) has not converged" in claim.reading
+    decided = {q.facets["prize"] for q in questions if q.headline and q.outcome is not UNDECIDED}
+    assert decided == {WEIGHTS}
+    assert won(both=0.6)[0].outcome is FAILS
+
+
+def test_a_trained_network_that_has_not_converged_decides_neither_prize():
+    claim, *questions = won(full=0.7, fitted={WEIGHTS: {"dense": (0.7, 0.6)}})
+    assert {q.outcome for q in (claim, *questions) if q.headline} == {UNDECIDED}
+    assert won(full=0.7)[0].outcome is HOLDS
+
+
+def test_where_nothing_is_learnt_no_prize_is_decided():
+    assert won(weights=0.1, both=0.1, full=0.1)[0].outcome is UNDECIDED
+    assert won(weights=0.1, both=0.1)[0].outcome is FAILS
+
+
+def test_what_a_side_question_compares_with_must_have_converged():
+    *_, weights, both = won(fitted={BOTH: {"binarised": (0.7, 0.5)}})
+    assert (weights.outcome, both.outcome) == (HOLDS, UNDECIDED)
+    assert "The training of binary weights" in both.reading

@@ -1,0 +1,285 @@
+"""The study `linear-regime`: what a cell computes, against training written out; and from tables to verdicts."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from ticketlab.claims.linear_regime.cell import at_widths
+from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
+from ticketlab.claims.linear_regime.formula import MEASURES
+from ticketlab.claims.study import silent
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks import MLP, Parameterisation
+from ticketlab.tangent import centred_alignment, target_alignment
+from ticketlab.tasks.sources import Bundled
+
+PLAN = LinearRegimePlan(
+    task=Bundled(name="wine", train=20, validation=40, test=60),
+    network=MLP(widths=(64,)),
+    shares=(0.125, 1.0),
+    seeds=2,
+    steps=30,
+    kernel_examples=12,
+    tolerance=1e-6,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(LinearRegime(), PLAN)
+
+
+def row(table, **equal):
+    (found,) = table.where(**equal).rows()
+    return found
+
+
+@pytest.mark.parametrize("parameterisation", PLAN.parameterisations)
+def test_measures_are_those_of_training_written_out(evidence, parameterisation) -> None:
+    """Width 8, seed 1: both sides trained step by step in float64, on the network and on its Jacobian written down."""
+    found = row(evidence.tables["widths"], parameterisation=parameterisation, seed=1, width=8)
+    task = PLAN.task.task(1)
+    network = MLP((8,), parameterisation=Parameterisation(parameterisation)).build(
+        task.input_shape, task.outputs
+    )
+    params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(1), 0))[0])
+    if parameterisation == "mup":
+        params["output"] = jax.tree.map(jnp.zeros_like, params["output"])
+    with jax.enable_x64(True):
+        start, restore = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params))
+        x, y = (jnp.asarray(a, jnp.float64) for a in (task.train.x, task.train.targets))
+        test = jnp.asarray(task.test.x, jnp.float64)
+
+        def outputs(theta, x):
+            return network.apply(restore(theta), x) - network.apply(restore(start), x)
+
+        def linear(theta, x):
+            return jax.jvp(lambda t: outputs(t, x), (start,), (theta - start,))[1]
+
+        def trained(function):
+            slope = jax.jit(jax.grad(lambda t: 0.5 * jnp.mean(jnp.sum((function(t, x) - y) ** 2, axis=1))))
+            theta, velocity = start, jnp.zeros_like(start)
+            for _ in range(PLAN.steps):
+                velocity = PLAN.momentum * velocity + slope(theta)
+                theta = theta - found["step_size"] * velocity
+            return theta
+
+        real, straight = trained(outputs), trained(linear)
+        f, g = outputs(real, test), linear(straight, test)
+        kernels = []
+        for theta in (start, real):
+            j = jax.jacfwd(lambda t: outputs(t, x[: PLAN.kernel_examples]))(theta).reshape(-1, start.size)
+            kernels.append(np.asarray(j @ j.T))
+        expected = {
+            "motion": float(jnp.linalg.norm(real - start) / jnp.linalg.norm(start)),
+            "drift": 1 - centred_alignment(*kernels, task.outputs),
+            "distance": float(jnp.linalg.norm(f - g) / jnp.linalg.norm(f)),
+            "alignment_start": target_alignment(kernels[0], np.asarray(y[: PLAN.kernel_examples])),
+            "alignment_end": target_alignment(kernels[1], np.asarray(y[: PLAN.kernel_examples])),
+        }
+        values = np.linalg.eigvalsh(kernels[0])
+        dimension = np.sum(values / (values + 0.01 * values.mean()))
+        assert abs(found["effective_dimension"] - dimension) < 5 * found["effective_dimension_error"] + 1e-6
+        losses = [
+            0.5 * float(jnp.mean(jnp.sum((o - y) ** 2, axis=1)))
+            for o in (outputs(real, x), linear(straight, x))
+        ]
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=2e-3, abs=1e-6), name
+    assert found["train_loss"] == pytest.approx(losses[0], rel=1e-3)
+    assert found["linear_train_loss"] == pytest.approx(losses[1], rel=1e-4)
+    assert found["test_score"] == np.mean(task.scores(np.asarray(f), task.test))
+    assert found["linear_test_score"] == np.mean(task.scores(np.asarray(g), task.test))
+
+
+def test_every_width_and_parameterisation_stands_in_the_tables(evidence) -> None:
+    widths = evidence.tables["widths"]
+    assert len(widths) == 3 * 2 * 2
+    assert sorted(set(widths["width"].tolist())) == [8, 64]
+    assert np.all(widths["defect"] <= PLAN.tolerance)
+    assert len(evidence.tables["fits"]) == 3 * len(MEASURES)
+    curves = evidence.tables["curves"].where(step=0)
+    np.testing.assert_allclose(curves["train_loss"], curves["linear_train_loss"], rtol=1e-4)
+
+
+def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
+    plan = dataclasses.replace(PLAN, centred=False, steps=1)
+    tables = at_widths(plan, "ntk", 0, silent)
+    task = plan.task.task(0)
+    network = MLP((8,), parameterisation=Parameterisation.NTK).build(task.input_shape, task.outputs)
+    params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(0), 0))[0])
+    f0 = network.apply(params, task.train.x)
+    loss = 0.5 * float(jnp.mean(jnp.sum((f0 - task.train.targets) ** 2, axis=1)))
+    assert row(tables["curves"], step=0, width=8)["train_loss"] == pytest.approx(loss, rel=1e-4)
+
+
+def test_the_same_plan_gives_the_same_bits(evidence) -> None:
+    again = at_widths(PLAN, "mup", 1, silent)["widths"]
+    assert again.digest() == evidence.tables["widths"].where(parameterisation="mup", seed=1).digest()
+
+
+class TestWhatGoesWrong:
+    def measured(self, **changes):
+        return at_widths(dataclasses.replace(PLAN, **changes), "ntk", 0, silent)
+
+    def test_training_that_diverges(self) -> None:
+        with pytest.raises(NumericalFailure, match="smaller step_size"):
+            self.measured(step_size=1e5)
+
+    def test_widths_that_are_the_same(self) -> None:
+        with pytest.raises(UserError, match="different widths"):
+            self.measured(shares=(0.9999, 1.0))
+
+    def test_a_network_without_width(self) -> None:
+        with pytest.raises(UserError, match="no hidden layer"):
+            self.measured(network=MLP(widths=()))
+
+    def test_too_many_rows(self) -> None:
+        with pytest.raises(UserError, match="at most 12000"):
+            self.measured(task=Bundled(name="digits", train=1300))
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"seeds": 0},
+            {"shares": (1.0,)},
+            {"shares": (1.0, -1.0)},
+            {"parameterisations": ()},
+            {"least": 0.0},
+            {"step_size": np.inf},
+            {"momentum": 1.0},
+            {"steps": 0},
+            {"kernel_examples": 1},
+        ],
+    )
+    def test_impossible_plans(self, options) -> None:
+        with pytest.raises(UserError):
+            LinearRegimePlan(**options)
+
+
+# --- verdicts ---
+
+FALLING = {"motion": 0.5, "drift": 1.0, "distance": 0.5}
+STAYING = {"motion": 0.5, "drift": 0.0, "distance": 0.05}
+
+
+def tables(exponents, seeds=5, noise=0.01, level=0.1, left=0.001):
+    """Power laws from a level at width 32, under μP from 0.5; and training that leaves a share of the loss at the start."""
+    draw = np.random.default_rng(0)
+    each = [(name, seed, width) for name in exponents for seed in range(seeds) for width in (32, 64, 128)]
+    rows = [
+        {
+            "parameterisation": name,
+            "seed": seed,
+            "width": width,
+            **{
+                m: float(
+                    (0.5 if name == "mup" else level)
+                    * (width / 32) ** -a
+                    * np.exp(noise * draw.standard_normal())
+                )
+                for m, a in exponents[name].items()
+            },
+        }
+        for name, seed, width in each
+    ]
+    curves = [
+        {
+            "parameterisation": name,
+            "seed": seed,
+            "width": width,
+            "step": step,
+            "train_loss": 2.0 * left ** (step / 100),
+            "linear_train_loss": 2.0 * 0.001 ** (step / 100),
+        }
+        for name, seed, width in each
+        for step in (0, 50, 75, 100)
+    ]
+    return {"widths": Table.from_rows("widths", rows), "curves": Table.from_rows("curves", curves)}
+
+
+def conclude(standard=None, ntk=None, mup=None, seeds=5, noise=0.01, level=0.1, left=0.001, **options):
+    given = {"standard": standard or FALLING, "ntk": ntk or FALLING, "mup": mup or STAYING}
+    plan = LinearRegimePlan(seeds=seeds, **options)
+    given = {name: given[name] for name in plan.parameterisations}
+    return LinearRegime().conclude(plan, tables(given, seeds, noise, level, left)).verdicts
+
+
+def of(verdicts, key, parameterisation, measure):
+    facets = {"parameterisation": parameterisation, "measure": measure}
+    return next(v for v in verdicts if v.key == key and v.facets == facets)
+
+
+@pytest.mark.parametrize(
+    ("changes", "whole", "words"),
+    [
+        ({}, Outcome.HOLDS, "does not become linear"),
+        ({"ntk": {**FALLING, "distance": 0.0}}, Outcome.FAILS, "NTK: distance to the linear model falls"),
+        # exponents above the least, and 53 % of training's motion at the widest network: that is not good
+        (
+            {"level": 0.53 * 4**0.3, "standard": {**FALLING, "distance": 0.3}},
+            Outcome.FAILS,
+            "distance to the linear model is small",
+        ),
+        # the control becomes linear too
+        ({"mup": {**FALLING, "distance": 2.0}}, Outcome.FAILS, "μP: distance to the linear model stays"),
+        ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
+        ({"left": 0.5}, Outcome.UNDECIDED, "had not converged at their last step"),
+        # a network that learns nothing has a flat curve, and hardly moves
+        ({"left": 0.97}, Outcome.UNDECIDED, "had not converged at their last step"),
+        (
+            {"left": 1.0, "mup": {**FALLING, "distance": 2.0}},
+            Outcome.UNDECIDED,
+            "had not converged at their last step",
+        ),
+        ({"parameterisations": ("standard", "ntk")}, Outcome.UNDECIDED, "control, μP, was left out"),
+        ({"parameterisations": ("mup",)}, Outcome.UNDECIDED, "asks of no parameterisation"),
+    ],
+)
+def test_the_claim_has_absolute_sizes_and_needs_the_control(changes, whole, words) -> None:
+    claim = conclude(**changes)[0]
+    assert claim.outcome is whole
+    assert words in claim.reading
+
+
+def test_questions() -> None:
+    claim, *questions = conclude()
+    assert claim.key == "claim"
+    assert [q.headline for q in questions] == [True] * (2 * 5 + 1) + [False] * 2
+    assert {q.outcome for q in questions} == {Outcome.HOLDS}
+    drift = of(questions, "falls", "standard", "drift")
+    assert drift.effect == pytest.approx(1.0, abs=0.02)
+    assert drift.interval[0] <= drift.effect <= drift.interval[1]
+    assert "from 0.1 at width 32 to 0.025 at width 128" in drift.reading
+    assert "lies above 0.25" in drift.rule
+    assert "lies below 0.25" in of(questions, "vanishes", "mup", "drift").rule
+    assert of(questions, "small", "ntk", "distance").effect == pytest.approx(5.0, abs=0.1)
+    assert "below 10 % of training's motion" in of(questions, "small", "ntk", "distance").rule
+
+
+def test_the_least_exponent_is_the_plans() -> None:
+    outcomes = [
+        of(conclude(least=least), "falls", "standard", "motion").outcome for least in (0.25, 0.5, 1.0)
+    ]
+    assert outcomes == [Outcome.HOLDS, Outcome.UNDECIDED, Outcome.FAILS]
+
+
+def test_one_seed_decides_nothing() -> None:
+    assert {v.outcome for v in conclude(seeds=1)} == {Outcome.UNDECIDED}
+    assert all("One seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+
+
+def test_a_run_that_is_not_finished() -> None:
+    plan = LinearRegimePlan(seeds=5)
+    assert LinearRegime().conclude(plan, {}).verdicts == ()
+    partial = LinearRegime().conclude(plan, tables({"ntk": FALLING}))
+    assert {v.facets["parameterisation"] for v in partial.verdicts} == {"ntk"}
+    assert len(partial.verdicts) == 5
+    assert len(partial.tables["fits"]) == 3

@@ -1,0 +1,548 @@
+"""The study `winning-ticket`: from plan to tables, from tables to verdicts, and what happens where there is no ticket."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from toy_draft import Memory
+
+from ticketlab.claims.study import Blank, silent
+from ticketlab.claims.winning_ticket import cell as ticket_levels
+from ticketlab.claims.winning_ticket.cell import search_levels
+from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicket, WinningTicketPlan
+from ticketlab.claims.winning_ticket.formula import TITLES, Terms, formula
+from ticketlab.engine.run import run_study
+from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.evidence.tables import Column, Evidence, Table
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks import MLP, ConvNet, Normalisation, Parameterisation, ResNet
+from ticketlab.plans import toml
+from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tickets import CONTROLS, Control, Global, LayerWise, density, first_level, trained
+from ticketlab.training import Adam
+
+PLAN = WinningTicketPlan(
+    task=Bundled(name="wine", train=60, validation=40, test=70),
+    network=MLP(widths=(12, 8)),
+    seeds=2,
+    density=0.55,
+    levels=4,
+    pruning=LayerWise(fraction=0.3, output=0.1),
+    rewind_step=7,
+    steps=40,
+    batch=16,
+    optimiser=Adam(step_size=0.02),
+    evaluate_every=4,
+)
+ARMS = ["ticket", *PLAN.controls]
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(WinningTicket(), PLAN)
+
+
+def test_the_controls_of_the_plan_are_those_that_there_are():
+    assert set(typing.get_args(DynamicName)) == set(ticket_levels.DYNAMIC)
+    assert set(typing.get_args(Control)) == set(CONTROLS) == set(TITLES) == set(WinningTicketPlan().controls)
+
+
+def test_every_arm_of_every_level_stands_in_the_tables(evidence):
+    levels = evidence.tables["levels"]
+    assert [r["arm"] for r in levels.where(seed=0, level=0).rows()] == ["dense"]
+    for level in range(1, 5):
+        assert [r["arm"] for r in levels.where(seed=1, level=level).rows()] == ARMS
+    assert len(levels) == 2 * (1 + 4 * 6)
+    sizes = {"dense1": 13 * 12, "dense2": 12 * 8, "output": 8 * 3}
+    counts = dict(sizes)
+    for level in range(1, 5):
+        counts = {n: c - int((0.1 if n == "output" else 0.3) * c + 0.5) for n, c in counts.items()}
+        of = levels.where(level=level)
+        for arm in ("ticket", "reinitialised", "shuffled", "both", "random"):
+            assert set(of.where(arm=arm)["kept"].tolist()) == {sum(counts.values())}
+            assert set(of.where(arm=arm)["parameters"].tolist()) == {sum(counts.values()) + 23}
+        equal = of.where(arm="equal-size")["parameters"][0]
+        assert abs(equal - sum(counts.values()) - 23) < 30
+        assert (of["effective_density"] <= of["density"]).all()
+        ticket = evidence.tables["layers"].where(level=level, arm="ticket", seed=0)
+        assert {r["layer"]: r["density"] for r in ticket.rows()} == {
+            n: c / sizes[n] for n, c in counts.items()
+        }
+    assert {r["level"] for r in levels.where(decisive=True).rows()} == {2}
+
+
+def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence):
+    plan, seen = dataclasses.replace(PLAN, dynamic=("rigl", "set", "gradual")), []
+    tables = search_levels(plan, Blank(), lambda what, fraction: seen.append((fraction, what)))
+    found = WinningTicket().conclude(plan, tables)
+    assert found.verdicts == evidence.verdicts
+    assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
+    assert {what for _, what in seen[-3:]} <= {"masks that change: set", "masks that change: gradual"}
+    assert seen[-1][0] == pytest.approx(1)
+    levels = found.tables["levels"]
+    (kept,) = set(levels.where(arm="ticket", decisive=True)["kept"].tolist())
+    for arm in ("rigl", "set", "gradual"):
+        of = levels.where(arm=arm)
+        assert of["level"].tolist() == [2, 2]
+        assert of["kept"].tolist() == [kept, kept]
+        assert of["parameters"].tolist() == [kept + 23] * 2
+        assert (of["early_stop_step"] > 0).all()
+        layers = {r["layer"]: r["density"] for r in found.tables["layers"].where(arm=arm, seed=0).rows()}
+        random = found.tables["layers"].where(arm="random", level=2, seed=0)
+        assert layers == {r["layer"]: r["density"] for r in random.rows()}
+        for row in of.rows():
+            mean = np.mean(found.tables["examples"].where(seed=row["seed"])[arm])
+            assert row["test_score"] == pytest.approx(mean)
+    assert found.tables["curves"].digest() == evidence.tables["curves"].digest()
+    checks = found.tables["checks"]
+    moving = checks.rows()[-3:]
+    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")]
+    removed = 2 * (13 * 12 + 12 * 8 + 8 * 3 - kept)
+    assert all(r["pruned"] == removed for r in moving)
+    assert not any(r[c] for r in moving for c in ("parameters_left", "best", "moments"))
+    rest = [r for r in checks.rows() if r not in moving]
+    assert rest == evidence.tables["checks"].rows()
+
+
+@pytest.mark.parametrize("part", ["params", "best", "optimiser"])
+def test_a_study_whose_dropped_weights_leave_something_behind_ends(monkeypatch, part):
+    honest = ticket_levels.trained_sparse
+
+    def moved(*args):
+        found = honest(*args)
+        more = jax.tree.map(lambda a: np.asarray(a) + 1, getattr(found.state, part))
+        return dataclasses.replace(found, state=dataclasses.replace(found.state, **{part: more}))
+
+    monkeypatch.setattr(ticket_levels, "trained_sparse", moved)
+    plan = dataclasses.replace(PLAN, levels=2, controls=(), dynamic=("set",))
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        search_levels(plan, Blank(), silent)
+
+
+def test_networks_with_changing_masks_that_diverge(monkeypatch):
+    """They are refused as those of a level are, and not ranked or scored."""
+    honest = ticket_levels.trained_sparse
+
+    def diverging(dynamic, network, loss, data, plan, *others):
+        worse = dataclasses.replace(plan, optimiser=Adam(step_size=1e30))
+        return honest(dynamic, network, loss, data, worse, *others)
+
+    monkeypatch.setattr(ticket_levels, "trained_sparse", diverging)
+    for name in ("rigl", "set", "gradual"):
+        with pytest.raises(NumericalFailure, match=rf"diverged with {name}, after \d+ of 40 steps"):
+            search_levels(dataclasses.replace(PLAN, levels=2, controls=(), dynamic=(name,)), Blank(), silent)
+
+
+def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
+    checks = evidence.tables["checks"]
+    assert checks["level"].tolist() == [0, 1, 2, 3, 4]
+    assert checks["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
+    assert (np.diff(checks["pruned"]) > 0).all()
+    for column in ("parameters_left", "best", "moments"):
+        assert not checks[column].any()
+
+
+def test_a_study_whose_pruned_weights_take_part_ends(monkeypatch):
+    from ticketlab.training import program
+
+    monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
+    jax.clear_caches()
+    try:
+        with pytest.raises(NumericalFailure, match="pruned weights took part"):
+            search_levels(dataclasses.replace(PLAN, levels=2), Blank(), silent)
+    finally:
+        jax.clear_caches()
+
+
+def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence):
+    levels, examples, curves = (evidence.tables[n] for n in ("levels", "examples", "curves"))
+    for arm in ["dense", *ARMS]:
+        level = 0 if arm == "dense" else 2
+        for row in levels.where(arm=arm, level=level).rows():
+            assert row["test_score"] == pytest.approx(np.mean(examples.where(seed=row["seed"])[arm]))
+            curve = curves.where(arm=arm, level=level, seed=row["seed"])
+            best = int(np.argmin(curve["validation_loss"]))
+            assert row["early_stop_step"] == curve["step"][best]
+            assert row["validation_loss"] == curve["validation_loss"][best]
+            assert row["validation_score"] == curve["validation_score"][best]
+    task = PLAN.task.task(ticket_levels.SPLIT_SEED)
+    most = np.bincount(task.train.labels).argmax()
+    np.testing.assert_array_equal(examples.where(seed=1)["guess"], task.test.labels == most)
+    np.testing.assert_array_equal(examples.where(seed=1)["id"], task.test.ids)
+
+
+def test_the_tickets_that_decide_are_left_behind(evidence):
+    """They score what the tables say of them, and start where the dense network was at step k."""
+    draft = Memory()
+    search_levels(PLAN, draft, silent)
+    assert list(draft.tickets) == ["seed-0", "seed-1"]
+    task = PLAN.task.task(ticket_levels.SPLIT_SEED)
+    search, _ = ticket_levels._search(PLAN, task)
+    network, dense = search.network, trained(search, first_level(search), PLAN.rewind_step).state.params
+    for seed, ticket in enumerate(draft.tickets.values()):
+        (row,) = evidence.tables["levels"].where(arm="ticket", seed=seed, level=2).rows()
+        assert density(ticket.mask) == pytest.approx(row["density"])
+        assert float(ticket.about["density"]) == pytest.approx(row["density"], rel=1e-5)
+        scores = task.scores(np.asarray(network.apply(ticket.trained, task.test.x)), task.test)
+        assert np.mean(scores) == pytest.approx(row["test_score"])
+        for name, kept in ticket.mask.items():
+            assert not ticket.trained[name]["weight"][~kept].any()
+            np.testing.assert_array_equal(
+                ticket.start[name]["weight"], kept * np.asarray(dense[name]["weight"][seed])
+            )
+            np.testing.assert_array_equal(ticket.start[name]["bias"], dense[name]["bias"][seed])
+
+
+@pytest.mark.parametrize("after", [1, 9, 13, 31])
+def test_a_run_that_ends_goes_on_at_its_level_and_step_to_the_same_bits(evidence, after):
+    """With ten pieces a level: in dense training before and after step k, at level 1, and at level 3."""
+    draft = Memory(after)
+    with pytest.raises(KeyboardInterrupt):
+        search_levels(PLAN, draft, silent)
+    assert draft.kept["number"] == (after - 1) // 10
+    assert set(draft.kept["state 000"].shape[:1]) == {2 if after <= 10 else 12}
+    draft.left, seen = 10**9, []
+    tables = search_levels(PLAN, draft, lambda what, fraction: seen.append((fraction, what)))
+    assert Evidence(tables).digest() == evidence_digest(evidence)
+    fractions = [fraction for fraction, _ in seen]
+    assert fractions == sorted(fractions)
+    assert 0 <= fractions[0] < 0.1 < 0.9 < fractions[-1] <= 1
+    assert seen[0][1].startswith(f"level {after // 10} of 4")
+
+
+def evidence_digest(evidence):
+    return Evidence(evidence.tables).digest()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is POSIX")
+def test_killed_within_its_cell_and_started_again(tmp_path):
+    plan = dataclasses.replace(PLAN, steps=400, evaluate_every=8)
+    (tmp_path / "plan.toml").write_text(toml("winning-ticket", plan), encoding="utf-8")
+    code = "from ticketlab.store import drafts; drafts.EVERY = 0.0; import ticketlab.cli as c, sys; sys.exit(c.main())"
+    command = [sys.executable, "-c", code, "run", "plan.toml", "--json", "--out"]
+    with (
+        open(tmp_path / "said", "w") as said,
+        subprocess.Popen([*command, "run"], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=said) as process,
+    ):
+        seen, deadline = set(), time.monotonic() + 300
+        while len(seen) < 15 and process.poll() is None and time.monotonic() < deadline:
+            seen |= {f.stat().st_mtime_ns for f in tmp_path.glob("run/cells/*.draft")}
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL, (tmp_path / "said").read_text()
+    (draft,) = tmp_path.glob("run/cells/*.draft")
+    assert draft.stat().st_size > 1000
+
+    def finish(folder):
+        done = subprocess.run(
+            [*command, folder], cwd=tmp_path, capture_output=True, encoding="utf-8", check=True
+        )
+        return json.loads(done.stdout)["digest"]
+
+    assert finish("run") == finish("uninterrupted")
+    assert not list(tmp_path.glob("run/cells/*.draft"))
+
+
+def test_the_same_plan_gives_the_same_bits_and_seeds_do_not_depend_on_how_many_there_are(evidence):
+    more = search_levels(dataclasses.replace(PLAN, seeds=3), Blank(), silent)["levels"]
+    for seed in (0, 1):
+        assert more.where(seed=seed).digest() == evidence.tables["levels"].where(seed=seed).digest()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"pruning": Global(fraction=0.3)},
+        {"one_shot": True, "rewind_step": 0},
+        {"controls": ()},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "network": MLP(widths=(8,))},
+        {
+            "task": Digits(train=60, validation=40, test=70),
+            "network": ResNet(channels=(4, 6)),
+            "controls": ("shuffled", "random"),
+            "levels": 2,
+        },
+    ],
+    ids=["global", "one-shot", "no controls", "regression", "residual"],
+)
+def test_other_plans(options):
+    plan = dataclasses.replace(PLAN, **{"density": 0.5, "levels": 3, **options})
+    evidence = run_study(WinningTicket(), plan)
+    assert len(evidence.verdicts) == 1 + 2 + 3 * len(plan.controls)
+    assert np.isfinite(evidence.tables["levels"]["test_score"]).all()
+    assert np.isfinite(evidence.tables["levels"]["effective_density"]).all()
+
+
+# --- where there is no ticket ---
+
+
+def test_with_permuted_labels_none_is_found():
+    plan = dataclasses.replace(
+        WinningTicketPlan.presets()["quick"], network=MLP(widths=(32,)), levels=2, density=0.65, steps=100,
+        permuted_labels=True, task=Digits(train=300, validation=300, test=1000), controls=("reinitialised",), seeds=5,
+    )  # fmt: skip
+    verdicts = run_study(WinningTicket(), plan).verdicts
+    assert verdicts[0].outcome is Outcome.UNDECIDED  # the dense network has learnt nothing to compare with
+    assert "Neither side is better than guessing" in verdicts[0].reading
+    learnt = run_study(WinningTicket(), dataclasses.replace(plan, permuted_labels=False)).verdicts
+    assert "Neither side is better than guessing" not in learnt[0].reading
+
+
+@dataclasses.dataclass(frozen=True)
+class Zero(MLP):
+    """A network whose weights are all zero: with ReLU no gradient reaches any of them."""
+
+    def build(self, input_shape, outputs):
+        network = super().build(input_shape, outputs)
+        return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
+
+
+def test_a_network_of_zeros_holds_no_ticket():
+    plan = dataclasses.replace(PLAN, network=Zero(widths=(12, 8)), controls=("shuffled",))
+    verdicts = run_study(WinningTicket(), plan).verdicts
+    assert verdicts[0].outcome is Outcome.UNDECIDED  # the dense network has learnt nothing to compare with
+    assert "Neither side is better than guessing" in verdicts[0].reading
+
+
+# --- verdicts ---
+
+
+def tables(seeds=5, noise=0.1, stop=None, guess=0.1, **accuracy):
+    """Tables with given accuracies of the arms, and steps to the early stop, of all seeds or of each, but for noise."""
+    rng = np.random.default_rng(0)
+    scores = {"dense": 0.97, "ticket": 0.972, **dict.fromkeys(PLAN.controls, 0.94), **accuracy}
+    steps = {"dense": 500, "ticket": 400, **dict.fromkeys(PLAN.controls, 900), **(stop or {})}
+    arms = [a for a in scores if scores[a] is not None]
+    rows = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "decisive": arm != "dense",
+            "density": 1.0 if arm == "dense" else 0.12,
+            "test_score": scores[arm],
+            "early_stop_step": int(
+                np.broadcast_to(steps[arm], seeds)[seed] * np.exp(noise * rng.standard_normal())
+            ),
+        }
+        for arm in arms
+        for seed in range(seeds)
+    ]
+    n = 4000
+    seed, i = np.repeat(np.arange(seeds), n), np.tile(np.arange(n), seeds)
+    columns = {"seed": seed, "id": i, "guess": (11 * i % n < n * guess).astype(float)}
+    columns |= {arm: ((7 * i + 13 * seed) % n < n * scores[arm]).astype(float) for arm in arms}
+    examples = Table("examples", tuple(Column(name, values) for name, values in columns.items()))
+    return {"levels": Table.from_rows("levels", rows), "examples": examples}
+
+
+def conclude(seeds=5, controls=PLAN.controls, **changes):
+    given = {**changes, **{name: None for name in PLAN.controls if name not in controls}}
+    plan = WinningTicketPlan(seeds=seeds, controls=controls)
+    return WinningTicket().conclude(plan, tables(seeds, **given)).verdicts
+
+
+@pytest.mark.parametrize(
+    ("changes", "outcome", "words"),
+    [
+        ({}, Outcome.HOLDS, "contains a subnetwork with 12.0 % of the weights"),
+        ({"ticket": 0.90}, Outcome.FAILS, "not as accurate as the dense network"),
+        (
+            {"ticket": 0.05},
+            Outcome.FAILS,
+            "not as accurate as the dense network",
+        ),  # the dense network has skill
+        ({"ticket": 0.1, "dense": 0.1}, Outcome.UNDECIDED, "Neither side is better than guessing"),
+        ({"stop": {"ticket": 5000}}, Outcome.FAILS, "not as soon as the dense network"),
+        ({"reinitialised": 0.972}, Outcome.HOLDS, "contains a subnetwork"),  # as accurate, but later
+        (
+            {"reinitialised": 0.972, "noise": 0.01, "stop": {"reinitialised": 400}},
+            Outcome.FAILS,
+            "not better than its mask over new",
+        ),
+        # controls that are better by 1.8 points: stopping 5 % sooner, or even at half the steps, does not make up for it
+        (
+            {"ticket": 0.957, "dense": 0.96, **dict.fromkeys(PLAN.controls, 0.975), "noise": 0.01}
+            | {"stop": dict.fromkeys(PLAN.controls, 420)},
+            Outcome.FAILS,
+            "not better than its mask over new weights",
+        ),
+        (
+            {"ticket": 0.957, "dense": 0.96, **dict.fromkeys(PLAN.controls, 0.975), "noise": 0.01},
+            Outcome.FAILS,
+            "not better than its mask over new weights",
+        ),
+        # sooner by 5 % only, and more accurate by .2 points only: neither is an advantage that matters
+        (
+            {
+                **dict.fromkeys(PLAN.controls, 0.970),
+                "noise": 0.001,
+                "stop": dict.fromkeys(PLAN.controls, 420),
+            },
+            Outcome.FAILS,
+            "not better than",
+        ),
+        ({"noise": 3.0}, Outcome.UNDECIDED, "It is open whether it is as soon as the dense network"),
+        ({"controls": ()}, Outcome.UNDECIDED, "compared with no control"),
+        ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),
+    ],
+)
+def test_the_claim_needs_every_comparison(changes, outcome, words):
+    claim = conclude(**changes)[0]
+    assert claim.outcome is outcome
+    assert words in claim.reading
+
+
+def of(verdicts, key, other):
+    return next(v for v in verdicts if v.key == key and v.facets == {"other": other})
+
+
+def test_questions():
+    claim, *questions = conclude()
+    assert claim.key == "claim"
+    assert len(questions) == 2 + 3 * 5
+    assert {q.outcome for q in questions} == {Outcome.HOLDS}
+    soon = of(questions, "sooner", "reinitialised")
+    assert soon.effect == pytest.approx(100 * (400 / 900 - 1), rel=0.15)
+    assert soon.interval[0] < soon.effect < soon.interval[1] < 0
+    assert of(questions, "more-accurate", "reinitialised").effect == pytest.approx(3.2, abs=0.2)
+
+
+def test_the_claim_is_wrong_at_its_level_only():
+    """Seven parts, of which one that fails is enough: each fails at 2.5 % over 7; a control holds in one of two ways."""
+    found = answer(formula(Terms(0.01, 1.25, 20, 1000, PLAN.controls)), tables())
+    assert found.find("as-accurate").levels.fails == pytest.approx(0.025 / 7)
+    assert found.find("as-accurate").levels.holds == pytest.approx(0.025)
+    assert found.find("sooner", other="both").levels.holds == pytest.approx(0.025 / 2)
+
+
+LAST = WinningTicketPlan().steps
+SEEN = (980, 985, 975, 990, 970)
+
+
+@pytest.mark.parametrize(
+    ("ticket", "other", "soon", "sooner"),
+    [
+        (LAST, LAST, Outcome.UNDECIDED, Outcome.UNDECIDED),  # nothing was seen to end
+        (400, LAST, Outcome.HOLDS, Outcome.HOLDS),
+        (LAST, 400, Outcome.FAILS, Outcome.FAILS),
+        (SEEN, (981, 986, LAST - 1, 989, 971), Outcome.HOLDS, Outcome.FAILS),
+        (
+            SEEN,
+            (981, 986, LAST, 989, 971),
+            Outcome.HOLDS,
+            Outcome.UNDECIDED,
+        ),  # one of them, later than it seems
+        ((*SEEN[:4], LAST), 915, Outcome.UNDECIDED, Outcome.FAILS),
+        ((100, 110, 90, 100, LAST), (999, 990, 980, 985, 999), Outcome.UNDECIDED, Outcome.UNDECIDED),
+    ],
+)
+def test_an_early_stop_at_the_last_step_is_a_lower_bound(ticket, other, soon, sooner):
+    stop = {"ticket": ticket, **dict.fromkeys(("dense", *PLAN.controls), other)}
+    claim, *questions = conclude(noise=0.0, stop=stop)
+    assert of(questions, "as-soon", "dense").outcome is soon
+    question = of(questions, "sooner", "shuffled")
+    assert question.outcome is sooner
+    assert "last step, 1000, is a lower bound" in claim.rule
+    assert ("lower bound" in question.reading) is (LAST in np.append(ticket, other))
+
+
+@pytest.mark.parametrize(
+    ("guess", "score", "passed"),
+    [(0.92, 0.99, True), (0.92, 0.925, False), (0.1, 0.99, True), (0.1, 0.15, False)],
+)
+def test_skill_is_a_tenth_of_the_headroom_above_guessing(guess, score, passed):
+    """With 92 % of the examples in one class nothing is ten points better than guessing."""
+    claim = conclude(guess=guess, ticket=score, dense=score, **dict.fromkeys(PLAN.controls, score - 0.03))[0]
+    assert ("Neither side is better than guessing" not in claim.reading) is passed
+
+
+def test_pruned_weights_that_took_part_leave_everything_undecided():
+    found = tables()
+    for left, outcome in ((0, Outcome.HOLDS), (3, Outcome.UNDECIDED)):
+        checks = Table.from_rows("checks", [{"parameters_left": left, "best": 0, "moments": 0}])
+        claim = WinningTicket().conclude(WinningTicketPlan(seeds=5), {**found, "checks": checks}).verdicts[0]
+        assert claim.outcome is outcome
+    assert "3 pruned weights or moments were not zero" in claim.reading
+
+
+@pytest.mark.parametrize("controls", [PLAN.controls, ("reinitialised", "random"), ("equal-size",)])
+def test_the_claim_names_the_controls_that_ran(controls):
+    claim = conclude(controls=controls)[0]
+    assert claim.outcome is Outcome.HOLDS
+    assert [name for name in PLAN.controls if TITLES[name] in claim.reading] == [
+        c for c in PLAN.controls if c in controls
+    ]
+
+
+def test_one_seed_concludes_nothing():
+    assert all("One seed is not enough" in q.reading for q in conclude(seeds=1)[1:])
+
+
+def test_a_run_that_is_not_finished_has_no_verdict():
+    assert WinningTicket().conclude(PLAN, {}).verdicts == ()
+
+
+def test_the_brief_says_both_sides():
+    said = WinningTicket().brief(PLAN, WinningTicket().cells(PLAN)[0], tables())
+    assert said.startswith("test score 0.972 at density 0.120, dense 0.970; early stop at step ")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seeds": 0}, "seeds=0"),
+        ({"density": 1.0}, "density=1.0"),
+        ({"margin": 0.0}, "margin=0.0"),
+        ({"slower": 0.5}, "slower=0.5"),
+        ({"controls": ("both", "both")}, "each once"),
+        ({"levels": 0}, "levels=0"),
+        ({"evaluate_every": 1000}, "evaluate_every=1000"),
+        ({"rewind_step": 1000}, "rewind_step=1000"),
+        ({"dynamic": ("set", "set")}, "each once"),
+    ],
+)
+def test_impossible_plans(options, message):
+    with pytest.raises(UserError, match=message):
+        WinningTicketPlan(**options)
+
+
+def test_a_density_that_no_level_has():
+    with pytest.raises(UserError, match=r"density=0.01, while the 4 levels have 0.71"):
+        search_levels(dataclasses.replace(PLAN, density=0.01), Blank(), silent)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"network": ConvNet(normalisation=Normalisation.CHANNELS)}, "normalises over its channels"),
+        ({"network": ResNet(channels=(4, 6))}, "normalises over its channels"),
+        ({"network": MLP(widths=(12, 8), parameterisation=Parameterisation.NTK)}, "depends on width"),
+        ({"network": MLP(widths=()), "density": 0.72}, "expected a network with hidden layers"),
+        ({"network": MLP(widths=(4,), bias=False), "levels": 12}, "what one unit in every hidden layer needs"),
+        ({"levels": 12, "pruning": Global(0.6)}, "level 7 leaves the network no weight"),
+        ({"levels": 12, "pruning": LayerWise(0.3, output=0.8)}, "level 3 leaves layer 'output' no weight"),
+    ],
+    ids=["normalised", "residual", "scaled", "linear", "small", "empty", "an empty layer"],
+)  # fmt: skip
+def test_what_cannot_be_searched_to_the_end_is_refused_before_it_is_begun(monkeypatch, options, message):
+    monkeypatch.setattr(ticket_levels, "trained", None)
+    images = Digits(train=60, validation=40, test=70)
+    task = images if isinstance(options.get("network"), ConvNet | ResNet) else PLAN.task
+    with pytest.raises(UserError, match=message):
+        search_levels(dataclasses.replace(PLAN, **{"task": task, **options}), Blank(), silent)
+
+
+def test_training_that_diverges():
+    with pytest.raises(NumericalFailure, match="diverged at level 0"):
+        search_levels(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), Blank(), silent)
