@@ -59,7 +59,7 @@ FILES = {
     "truncated NPZ": (truncated_npz, "data.npz", "data.npz"),
     "truncated Parquet": (truncated_parquet, "data.parquet", "a truncated file"),
     "NaN": (csv(CSV + "1,nan,cat\n"), "data.csv", "1 of 122 inputs that are NaN"),
-    "ragged": (csv(CSV + "1,2\n"), "data.csv", "1 ragged rows"),
+    "ragged": (csv(CSV + "1,2\n"), "data.csv", "1 ragged row"),
     "one class only": (npz(x=X, y=Y * 0), "data.npz", "one class only"),
     "a label out of range": (npz(x=X, y=Y + 70), "data.npz", "label"),
     "fewer labels than examples": (npz(x=X, y=Y[:-1]), "data.npz", "59 labels for 60 examples"),
@@ -67,7 +67,7 @@ FILES = {
     "too few of a class for three parts": (
         npz(x=X, y=np.where(np.arange(60) < 2, 2, Y % 2)),
         "data.npz",
-        "some of every class",
+        "with every class",
     ),
     "no such file": (lambda folder: None, "data.csv", "no file or folder"),
 }

@@ -41,7 +41,7 @@ def test_the_readout_alone_takes_its_features_however_many_rows() -> None:
 
 def test_what_is_asked_for_is_done() -> None:
     for rung in (DensePrimal(), DenseDual("iterative", rank=7)):
-        assert choose_rung(large(100, 20), rung) == (rung, "as asked for")
+        assert choose_rung(large(100, 20), rung) == (rung, "as requested")
 
 
 def test_neither_matrix_fits() -> None:

@@ -61,12 +61,12 @@ def test_one_column_of_class_numbers_is_a_vector() -> None:
         (
             np.array([0, 1, -1, 0, 1, 0, -1, 0, 1]),
             {},
-            r"2 labels that are negative.*the first \(-1\) at row 2",
+            r"2 negative labels.*the first \(-1\) at row 2",
         ),
         (
             np.array([0.0, 1.5, 1.0]),
             {"kind": "classification"},
-            r"1 labels that are not whole.*\(1.5\) at row 1",
+            r"1 fractional label.*\(1.5\) at row 1",
         ),
         (np.array([0.0, np.nan, 1.5]), {}, r"1 of 3 values of target 'y' that are NaN.*row 1"),
         (
@@ -75,8 +75,8 @@ def test_one_column_of_class_numbers_is_a_vector() -> None:
             "label 70 at row 2.*6 examples",
         ),
         (np.eye(3), {"kind": "classification"}, "labels of shape.*one-hot"),
-        (np.array(["a", "", "b"]), {}, "1 missing values of target 'y'.*row 1"),
-        (np.array(["a", None], dtype=object), {}, "1 missing values of target 'y'.*row 1"),
+        (np.array(["a", "", "b"]), {}, "1 missing value of target 'y'.*row 1"),
+        (np.array(["a", None], dtype=object), {}, "1 missing value of target 'y'.*row 1"),
         (np.array(["a", "b"]), {"kind": "regression"}, "text such as 'a'.*numbers"),
         (np.array([["a", "b"]]), {}, "text of shape"),
     ],

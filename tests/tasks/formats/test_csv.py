@@ -68,13 +68,13 @@ def test_numbers_that_are_not_numbered_from_zero_are_names_of_classes(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TABLE + "1,2\n", "1 ragged rows.*the first on line 8 with 2 cells.*3 cells"),
-        (TABLE + "1,2,cat,4\n", "1 ragged rows.*line 8 with 4 cells"),
-        (TABLE + "1,,cat\n", "1 cells of column 'height' that are missing.*line 8"),
-        (TABLE + "1,red,cat\n1,blue,cat\n", "2 cells of column 'height' that are not numbers.*'red'.*line 8"),
+        (TABLE + "1,2\n", "1 ragged row in.*the first on line 8 with 2 cells.*3 cells"),
+        (TABLE + "1,2,cat,4\n", "1 ragged row in.*line 8 with 4 cells"),
+        (TABLE + "1,,cat\n", "1 missing cell in column 'height'.*line 8"),
+        (TABLE + "1,red,cat\n1,blue,cat\n", "2 non-numeric cells in column 'height'.*'red'.*line 8"),
         (TABLE + "1,nan,cat\n", "1 of 14 inputs that are NaN.*row 6, column 'height'"),
         (TABLE + "inf,1,cat\n", "column 'width'"),
-        (TABLE + "1,2,\n", "1 missing values of target 'animal'.*row 6"),
+        (TABLE + "1,2,\n", "1 missing value of target 'animal'.*row 6"),
         (TABLE.replace("cat", "dog"), "one class only"),
         (TABLE.replace("height", "width"), "more than one column named 'width'"),
         ("width,height,animal\n", "a row of names and no examples"),

@@ -72,7 +72,7 @@ def with_nan() -> np.ndarray:
         ({"x": with_nan(), "y": Y}, "1 of 36 inputs that are NaN.*row 5"),
         ({"x": X[:11], "y": Y}, "12 labels for 11 examples"),
         ({"x": X, "y": Y * 0}, "one class only"),
-        ({"x": X, "y": Y - 1}, "4 labels that are negative"),
+        ({"x": X, "y": Y - 1}, "4 negative labels"),
         ({"x": X, "y": Y * 2}, "no examples of 2 of 5 classes"),
         ({"x": X, "y": Y + 20}, "label 22 at row 2"),
         ({"x": X[:, 0], "y": Y}, r"shape \[12\]"),

@@ -99,17 +99,17 @@ def test_a_folder_of_shards_with_an_official_test_part(tmp_path: Path, place: st
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": [0.0, None, 1.0], "label": [0, 1, 0]}, "1 missing values in column 'a'.*row 1"),
-        ({"a": [1, 2, 3], "label": [0, None, 1]}, "1 missing values in column 'label'.*row 1"),
-        ({"a": [1, 2, 3], "label": ["x", None, "y"]}, "1 missing values in column 'label'.*row 1"),
+        ({"a": [0.0, None, 1.0], "label": [0, 1, 0]}, "1 missing value in column 'a'.*row 1"),
+        ({"a": [1, 2, 3], "label": [0, None, 1]}, "1 missing value in column 'label'.*row 1"),
+        ({"a": [1, 2, 3], "label": ["x", None, "y"]}, "1 missing value in column 'label'.*row 1"),
         ({"a": [0.0, np.nan, 1.0], "label": [0, 1, 0]}, "1 of 3 inputs that are NaN.*column 'a'"),
         ({"a": ["x", "y", "z"], "label": [0, 1, 0]}, "column 'a' of type VARCHAR"),
         ({"a": [[1, 2], [3], [4]], "label": [0, 1, 0]}, "column 'a' of type BIGINT"),
         ({"a": [1, 2, 3], "label": [1, 1, 1]}, "one class only"),
         ({"label": [0, 1, 0]}, "one column only"),
-        ({"img": [image(0), None, image(1)], "label": [0, 1, 0]}, "1 missing values in column 'img'"),
+        ({"img": [image(0), None, image(1)], "label": [0, 1, 0]}, "1 missing value in column 'img'"),
         ({"img": [image(0), {"bytes": b"no", "path": ""}], "label": [0, 1]}, "cannot be read, image 1"),
-        ({"img": [image(0), image(1)], "label": [0, -1]}, "1 labels that are negative"),
+        ({"img": [image(0), image(1)], "label": [0, -1]}, "1 negative label"),
         ({"img": [image(0), image(1)], "label": [0, 7]}, "label 7 at row 1"),
     ],
 )

@@ -1,8 +1,8 @@
-"""From a column of answers to what is learnt: labels with their classes' names, or real targets.
+"""From a column of answers to what is learnt: labels with the names of their classes, or real targets.
 
-Text and true/false make classes. Floating-point numbers that are not whole make a regression target. Whole numbers are
-the doubtful case: they are classes when there are at most 100 different ones with 3 examples each on average, else a
-regression target; `kind` overrules the guess, and a note says how a doubtful column was read.
+Text and true/false become classes. Numbers that are not all whole become a regression target. Whole numbers are
+ambiguous: they are classes if there are at most 100 different ones with at least 3 examples each on average, else a
+regression target. `kind` overrides the guess, and a note says how an ambiguous column was read.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int, Integer, Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import check_finite
 
 __all__ = ["Answers", "Kind", "image_answers", "read_answers"]
@@ -26,7 +26,7 @@ LEAST_PER_CLASS = 3
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels `[n]` with the classes' names, or targets `[n, k]` with the targets' names, as `Dataset` takes them."""
+    """Labels `[n]` with the names of the classes, or targets `[n, k]` with the names of the targets, as in `Dataset`."""
 
     classes: tuple[str, ...]
     labels: Integer[np.ndarray, "n"] | None = None
@@ -47,11 +47,11 @@ def read_answers(
 
     Arguments:
         values: text, booleans or numbers.
-        target: the column's name.
-        name: the file's name, for messages.
+        target: the name of the column.
+        name: the name of the file, for messages.
         kind: classification or regression; None guesses (see above).
-        numbered: whether whole numbers are class numbers 0 … k−1, rather than names of classes.
-        classes: the classes' names, when they are known; implies `numbered` and classification.
+        numbered: whether whole numbers are class numbers 0 … k−1 rather than names of classes.
+        classes: the names of the classes, if known; implies `numbered` and classification.
 
     Raises: UserError for labels that are negative, not whole, or out of range, and for NaN.
     """
@@ -68,9 +68,7 @@ def read_answers(
     if kind == "regression":
         matrix = values.reshape(len(values), -1).astype(np.float64)
         names = (target,) if matrix.shape[1] == 1 else tuple(f"{target}{i}" for i in range(matrix.shape[1]))
-        read_as = (
-            f"Target {target!r}, {len(np.unique(values))} different whole numbers, is read as a quantity."
-        )
+        read_as = f"Target {target!r}, with {len(np.unique(values))} different whole numbers, is read as a quantity."
         return Answers(names, targets=matrix, notes=(read_as,) if doubtful and whole else ())
     labels = _whole(values, target, name)
     if classes:
@@ -86,7 +84,7 @@ def read_answers(
 def image_answers(
     values: Shaped[np.ndarray, "n ..."], target: str, name: str, kind: Kind | None, classes: tuple[str, ...]
 ) -> Answers:
-    """The answers that go with encoded images: integers are class numbers, however few of each there are."""
+    """The answers for encoded images: integers are class numbers, even if there are few examples of each class."""
     if kind is None and values.dtype.kind in "iu":
         kind = "classification"
     return read_answers(values, target, name, kind=kind, numbered=True, classes=classes)
@@ -103,12 +101,13 @@ def _as_text(values: np.ndarray, target: str, name: str) -> np.ndarray:
     missing = np.array([v is None or v == "" for v in values.ravel().tolist()])
     if missing.any() or values.ndim != 1:
         raise UserError(
-            f"{missing.sum()} missing values of target {target!r} in {name}, the first at row {np.argmax(missing)} "
+            f"{counted(int(missing.sum()), 'missing value')} of target {target!r} in {name}, "
+            f"the first at row {np.argmax(missing)} "
             "(counted from 0)"
             if missing.any()
             else f"text of shape {list(values.shape)} as target {target!r} in {name}",
-            "one class an example",
-            "Remove the examples without one.",
+            "one class for each example",
+            "Remove the examples without a class.",
         )
     return values.astype(str)
 
@@ -129,14 +128,14 @@ def _whole(values: np.ndarray, target: str, name: str) -> Int[np.ndarray, "n"]:
     if values.ndim != 1:
         raise UserError(
             f"labels of shape {list(values.shape)} in {name}",
-            "one class number an example",
+            "one class number for each example",
             "Turn one-hot rows into class numbers, or pass kind=regression.",
         )
-    for bad, what in ((values != np.round(values), "not whole"), (values < 0, "negative")):
+    for bad, what in ((values != np.round(values), "fractional label"), (values < 0, "negative label")):
         if bad.any():
             first = int(np.argmax(bad))
             raise UserError(
-                f"{np.count_nonzero(bad)} labels that are {what} in target {target!r} of {name}, "
+                f"{counted(int(np.count_nonzero(bad)), what)} in target {target!r} of {name}, "
                 f"the first ({values[first]}) at row {first} (counted from 0)",
                 "class numbers 0, 1, 2, …",
                 "Remove examples without a class; for quantities pass kind=regression.",
@@ -145,12 +144,12 @@ def _whole(values: np.ndarray, target: str, name: str) -> Int[np.ndarray, "n"]:
 
 
 def _class_count(labels: Integer[np.ndarray, "n"], name: str) -> int:
-    """k, one more than the greatest label; which must be less than the number of examples for the rest to be possible."""
+    """k, one more than the greatest label; it must not exceed the number of examples."""
     k = int(labels.max(initial=-1)) + 1
     if k > len(labels):
         raise UserError(
             f"label {k - 1} at row {int(np.argmax(labels))} (counted from 0) of {name}, which has {len(labels)} examples",
-            "class numbers from 0 without gaps, and at least one example a class",
+            "class numbers from 0 without gaps, and at least one example of each class",
             "Number the classes from 0, or add examples.",
         )
     return k

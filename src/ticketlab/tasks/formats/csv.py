@@ -1,6 +1,6 @@
 """Comma-, semicolon- or tab-separated text, with or without a first row of names.
 
-The separator is the one that occurs most in the first line. The first row is names when any of its cells is not a number;
+The separator is the most frequent one in the first line. The first row holds names if any of its cells is not a number;
 otherwise columns are named `column0`, `column1`, …
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind
 from ticketlab.tasks.formats.files import file_bytes
@@ -25,7 +25,7 @@ def csv_dataset(path: Path, target: str = "", kind: Kind | None = None) -> Datas
     """The data set in a text table.
 
     Arguments:
-        path: of the file, plain or gzip, in UTF-8.
+        path: the file, plain or gzip, in UTF-8.
         target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
         kind: classification or regression; None guesses from the target.
 
@@ -41,7 +41,7 @@ def csv_dataset(path: Path, target: str = "", kind: Kind | None = None) -> Datas
 
 
 def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
-    """The columns' names, the cells, and each row's line in the file; all rows have the same length."""
+    """The names of the columns, the cells, and the line of each row in the file; all rows have the same length."""
     try:
         text = file_bytes(path, "a CSV file").decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -62,15 +62,15 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
             f"line {reader.line_num} of {path} ({error})", "a row of a CSV file", "Correct it."
         ) from error
     if not numbered:
-        raise UserError(f"no rows in {path}", "a CSV file with a row an example", "Fill the file.")
+        raise UserError(f"no rows in {path}", "a CSV file with one row for each example", "Add the examples.")
     width = len(numbered[0][1])
     ragged = [(line, len(row)) for line, row in numbered if len(row) != width]
     if ragged:
         line, cells = ragged[0]
         raise UserError(
-            f"{len(ragged)} ragged rows in {path}, the first on line {line} with {cells} cells",
+            f"{counted(len(ragged), 'ragged row')} in {path}, the first on line {line} with {cells} cells",
             f"{width} cells separated by {separator!r}, as in the first row",
-            "Complete or remove them, and quote cells that hold the separator.",
+            "Complete or remove them, and quote cells that contain the separator.",
         )
     header = numbered[0][1]
     if all(_is_number(cell) for cell in header):
@@ -85,7 +85,9 @@ def _rows(path: Path) -> tuple[list[str], list[list[str]], list[int]]:
             "Rename one of them.",
         )
     if not numbered:
-        raise UserError(f"a row of names and no examples in {path}", "a row an example", "Fill the file.")
+        raise UserError(
+            f"a row of names and no examples in {path}", "one row for each example", "Add the examples."
+        )
     return header, [row for _, row in numbered], [line for line, _ in numbered]
 
 
@@ -94,17 +96,17 @@ def _numbers(values: tuple[str, ...], name: str, lines: list[int], path: Path) -
         return np.array([float(cell) for cell in values])
     except ValueError:
         bad = [i for i, cell in enumerate(values) if not _is_number(cell)]
-    missing = sum(values[i] == "" for i in bad)
+    kind = "missing cell" if all(values[i] == "" for i in bad) else "non-numeric cell"
     raise UserError(
-        f"{len(bad)} cells of column {name!r} that are {'missing' if missing == len(bad) else 'not numbers'} in {path}, "
+        f"{counted(len(bad), kind)} in column {name!r} of {path}, "
         f"the first ({values[bad[0]]!r}) on line {lines[bad[0]]}",
-        "numbers in every column but the target",
-        "Fill in or remove those rows; encode categories as numbers, one column a category.",
+        "numbers in every column except the target",
+        "Fill in or remove those rows; encode categories as numbers, with one column for each category.",
     )
 
 
 def _target(values: tuple[str, ...]) -> np.ndarray:
-    """Numbers if all of them are, otherwise text."""
+    """Numbers if all cells are numbers, otherwise text."""
     if all(_is_number(cell) for cell in values):
         return np.array([float(cell) for cell in values])
     return np.array(values)

@@ -1,4 +1,4 @@
-"""What can be wrong with any file before its format matters: not there, not allowed, empty, or damaged in compression."""
+"""Problems of any file, whatever its format: missing, not permitted, empty, or damaged in compression."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LEFTOVERS = ("__MACOSX", "__pycache__")
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turns the operating system's refusals inside the block into a UserError that names `path` and says `what` was wanted."""
+    """Turns errors of the operating system inside the block into a UserError that names `path` and the expected `what`."""
     try:
         yield
     except FileNotFoundError as error:
@@ -34,9 +34,9 @@ def reading(path: Path, what: str) -> Iterator[None]:
 
 
 def file_bytes(path: Path, what: str) -> bytes:
-    """A file's content, with gzip undone.
+    """The content of a file, decompressed if it is gzip.
 
-    Raises: UserError when it is missing, unreadable, empty, or a damaged gzip file.
+    Raises: UserError if it is missing, unreadable, empty, or a damaged gzip file.
     """
     with reading(path, what):
         content = path.read_bytes()
@@ -53,7 +53,7 @@ def file_bytes(path: Path, what: str) -> bytes:
 
 
 def file_start(path: Path, what: str) -> bytes:
-    """The first eight bytes of a file's content, with gzip undone; raises as `file_bytes` does."""
+    """The first eight bytes of the content, decompressed if it is gzip; raises like `file_bytes`."""
     with reading(path, what), path.open("rb") as file:
         start = file.read(8)
         if not start.startswith(GZIP):
@@ -64,7 +64,7 @@ def file_start(path: Path, what: str) -> bytes:
 
 
 def files_in(folder: Path, what: str) -> list[Path]:
-    """The files and folders in a folder by name, without hidden ones and those that archivers and Python leave."""
+    """The files and folders in a folder by name, without hidden ones and those left by archivers and Python."""
     with reading(folder, what):
         return sorted(
             (p for p in folder.iterdir() if not p.name.startswith(".") and p.name not in LEFTOVERS),

@@ -1,7 +1,7 @@
-"""Encoded images (PNG, JPEG, …) into one array of pixels, and folders with a sub-folder of images a class.
+"""Encoded images (PNG, JPEG, …) as one array of pixels, and folders with one sub-folder of images for each class.
 
-All images must have the same size; grey ones stay grey unless there are coloured ones among them. Transparency is
-dropped. A folder that has `train` and `test` sub-folders of classes gives the data set an official test part.
+All images must have the same size. If any image has colour, all become RGB; otherwise all stay grey. Transparency is
+dropped. If a folder has `train` and `test` with sub-folders of classes, `test` becomes the official test part.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Answers
 from ticketlab.tasks.formats.files import files_in, reading
@@ -25,7 +25,7 @@ __all__ = ["SUFFIXES", "decode", "encoded_dataset", "image_folder"]
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
 GREY = ("1", "L", "LA")
 COLOURED = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")
-# What Pillow's readers are known to raise on damaged files.
+# Exceptions that Pillow's readers raise on damaged files.
 DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, Image.DecompressionBombError)
 JPEG = b"\xff\xd8\xff"
 
@@ -36,11 +36,11 @@ def decode(
     """Pixels 0 … 255 of encoded images, with one channel if all are grey and three otherwise.
 
     Arguments:
-        encoded: the files' contents.
-        origin: what to call image i in a message.
-        side: resize every image to side × side pixels (bilinear); None leaves them as they are.
+        encoded: the contents of the files.
+        origin: the name of image i in messages.
+        side: resize every image to side × side pixels (bilinear); None keeps the sizes.
 
-    Raises: UserError for an image that cannot be read, or that has another size than the first.
+    Raises: UserError for an image that cannot be read, or whose size differs from the first.
     Cost: 0.1 to 0.2 ms for 32 × 32 pixels in JPEG.
     """
     if side is not None and side < 1:
@@ -55,7 +55,7 @@ def decode(
             raise UserError(
                 f"{origin(i)} of {own[0]}×{own[1]} pixels, after images of {size[0]}×{size[1]}",
                 "images of one size",
-                "Resize them, or pass side=… to have them resized.",
+                "Resize them, or pass side=….",
             )
         pixels.append(values)
         grey.append(mode == "L")
@@ -71,13 +71,13 @@ def decode(
 
 
 def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[int, int], bytes]:
-    """One image's mode (L or RGB), size and pixels."""
+    """The mode (L or RGB), size and pixels of one image."""
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.mode not in GREY + COLOURED:
                 raise UserError(
                     f"pixels of mode {image.mode!r} in {origin}",
-                    "8-bit grey or coloured images",
+                    "8-bit grey or colour images",
                     "Convert it.",
                 )
             mode = "L" if image.mode in GREY else "RGB"
@@ -96,7 +96,7 @@ def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[i
 
 
 def _jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
-    """A note if any of the images are JPEG-coded, which changes pixels."""
+    """A note if any image is JPEG-coded, which changes pixels."""
     count = sum(bytes(content[:3]) == JPEG for content in encoded)
     return (
         (f"{count} of {len(encoded)} images are JPEG-coded, so their pixels are not exact.",) if count else ()
@@ -113,7 +113,7 @@ def encoded_dataset(
     side: int | None = None,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """The data set of encoded images and their answers; a note says how many are JPEG-coded, since that changes pixels."""
+    """The data set of encoded images and their answers; a note counts JPEG-coded images, whose pixels are not exact."""
     return Dataset(
         name=name,
         x=decode(encoded, origin, side),
@@ -127,14 +127,16 @@ def encoded_dataset(
 
 
 def image_folder(folder: Path, side: int | None = None) -> Dataset:
-    """The data set in a folder with a sub-folder of images a class, the classes sorted by name.
+    """The data set in a folder with one sub-folder of images for each class; classes are sorted by name.
 
     Arguments:
         folder: with class sub-folders, or with `train` and `test` (each with class sub-folders).
-        side: resize every image to side × side pixels; None demands that they all have one size.
+        side: resize every image to side × side pixels; None requires images of one size.
     """
     parts = {
-        p.name: p for p in files_in(folder, "a folder with a sub-folder of images a class") if p.is_dir()
+        p.name: p
+        for p in files_in(folder, "a folder with one sub-folder of images for each class")
+        if p.is_dir()
     }
     roots = [parts["train"], parts["test"]] if set(parts) == {"train", "test"} else [folder]
     classes = sorted({p.name for root in roots for p in files_in(root, "a folder") if p.is_dir()})
@@ -153,8 +155,8 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
     if not paths:
         raise UserError(
             f"no images in sub-folders of {folder}",
-            f"one sub-folder a class with {', '.join(SUFFIXES)}",
-            "Sort the images into one folder a class.",
+            f"one sub-folder for each class, with {', '.join(SUFFIXES)}",
+            "Sort the images into one folder for each class.",
         )
     return encoded_dataset(
         [_content(path) for path in paths],
@@ -163,12 +165,12 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
         origin=lambda i: str(paths[i]),
         official_test=official if len(roots) == 2 else 0,
         side=side,
-        notes=(f"{ignored} files that are not images were left out.",) if ignored else (),
+        notes=(f"Left out {counted(ignored, 'file')} without an image.",) if ignored else (),
     )
 
 
 def _files_below(folder: Path, name: str) -> list[Path]:
-    """All files of a class, those in sub-folders too; a link to a folder could lead round in a circle, and is not followed."""
+    """All files of a class, including sub-folders. Links to folders are not followed, because they could form a loop."""
     found: list[Path] = []
     for path in files_in(folder, f"images of class {name!r}"):
         inside = path.is_dir() and not path.is_symlink()

@@ -1,8 +1,8 @@
-"""NumPy archives: inputs and answers under the names that people give them, and never a pickle.
+"""NumPy archives: inputs and answers under their usual names; pickles are never read.
 
-Looked for, in this order: `x_train` with `y_train` (and `x_test` with `y_test` for an official test part), `x` with `y`,
-`X` with `y`, `images` with `labels`, `data` with `target`; or the two names that are given. Eight-bit arrays with three axes
-or more are images.
+Pairs of names are tried in this order: `x_train` with `y_train` (and `x_test` with `y_test` for an official test part),
+`x` with `y`, `X` with `y`, `images` with `labels`, `data` with `target`; or the two names that are given. Eight-bit
+arrays with three axes or more are images.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ def npz_dataset(path: Path, x: str = "", y: str = "", kind: Kind | None = None) 
     """The data set in an NPZ file.
 
     Arguments:
-        path: of the file.
-        x, y: the arrays' names; empty to look for the usual ones.
+        path: the file.
+        x, y: the names of the arrays; empty to look for the usual ones.
         kind: classification or regression; None guesses from y.
     """
     arrays = _arrays(path)
@@ -95,12 +95,12 @@ def _check_magic(file: IO[bytes], path: Path) -> None:
 
 
 def _images(x: Shaped[np.ndarray, "n ..."]) -> tuple[Shaped[np.ndarray, "n ..."], tuple[str, ...]]:
-    """Eight-bit images with channels last; other arrays as they are, booleans as 0 and 1."""
+    """Eight-bit images with channels last; other arrays unchanged, booleans as 0 and 1."""
     if x.dtype == np.bool_:
         x = x.astype(np.uint8)
     if x.dtype == np.uint8 and x.ndim == 3:
         return x[..., None], ()
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
-        note = f"Images of shape {list(x.shape[1:])} are read as channels first, and turned to channels last."
+        note = f"Images of shape {list(x.shape[1:])} are read with channels first and reordered to channels last."
         return np.ascontiguousarray(np.moveaxis(x, 1, -1)), (note,)
     return x, ()

@@ -1,7 +1,7 @@
-"""Parquet files of numbers, or of encoded images as dataset hubs keep them: `{bytes, path}` in one column, a label in another.
+"""Parquet files of numbers, or of encoded images as on dataset hubs: `{bytes, path}` in one column, a label in another.
 
-A path may be one file, or a folder of shards; shards whose name starts with `test` are the official test part, all
-others are what train and validation are drawn from. Read by DuckDB, whose downloads of extensions are switched off.
+A path may be one file or a folder of shards. Shards whose name starts with `test` are the official test part; train and
+validation are drawn from the others. DuckDB reads the files, with downloads of extensions switched off.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import duckdb
 import numpy as np
 from jaxtyping import Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind, image_answers
 from ticketlab.tasks.formats.files import files_in, reading
@@ -32,7 +32,7 @@ MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of a data set, the official test part's last, and how many of the rows those hold."""
+    """The files of a data set, those of the official test part last, and the number of rows in that part."""
 
     paths: tuple[str, ...]
     official_test: int
@@ -55,9 +55,9 @@ def parquet_dataset(
         path: the file or the folder.
         target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
         kind: classification or regression; None guesses from the target.
-        name: for tables and messages; the file's name when empty.
-        classes: the classes' names; when empty, those in the file's metadata, or their numbers.
-        side: resize images to side × side pixels; None demands that they all have one size.
+        name: for tables and messages; empty for the name of the file.
+        classes: the names of the classes; empty for those in the file's metadata, or else their numbers.
+        side: resize images to side × side pixels; None requires images of one size.
     """
     name = name or path.name
     with duckdb.connect(config=OFFLINE) as database:
@@ -75,7 +75,7 @@ def parquet_dataset(
             if column != target and not _is_number(of):
                 raise UserError(
                     f"column {column!r} of type {of} in {name}",
-                    "numbers in every column but the target, or one column of encoded images",
+                    "numbers in every column except the target, or one column of encoded images",
                     "Convert or remove it, or make it the target.",
                 )
         columns = {column: _column(database, shards, column, name) for column in shards.types}
@@ -125,11 +125,11 @@ def _check_magic(path: Path) -> None:
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    """The classes' names by column, which the hub's library leaves in a file's metadata."""
+    """The names of the classes by column, which the hub's library stores in a file's metadata."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     except (ValueError, AttributeError):
-        return {}  # another program's metadata: the labels' numbers serve as names
+        return {}  # metadata of another program: label numbers serve as names
     return {
         c: tuple(f["names"])
         for c, f in features.items()
@@ -140,7 +140,7 @@ def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
 def _column(
     database: duckdb.DuckDBPyConnection, shards: Shards, column: str, name: str, field: str = ""
 ) -> Shaped[np.ndarray, "n"]:
-    """One column (or a field of a struct) of all shards in order, without missing values."""
+    """One column (or field of a struct) of all shards in order; missing values raise an error."""
     quoted = '"' + column.replace('"', '""') + '"' + field
     try:
         found = database.execute(
@@ -153,7 +153,7 @@ def _column(
         missing = missing | np.array([value is None for value in np.ma.getdata(found)])
     if missing.any():
         raise UserError(
-            f"{missing.sum()} missing values in column {column!r} of {name}, "
+            f"{counted(int(missing.sum()), 'missing value')} in column {column!r} of {name}, "
             f"the first at row {np.argmax(missing)} (counted from 0)",
             "a value in every row",
             "Fill in or remove those rows.",

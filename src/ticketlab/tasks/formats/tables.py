@@ -1,4 +1,4 @@
-"""Named columns of numbers with a target among them: what CSV, Parquet and a hub's tables have in common."""
+"""Named columns of numbers with a target among them, shared by CSV, Parquet and tables of a hub."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ USUAL = ("label", "labels", "target", "class", "y", "fine_label")
 
 
 def target_column(columns: Iterable[str], target: str, name: str) -> str:
-    """The column to predict: the one asked for, else one with a usual name, else the last."""
+    """The column to predict: the one requested, else one with a usual name, else the last."""
     columns = list(columns)
     if target and target not in columns:
         raise UserError(f"target={target!r}", f"one of the columns of {name}: {', '.join(columns)}")
@@ -33,15 +33,15 @@ def table_dataset(
     classes: tuple[str, ...] = (),
     official_test: int = 0,
 ) -> Dataset:
-    """The data set whose inputs are all columns but the target.
+    """The data set whose inputs are all columns except the target.
 
     Arguments:
         columns: by name, of equal length; inputs must be numbers or booleans.
-        target: the column to predict; see `target_column` when empty.
+        target: the column to predict; if empty, see `target_column`.
         name: for tables and messages.
         kind: classification or regression; None guesses from the target.
-        classes: the classes' names if they are known; the target's values are then their numbers.
-        official_test: how many of the last rows are the official test part.
+        classes: the names of the classes, if known; the values of the target are then class numbers.
+        official_test: the number of rows, at the end, that form the official test part.
     """
     target = target_column(columns, target, name)
     inputs = {column: values for column, values in columns.items() if column != target}
@@ -49,14 +49,14 @@ def table_dataset(
         raise UserError(
             f"one column only ({target!r}) in {name}",
             "a target and at least one input",
-            "Add the inputs' columns.",
+            "Add input columns.",
         )
     for column, values in inputs.items():
         if values.dtype.kind not in "biuf":
             raise UserError(
                 f"column {column!r} of {name}, which holds {_sort(values)}",
-                "numbers in every column but the target",
-                "Encode it as numbers (one column a category), remove it, or make it the target.",
+                "numbers in every column except the target",
+                "Encode it as numbers (one column for each category), remove it, or make it the target.",
             )
     answers = read_answers(columns[target], target, name, kind=kind, classes=classes)
     return Dataset(
