@@ -123,5 +123,5 @@ def test_a_process_that_process_0_does_not_let_on(free: int) -> None:
             connection.close()
 
         threading.Thread(target=refuse, daemon=True).start()
-        with pytest.raises(UserError, match="no leave to go on from process 0"):
+        with pytest.raises(UserError, match="a refusal from process 0"):
             join(f"127.0.0.1:{free}", 2, 1, patience=20)

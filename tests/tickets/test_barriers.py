@@ -133,7 +133,7 @@ def test_batch_statistics_are_those_of_every_point_and_not_of_the_ends():
 
 def test_what_cannot_be_done_is_said():
     (x, y), (one, other) = examples(PLAIN, 5, 1), drawn(PLAIN, 1)
-    with pytest.raises(UserError, match="1 points on a line"):
+    with pytest.raises(UserError, match="1 point on a line"):
         lines(PLAIN, SQUARE, one, other, x, y, reference=x, points=1)
     single = MLP(widths=(3,)).build((4,), 1)
     one, other = drawn(single, 1)

@@ -139,11 +139,11 @@ def test_what_is_missing_is_said(seen):
     blind = Seen(NETWORK, seen.initial)
     assert kept(chosen(LargeInitial(), blind, 4)) == 4
     for criterion in (LargeFinal(), LargeInitial(same_sign=True)):
-        with pytest.raises(UserError, match="nothing as final"):
+        with pytest.raises(UserError, match="no final for"):
             chosen(criterion, blind, COUNTS)
-    with pytest.raises(UserError, match="nothing as key"):
+    with pytest.raises(UserError, match="no key for"):
         chosen(Random(), blind, COUNTS)
-    with pytest.raises(UserError, match="nothing as final"):
+    with pytest.raises(UserError, match="no final for"):
         acted(blind, full_mask(NETWORK), Rewind(), FrozenIfGrown(), KEY)
 
 

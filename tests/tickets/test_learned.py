@@ -215,7 +215,7 @@ def test_frozen_weights_are_never_moved(method):
         for name, leaf in (("dense1", "weight"), ("dense2", "bias")):
             wrong = {**ticket, name: {**ticket[name], leaf: np.array(ticket[name][leaf])}}
             wrong[name][leaf][-1] += 1e-3
-            with pytest.raises(NumericalFailure, match=f"{name}/{leaf} of a ticket is not what was drawn"):
+            with pytest.raises(NumericalFailure, match=f"{name}/{leaf} of a ticket differs from the draw"):
                 require_frozen(drawn[r], wrong, masks[r], signs=method == Biprop())
 
 

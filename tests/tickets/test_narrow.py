@@ -85,14 +85,14 @@ def test_a_network_that_cannot_be_so_small_is_refused():
         with pytest.raises(UserError, match="expected a network with hidden layers"):
             nearest_size(MLP(()), linear, wanted)
     normalised = ResNet((3, 4))
-    with pytest.raises(UserError, match="normalises over its channels"):
+    with pytest.raises(UserError, match="which has normalisations"):
         nearest_size(normalised, normalised.build((4, 4, 2), 2), 10)
 
 
 @pytest.mark.parametrize(
     ("architecture", "shape", "message"),
     [
-        (ResNet((3, 4)), (4, 4, 2), "normalises over its channels"),
+        (ResNet((3, 4)), (4, 4, 2), "which has normalisations"),
         (MLP((8,), parameterisation=Parameterisation.NTK), (4,), "depends on width"),
     ],
 )

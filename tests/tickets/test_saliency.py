@@ -200,7 +200,7 @@ def test_weights_of_zero_have_no_score(seen, criterion):
 
 def test_mistakes(seen):
     for criterion in (Snip(), Grasp()):
-        with pytest.raises(UserError, match="nothing as loss, x, y"):
+        with pytest.raises(UserError, match="no loss or x or y for"):
             chosen(criterion, Seen(NETWORK, seen.initial), 3)
     for wrong in (lambda: Snip(rounds=0), lambda: SynFlow(rounds=0), lambda: Grasp(temperature=0.0)):
         with pytest.raises(UserError):
