@@ -1,7 +1,7 @@
 """The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
 
 The plan stands here, the rule of the verdict and what is run in `mode_arms`. There is a cell for each rewind step k: a search
-that rewinds to k, and the copies that are trained from there, for all seeds and arms in one program; a draft says where they
+that rewinds to k, and the copies that are trained from there, for its seeds and all arms in one program; a draft says where they
 are.
 """
 
@@ -49,7 +49,7 @@ class LinearModePlan:
 
     task: TaskSource = Digits(train=800, validation=100, test=897)
     network: Architecture = MLP(widths=(100, 100, 100, 100))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     rewind_steps: tuple[int, ...] = field(default=(0, 20, 100, 300), metadata={"cells": False})
     copies: int = 3
     stable: float = field(default=0.02, metadata={"cells": False})
@@ -121,7 +121,8 @@ class LinearMode(DraftedStudy):
 
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
         return tuple(
-            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}", tuple(range(plan.seeds)), True)
+            for k in plan.rewind_steps
         )
 
     def brief(self, plan: LinearModePlan, cell: Cell, tables: Mapping[str, Table]) -> str:

@@ -14,7 +14,7 @@ from typing import Literal, get_args
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.claims.masking_is_training.formula import conclude, said
-from ticketlab.claims.study import Cell, DraftedStudy, all_seeds
+from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
@@ -189,12 +189,12 @@ class MaskingIsTraining(DraftedStudy):
     plan_type = MaskingIsTrainingPlan
 
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
-        return tuple(Cell(f"seed{s}", {"seed": s}, 1.0, f"seed {s}") for s in range(plan.seeds))
+        return (Cell("", seeds=tuple(range(plan.seeds))),)
 
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
     def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
-        if "examples" not in tables or not all_seeds(tables["examples"], plan.seeds):
+        if "examples" not in tables:
             return Evidence(dict(tables))
         return Evidence(dict(tables), conclude(tables))

@@ -16,7 +16,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.newton_step.formula import GRADIENT, NEWTON, verdicts
-from ticketlab.claims.study import Cell, Study, cells_by_loss, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
@@ -147,7 +147,9 @@ class NewtonStep(Study):
     plan_type = NewtonStepPlan
 
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
-        return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 3.0})
+        weights = {"square": 1.0, "cross-entropy": 3.0}
+        seeds = tuple(range(plan.seeds))
+        return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
     def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept", form="tangent")
@@ -157,5 +159,5 @@ class NewtonStep(Study):
     def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
+        losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
         return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))

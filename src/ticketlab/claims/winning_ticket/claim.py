@@ -1,7 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The plan stands here, the rule of the verdict and what is run in `ticket_arms`. There is one cell: all seeds with all their
-controls are trained in one program, level after level, and a draft says where they are.
+The plan stands here, the rule of the verdict and what is run in `ticket_arms`. There is one cell: its seeds with all
+their controls are trained in one program, level after level, and a draft says where they are.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class WinningTicketPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     density: float = 0.12
     margin: float = field(default=0.01, metadata={"cells": False})
     slower: float = field(default=1.25, metadata={"cells": False})
@@ -162,7 +162,7 @@ class WinningTicket(DraftedStudy):
     plan_type = WinningTicketPlan
 
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
-        return (Cell("levels", {}, 1.0, "all seeds and levels"),)
+        return (Cell("levels", {}, 1.0, "all levels", tuple(range(plan.seeds)), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         said = sides(tables)
