@@ -1,6 +1,6 @@
 """What is learnt: the data, its split into a task, and the losses.
 
-Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `catalogue` (the choices by name),
+Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `pinned`, `catalogue` (the choices by name),
 `boolean` and `mnist1d` (generated data), `formats` (the user's files).
 """
 
