@@ -213,7 +213,7 @@ def test_images_for_a_network_that_takes_them() -> None:
     tangent.fit(x, y)
     assert tangent.solution_.jacobian.network.input_shape == (6, 6, 1)
     assert tangent.predict(x[:5]).tolist() == tangent.predict(x).tolist()[:5]
-    with pytest.raises(UserError, match="as many as there are features"):
+    with pytest.raises(UserError, match="one for each feature"):
         tangent.set_params(input_shape=(8, 8, 1)).fit(x, y)
 
 
@@ -284,8 +284,8 @@ def test_a_missed_tolerance_is_a_warning() -> None:
     [
         (TangentClassifier(**SETTINGS, ridge=-1.0), "at least 0"),
         (TangentClassifier(**SETTINGS, ridge=0), "ridge above 0"),
-        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "one for real targets"),
-        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "one for real targets"),
+        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "a loss for real targets"),
+        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "a loss for real targets"),
     ],
     ids=["negative", "no minimum", "logistic", "cross-entropy"],
 )

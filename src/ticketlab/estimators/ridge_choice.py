@@ -1,7 +1,7 @@
-"""A ridge chosen by cross-validation: in each fold one tangent kernel and one ridge path, whatever the number of ridges.
+"""A ridge chosen by cross-validation: each fold takes one tangent kernel and one ridge path, for any number of ridges.
 
-Every ridge of a path shares the fold's kernel and what was made of it (a decomposition, a preconditioner), so a path costs
-little more than one ridge. That is what a grid search over `ridge` cannot know, and why the estimators do this themselves.
+All ridges of a path share the fold's kernel and its decomposition or preconditioner, so a path costs little more than one
+ridge. A grid search over `ridge` cannot share these, so the estimators do the search themselves.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ Rows = Int[np.ndarray, "m"]
 
 @dataclass(frozen=True, eq=False)
 class RidgeChoice:
-    """What the choice was made from.
+    """The basis of the choice.
 
     Arguments:
-        ridges: the candidates, in the order in which they were given.
+        ridges: the candidates, in the given order.
         scores: on the held-out part of each fold `[folds, ridges]`.
-        best: the number of the chosen one: the largest mean score, and of those that share it the largest ridge.
+        best: the index of the choice: the best mean score; ties go to the largest ridge.
     """
 
     ridges: tuple[Ridge, ...]
@@ -53,20 +53,22 @@ def choose_ridge(
     """The ridge whose tangent minimum scores best on held-out examples, on average over folds.
 
     Arguments:
-        path: the tangent minima on these rows, one a ridge.
+        path: the tangent minima on these rows, one per ridge.
         x: inputs of all rows.
         score: of outputs on these rows; larger is better.
         folds: (rows to fit, rows held out).
         ridges: the candidates.
 
-    Cost: a kernel and a path a fold.
+    Cost: one kernel and one path per fold.
     """
     scores = []
     for fitted, held_out in folds:
         solutions = path(fitted)
         outputs = predict_all(solutions, x[held_out])
         scores.append([score(each, held_out) for each in outputs])
-        values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ones can be compared
+        values = [
+            s.ridge for s in solutions
+        ]  # absolute, so that relative and absolute ridges can be compared
     means = np.mean(scores, axis=0)
     best = max(range(len(ridges)), key=lambda i: (means[i], values[i]))
     return RidgeChoice(ridges, np.array(scores, float), best)
