@@ -27,11 +27,11 @@ A plan is a frozen dataclass that holds every choice of a study:
 - Fields are numbers, booleans, strings, `Literal`s, enumerations, tuples of these, `X | None`, choices (`TaskSource`,
   `Architecture`, or a union of two or more dataclasses), or nested plain dataclasses (a table in the file, `--name.field` on
   the command line).
-- Types are imported at runtime, not under `TYPE_CHECKING`. The plan's module imports nothing heavy (no JAX) at its top.
-- `presets()` is optional; "default" always exists. The command line reserves the names claims, preset, out and json.
+- Types are imported for real, not under `TYPE_CHECKING`, and the plan's module imports nothing heavy (no JAX) at its top.
+- `presets()` is optional; "default" always exists. Names taken by the command line itself: claims, preset, out, json.
 - Impossible values raise `UserError` in `__post_init__` (or in `Study.cells`, where the task must be known).
-- `metadata={"cells": False}` marks a field that changes the set of cells or the verdicts, but not what a cell computes.
-  Finished cells stay valid when it changes.
+- `metadata={"cells": False}` marks a field which changes only which cells there are, or the verdicts drawn from them, and not
+  what any one cell computes: cells that are already finished stay valid when it changes.
 
 A file begins with the claim; the options follow. Missing options take their defaults, and unknown ones are refused.
 """

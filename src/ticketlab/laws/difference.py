@@ -64,10 +64,10 @@ class Difference:
     Arguments:
         mean: over all seeds and test examples.
         seed_variance: V_seeds, of the mean; NaN for a single seed.
-        example_variance: V_examples, of the mean; 0 for one number per seed.
-        seeds, examples: the numbers of independent ones.
-        lower_known, upper_known: whether the values bound the truth on that side. A truncated time is itself only a bound,
-            which supports one side.
+        example_variance: V_examples, of the mean; 0 where there is one number a seed.
+        seeds, examples: how many independent ones there are.
+        lower_known, upper_known: whether the values bound the truth on that side. A time that was cut short is itself only a
+            bound, which supports one side.
     """
 
     mean: float
@@ -156,14 +156,14 @@ def paired_difference(
     *,
     unit: float | None = 1.0,
 ) -> Difference:
-    """The mean of paired differences, with the contributions of seeds and of test examples to its variance.
+    """The mean of paired differences, with what seeds and what test examples add to its variance.
 
         C_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean
 
     Arguments:
-        difference: the first score minus the second, one or more entries (widths, say) for every seed and example.
-        seed: the run of each entry.
-        example: the test example of each entry, by its number in the data set.
+        difference: score of the one minus score of the other, an entry or several (widths, say) for every seed and example.
+        seed: the entry's run.
+        example: the entry's test example, by its number in the data set.
         unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
 
     Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,

@@ -77,8 +77,8 @@ class Gate:
     """A condition on the measurement.
 
     Arguments:
-        key, title: as for a question.
-        passed: from the study's tables: None if the gate is passed, else the reason why nothing is decided, as a sentence.
+        key, title: as a question's.
+        passed: from the study's tables: None if it is passed, else the reason why nothing is decided, a whole sentence.
     """
 
     key: str
@@ -135,7 +135,7 @@ class Answer:
         outcome: holds, fails or undecided.
         levels: the levels at which it was decided.
         parts: the answers to its parts; none for a question.
-        effect: the measured effect of a question; None otherwise.
+        effect: what a question measured; None otherwise.
         closed: the reasons of gates that are not passed, its own and those above it.
     """
 
@@ -169,7 +169,7 @@ class Answer:
 
 
 def answer(formula: Formula, tables: Tables, levels: Levels | None = None) -> Answer:
-    """Decides a formula from a study's tables, as a whole at the given levels."""
+    """Decides a formula from a study's tables, the whole at the given levels."""
     return _answer(formula, tables, levels or Levels(), ())
 
 

@@ -18,10 +18,10 @@ class Scale:
     """From the analysed number to the displayed one.
 
     Arguments:
-        unit: of the displayed number.
-        factor: multiplies the analysed number.
-        ratio: whether the product is the logarithm of a ratio, which is shown as per cent more (or, below 0, fewer).
-        bounds: the range of the quantity; intervals end there.
+        unit: of the number that is read.
+        factor: by which the analysed number is multiplied.
+        ratio: whether the product is the logarithm of a ratio, which is read as per cent more (or, below 0, fewer).
+        bounds: outside which the quantity cannot be; intervals end there.
     """
 
     unit: str

@@ -216,7 +216,7 @@ def _check_magic(file: IO[bytes], path: Path) -> None:
 
 
 def _images(x: Shaped[np.ndarray, "n ..."]) -> tuple[Shaped[np.ndarray, "n ..."], tuple[str, ...]]:
-    """Eight-bit images with channels last; other arrays unchanged, booleans as 0 and 1."""
+    """Eight-bit images with channels last; other arrays as they are, booleans as 0 and 1."""
     if x.dtype == np.bool_:
         x = x.astype(np.uint8)
     if x.dtype == np.uint8 and x.ndim == 3:
