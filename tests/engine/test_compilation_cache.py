@@ -83,7 +83,7 @@ class TestKeeping:
         environment = {"TICKETLAB_CACHE": str(tmp_path / "file")}
         note = keep_programs(environment)
         assert note.startswith(f"compiled programs cannot be kept in {tmp_path / 'file'} (")
-        assert "TICKETLAB_CACHE=FOLDER names another place, TICKETLAB_CACHE=off none." in note
+        assert "Set TICKETLAB_CACHE=FOLDER to use another folder, TICKETLAB_CACHE=off to use none." in note
         assert set(environment) == {"TICKETLAB_CACHE"}
 
     def test_no_home_folder_is_a_note(self, monkeypatch):

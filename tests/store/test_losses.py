@@ -154,7 +154,7 @@ class Removing(Toy):
 def test_a_folder_that_is_removed_is_said(tmp_path):
     study = Removing()
     study.place = tmp_path / "run"
-    with pytest.raises(UserError, match="a folder that stays while the run goes on"):
+    with pytest.raises(UserError, match="a folder that stays in place during the run"):
         RunFolder.of(study, PLAN, study.place).run(PLAN)
 
 

@@ -60,7 +60,7 @@ def test_it_finds_the_minima_of_the_dense_rung(name: str, memory: int) -> None:
         assert one.certificate.met
         assert relative_error(flattened(one.delta), flattened(other.delta)) < 1e-4  # ½λ‖Δ − Δ*‖² ≤ gap
     assert ways == {"kernel", "block descent", "certificate"}
-    assert blocks[0].stats.rung == "matrix-free, block descent with 6 rows a block"
+    assert blocks[0].stats.rung == "matrix-free, block descent with 6 rows per block"
 
 
 def test_its_steps_are_those_of_the_recurrences() -> None:

@@ -32,15 +32,15 @@ __all__ = ["run_request", "write_report"]
 
 
 def run_request(request: Request, devices: Devices | None = None) -> dict[str, Any]:
-    """Runs one study to its end and writes everything down; of several processes the first does, and the others compute with it.
+    """Runs one study to its end and stores everything; with several processes the first stores, the others only compute.
 
     Arguments:
-        request: what is asked.
-        devices: over which examples are spread; by default all on one.
+        request: the request.
+        devices: over which examples are distributed; by default all on one.
 
     Returns: the result for machines: claim, outcome, verdicts, plan, digest, folder, report and seconds, as JSON values.
 
-    Raises: UserError, NumericalFailure or KeyboardInterrupt, after saying what is kept and how to go on.
+    Raises: UserError, NumericalFailure or KeyboardInterrupt, after a message on what is kept and how to continue.
     """
     if devices is None or devices.processes == 1:
         return _run(request, devices)
@@ -54,7 +54,7 @@ def run_request(request: Request, devices: Devices | None = None) -> dict[str, A
             result = _run(request, devices)
         else:
             follow_study(request.study, request.plan, devices)
-        told(np.array(True))  # that the first has written everything down: none leaves before
+        told(np.array(True))  # the first has stored everything: no process leaves earlier
     return result
 
 
@@ -98,7 +98,7 @@ def write_report(folder: RunFolder) -> Path:
 
 @contextmanager
 def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
-    """Says, when a run ends early, what is kept and how to go on; and names a lack of memory as such."""
+    """If a run ends early, reports what is kept and how to continue, and whether memory ran out."""
     from jax.errors import JaxRuntimeError
 
     try:

@@ -20,10 +20,10 @@ class Data:
     """One data set of a plan.
 
     Arguments:
-        source: that names it.
+        source: its source.
         hash: of its content.
-        target: the name of what is predicted, where a file has one.
-        notes: how doubtful parts were read, what was left out, and what its split has in common, one sentence each.
+        target: the name of the target, if the file has one.
+        notes: how ambiguous parts were read, what was left out, and what the parts of its split share, one sentence each.
     """
 
     source: TaskSource
@@ -51,6 +51,6 @@ def _read(source: TaskSource) -> Data:
 
     dataset = source.load()
     notes = dataset.notes
-    with contextlib.suppress(UserError):  # of a split that is not possible: a study that needs one says so
+    with contextlib.suppress(UserError):  # an impossible split is reported by a study that needs one
         notes += duplicates(dataset, 0, source.sizes())
     return Data(source, dataset.content_hash, dataset.target, notes)

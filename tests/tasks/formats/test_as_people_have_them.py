@@ -352,7 +352,7 @@ def test_images_in_subfolders_and_classes_with_underscores_are_read(tmp_path: Pa
     data = image_folder(tmp_path)
     assert data.classes == ("__background__", "cup")
     assert len(data) == 3
-    assert any(note.startswith("1 files") for note in data.notes)
+    assert any(note.startswith("Left out 1 file") for note in data.notes)
 
 
 @pytest.mark.parametrize("side", [0, -3])
