@@ -1,34 +1,31 @@
 """The claim that large networks move their parameters little and are well described by their linear approximation.
 
-The plan, the cells and the verdict stand here; what one cell computes stands in `linear_widths`, which is imported when a
-cell is run, because it needs JAX. A cell is one parameterisation and one seed, at all widths: the seed draws the split and
-the networks.
+A cell is one loss, depth, parameterisation and seed, at all widths. The questions and their rules are in `formula`; `cell`
+computes one cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.linear_regime.formula import MEASURES, TITLES, fitted, verdicts
+from ticketlab.claims.linear_regime.formula import MEASURES, TITLES, Setting, Terms, fitted, verdicts
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study, complete
+from ticketlab.claims.study import Cell, Study, all_seeds
 from ticketlab.errors import UserError
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["LinearRegime", "LinearRegimePlan"]
 
 Parameterised = Literal["standard", "ntk", "mup"]
+LossName = Literal["square", "cross-entropy"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,9 @@ class LinearRegimePlan:
     Arguments:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is replaced.
+        depths: numbers of hidden layers, for each of which the claim is asked: an MLP with one hidden layer has it so many
+            times. Any other network is asked about as it is.
+        losses: square, cross-entropy, or both; the claim is asked for each.
         shares: of the units; at least two, the largest is the network itself at 1.
         parameterisations: side by side. Standard and NTK are what the claim is about, mup (μP) is the control.
         seeds: how many times split and networks are drawn; at least 2 for a verdict.
@@ -45,7 +45,9 @@ class LinearRegimePlan:
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; with it the step size
             scales with width as each parameterisation asks for: 1/width (standard), constant (NTK and μP).
         momentum: of gradient descent, on all training examples in every step.
-        steps: of gradient descent, of the network and of its linearisation alike.
+        steps: of gradient descent, of the network and of its linearisation alike; at most, for cross-entropy.
+        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is at
+            most this share of the loss at the start.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero and has
             the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
@@ -54,6 +56,8 @@ class LinearRegimePlan:
 
     task: TaskSource = Digits(train=100, validation=100, test=1200)
     network: Architecture = MLP(widths=(1024,))
+    depths: tuple[int, ...] = (1, 2, 3)
+    losses: tuple[LossName, ...] = ("square", "cross-entropy")
     shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=5, metadata={"cells": False})
@@ -61,6 +65,7 @@ class LinearRegimePlan:
     step_size: float = 0.5
     momentum: float = 0.9
     steps: int = 300
+    reached: float = 0.1
     centred: bool = True
     kernel_examples: int = 100
     tolerance: float = 1e-3
@@ -78,10 +83,26 @@ class LinearRegimePlan:
             raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
         if not (np.isfinite(self.least) and self.least > 0):
             raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.losses_once(self.losses)
+        plan_checks.each_once(self, "depths", some=True)
+        if min(self.depths) < 1:
+            raise UserError(f"depths {self.depths}", "at least one hidden layer")
+        if not 0 < self.reached < 1:
+            raise UserError(f"reached={self.reached}", "a fraction between 0 and 1")
         plan_checks.positive(self, "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")
+
+    def settings(self) -> tuple[Setting, ...]:
+        """For which the claim is asked."""
+        depths = self.depths if _repeated(self.network) else (_hidden(self.network),)
+        return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
+
+    def of_depth(self, depth: int) -> Architecture:
+        """The widest network with so many hidden layers."""
+        widths = self.network.widths * depth if isinstance(self.network, MLP) else ()
+        return replace(self.network, widths=widths) if _repeated(self.network) else self.network
 
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
@@ -94,6 +115,16 @@ class LinearRegimePlan:
                 kernel_examples=50,
             )
         }
+
+
+def _repeated(network: Architecture) -> bool:
+    """Whether there is one hidden layer, which can be repeated."""
+    return isinstance(network, MLP) and len(network.widths) == 1
+
+
+def _hidden(network: Architecture) -> int:
+    """Hidden layers of an MLP; 0 for others."""
+    return len(network.widths) if isinstance(network, MLP) else 0
 
 
 class LinearRegime(Study):
@@ -162,10 +193,12 @@ class LinearRegime(Study):
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
             Cell(
-                name=f"{name}-seed{seed}",
-                settings={"parameterisation": name, "seed": seed},
-                title=f"{TITLES[name]} parameterisation, seed {seed}",
+                name=f"{at.loss}-depth{at.depth}-{name}-seed{seed}",
+                settings={**at.where(), "parameterisation": name, "seed": seed},
+                weight=float(max(at.depth, 1)),
+                title=f"{at.title}, {TITLES[name]} parameterisation, seed {seed}",
             )
+            for at in plan.settings()
             for seed in range(plan.seeds)
             for name in plan.parameterisations
         )
@@ -180,16 +213,23 @@ class LinearRegime(Study):
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
-        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
-        found = verdicts(plan.parameterisations, names, plan.least, tables)
-        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))
+        complete = {
+            at: tuple(name for name in plan.parameterisations if all_seeds(at.rows(rows, name), plan.seeds))
+            for at in plan.settings()
+        }
+        fits = [
+            _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
+        ]
+        terms = Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
+        more = {"fits": Table.from_rows("fits", fits)} if fits else {}
+        return Evidence({**tables, **more}, tuple(verdicts(terms, complete, tables)))
 
 
-def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, object]:
-    law = fitted(rows, parameterisation, measure)
+def _fit_row(rows: Table, at: Setting, parameterisation: str, measure: str) -> dict[str, object]:
+    law = fitted(at.rows(rows, parameterisation), measure)
     low, high = law.exponent.interval()
     return {
+        **at.where(),
         "parameterisation": parameterisation,
         "measure": measure,
         "exponent": law.exponent.mean,
