@@ -6,7 +6,8 @@ A ticket that works and is not stable refutes it. Of tickets that do not work it
 if it is true at every k and could have been false: at one k the ticket is stable and works, at one it is neither stable nor
 accurate.
 
-The barrier is the maximum of a noisy line, which is biased upwards. It is bracketed by two estimates. The higher is that maximum.
+A seed's barrier is the maximum of the mean of its lines, which noise biases upwards. It is bracketed by two estimates. The higher
+is that maximum.
 The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high. *Stable* needs the
 higher one below the limit, *not stable* the lower one above it.
 """

@@ -89,23 +89,26 @@ def _curves(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, 
 
 
 def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
-    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice.
+    """Of every seed and test example the score at the ends, and the part in the barrier, estimated twice, means over lines.
 
-    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
-    Split: α* is where the line is highest on the other half of the examples (even and odd places), so that chance which makes
-    a value the highest has no part in what is measured there.
+    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the mean of the seed's lines is highest
+
+    The mean over n is the barrier of the mean line. Chance makes a single line higher at some α than it is, and less so a mean.
+    Split: α* is where the mean line is highest on the other half of the examples (even and odd places), so that chance which
+    makes a value the highest has no part in what is measured there.
     """
-    wrong = at.wrong.astype(np.float32)
-    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
+    wrong = _by_seed(plan, at.wrong.astype(np.float32)).mean(axis=1)
+    seeds = np.arange(len(wrong))
+    top = wrong[seeds, peak(wrong.mean(axis=-1))]
     split = np.empty_like(top)
     for half in (0, 1):
         chosen = peak(wrong[:, :, 1 - half :: 2].mean(axis=-1))
-        split[:, half::2] = np.take_along_axis(wrong[:, :, half::2], chosen[:, None, None], axis=1)[:, 0]
+        split[:, half::2] = wrong[seeds, chosen][:, half::2]
     ends = (wrong[:, 0] + wrong[:, -1]) / 2
     return {
-        "score": _by_seed(plan, 1 - ends).mean(axis=1).tolist(),
-        "barrier": _by_seed(plan, top - ends).mean(axis=1).tolist(),
-        "barrier_split": _by_seed(plan, split - ends).mean(axis=1).tolist(),
+        "score": (1 - ends).tolist(),
+        "barrier": (top - ends).tolist(),
+        "barrier_split": (split - ends).tolist(),
     }
 
 
