@@ -78,18 +78,18 @@ def scores(
     )
 
 
-def no_misses(key: str, title: str, rows: Part, column: str, says: Callable[[str, int], str]) -> Gate:
+def no_misses(key: str, title: str, rows: Part, column: str, reason: str) -> Gate:
     """Every row of a table has a property.
 
     Arguments:
         column: whether the row has it.
-        says: the reason, a sentence, from "3 of 10" and 3.
+        reason: a sentence, with {} in the place of "3 of 10".
     """
 
     def passed(tables: Tables) -> str | None:
         of = rows(tables)
         missed = int(np.sum(~of[column]))
-        return says(f"{missed} of {len(of)}", missed) if missed else None
+        return reason.format(f"{missed} of {len(of)}") if missed else None
 
     return Gate(key, title, passed)
 

@@ -110,9 +110,9 @@ class LinearMode(DraftedStudy):
         "and do not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, "
         "the controls' too, those that are as accurate as the dense network are stable.",
         "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
-        "al. 2011]; a seed's barrier is that of the mean of its lines, and is attributed to examples at the α where that is highest. The claim as a whole says “holds” or "
-        "“fails” wrongly with a probability of 2.5 % each. All seeds share one split of the data: "
-        "intervals speak of other networks on this data set.",
+        "al. 2011]. A seed's barrier is that of the mean of its lines, attributed to examples at the α where it is highest. The "
+        "claim as a whole says “holds” or “fails” wrongly with a probability of 2.5 % each. All seeds share one split of the "
+        "data: intervals speak of other networks on this data set.",
         "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
         "exactly zero in every copy.",
     )

@@ -7,9 +7,8 @@ if it is true at every k and could have been false: at one k the ticket is stabl
 accurate.
 
 A seed's barrier is the maximum of the mean of its lines, which noise biases upwards. It is bracketed by two estimates. The higher
-is that maximum.
-The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high. *Stable* needs the
-higher one below the limit, *not stable* the lower one above it.
+is that maximum. The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high.
+*Stable* needs the higher one below the limit, *not stable* the lower one above it.
 """
 
 from __future__ import annotations
