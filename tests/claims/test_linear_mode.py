@@ -79,7 +79,8 @@ def test_every_arm_seed_pair_and_copy_stands_in_the_tables(evidence):
 
 def test_pruned_weights_are_exactly_zero_in_every_copy(evidence):
     checks = evidence.tables["checks"]
-    assert checks["rewind_step"].tolist() == [0, 7]
+    assert checks["rewind_step"].tolist() == [0, 0, 7, 7]
+    assert checks["seed"].tolist() == [0, 1, 0, 1]
     assert (checks["pruned"] > 0).all()
     assert not checks["parameters_left"].any()
     assert not checks["moments"].any()
@@ -346,7 +347,7 @@ def stable_of_noisy_lines(plan, repetitions, bump, level=None, *, n, error=0.1, 
     question = _stable(Terms(plan.stable, plan.margin, (0,)), 0, "ticket")
     outcomes = []
     for _ in range(repetitions):
-        by_example = _by_example(plan, noisy_lines(rng, plan, bump, n, error, flips))
+        by_example = _by_example(range(plan.seeds), noisy_lines(rng, plan, bump, n, error, flips))
         columns = {
             "rewind_step": np.zeros(plan.seeds * n, int),
             "seed": np.repeat(np.arange(plan.seeds), n),

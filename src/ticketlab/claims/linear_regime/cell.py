@@ -74,7 +74,7 @@ def measure(
     """One cell's tables."""
     at = cell.settings
     return at_widths(
-        plan, at["loss"], at["depth"], at["parameterisation"], at["seed"], progress, devices=devices
+        plan, at["loss"], at["depth"], at["parameterisation"], cell.seeds[0], progress, devices=devices
     )
 
 
