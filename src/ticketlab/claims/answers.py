@@ -87,9 +87,13 @@ def closed(found: Answer) -> list[str]:
     return list(dict.fromkeys(reason for q in found.questions() for reason in q.closed))
 
 
-def concerned(found: Answer, outcome: Outcome) -> list[Question]:
-    """The questions with this outcome."""
-    return [q.formula for q in found.questions() if q.outcome is outcome and isinstance(q.formula, Question)]
+def concerned(found: Answer, outcome: Outcome | None = None) -> list[Question]:
+    """The questions with this outcome; without one, all of them."""
+    return [
+        q.formula
+        for q in found.questions()
+        if outcome in (None, q.outcome) and isinstance(q.formula, Question)
+    ]
 
 
 def _titles(found: Answer) -> str:

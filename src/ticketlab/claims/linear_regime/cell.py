@@ -355,7 +355,8 @@ def _recurrence(
                 )
                 u = u - step_size * velocity
         moved = np.asarray(jacobian.gram(u[None]))[0]
-        defect = float(np.linalg.norm(moved - (outputs - f0)) / max(np.linalg.norm(outputs - f0), 1e-300))
+        size = max(float(np.linalg.norm(outputs - f0)), 1e-300)
+        defect = float(np.linalg.norm(moved - (outputs - f0))) / size
     if not defect <= plan.tolerance:
         raise NumericalFailure(
             f"The linearised model's path misses its own equation at step {steps[-1]} by {defect:.1e}, tolerance "

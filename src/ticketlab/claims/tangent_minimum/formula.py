@@ -181,7 +181,7 @@ def _claim(whole: Answer, margin: float, tables: Tables) -> Verdict:
         Outcome.UNDECIDED: f"These runs do not decide whether the tangent-space minimum is {whom}",
     }
     claim = claim_verdict(whole, RULE, says, inner=lambda found: "")
-    asked = [question.formula.facets["loss"] for question in whole.questions()]
+    asked = [question.facets["loss"] for question in concerned(whole)]
     return replace(claim, reading=" ".join([claim.reading, *_what_f0_does(asked, margin, tables)]))
 
 
