@@ -56,7 +56,8 @@ class LinearRegimePlan:
         seeds: how many draws of split and networks; a verdict needs at least 2.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
-            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP).
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
+            times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
         reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
@@ -67,20 +68,20 @@ class LinearRegimePlan:
         tolerance: on the defect of the linearised model's path.
     """
 
-    task: TaskSource = Digits(train=100, validation=100, test=1200)
-    network: Architecture = MLP(widths=(1024,))
+    task: TaskSource = Digits(train=50, validation=100, test=600)
+    network: Architecture = MLP(widths=(512,))
     depths: tuple[int, ...] = (1, 2, 3)
     losses: tuple[LossName, ...] = ("square", "cross-entropy")
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
-    seeds: int = field(default=5, metadata={"cells": False})
+    seeds: int = field(default=3, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
-    steps: int = 300
+    steps: int = 400
     reached: float = 0.1
     centred: bool = True
-    kernel_examples: int = 100
+    kernel_examples: int = 50
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -121,13 +122,7 @@ class LinearRegimePlan:
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(
-                task=Digits(train=50, validation=100, test=600),
-                network=MLP(widths=(512,)),
-                shares=(0.0625, 0.25, 1.0),
-                seeds=3,
-                kernel_examples=50,
-            )
+            "quick": cls(depths=(1,)),
         }
 
 
