@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.answers import claim_verdict
+from ticketlab.claims.answers import claim_verdict, concerned
 from ticketlab.claims.asking import three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.wording import number, plural
@@ -63,6 +63,7 @@ UNITS = {
     "distance": Scale("% of training's motion", 100.0),
 }
 EXPONENT = Scale("exponent α")
+ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
 SIZE_SAYS = {
     "small": three("that is little", "that is not little", "whether that is little"),
     "stays": three(
@@ -141,7 +142,7 @@ def verdicts(terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Ta
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
         found = answer(formula(terms), tables)
-        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS)], [found]
+        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
     else:
         share = Levels(fails=Levels().fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
@@ -243,8 +244,8 @@ def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
     return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
 
 
-def _title(at: Setting, name: str, words: str) -> str:
-    return f"{TITLES[name]}, {at.title}: {words}"
+def _title(at: Setting, name: str, measure: str, key: str) -> str:
+    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
@@ -264,7 +265,7 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
 
     return Question(
         key=key,
-        title=_title(at, name, f"{MEASURES[measure]} {'is small' if key == 'small' else 'stays'}"),
+        title=_title(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
@@ -282,16 +283,16 @@ def _falls(terms: Terms, at: Setting, name: str, measure: str) -> Question:
         f"it does not fall as fast as {power}",
         "whether that is fast enough",
     )
-    return _exponent(at, name, measure, "falls", "falls", Above(terms.least), says)
+    return _exponent(at, name, measure, "falls", Above(terms.least), says)
 
 
 def _vanishes(terms: Terms, at: Setting, measure: str) -> Question:
     """A side question about the control."""
-    return _exponent(at, CONTROL, measure, "vanishes", "does not fall", Below(terms.least), VANISHES_SAYS)
+    return _exponent(at, CONTROL, measure, "vanishes", Below(terms.least), VANISHES_SAYS)
 
 
 def _exponent(
-    at: Setting, name: str, measure: str, key: str, words: str, rule: Rule, says: Mapping[Outcome, str]
+    at: Setting, name: str, measure: str, key: str, rule: Rule, says: Mapping[Outcome, str]
 ) -> Question:
     """The exponent of a measure over widths."""
 
@@ -309,7 +310,7 @@ def _exponent(
 
     return Question(
         key=key,
-        title=_title(at, name, f"{MEASURES[measure]} {words}"),
+        title=_title(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
@@ -328,6 +329,18 @@ SAYS = {
     Outcome.FAILS: "Wide networks were not found to be linear, in the sense of the claim.",
     Outcome.UNDECIDED: "These runs do not decide whether networks become linear as they become wide.",
 }
+
+
+def _where(found: Answer) -> str:
+    """What fails or is undecided, each with the losses and depths where it does."""
+    places: dict[str, list[str]] = {}
+    for question in concerned(found, found.outcome):
+        facets = question.facets
+        words = f"{MEASURES[facets['measure']]} {ASKED[question.key]}"
+        what = f"{TITLES[facets['parameterisation']]}: {words}"
+        places.setdefault(what, []).append(Setting(facets["loss"], int(facets["depth"])).title)
+    said = "; ".join(f"{what} ({'; '.join(where)})" for what, where in places.items())
+    return f"What {'fails' if found.outcome is Outcome.FAILS else 'is undecided'}: {said}."
 
 
 def whole_rule(terms: Terms) -> str:
