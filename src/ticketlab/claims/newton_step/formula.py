@@ -25,7 +25,7 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, concerned, headline, side_verdicts
 from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.wording import margin_words
+from ticketlab.claims.wording import listed, margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, Effect, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables
@@ -405,5 +405,5 @@ def _says(whole: Answer) -> dict[Outcome, str]:
 def _why(whole: Answer) -> str:
     keys = list(dict.fromkeys(question.key for question in concerned(whole, whole.outcome)))
     if whole.outcome is Outcome.FAILS:
-        return f"{', and '.join(WRONG[key] for key in keys)}."
-    return f"It is open {', and '.join(OPEN[key] for key in keys)}."
+        return f"{listed([WRONG[key] for key in keys])}."
+    return f"It is open {listed([OPEN[key] for key in keys])}."
