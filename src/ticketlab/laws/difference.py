@@ -155,6 +155,7 @@ def paired_difference(
     example: Int[np.ndarray, "n"],
     *,
     unit: float | None = 1.0,
+    also: Float[np.ndarray, "n"] | None = None,
 ) -> Difference:
     """The mean of paired differences, with what seeds and what test examples add to its variance.
 
@@ -165,13 +166,14 @@ def paired_difference(
         seed: the entry's run.
         example: the entry's test example, by its number in the data set.
         unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
+        also: what varies besides, with the mean 0: of a ratio, the part of its denominator.
 
     Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,
     Adjusted Wald confidence interval for a difference of binomial proportions based on paired data.
     """
     d = np.asarray(difference, float)
     mean = float(d.mean())
-    e = (d - mean) / len(d)
+    e = (d - mean if also is None else d - mean + also) / len(d)
     (seeds, run), (examples, which) = _numbered(seed), _numbered(example)
     by_example = _clustered(e, which) + (0.0 if unit is None else _floor(d, which, unit))
     if seeds < 2:

@@ -16,7 +16,7 @@ from ticketlab.claims.answers import claim_verdict
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.power_law import PowerLaw, power_law
+from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
 from ticketlab.laws.rules import Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -38,8 +38,8 @@ SETTLED = (
     0.01  # of the loss at the start: what may be left, or what the last quarter of the steps may still gain
 )
 UNITS = {
-    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0)),
-    "distance": Scale("% of training's motion", 100.0),
+    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0), log=True),
+    "distance": Scale("% of training's motion", 100.0, log=True),
 }
 EXPONENT = Scale("exponent α")
 
@@ -142,8 +142,10 @@ def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
 
 
 def _at_the_widest(tables: Tables, name: str, measure: str) -> Difference:
+    """The mean of the logarithm over seeds: sizes are skewed, and their logarithms hardly are."""
     of: Table = tables["widths"].where(parameterisation=name)
-    return of_seeds(of[measure][of["width"] == of["width"].max()])
+    sizes = of[measure][of["width"] == of["width"].max()]
+    return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
 
 
 def _small(name: str, measure: str) -> Question:
@@ -152,7 +154,7 @@ def _small(name: str, measure: str) -> Question:
         key="small",
         title=f"{TITLES[name]}: {MEASURES[measure]} is small",
         effect=lambda tables: _at_the_widest(tables, name, measure),
-        rule=Below(SMALL),
+        rule=Below(float(np.log(SMALL))),
         what=f"the {MEASURES[measure]} at the widest network",
         scale=scale,
         reading=lambda tables: _size_read(tables, name, measure),
@@ -170,7 +172,7 @@ def _stays() -> Question:
         key="stays",
         title=f"{TITLES[CONTROL]}: {MEASURES['distance']} stays",
         effect=lambda tables: _at_the_widest(tables, CONTROL, "distance"),
-        rule=Above(LARGE),
+        rule=Above(float(np.log(LARGE))),
         what=f"the {MEASURES['distance']} at the widest network",
         scale=UNITS["distance"],
         reading=lambda tables: _size_read(tables, CONTROL, "distance"),
@@ -222,7 +224,7 @@ def _vanishes(measure: str, least: float) -> Question:
 
 def _size_read(tables: Tables, name: str, measure: str) -> str:
     width = int(np.max(tables["widths"]["width"]))
-    size = _number(100 * _at_the_widest(tables, name, measure).mean)
+    size = _number(100 * float(np.exp(_at_the_widest(tables, name, measure).mean)))
     of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
     return (
         f"In the {TITLES[name]} parameterisation, at width {width}, the {MEASURES[measure]} is {size} % {of}"

@@ -80,7 +80,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked:
     assert measure in MEASURES
     if question.key in EXPONENTS:
         return Asked(world.exponent)
-    return Asked(world.sizes(name)[measure])
+    return Asked(float(np.log(world.sizes(name)[measure])))
 
 
 def cases() -> tuple[Case, ...]:
