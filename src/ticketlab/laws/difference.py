@@ -27,6 +27,7 @@ reaches ±3/n, the "rule of three".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -191,6 +192,7 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
 
+@lru_cache(4096)
 def _student(freedom: float, level: float) -> float:
     return float(stdtrit(freedom, 1 - level))
 
@@ -201,8 +203,11 @@ def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
     if names.max() - low > 4 * len(names):
         different, number = np.unique(names, return_inverse=True)
         return len(different), number
-    there = np.bincount(names - low) > 0
-    return int(np.sum(there)), (np.cumsum(there) - 1)[names - low]
+    number = names - low
+    there = np.bincount(number) > 0
+    if there.all():
+        return len(there), number
+    return int(np.sum(there)), (np.cumsum(there) - 1)[number]
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:

@@ -12,7 +12,18 @@ import numpy as np
 
 from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
-from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import (
+    ALIKE,
+    FEW,
+    FREQUENT,
+    MANY,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    made,
+)
 from ticketlab.claims.untrained_subnetwork.formula import formula as untrained
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -113,5 +124,5 @@ def cases() -> tuple[Case, ...]:
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (
         *cases_of("untrained-subnetwork", untrained(m), one, truth, worlds),
-        *cases_of("multi-prize", prizes(m), two, truth, worlds),
+        *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::2], few=FEW[1:]),
     )

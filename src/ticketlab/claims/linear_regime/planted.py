@@ -97,5 +97,4 @@ def cases() -> tuple[Case, ...]:
         (Kind.VACUOUS, "networks that learn nothing", World(left=0.98)),
     ]
     asked = formula(NAMES, LEAST)
-    many = (*MANY, Sample(20, 0, spread=0.15))
-    return cases_of("linear-regime", asked, planted, truth, worlds, many=many, few=MANY[4::3])
+    return cases_of("linear-regime", asked, planted, truth, worlds, many=MANY, few=MANY[4::6])
