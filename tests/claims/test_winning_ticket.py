@@ -110,9 +110,9 @@ def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence)
             assert row["test_score"] == pytest.approx(mean)
     assert found.tables["curves"].digest() == evidence.tables["curves"].digest()
     checks = found.tables["checks"]
-    moving = checks.rows()[-3:]
-    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")]
-    removed = 2 * (13 * 12 + 12 * 8 + 8 * 3 - kept)
+    moving = [r for r in checks.rows() if r["arms"] in ("rigl", "set", "gradual")]
+    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")] * 2
+    removed = 13 * 12 + 12 * 8 + 8 * 3 - kept
     assert all(r["pruned"] == removed for r in moving)
     assert not any(r[c] for r in moving for c in ("parameters_left", "best", "moments"))
     rest = [r for r in checks.rows() if r not in moving]
@@ -150,9 +150,11 @@ def test_networks_with_changing_masks_that_diverge(monkeypatch):
 
 def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
     checks = evidence.tables["checks"]
-    assert checks["level"].tolist() == [0, 1, 2, 3, 4]
-    assert checks["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
-    assert (np.diff(checks["pruned"]) > 0).all()
+    for seed in (0, 1):
+        of = checks.where(seed=seed)
+        assert of["level"].tolist() == [0, 1, 2, 3, 4]
+        assert of["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
+        assert (np.diff(of["pruned"]) > 0).all()
     for column in ("parameters_left", "best", "moments"):
         assert not checks[column].any()
 
@@ -161,12 +163,9 @@ def test_a_study_whose_pruned_weights_take_part_ends(monkeypatch):
     from ticketlab.training import program
 
     monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
-    jax.clear_caches()
-    try:
-        with pytest.raises(NumericalFailure, match="pruned weights took part"):
-            search_levels(dataclasses.replace(PLAN, levels=2), Blank(), silent)
-    finally:
-        jax.clear_caches()
+    own = MLP(widths=(11, 7))  # of no other test: what is compiled with the fault is for this network alone
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        search_levels(dataclasses.replace(PLAN, network=own, levels=2), Blank(), silent)
 
 
 def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence):

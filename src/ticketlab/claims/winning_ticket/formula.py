@@ -27,7 +27,7 @@ from ticketlab.laws.rules import Above, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts"]
+__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts", "whole_rule"]
 
 DENSE, TICKET, GUESS = "dense", "ticket", "guess"
 TITLES: Mapping[str, str] = {
@@ -78,7 +78,7 @@ def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
     """On the claim as a whole, then on each question: the dense network first, then the controls."""
     found = answer(formula(terms), tables)
     claim = replace(
-        claim_verdict(found, _rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
+        claim_verdict(found, whole_rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
     )
     return verdicts_of(claim, found, (), tables)
 
@@ -260,7 +260,8 @@ def _stops(terms: Terms, tables: Tables, other: str) -> str:
 # --- the claim ---
 
 
-def _rule(terms: Terms) -> str:
+def whole_rule(terms: Terms) -> str:
+    """The rule of the claim as a whole."""
     return (
         "Everything is asked at one density, fixed beforehand. The claim holds if the ticket is as accurate as the dense network "
         "and as soon, and if for every control it is not less accurate, and more accurate or sooner. It fails if any of these "
