@@ -111,8 +111,9 @@ class LinearMode(DraftedStudy):
         "it of all masks of this density, controls included: are those that are as accurate as the dense network "
         "stable?",
         "Barriers and scores are compared by seed and by test example, with standard errors for both sources of "
-        "chance [Cameron et al. 2011]. A barrier is attributed to examples at the α where its line is highest. The "
-        "claim as a whole says “holds” or “fails” wrongly with a probability of at most 2.5 % each.",
+        "chance [Cameron et al. 2011]. A seed's barrier is that of the mean of its lines, attributed to examples at "
+        "the α where it is highest. The claim as a whole says “holds” or “fails” wrongly with a probability of at most "
+        "2.5 % each.",
         "After the last round a check proves that pruned weights took no part: they and the optimiser's moments of "
         "them are exactly zero in every copy.",
     )
