@@ -14,7 +14,6 @@ from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
 from ticketlab.claims.planted import (
     ALIKE,
-    FEW,
     FREQUENT,
     MANY,
     NOTHING,
@@ -124,5 +123,5 @@ def cases() -> tuple[Case, ...]:
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (
         *cases_of("untrained-subnetwork", untrained(m), one, truth, worlds),
-        *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::2], few=FEW[1:]),
+        *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::3], few=MANY[2:3]),
     )
