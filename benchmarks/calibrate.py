@@ -93,8 +93,8 @@ Job = tuple[str, int, int]
 """A claim, the number of a case and that of one of its samples."""
 
 
-def run(job: Job, repetitions: int) -> Result:
-    """From what is kept, or anew."""
+def run(job: Job, repetitions: int) -> tuple[Rates, bool]:
+    """A setting's rates, and whether they are of fresh repetitions; from what is kept, or anew."""
     claim, number, at = job
     case = cases()[claim][number]
     sample = case.samples[at]
@@ -107,7 +107,7 @@ def run(job: Job, repetitions: int) -> Result:
         aside.rename(file)
     kept = json.loads(file.read_text(encoding="utf-8"))
     outcomes = {Outcome(name): share for name, share in kept["rates"].pop("outcomes").items()}
-    return Result(case, sample, Rates(outcomes, **kept["rates"]), kept["again"])
+    return Rates(outcomes, **kept["rates"]), kept["again"]
 
 
 def measured(case: Case, sample: Sample, repetitions: int) -> tuple[Rates, bool]:
@@ -366,7 +366,9 @@ def main() -> int:
     with ProcessPoolExecutor(options.cores) as pool:
         tasks = {pool.submit(run, job, options.repetitions): job for job in jobs}
         for task in as_completed(tasks):
-            found[tasks[task]] = result = task.result()
+            claim, number, at = tasks[task]
+            case = cases()[claim][number]
+            found[claim, number, at] = result = Result(case, case.samples[at], *task.result())
             for said in missed(result.case, result.sample, result.rates):
                 print(f"{result.case.claim}, {result.case.name} ({words(result.sample)}): {said}", flush=True)
             print(
