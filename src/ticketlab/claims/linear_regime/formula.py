@@ -24,7 +24,7 @@ from ticketlab.claims.wording import number, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.power_law import PowerLaw, power_law
+from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
 from ticketlab.laws.rules import Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -59,8 +59,8 @@ SETTLED = (
     0.01  # of the loss at the start: what may be left, or what the last quarter of the steps may still gain
 )
 UNITS = {
-    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0)),
-    "distance": Scale("% of training's motion", 100.0),
+    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0), log=True),
+    "distance": Scale("% of training's motion", 100.0, log=True),
 }
 EXPONENT = Scale("exponent α")
 ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
@@ -180,8 +180,10 @@ def _of(terms: Terms, at: Setting, name: str) -> Formula:
 
 def _asked(terms: Terms, at: Setting, name: str) -> Formula:
     if name == CONTROL:
-        return _size(at, name, "distance", "stays", Above(LARGE))
-    sizes = tuple(_size(at, name, measure, "small", Below(SMALL)) for measure in ("distance", "drift"))
+        return _size(at, name, "distance", "stays", Above(float(np.log(LARGE))))
+    sizes = tuple(
+        _size(at, name, measure, "small", Below(float(np.log(SMALL)))) for measure in ("distance", "drift")
+    )
     return All((*sizes, *(_falls(terms, at, name, measure) for measure in MEASURES)))
 
 
@@ -249,18 +251,19 @@ def _title(at: Setting, name: str, measure: str, key: str) -> str:
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
-    """A measure at the widest network."""
+    """A measure at the widest network: its logarithm, because sizes are skewed over seeds and their logarithms hardly are."""
 
     def effect(tables: Tables) -> Difference:
         of = at.rows(tables["widths"], name)
-        return of_seeds(of[measure][of["width"] == of["width"].max()])
+        sizes = of[measure][of["width"] == of["width"].max()]
+        return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
 
     def reading(tables: Tables) -> str:
         width = int(np.max(at.rows(tables["widths"], name)["width"]))
         of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
         return (
             f"In the {TITLES[name]} parameterisation ({at.title}), at width {width}, the {MEASURES[measure]} is "
-            f"{number(100 * effect(tables).mean)} % {of}"
+            f"{number(100 * float(np.exp(effect(tables).mean)))} % {of}"
         )
 
     return Question(
