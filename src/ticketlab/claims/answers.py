@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ticketlab.laws.formulae import Answer, Formula, Question, Tables, answer, verdict_of
+from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["claim_verdict", "concerned", "verdicts_of"]
 
 
 def verdicts_of(
-    claim: Verdict, found: Answer, sides: Sequence[Formula], tables: Tables
+    claim: Verdict, found: Answer, sides: Sequence[Formula], tables: Tables, levels: Levels
 ) -> tuple[Verdict, ...]:
     """The claim's verdict, then its questions in order, then the side questions, each with a level of its own."""
-    beside = [q for side in sides for q in answer(side, tables).questions()]
+    beside = [q for side in sides for q in answer(side, tables, levels).questions()]
     return (
         claim,
         *(verdict_of(q, tables) for q in found.questions()),

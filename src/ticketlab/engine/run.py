@@ -101,9 +101,9 @@ def run_study(
         left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
         if len(done) < len(cells) and (tables := gather(cells, done)):
-            _show(study.conclude(plan, tables), shown, observer)
+            _show(study.conclude(plan, tables, keeper.levels()), shown, observer)
 
-    evidence = study.conclude(plan, gather(cells, done))
+    evidence = study.conclude(plan, gather(cells, done), keeper.levels())
     _show(evidence, shown, observer)
     return evidence
 

@@ -190,7 +190,7 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
 
 
 def _student(freedom: float, level: float) -> float:
-    return float(stdtrit(freedom, 1 - level))
+    return -float(stdtrit(freedom, level))
 
 
 def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:

@@ -20,6 +20,7 @@ import ticketlab
 from ticketlab.claims.study import Cell
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 from ticketlab.store.drafts import DraftFile
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
@@ -45,6 +46,7 @@ class CellFolders:
         note: is told in words of cells that were found and not used.
         plan: the plan's file as text, which every cell repeats so that none is stranded when that file is lost.
         unchanged: raises UserError when the data are no longer those that the cells depend on; asked before a cell is kept.
+        levels: those of the look at the run.
     """
 
     def __init__(
@@ -54,9 +56,10 @@ class CellFolders:
         note: Callable[[str], None] = lambda text: None,
         plan: str = "",
         unchanged: Callable[[], None] = lambda: None,
+        levels: Callable[[], Levels] = Levels,
     ) -> None:
         self._folder, self._depends, self._note = folder, strict(depends), note
-        self._plan, self._unchanged = plan, unchanged
+        self._plan, self._unchanged, self._levels = plan, unchanged, levels
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for partial in folder.glob(f"{_PARTIAL}*"):
@@ -123,6 +126,9 @@ class CellFolders:
         about = {"depends": json.dumps({**self._depends, "cell": cell_record(cell)})}
         place = self._folder / f"{name}{_DRAFT}"
         return DraftFile(place, self._folder.parent / TICKETS / name, about, self._note)
+
+    def levels(self) -> Levels:
+        return self._levels()
 
     def _note_stale(self, cell: Cell) -> None:
         """Says why a result of the same name was not used."""

@@ -16,6 +16,7 @@ from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, F
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -133,8 +134,8 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
         terms = Terms(plan.stable, plan.margin, plan.rewind_steps, plan.controls)
-        return Evidence(dict(tables), verdicts(terms, tables))
+        return Evidence(dict(tables), verdicts(terms, tables, levels))

@@ -35,7 +35,7 @@ from ticketlab.laws.formulae import (
     answer,
     verdict_of,
 )
-from ticketlab.laws.rules import Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -80,24 +80,23 @@ def formula(terms: Terms, steps: Sequence[int]) -> Formula:
     return _gated(terms, steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim, then step by step on the ticket's three questions and its controls' stability; then what does not count."""
     there = set(tables["examples"]["rewind_step"].tolist())
     known = [k for k in terms.rewind_steps if k in there]
     compared = RANDOM in terms.controls
-    found = answer(formula(terms, known), tables, _share(terms, known)) if compared else None
-    seen = _Seen.of(terms, known, tables) if compared else _Seen((), (), (), ())
+    found = answer(formula(terms, known), tables, _share(terms, known, levels)) if compared else None
+    seen = _Seen.of(terms, known, tables, levels) if compared else _Seen((), (), (), ())
     complete = len(known) == len(terms.rewind_steps)
-    each = [verdict for k in known for verdict in _step(terms, k, found, tables)]
-    side = [_converse(terms, known, seen, complete, tables)] if compared else []
-    masks = [_of_all_masks(terms, known, complete, tables)] if terms.controls else []
+    each = [verdict for k in known for verdict in _step(terms, k, found, tables, levels)]
+    side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
+    masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
     return (_claim(terms, found, seen, complete, tables), *each, *side, *masks)
 
 
-def _share(terms: Terms, known: Sequence[int]) -> Levels:
+def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:
     """The levels of those steps that have been run: each has its share of the claim's, whether or not the others are there."""
-    usual = Levels()
-    return Levels(usual.holds, usual.fails * len(known) / len(terms.rewind_steps))
+    return Levels(levels.holds, levels.fails * len(known) / len(terms.rewind_steps))
 
 
 # --- parts ---
@@ -229,7 +228,7 @@ def _question(
     return Question(key, title, effect, rule, what, scale, reading, words, facets)
 
 
-def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Verdict]:
+def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Levels) -> list[Verdict]:
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
     at = str(k)
     if found is None:
@@ -239,7 +238,7 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Ve
         keys = ("stable", "accurate", "better")
         counted = [verdict_of(found.find(key, rewind_step=at, arm=TICKET), tables) for key in keys]
         beside = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
-    return counted + [verdict_of(answer(q, tables), tables, headline=False) for q in beside]
+    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in beside]
 
 
 # --- the claim ---
@@ -259,8 +258,8 @@ class _Seen:
     stable: tuple[int, ...]
 
     @staticmethod
-    def of(terms: Terms, known: Sequence[int], tables: Tables) -> _Seen:
-        share = Levels().holds / len(terms.rewind_steps)
+    def of(terms: Terms, known: Sequence[int], tables: Tables, levels: Levels) -> _Seen:
+        share = levels.holds / len(terms.rewind_steps)
 
         def at(kind: Callable[[int], Formula]) -> tuple[int, ...]:
             one = Levels(share, share)
@@ -326,9 +325,11 @@ def _at(steps: Sequence[int | str]) -> str:
     return f"k = {', '.join(map(str, steps))}"
 
 
-def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables) -> Verdict:
+def _converse(
+    terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
-    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known)).outcome
+    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels)).outcome
     if outcome is Outcome.HOLDS and not (seen.both and complete):
         outcome = Outcome.UNDECIDED
     reading = {
@@ -345,14 +346,16 @@ def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, t
     return replace(_beside("converse", "stable tickets work", outcome, rule), reading=reading)
 
 
-def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Tables) -> Verdict:
+def _of_all_masks(
+    terms: Terms, known: Sequence[int], complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     """Accurate ⇒ stable, for every mask at every step."""
     each = [(arm, k) for k in known for arm in terms.masks]
     parts = tuple(
         Any((Not(_accurate(terms, k, arm)), _stable(terms, k, arm)), f"{arm}@{k}") for arm, k in each
     )
-    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known))
-    share = Levels().holds / (len(terms.masks) * len(terms.rewind_steps))
+    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels))
+    share = levels.holds / (len(terms.masks) * len(terms.rewind_steps))
     counts = [0, 0]
     for arm, k in each:
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)

@@ -20,6 +20,7 @@ from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -176,13 +177,15 @@ class LinearRegime(Study):
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
 
-    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
         names = [name for name in plan.parameterisations if name in rows["parameterisation"]]
         fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
-        found = verdicts(plan.parameterisations, names, plan.least, tables)
+        found = verdicts(plan.parameterisations, names, plan.least, tables, levels)
         return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))
 
 

@@ -17,7 +17,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import PowerLaw, power_law
-from ticketlab.laws.rules import Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -57,18 +57,22 @@ def formula(parameterisations: Sequence[str], least: float) -> Formula:
 
 
 def verdicts(
-    parameterisations: Sequence[str], complete: Sequence[str], least: float, tables: Mapping[str, Table]
+    parameterisations: Sequence[str],
+    complete: Sequence[str],
+    least: float,
+    tables: Mapping[str, Table],
+    levels: Levels = USUAL,
 ) -> list[Verdict]:
     """The claim once all parameterisations are complete, and the questions about those that are."""
     if set(complete) == set(parameterisations):
-        whole = answer(formula(parameterisations, least), tables)
+        whole = answer(formula(parameterisations, least), tables, levels)
         claim, found = [claim_verdict(whole, _rule(least), _SAYS)], list(whole.parts[0].parts)
     else:
-        level = Levels(fails=Levels().fails / len(parameterisations))
+        level = Levels(levels.holds, levels.fails / len(parameterisations))
         claim, found = [], [answer(_of(name, least), tables, level) for name in complete]
     headline = [verdict_of(q, tables) for part in found for q in part.questions()]
     beside = [
-        verdict_of(answer(_vanishes(measure, least), tables), tables, headline=False)
+        verdict_of(answer(_vanishes(measure, least), tables, levels), tables, headline=False)
         for measure in CONTROLLED
         if CONTROL in complete
     ]

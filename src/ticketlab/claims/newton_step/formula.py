@@ -24,7 +24,7 @@ from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.rules import Above, Below, Between, Levels, Rule, Within
+from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Rule, Within
 from ticketlab.laws.scale import POINTS, SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -94,7 +94,13 @@ def side_questions(loss: str, margin: float) -> list[Formula]:
     return [Gated(_gates(loss, _variant(q)), q) for q in asked]
 
 
-def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables) -> list[Verdict]:
+def verdicts(
+    losses: Sequence[str],
+    complete: Sequence[str],
+    margin: float,
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 
     Arguments:
@@ -103,17 +109,17 @@ def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tabl
         margin: of the test score.
     """
     if set(complete) == set(losses):
-        whole = answer(formula(losses, margin), tables)
+        whole = answer(formula(losses, margin), tables, levels)
         claim, of_losses = [_claim(whole)], list(whole.parts)
     else:
-        share = Levels(Levels().holds, Levels().fails / len(losses))
+        share = Levels(levels.holds, levels.fails / len(losses))
         claim, of_losses = [], [answer(_of_loss(loss, margin), tables, share) for loss in complete]
     headline = [verdict_of(q, tables) for found in of_losses for q in found.questions()]
     sides = [
         verdict_of(q, tables, headline=False)
         for loss in complete
         for side in side_questions(loss, margin)
-        for q in answer(side, tables).questions()
+        for q in answer(side, tables, levels).questions()
     ]
     return claim + headline + sides
 

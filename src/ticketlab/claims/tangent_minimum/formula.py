@@ -19,7 +19,7 @@ from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.rules import Levels, Within
+from ticketlab.laws.rules import USUAL, Levels, Within
 from ticketlab.laws.scale import POINTS
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -66,7 +66,13 @@ def side_questions(loss: str, margin: float, tables: Tables) -> list[Formula]:
     return [_asked(key, loss, offset, margin) for key, offset in asked if COLUMNS[key] in measured]
 
 
-def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables) -> list[Verdict]:
+def verdicts(
+    losses: Sequence[str],
+    complete: Sequence[str],
+    margin: float,
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 
     Arguments:
@@ -74,12 +80,14 @@ def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tabl
         complete: those whose cells have all been run.
         margin: of the test score.
     """
-    sides = {loss: [answer(s, tables) for s in side_questions(loss, margin, tables)] for loss in complete}
+    sides = {
+        loss: [answer(s, tables, levels) for s in side_questions(loss, margin, tables)] for loss in complete
+    }
     if set(complete) == set(losses):
-        whole = answer(formula(losses, margin), tables)
+        whole = answer(formula(losses, margin), tables, levels)
         claim, headline = [_claim(whole, sides, margin, tables)], list(whole.parts)
     else:
-        share = Levels(Levels().holds, Levels().fails / len(losses))
+        share = Levels(levels.holds, levels.fails / len(losses))
         claim = []
         headline = [answer(_asked(SCORE, loss, "kept", margin), tables, share) for loss in complete]
     listed = []

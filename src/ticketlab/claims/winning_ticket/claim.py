@@ -19,6 +19,7 @@ from ticketlab.claims.winning_ticket.formula import Terms, sides, verdicts
 from ticketlab.errors import UserError
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
@@ -171,8 +172,10 @@ class WinningTicket(DraftedStudy):
             f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
         )
 
-    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
         terms = Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
-        return Evidence(dict(tables), verdicts(terms, tables))
+        return Evidence(dict(tables), verdicts(terms, tables, levels))

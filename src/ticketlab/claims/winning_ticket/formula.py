@@ -22,7 +22,7 @@ from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above, Rule
+from ticketlab.laws.rules import USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -73,13 +73,13 @@ def formula(terms: Terms) -> Formula:
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim as a whole, then on each question: the dense network first, then the controls."""
-    found = answer(formula(terms), tables)
+    found = answer(formula(terms), tables, levels)
     claim = replace(
         claim_verdict(found, _rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
     )
-    return verdicts_of(claim, found, (), tables)
+    return verdicts_of(claim, found, (), tables, levels)
 
 
 @dataclass(frozen=True)

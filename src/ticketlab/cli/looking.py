@@ -1,0 +1,163 @@
+"""`--until decided`: seeds are added in planned looks until the claim is decided, or seeds or time run out.
+
+Looks are at the plan's seeds, then at twice as many each time, up to four times the plan's. A run folder remembers the looks at
+it, and a run goes on from there: the last of them is repeated, which costs no level, since its seeds are the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ticketlab.cli.ending import Ending
+from ticketlab.engine.display import Display
+from ticketlab.engine.estimate import spoken
+from ticketlab.errors import UserError
+from ticketlab.laws.looks import MOST, Look, schedule
+from ticketlab.laws.rules import confidence
+from ticketlab.laws.verdict import Outcome
+from ticketlab.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ticketlab.claims.study import Cell
+    from ticketlab.evidence.tables import Evidence
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["Finished", "Watched", "look_words", "run_until_decided"]
+
+
+class TimeIsUp(Exception):
+    """The time that was given for adding seeds has passed."""
+
+
+class Watched(Display):
+    """A display that ends the run when its time is up.
+
+    Arguments:
+        console, claim: as of `Display`.
+        seconds: from now; None for any time.
+    """
+
+    def __init__(self, console: Console, claim: str, seconds: float | None = None) -> None:
+        super().__init__(console, claim)
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None for any number."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
+        super().progress(cell, what, fraction, left)
+        if self.left is not None and self.left < 0:
+            raise TimeIsUp
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has come to an end.
+
+    Arguments:
+        folder: as it was for the last plan.
+        plan: with the seeds that were run.
+        evidence: as it is stored.
+    """
+
+    folder: RunFolder
+    plan: Any
+    evidence: Evidence
+
+    @property
+    def decided(self) -> bool:
+        """Whether there is a claim as a whole, which holds or fails."""
+        return any(v.key == "claim" and v.outcome is not Outcome.UNDECIDED for v in self.evidence.verdicts)
+
+    @property
+    def look(self) -> Look | None:
+        """The look at its seeds."""
+        looks = self.folder.looks(self.plan).so_far()
+        return next((look for look in looks if look.seeds == getattr(self.plan, "seeds", 1)), None)
+
+
+def run_until_decided(
+    folder: RunFolder, plan: Any, ending: Ending, display: Watched, devices: Devices | None
+) -> Finished:
+    """Runs the looks of a planned sequence, one after the other.
+
+    Raises: as `RunFolder.run`; UserError when the time is up before the first look.
+    """
+    finished: Finished | None = None
+    for seeds, most in _looks(folder, plan):
+        if finished is not None and (said := _too_long(finished, seeds, display)):
+            display.note(said)
+            break
+        asked = replace(plan, seeds=seeds)
+        of = RunFolder.of(folder.study, asked, folder.path)
+        try:
+            evidence = of.run(asked, display, display.note, devices, most)
+        except TimeIsUp:
+            if finished is None:
+                raise UserError(
+                    f"--at-most {ending.at_most}, which was over before the first look",
+                    "more time",
+                    "What was finished is kept: run the same command again.",
+                ) from None
+            display.note("The time is up. The last look is concluded again.")
+            last = finished
+            last.folder.run(last.plan, display, display.note, devices, most)
+            break
+        finished = Finished(of, asked, evidence)
+        display.note(_said(finished))
+        if finished.decided:
+            break
+    assert finished is not None
+    return finished
+
+
+def look_words(look: Look) -> str:
+    """What a look that is not the only one is judged at."""
+    level = confidence(1 - 2 * look.level)
+    if look.most is not None:
+        return f"Look {look.number}, at {look.seeds} of at most {look.most} seeds, is judged by {level} intervals"
+    return f"Look {look.number} at this run, which was extended, is judged by {level} intervals instead of 95 % ones"
+
+
+def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
+    """The seeds of each look that is left, with those of the last; the look that was last taken is the first."""
+    before = folder.looks(plan).so_far()
+    planned = [look.most for look in before if look.most is not None]
+    first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
+    seen = max((look.seeds for look in before), default=0)
+    left = [seeds for seeds in schedule(first, most) if seeds >= seen] or [seen]
+    return ((seeds, most) for seeds in left)
+
+
+def _too_long(finished: Finished, seeds: int, display: Watched) -> str | None:
+    """Why the next look is not taken, if it would take longer than there is time."""
+    pace = seconds_per_seed(finished)
+    needed = (seeds - finished.plan.seeds) * pace
+    if display.left is None or needed <= display.left:
+        return None
+    return f"The next look, at {seeds} seeds, would take about {spoken(needed)}; {spoken(max(display.left, 0))} are left."
+
+
+def seconds_per_seed(finished: Finished) -> float:
+    """What one seed has cost."""
+    return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
+
+
+def _said(finished: Finished) -> str:
+    look = finished.look
+    assert look is not None
+    claim = next((v for v in finished.evidence.verdicts if v.key == "claim"), None)
+    outcome = (
+        "nothing is decided yet" if claim is None else f"the claim as a whole {_OUTCOMES[claim.outcome]}"
+    )
+    return f"{look_words(look)}: {outcome}."
+
+
+_OUTCOMES = {Outcome.HOLDS: "holds", Outcome.FAILS: "fails", Outcome.UNDECIDED: "is undecided"}
