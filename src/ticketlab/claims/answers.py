@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from ticketlab.laws.formulae import Answer, Formula, Question, Tables, answer, verdict_of
+from ticketlab.laws.formulae import (
+    Answer,
+    Formula,
+    Question,
+    Tables,
+    answer,
+    verdict_of,
+    whole_outlook,
+)
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["claim_verdict", "concerned", "verdicts_of"]
+__all__ = ["claim_verdict", "concerned", "verdicts_of", "with_outlook"]
 
 
 def verdicts_of(
@@ -31,7 +40,16 @@ def claim_verdict(found: Answer, rule: str, says: Mapping[Outcome, str]) -> Verd
         rule: what happens for each outcome, a sentence each.
         says: the conclusion for each outcome, a sentence. Where a part fails or is undecided it is named after it.
     """
-    return Verdict("", found.outcome, rule, None, None, "", _reading(found, says[found.outcome]), key="claim")
+    return with_outlook(
+        Verdict("", found.outcome, rule, None, None, "", _reading(found, says[found.outcome]), key="claim"),
+        found,
+    )
+
+
+def with_outlook(claim: Verdict, found: Answer) -> Verdict:
+    """The claim's verdict with what would decide it, where its formula does not."""
+    coming = whole_outlook(found)
+    return replace(claim, would_decide=coming.words, enough_seeds=coming.seeds)
 
 
 def concerned(found: Answer, outcome: Outcome) -> list[str]:

@@ -6,6 +6,7 @@ it, and a run goes on from there: the last of them is repeated, which costs no l
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from ticketlab.engine.estimate import spoken
 from ticketlab.errors import UserError
 from ticketlab.laws.looks import MOST, Look, schedule
 from ticketlab.laws.rules import confidence
-from ticketlab.laws.verdict import Outcome
+from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.store.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Finished", "Watched", "look_words", "run_until_decided"]
+__all__ = ["Finished", "Watched", "look_words", "run_until_decided", "what_would_decide"]
 
 
 class TimeIsUp(Exception):
@@ -72,9 +73,13 @@ class Finished:
     evidence: Evidence
 
     @property
+    def claim(self) -> Verdict | None:
+        """The verdict on the claim as a whole."""
+        return next((v for v in self.evidence.verdicts if v.key == "claim"), None)
+
+    @property
     def decided(self) -> bool:
-        """Whether there is a claim as a whole, which holds or fails."""
-        return any(v.key == "claim" and v.outcome is not Outcome.UNDECIDED for v in self.evidence.verdicts)
+        return self.claim is not None and self.claim.outcome is not Outcome.UNDECIDED
 
     @property
     def look(self) -> Look | None:
@@ -150,14 +155,39 @@ def seconds_per_seed(finished: Finished) -> float:
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
+def what_would_decide(finished: Finished) -> list[str]:
+    """What would decide the claim and its undecided questions; and the cheapest command, with the time that it would take."""
+    claim = finished.claim
+    if claim is None or claim.outcome is not Outcome.UNDECIDED:
+        return []
+    lines = ["", *held_back(finished)]
+    if claim.enough_seeds is not None:
+        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
+        where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
+        lines.append(
+            f"About {claim.enough_seeds} seeds would decide the claim, about {spoken(more)}: {where}"
+        )
+    elif claim.would_decide:
+        lines.append(claim.would_decide)
+    return lines
+
+
+def held_back(finished: Finished) -> list[str]:
+    """Each undecided question that counts, with what would decide it; those with the same reason in one line."""
+    open_ = [v for v in finished.evidence.verdicts if v.headline and v.key != "claim" and v.would_decide]
+    reasons: dict[str, list[str]] = {}
+    for verdict in open_:
+        reasons.setdefault(verdict.would_decide, []).append(verdict.question)
+    return [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+
+
 def _said(finished: Finished) -> str:
-    look = finished.look
+    look, claim = finished.look, finished.claim
     assert look is not None
-    claim = next((v for v in finished.evidence.verdicts if v.key == "claim"), None)
     outcome = (
         "nothing is decided yet" if claim is None else f"the claim as a whole {_OUTCOMES[claim.outcome]}"
     )
-    return f"{look_words(look)}: {outcome}."
+    return " ".join([f"{look_words(look)}: {outcome}.", *held_back(finished)])
 
 
 _OUTCOMES = {Outcome.HOLDS: "holds", Outcome.FAILS: "fails", Outcome.UNDECIDED: "is undecided"}

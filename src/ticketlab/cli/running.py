@@ -14,7 +14,13 @@ import numpy as np
 from rich.console import Console
 
 from ticketlab.choices import plain
-from ticketlab.cli.looking import Finished, Watched, look_words, run_until_decided
+from ticketlab.cli.looking import (
+    Finished,
+    Watched,
+    look_words,
+    run_until_decided,
+    what_would_decide,
+)
 from ticketlab.cli.options import Request
 from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
@@ -26,7 +32,6 @@ from ticketlab.store.identity import dependencies
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
-    from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["run_request", "write_report"]
@@ -80,7 +85,7 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
         page = write_report(finished.folder)
     evidence = finished.evidence
     try:
-        _conclude(console, again, evidence, page, time.monotonic() - began)
+        _conclude(console, again, finished, page, time.monotonic() - began)
     except StreamFailure as failure:  # all is written down: that nobody reads any more changes nothing
         if not failure.quiet:
             raise
@@ -128,10 +133,12 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         raise
 
 
-def _conclude(console: Console, again: str, evidence: Evidence, page: Path, seconds: float) -> None:
+def _conclude(console: Console, again: str, finished: Finished, page: Path, seconds: float) -> None:
     """The last lines; verdicts have been shown as they were found."""
     console.print()
     console.print(shown(f"report    {page}"), soft_wrap=True)
-    console.print(f"evidence  {evidence.digest()}", soft_wrap=True)
+    console.print(f"evidence  {finished.evidence.digest()}", soft_wrap=True)
     console.print(shown(f"again     {again}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
+    for line in what_would_decide(finished):
+        console.print(shown(line), soft_wrap=True)

@@ -33,6 +33,9 @@ class Keeper(Protocol):
     def levels(self) -> Levels:
         """Those at which the run is judged; to ask for them is to look at it."""
 
+    def later(self) -> Levels:
+        """Those at which it would be judged if it were extended now."""
+
 
 class WorkingMemory:
     """Keeps nothing beyond this run: for use from Python without a run folder."""
@@ -50,4 +53,7 @@ class WorkingMemory:
         return Blank()
 
     def levels(self) -> Levels:
+        return Levels()
+
+    def later(self) -> Levels:
         return Levels()

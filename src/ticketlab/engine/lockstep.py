@@ -58,6 +58,9 @@ class Telling:
     def levels(self) -> Levels:
         return self._keeper.levels()
 
+    def later(self) -> Levels:
+        return self._keeper.later()
+
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:
     """What the other processes do while the first is in `run_study`: the same cells, and nothing with their tables."""

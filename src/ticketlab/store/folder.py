@@ -172,7 +172,7 @@ class RunFolder:
                 note,
                 self.plan_text,
                 lambda: watch.check(depends["data"]),
-                lambda: self.looks(plan).note(seeds, most).levels,
+                (self.looks(plan), seeds, most),
             )
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:

@@ -53,6 +53,11 @@ class Looks:
             write_record(self._file, {"looks": {**self._all(), self._question: noted}})
         return look
 
+    def by_hand(self) -> Look:
+        """The look there would be if the run were extended by hand now."""
+        before = self.so_far()
+        return look_at(1 + max((look.seeds for look in before), default=0), before)
+
     def _all(self) -> dict[str, Any]:
         if not self._file.exists():
             return {}

@@ -19,6 +19,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.answers import with_outlook
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
@@ -91,7 +92,8 @@ def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) 
     each = [verdict for k in known for verdict in _step(terms, k, found, tables, levels)]
     side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
     masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
-    return (_claim(terms, found, seen, complete, tables), *each, *side, *masks)
+    claim = _claim(terms, found, seen, complete, tables)
+    return (claim if found is None else with_outlook(claim, found), *each, *side, *masks)
 
 
 def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:

@@ -51,7 +51,7 @@ def formula(parameterisations: Sequence[str], least: float) -> Formula:
         parameterisations: of the plan.
         least: the exponent above which a measure falls.
     """
-    sides = Gate("sides", "both sides are asked", lambda tables: _sides(parameterisations))
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(parameterisations), _BOTH)
     gates = (sides, *(_gate(name) for name in parameterisations))
     return Gated(gates, All(tuple(_asked(name, least) for name in parameterisations)))
 
@@ -100,6 +100,9 @@ def _asked(name: str, least: float) -> Formula:
 # --- gates ---
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+
+
 def _sides(parameterisations: Sequence[str]) -> str | None:
     if CONTROL not in parameterisations:
         return "The control, μP, was left out of the plan, so nothing says that these widths can tell the two apart."
@@ -108,8 +111,13 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     return None
 
 
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
+
+
 def _gate(name: str) -> Gate:
-    return Gate("converged", f"{TITLES[name]}: training converged", lambda tables: _converged(tables, name))
+    return Gate(
+        "converged", f"{TITLES[name]}: training converged", lambda tables: _converged(tables, name), _LONGER
+    )
 
 
 def _converged(tables: Tables, name: str) -> str | None:

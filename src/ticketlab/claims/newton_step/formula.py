@@ -20,6 +20,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.answers import with_outlook
 from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
@@ -110,7 +111,7 @@ def verdicts(
     """
     if set(complete) == set(losses):
         whole = answer(formula(losses, margin), tables, levels)
-        claim, of_losses = [_claim(whole)], list(whole.parts)
+        claim, of_losses = [with_outlook(_claim(whole), whole)], list(whole.parts)
     else:
         share = Levels(levels.holds, levels.fails / len(losses))
         claim, of_losses = [], [answer(_of_loss(loss, margin), tables, share) for loss in complete]
@@ -418,8 +419,8 @@ def _left(loss: str, variant: Variant, columns: tuple[tuple[str, str], ...], tab
 
 def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
     return (
-        Gate("converged", f"{loss} loss: training converged", partial(_converged, loss)),
-        Gate("exact", f"{loss} loss: steps are exact", partial(_exact, loss)),
+        Gate("converged", f"{loss} loss: training converged", partial(_converged, loss), _LONGER),
+        Gate("exact", f"{loss} loss: steps are exact", partial(_exact, loss), _LOOSER),
         skill_gate(partial(_rows, loss, variant), ("trained_score", "newton_score")),
     )
 
@@ -457,6 +458,10 @@ OPEN = {  # what is undecided
     NEARER: "whether the Newton step is clearly nearer than the gradient step",
     FLOW: "whether an earlier time of the linearised flow is nearer",
 }
+
+
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
+_LOOSER = "Another --tolerance, or other --ridges, would open the question."
 
 
 def _claim(whole: Answer) -> Verdict:

@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.answers import with_outlook
 from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
@@ -85,7 +86,7 @@ def verdicts(
     }
     if set(complete) == set(losses):
         whole = answer(formula(losses, margin), tables, levels)
-        claim, headline = [_claim(whole, sides, margin, tables)], list(whole.parts)
+        claim, headline = [with_outlook(_claim(whole, sides, margin, tables), whole)], list(whole.parts)
     else:
         share = Levels(levels.holds, levels.fails / len(losses))
         claim = []
@@ -143,10 +144,15 @@ def _rows(loss: str, offset: str, tables: Tables) -> Table:
 def _gates(loss: str, offset: str) -> tuple[Gate, ...]:
     return (
         skill_gate(partial(_rows, loss, offset), ("tangent_score", "descent_score")),
-        Gate("trained", "gradient descent is trained to the end", partial(_trained, loss, offset)),
-        Gate("inside", "choices lie inside their grids", partial(_inside, loss, offset)),
-        Gate("certified", "minima are certified", partial(_certified, loss, offset)),
+        Gate("trained", "gradient descent is trained to the end", partial(_trained, loss, offset), _LONGER),
+        Gate("inside", "choices lie inside their grids", partial(_inside, loss, offset), _WIDER),
+        Gate("certified", "minima are certified", partial(_certified, loss, offset), _LOOSER),
     )
+
+
+_LONGER = "More epochs would open the question: --epochs, or --doublings."
+_WIDER = "A wider search would open the question: --extensions, or more --ridges and --step-sizes."
+_LOOSER = "Larger ridges or another --tolerance would open the question."
 
 
 def _trained(loss: str, offset: str, tables: Tables) -> str | None:

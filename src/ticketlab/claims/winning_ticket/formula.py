@@ -64,7 +64,12 @@ def formula(terms: Terms) -> Formula:
     gates = (
         skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
         Gate("exact", "pruned weights are exactly zero", _exact),
-        Gate("controls", "compared with a control", lambda tables: _compared(terms)),
+        Gate(
+            "controls",
+            "compared with a control",
+            lambda tables: _compared(terms),
+            "Some --controls would open it.",
+        ),
     )
     dense = (
         _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
