@@ -23,6 +23,9 @@ from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.rules import USUAL, Levels
 
 if TYPE_CHECKING:
+    from ticketlab.evidence.arm import Arm
+    from ticketlab.evidence.source import Source
+    from ticketlab.laws.asked import Asked
     from ticketlab.tangent.devices import Devices
     from ticketlab.tickets.ticket import Ticket
 
@@ -148,14 +151,16 @@ class Study(ABC):
     """A claim put to the test.
 
     Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence),
-    `method` (paragraphs of plain words, for the report), `sources`, and `plan_type` (the frozen dataclass of its options,
-    each with a default).
+    `method` (paragraphs of plain words, for the report), `arms` (what is compared), `redraws` (what a seed draws anew, one
+    sentence), `sources`, and `plan_type` (the frozen dataclass of its options, each with a default).
     """
 
     claim: ClassVar[str]
     statement: ClassVar[str]
     question: ClassVar[str]
     method: ClassVar[tuple[str, ...]]
+    arms: ClassVar[tuple[Arm, ...]] = ()
+    redraws: ClassVar[str] = ""
     sources: ClassVar[tuple[Source, ...]]
     plan_type: ClassVar[type]
 
@@ -165,6 +170,10 @@ class Study(ABC):
 
         Cheap: nothing is computed.
         """
+
+    def asked(self, plan: Any) -> Asked | None:
+        """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
+        return None
 
     def run(
         self, plan: Any, cell: Cell, progress: Progress = silent, devices: Devices | None = None

@@ -38,6 +38,7 @@ __all__ = [
     "Not",
     "Question",
     "answer",
+    "rules_of",
     "verdict_of",
     "whole_outlook",
 ]
@@ -192,12 +193,9 @@ def _answer(formula: Formula, tables: Tables, levels: Levels, shut: Mapping[str,
         inner = _answer(formula.part, tables, levels, {**shut, **reasons})
         return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed, inner.opens)
     if isinstance(formula, Not):
-        part = _answer(formula.part, tables, Levels(levels.fails, levels.holds), shut)
+        part = _answer(formula.part, tables, _below(formula, levels), shut)
         return Answer(formula, _combined(formula, [part.outcome]), levels, (part,), None, closed, opens)
-    count, every = len(formula.parts), isinstance(formula, All)
-    below = (
-        Levels(levels.holds, levels.fails / count) if every else Levels(levels.holds / count, levels.fails)
-    )
+    below = _below(formula, levels)
     parts = tuple(_answer(part, tables, below, shut) for part in formula.parts)
     whole = _combined(formula, [part.outcome for part in parts])
     return Answer(formula, whole, levels, parts, None, closed, opens)
@@ -242,6 +240,28 @@ def _with_seeds(found: Answer, seeds: int) -> Outcome:
             return Outcome.UNDECIDED
         return found.formula.rule.outcome(projected(found.effect, seeds=seeds), found.levels)
     return _combined(found.formula, [_with_seeds(part, seeds) for part in found.parts])
+
+
+def _below(formula: Formula, levels: Levels) -> Levels:
+    """The levels of a formula's parts."""
+    match formula:
+        case All(parts):
+            return Levels(levels.holds, levels.fails / len(parts))
+        case Any(parts):
+            return Levels(levels.holds / len(parts), levels.fails)
+        case Not():
+            return Levels(levels.fails, levels.holds)
+    return levels
+
+
+def rules_of(formula: Formula, levels: Levels | None = None) -> Iterator[tuple[Question, str]]:
+    """Every question of a formula with its rule in words, at the levels at which it will be decided."""
+    levels = levels or Levels()
+    if isinstance(formula, Question):
+        yield formula, formula.rule.words(formula.what, formula.scale, levels)
+        return
+    for part in formula.parts if isinstance(formula, All | Any) else (formula.part,):
+        yield from rules_of(part, _below(formula, levels))
 
 
 def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdict:

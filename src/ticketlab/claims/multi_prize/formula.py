@@ -18,7 +18,7 @@ from ticketlab.laws.formulae import All, Formula, Gated, Tables, answer
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["BOTH", "WEIGHTS", "conclude", "formula", "sides"]
+__all__ = ["BOTH", "RULE", "WEIGHTS", "conclude", "formula", "sides"]
 
 WEIGHTS, BOTH = "binary weights", "binary weights and activations"
 FULL = "full precision"
