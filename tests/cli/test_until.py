@@ -25,7 +25,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(report, "write", lambda folder: folder.report_path)
 
     def run(*words):
-        code = main(["run", "hesitant", "--out", "here", "--json", *words], STUDIES)
+        code = main(["run", "hesitant", "--signs", "plus", "--out", "here", "--json", *words], STUDIES)
         out, err = capsys.readouterr()
         return code, json.loads(out) if out else None, err
 
@@ -50,8 +50,8 @@ def test_seeds_are_added_until_the_claim_is_decided(run, tmp_path):
         "Look 1, at 3 of at most 12 seeds, is judged by 99.9985 % intervals: the claim as a whole is undecided."
         in said
     )
-    assert "12 of 24 cells are kept" in said
-    assert len(list((tmp_path / "here" / "cells").glob("*-seed*"))) == 24
+    assert "6 of 12 cells are kept" in said
+    assert len(list((tmp_path / "here" / "cells").glob("*-seed*"))) == 12
     verdict = next(v for v in result["verdicts"] if v["key"] == "mean")
     assert verdict["level"] == pytest.approx(1 - (ALPHA - spent(0.5)))  # Within: half of it on either side
     assert verdict["deciding"][0] < verdict["interval"][0]
@@ -130,9 +130,9 @@ def test_without_a_folder_by_name_more_seeds_find_the_same_one(tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(report, "write", lambda folder: folder.report_path)
     for seeds in ("2", "3"):
-        assert main(["run", "hesitant", "--seeds", seeds], STUDIES) == 0
+        assert main(["run", "hesitant", "--signs", "plus", "--seeds", seeds], STUDIES) == 0
     assert len(os.listdir(tmp_path / "runs")) == 1
-    assert "4 of 6 cells are kept" in capsys.readouterr().out
+    assert "2 of 3 cells are kept" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from ticketlab.cli.ending import Ending
 from ticketlab.engine.display import Display
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import UserError
-from ticketlab.laws.looks import MOST, Look, schedule
-from ticketlab.laws.rules import confidence
+from ticketlab.laws.looks import MOST, schedule
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.store.folder import RunFolder
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["Finished", "Watched", "look_words", "run_until_decided", "what_would_decide"]
+__all__ = ["Finished", "Watched", "run_until_decided", "what_would_decide"]
 
 
 class TimeIsUp(Exception):
@@ -81,12 +80,6 @@ class Finished:
     def decided(self) -> bool:
         return self.claim is not None and self.claim.outcome is not Outcome.UNDECIDED
 
-    @property
-    def look(self) -> Look | None:
-        """The look at its seeds."""
-        looks = self.folder.looks(self.plan).so_far()
-        return next((look for look in looks if look.seeds == getattr(self.plan, "seeds", 1)), None)
-
 
 def run_until_decided(
     folder: RunFolder, plan: Any, ending: Ending, display: Watched, devices: Devices | None
@@ -123,17 +116,9 @@ def run_until_decided(
     return finished
 
 
-def look_words(look: Look) -> str:
-    """What a look that is not the only one is judged at."""
-    level = confidence(1 - 2 * look.level)
-    if look.most is not None:
-        return f"Look {look.number}, at {look.seeds} of at most {look.most} seeds, is judged by {level} intervals"
-    return f"Look {look.number} at this run, which was extended, is judged by {level} intervals instead of 95 % ones"
-
-
 def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
     """The seeds of each look that is left, with those of the last; the look that was last taken is the first."""
-    before = folder.looks(plan).so_far()
+    before = folder.looks().so_far()
     planned = [look.most for look in before if look.most is not None]
     first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
     seen = max((look.seeds for look in before), default=0)
@@ -182,12 +167,12 @@ def held_back(finished: Finished) -> list[str]:
 
 
 def _said(finished: Finished) -> str:
-    look, claim = finished.look, finished.claim
+    look, claim = finished.folder.look(), finished.claim
     assert look is not None
     outcome = (
         "nothing is decided yet" if claim is None else f"the claim as a whole {_OUTCOMES[claim.outcome]}"
     )
-    return " ".join([f"{look_words(look)}: {outcome}.", *held_back(finished)])
+    return " ".join([f"{look.words()}: {outcome}.", *held_back(finished)])
 
 
 _OUTCOMES = {Outcome.HOLDS: "holds", Outcome.FAILS: "fails", Outcome.UNDECIDED: "is undecided"}

@@ -17,7 +17,6 @@ from ticketlab.choices import plain
 from ticketlab.cli.looking import (
     Finished,
     Watched,
-    look_words,
     run_until_decided,
     what_would_decide,
 )
@@ -78,8 +77,8 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     with _kept(console, folder, again), watched as display:
         if request.ending.until is None:
             finished = Finished(folder, plan, folder.run(plan, display, display.note, devices))
-            if (look := finished.look) and look.extended:
-                display.note(f"{look_words(look)}.")
+            if (look := finished.folder.look()) and look.extended:
+                display.note(f"{look.words()}.")
         else:
             finished = run_until_decided(folder, plan, request.ending, watched, devices)
         page = write_report(finished.folder)
@@ -95,7 +94,7 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
             "outcome": evidence.verdicts[0].outcome if evidence.verdicts else None,
             "verdicts": verdict_records(evidence.verdicts),
             "plan": plain(finished.plan),
-            "look": None if finished.look is None else asdict(finished.look),
+            "look": None if (look := finished.folder.look()) is None else asdict(look),
             "digest": evidence.digest(),
             "folder": str(folder.path),
             "report": str(page),

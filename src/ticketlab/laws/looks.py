@@ -25,7 +25,7 @@ from dataclasses import dataclass
 
 from scipy.special import ndtr, ndtri
 
-from ticketlab.laws.rules import ALPHA, Levels
+from ticketlab.laws.rules import ALPHA, Levels, confidence
 
 __all__ = ["MOST", "Look", "look_at", "schedule", "spent"]
 
@@ -51,6 +51,15 @@ class Look:
     @property
     def levels(self) -> Levels:
         return Levels(self.level, self.level)
+
+    def words(self) -> str:
+        """Which look it is, and what it is judged by."""
+        level = confidence(1 - 2 * self.level)
+        if self.most is not None:
+            return f"Look {self.number}, at {self.seeds} of at most {self.most} seeds, is judged by {level} intervals"
+        if self.number > 1:
+            return f"Look {self.number} at this run, which was extended, is judged by {level} intervals instead of 95 % ones"
+        return f"The first look is judged by {level} intervals"
 
     @property
     def extended(self) -> bool:

@@ -30,6 +30,7 @@ from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence
+from ticketlab.laws.looks import Look
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
 from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
@@ -99,9 +100,14 @@ class RunFolder:
         """Versions, device and threads of the process that worked here last."""
         return self._record("environment.json")
 
-    def looks(self, plan: Any) -> Looks:
-        """The looks at the question of a plan, whatever its number of seeds."""
-        return Looks(self.path, self.claim, plan)
+    def looks(self) -> Looks:
+        """The looks at the question of this plan, whatever its number of seeds."""
+        return Looks(self.path, self.claim, self.plan_table())
+
+    def look(self) -> Look | None:
+        """The look with this plan's seeds, if there was one."""
+        seeds = self.plan_table().get("seeds", 1)
+        return next((look for look in self.looks().so_far() if look.seeds == seeds), None)
 
     def data(self) -> dict[str, Any]:
         """What was read of the data sets, by the plan's option; nothing of runs before this was written."""
@@ -185,7 +191,7 @@ class RunFolder:
                 note,
                 self.plan_text,
                 lambda: watch.check(depends["data"]),
-                (self.looks(plan), seeds, most),
+                (self.looks(), seeds, most),
             )
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
