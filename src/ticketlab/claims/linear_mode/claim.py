@@ -17,6 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -165,10 +166,10 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
 
     @staticmethod
     def _terms(plan: LinearModePlan) -> Terms:

@@ -25,7 +25,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
-from ticketlab.laws.rules import Above, Below, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -124,7 +124,7 @@ class Terms:
 
 def formula(terms: Terms) -> Formula:
     """The claim: for every loss and depth, in every parameterisation."""
-    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations))
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
     return Gated((sides,), All(tuple(_of_setting(terms, at) for at in terms.settings)))
 
 
@@ -133,23 +133,26 @@ def side_questions(terms: Terms) -> tuple[Formula, ...]:
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
-def verdicts(terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables) -> list[Verdict]:
+def verdicts(
+    terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables, levels: Levels = USUAL
+) -> list[Verdict]:
     """The claim once everything is complete, and the questions about what is.
 
     Arguments:
         complete: by setting, the parameterisations all of whose cells have been run.
+        levels: of the claim as a whole, and of every side question.
     """
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
-        found = answer(formula(terms), tables)
+        found = answer(formula(terms), tables, levels)
         claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
     else:
-        share = Levels(fails=Levels().fails / (len(terms.settings) * len(terms.parameterisations)))
+        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
     beside: list[Answer] = [
-        answer(_vanishes(terms, at, measure), tables)
+        answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
         if CONTROL in complete[at]
@@ -190,6 +193,9 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
 # --- gates ---
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+
+
 def _sides(parameterisations: Sequence[str]) -> str | None:
     if CONTROL not in parameterisations:
         return "The control, μP, was left out of the plan, so nothing says that these widths can tell the two apart."
@@ -198,10 +204,19 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     return None
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
+
+
 def _gates(terms: Terms, at: Setting, name: str) -> tuple[Gate, ...]:
     about = f"{TITLES[name]}, {at.title}"
     return (
-        Gate("trained", f"{about}: trained to the end", lambda tables: _trained(terms, at, name, tables)),
+        Gate(
+            "trained",
+            f"{about}: trained to the end",
+            lambda tables: _trained(terms, at, name, tables),
+            _LONGER,
+        ),
         skill_gate(lambda tables: at.rows(tables["examples"], name), ("network", "linear")),
     )
 
