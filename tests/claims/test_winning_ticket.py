@@ -105,9 +105,9 @@ def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence)
             assert row["test_score"] == pytest.approx(mean)
     assert found.tables["curves"].digest() == evidence.tables["curves"].digest()
     checks = found.tables["checks"]
-    moving = checks.rows()[-3:]
-    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")]
-    removed = 2 * (13 * 12 + 12 * 8 + 8 * 3 - kept)
+    moving = [r for r in checks.rows() if r["arms"] in ("rigl", "set", "gradual")]
+    assert [(r["level"], r["arms"]) for r in moving] == [(2, "rigl"), (2, "set"), (2, "gradual")] * 2
+    removed = 13 * 12 + 12 * 8 + 8 * 3 - kept
     assert all(r["pruned"] == removed for r in moving)
     assert not any(r[c] for r in moving for c in ("parameters_left", "best", "moments"))
     rest = [r for r in checks.rows() if r not in moving]
@@ -145,9 +145,11 @@ def test_networks_with_changing_masks_that_diverge(monkeypatch):
 
 def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
     checks = evidence.tables["checks"]
-    assert checks["level"].tolist() == [0, 1, 2, 3, 4]
-    assert checks["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
-    assert (np.diff(checks["pruned"]) > 0).all()
+    for seed in (0, 1):
+        of = checks.where(seed=seed)
+        assert of["level"].tolist() == [0, 1, 2, 3, 4]
+        assert of["arms"].tolist() == ["dense", *[", ".join(ARMS)] * 4]
+        assert (np.diff(of["pruned"]) > 0).all()
     for column in ("parameters_left", "best", "moments"):
         assert not checks[column].any()
 

@@ -1,6 +1,6 @@
 """The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
 
-A cell is one rewind step k, with all its seeds. The questions and their rules are in `formula`; `cell` searches, and trains the
+A cell is one rewind step k and a group of seeds. The questions and their rules are in `formula`; `cell` searches, and trains the
 copies.
 """
 
@@ -50,7 +50,7 @@ class LinearModePlan:
 
     task: TaskSource = Digits(train=800, validation=100, test=897)
     network: Architecture = MLP(widths=(100, 100, 100, 100))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     rewind_steps: tuple[int, ...] = field(default=(0, 20, 100, 300), metadata={"cells": False})
     copies: int = 3
     stable: float = field(default=0.02, metadata={"cells": False})
@@ -152,7 +152,8 @@ class LinearMode(DraftedStudy):
 
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
         return tuple(
-            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}", tuple(range(plan.seeds)), True)
+            for k in plan.rewind_steps
         )
 
     def brief(self, plan: LinearModePlan, cell: Cell, tables: Mapping[str, Table]) -> str:

@@ -23,7 +23,7 @@ from ticketlab.claims.linear_regime.formula import (
     whole_rule,
 )
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -192,11 +192,11 @@ class LinearRegime(Study):
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
             Cell(
-                name=f"{name}-seed{seed}",
-                settings={"parameterisation": name, "seed": seed},
-                title=f"{TITLES[name]} parameterisation, seed {seed}",
+                name,
+                {"parameterisation": name},
+                title=f"{TITLES[name]} parameterisation",
+                seeds=tuple(range(plan.seeds)),
             )
-            for seed in range(plan.seeds)
             for name in plan.parameterisations
         )
 
@@ -210,7 +210,7 @@ class LinearRegime(Study):
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
+        names = [name for name in plan.parameterisations if name in rows["parameterisation"]]
         fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
         found = verdicts(plan.parameterisations, names, plan.least, tables)
         return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))

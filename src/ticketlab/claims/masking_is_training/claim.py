@@ -1,6 +1,6 @@
 """The claim that pruning is itself optimisation: that choosing a mask does to a network what training does.
 
-A cell is one seed. The questions and their rules are in `formula`; `cell` trains the dense network, makes all masks, and scores
+A cell is a seed. The questions and their rules are in `formula`; `cell` trains the dense network, makes all masks, and scores
 and trains the masked networks.
 """
 
@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.claims.masking_is_training.formula import RULE, conclude, formula, said, sides
-from ticketlab.claims.study import Cell, DraftedStudy, all_seeds
+from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -233,12 +233,12 @@ class MaskingIsTraining(DraftedStudy):
         return Asked(RULE, formula(), sides())
 
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
-        return tuple(Cell(f"seed{s}", {"seed": s}, 1.0, f"seed {s}") for s in range(plan.seeds))
+        return (Cell("", seeds=tuple(range(plan.seeds))),)
 
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
     def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
-        if "examples" not in tables or not all_seeds(tables["examples"], plan.seeds):
+        if "examples" not in tables:
             return Evidence(dict(tables))
         return Evidence(dict(tables), conclude(tables))

@@ -59,7 +59,7 @@ class MultiPrizePlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(256, 256))
-    seeds: int = 8
+    seeds: int = field(default=8, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     steps: int = 1000
@@ -181,9 +181,10 @@ class MultiPrize(DraftedStudy):
         return Asked(RULE, formula(plan.margin), sides(plan.margin))
 
     def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
+        seeds = tuple(range(plan.seeds))
         return (
-            Cell("signs", {"signs": True}, 6.0, BOTH),
-            Cell("weights", {"signs": False}, 6.0, WEIGHTS),
+            Cell("signs", {"signs": True}, 6.0, BOTH, seeds, together=True),
+            Cell("weights", {"signs": False}, 6.0, WEIGHTS, seeds, together=True),
         )
 
     def brief(self, plan: MultiPrizePlan, cell: Cell, tables: Mapping[str, Table]) -> str:

@@ -1,6 +1,6 @@
 """The claim that training ends equivalent to one Newton step from the random start, and not to one gradient step.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ticketlab.claims.newton_step.formula import (
     side_questions,
     verdicts,
 )
-from ticketlab.claims.study import Cell, Study, cells_by_loss, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -187,7 +187,9 @@ class NewtonStep(Study):
         return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
-        return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 3.0})
+        weights = {"square": 1.0, "cross-entropy": 3.0}
+        seeds = tuple(range(plan.seeds))
+        return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
     def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept", form="tangent")
@@ -197,5 +199,5 @@ class NewtonStep(Study):
     def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
+        losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
         return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))

@@ -1,6 +1,6 @@
 """The claim that the minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Literal
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.claims.study import Cell, Study, cells_by_loss, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.claims.tangent_minimum.formula import (
     DESCENT,
     LIMIT,
@@ -192,7 +192,9 @@ class TangentMinimum(Study):
         return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
-        return cells_by_loss(plan.losses, plan.seeds, {"square": 1.0, "cross-entropy": 1.5})
+        weights = {"square": 1.0, "cross-entropy": 1.5}
+        seeds = tuple(range(plan.seeds))
+        return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept")
@@ -202,5 +204,5 @@ class TangentMinimum(Study):
     def conclude(self, plan: TangentMinimumPlan, tables: Mapping[str, Table]) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        losses = complete(tables["examples"], "loss", plan.losses, plan.seeds)
+        losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
         return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))

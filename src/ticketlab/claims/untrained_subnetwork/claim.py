@@ -1,6 +1,6 @@
 """The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
 
-A cell is one width, with all its seeds. The questions and their rules are in `formula`; `learned` has what is trained.
+A cell is one width and a group of seeds. The questions and their rules are in `formula`; `learned` has what is trained.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class UntrainedSubnetworkPlan:
         widths=(256, 256), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
     )
     search: Search = "edge-popup"
-    seeds: int = 8
+    seeds: int = field(default=8, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     rescale: bool = True
@@ -185,8 +185,16 @@ class UntrainedSubnetwork(DraftedStudy):
     def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
         sizes = (1.0, *sorted(plan.widths, reverse=True))
         arms = 4 + len(plan.densities) + len(plan.distributions)
+        seeds = tuple(range(plan.seeds))
         return tuple(
-            Cell(f"width-{_name(s)}", {"size": s}, s * (arms if s == 1 else 2), f"{_name(s)} × the width")
+            Cell(
+                f"width-{_name(s)}",
+                {"size": s},
+                s * (arms if s == 1 else 2),
+                f"{_name(s)} × the width",
+                seeds,
+                True,
+            )
             for s in sizes
         )
 

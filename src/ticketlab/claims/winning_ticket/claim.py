@@ -1,6 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The questions and their rules are in `formula`; `cell` trains all seeds and controls in one program, level after level.
+The questions and their rules are in `formula`; `cell` trains a group of
+seeds with all controls in one program, level after level.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class WinningTicketPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     density: float = 0.12
     margin: float = field(default=0.01, metadata={"cells": False})
     slower: float = field(default=1.25, metadata={"cells": False})
@@ -206,7 +207,7 @@ class WinningTicket(DraftedStudy):
         return Asked(whole_rule(terms), formula(terms))
 
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
-        return (Cell("levels", {}, 1.0, "all seeds and levels"),)
+        return (Cell("levels", {}, 1.0, "all levels", tuple(range(plan.seeds)), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         said = sides(tables)
