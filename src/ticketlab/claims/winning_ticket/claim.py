@@ -1,7 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The questions and their rules are in `formula`; `cell` trains a group of
-seeds with all controls in one program, level after level.
+The questions and their rules are in `formula`; `cell` trains a group of seeds
+with all controls in one program, level after level.
 """
 
 from __future__ import annotations
