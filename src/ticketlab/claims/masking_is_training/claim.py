@@ -146,7 +146,7 @@ class MaskingIsTraining(DraftedStudy):
     method = (
         "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. "
         "2019] or from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020]. The weights with "
-        "the highest scores are kept, exactly as many as the density says, in each layer or in the whole network.",
+        "the highest scores are kept, exactly the number that the density gives, in each layer or in the whole network.",
         "The mask-1 action says what happens to kept weights. They are rewound to θ_i, drawn anew, shuffled, or set "
         "to ± one constant, with or without their signs. The mask-0 action says what happens to removed weights. "
         "They become zero, or are frozen as drawn, or the two by whether training made them larger. The resulting "

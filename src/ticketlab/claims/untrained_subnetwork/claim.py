@@ -128,7 +128,7 @@ class UntrainedSubnetwork(DraftedStudy):
     )
     method = (
         "Every weight of the random network has a score, and only scores are trained. Edge-popup [Ramanujan et al. "
-        "2020] keeps the highest |scores| of each layer, exactly as many as the density says, with ties broken by "
+        "2020] keeps the highest |scores| of each layer, exactly the number that the density gives, with ties broken by "
         "index. Its gradient treats all weights as kept.",
         "A supermask [Zhou et al. 2019] keeps each weight with a probability, the logistic function of its score, "
         "and draws a mask in every step. The ticket is the more probable value of each bit. Biases stay as they were "
