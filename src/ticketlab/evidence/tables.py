@@ -83,6 +83,8 @@ class Table:
         keep = np.ones(len(self), bool)
         for column, value in equal.items():
             keep &= self[column] == value
+        if keep.all():
+            return self
         columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
         return Table(self.name, columns, self.measured)
 

@@ -39,7 +39,19 @@ from ticketlab.laws.rules import Above, Below, Levels
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["LOGIC", "RULE", "TITLES", "Terms", "formula", "side_questions", "verdicts"]
+__all__ = [
+    "DENSE",
+    "LOGIC",
+    "RANDOM",
+    "RULE",
+    "TICKET",
+    "TITLES",
+    "Terms",
+    "decided",
+    "formula",
+    "side_questions",
+    "verdicts",
+]
 
 DENSE, TICKET, RANDOM = "dense", "ticket", "random"
 TITLES: Mapping[str, str] = {
@@ -83,6 +95,15 @@ def formula(terms: Terms, steps: Sequence[int]) -> Formula:
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
     """At every step, whether the dense network and the random mask are stable."""
     return tuple(_stable(terms, k, arm) for k in terms.rewind_steps for arm in (DENSE, RANDOM))
+
+
+def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
+    """The outcome of the claim, and the answer to its formula, where all rewind steps have been run and compared."""
+    steps = terms.rewind_steps
+    found = answer(formula(terms, steps), tables)
+    if found.outcome is not Outcome.HOLDS:
+        return found.outcome, found
+    return _outcome(found, _Seen.of(terms, steps, tables), True), found
 
 
 def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
@@ -304,10 +325,13 @@ class _Seen:
         )
 
 
+def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
+    put_to_the_test = bool(seen.both and seen.neither and complete)
+    return found.outcome if put_to_the_test or found.outcome is not Outcome.HOLDS else Outcome.UNDECIDED
+
+
 def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool, tables: Tables) -> Verdict:
-    outcome = Outcome.UNDECIDED if found is None else found.outcome
-    if outcome is Outcome.HOLDS and not (seen.both and seen.neither and complete):
-        outcome = Outcome.UNDECIDED
+    outcome = Outcome.UNDECIDED if found is None else _outcome(found, seen, complete)
     return Verdict(
         question="",
         outcome=outcome,

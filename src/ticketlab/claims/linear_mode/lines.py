@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.rows import Rows
 from ticketlab.networks.network import Params
@@ -92,19 +93,8 @@ def _curves(seeds: Sequence[int], found: Mapping[str, Lines]) -> list[dict[str, 
 
 
 def _by_example(seeds: Sequence[int], at: Lines) -> dict[str, Any]:
-    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice.
-
-    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
-    Split: α* is where the line is highest on the other half of the examples (even and odd places), so that chance which makes
-    a value the highest has no part in what is measured there.
-    """
-    wrong = at.wrong.astype(np.float32)
-    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
-    split = np.empty_like(top)
-    for half in (0, 1):
-        chosen = peak(wrong[:, :, 1 - half :: 2].mean(axis=-1))
-        split[:, half::2] = np.take_along_axis(wrong[:, :, half::2], chosen[:, None, None], axis=1)[:, 0]
-    ends = (wrong[:, 0] + wrong[:, -1]) / 2
+    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice."""
+    top, split, ends = barrier_parts(at.wrong)
     return {
         "score": _by_seed(seeds, 1 - ends).mean(axis=1).tolist(),
         "barrier": _by_seed(seeds, top - ends).mean(axis=1).tolist(),

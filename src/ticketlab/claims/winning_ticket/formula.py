@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def formula(terms: Terms) -> Formula:
     """The claim."""
     gates = (
         skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
-        Gate("exact", "pruned weights are exactly zero", _exact),
+        Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
         Gate("controls", "compared with a control", lambda tables: _compared(terms)),
     )
     dense = (
@@ -107,17 +108,23 @@ def sides(tables: Mapping[str, Table]) -> Sides:
 # --- gates ---
 
 
-def _exact(tables: Tables) -> str | None:
-    """Whether pruned weights, and the optimiser's moments of them, were exactly zero in every training."""
+def _exact(terms: Terms, tables: Tables) -> str | None:
+    """Whether pruned weights, and the optimiser's moments of them, were exactly zero in every training that was compared."""
     checks = tables.get("checks")
-    left = (
-        0 if checks is None else sum(int(np.sum(checks[c])) for c in ("parameters_left", "best", "moments"))
-    )
-    return (
-        f"{left} pruned weights or moments were not zero, so pruned weights took part in training."
-        if left
-        else None
-    )
+    if checks is None:
+        return "There is no check that pruned weights were exactly zero, so they may have taken part in training."
+    left = sum(int(np.sum(checks[c])) for c in ("parameters_left", "best", "moments"))
+    if left:
+        return f"{left} pruned weights or moments were not zero, so pruned weights took part in training."
+    checked = {
+        (n, arm) for n, arms in zip(checks["level"], checks["arms"], strict=True) for arm in arms.split(", ")
+    }
+    levels = tables["levels"]
+    trained = set(zip(levels["level"], levels["arm"], strict=True))
+    lacking = [a for a in (TICKET, *terms.controls) if any(at not in checked for at in trained if at[1] == a)]
+    if lacking:
+        return f"Nothing checked that pruned weights were exactly zero in these: {', '.join(lacking)}."
+    return None
 
 
 def _compared(terms: Terms) -> str | None:
