@@ -301,7 +301,7 @@ def test_a_program_that_lets_frozen_weights_into_the_state_is_found(seen, monkey
 
     masks, acts = arms(seen)
     x, y = data()
-    network = MLP(widths=(6, 5)).build((4,), 3)  # that nothing else has compiled
+    network = replace(NETWORK, name="with the fault")  # of no other test, since its programs have the fault
     trees = stack([over_parameters(m, seen.initial) for m in masks])
     monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
     replicas = Replicas(
