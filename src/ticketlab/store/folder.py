@@ -1,6 +1,7 @@
 """A run folder: everything a run leaves behind, and all that a report is made from.
 
 plan.toml           what was asked; `ticketlab run plan.toml` asks it again
+data.json           what was read of the data sets: content, target, notes on what was guessed or left out
 environment.json    versions, device and threads
 cells/              one immutable folder a finished cell
 evidence/           the evidence's tables as Parquet files
@@ -24,22 +25,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.choices import family
-from ticketlab.claims.study import Study
+from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
 from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
+from ticketlab.store.data import data_hashes, read_data
 from ticketlab.store.environment import environment
 from ticketlab.store.failures import storing
-from ticketlab.store.identity import data_hashes, dependencies
+from ticketlab.store.identity import dependencies
 from ticketlab.store.lock import only_process
 from ticketlab.store.lost_plan import claim_of, restore_plan
 from ticketlab.store.records import read_record, strict, write_record, write_text
 from ticketlab.store.tables import Damaged
 from ticketlab.store.watch import Watch
 from ticketlab.store.whole import flush_tree, move
+from ticketlab.tasks.pinned import pinned
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -93,6 +96,10 @@ class RunFolder:
     def environment(self) -> dict[str, Any]:
         """Versions, device and threads of the process that worked here last."""
         return self._record("environment.json")
+
+    def data(self) -> dict[str, Any]:
+        """What was read of the data sets, by the plan's option; nothing of runs before this was written."""
+        return self._record("data.json") if (self.path / "data.json").exists() else {}
 
     def cells(self) -> list[dict[str, Any]]:
         """The records of the cells behind the evidence, in the plan's order: title, seconds, finished, what they depend on."""
@@ -148,12 +155,18 @@ class RunFolder:
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
         self._check_free()
+        watch = Watch(plan, data_hashes)
+        data = read_data(plan)  # before the folder is made: data that cannot be used leave none
+        hashes = {where: own.hash for where, own in data.items()}
+        depends = dependencies(self.study, plan, devices, hashes)
+        for where, own in data.items():
+            for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
+                note(f"{where}: {text}")
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with only_process(self.path):
-            watch = Watch(plan, data_hashes)
-            depends = dependencies(self.study, plan, devices)
+        with only_process(self.path), pinned({own.source: own.hash for own in data.values()}):
             self._start_afresh()
+            write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_text(self.path / "plan.toml", self.plan_text)
             write_record(self.path / "environment.json", environment(devices))
             yield CellFolders(
@@ -172,7 +185,7 @@ class RunFolder:
             shutil.rmtree(final, ignore_errors=True)
             move(partial, final)
         kept = Evidence(reread_tables(tables, final), evidence.verdicts)
-        identities = [keeper.identity(cell) for cell in self.study.cells(plan)]
+        identities = [keeper.identity(cell) for cell in groups(self.study.cells(plan), keeper.has)]
         record = {
             "plan": self._plan_seal(),
             "plan_file": self.plan_text,

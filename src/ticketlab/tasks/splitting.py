@@ -20,7 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.task import Split, Task
 
-__all__ = ["Sizes", "split"]
+__all__ = ["Sizes", "duplicates", "split"]
 
 SHARES = {"train": 3, "validation": 1, "test": 1}
 CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding in float64, not variation
@@ -90,6 +90,11 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
         content_hash=_content_hash(dataset, ids, centre, spread),
         notes=dataset.notes + _duplicates(dataset, ids),
     )
+
+
+def duplicates(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[str, ...]:
+    """A note with the number of test examples that are also in train, if there are any, without making the split's arrays."""
+    return _duplicates(dataset, _draw(dataset, seed, sizes))
 
 
 def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray, "m"]]:
