@@ -283,15 +283,18 @@ def slowly(optimiser, params, mask, x, y, steps):
     free = jax.tree.map(lambda p, m: jnp.where(m, p, 0.0), params, mask)
     held = jax.tree.map(lambda p, m: jnp.where(m, 0.0, p), params, mask)
     state = rule.init(free)
-    gradient = jax.jit(
-        jax.grad(
-            lambda p: SOFTMAX_CROSS_ENTROPY.value(NETWORK.apply(p, jnp.asarray(x)), jnp.asarray(y)).mean()
-        )
+    gradient = jax.grad(
+        lambda p: SOFTMAX_CROSS_ENTROPY.value(NETWORK.apply(p, jnp.asarray(x)), jnp.asarray(y)).mean()
     )
-    for _ in range(steps):
+
+    @jax.jit
+    def one_step(free, state):
         g = gradient(jax.tree.map(jnp.add, free, held))
         d, state = rule.update(jax.tree.map(lambda a, m: jnp.where(m, a, 0.0), g, mask), state, free)
-        free = optax.apply_updates(free, jax.tree.map(lambda a: -optimiser.step_size * a, d))
+        return optax.apply_updates(free, jax.tree.map(lambda a: -optimiser.step_size * a, d)), state
+
+    for _ in range(steps):
+        free, state = one_step(free, state)
     return jax.tree.map(jnp.add, free, held)
 
 

@@ -119,7 +119,6 @@ def reference_loop(network, loss, x, y, plan, params, key, step_size, mask=None,
     optimiser, x, y = own_optimiser(plan, step_size), jnp.asarray(x), jnp.asarray(y)
     state, losses = optimiser.init(params), []
 
-    @jax.jit
     @jax.value_and_grad
     def batch_loss(params, rows):
         f = network.apply(params, x[rows])
@@ -127,15 +126,19 @@ def reference_loop(network, loss, x, y, plan, params, key, step_size, mask=None,
             f = f - network.apply(start, x[rows])
         return jnp.mean(loss.value(f, y[rows]))
 
+    @jax.jit
+    def one_step(params, state, rows):
+        value, gradient = batch_loss(params, rows)
+        gradient = jax.tree.map(jnp.multiply, gradient, mask)
+        update, state = optimiser.update(gradient, state, params)
+        return optax.apply_updates(params, update), state, value
+
     for step in range(plan.steps):
         epoch, batch = divmod(step, plan.steps_per_epoch(len(x)))
         rows = np.arange(len(x))
         if plan.batch is not None:
             rows = np.asarray(jitted_order(key, epoch, len(x)))[batch * plan.batch : (batch + 1) * plan.batch]
-        value, gradient = batch_loss(params, rows)
-        gradient = jax.tree.map(jnp.multiply, gradient, mask)
-        update, state = optimiser.update(gradient, state, params)
-        params = optax.apply_updates(params, update)
+        params, state, value = one_step(params, state, rows)
         losses.append(float(value))
     return params, losses
 
