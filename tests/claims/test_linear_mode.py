@@ -77,7 +77,8 @@ def test_every_arm_seed_pair_and_copy_stands_in_the_tables(evidence):
 
 def test_pruned_weights_are_exactly_zero_in_every_copy(evidence):
     checks = evidence.tables["checks"]
-    assert checks["rewind_step"].tolist() == [0, 7]
+    assert checks["rewind_step"].tolist() == [0, 0, 7, 7]
+    assert checks["seed"].tolist() == [0, 1, 0, 1]
     assert (checks["pruned"] > 0).all()
     assert not checks["parameters_left"].any()
     assert not checks["moments"].any()

@@ -193,10 +193,9 @@ def test_one_seed_decides_nothing():
 
 
 def test_a_run_that_is_not_finished():
-    """Losses whose seeds are not all there are left out, and with them the claim as a whole; levels are those of the whole."""
+    """Losses that are not there are left out, and with them the claim as a whole; levels are those of the whole."""
     study, plan = TangentMinimum(), TangentMinimumPlan(seeds=5)
     assert study.conclude(plan, {}).verdicts == ()
-    assert study.conclude(plan, planted({"square": 0.2}, seeds=4)).verdicts == ()
     partial = study.conclude(plan, planted({"square": 0.2})).verdicts
     assert {v.facets["loss"] for v in partial} == {"square"}
     assert partial == conclude({"square": 0.2, "cross-entropy": 0.1})[1:5]

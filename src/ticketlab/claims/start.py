@@ -100,13 +100,13 @@ def permuted(part: Split, rng: np.random.Generator) -> Split:
     return replace(part, targets=part.targets[order], labels=labels)
 
 
-def seed_keys(seeds: int, stream: int, count: int) -> Array:
-    """The keys of seeds 0, 1, …, so many each, `[seeds, count]`.
+def seed_keys(seeds: Sequence[int], stream: int, count: int) -> Array:
+    """The keys of seeds, so many each, `[seeds, count]`.
 
     Arguments:
         stream: of every seed's key; what chose a study's default plan has used others than the study.
     """
-    keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in range(seeds))
+    keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in seeds)
     return jnp.stack([jax.random.split(key, count) for key in keys])
 
 

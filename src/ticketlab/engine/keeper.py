@@ -17,6 +17,9 @@ Tables: TypeAlias = Mapping[str, Table]
 class Keeper(Protocol):
     """Keeps the tables of finished cells."""
 
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell is finished, or begun, so that it is worth going on with."""
+
     def load(self, cell: Cell) -> Tables | None:
         """The tables of a cell that is finished and still valid; None if it has to be run."""
 
@@ -29,6 +32,9 @@ class Keeper(Protocol):
 
 class WorkingMemory:
     """Keeps nothing beyond this run: for use from Python without a run folder."""
+
+    def has(self, cell: Cell) -> bool:
+        return False
 
     def load(self, cell: Cell) -> Tables | None:
         return None

@@ -1,5 +1,7 @@
 """A study run in this process: its cells in order, none of them twice, and the verdicts as soon as they can be drawn.
 
+Cells are cut into groups of seeds: those that are kept, and the rest.
+
 A cell that the keeper still has is not run again. Every other cell is run, handed to the keeper, and used as the keeper gives it
 back, so that evidence from a run that was stopped and continued is, bit for bit, the evidence of one that was not. After each
 cell the study draws what verdicts it can from the tables so far. The engine knows neither disk nor screen: the keeper and the
@@ -12,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, groups
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
@@ -76,7 +78,7 @@ def run_study(
     observer = Silence() if observer is None else observer
     if devices is not None and devices.processes > 1:
         keeper = Telling(keeper)
-    cells = study.cells(plan)
+    cells = groups(study.cells(plan), keeper.has)
     if len({cell.name for cell in cells}) < len(cells):
         raise ValueError(f"two cells of {study.claim!r} have the same name")
     done = {cell.name: tables for cell in cells if (tables := keeper.load(cell)) is not None}
@@ -98,8 +100,8 @@ def run_study(
         done[cell.name] = keeper.save(cell, tables, seconds)
         left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
-        if len(done) < len(cells):
-            _show(study.conclude(plan, gather(cells, done)), shown, observer)
+        if len(done) < len(cells) and (tables := gather(cells, done)):
+            _show(study.conclude(plan, tables), shown, observer)
 
     evidence = study.conclude(plan, gather(cells, done))
     _show(evidence, shown, observer)
@@ -107,9 +109,12 @@ def run_study(
 
 
 def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table]:
-    """Each table concatenated over the finished cells that have it, in the order of the plan."""
+    """Each table concatenated over the cells of which all seeds are finished, in the order of the plan."""
     parts: dict[str, list[Table]] = {}
+    open_ = {cell.part_of for cell in cells if cell.name not in done and cell.seeds}
     for cell in cells:
+        if cell.seeds and cell.part_of in open_:
+            continue
         for name, table in done.get(cell.name, {}).items():
             parts.setdefault(name, []).append(table)
     return {name: concatenate(name, tables) for name, tables in parts.items()}

@@ -13,7 +13,6 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -27,7 +26,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ticketlab.errors import UserError
 from ticketlab.estimators.ridge_choice import RidgeChoice, choose_ridge
-from ticketlab.networks import MLP, Architecture, Network
+from ticketlab.networks import MLP, Architecture
 from ticketlab.tangent import Automatic, Certificate, Jacobian, NewtonOptions, Relative, Solution, ridge_path
 from ticketlab.tangent.minimise import Absolute, Ridge
 from ticketlab.tasks import ConvexLoss, Split
@@ -92,7 +91,7 @@ class TangentEstimator(BaseEstimator, ABC):
         """Sets `solution_`, `architecture_`, and what the ridge was chosen from; `y` and `score` are for cross-validation."""
         x = self._shaped(X)
         self.architecture_ = MLP() if self.network is None else self.network
-        network = _built(self.architecture_, x.shape[1:], targets.shape[1])
+        network = self.architecture_.build(x.shape[1:], targets.shape[1])
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         params = jax.tree.map(np.asarray, network.init(jax.random.key(seed)))
         loss = self._loss()
@@ -154,12 +153,6 @@ class TangentEstimator(BaseEstimator, ABC):
         super().__setstate__(state)
 
 
-@lru_cache(maxsize=64)
-def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
-    """The network of a choice, one and the same for the same choice, so that what was compiled for it serves every fit."""
-    return architecture.build(input_shape, outputs)
-
-
 def _ridge(value: Any) -> Ridge:
     return value if isinstance(value, Relative | Absolute) else Relative(float(value))
 
@@ -173,5 +166,5 @@ def _packed(solution: Solution) -> dict[str, Any]:
 
 def _unpacked(kept: dict[str, Any], architecture: Architecture) -> Solution:
     params, x, outputs = kept["jacobian"]
-    jacobian = Jacobian(_built(architecture, x.shape[1:], outputs), params, x, dtype=np.float64)
+    jacobian = Jacobian(architecture.build(x.shape[1:], outputs), params, x, dtype=np.float64)
     return Solution(**(kept | {"jacobian": jacobian}))

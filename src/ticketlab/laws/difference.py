@@ -194,9 +194,13 @@ def _student(freedom: float, level: float) -> float:
 
 
 def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
-    """How many different ones there are, and each one's number, 0, 1, …"""
-    different, number = np.unique(names, return_inverse=True)
-    return len(different), number
+    """How many different ones there are, and each one's number, 0, 1, …; without sorting where names lie close together."""
+    low = names.min()
+    if names.max() - low > 4 * len(names):
+        different, number = np.unique(names, return_inverse=True)
+        return len(different), number
+    there = np.bincount(names - low) > 0
+    return int(np.sum(there)), (np.cumsum(there) - 1)[names - low]
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:

@@ -27,7 +27,19 @@ from ticketlab.laws.rules import Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["All", "Answer", "Any", "Formula", "Gate", "Gated", "Not", "Question", "answer", "verdict_of"]
+__all__ = [
+    "All",
+    "Answer",
+    "Any",
+    "Formula",
+    "Gate",
+    "Gated",
+    "Not",
+    "Question",
+    "answer",
+    "rules_of",
+    "verdict_of",
+]
 
 Tables: TypeAlias = Mapping[str, typing.Any]
 """A study's tables by name."""
@@ -171,18 +183,37 @@ def _answer(formula: Formula, tables: Tables, levels: Levels, closed: tuple[str,
         inner = _answer(formula.part, tables, levels, (*closed, *(r for r in reasons if r is not None)))
         return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed)
     if isinstance(formula, Not):
-        part = _answer(formula.part, tables, Levels(levels.fails, levels.holds), closed)
+        part = _answer(formula.part, tables, _below(formula, levels), closed)
         turned = {Outcome.HOLDS: Outcome.FAILS, Outcome.FAILS: Outcome.HOLDS}
         return Answer(formula, turned.get(part.outcome, part.outcome), levels, (part,), None, closed)
-    count, every = len(formula.parts), isinstance(formula, All)
-    below = (
-        Levels(levels.holds, levels.fails / count) if every else Levels(levels.holds / count, levels.fails)
-    )
+    every, below = isinstance(formula, All), _below(formula, levels)
     parts = tuple(_answer(part, tables, below, closed) for part in formula.parts)
     outcomes = [part.outcome for part in parts]
     one, rest = (Outcome.FAILS, Outcome.HOLDS) if every else (Outcome.HOLDS, Outcome.FAILS)
     whole = one if one in outcomes else rest if all(o is rest for o in outcomes) else Outcome.UNDECIDED
     return Answer(formula, whole, levels, parts, None, closed)
+
+
+def _below(formula: Formula, levels: Levels) -> Levels:
+    """The levels of a formula's parts."""
+    match formula:
+        case All(parts):
+            return Levels(levels.holds, levels.fails / len(parts))
+        case Any(parts):
+            return Levels(levels.holds / len(parts), levels.fails)
+        case Not():
+            return Levels(levels.fails, levels.holds)
+    return levels
+
+
+def rules_of(formula: Formula, levels: Levels | None = None) -> Iterator[tuple[Question, str]]:
+    """Every question of a formula with its rule in words, at the levels at which it will be decided."""
+    levels = levels or Levels()
+    if isinstance(formula, Question):
+        yield formula, formula.rule.words(formula.what, formula.scale, levels)
+        return
+    for part in formula.parts if isinstance(formula, All | Any) else (formula.part,):
+        yield from rules_of(part, _below(formula, levels))
 
 
 def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdict:

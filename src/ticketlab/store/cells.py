@@ -72,6 +72,10 @@ class CellFolders:
         """The folder of a cell of this plan, whether it is there or not."""
         return self._folder / f"{cell.name}-{self.identity(cell)[:DIGITS]}"
 
+    def has(self, cell: Cell) -> bool:
+        place = self.place(cell)
+        return place.exists() or place.with_name(f"{place.name}{_DRAFT}").exists()
+
     def load(self, cell: Cell) -> dict[str, Table] | None:
         place = self.place(cell)
         if not place.exists():

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.choices import family
-from ticketlab.claims.study import Study
+from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence
@@ -185,7 +185,7 @@ class RunFolder:
             shutil.rmtree(final, ignore_errors=True)
             move(partial, final)
         kept = Evidence(reread_tables(tables, final), evidence.verdicts)
-        identities = [keeper.identity(cell) for cell in self.study.cells(plan)]
+        identities = [keeper.identity(cell) for cell in groups(self.study.cells(plan), keeper.has)]
         record = {
             "plan": self._plan_seal(),
             "plan_file": self.plan_text,

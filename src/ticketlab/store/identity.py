@@ -70,7 +70,7 @@ def identity(depends: Mapping[str, Any], cell: Cell) -> str:
 
 
 def cell_record(cell: Cell) -> dict[str, Any]:
-    return {"name": cell.name, "settings": dict(cell.settings)}
+    return {"name": cell.name, "settings": dict(cell.settings), "seeds": list(cell.seeds)}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

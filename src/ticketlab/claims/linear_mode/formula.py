@@ -39,7 +39,19 @@ from ticketlab.laws.rules import Above, Below, Levels
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["TITLES", "Terms", "formula", "verdicts"]
+__all__ = [
+    "DENSE",
+    "LOGIC",
+    "RANDOM",
+    "RULE",
+    "TICKET",
+    "TITLES",
+    "Terms",
+    "decided",
+    "formula",
+    "side_questions",
+    "verdicts",
+]
 
 DENSE, TICKET, RANDOM = "dense", "ticket", "random"
 TITLES: Mapping[str, str] = {
@@ -78,6 +90,20 @@ class Terms:
 def formula(terms: Terms, steps: Sequence[int]) -> Formula:
     """Works ⇒ stable, at the given steps."""
     return _gated(terms, steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
+
+
+def side_questions(terms: Terms) -> tuple[Formula, ...]:
+    """At every step, whether the dense network and the random mask are stable."""
+    return tuple(_stable(terms, k, arm) for k in terms.rewind_steps for arm in (DENSE, RANDOM))
+
+
+def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
+    """The outcome of the claim, and the answer to its formula, where all rewind steps have been run and compared."""
+    steps = terms.rewind_steps
+    found = answer(formula(terms, steps), tables)
+    if found.outcome is not Outcome.HOLDS:
+        return found.outcome, found
+    return _outcome(found, _Seen.of(terms, steps, tables), True), found
 
 
 def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
@@ -244,6 +270,28 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Ve
 
 # --- the claim ---
 
+RULE = (
+    "The ticket works at a step k if it is as accurate as the dense network, up to the margin, and more accurate than a "
+    "random mask. The claim holds if at every k the ticket is stable or does not work, at one k at least it is stable and "
+    "works, and at one k at least it is neither stable nor as accurate as the dense network. It fails if at some k the "
+    "ticket works and is not stable. Otherwise it is undecided; and always without a random mask, or if the dense network "
+    "is not better than guessing."
+)
+CONVERSE = (
+    "Holds if at every k the ticket works or is not stable, and at one k at least it is stable and works. Fails "
+    "if at some k it is stable and does not work. Otherwise it is undecided. It does not count for the claim."
+)
+ALL_MASKS = (
+    "Asked of the ticket and of every control, each at every k. Holds if each is stable or less accurate than "
+    "the dense network, one at least is stable and as accurate, and one at least is neither. Fails if one is as accurate as "
+    "the dense network, up to the margin, and not stable. Otherwise it is undecided. It does not count for the claim, which "
+    "is about tickets."
+)
+LOGIC = (
+    ("stable tickets work", CONVERSE),
+    ("of all masks at this density, the accurate ones are stable", ALL_MASKS),
+)
+
 
 @dataclass(frozen=True)
 class _Seen:
@@ -277,18 +325,17 @@ class _Seen:
         )
 
 
+def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
+    put_to_the_test = bool(seen.both and seen.neither and complete)
+    return found.outcome if put_to_the_test or found.outcome is not Outcome.HOLDS else Outcome.UNDECIDED
+
+
 def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool, tables: Tables) -> Verdict:
-    outcome = Outcome.UNDECIDED if found is None else found.outcome
-    if outcome is Outcome.HOLDS and not (seen.both and seen.neither and complete):
-        outcome = Outcome.UNDECIDED
+    outcome = Outcome.UNDECIDED if found is None else _outcome(found, seen, complete)
     return Verdict(
         question="",
         outcome=outcome,
-        rule="The ticket works at a step k if it is as accurate as the dense network, up to the margin, and more accurate than a "
-        "random mask. The claim holds if at every k the ticket is stable or does not work, at one k at least it is stable and "
-        "works, and at one k at least it is neither stable nor as accurate as the dense network. It fails if at some k the "
-        "ticket works and is not stable. Otherwise it is undecided; and always without a random mask, or if the dense network "
-        "is not better than guessing.",
+        rule=RULE,
         effect=None,
         interval=None,
         unit="",
@@ -338,11 +385,7 @@ def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, t
         else "At some k the ticket is stable and does not work: stability is not enough.",
         Outcome.UNDECIDED: "The data do not decide whether stability is enough to work.",
     }[outcome]
-    rule = (
-        "(converse) Holds if at every k the ticket works or is not stable, and at one k at least it is stable and works. Fails "
-        "if at some k it is stable and does not work. Otherwise it is undecided. It does not count for the claim."
-    )
-    return replace(_beside("converse", "stable tickets work", outcome, rule), reading=reading)
+    return replace(_beside("converse", "stable tickets work", outcome, CONVERSE), reading=reading)
 
 
 def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Tables) -> Verdict:
@@ -375,14 +418,8 @@ def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Ta
         Outcome.UNDECIDED: f"Of {len(each)} subnetworks {counts[0]} are seen to be stable and as accurate as the dense network, "
         f"and {counts[1]} to be neither. Of the others the data do not say enough.",
     }[outcome]
-    rule = (
-        "(all masks) Asked of the ticket and of every control, each at every k. Holds if each is stable or less accurate than "
-        "the dense network, one at least is stable and as accurate, and one at least is neither. Fails if one is as accurate as "
-        "the dense network, up to the margin, and not stable. Otherwise it is undecided. It does not count for the claim, which "
-        "is about tickets."
-    )
     title = "of all masks at this density, the accurate ones are stable"
-    return replace(_beside("all-masks", title, outcome, rule), reading=reading)
+    return replace(_beside("all-masks", title, outcome, ALL_MASKS), reading=reading)
 
 
 def _beside(key: str, title: str, outcome: Outcome, rule: str) -> Verdict:

@@ -47,7 +47,7 @@ def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return at_widths(plan, cell.settings["parameterisation"], cell.settings["seed"], progress, devices)
+    return at_widths(plan, cell.settings["parameterisation"], cell.seeds[0], progress, devices)
 
 
 def at_widths(

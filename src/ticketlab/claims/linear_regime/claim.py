@@ -1,30 +1,36 @@
 """The claim that large networks move their parameters little and are well described by their linear approximation.
 
-The plan, the cells and the verdict stand here; what one cell computes stands in `linear_widths`, which is imported when a
-cell is run, because it needs JAX. A cell is one parameterisation and one seed, at all widths: the seed draws the split and
-the networks.
+A cell is one parameterisation and one seed, at all widths. The questions and their rules are in `formula`; `cell` computes one
+cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.linear_regime.formula import MEASURES, TITLES, fitted, verdicts
+from ticketlab.claims.linear_regime.formula import (
+    MEASURES,
+    TITLES,
+    fitted,
+    formula,
+    side_questions,
+    verdicts,
+    whole_rule,
+)
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LinearRegime", "LinearRegimePlan"]
 
@@ -37,17 +43,18 @@ class LinearRegimePlan:
 
     Arguments:
         task: the data to learn.
-        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is replaced.
-        shares: of the units; at least two, the largest is the network itself at 1.
-        parameterisations: side by side. Standard and NTK are what the claim is about, mup (μP) is the control.
-        seeds: how many times split and networks are drawn; at least 2 for a verdict.
-        least: the exponent above which a measure counts as falling: faster than width to the power −least.
-        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; with it the step size
-            scales with width as each parameterisation asks for: 1/width (standard), constant (NTK and μP).
+        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
+            replaced.
+        shares: of the units, at least two; 1 is the network itself.
+        parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
+        seeds: how many draws of split and networks; a verdict needs at least 2.
+        least: the exponent above which a measure falls: faster than width to the power −least.
+        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP).
         momentum: of gradient descent, on all training examples in every step.
-        steps: of gradient descent, of the network and of its linearisation alike.
-        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero and has
-            the same to learn; under μP it vanishes with width anyway.
+        steps: of gradient descent, for the network and for its linearisation.
+        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
+            and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
         tolerance: on the defect of the linearised model's path.
     """
@@ -100,34 +107,53 @@ class LinearRegime(Study):
     claim = "linear-regime"
     statement = "As networks get large the parameters move little and the linear approximation is good."
     question = (
-        "Train networks of growing width. Do their parameters, their tangent kernel and the difference from their linear "
-        "approximation change less and less, and how fast?"
+        "Train networks of growing width. Do their parameters, their tangent kernel and their distance from the "
+        "linear approximation change less and less, and how fast?"
     )
     method = (
-        "The same architecture is trained at several widths, by gradient descent on all training examples with the square loss, "
-        "from random parameters θ₀ to θ_T after a fixed number of steps. Its linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is "
-        "trained the same way: the same loss, step size, momentum and number of steps, in closed form along the eigenfunctions "
-        "of the tangent kernel [Jacot et al. 2018] [Lee et al. 2019]. Unless the plan says otherwise the random function is "
-        "subtracted on both sides, so that every network starts from zero and has the same to learn.",
-        "Three measures are taken at each width. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
-        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. 2019]. Distance "
-        "is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, how far training moved the "
-        "function.",
-        "Each measure is fitted with a power law in width, width to the power −α, seed by seed; the exponent's 95 % interval is "
-        "Student's over seeds. In the standard and in the NTK parameterisation the claim asks two things. At the widest network "
-        "the distance must be below a tenth of training's motion in function space, and the drift below a tenth: that is what "
-        "“little” and “good” mean. And every measure must fall with an exponent above a least value that is fixed beforehand.",
-        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so that training is as fast at every "
-        "width. In the standard parameterisation that is a step size falling about as 1/width, and in the other two one that "
-        "hardly depends on width.",
-        "The control is μP [Yang & Hu 2021], the parameterisation in which features are learnt at every width; with one hidden "
-        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random "
-        "one has noise that vanishes only as width grows. It must not become linear: its distance at the widest network must "
-        "stay above a fifth. Whether the exponents of its drift and distance lie below the least value is asked too, as a side "
-        "question. (Motion is no control: with several hidden layers ‖θ_T − "
-        "θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small "
-        "motion alone says nothing of linearity.)",
+        "One architecture is trained at several widths, from random parameters θ₀ to θ_T after a fixed number of "
+        "steps. Training is gradient descent on all training examples with the square loss.",
+        "The linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is trained with the same loss, step size, momentum and "
+        "number of steps. This is done in closed form along the eigenfunctions of the tangent kernel [Jacot et al. "
+        "2018] [Lee et al. 2019]. Unless the plan says otherwise, the random function is subtracted on both sides. "
+        "So every network starts from zero and has the same to learn.",
+        "Each width has three measures. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
+        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. "
+        "2019]. Distance is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, the "
+        "change that training made.",
+        "Each measure is fitted with width to the power −α, seed by seed. The 95 % interval of the exponent is "
+        "Student's over seeds. In the standard and the NTK parameterisation the claim asks two things. At the widest "
+        "network, distance must be below a tenth of training's change and drift below a tenth: this is what “good” "
+        "and “little” mean. And every measure must fall with an exponent above `least`.",
+        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so training is equally "
+        "fast at every width. That step size falls about as 1/width in the standard parameterisation. In the other "
+        "two it hardly depends on width.",
+        "The control is μP, which learns features at every width [Yang & Hu 2021]; with one hidden layer it is the "
+        "mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random one "
+        "has noise that vanishes only as width grows. μP must not become linear: its distance at the widest network "
+        "must stay above a fifth. A side question asks whether the exponents of its drift and distance lie below "
+        "`least`.",
+        "Motion is no control. With several hidden layers ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too: ‖θ₀‖ grows with width, "
+        "and the motion that changes features does not. Small motion alone says nothing about linearity.",
     )
+    arms = (
+        Arm(
+            "standard",
+            "Variances in the draw: weights of order 1/√width.",
+            "The claim.",
+        ),
+        Arm(
+            "NTK",
+            "Parameters of order one, with factors in front of them.",
+            "The claim, where theory proves the limit.",
+        ),
+        Arm(
+            "μP",
+            "The parameterisation that learns features at every width, with a read-out that starts at zero.",
+            "The control, which must not become linear.",
+        ),
+    )
+    redraws = "A seed draws the split and the networks of all widths."
     sources = (
         JACOT_2018,
         LEE_2019,
@@ -159,14 +185,18 @@ class LinearRegime(Study):
     )
     plan_type = LinearRegimePlan
 
+    def asked(self, plan: LinearRegimePlan) -> Asked:
+        whole = formula(plan.parameterisations, plan.least)
+        return Asked(whole_rule(plan.least), whole, side_questions(plan.least))
+
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
             Cell(
-                name=f"{name}-seed{seed}",
-                settings={"parameterisation": name, "seed": seed},
-                title=f"{TITLES[name]} parameterisation, seed {seed}",
+                name,
+                {"parameterisation": name},
+                title=f"{TITLES[name]} parameterisation",
+                seeds=tuple(range(plan.seeds)),
             )
-            for seed in range(plan.seeds)
             for name in plan.parameterisations
         )
 
@@ -180,7 +210,7 @@ class LinearRegime(Study):
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
+        names = [name for name in plan.parameterisations if name in rows["parameterisation"]]
         fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
         found = verdicts(plan.parameterisations, names, plan.least, tables)
         return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))

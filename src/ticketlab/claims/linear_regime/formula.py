@@ -21,7 +21,18 @@ from ticketlab.laws.rules import Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "fitted", "formula", "verdicts"]
+__all__ = [
+    "CONTROL",
+    "EXPONENTS",
+    "MEASURES",
+    "SIZES",
+    "TITLES",
+    "fitted",
+    "formula",
+    "side_questions",
+    "verdicts",
+    "whole_rule",
+]
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
 MEASURES = {  # column: how it is called
@@ -62,17 +73,22 @@ def verdicts(
     """The claim once all parameterisations are complete, and the questions about those that are."""
     if set(complete) == set(parameterisations):
         whole = answer(formula(parameterisations, least), tables)
-        claim, found = [claim_verdict(whole, _rule(least), _SAYS)], list(whole.parts[0].parts)
+        claim, found = [claim_verdict(whole, whole_rule(least), _SAYS)], list(whole.parts[0].parts)
     else:
         level = Levels(fails=Levels().fails / len(parameterisations))
         claim, found = [], [answer(_of(name, least), tables, level) for name in complete]
     headline = [verdict_of(q, tables) for part in found for q in part.questions()]
     beside = [
-        verdict_of(answer(_vanishes(measure, least), tables), tables, headline=False)
-        for measure in CONTROLLED
+        verdict_of(answer(side, tables), tables, headline=False)
+        for side in side_questions(least)
         if CONTROL in complete
     ]
     return claim + headline + beside
+
+
+def side_questions(least: float) -> tuple[Formula, ...]:
+    """What is asked of the control besides."""
+    return tuple(_vanishes(measure, least) for measure in CONTROLLED)
 
 
 def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:
@@ -254,7 +270,8 @@ _SAYS = {
 }
 
 
-def _rule(least: float) -> str:
+def whole_rule(least: float) -> str:
+    """The rule of the claim as a whole."""
     small, large, settled = (f"{100 * share:g} %" for share in (SMALL, LARGE, SETTLED))
     return (
         "The claim holds if two things are true. In every parameterisation but the control, the distance to the linear model at "

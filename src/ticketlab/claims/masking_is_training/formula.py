@@ -40,6 +40,7 @@ __all__ = [
     "PERMUTED",
     "PREREGISTERED",
     "RANDOM",
+    "RULE",
     "SHRUNK",
     "SHRUNK_PERMUTED",
     "SHRUNK_TWIN",

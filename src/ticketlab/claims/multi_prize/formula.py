@@ -17,7 +17,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gated, Tables, answer
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["BOTH", "WEIGHTS", "conclude", "formula", "sides"]
+__all__ = ["BOTH", "RULE", "WEIGHTS", "conclude", "formula", "sides"]
 
 WEIGHTS, BOTH = "binary weights", "binary weights and activations"
 FULL = "full precision"

@@ -40,6 +40,7 @@ __all__ = [
     "NEWTON",
     "NEWTON_NEAR",
     "OFFSETS",
+    "RULE",
     "SCORE",
     "START",
     "STOPPED",
@@ -453,16 +454,21 @@ OPEN = {  # what is undecided
 }
 
 
+RULE = (
+    "The claim holds if, for every loss, with f₀ kept and the Newton step taken as the tangent function, all of these "
+    f"hold: the test scores are equal within the margin; the Newton step leaves less than {100 * THERE:g} % of training's "
+    f"change unexplained, and the best gradient step more; the Newton step is nearer by more than {100 * APART:g} % of "
+    f"training's change; and, for the square loss, no earlier time of the flow is nearer by {100 * APART:g} %. It fails if "
+    "one of them fails. Otherwise it is undecided. It is also undecided if training did not converge, if a step is not "
+    "exact, or if neither side is better than guessing. Everything else is a side question."
+)
+
+
 def _claim(whole: Answer) -> Verdict:
     return Verdict(
         question="",
         outcome=whole.outcome,
-        rule="The claim holds if, for every loss, with f₀ kept and the Newton step taken as the tangent function, all of these "
-        f"hold: the test scores are equal within the margin; the Newton step leaves less than {100 * THERE:g} % of training's "
-        f"change unexplained, and the best gradient step more; the Newton step is nearer by more than {100 * APART:g} % of "
-        f"training's change; and, for the square loss, no earlier time of the flow is nearer by {100 * APART:g} %. It fails if "
-        "one of them fails. Otherwise it is undecided. It is also undecided if training did not converge, if a step is not "
-        "exact, or if neither side is better than guessing. Everything else is a side question.",
+        rule=RULE,
         effect=None,
         interval=None,
         unit="",

@@ -33,6 +33,7 @@ __all__ = [
     "OFFSETS",
     "READ_OUT",
     "READ_OUT_SCORE",
+    "RULE",
     "SCORE",
     "TANGENT",
     "formula",
@@ -59,10 +60,10 @@ def formula(losses: Sequence[str], margin: float) -> Formula:
     return All(tuple(_asked(SCORE, loss, "kept", margin) for loss in losses), key="claim")
 
 
-def side_questions(loss: str, margin: float, tables: Tables) -> list[Formula]:
+def side_questions(loss: str, margin: float, tables: Tables | None = None) -> list[Formula]:
     """What is asked besides, each with a level of its own; a network without hidden layers has no read-out layer."""
     asked = [(SCORE, "centred"), (READ_OUT_SCORE, "kept"), (MOVED_SCORE, "kept")]
-    measured = {column.name for column in tables["examples"].columns}
+    measured = {c.name for c in tables["examples"].columns} if tables else set(COLUMNS.values())
     return [_asked(key, loss, offset, margin) for key, offset in asked if COLUMNS[key] in measured]
 
 
@@ -174,15 +175,19 @@ def _certified(loss: str, offset: str, tables: Tables) -> str | None:
 
 # --- the claim ---
 
+RULE = (
+    "The claim holds if the two test scores are equal within the margin for every loss, with f₀ kept. It fails if they "
+    "differ by more than the margin for one loss. Otherwise it is undecided. It is also undecided if neither side is better "
+    "than guessing, if gradient descent was not trained to the end, if a choice lies at the edge "
+    "of its grid, or if a minimum missed its tolerance. Everything else is a side question."
+)
+
 
 def _claim(whole: Answer, sides: dict[str, list[Answer]], margin: float, tables: Tables) -> Verdict:
     return Verdict(
         question="",
         outcome=whole.outcome,
-        rule="The claim holds if the two test scores are equal within the margin for every loss, with f₀ kept. It fails if they "
-        "differ by more than the margin for one loss. Otherwise it is undecided. It is also undecided if neither side is better "
-        "than guessing, if gradient descent was not trained to the end, if a choice lies at the edge "
-        "of its grid, or if a minimum missed its tolerance. Everything else is a side question.",
+        rule=RULE,
         effect=None,
         interval=None,
         unit="",

@@ -22,7 +22,7 @@ from ticketlab.laws.rules import Above
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["conclude", "formula", "wider"]
+__all__ = ["RULE", "conclude", "formula", "wider"]
 
 DOUBLING = Scale("points of test score a doubling", 100.0)
 DENSE = "the trained dense network"

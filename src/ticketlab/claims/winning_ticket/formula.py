@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from ticketlab.laws.rules import Above, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts"]
+__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts", "whole_rule"]
 
 DENSE, TICKET, GUESS = "dense", "ticket", "guess"
 TITLES: Mapping[str, str] = {
@@ -63,7 +64,7 @@ def formula(terms: Terms) -> Formula:
     """The claim."""
     gates = (
         skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
-        Gate("exact", "pruned weights are exactly zero", _exact),
+        Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
         Gate("controls", "compared with a control", lambda tables: _compared(terms)),
     )
     dense = (
@@ -77,7 +78,7 @@ def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
     """On the claim as a whole, then on each question: the dense network first, then the controls."""
     found = answer(formula(terms), tables)
     claim = replace(
-        claim_verdict(found, _rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
+        claim_verdict(found, whole_rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
     )
     return verdicts_of(claim, found, (), tables)
 
@@ -107,17 +108,23 @@ def sides(tables: Mapping[str, Table]) -> Sides:
 # --- gates ---
 
 
-def _exact(tables: Tables) -> str | None:
-    """Whether pruned weights, and the optimiser's moments of them, were exactly zero in every training."""
+def _exact(terms: Terms, tables: Tables) -> str | None:
+    """Whether pruned weights, and the optimiser's moments of them, were exactly zero in every training that was compared."""
     checks = tables.get("checks")
-    left = (
-        0 if checks is None else sum(int(np.sum(checks[c])) for c in ("parameters_left", "best", "moments"))
-    )
-    return (
-        f"{left} pruned weights or moments were not zero, so pruned weights took part in training."
-        if left
-        else None
-    )
+    if checks is None:
+        return "There is no check that pruned weights were exactly zero, so they may have taken part in training."
+    left = sum(int(np.sum(checks[c])) for c in ("parameters_left", "best", "moments"))
+    if left:
+        return f"{left} pruned weights or moments were not zero, so pruned weights took part in training."
+    checked = {
+        (n, arm) for n, arms in zip(checks["level"], checks["arms"], strict=True) for arm in arms.split(", ")
+    }
+    levels = tables["levels"]
+    trained = set(zip(levels["level"], levels["arm"], strict=True))
+    lacking = [a for a in (TICKET, *terms.controls) if any(at not in checked for at in trained if at[1] == a)]
+    if lacking:
+        return f"Nothing checked that pruned weights were exactly zero in these: {', '.join(lacking)}."
+    return None
 
 
 def _compared(terms: Terms) -> str | None:
@@ -253,7 +260,8 @@ def _stops(terms: Terms, tables: Tables, other: str) -> str:
 # --- the claim ---
 
 
-def _rule(terms: Terms) -> str:
+def whole_rule(terms: Terms) -> str:
+    """The rule of the claim as a whole."""
     return (
         "Everything is asked at one density, fixed beforehand. The claim holds if the ticket is as accurate as the dense network "
         "and as soon, and if for every control it is not less accurate, and more accurate or sooner. It fails if any of these "

@@ -68,9 +68,9 @@ def time_table(timings: Table) -> TextTable:
             r["arms"],
             quantity(r["network_steps"]),
             measure(r["seconds"]),
-            quantity(round(r["rate"])),
+            quantity(round(r["network_steps"] / r["seconds"])),
         )
-        for r in timings.rows()
+        for r in timings.totals("setting", "arms")
     )
     return TextTable(
         "Searches and trainings: steps times networks, seconds, and network-steps a second. Measured times differ from run "

@@ -54,7 +54,7 @@ def check_table(checks: Table) -> TextTable:
     """What the check of pruned weights found in the copies."""
     rows = tuple(
         tuple(quantity(row[c]) for c in ("rewind_step", "pruned", "parameters_left", "moments"))
-        for row in checks.rows()
+        for row in checks.totals("rewind_step")
     )
     return TextTable(
         "Pruned parameters of all copies, and how many of them, and of the optimiser's moments of them, were not exactly zero at "
@@ -68,7 +68,7 @@ def time_table(timings: Table) -> TextTable:
     """Seconds, by rewind step and what was done."""
     rows = tuple(
         (quantity(r["rewind_step"]), r["what"], quantity(r["network_steps"]), measure(r["seconds"]))
-        for r in timings.rows()
+        for r in timings.totals("rewind_step", "what")
     )
     return TextTable(
         "What took how long: steps times networks, and seconds. Measured times differ from run to run; what is first compiles.",

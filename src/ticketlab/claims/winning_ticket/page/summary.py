@@ -61,7 +61,8 @@ def check_table(checks: Table) -> TextTable:
     """What the check of pruned weights found after every training."""
     columns = ("pruned", "parameters_left", "best", "moments")
     rows = tuple(
-        (quantity(row["level"]), row["arms"], *(quantity(row[c]) for c in columns)) for row in checks.rows()
+        (quantity(row["level"]), row["arms"], *(quantity(row[c]) for c in columns))
+        for row in checks.totals("level", "arms")
     )
     return TextTable(
         "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
@@ -79,9 +80,9 @@ def time_table(timings: Table) -> TextTable:
             quantity(r["level"]),
             quantity(r["network_steps"]),
             measure(r["seconds"]),
-            quantity(round(r["rate"])),
+            quantity(round(r["network_steps"] / r["seconds"])),
         )
-        for r in timings.rows()
+        for r in timings.totals("level")
     )
     return TextTable(
         "Training of each level: steps times networks, seconds, and network-steps a second. Measured times differ from run to "
