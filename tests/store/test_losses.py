@@ -130,7 +130,7 @@ def test_notes_on_data_are_said_and_kept_and_shown(tmp_path):
     folder.run(plan, note=said.append)
     notes = [
         "The last column, 'visits', is taken for the target.",
-        "5 of 5 test examples have exactly the inputs of a training example.",
+        "5 of 5 test examples have the same inputs as a training example.",
     ]
     assert said == ["task: The target is 'visits'.", *(f"task: {note}" for note in notes)]
     assert folder.data()["task"]["notes"] == notes
