@@ -99,7 +99,7 @@ class TestEndings:
         assert "Traceback" not in out + err
         if kind != "user":
             assert (
-                f"1 finished cells are kept. Go on from there: ticketlab run {PLACE / 'plan.toml'} --out {PLACE}"
+                f"1 finished cell kept. Continue from there: ticketlab run {PLACE / 'plan.toml'} --out {PLACE}"
                 in out
             )
         kept = list((PLACE / "cells").iterdir())

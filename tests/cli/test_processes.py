@@ -244,7 +244,7 @@ def test_a_signal_is_an_interruption(tmp_path, sent):
         process.send_signal(getattr(signal, sent))
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "1 finished cells are kept. Go on from there: ticketlab run runs" in said
+    assert "1 finished cell kept. Continue from there: ticketlab run runs" in said
     assert said.endswith("ticketlab: interrupted\n")
     assert "Traceback" not in said
 

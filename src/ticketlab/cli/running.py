@@ -24,7 +24,7 @@ from ticketlab.cli.options import Request
 from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
-from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
 from ticketlab.store.identity import dependencies
@@ -50,7 +50,9 @@ def run_request(request: Request, devices: Devices | None = None) -> dict[str, A
     if devices is None or devices.processes == 1:
         return _run(request, devices)
     if request.ending.until is not None:
-        raise UserError("--until with several processes", "one process", "Or give the seeds: --seeds.")
+        raise UserError(
+            "--until with several processes", "one process", "Or set the number of seeds: --seeds."
+        )
     from ticketlab.engine.lockstep import compare, follow_study
     from ticketlab.tangent.processes import together, told
 
@@ -85,7 +87,7 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     evidence = finished.evidence
     try:
         _conclude(console, again, finished, page, time.monotonic() - began)
-    except StreamFailure as failure:  # all is written down: that nobody reads any more changes nothing
+    except StreamFailure as failure:  # everything is stored, so a missing reader does not matter
         if not failure.quiet:
             raise
     return strict(
@@ -122,7 +124,7 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         count = folder.kept_cells()
         if count:
             console.print(
-                shown(f"{count} finished cells are kept. Go on from there: {again}"), soft_wrap=True
+                shown(f"{counted(count, 'finished cell')} kept. Continue from there: {again}"), soft_wrap=True
             )
         if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
             reason = str(end).strip().split("\n")[0]

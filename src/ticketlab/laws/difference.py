@@ -65,10 +65,10 @@ class Difference:
     Arguments:
         mean: over all seeds and test examples.
         seed_variance: V_seeds, of the mean; NaN for a single seed.
-        example_variance: V_examples, of the mean; 0 where there is one number a seed.
-        seeds, examples: how many independent ones there are.
-        lower_known, upper_known: whether the values bound the truth on that side. A time that was cut short is itself only a
-            bound, which supports one side.
+        example_variance: V_examples, of the mean; 0 for one number per seed.
+        seeds, examples: the numbers of independent ones.
+        lower_known, upper_known: whether the values bound the truth on that side. A truncated time is itself only a bound,
+            which supports one side.
         crossed_variance: the part of V_examples that is averaged over seeds too, C/(seeds·examples).
     """
 
@@ -97,14 +97,14 @@ class Difference:
         return float(np.sqrt(sum(self.squares(level))))
 
     def squares(self, level: float) -> tuple[float, float]:
-        """What seeds and what examples contribute to h²(α)."""
+        """The contributions of seeds and of examples to h²(α)."""
         by_seeds = _student(self.seeds - 1, level) ** 2 * self.seed_variance
         if self.example_variance <= 0:
             return by_seeds, 0.0
         return by_seeds, _student(max(self.examples - 1, 1), level) ** 2 * self.example_variance
 
     def of_size(self, seeds: int | None = None, examples: int | None = None) -> Difference:
-        """The same estimate from so many seeds and test examples, as far as the three parts of the variance say."""
+        """The same estimate with other numbers of seeds and test examples, by the three parts of the variance."""
         s, n = seeds or self.seeds, examples or self.examples
         by_seeds, by_examples = self.seeds / s, self.examples / n if n else 1.0
         fixed = self.example_variance - self.crossed_variance
@@ -183,16 +183,16 @@ def paired_difference(
     unit: float | None = 1.0,
     also: Float[np.ndarray, "n"] | None = None,
 ) -> Difference:
-    """The mean of paired differences, with what seeds and what test examples add to its variance.
+    """The mean of paired differences, with the contributions of seeds and of test examples to its variance.
 
         C_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean
 
     Arguments:
-        difference: score of the one minus score of the other, an entry or several (widths, say) for every seed and example.
-        seed: the entry's run.
-        example: the entry's test example, by its number in the data set.
+        difference: the first score minus the second, one or more entries (widths, say) for every seed and example.
+        seed: the run of each entry.
+        example: the test example of each entry, by its number in the data set.
         unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
-        also: what varies besides, with the mean 0: of a ratio, the part of its denominator.
+        also: another term with mean 0: for a ratio, the part of its denominator.
 
     Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,
     Adjusted Wald confidence interval for a difference of binomial proportions based on paired data.
@@ -214,7 +214,7 @@ def paired_difference(
 def _crossed(by_example: float, rest: float, entries: float) -> float:
     """C/N, of N entries, some of each example, with C_examples = (B + C/entries)·entries/N and rest = (B + C)/N.
 
-    Where examples are not shared by seeds the two cannot be told apart: new seeds bring new examples, so that all is C.
+    If seeds do not share examples, the two cannot be separated: new seeds bring new examples, so everything counts as C.
     """
     if entries <= 1:
         return by_example
@@ -236,7 +236,7 @@ def _student(freedom: float, level: float) -> float:
 
 
 def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
-    """How many different ones there are, and each one's number, 0, 1, …; without sorting where names lie close together."""
+    """The number of distinct names, and the index of each entry's name; without sorting if names are close together."""
     low = names.min()
     if names.max() - low > 4 * len(names):
         different, number = np.unique(names, return_inverse=True)

@@ -141,7 +141,7 @@ def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: s
 
 
 def _percent(level: float) -> str:
-    """The two-sided confidence that belongs to a one-sided level."""
+    """The two-sided confidence for a one-sided level."""
     return confidence(1 - 2 * level)
 
 

@@ -44,10 +44,10 @@ class CellFolders:
     Arguments:
         folder: the folder of the cells' folders, created if needed. Incomplete folders of a killed process are removed.
         depends: what every cell of the plan depends on, from `identity.dependencies`.
-        note: is told in words of cells that were found and not used.
-        plan: the plan's file as text, which every cell repeats so that none is stranded when that file is lost.
-        unchanged: raises UserError when the data are no longer those that the cells depend on; asked before a cell is kept.
-        looks: the looks at the question, with the seeds of the run, and where its planned sequence ends.
+        note: receives messages on cells that were found but not used.
+        plan: the plan's file as text; every cell stores a copy, in case that file is lost.
+        unchanged: raises UserError if the data have changed since the run began; called before a cell is kept.
+        looks: the looks at the question, with the seeds of the run, and the end of its planned sequence.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class CellFolders:
         return Levels() if self._looks is None else self._looks[0].by_hand().levels
 
     def _note_stale(self, cell: Cell) -> None:
-        """Says why a result of the same name was not used."""
+        """Reports why a result of the same name was not used."""
         for record in cell_records(self._folder):
             if record["depends"]["cell"]["name"] == cell.name:
                 changed = differences(record["depends"], strict({**self._depends, "cell": cell_record(cell)}))

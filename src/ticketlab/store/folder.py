@@ -167,7 +167,7 @@ class RunFolder:
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
-        Raises UserError if the folder contains something else, is in use, or cannot be written.
+        Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
         self._check_free()
         watch = Watch(plan, data_hashes)

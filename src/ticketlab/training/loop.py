@@ -174,7 +174,7 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
 
 
 def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> list[_Done]:
-    """All groups, `workers` at a time; progress is told in this thread."""
+    """Trains all groups, `workers` at a time; reports progress in this thread."""
     if len(run.groups) > 1:  # compile once, before several threads would
         compile_first = replace(run, plan=replace(run.plan, steps=run.first, checkpoints=()))
         _train_group(compile_first, 0, lambda step: None, threading.Event())

@@ -103,7 +103,7 @@ def file_start(path: Path, what: str) -> bytes:
 
 
 def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
-    """The first bytes that gzip content unpacks to, at most so many."""
+    """The first bytes of unpacked gzip content, at most `most`."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             return file.read(most)

@@ -116,7 +116,7 @@ def _uses(arrays: list[str], pairs: list[tuple[str, str]]) -> tuple[str, ...]:
 def _check_parts(
     pairs: list[tuple[str, str]], parts: list[tuple[np.ndarray, np.ndarray]], path: Path
 ) -> None:
-    """All parts have one shape but for the number of examples, and those that are put together have as many answers as inputs."""
+    """Checks that all parts have one shape except for the number of examples, and that joined parts have one answer per input."""
     for names, part in zip(pairs, parts, strict=True):
         for name, first, array in zip(pairs[0], parts[0], part, strict=True):
             same = array.ndim > 0 and array.shape[1:] == first.shape[1:]

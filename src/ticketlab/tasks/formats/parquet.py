@@ -158,7 +158,7 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def _no_pattern(path: Path) -> str:
-    """The path as text in which no character stands for others, as `*` does to DuckDB."""
+    """The path as text without pattern characters, such as `*` for DuckDB."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
 
 
