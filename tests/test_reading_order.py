@@ -19,7 +19,7 @@ HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattr
 
 
 def places() -> list[str]:
-    """Every folder and file directly in the package, but for the package's own `__init__`."""
+    """Every folder and file directly in the package, except the package's own `__init__`."""
     return sorted(p.stem for p in PACKAGE.iterdir() if not p.name.startswith("_"))
 
 

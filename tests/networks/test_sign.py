@@ -1,4 +1,4 @@
-"""Sign activations: what they compute, what they are differentiated by, where they stand, and what they have not."""
+"""Sign activations: what they compute, their surrogate derivative, their place among stages, and what they lack."""
 
 import jax
 import jax.numpy as jnp

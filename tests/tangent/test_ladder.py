@@ -11,7 +11,7 @@ from ticketlab.tangent.ladder import choose_rung
 
 
 def large(examples: int, *widths: int, **options: Any) -> Jacobian:
-    """A Jacobian of any size: nothing of it is computed, and its inputs are one number seen many times."""
+    """A Jacobian of any size: nothing is computed, and its inputs are views of one number."""
     network = MLP(widths).build((4,), 3)
     shapes = [(4, *widths), (*widths, 3)]
     params: dict[str, Any] = {}

@@ -50,7 +50,7 @@ ENTROPY = SOFTMAX_CROSS_ENTROPY
             {"task": _with_targets(lambda t: t[:, :2])},
             "shape (9, 2)",
             "(9, 3)",
-            "as many outputs",
+            "one output for each target",
             id="columns",
         ),
         pytest.param(

@@ -1,4 +1,4 @@
-"""A solution as one holds it: step, moved parameters, predictions anywhere, and how it shows itself."""
+"""A solution: its step, moved parameters, predictions at any input, and its display."""
 
 from functools import cache
 

@@ -17,7 +17,7 @@ def digits() -> Dataset:
 
 
 def toy(counts: tuple[int, ...], official_test: int = 0) -> Dataset:
-    """A data set with so many examples of each class, mixed."""
+    """A data set with these numbers of examples of each class, mixed."""
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = labels[np.argsort(np.random.PCG64(1).random_raw(len(labels)))]
     x = np.stack([np.arange(len(labels)), labels], axis=1).astype(np.float64)

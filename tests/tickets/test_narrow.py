@@ -1,4 +1,4 @@
-"""A narrow network in a wide one: the same function, the same training, as many parameters as were asked for."""
+"""A narrow network in a wide one: the same function, the same training, the requested number of parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ def test_all_parameters_are_the_whole_network():
 
 
 def test_a_network_that_cannot_be_so_small_is_refused():
-    """What is asked for is near, at the narrowest network, or refused; not the narrowest whatever it is."""
+    """The size is near the request, or it is refused, also at the narrowest network."""
     architecture = MLP((12, 9))
     wide, least = architecture.build((5,), 3), 5 + 1 + 1 + 1 + 3 + 3
     for wanted in (least + 2, least, least - 1):
