@@ -178,3 +178,26 @@ def test_no_permission_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(UserError, match="Give another folder with --out"):
         finish(tmp_path / "run")
+
+
+@pytest.mark.parametrize("error", [UserError("a density that no level has", "another"), KeyboardInterrupt()])
+def test_a_run_that_was_refused_leaves_nothing(tmp_path, monkeypatch, error):
+    def refuse(self, plan, cell, *more):
+        if cell.name == refused:
+            raise error
+        return run(self, plan, cell, *more)
+
+    run = Toy.run
+    monkeypatch.setattr(Toy, "run", refuse)
+    place, mine = tmp_path / "runs" / "one", tmp_path / "mine"
+    mine.mkdir()
+    refused = "plus-seed0"
+    for path in (place, mine):
+        with pytest.raises(type(error)):
+            finish(path)
+    assert not (tmp_path / "runs").exists()
+    assert mine.exists()  # it was there before
+    refused = "plus-seed1"
+    with pytest.raises(type(error)):
+        finish(place)
+    assert [file.name.rsplit("-", 1)[0] for file in (place / "cells").iterdir()] == ["plus-seed0"]

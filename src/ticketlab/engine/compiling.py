@@ -26,6 +26,6 @@ class Compiling:
             monitoring.register_event_duration_secs_listener(self._count)
         return self._seconds
 
-    def _count(self, event: str, duration: float, **more: Any) -> None:
+    def _count(self, event: str, duration_secs: float, **more: Any) -> None:
         if event.startswith(_EVENTS):
-            self._seconds += duration
+            self._seconds += duration_secs
