@@ -171,6 +171,11 @@ class Study(ABC):
         Cheap: nothing is computed.
         """
 
+    def described(self) -> tuple[str, ...]:
+        """The method, then what is compared and what a seed draws, in paragraphs."""
+        arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
+        return (*self.method, *filter(None, (arms, self.redraws)))
+
     def asked(self, plan: Any) -> Asked | None:
         """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
         return None

@@ -27,6 +27,7 @@ reaches ±3/n, the "rule of three".
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -180,6 +181,7 @@ def paired_difference(
     example: Int[np.ndarray, "n"],
     *,
     unit: float | None = 1.0,
+    also: Float[np.ndarray, "n"] | None = None,
 ) -> Difference:
     """The mean of paired differences, with what seeds and what test examples add to its variance.
 
@@ -190,13 +192,14 @@ def paired_difference(
         seed: the entry's run.
         example: the entry's test example, by its number in the data set.
         unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
+        also: what varies besides, with the mean 0: of a ratio, the part of its denominator.
 
     Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,
     Adjusted Wald confidence interval for a difference of binomial proportions based on paired data.
     """
     d = np.asarray(difference, float)
     mean = float(d.mean())
-    e = (d - mean) / len(d)
+    e = (d - mean if also is None else d - mean + also) / len(d)
     (seeds, run), (examples, which) = _numbered(seed), _numbered(example)
     clustered = _clustered(e, which)
     by_example = clustered + (0.0 if unit is None else _floor(d, which, unit))
@@ -227,6 +230,7 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
 
+@lru_cache(4096)
 def _student(freedom: float, level: float) -> float:
     return -float(stdtrit(freedom, level))
 
@@ -237,8 +241,11 @@ def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
     if names.max() - low > 4 * len(names):
         different, number = np.unique(names, return_inverse=True)
         return len(different), number
-    there = np.bincount(names - low) > 0
-    return int(np.sum(there)), (np.cumsum(there) - 1)[names - low]
+    number = names - low
+    there = np.bincount(number) > 0
+    if there.all():
+        return len(there), number
+    return int(np.sum(there)), (np.cumsum(there) - 1)[number]
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:

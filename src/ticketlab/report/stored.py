@@ -35,7 +35,7 @@ def record(folder: RunFolder) -> Record:
         claim=study.claim,
         statement=study.statement,
         question=study.question,
-        method=study.method,
+        method=study.described(),
         sources=study.sources,
         plan=plan,
         plan_text=folder.plan_text,

@@ -6,24 +6,22 @@ A ticket that works and is not stable refutes it. Of tickets that do not work it
 if it is true at every k and could have been false: at one k the ticket is stable and works, at one it is neither stable nor
 accurate.
 
-The barrier is the maximum of a noisy line, which is biased upwards. It is bracketed by two estimates. The higher is that maximum.
-The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high. *Stable* needs the
-higher one below the limit, *not stable* the lower one above it.
+A seed's barrier is the maximum of the mean of its lines, which noise biases upwards. It is bracketed by two estimates. The higher
+is that maximum. The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high.
+*Stable* needs the higher one below the limit, *not stable* the lower one above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
-from ticketlab.claims.answers import with_outlook
+from ticketlab.claims.answers import closed, with_outlook
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Bracket, Difference, paired_difference
+from ticketlab.laws.difference import Bracket, paired_difference
 from ticketlab.laws.formulae import (
     All,
     Answer,
@@ -36,8 +34,8 @@ from ticketlab.laws.formulae import (
     answer,
     verdict_of,
 )
-from ticketlab.laws.rules import USUAL, Above, Below, Levels
-from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -149,122 +147,72 @@ def _rows(k: int, tables: Tables) -> Table:
     return found
 
 
-def _gain(k: int, arm: str, other: str, tables: Tables) -> Difference:
-    """How much better an arm's test score is, paired by seed and test example."""
-    rows = _rows(k, tables)
-    return paired_difference(rows[f"{arm}_score"] - rows[f"{other}_score"], rows["seed"], rows["id"])
-
-
-def _barrier(k: int, arm: str, tables: Tables) -> Bracket:
-    """The error barrier between an arm's copies, mean over lines, by seed and test example."""
-    rows = _rows(k, tables)
-    low, high = (
-        paired_difference(rows[f"{arm}_{name}"], rows["seed"], rows["id"])
-        for name in ("barrier_split", "barrier")
-    )
-    return Bracket(low, high)
-
-
-def _score(k: int, arm: str, tables: Tables) -> str:
-    return f"{100 * float(np.mean(_rows(k, tables)[f'{arm}_score'])):.1f} %"
-
-
-# --- questions ---
-
-
 def _stable(terms: Terms, k: int, arm: str) -> Question:
+    """Of the error barrier between an arm's copies, of the mean of a seed's lines, by seed and test example."""
+
+    def effect(tables: Tables) -> Bracket:
+        rows = _rows(k, tables)
+        low, high = (
+            paired_difference(rows[f"{arm}_{name}"], rows["seed"], rows["id"])
+            for name in ("barrier_split", "barrier")
+        )
+        return Bracket(low, high)
+
     def reading(tables: Tables) -> str:
-        found = _barrier(k, arm, tables)
+        found = effect(tables)
         ends = sorted((100 * found.low.mean, 100 * found.high.mean))
-        between = f"{ends[0]:.2f} to {ends[1]:.2f}".replace("-", "−")
+        between = " to ".join(dict.fromkeys(f"{end:.2f}".replace("-", "−") for end in ends))
         return (
             f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {between} points"
         )
 
-    return _question(
-        "stable",
-        f"k = {k}: {TITLES[arm]} is stable",
-        k,
-        arm,
-        partial(_barrier, k, arm),
-        Below(terms.stable),
-        f"the error barrier between copies of {TITLES[arm]}",
-        ERROR,
-        reading,
-        ("stable", "not stable", "the data do not decide whether it is stable"),
+    return Question(
+        key="stable",
+        title=f"k = {k}: {TITLES[arm]} is stable",
+        effect=effect,
+        rule=Below(terms.stable),
+        what=f"the error barrier between copies of {TITLES[arm]}",
+        scale=ERROR,
+        reading=reading,
+        says=three("stable", "not stable", "whether it is stable"),
+        facets={"rewind_step": str(k), "arm": arm},
     )
 
 
 def _accurate(terms: Terms, k: int, arm: str) -> Question:
-    def reading(tables: Tables) -> str:
-        gain = points(_gain(k, arm, DENSE, tables).mean)
-        return (
-            f"From step {k} on, {TITLES[arm]} reaches {_score(k, arm, tables)} and the dense network {_score(k, DENSE, tables)}, "
-            f"a difference of {gain} points"
-        )
-
-    return _question(
-        "accurate",
-        f"k = {k}: {TITLES[arm]} is as accurate as the dense network",
-        k,
-        arm,
-        partial(_gain, k, arm, DENSE),
-        Above(-terms.margin),
-        f"the difference in test score, {TITLES[arm]} minus dense network,",
-        POINTS,
-        reading,
-        ("as accurate", "less accurate", "the data do not decide whether it is as accurate"),
-    )
+    return _scored("accurate", "as accurate as", k, arm, DENSE, Above(-terms.margin))
 
 
 def _better(k: int) -> Question:
-    def reading(tables: Tables) -> str:
-        gain = points(_gain(k, TICKET, RANDOM, tables).mean)
-        return (
-            f"From step {k} on, a random mask with equally many weights reaches {_score(k, RANDOM, tables)}, the ticket {gain} "
-            "points more"
-        )
+    return _scored("better", "more accurate than", k, TICKET, RANDOM, Above(0.0))
 
-    return _question(
-        "better",
-        f"k = {k}: the ticket is more accurate than a random mask",
-        k,
-        TICKET,
-        partial(_gain, k, TICKET, RANDOM),
-        Above(0.0),
-        "the difference in test score, ticket minus random mask,",
-        POINTS,
-        reading,
-        ("more accurate", "not more accurate", "the data do not decide whether it is more accurate"),
+
+def _scored(key: str, than: str, k: int, arm: str, other: str, rule: Rule) -> Question:
+    holds, fails = (
+        ("as accurate", "less accurate") if key == "accurate" else ("more accurate", "not more accurate")
     )
-
-
-def _question(
-    key: str,
-    title: str,
-    k: int,
-    arm: str,
-    effect: Callable[[Tables], Difference | Bracket],
-    rule: Above | Below,
-    what: str,
-    scale: Scale,
-    reading: Callable[[Tables], str],
-    says: tuple[str, str, str],
-) -> Question:
-    words = dict(zip((Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED), says, strict=True))
-    facets = {"rewind_step": str(k), "arm": arm}
-    return Question(key, title, effect, rule, what, scale, reading, words, facets)
+    return scores(
+        key,
+        f"k = {k}: {TITLES[arm]} is {than} {TITLES[other]}",
+        partial(_rows, k),
+        (f"{arm}_score", TITLES[arm]),
+        (f"{other}_score", TITLES[other]),
+        rule,
+        three(holds, fails, f"whether it is {holds}"),
+        facets={"rewind_step": str(k), "arm": arm},
+        before=f"from step {k} on, ",
+    )
 
 
 def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Levels) -> list[Verdict]:
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
-    at = str(k)
     if found is None:
         counted = []
         beside = [_stable(terms, k, TICKET), _accurate(terms, k, TICKET), _stable(terms, k, DENSE)]
     else:
         keys = ("stable", "accurate", "better")
-        counted = [verdict_of(found.find(key, rewind_step=at, arm=TICKET), tables) for key in keys]
+        asked = [found.find(key, rewind_step=str(k), arm=TICKET) for key in keys]
+        counted = [verdict_of(q, tables) for q in asked]
         beside = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
     return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in beside]
 
@@ -334,14 +282,7 @@ def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
 def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool, tables: Tables) -> Verdict:
     outcome = Outcome.UNDECIDED if found is None else _outcome(found, seen, complete)
     return Verdict(
-        question="",
-        outcome=outcome,
-        rule=RULE,
-        effect=None,
-        interval=None,
-        unit="",
-        reading=_whole(terms, found, seen, outcome, complete),
-        key="claim",
+        "", outcome, RULE, None, None, "", _whole(terms, found, seen, outcome, complete), key="claim"
     )
 
 
@@ -357,7 +298,7 @@ def _whole(terms: Terms, found: Answer | None, seen: _Seen, outcome: Outcome, co
     if outcome is Outcome.HOLDS:
         return f"Tickets work only when they are stable: at {_at(seen.both)} they are both, at {_at(seen.neither)} neither."
     if inner.closed:
-        return f"These runs decide nothing. {' '.join(dict.fromkeys(inner.closed))}"
+        return f"These runs decide nothing. {' '.join(closed(found))}"
     if not complete:
         return "Not all rewind steps have been run."
     if set(seen.stable) == set(terms.rewind_steps):
@@ -388,7 +329,7 @@ def _converse(
         else "At some k the ticket is stable and does not work: stability is not enough.",
         Outcome.UNDECIDED: "The data do not decide whether stability is enough to work.",
     }[outcome]
-    return replace(_beside("converse", "stable tickets work", outcome, CONVERSE), reading=reading)
+    return _beside("converse", LOGIC[0][0], outcome, CONVERSE, reading)
 
 
 def _of_all_masks(
@@ -423,10 +364,9 @@ def _of_all_masks(
         Outcome.UNDECIDED: f"Of {len(each)} subnetworks {counts[0]} are seen to be stable and as accurate as the dense network, "
         f"and {counts[1]} to be neither. Of the others the data do not say enough.",
     }[outcome]
-    title = "of all masks at this density, the accurate ones are stable"
-    return replace(_beside("all-masks", title, outcome, ALL_MASKS), reading=reading)
+    return _beside("all-masks", LOGIC[1][0], outcome, ALL_MASKS, reading)
 
 
-def _beside(key: str, title: str, outcome: Outcome, rule: str) -> Verdict:
+def _beside(key: str, title: str, outcome: Outcome, rule: str, reading: str) -> Verdict:
     """A side question without a number of its own."""
-    return Verdict(title, outcome, rule, None, None, "", "", headline=False, key=key)
+    return Verdict(title, outcome, rule, None, None, "", reading, headline=False, key=key)

@@ -1,6 +1,6 @@
 """The claim that training ends equivalent to one Newton step from the random start, and not to one gradient step.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The claim that the minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations
