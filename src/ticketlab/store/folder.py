@@ -167,8 +167,26 @@ class RunFolder:
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
+        A run that ends before anything was computed leaves no folder that was not there before.
+
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
+        made = [place for place in (self.path, self.path.parent) if not place.exists()]
+        try:
+            with self._prepared(plan, note, devices, most) as keeper:
+                yield keeper
+        except BaseException:
+            if self.path in made and not any(self.path.glob("cells/[!.]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # there are other runs by now
+                    for place in made[1:]:
+                        place.rmdir()
+            raise
+
+    @contextlib.contextmanager
+    def _prepared(
+        self, plan: Any, note: Callable[[str], None], devices: Devices | None, most: int | None
+    ) -> Iterator[CellFolders]:
         self._check_free()
         watch = Watch(plan, data_hashes)
         data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
