@@ -31,6 +31,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -245,7 +246,9 @@ class LinearRegime(Study):
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
 
-    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
@@ -257,7 +260,7 @@ class LinearRegime(Study):
             _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
         ]
         more = {"fits": Table.from_rows("fits", fits)} if fits else {}
-        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables)))
+        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables, levels)))
 
 
 def _terms(plan: LinearRegimePlan) -> Terms:

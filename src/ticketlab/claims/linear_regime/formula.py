@@ -24,8 +24,8 @@ from ticketlab.claims.wording import number, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.power_law import PowerLaw, power_law
-from ticketlab.laws.rules import Above, Below, Levels, Rule
+from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -59,8 +59,8 @@ SETTLED = (
     0.01  # of the loss at the start: what may be left, or what the last quarter of the steps may still gain
 )
 UNITS = {
-    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0)),
-    "distance": Scale("% of training's motion", 100.0),
+    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0), log=True),
+    "distance": Scale("% of training's motion", 100.0, log=True),
 }
 EXPONENT = Scale("exponent α")
 ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
@@ -124,7 +124,7 @@ class Terms:
 
 def formula(terms: Terms) -> Formula:
     """The claim: for every loss and depth, in every parameterisation."""
-    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations))
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
     return Gated((sides,), All(tuple(_of_setting(terms, at) for at in terms.settings)))
 
 
@@ -133,23 +133,26 @@ def side_questions(terms: Terms) -> tuple[Formula, ...]:
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
-def verdicts(terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables) -> list[Verdict]:
+def verdicts(
+    terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables, levels: Levels = USUAL
+) -> list[Verdict]:
     """The claim once everything is complete, and the questions about what is.
 
     Arguments:
         complete: by setting, the parameterisations all of whose cells have been run.
+        levels: of the claim as a whole, and of every side question.
     """
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
-        found = answer(formula(terms), tables)
+        found = answer(formula(terms), tables, levels)
         claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
     else:
-        share = Levels(fails=Levels().fails / (len(terms.settings) * len(terms.parameterisations)))
+        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
     beside: list[Answer] = [
-        answer(_vanishes(terms, at, measure), tables)
+        answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
         if CONTROL in complete[at]
@@ -180,12 +183,17 @@ def _of(terms: Terms, at: Setting, name: str) -> Formula:
 
 def _asked(terms: Terms, at: Setting, name: str) -> Formula:
     if name == CONTROL:
-        return _size(at, name, "distance", "stays", Above(LARGE))
-    sizes = tuple(_size(at, name, measure, "small", Below(SMALL)) for measure in ("distance", "drift"))
+        return _size(at, name, "distance", "stays", Above(float(np.log(LARGE))))
+    sizes = tuple(
+        _size(at, name, measure, "small", Below(float(np.log(SMALL)))) for measure in ("distance", "drift")
+    )
     return All((*sizes, *(_falls(terms, at, name, measure) for measure in MEASURES)))
 
 
 # --- gates ---
+
+
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
 
 
 def _sides(parameterisations: Sequence[str]) -> str | None:
@@ -196,10 +204,19 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     return None
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
+
+
 def _gates(terms: Terms, at: Setting, name: str) -> tuple[Gate, ...]:
     about = f"{TITLES[name]}, {at.title}"
     return (
-        Gate("trained", f"{about}: trained to the end", lambda tables: _trained(terms, at, name, tables)),
+        Gate(
+            "trained",
+            f"{about}: trained to the end",
+            lambda tables: _trained(terms, at, name, tables),
+            _LONGER,
+        ),
         skill_gate(lambda tables: at.rows(tables["examples"], name), ("network", "linear")),
     )
 
@@ -249,18 +266,19 @@ def _title(at: Setting, name: str, measure: str, key: str) -> str:
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
-    """A measure at the widest network."""
+    """A measure at the widest network: its logarithm, because sizes are skewed over seeds and their logarithms hardly are."""
 
     def effect(tables: Tables) -> Difference:
         of = at.rows(tables["widths"], name)
-        return of_seeds(of[measure][of["width"] == of["width"].max()])
+        sizes = of[measure][of["width"] == of["width"].max()]
+        return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
 
     def reading(tables: Tables) -> str:
         width = int(np.max(at.rows(tables["widths"], name)["width"]))
         of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
         return (
             f"In the {TITLES[name]} parameterisation ({at.title}), at width {width}, the {MEASURES[measure]} is "
-            f"{number(100 * effect(tables).mean)} % {of}"
+            f"{number(100 * float(np.exp(effect(tables).mean)))} % {of}"
         )
 
     return Question(
