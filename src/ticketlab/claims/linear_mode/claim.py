@@ -17,6 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -112,8 +113,9 @@ class LinearMode(DraftedStudy):
         "it of all masks of this density, controls included: are those that are as accurate as the dense network "
         "stable?",
         "Barriers and scores are compared by seed and by test example, with standard errors for both sources of "
-        "chance [Cameron et al. 2011]. A barrier is attributed to examples at the α where its line is highest. The "
-        "claim as a whole says “holds” or “fails” wrongly with a probability of at most 2.5 % each.",
+        "chance [Cameron et al. 2011]. A seed's barrier is that of the mean of its lines, attributed to examples at "
+        "the α where it is highest. The claim as a whole says “holds” or “fails” wrongly with a probability of at most "
+        "2.5 % each.",
         "After the last round a check proves that pruned weights took no part: they and the optimiser's moments of "
         "them are exactly zero in every copy.",
     )
@@ -165,10 +167,10 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
 
     @staticmethod
     def _terms(plan: LinearModePlan) -> Terms:

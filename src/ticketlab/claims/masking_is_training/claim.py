@@ -19,6 +19,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -239,7 +240,9 @@ class MaskingIsTraining(DraftedStudy):
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
-    def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(tables))
+        return Evidence(dict(tables), conclude(tables, levels))

@@ -21,6 +21,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
     Activate,
@@ -197,12 +198,12 @@ class MultiPrize(DraftedStudy):
             f"{said['dense']}"
         )
 
-    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
         if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(plan.margin, tables))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels))
 
 
 def with_signs(network: Architecture) -> Architecture:

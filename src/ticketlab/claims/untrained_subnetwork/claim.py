@@ -19,6 +19,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -203,12 +204,14 @@ class UntrainedSubnetwork(DraftedStudy):
         said = {arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "dense")}
         return f"test score: ticket {said['ticket']}, random mask {said['random']}, dense {said['dense']}"
 
-    def conclude(self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables or "permuted" not in tables:
             return Evidence(dict(tables))
         sizes = np.unique(tables["examples"]["size"])
         widths = len(sizes) == 1 + len(plan.widths) > 1
-        return Evidence(dict(tables), conclude(plan.margin, tables, widths=widths))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels, widths=widths))
 
 
 def _name(size: float) -> str:

@@ -21,6 +21,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
@@ -216,10 +217,12 @@ class WinningTicket(DraftedStudy):
             f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
         )
 
-    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:
