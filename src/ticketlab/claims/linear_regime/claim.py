@@ -30,7 +30,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -223,9 +223,9 @@ class LinearRegime(Study):
     )
     plan_type = LinearRegimePlan
 
-    def asked(self, plan: LinearRegimePlan) -> Asked:
+    def asked(self, plan: LinearRegimePlan) -> Agenda:
         terms = _terms(plan)
-        return Asked(whole_rule(terms), formula(terms), side_questions(terms))
+        return Agenda(whole_rule(terms), formula(terms), side_questions(terms))
 
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
