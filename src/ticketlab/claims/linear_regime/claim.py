@@ -49,8 +49,8 @@ class LinearRegimePlan:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
             replaced.
-        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer has it so many times. Any
-            other network is asked about as it is.
+        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer repeats it. Any other
+            network keeps its own depth.
         losses: square, cross-entropy or both; the claim is asked for each.
         shares: of the units, at least two; 1 is the network itself.
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
@@ -115,7 +115,7 @@ class LinearRegimePlan:
         return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
 
     def of_depth(self, depth: int) -> Architecture:
-        """The widest network with so many hidden layers."""
+        """The widest network with this number of hidden layers."""
         if isinstance(self.network, MLP) and _repeated(self.network):
             return replace(self.network, widths=self.network.widths * depth)
         return self.network
