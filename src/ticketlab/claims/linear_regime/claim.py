@@ -61,8 +61,8 @@ class LinearRegimePlan:
             times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
-        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
-            at most this share of the loss at the start.
+        reached: with cross-entropy, which has no minimum, the share of the network's training loss at the start at which
+            both sides stop.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
             and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.

@@ -54,8 +54,8 @@ class TangentMinimumPlan:
         momentum: of gradient descent.
         batch: examples in a step of gradient descent.
         epochs: passes over the training data at first; the validation score chooses the best epoch.
-        doublings: how often the epochs may be doubled, until the chosen step size has its lowest validation loss inside
-            the run, or its highest score inside and a loss that hardly falls.
+        doublings: how often the epochs may be doubled. They are doubled until the chosen step size has its lowest
+            validation loss inside the run. A highest score inside, with a loss that hardly falls, is enough too.
         extensions: how often both grids may be extended, until the chosen ridge and step size lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
