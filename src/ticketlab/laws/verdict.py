@@ -33,6 +33,7 @@ class Verdict:
         facets: of what it was asked ({"loss": "square", "offset": "kept"}).
         deciding: the interval that decided, where it differs from the 95 % one; else None.
         level: the two-sided confidence of `deciding`.
+        region: where the question holds, in `unit`, infinite at an open end; None if it is not known.
     """
 
     question: str
@@ -47,3 +48,4 @@ class Verdict:
     facets: Mapping[str, str] = field(default_factory=dict)
     deciding: tuple[float, float] | None = None
     level: float = 0.95
+    region: tuple[float, float] | None = None

@@ -77,6 +77,7 @@ LONG = (
     THERE**0.5
 )  # a step in the same direction leaves THERE unexplained if it is this much too long or too short
 COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
+LEFT = Scale("%", 100.0, bounds=(0.0, float("inf")))
 LONGER = Scale("% longer than training's", ratio=True)
 
 
@@ -238,7 +239,7 @@ def _newton(loss: str, variant: Variant) -> Question:
         effect=effect,
         rule=Below(THERE),
         what="the share of training's change that the Newton step leaves unexplained",
-        scale=SHARE,
+        scale=LEFT,
         reading=partial(_left, loss, variant, (("newton_gap", "the Newton step"),)),
         says=(
             "training ends about there",
@@ -261,7 +262,7 @@ def _gradient(loss: str, variant: Variant) -> Question:
         effect=effect,
         rule=Above(THERE),
         what="the share of training's change that the best gradient step leaves unexplained",
-        scale=SHARE,
+        scale=LEFT,
         reading=partial(_left, loss, variant, (("gradient_gap", "the best gradient step"),)),
         says=(
             "training does not end there",
