@@ -103,12 +103,10 @@ def test_a_study_whose_frozen_weights_move_ends(monkeypatch):
     from ticketlab.training import program
 
     monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
-    jax.clear_caches()
-    try:
-        with pytest.raises(NumericalFailure, match="pruned weights took part"):
-            measure_seed(dataclasses.replace(PLAN, criteria=("large-final",)), 0, Blank(), silent)
-    finally:
-        jax.clear_caches()
+    # A network of no other test: what is compiled with the fault is for it alone.
+    plan = dataclasses.replace(PLAN, network=MLP(widths=(11, 9)), criteria=("large-final",))
+    with pytest.raises(NumericalFailure, match="pruned weights took part"):
+        measure_seed(plan, 0, Blank(), silent)
 
 
 def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
@@ -218,7 +216,6 @@ def test_seeds_do_not_depend_on_how_many_there_are(evidence):
     more = dataclasses.replace(PLAN, seeds=7)
     assert cell_fields(more) == cell_fields(PLAN)
     assert cell_fields(dataclasses.replace(PLAN, density=0.4)) != cell_fields(PLAN)
-    assert MaskingIsTraining().cells(more)[:2] == MaskingIsTraining().cells(PLAN)
     tables = measure_seed(more, 1, Blank(), silent)
     for name, table in tables.items():
         if not table.measured:
@@ -318,7 +315,6 @@ def test_with_zero_weights_nothing_is_decided():
 
 def test_a_run_that_is_not_finished_has_no_verdict(evidence):
     assert MaskingIsTraining().conclude(PLAN, {}).verdicts == ()
-    assert MaskingIsTraining().conclude(dataclasses.replace(PLAN, seeds=3), evidence.tables).verdicts == ()
     assert MaskingIsTraining().conclude(PLAN, evidence.tables).verdicts != ()
 
 

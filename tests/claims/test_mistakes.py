@@ -58,10 +58,11 @@ FILES = {
     "wrong magic": (wrong_magic, "./digits-idx", "magic number of IDX"),
     "truncated NPZ": (truncated_npz, "data.npz", "data.npz"),
     "truncated Parquet": (truncated_parquet, "data.parquet", "a truncated file"),
-    "NaN": (csv(CSV + "1,nan,cat\n"), "data.csv", "1 of 122 inputs that are NaN"),
+    "NaN": (csv(CSV + "1,nan,cat\n"), "data.csv", "1 cells of column 'b' that are missing"),
     "ragged": (csv(CSV + "1,2\n"), "data.csv", "1 ragged rows"),
     "one class only": (npz(x=X, y=Y * 0), "data.npz", "one class only"),
-    "a label out of range": (npz(x=X, y=Y + 70), "data.npz", "label"),
+    "a missing answer": (csv(CSV + "1,2,NA\n"), "data.csv", "1 missing values of target 'label'"),
+    "equal inputs": (npz(x=X * 0, y=Y), "data.npz", "60 examples with the same inputs"),
     "fewer labels than examples": (npz(x=X, y=Y[:-1]), "data.npz", "59 labels for 60 examples"),
     "fewer examples than classes": (npz(x=X[:2], y=Y[:2]), "data.npz", "which has 2 examples"),
     "too few of a class for three parts": (

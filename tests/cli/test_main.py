@@ -327,13 +327,13 @@ class TestOtherCommands:
         np.savez(workplace / "good.npz", x=np.random.default_rng(0).normal(size=(40, 3)), y=np.arange(40) % 2)
         code, out, err = ask("data", "check", "good.npz")
         assert (code, err) == (0, "")
-        assert "default split" in out
+        assert "24 train, 8 validation, 8 test" in out
 
     @pytest.mark.parametrize(
         ("words", "said"),
         [
             (["chek", "x"], "Did you mean 'check'?"),
-            (["check"], "PATH"),
+            (["check"], "TASK"),
             (["check", "none.npz"], "no file or folder"),
             (["list", "more"], "more"),
         ],

@@ -1,6 +1,7 @@
 import pytest
 from toy_study import Toy, ToyPlan
 
+from ticketlab.claims.study import Cell
 from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.run import Silence, run_study
 from ticketlab.errors import NumericalFailure
@@ -26,6 +27,9 @@ class Watcher(Silence):
 class Keeping(WorkingMemory):
     def __init__(self):
         self.kept, self.saved = {}, []
+
+    def has(self, cell):
+        return cell.name in self.kept
 
     def load(self, cell):
         return self.kept.get(cell.name)
@@ -94,6 +98,24 @@ def test_a_kept_run_is_only_concluded_again():
     assert not [e for e in watcher.seen if e[0] in ("progress", "finished")]
     assert second.digest() == first.digest()
     assert second.verdicts == first.verdicts
+
+
+def test_only_what_has_all_its_seeds_is_concluded_from():
+    class Grouped(Toy):
+        def cells(self, plan):
+            return tuple(
+                Cell(s, {"sign": s, "seed": 0}, seeds=(0, 1, 2), together=s == "plus") for s in plan.signs
+            )
+
+        def conclude(self, plan, tables, levels):
+            seen.append(len(tables["draws"]))
+            return super().conclude(plan, tables, levels)
+
+    seen, keeper = [], Keeping()
+    keeper.kept["plus-seeds1-2"] = Toy().run(ToyPlan(), Toy().cells(ToyPlan())[0])
+    run_study(Grouped(), ToyPlan(), keeper)
+    assert keeper.saved == ["plus-seed0", "minus-seed0", "minus-seed1", "minus-seed2"]
+    assert seen == [40, 40, 40, 100]  # of 20 numbers each: of plus alone, then of all
 
 
 def test_cells_need_names_of_their_own(monkeypatch):

@@ -88,9 +88,7 @@ def beside(setting, seeds):
         for arm in ("ticket", "permuted")
         for seed in range(seeds)
     ]
-    timings = [
-        {"setting": setting, "arms": "ticket, density", "network_steps": 3000, "seconds": 1.5, "rate": 2000.0}
-    ]
+    timings = [{"setting": setting, "arms": "ticket, density", "network_steps": 3000, "seconds": 1.5}]
     made = {"curves": Table.from_rows("curves", curves), "checks": Table.from_rows("checks", checks)}
     return {**made, "timings": Table.from_rows("timings", timings, measured=True)}
 

@@ -12,15 +12,26 @@ from ticketlab.report.page import presentation
 
 FALLS = {"standard": 1.0, "ntk": 0.5, "mup": 0.0}
 WIDTHS = (64, 128, 256)
+PLAN = LinearRegimePlan(depths=(1,), losses=("square",), seeds=3)
 
 
 def tables(seeds=3):
     draw = np.random.default_rng(0)
-    widths, curves, timings = [], [], []
+    widths, curves, timings, examples = [], [], [], []
     for name, exponent in FALLS.items():
         for seed in range(seeds):
+            at = {"loss": "square", "depth": 1, "parameterisation": name, "seed": seed}
+            examples += [
+                {**at, "id": i, "guess": float(i % 10 == 0), "network": 1.0, "linear": 1.0} for i in range(50)
+            ]
             for width in WIDTHS:
-                about = {"parameterisation": name, "seed": seed, "width": width}
+                about = {
+                    "loss": "square",
+                    "depth": 1,
+                    "parameterisation": name,
+                    "seed": seed,
+                    "width": width,
+                }
                 level = 0.4 * (width / 64) ** -exponent * float(np.exp(0.02 * draw.standard_normal()))
                 widths.append(
                     {
@@ -55,13 +66,14 @@ def tables(seeds=3):
     return {
         "widths": Table.from_rows("widths", widths),
         "curves": Table.from_rows("curves", curves),
+        "examples": Table.from_rows("examples", examples),
         "timings": Table.from_rows("timings", timings, measured=True),
     }
 
 
 def toy_record(record):
     study = LinearRegime()
-    evidence = study.conclude(LinearRegimePlan(seeds=3), tables())
+    evidence = study.conclude(PLAN, tables())
     return replace(record, claim=study.claim, evidence=evidence, plan={"least": 0.25, "seeds": 3})
 
 
@@ -123,6 +135,24 @@ def test_a_missing_or_an_empty_table_leaves_its_figures_out(page, missing) -> No
 
 
 def test_one_seed(page) -> None:
-    evidence = LinearRegime().conclude(LinearRegimePlan(seeds=1), tables(seeds=1))
+    evidence = LinearRegime().conclude(replace(PLAN, seeds=1), tables(seeds=1))
     show = presentation(replace(page, evidence=evidence))
     assert "1 seed" in show.figures[0].caption
+
+
+def test_every_loss_and_depth_has_figures_of_its_own(page) -> None:
+    """Of twice the run, once with another depth: twice the figures but those of the verdicts, under names of their own."""
+    deeper = {}
+    for name, table in page.evidence.tables.items():
+        both = [
+            replace(c, values=np.concatenate([c.values, c.values + (c.name == "depth")]))
+            if c.values.dtype.kind != "U"
+            else replace(c, values=np.tile(c.values, 2))
+            for c in table.columns
+        ]
+        deeper[name] = Table(name, tuple(both), table.measured)
+    show = presentation(replace(page, evidence=replace(page.evidence, tables=deeper)))
+    keys = [f.key for f in (*show.figures, *show.certificates)]
+    assert len(keys) == len(set(keys)) == 2 * 5
+    assert [f.title for f in show.figures if f.title.startswith("Square loss, 2 hidden layers: ")]
+    assert len(show.summaries) == 6

@@ -61,7 +61,7 @@ def tables(arms=tuple(LAST), seeds=3):
         {"level": n, "arms": "ticket", "pruned": 1000 * n, "parameters_left": 0, "best": 0, "moments": 0}
         for n in range(3)
     ]
-    timings = [{"level": n, "network_steps": 3000, "seconds": 1.5, "rate": 2000.0} for n in range(3)]
+    timings = [{"level": n, "network_steps": 3000, "seconds": 1.5} for n in range(3)]
     found = {"levels": levels, "layers": [r for r in layers if r["arm"] != "dense"], "curves": curves}
     found |= {"examples": examples, "checks": checks}
     made = {name: Table.from_rows(name, rows) for name, rows in found.items()}

@@ -1,14 +1,21 @@
 """What is lost or changed around a run: its plan, its data, its folder, a bit of a draft."""
 
+import dataclasses
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from toy_study import Toy, ToyPlan
 
+from ticketlab.claims.start import drawn_task
+from ticketlab.claims.winning_ticket.claim import WinningTicketPlan
 from ticketlab.errors import UserError
+from ticketlab.report import stored
 from ticketlab.store import drafts
 from ticketlab.store.cells import CellFolders
+from ticketlab.store.data import read_data
 from ticketlab.store.folder import RunFolder
 from ticketlab.tasks.sources import Boolean, Csv
 
@@ -77,6 +84,73 @@ def test_data_that_are_written_again_as_they_were_do_not(tmp_path):
     folder = RunFolder.of(Editing(), plan, tmp_path / "run")
     folder.run(plan)
     assert folder.kept_cells() == 4
+
+
+class Borrowing(Toy):
+    """Somebody changes the data while a cell reads them, and puts them back with their old times before it ends."""
+
+    def run(self, plan, cell, progress=None, devices=None):
+        path = Path(plan.task.path)
+        before, times = path.read_bytes(), path.stat()
+        write_csv(path, 1)
+        try:
+            assert len(drawn_task(plan.task, 0).train) == 36
+        finally:
+            path.write_bytes(before)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        return Toy.run(self, plan, cell, progress or (lambda what, fraction: None))
+
+
+def test_data_that_are_changed_only_while_a_cell_reads_them_end_the_run(tmp_path):
+    path = tmp_path / "data.csv"
+    write_csv(path, 0)
+    plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
+    folder = RunFolder.of(Borrowing(), plan, tmp_path / "run")
+    with pytest.raises(UserError, match=r"data that changed while the run went on \(data.csv\)"):
+        folder.run(plan)
+    assert folder.kept_cells() == 0
+    assert len(drawn_task(plan.task, 0).train) == 36  # nothing is pinned after the run
+
+
+def test_a_cell_reads_data_again_whose_time_was_put_back(tmp_path):
+    path = tmp_path / "data.csv"
+    write_csv(path, 0)
+    times = path.stat()
+    one = drawn_task(Csv(path=str(path)), 0).content_hash
+    write_csv(path, 1)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert drawn_task(Csv(path=str(path)), 0).content_hash != one
+
+
+def test_notes_on_data_are_said_and_kept_and_shown(tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text("a,visits\n" + "1.5,yes\n2.5,no\n" * 12)
+    plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
+    folder, said = RunFolder.of(Toy(), plan, tmp_path / "run"), []
+    folder.run(plan, note=said.append)
+    notes = [
+        "The last column, 'visits', is taken for the target.",
+        "5 of 5 test examples have exactly the inputs of a training example.",
+    ]
+    assert said == ["task: The target is 'visits'.", *(f"task: {note}" for note in notes)]
+    assert folder.data()["task"]["notes"] == notes
+    facts = stored.record(folder).facts
+    assert facts["Target"] == "visits"
+    assert facts["Notes on the data"] == " ".join(notes)
+
+
+def test_batches_that_are_larger_than_the_training_data_are_said(tmp_path):
+    write_csv(tmp_path / "data.csv", 0)
+    plan = WinningTicketPlan(task=Csv(path=str(tmp_path / "data.csv")), batch=60)
+    assert "There are 36 training examples: a step takes them all, not 60." in read_data(plan)["task"].notes
+    assert read_data(dataclasses.replace(plan, batch=36))["task"].notes == ()
+
+
+def test_data_that_cannot_be_used_leave_no_folder(tmp_path):
+    plan = ToyPlan(task=Csv(path=str(tmp_path / "none.csv")), seeds=2)
+    with pytest.raises(UserError, match="no file or folder"):
+        RunFolder.of(Toy(), plan, tmp_path / "run").run(plan)
+    assert not (tmp_path / "run").exists()
 
 
 class Removing(Toy):

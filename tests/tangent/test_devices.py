@@ -41,8 +41,9 @@ def assert_same(found: Path, part: str) -> None:
 
 def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
     """The program in a process of its own with so many devices."""
+    flags = os.environ.get("XLA_FLAGS", "")
     environment = os.environ | {
-        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
         "JAX_PLATFORMS": "cpu",
     }
     return subprocess.Popen(

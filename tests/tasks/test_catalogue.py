@@ -87,7 +87,7 @@ def test_check_reads_and_splits(tmp_path: Path) -> None:
     assert rows["read as"] == "Csv"
     assert rows["examples"] == "20"
     assert rows["examples per class"] == "0: 10, 1: 10"
-    assert rows["default split"] == "12 train, 4 validation, 4 test"
+    assert rows["split"] == "12 train, 4 validation, 4 test"
 
 
 def test_check_counts_duplicates_and_finds_rare_classes(tmp_path: Path) -> None:

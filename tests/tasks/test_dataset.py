@@ -35,7 +35,7 @@ def with_value(value: float) -> np.ndarray:
         ({"x": np.zeros((12, 2), complex)}, "inputs of type complex128", "floating-point"),
         ({"x": np.zeros((0, 2)), "labels": np.zeros(0, int)}, r"shape \[0, 2\]", "at least one example"),
         ({"x": np.zeros(12)}, r"shape \[12\]", "features"),
-        ({"labels": np.arange(11) % 3}, "11 labels for 12 examples", "as many labels as examples"),
+        ({"labels": np.arange(11) % 3}, "11 labels for 12 examples", "equally many labels and examples"),
         ({"labels": np.arange(12) % 4}, "3 labels out of range.*the first .3. at row 3", "from 0 to 2"),
         ({"labels": np.arange(12) % 3 - 1}, "4 labels out of range.*the first .-1. at row 0", "from 0 to 2"),
         ({"labels": np.zeros(12, int)}, "one class only .'a', 12 examples.", "at least two classes"),

@@ -25,6 +25,7 @@ from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks import split
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
+from ticketlab.tasks.pinned import check_pinned
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Accuracy, RSquared
@@ -34,6 +35,7 @@ __all__ = [
     "LOSSES",
     "Clock",
     "Outputs",
+    "batch_of",
     "built",
     "check_losses",
     "drawn_task",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
+FileState = tuple[str, int, int, int, int]
 Outputs = dict[str, np.ndarray]
 """A function's values by part of the task."""
 
@@ -59,18 +62,20 @@ CURVATURE_EXAMPLES = 256  # enough for the largest curvature, which sets the uni
 
 
 def drawn_task(source: TaskSource, seed: int) -> Task:
-    """The data set, split by the seed."""
-    return split(_loaded(source, _files(source)), seed, source.sizes())
+    """The data set, split by the seed; UserError when it has changed since the run began."""
+    dataset = _loaded(source, _files(source))
+    check_pinned(source, dataset)
+    return split(dataset, seed, source.sizes())
 
 
 @lru_cache(maxsize=2)
-def _loaded(source: TaskSource, files: tuple[tuple[str, int, int], ...]) -> Dataset:
+def _loaded(source: TaskSource, files: tuple[FileState, ...]) -> Dataset:
     """The data set, read once for all cells, and again when its files have changed since."""
     return source.load()
 
 
-def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
-    """Place, time and size of every file that a data set is read from."""
+def _files(source: TaskSource) -> tuple[FileState, ...]:
+    """Place, times and size of every file that a data set is read from."""
     if isinstance(source, OwnFile):
         place = source.where()
     elif isinstance(source, NamedFolder):
@@ -78,7 +83,8 @@ def _files(source: TaskSource) -> tuple[tuple[str, int, int], ...]:
     else:
         return ()
     found = sorted(p.resolve() for p in (place, *place.rglob("*")) if p.is_file())
-    return tuple((str(p), p.stat().st_mtime_ns, p.stat().st_size) for p in found)
+    states = [(p, p.stat()) for p in found]
+    return tuple((str(p), s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino) for p, s in states)
 
 
 def permuted_labels(task: Task, seed: int) -> Task:
@@ -95,14 +101,19 @@ def permuted(part: Split, rng: np.random.Generator) -> Split:
     return replace(part, targets=part.targets[order], labels=labels)
 
 
-def seed_keys(seeds: int, stream: int, count: int) -> Array:
-    """The keys of seeds 0, 1, …, so many each, `[seeds, count]`.
+def seed_keys(seeds: Sequence[int], stream: int, count: int) -> Array:
+    """The keys of seeds, so many each, `[seeds, count]`.
 
     Arguments:
         stream: of every seed's key; what chose a study's default plan has used others than the study.
     """
-    keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in range(seeds))
+    keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in seeds)
     return jnp.stack([jax.random.split(key, count) for key in keys])
+
+
+def batch_of(batch: int, task: Task) -> int:
+    """Examples in a step: as the plan says, or all there are where that is fewer (the run's notes say so)."""
+    return min(batch, len(task.train))
 
 
 def guessed(task: Task) -> np.ndarray:

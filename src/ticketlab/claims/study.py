@@ -3,21 +3,29 @@
 A cell is the unit that is run, kept and resumed. It is a pure function of the plan, so that a run that was killed and started
 again gives the same bits. A study never touches disk, screen or command line: it reports its progress through a callback, and
 returns tables. A cell that takes long can note where it stands in a *draft*, so that a run that was killed goes on within it.
+
+A study names the cells that it would run with nothing kept, and the seeds of each. They are run in *groups of seeds*: those that
+are kept, and the rest. What a seed draws and what is computed for it depend on its number alone, never on the other seeds of its
+group, so that a run of more seeds runs only the new ones and gives the same bits as one that began with all of them.
 """
 
 from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.rules import USUAL, Levels
 
 if TYPE_CHECKING:
+    from ticketlab.evidence.arm import Arm
+    from ticketlab.evidence.source import Source
+    from ticketlab.laws.asked import Asked
     from ticketlab.tangent.devices import Devices
     from ticketlab.tickets.ticket import Ticket
 
@@ -28,10 +36,8 @@ __all__ = [
     "DraftedStudy",
     "Progress",
     "Study",
-    "all_seeds",
     "cell_of",
-    "cells_by_loss",
-    "complete",
+    "groups",
     "silent",
 ]
 
@@ -75,61 +81,104 @@ class Cell:
     """One independent piece of a study.
 
     Arguments:
-        name: file-safe and unique in the study ("square-seed0").
+        name: file-safe and unique in the study ("square").
         settings: what sets it apart from the other cells, JSON values only.
-        weight: its expected share of the work, in any unit (for the estimate of the time left).
-        title: for progress lines ("square loss, seed 0").
+        weight: the expected share of the work of one of its seeds, in any unit (for the estimate of the time left).
+        title: for progress lines ("square loss").
+        seeds: whose numbers it computes, consecutive; none for a cell that is not cut into groups of seeds.
+        together: whether all its seeds are computed in one program, which is faster; else each is a group of its own.
+        part_of: the name of the cell that this is a group of; empty for one that is whole.
     """
 
     name: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     weight: float = 1.0
     title: str = ""
+    seeds: tuple[int, ...] = ()
+    together: bool = False
+    part_of: str = ""
+
+    @property
+    def work(self) -> float:
+        """The share of the work of all its seeds."""
+        return self.weight * max(len(self.seeds), 1)
+
+    def group(self, first: int, stop: int) -> Cell:
+        """Its part with the seeds at these places."""
+        seeds = self.seeds[first:stop]
+        one = len(seeds) == 1
+        numbers = f"seed{seeds[0]}" if one else f"seeds{seeds[0]}-{seeds[-1]}"
+        words = f"seed {seeds[0]}" if one else f"seeds {seeds[0]} to {seeds[-1]}"
+        return replace(
+            self,
+            name="-".join(filter(None, (self.name, numbers))),
+            title=", ".join(filter(None, (self.title, words))),
+            seeds=seeds,
+            part_of=self.name,
+        )
 
 
-def cells_by_loss(losses: Sequence[str], seeds: int, weights: Mapping[str, float]) -> tuple[Cell, ...]:
-    """A cell for each loss and seed, all seeds of a loss before the next loss.
+def groups(cells: Sequence[Cell], kept: Callable[[Cell], bool]) -> tuple[Cell, ...]:
+    """The cells, cut into groups of seeds: first of all those that are kept, and one group for all seeds between them.
 
     Arguments:
-        losses: by name.
-        seeds: how many; 0, 1, ….
-        weights: the share of the work that a cell of each loss has.
+        cells: of a plan.
+        kept: whether a group is kept, or begun.
     """
-    return tuple(
-        Cell(f"{loss}-seed{seed}", {"loss": loss, "seed": seed}, weights[loss], f"{loss} loss, seed {seed}")
-        for loss in losses
-        for seed in range(seeds)
-    )
+    return tuple(part for cell in cells for part in (_cut(cell, kept) if cell.seeds else (cell,)))
 
 
-def all_seeds(table: Table, seeds: int) -> bool:
-    """Whether the cells of all seeds have been run; no question is asked before."""
-    return len(np.unique(table["seed"])) >= seeds
+def _cut(cell: Cell, kept: Callable[[Cell], bool]) -> Iterator[Cell]:
+    count = len(cell.seeds)
+    if not cell.together:
+        yield from (cell.group(place, place + 1) for place in range(count))
+        return
 
+    def longest(first: int) -> int | None:
+        """Where the longest kept group ends that begins here."""
+        return next((stop for stop in range(count, first, -1) if kept(cell.group(first, stop))), None)
 
-def complete(table: Table, column: str, values: Sequence[str], seeds: int) -> list[str]:
-    """Those values of a column (losses, say) of which the cells of all seeds have been run; questions are asked of no others."""
-    return [v for v in values if all_seeds(table.where(**{column: v}), seeds)]
+    place = 0
+    while place < count:
+        stop = longest(place)
+        if stop is None:
+            stop = next((at for at in range(place + 1, count) if longest(at) is not None), count)
+        yield cell.group(place, stop)
+        place = stop
 
 
 class Study(ABC):
     """A claim put to the test.
 
     Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence),
-    `method` (paragraphs of plain words, for the report), `sources`, and `plan_type` (the frozen dataclass of its options,
-    each with a default).
+    `method` (paragraphs of plain words, for the report), `arms` (what is compared), `redraws` (what a seed draws anew, one
+    sentence), `sources`, and `plan_type` (the frozen dataclass of its options, each with a default).
     """
 
     claim: ClassVar[str]
     statement: ClassVar[str]
     question: ClassVar[str]
     method: ClassVar[tuple[str, ...]]
+    arms: ClassVar[tuple[Arm, ...]] = ()
+    redraws: ClassVar[str] = ""
     sources: ClassVar[tuple[Source, ...]]
     plan_type: ClassVar[type]
 
     @abstractmethod
     def cells(self, plan: Any) -> tuple[Cell, ...]:
-        """The cells of a plan, in the order in which they should be run. Cheap; checks the plan's options."""
+        """The cells of a plan, with all their seeds, in the order in which they should be run; checks the plan's options.
+
+        Cheap: nothing is computed.
+        """
+
+    def described(self) -> tuple[str, ...]:
+        """The method, then what is compared and what a seed draws, in paragraphs."""
+        arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
+        return (*self.method, *filter(None, (arms, self.redraws)))
+
+    def asked(self, plan: Any) -> Asked | None:
+        """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
+        return None
 
     def run(
         self, plan: Any, cell: Cell, progress: Progress = silent, devices: Devices | None = None
@@ -162,11 +211,14 @@ class Study(ABC):
         return ""
 
     @abstractmethod
-    def conclude(self, plan: Any, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: Any, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         """Evidence and verdicts from the tables of all cells, each table concatenated over the cells that have it.
 
-        Also called on the cells finished so far, so that a verdict can be shown while others run: questions whose cells
-        are not complete are left out.
+        Also called on the cells of which all seeds are finished so far, so that a verdict can be shown while others run:
+        questions whose cells are not there are left out.
+
+        Arguments:
+            levels: with which *holds* and *fails* may be wrong; those of the look at the run.
         """
 
 

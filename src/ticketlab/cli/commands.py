@@ -15,10 +15,12 @@ import tyro
 from ticketlab.cli.options import parse, read_requests
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
-from ticketlab.plans import find_study, toml
+from ticketlab.plans import find_study, parse_choice, toml
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from ticketlab.tasks.sources import TaskSource
 
 __all__ = ["claims", "data", "plan", "report", "run"]
 
@@ -76,8 +78,9 @@ def report(words: Sequence[str], studies: Studies) -> int:
 
 
 def data(words: Sequence[str], studies: Studies) -> int:
-    """`ticketlab data list|check PATH`."""
-    from ticketlab.choices import suggestion
+    """`ticketlab data list|check TASK`."""
+    from ticketlab.choices import families, suggestion
+    from ticketlab.tasks.sources import TaskSource
 
     command, *rest = words or ["list"]
     match command:
@@ -85,13 +88,14 @@ def data(words: Sequence[str], studies: Studies) -> int:
             parse(_Nothing, rest, command="data list", description="Which data sets there are.")
             return _data_list()
         case "check":
-            description = "Reads a file or folder as a study would, and says what is in it or what is wrong."
-            return _data_check(parse(_Check, rest, command="data check", description=description).path)
+            description = "Reads data as a study would, and says what is in them or what is wrong."
+            asked = parse(_Check, rest, command="data check", description=description)
+            return _data_check(parse_choice(asked.task, families()[TaskSource]))
         case "--help" | "-h":
-            print("usage: ticketlab data list\n       ticketlab data check PATH")
+            print("usage: ticketlab data list\n       ticketlab data check TASK")
             return 0
     raise UserError(
-        f"`data {command}`", "`data list` or `data check PATH`", suggestion(command, ["list", "check"])
+        f"`data {command}`", "`data list` or `data check TASK`", suggestion(command, ["list", "check"])
     )
 
 
@@ -107,8 +111,13 @@ class _Report:
 
 @dataclass(frozen=True)
 class _Check:
-    path: Annotated[
-        str, tyro.conf.Positional, tyro.conf.arg(metavar="PATH", help="of a data file, or a folder of them")
+    task: Annotated[
+        str,
+        tyro.conf.Positional,
+        tyro.conf.arg(
+            metavar="TASK",
+            help="as --task takes it: a path, a path with fields (birds.csv:target=species), or a name",
+        ),
     ]
 
 
@@ -123,12 +132,12 @@ def _data_list() -> int:
     return 0
 
 
-def _data_check(path: str) -> int:
+def _data_check(task: TaskSource) -> int:
     from ticketlab.tasks import check
 
     table = _table("", "")
     table.show_header = False
-    for name, value in check(path):
+    for name, value in check(task):
         table.add_row(shown(name), shown(value))
     _show(table)
     return 0

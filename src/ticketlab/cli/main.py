@@ -32,7 +32,7 @@ usage: ticketlab COMMAND [options]
   plan CLAIM           print a plan as a file, every option explained, to edit and run
   report RUN           write the report of a finished run again
   data list            which data sets there are, and how to use your own
-  data check PATH      whether a data file can be used, and what is in it
+  data check TASK      whether data can be used, and what is in them
 
   --help, -h           this text; after a command, its options
   --version            the version

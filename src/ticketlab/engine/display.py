@@ -71,15 +71,15 @@ class Display:
         )
 
     def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None:
-        self._total = sum(c.weight for c in cells)
-        self._done = sum(c.weight for c in kept)
+        self._total = sum(c.work for c in cells)
+        self._done = sum(c.work for c in kept)
         self._bar.update(self._task, total=self._total, completed=self._done)
         if kept:
             self.note(f"{len(kept)} of {len(cells)} cells are kept from before and are not run again.")
 
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
         doing = ": ".join(filter(None, [cell.title or cell.name, what]))
-        completed = self._done + cell.weight * min(max(fraction, 0.0), 1.0)
+        completed = self._done + cell.work * min(max(fraction, 0.0), 1.0)
         self._bar.update(self._task, completed=completed, left=estimate_text(left))
         self._doing.plain = shown(doing)
         now = time.monotonic()
@@ -94,7 +94,7 @@ class Display:
             self.note(f"[{self._clock()}] {doing}{estimate_text(left)}")
 
     def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None:
-        self._done += cell.weight
+        self._done += cell.work
         self._said = time.monotonic()
         self._bar.update(self._task, completed=self._done)
         numbers = f": {brief}" if brief else ""

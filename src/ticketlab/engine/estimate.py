@@ -21,18 +21,18 @@ class Estimate:
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self._left = {cell.name: cell.weight for cell in cells}
+        self._left = {cell.name: cell.work for cell in cells}
         self._work = 0.0
         self._seconds = 0.0
 
     def left(self, cell: Cell, fraction: float, seconds: float) -> float | None:
         """Seconds left, when a fraction of a cell has taken so many; None while too little is done to say."""
         fraction = min(max(fraction, 0.0), 1.0)
-        work = self._work + cell.weight * fraction
+        work = self._work + cell.work * fraction
         if self._work == 0 and fraction < ENOUGH:
             return None
         pace = (self._seconds + seconds * (fraction > 0)) / work
-        return max(0.0, pace * (sum(self._left.values()) - cell.weight * fraction))
+        return max(0.0, pace * (sum(self._left.values()) - cell.work * fraction))
 
     def finish(self, cell: Cell, seconds: float) -> float | None:
         """Counts a cell as done; returns seconds left."""

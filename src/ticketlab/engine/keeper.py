@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from ticketlab.claims.study import Blank, Cell, Draft
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 
 __all__ = ["Keeper", "Tables", "WorkingMemory"]
 
@@ -17,6 +18,9 @@ Tables: TypeAlias = Mapping[str, Table]
 class Keeper(Protocol):
     """Keeps the tables of finished cells."""
 
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell is finished, or begun, so that it is worth going on with."""
+
     def load(self, cell: Cell) -> Tables | None:
         """The tables of a cell that is finished and still valid; None if it has to be run."""
 
@@ -26,9 +30,18 @@ class Keeper(Protocol):
     def draft(self, cell: Cell) -> Draft:
         """Where a cell that is not finished notes how far it is."""
 
+    def levels(self) -> Levels:
+        """Those at which the run is judged; to ask for them is to look at it."""
+
+    def later(self) -> Levels:
+        """Those at which it would be judged if it were extended now."""
+
 
 class WorkingMemory:
     """Keeps nothing beyond this run: for use from Python without a run folder."""
+
+    def has(self, cell: Cell) -> bool:
+        return False
 
     def load(self, cell: Cell) -> Tables | None:
         return None
@@ -38,3 +51,9 @@ class WorkingMemory:
 
     def draft(self, cell: Cell) -> Draft:
         return Blank()
+
+    def levels(self) -> Levels:
+        return Levels()
+
+    def later(self) -> Levels:
+        return Levels()

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ticketlab.claims.study import Blank, Cell, Draft, Study, silent
+from ticketlab.claims.study import Blank, Cell, Draft, Study, groups, silent
 from ticketlab.engine.keeper import Keeper
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 from ticketlab.plans import canonical_json
 
 if TYPE_CHECKING:
@@ -35,6 +36,11 @@ class Telling:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
 
+    def has(self, cell: Cell) -> bool:
+        from ticketlab.tangent.processes import told
+
+        return bool(told(np.array(self._keeper.has(cell))))
+
     def load(self, cell: Cell) -> Mapping[str, Table] | None:
         from ticketlab.tangent.processes import told
 
@@ -49,12 +55,18 @@ class Telling:
         """None: a cell that was cut short begins anew in all processes, since the others have no draft of it."""
         return Blank()
 
+    def levels(self) -> Levels:
+        return self._keeper.levels()
+
+    def later(self) -> Levels:
+        return self._keeper.later()
+
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:
     """What the other processes do while the first is in `run_study`: the same cells, and nothing with their tables."""
     from ticketlab.tangent.processes import told
 
-    cells = study.cells(plan)
+    cells = groups(study.cells(plan), lambda cell: bool(told(np.array(False))))
     kept = [bool(told(np.array(False))) for _ in cells]
     for cell, done in zip(cells, kept, strict=True):
         if not done:

@@ -1,5 +1,7 @@
 """A study run in this process: its cells in order, none of them twice, and the verdicts as soon as they can be drawn.
 
+Cells are cut into groups of seeds: those that are kept, and the rest.
+
 A cell that the keeper still has is not run again. Every other cell is run, handed to the keeper, and used as the keeper gives it
 back, so that evidence from a run that was stopped and continued is, bit for bit, the evidence of one that was not. After each
 cell the study draws what verdicts it can from the tables so far. The engine knows neither disk nor screen: the keeper and the
@@ -10,14 +12,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, groups
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
 from ticketlab.evidence.tables import Evidence, Table, concatenate
-from ticketlab.laws.verdict import Verdict
+from ticketlab.laws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -76,7 +79,7 @@ def run_study(
     observer = Silence() if observer is None else observer
     if devices is not None and devices.processes > 1:
         keeper = Telling(keeper)
-    cells = study.cells(plan)
+    cells = groups(study.cells(plan), keeper.has)
     if len({cell.name for cell in cells}) < len(cells):
         raise ValueError(f"two cells of {study.claim!r} have the same name")
     done = {cell.name: tables for cell in cells if (tables := keeper.load(cell)) is not None}
@@ -98,18 +101,36 @@ def run_study(
         done[cell.name] = keeper.save(cell, tables, seconds)
         left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
-        if len(done) < len(cells):
-            _show(study.conclude(plan, gather(cells, done)), shown, observer)
+        if len(done) < len(cells) and (tables := gather(cells, done)):
+            _show(_concluded(study, plan, tables, keeper), shown, observer)
 
-    evidence = study.conclude(plan, gather(cells, done))
+    evidence = _concluded(study, plan, gather(cells, done), keeper)
     _show(evidence, shown, observer)
     return evidence
 
 
+def _concluded(study: Study, plan: Any, tables: Tables, keeper: Keeper) -> Evidence:
+    """What follows at the level of this look; with what would decide the rest, which would be judged at that of the next."""
+    evidence = study.conclude(plan, tables, keeper.levels())
+    if all(v.outcome is not Outcome.UNDECIDED for v in evidence.verdicts):
+        return evidence
+    later = study.conclude(plan, tables, keeper.later()).verdicts
+    verdicts = tuple(
+        replace(now, would_decide=then.would_decide, enough_seeds=then.enough_seeds)
+        if now.outcome is Outcome.UNDECIDED
+        else now
+        for now, then in zip(evidence.verdicts, later, strict=True)
+    )
+    return replace(evidence, verdicts=verdicts)
+
+
 def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table]:
-    """Each table concatenated over the finished cells that have it, in the order of the plan."""
+    """Each table concatenated over the cells of which all seeds are finished, in the order of the plan."""
     parts: dict[str, list[Table]] = {}
+    open_ = {cell.part_of for cell in cells if cell.name not in done and cell.seeds}
     for cell in cells:
+        if cell.seeds and cell.part_of in open_:
+            continue
         for name, table in done.get(cell.name, {}).items():
             parts.setdefault(name, []).append(table)
     return {name: concatenate(name, tables) for name, tables in parts.items()}

@@ -1,161 +1,294 @@
-"""Are the intervals and the rules right? Scores are made from a known truth, and the rules are asked about them many times.
+"""Are intervals, rules and formulae right? Tables are made from a known truth, and a formula is asked about them many times.
 
-Two methods are scored on n test examples that S seeds share. Each example has a latent difficulty; a method is right where
+**Scores.** Methods are scored on n test examples in S seeds. Each example has a latent difficulty; a method is right where
 
-    z < Φ⁻¹(accuracy)·√(1 + σ²),   z = √ρ·(√c u_i + √(1−c) v_mi) + √(1−ρ)·(√c w_si + √(1−c) x_msi) + σ·η_ms
+    z < Φ⁻¹(accuracy)·√(1 + σ²),   z = √c·y + √(1−c)·y_m + σ·η_ms,   y = √ρ·u_i + √(1−ρ)·w_si
 
-with standard normal variables: ρ is the share of difficulty that seeds have in common, c the correlation of the methods, and
-σ the spread between seeds. Accuracies are exact, and the true difference is theirs. Separately, an example may be lost by the
-first method in every seed. Such *rare, one-sided* disagreements need not occur at all in a sample of a hundred examples.
+with standard normal u, w and η, and y_m made as y is: ρ is the share of difficulty that seeds have in common, c the correlation
+of the methods, and σ the spread between seeds. Accuracies are exact, and the true difference is theirs. With ρ = c = 1 the less
+accurate of two methods is wrong wherever the other is, in every seed. Such *rare, one-sided* disagreements of one example in a
+hundred need not occur at all in a sample of a hundred.
 
-`rates` gives, for a setting, the rates of *holds*, *fails* and *undecided*, the coverage of
-the 95 % interval, and its width against the ideal one. `make calibrate` writes the table into the documentation.
+**Cases.** A case is a formula, a way to plant its tables, and what is true of its questions. It also has a kind, from which
+follows what would be wrong to say. `repeated` counts over many repetitions how often each outcome comes out, how often each
+question's 95 % interval covers the truth, and how wide it is against the ideal one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 
 import numpy as np
+from jaxtyping import Float, Int
 from scipy.special import ndtri
 
 from ticketlab.laws.difference import Difference, paired_difference
-from ticketlab.laws.rules import Above, Levels, Rule, Within
+from ticketlab.laws.formulae import Answer, Formula, Question, Tables, answer
+from ticketlab.laws.rules import Above, Rule, Within
+from ticketlab.laws.scale import POINTS
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["Rates", "Setting", "planted", "rates", "settings", "truth", "wrong"]
+__all__ = [
+    "RARE",
+    "Asked",
+    "Case",
+    "Kind",
+    "Rates",
+    "Sample",
+    "difference_cases",
+    "missed",
+    "repeated",
+    "scores",
+]
 
+WRONG, LEAST, MOST = 0.05, 0.935, 0.98  # bars: wrong verdicts, coverage
+ENOUGH = 10  # disagreements that are expected in a seed; with fewer, intervals may cover more than MOST
 MARGIN = 0.01
 
 
+# --- scores ---
+
+
 @dataclass(frozen=True)
-class Setting:
-    """What is planted.
+class Sample:
+    """How much is measured, and where chance comes from.
 
     Arguments:
-        seeds, examples: how many; examples are shared by all seeds.
-        accuracy: of the second method.
-        difference: accuracy of the first method minus that of the second.
+        seeds, examples: S and n.
+        accuracy: of what is measured, where it is good.
         shared: ρ, the share of difficulty that seeds have in common.
-        spread: σ, of seeds on the probit scale.
-        rare: the share of examples that the first method alone loses, in every seed; part of `difference`.
-        correlation: of the two methods' latent variables; with 1 they agree but for rare examples.
+        spread: σ, of seeds on the probit scale; of numbers that seeds give, the spread of their logarithm or log-odds.
+        correlation: c, of the methods.
+        pool: seeds draw their test examples from n times as many; with 1 they share all of them.
     """
 
     seeds: int
     examples: int
-    accuracy: float
-    difference: float = 0.0
+    accuracy: float = 0.9
     shared: float = 0.5
     spread: float = 0.0
-    rare: float = 0.0
     correlation: float = 0.8
+    pool: float = 1.0
+
+    @property
+    def rare(self) -> bool:
+        """Whether methods disagree in one direction only, in the same examples for all seeds."""
+        return self.correlation == self.shared == 1
+
+
+RARE = {"shared": 1.0, "correlation": 1.0}
+"""Options of a sample whose disagreements are rare and one-sided."""
+
+
+def scores(
+    sample: Sample, accuracies: Sequence[float], rng: np.random.Generator
+) -> tuple[Int[np.ndarray, "S n"], Float[np.ndarray, "M S n"]]:
+    """The examples of each seed, by number, and each method's scores on them, 0 or 1."""
+    s, shape = sample, (sample.seeds, sample.examples)
+    pool = round(s.pool * s.examples)
+    ids = np.broadcast_to(np.arange(s.examples), shape)
+    if pool > s.examples:
+        ids = np.stack([rng.permutation(pool)[: s.examples] for _ in range(s.seeds)])
+
+    def difficulty() -> np.ndarray:
+        y = np.sqrt(s.shared) * rng.standard_normal(pool, np.float32)[ids]
+        if s.shared < 1:
+            y = y + np.sqrt(1 - s.shared) * rng.standard_normal(shape, np.float32)
+        return y
+
+    right, common = np.empty((len(accuracies), *shape)), np.sqrt(s.correlation) * difficulty()
+    for m, limit in enumerate(ndtri(accuracies) * np.sqrt(1 + s.spread**2)):
+        own = np.sqrt(1 - s.correlation) * difficulty() if s.correlation < 1 else 0.0
+        right[m] = common + own < limit - s.spread * rng.standard_normal((s.seeds, 1))
+    return ids, right
+
+
+# --- cases ---
+
+
+class Kind(StrEnum):
+    """What is planted, by what may be said of it."""
+
+    INSIDE = "true by half a margin"
+    BOUNDARY = "on a boundary"
+    TOGETHER = "on all boundaries"
+    OUTSIDE = "false by half a margin"
+    NOTHING = "permuted labels"
+    VACUOUS = "all guess"
+    GATE = "a gate closed"
+
+    @property
+    def wrong(self) -> tuple[Outcome, ...]:
+        """The verdicts that are wrong. On a boundary both are; of what was not measured nothing may be said."""
+        alone = {Kind.INSIDE: (Outcome.FAILS,), Kind.OUTSIDE: (Outcome.HOLDS,)}
+        return alone.get(self, (Outcome.HOLDS, Outcome.FAILS))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is true of a question.
+
+    Arguments:
+        effect: on the scale on which it is analysed.
+        discordant: the disagreements expected in a seed; None where there is nothing to count.
+    """
+
+    effect: float
+    discordant: float | None = None
+
+
+@dataclass(frozen=True)
+class Case:
+    """A truth that is planted.
+
+    Arguments:
+        claim: whose formula it is.
+        name: what is planted, in a few words.
+        kind: what may be said of it.
+        formula: what is asked.
+        plant: the tables of one repetition.
+        truth: of each question; None where it has none (a bracket that is wide on purpose is judged by its verdicts).
+        samples: for which it is repeated.
+        decide: from tables to the outcome of the claim and the answer to the formula, where the formula alone is not all.
+    """
+
+    claim: str
+    name: str
+    kind: Kind
+    formula: Formula
+    plant: Callable[[Sample, np.random.Generator], Tables]
+    truth: Callable[[Sample, Question], Asked | None]
+    samples: tuple[Sample, ...] = ()
+    decide: Callable[[Tables], tuple[Outcome, Answer]] | None = None
+
+    def decided(self, tables: Tables) -> tuple[Outcome, Answer]:
+        if self.decide is not None:
+            return self.decide(tables)
+        found = answer(self.formula, tables)
+        return found.outcome, found
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What came out of many repetitions.
+    """What came out of many repetitions of one case.
 
     Arguments:
-        setting: what was planted.
-        outcomes: the share of each outcome, by the rule's name.
-        coverage: of the 95 % interval.
-        width: of its half, over 1.96 true standard errors.
-        discordant: examples on which the methods disagree, a seed.
+        outcomes: how often each came out.
+        coverage: of the 95 % interval of each question that has a truth.
+        width: of its half, over 1.96 standard deviations of the estimate.
+        discordant: disagreements expected in a seed, of those questions for which they count.
     """
 
-    setting: Setting
-    outcomes: dict[str, dict[Outcome, float]]
-    coverage: float
-    width: float
-    discordant: float
+    outcomes: Mapping[Outcome, float]
+    coverage: Mapping[str, float] = field(default_factory=dict)
+    width: Mapping[str, float] = field(default_factory=dict)
+    discordant: Mapping[str, float] = field(default_factory=dict)
 
 
-RULES: dict[str, Rule] = {"equal": Within(MARGIN), "as good": Above(-MARGIN), "better": Above(0.0)}
-"""The rules for a difference of scores."""
-
-
-def planted(setting: Setting, rng: np.random.Generator) -> np.ndarray:
-    """Differences of score, `[seeds, examples]`: −1, 0 or 1."""
-    s, seeds, n = setting, setting.seeds, setting.examples
-    common = (np.sqrt(s.shared * s.correlation), np.sqrt(s.shared * (1 - s.correlation)))
-    own = (np.sqrt((1 - s.shared) * s.correlation), np.sqrt((1 - s.shared) * (1 - s.correlation)))
-    both = common[0] * rng.standard_normal(n) + own[0] * rng.standard_normal((seeds, n))
-    right = []
-    for accuracy in (s.accuracy + s.difference + s.rare, s.accuracy):
-        z = both + common[1] * rng.standard_normal(n) + own[1] * rng.standard_normal((seeds, n))
-        z += s.spread * rng.standard_normal((seeds, 1))
-        right.append(z < ndtri(accuracy) * np.sqrt(1 + s.spread**2))
-    first = right[0]
-    if s.rare:  # lost where the second method wins, so that the true difference stays what it is
-        lost = rng.random(n) < s.rare / s.accuracy
-        first = np.where(lost & right[1], False, np.where(lost, right[1], first))
-    return first.astype(float) - right[1]
-
-
-def _difference(d: np.ndarray) -> Difference:
-    seeds, n = d.shape
-    return paired_difference(d.ravel(), np.repeat(np.arange(seeds), n), np.tile(np.arange(n), seeds))
-
-
-def truth(setting: Setting) -> float:
-    """The mean difference that `planted` has."""
-    s = setting
-    if not s.rare:
-        return s.difference
-    lost = s.rare / s.accuracy
-    return (1 - lost) * (s.difference + s.rare) - lost * s.accuracy
-
-
-def rates(setting: Setting, repetitions: int, rng: np.random.Generator) -> Rates:
-    """Repeats one setting."""
-    true, levels = truth(setting), Levels()
-    counts = {name: dict.fromkeys(Outcome, 0) for name in RULES}
-    covered, halves, means, discordant = 0, [], [], 0.0
-    for _ in range(repetitions):
-        d = planted(setting, rng)
-        found = _difference(d)
-        low, high = found.interval()
-        covered += low <= true <= high
-        halves.append((high - low) / 2)
-        means.append(found.mean)
-        discordant += float(np.mean(np.sum(d != 0, axis=1)))
-        for name, rule in RULES.items():
-            counts[name][rule.outcome(found, levels)] += 1
-    ideal = 1.96 * float(np.std(means))
+def repeated(case: Case, sample: Sample, repetitions: int, rng: np.random.Generator) -> Rates:
+    """Plants and decides many times."""
+    counts = dict.fromkeys(Outcome, 0)
+    asked: dict[str, Asked] = {}
+    means: dict[str, list[float]] = {}
+    halves: dict[str, list[float]] = {}
+    covered: dict[str, int] = {}
+    for number in range(repetitions):
+        outcome, found = case.decided(case.plant(sample, rng))
+        counts[outcome] += 1
+        for each in found.questions():
+            assert isinstance(each.formula, Question)
+            assert each.effect is not None
+            name = named(each.formula)
+            if number == 0 and (true := case.truth(sample, each.formula)) is not None:
+                asked[name], means[name], halves[name], covered[name] = true, [], [], 0
+            if name in asked:
+                low, high = each.effect.interval()
+                covered[name] += low <= asked[name].effect <= high
+                halves[name].append((high - low) / 2)
+                means[name].append(each.effect.mean)
+    ideal = {name: 1.96 * float(np.std(of)) for name, of in means.items()}
     return Rates(
-        setting,
-        {name: {o: c / repetitions for o, c in of.items()} for name, of in counts.items()},
-        covered / repetitions,
-        float(np.mean(halves)) / ideal if ideal else float("inf"),
-        discordant / repetitions,
+        {outcome: count / repetitions for outcome, count in counts.items()},
+        {name: count / repetitions for name, count in covered.items()},
+        {name: float(np.mean(of)) / ideal[name] for name, of in halves.items() if ideal[name] > 0},
+        {name: true.discordant for name, true in asked.items() if true.discordant is not None},
     )
 
 
-def settings() -> Iterable[Setting]:
-    """Seeds, examples, accuracies and kinds of chance; the difference inside the margin, at it, outside, on both sides."""
-    for seeds in (3, 5, 10):
-        for examples in (100, 400, 2000):
-            for accuracy in (0.5, 0.9, 0.985):
-                for difference in (0.0, -MARGIN / 2, -MARGIN, MARGIN, -1.5 * MARGIN):
-                    for shared, spread in ((0.5, 0.0), (0.5, 0.15), (0.9, 0.0)):
-                        yield Setting(seeds, examples, accuracy, difference, shared, spread)
-            for accuracy in (0.9, 0.985):
-                yield Setting(seeds, examples, accuracy, -MARGIN, 1.0, 0.0, MARGIN, 1.0)
+def named(question: Question) -> str:
+    """The question's key and what it is asked of."""
+    return " ".join([question.key, *question.facets.values()])
 
 
-def wrong(found: Rates) -> float:
-    """The largest rate of a wrong verdict, over the rules."""
-    true = truth(found.setting)
-    outcomes = found.outcomes
-    tiny = 1e-9
-    errors = [
-        outcomes["equal"][Outcome.HOLDS] if abs(true) >= MARGIN - tiny else 0.0,
-        outcomes["equal"][Outcome.FAILS] if abs(true) <= MARGIN + tiny else 0.0,
-        outcomes["as good"][Outcome.HOLDS] if true <= -MARGIN + tiny else 0.0,
-        outcomes["as good"][Outcome.FAILS] if true >= -MARGIN - tiny else 0.0,
-        outcomes["better"][Outcome.HOLDS] if true <= tiny else 0.0,
-        outcomes["better"][Outcome.FAILS] if true >= -tiny else 0.0,
+def missed(case: Case, sample: Sample, found: Rates) -> list[str]:
+    """Which bars a case misses, in words."""
+    says = [
+        f"{outcome} in {found.outcomes[outcome]:.1%}"
+        for outcome in case.kind.wrong
+        if found.outcomes[outcome] > WRONG
     ]
-    return max(errors)
+    for name, coverage in found.coverage.items():
+        enough = sample.seeds >= 5 and found.discordant.get(name, 0) >= ENOUGH
+        if coverage < LEAST:
+            says.append(f"{name}: covers {coverage:.1%}")
+        elif enough and coverage > MOST:
+            says.append(f"{name}: too wide, covers {coverage:.1%}")
+    return says
+
+
+# --- one difference of scores ---
+
+
+def difference_cases(samples: Sequence[Sample]) -> tuple[Case, ...]:
+    """The rules for one difference of two scores, without a claim around them: equal and better."""
+    half, m = MARGIN / 2, MARGIN
+    equal, better = Within(m), Above(0.0)
+    planted = (
+        ("no difference", Kind.INSIDE, equal, 0.0),
+        ("equal, a margin below", Kind.BOUNDARY, equal, -m),
+        ("equal, a margin above", Kind.BOUNDARY, equal, m),
+        ("equal, one and a half below", Kind.OUTSIDE, equal, -3 * half),
+        ("better, no difference", Kind.BOUNDARY, better, 0.0),
+    )
+    return tuple(_of_difference(name, kind, rule, d, tuple(samples)) for name, kind, rule, d in planted)
+
+
+def _of_difference(name: str, kind: Kind, rule: Rule, difference: float, samples: tuple[Sample, ...]) -> Case:
+    def both(sample: Sample) -> tuple[float, float]:
+        other = sample.accuracy - max(difference, 0.0)
+        return other + difference, other
+
+    def plant(sample: Sample, rng: np.random.Generator) -> Tables:
+        ids, right = scores(sample, both(sample), rng)
+        seed = np.repeat(np.arange(sample.seeds), sample.examples)
+        return {"difference": (right[0] - right[1]).ravel(), "seed": seed, "id": ids.ravel()}
+
+    def effect(tables: Tables) -> Difference:
+        return paired_difference(tables["difference"], tables["seed"], tables["id"])
+
+    def truth(sample: Sample, question: Question) -> Asked:
+        return Asked(difference, sample.examples * disagreement(sample, *both(sample)))
+
+    words = {outcome: str(outcome) for outcome in Outcome}
+    asked = Question("difference", name, effect, rule, "the difference", POINTS, lambda tables: "", words)
+    return Case("a difference of scores", name, kind, asked, plant, truth, samples)
+
+
+def disagreement(sample: Sample, one: float, other: float) -> float:
+    """The share of examples on which two methods of these accuracies disagree in a seed.
+
+    P(z < a) + P(z' < b) − 2·P(both), by Gauss–Legendre over the correlation of z and z' (Drezner & Wesolowsky 1990, equation 1).
+    """
+    if sample.rare:
+        return abs(one - other)
+    a, b = float(ndtri(one)), float(ndtri(other))
+    if not np.isfinite([a, b]).all():
+        return one + other - 2 * one * other
+    nodes, weights = np.polynomial.legendre.leggauss(20)
+    top = sample.correlation / (1 + sample.spread**2)
+    r = top * (nodes + 1) / 2
+    density = np.exp(-(a * a - 2 * r * a * b + b * b) / (2 * (1 - r * r))) / np.sqrt(1 - r * r)
+    both = one * other + top / 2 * float(weights @ density) / (2 * np.pi)
+    return one + other - 2 * both

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from ticketlab.laws.difference import Difference, of_seeds
 
-__all__ = ["PowerLaw", "power_law"]
+__all__ = ["SMALLEST", "PowerLaw", "power_law"]
 
 SMALLEST = 1e-16  # below is rounding
 
@@ -49,13 +49,19 @@ def power_law(
         width, value: positive; values below 1e-16 are taken as that.
         seed: the repetition to which an entry belongs. Each has at least two widths.
     """
-    slopes, constants, residuals = [], [], []
-    for s in np.unique(seed):
-        x, y = np.log(width[seed == s]), np.log(np.maximum(value[seed == s], SMALLEST))
-        slope, constant = np.polyfit(x, y, 1)
-        slopes.append(-float(slope))
-        constants.append(float(constant))
-        residuals.append(y - slope * x - constant)
-    exponent = of_seeds(np.array(slopes))
-    misfit = float(np.sqrt(np.mean(np.concatenate(residuals) ** 2)))
-    return PowerLaw(exponent, tuple(slopes), float(np.exp(np.mean(constants))), misfit)
+    _, of = np.unique(seed, return_inverse=True)
+    count = np.bincount(of)
+
+    def centred(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Each seed's mean, and what is left of the values without it."""
+        mean = np.bincount(of, weights=values) / count
+        return mean, values - mean[of]
+
+    (x, dx), (y, dy) = centred(np.log(width)), centred(np.log(np.maximum(value, SMALLEST)))
+    slopes = np.bincount(of, weights=dx * dy) / np.bincount(of, weights=dx * dx)
+    return PowerLaw(
+        of_seeds(-slopes),
+        tuple((-slopes).tolist()),
+        float(np.exp(np.mean(y - slopes * x))),
+        float(np.sqrt(np.mean((dy - slopes[of] * dx) ** 2))),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from ticketlab.errors import UserError
@@ -62,6 +63,9 @@ _PARAMETERISATION_TITLES = {
 }
 
 
+MOST_BLOCKS = 1000  # in a group; the deepest of He et al. has 200
+
+
 @dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
     """What every choice of network has.
@@ -82,6 +86,9 @@ class Architecture(ABC):
     initialisation: Initialisation = HE_NORMAL
 
     def __post_init__(self) -> None:
+        for field_ in fields(self):  # a list is as good as a tuple, but has no hash
+            if isinstance(value := getattr(self, field_.name), list):
+                object.__setattr__(self, field_.name, tuple(value))
         object.__setattr__(self, "activation", Activation(self.activation))
         object.__setattr__(self, "parameterisation", Parameterisation(self.parameterisation))
         if not isinstance(self.initialisation, Initialisation):
@@ -122,7 +129,7 @@ class Architecture(ABC):
         return ", ".join(parts)
 
     def build(self, input_shape: Shape, outputs: int) -> Network:
-        """The network for data of this shape.
+        """The network for data of this shape: the same object for equal choices, so that its programs are compiled once.
 
         Arguments:
             input_shape: one example's shape: any for an MLP, (height, width, channels) for a convolutional network.
@@ -131,16 +138,21 @@ class Architecture(ABC):
         Raises:
             UserError: when the architecture cannot take such data.
         """
-        from ticketlab.networks.sequential import sequential
+        return _built(self, tuple(input_shape), outputs)
 
-        return sequential(
-            self.stages(outputs),
-            tuple(input_shape),
-            name=self.describe(tuple(input_shape), outputs),
-            bias=self.bias,
-            parameterisation=self.parameterisation,
-            initialisation=self.initialisation,
-        )
+
+@lru_cache(maxsize=256)
+def _built(architecture: Architecture, input_shape: Shape, outputs: int) -> Network:
+    from ticketlab.networks.sequential import sequential
+
+    return sequential(
+        architecture.stages(outputs),
+        input_shape,
+        name=architecture.describe(input_shape, outputs),
+        bias=architecture.bias,
+        parameterisation=architecture.parameterisation,
+        initialisation=architecture.initialisation,
+    )
 
 
 @dataclass(frozen=True)
@@ -304,9 +316,10 @@ class ResNet(Architecture):
     normalisation: Normalisation = Normalisation.CHANNELS
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
-        if not self.channels or self.blocks < 1:
+        if not self.channels or not 1 <= self.blocks <= MOST_BLOCKS:
             raise UserError(
-                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks", "at least one of each"
+                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks",
+                f"at least one of each, and at most {MOST_BLOCKS} blocks",
             )
         act, norm = Activate(self.activation), Normalise(self.normalisation)
 

@@ -22,12 +22,12 @@ from ticketlab.claims.study import Cell, Study
 from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json, cell_fields
-from ticketlab.store.watch import sources
+from ticketlab.store.data import data_hashes
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
 
-__all__ = ["code_digest", "data_hashes", "dependencies", "differences", "identity", "library_versions"]
+__all__ = ["code_digest", "dependencies", "differences", "identity", "library_versions"]
 
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "scikit-learn", "optax")
 REACHING = (
@@ -45,18 +45,20 @@ REACHING = (
 )
 
 
-def dependencies(study: Study, plan: Any, devices: Devices | None = None) -> dict[str, Any]:
+def dependencies(
+    study: Study, plan: Any, devices: Devices | None = None, data: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """What all cells of a plan depend on, as JSON values: claim, plan, code, data, libraries, device.
 
-    `devices`: over which examples are spread, if they are.
-
-    Cost: reads every data set of the plan once, which also finds mistakes in the user's files before anything is run.
+    Arguments:
+        devices: over which examples are spread, if they are.
+        data: the content hash of every data set, by the option's name; by default they are read.
     """
     return {
         "claim": study.claim,
         "plan": cell_fields(plan),
         "code": code_digest(type(study)),
-        "data": data_hashes(plan),
+        "data": data_hashes(plan) if data is None else dict(data),
         "libraries": library_versions(),
         "device": device(devices),
     }
@@ -68,7 +70,7 @@ def identity(depends: Mapping[str, Any], cell: Cell) -> str:
 
 
 def cell_record(cell: Cell) -> dict[str, Any]:
-    return {"name": cell.name, "settings": dict(cell.settings)}
+    return {"name": cell.name, "settings": dict(cell.settings), "seeds": list(cell.seeds)}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -130,8 +132,3 @@ def _sources(place: Path) -> Iterator[Path]:
     """A place's files, but for the pages of claims, which no number depends on."""
     files = [place] if place.is_file() else place.rglob("*.py")
     return (f for f in files if "page" not in (f.stem, f.parent.name))
-
-
-def data_hashes(plan: Any) -> dict[str, str]:
-    """The content hash of every data set that a plan names, by the option's name. Cost: reads them all."""
-    return {where: source.load().content_hash for where, source in sources(plan)}

@@ -1,8 +1,8 @@
 """Data that must stay as they are while a run goes on, because all its cells say which data they are of.
 
-The content is hashed when a run begins. Before a cell is kept, place, time and size of every file are compared with those of
-then, which costs nothing; only where they differ is the content hashed again. Data that are no longer the same end the run,
-and the cell that may have read either is not kept.
+The content is hashed when a run begins, and compared whenever a cell reads the data (`tasks.pinned`). Before a cell is kept,
+place, times and size of every file are compared with those of then, which costs nothing; only where they differ is the content
+hashed again. Data that are no longer the same end the run, and the cell that may have read either is not kept.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ticketlab.errors import UserError
+from ticketlab.tasks import pinned
 
 __all__ = ["Watch", "sources"]
 
-Stamp = tuple[str, int, int, int]
+Stamp = tuple[str, int, int, int, int]
 
 
 class Watch:
@@ -39,12 +39,7 @@ class Watch:
         found = self._hashed(self._plan)
         changed = [name for name, hash in first.items() if found.get(name) != hash]
         if changed:
-            raise UserError(
-                f"data that changed while the run went on ({', '.join(changed)})",
-                "the data as they were when it began",
-                "The cell that was running is not kept, and those before are. "
-                "The same command begins anew with the data as they are now.",
-            )
+            raise pinned.changed(changed)
         self._stamps = stamps
 
 
@@ -80,5 +75,5 @@ def _stamp(file: Path) -> Stamp:
     try:
         found = file.stat()
     except OSError:
-        return (str(file), 0, 0, 0)
-    return (str(file), found.st_mtime_ns, found.st_size, found.st_ino)
+        return (str(file), 0, 0, 0, 0)
+    return (str(file), found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

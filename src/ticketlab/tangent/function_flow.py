@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -146,9 +147,7 @@ def _derivatives(
 ]:
     """∇ℓ, ∇²ℓ and the mean of ℓ, in float64, as functions of the outputs on the host."""
 
-    def compiled(what: Callable[[Array, Array], Array]) -> Callable[[np.ndarray], np.ndarray]:
-        function = jax.jit(what)
-
+    def on_the_host(function: Callable[[Array, Array], Array]) -> Callable[[np.ndarray], np.ndarray]:
         def evaluate(outputs: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):
                 return np.asarray(
@@ -157,5 +156,10 @@ def _derivatives(
 
         return evaluate
 
-    value = compiled(lambda f, y: jnp.mean(loss.value(f, y)))
-    return compiled(loss.gradient), compiled(loss.hessian), lambda outputs: float(value(outputs))
+    value = on_the_host(partial(_mean_value, loss))
+    return on_the_host(loss.gradient), on_the_host(loss.hessian), lambda outputs: float(value(outputs))
+
+
+@partial(jax.jit, static_argnums=0)
+def _mean_value(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return jnp.mean(loss.value(outputs, targets))

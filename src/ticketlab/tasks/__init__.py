@@ -1,7 +1,7 @@
 """What is learnt: where data comes from, its split into a task, and the losses.
 
-Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `catalogue` (the choices by name), `boolean`
-and `mnist1d` (data that is made), `formats` (the user's files).
+Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `pinned`, `catalogue` (the choices by name),
+`boolean` and `mnist1d` (data that is made), `formats` (the user's files).
 """
 
 from __future__ import annotations

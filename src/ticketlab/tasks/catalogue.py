@@ -94,19 +94,21 @@ def from_path(path: str | Path) -> TaskSource:
 
     Raises: UserError when there is nothing there, or nothing that can be read.
     """
-    from ticketlab.tasks.formats.files import file_start
+    from ticketlab.tasks.formats.files import expanded, file_start, reading
 
-    where = Path(path).expanduser()
-    if where.is_dir():
+    where, what = expanded(path), "a data file, or a folder of them"
+    with reading(where, what):
+        folder = where.is_dir()
+    if folder:
         return _folder(where)
-    start = file_start(where, "a data file, or a folder of them")
+    start = file_start(where, what)
     if start.startswith(b"PK"):
         return Npz(path=str(path))
     if start.startswith(b"PAR1"):
         return Parquet(path=str(path))
     if start[:2] == b"\0\0" or ("idx" in where.name and "ubyte" in where.name):
         return Idx(path=str(where.parent))
-    if where.name.removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".data")):
+    if where.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".data")):
         return Csv(path=str(path))
     hint = {
         b"\x80": "Pickles are never read, since reading one can run any code: save arrays with numpy.savez.",
@@ -123,11 +125,12 @@ def from_path(path: str | Path) -> TaskSource:
 
 def _folder(where: Path) -> TaskSource:
     from ticketlab.tasks.formats.files import files_in
+    from ticketlab.tasks.formats.parquet import parquet_files
 
     inside = files_in(where, "a folder of data")
     if any("idx" in p.name and "ubyte" in p.name for p in inside):
         return Idx(path=str(where))
-    if any(p.suffix == ".parquet" for p in inside) or any((where / "data").glob("*.parquet")):
+    if parquet_files(where):
         return Parquet(path=str(where))
     if any(p.name in ("data_batch_1.bin", "data_batch_1") for p in inside):
         return Cifar10(folder=str(where))
@@ -140,16 +143,19 @@ def _folder(where: Path) -> TaskSource:
     )
 
 
-def check(path: str | Path) -> tuple[tuple[str, str], ...]:
-    """Reads a file or folder as a study would, and splits it as by default: rows of a name and a value to print.
+def check(source: TaskSource | str | Path) -> tuple[tuple[str, str], ...]:
+    """Reads data as a study would, and splits them: rows of a name and a value to print.
+
+    Arguments:
+        source: the data, or the path of a file or folder.
 
     Raises: UserError that says what is wrong with it.
     """
     from ticketlab.tasks.splitting import split
 
-    source = from_path(path)
+    source = source if isinstance(source, TaskSource) else from_path(source)
     dataset = source.load()
-    task = split(dataset, seed=0)
+    task = split(dataset, seed=0, sizes=source.sizes())
     parts = f"{len(task.train)} train, {len(task.validation)} validation, {len(task.test)} test"
     notes = tuple(("note", note) for note in task.notes[len(dataset.notes) :])
-    return (("read as", type(source).__name__), *dataset.summary(), ("default split", parts), *notes)
+    return (("read as", type(source).__name__), *dataset.summary(), ("split", parts), *notes)

@@ -23,6 +23,7 @@ from ticketlab.errors import UserError
 __all__ = ["Dataset", "check_finite"]
 
 LARGEST = 1e30  # beyond this, squares and float32 copies overflow
+SHOWN = 20  # columns or classes in a summary
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +40,11 @@ class Dataset:
         scale: the raw value that counts as 1 (255 for 8-bit images).
         standardise: whether `split` standardises the inputs; no where values have a meaning (the bits of `Boolean`).
         official_test: how many of the examples, at the end, are the data set's own test part; 0 for none.
+        target: the name of what is predicted, where a file has one.
         notes: what a reader should know, one sentence each.
 
-    Raises: UserError when lengths disagree, a value is NaN, infinite or too large, a label is out of range, a class is
-    empty, or there is one class only.
+    Raises: UserError when lengths disagree, a value is NaN, infinite or too large, all inputs are equal, a label is out of
+    range, a class is empty, or there is one class only.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Dataset:
     scale: float = 1.0
     standardise: bool = True
     official_test: int = 0
+    target: str = ""
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class Dataset:
         if len(self.x) != len(self.answers):
             raise UserError(
                 f"{len(self.answers)} {what} for {len(self.x)} examples in {self.name}",
-                f"as many {what} as examples",
+                f"equally many {what} and examples",
                 "Write the file again, or remove what has no partner.",
             )
         if self.x.ndim < 2 or 0 in self.x.shape:
@@ -76,6 +79,12 @@ class Dataset:
                 "Reshape the inputs, or check that the file is not empty.",
             )
         check_finite(self.x, "inputs", self.name, self.features)
+        if len(self.x) > 1 and np.all(self.x == self.x[0]):
+            raise UserError(
+                f"{len(self.x)} examples with the same inputs in {self.name}",
+                "inputs that vary",
+                "Check how the file was written: there is nothing to tell one example from another.",
+            )
         if self.labels is None:
             _check_targets(self.answers, self.classes, self.name)
         else:
@@ -118,15 +127,13 @@ class Dataset:
     def summary(self) -> tuple[tuple[str, str], ...]:
         """What is in it, as rows of a name and a value: to print, or to show in a report."""
         official = f", of which {self.official_test} are its official test part" if self.official_test else ""
-        low, high = (float(v) / self.scale for v in (self.x.min(), self.x.max()))
-        mean, sd = (v / self.scale for v in _mean_and_sd(self.x))
         rows = [
             ("data set", self.name),
             ("kind", f"{self.kind}, {len(self.classes)} {'targets' if self.labels is None else 'classes'}"),
+            *([("target", repr(self.target))] if self.target else []),
             ("examples", f"{len(self)}{official}"),
             ("input", f"{' × '.join(str(s) for s in self.x.shape[1:])}, {self.x.dtype}"),
-            ("range", f"{low:g} … {high:g}" + (f" (raw values / {self.scale:g})" if self.scale != 1 else "")),
-            ("mean ± sd", f"{mean:.4g} ± {sd:.4g}"),
+            *(self._by_column() if self.features else self._pooled()),
         ]
         if self.labels is None:
             spread = zip(self.classes, self.answers.mean(axis=0), self.answers.std(axis=0), strict=True)
@@ -136,10 +143,25 @@ class Dataset:
         else:
             counts = np.bincount(self.labels, minlength=len(self.classes))
             shown = [f"{name}: {count}" for name, count in zip(self.classes, counts, strict=True)]
-            more = f", … ({len(shown) - 20} more)" if len(shown) > 20 else ""
-            rows.append(("examples per class", ", ".join(shown[:20]) + more))
+            more = f", … ({len(shown) - SHOWN} more)" if len(shown) > SHOWN else ""
+            rows.append(("examples per class", ", ".join(shown[:SHOWN]) + more))
         rows.append(("content hash", self.content_hash))
         return (*rows, *(("note", note) for note in self.notes))
+
+    def _pooled(self) -> list[tuple[str, str]]:
+        low, high = (float(v) / self.scale for v in (self.x.min(), self.x.max()))
+        mean, sd = (v / self.scale for v in _mean_and_sd(self.x))
+        raw = f" (raw values / {self.scale:g})" if self.scale != 1 else ""
+        return [("range", f"{low:g} … {high:g}{raw}"), ("mean ± sd", f"{mean:.4g} ± {sd:.4g}")]
+
+    def _by_column(self) -> list[tuple[str, str]]:
+        """Columns have units of their own: one row each, of the first twenty."""
+        rows = []
+        for name, values in zip(self.features[:SHOWN], self.x.T, strict=False):
+            mean, sd = _mean_and_sd(values)
+            rows.append((name, f"{mean:.4g} ± {sd:.4g}, {values.min():g} … {values.max():g}"))
+        more = len(self.features) - len(rows)
+        return rows + ([("…", f"{more} more columns")] if more else [])
 
     def _repr_html_(self) -> str:
         rows = (f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in self.summary())

@@ -20,7 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.task import Split, Task
 
-__all__ = ["Sizes", "split"]
+__all__ = ["Sizes", "preview", "split"]
 
 SHARES = {"train": 3, "validation": 1, "test": 1}
 CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding in float64, not variation
@@ -90,6 +90,12 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
         content_hash=_content_hash(dataset, ids, centre, spread),
         notes=dataset.notes + _duplicates(dataset, ids),
     )
+
+
+def preview(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[int, tuple[str, ...]]:
+    """What a split will be like, without its arrays: how many training examples, and a note on duplicates if there are any."""
+    ids = _draw(dataset, seed, sizes)
+    return len(ids["train"]), _duplicates(dataset, ids)
 
 
 def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray, "m"]]:

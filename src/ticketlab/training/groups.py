@@ -7,6 +7,7 @@ replica depend neither on how many others there are nor on how many groups fit i
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -121,15 +122,35 @@ def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resour
 def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[int, int]:
     """Estimates of what one replica's step works on, and of all that it keeps while it is trained."""
 
-    def shape(a: Any, lead: int, rows: int | None = None) -> jax.ShapeDtypeStruct:
-        dims = a.shape[lead:] if rows is None else (min(rows, a.shape[lead]), *a.shape[lead + 1 :])
-        return jax.ShapeDtypeStruct(dims, a.dtype)
+    def shape(a: Any, lead: int) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(a.shape[lead:], a.dtype)
 
-    one = jax.tree.map(lambda a: shape(a, 1), params)
-    own = {name: int(name in program.own) for name in ("x", "y")}
-    x, y = (shape(getattr(lanes, name), own[name], program.batch) for name in ("x", "y"))
+    one, frozen = (jax.tree.map(lambda a: shape(a, 1), tree) for tree in (params, lanes.frozen))
+    x, y = (shape(getattr(lanes, name), int(name in program.own)) for name in ("x", "y"))
+    leaves, structure = jax.tree.flatten((one, frozen, x, y))
+    state, passes, evaluation = _bytes_on_the_way(
+        program, tuple(leaves), structure, bool(jax.config.read("jax_enable_x64"))
+    )
+    kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
+    targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)
+    # Old and new state, the gradient and what leads to it, an evaluation, offsets.
+    return state + passes, 3 * state + passes + evaluation + kept + 2 * targets
 
-    frozen = jax.tree.map(lambda a: shape(a, 1), lanes.frozen)
+
+@lru_cache(maxsize=256)
+def _bytes_on_the_way(
+    program: Program, leaves: tuple[jax.ShapeDtypeStruct, ...], structure: Any, wide: bool
+) -> tuple[int, int, int]:
+    """The bytes of a replica's state, of what a step computes and of what an evaluation does; a run in pieces asks once.
+
+    Arguments:
+        leaves, structure: the shapes of one replica's parameters and frozen arrays, of all inputs and of all targets.
+        wide: whether float64 is enabled.
+    """
+    one, frozen, inputs, targets = jax.tree.unflatten(structure, leaves)
+
+    def rows(a: jax.ShapeDtypeStruct, most: int | None) -> jax.ShapeDtypeStruct:
+        return a if most is None else jax.ShapeDtypeStruct((min(most, a.shape[0]), *a.shape[1:]), a.dtype)
 
     def given(p: Params, frozen: Any) -> Params:
         return p if program.effective is None else program.effective(p, frozen, jax.random.key(0))
@@ -140,13 +161,9 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
         )(params)
 
     parameters = sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(one))
-    passes = intermediate_bytes(step, one, frozen, x, y)
+    passes = intermediate_bytes(step, one, frozen, rows(inputs, program.batch), rows(targets, program.batch))
     moments = jax.eval_shape(program.optimiser.direction().init, one)
     state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
-    kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
-    targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)
     effective = jax.eval_shape(given, one, frozen)
     most = 2 * block_rows(program.network, effective)  # examples that are evaluated at once
-    evaluation = intermediate_bytes(program.network.apply, effective, shape(lanes.x, own["x"], most))
-    # Old and new state, the gradient and what leads to it, an evaluation, offsets.
-    return state + passes, 3 * state + passes + evaluation + kept + 2 * targets
+    return state, passes, intermediate_bytes(program.network.apply, effective, rows(inputs, most))

@@ -47,8 +47,8 @@ def test_without_names_the_last_column_is_the_target(tmp_path: Path) -> None:
     assert data.labels.tolist() == [0, 1] * 4
 
 
-def test_numbers_as_python_writes_them(tmp_path: Path) -> None:
-    data = Csv(path=written(tmp_path, "a,y\n1_000,x\n1e3,y\n.5,x\n-2,y\n")).load()
+def test_numbers_in_every_notation(tmp_path: Path) -> None:
+    data = Csv(path=written(tmp_path, "a,y\n+1000,x\n1e3,y\n.5,x\n-2.,y\n")).load()
     assert data.x[:, 0].tolist() == [1000, 1000, 0.5, -2]
 
 
@@ -72,9 +72,9 @@ def test_numbers_that_are_not_numbered_from_zero_are_names_of_classes(tmp_path: 
         (TABLE + "1,2,cat,4\n", "1 ragged rows.*line 8 with 4 cells"),
         (TABLE + "1,,cat\n", "1 cells of column 'height' that are missing.*line 8"),
         (TABLE + "1,red,cat\n1,blue,cat\n", "2 cells of column 'height' that are not numbers.*'red'.*line 8"),
-        (TABLE + "1,nan,cat\n", "1 of 14 inputs that are NaN.*row 6, column 'height'"),
+        (TABLE + "1,nan,cat\n", "1 cells of column 'height' that are missing.*'nan'.*line 8"),
         (TABLE + "inf,1,cat\n", "column 'width'"),
-        (TABLE + "1,2,\n", "1 missing values of target 'animal'.*row 6"),
+        (TABLE + "1,2,\n", "1 missing values of target 'animal'.*line 8"),
         (TABLE.replace("cat", "dog"), "one class only"),
         (TABLE.replace("height", "width"), "more than one column named 'width'"),
         ("width,height,animal\n", "a row of names and no examples"),

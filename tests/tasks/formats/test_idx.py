@@ -90,7 +90,6 @@ IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
         (replace(IMAGES, b""), "an empty file"),
         (replace(IMAGES, gzip.compress(encoded(images()), mtime=0)[:-9]), "a damaged gzip file"),
         (replace(LABELS, encoded(np.arange(11) % 3)), r"shape \[12, 4, 4\] with labels of shape \[11\]"),
-        (replace(LABELS, encoded(np.full(12, 200))), "label 200 at row 0.*18 examples"),
         (replace("t10k-images-idx3-ubyte", encoded(images(6, 5))), "test images of shape"),
         (lambda folder: (folder / LABELS).unlink(), "no file with train labels"),
         (lambda folder: (folder / "t10k-images-idx3-ubyte").unlink(), "no file with test images"),

@@ -38,14 +38,14 @@ def folder(root: Path, n: int = 6, classes: tuple[str, ...] = ("cat", "dog")) ->
 
 def test_pixels_are_read_exactly() -> None:
     pictures = [picture(seed=i) for i in range(3)]
-    np.testing.assert_array_equal(decode([encoded(p) for p in pictures], named), pictures)
+    np.testing.assert_array_equal(decode([encoded(p) for p in pictures], named)[0], pictures)
     grey = [picture(colour=False, seed=i) for i in range(3)]
-    np.testing.assert_array_equal(decode([encoded(p) for p in grey], named)[..., 0], grey)
+    np.testing.assert_array_equal(decode([encoded(p) for p in grey], named)[0][..., 0], grey)
 
 
 def test_grey_among_coloured_is_coloured() -> None:
     grey, coloured = picture(colour=False), picture()
-    found = decode([encoded(grey), encoded(coloured)], named)
+    found, _ = decode([encoded(grey), encoded(coloured)], named)
     np.testing.assert_array_equal(found[0], np.repeat(grey[..., None], 3, axis=2))
     np.testing.assert_array_equal(found[1], coloured)
 
@@ -53,12 +53,17 @@ def test_grey_among_coloured_is_coloured() -> None:
 @pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "1", "LA"])
 def test_other_modes_are_converted(mode: str) -> None:
     form = "TIFF" if mode == "CMYK" else "PNG"
-    assert decode([encoded(picture(), form, mode)], named).shape == (1, 4, 5, 1 if mode in ("1", "LA") else 3)
+    assert decode([encoded(picture(), form, mode)], named)[0].shape == (
+        1,
+        4,
+        5,
+        1 if mode in ("1", "LA") else 3,
+    )
 
 
 def test_images_are_resized_on_request() -> None:
     different = [encoded(picture(size=(5, 4))), encoded(picture(size=(9, 9)))]
-    assert decode(different, named, side=6).shape == (2, 6, 6, 3)
+    assert decode(different, named, side=6)[0].shape == (2, 6, 6, 3)
 
 
 @pytest.mark.parametrize(

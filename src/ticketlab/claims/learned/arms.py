@@ -141,7 +141,7 @@ def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> 
                     "batch_loss": float(curves.batch_loss[n, row]),
                     "validation_score": float(curves.validation_score[n, row]),
                 }
-                for seed, row in enumerate(bench.rows(i))
+                for seed, row in zip(bench.setting.seeds, bench.rows(i), strict=True)
                 for n, step in enumerate(curves.steps.tolist())
             )
 
@@ -149,50 +149,55 @@ def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> 
 def _note_halfway(bench: Bench, group: Sequence[Arm], params: Params, rows: Rows) -> None:
     """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
     for i, arm in enumerate(group):
-        for seed, row in enumerate(bench.rows(i) if arm.compared else ()):
+        for s, row in enumerate(bench.rows(i) if arm.compared else ()):
             one = jax.tree.map(lambda a, row=row: jnp.asarray(a[row]), params)
-            network, _ = _made(bench, arm, seed, one)
-            score = float(bench.scores(network, bench.learnt(arm, seed)).mean())
+            network, _ = _made(bench, arm, s, one)
+            score = float(bench.scores(network, bench.learnt(arm, s)).mean())
+            seed = bench.setting.seeds[s]
             rows.setdefault("halfway", []).append({"arm": arm.name, "seed": seed, "train_score": score})
 
 
-def _made(bench: Bench, arm: Arm, seed: int, trained: Params) -> tuple[Params, Any]:
-    """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained."""
+def _made(bench: Bench, arm: Arm, s: int, trained: Params) -> tuple[Params, Any]:
+    """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained.
+
+    Arguments:
+        s: the place of its seed in the setting.
+    """
     if arm.search is None:
         binary = Binarised.of(bench.network)
-        return (binary(trained, None, bench.chance[seed]) if arm.binary else trained), None
+        return (binary(trained, None, bench.chance[s]) if arm.binary else trained), None
     one = jax.tree.map(lambda a: np.asarray(a)[None], trained)
     (mask,) = arm.search.masks(bench.network, one, arm.density)
-    return arm.search.ticket(bench.params(arm, seed), mask), mask
+    return arm.search.ticket(bench.params(arm, s), mask), mask
 
 
 def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draft: Draft) -> None:
     """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
-    for seed, scores in enumerate(trained):
-        params, mask = _made(bench, arm, seed, scores)
+    for s, scores in enumerate(trained):
+        seed, (params, mask) = bench.setting.seeds[s], _made(bench, arm, s, scores)
         if arm.search is None:
-            _note(bench, arm, seed, params, None, rows)
+            _note(bench, arm, s, params, None, rows)
             continue
-        drawn = bench.params(arm, seed)
+        drawn = bench.params(arm, s)
         _check(bench, arm, seed, drawn, params, mask, rows)
         if arm.name == TICKET:
             about = described(bench.network, mask, seed)
             draft.leave(f"seed-{seed}", Ticket(jax.tree.map(np.asarray, params), mask, about=about))
-        sampled = _sampled(bench, arm.search, scores, drawn, seed)
-        _note(bench, arm, seed, params, mask, rows, sampled)
+        sampled = _sampled(bench, arm.search, scores, drawn, s)
+        _note(bench, arm, s, params, mask, rows, sampled)
         if not arm.permuted:
             shapes = {name: kept.shape for name, kept in mask.items()}
             counts = {name: int(kept.sum()) for name, kept in mask.items()}
-            chance = random_mask(shapes, counts, bench.chance[seed])
+            chance = random_mask(shapes, counts, bench.chance[s])
             random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
-            _note(bench, random, seed, arm.search.ticket(drawn, chance), chance, rows)
+            _note(bench, random, s, arm.search.ticket(drawn, chance), chance, rows)
 
 
-def _sampled(bench: Bench, search: ScoredMask, scores: Params, drawn: Params, seed: int) -> float:
+def _sampled(bench: Bench, search: ScoredMask, scores: Params, drawn: Params, s: int) -> float:
     """A supermask's mean score over masks that are drawn; NaN for masks that are not drawn."""
     if not isinstance(search, Supermask):
         return float("nan")
-    keys = jax.random.split(bench.chance[seed], DRAWS)
+    keys = jax.random.split(bench.chance[s], DRAWS)
     each = [bench.scores(search.sample(drawn, scores, key), bench.task.test) for key in keys]
     return float(np.mean(each))
 
@@ -211,9 +216,9 @@ def _check(
 
 
 def _note(
-    bench: Bench, arm: Arm, seed: int, params: Params, mask: Any, rows: Rows, sampled: float = float("nan")
+    bench: Bench, arm: Arm, s: int, params: Params, mask: Any, rows: Rows, sampled: float = float("nan")
 ) -> None:
-    task = bench.task
+    task, seed = bench.task, bench.setting.seeds[s]
     test = bench.scores(params, task.test)
     halfway = [r["train_score"] for r in rows.get("halfway", []) if (r["arm"], r["seed"]) == (arm.name, seed)]
     weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
@@ -228,7 +233,7 @@ def _note(
             "parameters": parameter_count(params),
             "test_score": float(test.mean()),
             "sampled_test_score": sampled,
-            "train_score": float(bench.scores(params, bench.learnt(arm, seed)).mean()),
+            "train_score": float(bench.scores(params, bench.learnt(arm, s)).mean()),
             "halfway_train_score": halfway[0] if halfway else float("nan"),
             "validation_score": float(bench.scores(params, task.validation).mean()),
         }

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.start import built, network_scores, permuted, score_of, seed_keys
+from ticketlab.claims.start import batch_of, built, network_scores, permuted, score_of, seed_keys
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
@@ -70,6 +70,7 @@ class Setting:
         size: the factor on the widths.
         architecture: of all arms.
         arms: what is compared; one called "ticket" has a random mask of equal counts beside it.
+        seeds: whose numbers are computed.
         search_by, train_by, binary_by: the optimisers of scores, of weights, and of weights that are seen as signs. Step sizes
             fall to zero along half a cosine.
     """
@@ -79,7 +80,7 @@ class Setting:
     task: TaskSource
     architecture: Architecture
     arms: tuple[Arm, ...]
-    seeds: int
+    seeds: tuple[int, ...]
     steps: int
     batch: int
     search_by: Optimiser
@@ -100,28 +101,28 @@ class Bench:
         self.network = built(setting.architecture, task.input_shape, task.outputs)
         keys = seed_keys(setting.seeds, STREAM, 4)
         self.init, self.order, self.score, self.chance = (keys[:, i] for i in range(4))
-        draws = (np.random.Generator(np.random.PCG64((SPLIT_SEED, seed))) for seed in range(setting.seeds))
+        draws = (np.random.Generator(np.random.PCG64((SPLIT_SEED, seed))) for seed in setting.seeds)
         self.permuted = [permuted(task.train, rng) for rng in draws]
         classes = task.kind == "classification"
         self.loss = SOFTMAX_CROSS_ENTROPY if classes else SQUARE
 
-    def params(self, arm: Arm, seed: int) -> Params:
-        """θ₀ of a seed, drawn as the arm says."""
+    def params(self, arm: Arm, place: int) -> Params:
+        """θ₀ of the seed at a place, drawn as the arm says."""
         return _drawing(
             self.setting.architecture, arm.distribution, self.task.input_shape, self.task.outputs
-        )(self.init[seed])
+        )(self.init[place])
 
     def rows(self, arm: int) -> range:
         """Where an arm's networks are among those of its group."""
-        return range(arm * self.setting.seeds, (arm + 1) * self.setting.seeds)
+        return range(arm * len(self.setting.seeds), (arm + 1) * len(self.setting.seeds))
 
     def scores(self, params: Params, part: Split) -> np.ndarray:
         """One network's, on every example of a part."""
         return network_scores(self.network, params, self.task, part)
 
-    def learnt(self, arm: Arm, seed: int) -> Split:
-        """The training examples with the labels that an arm learns from."""
-        return self.permuted[seed] if arm.permuted else self.task.train
+    def learnt(self, arm: Arm, place: int) -> Split:
+        """The training examples with the labels that an arm learns from, with the seed at a place."""
+        return self.permuted[place] if arm.permuted else self.task.train
 
     def about(self, arm: Arm) -> dict[str, Any]:
         """What every row of an arm says."""
@@ -145,7 +146,7 @@ class Bench:
         by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
         return TrainingPlan(
             steps=steps,
-            batch=self.setting.batch,
+            batch=batch_of(self.setting.batch, self.task),
             optimiser=by,
             schedule=Cosine(steps),
             evaluate_every=max(1, steps // LOOKS),
@@ -153,8 +154,8 @@ class Bench:
         )
 
     def replicas(self, group: Sequence[Arm]) -> Replicas:
-        seeds = self.setting.seeds
-        params = stack([self.params(arm, seed) for arm in group for seed in range(seeds)])
+        seeds = len(self.setting.seeds)
+        params = stack([self.params(arm, place) for arm in group for place in range(seeds)])
         order, score = (jnp.tile(keys, len(group)) for keys in (self.order, self.score))
         first = group[0]
         if first.search is not None:

@@ -30,7 +30,7 @@ def arm_tables(rows: Rows, setting: Setting, task: Task, network: Network) -> di
     names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
     tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
     tables += [*_examples(rows, setting, task), _timings(rows, setting)]
-    return {table.name: table for table in tables}
+    return {table.name: table.by_seed() for table in tables}
 
 
 def _examples(rows: Rows, setting: Setting, task: Task) -> list[Table]:
@@ -54,7 +54,7 @@ def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting
     columns: dict[str, np.ndarray] = {
         "setting": np.full(seeds * examples, setting.name),
         "size": np.full(seeds * examples, setting.size),
-        "seed": np.repeat(np.arange(seeds), examples).astype(np.int64),
+        "seed": np.repeat(setting.seeds, examples).astype(np.int64),
         "id": np.tile(task.test.ids, seeds).astype(np.int64),
         **{arm: values.reshape(-1).astype(np.float64) for arm, values in scores.items()},
     }
@@ -62,7 +62,7 @@ def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting
 
 
 def _timings(rows: Rows, setting: Setting) -> Table:
-    """Seconds of training and network-steps a second, by group of arms."""
+    """Seconds of training and network-steps, by group of arms."""
     found: dict[str, tuple[int, float]] = {}
     for row in rows["timings"]:
         steps, seconds = found.get(row["arms"], (0, 0.0))
@@ -70,10 +70,10 @@ def _timings(rows: Rows, setting: Setting) -> Table:
     return Table.from_rows(
         "timings",
         [
-            {"setting": setting.name, "arms": arms, "network_steps": s, "seconds": t, "rate": s / t}
+            {"setting": setting.name, "arms": arms, "network_steps": s, "seconds": t}
             for arms, (s, t) in found.items()
         ],
-        units={"seconds": "s", "rate": "1/s"},
+        units={"seconds": "s"},
         meanings=_MEANINGS,
         measured=True,
     )

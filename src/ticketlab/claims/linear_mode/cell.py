@@ -7,7 +7,7 @@ draw split  →  θ₀, orders, masks' keys  →  levels: train, prune, rewind t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
 from ticketlab.claims.linear_mode.tables import mode_tables
 from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import built, drawn_task, seed_keys
+from ticketlab.claims.start import batch_of, built, drawn_task, seed_keys
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -59,15 +59,21 @@ def measure(
     plan: LinearModePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return analysed(plan, cell.settings["rewind_step"], draft, progress)
+    return analysed(plan, cell.settings["rewind_step"], draft, progress, cell.seeds)
 
 
-def analysed(plan: LinearModePlan, k: int, draft: Draft, progress: Progress) -> dict[str, Table]:
-    """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says."""
+def analysed(
+    plan: LinearModePlan, k: int, draft: Draft, progress: Progress, seeds: Sequence[int] = ()
+) -> dict[str, Table]:
+    """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says.
+
+    Arguments:
+        seeds: whose; by default all of the plan.
+    """
     task = drawn_task(plan.task, SPLIT_SEED)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
-    run = _Run.of(plan, k, task, draft, progress)
+    run = _Run.of(plan, k, task, draft, progress, tuple(seeds or range(plan.seeds)))
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()
     while copies is None:
@@ -75,7 +81,7 @@ def analysed(plan: LinearModePlan, k: int, draft: Draft, progress: Progress) -> 
         level = next_level(run.search, level, run.beside)
         copies = first_copies(run.search, level, run.copy_keys) if level.number == plan.levels else None
     copies = run.copies_to_the_end(copies)
-    return mode_tables(_measured(run, copies), task)
+    return mode_tables(_measured(run, copies), task, run.seeds)
 
 
 @dataclass(frozen=True)
@@ -91,18 +97,21 @@ class _Run:
     rows: Rows
     draft: Draft
     told: Callable[[str, float], None]
+    seeds: tuple[int, ...]
 
     @staticmethod
-    def of(plan: LinearModePlan, k: int, task: Task, draft: Draft, progress: Progress) -> _Run:
+    def of(
+        plan: LinearModePlan, k: int, task: Task, draft: Draft, progress: Progress, seeds: tuple[int, ...]
+    ) -> _Run:
         network = built(plan.network, task.input_shape, task.outputs)
-        keys = seed_keys(plan.seeds, STREAM, 4)
+        keys = seed_keys(seeds, STREAM, 4)
         search = Search(
             network=network,
             loss=SOFTMAX_CROSS_ENTROPY,
             data=TrainingData(task.train.x, task.train.targets),  # nothing is stopped or chosen by validation
             plan=TrainingPlan(
                 steps=plan.steps,
-                batch=plan.batch,
+                batch=batch_of(plan.batch, task),
                 optimiser=plan.optimiser,
                 schedule=plan.schedule,
                 evaluate_every=max(1, round(plan.steps / PIECES)),
@@ -116,7 +125,7 @@ class _Run:
         copy_keys = jnp.stack([jax.random.split(key, plan.copies) for key in keys[:, 3]])
         return _Run(
             plan, k, task, search, lambda n, masks: others(n, masks) if n == plan.levels else (), copy_keys, {},
-            draft, progress,
+            draft, progress, seeds,
         )  # fmt: skip
 
     def begun(self) -> tuple[Level, Copies | None]:
@@ -139,14 +148,14 @@ class _Run:
             what,
             lambda at, until, progress: trained(self.search, at, until, progress),
             written_level,
-            level.number * self.plan.steps * self.plan.seeds,
-            self.plan.seeds,
+            level.number * self.plan.steps * len(self.seeds),
+            len(self.seeds),
         )
 
     def copies_to_the_end(self, copies: Copies) -> Copies:
         """All copies to the end of their training."""
         count = len(np.asarray(copies.state.steps))
-        start = self.plan.levels * self.plan.steps * self.plan.seeds - self.k * count
+        start = self.plan.levels * self.plan.steps * len(self.seeds) - self.k * count
         return self._pieces(
             copies,
             f"{count} copies",
@@ -195,7 +204,7 @@ class _Run:
     def _cost(self, steps: float, arms: int) -> float:
         """In forward passes of one example, of which a network-step costs three for each in its batch."""
         plan, examples = self.plan, len(self.task.train)
-        pairs = plan.seeds * len(copy_pairs(plan.copies))
+        pairs = len(self.seeds) * len(copy_pairs(plan.copies))
         measured = len(self.task.test) + min(TRAINING_EXAMPLES, examples)
         return 3 * min(plan.batch, examples) * steps + pairs * plan.points * measured * arms
 
@@ -203,8 +212,8 @@ class _Run:
     def trainings(self) -> int:
         """Network-steps of the whole cell."""
         plan = self.plan
-        copies = _arms(plan) * plan.seeds * plan.copies
-        return plan.levels * plan.steps * plan.seeds + copies * (plan.steps - self.k)
+        copies = _arms(plan) * len(self.seeds) * plan.copies
+        return plan.levels * plan.steps * len(self.seeds) + copies * (plan.steps - self.k)
 
     def note(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.draft.write({**arrays, "rows": written_rows(self.rows)})
@@ -227,15 +236,7 @@ def _written(copies: Copies) -> dict[str, np.ndarray]:
 def _measured(run: _Run, copies: Copies) -> Rows:
     """All rows of the cell; those of an arm are noted before the next is measured."""
     rows, plan, task = run.rows, run.plan, run.task
-    proof = require_pruned(run.search.plan.optimiser, copies.state, copies.all_masks())
-    rows["checks"] = [
-        {
-            "rewind_step": run.k,
-            "pruned": proof.pruned,
-            "parameters_left": proof.parameters,
-            "moments": proof.moments,
-        }
-    ]
+    rows["checks"] = [_check(run, copies, s) for s in range(len(run.seeds))]
     train, known = _first(task.train, TRAINING_EXAMPLES), {row["arm"] for row in rows.get("networks", ())}
     for i, arm in enumerate(copies.level.arms):
         run.tell(LINES, run.trainings, i)
@@ -250,13 +251,32 @@ def _measured(run: _Run, copies: Copies) -> Rows:
             for part, data in (("test", task.test), ("train", train))
         }  # fmt: skip
         about = {"rewind_step": run.k, "arm": arm.name}
-        for name, made in line_rows(plan, found, one, other).items():
+        for name, made in line_rows(plan, run.seeds, found, one, other).items():
             rows.setdefault(name, []).extend({**about, **row} for row in made)
         rows.setdefault("networks", []).extend({**about, **row} for row in _network_rows(run, arm.masks))
         rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
         run.note(_written(copies))
     run.tell(LINES, run.trainings, _arms(plan))
     return rows
+
+
+def _check(run: _Run, copies: Copies, s: int) -> dict[str, Any]:
+    """Proves that pruned weights took no part in the training of one seed's copies."""
+
+    def own(array: Any) -> np.ndarray:
+        a = np.asarray(array)  # [arms · seeds · copies, …]
+        by_seed = a.reshape(-1, len(run.seeds), copies.count, *a.shape[1:])[:, s]
+        return by_seed.reshape(-1, *a.shape[1:])
+
+    state, masks = jax.tree.map(own, (copies.state, copies.all_masks()))
+    proof = require_pruned(run.search.plan.optimiser, state, masks)
+    return {
+        "rewind_step": run.k,
+        "seed": run.seeds[s],
+        "pruned": proof.pruned,
+        "parameters_left": proof.parameters,
+        "moments": proof.moments,
+    }
 
 
 def _first(part: Split, count: int) -> Split:
@@ -271,8 +291,8 @@ def _first(part: Split, count: int) -> Split:
 
 def _network_rows(run: _Run, masks: Any) -> list[dict[str, Any]]:
     rows = []
-    for seed in range(run.plan.seeds):
-        mask = mask_of(run.search.network, jax.tree.map(lambda a, seed=seed: a[seed], masks))
+    for s, seed in enumerate(run.seeds):
+        mask = mask_of(run.search.network, jax.tree.map(lambda a, s=s: a[s], masks))
         try:
             effective = effective_density(run.search.network, mask)
         except UserError:  # a network that has none

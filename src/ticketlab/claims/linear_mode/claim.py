@@ -1,8 +1,7 @@
 """The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
 
-The plan stands here, the rule of the verdict and what is run in `mode_arms`. There is a cell for each rewind step k: a search
-that rewinds to k, and the copies that are trained from there, for all seeds and arms in one program; a draft says where they
-are.
+A cell is one rewind step k and a group of seeds. The questions and their rules are in `formula`; `cell` searches, and trains the
+copies.
 """
 
 from __future__ import annotations
@@ -11,11 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.linear_mode.formula import Terms, verdicts
+from ticketlab.claims.linear_mode.formula import LOGIC, RULE, Terms, formula, side_questions, verdicts
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -32,15 +34,15 @@ class LinearModePlan:
     Arguments:
         task: the data to learn, with classes; split once for all seeds. Its validation part is not used.
         network: the dense network.
-        seeds: how many times parameters, data orders and masks are drawn; at least 2 for a verdict.
+        seeds: how many draws of parameters, data orders and masks; a verdict needs at least 2.
         rewind_steps: the steps k from which copies are trained; tickets are rewound to them.
-        copies: of every network, with data orders of their own; every two of them are the ends of a line.
+        copies: of every network, each with its own data order; every two of them are the ends of a line.
         stable: the error barrier below which a network is stable (0.02: two percentage points).
-        margin: the difference in test score that still counts as equal.
-        levels: rounds of pruning; what they leave is asked about.
+        margin: the difference in test score that counts as equal.
+        levels: rounds of pruning before the question is asked.
         pruning: which weights go after a round.
         controls: masks that are compared with the ticket's; "random" decides.
-        points: values of α on a line, its ends among them.
+        points: values of α on a line, its ends included.
         steps: of training, in every round and of every copy, counted from the random start.
         batch: examples in a step.
         optimiser: how a step is taken.
@@ -49,7 +51,7 @@ class LinearModePlan:
 
     task: TaskSource = Digits(train=800, validation=100, test=897)
     network: Architecture = MLP(widths=(100, 100, 100, 100))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     rewind_steps: tuple[int, ...] = field(default=(0, 20, 100, 300), metadata={"cells": False})
     copies: int = 3
     stable: float = field(default=0.02, metadata={"cells": False})
@@ -86,42 +88,75 @@ class LinearMode(DraftedStudy):
     claim = "linear-mode"
     statement = "Those subnetworks only work when they are stable to SGD noise."
     question = (
-        "Train two copies of a pruned network on the same data in different orders. Is the straight line between them free of a "
-        "barrier, and do pruned networks reach the dense accuracy only where it is?"
+        "Train two copies of a pruned network on the same data in different orders. Is the straight line between "
+        "them free of a barrier, and do pruned networks reach the dense accuracy only where it is?"
     )
     method = (
-        "Instability analysis [Frankle et al. 2020]: the copies of a network start from one state, the parameters and the "
-        "optimiser's moments at step k of dense training under a mask, and are trained to the end in data orders of their own. "
-        "On the line between every two of them, θ(α) = (1 − α)·θ_A + α·θ_B, the error is measured at equally spaced values of "
-        "α, the ends among them. The barrier is the highest error less the mean of both ends'. It is never below zero, and "
-        "chance alone makes it larger. So a second estimate chooses α on one half of the test examples and measures on the "
-        "other, and the other way round. A network is stable if the first is below two points, and not stable if the second is "
-        "above. Batch statistics, "
-        "where the network has them, are estimated anew at every α from training data.",
-        "For every k tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; Frankle et al. "
-        "2020]: the network is trained, a fraction of its surviving weights goes, those of the smallest magnitude, and the "
-        "others are reset to step k. Beside the ticket, from the same step and in the same orders, copies are trained of the "
-        "dense network, and of masks with as many weights: random (Erdős–Rényi profile of layer densities [Evci et al. 2020]) "
-        "and the ticket's, shuffled within each layer.",
-        "A ticket works when its copies, at the last step, are as accurate as the dense network's up to the margin, and more "
-        "accurate than those of the random mask: where any mask would do, there is nothing to explain. The claim is put to the "
-        "test at every k, and it can fail at each: by a ticket that works and is not stable. To hold, both sides must have been "
-        "seen: a ticket that is stable and works, and one that is neither stable nor as accurate. Two more questions are asked "
-        "and do not count for the claim: the converse, whether stable tickets work; and whether of all masks of this density, "
-        "the controls' too, those that are as accurate as the dense network are stable.",
-        "Barriers and scores are compared by seed and test example, with standard errors for both sources of chance [Cameron et "
-        "al. 2011]; a barrier is attributed to examples at the α where its line is highest. The claim as a whole says “holds” or "
-        "“fails” wrongly with a probability of 2.5 % each. All seeds share one split of the data: "
-        "intervals speak of other networks on this data set.",
-        "After the last round a check proves that pruned weights took no part: they, and the optimiser's moments of them, are "
-        "exactly zero in every copy.",
+        "This is the instability analysis of [Frankle et al. 2020]. The copies of a network start from one state: "
+        "the parameters and the optimiser's moments at step k of dense training, under a mask. They are trained to "
+        "the end in data orders of their own.",
+        "Every two copies are joined by the line θ(α) = (1 − α)·θ_A + α·θ_B. The error is measured at equally spaced "
+        "values of α, both ends included. The barrier is the highest error minus the mean of both ends'. Batch "
+        "statistics, where the network has them, are estimated anew at every α from training data.",
+        "The barrier is never below zero, and chance alone makes it larger. So a second estimate chooses α on one "
+        "half of the test examples and measures on the other half, and the other way round. A network is stable if "
+        "the first estimate is below two points. It is not stable if the second is above.",
+        "For every k, tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; "
+        "Frankle et al. 2020]. The network is trained, its smallest surviving weights are removed, and the others "
+        "are reset to step k. Copies of the other arms are trained from the same step and in the same orders.",
+        "A ticket works if two things hold at the last step. Its copies are as accurate as the dense network's, up "
+        "to the margin, and they are more accurate than those of the random mask. Where any mask would do, there is "
+        "nothing to explain. The claim is tested at every k, and fails if one ticket works and is not stable. It "
+        "holds only if both sides were seen: one ticket that is stable and works, and one that is neither stable nor "
+        "as accurate.",
+        "Two side questions do not count for the claim. One is the converse: do stable tickets work? The other asks "
+        "it of all masks of this density, controls included: are those that are as accurate as the dense network "
+        "stable?",
+        "Barriers and scores are compared by seed and by test example, with standard errors for both sources of "
+        "chance [Cameron et al. 2011]. A seed's barrier is that of the mean of its lines, attributed to examples at "
+        "the α where it is highest. The claim as a whole says “holds” or “fails” wrongly with a probability of at most "
+        "2.5 % each.",
+        "After the last round a check proves that pruned weights took no part: they and the optimiser's moments of "
+        "them are exactly zero in every copy.",
+    )
+    arms = (
+        Arm(
+            "ticket",
+            "Mask by magnitude, rewound to step k.",
+            "The claim.",
+        ),
+        Arm(
+            "dense",
+            "No mask.",
+            "The standard of accuracy.",
+        ),
+        Arm(
+            "random",
+            "A random mask with equally many weights and the Erdős–Rényi profile of layer densities [Evci et al. "
+            "2020].",
+            "Whether any mask would do; it decides whether a ticket works.",
+        ),
+        Arm(
+            "shuffled",
+            "The ticket's mask, shuffled within each layer.",
+            "Whether the layer counts alone matter.",
+        ),
+    )
+    redraws = (
+        "All seeds share one split of the data. A seed draws the parameters, the data orders and the masks, so "
+        "intervals do not cover the choice of training examples."
     )
     sources = (FRANKLE_2020, FRANKLE_CARBIN_2019, EVCI_2020, CAMERON_2011)
     plan_type = LinearModePlan
 
+    def asked(self, plan: LinearModePlan) -> Asked:
+        terms = self._terms(plan)
+        return Asked(RULE, formula(terms, plan.rewind_steps), side_questions(terms), LOGIC)
+
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
         return tuple(
-            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}") for k in plan.rewind_steps
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}", tuple(range(plan.seeds)), True)
+            for k in plan.rewind_steps
         )
 
     def brief(self, plan: LinearModePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
@@ -132,8 +167,11 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        terms = Terms(plan.stable, plan.margin, plan.rewind_steps, plan.controls)
-        return Evidence(dict(tables), verdicts(terms, tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
+
+    @staticmethod
+    def _terms(plan: LinearModePlan) -> Terms:
+        return Terms(plan.stable, plan.margin, plan.rewind_steps, plan.controls)

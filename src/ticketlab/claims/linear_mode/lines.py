@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.rows import Rows
 from ticketlab.networks.network import Params
@@ -17,29 +18,32 @@ from ticketlab.tickets.instability import copy_pairs
 __all__ = ["line_rows"]
 
 
-def line_rows(plan: LinearModePlan, found: Mapping[str, Lines], one: Params, other: Params) -> Rows:
+def line_rows(
+    plan: LinearModePlan, seeds: Sequence[int], found: Mapping[str, Lines], one: Params, other: Params
+) -> Rows:
     """All rows of an arm, by table; those of "scores" are lists, by seed and test example.
 
     Arguments:
-        plan: how many seeds and copies there are.
+        plan: how many copies there are.
+        seeds: whose lines these are.
         found: along the lines, by part of the task: "test" and "train".
         one, other: the copies at their ends, `[S·pairs, …]`, pairs running fastest.
     """
     return {
-        "barriers": _barriers(plan, found, _distances(one, other)),
-        "copies": _copies(plan, found),
-        "lines": _curves(plan, found),
-        "scores": [_by_example(plan, found["test"])],
+        "barriers": _barriers(plan, seeds, found, _distances(one, other)),
+        "copies": _copies(plan, seeds, found),
+        "lines": _curves(seeds, found),
+        "scores": [_by_example(seeds, found["test"])],
     }
 
 
-def _by_seed(plan: LinearModePlan, values: np.ndarray) -> np.ndarray:
+def _by_seed(seeds: Sequence[int], values: np.ndarray) -> np.ndarray:
     """`[S·pairs, …]` as `[S, pairs, …]`."""
-    return values.reshape(plan.seeds, -1, *values.shape[1:])
+    return values.reshape(len(seeds), -1, *values.shape[1:])
 
 
 def _barriers(
-    plan: LinearModePlan, found: Mapping[str, Lines], distances: np.ndarray
+    plan: LinearModePlan, seeds: Sequence[int], found: Mapping[str, Lines], distances: np.ndarray
 ) -> list[dict[str, Any]]:
     measures = {
         **{f"{part}_error": barrier(at.error) for part, at in found.items()},
@@ -47,19 +51,19 @@ def _barriers(
         "alpha": found["test"].alphas[peak(found["test"].error)],
         "distance": distances,
     }
-    by_seed = {name: _by_seed(plan, values) for name, values in measures.items()}
+    by_seed = {name: _by_seed(seeds, values) for name, values in measures.items()}
     return [
-        {"seed": seed, "pair": f"{a + 1}–{b + 1}", **{n: float(v[seed, p]) for n, v in by_seed.items()}}
-        for seed in range(plan.seeds)
+        {"seed": seed, "pair": f"{a + 1}–{b + 1}", **{n: float(v[s, p]) for n, v in by_seed.items()}}
+        for s, seed in enumerate(seeds)
         for p, (a, b) in enumerate(copy_pairs(plan.copies))
     ]
 
 
-def _copies(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, Any]]:
+def _copies(plan: LinearModePlan, seeds: Sequence[int], found: Mapping[str, Lines]) -> list[dict[str, Any]]:
     """Each copy by itself: copy 1 is the first end of the first line, the others are the second ends of the lines from it."""
 
     def ends(values: np.ndarray) -> np.ndarray:
-        by_seed = _by_seed(plan, values)
+        by_seed = _by_seed(seeds, values)
         return np.concatenate([by_seed[:, :1, 0], by_seed[:, : plan.copies - 1, -1]], axis=1)
 
     known = {
@@ -68,44 +72,36 @@ def _copies(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, 
         for name, values in ((f"{part}_score", 1 - at.error), (f"{part}_loss", at.loss))
     }
     return [
-        {"seed": seed, "copy": copy + 1, **{name: float(v[seed, copy]) for name, v in known.items()}}
-        for seed in range(plan.seeds)
+        {"seed": seed, "copy": copy + 1, **{name: float(v[s, copy]) for name, v in known.items()}}
+        for s, seed in enumerate(seeds)
         for copy in range(plan.copies)
     ]
 
 
-def _curves(plan: LinearModePlan, found: Mapping[str, Lines]) -> list[dict[str, Any]]:
+def _curves(seeds: Sequence[int], found: Mapping[str, Lines]) -> list[dict[str, Any]]:
     """Means over the pairs of a seed."""
     means = {
-        name: _by_seed(plan, values).mean(axis=1)
+        name: _by_seed(seeds, values).mean(axis=1)
         for part, at in found.items()
         for name, values in ((f"{part}_error", at.error), (f"{part}_loss", at.loss))
     }
     return [
-        {"seed": seed, "alpha": float(alpha), **{name: float(v[seed, i]) for name, v in means.items()}}
-        for seed in range(plan.seeds)
+        {"seed": seed, "alpha": float(alpha), **{name: float(v[s, i]) for name, v in means.items()}}
+        for s, seed in enumerate(seeds)
         for i, alpha in enumerate(found["test"].alphas)
     ]
 
 
-def _by_example(plan: LinearModePlan, at: Lines) -> dict[str, Any]:
-    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice.
+def _by_example(seeds: Sequence[int], at: Lines) -> dict[str, Any]:
+    """Of every seed and test example: the score at the ends, and the part in the barrier of the mean of the seed's lines, twice.
 
-    part_n = wrong_n(α*) − ½ (wrong_n(0) + wrong_n(1)),   α* where the line is highest; its mean over n is the barrier.
-    Split: α* is where the line is highest on the other half of the examples (even and odd places), so that chance which makes
-    a value the highest has no part in what is measured there.
+    Chance makes a single line higher at some α than it is, and less so a mean.
     """
-    wrong = at.wrong.astype(np.float32)
-    top = np.take_along_axis(wrong, peak(at.error)[:, None, None], axis=1)[:, 0]
-    split = np.empty_like(top)
-    for half in (0, 1):
-        chosen = peak(wrong[:, :, 1 - half :: 2].mean(axis=-1))
-        split[:, half::2] = np.take_along_axis(wrong[:, :, half::2], chosen[:, None, None], axis=1)[:, 0]
-    ends = (wrong[:, 0] + wrong[:, -1]) / 2
+    top, split, ends = barrier_parts(_by_seed(seeds, at.wrong.astype(np.float32)).mean(axis=1))
     return {
-        "score": _by_seed(plan, 1 - ends).mean(axis=1).tolist(),
-        "barrier": _by_seed(plan, top - ends).mean(axis=1).tolist(),
-        "barrier_split": _by_seed(plan, split - ends).mean(axis=1).tolist(),
+        "score": (1 - ends).tolist(),
+        "barrier": (top - ends).tolist(),
+        "barrier_split": (split - ends).tolist(),
     }
 
 

@@ -6,7 +6,7 @@ lines.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,25 +18,25 @@ from ticketlab.tasks.task import Task
 __all__ = ["mode_tables"]
 
 
-def mode_tables(rows: Rows, task: Task) -> dict[str, Table]:
-    """All tables, by name."""
+def mode_tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
+    """All tables, by name, seed by seed."""
     tables = [
         *(
             Table.from_rows(name, rows[name], meanings=_MEANINGS)
             for name in ("barriers", "copies", "lines", "networks", "checks")
         ),
-        _examples(rows, task),
+        _examples(rows, task, seeds),
         _timings(rows),
     ]
-    return {table.name: table for table in tables}
+    return {table.name: table.by_seed() for table in tables}
 
 
-def _examples(rows: Rows, task: Task) -> Table:
+def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
     """Of every seed and test example each arm's score and its part in the arm's barrier."""
     seeds, examples = np.shape(rows["scores"][0]["score"])
     columns = {
         "rewind_step": np.full(seeds * examples, rows["scores"][0]["rewind_step"]),
-        "seed": np.repeat(np.arange(seeds), examples),
+        "seed": np.repeat(numbers, examples),
         "id": np.tile(task.test.ids, seeds),
     }
     found = [
@@ -84,13 +84,13 @@ _MEANINGS: Mapping[str, str] = {
     "density": "the fraction of the weights that is kept",
     "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
     "kept": "weights that are kept",
-    "pruned": "pruned parameters of all copies",
+    "pruned": "pruned parameters of all copies of the seed",
     "parameters_left": "of these, how many are not exactly zero at the end",
     "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
     "example_score": "1 where the copies are right, their mean",
     "guess": "1 where the most frequent class is right",
-    "example_barrier_split": "the same, at the place that is the highest on the other half of the test examples",
-    "example_barrier": "wrong at the highest point of the line less wrong at its ends, the mean over lines",
+    "example_barrier_split": "the same, at the α that is the highest on the other half of the test examples",
+    "example_barrier": "wrong where the mean of the seed's lines is highest, less wrong at the ends; means over lines",
     "what": "what was done",
     "network_steps": "steps times networks",
 }

@@ -1,34 +1,44 @@
 """The claim that large networks move their parameters little and are well described by their linear approximation.
 
-The plan, the cells and the verdict stand here; what one cell computes stands in `linear_widths`, which is imported when a
-cell is run, because it needs JAX. A cell is one parameterisation and one seed, at all widths: the seed draws the split and
-the networks.
+A cell is one loss, depth, parameterisation and seed, at all widths. The questions and their rules are in `formula`; `cell`
+computes one cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.linear_regime.formula import MEASURES, TITLES, fitted, verdicts
+from ticketlab.claims.linear_regime.formula import (
+    MEASURES,
+    TITLES,
+    Setting,
+    Terms,
+    fitted,
+    formula,
+    side_questions,
+    verdicts,
+    whole_rule,
+)
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study, complete
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["LinearRegime", "LinearRegimePlan"]
 
 Parameterised = Literal["standard", "ntk", "mup"]
+LossName = Literal["square", "cross-entropy"]
 
 
 @dataclass(frozen=True)
@@ -37,32 +47,42 @@ class LinearRegimePlan:
 
     Arguments:
         task: the data to learn.
-        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is replaced.
-        shares: of the units; at least two, the largest is the network itself at 1.
-        parameterisations: side by side. Standard and NTK are what the claim is about, mup (μP) is the control.
-        seeds: how many times split and networks are drawn; at least 2 for a verdict.
-        least: the exponent above which a measure counts as falling: faster than width to the power −least.
-        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; with it the step size
-            scales with width as each parameterisation asks for: 1/width (standard), constant (NTK and μP).
+        network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
+            replaced.
+        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer has it so many times. Any
+            other network is asked about as it is.
+        losses: square, cross-entropy or both; the claim is asked for each.
+        shares: of the units, at least two; 1 is the network itself.
+        parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
+        seeds: how many draws of split and networks; a verdict needs at least 2.
+        least: the exponent above which a measure falls: faster than width to the power −least.
+        step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
+            times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
-        steps: of gradient descent, of the network and of its linearisation alike.
-        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero and has
-            the same to learn; under μP it vanishes with width anyway.
+        steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
+        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
+            at most this share of the loss at the start.
+        centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
+            and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
         tolerance: on the defect of the linearised model's path.
     """
 
-    task: TaskSource = Digits(train=100, validation=100, test=1200)
-    network: Architecture = MLP(widths=(1024,))
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    task: TaskSource = Digits(train=50, validation=100, test=600)
+    network: Architecture = MLP(widths=(512,))
+    depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
+    losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
-    seeds: int = field(default=5, metadata={"cells": False})
+    seeds: int = field(default=3, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
-    steps: int = 300
+    steps: int = 400
+    reached: float = 0.1
     centred: bool = True
-    kernel_examples: int = 100
+    kernel_examples: int = 50
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -78,56 +98,100 @@ class LinearRegimePlan:
             raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
         if not (np.isfinite(self.least) and self.least > 0):
             raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.losses_once(self.losses)
+        plan_checks.each_once(self, "depths", some=True)
+        if min(self.depths) < 1:
+            raise UserError(f"depths {self.depths}", "at least one hidden layer")
+        if not 0 < self.reached < 1:
+            raise UserError(f"reached={self.reached}", "a fraction between 0 and 1")
         plan_checks.positive(self, "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")
 
+    def settings(self) -> tuple[Setting, ...]:
+        """For which the claim is asked."""
+        depths = self.depths if _repeated(self.network) else (_hidden(self.network),)
+        return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
+
+    def of_depth(self, depth: int) -> Architecture:
+        """The widest network with so many hidden layers."""
+        if isinstance(self.network, MLP) and _repeated(self.network):
+            return replace(self.network, widths=self.network.widths * depth)
+        return self.network
+
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(
-                task=Digits(train=50, validation=100, test=600),
-                network=MLP(widths=(512,)),
-                shares=(0.0625, 0.25, 1.0),
-                seeds=3,
-                kernel_examples=50,
-            )
+            "quick": cls(depths=(1,)),
         }
+
+
+def _repeated(network: Architecture) -> bool:
+    """Whether there is one hidden layer, which can be repeated."""
+    return isinstance(network, MLP) and len(network.widths) == 1
+
+
+def _hidden(network: Architecture) -> int:
+    """Hidden layers of an MLP; 0 for others."""
+    return len(network.widths) if isinstance(network, MLP) else 0
 
 
 class LinearRegime(Study):
     claim = "linear-regime"
     statement = "As networks get large the parameters move little and the linear approximation is good."
     question = (
-        "Train networks of growing width. Do their parameters, their tangent kernel and the difference from their linear "
-        "approximation change less and less, and how fast?"
+        "Train networks of growing width. Do their parameters, their tangent kernel and their distance from the "
+        "linear approximation change less and less, and how fast?"
     )
     method = (
-        "The same architecture is trained at several widths, by gradient descent on all training examples with the square loss, "
-        "from random parameters θ₀ to θ_T after a fixed number of steps. Its linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is "
-        "trained the same way: the same loss, step size, momentum and number of steps, in closed form along the eigenfunctions "
-        "of the tangent kernel [Jacot et al. 2018] [Lee et al. 2019]. Unless the plan says otherwise the random function is "
-        "subtracted on both sides, so that every network starts from zero and has the same to learn.",
-        "Three measures are taken at each width. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
-        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. 2019]. Distance "
-        "is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, how far training moved the "
-        "function.",
-        "Each measure is fitted with a power law in width, width to the power −α, seed by seed; the exponent's 95 % interval is "
-        "Student's over seeds. In the standard and in the NTK parameterisation the claim asks two things. At the widest network "
-        "the distance must be below a tenth of training's motion in function space, and the drift below a tenth: that is what "
-        "“little” and “good” mean. And every measure must fall with an exponent above a least value that is fixed beforehand.",
-        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so that training is as fast at every "
-        "width. In the standard parameterisation that is a step size falling about as 1/width, and in the other two one that "
-        "hardly depends on width.",
-        "The control is μP [Yang & Hu 2021], the parameterisation in which features are learnt at every width; with one hidden "
-        "layer it is the mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random "
-        "one has noise that vanishes only as width grows. It must not become linear: its distance at the widest network must "
-        "stay above a fifth. Whether the exponents of its drift and distance lie below the least value is asked too, as a side "
-        "question. (Motion is no control: with several hidden layers ‖θ_T − "
-        "θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width while the motion that changes features does not. Small "
-        "motion alone says nothing of linearity.)",
+        "One architecture is trained at several widths, from random parameters θ₀ to θ_T, by gradient descent on all training "
+        "examples. The claim is asked for each loss and each number of hidden layers.",
+        "The linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is trained with the same loss, step size, momentum and "
+        "number of steps. With the square loss this is done in closed form along the eigenfunctions of the tangent kernel "
+        "[Jacot et al. 2018] [Lee et al. 2019], and with cross-entropy step by step in function space. Unless the plan says "
+        "otherwise, the random function is subtracted on both sides. So every network starts from zero and has the same to "
+        "learn.",
+        "The square loss is trained for a fixed number of steps, after which both sides must have converged. Cross-entropy on "
+        "data that can be separated has no minimum: outputs grow for ever, and every network leaves every linear model in the "
+        "end. So it is trained until a stated share of the loss is left, and both sides are compared at that step.",
+        "Each width has three measures. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
+        "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. "
+        "2019]. Distance is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, the "
+        "change that training made.",
+        "Each measure is fitted with width to the power −α, seed by seed. The 95 % interval of the exponent is "
+        "Student's over seeds. In the standard and the NTK parameterisation the claim asks two things. At the widest "
+        "network, distance must be below a tenth of training's change and drift below a tenth: this is what “good” "
+        "and “little” mean. And every measure must fall with an exponent above `least`.",
+        "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so training is equally "
+        "fast at every width. That step size falls about as 1/width in the standard parameterisation. In the other "
+        "two it hardly depends on width.",
+        "The control is μP, which learns features at every width [Yang & Hu 2021]; with one hidden layer it is the "
+        "mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random one "
+        "has noise that vanishes only as width grows. μP must not become linear: its distance at the widest network "
+        "must stay above a fifth. A side question asks whether the exponents of its drift and distance lie below "
+        "`least`.",
+        "Motion is no control. With several hidden layers ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too: ‖θ₀‖ grows with width, "
+        "and the motion that changes features does not. Small motion alone says nothing about linearity.",
     )
+    arms = (
+        Arm(
+            "standard",
+            "Variances in the draw: weights of order 1/√width.",
+            "The claim.",
+        ),
+        Arm(
+            "NTK",
+            "Parameters of order one, with factors in front of them.",
+            "The claim, where theory proves the limit.",
+        ),
+        Arm(
+            "μP",
+            "The parameterisation that learns features at every width, with a read-out that starts at zero.",
+            "The control, which must not become linear.",
+        ),
+    )
+    redraws = "A seed draws the split and the networks of all widths."
     sources = (
         JACOT_2018,
         LEE_2019,
@@ -159,14 +223,20 @@ class LinearRegime(Study):
     )
     plan_type = LinearRegimePlan
 
+    def asked(self, plan: LinearRegimePlan) -> Asked:
+        terms = _terms(plan)
+        return Asked(whole_rule(terms), formula(terms), side_questions(terms))
+
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
             Cell(
-                name=f"{name}-seed{seed}",
-                settings={"parameterisation": name, "seed": seed},
-                title=f"{TITLES[name]} parameterisation, seed {seed}",
+                f"{at.loss}-depth{at.depth}-{name}",
+                {**at.where(), "parameterisation": name},
+                float(max(at.depth, 1)),
+                f"{at.title}, {TITLES[name]} parameterisation",
+                tuple(range(plan.seeds)),
             )
-            for seed in range(plan.seeds)
+            for at in plan.settings()
             for name in plan.parameterisations
         )
 
@@ -176,20 +246,32 @@ class LinearRegime(Study):
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
 
-    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        names = complete(rows, "parameterisation", plan.parameterisations, plan.seeds)
-        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
-        found = verdicts(plan.parameterisations, names, plan.least, tables)
-        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))
+        complete = {
+            at: tuple(name for name in plan.parameterisations if len(at.rows(rows, name)))
+            for at in plan.settings()
+        }
+        fits = [
+            _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
+        ]
+        more = {"fits": Table.from_rows("fits", fits)} if fits else {}
+        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables, levels)))
 
 
-def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, object]:
-    law = fitted(rows, parameterisation, measure)
+def _terms(plan: LinearRegimePlan) -> Terms:
+    return Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
+
+
+def _fit_row(rows: Table, at: Setting, parameterisation: str, measure: str) -> dict[str, object]:
+    law = fitted(at.rows(rows, parameterisation), measure)
     low, high = law.exponent.interval()
     return {
+        **at.where(),
         "parameterisation": parameterisation,
         "measure": measure,
         "exponent": law.exponent.mean,

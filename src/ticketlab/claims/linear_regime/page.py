@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
+from ticketlab.claims.linear_regime.formula import Setting
+from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
-from ticketlab.evidence.tables import Table
+from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.axes import Axis, above_zero, axis_at, linear_axis, logarithmic_axis
 from ticketlab.figures.curves import Curve, Plot
 from ticketlab.figures.figure import Figure, Panel
@@ -42,29 +45,52 @@ AFTER = Mark("at the end", LIGHT.purple, "diamond")
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `linear-regime`."""
     falls = Asked("exponent of a fall as width to the power −α", ("grows with width", "falls with width"))
+    parts = [_of(record, at) for at in _settings(record)]
+    alone = len(parts) == 1
     return Presentation(
-        asked={v.key: falls if "exponent" in v.unit else Asked("at the widest network") for v in record.questions},
+        asked={
+            v.key: falls if "exponent" in v.unit else Asked("at the widest network") for v in record.questions
+        },
+        figures=tuple(f if alone else _named(f, at) for at, part in parts for f in part.figures),
+        summaries=tuple(t if alone else _captioned(t, at) for at, part in parts for t in part.summaries),
+        certificates=tuple(f if alone else _named(f, at) for at, part in parts for f in part.certificates),
+    )
+
+
+def _settings(record: Record) -> list[Setting]:
+    """The losses and depths that were run, in the order of the tables."""
+    tables = [t for t in record.evidence.tables.values() if {"loss", "depth"} <= {c.name for c in t.columns}]
+    return list(dict.fromkeys(Setting(*key) for table in tables for key in rows_by(table, "loss", "depth")))
+
+
+def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
+    """What is shown of one loss and depth."""
+    tables = {name: t.where(**at.where()) for name, t in record.evidence.tables.items() if len(t)}
+    own = replace(record, evidence=Evidence(tables))
+    by = {"parameterisation": "parameterisation", "width": "width"}
+    return at, Presentation(
         figures=made(
-            record,
-            (measures, "widths", "fits"),
-            (kernels, "widths"),
-            (training, "curves"),
-            (scores, "widths"),
+            own, (measures, "widths", "fits"), (kernels, "widths"), (training, "curves"), (scores, "widths")
         ),
         summaries=made(
-            record,
+            own,
             (fit_table, "fits"),
             (width_table, "widths"),
-            (
-                lambda t: seconds_table(
-                    t, {"parameterisation": "parameterisation", "width": "width"}, "; the first run of a width compiles",
-                    titles=TITLES,
-                ),
-                "timings",
-            ),
+            (lambda t: seconds_table(t, by, "; the first run of a width compiles", titles=TITLES), "timings"),
         ),
-        certificates=made(record, (defects, "widths")),
-    )  # fmt: skip
+        certificates=made(own, (defects, "widths")),
+    )
+
+
+def _named(figure: Figure, at: Setting) -> Figure:
+    return replace(
+        figure, key=f"{figure.key}-{at.loss}-{at.depth}", title=f"{sentence(at.title)}: {figure.title}"
+    )
+
+
+def _captioned(table: TextTable, at: Setting) -> TextTable:
+    name = f"{table.name}-{at.loss}-{at.depth}"
+    return replace(table, name=name, caption=f"{sentence(at.title)}. {table.caption}")
 
 
 def _each(table: Table) -> Iterable[tuple[str, Table]]:

@@ -39,7 +39,7 @@ def measure(
     plan: MaskingIsTrainingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return measure_seed(plan, cell.settings["seed"], draft, progress)
+    return measure_seed(plan, cell.seeds[0], draft, progress)
 
 
 def measure_seed(

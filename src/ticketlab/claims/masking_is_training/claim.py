@@ -1,8 +1,7 @@
 """The claim that pruning is itself optimisation: that choosing a mask does to a network what training does.
 
-The plan is here, what is asked and what is run in `masking_arms`. A cell is a seed, with a split, a network and a
-data order of its own: dense training, all masks at all densities, all their untrained networks, and the training of as many of
-them as the plan asks.
+A cell is a seed. The questions and their rules are in `formula`; `cell` trains the dense network, makes all masks, and scores
+and trains the masked networks.
 """
 
 from __future__ import annotations
@@ -13,11 +12,14 @@ from typing import Literal, get_args
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
-from ticketlab.claims.masking_is_training.formula import conclude, said
-from ticketlab.claims.study import Cell, DraftedStudy, all_seeds
+from ticketlab.claims.masking_is_training.formula import RULE, conclude, formula, said, sides
+from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -65,26 +67,26 @@ class MaskingIsTrainingPlan:
     Arguments:
         task: the data to learn, split anew for every seed.
         network: the dense network.
-        seeds: how many times split, parameters, data order and controls are drawn; at least 2 for a verdict.
-        density: the density at which the question is decided, that of the nearest level.
+        seeds: how many draws of split, parameters, data order and controls; a verdict needs at least 2.
+        density: the density at which the question is decided, that of the nearest level, which must be within 15 %.
         levels: densities, each from the one before by the rule of pruning.
         pruning: how many weights go from one level to the next, in each layer or in all.
-        one_shot: whether every level's mask comes from the dense network, so that all criteria see the same final weights; with
-            no each criterion trains under its own masks, level after level.
-        criteria: by which masks are chosen; large-final-same-sign decides the question and is always among them.
-        ones: what becomes of the weights that are kept.
-        zeros: what becomes of those that are not.
-        trained: which masked networks are trained too: all (every combination at the density that decides, and the rewound ones
-            with zeros at every level), rewound (only these), or none.
+        one_shot: whether every level's mask comes from the dense network, so that all criteria see the same final
+            weights; with no, each criterion trains under its own masks, level after level.
+        criteria: which choose masks; large-final-same-sign decides the question and is always among them.
+        ones: what happens to the weights that are kept.
+        zeros: what happens to the weights that are removed.
+        trained: which masked networks are trained too: all (every combination at the density that decides, and the
+            rewound ones with zeros at every level), rewound (only these), or none.
         random_masks: how many random masks with the chosen mask's layer counts it is compared with.
-        scored: examples, at most, that criteria with gradients look at, and on which a fit of permuted labels is looked for.
+        scored: examples, at most, for criteria with gradients and for the fit of permuted labels.
         steps: of training.
         batch: examples in a step.
         optimiser: how a step is taken.
         schedule: the factor of the step size.
-        evaluate_every: steps between two looks at the validation data; scores of trained networks are those at the lowest
+        evaluate_every: steps between two looks at the validation data; trained networks are scored at the lowest
             validation loss.
-        permuted_labels: whether the labels are permuted first, so that there is nothing to be learnt, and no mask to be found.
+        permuted_labels: whether the labels are permuted first, so that there is nothing to learn and no mask to find.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
@@ -138,34 +140,75 @@ class MaskingIsTraining(DraftedStudy):
     claim = "masking-is-training"
     statement = "Pruning is itself optimisation: masking is training."
     question = (
-        "Put weights of an untrained network to zero, chosen by how training moved them, and leave all others where they were "
-        "drawn. Does the network then do the task, better than under random masks with equally many weights?"
+        "Set weights of an untrained network to zero, chosen by how training moved them, and leave all others as "
+        "they were drawn. Does the network then do the task, better than under random masks with equally many "
+        "weights?"
     )
     method = (
-        "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. 2019] or "
-        "from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020], and exactly as many weights as the "
-        "density says are kept, those of the highest scores: in each layer, or in the whole network, as the plan's rule of "
-        "pruning says. What becomes of them is the mask-1 action (they are rewound to "
-        "θ_i, drawn anew, shuffled, or set to ± one constant, with or without their signs), what becomes of the others the "
-        "mask-0 action (zero, frozen where they were drawn, or that only where training made them larger). The networks that "
-        "this makes are scored as they are, untrained; then they are trained too.",
-        "One arm was fixed before the runs: keep the largest |θ_f| of those with the sign that they had, rewind, zero. The "
-        "verdict turns on it, untrained, at one density. It must do better than guessing, better than random masks that keep "
-        "equally many weights in every layer, and better than the mask that the same criterion finds where the training "
-        "labels are permuted: there training fits what means nothing, and if masks only made networks well-conditioned, that "
-        "mask would do equally well.",
-        "The second part of the claim is about direction: weights that go to zero are those that training was moving there. "
-        "So of the removed weights only those that shrank are put to zero, and the others frozen. That must be better than "
-        "its twin, which zeroes equally many of the removed weights in each layer, chosen at random (the mean over "
-        "`random_masks` draws), and better than zeroing those that shrank in training on permuted labels. The converse, in "
-        "which only those that grew are put to zero, must be worse than its own twin.",
-        "Side questions compare both with the network as it was drawn; ask whether a mask fits permuted training labels; and "
-        "ask whether the chosen mask changes hidden units' responses on test data more than a random mask. The page shows "
-        "what the mask chooses against what training moves: bits, distance, and direction.",
-        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
-        "[Cameron et al. 2011]. Every seed has a split of its own.",
-        "After every training a check proves that removed weights took no part, whether they are zero or frozen.",
+        "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. "
+        "2019] or from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020]. The weights with "
+        "the highest scores are kept, exactly the number that the density gives, in each layer or in the whole "
+        "network.",
+        "The mask-1 action says what happens to kept weights. They are rewound to θ_i, drawn anew, shuffled, or set "
+        "to ± one constant, with or without their signs. The mask-0 action says what happens to removed weights. "
+        "They become zero, or are frozen as drawn, or the two by whether training made them larger. The resulting "
+        "networks are scored untrained, and then trained too.",
+        "One arm was fixed before the runs: keep the largest |θ_f| of those that kept their sign, rewind, zero the "
+        "rest. The verdict depends on it, untrained, at one density. It must do better than guessing and better than "
+        "random masks with equally many weights in every layer. It must also do better than the mask that the same "
+        "criterion finds on permuted training labels. If masks only made networks well-conditioned, that mask would "
+        "do equally well.",
+        "The second part of the claim is about direction: weights that go to zero are those that training was moving "
+        "there. So only those removed weights that shrank are zeroed, and the others are frozen. This must be better "
+        "than its twin, which zeroes equally many removed weights of each layer at random (the mean over "
+        "`random_masks` draws). It must also be better than zeroing those that shrank in training on permuted "
+        "labels. Zeroing only those that grew must be worse than its own twin.",
+        "Side questions compare both with the network as it was drawn. They also ask whether a mask fits permuted "
+        "training labels. Another one asks whether the chosen mask changes hidden units' responses on test data more "
+        "than a random mask does. The page compares what the mask chooses with what training moves: bits, distance "
+        "and direction.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of "
+        "chance [Cameron et al. 2011]. After every training a check proves that removed weights took no part, "
+        "whether they are zero or frozen.",
     )
+    arms = (
+        Arm(
+            "chosen mask",
+            "Large final with the same sign; kept weights rewound, removed weights zero; untrained.",
+            "The claim.",
+        ),
+        Arm(
+            "guessing",
+            "Always the most frequent class.",
+            "Whether the network knows anything.",
+        ),
+        Arm(
+            "random masks",
+            "Equally many weights in every layer, chosen at random.",
+            "Whether any mask would do.",
+        ),
+        Arm(
+            "mask from permuted labels",
+            "The same criterion after training on permuted labels.",
+            "Whether it is the task that chooses.",
+        ),
+        Arm(
+            "zeroing what shrank",
+            "Of the removed weights, only those that training made smaller become zero; the others are frozen.",
+            "Whether masking moves weights where training moved them.",
+        ),
+        Arm(
+            "its twin",
+            "Equally many removed weights of each layer become zero, chosen at random.",
+            "Whether the direction counts.",
+        ),
+        Arm(
+            "zeroing what grew",
+            "Only those removed weights that training made larger become zero.",
+            "The converse, which must do harm.",
+        ),
+    )
+    redraws = "A seed draws the split, the parameters θ_i, the data order, the permuted labels and the random masks."
     sources = (
         ZHOU_2019,
         Source(
@@ -188,13 +231,18 @@ class MaskingIsTraining(DraftedStudy):
     )
     plan_type = MaskingIsTrainingPlan
 
+    def asked(self, plan: MaskingIsTrainingPlan) -> Asked:
+        return Asked(RULE, formula(), sides())
+
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
-        return tuple(Cell(f"seed{s}", {"seed": s}, 1.0, f"seed {s}") for s in range(plan.seeds))
+        return (Cell("", seeds=tuple(range(plan.seeds))),)
 
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
-    def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
-        if "examples" not in tables or not all_seeds(tables["examples"], plan.seeds):
+    def conclude(
+        self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
+        if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(tables))
+        return Evidence(dict(tables), conclude(tables, levels))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrizePlan, with_signs
@@ -18,11 +20,10 @@ def measure(
     plan: MultiPrizePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return run_setting(_setting(plan, cell.settings["signs"]), draft, progress)
+    return run_setting(_setting(plan, cell.settings["signs"], cell.seeds), draft, progress)
 
 
-def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
-
+def _setting(plan: MultiPrizePlan, signs: bool, seeds: Sequence[int] = ()) -> Setting:
     arms = [
         Arm("ticket", Biprop(), density=plan.density),
         Arm("permuted", Biprop(), density=plan.density, permuted=True),
@@ -34,7 +35,7 @@ def _setting(plan: MultiPrizePlan, signs: bool) -> Setting:
         task=plan.task,
         architecture=with_signs(plan.network) if signs else plan.network,
         arms=tuple(arms),
-        seeds=plan.seeds,
+        seeds=tuple(seeds or range(plan.seeds)),
         steps=plan.steps,
         batch=plan.batch,
         search_by=plan.optimiser,

@@ -1,7 +1,7 @@
 """The claim that the accurate subnetwork of a random network may have binary weights, and binary activations too.
 
-The plan is here. What is asked is in `multi_prize_formula`, and what is run in `learned_arms`. There are two cells: networks
-with the activation function that was chosen, and with signs in its place. Both are compared with the first's trained network.
+There are two cells: networks with the chosen activation function, and with signs in its place. The questions and their rules are
+in `formula`; `learned` has what is trained.
 """
 
 from __future__ import annotations
@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020
-from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS, conclude
+from ticketlab.claims.multi_prize.formula import BOTH, RULE, WEIGHTS, conclude, formula, sides
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
     Activate,
@@ -34,9 +36,6 @@ from ticketlab.networks.stages import (
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["MultiPrize", "MultiPrizePlan"]
 
 
@@ -46,11 +45,12 @@ class MultiPrizePlan:
 
     Arguments:
         task: the data to learn, split once for all seeds.
-        network: the random network; its activation function is that of the full-precision side. Its weights should not be
-            ± one constant already, or a mask of full precision is the same as one over signs.
-        seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
+        network: the random network; its activation function is that of the full-precision side. If its weights are ±
+            one constant already, a mask of full precision is no control.
+        seeds: how many draws of weights, scores, data order, permuted labels and random masks; a verdict needs at least
+            2.
         density: the fraction of each layer's weights that is kept.
-        margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
+        margin: the difference in test score that counts as equal (0.02: two percentage points of accuracy).
         steps: of every search and training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the searches, which move scores.
@@ -60,7 +60,7 @@ class MultiPrizePlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(256, 256))
-    seeds: int = 8
+    seeds: int = field(default=8, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     steps: int = 1000
@@ -102,31 +102,63 @@ class MultiPrizePlan:
 class MultiPrize(DraftedStudy):
     claim = "multi-prize"
     statement = (
-        "A random network contains a subnetwork that is as accurate as the trained one, needs no training of its weights, and is "
-        "binary, in its weights and in its activations too."
+        "A random network contains a subnetwork that is as accurate as the trained one, needs no training of its "
+        "weights, and is binary, in its weights and in its activations too."
     )
     question = (
-        "Take the signs of a random network's weights and learn only which of them are kept, with one gain a layer. Is what "
-        "is left as accurate as the network trained at full precision, also when its activations are signs?"
+        "Take the signs of a random network's weights and learn only which to keep, with one gain for each layer. Is "
+        "the rest as accurate as the network trained at full precision, also when its activations are signs?"
     )
     method = (
-        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]: as by edge-popup [Ramanujan et al. 2020] every weight "
-        "has a score, the highest |scores| of each layer are kept, exactly as many as the density says, and the gradient "
-        "passes the choice; but what the network computes with is the sign of each kept weight, times the mean of the kept "
-        "|weights| of its layer. No weight is trained.",
-        "Sign activations are +1 or −1, with the derivative 2(1 − |x|) on |x| ≤ 1 in place of their own, which is zero. "
-        "Before each of them stands a normalisation, over the layer's units unless the network has another, whose scales and "
-        "shifts are trained only where weights are. Pools come before both.",
-        "Each ticket, with and without sign activations, is compared with a mask of full precision, by edge-popup, over the "
-        "same weights; a random mask of equal counts over the same signs; the network whose weights are trained; and the "
-        "network whose weights are trained as signs with a gain [Rastegari et al. 2016]. The same search over permuted labels "
-        "must find nothing. The question is decided only if the searches and the training have converged. All are measured at "
-        "the last step. What both tickets are compared with is the trained network of full precision, with the activation "
-        "function that was chosen.",
-        "Differences in score are paired by seed and by test example, with standard errors for both sources of chance "
-        "[Cameron et al. 2011]. All seeds share one split of the data: intervals speak of other networks on this data set. "
-        "After every search a check proves that the ticket's weights are signs of those that were drawn, times one number a "
-        "layer, or exactly zero.",
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], "
+        "every weight has a score, and the highest |scores| of each layer are kept, exactly the number that the "
+        "density gives. The network computes with the sign of each kept weight, times the mean of the kept |weights| "
+        "of its layer. No weight is trained.",
+        "Sign activations are +1 or −1. Their own derivative is zero, and 2(1 − |x|) on |x| ≤ 1 takes its place. "
+        "Before each of them is a normalisation, over the layer's units unless the network has another. Its scales "
+        "and shifts are trained only where weights are. Pools come before both.",
+        "Each ticket, with and without sign activations, is compared with its controls. Both tickets are judged "
+        "against the trained network of full precision with the chosen activation function. The question is decided "
+        "only if the searches and the training have converged. All networks are measured at the last step.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of "
+        "chance [Cameron et al. 2011]. A check after every search proves that the ticket's weights are signs of the "
+        "drawn ones, times one number for each layer, or exactly zero.",
+    )
+    arms = (
+        Arm(
+            "ticket",
+            "Signs of the frozen weights with a gain, mask by biprop.",
+            "The claim.",
+        ),
+        Arm(
+            "mask",
+            "Frozen weights of full precision, mask by edge-popup.",
+            "What binary weights cost.",
+        ),
+        Arm(
+            "random",
+            "Signs of the frozen weights under a random mask with the ticket's counts.",
+            "Whether any mask would do.",
+        ),
+        Arm(
+            "dense",
+            "Trained weights of full precision.",
+            "The standard.",
+        ),
+        Arm(
+            "binarised",
+            "Trained weights that the network sees as signs with a gain [Rastegari et al. 2016].",
+            "What training binary weights reaches.",
+        ),
+        Arm(
+            "permuted",
+            "Biprop over permuted labels.",
+            "Nothing must be learnt from them.",
+        ),
+    )
+    redraws = (
+        "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "
+        "labels and the random masks. Intervals do not cover the choice of training examples."
     )
     sources = (
         Source(
@@ -146,10 +178,14 @@ class MultiPrize(DraftedStudy):
     )
     plan_type = MultiPrizePlan
 
+    def asked(self, plan: MultiPrizePlan) -> Asked:
+        return Asked(RULE, formula(plan.margin), sides(plan.margin))
+
     def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
+        seeds = tuple(range(plan.seeds))
         return (
-            Cell("signs", {"signs": True}, 6.0, BOTH),
-            Cell("weights", {"signs": False}, 6.0, WEIGHTS),
+            Cell("signs", {"signs": True}, 6.0, BOTH, seeds, together=True),
+            Cell("weights", {"signs": False}, 6.0, WEIGHTS, seeds, together=True),
         )
 
     def brief(self, plan: MultiPrizePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
@@ -162,12 +198,12 @@ class MultiPrize(DraftedStudy):
             f"{said['dense']}"
         )
 
-    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
         if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(plan.margin, tables))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels))
 
 
 def with_signs(network: Architecture) -> Architecture:

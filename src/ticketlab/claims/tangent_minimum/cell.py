@@ -37,7 +37,7 @@ def measure(
     plan: TangentMinimumPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return compare(plan, cell.settings["loss"], cell.settings["seed"], progress, devices)
+    return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 
 def compare(

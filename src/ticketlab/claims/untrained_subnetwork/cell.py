@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -18,11 +20,10 @@ def measure(
     plan: UntrainedSubnetworkPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return run_setting(_setting(plan, cell.settings["size"]), draft, progress)
+    return run_setting(_setting(plan, cell.settings["size"], cell.seeds), draft, progress)
 
 
-def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
-
+def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = ()) -> Setting:
     search = EdgePopup(plan.rescale) if plan.search == "edge-popup" else Supermask(plan.rescale)
     arms = [Arm("ticket", search, density=plan.density)]
     if size == 1:
@@ -44,7 +45,7 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float) -> Setting:
         task=plan.task,
         architecture=plan.network if size == 1 else plan.network.widened(size),
         arms=tuple(arms),
-        seeds=plan.seeds,
+        seeds=tuple(seeds or range(plan.seeds)),
         steps=plan.steps,
         batch=plan.batch,
         search_by=plan.optimiser,

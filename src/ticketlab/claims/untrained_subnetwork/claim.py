@@ -1,30 +1,29 @@
 """The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
 
-The plan is here. What is asked is in `untrained_subnetwork_formula`, and what is run in `learned_arms`. There is a cell for each
-width: its arms, all seeds of them, are trained in a few programs, and a draft says where they are.
+A cell is one width and a group of seeds. The questions and their rules are in `formula`; `learned` has what is trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
 from ticketlab.claims.study import Cell, DraftedStudy
-from ticketlab.claims.untrained_subnetwork.formula import conclude
+from ticketlab.claims.untrained_subnetwork.formula import RULE, conclude, formula, wider
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["UntrainedSubnetwork", "UntrainedSubnetworkPlan"]
 
@@ -37,15 +36,17 @@ class UntrainedSubnetworkPlan:
 
     Arguments:
         task: the data to learn, split once for all seeds.
-        network: the random network, at the width and with the distribution of weights at which the question is decided.
+        network: the random network, with the width and the distribution of weights at which the question is decided.
         search: how the mask is learned: edge-popup, or supermask (a probability for each weight).
-        seeds: how many times weights, scores, data order, permuted labels and random masks are drawn; at least 2 for a verdict.
-        density: the fraction of each layer's weights that is kept, where the question is decided (a supermask starts with it).
-        margin: the difference in test score that still counts as equal (0.02: two percentage points of accuracy).
-        rescale: whether what is kept is scaled up for what is gone.
+        seeds: how many draws of weights, scores, data order, permuted labels and random masks; a verdict needs at least
+            2.
+        density: the fraction of each layer's weights that is kept, where the question is decided; a supermask starts
+            with it.
+        margin: the difference in test score that counts as equal (0.02: two percentage points of accuracy).
+        rescale: whether kept weights are scaled up to make up for the removed ones.
         densities: other fractions kept, for the figure.
-        widths: other widths, as factors on the network's, for the second question.
-        distributions: of the weights, for the figure: normal, uniform, signed-constant.
+        widths: other widths, as factors on the network's, for the side question.
+        distributions: of the weights, all of one variance, for the figure.
         steps: of the search, and of the dense network's training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the search, which moves scores.
@@ -57,7 +58,7 @@ class UntrainedSubnetworkPlan:
         widths=(256, 256), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
     )
     search: Search = "edge-popup"
-    seeds: int = 8
+    seeds: int = field(default=8, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     rescale: bool = True
@@ -93,7 +94,7 @@ class UntrainedSubnetworkPlan:
         networks = {size: self.network.widened(size).stages(outputs=1) for size in sizes}
         if len(set(networks.values())) < len(sizes) or len({_name(size) for size in sizes}) < len(sizes):
             raise UserError(
-                f"widths {self.widths}, with which two networks have as many units, or one name",
+                f"widths {self.widths}, with which two networks have equally many units, or one name",
                 f"factors that give networks other than {self.network.describe()}, and than one another",
                 "Leave one of them out.",
             )
@@ -123,37 +124,78 @@ class UntrainedSubnetwork(DraftedStudy):
         "A wide enough random network contains an accurate subnetwork, with no training of its weights."
     )
     question = (
-        "Freeze the weights of a random network and learn only which of them are kept. Is what is left as accurate as the same "
+        "Freeze the weights of a random network and learn only which to keep. Is the rest as accurate as the same "
         "network with its weights trained?"
     )
     method = (
-        "Every weight of the random network has a score, and only scores are trained. By edge-popup [Ramanujan et al. 2020] "
-        "the highest |scores| of each layer are kept, exactly as many as the density says, ties broken by index; the "
-        "gradient passes the choice as if all were kept. By a supermask [Zhou et al. 2019] each weight is kept with the "
-        "probability that is the logistic function of its score, drawn in every step; the ticket is then the more probable "
-        "value of each bit. Biases stay as they were drawn. Optionally, and by default, what is kept is scaled up for what "
-        "is gone.",
-        "Each ticket is compared with a random mask that keeps equally many weights in every layer, over the same weights; "
-        "with the dense network, trained from the same weights on the same batches; and with the same search over permuted "
-        "labels, which has nothing to find and shows how much a mask can memorise. All are measured at the last step, so that "
-        "nothing is chosen by validation data.",
-        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. It is decided "
-        "only if the search and the training of the dense network have converged: a search that has not fitted its training "
-        "labels, and still rises, says nothing of what it would find. Differences in score are paired by seed and by test "
-        "example, with standard errors for both sources of chance [Cameron et al. 2011]. A side question asks whether the ticket "
-        "gains more from width than the dense network. All seeds share one split of the data: intervals speak of other networks "
-        "on this data set.",
-        "After every search a check proves that the ticket's weights are those that were drawn, times one number a layer, or "
-        "exactly zero.",
+        "Every weight of the random network has a score, and only scores are trained. Edge-popup [Ramanujan et al. "
+        "2020] keeps the highest |scores| of each layer, exactly the number that the density gives, with ties broken "
+        "by index. Its gradient treats all weights as kept.",
+        "A supermask [Zhou et al. 2019] keeps each weight with a probability, the logistic function of its score, "
+        "and draws a mask in every step. The ticket is the more probable value of each bit. Biases stay as they were "
+        "drawn. By default, kept weights are scaled up to make up for the removed ones.",
+        "All arms have the same frozen or starting weights, seed by seed, and the same batches. All are measured at "
+        "the last step, so validation data choose nothing.",
+        "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. It "
+        "is decided only if the search and the training of the dense network have converged. A search that still "
+        "rises does not show what it would find.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of "
+        "chance [Cameron et al. 2011]. A side question asks whether the ticket gains more from width than the dense "
+        "network.",
+        "After every search a check proves that the ticket's weights are those that were drawn, times one number for "
+        "each layer, or exactly zero.",
+    )
+    arms = (
+        Arm(
+            "ticket",
+            "Frozen weights, learned mask.",
+            "The claim.",
+        ),
+        Arm(
+            "random",
+            "Frozen weights, a random mask with the ticket's counts layer by layer.",
+            "Whether any mask would do.",
+        ),
+        Arm(
+            "dense",
+            "Trained weights, no mask.",
+            "The standard.",
+        ),
+        Arm(
+            "permuted",
+            "Frozen weights, a mask learned from permuted labels (another permutation for every seed).",
+            "Nothing must be learnt; it shows how much a mask can memorise.",
+        ),
+        Arm(
+            "permuted dense",
+            "Weights trained on permuted labels, no mask.",
+            "How much training can memorise.",
+        ),
+    )
+    redraws = (
+        "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "
+        "labels and the random masks. Intervals do not cover the choice of training examples."
     )
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
     plan_type = UntrainedSubnetworkPlan
 
+    def asked(self, plan: UntrainedSubnetworkPlan) -> Asked:
+        sides = (wider(plan.margin),) if plan.widths else ()
+        return Asked(RULE, formula(plan.margin), sides)
+
     def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
         sizes = (1.0, *sorted(plan.widths, reverse=True))
         arms = 4 + len(plan.densities) + len(plan.distributions)
+        seeds = tuple(range(plan.seeds))
         return tuple(
-            Cell(f"width-{_name(s)}", {"size": s}, s * (arms if s == 1 else 2), f"{_name(s)} × the width")
+            Cell(
+                f"width-{_name(s)}",
+                {"size": s},
+                s * (arms if s == 1 else 2),
+                f"{_name(s)} × the width",
+                seeds,
+                True,
+            )
             for s in sizes
         )
 
@@ -162,12 +204,14 @@ class UntrainedSubnetwork(DraftedStudy):
         said = {arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "dense")}
         return f"test score: ticket {said['ticket']}, random mask {said['random']}, dense {said['dense']}"
 
-    def conclude(self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables or "permuted" not in tables:
             return Evidence(dict(tables))
         sizes = np.unique(tables["examples"]["size"])
         widths = len(sizes) == 1 + len(plan.widths) > 1
-        return Evidence(dict(tables), conclude(plan.margin, tables, widths=widths))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels, widths=widths))
 
 
 def _name(size: float) -> str:

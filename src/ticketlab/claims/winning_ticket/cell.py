@@ -17,7 +17,15 @@ import numpy as np
 
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
 from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
+from ticketlab.claims.start import (
+    batch_of,
+    built,
+    drawn_task,
+    example_scores,
+    permuted_labels,
+    score_of,
+    seed_keys,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import DENSE
@@ -66,13 +74,19 @@ def measure(
     plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return search_levels(plan, draft, progress)
+    return search_levels(plan, draft, progress, cell.seeds)
 
 
-def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> dict[str, Table]:
-    """All levels with all controls, as tidy tables; from where the draft says."""
-    task = _task(plan)
-    search, beside = _search(plan, task)
+def search_levels(
+    plan: WinningTicketPlan, draft: Draft, progress: Progress, seeds: Sequence[int] = ()
+) -> dict[str, Table]:
+    """All levels with all controls, as tidy tables; from where the draft says.
+
+    Arguments:
+        seeds: whose; by default all of the plan.
+    """
+    task, seeds = _task(plan), tuple(seeds or range(plan.seeds))
+    search, beside = _search(plan, task, seeds)
     counts = level_counts(plan.pruning, search.network, plan.levels)
     decisive = nearest_level(counts, search.network, plan.density)
     if "equal-size" in plan.controls:
@@ -87,13 +101,14 @@ def search_levels(plan: WinningTicketPlan, draft: Draft, progress: Progress) -> 
 
     while True:
         level = _train(plan, search, level, rows, draft, told)
-        _measure(task, search, level, decisive, rows)
+        _measure(task, search, seeds, level, decisive, rows)
         if level.number == decisive:
-            for seed, ticket in enumerate(level_tickets(search, level)):
+            for seed, ticket in zip(seeds, level_tickets(search, level), strict=True):
                 draft.leave(f"seed-{seed}", ticket)
         if level.number == plan.levels:
-            _measure_dynamic(plan, task, search, decisive, weights_left(counts[decisive - 1]), rows, told)
-            return level_tables(rows, task)
+            left = weights_left(counts[decisive - 1])
+            _measure_dynamic(plan, task, search, seeds, decisive, left, rows, told)
+            return level_tables(rows, task, seeds)
         level = next_level(search, level, beside)
 
 
@@ -102,17 +117,17 @@ def _task(plan: WinningTicketPlan) -> Task:
     return permuted_labels(task, SPLIT_SEED) if plan.permuted_labels else task
 
 
-def _search(plan: WinningTicketPlan, task: Task) -> tuple[Search, Companions]:
+def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[Search, Companions]:
     classes = task.kind == "classification"
     network = built(plan.network, task.input_shape, task.outputs)
-    keys = seed_keys(plan.seeds, STREAM, 3)
+    keys = seed_keys(seeds, STREAM, 3)
     search = Search(
         network=network,
         loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
         data=TrainingData.of(task),
         plan=TrainingPlan(
             steps=plan.steps,
-            batch=plan.batch,
+            batch=batch_of(plan.batch, task),
             optimiser=plan.optimiser,
             schedule=plan.schedule,
             evaluate_every=plan.evaluate_every,
@@ -187,24 +202,28 @@ def _refuse_diverged(plan: WinningTicketPlan, where: str, state: TrainingState) 
         )
 
 
-def _measure(task: Task, search: Search, level: Level, decisive: int, rows: Rows) -> None:
+def _measure(
+    task: Task, search: Search, seeds: Sequence[int], level: Level, decisive: int, rows: Rows
+) -> None:
     """One trained level's rows, added to those of the others."""
-    _check(search, level.number, [arm.name for arm in level.arms], level.state, level.all_masks(), rows)
+    names = [arm.name for arm in level.arms]
+    _check(search, seeds, level.number, names, level.state, level.all_masks(), rows)
     for i, arm in enumerate(level.arms):
         at = level.rows(i)
         best, params = (
             jax.tree.map(lambda a, at=at: a[at], tree) for tree in (level.state.best, level.state.params)
         )
         about = {"level": level.number, "arm": arm.name}
-        _measure_arm(task, search, about, level.number == decisive, best, params, arm.masks, rows)
+        _measure_arm(task, search, seeds, about, level.number == decisive, best, params, arm.masks, rows)
         if level.number in (0, decisive):
-            rows.setdefault("curves", []).extend(_curve_rows(level, i, arm))
+            rows.setdefault("curves", []).extend(_curve_rows(seeds, level, i, arm))
 
 
 def _measure_dynamic(
     plan: WinningTicketPlan,
     task: Task,
     search: Search,
+    seeds: Sequence[int],
     number: int,
     weights: int,
     rows: Rows,
@@ -232,31 +251,41 @@ def _measure_dynamic(
         )
         _refuse_diverged(plan, f"with {name}", found.state)
         masks = stacked(found.masks, search.params)
-        _check(search, number, [name], found.state, masks, rows)
+        _check(search, seeds, number, [name], found.state, masks, rows)
         about = {"level": number, "arm": name}
-        _measure_arm(task, search, about, True, found.state.best, found.state.params, masks, rows)
+        _measure_arm(task, search, seeds, about, True, found.state.best, found.state.params, masks, rows)
 
 
 def _check(
-    search: Search, number: int, arms: Sequence[str], state: TrainingState, masks: Any, rows: Rows
+    search: Search,
+    seeds: Sequence[int],
+    number: int,
+    arms: Sequence[str],
+    state: TrainingState,
+    masks: Any,
+    rows: Rows,
 ) -> None:
-    """Proves that pruned weights took no part in a training, and notes it."""
-    proof = require_pruned(search.plan.optimiser, state, masks)
-    rows.setdefault("checks", []).append(
-        {
-            "level": number,
-            "arms": ", ".join(arms),
-            "pruned": proof.pruned,
-            "parameters_left": proof.parameters,
-            "best": proof.best,
-            "moments": proof.moments,
-        }
-    )
+    """Proves that pruned weights took no part in a training, and notes it, seed by seed."""
+    for s, seed in enumerate(seeds):
+        own, kept_by = jax.tree.map(lambda a, s=s: np.asarray(a)[s :: len(seeds)], (state, masks))
+        proof = require_pruned(search.plan.optimiser, own, kept_by)
+        rows.setdefault("checks", []).append(
+            {
+                "seed": seed,
+                "level": number,
+                "arms": ", ".join(arms),
+                "pruned": proof.pruned,
+                "parameters_left": proof.parameters,
+                "best": proof.best,
+                "moments": proof.moments,
+            }
+        )
 
 
 def _measure_arm(
     task: Task,
     search: Search,
+    seeds: Sequence[int],
     about: Mapping[str, Any],
     decisive: bool,
     best: Best | None,
@@ -267,8 +296,8 @@ def _measure_arm(
     """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
     assert best is not None
     early, final = (example_scores(search.network, p, task, task.test) for p in (best.params, params))
-    for seed in range(len(search)):
-        own = jax.tree.map(lambda a, seed=seed: a[seed], masks)
+    for s, seed in enumerate(seeds):
+        own = jax.tree.map(lambda a, s=s: a[s], masks)
         mask = mask_of(search.network, own)
         rows.setdefault("levels", []).append(
             {
@@ -279,11 +308,11 @@ def _measure_arm(
                 "effective_density": _effective(search.network, mask),
                 "kept": kept(mask),
                 "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
-                "early_stop_step": int(best.steps[seed]),
-                "test_score": float(early[seed].mean()),
-                "validation_score": float(best.score[seed]),
-                "validation_loss": float(best.loss[seed]),
-                "final_test_score": float(final[seed].mean()),
+                "early_stop_step": int(best.steps[s]),
+                "test_score": float(early[s].mean()),
+                "validation_score": float(best.score[s]),
+                "validation_loss": float(best.loss[s]),
+                "final_test_score": float(final[s].mean()),
             }
         )
         if about["arm"] != DENSE:
@@ -295,13 +324,13 @@ def _measure_arm(
         rows.setdefault("scores", []).append({"arm": about["arm"], "early": early.tolist()})
 
 
-def _curve_rows(level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
+def _curve_rows(seeds: Sequence[int], level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
     curves, at = level.curves, level.rows(i)
     return [
         {
             "level": level.number,
             "arm": arm.name,
-            "seed": row - at.start,
+            "seed": seeds[row - at.start],
             "step": int(step),
             "validation_loss": float(curves.validation_loss[n, row]),
             "validation_score": float(curves.validation_score[n, row]),

@@ -1,7 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The plan stands here, the rule of the verdict and what is run in `ticket_arms`. There is one cell: all seeds with all their
-controls are trained in one program, level after level, and a draft says where they are.
+The questions and their rules are in `formula`; `cell` trains a group of seeds
+with all controls in one program, level after level.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.claims.study import Cell, DraftedStudy
-from ticketlab.claims.winning_ticket.formula import Terms, sides, verdicts
+from ticketlab.claims.winning_ticket.formula import Terms, formula, sides, verdicts, whole_rule
 from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
@@ -37,28 +40,28 @@ class WinningTicketPlan:
     Arguments:
         task: the data to learn, split once for all seeds.
         network: the dense network.
-        seeds: how many times parameters, data order and controls are drawn; at least 2 for a verdict.
-        density: the density at which the question is decided, that of the nearest level.
-        margin: the difference in test score that still counts as equal (0.01: one percentage point of accuracy).
-        slower: how many times the steps of the dense network still count as a similar time.
+        seeds: how many draws of parameters, data order and controls; a verdict needs at least 2.
+        density: the density at which the question is decided, that of the nearest level, which must be within 15 %.
+        margin: the difference in test score that counts as equal (0.01: one percentage point of accuracy).
+        slower: how many times the dense network's steps still count as a similar time.
         levels: rounds of pruning.
         pruning: which weights go after a round.
         rewind_step: the step k to which weights, moments and data order are reset; 0 is the random start.
         one_shot: whether every level's mask comes from the dense network, and not from the level before.
-        controls: what is trained beside the tickets.
-        dynamic: what is trained with masks that change, to the density at which the question is decided, for comparison; it takes
-            no part in the verdict.
+        controls: what is trained for comparison with the tickets.
+        dynamic: training with masks that change, to the density that decides; it has no part in the verdict.
         steps: of training at every level.
         batch: examples in a step.
         optimiser: how a step is taken.
         schedule: the factor of the step size.
-        evaluate_every: steps between two looks at the validation data; the early stop is at the lowest validation loss.
-        permuted_labels: whether the labels are permuted first, so that there is nothing to be learnt and no ticket to be found.
+        evaluate_every: steps between two looks at the validation data, below `steps`; the early stop is at the lowest
+            validation loss.
+        permuted_labels: whether the labels are permuted first, so that there is nothing to learn and no ticket to find.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
-    seeds: int = 10
+    seeds: int = field(default=10, metadata={"cells": False})
     density: float = 0.12
     margin: float = field(default=0.01, metadata={"cells": False})
     slower: float = field(default=1.25, metadata={"cells": False})
@@ -114,33 +117,72 @@ class WinningTicket(DraftedStudy):
     claim = "winning-ticket"
     statement = "Dense random networks contain subnetworks that, trained alone, reach the dense accuracy in similar time."
     question = (
-        "Train a network, remove its smallest weights and put the others back to where they started. Does what is left learn as "
-        "well and as fast as the whole, and is that due to this mask and these weights?"
+        "Train a network, remove its smallest weights and reset the others to where they started. Does the rest "
+        "learn as well and as fast as the whole, and is that due to this mask and these weights?"
     )
     method = (
-        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]: the network is trained, a fraction of its "
-        "surviving weights goes, those of the smallest magnitude, and the others are reset to their values at step k of dense "
-        "training [Frankle et al. 2020], together with the optimiser's moments and the position in the data order. That is "
-        "repeated, level after level. Counts are exact: weights are ranked, ties broken by index. Biases are never pruned.",
-        "At every level each ticket is trained beside its controls, from the same step, on the same batches. Reinitialised: its "
-        "mask over weights that are drawn anew. Shuffled: its weights under a mask that is shuffled within each layer. Both: the "
-        "two together. Equal size: a dense network with as many parameters, narrower in every hidden layer. Random: a mask of as "
-        "many weights with the Erdős–Rényi profile of layer densities [Evci et al. 2020].",
-        "If asked for, networks with masks that change while they learn stand beside them at the density that decides, with the "
-        "layer counts of the random mask: grown where the gradient is largest (RigL) or at random (SET), or pruned gradually "
-        "from dense [Evci et al. 2020; Mocanu et al. 2018; Zhu & Gupta 2017]. They search while they train, so they are no "
-        "control, and the verdict does not turn on them.",
-        "The early stop is the step with the lowest validation loss; scores are those on test data there. All networks are "
-        "trained to the last step in any case, because it is there that weights are ranked.",
-        "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a winning "
-        "ticket if its test score is at most the margin below the dense network's, its early stop is not much later, and no "
-        "control does as well: it is at most the margin less accurate than any, and more accurate than each by half the margin "
-        "or sooner by a tenth. Differences in score are paired "
-        "by seed and by test example, with standard errors for both sources of chance [Cameron et al. 2011]; times are compared "
-        "by the mean logarithm of their ratio over seeds. All seeds share one split of the data: intervals speak of other "
-        "networks on this data set.",
-        "After every level, and after training with masks that change, a check proves that pruned weights took no part: they, "
-        "and the optimiser's moments of them, are exactly zero.",
+        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the "
+        "smallest of its surviving weights are removed. The others are reset to their values at step k of dense "
+        "training [Frankle et al. 2020], with the optimiser's moments and the position in the data order. This is "
+        "repeated level after level. Counts are exact: weights are ranked, and ties are broken by index. Biases are "
+        "never pruned.",
+        "At every level, all seeds of the ticket and its controls are trained from the same step, on the same "
+        "batches. If asked for, training with changing masks is compared at the density that decides. These masks "
+        "have the random mask's layer counts. Weights grow where the gradient is largest (RigL) or at random (SET), "
+        "or are pruned gradually from dense [Evci et al. 2020; Mocanu et al. 2018; Zhu & Gupta 2017]. Such a mask "
+        "searches during training, so it is no control and has no part in the verdict.",
+        "The early stop is the step with the lowest validation loss; the scores that count are those on test data "
+        "there. All networks train to the last step, because weights are ranked there.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has "
+        "a test score at most the margin below the dense network's, and its early stop is not much later. It must "
+        "also be at most the margin less accurate than any control, and more accurate by half the margin or sooner "
+        "by a tenth.",
+        "Differences in score are paired by seed and by test example, with standard errors for both sources of "
+        "chance [Cameron et al. 2011]. Times are compared by the mean logarithm of their ratio over seeds.",
+        "After every level, and after training with changing masks, a check proves that pruned weights took no part: "
+        "they and the optimiser's moments of them are exactly zero.",
+    )
+    arms = (
+        Arm(
+            "ticket",
+            "Mask by magnitude; weights of the dense network at step k.",
+            "The claim.",
+        ),
+        Arm(
+            "dense",
+            "No mask.",
+            "The standard, for accuracy and for time.",
+        ),
+        Arm(
+            "reinitialised",
+            "The ticket's mask over weights that are drawn anew.",
+            "Whether these weights matter.",
+        ),
+        Arm(
+            "shuffled",
+            "The ticket's weights under its mask, shuffled within each layer.",
+            "Whether this mask matters.",
+        ),
+        Arm(
+            "both",
+            "The same shuffle and the same draw.",
+            "Whether the layer counts alone do it.",
+        ),
+        Arm(
+            "equal-size",
+            "A dense network with equally many parameters, narrower in every hidden layer, with weights of its own.",
+            "Whether size alone does it.",
+        ),
+        Arm(
+            "random",
+            "A random mask with equally many weights and the Erdős–Rényi profile of layer densities [Evci et al. "
+            "2020]; weights of the dense network at step k.",
+            "Whether any sparse network does it.",
+        ),
+    )
+    redraws = (
+        "All seeds share one split of the data. A seed draws the parameters, the data order and the controls, so "
+        "intervals do not cover the choice of training examples."
     )
     sources = (
         FRANKLE_CARBIN_2019,
@@ -161,8 +203,12 @@ class WinningTicket(DraftedStudy):
     )
     plan_type = WinningTicketPlan
 
+    def asked(self, plan: WinningTicketPlan) -> Asked:
+        terms = self._terms(plan)
+        return Asked(whole_rule(terms), formula(terms))
+
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
-        return (Cell("levels", {}, 1.0, "all seeds and levels"),)
+        return (Cell("levels", {}, 1.0, "all levels", tuple(range(plan.seeds)), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         said = sides(tables)
@@ -171,8 +217,13 @@ class WinningTicket(DraftedStudy):
             f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
         )
 
-    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        terms = Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
-        return Evidence(dict(tables), verdicts(terms, tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
+
+    @staticmethod
+    def _terms(plan: WinningTicketPlan) -> Terms:
+        return Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)

@@ -5,7 +5,7 @@ Rows called "scores" are those of the test examples, "timings" one a piece of tr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -18,23 +18,23 @@ from ticketlab.tasks.task import Task
 __all__ = ["level_tables"]
 
 
-def level_tables(rows: Rows, task: Task) -> dict[str, Table]:
-    """All tables, by name."""
+def level_tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
+    """All tables, by name, seed by seed."""
     tables = [
         *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in ("levels", "layers", "curves")),
         Table.from_rows("checks", rows["checks"], meanings=_MEANINGS),
-        _examples(rows, task),
+        _examples(rows, task, seeds),
         _timings(rows),
     ]
-    return {table.name: table for table in tables}
+    return {table.name: table.by_seed() for table in tables}
 
 
-def _examples(rows: Rows, task: Task) -> Table:
+def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
     """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
     scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
     seeds, examples = scores[DENSE].shape
     scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
-    columns = {"seed": np.repeat(np.arange(seeds), examples), "id": np.tile(task.test.ids, seeds)}
+    columns = {"seed": np.repeat(numbers, examples), "id": np.tile(task.test.ids, seeds)}
     columns = {name: values.astype(np.int64) for name, values in columns.items()}
     columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
     columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
@@ -42,15 +42,15 @@ def _examples(rows: Rows, task: Task) -> Table:
 
 
 def _timings(rows: Rows) -> Table:
-    """Seconds of training and network-steps a second, by level."""
+    """Seconds of training and network-steps, by level."""
     found: dict[int, tuple[int, float]] = {}
     for row in rows["timings"]:
         steps, seconds = found.get(row["level"], (0, 0.0))
         found[row["level"]] = (steps + row["network_steps"], seconds + row["seconds"])
     return Table.from_rows(
         "timings",
-        [{"level": n, "network_steps": s, "seconds": t, "rate": s / t} for n, (s, t) in found.items()],
-        units={"seconds": "s", "rate": "1/s"},
+        [{"level": n, "network_steps": s, "seconds": t} for n, (s, t) in found.items()],
+        units={"seconds": "s"},
         meanings=_MEANINGS,
         measured=True,
     )
@@ -70,7 +70,7 @@ _MEANINGS: Mapping[str, str] = {
     "validation_loss": "there; in the table of curves at the step of the row",
     "final_test_score": "at the last step",
     "arms": "which were trained together",
-    "pruned": "pruned parameters of all their networks",
+    "pruned": "pruned parameters of all networks of the seed",
     "parameters_left": "of these, how many are not exactly zero at the end",
     "best": "how many are not exactly zero at the early stop",
     "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",

@@ -2,26 +2,52 @@
 
 Text and true/false make classes. Floating-point numbers that are not whole make a regression target. Whole numbers are
 the doubtful case: they are classes when there are at most 100 different ones with 3 examples each on average, else a
-regression target; `kind` overrules the guess, and a note says how a doubtful column was read.
+regression target; `kind` overrules the guess, and a note says how a doubtful column was read. Whole numbers are names of
+classes: they need not start at 0 or be without gaps. Rows of zeros with a single 1 are classes too. The usual marks of a
+missing value ("NA", "?", …) are never a class unless `kind` says so.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Int, Integer, Shaped
+from jaxtyping import Bool, Float, Integer, Shaped
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import check_finite
 
-__all__ = ["Answers", "Kind", "image_answers", "read_answers"]
+__all__ = ["MISSING", "Answers", "Kind", "image_answers", "read_answers"]
 
 Kind: TypeAlias = Literal["classification", "regression"]
 
 MOST_CLASSES = 100
 LEAST_PER_CLASS = 3
+MISSING = frozenset(
+    [
+        "",
+        "?",
+        "-",
+        "--",
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "#NA",
+        "<NA>",
+        "NaN",
+        "nan",
+        "-NaN",
+        "-nan",
+        "NaT",
+        "NULL",
+        "null",
+        "None",
+    ]
+)
+"""What programs write for a value that is not there."""
 
 
 @dataclass(frozen=True)
@@ -50,37 +76,43 @@ def read_answers(
         target: the column's name.
         name: the file's name, for messages.
         kind: classification or regression; None guesses (see above).
-        numbered: whether whole numbers are class numbers 0 … k−1, rather than names of classes.
-        classes: the classes' names, when they are known; implies `numbered` and classification.
+        numbered: whether classes are usually numbered 0 … k−1 here, so that only other numbers need a note.
+        classes: the classes' names, when they are known; the values are then their numbers.
 
-    Raises: UserError for labels that are negative, not whole, or out of range, and for NaN.
+    Raises: UserError for missing values, for class numbers that are not whole, and for values that are neither numbers nor text.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.dtype.kind not in "biuf":
-        return _named(_as_text(values, target, name), kind, target, name)
+        return _named(_as_text(values, target, name, kind), kind, target, name)
     check_finite(values, f"values of target {target!r}", name)
-    if values.dtype.kind == "b":
+    if kind != "regression" and not classes and _is_one_hot(values):
+        note = f"Target {target!r}, rows of zeros with a single 1, is read as {values.shape[1]} classes."
+        return Answers(tuple(map(str, range(values.shape[1]))), values.argmax(axis=1), notes=(note,))
+    if values.dtype.kind == "b" and values.ndim == 1:
         return _named(values.astype(str), kind, target, name)
     doubtful = kind is None and not classes
     kind = kind or ("classification" if classes or _looks_like_classes(values) else "regression")
-    whole = values.size > 0 and bool(np.all(values == np.round(values)))
     if kind == "regression":
-        matrix = values.reshape(len(values), -1).astype(np.float64)
-        names = (target,) if matrix.shape[1] == 1 else tuple(f"{target}{i}" for i in range(matrix.shape[1]))
-        read_as = (
-            f"Target {target!r}, {len(np.unique(values))} different whole numbers, is read as a quantity."
-        )
-        return Answers(names, targets=matrix, notes=(read_as,) if doubtful and whole else ())
-    labels = _whole(values, target, name)
+        return _quantities(values, target, doubtful)
+    _check_whole(values, target, name)
     if classes:
-        return Answers(classes, labels)
-    if numbered:
-        return Answers(tuple(str(c) for c in range(_class_count(labels, name))), labels)
-    distinct, labels = np.unique(labels, return_inverse=True)
-    read_as = f"Target {target!r}, the whole numbers {', '.join(map(str, distinct[:10]))}"
-    read_as += f"{', …' if len(distinct) > 10 else ''}, is read as {len(distinct)} classes."
-    return Answers(tuple(str(c) for c in distinct), labels, notes=(read_as,) if doubtful else ())
+        return Answers(classes, values.astype(np.int64))
+    distinct, labels = np.unique(values, return_inverse=True)
+    names = tuple(str(int(c)) for c in distinct)
+    plain = np.array_equal(distinct, np.arange(len(distinct)))
+    read_as = f"Target {target!r}, the whole numbers {', '.join(names[:10])}"
+    read_as += f"{', …' if len(names) > 10 else ''}, is read as {len(names)} classes."
+    noted = not plain if numbered else doubtful
+    return Answers(names, labels.astype(np.int64), notes=(read_as,) if noted else ())
+
+
+def _quantities(values: Shaped[np.ndarray, "n ..."], target: str, doubtful: bool) -> Answers:
+    matrix = values.reshape(len(values), -1).astype(np.float64) if len(values) else np.empty((0, 1))
+    names = (target,) if matrix.shape[1] == 1 else tuple(f"{target}{i}" for i in range(matrix.shape[1]))
+    whole = matrix.size > 0 and bool(np.all(matrix == np.round(matrix)))
+    read_as = f"Target {target!r}, {len(np.unique(matrix))} different whole numbers, is read as a quantity."
+    return Answers(names, targets=matrix, notes=(read_as,) if doubtful and whole else ())
 
 
 def image_answers(
@@ -99,24 +131,48 @@ def _looks_like_classes(values: Shaped[np.ndarray, "n ..."]) -> bool:
     return distinct <= MOST_CLASSES and len(values) >= LEAST_PER_CLASS * distinct
 
 
-def _as_text(values: np.ndarray, target: str, name: str) -> np.ndarray:
-    missing = np.array([v is None or v == "" for v in values.ravel().tolist()])
-    if missing.any() or values.ndim != 1:
-        raise UserError(
-            f"{missing.sum()} missing values of target {target!r} in {name}, the first at row {np.argmax(missing)} "
-            "(counted from 0)"
-            if missing.any()
-            else f"text of shape {list(values.shape)} as target {target!r} in {name}",
-            "one class an example",
-            "Remove the examples without one.",
+def _is_one_hot(values: Shaped[np.ndarray, "n ..."]) -> bool:
+    """Whether every row has one 1 and zeros, and every column is somebody's class."""
+    if values.ndim != 2 or values.shape[1] < 2 or not len(values):
+        return False
+    ones: Bool[np.ndarray, "n k"] = values == 1
+    return bool(np.all(ones | (values == 0)) and np.all(ones.sum(axis=1) == 1) and ones.any(axis=0).all())
+
+
+def _as_text(values: np.ndarray, target: str, name: str, kind: Kind | None) -> np.ndarray:
+    """Text as it is, and objects that are text or absent; refused where a value is missing."""
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    found = values.ravel().tolist()
+    absent = [v is None or (isinstance(v, float) and math.isnan(v)) for v in found]
+    strange = [v for v, no in zip(found, absent, strict=True) if not no and not isinstance(v, str)]
+    if values.ndim != 1 or strange or values.dtype.kind not in "OUT":
+        held = (
+            f"values such as {strange[0]!r:.60}"
+            if strange
+            else f"{values.dtype} of shape {list(values.shape)}"
         )
-    return values.astype(str)
+        raise UserError(
+            f"{held} as target {target!r} in {name}",
+            "a number or a word for each example",
+            "Choose another target, or convert this one.",
+        )
+    marks = MISSING if kind is None else {""}
+    missing = [i for i, v in enumerate(found) if not isinstance(v, str) or v in marks]
+    if missing:
+        raise UserError(
+            f"{len(missing)} missing values ({found[missing[0]]!r}) of target {target!r} in {name}, "
+            f"the first at row {missing[0]} (counted from 0)",
+            "one class an example",
+            "Remove the examples without one, or pass kind=classification if that is the name of a class.",
+        )
+    return np.array(found)
 
 
 def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answers:
     if kind == "regression":
         raise UserError(
-            f"text such as {str(text[0])!r} in target {target!r} of {name}",
+            f"text such as {next((str(v) for v in text), '')!r} in target {target!r} of {name}",
             "numbers, for regression",
             "Choose another target, or kind=classification.",
         )
@@ -124,33 +180,20 @@ def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answe
     return Answers(tuple(classes.tolist()), labels.astype(np.int64))
 
 
-def _whole(values: np.ndarray, target: str, name: str) -> Int[np.ndarray, "n"]:
-    """Class numbers as integers: one for each example, whole and not negative."""
+def _check_whole(values: np.ndarray, target: str, name: str) -> None:
+    """Class numbers are whole, and one for each example."""
     if values.ndim != 1:
         raise UserError(
             f"labels of shape {list(values.shape)} in {name}",
-            "one class number an example",
-            "Turn one-hot rows into class numbers, or pass kind=regression.",
+            "one class number an example, or rows of zeros with a single 1",
+            "Turn the rows into class numbers, or pass kind=regression.",
         )
-    for bad, what in ((values != np.round(values), "not whole"), (values < 0, "negative")):
-        if bad.any():
-            first = int(np.argmax(bad))
-            raise UserError(
-                f"{np.count_nonzero(bad)} labels that are {what} in target {target!r} of {name}, "
-                f"the first ({values[first]}) at row {first} (counted from 0)",
-                "class numbers 0, 1, 2, …",
-                "Remove examples without a class; for quantities pass kind=regression.",
-            )
-    return values.astype(np.int64)
-
-
-def _class_count(labels: Integer[np.ndarray, "n"], name: str) -> int:
-    """k, one more than the greatest label; which must be less than the number of examples for the rest to be possible."""
-    k = int(labels.max(initial=-1)) + 1
-    if k > len(labels):
+    bad = values != np.round(values)
+    if bad.any():
+        first = int(np.argmax(bad))
         raise UserError(
-            f"label {k - 1} at row {int(np.argmax(labels))} (counted from 0) of {name}, which has {len(labels)} examples",
-            "class numbers from 0 without gaps, and at least one example a class",
-            "Number the classes from 0, or add examples.",
+            f"{np.count_nonzero(bad)} labels that are not whole in target {target!r} of {name}, "
+            f"the first ({values[first]}) at row {first} (counted from 0)",
+            "whole numbers as classes",
+            "Remove examples without a class; for quantities pass kind=regression.",
         )
-    return k

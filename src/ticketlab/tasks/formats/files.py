@@ -1,19 +1,48 @@
-"""What can be wrong with any file before its format matters: not there, not allowed, empty, or damaged in compression."""
+"""What can be wrong with any file before its format matters: not there, not allowed, empty, damaged, or too large unpacked.
+
+A small file can unpack to more than any memory. What a file unpacks to is therefore checked before it is unpacked: half a
+GiB is allowed, or 16 times what the file itself takes.
+"""
 
 from __future__ import annotations
 
 import gzip
+import io
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from ticketlab.errors import UserError
 
-__all__ = ["file_bytes", "file_start", "files_in", "reading"]
+__all__ = [
+    "allowed",
+    "check_size",
+    "expanded",
+    "file_bytes",
+    "file_start",
+    "files_in",
+    "is_hidden",
+    "part_of",
+    "reading",
+]
 
 GZIP = b"\x1f\x8b"
 LEFTOVERS = ("__MACOSX", "__pycache__")
+LEAST_ALLOWED = 2**29  # bytes
+UNPACKED = 16  # times a file's own size
+PARTS: dict[str, Literal["train", "validation", "test"]] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "dev": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 @contextmanager
@@ -21,6 +50,8 @@ def reading(path: Path, what: str) -> Iterator[None]:
     """Turns the operating system's refusals inside the block into a UserError that names `path` and says `what` was wanted."""
     try:
         yield
+    except UserError:
+        raise
     except FileNotFoundError as error:
         raise UserError(f"no file or folder {path}", what, "Check the path.") from error
     except PermissionError as error:
@@ -31,6 +62,17 @@ def reading(path: Path, what: str) -> Iterator[None]:
         raise UserError(f"a folder, {path}", what, "Give the path of a file.") from error
     except NotADirectoryError as error:
         raise UserError(f"a file, {path}", what, "Give the path of the folder.") from error
+    except (OSError, ValueError) as error:  # a name that is too long, a null character, a device that fails
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UserError(f"{path}, which cannot be read ({reason})", what, "Check the path.") from error
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` for a home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}, whose home folder is not known", "a path", "Write it out.") from error
 
 
 def file_bytes(path: Path, what: str) -> bytes:
@@ -41,12 +83,9 @@ def file_bytes(path: Path, what: str) -> bytes:
     with reading(path, what):
         content = path.read_bytes()
     if content.startswith(GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise UserError(
-                f"a damaged gzip file, {path} ({error})", what, "Copy or download it again."
-            ) from error
+        limit = allowed(len(content))
+        content = _unpacked(content, limit + 1, path, what)
+        check_size(len(content), limit, path)
     if not content:
         raise UserError(f"an empty file, {path}", what, "Copy or download it again.")
     return content
@@ -55,18 +94,54 @@ def file_bytes(path: Path, what: str) -> bytes:
 def file_start(path: Path, what: str) -> bytes:
     """The first eight bytes of a file's content, with gzip undone; raises as `file_bytes` does."""
     with reading(path, what), path.open("rb") as file:
-        start = file.read(8)
-        if not start.startswith(GZIP):
-            if not start:
-                raise UserError(f"an empty file, {path}", what, "Copy or download it again.")
-            return start
-    return file_bytes(path, what)[:8]
+        start = file.read(1 << 16)
+    if start.startswith(GZIP):
+        start = _unpacked(start, 8, path, what)
+    if not start:
+        raise UserError(f"an empty file, {path}", what, "Copy or download it again.")
+    return start[:8]
+
+
+def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
+    """The first bytes that gzip content unpacks to, at most so many."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+            return file.read(most)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise UserError(
+            f"a damaged gzip file, {path} ({error})", what, "Copy or download it again."
+        ) from error
+
+
+def allowed(size: int) -> int:
+    """How many bytes a file of this size may unpack to."""
+    return max(LEAST_ALLOWED, UNPACKED * size)
+
+
+def check_size(size: int, limit: int, path: Path) -> None:
+    """Raises UserError when more bytes would be unpacked than the limit."""
+    if size > limit:
+        raise UserError(
+            f"{path}, which unpacks to {size / 2**30:.3g} GiB or more",
+            f"at most {limit / 2**30:.3g} GiB, as its own size allows",
+            "Check where it comes from; save large data without compression.",
+        )
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name is of what archivers, Python and file managers leave."""
+    return name.startswith(".") or name in LEFTOVERS
+
+
+def part_of(name: str) -> Literal["train", "validation", "test"] | None:
+    """The part of a data set for which a folder, a file or an array is named ("Training", "val_images"), if it is for one."""
+    return PARTS.get(re.split(r"[-_.\d]", name.lower(), maxsplit=1)[0])
 
 
 def files_in(folder: Path, what: str) -> list[Path]:
     """The files and folders in a folder by name, without hidden ones and those that archivers and Python leave."""
     with reading(folder, what):
         return sorted(
-            (p for p in folder.iterdir() if not p.name.startswith(".") and p.name not in LEFTOVERS),
+            (p for p in folder.iterdir() if not is_hidden(p.name)),
             key=lambda p: p.name,
         )

@@ -37,13 +37,13 @@ def hub_dataset(
     official = parts.pop("test") if "test" in parts and len(parts) > 1 else None
     shards = [*parts.values(), *([official] if official is not None else [])]
     features = shards[0].features
-    target = target_column(features, target, id)
+    asked, target = target, target_column(features, target, id)
     classes = tuple(getattr(features[target], "names", None) or ())
     held_out = 0 if official is None else len(official)
     images = [column for column, feature in features.items() if type(feature).__name__ == "Image"]
     if not images:
         columns = {column: np.concatenate([_numbers(s, column) for s in shards]) for column in features}
-        return table_dataset(columns, target, id, kind=kind, classes=classes, official_test=held_out)
+        return table_dataset(columns, asked, id, kind=kind, classes=classes, official_test=held_out)
     labels = np.concatenate([_numbers(s, target) for s in shards])
     encoded = [content for s in shards for content in _encoded(s, images[0], id)]
     return encoded_dataset(
@@ -52,6 +52,7 @@ def hub_dataset(
         id,
         origin=lambda i: f"image {i} (counted from 0) of {id}",
         side=side,
+        target=target,
         official_test=held_out,
     )
 

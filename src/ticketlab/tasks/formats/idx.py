@@ -25,12 +25,18 @@ __all__ = ["idx_array", "idx_folder"]
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 LAYOUT = re.compile(r"(?:^|.*[-_.])(train|t10k|test)[-_.](images|labels)[-_.]idx\d.*")
 WANTED = "IDX files named train-images-idx3-ubyte and train-labels-idx1-ubyte (plain or .gz)"
+MOST_AXES = 32
 
 
 def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
     """One IDX file as an array in native byte order; a damaged one raises a UserError."""
     content = file_bytes(path, "an IDX file")
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES or content[3] == 0:
+    if (
+        len(content) < 4
+        or content[:2] != b"\0\0"
+        or content[2] not in TYPES
+        or not 0 < content[3] <= MOST_AXES
+    ):
         raise UserError(
             f"a file that starts with {content[:4].hex(' ')}, {path}",
             "the magic number of IDX (00 00, a type from 08 to 0e, the number of axes)",
@@ -42,6 +48,8 @@ def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
             f"a truncated file, {path} ({len(content)} bytes)", f"a header of {start} bytes", "Copy it again."
         )
     shape = struct.unpack(f">{axes}I", content[4:start])
+    if 0 in shape:
+        raise UserError(f"values of shape {list(shape)} in {path}", "at least one example", "Copy it again.")
     dtype = np.dtype(TYPES[content[2]])
     size, expected = len(content) - start, math.prod(shape) * dtype.itemsize
     if size != expected:
@@ -54,7 +62,7 @@ def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
 
 
 def idx_folder(folder: Path, name: str, classes: tuple[str, ...] = ()) -> Dataset:
-    """The data set in a folder with MNIST's layout; `classes` are named 0 … k−1 unless given."""
+    """The data set in a folder with MNIST's layout; `classes` are named by their numbers unless given."""
     found = _find(folder)
     x, labels = _part(found, "train", folder)
     official = 0
@@ -76,6 +84,7 @@ def idx_folder(folder: Path, name: str, classes: tuple[str, ...] = ()) -> Datase
         labels=answers.labels,
         scale=255.0 if x.dtype == np.uint8 else 1.0,
         official_test=official,
+        notes=answers.notes,
     )
 
 
@@ -102,7 +111,7 @@ def _part(found: dict[tuple[str, str], Path], part: str, folder: Path) -> tuple[
     if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
         raise UserError(
             f"images of shape {list(images.shape)} with labels of shape {list(labels.shape)} in {folder} ({part})",
-            "as many labels as images, [n, height, width] and [n]",
+            "equally many, [n, height, width] and [n]",
             "Check that the files belong together.",
         )
     return images, labels

@@ -1,39 +1,41 @@
 """Encoded images (PNG, JPEG, …) into one array of pixels, and folders with a sub-folder of images a class.
 
-All images must have the same size; grey ones stay grey unless there are coloured ones among them. Transparency is
-dropped. A folder that has `train` and `test` sub-folders of classes gives the data set an official test part.
+All images must have the same size; grey ones stay grey unless there are coloured ones among them. Transparent ones are shown
+on white. A folder that has sub-folders of classes for parts (train, test; also Training, val, …) gives the data set an official
+test part; validation is pooled with train. Only common formats are read, since some of Pillow's readers start other programs.
+What pixels take is checked before they are unpacked.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Answers
-from ticketlab.tasks.formats.files import files_in, reading
+from ticketlab.tasks.formats.files import allowed, files_in, is_hidden, part_of, reading
 
 __all__ = ["SUFFIXES", "decode", "encoded_dataset", "image_folder"]
 
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 GREY = ("1", "L", "LA")
 COLOURED = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")
-# What Pillow's readers are known to raise on damaged files.
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, Image.DecompressionBombError)
+LEAST_PIXELS = 2**22  # bytes that any image may have
 JPEG = b"\xff\xd8\xff"
 
 
 def decode(
     encoded: Sequence[bytes], origin: Callable[[int], str], side: int | None = None
-) -> UInt8[np.ndarray, "n h w c"]:
-    """Pixels 0 … 255 of encoded images, with one channel if all are grey and three otherwise.
+) -> tuple[UInt8[np.ndarray, "n h w c"], tuple[str, ...]]:
+    """Pixels 0 … 255 of encoded images, with one channel if all are grey and three otherwise; and notes on what was dropped.
 
     Arguments:
         encoded: the files' contents.
@@ -45,54 +47,102 @@ def decode(
     """
     if side is not None and side < 1:
         raise UserError(f"side={side}", "at least 1 pixel")
-    pixels: list[bytes] = []
-    grey: list[bool] = []
-    size: tuple[int, int] | None = None
+    images: list[_Image] = []
+    limit = allowed(sum(map(len, encoded)))
     for i, content in enumerate(encoded):
-        mode, own, values = _pixels(content, origin(i), side)
-        size = size or own
-        if own != size:
+        images.append(_opened(content, origin(i), side, limit // len(encoded)))
+        if images[i].size != images[0].size:
+            (width, height), (w, h) = images[i].size, images[0].size
             raise UserError(
-                f"{origin(i)} of {own[0]}×{own[1]} pixels, after images of {size[0]}×{size[1]}",
+                f"{origin(i)} of {width}×{height} pixels, after images of {w}×{h}",
                 "images of one size",
                 "Resize them, or pass side=… to have them resized.",
             )
-        pixels.append(values)
-        grey.append(mode == "L")
-    if size is None:
+    if not images:
         raise UserError("no images", "at least one")
-    if not all(grey) and any(grey):
-        pixels = [
-            np.repeat(np.frombuffer(v, np.uint8), 3).tobytes() if g else v
-            for v, g in zip(pixels, grey, strict=True)
-        ]
-    channels = 1 if all(grey) else 3
-    return np.frombuffer(b"".join(pixels), np.uint8).reshape(len(pixels), size[1], size[0], channels)
+    grey = all(image.grey for image in images)
+    pixels = (
+        image.pixels if image.grey == grey else np.repeat(np.frombuffer(image.pixels, np.uint8), 3).tobytes()
+        for image in images
+    )
+    width, height = images[0].size
+    array = np.frombuffer(b"".join(pixels), np.uint8).reshape(len(images), height, width, 1 if grey else 3)
+    transparent, several = (sum(getattr(i, what) for i in images) for what in ("transparent", "several"))
+    notes = [
+        f"{transparent} of {len(images)} images have transparent pixels, which are shown on white.",
+        f"{several} of {len(images)} images have several frames or pages; the first is read.",
+    ]
+    return array, tuple(n for n, count in zip(notes, (transparent, several), strict=True) if count)
 
 
-def _pixels(content: bytes, origin: str, side: int | None) -> tuple[str, tuple[int, int], bytes]:
-    """One image's mode (L or RGB), size and pixels."""
+@dataclass(frozen=True)
+class _Image:
+    """One image as it was read: whether it is grey, (width, height), its pixels, and what was dropped."""
+
+    grey: bool
+    size: tuple[int, int]
+    pixels: bytes
+    transparent: bool
+    several: bool
+
+
+def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image:
+    """One image. Transparent pixels are shown on white."""
     try:
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             if image.mode not in GREY + COLOURED:
                 raise UserError(
                     f"pixels of mode {image.mode!r} in {origin}",
                     "8-bit grey or coloured images",
                     "Convert it.",
                 )
-            mode = "L" if image.mode in GREY else "RGB"
-            plain = image if image.mode == mode else image.convert(mode)
+            if image.width * image.height * 4 > max(limit, LEAST_PIXELS):
+                raise UserError(
+                    f"{image.width}×{image.height} pixels in {origin}",
+                    f"images that together fit into {limit / 2**20:.0f} MiB each",
+                    "Make them smaller before they are read.",
+                )
+            plain, transparent = _on_white(image)
             if side is not None:
                 plain = plain.resize((side, side), Image.Resampling.BILINEAR)
-            return mode, plain.size, plain.tobytes()
+            several = image.format in ("GIF", "TIFF", "WEBP", "PNG") and _has_more(image)
+            return _Image(plain.mode == "L", plain.size, plain.tobytes(), transparent, several)
     except UserError:
         raise
-    except DAMAGED as error:
+    except UnidentifiedImageError:
+        raise UserError(
+            f"an image that cannot be read, {origin} (it is none of these formats)",
+            ", ".join(FORMATS),
+            "Convert or remove it.",
+        ) from None
+    except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         raise UserError(
             f"an image that cannot be read, {origin} ({error})",
             "a whole image file",
             "Copy or download it again, or remove it.",
         ) from error
+
+
+def _on_white(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Grey (L) or coloured (RGB) pixels, and whether any were transparent."""
+    mode = "L" if image.mode in GREY else "RGB"
+    if not image.has_transparency_data:
+        image.load()
+        return (image if image.mode == mode else image.convert(mode)), False
+    whole = image.convert("RGBA")
+    alpha = whole.getchannel("A")
+    if alpha.getextrema() == (255, 255):
+        return whole.convert(mode), False
+    white = Image.new("RGBA", whole.size, "white")
+    return Image.alpha_composite(white, whole).convert(mode), True
+
+
+def _has_more(image: Image.Image) -> bool:
+    try:
+        image.seek(1)
+    except EOFError:
+        return False
+    return True
 
 
 def _jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
@@ -111,18 +161,21 @@ def encoded_dataset(
     origin: Callable[[int], str],
     official_test: int = 0,
     side: int | None = None,
+    target: str = "",
     notes: tuple[str, ...] = (),
 ) -> Dataset:
     """The data set of encoded images and their answers; a note says how many are JPEG-coded, since that changes pixels."""
+    pixels, dropped = decode(encoded, origin, side)
     return Dataset(
         name=name,
-        x=decode(encoded, origin, side),
+        x=pixels,
         classes=answers.classes,
         labels=answers.labels,
         targets=answers.targets,
         scale=255.0,
         official_test=official_test,
-        notes=(*answers.notes, *notes, *_jpeg_note(encoded)),
+        target=target,
+        notes=(*answers.notes, *notes, *dropped, *_jpeg_note(encoded)),
     )
 
 
@@ -133,10 +186,7 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
         folder: with class sub-folders, or with `train` and `test` (each with class sub-folders).
         side: resize every image to side × side pixels; None demands that they all have one size.
     """
-    parts = {
-        p.name: p for p in files_in(folder, "a folder with a sub-folder of images a class") if p.is_dir()
-    }
-    roots = [parts["train"], parts["test"]] if set(parts) == {"train", "test"} else [folder]
+    roots, official_part, left_out = _parts(folder)
     classes = sorted({p.name for root in roots for p in files_in(root, "a folder") if p.is_dir()})
     paths: list[Path] = []
     labels: list[int] = []
@@ -149,7 +199,7 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
             ignored += len(own) - len(images)
             paths += images
             labels += [label] * len(images)
-        official = len(paths) - before
+        official = len(paths) - before if root == official_part else 0
     if not paths:
         raise UserError(
             f"no images in sub-folders of {folder}",
@@ -161,10 +211,36 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
         Answers(tuple(classes), np.array(labels, np.int64)),
         folder.resolve().name,
         origin=lambda i: str(paths[i]),
-        official_test=official if len(roots) == 2 else 0,
+        official_test=official,
         side=side,
-        notes=(f"{ignored} files that are not images were left out.",) if ignored else (),
+        notes=left_out + ((f"{ignored} files that are not images were left out.",) if ignored else ()),
     )
+
+
+def _parts(folder: Path) -> tuple[list[Path], Path | None, tuple[str, ...]]:
+    """The folders that hold the classes, the test part last; the test part, if there is one; and notes on what is read how.
+
+    Sub-folders are parts when one is named for training and another for testing or validation, and those hold folders alone;
+    a class called "train" holds images.
+    """
+    inside = [p for p in files_in(folder, "a folder with a sub-folder of images a class") if p.is_dir()]
+    hidden = [p.name for p in folder.iterdir() if p.is_dir() and is_hidden(p.name) and _has_images(p)]
+    notes: tuple[str, ...] = (f"Folders left out: {', '.join(sorted(hidden))}.",) if hidden else ()
+    parts = {part: p for p in inside if (part := part_of(p.name)) and p.name.isalpha() and not _has_images(p)}
+    if "train" not in parts or len(parts) < 2:
+        return [folder], None, notes
+    pooled = [parts[part] for part in ("train", "validation") if part in parts]
+    if len(pooled) > 1:
+        notes += (f"Folders {pooled[0].name} and {pooled[1].name} are pooled.",)
+    others = [p.name for p in inside if p not in parts.values()]
+    if others:
+        notes += (f"Folders left out: {', '.join(others)}.",)
+    test = parts.get("test")
+    return [*pooled, *([test] if test else [])], test, notes
+
+
+def _has_images(folder: Path) -> bool:
+    return any(p.suffix.lower() in SUFFIXES for p in folder.iterdir())
 
 
 def _files_below(folder: Path, name: str) -> list[Path]:

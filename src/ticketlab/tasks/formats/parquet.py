@@ -1,12 +1,16 @@
 """Parquet files of numbers, or of encoded images as dataset hubs keep them: `{bytes, path}` in one column, a label in another.
 
-A path may be one file, or a folder of shards; shards whose name starts with `test` are the official test part, all
-others are what train and validation are drawn from. Read by DuckDB, whose downloads of extensions are switched off.
+A path may be one file, or a folder of shards; shards that are named for the test part, or lie in a folder that is, are the
+official test part, all others are what train and validation are drawn from. Read by DuckDB, whose downloads of extensions are
+switched off, and to which names of folders mean nothing. What the columns take is asked for before they are read.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +21,27 @@ from jaxtyping import Shaped
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind, image_answers
-from ticketlab.tasks.formats.files import files_in, reading
+from ticketlab.tasks.formats.files import allowed, check_size, files_in, part_of, reading
 from ticketlab.tasks.formats.images import encoded_dataset
 from ticketlab.tasks.formats.tables import table_dataset, target_column
 
-__all__ = ["parquet_dataset"]
+__all__ = ["parquet_dataset", "parquet_files"]
 
 OFFLINE: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
+    "memory_limit": "1GB",
+    "threads": 1,  # by which it would multiply the memory that it takes
 }
+READ = "read_parquet(?, hive_partitioning = false)"
 MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of a data set, the official test part's last, and how many of the rows those hold."""
+    """The files of a data set, the official test part's last, as paths and as DuckDB takes them; and how many rows that has."""
 
+    files: tuple[Path, ...]
     paths: tuple[str, ...]
     official_test: int
     types: dict[str, str]
@@ -60,53 +68,98 @@ def parquet_dataset(
         side: resize images to side × side pixels; None demands that they all have one size.
     """
     name = name or path.name
-    with duckdb.connect(config=OFFLINE) as database:
+    with _database(path) as database:
         shards = _shards(database, path)
-        target = target_column(shards.types, target, name)
+        asked, target = target, target_column(shards.types, target, name)
+        _check_types(shards.types, target, name)
         classes = classes or shards.classes.get(target, ())
         images = [
             column
             for column, of in shards.types.items()
             if of == "BLOB" or ("bytes BLOB" in of and column != target)
         ]
+        _check_memory(database, shards, images[:1], path)
         if images:
             return _images(database, shards, images[0], target, name, kind, classes, side)
         for column, of in shards.types.items():
             if column != target and not _is_number(of):
                 raise UserError(
-                    f"column {column!r} of type {of} in {name}",
+                    f"column {column!r} of type {of:.60} in {name}",
                     "numbers in every column but the target, or one column of encoded images",
                     "Convert or remove it, or make it the target.",
                 )
         columns = {column: _column(database, shards, column, name) for column in shards.types}
-    return table_dataset(
-        columns, target, name, kind=kind, classes=classes, official_test=shards.official_test
+    return table_dataset(columns, asked, name, kind=kind, classes=classes, official_test=shards.official_test)
+
+
+@contextmanager
+def _database(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database of its own; what DuckDB raises on a damaged file is a UserError."""
+    with duckdb.connect(config=OFFLINE) as database:
+        try:
+            yield database
+        except (duckdb.Error, UnicodeDecodeError) as error:
+            raise UserError(
+                f"a damaged Parquet file, {path} ({str(error).splitlines()[0]:.200})",
+                "a whole file, with the same columns in every shard",
+                "Copy or download it again.",
+            ) from error
+
+
+def _check_types(types: dict[str, str], target: str, name: str) -> None:
+    of = types[target]
+    if not _is_number(of) and not of.startswith(("VARCHAR", "ENUM")):
+        raise UserError(
+            f"the target {target!r} of type {of:.60} in {name}",
+            "numbers, words or true and false",
+            "Choose another target, or convert this one.",
+        )
+
+
+def _check_memory(database: duckdb.DuckDBPyConnection, shards: Shards, images: list[str], path: Path) -> None:
+    """Refuses what would take too much memory, by counting: eight bytes a number, and the length of images and words."""
+    lengths = [f"octet_length({_quoted(c)}{_field(shards.types[c])})" for c in images]
+    lengths += [f"strlen({_quoted(c)})" for c, of in shards.types.items() if of == "VARCHAR"]
+    counted = " + ".join(
+        [f"{8 * len(shards.types)} * count(*)", *(f"coalesce(sum({n}), 0)" for n in lengths)]
     )
+    found = database.execute(f"SELECT {counted} FROM {READ}", [list(shards.paths)]).fetchall()[0][0]
+    check_size(int(found), allowed(sum(Path(p).stat().st_size for p in shards.files)), path)
 
 
 def _shards(database: duckdb.DuckDBPyConnection, path: Path) -> Shards:
     what = "a Parquet file, or a folder of them"
-    files = [path]
-    if path.is_dir():
-        inside = files_in(path, what)
-        inside += files_in(path / "data", what) if (path / "data").is_dir() else []
-        files = [p for p in inside if p.suffix == ".parquet"]
+    files = parquet_files(path) if path.is_dir() else [path]
     if not files:
         raise UserError(f"no .parquet files in {path}", what, "Check the path.")
     for file in files:
         _check_magic(file)
-    test = [str(p) for p in files if p.name.startswith("test")]
-    rest = [str(p) for p in files if not p.name.startswith("test")]
-    if not rest:
-        rest, test = test, []
-    try:
-        rows = "SELECT count(*) FROM read_parquet(?)"
-        official = database.execute(rows, [test]).fetchall()[0][0] if test else 0
-        described = database.execute("DESCRIBE SELECT * FROM read_parquet(?)", [rest + test]).fetchall()
-        metadata = database.execute("SELECT key, value FROM parquet_kv_metadata(?)", [rest[0]]).fetchall()
-    except duckdb.Error as error:
-        raise _damaged(path, error) from error
-    return Shards((*rest, *test), official, {c[0]: c[1] for c in described}, _class_names(dict(metadata)))
+    test = [
+        p for p in files if "test" in (part_of(p.name), part_of(p.parent.name) if p.parent != path else "")
+    ]
+    rest = [p for p in files if p not in test]
+    if not rest or path.is_file():
+        rest, test = files, []
+    held_out, every = [_no_pattern(p) for p in test], [_no_pattern(p) for p in (*rest, *test)]
+    rows = f"SELECT count(*) FROM {READ}"
+    official = database.execute(rows, [held_out]).fetchall()[0][0] if test else 0
+    described = database.execute(f"DESCRIBE SELECT * FROM {READ}", [every]).fetchall()
+    metadata = database.execute("SELECT key, value FROM parquet_kv_metadata(?)", every[:1]).fetchall()
+    types = {c[0]: c[1] for c in described}
+    return Shards((*rest, *test), tuple(every), official, types, _class_names(dict(metadata)))
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """The Parquet files of a folder: its own, and those in `data` and in folders that are named for a part."""
+    inside = files_in(folder, "a folder of Parquet files")
+    folders = [p for p in inside if p.is_dir() and (p.name == "data" or part_of(p.name))]
+    inside += [file for place in folders for file in files_in(place, "a folder of Parquet files")]
+    return [p for p in inside if p.suffix.lower() == ".parquet" and not p.is_dir()]
+
+
+def _no_pattern(path: Path) -> str:
+    """The path as text in which no character stands for others, as `*` does to DuckDB."""
+    return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
 
 
 def _check_magic(path: Path) -> None:
@@ -127,27 +180,20 @@ def _check_magic(path: Path) -> None:
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
     """The classes' names by column, which the hub's library leaves in a file's metadata."""
     try:
-        features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+        features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
+        return {c: tuple(map(str, f["names"])) for c, f in features.items() if f.get("_type") == "ClassLabel"}
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         return {}  # another program's metadata: the labels' numbers serve as names
-    return {
-        c: tuple(f["names"])
-        for c, f in features.items()
-        if isinstance(f, dict) and f.get("_type") == "ClassLabel"
-    }
 
 
 def _column(
     database: duckdb.DuckDBPyConnection, shards: Shards, column: str, name: str, field: str = ""
 ) -> Shaped[np.ndarray, "n"]:
     """One column (or a field of a struct) of all shards in order, without missing values."""
-    quoted = '"' + column.replace('"', '""') + '"' + field
-    try:
-        found = database.execute(
-            f"SELECT {quoted} AS c FROM read_parquet(?)", [list(shards.paths)]
-        ).fetchnumpy()["c"]
-    except duckdb.Error as error:
-        raise _damaged(Path(shards.paths[0]), error) from error
+    query = f"SELECT {_quoted(column)}{field} AS c FROM {READ}"
+    found = database.execute(query, [list(shards.paths)]).fetchnumpy()["c"]
+    if not isinstance(found, np.ndarray):  # an enumeration comes as pandas' categories
+        found = np.asarray(found)
     missing = np.ma.getmaskarray(found)
     if found.dtype.kind == "O":
         missing = missing | np.array([value is None for value in np.ma.getdata(found)])
@@ -171,7 +217,7 @@ def _images(
     classes: tuple[str, ...],
     side: int | None,
 ) -> Dataset:
-    field = "" if shards.types[column] == "BLOB" else ".bytes"
+    field = _field(shards.types[column])
     labels = _column(database, shards, target, name)
     others = [c for c in shards.types if c not in (column, target)]
     return encoded_dataset(
@@ -181,6 +227,7 @@ def _images(
         origin=lambda i: f"image {i} (counted from 0) of {name}",
         official_test=shards.official_test,
         side=side,
+        target=target,
         notes=(f"Columns left out: {', '.join(others)}.",) if others else (),
     )
 
@@ -190,9 +237,9 @@ def _is_number(of: str) -> bool:
     return of.removeprefix("U").startswith(numbers) and not of.endswith("]")
 
 
-def _damaged(path: Path, error: duckdb.Error) -> UserError:
-    return UserError(
-        f"a damaged Parquet file, {path} ({str(error).splitlines()[0]})",
-        "a whole file, with the same columns in every shard",
-        "Copy or download it again.",
-    )
+def _field(of: str) -> str:
+    return "" if of == "BLOB" else ".bytes"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

@@ -1,7 +1,13 @@
-"""Named columns of numbers with a target among them: what CSV, Parquet and a hub's tables have in common."""
+"""Named columns of numbers with a target among them: what CSV, Parquet and a hub's tables have in common.
+
+Row numbers that another program has written are no input, since they can give the answers away where rows are sorted: a column
+without a name, or with an index's usual name, is left out where it numbers the rows. Any other column that counts the rows is
+kept and named in a note.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import numpy as np
@@ -14,6 +20,10 @@ from ticketlab.tasks.formats.answers import Kind, read_answers
 __all__ = ["table_dataset", "target_column"]
 
 USUAL = ("label", "labels", "target", "class", "y", "fine_label")
+NAMELESS = re.compile(r"|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)  # as pandas and R leave them
+INDEX = frozenset(
+    ["id", "index", "idx", "row", "rowid", "row_id", "rownames", "no", "no.", "nr", "sno", "s.no"]
+)
 
 
 def target_column(columns: Iterable[str], target: str, name: str) -> str:
@@ -21,7 +31,11 @@ def target_column(columns: Iterable[str], target: str, name: str) -> str:
     columns = list(columns)
     if target and target not in columns:
         raise UserError(f"target={target!r}", f"one of the columns of {name}: {', '.join(columns)}")
-    return target or next((usual for usual in USUAL if usual in columns), columns[-1])
+    if target:
+        return target
+    by_lower = {column.lower(): column for column in reversed(columns)}
+    found = next((usual for usual in USUAL if usual in columns), None)
+    return found or next((by_lower[usual] for usual in USUAL if usual in by_lower), columns[-1])
 
 
 def table_dataset(
@@ -32,18 +46,22 @@ def table_dataset(
     kind: Kind | None = None,
     classes: tuple[str, ...] = (),
     official_test: int = 0,
+    notes: tuple[str, ...] = (),
 ) -> Dataset:
     """The data set whose inputs are all columns but the target.
 
     Arguments:
         columns: by name, of equal length; inputs must be numbers or booleans.
-        target: the column to predict; see `target_column` when empty.
+        target: the column to predict; see `target_column` when empty, and a note says which it is.
         name: for tables and messages.
         kind: classification or regression; None guesses from the target.
         classes: the classes' names if they are known; the target's values are then their numbers.
         official_test: how many of the last rows are the official test part.
+        notes: of what was read in a doubtful way.
     """
-    target = target_column(columns, target, name)
+    asked, target = target, target_column(columns, target, name)
+    if not asked and target.lower() not in USUAL:
+        notes += (f"The last column, {target!r}, is taken for the target.",)
     inputs = {column: values for column, values in columns.items() if column != target}
     if not inputs:
         raise UserError(
@@ -58,6 +76,7 @@ def table_dataset(
                 "numbers in every column but the target",
                 "Encode it as numbers (one column a category), remove it, or make it the target.",
             )
+    inputs, more = _without_row_numbers(inputs)
     answers = read_answers(columns[target], target, name, kind=kind, classes=classes)
     return Dataset(
         name=name,
@@ -67,8 +86,45 @@ def table_dataset(
         targets=answers.targets,
         features=tuple(inputs),
         official_test=official_test,
-        notes=answers.notes,
+        target=target,
+        notes=answers.notes + notes + more,
     )
+
+
+def _without_row_numbers(
+    inputs: Mapping[str, Shaped[np.ndarray, "n"]],
+) -> tuple[dict[str, Shaped[np.ndarray, "n"]], tuple[str, ...]]:
+    """The inputs without row numbers, and notes that name those."""
+    counting = [column for column, values in inputs.items() if _counts_rows(values)]
+    nameless = [
+        c for c in inputs if NAMELESS.fullmatch(c) and (c in counting or _are_numbers_of_rows(inputs[c]))
+    ]
+    out = [c for c in inputs if c in nameless or (c in counting and c.lower() in INDEX)]
+    if len(out) == len(inputs):
+        out = []
+    kept = [column for column in counting if column not in out]
+    notes = [f"Column {column!r} is left out: it numbers the rows." for column in out]
+    named = [
+        c for c in inputs if c.lower() in INDEX and c not in counting and _are_numbers_of_rows(inputs[c])
+    ]
+    notes += [
+        f"Column {c!r} has another number in every row: if it is no measurement, remove it." for c in named
+    ]
+    notes += [
+        f"Column {c!r} counts the rows: if it is no measurement, remove it from the file." for c in kept
+    ]
+    return {column: values for column, values in inputs.items() if column not in out}, tuple(notes)
+
+
+def _counts_rows(values: Shaped[np.ndarray, "n"]) -> bool:
+    """Whether values are 0, 1, 2, … or 1, 2, 3, … in the order of the rows."""
+    return len(values) > 2 and any(np.array_equal(values, np.arange(len(values)) + s) for s in (0, 1))
+
+
+def _are_numbers_of_rows(values: Shaped[np.ndarray, "n"]) -> bool:
+    """Whether values are different whole numbers, as row numbers are after rows were sorted or drawn."""
+    whole = values.dtype.kind in "iuf" and bool(np.all(values == np.round(values)))
+    return whole and len(np.unique(values)) == len(values)
 
 
 def _sort(values: np.ndarray) -> str:

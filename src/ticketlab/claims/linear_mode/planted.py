@@ -1,0 +1,115 @@
+"""Planted tables of `linear-mode`: scores, and errors along lines between copies, with and without a bump.
+
+At the first of two rewind steps the ticket is neither stable nor accurate, at the second it is both. Along a line an example's
+latent place wanders, so that values of α near to each other go wrong on much the same examples. The barrier's two estimates are
+made of the wrong answers as the study makes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from ticketlab.claims.linear_mode.barriers import barrier_parts
+from ticketlab.claims.linear_mode.formula import DENSE, RANDOM, TICKET, Terms, decided, formula
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.evidence.tables import concatenate
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Answer, Question, Tables
+from ticketlab.laws.verdict import Outcome
+
+STEPS, POINTS, MEMORY = (
+    (0, 300),
+    8,
+    0.8,
+)  # MEMORY: the correlation of an example's place from one α to the next
+TERMS = Terms(stable=0.02, margin=0.01, rewind_steps=STEPS)
+M, S = TERMS.margin, TERMS.stable
+
+
+@dataclass(frozen=True)
+class World:
+    """What the ticket is at each rewind step.
+
+    Arguments:
+        barrier: of the ticket.
+        gain: in score over the dense network.
+        over_random: in score over a random mask.
+        idle: whether guessing is as good as the dense network.
+    """
+
+    barrier: tuple[float, float] = (0.1, 0.0)
+    gain: tuple[float, float] = (-0.05, 0.05)
+    over_random: tuple[float, float] = (0.1, 0.1)
+    skill: Skill = Skill()
+    idle: bool = False
+
+
+def accuracies(world: World, sample: Sample, step: int) -> dict[str, float]:
+    ticket = sample.accuracy + min(0.0, world.gain[step])
+    scored = {TICKET: ticket, DENSE: ticket - world.gain[step], RANDOM: ticket - world.over_random[step]}
+    return {f"{arm}_score": accuracy for arm, accuracy in scored.items()}
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    parts = []
+    for number, k in enumerate(STEPS):
+        guess = sample.accuracy if world.idle else FREQUENT
+        rows = examples(sample, accuracies(world, sample, number), rng, world.skill, guess)
+        low, high = _barrier(world.barrier[number], sample, rows["id"], rng)
+        columns = {column.name: column.values for column in rows.columns}
+        columns |= {f"{TICKET}_barrier_split": low, f"{TICKET}_barrier": high}
+        parts.append(made("examples", {"rewind_step": np.full(len(rows), k), **columns}))
+    return {"examples": concatenate("examples", parts)}
+
+
+def _barrier(
+    bump: float, sample: Sample, ids: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each example's part in the barrier: chosen on one half and measured on the other, and at the maximum."""
+    shape, normal = (sample.seeds, sample.examples), rng.standard_normal
+    shared = normal(int(ids.max()) + 1, np.float32)[ids.reshape(shape)]
+    alpha = np.arange(POINTS) / (POINTS - 1)
+    error = 1 - sample.accuracy + bump * np.minimum(3 * np.minimum(alpha, 1 - alpha), 1)  # flat on top
+    limits, place = ndtri(error), normal(shape, np.float32)
+    wrong = np.empty((sample.seeds, POINTS, sample.examples), bool)
+    for i in range(POINTS):
+        of_seed = sample.spread / 3 * normal((sample.seeds, 1))
+        wrong[:, i] = (
+            np.sqrt(sample.shared) * shared + np.sqrt(1 - sample.shared) * place < limits[i] - of_seed
+        )
+        place = MEMORY * place + np.sqrt(1 - MEMORY**2) * normal(shape, np.float32)
+    top, split, ends = barrier_parts(wrong)
+    return (split - ends).ravel(), (top - ends).ravel()
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    """A barrier's interval is between two estimates on purpose, and is judged by verdicts."""
+    if question.key == "stable" or not world.skill.task:
+        return None
+    of = accuracies(world, sample, STEPS.index(int(question.facets["rewind_step"])))
+    other = DENSE if question.key == "accurate" else RANDOM
+    return compared(sample, of[f"{TICKET}_score"], of[f"{other}_score"])
+
+
+def decide(tables: Tables) -> tuple[Outcome, Answer]:
+    return decided(TERMS, tables)
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "half a margin each", World((1.5 * S, S / 2), (-1.5 * M, -M / 2))),
+        (Kind.BOUNDARY, "it works, with the barrier at its limit", World((0.1, S))),
+        (Kind.BOUNDARY, "unstable, a margin less accurate", World((0.1, 0.1), (-M, -0.05))),
+        (Kind.BOUNDARY, "unstable, equal to a random mask", World((0.1, 0.0), (0.05, 0.05), (0.0, 0.1))),
+        (Kind.BOUNDARY, "stable, a margin less accurate", World((0.1, 0.0), (-0.05, -M))),
+        (Kind.TOGETHER, "both work, with the barrier at its limit", World((S, S), (0.05, 0.05))),
+        (Kind.OUTSIDE, "it works, and the barrier is above by half", World((0.1, 1.5 * S))),
+        (Kind.OUTSIDE, "it works, and the barrier is large", World((0.1, 0.1))),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.GATE, "guessing is as good", World((0.1, 0.1), (0.05, 0.05), idle=True)),
+    ]
+    return cases_of("linear-mode", formula(TERMS, STEPS), planted, truth, worlds, decide=decide)

@@ -1,0 +1,93 @@
+"""Planted tables of `masking-is-training`: untrained scores under the masks, whose differences are shares of the headroom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.claims.masking_is_training.formula import (
+    GROWN,
+    GROWN_TWIN,
+    GUESS,
+    MASK,
+    PERMUTED,
+    RANDOM,
+    SHRUNK,
+    SHRUNK_PERMUTED,
+    SHRUNK_TWIN,
+    TRAINED,
+    formula,
+)
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+
+@dataclass(frozen=True)
+class World:
+    """Differences between masks; the first two are shares of the headroom above guessing.
+
+    Arguments:
+        mask: the chosen mask, over guessing; None for the sample's accuracy.
+        over: over random masks, and over the mask from permuted labels.
+        shrunk: over its twin, and over what shrank with permuted labels.
+        grown: over its twin.
+        guess: the share of the most frequent class.
+    """
+
+    mask: float | None = None
+    over: tuple[float, float] = (0.3, 0.3)
+    shrunk: tuple[float, float] = (0.2, 0.2)
+    grown: float = -0.2
+    guess: float = FREQUENT
+    skill: Skill = Skill()
+
+
+def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
+    room = 1 - world.guess
+    mask = sample.accuracy if world.mask is None else world.guess + world.mask * room
+    return {
+        MASK: mask,
+        RANDOM: mask - world.over[0] * room,
+        PERMUTED: mask - world.over[1] * room,
+        TRAINED: max(sample.accuracy, 0.9),
+        SHRUNK: 0.5,
+        SHRUNK_TWIN: 0.5 - world.shrunk[0],
+        SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
+        GROWN: 0.5 + world.grown,
+        GROWN_TWIN: 0.5,
+    }
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    return {"examples": examples(sample, accuracies(world, sample), rng, world.skill, world.guess)}
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    if not world.skill.task:
+        return None
+    of = {**accuracies(world, sample), GUESS: world.guess}
+    one, other = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
+    if other is not None:
+        return compared(sample, of[one], of[other])
+    against = {"guessing": GUESS, "random": RANDOM, "labels": PERMUTED}[question.key]
+    return compared(sample, of[MASK], of[against], 1 - world.guess)
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "shares of 15 %", World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05)),
+        (Kind.BOUNDARY, "a tenth better than random masks", World(over=(0.1, 0.3))),
+        (Kind.BOUNDARY, "a tenth better than permuted labels", World(over=(0.3, 0.1))),
+        (Kind.BOUNDARY, "a tenth better than guessing", World(0.1, (0.15, 0.15))),
+        (Kind.BOUNDARY, "the same, one class frequent", World(0.1, (0.5, 0.5), guess=0.8)),
+        (Kind.BOUNDARY, "zeroing what shrank is equal to its twin", World(shrunk=(0.0, 0.2))),
+        (Kind.BOUNDARY, "zeroing what grew is equal to its twin", World(grown=0.0)),
+        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0)),
+        (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+    ]
+    return cases_of("masking-is-training", formula(), planted, truth, worlds)

@@ -1,0 +1,106 @@
+"""What the pages say of claims is generated from the classes, for those that there are and for any new one."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import pytest
+import toy_study
+
+from ticketlab.claims import CLAIMS
+from ticketlab.plans import find_study, presets
+
+DOCS = Path(__file__).parents[1] / "docs"
+sys.path.insert(0, str(DOCS / "_ext"))
+
+claim_pages = pytest.importorskip("claim_pages", reason="needs Sphinx")
+
+STUDIES = {**CLAIMS, "toy": "toy_study:Toy"}
+
+
+@pytest.fixture(params=STUDIES)
+def study(request):
+    return find_study(request.param, STUDIES)
+
+
+def cells(table):
+    """The cells of a Markdown table's rows, without its header."""
+    return [[c.strip() for c in line.strip("| ").split(" | ")] for line in table.splitlines()[2:]]
+
+
+def test_the_plan_has_every_option_with_its_default_and_meaning(study):
+    text = claim_pages.plan(study)
+    rows = cells(text.partition("\n\n")[0])
+    default = study.plan_type()
+    assert [row[0] for row in rows] == [f"`{f.name}`" for f in dataclasses.fields(default)]
+    assert all(len(row) == 4 and all(row) for row in rows)
+    for name, preset in presets(study.plan_type).items():
+        changed = [
+            f.name for f in dataclasses.fields(default) if getattr(preset, f.name) != getattr(default, f.name)
+        ]
+        said = text.partition(f"The preset `{name}` differs in")[2].partition("\n")[0]
+        assert [n for n in changed if f"`{n}` =" not in said] == []
+
+
+def test_values_are_those_of_the_class():
+    @dataclasses.dataclass(frozen=True)
+    class Changed(toy_study.ToyPlan):
+        """A plan.
+
+        Arguments:
+            margin: another meaning.
+        """
+
+        margin: float = 0.125
+
+    class Study(toy_study.Toy):
+        plan_type = Changed
+
+    row = next(r for r in cells(claim_pages.plan(Study())) if r[0] == "`margin`")
+    assert row == ["`margin`", "number", "`0.125`", "another meaning."]
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_question_is_there_with_its_rule(claim):
+    study = find_study(claim, CLAIMS)
+    asked = study.asked(study.plan_type())
+    text = claim_pages.rule(study)
+    assert asked.rule in text
+    for title, rule in [*asked.rules(), *asked.side_rules()]:
+        row = next(row for row in text.splitlines() if row.startswith("|") and rule in row)
+        assert all(part in row for part in title.split(": "))
+    assert all(gate in text for gate in asked.gates())
+
+
+def test_levels_in_the_rules_are_those_that_decide():
+    """Two losses share the level at which the claim may fail; to hold, each has the whole."""
+    rule = claim_pages.rule(find_study("tangent-minimum", CLAIMS))
+    assert "Holds if the 95 % interval" in rule
+    assert "Fails if the 98.75 % interval" in rule
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_texts_are_complete(claim):
+    study = find_study(claim, CLAIMS)
+    assert all(a.name and a.description and a.purpose for a in study.arms)
+    assert study.redraws
+    assert study.statement in claim_pages.question(study)
+    method, sources = claim_pages.method(study), claim_pages.sources(study)
+    assert all(paragraph in method for paragraph in study.method)
+    assert all(s.citation in sources and s.url in sources for s in study.sources)
+    cited = [*study.method, *(a.description for a in study.arms)]
+    assert [s.key for s in study.sources if not any(s.key in text for text in cited)] == []
+
+
+def test_a_new_claim_has_an_entry():
+    assert "`toy`\n: *Random numbers have mean zero.*" in claim_pages.claims(STUDIES)
+    assert "automodule:: toy_study" in claim_pages.api(STUDIES)
+    for claim in CLAIMS:
+        assert f"[`{claim}`](studies/{claim}.md)" in claim_pages.claims(STUDIES)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_pages_ask_for_every_part(claim):
+    """A page copies nothing: its tables of the plan, the arms and the rules come from the class."""
+    page = (DOCS / "studies" / f"{claim}.md").read_text(encoding="utf-8")
+    assert [part for part in claim_pages.PARTS if f"```{{claim}} {part} {claim}\n" not in page] == []
