@@ -321,7 +321,7 @@ def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
 
 def _verdict(record: Mapping[str, Any]) -> Verdict:
     effect = record["effect"]
-    ends = {name: record.get(name) for name in ("interval", "deciding")}
+    ends = {name: record.get(name) for name in ("interval", "deciding", "region")}
     return Verdict(
         **{
             **record,
