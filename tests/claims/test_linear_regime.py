@@ -10,13 +10,13 @@ from jax.flatten_util import ravel_pytree
 
 from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
-from ticketlab.claims.linear_regime.formula import MEASURES
+from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, verdicts
 from ticketlab.claims.study import silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks import MLP, Parameterisation
+from ticketlab.networks import MLP, ConvNet, Parameterisation
 from ticketlab.tangent import centred_alignment, target_alignment
 from ticketlab.tasks.sources import Bundled
 
@@ -24,6 +24,8 @@ PLAN = LinearRegimePlan(
     task=Bundled(name="wine", train=20, validation=40, test=60),
     network=MLP(widths=(64,)),
     shares=(0.125, 1.0),
+    depths=(1,),
+    losses=("square",),
     seeds=2,
     steps=30,
     kernel_examples=12,
@@ -111,7 +113,7 @@ def test_every_width_and_parameterisation_stands_in_the_tables(evidence) -> None
 
 def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
     plan = dataclasses.replace(PLAN, centred=False, steps=1)
-    tables = at_widths(plan, "ntk", 0, silent)
+    tables = at_widths(plan, "square", 1, "ntk", 0, silent)
     task = plan.task.task(0)
     network = MLP((8,), parameterisation=Parameterisation.NTK).build(task.input_shape, task.outputs)
     params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(0), 0))[0])
@@ -121,13 +123,13 @@ def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
 
 
 def test_the_same_plan_gives_the_same_bits(evidence) -> None:
-    again = at_widths(PLAN, "mup", 1, silent)["widths"]
+    again = at_widths(PLAN, "square", 1, "mup", 1, silent)["widths"]
     assert again.digest() == evidence.tables["widths"].where(parameterisation="mup", seed=1).digest()
 
 
 class TestWhatGoesWrong:
     def measured(self, **changes):
-        return at_widths(dataclasses.replace(PLAN, **changes), "ntk", 0, silent)
+        return at_widths(dataclasses.replace(PLAN, **changes), "square", 1, "ntk", 0, silent)
 
     def test_training_that_diverges(self) -> None:
         with pytest.raises(NumericalFailure, match="smaller step_size"):
@@ -156,6 +158,10 @@ class TestWhatGoesWrong:
             {"step_size": np.inf},
             {"momentum": 1.0},
             {"steps": 0},
+            {"depths": ()},
+            {"depths": (0,)},
+            {"losses": ()},
+            {"reached": 1.0},
             {"kernel_examples": 1},
         ],
     )
@@ -170,50 +176,78 @@ FALLING = {"motion": 0.5, "drift": 1.0, "distance": 0.5}
 STAYING = {"motion": 0.5, "drift": 0.0, "distance": 0.05}
 
 
-def tables(exponents, seeds=5, noise=0.01, level=0.1, left=0.001):
-    """Power laws from a level at width 32, under μP from 0.5; and training that leaves a share of the loss at the start."""
+SETTINGS = (Setting("square", 1), Setting("cross-entropy", 2))
+
+
+def tables(exponents, seeds=5, noise=0.01, level=0.1, left=0.001, late=None, score=0.9):
+    """Power laws from a level at width 32, under μP from 0.5; and training that leaves a share of the loss at the start.
+
+    Arguments:
+        late: what training with cross-entropy leaves, if not the same.
+        score: of both sides; guessing scores .1.
+    """
     draw = np.random.default_rng(0)
-    each = [(name, seed, width) for name in exponents for seed in range(seeds) for width in (32, 64, 128)]
-    rows = [
-        {
-            "parameterisation": name,
-            "seed": seed,
-            "width": width,
-            **{
-                m: float(
-                    (0.5 if name == "mup" else level)
-                    * (width / 32) ** -a
-                    * np.exp(noise * draw.standard_normal())
-                )
-                for m, a in exponents[name].items()
-            },
-        }
-        for name, seed, width in each
+    each = [
+        (at, name, seed, width)
+        for at in SETTINGS
+        for name in exponents
+        for seed in range(seeds)
+        for width in (32, 64, 128)
     ]
-    curves = [
-        {
-            "parameterisation": name,
-            "seed": seed,
-            "width": width,
-            "step": step,
-            "train_loss": 2.0 * left ** (step / 100),
-            "linear_train_loss": 2.0 * 0.001 ** (step / 100),
+    rows, curves, examples = [], [], []
+    for at, name, seed, width in each:
+        about = {**at.where(), "parameterisation": name, "seed": seed}
+        measured = {
+            m: float(
+                (0.5 if name == "mup" else level)
+                * (width / 32) ** -a
+                * np.exp(noise * draw.standard_normal())
+            )
+            for m, a in exponents[name].items()
         }
-        for name, seed, width in each
-        for step in (0, 50, 75, 100)
-    ]
-    return {"widths": Table.from_rows("widths", rows), "curves": Table.from_rows("curves", curves)}
+        rows.append({**about, "width": width, **measured})
+        end = left if at.loss == "square" or late is None else late
+        curves += [
+            {
+                **about,
+                "width": width,
+                "step": step,
+                "train_loss": 2.0 * end ** (step / 100),
+                "linear_train_loss": 2.0 * 0.001 ** (step / 100),
+            }
+            for step in (0, 50, 75, 100)
+        ]
+        if width == 128:
+            examples += [
+                {
+                    **about,
+                    "id": i,
+                    "guess": float(i % 10 == 0),
+                    "network": float(7 * i % 200 < 200 * score),
+                    "linear": float(7 * i % 200 < 200 * score),
+                }
+                for i in range(200)
+            ]
+    made = {"widths": rows, "curves": curves, "examples": examples}
+    return {name: Table.from_rows(name, of) for name, of in made.items()}
 
 
-def conclude(standard=None, ntk=None, mup=None, seeds=5, noise=0.01, level=0.1, left=0.001, **options):
+def conclude(standard=None, ntk=None, mup=None, seeds=5, **changes):
     given = {"standard": standard or FALLING, "ntk": ntk or FALLING, "mup": mup or STAYING}
-    plan = LinearRegimePlan(seeds=seeds, **options)
-    given = {name: given[name] for name in plan.parameterisations}
-    return LinearRegime().conclude(plan, tables(given, seeds, noise, level, left)).verdicts
+    planted = {k: changes.pop(k) for k in ("noise", "level", "left", "late", "score") if k in changes}
+    terms = {"parameterisations": tuple(given), "least": 0.25, **changes}
+    asked = Terms(terms["parameterisations"], SETTINGS, terms["least"], 0.1)
+    found = tables({name: given[name] for name in asked.parameterisations}, seeds, **planted)
+    return verdicts(asked, dict.fromkeys(SETTINGS, asked.parameterisations), found)
 
 
-def of(verdicts, key, parameterisation, measure):
-    facets = {"parameterisation": parameterisation, "measure": measure}
+def of(verdicts, key, parameterisation, measure, at=SETTINGS[0]):
+    facets = {
+        "loss": at.loss,
+        "depth": str(at.depth),
+        "parameterisation": parameterisation,
+        "measure": measure,
+    }
     return next(v for v in verdicts if v.key == key and v.facets == facets)
 
 
@@ -221,7 +255,11 @@ def of(verdicts, key, parameterisation, measure):
     ("changes", "whole", "words"),
     [
         ({}, Outcome.HOLDS, "does not become linear"),
-        ({"ntk": {**FALLING, "distance": 0.0}}, Outcome.FAILS, "NTK: distance to the linear model falls"),
+        (
+            {"ntk": {**FALLING, "distance": 0.0}},
+            Outcome.FAILS,
+            "NTK: distance to the linear model falls (square loss, 1 hidden layer; cross-entropy loss, 2",
+        ),
         # exponents above the least, and 53 % of training's motion at the widest network: that is not good
         (
             {"level": 0.53 * 4**0.3, "standard": {**FALLING, "distance": 0.3}},
@@ -229,9 +267,19 @@ def of(verdicts, key, parameterisation, measure):
             "distance to the linear model is small",
         ),
         # the control becomes linear too
-        ({"mup": {**FALLING, "distance": 2.0}}, Outcome.FAILS, "μP: distance to the linear model stays"),
+        (
+            {"mup": {**FALLING, "distance": 2.0}},
+            Outcome.FAILS,
+            "μP: distance to the linear model stays (square loss, 1 hidden layer",
+        ),
         ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
         ({"left": 0.5}, Outcome.UNDECIDED, "had not converged at their last step"),
+        # with cross-entropy the end is where a tenth of the loss is left; a flat curve says nothing
+        ({"late": 0.09}, Outcome.HOLDS, "does not become linear"),
+        ({"late": 0.11}, Outcome.UNDECIDED, "had not reached 10 % of the training loss"),
+        ({"late": 0.4}, Outcome.UNDECIDED, "(cross-entropy loss, 2 hidden layers) had not reached 10 %"),
+        # both sides guess
+        ({"score": 0.12}, Outcome.UNDECIDED, "Neither side is better than guessing"),
         # a network that learns nothing has a flat curve, and hardly moves
         ({"left": 0.97}, Outcome.UNDECIDED, "had not converged at their last step"),
         (
@@ -252,7 +300,7 @@ def test_the_claim_has_absolute_sizes_and_needs_the_control(changes, whole, word
 def test_questions() -> None:
     claim, *questions = conclude()
     assert claim.key == "claim"
-    assert [q.headline for q in questions] == [True] * (2 * 5 + 1) + [False] * 2
+    assert [q.headline for q in questions] == [True] * (2 * (2 * 5 + 1)) + [False] * 4
     assert {q.outcome for q in questions} == {Outcome.HOLDS}
     drift = of(questions, "falls", "standard", "drift")
     assert drift.effect == pytest.approx(1.0, abs=0.02)
@@ -260,7 +308,7 @@ def test_questions() -> None:
     assert "from 0.1 at width 32 to 0.025 at width 128" in drift.reading
     assert "lies above 0.25" in drift.rule
     assert "lies below 0.25" in of(questions, "vanishes", "mup", "drift").rule
-    assert of(questions, "small", "ntk", "distance").effect == pytest.approx(5.0, abs=0.1)
+    assert of(questions, "small", "ntk", "distance", SETTINGS[1]).effect == pytest.approx(5.0, abs=0.1)
     assert "below 10 % of training's motion" in of(questions, "small", "ntk", "distance").rule
 
 
@@ -281,5 +329,59 @@ def test_a_run_that_is_not_finished() -> None:
     assert LinearRegime().conclude(plan, {}).verdicts == ()
     partial = LinearRegime().conclude(plan, tables({"ntk": FALLING}))
     assert {v.facets["parameterisation"] for v in partial.verdicts} == {"ntk"}
-    assert len(partial.verdicts) == 5
-    assert len(partial.tables["fits"]) == 3
+    assert len(partial.verdicts) == 2 * 5
+    assert len(partial.tables["fits"]) == 2 * 3
+
+
+# --- what the claim is asked for ---
+
+
+def test_the_claim_is_asked_for_each_loss_and_depth() -> None:
+    plan = LinearRegimePlan()
+    assert [(at.loss, at.depth) for at in plan.settings()] == [
+        (loss, depth) for depth in (1, 2, 3) for loss in ("square", "cross-entropy")
+    ]
+    assert [plan.of_depth(depth).widths for depth in (1, 2, 3)] == [
+        plan.network.widths * d for d in (1, 2, 3)
+    ]
+    assert len(LinearRegime().cells(plan)) == 6 * 3
+
+
+@pytest.mark.parametrize(("network", "depth"), [(MLP(widths=(64, 32)), 2), (ConvNet(), 0)])
+def test_a_network_that_cannot_be_repeated_is_asked_about_as_it_is(network, depth) -> None:
+    plan = LinearRegimePlan(network=network)
+    assert {at.depth for at in plan.settings()} == {depth}
+    assert plan.of_depth(depth) == network
+
+
+def test_with_cross_entropy_both_sides_stop_at_the_stated_loss() -> None:
+    """The linear model's step and outputs are those of gradient descent written out, at the step at which the network stopped."""
+    plan = dataclasses.replace(PLAN, losses=("cross-entropy",), depths=(2,), steps=200, reached=0.3)
+    found = at_widths(plan, "cross-entropy", 2, "ntk", 0, silent)
+    wide = row(found["widths"], width=64)
+    curve = found["curves"].where(width=64)
+    assert curve["train_loss"][0] == pytest.approx(np.log(3), rel=1e-5)
+    assert np.all(curve["train_loss"][:-1] > 0.3 * np.log(3))
+    assert wide["train_loss"] <= 0.3 * np.log(3)
+    assert 0 < wide["last_step"] == curve["step"][-1] < plan.steps
+    task = plan.task.task(0)
+    network = MLP((64, 64), parameterisation=Parameterisation.NTK).build(task.input_shape, task.outputs)
+    params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(0), 1))[0])
+    with jax.enable_x64(True):
+        start, restore = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params))
+        x, y, test = (jnp.asarray(a, jnp.float64) for a in (task.train.x, task.train.targets, task.test.x))
+
+        def linear(theta, x):
+            return jax.jvp(lambda t: network.apply(restore(t), x), (start,), (theta - start,))[1]
+
+        slope = jax.jit(jax.grad(lambda t: -jnp.mean(jnp.sum(y * jax.nn.log_softmax(linear(t, x)), axis=1))))
+        theta, velocity = start, jnp.zeros_like(start)
+        for _ in range(wide["last_step"]):
+            velocity = plan.momentum * velocity + slope(theta)
+            theta = theta - wide["step_size"] * velocity
+        outputs = linear(theta, x)
+        loss = -float(jnp.mean(jnp.sum(y * jax.nn.log_softmax(outputs), axis=1)))
+        score = np.mean(task.scores(np.asarray(linear(theta, test)), task.test))
+    assert wide["linear_train_loss"] == pytest.approx(loss, rel=1e-4)
+    assert wide["linear_test_score"] == score
+    assert np.mean(found["examples"]["linear"]) == pytest.approx(score)

@@ -6,7 +6,7 @@ import pytest
 from ticketlab.claims.tangent_minimum import formula as rule
 from ticketlab.claims.tangent_minimum.claim import TangentMinimum, TangentMinimumPlan
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS, TANGENT
-from ticketlab.evidence.tables import Column, Table
+from ticketlab.evidence.tables import Column, Table, concatenate
 from ticketlab.laws.verdict import Outcome
 
 EXAMPLES = 1000
@@ -212,3 +212,17 @@ def test_the_real_evidence_is_concluded_alike(evidence, plan):
         assert question.effect == pytest.approx(mean[compared[question.key]] - mean[DESCENT])
     assert TangentMinimum().conclude(plan, evidence.tables).verdicts == evidence.verdicts
     assert "use more epochs" in claim.reading  # two epochs are not enough
+
+
+def test_centring_that_moves_both_sides_alike_is_named_too():
+    """The two stay equal, and the random function still costs both of them four points."""
+    tables = planted({"square": 0.0}, read_out=0.0)
+    better = planted({"square": 0.0}, read_out=0.0, descent=0.94)["examples"].where(offset="centred")
+    kept = tables["examples"].where(offset="kept")
+    tables["examples"] = concatenate("examples", [kept, better])
+    claim = TangentMinimum().conclude(TangentMinimumPlan(seeds=5, losses=("square",)), tables).verdicts[0]
+    assert claim.outcome is HOLDS
+    assert (
+        "scores 90.0 % and gradient descent 90.0 %; with f₀ centred away they are 94.0 % and 94.0 %."
+        in claim.reading
+    )

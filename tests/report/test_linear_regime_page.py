@@ -11,15 +11,26 @@ from ticketlab.report.page import presentation
 
 FALLS = {"standard": 1.0, "ntk": 0.5, "mup": 0.0}
 WIDTHS = (64, 128, 256)
+PLAN = LinearRegimePlan(depths=(1,), losses=("square",), seeds=3)
 
 
 def tables(seeds=3):
     draw = np.random.default_rng(0)
-    widths, curves, timings = [], [], []
+    widths, curves, timings, examples = [], [], [], []
     for name, exponent in FALLS.items():
         for seed in range(seeds):
+            at = {"loss": "square", "depth": 1, "parameterisation": name, "seed": seed}
+            examples += [
+                {**at, "id": i, "guess": float(i % 10 == 0), "network": 1.0, "linear": 1.0} for i in range(50)
+            ]
             for width in WIDTHS:
-                about = {"parameterisation": name, "seed": seed, "width": width}
+                about = {
+                    "loss": "square",
+                    "depth": 1,
+                    "parameterisation": name,
+                    "seed": seed,
+                    "width": width,
+                }
                 level = 0.4 * (width / 64) ** -exponent * float(np.exp(0.02 * draw.standard_normal()))
                 widths.append(
                     {
@@ -54,6 +65,7 @@ def tables(seeds=3):
     return {
         "widths": Table.from_rows("widths", widths),
         "curves": Table.from_rows("curves", curves),
+        "examples": Table.from_rows("examples", examples),
         "timings": Table.from_rows("timings", timings, measured=True),
     }
 
@@ -61,20 +73,20 @@ def tables(seeds=3):
 @pytest.fixture(scope="module")
 def page(record):
     study = LinearRegime()
-    evidence = study.conclude(LinearRegimePlan(seeds=3), tables())
+    evidence = study.conclude(PLAN, tables())
     return replace(record, claim=study.claim, evidence=evidence, plan={"least": 0.25, "seeds": 3})
 
 
 def test_all_figures_are_made(page, check_words) -> None:
     show = presentation(page)
-    assert [f.key for f in show.figures] == ["measures", "sizes", "verdict", "kernels", "training", "scores"]
+    assert [f.key for f in show.figures] == ["sizes", "verdict", "measures", "kernels", "training", "scores"]
     assert [f.key for f in show.certificates] == ["certificates"]
     assert len(show.summaries) == 3
     check_words(show)
 
 
 def test_findings_follow_from_the_numbers(page) -> None:
-    measures, sizes, verdict, kernels, training, scores = presentation(page).figures
+    sizes, verdict, measures, kernels, training, scores = presentation(page).figures
     assert sizes.title.startswith("The claim")
     assert "from width 64 to 256" in measures.title
     assert "; μP: 0.4" in measures.title
@@ -86,7 +98,7 @@ def test_findings_follow_from_the_numbers(page) -> None:
 
 
 def test_fitted_lines_go_through_the_signs(page) -> None:
-    motion = presentation(page).figures[0].panels[0]
+    motion = presentation(page).figures[2].panels[0]
     law = next(t for t in motion.chart.data if t.mode == "lines" and "NTK" in t.hovertemplate)
     np.testing.assert_allclose(law.y, [0.4, 0.2], rtol=0.05)
 
@@ -98,7 +110,7 @@ def test_features_that_are_not_known_are_left_out(page) -> None:
     )
     evidence = replace(page.evidence, tables={**page.evidence.tables, "widths": Table("widths", unknown)})
     show = presentation(replace(page, evidence=evidence))
-    assert [p.name for p in show.figures[0].panels] == [
+    assert [p.name for p in show.figures[2].panels] == [
         "motion of the parameters",
         "drift of the kernel",
         "distance to the linear model",
@@ -116,6 +128,24 @@ def test_a_missing_or_an_empty_table_leaves_its_figures_out(page, missing) -> No
 
 
 def test_one_seed(page) -> None:
-    evidence = LinearRegime().conclude(LinearRegimePlan(seeds=1), tables(seeds=1))
+    evidence = LinearRegime().conclude(replace(PLAN, seeds=1), tables(seeds=1))
     show = presentation(replace(page, evidence=evidence))
-    assert "1 seed" in show.figures[0].caption
+    assert "1 seed" in show.figures[2].caption
+
+
+def test_every_loss_and_depth_has_figures_of_its_own(page) -> None:
+    """Of twice the run, once with another depth: twice the figures but those of the verdicts, under names of their own."""
+    deeper = {}
+    for name, table in page.evidence.tables.items():
+        both = [
+            replace(c, values=np.concatenate([c.values, c.values + (c.name == "depth")]))
+            if c.values.dtype.kind != "U"
+            else replace(c, values=np.tile(c.values, 2))
+            for c in table.columns
+        ]
+        deeper[name] = Table(name, tuple(both), table.measured)
+    show = presentation(replace(page, evidence=replace(page.evidence, tables=deeper)))
+    keys = [f.key for f in (*show.figures, *show.certificates)]
+    assert len(keys) == len(set(keys)) == 2 + 2 * 5
+    assert [f.title for f in show.figures if f.title.startswith("Square loss, 2 hidden layers: ")]
+    assert len(show.summaries) == 6

@@ -21,7 +21,8 @@ LEAST = 0.1  # the smallest share that matters
 
 
 def share(examples: Table, one: str, other: str) -> Difference:
-    """The mean difference between two columns, as a share of the headroom.
+    """The mean difference between two columns, as a share of the headroom. The headroom is that of the same test examples, and
+    has its part in the error of the ratio.
 
     Arguments:
         examples: with columns "seed", "id" and "guess", the score of always guessing what is most frequent.
@@ -29,7 +30,8 @@ def share(examples: Table, one: str, other: str) -> Difference:
     """
     room = max(1.0 - float(np.mean(examples["guess"])), 1.0 / max(len(examples), 1))
     gain = (examples[one] - examples[other]) / room
-    return paired_difference(gain, examples["seed"], examples["id"], unit=1.0 / room)
+    of_room = float(np.mean(gain)) * ((1.0 - examples["guess"]) / room - 1.0)
+    return paired_difference(gain, examples["seed"], examples["id"], unit=1.0 / room, also=-of_room)
 
 
 def difference(examples: Table, one: str, other: str) -> Difference:

@@ -21,23 +21,33 @@ from ticketlab.laws.calibration import RARE, Asked, Case, Kind, Sample, disagree
 from ticketlab.laws.formulae import Answer, Formula, Question, Tables
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["ALIKE", "FREQUENT", "NOTHING", "Skill", "all_cases", "cases_of", "compared", "examples", "made"]
+__all__ = [
+    "ALIKE",
+    "FREQUENT",
+    "MANY",
+    "NOTHING",
+    "Skill",
+    "all_cases",
+    "cases_of",
+    "compared",
+    "examples",
+    "made",
+]
 
 World = TypeVar("World")
 
 MANY = (
-    Sample(2, 400, 0.9, 0.5, 0.15),
-    Sample(3, 100, 0.9, 0.9),
-    Sample(3, 1000, 0.5, 0.5, 0.15),
-    Sample(5, 400, 0.99, 0.5),
-    Sample(5, 400, 0.9, 0.0, 0.15, pool=2.0),
     Sample(10, 100, 0.9, **RARE),
-    Sample(10, 400, 0.9, 0.9),
+    Sample(5, 400, 0.9, 0.0, 0.15, pool=2.0),
+    Sample(3, 100, 0.9, 0.9),
+    Sample(10, 400, 0.5, 0.9),
+    Sample(2, 400, 0.9, 0.5, 0.15),
+    Sample(3, 1000, 0.9, 0.5, 0.15),
+    Sample(5, 100, 0.99, 0.5),
 )
 """Samples of a boundary: every number of seeds and kind of chance, and the worst corners of their product."""
 
-LARGE = Sample(3, 10_000, 0.9, 0.9)
-FEW = (Sample(3, 400, 0.9, 0.5, 0.15), Sample(10, 1000, 0.9, 0.5))
+FEW = (Sample(3, 400, 0.9, 0.5, 0.15), Sample(10, 400, 0.99, 0.5))
 """Samples of what lies on either side."""
 
 FREQUENT = 0.1  # the share of the most frequent class
@@ -102,7 +112,7 @@ def cases_of(
     truth: Callable[[World, Sample, Question], Asked | None],
     worlds: Sequence[tuple[Kind, str, World]],
     *,
-    many: tuple[Sample, ...] = (*MANY, LARGE),
+    many: tuple[Sample, ...] = MANY,
     few: tuple[Sample, ...] = FEW,
     decide: Callable[[Tables], tuple[Outcome, Answer]] | None = None,
 ) -> tuple[Case, ...]:
@@ -111,19 +121,16 @@ def cases_of(
     Arguments:
         plant, truth: the tables of one repetition in a world, and what is true there of a question.
         worlds: what is planted, with its kind and name.
-        many: samples of the first boundary, which but for the last serve all boundaries together, and every second each other.
-        few: samples of what is no boundary; a gate that is closed has the first.
+        many: samples of the first boundary; every second serves all boundaries together, every third each other boundary.
+        few: samples of what is true or false by half; the first is that of what was not measured.
     """
     first = next(number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY)
 
     def samples(number: int, kind: Kind) -> tuple[Sample, ...]:
-        if number == first:
-            return many
-        if kind is Kind.TOGETHER:
-            return many[:-1]
-        if kind is Kind.BOUNDARY:
-            return many[number % 2 : -1 : 2]
-        return few[:1] if kind is Kind.GATE else few
+        if kind in (Kind.BOUNDARY, Kind.TOGETHER):
+            apart = 1 if number == first else 2 if kind is Kind.TOGETHER else 3
+            return many[number % apart :: apart]
+        return few if kind in (Kind.INSIDE, Kind.OUTSIDE) else few[:1]
 
     return tuple(
         Case(

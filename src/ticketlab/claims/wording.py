@@ -1,8 +1,10 @@
-"""How numbers are worded in what the questions of several studies say alike."""
+"""How numbers and lists are worded in what the questions of several studies say alike."""
 
 from __future__ import annotations
 
-__all__ = ["points", "sentence"]
+from collections.abc import Sequence
+
+__all__ = ["listed", "margin_words", "number", "plural", "points", "sentence"]
 
 
 def sentence(words: str) -> str:
@@ -13,3 +15,23 @@ def sentence(words: str) -> str:
 def points(fraction: float) -> str:
     """In points, with a typographic minus."""
     return f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+def margin_words(margin: float) -> str:
+    """A margin in points: "1 point", "2 points"."""
+    return plural(100 * margin, "point")
+
+
+def plural(count: float, noun: str) -> str:
+    """ "1 point", "2 points"."""
+    return f"{count:g} {noun}{'' if count == 1 else 's'}"
+
+
+def number(value: float) -> str:
+    """Two digits, with a typographic minus."""
+    return f"{value:.2g}".replace("-", "−")
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """ "a, b and c"."""
+    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)

@@ -247,7 +247,6 @@ def difference_cases(samples: Sequence[Sample]) -> tuple[Case, ...]:
     equal, better = Within(m), Above(0.0)
     planted = (
         ("no difference", Kind.INSIDE, equal, 0.0),
-        ("equal, half a margin below", Kind.INSIDE, equal, -half),
         ("equal, a margin below", Kind.BOUNDARY, equal, -m),
         ("equal, a margin above", Kind.BOUNDARY, equal, m),
         ("equal, one and a half below", Kind.OUTSIDE, equal, -3 * half),

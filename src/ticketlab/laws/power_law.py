@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 
 from ticketlab.laws.difference import Difference, of_seeds
 
-__all__ = ["PowerLaw", "power_law"]
+__all__ = ["SMALLEST", "PowerLaw", "power_law"]
 
 SMALLEST = 1e-16  # below is rounding
 

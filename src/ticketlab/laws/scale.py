@@ -21,12 +21,14 @@ class Scale:
         factor: by which the analysed number is multiplied.
         ratio: whether the product is the logarithm of a ratio, which is read as per cent more (or, below 0, fewer).
         bounds: outside which the quantity cannot be; intervals end there.
+        log: whether the analysed number is the logarithm of the one that is read, before the factor.
     """
 
     unit: str
     factor: float = 1.0
     ratio: bool = False
     bounds: tuple[float, float] = (-np.inf, np.inf)
+    log: bool = False
 
     @property
     def falls(self) -> bool:
@@ -34,7 +36,7 @@ class Scale:
         return self.factor < 0
 
     def shown(self, value: float) -> float:
-        scaled = self.factor * value
+        scaled = self.factor * (float(np.exp(value)) if self.log else value)
         read = 100 * float(np.expm1(scaled)) if self.ratio else scaled
         return float(np.clip(read, *self.bounds))
 

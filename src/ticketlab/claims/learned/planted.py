@@ -12,7 +12,17 @@ import numpy as np
 
 from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
-from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import (
+    ALIKE,
+    FREQUENT,
+    MANY,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    made,
+)
 from ticketlab.claims.untrained_subnetwork.formula import formula as untrained
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -40,7 +50,7 @@ class World:
     """
 
     ticket: float | None = None
-    gain: float = 0.0
+    gain: float = 0.05
     random: float = 0.3
     labels: float | None = None
     skill: Skill = Skill()
@@ -102,7 +112,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "a tenth better than a random mask", World(random=0.1)),
         (Kind.BOUNDARY, "a tenth better than guessing", World(0.1, random=0.11, labels=0.11)),
         (Kind.BOUNDARY, "permuted labels gain a tenth", World(0.4, labels=0.3)),
-        (Kind.TOGETHER, "all but the control", World(0.1, -m, 0.1, 0.1)),
+        (Kind.TOGETHER, "the score, a random mask and permuted labels", World(0.4, -m, 0.1, 0.3)),
         (Kind.OUTSIDE, "one and a half margins below dense", World(gain=-1.5 * m)),
         (Kind.OUTSIDE, "a twentieth better than a random mask", World(random=0.05)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
@@ -113,5 +123,5 @@ def cases() -> tuple[Case, ...]:
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (
         *cases_of("untrained-subnetwork", untrained(m), one, truth, worlds),
-        *cases_of("multi-prize", prizes(m), two, truth, worlds),
+        *cases_of("multi-prize", prizes(m), two, truth, worlds, many=MANY[::3], few=MANY[2:3]),
     )

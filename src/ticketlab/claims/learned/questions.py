@@ -17,137 +17,134 @@ training score has risen by a tenth of the headroom above guessing: a search tha
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ticketlab.claims.headroom import HEADROOM, LEAST, difference, percent, share
-from ticketlab.claims.wording import points, sentence
+from ticketlab.claims.asking import Part, columns, scores, three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share, with_column
+from ticketlab.claims.wording import margin_words, points, sentence
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.formulae import Gate, Question, Tables
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import Above, Below
-from ticketlab.laws.scale import POINTS
-from ticketlab.laws.verdict import Outcome
 
-__all__ = ["AGAIN", "HALFWAY", "as_accurate", "better", "converged", "no_skill"]
+__all__ = ["AGAIN", "CONVERGED", "HALFWAY", "TICKET", "Asked", "converged", "found"]
 
+TICKET = ("ticket", "the ticket")
 HALFWAY = "halfway_train_score"
-AGAIN = 0.5 / (
-    0.25 - 1 / (2 * math.pi)
-)  # step sizes of all steps over those of the second half, along half a cosine
+AGAIN = 0.5 / (0.25 - 1 / (2 * math.pi))  # all step sizes over those of the second half, along half a cosine
 
-Part = Callable[[Tables], Table]
-"""The part of a study's tables that a question is about."""
+CONVERGED = (
+    "Converged means that at most the margin is left to be gained in training score: all labels but the margin are fitted, or "
+    "the rise in the second half of the steps shows that another run as long would gain less than the margin."
+)
+TENTH = three(
+    "the ticket is better",
+    "the ticket is not better by a tenth of the headroom above guessing",
+    "whether the ticket is better by a tenth of the headroom above guessing",
+)
 
 
-def as_accurate(
-    key: str,
-    examples: Part,
-    other: str,
-    whom: str,
-    margin: float,
-    *,
-    title: str = "",
-    facets: Mapping[str, str] | None = None,
-) -> Question:
-    """Is the ticket at most the margin less accurate?
+@dataclass(frozen=True)
+class Asked:
+    """Of which ticket the questions are asked.
 
     Arguments:
-        examples: test scores by seed and example, with the columns "ticket" and `other`.
-        whom: what it is compared with, in words.
+        examples: test scores by seed and example, with the columns "ticket", "random" and "guess".
+        permuted: those of the same search over permuted labels, column "permuted".
+        arm: the rows of an arm, by its name, with training scores.
+        dense: the column of the trained network and its name.
+        random: what the random mask is called.
+        margin: the difference in test score that still counts as equal.
+        before: begins every title.
+        facets: of every question.
     """
 
-    def reading(tables: Tables) -> str:
-        of = examples(tables)
-        gain = points(difference(of, "ticket", other).mean)
-        return (
-            f"The ticket scores {percent(of, 'ticket')} on test data and {whom} {percent(of, other)}, a difference of {gain} "
-            "points"
+    examples: Part
+    permuted: Part
+    arm: Callable[[str], Part]
+    dense: tuple[str, str]
+    random: str
+    margin: float
+    before: str = ""
+    facets: Mapping[str, str] = field(default_factory=dict)
+
+    def as_accurate(self, key: str, other: tuple[str, str]) -> Question:
+        """At most the margin less accurate than something else, whose column and name are given."""
+        margin = f"the margin of {margin_words(self.margin)}"
+        return scores(
+            key,
+            f"{self.before}as accurate as {other[1]}",
+            self.examples,
+            TICKET,
+            other,
+            Above(-self.margin),
+            three(
+                f"within {margin} it is as accurate",
+                f"it is less accurate by more than {margin}",
+                f"whether this is within {margin}",
+            ),
+            facets=self.facets,
         )
 
-    return Question(
-        key=key,
-        title=title or f"as accurate as {whom}",
-        effect=lambda tables: difference(examples(tables), "ticket", other),
-        rule=Above(-margin),
-        what=f"the difference in test score, ticket minus {whom},",
-        scale=POINTS,
-        reading=reading,
-        says={
-            Outcome.HOLDS: f"within the margin of {100 * margin:g} points it is as accurate",
-            Outcome.FAILS: f"it is less accurate by more than the margin of {100 * margin:g} points",
-            Outcome.UNDECIDED: f"the data do not decide whether this is within the margin of {100 * margin:g} points",
-        },
-        facets=facets or {},
-    )
+    def better(self, key: str, examples: Part, other: tuple[str, str], title: str = "") -> Question:
+        """Better than a control, by a tenth of the headroom above guessing."""
+        words = f"{self.before}better than {title or other[1]}"
+        return scores(
+            key, words, examples, TICKET, other, Above(LEAST), TENTH, facets=self.facets, headroom=True
+        )
+
+    def no_skill(self) -> Question:
+        """The control that must learn nothing: the same search over permuted labels, scored on true labels."""
+
+        def reading(tables: Tables) -> str:
+            fitted = float(np.mean(self.arm("permuted")(tables)["train_score"]))
+            gain = points(difference(self.permuted(tables), "permuted", "guess").mean)
+            return (
+                f"Over permuted labels the same search fits {100 * fitted:.1f} % of the training labels. On test data with true "
+                f"labels it scores {gain} points more than guessing"
+            )
+
+        return Question(
+            key="control",
+            title=f"{self.before}nothing is learnt from permuted labels",
+            effect=lambda tables: share(self.permuted(tables), "permuted", "guess"),
+            rule=Below(LEAST),
+            what="the difference in test score, search over permuted labels minus guessing,",
+            scale=HEADROOM,
+            reading=reading,
+            says=three(
+                "as it must, it guesses",
+                "that is better than guessing, so the search learns something that is not in the labels",
+                "whether that is guessing",
+            ),
+            facets=self.facets,
+        )
+
+    def with_permuted(self, tables: Tables) -> Table:
+        """The test scores, with those of the search over permuted labels."""
+        return with_column(self.examples(tables), "permuted", self.permuted(tables)["permuted"])
 
 
-def better(
-    key: str,
-    examples: Part,
-    other: str,
-    whom: str,
-    *,
-    title: str = "",
-    facets: Mapping[str, str] | None = None,
-) -> Question:
-    """Is the ticket better than a control, by a tenth of the headroom above guessing?"""
-
-    def reading(tables: Tables) -> str:
-        of = examples(tables)
-        gain = points(difference(of, "ticket", other).mean)
-        return f"{sentence(whom)} scores {percent(of, other)} on test data, the ticket {gain} points more"
-
-    return Question(
-        key=key,
-        title=title or f"better than {whom}",
-        effect=lambda tables: share(examples(tables), "ticket", other),
-        rule=Above(LEAST),
-        what=f"the difference in test score, ticket minus {whom},",
-        scale=HEADROOM,
-        reading=reading,
-        says={
-            Outcome.HOLDS: "the ticket is better",
-            Outcome.FAILS: "the ticket is not better by a tenth of the headroom above guessing",
-            Outcome.UNDECIDED: "the data do not decide whether the ticket is better by a tenth of the headroom above guessing",
-        },
-        facets=facets or {},
-    )
-
-
-def no_skill(
-    permuted: Part, arms: Part, *, title: str = "", facets: Mapping[str, str] | None = None
-) -> Question:
-    """The control that must learn nothing: the same search over permuted labels, scored on true labels.
+def found(asked: Asked, gates: tuple[Gate, ...], key: str = "", title: str = "") -> Formula:
+    """A subnetwork was found: as accurate as the trained network, and better than everything that knows nothing.
 
     Arguments:
-        permuted: test scores with the column "permuted".
-        arms: the control's rows, with its training score on the permuted labels.
+        gates: beyond that of skill.
     """
-
-    def reading(tables: Tables) -> str:
-        of, memorised = permuted(tables), float(np.mean(arms(tables)["train_score"]))
-        gain = points(difference(of, "permuted", "guess").mean)
-        return (
-            f"Over permuted labels the same search fits {100 * memorised:.1f} % of the training labels. On test data with true "
-            f"labels it scores {gain} points more than guessing"
-        )
-
-    return Question(
-        key="control",
-        title=title or "nothing is learnt from permuted labels",
-        effect=lambda tables: share(permuted(tables), "permuted", "guess"),
-        rule=Below(LEAST),
-        what="the difference in test score, search over permuted labels minus guessing,",
-        scale=HEADROOM,
-        reading=reading,
-        says={
-            Outcome.HOLDS: "as it must, it guesses",
-            Outcome.FAILS: "that is better than guessing, so the search learns something that is not in the labels",
-            Outcome.UNDECIDED: "the data do not decide whether that is guessing",
-        },
-        facets=facets or {},
+    questions = (
+        asked.as_accurate("score", asked.dense),
+        asked.better(
+            "guessing", asked.examples, ("guess", "always guessing what is most frequent"), title="guessing"
+        ),
+        asked.better("random", asked.examples, ("random", asked.random)),
+        asked.better("labels", asked.with_permuted, ("permuted", "the same search over permuted labels")),
+        asked.no_skill(),
     )
+    skill = skill_gate(asked.examples, ("ticket", asked.dense[0]))
+    return Gated((skill, *gates), All(questions), key=key, title=title)
 
 
 def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Gate:
@@ -162,14 +159,14 @@ def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Ga
     def passed(tables: Tables) -> str | None:
         of = arms(tables)
         room = 1.0 - float(np.mean(guess(tables)["guess"]))
-        settings = list(dict.fromkeys(of["setting"].tolist())) if "setting" in _names(of) else [None]
-        parts = {s: of if s is None else of.where(setting=s) for s in settings}
+        parts = {s: of.where(setting=s) for s in dict.fromkeys(of["setting"].tolist())}
         open_ = {s: part for s, part in parts.items() if _left(part, room) > margin}
         if not open_:
             return None
         return _reason(what, open_, several=len(parts) > 1)
 
-    return Gate(key, f"{what} has converged", passed)
+    opens = "More --steps of search and training would open the question."
+    return Gate(key, f"{what} has converged", passed, opens)
 
 
 def _left(rows: Table, room: float) -> float:
@@ -182,24 +179,16 @@ def _left(rows: Table, room: float) -> float:
 
 def _second_half(rows: Table) -> float:
     """By how much the training score rose in the second half of the steps; NaN for runs that did not look."""
-    if HALFWAY not in _names(rows):
+    if HALFWAY not in columns(rows):
         return float("nan")
     return float(np.mean(rows["train_score"] - rows[HALFWAY]))
 
 
-def _reason(what: str, rows: Mapping[str | None, Table], *, several: bool) -> str:
+def _reason(what: str, rows: Mapping[str, Table], *, several: bool) -> str:
     said = []
     for setting, part in rows.items():
         rise = _second_half(part)
         at = f" ({setting})" if several else ""
         late = f", {points(rise)} points of that in the second half of its steps" if np.isfinite(rise) else ""
         said.append(f"{100 * float(np.mean(part['train_score'])):.1f} % of its training labels{at}{late}")
-    return f"{sentence(what)} has not converged: it fits {_listed(said)}."
-
-
-def _listed(words: Sequence[str]) -> str:
-    return "; ".join(words)
-
-
-def _names(table: Table) -> set[str]:
-    return {column.name for column in table.columns}
+    return f"{sentence(what)} has not converged: it fits {'; '.join(said)}."

@@ -9,18 +9,18 @@ and odd places), so that chance which makes a value the highest has no part in w
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Shaped
 
 __all__ = ["barrier_parts"]
 
 
 def barrier_parts(
-    wrong: Bool[np.ndarray, "L A n"],
+    wrong: Shaped[np.ndarray, "L A n"],
 ) -> tuple[Float[np.ndarray, "L n"], Float[np.ndarray, "L n"], Float[np.ndarray, "L n"]]:
     """Of every example whether it is wrong at the line's highest point; the same, split; and the mean of both ends.
 
     Arguments:
-        wrong: of every line, value of α and test example.
+        wrong: of every line, value of α and test example whether it is wrong; or of a mean of lines, how often.
     """
     found = wrong.astype(np.float32)
     top = _at(found, _peak(found))

@@ -6,23 +6,22 @@ A ticket that works and is not stable refutes it. Of tickets that do not work it
 if it is true at every k and could have been false: at one k the ticket is stable and works, at one it is neither stable nor
 accurate.
 
-The barrier is the maximum of a noisy line, which is biased upwards. It is bracketed by two estimates. The higher is that maximum.
-The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high. *Stable* needs the
-higher one below the limit, *not stable* the lower one above it.
+A seed's barrier is the maximum of the mean of its lines, which noise biases upwards. It is bracketed by two estimates. The higher
+is that maximum. The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high.
+*Stable* needs the higher one below the limit, *not stable* the lower one above it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
-
+from ticketlab.claims.answers import closed, with_outlook
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Bracket, Difference, paired_difference
+from ticketlab.laws.difference import Bracket, paired_difference
 from ticketlab.laws.formulae import (
     All,
     Answer,
@@ -35,8 +34,8 @@ from ticketlab.laws.formulae import (
     answer,
     verdict_of,
 )
-from ticketlab.laws.rules import Above, Below, Levels
-from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -103,27 +102,27 @@ def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
     found = answer(formula(terms, steps), tables)
     if found.outcome is not Outcome.HOLDS:
         return found.outcome, found
-    return _outcome(found, _Seen.of(terms, steps, tables), True), found
+    return _outcome(found, _Seen.of(terms, steps, tables, USUAL), True), found
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim, then step by step on the ticket's three questions and its controls' stability; then what does not count."""
     there = set(tables["examples"]["rewind_step"].tolist())
     known = [k for k in terms.rewind_steps if k in there]
     compared = RANDOM in terms.controls
-    found = answer(formula(terms, known), tables, _share(terms, known)) if compared else None
-    seen = _Seen.of(terms, known, tables) if compared else _Seen((), (), (), ())
+    found = answer(formula(terms, known), tables, _share(terms, known, levels)) if compared else None
+    seen = _Seen.of(terms, known, tables, levels) if compared else _Seen((), (), (), ())
     complete = len(known) == len(terms.rewind_steps)
-    each = [verdict for k in known for verdict in _step(terms, k, found, tables)]
-    side = [_converse(terms, known, seen, complete, tables)] if compared else []
-    masks = [_of_all_masks(terms, known, complete, tables)] if terms.controls else []
-    return (_claim(terms, found, seen, complete, tables), *each, *side, *masks)
+    each = [verdict for k in known for verdict in _step(terms, k, found, tables, levels)]
+    side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
+    masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
+    claim = _claim(terms, found, seen, complete, tables)
+    return (claim if found is None else with_outlook(claim, found), *each, *side, *masks)
 
 
-def _share(terms: Terms, known: Sequence[int]) -> Levels:
+def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:
     """The levels of those steps that have been run: each has its share of the claim's, whether or not the others are there."""
-    usual = Levels()
-    return Levels(usual.holds, usual.fails * len(known) / len(terms.rewind_steps))
+    return Levels(levels.holds, levels.fails * len(known) / len(terms.rewind_steps))
 
 
 # --- parts ---
@@ -148,124 +147,74 @@ def _rows(k: int, tables: Tables) -> Table:
     return found
 
 
-def _gain(k: int, arm: str, other: str, tables: Tables) -> Difference:
-    """How much better an arm's test score is, paired by seed and test example."""
-    rows = _rows(k, tables)
-    return paired_difference(rows[f"{arm}_score"] - rows[f"{other}_score"], rows["seed"], rows["id"])
-
-
-def _barrier(k: int, arm: str, tables: Tables) -> Bracket:
-    """The error barrier between an arm's copies, mean over lines, by seed and test example."""
-    rows = _rows(k, tables)
-    low, high = (
-        paired_difference(rows[f"{arm}_{name}"], rows["seed"], rows["id"])
-        for name in ("barrier_split", "barrier")
-    )
-    return Bracket(low, high)
-
-
-def _score(k: int, arm: str, tables: Tables) -> str:
-    return f"{100 * float(np.mean(_rows(k, tables)[f'{arm}_score'])):.1f} %"
-
-
-# --- questions ---
-
-
 def _stable(terms: Terms, k: int, arm: str) -> Question:
+    """Of the error barrier between an arm's copies, of the mean of a seed's lines, by seed and test example."""
+
+    def effect(tables: Tables) -> Bracket:
+        rows = _rows(k, tables)
+        low, high = (
+            paired_difference(rows[f"{arm}_{name}"], rows["seed"], rows["id"])
+            for name in ("barrier_split", "barrier")
+        )
+        return Bracket(low, high)
+
     def reading(tables: Tables) -> str:
-        found = _barrier(k, arm, tables)
+        found = effect(tables)
         ends = sorted((100 * found.low.mean, 100 * found.high.mean))
-        between = f"{ends[0]:.2f} to {ends[1]:.2f}".replace("-", "−")
+        between = " to ".join(dict.fromkeys(f"{end:.2f}".replace("-", "−") for end in ends))
         return (
             f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {between} points"
         )
 
-    return _question(
-        "stable",
-        f"k = {k}: {TITLES[arm]} is stable",
-        k,
-        arm,
-        partial(_barrier, k, arm),
-        Below(terms.stable),
-        f"the error barrier between copies of {TITLES[arm]}",
-        ERROR,
-        reading,
-        ("stable", "not stable", "the data do not decide whether it is stable"),
+    return Question(
+        key="stable",
+        title=f"k = {k}: {TITLES[arm]} is stable",
+        effect=effect,
+        rule=Below(terms.stable),
+        what=f"the error barrier between copies of {TITLES[arm]}",
+        scale=ERROR,
+        reading=reading,
+        says=three("stable", "not stable", "whether it is stable"),
+        facets={"rewind_step": str(k), "arm": arm},
     )
 
 
 def _accurate(terms: Terms, k: int, arm: str) -> Question:
-    def reading(tables: Tables) -> str:
-        gain = points(_gain(k, arm, DENSE, tables).mean)
-        return (
-            f"From step {k} on, {TITLES[arm]} reaches {_score(k, arm, tables)} and the dense network {_score(k, DENSE, tables)}, "
-            f"a difference of {gain} points"
-        )
-
-    return _question(
-        "accurate",
-        f"k = {k}: {TITLES[arm]} is as accurate as the dense network",
-        k,
-        arm,
-        partial(_gain, k, arm, DENSE),
-        Above(-terms.margin),
-        f"the difference in test score, {TITLES[arm]} minus dense network,",
-        POINTS,
-        reading,
-        ("as accurate", "less accurate", "the data do not decide whether it is as accurate"),
-    )
+    return _scored("accurate", "as accurate as", k, arm, DENSE, Above(-terms.margin))
 
 
 def _better(k: int) -> Question:
-    def reading(tables: Tables) -> str:
-        gain = points(_gain(k, TICKET, RANDOM, tables).mean)
-        return (
-            f"From step {k} on, a random mask with equally many weights reaches {_score(k, RANDOM, tables)}, the ticket {gain} "
-            "points more"
-        )
+    return _scored("better", "more accurate than", k, TICKET, RANDOM, Above(0.0))
 
-    return _question(
-        "better",
-        f"k = {k}: the ticket is more accurate than a random mask",
-        k,
-        TICKET,
-        partial(_gain, k, TICKET, RANDOM),
-        Above(0.0),
-        "the difference in test score, ticket minus random mask,",
-        POINTS,
-        reading,
-        ("more accurate", "not more accurate", "the data do not decide whether it is more accurate"),
+
+def _scored(key: str, than: str, k: int, arm: str, other: str, rule: Rule) -> Question:
+    holds, fails = (
+        ("as accurate", "less accurate") if key == "accurate" else ("more accurate", "not more accurate")
+    )
+    return scores(
+        key,
+        f"k = {k}: {TITLES[arm]} is {than} {TITLES[other]}",
+        partial(_rows, k),
+        (f"{arm}_score", TITLES[arm]),
+        (f"{other}_score", TITLES[other]),
+        rule,
+        three(holds, fails, f"whether it is {holds}"),
+        facets={"rewind_step": str(k), "arm": arm},
+        before=f"from step {k} on, ",
     )
 
 
-def _question(
-    key: str,
-    title: str,
-    k: int,
-    arm: str,
-    effect: Callable[[Tables], Difference | Bracket],
-    rule: Above | Below,
-    what: str,
-    scale: Scale,
-    reading: Callable[[Tables], str],
-    says: tuple[str, str, str],
-) -> Question:
-    words = dict(zip((Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED), says, strict=True))
-    facets = {"rewind_step": str(k), "arm": arm}
-    return Question(key, title, effect, rule, what, scale, reading, words, facets)
-
-
-def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Verdict]:
+def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Levels) -> list[Verdict]:
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
-    at = str(k)
     if found is None:
         counted = []
         beside = [_stable(terms, k, TICKET), _accurate(terms, k, TICKET), _stable(terms, k, DENSE)]
     else:
         keys = ("stable", "accurate", "better")
-        counted = [verdict_of(found.find(key, rewind_step=at, arm=TICKET), tables) for key in keys]
+        asked = [found.find(key, rewind_step=str(k), arm=TICKET) for key in keys]
+        counted = [verdict_of(q, tables) for q in asked]
         beside = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
-    return counted + [verdict_of(answer(q, tables), tables, headline=False) for q in beside]
+    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in beside]
 
 
 # --- the claim ---
@@ -307,8 +256,8 @@ class _Seen:
     stable: tuple[int, ...]
 
     @staticmethod
-    def of(terms: Terms, known: Sequence[int], tables: Tables) -> _Seen:
-        share = Levels().holds / len(terms.rewind_steps)
+    def of(terms: Terms, known: Sequence[int], tables: Tables, levels: Levels) -> _Seen:
+        share = levels.holds / len(terms.rewind_steps)
 
         def at(kind: Callable[[int], Formula]) -> tuple[int, ...]:
             one = Levels(share, share)
@@ -333,14 +282,7 @@ def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
 def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool, tables: Tables) -> Verdict:
     outcome = Outcome.UNDECIDED if found is None else _outcome(found, seen, complete)
     return Verdict(
-        question="",
-        outcome=outcome,
-        rule=RULE,
-        effect=None,
-        interval=None,
-        unit="",
-        reading=_whole(terms, found, seen, outcome, complete),
-        key="claim",
+        "", outcome, RULE, None, None, "", _whole(terms, found, seen, outcome, complete), key="claim"
     )
 
 
@@ -356,7 +298,7 @@ def _whole(terms: Terms, found: Answer | None, seen: _Seen, outcome: Outcome, co
     if outcome is Outcome.HOLDS:
         return f"Tickets work only when they are stable: at {_at(seen.both)} they are both, at {_at(seen.neither)} neither."
     if inner.closed:
-        return f"These runs decide nothing. {' '.join(dict.fromkeys(inner.closed))}"
+        return f"These runs decide nothing. {' '.join(closed(found))}"
     if not complete:
         return "Not all rewind steps have been run."
     if set(seen.stable) == set(terms.rewind_steps):
@@ -373,9 +315,11 @@ def _at(steps: Sequence[int | str]) -> str:
     return f"k = {', '.join(map(str, steps))}"
 
 
-def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables) -> Verdict:
+def _converse(
+    terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
-    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known)).outcome
+    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels)).outcome
     if outcome is Outcome.HOLDS and not (seen.both and complete):
         outcome = Outcome.UNDECIDED
     reading = {
@@ -385,17 +329,19 @@ def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, t
         else "At some k the ticket is stable and does not work: stability is not enough.",
         Outcome.UNDECIDED: "The data do not decide whether stability is enough to work.",
     }[outcome]
-    return replace(_beside("converse", "stable tickets work", outcome, CONVERSE), reading=reading)
+    return _beside("converse", LOGIC[0][0], outcome, CONVERSE, reading)
 
 
-def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Tables) -> Verdict:
+def _of_all_masks(
+    terms: Terms, known: Sequence[int], complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     """Accurate ⇒ stable, for every mask at every step."""
     each = [(arm, k) for k in known for arm in terms.masks]
     parts = tuple(
         Any((Not(_accurate(terms, k, arm)), _stable(terms, k, arm)), f"{arm}@{k}") for arm, k in each
     )
-    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known))
-    share = Levels().holds / (len(terms.masks) * len(terms.rewind_steps))
+    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels))
+    share = levels.holds / (len(terms.masks) * len(terms.rewind_steps))
     counts = [0, 0]
     for arm, k in each:
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)
@@ -418,10 +364,9 @@ def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Ta
         Outcome.UNDECIDED: f"Of {len(each)} subnetworks {counts[0]} are seen to be stable and as accurate as the dense network, "
         f"and {counts[1]} to be neither. Of the others the data do not say enough.",
     }[outcome]
-    title = "of all masks at this density, the accurate ones are stable"
-    return replace(_beside("all-masks", title, outcome, ALL_MASKS), reading=reading)
+    return _beside("all-masks", LOGIC[1][0], outcome, ALL_MASKS, reading)
 
 
-def _beside(key: str, title: str, outcome: Outcome, rule: str) -> Verdict:
+def _beside(key: str, title: str, outcome: Outcome, rule: str, reading: str) -> Verdict:
     """A side question without a number of its own."""
-    return Verdict(title, outcome, rule, None, None, "", "", headline=False, key=key)
+    return Verdict(title, outcome, rule, None, None, "", reading, headline=False, key=key)

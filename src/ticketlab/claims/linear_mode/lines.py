@@ -93,12 +93,15 @@ def _curves(seeds: Sequence[int], found: Mapping[str, Lines]) -> list[dict[str, 
 
 
 def _by_example(seeds: Sequence[int], at: Lines) -> dict[str, Any]:
-    """Of every seed and test example, means over lines: the score at the ends, and the part in the barrier, estimated twice."""
-    top, split, ends = barrier_parts(at.wrong)
+    """Of every seed and test example: the score at the ends, and the part in the barrier of the mean of the seed's lines, twice.
+
+    Chance makes a single line higher at some α than it is, and less so a mean.
+    """
+    top, split, ends = barrier_parts(_by_seed(seeds, at.wrong.astype(np.float32)).mean(axis=1))
     return {
-        "score": _by_seed(seeds, 1 - ends).mean(axis=1).tolist(),
-        "barrier": _by_seed(seeds, top - ends).mean(axis=1).tolist(),
-        "barrier_split": _by_seed(seeds, split - ends).mean(axis=1).tolist(),
+        "score": (1 - ends).tolist(),
+        "barrier": (top - ends).tolist(),
+        "barrier_split": (split - ends).tolist(),
     }
 
 

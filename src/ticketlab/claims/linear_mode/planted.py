@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.linear_mode.formula import DENSE, RANDOM, TICKET, Terms, decided, formula
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.evidence.tables import concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Answer, Question, Tables
@@ -37,12 +37,14 @@ class World:
         barrier: of the ticket.
         gain: in score over the dense network.
         over_random: in score over a random mask.
+        idle: whether guessing is as good as the dense network.
     """
 
     barrier: tuple[float, float] = (0.1, 0.0)
-    gain: tuple[float, float] = (-0.04, 0.0)
-    over_random: tuple[float, float] = (0.05, 0.05)
+    gain: tuple[float, float] = (-0.05, 0.05)
+    over_random: tuple[float, float] = (0.1, 0.1)
     skill: Skill = Skill()
+    idle: bool = False
 
 
 def accuracies(world: World, sample: Sample, step: int) -> dict[str, float]:
@@ -54,7 +56,8 @@ def accuracies(world: World, sample: Sample, step: int) -> dict[str, float]:
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     parts = []
     for number, k in enumerate(STEPS):
-        rows = examples(sample, accuracies(world, sample, number), rng, world.skill)
+        guess = sample.accuracy if world.idle else FREQUENT
+        rows = examples(sample, accuracies(world, sample, number), rng, world.skill, guess)
         low, high = _barrier(world.barrier[number], sample, rows["id"], rng)
         columns = {column.name: column.values for column in rows.columns}
         columns |= {f"{TICKET}_barrier_split": low, f"{TICKET}_barrier": high}
@@ -68,8 +71,8 @@ def _barrier(
     """Each example's part in the barrier: chosen on one half and measured on the other, and at the maximum."""
     shape, normal = (sample.seeds, sample.examples), rng.standard_normal
     shared = normal(int(ids.max()) + 1, np.float32)[ids.reshape(shape)]
-    error = 1 - sample.accuracy + bump * np.sin(np.pi * np.arange(POINTS) / (POINTS - 1)) ** 2
-    error[POINTS // 2] = 1 - sample.accuracy + bump
+    alpha = np.arange(POINTS) / (POINTS - 1)
+    error = 1 - sample.accuracy + bump * np.minimum(3 * np.minimum(alpha, 1 - alpha), 1)  # flat on top
     limits, place = ndtri(error), normal(shape, np.float32)
     wrong = np.empty((sample.seeds, POINTS, sample.examples), bool)
     for i in range(POINTS):
@@ -99,13 +102,14 @@ def cases() -> tuple[Case, ...]:
     worlds = [
         (Kind.INSIDE, "half a margin each", World((1.5 * S, S / 2), (-1.5 * M, -M / 2))),
         (Kind.BOUNDARY, "it works, with the barrier at its limit", World((0.1, S))),
-        (Kind.BOUNDARY, "unstable, a margin less accurate", World((0.1, 0.1), (-M, -0.04))),
-        (Kind.BOUNDARY, "unstable, equal to a random mask", World((0.1, 0.0), (0.0, 0.0), (0.0, 0.05))),
-        (Kind.BOUNDARY, "stable, a margin less accurate", World((0.1, 0.0), (-0.04, -M))),
-        (Kind.TOGETHER, "both work, with the barrier at its limit", World((S, S), (0.0, 0.0))),
+        (Kind.BOUNDARY, "unstable, a margin less accurate", World((0.1, 0.1), (-M, -0.05))),
+        (Kind.BOUNDARY, "unstable, equal to a random mask", World((0.1, 0.0), (0.05, 0.05), (0.0, 0.1))),
+        (Kind.BOUNDARY, "stable, a margin less accurate", World((0.1, 0.0), (-0.05, -M))),
+        (Kind.TOGETHER, "both work, with the barrier at its limit", World((S, S), (0.05, 0.05))),
         (Kind.OUTSIDE, "it works, and the barrier is above by half", World((0.1, 1.5 * S))),
-        (Kind.OUTSIDE, "tickets that are all stable", World((0.0, 0.0), (0.0, 0.0))),
+        (Kind.OUTSIDE, "it works, and the barrier is large", World((0.1, 0.1))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.GATE, "guessing is as good", World((0.1, 0.1), (0.05, 0.05), idle=True)),
     ]
     return cases_of("linear-mode", formula(TERMS, STEPS), planted, truth, worlds, decide=decide)

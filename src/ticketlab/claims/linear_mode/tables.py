@@ -89,8 +89,8 @@ _MEANINGS: Mapping[str, str] = {
     "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
     "example_score": "1 where the copies are right, their mean",
     "guess": "1 where the most frequent class is right",
-    "example_barrier_split": "the same, at the place that is the highest on the other half of the test examples",
-    "example_barrier": "wrong at the highest point of the line less wrong at its ends, the mean over lines",
+    "example_barrier_split": "the same, at the α that is the highest on the other half of the test examples",
+    "example_barrier": "wrong where the mean of the seed's lines is highest, less wrong at the ends; means over lines",
     "what": "what was done",
     "network_steps": "steps times networks",
 }

@@ -1,13 +1,17 @@
 """What one cell of the study `linear-regime` computes: a network of one parameterisation at every width, trained, and its
 linearisation trained the same way.
 
-    draw split  →  at each width: θ₀  →  gradient descent to θ_T  |  the linear model at the same step, in closed form
+    draw split  →  at each width: θ₀  →  gradient descent to θ_T  |  the linear model at the same step
     →  motion, kernel drift, distance  →  tables
+
+With the square loss the linear model's path is known in closed form, and T is the plan's last step. The cross-entropy of data
+that can be separated has no minimum at finite parameters, and its outputs grow for ever. So training stops at a stated training
+loss, and both are compared at that step: gradient descent on the linear model is the same recurrence with K in place of f.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -16,7 +20,17 @@ import numpy as np
 
 from ticketlab.claims.linear_regime.claim import LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import CONTROL
-from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature, relative_motion, score_of
+from ticketlab.claims.start import (
+    LOSSES,
+    Clock,
+    built,
+    check_losses,
+    drawn_task,
+    guessed,
+    largest_curvature,
+    relative_motion,
+    score_of,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -25,18 +39,30 @@ from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel
-from ticketlab.tangent.flow import GradientDescent, Lanczos, TrainingPath, path_of
+from ticketlab.tangent.flow import GradientDescent, Lanczos, path_of
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import tangent_kernel
+from ticketlab.tangent.point import TangentPoint, predict_points
 from ticketlab.tangent.quadrature import kernel_spectrum
-from ticketlab.tasks.losses import SQUARE
+from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Task
-from ticketlab.training import Replicas, Sgd, TrainingData, TrainingPlan, TrainingResult, stack, train
+from ticketlab.training import (
+    Interpolation,
+    Replicas,
+    Sgd,
+    TrainingData,
+    TrainingPlan,
+    TrainingResult,
+    ValidationLoss,
+    stack,
+    train,
+)
 from ticketlab.training.result import Ending
 
 __all__ = ["at_widths", "measure"]
 
 KRYLOV_STEPS = (100, 300, 900)  # the next larger where the defect is above the tolerance
+HALVINGS = 4  # of a step size with which training diverges
 LOOKS = 20  # at the training loss, of the network and of its linearisation
 RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
 PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, from which it is estimated
@@ -47,18 +73,25 @@ def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    return at_widths(plan, cell.settings["parameterisation"], cell.seeds[0], progress, devices)
+    at = cell.settings
+    return at_widths(
+        plan, at["loss"], at["depth"], at["parameterisation"], cell.seeds[0], progress, devices=devices
+    )
 
 
 def at_widths(
     plan: LinearRegimePlan,
+    loss: str,
+    depth: int,
     parameterisation: str,
     seed: int,
     progress: Progress,
+    *,
     devices: Devices | None = None,
 ) -> dict[str, Table]:
-    """All widths of one parameterisation and one seed, as tidy tables."""
+    """All widths of one loss, depth, parameterisation and seed, as tidy tables."""
     task = drawn_task(plan.task, seed)
+    check_losses(plan.losses, task)
     if (rows := len(task.train) * task.outputs) > ROWS:
         raise UserError(
             f"{len(task.train)} training examples with {task.outputs} outputs, {rows} rows",
@@ -66,7 +99,7 @@ def at_widths(
             f"Use fewer: --task …:train={ROWS // task.outputs}. The tangent kernel is formed at every width.",
         )
     shares = sorted(plan.shares)
-    architecture = replace(plan.network, parameterisation=Parameterisation(parameterisation))
+    architecture = replace(plan.of_depth(depth), parameterisation=Parameterisation(parameterisation))
     networks = [built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
     sizes = [_width(network) for network in networks]
     if len(set(sizes)) < len(sizes):
@@ -75,7 +108,8 @@ def at_widths(
             "different widths",
             "Use a wider network, or fewer shares.",
         )
-    widths, curves, seconds = [], [], []
+    about = {"loss": loss, "depth": depth, "parameterisation": parameterisation, "seed": seed}
+    widths, curves, seconds, examples = [], [], [], []
     work = np.cumsum([0.0, *np.square(shares)])
     for i, (network, width) in enumerate(zip(networks, sizes, strict=True)):
         low, high = work[i : i + 2] / work[-1]
@@ -85,15 +119,17 @@ def at_widths(
 
         clock = Clock()
         key = jax.random.fold_in(jax.random.key(seed), i)
-        row, curve = _at_width(plan, task, network, parameterisation, key, told, devices)
+        found = _at_width(plan, task, LOSSES[loss], network, parameterisation, key, told, devices)
         clock.lap("all")
-        about = {"parameterisation": parameterisation, "seed": seed, "width": width}
-        widths.append({**about, **row})
-        curves += [{**about, **point} for point in curve]
-        seconds.append({**about, "seconds": clock.seconds["all"]})
+        widths.append({**about, "width": width, **found.row})
+        curves += [{**about, "width": width, **point} for point in found.curve]
+        seconds.append({**about, "width": width, "seconds": clock.seconds["all"]})
+        if width == max(sizes):
+            examples = [{**about, **row} for row in _example_rows(task, found)]
     tables = (
         Table.from_rows("widths", widths, meanings=_MEANINGS),
         Table.from_rows("curves", curves, meanings=_MEANINGS),
+        Table.from_rows("examples", examples, meanings=_MEANINGS),
         Table.from_rows("timings", seconds, units={"seconds": "s"}, measured=True),
     )
     return {table.name: table for table in tables}
@@ -118,77 +154,132 @@ def _width(network: Network) -> int:
     return max(layer.units for layer in hidden)
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What was measured at one width.
+
+    Arguments:
+        row: of the table of widths.
+        curve: the training losses at every look.
+        scores, linear_scores: of every test example.
+    """
+
+    row: dict[str, Any]
+    curve: list[dict[str, Any]]
+    scores: np.ndarray
+    linear_scores: np.ndarray
+
+
+def _example_rows(task: Task, found: _Found) -> list[dict[str, Any]]:
+    columns = (task.test.ids, guessed(task), found.scores, found.linear_scores)
+    return [
+        {"id": int(i), "guess": float(guess), "network": float(one), "linear": float(other)}
+        for i, guess, one, other in zip(*columns, strict=True)
+    ]
+
+
 def _at_width(
     plan: LinearRegimePlan,
     task: Task,
+    loss: ConvexLoss,
     network: Network,
     parameterisation: str,
     key: jax.Array,
     progress: Progress,
     devices: Devices | None,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> _Found:
     draw, order = jax.random.split(key)
     params = _start(network, parameterisation, draw)
-    step_size = plan.step_size / largest_curvature(network, params, task.train, SQUARE)
-    result = _train(plan, task, network, params, order, step_size, progress)
+    step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
+    jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
+    result, step_size = _trained(plan, task, loss, network, params, order, step_size, progress)
     trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
+    last = int(result.steps[0])
+    steps = [step for step in result.curves.steps.tolist() if step <= last]
 
     progress("tangent kernel", 0.7)
-    kernel = dual_kernel(Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices))
+    kernel = dual_kernel(jacobian)
     progress("linearisation", 0.8)
-    path, defect = _linearised(plan, task, kernel, step_size)
-    (linear,) = path.predict(task.test.x, [plan.steps])  # without f₀, when it is centred away
+    path = _linearised(plan, task, loss, kernel, step_size, steps)
+    linear = path.outputs  # without f₀, when it is centred away
     progress("kernel at the end", 0.9)
     start, end = (
         np.asarray(Jacobian(network, p, task.test.x).outputs(), np.float64) for p in (params, trained)
     )
     if plan.centred:
         start, end = np.zeros_like(start), end - start
-    steps = result.curves.steps.tolist()
-    losses = 0.5 * np.mean(np.sum(path.residuals(steps) ** 2, axis=2), axis=1)
+    train_loss = result.curves.train_loss[: len(steps), 0]
+    scores, linear_scores = (task.scores(outputs, task.test) for outputs in (end, linear))
     row = {
         "parameters": parameter_count(params),
         "motion": relative_motion(trained, params),
         **_kernels(plan, task, kernel, trained),
         "distance": float(np.sqrt(np.mean((end - linear) ** 2) / max(np.mean((end - start) ** 2), 1e-300))),
         "features": _feature_motion(network, params, trained, task.test.x),
-        "train_loss": float(result.curves.train_loss[-1, 0]),
-        "linear_train_loss": float(losses[-1]),
-        "test_score": float(np.mean(task.scores(end, task.test))),
-        "linear_test_score": float(np.mean(task.scores(linear, task.test))),
+        "last_step": last,
+        "train_loss": float(train_loss[-1]),
+        "linear_train_loss": float(path.losses[-1]),
+        "test_score": float(np.mean(scores)),
+        "linear_test_score": float(np.mean(linear_scores)),
         "step_size": step_size,
-        "defect": defect,
+        "defect": path.defect,
     }
     curve = [
-        {
-            "step": int(step),
-            "train_loss": float(result.curves.train_loss[i, 0]),
-            "linear_train_loss": float(losses[i]),
-        }
-        for i, step in enumerate(steps)
+        {"step": int(step), "train_loss": float(real), "linear_train_loss": float(straight)}
+        for step, real, straight in zip(steps, train_loss, path.losses, strict=True)
     ]
-    return row, curve
+    return _Found(row, curve, scores, linear_scores)
+
+
+def _trained(
+    plan: LinearRegimePlan,
+    task: Task,
+    loss: ConvexLoss,
+    network: Network,
+    params: Params,
+    order: jax.Array,
+    step_size: float,
+    progress: Progress,
+) -> tuple[TrainingResult, float]:
+    """Training, and the step size that it took: half of the given one, or half of that, where it would diverge.
+
+    The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
+    hidden layers, and deep narrow networks diverge.
+    """
+    for _ in range(HALVINGS):
+        try:
+            return _train(plan, task, loss, network, params, order, step_size, progress), step_size
+        except NumericalFailure:
+            step_size /= 2
+    return _train(plan, task, loss, network, params, order, step_size, progress), step_size
 
 
 def _train(
     plan: LinearRegimePlan,
     task: Task,
+    loss: ConvexLoss,
     network: Network,
     params: Params,
     order: jax.Array,
     step_size: float,
     progress: Progress,
 ) -> TrainingResult:
-    """Gradient descent on all training examples, to the plan's last step."""
+    """Gradient descent on all training examples: to the plan's last step, or to the stated loss where there is no minimum."""
+    stop = (
+        ValidationLoss()
+        if loss.finite_minimum
+        else Interpolation(plan.reached * _start_loss(plan, task, loss, network, params))
+    )
     result = train(
         network,
-        SQUARE,
+        loss,
         TrainingData(task.train.x, task.train.targets),
         TrainingPlan(
             steps=plan.steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
             score=score_of(task),
+            stop=stop,
             evaluate_every=max(1, plan.steps // LOOKS),
             evaluate_training=True,
         ),
@@ -200,7 +291,7 @@ def _train(
         ),
         progress=lambda done: progress("gradient descent", 0.7 * done),
     )
-    if result.endings[0] is Ending.DIVERGED or not np.isfinite(result.curves.train_loss[-1, 0]):
+    if result.endings[0] is Ending.DIVERGED or not np.all(np.isfinite(result.curves.train_loss[0])):
         raise NumericalFailure(
             f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}: use a smaller step_size than "
             f"{plan.step_size:g}"
@@ -208,21 +299,97 @@ def _train(
     return result
 
 
+def _start_loss(
+    plan: LinearRegimePlan, task: Task, loss: ConvexLoss, network: Network, params: Params
+) -> float:
+    """The mean training loss at θ₀."""
+    outputs = np.asarray(Jacobian(network, params, task.train.x).outputs())
+    return float(
+        jnp.mean(loss.values(np.zeros_like(outputs) if plan.centred else outputs, task.train.targets))
+    )
+
+
+@dataclass(frozen=True)
+class _Path:
+    """The linear model: its test outputs at the last step, its mean training loss at every look, and how far the path is from
+    its own equation, by derivatives of the network that know nothing of K."""
+
+    outputs: np.ndarray
+    losses: np.ndarray
+    defect: float
+
+
 def _linearised(
-    plan: LinearRegimePlan, task: Task, kernel: DualKernel, step_size: float
-) -> tuple[TrainingPath, float]:
-    """The path of gradient descent on the linearised network, from a Krylov space large enough for its last step."""
+    plan: LinearRegimePlan,
+    task: Task,
+    loss: ConvexLoss,
+    kernel: DualKernel,
+    step_size: float,
+    steps: list[int],
+) -> _Path:
+    if loss.quadratic:
+        return _closed_form(plan, task, kernel, step_size, steps)
+    return _recurrence(plan, task, loss, kernel, step_size, steps)
+
+
+def _closed_form(
+    plan: LinearRegimePlan, task: Task, kernel: DualKernel, step_size: float, steps: list[int]
+) -> _Path:
+    """Gradient descent on the square loss, from a Krylov space large enough for its last step."""
     targets = np.asarray(task.train.targets, np.float64)
     dynamics = GradientDescent(step_size, plan.momentum)
-    for steps in KRYLOV_STEPS:
-        (path,) = path_of(kernel, targets, dynamics, centred=(plan.centred,), method=Lanczos(steps))
+    for size in KRYLOV_STEPS:
+        (path,) = path_of(kernel, targets, dynamics, centred=(plan.centred,), method=Lanczos(size))
         (defect,) = path.defect([plan.steps])
         if defect <= plan.tolerance:
-            return path, float(defect)
+            (outputs,) = path.predict(task.test.x, [plan.steps])
+            losses = 0.5 * np.mean(np.sum(path.residuals(steps) ** 2, axis=2), axis=1)
+            return _Path(outputs, losses, float(defect))
     raise NumericalFailure(
         f"The linearised model's path misses its own equation at step {plan.steps} by {defect:.1e}, tolerance "
         f"{plan.tolerance:g}. Use a larger tolerance, fewer steps or a smaller step_size."
     )
+
+
+def _recurrence(
+    plan: LinearRegimePlan,
+    task: Task,
+    loss: ConvexLoss,
+    kernel: DualKernel,
+    step_size: float,
+    steps: list[int],
+) -> _Path:
+    """Gradient descent with momentum on any loss, in function space:
+
+    v ← μv + ∇ℓ(f₀ + Ku)/N,   u ← u − ηv,   Δ = Jᵀu
+    """
+    targets = loss.float64_targets(task.train.targets)
+    jacobian = kernel.jacobian
+    matrix = np.asarray(kernel.matrix if kernel.matrix is not None else tangent_kernel(jacobian))
+    f0 = np.zeros_like(targets) if plan.centred else np.asarray(jacobian.outputs(), np.float64)
+    u, velocity, losses = np.zeros_like(targets), np.zeros_like(targets), []
+    with jax.enable_x64(True):
+        for step in range(steps[-1] + 1):
+            outputs = f0 + (matrix @ u.ravel()).reshape(u.shape)
+            if step in steps:
+                losses.append(float(np.mean(loss.values(outputs, targets))))
+            if step < steps[-1]:
+                velocity = plan.momentum * velocity + np.asarray(loss.gradient(outputs, targets)) / len(
+                    targets
+                )
+                u = u - step_size * velocity
+        moved = np.asarray(jacobian.gram(u[None]))[0]
+        size = max(float(np.linalg.norm(outputs - f0)), 1e-300)
+        defect = float(np.linalg.norm(moved - (outputs - f0))) / size
+    if not defect <= plan.tolerance:
+        raise NumericalFailure(
+            f"The linearised model's path misses its own equation at step {steps[-1]} by {defect:.1e}, tolerance "
+            f"{plan.tolerance:g}. Use a larger tolerance or a smaller step_size."
+        )
+    (delta,) = jacobian.pull_back(u[None])
+    point = TangentPoint(jacobian, [np.asarray(leaf) for leaf in delta], not plan.centred)
+    (predicted,) = predict_points([point], task.test.x)
+    return _Path(predicted, np.array(losses), defect)
 
 
 def _kernels(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Params) -> dict[str, float]:
@@ -258,6 +425,11 @@ def _feature_motion(network: Network, params: Params, trained: Params, x: np.nda
 
 
 _MEANINGS = {
+    "depth": "hidden layers; 0 for a network that has no such number",
+    "last_step": "at which both sides are compared",
+    "network": "score of the network at the widest",
+    "linear": "score of its linearisation",
+    "guess": "score of always giving the most frequent class, or the mean",
     "width": "units of the widest hidden layer",
     "motion": "‖θ_T − θ₀‖ / ‖θ₀‖",
     "drift": "1 − CKA of the tangent kernel at the start and at the end",
@@ -271,6 +443,6 @@ _MEANINGS = {
     "linear_train_loss": "mean training loss of its linearisation, trained the same way",
     "test_score": "of the network: accuracy, or R² for regression",
     "linear_test_score": "of its linearisation",
-    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀",
+    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀; halved where training would diverge",
     "defect": "how far the linearised model's path is from its own equation at the last step",
 }

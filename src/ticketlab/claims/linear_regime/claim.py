@@ -1,13 +1,13 @@
 """The claim that large networks move their parameters little and are well described by their linear approximation.
 
-A cell is one parameterisation and one seed, at all widths. The questions and their rules are in `formula`; `cell` computes one
-cell.
+A cell is one loss, depth, parameterisation and seed, at all widths. The questions and their rules are in `formula`; `cell`
+computes one cell.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from ticketlab.claims import plan_checks
 from ticketlab.claims.linear_regime.formula import (
     MEASURES,
     TITLES,
+    Setting,
+    Terms,
     fitted,
     formula,
     side_questions,
@@ -29,12 +31,14 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["LinearRegime", "LinearRegimePlan"]
 
 Parameterised = Literal["standard", "ntk", "mup"]
+LossName = Literal["square", "cross-entropy"]
 
 
 @dataclass(frozen=True)
@@ -45,31 +49,40 @@ class LinearRegimePlan:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
             replaced.
+        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer has it so many times. Any
+            other network is asked about as it is.
+        losses: square, cross-entropy or both; the claim is asked for each.
         shares: of the units, at least two; 1 is the network itself.
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
         seeds: how many draws of split and networks; a verdict needs at least 2.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
-            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP).
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
+            times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
-        steps: of gradient descent, for the network and for its linearisation.
+        steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
+        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
+            at most this share of the loss at the start.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
             and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
         tolerance: on the defect of the linearised model's path.
     """
 
-    task: TaskSource = Digits(train=100, validation=100, test=1200)
-    network: Architecture = MLP(widths=(1024,))
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    task: TaskSource = Digits(train=50, validation=100, test=600)
+    network: Architecture = MLP(widths=(512,))
+    depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
+    losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
-    seeds: int = field(default=5, metadata={"cells": False})
+    seeds: int = field(default=3, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
-    steps: int = 300
+    steps: int = 400
+    reached: float = 0.1
     centred: bool = True
-    kernel_examples: int = 100
+    kernel_examples: int = 50
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -85,22 +98,43 @@ class LinearRegimePlan:
             raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
         if not (np.isfinite(self.least) and self.least > 0):
             raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.losses_once(self.losses)
+        plan_checks.each_once(self, "depths", some=True)
+        if min(self.depths) < 1:
+            raise UserError(f"depths {self.depths}", "at least one hidden layer")
+        if not 0 < self.reached < 1:
+            raise UserError(f"reached={self.reached}", "a fraction between 0 and 1")
         plan_checks.positive(self, "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")
 
+    def settings(self) -> tuple[Setting, ...]:
+        """For which the claim is asked."""
+        depths = self.depths if _repeated(self.network) else (_hidden(self.network),)
+        return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
+
+    def of_depth(self, depth: int) -> Architecture:
+        """The widest network with so many hidden layers."""
+        if isinstance(self.network, MLP) and _repeated(self.network):
+            return replace(self.network, widths=self.network.widths * depth)
+        return self.network
+
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(
-                task=Digits(train=50, validation=100, test=600),
-                network=MLP(widths=(512,)),
-                shares=(0.0625, 0.25, 1.0),
-                seeds=3,
-                kernel_examples=50,
-            )
+            "quick": cls(depths=(1,)),
         }
+
+
+def _repeated(network: Architecture) -> bool:
+    """Whether there is one hidden layer, which can be repeated."""
+    return isinstance(network, MLP) and len(network.widths) == 1
+
+
+def _hidden(network: Architecture) -> int:
+    """Hidden layers of an MLP; 0 for others."""
+    return len(network.widths) if isinstance(network, MLP) else 0
 
 
 class LinearRegime(Study):
@@ -111,12 +145,16 @@ class LinearRegime(Study):
         "linear approximation change less and less, and how fast?"
     )
     method = (
-        "One architecture is trained at several widths, from random parameters θ₀ to θ_T after a fixed number of "
-        "steps. Training is gradient descent on all training examples with the square loss.",
+        "One architecture is trained at several widths, from random parameters θ₀ to θ_T, by gradient descent on all training "
+        "examples. The claim is asked for each loss and each number of hidden layers.",
         "The linearisation F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀) is trained with the same loss, step size, momentum and "
-        "number of steps. This is done in closed form along the eigenfunctions of the tangent kernel [Jacot et al. "
-        "2018] [Lee et al. 2019]. Unless the plan says otherwise, the random function is subtracted on both sides. "
-        "So every network starts from zero and has the same to learn.",
+        "number of steps. With the square loss this is done in closed form along the eigenfunctions of the tangent kernel "
+        "[Jacot et al. 2018] [Lee et al. 2019], and with cross-entropy step by step in function space. Unless the plan says "
+        "otherwise, the random function is subtracted on both sides. So every network starts from zero and has the same to "
+        "learn.",
+        "The square loss is trained for a fixed number of steps, after which both sides must have converged. Cross-entropy on "
+        "data that can be separated has no minimum: outputs grow for ever, and every network leaves every linear model in the "
+        "end. So it is trained until a stated share of the loss is left, and both sides are compared at that step.",
         "Each width has three measures. Motion is ‖θ_T − θ₀‖/‖θ₀‖. Drift of the tangent kernel is 1 − CKA, one minus "
         "the centred alignment of the kernels at the start and at the end [Cortes et al. 2012] [Kornblith et al. "
         "2019]. Distance is the root mean square of f_T − F_T over test examples, relative to that of f_T − f₀, the "
@@ -186,17 +224,19 @@ class LinearRegime(Study):
     plan_type = LinearRegimePlan
 
     def asked(self, plan: LinearRegimePlan) -> Asked:
-        whole = formula(plan.parameterisations, plan.least)
-        return Asked(whole_rule(plan.least), whole, side_questions(plan.least))
+        terms = _terms(plan)
+        return Asked(whole_rule(terms), formula(terms), side_questions(terms))
 
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
             Cell(
-                name,
-                {"parameterisation": name},
-                title=f"{TITLES[name]} parameterisation",
-                seeds=tuple(range(plan.seeds)),
+                f"{at.loss}-depth{at.depth}-{name}",
+                {**at.where(), "parameterisation": name},
+                float(max(at.depth, 1)),
+                f"{at.title}, {TITLES[name]} parameterisation",
+                tuple(range(plan.seeds)),
             )
+            for at in plan.settings()
             for name in plan.parameterisations
         )
 
@@ -206,20 +246,32 @@ class LinearRegime(Study):
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
 
-    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
-        names = [name for name in plan.parameterisations if name in rows["parameterisation"]]
-        fits = Table.from_rows("fits", [_fit_row(rows, name, m) for name in names for m in MEASURES])
-        found = verdicts(plan.parameterisations, names, plan.least, tables)
-        return Evidence({**tables, **({"fits": fits} if names else {})}, tuple(found))
+        complete = {
+            at: tuple(name for name in plan.parameterisations if len(at.rows(rows, name)))
+            for at in plan.settings()
+        }
+        fits = [
+            _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
+        ]
+        more = {"fits": Table.from_rows("fits", fits)} if fits else {}
+        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables, levels)))
 
 
-def _fit_row(rows: Table, parameterisation: str, measure: str) -> dict[str, object]:
-    law = fitted(rows, parameterisation, measure)
+def _terms(plan: LinearRegimePlan) -> Terms:
+    return Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
+
+
+def _fit_row(rows: Table, at: Setting, parameterisation: str, measure: str) -> dict[str, object]:
+    law = fitted(at.rows(rows, parameterisation), measure)
     low, high = law.exponent.interval()
     return {
+        **at.where(),
         "parameterisation": parameterisation,
         "measure": measure,
         "exponent": law.exponent.mean,

@@ -4,20 +4,28 @@
 in function space, and the kernel's drift 1 − CKA is below a tenth. That they also fall with width, with an exponent, says that it
 is width which makes them small. And under μP, which learns features at every width, the distance must stay: if it vanished too,
 these widths could not tell a network that becomes linear from one that must not.
+
+All of it is asked for every loss and depth. What counts as trained depends on the loss. The square loss must have converged, on
+both sides. Cross-entropy on data that can be separated falls for ever, so the network must have reached a stated training loss;
+the linear model is compared at the same step, wherever its own loss is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.answers import claim_verdict
+from ticketlab.claims.answers import claim_verdict, concerned
+from ticketlab.claims.asking import three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.wording import number, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
-from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.power_law import PowerLaw, power_law
-from ticketlab.laws.rules import Above, Below, Levels
+from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
+from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -27,6 +35,8 @@ __all__ = [
     "MEASURES",
     "SIZES",
     "TITLES",
+    "Setting",
+    "Terms",
     "fitted",
     "formula",
     "side_questions",
@@ -49,67 +59,141 @@ SETTLED = (
     0.01  # of the loss at the start: what may be left, or what the last quarter of the steps may still gain
 )
 UNITS = {
-    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0)),
-    "distance": Scale("% of training's motion", 100.0),
+    "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0), log=True),
+    "distance": Scale("% of training's motion", 100.0, log=True),
 }
 EXPONENT = Scale("exponent α")
+ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
+SIZE_SAYS = {
+    "small": three("that is little", "that is not little", "whether that is little"),
+    "stays": three(
+        "the control does not become linear, as it must not",
+        "the control becomes linear, which it must not",
+        "whether the control becomes linear",
+    ),
+}
+VANISHES_SAYS = three(
+    "it does not vanish with width, as it must not in the control",
+    "it vanishes with width, which it must not in the control",
+    "whether it vanishes with width",
+)
 
 
-def formula(parameterisations: Sequence[str], least: float) -> Formula:
-    """The claim.
+@dataclass(frozen=True)
+class Setting:
+    """For what the claim is asked.
+
+    Arguments:
+        loss: square or cross-entropy.
+        depth: hidden layers; 0 for a network that has no such number.
+    """
+
+    loss: str
+    depth: int
+
+    @property
+    def title(self) -> str:
+        layers = f", {plural(self.depth, 'hidden layer')}" if self.depth else ""
+        return f"{self.loss} loss{layers}"
+
+    def where(self) -> dict[str, str | int]:
+        """Its columns."""
+        return {"loss": self.loss, "depth": self.depth}
+
+    def rows(self, table: Table, parameterisation: str) -> Table:
+        """A table's rows about it, in one parameterisation."""
+        return table.where(**self.where(), parameterisation=parameterisation)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What was fixed before the runs.
 
     Arguments:
         parameterisations: of the plan.
+        settings: losses and depths for which the claim is asked.
         least: the exponent above which a measure falls.
+        reached: with cross-entropy, the share of the loss at the start that may be left.
     """
-    sides = Gate("sides", "both sides are asked", lambda tables: _sides(parameterisations))
-    gates = (sides, *(_gate(name) for name in parameterisations))
-    return Gated(gates, All(tuple(_asked(name, least) for name in parameterisations)))
+
+    parameterisations: tuple[str, ...]
+    settings: tuple[Setting, ...]
+    least: float
+    reached: float
+
+
+def formula(terms: Terms) -> Formula:
+    """The claim: for every loss and depth, in every parameterisation."""
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
+    return Gated((sides,), All(tuple(_of_setting(terms, at) for at in terms.settings)))
+
+
+def side_questions(terms: Terms) -> tuple[Formula, ...]:
+    """What is asked of the control besides."""
+    return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
 def verdicts(
-    parameterisations: Sequence[str], complete: Sequence[str], least: float, tables: Mapping[str, Table]
+    terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables, levels: Levels = USUAL
 ) -> list[Verdict]:
-    """The claim once all parameterisations are complete, and the questions about those that are."""
-    if set(complete) == set(parameterisations):
-        whole = answer(formula(parameterisations, least), tables)
-        claim, found = [claim_verdict(whole, whole_rule(least), _SAYS)], list(whole.parts[0].parts)
+    """The claim once everything is complete, and the questions about what is.
+
+    Arguments:
+        complete: by setting, the parameterisations all of whose cells have been run.
+        levels: of the claim as a whole, and of every side question.
+    """
+    whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
+    if whole:
+        found = answer(formula(terms), tables, levels)
+        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
     else:
-        level = Levels(fails=Levels().fails / len(parameterisations))
-        claim, found = [], [answer(_of(name, least), tables, level) for name in complete]
-    headline = [verdict_of(q, tables) for part in found for q in part.questions()]
-    beside = [
-        verdict_of(answer(side, tables), tables, headline=False)
-        for side in side_questions(least)
-        if CONTROL in complete
+        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
+        claim = []
+        parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
+    asked = [q for part in parts for q in part.questions()]
+    beside: list[Answer] = [
+        answer(_vanishes(terms, at, measure), tables, levels)
+        for at in terms.settings
+        for measure in CONTROLLED
+        if CONTROL in complete[at]
     ]
-    return claim + headline + beside
+    return [
+        *claim,
+        *(verdict_of(q, tables) for q in asked),
+        *(verdict_of(q, tables, headline=False) for q in beside),
+    ]
 
 
-def side_questions(least: float) -> tuple[Formula, ...]:
-    """What is asked of the control besides."""
-    return tuple(_vanishes(measure, least) for measure in CONTROLLED)
+def fitted(rows: Table, measure: str) -> PowerLaw:
+    """The power law of one measure, of the rows of one setting and parameterisation."""
+    return power_law(rows["width"].astype(float), rows[measure], rows["seed"])
 
 
-def fitted(rows: Table, parameterisation: str, measure: str) -> PowerLaw:
-    """The power law of one measure in one parameterisation."""
-    of = rows.where(parameterisation=parameterisation)
-    return power_law(of["width"].astype(float), of[measure], of["seed"])
+def _of_setting(terms: Terms, at: Setting) -> Formula:
+    """All parameterisations together: what one side leaves open says nothing of the other either."""
+    names = terms.parameterisations
+    gates = tuple(gate for name in names for gate in _gates(terms, at, name))
+    return Gated(gates, All(tuple(_asked(terms, at, name) for name in names)), at.title)
 
 
-def _of(name: str, least: float) -> Formula:
+def _of(terms: Terms, at: Setting, name: str) -> Formula:
     """What is asked of one parameterisation, provided that its training has converged."""
-    return Gated((_gate(name),), _asked(name, least))
+    return Gated(_gates(terms, at, name), _asked(terms, at, name))
 
 
-def _asked(name: str, least: float) -> Formula:
+def _asked(terms: Terms, at: Setting, name: str) -> Formula:
     if name == CONTROL:
-        return _stays()
-    sizes = tuple(_small(name, measure) for measure in ("distance", "drift"))
-    return All((*sizes, *(_falls(name, measure, least) for measure in MEASURES)))
+        return _size(at, name, "distance", "stays", Above(float(np.log(LARGE))))
+    sizes = tuple(
+        _size(at, name, measure, "small", Below(float(np.log(SMALL)))) for measure in ("distance", "drift")
+    )
+    return All((*sizes, *(_falls(terms, at, name, measure) for measure in MEASURES)))
 
 
 # --- gates ---
+
+
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
 
 
 def _sides(parameterisations: Sequence[str]) -> str | None:
@@ -120,26 +204,44 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     return None
 
 
-def _gate(name: str) -> Gate:
-    return Gate("converged", f"{TITLES[name]}: training converged", lambda tables: _converged(tables, name))
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
 
 
-def _converged(tables: Tables, name: str) -> str | None:
-    """Whether the network and its linearisation have stopped learning, at every width and seed."""
-    rows: Table = tables["curves"].where(parameterisation=name)
+def _gates(terms: Terms, at: Setting, name: str) -> tuple[Gate, ...]:
+    about = f"{TITLES[name]}, {at.title}"
+    return (
+        Gate(
+            "trained",
+            f"{about}: trained to the end",
+            lambda tables: _trained(terms, at, name, tables),
+            _LONGER,
+        ),
+        skill_gate(lambda tables: at.rows(tables["examples"], name), ("network", "linear")),
+    )
+
+
+def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None:
+    """Whether training has come to where the two sides are compared, at every width and seed."""
+    rows = at.rows(tables["curves"], name)
     short = total = 0
     for seed in np.unique(rows["seed"]):
         for width in np.unique(rows["width"]):
             of = rows.where(seed=seed, width=width)
-            for column in ("train_loss", "linear_train_loss"):
+            for column in ("train_loss", "linear_train_loss") if at.loss == "square" else ("train_loss",):
                 total += 1
-                short += not _settled(of["step"], of[column])
+                left = of[column][np.argsort(of["step"])]
+                short += not (
+                    _settled(np.sort(of["step"]), left)
+                    if at.loss == "square"
+                    else left[-1] <= (terms.reached + 1e-4) * left[0]  # 1e-4: rounding
+                )
     if not short:
         return None
-    return (
-        f"{short} of {total} trainings in the {TITLES[name]} parameterisation had not converged at their last step, so we do "
-        "not know where they end."
-    )
+    about = f"{short} of {total} trainings in the {TITLES[name]} parameterisation ({at.title}) had not"
+    if at.loss == "square":
+        return f"{about} converged at their last step, so we do not know where they end."
+    return f"{about} reached {100 * terms.reached:g} % of the training loss at the start: use more steps."
 
 
 def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
@@ -147,8 +249,6 @@ def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
 
     A flat end alone says nothing: a network that does not learn at all has it too.
     """
-    order = np.argsort(step)
-    step, loss = step[order], loss[order]
     quarter = float(np.interp(0.75 * step[-1], step, loss))
     flat = quarter - loss[-1] <= SETTLED * loss[0]
     return bool(loss[-1] <= SETTLED * loss[0] or (flat and loss[-1] < loss[0] / 2))
@@ -157,112 +257,91 @@ def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
 # --- questions ---
 
 
-def _at_the_widest(tables: Tables, name: str, measure: str) -> Difference:
-    of: Table = tables["widths"].where(parameterisation=name)
-    return of_seeds(of[measure][of["width"] == of["width"].max()])
+def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
+    return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
 
 
-def _small(name: str, measure: str) -> Question:
-    scale = UNITS[measure]
+def _title(at: Setting, name: str, measure: str, key: str) -> str:
+    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+
+
+def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
+    """A measure at the widest network: its logarithm, because sizes are skewed over seeds and their logarithms hardly are."""
+
+    def effect(tables: Tables) -> Difference:
+        of = at.rows(tables["widths"], name)
+        sizes = of[measure][of["width"] == of["width"].max()]
+        return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
+
+    def reading(tables: Tables) -> str:
+        width = int(np.max(at.rows(tables["widths"], name)["width"]))
+        of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
+        return (
+            f"In the {TITLES[name]} parameterisation ({at.title}), at width {width}, the {MEASURES[measure]} is "
+            f"{number(100 * float(np.exp(effect(tables).mean)))} % {of}"
+        )
+
     return Question(
-        key="small",
-        title=f"{TITLES[name]}: {MEASURES[measure]} is small",
-        effect=lambda tables: _at_the_widest(tables, name, measure),
-        rule=Below(SMALL),
+        key=key,
+        title=_title(at, name, measure, key),
+        effect=effect,
+        rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
-        scale=scale,
-        reading=lambda tables: _size_read(tables, name, measure),
-        says={
-            Outcome.HOLDS: "that is little",
-            Outcome.FAILS: "that is not little",
-            Outcome.UNDECIDED: "the data do not decide whether that is little",
-        },
-        facets={"parameterisation": name, "measure": measure},
+        scale=UNITS[measure],
+        reading=reading,
+        says=SIZE_SAYS[key],
+        facets=_facets(at, name, measure),
     )
 
 
-def _stays() -> Question:
-    return Question(
-        key="stays",
-        title=f"{TITLES[CONTROL]}: {MEASURES['distance']} stays",
-        effect=lambda tables: _at_the_widest(tables, CONTROL, "distance"),
-        rule=Above(LARGE),
-        what=f"the {MEASURES['distance']} at the widest network",
-        scale=UNITS["distance"],
-        reading=lambda tables: _size_read(tables, CONTROL, "distance"),
-        says={
-            Outcome.HOLDS: "the control does not become linear, as it must not",
-            Outcome.FAILS: "the control becomes linear, which it must not",
-            Outcome.UNDECIDED: "the data do not decide whether the control becomes linear",
-        },
-        facets={"parameterisation": CONTROL, "measure": "distance"},
+def _falls(terms: Terms, at: Setting, name: str, measure: str) -> Question:
+    power = f"width to the power {number(-terms.least)}"
+    says = three(
+        f"it falls faster than {power}",
+        f"it does not fall as fast as {power}",
+        "whether that is fast enough",
     )
+    return _exponent(at, name, measure, "falls", Above(terms.least), says)
 
 
-def _falls(name: str, measure: str, least: float) -> Question:
-    return Question(
-        key="falls",
-        title=f"{TITLES[name]}: {MEASURES[measure]} falls",
-        effect=lambda tables: fitted(tables["widths"], name, measure).exponent,
-        rule=Above(least),
-        what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
-        scale=EXPONENT,
-        reading=lambda tables: _fall_read(tables, name, measure),
-        says={
-            Outcome.HOLDS: f"it falls faster than width to the power {_number(-least)}",
-            Outcome.FAILS: f"it does not fall as fast as width to the power {_number(-least)}",
-            Outcome.UNDECIDED: "the data do not decide whether that is fast enough",
-        },
-        facets={"parameterisation": name, "measure": measure},
-    )
-
-
-def _vanishes(measure: str, least: float) -> Question:
+def _vanishes(terms: Terms, at: Setting, measure: str) -> Question:
     """A side question about the control."""
+    return _exponent(at, CONTROL, measure, "vanishes", Below(terms.least), VANISHES_SAYS)
+
+
+def _exponent(
+    at: Setting, name: str, measure: str, key: str, rule: Rule, says: Mapping[Outcome, str]
+) -> Question:
+    """The exponent of a measure over widths."""
+
+    def effect(tables: Tables) -> Difference:
+        return fitted(at.rows(tables["widths"], name), measure).exponent
+
+    def reading(tables: Tables) -> str:
+        of = at.rows(tables["widths"], name)
+        ends = (of["width"].min(), of["width"].max())
+        low, high = (number(float(np.mean(of[measure][of["width"] == width]))) for width in ends)
+        return (
+            f"In the {TITLES[name]} parameterisation ({at.title}) the {MEASURES[measure]} goes from {low} at width {ends[0]} to "
+            f"{high} at width {ends[1]}, as width to the power {number(-effect(tables).mean)}"
+        )
+
     return Question(
-        key="vanishes",
-        title=f"{TITLES[CONTROL]}: {MEASURES[measure]} does not fall",
-        effect=lambda tables: fitted(tables["widths"], CONTROL, measure).exponent,
-        rule=Below(least),
+        key=key,
+        title=_title(at, name, measure, key),
+        effect=effect,
+        rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
         scale=EXPONENT,
-        reading=lambda tables: _fall_read(tables, CONTROL, measure),
-        says={
-            Outcome.HOLDS: "it does not vanish with width, as it must not in the control",
-            Outcome.FAILS: "it vanishes with width, which it must not in the control",
-            Outcome.UNDECIDED: "the data do not decide whether it vanishes with width",
-        },
-        facets={"parameterisation": CONTROL, "measure": measure},
+        reading=reading,
+        says=says,
+        facets=_facets(at, name, measure),
     )
-
-
-def _size_read(tables: Tables, name: str, measure: str) -> str:
-    width = int(np.max(tables["widths"]["width"]))
-    size = _number(100 * _at_the_widest(tables, name, measure).mean)
-    of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
-    return (
-        f"In the {TITLES[name]} parameterisation, at width {width}, the {MEASURES[measure]} is {size} % {of}"
-    )
-
-
-def _fall_read(tables: Tables, name: str, measure: str) -> str:
-    of = tables["widths"].where(parameterisation=name)
-    widths = of["width"]
-    ends = [float(np.mean(of[measure][widths == w])) for w in (widths.min(), widths.max())]
-    exponent = fitted(tables["widths"], name, measure).exponent.mean
-    return (
-        f"In the {TITLES[name]} parameterisation the {MEASURES[measure]} goes from {_number(ends[0])} at width {widths.min()} to "
-        f"{_number(ends[1])} at width {widths.max()}, as width to the power {_number(-exponent)}"
-    )
-
-
-def _number(value: float) -> str:
-    return f"{value:.2g}".replace("-", "−")
 
 
 # --- the claim ---
 
-_SAYS = {
+SAYS = {
     Outcome.HOLDS: "The wider the network, the less its parameters and its kernel move, and at the widest its linear "
     "approximation is good. The control, which learns features at every width, does not become linear.",
     Outcome.FAILS: "Wide networks were not found to be linear, in the sense of the claim.",
@@ -270,14 +349,29 @@ _SAYS = {
 }
 
 
-def whole_rule(least: float) -> str:
+def _where(found: Answer) -> str:
+    """What fails or is undecided, each with the losses and depths where it does."""
+    places: dict[str, list[str]] = {}
+    for question in concerned(found, found.outcome):
+        facets = question.facets
+        words = f"{MEASURES[facets['measure']]} {ASKED[question.key]}"
+        what = f"{TITLES[facets['parameterisation']]}: {words}"
+        places.setdefault(what, []).append(Setting(facets["loss"], int(facets["depth"])).title)
+    said = "; ".join(f"{what} ({'; '.join(where)})" for what, where in places.items())
+    return f"What {'fails' if found.outcome is Outcome.FAILS else 'is undecided'}: {said}."
+
+
+def whole_rule(terms: Terms) -> str:
     """The rule of the claim as a whole."""
     small, large, settled = (f"{100 * share:g} %" for share in (SMALL, LARGE, SETTLED))
     return (
-        "The claim holds if two things are true. In every parameterisation but the control, the distance to the linear model at "
-        f"the widest network is below {small} of training's motion in function space, the drift of the kernel there is below "
-        f"{small}, and motion, drift and distance fall with an exponent above {least:g}. And in the control, μP, the distance at "
-        f"the widest network stays above {large}. It fails if any of these fails. Otherwise it is undecided; and always if "
-        "training has not converged, or if the control was left out. Converged means that hardly any of the training loss is "
-        f"left ({settled} of the start's), or that most of it is gone and the last quarter of the steps gained no more than that."
+        "Everything is asked for each loss and depth of the plan. The claim holds if two things are true. In every "
+        f"parameterisation but the control, the distance to the linear model at the widest network is below {small} of "
+        f"training's motion in function space, the drift of the kernel there is below {small}, and motion, drift and distance "
+        f"fall with an exponent above {terms.least:g}. And in the control, μP, the distance at the widest network stays above "
+        f"{large}. It fails if any of these fails. Otherwise it is undecided; and always if training did not come to its end, if "
+        "neither the network nor its linear model is better than guessing, or if the control was left out. With the square loss "
+        f"the end is where hardly any of the training loss is left ({settled} of the start's), or where most of it is gone and "
+        f"the last quarter of the steps gained no more than that. With cross-entropy "
+        f"it is where {100 * terms.reached:g} % are left."
     )

@@ -20,13 +20,13 @@ from collections.abc import Mapping
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import HEADROOM, LEAST, difference, percent, share
-from ticketlab.claims.wording import points
+from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above, Below
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -58,16 +58,16 @@ SHRUNK_TWIN, GROWN_TWIN, SHRUNK_PERMUTED = "shrunk_twin", "grown_twin", "shrunk_
 DECORRELATION = Scale("of decorrelation", bounds=(-2.0, 2.0))
 
 
-WORDS = {
+WORDS = {  # what is compared; "a random choice" is among the removed weights, of equal size in every layer
     GUESS: "guessing the most frequent class",
-    RANDOM: "random masks that keep equally many weights in every layer",
+    RANDOM: "a random mask of equal counts",
     PERMUTED: "the mask found on permuted labels",
     DRAWN: "zeroing nothing",
-    SHRUNK: "zeroing those removed weights that shrank",
-    SHRUNK_TWIN: "zeroing equally many removed weights of each layer at random",
-    SHRUNK_PERMUTED: "zeroing those removed weights that shrank in training on permuted labels",
-    GROWN: "zeroing those removed weights that grew",
-    GROWN_TWIN: "zeroing equally many removed weights of each layer at random",
+    SHRUNK: "zeroing what shrank",
+    SHRUNK_TWIN: "zeroing a random choice",
+    SHRUNK_PERMUTED: "zeroing what shrank on permuted labels",
+    GROWN: "zeroing what grew",
+    GROWN_TWIN: "zeroing a random choice",
 }
 
 
@@ -87,14 +87,12 @@ def formula() -> Formula:
         (skill_gate(_examples, (TRAINED,)),),
         All(
             (
-                _holds_the_task("guessing", GUESS, "better than guessing"),
-                _holds_the_task("random", RANDOM, "better than random masks"),
-                _holds_the_task("labels", PERMUTED, "better than a mask from permuted labels"),
-                _towards("shrunk", SHRUNK, SHRUNK_TWIN, "zeroing what shrank: better than a random choice"),
-                _towards(
-                    "shrunk", SHRUNK, SHRUNK_PERMUTED, "zeroing what shrank: better than from permuted labels"
-                ),
-                _away("grown", GROWN, GROWN_TWIN, "zeroing what grew: worse than a random choice"),
+                _holds_the_task("guessing", GUESS),
+                _holds_the_task("random", RANDOM),
+                _holds_the_task("labels", PERMUTED),
+                _towards(SHRUNK_TWIN),
+                _towards(SHRUNK_PERMUTED),
+                _away(GROWN_TWIN),
             )
         ),
     )
@@ -103,18 +101,13 @@ def formula() -> Formula:
 def sides() -> tuple[Formula, ...]:
     """The side questions."""
     gates = (skill_gate(_examples, (TRAINED,)),)
-    asked = (
-        _towards("shrunk", SHRUNK, DRAWN, "zeroing what shrank: better than zeroing nothing"),
-        _away("grown", GROWN, DRAWN, "zeroing what grew: worse than zeroing nothing"),
-        _memorised(),
-        _responses(),
-    )
+    asked = (_towards(DRAWN), _away(DRAWN), _memorised(), _responses())
     return tuple(Gated(gates, question) for question in asked)
 
 
-def conclude(tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def conclude(tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions, then the side questions."""
-    found, examples = answer(formula(), tables), tables["examples"]
+    found, examples = answer(formula(), tables, levels), tables["examples"]
     mask, random = percent(examples, MASK), percent(examples, RANDOM)
     says = {
         Outcome.HOLDS: "Masking is training: under a mask chosen by how training moved the weights, and with none of them "
@@ -124,7 +117,7 @@ def conclude(tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
         f"masks {random}.",
         Outcome.UNDECIDED: "These runs do not decide whether masking is training.",
     }
-    return verdicts_of(claim_verdict(found, RULE, says), found, sides(), tables)
+    return verdicts_of(claim_verdict(found, RULE, says), found, sides(), tables, levels)
 
 
 RULE = (
@@ -141,104 +134,95 @@ def _examples(tables: Tables) -> Table:
     return tables["examples"]
 
 
-def _holds_the_task(key: str, other: str, title: str) -> Question:
+def _holds_the_task(key: str, other: str) -> Question:
     """Is the chosen mask better, by a tenth of the headroom above guessing?"""
-
-    def reading(tables: Tables) -> str:
-        of = tables["examples"]
-        gain = points(difference(of, MASK, other).mean)
-        return (
-            f"Under the chosen mask the untrained network scores {percent(of, MASK)} on test data, against "
-            f"{percent(of, other)} for {WORDS[other]}, a difference of {gain} points"
-        )
-
     least = "a tenth of the headroom above guessing"
-    return Question(
-        key=key,
-        title=title,
-        effect=lambda tables: share(tables["examples"], MASK, other),
-        rule=Above(LEAST),
-        what=f"the difference in untrained test score, chosen mask minus {WORDS[other]},",
-        scale=HEADROOM,
-        reading=reading,
-        says={
-            Outcome.HOLDS: "masking put the task into the network",
-            Outcome.FAILS: f"that is less than {least}",
-            Outcome.UNDECIDED: f"the data do not decide whether that is more than {least}",
-        },
+    return scores(
+        key,
+        f"the chosen mask is better than {WORDS[other]}",
+        _examples,
+        (MASK, "the chosen mask"),
+        (other, WORDS[other]),
+        Above(LEAST),
+        three(
+            "masking put the task into the network",
+            f"that is less than {least}",
+            f"whether that is more than {least}",
+        ),
+        headroom=True,
+        before="untrained, ",
     )
 
 
-def _towards(key: str, one: str, other: str, title: str) -> Question:
-    says = {
-        Outcome.HOLDS: "what counts is which weights training moved to zero",
-        Outcome.FAILS: "it is worse",
-        Outcome.UNDECIDED: "the data do not decide whether it is better",
-    }
-    if other == DRAWN:
-        says[Outcome.HOLDS] = "zeroing them trains the network"
-    return _choice(key, one, other, title, Above(0.0), says)
+def _towards(other: str) -> Question:
+    return _choice(
+        "shrunk",
+        SHRUNK,
+        other,
+        "better",
+        Above(0.0),
+        three(
+            "zeroing them trains the network"
+            if other == DRAWN
+            else "what counts is which weights training moved to zero",
+            "it is worse",
+            "whether it is better",
+        ),
+    )
 
 
-def _away(key: str, one: str, other: str, title: str) -> Question:
-    says = {
-        Outcome.HOLDS: "zeroing what training moved away from zero does harm",
-        Outcome.FAILS: "it is better",
-        Outcome.UNDECIDED: "the data do not decide whether it is worse",
-    }
-    return _choice(key, one, other, title, Below(0.0), says)
+def _away(other: str) -> Question:
+    return _choice(
+        "grown",
+        GROWN,
+        other,
+        "worse",
+        Below(0.0),
+        three("zeroing what training moved away from zero does harm", "it is better", "whether it is worse"),
+    )
 
 
 def _choice(
-    key: str, one: str, other: str, title: str, rule: Above | Below, says: Mapping[Outcome, str]
+    key: str, one: str, other: str, than: str, rule: Above | Below, says: Mapping[Outcome, str]
 ) -> Question:
     """Two choices of the removed weights that are zeroed, the others left as they were drawn."""
-
-    def reading(tables: Tables) -> str:
-        of = tables["examples"]
-        gain = points(difference(of, one, other).mean)
-        return (
-            f"Untrained, with all other weights as they were drawn, {WORDS[one]} gives a score of {percent(of, one)}, and "
-            f"{WORDS[other]} one of {percent(of, other)}, a difference of {gain} points"
-        )
-
-    return Question(
-        key=key,
-        title=title,
-        effect=lambda tables: difference(tables["examples"], one, other),
-        rule=rule,
-        what=f"the difference in untrained test score, {WORDS[one]} minus {WORDS[other]},",
-        scale=POINTS,
-        reading=reading,
-        says=says,
+    return scores(
+        key,
+        f"{WORDS[one]} is {than} than {WORDS[other]}",
+        _examples,
+        (one, WORDS[one]),
+        (other, WORDS[other]),
+        rule,
+        says,
         facets={"against": other},
+        before="untrained, with all other weights as they were drawn, ",
     )
 
 
 def _memorised() -> Question:
     """Whether a mask found on permuted labels fits them, on the training data: it says what masks can do."""
 
-    def gain(tables: Tables) -> Difference:
-        mask, random = (tables["memorised"].where(arm=arm) for arm in (MASK, RANDOM))
-        return of_seeds(mask["train_score"] - random["train_score"])
-
     def reading(tables: Tables) -> str:
         mask, random = (percent(tables["memorised"].where(arm=arm), "train_score") for arm in (MASK, RANDOM))
         return f"The mask found on permuted labels fits {mask} of these labels untrained, random masks fit {random}"
 
+    def effect(tables: Tables) -> Difference:
+        mask, random = (tables["memorised"].where(arm=arm)["train_score"] for arm in (MASK, RANDOM))
+        return of_seeds(mask - random)
+
     return Question(
         key="memorised",
         title="fits permuted training labels",
-        effect=gain,
+        effect=effect,
         rule=Above(0.0),
         what="the difference in training score on permuted labels, mask found on them minus random masks,",
         scale=POINTS,
         reading=reading,
-        says={
-            Outcome.HOLDS: "masks fit labels that mean nothing, as training does",
-            Outcome.FAILS: "masks do not fit labels that mean nothing",
-            Outcome.UNDECIDED: "the data do not decide whether masks fit labels that mean nothing",
-        },
+        says=three(
+            "masks fit labels that mean nothing, as training does",
+            "masks do not fit labels that mean nothing",
+            "whether masks fit labels that mean nothing",
+        ),
     )
 
 
@@ -252,6 +236,7 @@ def _responses() -> Question:
             f"under a random mask by {other:.3f}"
         )
 
+    changes = "the chosen mask changes hidden units {} than a random mask"
     return Question(
         key="responses",
         title="changes the responses of hidden units more than a random mask",
@@ -260,11 +245,9 @@ def _responses() -> Question:
         what="the difference in decorrelation of hidden units' responses, chosen mask minus random mask,",
         scale=DECORRELATION,
         reading=reading,
-        says={
-            Outcome.HOLDS: "the chosen mask changes hidden units more than a random mask",
-            Outcome.FAILS: "the chosen mask changes hidden units less than a random mask",
-            Outcome.UNDECIDED: "the data do not decide which of the two changes hidden units more",
-        },
+        says=three(
+            changes.format("more"), changes.format("less"), "which of the two changes hidden units more"
+        ),
     )
 
 

@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import with_column
-from ticketlab.claims.learned.questions import Part, as_accurate, better, converged, no_skill
+from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.formulae import All, Formula, Gated, Tables, answer
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["BOTH", "RULE", "WEIGHTS", "conclude", "formula", "sides"]
 
 WEIGHTS, BOTH = "binary weights", "binary weights and activations"
-FULL = "full precision"
-DENSE = "the trained network of full precision"
+FULL = ("full precision", "the trained network of full precision")
 OTHERS = {
     "mask": ("a mask of full precision", "the search for a mask of full precision"),
     "binarised": ("trained binary weights", "the training of binary weights"),
@@ -43,10 +44,10 @@ def sides(margin: float) -> tuple[Formula, ...]:
     return tuple(_side(setting, other, margin) for setting, other in asked)
 
 
-def conclude(margin: float, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def conclude(margin: float, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions."""
-    found = answer(formula(margin), tables)
-    return verdicts_of(claim_verdict(found, RULE, SAYS), found, sides(margin), tables)
+    whole = answer(formula(margin), tables, levels)
+    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, sides(margin), tables, levels)
 
 
 RULE = (
@@ -55,9 +56,7 @@ RULE = (
     "full precision, and better than guessing, than a random mask of equal counts over the same signs and than the same "
     "search over permuted labels, which guesses. The claim fails if one of them fails. Otherwise it is undecided. The "
     "questions of a ticket are undecided if neither it nor the trained network is better than guessing, or if its search or "
-    "the training of that network has not converged. Converged means that at most the margin is left to be gained in training "
-    "score: all labels but the margin are fitted, or the rise in the second half of the steps shows that another run as long "
-    "would gain less than the margin."
+    f"the training of that network has not converged. {CONVERGED}"
 )
 SAYS = {
     Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are as "
@@ -68,62 +67,39 @@ SAYS = {
 
 
 def _prize(setting: str, margin: float) -> Formula:
-    examples, facets = _examples(setting), {"prize": setting}
-
-    def permuted(tables: Tables) -> Table:
-        return tables["permuted"].where(setting=setting)
-
-    def with_permuted(tables: Tables) -> Table:
-        return with_column(examples(tables), "permuted", permuted(tables)["permuted"])
-
-    def titled(words: str) -> str:
-        return f"{setting}: {words}"
-
+    trained = "the training of the network of full precision"
     gates = (
-        skill_gate(examples, ("ticket", FULL)),
-        converged("search", f"the search ({setting})", _arm(setting, "ticket"), examples, margin),
-        converged(
-            "training",
-            "the training of the network of full precision",
-            _arm(WEIGHTS, "dense"),
-            examples,
-            margin,
-        ),
+        _search(setting, margin),
+        converged("training", trained, _arm(WEIGHTS, "dense"), _examples(setting), margin),
     )
-    guessing, random = (
-        "always guessing what is most frequent",
-        "a random mask of equal counts over the same signs",
-    )
-    search = "the same search over permuted labels"
-    questions = (
-        as_accurate(
-            "score", examples, FULL, DENSE, margin, title=titled(f"as accurate as {DENSE}"), facets=facets
-        ),
-        better("guessing", examples, "guess", guessing, title=titled("better than guessing"), facets=facets),
-        better("random", examples, "random", random, title=titled(f"better than {random}"), facets=facets),
-        better(
-            "labels", with_permuted, "permuted", search, title=titled(f"better than {search}"), facets=facets
-        ),
-        no_skill(
-            permuted,
-            _arm(setting, "permuted"),
-            title=titled("nothing is learnt from permuted labels"),
-            facets=facets,
-        ),
-    )
-    return Gated(gates, All(questions), key="prize", title=setting)
+    return found(_asked(setting, margin), gates, key="prize", title=setting)
 
 
 def _side(setting: str, other: str, margin: float) -> Formula:
-    examples, (whom, made) = _examples(setting), OTHERS[other]
+    whom, made = OTHERS[other]
     gates = (
-        skill_gate(examples, ("ticket", other)),
-        converged("search", f"the search ({setting})", _arm(setting, "ticket"), examples, margin),
-        converged("other", f"{made} ({setting})", _arm(setting, other), examples, margin),
+        skill_gate(_examples(setting), ("ticket", other)),
+        _search(setting, margin),
+        converged("other", f"{made} ({setting})", _arm(setting, other), _examples(setting), margin),
     )
-    title = f"{setting}: as accurate as {whom}"
-    return Gated(
-        gates, as_accurate(other, examples, other, whom, margin, title=title, facets={"prize": setting})
+    return Gated(gates, _asked(setting, margin).as_accurate(other, (other, whom)))
+
+
+def _search(setting: str, margin: float) -> Gate:
+    """Its search has converged."""
+    return converged("search", f"the search ({setting})", _arm(setting, "ticket"), _examples(setting), margin)
+
+
+def _asked(setting: str, margin: float) -> Asked:
+    return Asked(
+        _examples(setting),
+        lambda tables: tables["permuted"].where(setting=setting),
+        lambda arm: _arm(setting, arm),
+        FULL,
+        "a random mask of equal counts over the same signs",
+        margin,
+        f"{setting}: ",
+        {"prize": setting},
     )
 
 
@@ -132,7 +108,7 @@ def _examples(setting: str) -> Part:
 
     def part(tables: Tables) -> Table:
         dense = tables["examples"].where(setting=WEIGHTS)["dense"]
-        return with_column(tables["examples"].where(setting=setting), FULL, dense)
+        return with_column(tables["examples"].where(setting=setting), FULL[0], dense)
 
     return part
 

@@ -15,17 +15,22 @@ step and the one with earlier times of the flow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from ticketlab.claims.answers import claim_verdict, concerned, headline, side_verdicts
+from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.wording import listed, margin_words
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
-from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
-from ticketlab.laws.rules import Above, Below, Between, Levels, Rule, Within
-from ticketlab.laws.scale import POINTS, SHARE, Scale
+from ticketlab.laws.difference import Bracket, Difference, Effect, of_seeds, paired_difference
+from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables
+from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Rule, Within
+from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -81,6 +86,98 @@ COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
 LONGER = Scale("% longer than training's", ratio=True)
 
 
+UNEXPLAINED = "share of training's change that {} leaves unexplained"
+
+
+@dataclass(frozen=True)
+class _Share:
+    """A question about what is left unexplained of training's change.
+
+    Arguments:
+        title: of the question.
+        left: columns of gaps, with their names; the reading gives them all.
+        effect: the gap that is asked about: the first column's, or differences of two, as (one, other); of two differences the
+            first is biased downwards and the second upwards.
+        rule: about it.
+        what: in words.
+        says: what follows if it holds, if it fails, and what the data do not decide.
+    """
+
+    title: str
+    left: Mapping[str, str]
+    effect: tuple[tuple[str, str], ...]
+    rule: Rule
+    what: str
+    says: Mapping[Outcome, str]
+
+
+NEWTON_GAP = {"newton_gap": "the Newton step"}
+GRADIENT_GAP = {"gradient_gap": "the best gradient step"}
+SHARES: Mapping[str, _Share] = {
+    NEWTON_NEAR: _Share(
+        "training ends at the Newton step",
+        NEWTON_GAP,
+        (),
+        Below(THERE),
+        f"the {UNEXPLAINED.format('the Newton step')}",
+        three(
+            "training ends about there",
+            "training does not end there",
+            f"whether that is less than {100 * THERE:g} %",
+        ),
+    ),
+    GRADIENT_APART: _Share(
+        "training does not end at a gradient step",
+        GRADIENT_GAP,
+        (),
+        Above(THERE),
+        f"the {UNEXPLAINED.format('the best gradient step')}",
+        three(
+            "training does not end there",
+            "training ends there too",
+            f"whether that is more than {100 * THERE:g} %",
+        ),
+    ),
+    NEARER: _Share(
+        "nearer than a gradient step",
+        {**NEWTON_GAP, **GRADIENT_GAP},
+        (("gradient_gap", "newton_gap"),),
+        Above(APART),
+        f"the {UNEXPLAINED.format('the best gradient step')}, minus that of the Newton step,",
+        three(
+            f"the Newton step is nearer by more than {100 * APART:g} %",
+            f"the Newton step is not nearer by {100 * APART:g} %",
+            f"whether the Newton step is nearer by {100 * APART:g} %",
+        ),
+    ),
+    # The minimum over t is bracketed: a time that validation data chose leaves at least as much as the best, one that test data
+    # chose looks better than it is.
+    FLOW: _Share(
+        "no earlier time of the flow is nearer",
+        {
+            "newton_gap": "the flow of the linearised model at its end",
+            "stopped_gap": "the same flow, stopped at the best time,",
+        },
+        (("newton_gap", "stopped_gap"), ("newton_gap", "nearest_gap")),
+        Below(APART),
+        f"the {UNEXPLAINED.format('the linearised flow')} at t = ∞, minus its minimum over all t,",
+        three(
+            "no earlier time is nearer by more than a little",
+            "training ends at an earlier time of the flow",
+            "whether an earlier time is nearer",
+        ),
+    ),
+    LUCK: _Share(
+        "nearer than a second training",
+        {**NEWTON_GAP, "second_gap": "a second training"},
+        (("second_gap", "newton_gap"),),
+        Above(0.0),
+        f"the {UNEXPLAINED.format('a second training from another random start')}, minus that of the Newton step,",
+        three("the Newton step is nearer to training", "a second training is nearer", "which is nearer"),
+    ),
+}
+
+
 def formula(losses: Sequence[str], margin: float) -> Formula:
     """The claim, for every loss."""
     return All(tuple(_of_loss(loss, margin) for loss in losses), key="claim")
@@ -90,12 +187,18 @@ def side_questions(loss: str, margin: float) -> list[Formula]:
     """What is asked besides, each with a level of its own."""
     variants = [v for v in VARIANTS if v != CLAIMED]
     asked = [q for v in variants for q in _equivalent(loss, v, margin)]
-    asked += [_luck(loss, v) for v in VARIANTS]
+    asked += [_unexplained(LUCK, loss, v) for v in VARIANTS]
     asked += [_direction(loss), _length(loss)]
     return [Gated(_gates(loss, _variant(q)), q) for q in asked]
 
 
-def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables) -> list[Verdict]:
+def verdicts(
+    losses: Sequence[str],
+    complete: Sequence[str],
+    margin: float,
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 
     Arguments:
@@ -103,20 +206,10 @@ def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tabl
         complete: those whose cells have all been run.
         margin: of the test score.
     """
-    if set(complete) == set(losses):
-        whole = answer(formula(losses, margin), tables)
-        claim, of_losses = [_claim(whole)], list(whole.parts)
-    else:
-        share = Levels(Levels().holds, Levels().fails / len(losses))
-        claim, of_losses = [], [answer(_of_loss(loss, margin), tables, share) for loss in complete]
-    headline = [verdict_of(q, tables) for found in of_losses for q in found.questions()]
-    sides = [
-        verdict_of(q, tables, headline=False)
-        for loss in complete
-        for side in side_questions(loss, margin)
-        for q in answer(side, tables).questions()
-    ]
-    return claim + headline + sides
+    whole, found = headline({loss: _of_loss(loss, margin) for loss in losses}, complete, tables, levels)
+    claim = [claim_verdict(whole, RULE, _says(whole), inner=_why)] if whole else []
+    sides = [side for loss in complete for side in side_questions(loss, margin)]
+    return [*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels)]
 
 
 def _variant(question: Question) -> Variant:
@@ -129,19 +222,38 @@ def _of_loss(loss: str, margin: float) -> Formula:
 
 def _equivalent(loss: str, variant: Variant, margin: float) -> tuple[Question, ...]:
     """The questions that together make a Newton step equivalent to training, and a gradient step not."""
-    asked = [_score(loss, variant, margin), _newton(loss, variant), _gradient(loss, variant)]
-    asked.append(_nearer(loss, variant))
-    if loss == "square" and variant[1] == "tangent":
-        asked.append(_flow(loss, variant))
-    return tuple(asked)
+    flow = (FLOW,) if loss == "square" and variant[1] == "tangent" else ()
+    shares = (NEWTON_NEAR, GRADIENT_APART, NEARER, *flow)
+    return (_score(loss, variant, margin), *(_unexplained(key, loss, variant) for key in shares))
 
 
-# --- effects ---
+# --- questions ---
 
 
 def _rows(loss: str, variant: Variant, tables: Tables) -> Table:
     found: Table = tables["examples"].where(loss=loss, offset=variant[0], form=variant[1])
     return found
+
+
+def _about(key: str, title: str, loss: str, variant: Variant) -> dict[str, Any]:
+    facets = {"loss": loss, "offset": variant[0], "form": variant[1]}
+    return {"key": key, "title": f"{loss} loss, {VARIANTS[variant]}: {title}", "facets": facets}
+
+
+def _score(loss: str, variant: Variant, margin: float) -> Question:
+    within = margin_words(margin)
+    return scores(
+        **_about(SCORE, "same test score", loss, variant),
+        examples=partial(_rows, loss, variant),
+        one=("newton_score", "the Newton step"),
+        other=("trained_score", "the trained network"),
+        rule=Within(margin),
+        says=three(
+            f"they are equal within {within}",
+            f"they differ by more than {within}",
+            f"whether they are equal within {within}",
+        ),
+    )
 
 
 def _share(rows: Table, gap: np.ndarray) -> Difference:
@@ -153,13 +265,35 @@ def _share(rows: Table, gap: np.ndarray) -> Difference:
     return paired_difference(values, rows["seed"], rows["id"], unit=None)
 
 
-def _difference_of(loss: str, variant: Variant, one: str, other: str, tables: Tables) -> Difference:
-    rows = _rows(loss, variant, tables)
-    return _share(rows, rows[one] - rows[other])
+def _unexplained(key: str, loss: str, variant: Variant) -> Question:
+    """One of the questions about shares."""
+    asked = SHARES[key]
 
+    def effect(tables: Tables) -> Effect:
+        rows = _rows(loss, variant, tables)
+        if not asked.effect:
+            return _share(rows, rows[next(iter(asked.left))])
+        found = [_share(rows, rows[one] - rows[other]) for one, other in asked.effect]
+        return Bracket(*found) if len(found) > 1 else found[0]
 
-def _mean(loss: str, variant: Variant, column: str, tables: Tables) -> float:
-    return 100 * float(np.mean(_rows(loss, variant, tables)[column]))
+    def reading(tables: Tables) -> str:
+        """ "Of training's change, the Newton step leaves 2 % unexplained and a second training 5 %"."""
+        rows = _rows(loss, variant, tables)
+        (name, first), *others = (
+            (name, f"{100 * float(np.mean(rows[gap])):.3g} %") for gap, name in asked.left.items()
+        )
+        said = [f"{name} leaves {first} unexplained", *(f"{other} {share}" for other, share in others)]
+        return f"Of training's change, {' and '.join(said)}"
+
+    return Question(
+        **_about(key, asked.title, loss, variant),
+        effect=effect,
+        rule=asked.rule,
+        what=asked.what,
+        scale=SHARE,
+        reading=reading,
+        says=asked.says,
+    )
 
 
 def _of_arm(loss: str, column: str, tables: Tables) -> np.ndarray:
@@ -168,272 +302,74 @@ def _of_arm(loss: str, column: str, tables: Tables) -> np.ndarray:
     return np.asarray(arms[column], float)
 
 
-# --- questions ---
-
-
-def _question(
-    key: str,
-    asked: str,
-    loss: str,
-    variant: Variant,
-    *,
-    effect: Callable[[Tables], Difference | Bracket],
-    rule: Rule,
-    what: str,
-    scale: Scale,
-    reading: Callable[[Tables], str],
-    says: tuple[str, str, str],
-) -> Question:
-    """A question about one loss and one variant; `says` is what follows if it holds, fails, or is undecided."""
-    return Question(
-        key=key,
-        title=f"{loss} loss, {VARIANTS[variant]}: {asked}",
-        effect=effect,
-        rule=rule,
-        what=what,
-        scale=scale,
-        reading=reading,
-        says=dict(zip((Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED), says, strict=True)),
-        facets={"loss": loss, "offset": variant[0], "form": variant[1]},
-    )
-
-
-def _score(loss: str, variant: Variant, margin: float) -> Question:
-    def effect(tables: Tables) -> Difference:
-        rows = _rows(loss, variant, tables)
-        return paired_difference(rows["newton_score"] - rows["trained_score"], rows["seed"], rows["id"])
-
-    def reading(tables: Tables) -> str:
-        newton, trained = (_mean(loss, variant, c, tables) for c in ("newton_score", "trained_score"))
-        return f"The Newton step scores {newton:.1f} % on test data and the trained network {trained:.1f} %"
-
-    points = f"{100 * margin:g} point{'' if margin == 0.01 else 's'}"
-    return _question(
-        SCORE,
-        "same test score",
-        loss,
-        variant,
-        effect=effect,
-        rule=Within(margin),
-        what="the difference in test score, Newton step minus trained network,",
-        scale=POINTS,
-        reading=reading,
-        says=(
-            f"equal within {points}",
-            f"they differ by more than {points}",
-            f"the data do not decide whether they are equal within {points}",
-        ),
-    )
-
-
-def _newton(loss: str, variant: Variant) -> Question:
-    def effect(tables: Tables) -> Difference:
-        rows = _rows(loss, variant, tables)
-        return _share(rows, rows["newton_gap"])
-
-    return _question(
-        NEWTON_NEAR,
-        "training ends at the Newton step",
-        loss,
-        variant,
-        effect=effect,
-        rule=Below(THERE),
-        what="the share of training's change that the Newton step leaves unexplained",
-        scale=SHARE,
-        reading=partial(_left, loss, variant, (("newton_gap", "the Newton step"),)),
-        says=(
-            "training ends about there",
-            "training does not end there",
-            f"the data do not decide whether that is less than {100 * THERE:g} %",
-        ),
-    )
-
-
-def _gradient(loss: str, variant: Variant) -> Question:
-    def effect(tables: Tables) -> Difference:
-        rows = _rows(loss, variant, tables)
-        return _share(rows, rows["gradient_gap"])
-
-    return _question(
-        GRADIENT_APART,
-        "training does not end at a gradient step",
-        loss,
-        variant,
-        effect=effect,
-        rule=Above(THERE),
-        what="the share of training's change that the best gradient step leaves unexplained",
-        scale=SHARE,
-        reading=partial(_left, loss, variant, (("gradient_gap", "the best gradient step"),)),
-        says=(
-            "training does not end there",
-            "training ends there too",
-            f"the data do not decide whether that is more than {100 * THERE:g} %",
-        ),
-    )
-
-
-def _nearer(loss: str, variant: Variant) -> Question:
-    return _question(
-        NEARER,
-        "nearer than a gradient step",
-        loss,
-        variant,
-        effect=partial(_difference_of, loss, variant, "gradient_gap", "newton_gap"),
-        rule=Above(APART),
-        what="the share of training's change that the best gradient step leaves unexplained, minus that of the Newton step,",
-        scale=SHARE,
-        reading=partial(
-            _left,
-            loss,
-            variant,
-            (("newton_gap", "the Newton step"), ("gradient_gap", "the best gradient step")),
-        ),
-        says=(
-            f"the Newton step is nearer by more than {100 * APART:g} %",
-            f"the Newton step is not nearer by {100 * APART:g} %",
-            f"the data do not decide whether the Newton step is nearer by {100 * APART:g} %",
-        ),
-    )
-
-
-def _flow(loss: str, variant: Variant) -> Question:
-    """The minimum over t is bracketed: a time that validation data chose leaves at least as much, one that test data chose looks
-    better than it is."""
-
-    def effect(tables: Tables) -> Bracket:
-        low = _difference_of(loss, variant, "newton_gap", "stopped_gap", tables)
-        high = _difference_of(loss, variant, "newton_gap", "nearest_gap", tables)
-        return Bracket(low, high)
-
-    return _question(
-        FLOW,
-        "no earlier time of the flow is nearer",
-        loss,
-        variant,
-        effect=effect,
-        rule=Below(APART),
-        what="the share of training's change that the linearised flow leaves unexplained at t = ∞, minus its minimum over all t,",
-        scale=SHARE,
-        reading=partial(
-            _left,
-            loss,
-            variant,
-            (
-                ("newton_gap", "the flow of the linearised model at its end"),
-                ("stopped_gap", "the same flow, stopped at the best time,"),
-            ),
-        ),
-        says=(
-            "no earlier time is nearer by more than a little",
-            "training ends at an earlier time of the flow",
-            "the data do not decide whether an earlier time is nearer",
-        ),
-    )
-
-
-def _luck(loss: str, variant: Variant) -> Question:
-    return _question(
-        LUCK,
-        "nearer than a second training",
-        loss,
-        variant,
-        effect=partial(_difference_of, loss, variant, "second_gap", "newton_gap"),
-        rule=Above(0.0),
-        what="the share of training's change that a second training from another random start leaves unexplained, minus that of "
-        "the Newton step,",
-        scale=SHARE,
-        reading=partial(
-            _left, loss, variant, (("newton_gap", "the Newton step"), ("second_gap", "a second training"))
-        ),
-        says=(
-            "the Newton step is nearer to training",
-            "a second training is nearer",
-            "the data do not decide which is nearer",
-        ),
-    )
-
-
 def _direction(loss: str) -> Question:
     def reading(tables: Tables) -> str:
-        return f"In parameter space the Newton step has a cosine of {np.mean(_of_arm(loss, 'cosine', tables)):.2f} with training"
+        cosine = np.mean(_of_arm(loss, "cosine", tables))
+        return f"In parameter space the Newton step has a cosine of {cosine:.2f} with training"
 
-    return _question(
-        TURN,
-        "same direction in parameter space",
-        loss,
-        CLAIMED,
+    return Question(
+        **_about(TURN, "same direction in parameter space", loss, CLAIMED),
         effect=lambda tables: of_seeds(_of_arm(loss, "cosine", tables)),
         rule=Above(STRAIGHT),
         what="the cosine of the angle between the Newton step and training's θ_T − θ₀",
         scale=COSINE,
         reading=reading,
-        says=(
+        says=three(
             "they have about the same direction",
             "their directions differ",
-            "the data do not decide whether their directions are about the same",
+            "whether their directions are about the same",
         ),
     )
 
 
 def _length(loss: str) -> Question:
+    def effect(tables: Tables) -> Difference:
+        return of_seeds(np.log(_of_arm(loss, "relative_length", tables)))
+
     def reading(tables: Tables) -> str:
-        longer = np.exp(np.mean(np.log(_of_arm(loss, "relative_length", tables))))
+        longer = np.exp(effect(tables).mean)
         return f"In parameter space the Newton step is {longer:.2f} times as long as training's θ_T − θ₀"
 
-    return _question(
-        LENGTH,
-        "same length in parameter space",
-        loss,
-        CLAIMED,
-        effect=lambda tables: of_seeds(np.log(_of_arm(loss, "relative_length", tables))),
+    return Question(
+        **_about(LENGTH, "same length in parameter space", loss, CLAIMED),
+        effect=effect,
         rule=Between(float(np.log1p(-LONG)), float(np.log1p(LONG))),
         what="the length of the Newton step",
         scale=LONGER,
         reading=reading,
-        says=(
-            "they are about equally long",
-            "their lengths differ",
-            "the data do not decide whether they are about equally long",
+        says=three(
+            "they are about equally long", "their lengths differ", "whether they are about equally long"
         ),
     )
-
-
-def _left(loss: str, variant: Variant, columns: tuple[tuple[str, str], ...], tables: Tables) -> str:
-    """ "Of training's change, the Newton step leaves 2 % unexplained and a second training 5 %"."""
-    parts = [
-        f"{name} {'leaves ' if i == 0 else ''}{_mean(loss, variant, column, tables):.3g} %"
-        f"{' unexplained' if i == 0 else ''}"
-        for i, (column, name) in enumerate(columns)
-    ]
-    return f"Of training's change, {' and '.join(parts)}"
 
 
 # --- gates ---
 
 
 def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
+    def rows(table: str, tables: Tables) -> Table:
+        found: Table = tables[table].where(loss=loss)
+        return found
+
     return (
-        Gate("converged", f"{loss} loss: training converged", partial(_converged, loss)),
-        Gate("exact", f"{loss} loss: steps are exact", partial(_exact, loss)),
+        no_misses(
+            "converged",
+            f"{loss} loss: training converged",
+            partial(rows, "training"),
+            "converged",
+            f"{{}} training runs with the {loss} loss did not converge, so we do not know where training ends.",
+            "More --steps of training, or a larger --step-size, would open the question.",
+        ),
+        no_misses(
+            "exact",
+            f"{loss} loss: steps are exact",
+            partial(rows, "certificates"),
+            "met",
+            f"{{}} Newton steps and flows with the {loss} loss missed their tolerance.",
+            "Another --tolerance, or other --ridges, would open the question.",
+        ),
         skill_gate(partial(_rows, loss, variant), ("trained_score", "newton_score")),
     )
-
-
-def _converged(loss: str, tables: Tables) -> str | None:
-    rows = tables["training"].where(loss=loss)
-    short = int(np.sum(~rows["converged"]))
-    if not short:
-        return None
-    runs = f"{short} of {len(rows)} training runs with the {loss} loss"
-    return f"{runs} did not converge, so we do not know where training ends."
-
-
-def _exact(loss: str, tables: Tables) -> str | None:
-    rows = tables["certificates"].where(loss=loss)
-    missed = int(np.sum(~rows["met"]))
-    if not missed:
-        return None
-    return f"{missed} of {len(rows)} Newton steps and flows with the {loss} loss missed their tolerance."
 
 
 # --- the claim ---
@@ -452,8 +388,6 @@ OPEN = {  # what is undecided
     NEARER: "whether the Newton step is clearly nearer than the gradient step",
     FLOW: "whether an earlier time of the linearised flow is nearer",
 }
-
-
 RULE = (
     "The claim holds if, for every loss, with f₀ kept and the Newton step taken as the tangent function, all of these "
     f"hold: the test scores are equal within the margin; the Newton step leaves less than {100 * THERE:g} % of training's "
@@ -464,34 +398,20 @@ RULE = (
 )
 
 
-def _claim(whole: Answer) -> Verdict:
-    return Verdict(
-        question="",
-        outcome=whole.outcome,
-        rule=RULE,
-        effect=None,
-        interval=None,
-        unit="",
-        reading=_reading(whole),
-        key="claim",
-    )
+def _says(whole: Answer) -> dict[Outcome, str]:
+    apart = [q for q in whole.questions() if q.formula.key == GRADIENT_APART]
+    neither = all(q.outcome is Outcome.HOLDS for q in apart)
+    return {
+        Outcome.HOLDS: "Training ends about where one Newton step ends, and not where one gradient step does.",
+        Outcome.FAILS: "Training ends equivalent to neither one Newton step nor one gradient step:"
+        if neither
+        else "Training does not end equivalent to one Newton step alone:",
+        Outcome.UNDECIDED: "These runs do not decide the claim.",
+    }
 
 
-def _reading(whole: Answer) -> str:
-    questions = list(whole.questions())
-    concerned = [q for q in questions if q.outcome is whole.outcome]
-    keys = list(dict.fromkeys(q.formula.key for q in concerned))
-    reasons = dict.fromkeys(reason for q in questions for reason in q.closed)
-    if whole.outcome is Outcome.HOLDS:
-        return "Training ends about where one Newton step ends, and not where one gradient step does."
+def _why(whole: Answer) -> str:
+    keys = list(dict.fromkeys(question.key for question in concerned(whole, whole.outcome)))
     if whole.outcome is Outcome.FAILS:
-        apart = all(q.outcome is Outcome.HOLDS for q in questions if q.formula.key == GRADIENT_APART)
-        ends = "Training ends equivalent to neither one Newton step nor one gradient step"
-        return f"{ends if apart else 'Training does not end equivalent to one Newton step alone'}: {_listed(keys, WRONG)}."
-    if reasons:
-        return f"These runs decide nothing: {' '.join(reasons)}"
-    return f"These runs do not decide the claim. It is open {_listed(keys, OPEN)}."
-
-
-def _listed(keys: Sequence[str], words: Mapping[str, str]) -> str:
-    return ", and ".join(words[key] for key in keys)
+        return f"{listed([WRONG[key] for key in keys])}."
+    return f"It is open {listed([OPEN[key] for key in keys])}."

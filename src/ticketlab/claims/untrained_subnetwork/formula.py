@@ -11,21 +11,21 @@ from collections.abc import Mapping
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import with_column
-from ticketlab.claims.learned.questions import as_accurate, better, converged, no_skill
+from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
-from ticketlab.laws.formulae import All, Formula, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above
+from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["RULE", "conclude", "formula", "wider"]
 
 DOUBLING = Scale("points of test score a doubling", 100.0)
-DENSE = "the trained dense network"
+DENSE = ("dense", "the trained dense network")
 
 
 def formula(margin: float) -> Formula:
@@ -34,44 +34,21 @@ def formula(margin: float) -> Formula:
     Arguments:
         margin: the difference in test score that still counts as equal.
     """
-    gates = (
-        skill_gate(_decisive, ("ticket", "dense")),
-        converged("search", "the search", lambda t: _arm(t, "ticket"), _decisive, margin),
-        converged(
-            "training", "the training of the dense network", lambda t: _arm(t, "dense"), _decisive, margin
-        ),
+    asked = Asked(
+        _decisive,
+        lambda tables: tables["permuted"],
+        lambda arm: lambda tables: _arm(tables, arm),
+        DENSE,
+        "a random mask of equal counts",
+        margin,
     )
-    questions = (
-        as_accurate("score", _decisive, "dense", DENSE, margin),
-        better(
-            "guessing",
-            _decisive,
-            "guess",
-            "always guessing what is most frequent",
-            title="better than guessing",
-        ),
-        better("random", _decisive, "random", "a random mask of equal counts"),
-        better("labels", _with_permuted, "permuted", "the same search over permuted labels"),
-        no_skill(_permuted, lambda t: _arm(t, "permuted")),
-    )
-    return Gated(gates, All(questions))
+    return found(asked, _converged(margin, size=1.0))
 
 
 def wider(margin: float) -> Formula:
     """The side question: does the ticket gain more from width than the dense network does?"""
-    gates = (
-        skill_gate(_decisive, ("ticket", "dense")),
-        converged("search", "the search", lambda t: t["arms"].where(arm="ticket"), _decisive, margin),
-        converged(
-            "training",
-            "the training of the dense network",
-            lambda t: t["arms"].where(arm="dense"),
-            _decisive,
-            margin,
-        ),
-    )
     return Gated(
-        gates,
+        (skill_gate(_decisive, ("ticket", "dense")), *_converged(margin)),
         Question(
             key="wider",
             title="gains more from width than the dense network",
@@ -80,12 +57,24 @@ def wider(margin: float) -> Formula:
             what="the slope of the test score in log₂ width, ticket minus trained dense network,",
             scale=DOUBLING,
             reading=_widths_read,
-            says={
-                Outcome.HOLDS: "wider networks hold better tickets",
-                Outcome.FAILS: "the ticket gains less from width than the dense network",
-                Outcome.UNDECIDED: "the data do not decide whether the ticket gains more from width than the dense network",
-            },
+            says=three(
+                "wider networks hold better tickets",
+                "the ticket gains less from width than the dense network",
+                "whether the ticket gains more from width than the dense network",
+            ),
         ),
+    )
+
+
+def _converged(margin: float, **where: float) -> tuple[Gate, ...]:
+    """Search and training have come to their end, at one width or at all."""
+
+    def gate(key: str, what: str, arm: str) -> Gate:
+        return converged(key, what, lambda tables: tables["arms"].where(arm=arm, **where), _decisive, margin)
+
+    return (
+        gate("search", "the search", "ticket"),
+        gate("training", "the training of the dense network", "dense"),
     )
 
 
@@ -103,13 +92,15 @@ def slope(examples: Table) -> Difference:
     return paired_difference(weights * apart, examples["seed"], examples["id"], unit=largest)
 
 
-def conclude(margin: float, tables: Mapping[str, Table], *, widths: bool) -> tuple[Verdict, ...]:
+def conclude(
+    margin: float, tables: Mapping[str, Table], levels: Levels = USUAL, *, widths: bool
+) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions.
 
     Arguments:
         widths: whether several widths have been run, so that the side question can be asked.
     """
-    found = answer(formula(margin), tables)
+    whole = answer(formula(margin), tables, levels)
     kept = f"{100 * float(np.mean(_arm(tables, 'ticket')['density'])):.1f} % of the weights"
     says = {
         Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network. No weight "
@@ -118,7 +109,7 @@ def conclude(margin: float, tables: Mapping[str, Table], *, widths: bool) -> tup
         Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork.",
     }
     sides = (wider(margin),) if widths else ()
-    return verdicts_of(claim_verdict(found, RULE, says), found, sides, tables)
+    return verdicts_of(claim_verdict(whole, RULE, says), whole, sides, tables, levels)
 
 
 RULE = (
@@ -126,22 +117,12 @@ RULE = (
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
     "a random mask of equal counts and than the same search over permuted labels, which guesses. The claim fails if one of "
     "them fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, "
-    "or if the search or the training of the dense network has not converged. Converged means that at most the margin is left "
-    "to be gained in training score: all labels but the margin are fitted, or the rise in the second half of the steps shows "
-    "that another run as long would gain less than the margin."
+    f"or if the search or the training of the dense network has not converged. {CONVERGED}"
 )
 
 
 def _decisive(tables: Tables) -> Table:
     return tables["examples"].where(size=1.0)
-
-
-def _permuted(tables: Tables) -> Table:
-    return tables["permuted"]
-
-
-def _with_permuted(tables: Tables) -> Table:
-    return with_column(_decisive(tables), "permuted", tables["permuted"]["permuted"])
 
 
 def _arm(tables: Tables, arm: str) -> Table:

@@ -17,14 +17,14 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import difference, percent
-from ticketlab.claims.wording import points
+from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above, Rule
-from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.rules import USUAL, Above, Levels, Rule
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts", "whole_rule"]
@@ -39,6 +39,13 @@ TITLES: Mapping[str, str] = {
 }
 SOONER = 1.1  # the smallest ratio of times that counts as sooner
 STEPS = Scale("% more steps", -1.0, ratio=True)
+TITLED = {  # a question's title, for what the ticket is compared with
+    "as-accurate": "as accurate as {}",
+    "not-less-accurate": "not less accurate than {}",
+    "more-accurate": "more accurate than {}",
+    "as-soon": "as soon as {}",
+    "sooner": "sooner than {}",
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,12 @@ def formula(terms: Terms) -> Formula:
     gates = (
         skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
         Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
-        Gate("controls", "compared with a control", lambda tables: _compared(terms)),
+        Gate(
+            "controls",
+            "compared with a control",
+            lambda tables: _compared(terms),
+            "Some --controls would open it.",
+        ),
     )
     dense = (
         _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
@@ -74,13 +86,11 @@ def formula(terms: Terms) -> Formula:
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim as a whole, then on each question: the dense network first, then the controls."""
-    found = answer(formula(terms), tables)
-    claim = replace(
-        claim_verdict(found, whole_rule(terms), _says(terms, tables)), reading=_reading(terms, found, tables)
-    )
-    return verdicts_of(claim, found, (), tables)
+    found = answer(formula(terms), tables, levels)
+    claim = claim_verdict(found, whole_rule(terms), _says(terms, tables), inner=_concerned)
+    return verdicts_of(claim, found, (), tables, levels)
 
 
 @dataclass(frozen=True)
@@ -133,25 +143,6 @@ def _compared(terms: Terms) -> str | None:
     return "The ticket was compared with no control, so nothing says whether its mask or its weights matter."
 
 
-# --- effects ---
-
-
-def _decisive(tables: Tables, arm: str) -> Table:
-    """An arm's rows at the level at which the question is decided, one a seed; dense networks are at level 0."""
-    rows: Table = tables["levels"].where(arm=arm)
-    return rows if arm == DENSE else rows.where(decisive=True)
-
-
-def _speed(terms: Terms, tables: Tables, other: str) -> Difference:
-    """The mean of log(steps of the other / steps of the ticket) to the early stop, over seeds.
-
-    A ticket that stops at the last step may need longer, so the truth may lie lower; if the other stops there, it may lie higher.
-    """
-    steps = [np.maximum(_decisive(tables, arm)["early_stop_step"], terms.shortest) for arm in (other, TICKET)]
-    late = [bool(np.any(s >= terms.longest)) for s in steps]
-    return replace(of_seeds(np.log(steps[0] / steps[1])), lower_known=not late[1], upper_known=not late[0])
-
-
 # --- questions ---
 
 
@@ -174,86 +165,78 @@ def _whom(other: str) -> str:
 
 
 def _score(terms: Terms, other: str, key: str, rule: Rule) -> Question:
-    whom, margin = _whom(other), f"{100 * terms.margin:g}"
-    titles = {
-        "as-accurate": f"as accurate as {whom}",
-        "not-less-accurate": f"not less accurate than {whom}",
-        "more-accurate": f"more accurate than {whom}",
-    }
-    least = f"{100 * terms.margin / 2:g}"
-    as_good = (
-        "it is as accurate",
-        f"it is less accurate by more than {margin} points",
-        "whether it is as accurate",
-    )
-    says = {
-        "as-accurate": as_good,
-        "not-less-accurate": as_good,
-        "more-accurate": (
-            f"the ticket is more accurate by more than {least} points",
-            f"the ticket is not more accurate by {least} points",
-            f"whether the ticket is more accurate by {least} points",
-        ),
-    }[key]
-
-    def reading(tables: Tables) -> str:
-        examples = tables["examples"]
-        gain = points(difference(examples, TICKET, other).mean)
-        return (
-            f"The ticket scores {percent(examples, TICKET)} on test data and {whom} {percent(examples, other)}, a difference of "
-            f"{gain} points"
+    least = margin_words(terms.margin / 2)
+    says = (
+        three(
+            f"the ticket is more accurate by more than {least}",
+            f"the ticket is not more accurate by {least}",
+            f"whether the ticket is more accurate by {least}",
         )
-
-    return Question(
-        key=key,
-        title=titles[key],
-        effect=lambda tables: difference(tables["examples"], TICKET, other),
-        rule=rule,
-        what=f"the difference in test score, ticket minus {whom},",
-        scale=POINTS,
-        reading=reading,
-        says=_three(says),
+        if key == "more-accurate"
+        else three(
+            "it is as accurate",
+            f"it is less accurate by more than {margin_words(terms.margin)}",
+            "whether it is as accurate",
+        )
+    )
+    return scores(
+        key,
+        TITLED[key].format(_whom(other)),
+        lambda tables: tables["examples"],
+        (TICKET, "the ticket"),
+        (other, _whom(other)),
+        rule,
+        says,
         facets={"other": other},
     )
 
 
 def _time(terms: Terms, other: str, key: str, rule: Rule) -> Question:
-    whom = _whom(other)
+    factor = f"by a factor of {SOONER:g}"
     says = {
-        "as-soon": ("that is a similar time", "that is a longer time", "whether that is a similar time"),
-        "sooner": (
-            f"the ticket is sooner by a factor of more than {SOONER:g}",
-            f"the ticket is not sooner by a factor of {SOONER:g}",
-            f"whether the ticket is sooner by a factor of {SOONER:g}",
+        "as-soon": three("that is a similar time", "that is a longer time", "whether that is a similar time"),
+        "sooner": three(
+            f"the ticket is sooner {factor} at least",
+            f"the ticket is not sooner {factor}",
+            f"whether the ticket is sooner {factor}",
         ),
     }[key]
     return Question(
         key=key,
-        title=f"{'as soon as' if key == 'as-soon' else 'sooner than'} {whom}",
+        title=TITLED[key].format(_whom(other)),
         effect=lambda tables: _speed(terms, tables, other),
         rule=rule,
-        what=f"the steps that the ticket needs to its early stop, compared with {whom},",
+        what=f"the steps that the ticket needs to its early stop, compared with {_whom(other)},",
         scale=STEPS,
         reading=lambda tables: _stops(terms, tables, other),
-        says=_three(says),
+        says=says,
         facets={"other": other},
     )
 
 
-def _three(says: tuple[str, str, str]) -> dict[Outcome, str]:
-    """What follows if a question holds, fails, or is undecided."""
-    return {
-        Outcome.HOLDS: says[0],
-        Outcome.FAILS: says[1],
-        Outcome.UNDECIDED: f"the data do not decide {says[2]}",
-    }
+def _decisive(tables: Tables, arm: str) -> Table:
+    """An arm's rows at the level at which the question is decided, one a seed; dense networks are at level 0."""
+    rows: Table = tables["levels"].where(arm=arm)
+    return rows if arm == DENSE else rows.where(decisive=True)
+
+
+def _speed(terms: Terms, tables: Tables, other: str) -> Difference:
+    """The mean of log(steps of the other / steps of the ticket) to the early stop, over seeds.
+
+    A ticket that stops at the last step may need longer, so the truth may lie lower; if the other stops there, it may lie higher.
+    """
+    steps = [np.maximum(_decisive(tables, arm)["early_stop_step"], terms.shortest) for arm in (other, TICKET)]
+    late = [bool(np.any(s >= terms.longest)) for s in steps]
+    return replace(of_seeds(np.log(steps[0] / steps[1])), lower_known=not late[1], upper_known=not late[0])
 
 
 def _stops(terms: Terms, tables: Tables, other: str) -> str:
     steps = [_decisive(tables, arm)["early_stop_step"] for arm in (TICKET, other)]
     means = [float(np.mean(s)) for s in steps]
     late = [int(np.sum(s >= terms.longest)) for s in steps]
-    bound = f" ({late[0]} and {late[1]} of them at the last step, a lower bound)" if any(late) else ""
+    names = ("the ticket", _whom(other))
+    never = [f"{name} in {plural(n, 'seed')}" for name, n in zip(names, late, strict=True) if n]
+    bound = f" (without an early stop: {listed(never)}; that mean is a lower bound)" if never else ""
     return f"The ticket's early stop is at step {means[0]:.0f} on average, that of {_whom(other)} at {means[1]:.0f}{bound}"
 
 
@@ -266,7 +249,7 @@ def whole_rule(terms: Terms) -> str:
         "Everything is asked at one density, fixed beforehand. The claim holds if the ticket is as accurate as the dense network "
         "and as soon, and if for every control it is not less accurate, and more accurate or sooner. It fails if any of these "
         "fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if "
-        "pruned weights were not exactly zero, or if there is no control. An early stop at the last step, "
+        "no check showed that pruned weights were exactly zero, or if there is no control. An early stop at the last step, "
         f"{terms.longest}, is a lower bound: a question about time cannot hold on one of the ticket's, nor fail on one of the "
         "other's."
     )
@@ -276,25 +259,15 @@ def _says(terms: Terms, tables: Tables) -> dict[Outcome, str]:
     kept = f"{100 * sides(tables).density:.1f} % of the weights"
     return {
         Outcome.HOLDS: f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time. "
-        f"It is more accurate or sooner than {_listed([TITLES[c] for c in terms.controls])}.",
+        f"It is more accurate or sooner than {listed([TITLES[c] for c in terms.controls])}.",
         Outcome.FAILS: f"With {kept} no winning ticket was found.",
         Outcome.UNDECIDED: f"These runs do not decide whether there is a winning ticket with {kept}.",
     }
 
 
-def _reading(terms: Terms, found: Answer, tables: Tables) -> str:
-    """The conclusion, and which comparisons it comes from: a control is named once, however many questions it has."""
-    said = _says(terms, tables)[found.outcome]
-    inner = found.parts[0]
-    if inner.closed:
-        return f"{said} {' '.join(inner.closed)}"
-    concerned = [part.formula.title for part in inner.parts if part.outcome is found.outcome]
+def _concerned(found: Answer) -> str:
+    """Which comparisons the conclusion comes from: a control is named once, however many questions it has."""
+    concerned = [part.formula.title for part in found.parts[0].parts if part.outcome is found.outcome]
     if found.outcome is Outcome.FAILS:
-        return f"{said} What pruning left is not {_listed(concerned, 'nor')}."
-    if found.outcome is Outcome.UNDECIDED:
-        return f"{said} It is open whether it is {_listed(concerned)}."
-    return said
-
-
-def _listed(names: list[str], last: str = "and") -> str:
-    return f"{', '.join(names[:-1])} {last} {names[-1]}" if len(names) > 1 else "".join(names)
+        return f"What pruning left is not {listed(concerned, 'nor')}."
+    return f"It is open whether it is {listed(concerned)}."

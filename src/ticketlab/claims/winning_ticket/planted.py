@@ -29,8 +29,8 @@ class World:
         left: pruned weights that are not zero.
     """
 
-    gain: Mapping[str, float] = field(default_factory=lambda: _over(0.0, 0.03))
-    sooner: Mapping[str, float] = field(default_factory=lambda: _over(1.0, 1.6))
+    gain: Mapping[str, float] = field(default_factory=lambda: _over(0.03, 0.05))
+    sooner: Mapping[str, float] = field(default_factory=lambda: _over(1.5, 1.6))
     steps: float = 300.0
     skill: Skill = Skill()
     left: int = 0
@@ -80,24 +80,24 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
 
 
 def cases() -> tuple[Case, ...]:
-    late, far = 1 / TERMS.slower, _over(0.0, 0.03)
+    late = 1 / TERMS.slower
     one = TERMS.controls[0]
     worlds = [
         (Kind.INSIDE, "half a margin of each", World(_over(-M / 2, -M / 2), _over(0.9, 1.3))),
-        (Kind.BOUNDARY, "a margin less accurate than dense", World(_over(-M, 0.03))),
+        (Kind.BOUNDARY, "a margin less accurate than dense", World(_over(-M, 0.05))),
         (Kind.BOUNDARY, "later than dense by a quarter", World(sooner=_over(late, 1.6))),
-        (Kind.BOUNDARY, "a margin less accurate than a control", World(_over(0.0, 0.03, **{one: -M}))),
+        (Kind.BOUNDARY, "a margin less accurate than a control", World(_over(0.03, 0.05, **{one: -M}))),
         (
             Kind.BOUNDARY,
             "a control is equalled by accuracy and time",
-            World(_over(0.0, 0.03, **{one: M / 2}), _over(1.0, 1.6, **{one: SOONER})),
+            World(_over(0.03, 0.05, **{one: M / 2}), _over(1.5, 1.6, **{one: SOONER})),
         ),
-        (Kind.BOUNDARY, "stops are not seen", World(sooner=_over(late, 1.6), steps=700)),
+        (Kind.BOUNDARY, "stops are not seen", World(sooner=_over(late, 1.6), steps=1500)),
         (Kind.TOGETHER, "a margin less accurate than all", World(_over(-M, -M), _over(late, 1.6))),
-        (Kind.OUTSIDE, "one and a half margins below dense", World(_over(-1.5 * M, 0.03))),
+        (Kind.OUTSIDE, "one and a half margins below dense", World(_over(-1.5 * M, 0.05))),
         (Kind.OUTSIDE, "no better than its controls", World(_over(0.0, 0.0), _over(1.0, 1.0))),
-        (Kind.NOTHING, "permuted labels", World(far, skill=NOTHING)),
-        (Kind.VACUOUS, "all guess", World(far, skill=ALIKE)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "pruned weights took part", World(left=1)),
     ]
     return cases_of("winning-ticket", formula(TERMS), planted, truth, worlds)

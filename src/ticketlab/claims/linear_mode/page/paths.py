@@ -48,7 +48,8 @@ def paths(table: Table) -> Figure:
         "paths",
         "Test error on the lines between copies",
         f"From one copy (α = 0) to another (α = 1): means over {seeds} and all pairs of copies, at each α. The mean of "
-        "curves that are highest at different α is lower than the mean of their highest points, which barriers are made of.",
+        "curves that are highest at different α is lower than the mean of their highest points. The verdict is about the mean of "
+        "each seed's lines, the table of barriers about single lines.",
         tuple(panels),
         tuple(MARKS[arm] for arm in arms),
     )

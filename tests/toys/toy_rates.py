@@ -1,0 +1,117 @@
+"""Repeats planted cases, some with a rule from which something was taken away, and prints the rates as JSON.
+
+A program of its own, because the tests check annotations at every call, which makes repetitions ten times as slow.
+"""
+
+import contextlib
+import dataclasses
+import json
+import sys
+import zlib
+from unittest.mock import patch
+
+import numpy as np
+
+from ticketlab.claims.linear_mode import formula as mode
+from ticketlab.claims.planted import all_cases
+from ticketlab.claims.winning_ticket import formula as winning
+from ticketlab.laws import difference, formulae
+from ticketlab.laws.calibration import RARE, Kind, Sample, difference_cases, repeated
+from ticketlab.laws.formulae import Gated
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Outcome
+
+REPETITIONS = 200
+CASES = {f"{c.claim}: {c.name}": c for of in (difference_cases(()), *all_cases().values()) for c in of}
+CLAIMS = sorted({c.claim for c in CASES.values()} - {"a difference of scores"})
+LARGE = Sample(10, 1000, 0.99, 0.0)
+SHARED, SPREAD = Sample(10, 100, 0.9, 0.9), Sample(5, 1000, 0.9, 0.5, 0.15)
+
+alone = difference._clustered
+
+
+def not_by(number):
+    """Groups of which there are so many are not taken together."""
+    return lambda e, groups: alone(e, np.arange(len(e)) if np.max(groups) + 1 == number else groups)
+
+
+MUTATIONS = {
+    "": contextlib.nullcontext,
+    "no floor": lambda: patch.object(difference, "PSEUDO", 0.0),
+    "not clustered by example": lambda: patch.object(difference, "_clustered", not_by(SHARED.examples)),
+    "not clustered by seed": lambda: patch.object(difference, "_clustered", not_by(SPREAD.seeds)),
+    "levels not divided": lambda: patch.object(formulae, "Levels", lambda *given: Levels()),
+    "stops taken for seen": lambda: patch.object(winning, "replace", lambda found, **changes: found),
+    "the maximum of a line": lambda: patch.object(mode, "Bracket", lambda low, high: high),
+    "no gates": contextlib.nullcontext,
+}
+TAKEN_AWAY = {  # the case whose bar each mutation breaks
+    "no floor": ("winning-ticket: a margin less accurate than dense", Sample(10, 100, 0.9, **RARE)),
+    "not clustered by example": ("untrained-subnetwork: a tenth better than a random mask", SHARED),
+    "not clustered by seed": ("untrained-subnetwork: a tenth better than a random mask", SPREAD),
+    "levels not divided": ("linear-regime: all of these", Sample(10, 0, spread=0.15)),
+    "stops taken for seen": ("winning-ticket: stops are not seen", Sample(5, 400)),
+    "the maximum of a line": ("linear-mode: it works, with the barrier at its limit", Sample(5, 400)),
+}
+
+
+def without_gates(formula):
+    if isinstance(formula, Gated):
+        return without_gates(formula.part)
+    if hasattr(formula, "parts"):
+        return dataclasses.replace(formula, parts=tuple(without_gates(part) for part in formula.parts))
+    return formula
+
+
+def rates(name, sample, mutation="", repetitions=REPETITIONS):
+    case = CASES[name]
+    if mutation == "no gates":
+        case = dataclasses.replace(case, formula=without_gates(case.formula), decide=None)
+    stream = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
+    with MUTATIONS[mutation]():
+        found = repeated(case, sample, repetitions, stream)
+    return {
+        "wrong": max(found.outcomes[outcome] for outcome in case.kind.wrong),
+        "coverage": min(found.coverage.values(), default=1.0),
+        **{str(outcome): found.outcomes[outcome] for outcome in Outcome},
+    }
+
+
+def of_kind(*kinds):
+    return [name for name, case in CASES.items() if case.kind in kinds and case.claim in CLAIMS]
+
+
+def first(claim, kind):
+    return next(name for name in of_kind(kind) if CASES[name].claim == claim)
+
+
+def on_all_boundaries(claim):
+    name = first(claim, Kind.TOGETHER)
+    sample = next(s for s in CASES[name].samples if s.seeds == 5)
+    return rates(name, dataclasses.replace(sample, examples=min(sample.examples, 100)))
+
+
+def all_rates():
+    few, unmeasured = 3, of_kind(Kind.NOTHING, Kind.VACUOUS, Kind.GATE)
+    return {
+        "boundaries": {claim: on_all_boundaries(claim) for claim in CLAIMS},
+        "laws": {
+            f"{seeds} seeds, {of}": rates(
+                "a difference of scores: equal, a margin below", Sample(seeds, **sample)
+            )
+            for seeds in (2, 3, 5, 10)
+            for of, sample in {
+                "differing": {"examples": 400, "spread": 0.15},
+                "rare": {"examples": 100, **RARE},
+            }.items()
+        },
+        "unmeasured": {name: rates(name, CASES[name].samples[0], "", few) for name in unmeasured},
+        "without gates": {name: rates(name, LARGE, "no gates", few) for name in unmeasured},
+        "outside": {name: rates(name, LARGE, "", few) for name in of_kind(Kind.OUTSIDE)},
+        "intact": {mutation: rates(*of) for mutation, of in TAKEN_AWAY.items()},
+        "mutated": {mutation: rates(*of, mutation) for mutation, of in TAKEN_AWAY.items()},
+    }
+
+
+if __name__ == "__main__":
+    json.dump(all_rates(), sys.stdout)
