@@ -13,9 +13,9 @@ imports only from those above it, and opens with the idea that it is about.
     evidence    the tables that were measured, and the record of a run
     figures     charts made from tables and verdicts, and the words and numbers on them
     claims      one folder a claim: what is asked, what it says as a formula, what is measured, what is drawn
-    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     choices     how a task or a network is written in words: `mlp:widths=512x512`
     plans       how a plan is written in Python, in a file and on the command line
+    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     engine      where the cells run, and how a run that was killed goes on
     store       what is kept: the run folder, and what makes a run the same run
     report      the page of a run, from stored records only
