@@ -17,7 +17,7 @@ from ticketlab.cli import main
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
-FENCE = re.compile(r"^```(?P<language>[\w-]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 
 
@@ -101,6 +101,26 @@ def anchors(page: Path) -> set[str]:
     """The headings' anchors as GitHub and MyST make them."""
     headings = re.findall(r"^#{1,6} (.+)$", FENCE.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+
+
+def prose(page: Path) -> list[str]:
+    """The lines that a person wraps: no code, formulas, tables, pictures, or links that fill a line."""
+    text = re.sub(
+        r"^\$\$.*?^\$\$", "", FENCE.sub("", page.read_text(encoding="utf-8")), flags=re.MULTILINE | re.DOTALL
+    )
+    return [line for line in text.splitlines() if not re.match(r"\||!\[|\s*(?:[-*] )?\[?\S*\]\(\S+$", line)]
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=name)
+def test_lines_fit_a_screen(page):
+    assert [line for line in prose(page) if len(line) > 120] == []
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md"], ids=name)
+def test_paragraphs_are_short(page):
+    """At most five lines; an item of a list is a paragraph, and so is an entry of the glossary."""
+    paragraphs = re.split(r"\n(?:\s*\n|(?=\s*(?:[-*]|\d+\.) ))", "\n".join(prose(page)))
+    assert [p for p in paragraphs if p.count("\n") >= 5 + p.startswith(":::")] == []
 
 
 def test_versions_agree():

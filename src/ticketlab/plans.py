@@ -28,7 +28,8 @@ A plan is a frozen dataclass, and everything about a study that can be chosen st
   `Architecture`, or a union of two or more dataclasses), or nested plain dataclasses (a table in the file, `--name.field` on
   the command line).
 - Types are imported for real, not under `TYPE_CHECKING`, and the plan's module imports nothing heavy (no JAX) at its top.
-- `presets()` is optional; "default" always exists. Names taken by the command line itself: claims, preset, out, json.
+- `presets()` is optional; "default" always exists. Names taken by the command line itself: claims, preset, out,
+  json, until, at-most, devices, coordinator, processes, process.
 - Impossible values raise `UserError` in `__post_init__` (or in `Study.cells`, where the task must be known).
 - `metadata={"cells": False}` marks a field which changes only which cells there are, or the verdicts drawn from them, and not
   what any one cell computes: cells that are already finished stay valid when it changes.
@@ -133,7 +134,7 @@ def parse_toml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"the plan {path}, which is not text in UTF-8", "a TOML file", "Save it as UTF-8."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, or numbers and tables beyond what Python reads
         expected = "what `ticketlab plan CLAIM` writes"
         raise UserError(f"the plan {path}, which is not TOML: {error}", expected) from None
 
@@ -230,7 +231,10 @@ def _of_kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
     def hook(value: Any, annotation: Any) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise UserError(repr(value), expected)
-        return annotation(value)
+        try:
+            return annotation(value)
+        except OverflowError:
+            raise UserError(f"a whole number of {len(str(value))} digits", expected) from None
 
     return hook
 

@@ -258,7 +258,7 @@ def of(verdicts, key, parameterisation, measure, at=SETTINGS[0]):
         (
             {"ntk": {**FALLING, "distance": 0.0}},
             Outcome.FAILS,
-            "NTK, square loss, 1 hidden layer: distance to the linear model falls",
+            "NTK: distance to the linear model falls (square loss, 1 hidden layer; cross-entropy loss, 2",
         ),
         # exponents above the least, and 53 % of training's motion at the widest network: that is not good
         (
@@ -270,7 +270,7 @@ def of(verdicts, key, parameterisation, measure, at=SETTINGS[0]):
         (
             {"mup": {**FALLING, "distance": 2.0}},
             Outcome.FAILS,
-            "μP, square loss, 1 hidden layer: distance to the linear model stays",
+            "μP: distance to the linear model stays (square loss, 1 hidden layer",
         ),
         ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
         ({"left": 0.5}, Outcome.UNDECIDED, "had not converged at their last step"),

@@ -107,9 +107,9 @@ def test_only_what_has_all_its_seeds_is_concluded_from():
                 Cell(s, {"sign": s, "seed": 0}, seeds=(0, 1, 2), together=s == "plus") for s in plan.signs
             )
 
-        def conclude(self, plan, tables):
+        def conclude(self, plan, tables, levels):
             seen.append(len(tables["draws"]))
-            return super().conclude(plan, tables)
+            return super().conclude(plan, tables, levels)
 
     seen, keeper = [], Keeping()
     keeper.kept["plus-seeds1-2"] = Toy().run(ToyPlan(), Toy().cells(ToyPlan())[0])

@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from ticketlab.claims.answers import claim_verdict
 from ticketlab.claims.study import Cell, Progress, Study, silent
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.difference import of_seeds
+from ticketlab.laws.formulae import Question, answer, verdict_of
+from ticketlab.laws.rules import USUAL, Levels, Within
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -137,7 +142,7 @@ class Toy(Study):
     def brief(self, plan: ToyPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return f"mean {np.nanmean(tables['draws']['value']):.2f}"
 
-    def conclude(self, plan: ToyPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: ToyPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         verdicts = []
         for sign in plan.signs if "draws" in tables else ():
             part = tables["draws"].where(sign=sign)
@@ -160,7 +165,8 @@ class Toy(Study):
             outcomes = {v.outcome for v in verdicts}
             whole = Outcome.HOLDS if outcomes == {Outcome.HOLDS} else Outcome.FAILS
             verdicts.insert(
-                0, Verdict("", whole, "all hold", None, None, "V", "Random numbers were averaged.")
+                0,
+                Verdict("", whole, "all hold", None, None, "V", "Random numbers were averaged.", key="claim"),
             )
         return Evidence(dict(tables), tuple(verdicts))
 
@@ -181,8 +187,38 @@ def trouble(cell: Cell) -> None:
             time.sleep(60)
 
 
-STUDIES: dict[str, Any] = {"toy": "toy_study:Toy"}
+STUDIES: dict[str, Any] = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
 
 
 class Other(Toy):
     claim = "other"
+
+
+class Hesitant(Toy):
+    """Says only what its seeds show: whether the mean of each, over positive and negative numbers, is zero within the margin."""
+
+    claim = "hesitant"
+
+    def cells(self, plan: ToyPlan) -> tuple[Cell, ...]:
+        return tuple(Cell(sign, {"sign": sign}, seeds=tuple(range(plan.seeds))) for sign in plan.signs)
+
+    def run(
+        self, plan: ToyPlan, cell: Cell, progress: Progress = silent, devices: Devices | None = None
+    ) -> dict[str, Table]:
+        settings = {**cell.settings, "seed": cell.seeds[0]}
+        return super().run(plan, replace(cell, settings=settings), progress, devices)
+
+    def conclude(self, plan: ToyPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
+        if len(set(tables["draws"]["sign"])) < len(plan.signs):
+            return Evidence(dict(tables))
+        plus = tables["draws"].where(sign="plus")
+        means = [float(np.nanmean(plus.where(seed=s)["value"])) for s in range(plan.seeds)]
+        effect = of_seeds(np.array(means))
+        question = Question(
+            "mean", "the mean", lambda tables: effect, Within(plan.margin), "the mean", Scale("V"),
+            lambda tables: f"The mean of {plan.seeds} seeds is {effect.mean:.2f}",
+            {Outcome.HOLDS: "it is zero", Outcome.FAILS: "it is not", Outcome.UNDECIDED: "that may be zero"},
+        )  # fmt: skip
+        found = answer(question, tables, levels)
+        claim = claim_verdict(found, "as the question", {o: f"It {o}." for o in Outcome})
+        return Evidence(dict(tables), (claim, verdict_of(found, tables)))

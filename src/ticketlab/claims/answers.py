@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from ticketlab.laws.formulae import (
     All,
     Answer,
     Formula,
-    Gate,
-    Gated,
     Question,
     Tables,
     answer,
     verdict_of,
+    whole_outlook,
 )
-from ticketlab.laws.rules import Levels
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["claim_verdict", "closed", "concerned", "headline", "side_verdicts", "verdicts_of"]
+__all__ = ["claim_verdict", "closed", "concerned", "headline", "side_verdicts", "verdicts_of", "with_outlook"]
 
 
 def verdicts_of(
-    claim: Verdict, found: Answer, sides: Iterable[Formula], tables: Tables
+    claim: Verdict, found: Answer, sides: Iterable[Formula], tables: Tables, levels: Levels = USUAL
 ) -> tuple[Verdict, ...]:
     """The claim's verdict, then its questions in order, then the side questions, each with a level of its own."""
-    return (claim, *(verdict_of(q, tables) for q in found.questions()), *side_verdicts(sides, tables))
+    return (claim, *(verdict_of(q, tables) for q in found.questions()), *side_verdicts(sides, tables, levels))
 
 
 def headline(
-    parts: Mapping[str, Formula], complete: Collection[str], tables: Tables, gates: tuple[Gate, ...] = ()
+    parts: Mapping[str, Formula], complete: Collection[str], tables: Tables, levels: Levels = USUAL
 ) -> tuple[Answer | None, dict[str, list[Verdict]]]:
     """A claim that says the same of several things, of which some may not be run yet.
 
@@ -38,24 +38,24 @@ def headline(
     Arguments:
         parts: what is asked of each, under *all*.
         complete: those whose cells have all been run.
-        gates: of the claim as a whole.
+        levels: of the claim as a whole.
 
     Returns:
         The answer to the whole once all are complete; and of those that are, the verdicts on their questions.
     """
     whole = None
     if set(parts) <= set(complete):
-        whole = answer(Gated(gates, All(tuple(parts.values()))), tables)
-        found = dict(zip(parts, whole.parts[0].parts, strict=True))
+        whole = answer(All(tuple(parts.values())), tables, levels)
+        found = dict(zip(parts, whole.parts, strict=True))
     else:
-        share = Levels(fails=Levels().fails / len(parts))
+        share = Levels(levels.holds, levels.fails / len(parts))
         found = {name: answer(part, tables, share) for name, part in parts.items() if name in complete}
     return whole, {name: [verdict_of(q, tables) for q in of.questions()] for name, of in found.items()}
 
 
-def side_verdicts(sides: Iterable[Formula], tables: Tables) -> list[Verdict]:
+def side_verdicts(sides: Iterable[Formula], tables: Tables, levels: Levels = USUAL) -> list[Verdict]:
     """The answers to side questions, each with a level of its own."""
-    asked = [q for side in sides for q in answer(side, tables).questions()]
+    asked = [q for side in sides for q in answer(side, tables, levels).questions()]
     return [verdict_of(q, tables, headline=False) for q in asked]
 
 
@@ -79,7 +79,13 @@ def claim_verdict(
         said = f"{said} {' '.join(reasons)}"
     elif found.outcome is not Outcome.HOLDS:
         said = f"{said} {(inner or _titles)(found)}"
-    return Verdict("", found.outcome, rule, None, None, "", said.rstrip(), key="claim")
+    return with_outlook(Verdict("", found.outcome, rule, None, None, "", said.rstrip(), key="claim"), found)
+
+
+def with_outlook(claim: Verdict, found: Answer) -> Verdict:
+    """The claim's verdict with what would decide it, where its formula does not."""
+    coming = whole_outlook(found)
+    return replace(claim, would_decide=coming.words, enough_seeds=coming.seeds)
 
 
 def closed(found: Answer) -> list[str]:

@@ -78,12 +78,13 @@ def scores(
     )
 
 
-def no_misses(key: str, title: str, rows: Part, column: str, reason: str) -> Gate:
+def no_misses(key: str, title: str, rows: Part, column: str, reason: str, opens: str) -> Gate:
     """Every row of a table has a property.
 
     Arguments:
         column: whether the row has it.
         reason: a sentence, with {} in the place of "3 of 10".
+        opens: what would open the gate, a sentence.
     """
 
     def passed(tables: Tables) -> str | None:
@@ -91,7 +92,7 @@ def no_misses(key: str, title: str, rows: Part, column: str, reason: str) -> Gat
         missed = int(np.sum(~of[column]))
         return reason.format(f"{missed} of {len(of)}") if missed else None
 
-    return Gate(key, title, passed)
+    return Gate(key, title, passed, opens)
 
 
 def columns(table: Table) -> set[str]:

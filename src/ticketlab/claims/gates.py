@@ -39,7 +39,8 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
             f"{_percent(best.lower(ALPHA))}), and {least} is required."
         )
 
-    return Gate("skill", "better than guessing", passed)
+    opens = "More training examples, or a network that learns this task, would make it a question."
+    return Gate("skill", "better than guessing", passed, opens)
 
 
 def _percent(share: float) -> str:

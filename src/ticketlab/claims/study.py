@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 import numpy as np
 
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.rules import USUAL, Levels
 
 if TYPE_CHECKING:
     from ticketlab.evidence.arm import Arm
@@ -170,6 +171,11 @@ class Study(ABC):
         Cheap: nothing is computed.
         """
 
+    def described(self) -> tuple[str, ...]:
+        """The method, then what is compared and what a seed draws, in paragraphs."""
+        arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
+        return (*self.method, *filter(None, (arms, self.redraws)))
+
     def asked(self, plan: Any) -> Asked | None:
         """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
         return None
@@ -205,11 +211,14 @@ class Study(ABC):
         return ""
 
     @abstractmethod
-    def conclude(self, plan: Any, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: Any, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         """Evidence and verdicts from the tables of all cells, each table concatenated over the cells that have it.
 
         Also called on the cells of which all seeds are finished so far, so that a verdict can be shown while others run:
         questions whose cells are not there are left out.
+
+        Arguments:
+            levels: with which *holds* and *fails* may be wrong; those of the look at the run.
         """
 
 

@@ -20,6 +20,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from ticketlab.choices import choice_text, family, suggestion
 from ticketlab.claims.study import Study
+from ticketlab.cli.ending import Ending
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
@@ -38,6 +39,7 @@ class Request:
         out: the run folder, or None for the usual one.
         json: whether to print the result for machines.
         spread: over which devices, and with which other processes.
+        ending: when it ends.
     """
 
     study: Study
@@ -45,6 +47,7 @@ class Request:
     out: Path | None
     json: bool
     spread: Spread = Spread()
+    ending: Ending = Ending()
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
@@ -110,7 +113,7 @@ def _restore(file: Path) -> None:
 
 def _request(options: Any, *, alone: bool) -> Request:
     out = options.out / options.study.claim if options.out and not alone else options.out
-    return Request(options.study, options.plan, out, options.json, options.spread)
+    return Request(options.study, options.plan, out, options.json, options.spread, options.ending)
 
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
@@ -153,6 +156,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             False,
         ),
         ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
+        ("ending", Annotated[Ending, tyro.conf.arg(name="")], Ending()),
     ]
     cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
     return parse(cls, words, command=f"{command} {study.claim}", description=study.question)

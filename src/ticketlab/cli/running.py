@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +14,23 @@ import numpy as np
 from rich.console import Console
 
 from ticketlab.choices import plain
+from ticketlab.cli.looking import (
+    Finished,
+    Watched,
+    run_until_decided,
+    what_would_decide,
+)
 from ticketlab.cli.options import Request
 from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
-from ticketlab.engine.display import Display, verdict_line
 from ticketlab.engine.estimate import spoken
-from ticketlab.errors import NumericalFailure
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
 from ticketlab.store.identity import dependencies
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
-    from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["run_request", "write_report"]
@@ -44,6 +49,8 @@ def run_request(request: Request, devices: Devices | None = None) -> dict[str, A
     """
     if devices is None or devices.processes == 1:
         return _run(request, devices)
+    if request.ending.until is not None:
+        raise UserError("--until with several processes", "one process", "Or give the seeds: --seeds.")
     from ticketlab.engine.lockstep import compare, follow_study
     from ticketlab.tangent.processes import together, told
 
@@ -65,12 +72,19 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     began = time.monotonic()
     console.print(f"{study.claim}: {study.question}", style="bold")
     console.print(shown(f"kept in {folder.path}"), soft_wrap=True)
-    again = shlex.join([*shlex.split(folder.command()), *request.spread.words])
-    with _kept(console, folder, again), Display(console, study.claim) as display:
-        evidence = folder.run(plan, display, display.note, devices)
-        page = write_report(folder)
+    again = shlex.join([*shlex.split(folder.command()), *request.spread.words, *request.ending.words])
+    watched = Watched(console, study.claim, request.ending.seconds)
+    with _kept(console, folder, again), watched as display:
+        if request.ending.until is None:
+            finished = Finished(folder, plan, folder.run(plan, display, display.note, devices))
+            if (look := finished.folder.look()) and look.extended:
+                display.note(f"{look.words()}.")
+        else:
+            finished = run_until_decided(folder, plan, request.ending, watched, devices)
+        page = write_report(finished.folder)
+    evidence = finished.evidence
     try:
-        _conclude(console, again, evidence, page, time.monotonic() - began)
+        _conclude(console, again, finished, page, time.monotonic() - began)
     except StreamFailure as failure:  # all is written down: that nobody reads any more changes nothing
         if not failure.quiet:
             raise
@@ -79,7 +93,8 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
             "claim": study.claim,
             "outcome": evidence.verdicts[0].outcome if evidence.verdicts else None,
             "verdicts": verdict_records(evidence.verdicts),
-            "plan": plain(plan),
+            "plan": plain(finished.plan),
+            "look": None if (look := finished.folder.look()) is None else asdict(look),
             "digest": evidence.digest(),
             "folder": str(folder.path),
             "report": str(page),
@@ -117,15 +132,12 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         raise
 
 
-def _conclude(console: Console, again: str, evidence: Evidence, page: Path, seconds: float) -> None:
-    console.print()
-    for verdict in evidence.verdicts:
-        console.print(
-            ("" if not verdict.question else "  ") + shown(verdict_line(verdict)),
-            style="" if verdict.question else "bold",
-        )
+def _conclude(console: Console, again: str, finished: Finished, page: Path, seconds: float) -> None:
+    """The last lines; verdicts have been shown as they were found."""
     console.print()
     console.print(shown(f"report    {page}"), soft_wrap=True)
-    console.print(f"evidence  {evidence.digest()}", soft_wrap=True)
+    console.print(f"evidence  {finished.evidence.digest()}", soft_wrap=True)
     console.print(shown(f"again     {again}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
+    for line in what_would_decide(finished):
+        console.print(shown(line), soft_wrap=True)

@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 
 from ticketlab.claims.study import Blank, Cell, Draft
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 
 __all__ = ["Keeper", "Tables", "WorkingMemory"]
 
@@ -29,6 +30,12 @@ class Keeper(Protocol):
     def draft(self, cell: Cell) -> Draft:
         """Where a cell that is not finished notes how far it is."""
 
+    def levels(self) -> Levels:
+        """Those at which the run is judged; to ask for them is to look at it."""
+
+    def later(self) -> Levels:
+        """Those at which it would be judged if it were extended now."""
+
 
 class WorkingMemory:
     """Keeps nothing beyond this run: for use from Python without a run folder."""
@@ -44,3 +51,9 @@ class WorkingMemory:
 
     def draft(self, cell: Cell) -> Draft:
         return Blank()
+
+    def levels(self) -> Levels:
+        return Levels()
+
+    def later(self) -> Levels:
+        return Levels()

@@ -17,6 +17,7 @@ from ticketlab.claims.study import Blank, Cell, Draft, Study, groups, silent
 from ticketlab.engine.keeper import Keeper
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 from ticketlab.plans import canonical_json
 
 if TYPE_CHECKING:
@@ -53,6 +54,12 @@ class Telling:
     def draft(self, cell: Cell) -> Draft:
         """None: a cell that was cut short begins anew in all processes, since the others have no draft of it."""
         return Blank()
+
+    def levels(self) -> Levels:
+        return self._keeper.levels()
+
+    def later(self) -> Levels:
+        return self._keeper.later()
 
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.claims.study import Cell, Study, groups
@@ -19,7 +20,7 @@ from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
 from ticketlab.evidence.tables import Evidence, Table, concatenate
-from ticketlab.laws.verdict import Verdict
+from ticketlab.laws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -101,11 +102,26 @@ def run_study(
         left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
         if len(done) < len(cells) and (tables := gather(cells, done)):
-            _show(study.conclude(plan, tables), shown, observer)
+            _show(_concluded(study, plan, tables, keeper), shown, observer)
 
-    evidence = study.conclude(plan, gather(cells, done))
+    evidence = _concluded(study, plan, gather(cells, done), keeper)
     _show(evidence, shown, observer)
     return evidence
+
+
+def _concluded(study: Study, plan: Any, tables: Tables, keeper: Keeper) -> Evidence:
+    """What follows at the level of this look; with what would decide the rest, which would be judged at that of the next."""
+    evidence = study.conclude(plan, tables, keeper.levels())
+    if all(v.outcome is not Outcome.UNDECIDED for v in evidence.verdicts):
+        return evidence
+    later = study.conclude(plan, tables, keeper.later()).verdicts
+    verdicts = tuple(
+        replace(now, would_decide=then.would_decide, enough_seeds=then.enough_seeds)
+        if now.outcome is Outcome.UNDECIDED
+        else now
+        for now, then in zip(evidence.verdicts, later, strict=True)
+    )
+    return replace(evidence, verdicts=verdicts)
 
 
 def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table]:

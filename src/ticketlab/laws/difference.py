@@ -69,6 +69,7 @@ class Difference:
         seeds, examples: how many independent ones there are.
         lower_known, upper_known: whether the values bound the truth on that side. A time that was cut short is itself only a
             bound, which supports one side.
+        crossed_variance: the part of V_examples that is averaged over seeds too, C/(seeds·examples).
     """
 
     mean: float
@@ -78,6 +79,7 @@ class Difference:
     examples: int = 0
     lower_known: bool = True
     upper_known: bool = True
+    crossed_variance: float = 0.0
 
     @property
     def decidable(self) -> bool:
@@ -92,10 +94,29 @@ class Difference:
         """h(α), for the one-sided level α; infinite for a single seed."""
         if not self.decidable:
             return float("inf")
-        squares = _student(self.seeds - 1, level) ** 2 * self.seed_variance
-        if self.example_variance > 0:
-            squares += _student(max(self.examples - 1, 1), level) ** 2 * self.example_variance
-        return float(np.sqrt(squares))
+        return float(np.sqrt(sum(self.squares(level))))
+
+    def squares(self, level: float) -> tuple[float, float]:
+        """What seeds and what examples contribute to h²(α)."""
+        by_seeds = _student(self.seeds - 1, level) ** 2 * self.seed_variance
+        if self.example_variance <= 0:
+            return by_seeds, 0.0
+        return by_seeds, _student(max(self.examples - 1, 1), level) ** 2 * self.example_variance
+
+    def of_size(self, seeds: int | None = None, examples: int | None = None) -> Difference:
+        """The same estimate from so many seeds and test examples, as far as the three parts of the variance say."""
+        s, n = seeds or self.seeds, examples or self.examples
+        by_seeds, by_examples = self.seeds / s, self.examples / n if n else 1.0
+        fixed = self.example_variance - self.crossed_variance
+        crossed = self.crossed_variance * by_seeds * by_examples
+        return replace(
+            self,
+            seed_variance=self.seed_variance * by_seeds,
+            example_variance=fixed * by_examples + crossed,
+            crossed_variance=crossed,
+            seeds=s,
+            examples=n,
+        )
 
     def lower(self, level: float) -> float:
         return self.mean - self.half_width(level) if self.lower_known else float("-inf")
@@ -128,6 +149,10 @@ class Bracket:
     @property
     def decidable(self) -> bool:
         return self.low.decidable and self.high.decidable
+
+    @property
+    def seeds(self) -> int:
+        return self.low.seeds
 
     def lower(self, level: float) -> float:
         return self.low.lower(level)
@@ -176,11 +201,24 @@ def paired_difference(
     mean = float(d.mean())
     e = (d - mean if also is None else d - mean + also) / len(d)
     (seeds, run), (examples, which) = _numbered(seed), _numbered(example)
-    by_example = _clustered(e, which) + (0.0 if unit is None else _floor(d, which, unit))
+    clustered = _clustered(e, which)
+    by_example = clustered + (0.0 if unit is None else _floor(d, which, unit))
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
-    shared = (1 - SHARED / seeds) * _of_pairs(e, run * examples + which)
-    return Difference(mean, max(_clustered(e, run) - shared, 0.0), by_example, seeds, examples)
+    both = _of_pairs(e, run * examples + which)
+    by_seed = max(_clustered(e, run) - (1 - SHARED / seeds) * both, 0.0)
+    crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
+    return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
+
+
+def _crossed(by_example: float, rest: float, entries: float) -> float:
+    """C/N, of N entries, some of each example, with C_examples = (B + C/entries)·entries/N and rest = (B + C)/N.
+
+    Where examples are not shared by seeds the two cannot be told apart: new seeds bring new examples, so that all is C.
+    """
+    if entries <= 1:
+        return by_example
+    return min(max((rest - by_example / entries) * entries / (entries - 1), 0.0), by_example)
 
 
 def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
@@ -194,7 +232,7 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
 
 @lru_cache(4096)
 def _student(freedom: float, level: float) -> float:
-    return float(stdtrit(freedom, 1 - level))
+    return -float(stdtrit(freedom, level))
 
 
 def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:

@@ -18,10 +18,11 @@ guessing? While it is not passed, what hangs on it is undecided, and the reading
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from ticketlab.laws.decide import SEEDS, Outlook, fewest, outlook, projected
 from ticketlab.laws.difference import Effect
 from ticketlab.laws.rules import Levels, Rule
 from ticketlab.laws.scale import Scale
@@ -39,6 +40,7 @@ __all__ = [
     "answer",
     "rules_of",
     "verdict_of",
+    "whole_outlook",
 ]
 
 Tables: TypeAlias = Mapping[str, typing.Any]
@@ -79,11 +81,13 @@ class Gate:
     Arguments:
         key, title: as a question's.
         passed: from the study's tables: None if it is passed, else the reason why nothing is decided, a whole sentence.
+        opens: what would open it, a whole sentence.
     """
 
     key: str
     title: str
     passed: Callable[[Tables], str | None]
+    opens: str = ""
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,7 @@ class Answer:
         parts: the answers to its parts; none for a question.
         effect: what a question measured; None otherwise.
         closed: the reasons of gates that are not passed, its own and those above it.
+        opens: what would open these gates.
     """
 
     formula: Formula
@@ -145,6 +150,7 @@ class Answer:
     parts: tuple[Answer, ...] = ()
     effect: Effect | None = None
     closed: tuple[str, ...] = ()
+    opens: tuple[str, ...] = ()
 
     def questions(self) -> Iterator[Answer]:
         """The answers to the questions below, in order."""
@@ -170,28 +176,70 @@ class Answer:
 
 def answer(formula: Formula, tables: Tables, levels: Levels | None = None) -> Answer:
     """Decides a formula from a study's tables, the whole at the given levels."""
-    return _answer(formula, tables, levels or Levels(), ())
+    return _answer(formula, tables, levels or Levels(), {})
 
 
-def _answer(formula: Formula, tables: Tables, levels: Levels, closed: tuple[str, ...]) -> Answer:
+def _answer(formula: Formula, tables: Tables, levels: Levels, shut: Mapping[str, str]) -> Answer:
+    """`shut`: the reasons of the gates above that are not passed, each with what would open it."""
+    closed, opens = tuple(shut), tuple(dict.fromkeys(filter(None, shut.values())))
     if isinstance(formula, Question):
         effect = formula.effect(tables)
         outcome = Outcome.UNDECIDED if closed else formula.rule.outcome(effect, levels)
-        return Answer(formula, outcome, levels, (), effect, closed)
+        return Answer(formula, outcome, levels, (), effect, closed, opens)
     if isinstance(formula, Gated):
-        reasons = [gate.passed(tables) for gate in formula.gates]
-        inner = _answer(formula.part, tables, levels, (*closed, *(r for r in reasons if r is not None)))
-        return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed)
+        reasons = {
+            reason: gate.opens for gate in formula.gates if (reason := gate.passed(tables)) is not None
+        }
+        inner = _answer(formula.part, tables, levels, {**shut, **reasons})
+        return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed, inner.opens)
     if isinstance(formula, Not):
-        part = _answer(formula.part, tables, _below(formula, levels), closed)
+        part = _answer(formula.part, tables, _below(formula, levels), shut)
+        return Answer(formula, _combined(formula, [part.outcome]), levels, (part,), None, closed, opens)
+    below = _below(formula, levels)
+    parts = tuple(_answer(part, tables, below, shut) for part in formula.parts)
+    whole = _combined(formula, [part.outcome for part in parts])
+    return Answer(formula, whole, levels, parts, None, closed, opens)
+
+
+def _combined(formula: Formula, outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of a formula from those of its parts."""
+    if isinstance(formula, Not):
         turned = {Outcome.HOLDS: Outcome.FAILS, Outcome.FAILS: Outcome.HOLDS}
-        return Answer(formula, turned.get(part.outcome, part.outcome), levels, (part,), None, closed)
-    every, below = isinstance(formula, All), _below(formula, levels)
-    parts = tuple(_answer(part, tables, below, closed) for part in formula.parts)
-    outcomes = [part.outcome for part in parts]
-    one, rest = (Outcome.FAILS, Outcome.HOLDS) if every else (Outcome.HOLDS, Outcome.FAILS)
-    whole = one if one in outcomes else rest if all(o is rest for o in outcomes) else Outcome.UNDECIDED
-    return Answer(formula, whole, levels, parts, None, closed)
+        return turned.get(outcomes[0], outcomes[0])
+    if isinstance(formula, Gated):
+        return outcomes[0]
+    one, rest = Outcome.HOLDS, Outcome.FAILS
+    if isinstance(formula, All):
+        one, rest = rest, one
+    if one in outcomes:
+        return one
+    return rest if all(o is rest for o in outcomes) else Outcome.UNDECIDED
+
+
+def whole_outlook(found: Answer) -> Outlook:
+    """What would decide a formula that is not decided: how many seeds, or what would open its gates."""
+    if found.outcome is not Outcome.UNDECIDED:
+        return Outlook()
+    questions = list(found.questions())
+    have = max((getattr(q.effect, "seeds", 1) for q in questions), default=1)
+    seeds = fewest(lambda s: _with_seeds(found, s) is not Outcome.UNDECIDED, have, SEEDS)
+    if seeds:
+        return Outlook(
+            f"At the present estimates about {seeds} seeds would decide the claim as a whole.", seeds
+        )
+    opens = list(dict.fromkeys(words for q in questions for words in q.opens))
+    if opens:
+        return Outlook(" ".join(opens))
+    return Outlook("More seeds alone cannot decide the claim as a whole.")
+
+
+def _with_seeds(found: Answer, seeds: int) -> Outcome:
+    """The outcome that so many seeds would give at the present estimates."""
+    if isinstance(found.formula, Question):
+        if found.closed or found.effect is None:
+            return Outcome.UNDECIDED
+        return found.formula.rule.outcome(projected(found.effect, seeds=seeds), found.levels)
+    return _combined(found.formula, [_with_seeds(part, seeds) for part in found.parts])
 
 
 def _below(formula: Formula, levels: Levels) -> Levels:
@@ -226,6 +274,10 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
     said = asked.reading(tables).rstrip(".")
     low, high = effect.interval()
     known = low > float("-inf") or high < float("inf")
+    coming = Outlook()
+    if found.outcome is Outcome.UNDECIDED:
+        closed = Outlook(" ".join(found.opens))
+        coming = closed if found.closed else outlook(effect, asked.rule, found.levels)
     if found.closed:
         reading = f"{said}. Undecided: {' '.join(found.closed)}"
     elif not known:
@@ -245,4 +297,6 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         facets=dict(asked.facets),
         deciding=deciding,
         level=level if deciding else 0.95,
+        would_decide=coming.words,
+        enough_seeds=coming.seeds,
     )

@@ -7,6 +7,7 @@ two one-sided tests (Schuirmann 1987).
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from ticketlab.laws.difference import Effect
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["Above", "Below", "Between", "Levels", "Rule", "Within"]
+__all__ = ["USUAL", "Above", "Below", "Between", "Levels", "Rule", "Within", "confidence"]
 
 ALPHA = 0.025
 
@@ -29,6 +30,10 @@ class Levels:
 
     holds: float = ALPHA
     fails: float = ALPHA
+
+
+USUAL = Levels()
+"""Those of a run that is looked at once."""
 
 
 class Rule(ABC):
@@ -137,7 +142,14 @@ def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: s
 
 def _percent(level: float) -> str:
     """The two-sided confidence that belongs to a one-sided level."""
-    return f"{100 * (1 - 2 * level):.4g} %"
+    return confidence(1 - 2 * level)
+
+
+def confidence(level: float) -> str:
+    """A two-sided confidence in words: "95 %", "99.24 %", "99.9985 %"."""
+    missing = 100 * (1 - level)
+    digits = max(2, 1 - math.floor(math.log10(missing))) if missing > 0 else 2
+    return f"{100 - missing:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def _again(fails: str, holds: str) -> str:

@@ -33,6 +33,8 @@ class Verdict:
         facets: of what it was asked ({"loss": "square", "offset": "kept"}).
         deciding: the interval that decided, where it differs from the 95 % one; else None.
         level: the two-sided confidence of `deciding`.
+        would_decide: of an undecided one, what would decide it, in words.
+        enough_seeds: how many seeds would; None if no number of them would, or it is not known.
     """
 
     question: str
@@ -47,3 +49,5 @@ class Verdict:
     facets: Mapping[str, str] = field(default_factory=dict)
     deciding: tuple[float, float] | None = None
     level: float = 0.95
+    would_decide: str = ""
+    enough_seeds: int | None = None

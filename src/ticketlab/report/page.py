@@ -105,6 +105,7 @@ def _verdict(record: Record) -> str:
 {_questions(record.questions)}
 {_rules(record)}
 {_facts(record.facts)}
+{_open(record)}
 </section>"""
 
 
@@ -159,6 +160,20 @@ def _decides(verdict: Verdict) -> str:
 def _facts(facts: Mapping[str, str]) -> str:
     pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
+
+
+def _open(record: Record) -> str:
+    """What would decide the questions that are undecided, folded; those with the same answer in one item."""
+    named: dict[str, list[str]] = {}
+    for v in (record.whole, *record.questions):
+        if v is not None and v.would_decide:
+            named.setdefault(v.would_decide, []).append(v.question or "The claim as a whole")
+    if not named:
+        return ""
+    items = "".join(
+        f"<li><b>{escape('; '.join(who))}.</b> {escape(what)}</li>" for what, who in named.items()
+    )
+    return f'<details class="rule"><summary>What would decide what is undecided.</summary><ul>{items}</ul></details>'
 
 
 # --- figures and tables ---

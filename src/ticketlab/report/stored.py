@@ -35,11 +35,11 @@ def record(folder: RunFolder) -> Record:
         claim=study.claim,
         statement=study.statement,
         question=study.question,
-        method=study.method,
+        method=study.described(),
         sources=study.sources,
         plan=plan,
         plan_text=folder.plan_text,
-        facts={**_choices(plan), **_data(folder.data()), **_effort(folder.cells())},
+        facts={**_choices(plan), **_data(folder.data()), **_effort(folder.cells()), **_look(folder)},
         environment=dict(_lines(folder.environment())),
         commands=("ticketlab run plan.toml",),
         evidence=folder.evidence(),
@@ -58,6 +58,12 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
     notes = [str(note) for own in data.values() for note in own["notes"]]
     facts = {"Target": ", ".join(targets), "Notes on the data": " ".join(notes)}
     return {name: text for name, text in facts.items() if text}
+
+
+def _look(folder: RunFolder) -> dict[str, str]:
+    """That a run was looked at before, and what it is judged by for that."""
+    look = folder.look()
+    return {"Looks": f"{look.words()}."} if look is not None and look.extended else {}
 
 
 def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:

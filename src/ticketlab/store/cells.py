@@ -20,9 +20,11 @@ import ticketlab
 from ticketlab.claims.study import Cell
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 from ticketlab.store.drafts import DraftFile
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
+from ticketlab.store.look_file import Looks
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged, read_table, write_table
 from ticketlab.store.whole import flush_tree, move
@@ -45,6 +47,7 @@ class CellFolders:
         note: is told in words of cells that were found and not used.
         plan: the plan's file as text, which every cell repeats so that none is stranded when that file is lost.
         unchanged: raises UserError when the data are no longer those that the cells depend on; asked before a cell is kept.
+        looks: the looks at the question, with the seeds of the run, and where its planned sequence ends.
     """
 
     def __init__(
@@ -54,9 +57,10 @@ class CellFolders:
         note: Callable[[str], None] = lambda text: None,
         plan: str = "",
         unchanged: Callable[[], None] = lambda: None,
+        looks: tuple[Looks, int, int | None] | None = None,
     ) -> None:
         self._folder, self._depends, self._note = folder, strict(depends), note
-        self._plan, self._unchanged = plan, unchanged
+        self._plan, self._unchanged, self._looks = plan, unchanged, looks
         with storing(folder):
             folder.mkdir(parents=True, exist_ok=True)
             for partial in folder.glob(f"{_PARTIAL}*"):
@@ -123,6 +127,15 @@ class CellFolders:
         about = {"depends": json.dumps({**self._depends, "cell": cell_record(cell)})}
         place = self._folder / f"{name}{_DRAFT}"
         return DraftFile(place, self._folder.parent / TICKETS / name, about, self._note)
+
+    def levels(self) -> Levels:
+        if self._looks is None:
+            return Levels()
+        looks, seeds, most = self._looks
+        return looks.note(seeds, most).levels
+
+    def later(self) -> Levels:
+        return Levels() if self._looks is None else self._looks[0].by_hand().levels
 
     def _note_stale(self, cell: Cell) -> None:
         """Says why a result of the same name was not used."""

@@ -7,6 +7,7 @@ cells/              one immutable folder a finished cell
 evidence/           the evidence's tables as Parquet files
 evidence.json       their columns, units, meanings and checksums, and the digest
 verdict.json        the verdicts
+looks.json          how often verdicts were looked at, with how many seeds, and at which level
 report.html         the page, written from the files above
 """
 
@@ -29,6 +30,7 @@ from ticketlab.claims.study import Study, groups
 from ticketlab.engine.run import Observer, run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence
+from ticketlab.laws.looks import Look
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
 from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
@@ -37,6 +39,7 @@ from ticketlab.store.environment import environment
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import dependencies
 from ticketlab.store.lock import only_process
+from ticketlab.store.look_file import Looks, question_hash
 from ticketlab.store.lost_plan import claim_of, restore_plan
 from ticketlab.store.records import read_record, strict, write_record, write_text
 from ticketlab.store.tables import Damaged
@@ -97,6 +100,15 @@ class RunFolder:
         """Versions, device and threads of the process that worked here last."""
         return self._record("environment.json")
 
+    def looks(self) -> Looks:
+        """The looks at the question of this plan, whatever its number of seeds."""
+        return Looks(self.path, self.claim, self.plan_table())
+
+    def look(self) -> Look | None:
+        """The look with this plan's seeds, if there was one."""
+        seeds = self.plan_table().get("seeds", 1)
+        return next((look for look in self.looks().so_far() if look.seeds == seeds), None)
+
     def data(self) -> dict[str, Any]:
         """What was read of the data sets, by the plan's option; nothing of runs before this was written."""
         return self._record("data.json") if (self.path / "data.json").exists() else {}
@@ -127,6 +139,7 @@ class RunFolder:
         observer: Observer | None = None,
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
+        most: int | None = None,
     ) -> Evidence:
         """Runs what is not finished yet, and stores the evidence.
 
@@ -135,12 +148,13 @@ class RunFolder:
             observer: is told of progress and verdicts.
             note: is told in words of kept cells that cannot be used.
             devices: over which examples are spread; by default all on one.
+            most: seeds at which a planned sequence of looks ends that this run belongs to; None if it belongs to none.
 
         Returns: the evidence as it is stored.
 
         Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
         """
-        with self.work(plan, note, devices) as keeper:
+        with self.work(plan, note, devices, most) as keeper:
             return self.keep(run_study(self.study, plan, keeper, observer, devices), keeper, plan)
 
     @contextlib.contextmanager
@@ -149,6 +163,7 @@ class RunFolder:
         plan: Any,
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
+        most: int | None = None,
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
@@ -169,8 +184,14 @@ class RunFolder:
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_text(self.path / "plan.toml", self.plan_text)
             write_record(self.path / "environment.json", environment(devices))
+            seeds = getattr(plan, "seeds", 1)
             yield CellFolders(
-                self.path / "cells", depends, note, self.plan_text, lambda: watch.check(depends["data"])
+                self.path / "cells",
+                depends,
+                note,
+                self.plan_text,
+                lambda: watch.check(depends["data"]),
+                (self.looks(), seeds, most),
             )
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
@@ -264,7 +285,7 @@ def _without_claim(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def default_place(claim: str, plan: Any) -> Path:
-    """`runs/<claim>-<task>-<first digits of the plan's hash>`: equal plans, equal place."""
+    """`runs/<claim>-<task>-<first digits of a hash>`: one place for all plans that differ in the number of seeds alone."""
     hints = typing.get_type_hints(type(plan))
     parts = [claim]
     for f in dataclasses.fields(plan):
@@ -274,7 +295,7 @@ def default_place(claim: str, plan: Any) -> Path:
             path = getattr(task, "path", None)
             parts.append(re.sub(r"[^\w.-]+", "-", Path(path).stem if path else within.name_of(task))[:40])
             break
-    return Path("runs") / "-".join([*parts, plan_hash(claim, plan)[:8]])
+    return Path("runs") / "-".join([*parts, question_hash(claim, plan)[:8]])
 
 
 def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:

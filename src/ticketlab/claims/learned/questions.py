@@ -165,7 +165,8 @@ def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Ga
             return None
         return _reason(what, open_, several=len(parts) > 1)
 
-    return Gate(key, f"{what} has converged", passed)
+    opens = "More --steps of search and training would open the question."
+    return Gate(key, f"{what} has converged", passed, opens)
 
 
 def _left(rows: Table, room: float) -> float:

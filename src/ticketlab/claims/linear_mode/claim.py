@@ -1,6 +1,6 @@
 """The claim that subnetworks found by pruning only work when they are stable to the noise of SGD.
 
-A cell is one rewind step k, with all its seeds. The questions and their rules are in `formula`; `cell` searches, and trains the
+A cell is one rewind step k and a group of seeds. The questions and their rules are in `formula`; `cell` searches, and trains the
 copies.
 """
 
@@ -17,6 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -103,10 +104,11 @@ class LinearMode(DraftedStudy):
         "For every k, tickets are found by iterative magnitude pruning with rewinding to k [Frankle & Carbin 2019; "
         "Frankle et al. 2020]. The network is trained, its smallest surviving weights are removed, and the others "
         "are reset to step k. Copies of the other arms are trained from the same step and in the same orders.",
-        "A ticket works if its copies are as accurate at the last step as the dense network's, up to the margin, and "
-        "more accurate than those of the random mask. Where any mask would do, there is nothing to explain. The "
-        "claim is tested at every k, and fails if one ticket works and is not stable. It holds only if both sides "
-        "were seen: one ticket that is stable and works, and one that is neither stable nor as accurate.",
+        "A ticket works if two things hold at the last step. Its copies are as accurate as the dense network's, up "
+        "to the margin, and they are more accurate than those of the random mask. Where any mask would do, there is "
+        "nothing to explain. The claim is tested at every k, and fails if one ticket works and is not stable. It "
+        "holds only if both sides were seen: one ticket that is stable and works, and one that is neither stable nor "
+        "as accurate.",
         "Two side questions do not count for the claim. One is the converse: do stable tickets work? The other asks "
         "it of all masks of this density, controls included: are those that are as accurate as the dense network "
         "stable?",
@@ -165,10 +167,10 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
 
     @staticmethod
     def _terms(plan: LinearModePlan) -> Terms:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ticketlab.claims.answers import closed
+from ticketlab.claims.answers import closed, with_outlook
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
@@ -34,7 +34,7 @@ from ticketlab.laws.formulae import (
     answer,
     verdict_of,
 )
-from ticketlab.laws.rules import Above, Below, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -102,27 +102,27 @@ def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
     found = answer(formula(terms, steps), tables)
     if found.outcome is not Outcome.HOLDS:
         return found.outcome, found
-    return _outcome(found, _Seen.of(terms, steps, tables), True), found
+    return _outcome(found, _Seen.of(terms, steps, tables, USUAL), True), found
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim, then step by step on the ticket's three questions and its controls' stability; then what does not count."""
     there = set(tables["examples"]["rewind_step"].tolist())
     known = [k for k in terms.rewind_steps if k in there]
     compared = RANDOM in terms.controls
-    found = answer(formula(terms, known), tables, _share(terms, known)) if compared else None
-    seen = _Seen.of(terms, known, tables) if compared else _Seen((), (), (), ())
+    found = answer(formula(terms, known), tables, _share(terms, known, levels)) if compared else None
+    seen = _Seen.of(terms, known, tables, levels) if compared else _Seen((), (), (), ())
     complete = len(known) == len(terms.rewind_steps)
-    each = [verdict for k in known for verdict in _step(terms, k, found, tables)]
-    side = [_converse(terms, known, seen, complete, tables)] if compared else []
-    masks = [_of_all_masks(terms, known, complete, tables)] if terms.controls else []
-    return (_claim(terms, found, seen, complete, tables), *each, *side, *masks)
+    each = [verdict for k in known for verdict in _step(terms, k, found, tables, levels)]
+    side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
+    masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
+    claim = _claim(terms, found, seen, complete, tables)
+    return (claim if found is None else with_outlook(claim, found), *each, *side, *masks)
 
 
-def _share(terms: Terms, known: Sequence[int]) -> Levels:
+def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:
     """The levels of those steps that have been run: each has its share of the claim's, whether or not the others are there."""
-    usual = Levels()
-    return Levels(usual.holds, usual.fails * len(known) / len(terms.rewind_steps))
+    return Levels(levels.holds, levels.fails * len(known) / len(terms.rewind_steps))
 
 
 # --- parts ---
@@ -160,8 +160,8 @@ def _stable(terms: Terms, k: int, arm: str) -> Question:
 
     def reading(tables: Tables) -> str:
         found = effect(tables)
-        low, high = sorted((100 * found.low.mean, 100 * found.high.mean))
-        between = f"{low:.2f} to {high:.2f}".replace("-", "−")
+        ends = sorted((100 * found.low.mean, 100 * found.high.mean))
+        between = " to ".join(dict.fromkeys(f"{end:.2f}".replace("-", "−") for end in ends))
         return (
             f"From step {k} on, error on the line between copies of {TITLES[arm]} rises by {between} points"
         )
@@ -204,7 +204,7 @@ def _scored(key: str, than: str, k: int, arm: str, other: str, rule: Rule) -> Qu
     )
 
 
-def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Verdict]:
+def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Levels) -> list[Verdict]:
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
     if found is None:
         counted = []
@@ -214,7 +214,7 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables) -> list[Ve
         asked = [found.find(key, rewind_step=str(k), arm=TICKET) for key in keys]
         counted = [verdict_of(q, tables) for q in asked]
         beside = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
-    return counted + [verdict_of(answer(q, tables), tables, headline=False) for q in beside]
+    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in beside]
 
 
 # --- the claim ---
@@ -256,8 +256,8 @@ class _Seen:
     stable: tuple[int, ...]
 
     @staticmethod
-    def of(terms: Terms, known: Sequence[int], tables: Tables) -> _Seen:
-        share = Levels().holds / len(terms.rewind_steps)
+    def of(terms: Terms, known: Sequence[int], tables: Tables, levels: Levels) -> _Seen:
+        share = levels.holds / len(terms.rewind_steps)
 
         def at(kind: Callable[[int], Formula]) -> tuple[int, ...]:
             one = Levels(share, share)
@@ -315,9 +315,11 @@ def _at(steps: Sequence[int | str]) -> str:
     return f"k = {', '.join(map(str, steps))}"
 
 
-def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables) -> Verdict:
+def _converse(
+    terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
-    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known)).outcome
+    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels)).outcome
     if outcome is Outcome.HOLDS and not (seen.both and complete):
         outcome = Outcome.UNDECIDED
     reading = {
@@ -330,14 +332,16 @@ def _converse(terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, t
     return _beside("converse", LOGIC[0][0], outcome, CONVERSE, reading)
 
 
-def _of_all_masks(terms: Terms, known: Sequence[int], complete: bool, tables: Tables) -> Verdict:
+def _of_all_masks(
+    terms: Terms, known: Sequence[int], complete: bool, tables: Tables, levels: Levels
+) -> Verdict:
     """Accurate ⇒ stable, for every mask at every step."""
     each = [(arm, k) for k in known for arm in terms.masks]
     parts = tuple(
         Any((Not(_accurate(terms, k, arm)), _stable(terms, k, arm)), f"{arm}@{k}") for arm, k in each
     )
-    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known))
-    share = Levels().holds / (len(terms.masks) * len(terms.rewind_steps))
+    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels))
+    share = levels.holds / (len(terms.masks) * len(terms.rewind_steps))
     counts = [0, 0]
     for arm, k in each:
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)

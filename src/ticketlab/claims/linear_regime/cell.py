@@ -62,6 +62,7 @@ from ticketlab.training.result import Ending
 __all__ = ["at_widths", "measure"]
 
 KRYLOV_STEPS = (100, 300, 900)  # the next larger where the defect is above the tolerance
+HALVINGS = 4  # of a step size with which training diverges
 LOOKS = 20  # at the training loss, of the network and of its linearisation
 RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
 PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, from which it is estimated
@@ -191,7 +192,7 @@ def _at_width(
     params = _start(network, parameterisation, draw)
     step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
     jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
-    result = _train(plan, task, loss, network, params, order, step_size, progress)
+    result, step_size = _trained(plan, task, loss, network, params, order, step_size, progress)
     trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
     last = int(result.steps[0])
     steps = [step for step in result.curves.steps.tolist() if step <= last]
@@ -228,6 +229,29 @@ def _at_width(
         for step, real, straight in zip(steps, train_loss, path.losses, strict=True)
     ]
     return _Found(row, curve, scores, linear_scores)
+
+
+def _trained(
+    plan: LinearRegimePlan,
+    task: Task,
+    loss: ConvexLoss,
+    network: Network,
+    params: Params,
+    order: jax.Array,
+    step_size: float,
+    progress: Progress,
+) -> tuple[TrainingResult, float]:
+    """Training, and the step size that it took: half of the given one, or half of that, where it would diverge.
+
+    The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
+    hidden layers, and deep narrow networks diverge.
+    """
+    for _ in range(HALVINGS):
+        try:
+            return _train(plan, task, loss, network, params, order, step_size, progress), step_size
+        except NumericalFailure:
+            step_size /= 2
+    return _train(plan, task, loss, network, params, order, step_size, progress), step_size
 
 
 def _train(
@@ -419,6 +443,6 @@ _MEANINGS = {
     "linear_train_loss": "mean training loss of its linearisation, trained the same way",
     "test_score": "of the network: accuracy, or R² for regression",
     "linear_test_score": "of its linearisation",
-    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀",
+    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀; halved where training would diverge",
     "defect": "how far the linearised model's path is from its own equation at the last step",
 }

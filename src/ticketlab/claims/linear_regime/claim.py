@@ -31,6 +31,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -56,7 +57,8 @@ class LinearRegimePlan:
         seeds: how many draws of split and networks; a verdict needs at least 2.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
-            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP).
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
+            times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
         reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
@@ -67,20 +69,20 @@ class LinearRegimePlan:
         tolerance: on the defect of the linearised model's path.
     """
 
-    task: TaskSource = Digits(train=100, validation=100, test=1200)
-    network: Architecture = MLP(widths=(1024,))
-    depths: tuple[int, ...] = (1, 2, 3)
-    losses: tuple[LossName, ...] = ("square", "cross-entropy")
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    task: TaskSource = Digits(train=50, validation=100, test=600)
+    network: Architecture = MLP(widths=(512,))
+    depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
+    losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
+    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
-    seeds: int = field(default=5, metadata={"cells": False})
+    seeds: int = field(default=3, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
-    steps: int = 300
+    steps: int = 400
     reached: float = 0.1
     centred: bool = True
-    kernel_examples: int = 100
+    kernel_examples: int = 50
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -121,13 +123,7 @@ class LinearRegimePlan:
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(
-                task=Digits(train=50, validation=100, test=600),
-                network=MLP(widths=(512,)),
-                shares=(0.0625, 0.25, 1.0),
-                seeds=3,
-                kernel_examples=50,
-            )
+            "quick": cls(depths=(1,)),
         }
 
 
@@ -250,7 +246,9 @@ class LinearRegime(Study):
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
 
-    def conclude(self, plan: LinearRegimePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "widths" not in tables:
             return Evidence(dict(tables))
         rows = tables["widths"]
@@ -262,7 +260,7 @@ class LinearRegime(Study):
             _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
         ]
         more = {"fits": Table.from_rows("fits", fits)} if fits else {}
-        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables)))
+        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables, levels)))
 
 
 def _terms(plan: LinearRegimePlan) -> Terms:

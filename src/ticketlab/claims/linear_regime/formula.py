@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.answers import claim_verdict
+from ticketlab.claims.answers import claim_verdict, concerned
 from ticketlab.claims.asking import three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.wording import number, plural
@@ -25,7 +25,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
-from ticketlab.laws.rules import Above, Below, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -63,6 +63,7 @@ UNITS = {
     "distance": Scale("% of training's motion", 100.0, log=True),
 }
 EXPONENT = Scale("exponent α")
+ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
 SIZE_SAYS = {
     "small": three("that is little", "that is not little", "whether that is little"),
     "stays": three(
@@ -123,7 +124,7 @@ class Terms:
 
 def formula(terms: Terms) -> Formula:
     """The claim: for every loss and depth, in every parameterisation."""
-    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations))
+    sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
     return Gated((sides,), All(tuple(_of_setting(terms, at) for at in terms.settings)))
 
 
@@ -132,23 +133,26 @@ def side_questions(terms: Terms) -> tuple[Formula, ...]:
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
-def verdicts(terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables) -> list[Verdict]:
+def verdicts(
+    terms: Terms, complete: Mapping[Setting, Sequence[str]], tables: Tables, levels: Levels = USUAL
+) -> list[Verdict]:
     """The claim once everything is complete, and the questions about what is.
 
     Arguments:
         complete: by setting, the parameterisations all of whose cells have been run.
+        levels: of the claim as a whole, and of every side question.
     """
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
-        found = answer(formula(terms), tables)
-        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS)], [found]
+        found = answer(formula(terms), tables, levels)
+        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
     else:
-        share = Levels(fails=Levels().fails / (len(terms.settings) * len(terms.parameterisations)))
+        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
     beside: list[Answer] = [
-        answer(_vanishes(terms, at, measure), tables)
+        answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
         if CONTROL in complete[at]
@@ -189,6 +193,9 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
 # --- gates ---
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+
+
 def _sides(parameterisations: Sequence[str]) -> str | None:
     if CONTROL not in parameterisations:
         return "The control, μP, was left out of the plan, so nothing says that these widths can tell the two apart."
@@ -197,10 +204,19 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
     return None
 
 
+_BOTH = "A plan with μP and another one of --parameterisations would open the question."
+_LONGER = "More --steps of training, or a larger --step-size, would open the question."
+
+
 def _gates(terms: Terms, at: Setting, name: str) -> tuple[Gate, ...]:
     about = f"{TITLES[name]}, {at.title}"
     return (
-        Gate("trained", f"{about}: trained to the end", lambda tables: _trained(terms, at, name, tables)),
+        Gate(
+            "trained",
+            f"{about}: trained to the end",
+            lambda tables: _trained(terms, at, name, tables),
+            _LONGER,
+        ),
         skill_gate(lambda tables: at.rows(tables["examples"], name), ("network", "linear")),
     )
 
@@ -245,8 +261,8 @@ def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
     return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
 
 
-def _title(at: Setting, name: str, words: str) -> str:
-    return f"{TITLES[name]}, {at.title}: {words}"
+def _title(at: Setting, name: str, measure: str, key: str) -> str:
+    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
@@ -267,7 +283,7 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
 
     return Question(
         key=key,
-        title=_title(at, name, f"{MEASURES[measure]} {'is small' if key == 'small' else 'stays'}"),
+        title=_title(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
@@ -285,16 +301,16 @@ def _falls(terms: Terms, at: Setting, name: str, measure: str) -> Question:
         f"it does not fall as fast as {power}",
         "whether that is fast enough",
     )
-    return _exponent(at, name, measure, "falls", "falls", Above(terms.least), says)
+    return _exponent(at, name, measure, "falls", Above(terms.least), says)
 
 
 def _vanishes(terms: Terms, at: Setting, measure: str) -> Question:
     """A side question about the control."""
-    return _exponent(at, CONTROL, measure, "vanishes", "does not fall", Below(terms.least), VANISHES_SAYS)
+    return _exponent(at, CONTROL, measure, "vanishes", Below(terms.least), VANISHES_SAYS)
 
 
 def _exponent(
-    at: Setting, name: str, measure: str, key: str, words: str, rule: Rule, says: Mapping[Outcome, str]
+    at: Setting, name: str, measure: str, key: str, rule: Rule, says: Mapping[Outcome, str]
 ) -> Question:
     """The exponent of a measure over widths."""
 
@@ -312,7 +328,7 @@ def _exponent(
 
     return Question(
         key=key,
-        title=_title(at, name, f"{MEASURES[measure]} {words}"),
+        title=_title(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
@@ -331,6 +347,18 @@ SAYS = {
     Outcome.FAILS: "Wide networks were not found to be linear, in the sense of the claim.",
     Outcome.UNDECIDED: "These runs do not decide whether networks become linear as they become wide.",
 }
+
+
+def _where(found: Answer) -> str:
+    """What fails or is undecided, each with the losses and depths where it does."""
+    places: dict[str, list[str]] = {}
+    for question in concerned(found, found.outcome):
+        facets = question.facets
+        words = f"{MEASURES[facets['measure']]} {ASKED[question.key]}"
+        what = f"{TITLES[facets['parameterisation']]}: {words}"
+        places.setdefault(what, []).append(Setting(facets["loss"], int(facets["depth"])).title)
+    said = "; ".join(f"{what} ({'; '.join(where)})" for what, where in places.items())
+    return f"What {'fails' if found.outcome is Outcome.FAILS else 'is undecided'}: {said}."
 
 
 def whole_rule(terms: Terms) -> str:

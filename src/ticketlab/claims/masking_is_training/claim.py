@@ -1,6 +1,6 @@
 """The claim that pruning is itself optimisation: that choosing a mask does to a network what training does.
 
-A cell is one seed. The questions and their rules are in `formula`; `cell` trains the dense network, makes all masks, and scores
+A cell is a seed. The questions and their rules are in `formula`; `cell` trains the dense network, makes all masks, and scores
 and trains the masked networks.
 """
 
@@ -19,6 +19,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -146,7 +147,8 @@ class MaskingIsTraining(DraftedStudy):
     method = (
         "A dense network is trained from θ_i to θ_f. A criterion gives every weight a score, from both [Zhou et al. "
         "2019] or from gradients at θ_i [Lee et al. 2018; Wang et al. 2020; Tanaka et al. 2020]. The weights with "
-        "the highest scores are kept, exactly as many as the density says, in each layer or in the whole network.",
+        "the highest scores are kept, exactly the number that the density gives, in each layer or in the whole "
+        "network.",
         "The mask-1 action says what happens to kept weights. They are rewound to θ_i, drawn anew, shuffled, or set "
         "to ± one constant, with or without their signs. The mask-0 action says what happens to removed weights. "
         "They become zero, or are frozen as drawn, or the two by whether training made them larger. The resulting "
@@ -162,9 +164,9 @@ class MaskingIsTraining(DraftedStudy):
         "`random_masks` draws). It must also be better than zeroing those that shrank in training on permuted "
         "labels. Zeroing only those that grew must be worse than its own twin.",
         "Side questions compare both with the network as it was drawn. They also ask whether a mask fits permuted "
-        "training labels, and whether the chosen mask changes hidden units' responses on test data more than a "
-        "random mask does. The page compares what the mask chooses with what training moves: bits, distance and "
-        "direction.",
+        "training labels. Another one asks whether the chosen mask changes hidden units' responses on test data more "
+        "than a random mask does. The page compares what the mask chooses with what training moves: bits, distance "
+        "and direction.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. After every training a check proves that removed weights took no part, "
         "whether they are zero or frozen.",
@@ -238,7 +240,9 @@ class MaskingIsTraining(DraftedStudy):
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
-    def conclude(self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(tables))
+        return Evidence(dict(tables), conclude(tables, levels))

@@ -26,7 +26,7 @@ from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above, Below
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -105,9 +105,9 @@ def sides() -> tuple[Formula, ...]:
     return tuple(Gated(gates, question) for question in asked)
 
 
-def conclude(tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def conclude(tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions, then the side questions."""
-    found, examples = answer(formula(), tables), tables["examples"]
+    found, examples = answer(formula(), tables, levels), tables["examples"]
     mask, random = percent(examples, MASK), percent(examples, RANDOM)
     says = {
         Outcome.HOLDS: "Masking is training: under a mask chosen by how training moved the weights, and with none of them "
@@ -117,7 +117,7 @@ def conclude(tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
         f"masks {random}.",
         Outcome.UNDECIDED: "These runs do not decide whether masking is training.",
     }
-    return verdicts_of(claim_verdict(found, RULE, says), found, sides(), tables)
+    return verdicts_of(claim_verdict(found, RULE, says), found, sides(), tables, levels)
 
 
 RULE = (

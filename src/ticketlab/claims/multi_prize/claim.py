@@ -21,6 +21,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
     Activate,
@@ -110,18 +111,18 @@ class MultiPrize(DraftedStudy):
     )
     method = (
         "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], "
-        "every weight has a score, and the highest |scores| of each layer are kept, exactly as many as the density "
-        "says. The network computes with the sign of each kept weight, times the mean of the kept |weights| of its "
-        "layer. No weight is trained.",
+        "every weight has a score, and the highest |scores| of each layer are kept, exactly the number that the "
+        "density gives. The network computes with the sign of each kept weight, times the mean of the kept |weights| "
+        "of its layer. No weight is trained.",
         "Sign activations are +1 or −1. Their own derivative is zero, and 2(1 − |x|) on |x| ≤ 1 takes its place. "
         "Before each of them is a normalisation, over the layer's units unless the network has another. Its scales "
         "and shifts are trained only where weights are. Pools come before both.",
-        "Each ticket, with and without sign activations, is compared with the controls below. Both tickets are "
-        "judged against the trained network of full precision with the chosen activation function. The question is "
-        "decided only if the searches and the training have converged. All networks are measured at the last step.",
+        "Each ticket, with and without sign activations, is compared with its controls. Both tickets are judged "
+        "against the trained network of full precision with the chosen activation function. The question is decided "
+        "only if the searches and the training have converged. All networks are measured at the last step.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
-        "chance [Cameron et al. 2011]. After every search a check proves that the ticket's weights are signs of "
-        "those that were drawn, times one number for each layer, or exactly zero.",
+        "chance [Cameron et al. 2011]. A check after every search proves that the ticket's weights are signs of the "
+        "drawn ones, times one number for each layer, or exactly zero.",
     )
     arms = (
         Arm(
@@ -157,7 +158,7 @@ class MultiPrize(DraftedStudy):
     )
     redraws = (
         "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "
-        "labels and the random masks, so intervals do not cover the choice of training examples."
+        "labels and the random masks. Intervals do not cover the choice of training examples."
     )
     sources = (
         Source(
@@ -197,12 +198,12 @@ class MultiPrize(DraftedStudy):
             f"{said['dense']}"
         )
 
-    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
         if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(plan.margin, tables))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels))
 
 
 def with_signs(network: Architecture) -> Architecture:

@@ -16,6 +16,7 @@ from ticketlab.claims.headroom import with_column
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["BOTH", "RULE", "WEIGHTS", "conclude", "formula", "sides"]
@@ -43,10 +44,10 @@ def sides(margin: float) -> tuple[Formula, ...]:
     return tuple(_side(setting, other, margin) for setting, other in asked)
 
 
-def conclude(margin: float, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def conclude(margin: float, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions."""
-    whole = answer(formula(margin), tables)
-    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, sides(margin), tables)
+    whole = answer(formula(margin), tables, levels)
+    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, sides(margin), tables, levels)
 
 
 RULE = (

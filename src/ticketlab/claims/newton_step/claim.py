@@ -1,6 +1,6 @@
 """The claim that training ends equivalent to one Newton step from the random start, and not to one gradient step.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -196,8 +197,8 @@ class NewtonStep(Study):
         left = dict(zip(arms["arm"].tolist(), arms["unexplained"].tolist(), strict=True))
         return f"of training's change, {left[NEWTON]:.0%} unexplained by the Newton step, {left[GRADIENT]:.0%} by a gradient step"
 
-    def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(self, plan: NewtonStepPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
         losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
-        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))
+        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables, levels)))

@@ -25,11 +25,11 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, concerned, headline, side_verdicts
 from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.wording import margin_words
+from ticketlab.claims.wording import listed, margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, Effect, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import Above, Below, Between, Rule, Within
+from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Rule, Within
 from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -192,7 +192,13 @@ def side_questions(loss: str, margin: float) -> list[Formula]:
     return [Gated(_gates(loss, _variant(q)), q) for q in asked]
 
 
-def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables) -> list[Verdict]:
+def verdicts(
+    losses: Sequence[str],
+    complete: Sequence[str],
+    margin: float,
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 
     Arguments:
@@ -200,10 +206,10 @@ def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tabl
         complete: those whose cells have all been run.
         margin: of the test score.
     """
-    whole, found = headline({loss: _of_loss(loss, margin) for loss in losses}, complete, tables)
+    whole, found = headline({loss: _of_loss(loss, margin) for loss in losses}, complete, tables, levels)
     claim = [claim_verdict(whole, RULE, _says(whole), inner=_why)] if whole else []
     sides = [side for loss in complete for side in side_questions(loss, margin)]
-    return [*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables)]
+    return [*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels)]
 
 
 def _variant(question: Question) -> Variant:
@@ -352,6 +358,7 @@ def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
             partial(rows, "training"),
             "converged",
             f"{{}} training runs with the {loss} loss did not converge, so we do not know where training ends.",
+            "More --steps of training, or a larger --step-size, would open the question.",
         ),
         no_misses(
             "exact",
@@ -359,6 +366,7 @@ def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
             partial(rows, "certificates"),
             "met",
             f"{{}} Newton steps and flows with the {loss} loss missed their tolerance.",
+            "Another --tolerance, or other --ridges, would open the question.",
         ),
         skill_gate(partial(_rows, loss, variant), ("trained_score", "newton_score")),
     )
@@ -405,5 +413,5 @@ def _says(whole: Answer) -> dict[Outcome, str]:
 def _why(whole: Answer) -> str:
     keys = list(dict.fromkeys(question.key for question in concerned(whole, whole.outcome)))
     if whole.outcome is Outcome.FAILS:
-        return f"{', and '.join(WRONG[key] for key in keys)}."
-    return f"It is open {', and '.join(OPEN[key] for key in keys)}."
+        return f"{listed([WRONG[key] for key in keys])}."
+    return f"It is open {listed([OPEN[key] for key in keys])}."

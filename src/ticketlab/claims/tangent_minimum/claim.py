@@ -1,6 +1,6 @@
 """The claim that the minimum-loss point in the parameter tangent space is about as good as ordinary gradient descent.
 
-A cell is one loss and one seed. The questions and their rules are in `formula`; `cell` computes one cell.
+A cell is one loss and a seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -201,8 +202,10 @@ class TangentMinimum(Study):
         score = dict(zip(arms["arm"].tolist(), arms["test_score"].tolist(), strict=True))
         return f"test score {score[TANGENT]:.3f} in tangent space, {score[DESCENT]:.3f} by gradient descent"
 
-    def conclude(self, plan: TangentMinimumPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: TangentMinimumPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
         losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
-        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables)))
+        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables, levels)))

@@ -24,7 +24,7 @@ from ticketlab.claims.headroom import difference, percent
 from ticketlab.claims.wording import listed, margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import Within
+from ticketlab.laws.rules import USUAL, Levels, Within
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -72,7 +72,13 @@ def side_questions(loss: str, margin: float, tables: Tables | None = None) -> li
     return [_asked(key, loss, offset, margin) for key, offset in asked if COLUMNS[key] in measured]
 
 
-def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables) -> list[Verdict]:
+def verdicts(
+    losses: Sequence[str],
+    complete: Sequence[str],
+    margin: float,
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 
     Arguments:
@@ -81,12 +87,12 @@ def verdicts(losses: Sequence[str], complete: Sequence[str], margin: float, tabl
         margin: of the test score.
     """
     parts = {loss: _asked(SCORE, loss, "kept", margin) for loss in losses}
-    whole, found = headline(parts, complete, tables)
+    whole, found = headline(parts, complete, tables, levels)
     claim = [_claim(whole, margin, tables)] if whole else []
     asked = [
         verdict
         for loss, counted in found.items()
-        for verdict in (*counted, *side_verdicts(side_questions(loss, margin, tables), tables))
+        for verdict in (*counted, *side_verdicts(side_questions(loss, margin, tables), tables, levels))
     ]
     return claim + asked
 
@@ -137,17 +143,22 @@ def _gates(loss: str, offset: str) -> tuple[Gate, ...]:
             "gradient descent is trained to the end",
             partial(rows, "choices", DESCENT),
             "settled",
-            f"In {{}} runs {about}, gradient descent was still improving when training ended: use more epochs.",
+            f"In {{}} runs {about}, gradient descent was still improving when training ended.",
+            "More epochs would open the question: --epochs, or --doublings.",
         ),
-        Gate("inside", "choices lie inside their grids", partial(_inside, loss, offset)),
+        Gate("inside", "choices lie inside their grids", partial(_inside, loss, offset), _WIDER),
         no_misses(
             "certified",
             "minima are certified",
             partial(rows, "certificates", TANGENT),
             "met",
             f"{{}} tangent-space minima {about} missed their tolerance.",
+            "Larger ridges or another --tolerance would open the question.",
         ),
     )
+
+
+_WIDER = "A wider search would open the question: --extensions, or more --ridges and --step-sizes."
 
 
 def _inside(loss: str, offset: str, tables: Tables) -> str | None:

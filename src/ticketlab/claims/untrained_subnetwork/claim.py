@@ -1,6 +1,6 @@
 """The claim that a wide enough random network contains an accurate subnetwork, without any training of its weights.
 
-A cell is one width, with all its seeds. The questions and their rules are in `formula`; `learned` has what is trained.
+A cell is one width and a group of seeds. The questions and their rules are in `formula`; `learned` has what is trained.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -128,8 +129,8 @@ class UntrainedSubnetwork(DraftedStudy):
     )
     method = (
         "Every weight of the random network has a score, and only scores are trained. Edge-popup [Ramanujan et al. "
-        "2020] keeps the highest |scores| of each layer, exactly as many as the density says, with ties broken by "
-        "index. Its gradient treats all weights as kept.",
+        "2020] keeps the highest |scores| of each layer, exactly the number that the density gives, with ties broken "
+        "by index. Its gradient treats all weights as kept.",
         "A supermask [Zhou et al. 2019] keeps each weight with a probability, the logistic function of its score, "
         "and draws a mask in every step. The ticket is the more probable value of each bit. Biases stay as they were "
         "drawn. By default, kept weights are scaled up to make up for the removed ones.",
@@ -173,7 +174,7 @@ class UntrainedSubnetwork(DraftedStudy):
     )
     redraws = (
         "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "
-        "labels and the random masks, so intervals do not cover the choice of training examples."
+        "labels and the random masks. Intervals do not cover the choice of training examples."
     )
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
     plan_type = UntrainedSubnetworkPlan
@@ -203,12 +204,14 @@ class UntrainedSubnetwork(DraftedStudy):
         said = {arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "dense")}
         return f"test score: ticket {said['ticket']}, random mask {said['random']}, dense {said['dense']}"
 
-    def conclude(self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables or "permuted" not in tables:
             return Evidence(dict(tables))
         sizes = np.unique(tables["examples"]["size"])
         widths = len(sizes) == 1 + len(plan.widths) > 1
-        return Evidence(dict(tables), conclude(plan.margin, tables, widths=widths))
+        return Evidence(dict(tables), conclude(plan.margin, tables, levels, widths=widths))
 
 
 def _name(size: float) -> str:

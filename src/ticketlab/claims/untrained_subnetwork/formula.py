@@ -18,7 +18,7 @@ from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above
+from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -92,13 +92,15 @@ def slope(examples: Table) -> Difference:
     return paired_difference(weights * apart, examples["seed"], examples["id"], unit=largest)
 
 
-def conclude(margin: float, tables: Mapping[str, Table], *, widths: bool) -> tuple[Verdict, ...]:
+def conclude(
+    margin: float, tables: Mapping[str, Table], levels: Levels = USUAL, *, widths: bool
+) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions.
 
     Arguments:
         widths: whether several widths have been run, so that the side question can be asked.
     """
-    whole = answer(formula(margin), tables)
+    whole = answer(formula(margin), tables, levels)
     kept = f"{100 * float(np.mean(_arm(tables, 'ticket')['density'])):.1f} % of the weights"
     says = {
         Outcome.HOLDS: f"The random network contains a subnetwork, {kept}, that is as accurate as the trained network. No weight "
@@ -107,7 +109,7 @@ def conclude(margin: float, tables: Mapping[str, Table], *, widths: bool) -> tup
         Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork.",
     }
     sides = (wider(margin),) if widths else ()
-    return verdicts_of(claim_verdict(whole, RULE, says), whole, sides, tables)
+    return verdicts_of(claim_verdict(whole, RULE, says), whole, sides, tables, levels)
 
 
 RULE = (

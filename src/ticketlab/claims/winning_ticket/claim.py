@@ -1,6 +1,7 @@
 """The claim that dense random networks contain subnetworks that, trained alone, do as well in similar time.
 
-The questions and their rules are in `formula`; `cell` trains all seeds and controls in one program, level after level.
+The questions and their rules are in `formula`; `cell` trains a group of seeds
+with all controls in one program, level after level.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.asked import Asked
+from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
@@ -131,10 +133,10 @@ class WinningTicket(DraftedStudy):
         "searches during training, so it is no control and has no part in the verdict.",
         "The early stop is the step with the lowest validation loss; the scores that count are those on test data "
         "there. All networks train to the last step, because weights are ranked there.",
-        "The question is decided at one density, fixed beforehand; the other levels are shown. A subnetwork is a "
-        "winning ticket if its test score is at most the margin below the dense network's, and its early stop is not "
-        "much later. It must also be at most the margin less accurate than any control, and more accurate by half "
-        "the margin or sooner by a tenth.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has "
+        "a test score at most the margin below the dense network's, and its early stop is not much later. It must "
+        "also be at most the margin less accurate than any control, and more accurate by half the margin or sooner "
+        "by a tenth.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. Times are compared by the mean logarithm of their ratio over seeds.",
         "After every level, and after training with changing masks, a check proves that pruned weights took no part: "
@@ -215,10 +217,12 @@ class WinningTicket(DraftedStudy):
             f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
         )
 
-    def conclude(self, plan: WinningTicketPlan, tables: Mapping[str, Table]) -> Evidence:
+    def conclude(
+        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
+    ) -> Evidence:
         if "examples" not in tables:
             return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables))
+        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:

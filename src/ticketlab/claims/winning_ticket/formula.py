@@ -23,7 +23,7 @@ from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import Above, Rule
+from ticketlab.laws.rules import USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -72,7 +72,12 @@ def formula(terms: Terms) -> Formula:
     gates = (
         skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
         Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
-        Gate("controls", "compared with a control", lambda tables: _compared(terms)),
+        Gate(
+            "controls",
+            "compared with a control",
+            lambda tables: _compared(terms),
+            "Some --controls would open it.",
+        ),
     )
     dense = (
         _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
@@ -81,11 +86,11 @@ def formula(terms: Terms) -> Formula:
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
 
 
-def verdicts(terms: Terms, tables: Mapping[str, Table]) -> tuple[Verdict, ...]:
+def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim as a whole, then on each question: the dense network first, then the controls."""
-    found = answer(formula(terms), tables)
+    found = answer(formula(terms), tables, levels)
     claim = claim_verdict(found, whole_rule(terms), _says(terms, tables), inner=_concerned)
-    return verdicts_of(claim, found, (), tables)
+    return verdicts_of(claim, found, (), tables, levels)
 
 
 @dataclass(frozen=True)

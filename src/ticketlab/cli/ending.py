@@ -1,0 +1,63 @@
+"""When a run ends, as asked on the command line: with the plan's seeds, or when the claim is decided or time is up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import tyro
+
+from ticketlab.errors import UserError
+
+__all__ = ["Ending"]
+
+_UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)\s*")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """When a run ends.
+
+    Arguments:
+        until: "decided" to add seeds until the claim as a whole is decided; None for the plan's seeds.
+        at_most: for how long seeds are added, "30min"; None for any time.
+    """
+
+    until: Annotated[
+        Literal["decided"] | None,
+        tyro.conf.arg(
+            help="decided: adds seeds in planned looks, from the plan's to four times as many, until the claim is decided",
+            help_behavior_hint="",
+        ),
+    ] = None
+    at_most: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="TIME",
+            help="with --until: for how long, like 90s, 30min or 1h30min",
+            help_behavior_hint="",
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.at_most is None:
+            return
+        if self.until is None:
+            raise UserError("--at-most alone", "--until decided with it", "A run without it ends by itself.")
+        if not re.fullmatch(f"(?:{_PART.pattern})+", self.at_most) or not self.seconds:
+            raise UserError(f"--at-most {self.at_most}", "a time like 90s, 30min or 1h30min")
+
+    @property
+    def seconds(self) -> float | None:
+        """At most so many; None for any number."""
+        if self.at_most is None:
+            return None
+        return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(self.at_most))
+
+    @property
+    def words(self) -> list[str]:
+        """The options, as they are typed."""
+        values = {"--until": self.until, "--at-most": self.at_most}
+        return [word for name, value in values.items() if value is not None for word in (name, value)]

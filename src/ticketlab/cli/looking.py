@@ -1,0 +1,178 @@
+"""`--until decided`: seeds are added in planned looks until the claim is decided, or seeds or time run out.
+
+Looks are at the plan's seeds, then at twice as many each time, up to four times the plan's. A run folder remembers the looks at
+it, and a run goes on from there: the last of them is repeated, which costs no level, since its seeds are the same.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ticketlab.cli.ending import Ending
+from ticketlab.engine.display import Display
+from ticketlab.engine.estimate import spoken
+from ticketlab.errors import UserError
+from ticketlab.laws.looks import MOST, schedule
+from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ticketlab.claims.study import Cell
+    from ticketlab.evidence.tables import Evidence
+    from ticketlab.tangent.devices import Devices
+
+__all__ = ["Finished", "Watched", "run_until_decided", "what_would_decide"]
+
+
+class TimeIsUp(Exception):
+    """The time that was given for adding seeds has passed."""
+
+
+class Watched(Display):
+    """A display that ends the run when its time is up.
+
+    Arguments:
+        console, claim: as of `Display`.
+        seconds: from now; None for any time.
+    """
+
+    def __init__(self, console: Console, claim: str, seconds: float | None = None) -> None:
+        super().__init__(console, claim)
+        self._end = None if seconds is None else time.monotonic() + seconds
+
+    @property
+    def left(self) -> float | None:
+        """Seconds; None for any number."""
+        return None if self._end is None else self._end - time.monotonic()
+
+    def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
+        super().progress(cell, what, fraction, left)
+        if self.left is not None and self.left < 0:
+            raise TimeIsUp
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has come to an end.
+
+    Arguments:
+        folder: as it was for the last plan.
+        plan: with the seeds that were run.
+        evidence: as it is stored.
+    """
+
+    folder: RunFolder
+    plan: Any
+    evidence: Evidence
+
+    @property
+    def claim(self) -> Verdict | None:
+        """The verdict on the claim as a whole."""
+        return next((v for v in self.evidence.verdicts if v.key == "claim"), None)
+
+    @property
+    def decided(self) -> bool:
+        return self.claim is not None and self.claim.outcome is not Outcome.UNDECIDED
+
+
+def run_until_decided(
+    folder: RunFolder, plan: Any, ending: Ending, display: Watched, devices: Devices | None
+) -> Finished:
+    """Runs the looks of a planned sequence, one after the other.
+
+    Raises: as `RunFolder.run`; UserError when the time is up before the first look.
+    """
+    finished: Finished | None = None
+    for seeds, most in _looks(folder, plan):
+        if finished is not None and (said := _too_long(finished, seeds, display)):
+            display.note(said)
+            break
+        asked = replace(plan, seeds=seeds)
+        of = RunFolder.of(folder.study, asked, folder.path)
+        try:
+            evidence = of.run(asked, display, display.note, devices, most)
+        except TimeIsUp:
+            if finished is None:
+                raise UserError(
+                    f"--at-most {ending.at_most}, which was over before the first look",
+                    "more time",
+                    "What was finished is kept: run the same command again.",
+                ) from None
+            display.note("The time is up. The last look is concluded again.")
+            last = finished
+            last.folder.run(last.plan, display, display.note, devices, most)
+            break
+        finished = Finished(of, asked, evidence)
+        display.note(_said(finished))
+        if finished.decided:
+            break
+    assert finished is not None
+    return finished
+
+
+def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
+    """The seeds of each look that is left, with those of the last; the look that was last taken is the first."""
+    before = folder.looks().so_far()
+    planned = [look.most for look in before if look.most is not None]
+    first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
+    seen = max((look.seeds for look in before), default=0)
+    left = [seeds for seeds in schedule(first, most) if seeds >= seen] or [seen]
+    return ((seeds, most) for seeds in left)
+
+
+def _too_long(finished: Finished, seeds: int, display: Watched) -> str | None:
+    """Why the next look is not taken, if it would take longer than there is time."""
+    pace = seconds_per_seed(finished)
+    needed = (seeds - finished.plan.seeds) * pace
+    if display.left is None or needed <= display.left:
+        return None
+    return f"The next look, at {seeds} seeds, would take about {spoken(needed)}; {spoken(max(display.left, 0))} are left."
+
+
+def seconds_per_seed(finished: Finished) -> float:
+    """What one seed has cost."""
+    return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
+
+
+def what_would_decide(finished: Finished) -> list[str]:
+    """What would decide the claim and its undecided questions; and the cheapest command, with the time that it would take."""
+    claim = finished.claim
+    if claim is None or claim.outcome is not Outcome.UNDECIDED:
+        return []
+    lines = ["", *held_back(finished)]
+    if claim.enough_seeds is not None:
+        more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
+        where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
+        lines.append(
+            f"About {claim.enough_seeds} seeds would decide the claim, about {spoken(more)}: {where}"
+        )
+    elif claim.would_decide:
+        lines.append(claim.would_decide)
+    return lines
+
+
+def held_back(finished: Finished) -> list[str]:
+    """Each undecided question that counts, with what would decide it; those with the same reason in one line."""
+    open_ = [v for v in finished.evidence.verdicts if v.headline and v.key != "claim" and v.would_decide]
+    reasons: dict[str, list[str]] = {}
+    for verdict in open_:
+        reasons.setdefault(verdict.would_decide, []).append(verdict.question)
+    return [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+
+
+def _said(finished: Finished) -> str:
+    look, claim = finished.folder.look(), finished.claim
+    assert look is not None
+    outcome = (
+        "nothing is decided yet" if claim is None else f"the claim as a whole {_OUTCOMES[claim.outcome]}"
+    )
+    return " ".join([f"{look.words()}: {outcome}.", *held_back(finished)])
+
+
+_OUTCOMES = {Outcome.HOLDS: "holds", Outcome.FAILS: "fails", Outcome.UNDECIDED: "is undecided"}

@@ -1,0 +1,115 @@
+"""What would decide an undecided question: how many seeds, or how many test examples, at its present estimate.
+
+The variance of a mean difference over S seeds and n test examples has three parts,
+
+    V = A/S + B/n + C/(S·n),
+
+what differs between seeds, what differs between examples in every seed, and what differs in both. With more seeds and the same
+test examples B/n stays, so that more seeds need not be enough; with more examples and the same seeds A/S stays. The rule itself
+is asked about the effect with the same estimate and the variance that it would have, so that what is said is what would be
+decided. It is a forecast: the estimate will move, and at the number that is named a verdict comes somewhat more often than not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ticketlab.laws.difference import Bracket, Difference, Effect
+from ticketlab.laws.rules import Levels, Rule
+from ticketlab.laws.verdict import Outcome
+
+__all__ = ["Outlook", "fewest", "outlook", "projected"]
+
+SEEDS = 1000  # at most, that are worth naming
+EXAMPLES = 10_000_000  # likewise
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What would decide a question.
+
+    Arguments:
+        words: one or two sentences.
+        seeds: how many would decide it with the test examples that there are; None if no number would.
+    """
+
+    words: str = ""
+    seeds: int | None = None
+
+
+def projected(effect: Effect, seeds: int | None = None, examples: int | None = None) -> Effect:
+    """The effect with the same estimate as more seeds, or more test examples, would have it; as it is for unknown kinds."""
+    if isinstance(effect, Bracket):
+        return Bracket(effect.low.of_size(seeds, examples), effect.high.of_size(seeds, examples))
+    return effect.of_size(seeds, examples) if isinstance(effect, Difference) else effect
+
+
+def fewest(decided: Callable[[int], bool], above: int, most: int) -> int | None:
+    """The smallest number above one that decides, where every larger one does too; None if there is none up to the most.
+
+    From 20 on it is rounded up to two digits.
+    """
+    if above >= most or not decided(most):
+        return None
+    low, high = above, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decided(middle) else (middle, high)
+    digits = 10 ** max(0, len(str(high)) - 2) if high > 20 else 1
+    return -(-high // digits) * digits
+
+
+def outlook(effect: Effect, rule: Rule, levels: Levels) -> Outlook:
+    """What would decide a question that is not decided."""
+    sides = (effect.low, effect.high) if isinstance(effect, Bracket) else (effect,)
+    parts = [side for side in sides if isinstance(side, Difference)]
+    if not parts:
+        return Outlook()
+    if not all(part.decidable for part in parts):
+        return Outlook("At least 2 seeds are needed.", 2)
+    have, n = parts[0].seeds, parts[0].examples
+
+    def decides(seeds: int | None = None, examples: int | None = None) -> bool:
+        return rule.outcome(projected(effect, seeds, examples), levels) is not Outcome.UNDECIDED
+
+    seeds = fewest(lambda s: decides(seeds=s), have, SEEDS)
+    if not any(part.example_variance for part in parts):
+        return Outlook(_of_seeds(parts, seeds, decides), seeds)
+    examples = fewest(lambda m: decides(examples=m), n, EXAMPLES)
+    by_seeds, by_examples = (
+        sum(of) for of in zip(*(part.squares(levels.holds) for part in parts), strict=True)
+    )
+    more = (
+        "differences between seeds" if by_seeds > by_examples else f"the sample of {_number(n)} test examples"
+    )
+    if seeds and examples:
+        words = (
+            f"What holds it back is mostly {more}. At the present estimate about {_number(seeds)} seeds would decide it, or "
+            f"about {_number(examples)} test examples."
+        )
+    elif seeds:
+        words = (
+            f"More test examples cannot decide it with {have} seeds. At the present estimate about {_number(seeds)} seeds "
+            "would."
+        )
+    elif examples:
+        words = (
+            f"More seeds cannot decide it with {_number(n)} test examples. At the present estimate about {_number(examples)} "
+            "test examples would."
+        )
+    else:
+        words = "Neither more seeds nor more test examples alone can decide it: the estimate is too close to the limit."
+    return Outlook(words, seeds)
+
+
+def _of_seeds(parts: list[Difference], seeds: int | None, decides: Callable[[int], bool]) -> str:
+    if seeds:
+        return f"At the present estimate about {_number(seeds)} seeds would decide it."
+    if not all(part.lower_known and part.upper_known for part in parts):
+        return "More seeds cannot decide it: some values are only bounds, because training was too short. Longer training would."
+    return f"Not even {_number(SEEDS)} seeds would decide it: the estimate is too close to the limit."
+
+
+def _number(value: int) -> str:
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")

@@ -1,0 +1,72 @@
+"""What a run folder remembers of the looks at it: `looks.json`, by question, each with its seeds and its level.
+
+Two runs ask the same question when their plans differ in the number of seeds alone. A look is noted before its first verdict is
+shown, so that one that was interrupted afterwards counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ticketlab.choices import plain
+from ticketlab.errors import UserError
+from ticketlab.laws.looks import Look, look_at
+from ticketlab.plans import canonical_json
+from ticketlab.store.records import read_record, write_record
+from ticketlab.store.tables import Damaged
+
+__all__ = ["Looks", "question_hash"]
+
+NAME = "looks.json"
+
+
+def question_hash(claim: str, plan: Any) -> str:
+    """SHA-256 (hexadecimal) of a claim and every field of its plan but the number of seeds."""
+    fields = {name: value for name, value in plain(plan).items() if name != "seeds"}
+    return hashlib.sha256(canonical_json({"claim": claim, "plan": fields}).encode()).hexdigest()
+
+
+class Looks:
+    """The looks at one question in a run folder.
+
+    Arguments:
+        folder: of the run.
+        claim, plan: what is asked.
+    """
+
+    def __init__(self, folder: Path, claim: str, plan: Any) -> None:
+        self._file, self._question = folder / NAME, question_hash(claim, plan)
+
+    def so_far(self) -> tuple[Look, ...]:
+        """The looks that were noted, in order."""
+        return tuple(Look(**look) for look in self._all().get(self._question, ()))
+
+    def note(self, seeds: int, most: int | None = None) -> Look:
+        """The look at so many seeds, which is noted if it is new; arguments as of `laws.looks.look_at`."""
+        before = self.so_far()
+        look = look_at(seeds, before, most)
+        if look not in before:
+            noted = [dataclasses.asdict(each) for each in (*before, look)]
+            write_record(self._file, {"looks": {**self._all(), self._question: noted}})
+        return look
+
+    def by_hand(self) -> Look:
+        """The look there would be if the run were extended by hand now."""
+        before = self.so_far()
+        return look_at(1 + max((look.seeds for look in before), default=0), before)
+
+    def _all(self) -> dict[str, Any]:
+        if not self._file.exists():
+            return {}
+        try:
+            found: dict[str, Any] = read_record(self._file)["looks"]
+        except Damaged as damage:
+            raise UserError(
+                f"{self._file}, which is damaged: {damage}",
+                "the record of how often this run was looked at",
+                "Without it the level of a further look is not known: give another --out.",
+            ) from None
+        return found
