@@ -42,6 +42,9 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     measured: bool = False
+    _parts: dict[tuple[tuple[str, Any], ...], Table] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         lengths = {len(c.values) for c in self.columns}
@@ -79,14 +82,17 @@ class Table:
         )
 
     def where(self, **equal: Any) -> Table:
-        """The rows in which every named column equals the given value."""
+        """The rows in which every named column equals the given value; found once, since a table does not change."""
+        asked = tuple(equal.items())
+        if asked in self._parts:
+            return self._parts[asked]
         keep = np.ones(len(self), bool)
-        for column, value in equal.items():
+        for column, value in asked:
             keep &= self[column] == value
         if keep.all():
             return self
         columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
-        return Table(self.name, columns, self.measured)
+        return self._parts.setdefault(asked, Table(self.name, columns, self.measured))
 
     def by_seed(self) -> Table:
         """The rows in the order of the column "seed", and else as they are; the table itself if there is no such column."""
