@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Finished", "Watched", "run_until_decided", "what_would_decide"]
 
 
+SHOWN = 4  # reasons why a claim is undecided, on the screen
+
+
 class TimeIsUp(Exception):
     """The time that was given for adding seeds has passed."""
 
@@ -163,7 +166,9 @@ def held_back(finished: Finished) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for verdict in open_:
         reasons.setdefault(verdict.would_decide, []).append(verdict.question)
-    return [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    lines = [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    more = [f"The page has {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _said(finished: Finished) -> str:
