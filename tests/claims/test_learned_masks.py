@@ -1,6 +1,7 @@
 """The studies `untrained-subnetwork` and `multi-prize`: from plan to tables to verdicts, and where there is no ticket."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -157,11 +158,12 @@ def test_batch_statistics_are_those_of_training_data(monkeypatch):
     arms = run_study(UntrainedSubnetwork(), plan).tables["arms"]
     task = plan.task.task(mask_arms.SPLIT_SEED)
     built = network.build(task.input_shape, task.outputs)
+    from_training, from_themselves = jax.jit(partial(evaluate, built)), jax.jit(built.apply)
     for part, column in ((task.test, "test_score"), (task.validation, "validation_score")):
         found = arms.where(arm="ticket")[column].tolist()
         x, train = jnp.asarray(part.x), jnp.asarray(task.train.x)
-        right = [np.mean(task.scores(np.asarray(evaluate(built, t, x, train)), part)) for t in tickets[:2]]
-        wrong = [np.mean(task.scores(np.asarray(built.apply(t, x)), part)) for t in tickets[:2]]
+        right = [np.mean(task.scores(np.asarray(from_training(t, x, train)), part)) for t in tickets[:2]]
+        wrong = [np.mean(task.scores(np.asarray(from_themselves(t, x)), part)) for t in tickets[:2]]
         assert found == right
         assert found != wrong
 
@@ -207,9 +209,9 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 @pytest.mark.parametrize(
     "options",
     [
-        {"search": "supermask", "optimiser": Adam(step_size=0.3)},
+        {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
         {"rescale": False, "widths": (), "densities": (), "distributions": ()},
-        {"task": Bundled(name="diabetes", train=60, validation=40, test=70)},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
         pytest.param(
             {
                 "task": Digits(train=60, validation=40, test=70),

@@ -561,8 +561,8 @@ def test_a_density_that_no_level_has():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"network": ConvNet(normalisation=Normalisation.CHANNELS)}, "normalises over its channels"),
-        ({"network": ResNet(channels=(4, 6))}, "normalises over its channels"),
+        ({"network": ConvNet(normalisation=Normalisation.CHANNELS)}, "which has normalisations"),
+        ({"network": ResNet(channels=(4, 6))}, "which has normalisations"),
         ({"network": MLP(widths=(12, 8), parameterisation=Parameterisation.NTK)}, "depends on width"),
         ({"network": MLP(widths=()), "density": 0.72}, "expected a network with hidden layers"),
         ({"network": MLP(widths=(4,), bias=False), "levels": 12}, "what one unit in every hidden layer needs"),

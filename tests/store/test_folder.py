@@ -109,7 +109,7 @@ def test_a_damaged_conclusion_is_said_and_mended(tmp_path):
     _, evidence = finish(tmp_path / "run")
     (tmp_path / "run" / "evidence" / "draws.parquet").write_bytes(b"PAR1")
     folder = RunFolder.open(tmp_path / "run", STUDIES)
-    with pytest.raises(UserError, match="Mend it from the kept cells: ticketlab run"):
+    with pytest.raises(UserError, match="Repair it from the kept cells: ticketlab run"):
         folder.evidence()
     finish(tmp_path / "run")
     assert folder.evidence().digest() == evidence.digest()

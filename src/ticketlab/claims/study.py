@@ -25,7 +25,7 @@ from ticketlab.laws.rules import USUAL, Levels
 if TYPE_CHECKING:
     from ticketlab.evidence.arm import Arm
     from ticketlab.evidence.source import Source
-    from ticketlab.laws.asked import Asked
+    from ticketlab.laws.agenda import Agenda
     from ticketlab.tangent.devices import Devices
     from ticketlab.tickets.ticket import Ticket
 
@@ -176,7 +176,7 @@ class Study(ABC):
         arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
         return (*self.method, *filter(None, (arms, self.redraws)))
 
-    def asked(self, plan: Any) -> Asked | None:
+    def asked(self, plan: Any) -> Agenda | None:
         """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
         return None
 

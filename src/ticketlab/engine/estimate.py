@@ -17,12 +17,12 @@ LEAST = 1.0  # seconds between the two moments from which a pace is taken
 
 
 class Estimate:
-    """The time left for the cells that have to be run.
+    """The time left for the cells to run.
 
-    Work is measured in the cells' weights; the pace is this run's, so that cells kept from an earlier run do not count.
+    Work is measured in the weights of the cells. The pace is that of this run; cells kept from an earlier run do not count.
 
     Arguments:
-        cells: those that have to be run.
+        cells: the cells to run.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:

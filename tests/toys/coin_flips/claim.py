@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from ticketlab.laws.asked import Asked
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import Question, answer
 from ticketlab.laws.rules import USUAL, Levels, Within

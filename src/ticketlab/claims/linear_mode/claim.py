@@ -16,7 +16,7 @@ from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -149,9 +149,9 @@ class LinearMode(DraftedStudy):
     sources = (FRANKLE_2020, FRANKLE_CARBIN_2019, EVCI_2020, CAMERON_2011)
     plan_type = LinearModePlan
 
-    def asked(self, plan: LinearModePlan) -> Asked:
+    def asked(self, plan: LinearModePlan) -> Agenda:
         terms = self._terms(plan)
-        return Asked(RULE, formula(terms, plan.rewind_steps), side_questions(terms), LOGIC)
+        return Agenda(RULE, formula(terms, plan.rewind_steps), side_questions(terms), LOGIC)
 
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
         return tuple(

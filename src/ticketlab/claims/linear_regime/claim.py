@@ -30,7 +30,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -49,8 +49,8 @@ class LinearRegimePlan:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
             replaced.
-        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer has it so many times. Any
-            other network is asked about as it is.
+        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer repeats it. Any other
+            network keeps its own depth.
         losses: square, cross-entropy or both; the claim is asked for each.
         shares: of the units, at least two; 1 is the network itself.
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
@@ -61,8 +61,8 @@ class LinearRegimePlan:
             times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
-        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
-            at most this share of the loss at the start.
+        reached: with cross-entropy, which has no minimum, the share of the network's training loss at the start at which
+            both sides stop.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
             and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
@@ -115,7 +115,7 @@ class LinearRegimePlan:
         return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
 
     def of_depth(self, depth: int) -> Architecture:
-        """The widest network with so many hidden layers."""
+        """The widest network with this number of hidden layers."""
         if isinstance(self.network, MLP) and _repeated(self.network):
             return replace(self.network, widths=self.network.widths * depth)
         return self.network
@@ -223,9 +223,9 @@ class LinearRegime(Study):
     )
     plan_type = LinearRegimePlan
 
-    def asked(self, plan: LinearRegimePlan) -> Asked:
+    def asked(self, plan: LinearRegimePlan) -> Agenda:
         terms = _terms(plan)
-        return Asked(whole_rule(terms), formula(terms), side_questions(terms))
+        return Agenda(whole_rule(terms), formula(terms), side_questions(terms))
 
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(

@@ -18,7 +18,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -231,8 +231,8 @@ class MaskingIsTraining(DraftedStudy):
     )
     plan_type = MaskingIsTrainingPlan
 
-    def asked(self, plan: MaskingIsTrainingPlan) -> Asked:
-        return Asked(RULE, formula(), sides())
+    def asked(self, plan: MaskingIsTrainingPlan) -> Agenda:
+        return Agenda(RULE, formula(), sides())
 
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
         return (Cell("", seeds=tuple(range(plan.seeds))),)

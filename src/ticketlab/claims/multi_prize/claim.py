@@ -20,7 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
@@ -178,8 +178,8 @@ class MultiPrize(DraftedStudy):
     )
     plan_type = MultiPrizePlan
 
-    def asked(self, plan: MultiPrizePlan) -> Asked:
-        return Asked(RULE, formula(plan.margin), sides(plan.margin))
+    def asked(self, plan: MultiPrizePlan) -> Agenda:
+        return Agenda(RULE, formula(plan.margin), sides(plan.margin))
 
     def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
         seeds = tuple(range(plan.seeds))

@@ -26,7 +26,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -183,9 +183,9 @@ class NewtonStep(Study):
     )
     plan_type = NewtonStepPlan
 
-    def asked(self, plan: NewtonStepPlan) -> Asked:
+    def asked(self, plan: NewtonStepPlan) -> Agenda:
         sides = [side for loss in plan.losses for side in side_questions(loss, plan.margin)]
-        return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
+        return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
         weights = {"square": 1.0, "cross-entropy": 3.0}

@@ -28,7 +28,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -54,8 +54,8 @@ class TangentMinimumPlan:
         momentum: of gradient descent.
         batch: examples in a step of gradient descent.
         epochs: passes over the training data at first; the validation score chooses the best epoch.
-        doublings: how often the epochs may be doubled, until the chosen step size has its lowest validation loss inside
-            the run, or its highest score inside and a loss that hardly falls.
+        doublings: how often the epochs may be doubled. They are doubled until the chosen step size has its lowest
+            validation loss inside the run. A highest score inside, with a loss that hardly falls, is enough too.
         extensions: how often both grids may be extended, until the chosen ridge and step size lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
@@ -188,9 +188,9 @@ class TangentMinimum(Study):
     )
     plan_type = TangentMinimumPlan
 
-    def asked(self, plan: TangentMinimumPlan) -> Asked:
+    def asked(self, plan: TangentMinimumPlan) -> Agenda:
         sides = [side for loss in plan.losses for side in side_questions(loss, plan.margin)]
-        return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
+        return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
         weights = {"square": 1.0, "cross-entropy": 1.5}

@@ -18,7 +18,7 @@ from ticketlab.claims.untrained_subnetwork.formula import RULE, conclude, formul
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
@@ -179,9 +179,9 @@ class UntrainedSubnetwork(DraftedStudy):
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
     plan_type = UntrainedSubnetworkPlan
 
-    def asked(self, plan: UntrainedSubnetworkPlan) -> Asked:
+    def asked(self, plan: UntrainedSubnetworkPlan) -> Agenda:
         sides = (wider(plan.margin),) if plan.widths else ()
-        return Asked(RULE, formula(plan.margin), sides)
+        return Agenda(RULE, formula(plan.margin), sides)
 
     def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
         sizes = (1.0, *sorted(plan.widths, reverse=True))

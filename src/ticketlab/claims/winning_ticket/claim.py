@@ -20,7 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -203,9 +203,9 @@ class WinningTicket(DraftedStudy):
     )
     plan_type = WinningTicketPlan
 
-    def asked(self, plan: WinningTicketPlan) -> Asked:
+    def asked(self, plan: WinningTicketPlan) -> Agenda:
         terms = self._terms(plan)
-        return Asked(whole_rule(terms), formula(terms))
+        return Agenda(whole_rule(terms), formula(terms))
 
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
         return (Cell("levels", {}, 1.0, "all levels", tuple(range(plan.seeds)), together=True),)
