@@ -105,7 +105,9 @@ def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
     return _outcome(found, _Seen.of(terms, steps, tables, USUAL), True), found
 
 
-OTHER_STEPS = "Other --rewind-steps would decide it: one at which tickets are stable and accurate, and one at which they are neither."
+OTHER_STEPS = (
+    "Other --rewind-steps would: one where tickets are stable and accurate, and one where they are neither."
+)
 NO_MASK = "A random mask among the --controls would make it a question."
 
 
