@@ -144,12 +144,16 @@ def seconds_per_seed(finished: Finished) -> float:
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
-def what_would_decide(finished: Finished) -> list[str]:
-    """What would decide the claim and its undecided questions; and the cheapest command, with its time."""
+def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
+    """What would decide the claim; and the cheapest command, with its time.
+
+    Arguments:
+        reasons: whether to say it of the undecided questions too; not after looks that have said it.
+    """
     claim = finished.claim
     if claim is None or claim.outcome is not Outcome.UNDECIDED:
         return []
-    lines = ["", *held_back(finished)]
+    lines = ["", *(held_back(finished) if reasons else ())]
     if claim.enough_seeds is not None:
         more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
         where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
