@@ -73,7 +73,9 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         return compared(sample, of[one], of[other])
     if question.key == "guessing":
         return Asked((of[MASK] - world.guess) / (1 - world.guess))
-    return compared(sample, of[MASK], of[{"random": RANDOM, "labels": PERMUTED}[question.key]], 1 - world.guess)
+    return compared(
+        sample, of[MASK], of[{"random": RANDOM, "labels": PERMUTED}[question.key]], 1 - world.guess
+    )
 
 
 def cases() -> tuple[Case, ...]:
