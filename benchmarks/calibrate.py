@@ -365,7 +365,7 @@ def main() -> int:
         for at in range(len(case.samples))
         if options.claim in (None, claim)
     ]
-    jobs.sort(key=lambda job: job[2])  # so that every case is soon seen once
+    jobs.sort(key=lambda job: (job[2], job[1]))  # so that every case is soon seen once
     found: dict[Job, Result] = {}
     began = time.time()
     with ProcessPoolExecutor(options.cores) as pool:
