@@ -1,7 +1,8 @@
 """How a run is cut: R replicas into groups of W lanes, all of one program.
 
 The last group is filled up with copies of the last replica, so that every group has the same shapes, and so that the bits of a
-replica depend neither on how many others there are nor on how many groups fit in memory.
+replica depend neither on how many others there are nor on how many groups fit in memory. Arrays reach the device by
+`jax.device_put`: `jnp.asarray` compiles a program for every shape.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Groups:
     def cut(self, tree: Any, group: int) -> Any:
         """One group's entries of arrays `[R, …]`, on the device."""
         rows = np.minimum(np.arange(group * self.width, (group + 1) * self.width), self.replicas - 1)
-        return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[rows]), tree)
+        return jax.device_put(jax.tree.map(lambda a: np.asarray(a)[rows], tree))
 
     def cut_lanes(self, lanes: Lanes, own: frozenset[str], group: int) -> Lanes:
         """What one group is given: its entries of the replicas' own arrays, beside what all share."""
@@ -67,7 +68,7 @@ def program_and_lanes(
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
     own |= {"order_keys"} if replicas.order_keys.ndim else set()
     placed = {
-        f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))
+        f.name: jax.tree.map(np.asarray if f.name in own else jax.device_put, getattr(given, f.name))
         for f in fields(Lanes)
     }
     program = Program(
