@@ -197,11 +197,13 @@ def test_a_run_that_ends_goes_on_to_the_same_bits(evidence, after):
     assert [sum(int(m.sum()) for m in t.mask.values()) for t in draft.tickets.values()] == kept
 
 
-def test_seeds_do_not_depend_on_how_many_there_are(evidence):
-    study = UntrainedSubnetwork()
-    more = study.run(dataclasses.replace(PLAN, seeds=3), study.cells(PLAN)[1])["arms"]
-    for seed in (0, 1):
-        assert more.where(seed=seed).digest() == evidence.tables["arms"].where(seed=seed, size=0.5).digest()
+@pytest.mark.parametrize(("study", "plan"), [(UntrainedSubnetwork(), PLAN), (MultiPrize(), PRIZES)])
+def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidence, prizes):
+    of, cell = (prizes, 0) if plan is PRIZES else (evidence, 1)
+    for name, table in study.run(plan, study.cells(plan)[cell].group(1, 2)).items():
+        if not table.measured:
+            same = of.tables[name].where(seed=1, setting=str(table["setting"][0]))
+            assert table.digest() == same.digest(), name
 
 
 @pytest.mark.parametrize(
