@@ -6,7 +6,7 @@ VENV   ?= .venv
 UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
 # Most of the time goes into compiling, which takes one core: a process a core, a file of tests at a time.
-WORKERS ?= -n auto --dist loadfile
+WORKERS ?= -n auto --dist loadfile --no-loadscope-reorder
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help run test test-all bench calibrate docs lint types clean

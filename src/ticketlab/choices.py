@@ -178,13 +178,21 @@ def _kebab(name: str) -> str:
 
 
 def _looks_like_path(text: str) -> bool:
-    return bool(text) and (any(mark in text for mark in ("/", os.sep, ".")) or Path(text).exists())
+    return bool(text) and (any(mark in text for mark in ("/", os.sep, ".")) or _exists(text))
+
+
+def _exists(path: str) -> bool:
+    """Whether there is a file; text that no file can be called is none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _split_path(text: str) -> tuple[str, str]:
     """A path, and the fields after its last colon if that is followed by `word=` (so that C:\\data.npz stays whole)."""
     match = re.fullmatch(r"(.*?):(\w+=.*)", text, re.DOTALL)
-    return (match[1], match[2]) if match and not Path(text).exists() else (text, "")
+    return (match[1], match[2]) if match and not _exists(text) else (text, "")
 
 
 def _differences(choice: Any, default: Any = None) -> Iterator[tuple[str, Any]]:
@@ -212,14 +220,25 @@ def _fields(text: str, member: type) -> dict[str, Any]:
         table, cls = values, member
         for key in outer:
             table, cls = table.setdefault(key, {}), _hints(cls).get(key, object)
+            if not isinstance(table, dict):
+                raise UserError(f"{field} after {key}= in {text!r}", "either the whole or its fields")
         if name in table:
             raise UserError(f"{field} twice in {text!r}", "each field once")
-        quoted = match[2].startswith('"')
-        table[name] = (
-            json.loads(match[2]) if quoted else _plain_value(match[2].strip(), _hints(cls).get(name, str))
-        )
+        table[name] = _value(match[2], _hints(cls).get(name, str))
         position = match.end()
     return values
+
+
+def _value(text: str, annotation: Any) -> Any:
+    """The plain value of a field: text in quotes as JSON has it, else what the annotation makes of it."""
+    if not text.startswith('"'):
+        return _plain_value(text.strip(), annotation)
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise UserError(
+            f"{text} ({error})", "text in quotes as in JSON", "Write \\\\ for a backslash."
+        ) from None
 
 
 def _first_field(member: type) -> str | None:

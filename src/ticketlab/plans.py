@@ -134,7 +134,7 @@ def parse_toml(path: Path) -> dict[str, Any]:
         raise UserError(
             f"the plan {path}, which is not text in UTF-8", "a TOML file", "Save it as UTF-8."
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # not TOML, or numbers and tables beyond what Python reads
         expected = "what `ticketlab plan CLAIM` writes"
         raise UserError(f"the plan {path}, which is not TOML: {error}", expected) from None
 
@@ -231,7 +231,10 @@ def _of_kind(expected: str, *kinds: type) -> Callable[[Any, Any], Any]:
     def hook(value: Any, annotation: Any) -> Any:
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
             raise UserError(repr(value), expected)
-        return annotation(value)
+        try:
+            return annotation(value)
+        except OverflowError:
+            raise UserError(f"a whole number of {len(str(value))} digits", expected) from None
 
     return hook
 

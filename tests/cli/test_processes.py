@@ -85,10 +85,15 @@ def content(folder):
     return {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in folder.glob("runs/*/cells/*/*")}
 
 
-def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_evidence(tmp_path):
-    killed, whole = tmp_path / "killed", tmp_path / "whole"
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """A run from beginning to end, whose messages go into a file."""
+    return run(tmp_path_factory.mktemp("whole"), CI="true")
+
+
+def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_evidence(tmp_path, uninterrupted):
+    killed = tmp_path / "killed"
     killed.mkdir()
-    whole.mkdir()
     process = begin_and_wait(killed, "minus-seed0")
     with process:
         second = subprocess.run(
@@ -105,25 +110,13 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_evidence(tmp_path)
     assert "2 of 4 cells are kept from before" in said
     assert kept.items() <= content(killed).items()
     assert not list(killed.glob("runs/*/cells/.partial*"))
-    uninterrupted, _ = run(whole)
-    assert resumed["digest"] == uninterrupted["digest"]
-    assert resumed["verdicts"] == uninterrupted["verdicts"]
+    whole, _ = uninterrupted
+    assert resumed["digest"] == whole["digest"]
+    assert resumed["verdicts"] == whole["verdicts"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_control_c_ends_with_130_and_says_how_to_go_on(tmp_path):
-    process = begin_and_wait(tmp_path, "plus-seed1")
-    with process:
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-    assert process.returncode == 130
-    assert "1 finished cells are kept. Go on from there: ticketlab run runs" in said
-    assert said.endswith("ticketlab: interrupted\n")
-    assert "Traceback" not in said
-
-
-def test_a_log_file_gets_no_control_characters(tmp_path):
-    _, said = run(tmp_path, CI="true")
+def test_a_log_file_gets_no_control_characters(uninterrupted):
+    _, said = uninterrupted
     assert not re.search(r"[\x00-\x08\x0b-\x1f]", said)
     assert "[0:0" in said
 
@@ -151,32 +144,26 @@ def test_a_terminal_gets_a_live_line(tmp_path):
     assert "plus: holds." in text
 
 
-@pytest.mark.parametrize("words", [["--help"], ["--version"]])
-def test_the_overview_imports_nothing_heavy(words):
-    code = (
-        "import sys; from ticketlab.cli import main; main(sys.argv[1:]); "
-        f"print(*sorted(set('{HEAVY}'.split()) & set(sys.modules)), file=sys.stderr)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    assert done.stderr.split() == []
-
-
 @pytest.mark.parametrize(
-    "words", [["run", "toy", "--help"], ["plan", "toy"], ["claims"], ["run", "toy", "--sedes"]]
+    ("commands", "heavy"),
+    [
+        (["--help", "--version"], HEAVY),
+        (["run toy --help", "plan toy", "claims", "run toy --sedes"], "jax sklearn plotly duckdb optax"),
+    ],
+    ids=["overview", "options"],
 )
-def test_options_are_read_without_jax(words):
+def test_what_computes_nothing_imports_nothing_heavy(commands, heavy):
     code = (
-        "import sys; from ticketlab.cli import main; main(sys.argv[1:], {'toy': 'toy_study:Toy'}); "
-        "print('HEAVY', *sorted(set('jax sklearn plotly duckdb optax'.split()) & set(sys.modules)))"
+        "import sys; from ticketlab.cli import main\n"
+        f"for words in {commands}:\n"
+        "    main(words.split(), {'toy': 'toy_study:Toy'})\n"
+        f"    print(words, *sorted(set('{heavy}'.split()) & set(sys.modules)), sep=';', file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *words],
-        capture_output=True,
-        encoding="utf-8",
-        env=environment(),
-        check=True,
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=environment(), check=True
     )
-    assert done.stdout.splitlines()[-1] == "HEAVY"
+    said = done.stderr.splitlines()
+    assert [line for line in said if line.split(";")[0] in commands] == commands
 
 
 def test_threads_are_set_before_numpy_is_imported(tmp_path):

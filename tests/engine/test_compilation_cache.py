@@ -13,7 +13,8 @@ from ticketlab.engine.compilation_cache import cache_folder, keep_programs, shri
 
 # fmt: off
 PLAN = ["tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
-        "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1", "--json"]
+        "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1", "--doublings", "0", "--extensions", "0",
+        "--seeds", "1", "--json"]
 # fmt: on
 
 

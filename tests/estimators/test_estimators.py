@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, load_linnerud, make_moons
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ticketlab import TangentClassifier, TangentRegressor, UserError
+from ticketlab.errors import NumericalFailure
 from ticketlab.networks import MLP, Activation, AllConv
-from ticketlab.tangent import Absolute, DensePrimal, Relative
+from ticketlab.tangent import Absolute, DenseDual, DensePrimal, Relative
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HINGE, huber
 
 SMALL = MLP(widths=(8,), activation=Activation.TANH)
@@ -179,12 +181,149 @@ def test_one_ridge_and_no_ridge() -> None:
         TangentClassifier(**SETTINGS, ridges=[]).fit(x, y)
 
 
-def test_a_regressors_ridge_is_chosen_by_the_squared_correlation() -> None:
+def test_a_regressors_ridge_is_chosen_by_the_squared_error_of_all_held_out_examples() -> None:
     x, y = exercises()
-    tangent = TangentRegressor(**SETTINGS, ridges=[1e-6, 1e3], cv=KFold(4)).fit(x, y)
-    assert tangent.ridge_choice_.scores.shape == (4, 2)
+    folds = KFold(3)  # 7, 7 and 6 men
+    tangent = TangentRegressor(**SETTINGS, ridges=[1e-6, 1e3], cv=folds).fit(x, y)
+    choice = tangent.ridge_choice_
+    assert choice.sizes.tolist() == [7, 7, 6]
+    rows = features(tangent, x)
+    targets = (y - y.mean(axis=0)) / y.std(axis=0)
+    for i, ridge in enumerate([1e-6, 1e3]):
+        squares = np.empty(y.shape)
+        for fitted, held_out in folds.split(x):
+            matrix = rows[fitted].reshape(-1, rows.shape[-1])
+            penalty = ridge * np.mean(np.sum(matrix**2, axis=1))
+            machine = Ridge(alpha=penalty, fit_intercept=False, solver="svd")
+            machine.fit(matrix, targets[fitted].ravel())
+            squares[held_out] = (rows[held_out] @ machine.coef_ - targets[held_out]) ** 2
+        assert choice.mean_scores[i] == pytest.approx(-squares.mean(), rel=1e-5)
     assert tangent.ridge_ == Relative(1e3)  # twenty men tell next to nothing
-    assert tangent.ridge_choice_.mean_scores[0] < tangent.ridge_choice_.mean_scores[1] < 0.1
+
+
+def test_folds_of_one_example_are_as_good_as_others() -> None:
+    x, y = exercises()
+    for cv in (LeaveOneOut(), 11):
+        chosen = set()
+        for ridges in ((1e-6, 1e-1, 1e4), (1e4, 1e-1, 1e-6)):
+            tangent = TangentRegressor(**SETTINGS, ridges=ridges, cv=cv).fit(x[:12], y[:12, 0])
+            assert np.isfinite(tangent.ridge_choice_.mean_scores).all()
+            chosen.add(tangent.ridge_)
+        assert len(chosen) == 1  # in whatever order they are given
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    x, y = exercises()
+    tangent = TangentRegressor(**SETTINGS, ridges=(1e-6, 1.0), cv=LeaveOneOut(), scoring="r2")
+    with pytest.warns(UndefinedMetricWarning), pytest.raises(UserError, match="a fold with 1 examples"):
+        tangent.fit(x[:8], y[:8, 0])
+
+
+def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
+    x, y = iris()
+    folds, ridges = StratifiedKFold(3), (1e-3, 1.0)
+    by_hand = {
+        scoring: np.transpose(
+            [
+                cross_val_score(TangentClassifier(**SETTINGS, ridge=r), x, y, cv=folds, scoring=scoring)
+                for r in ridges
+            ]
+        )
+        for scoring in ("neg_log_loss", "accuracy")
+    }
+    for asked, scoring in (
+        (None, "neg_log_loss"),
+        ("accuracy", "accuracy"),
+        ("neg_log_loss", "neg_log_loss"),
+    ):
+        tangent = TangentClassifier(**SETTINGS, ridges=ridges, cv=folds, scoring=asked).fit(x, y)
+        np.testing.assert_allclose(tangent.ridge_choice_.scores, by_hand[scoring], rtol=1e-6)
+
+
+# Parameters
+
+
+def test_networks_and_losses_in_words() -> None:
+    x, y = iris()
+    words = TangentClassifier(
+        "mlp:widths=8,activation=tanh", loss="square", rung=DensePrimal(), random_state=3
+    )
+    objects = TangentClassifier(**SETTINGS, loss=SQUARE)
+    np.testing.assert_array_equal(
+        words.fit(x, y).decision_function(x), objects.fit(x, y).decision_function(x)
+    )
+    assert words.architecture_ == SMALL
+
+
+def test_the_networks_fields_are_parameters() -> None:
+    x, y = iris()
+    for network in (MLP(widths=(4,)), "mlp:widths=4", None):
+        tangent = TangentClassifier(network, loss="square", rung=DensePrimal())
+        assert tangent.get_params()["network__widths"] == ((512, 512) if network is None else (4,))
+        assert clone(tangent).set_params(network__widths=(7,)).network == MLP(widths=(7,))
+    both = tangent.set_params(network__activation=Activation.TANH, network=MLP(widths=(3,)))
+    assert both.network == MLP(widths=(3,), activation=Activation.TANH)
+    with pytest.raises(UserError, match="the parameter network__depth; expected one of widths"):
+        tangent.set_params(network__depth=3)
+    grid = {"tangentclassifier__network__widths": [(4,), (8,)]}
+    search = GridSearchCV(make_pipeline(StandardScaler(), tangent), grid, cv=2).fit(x, y)
+    assert search.best_estimator_[-1].architecture_.widths in ((4,), (8,))
+
+
+def test_a_fit_says_what_it_does_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    x, y = exercises()
+    settings = SETTINGS | {"rung": DenseDual()}
+    TangentRegressor(**settings).fit(x, y)
+    assert capsys.readouterr().out == ""
+    TangentRegressor(**settings, verbose=True).fit(x, y)
+    assert "tangent minimum: kernel 1\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("network", (64, 64)),
+        ("network", MLP),
+        ("network", 3),
+        ("loss", "log_loss"),
+        ("loss", 1),
+        ("ridge", None),
+        ("ridge", "abc"),
+        ("ridge", float("nan")),
+        ("ridges", "abc"),
+        ("ridges", 3),
+        ("ridges", (0.1, "abc")),
+        ("input_shape", 4),
+        ("input_shape", (2, -2)),
+        ("rung", "dual"),
+        ("rung", DensePrimal),
+        ("centred", "no"),
+        ("tol", -1),
+        ("tol", 0),
+        ("tol", "small"),
+        ("verbose", "yes"),
+    ],
+)
+def test_wrong_parameters_are_refused_by_their_name(name: str, value: Any) -> None:
+    x, y = iris()
+    with pytest.raises(UserError, match=rf"got {name}=.*expected"):
+        TangentClassifier(**SETTINGS | {name: value}).fit(x, y)
+
+
+def test_unknown_words_for_a_network_are_refused() -> None:
+    x, y = iris()
+    with pytest.raises(UserError, match="network 'mpl'.*Did you mean 'mlp'"):
+        TangentClassifier("mpl").fit(x, y)
+    assert "network__widths" not in TangentClassifier("mpl").get_params()
+    assert not hasattr(TangentClassifier(loss="log_loss"), "predict_proba")
+
+
+def test_inputs_beyond_single_precision_are_solved_or_refused_by_name() -> None:
+    x, y = iris()
+    settings = SETTINGS | {"rung": DenseDual()}
+    assert TangentClassifier(**settings, loss="square").fit(1e18 * x, y).certificate_.met
+    with pytest.raises(NumericalFailure, match="Use smaller inputs"):
+        TangentClassifier(**settings).fit(1e18 * x, y)
 
 
 # At home
@@ -213,7 +352,7 @@ def test_images_for_a_network_that_takes_them() -> None:
     tangent.fit(x, y)
     assert tangent.solution_.jacobian.network.input_shape == (6, 6, 1)
     assert tangent.predict(x[:5]).tolist() == tangent.predict(x).tolist()[:5]
-    with pytest.raises(UserError, match="as many as there are features"):
+    with pytest.raises(UserError, match="one of 36 numbers in all"):
         tangent.set_params(input_shape=(8, 8, 1)).fit(x, y)
 
 

@@ -1,5 +1,6 @@
 """What is lost or changed around a run: its plan, its data, its folder, a bit of a draft."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -9,10 +10,12 @@ import pytest
 from toy_study import Toy, ToyPlan
 
 from ticketlab.claims.start import drawn_task
+from ticketlab.claims.winning_ticket.claim import WinningTicketPlan
 from ticketlab.errors import UserError
 from ticketlab.report import stored
 from ticketlab.store import drafts
 from ticketlab.store.cells import CellFolders
+from ticketlab.store.data import read_data
 from ticketlab.store.folder import RunFolder
 from ticketlab.tasks.sources import Boolean, Csv
 
@@ -134,6 +137,13 @@ def test_notes_on_data_are_said_and_kept_and_shown(tmp_path):
     facts = stored.record(folder).facts
     assert facts["Target"] == "visits"
     assert facts["Notes on the data"] == " ".join(notes)
+
+
+def test_batches_that_are_larger_than_the_training_data_are_said(tmp_path):
+    write_csv(tmp_path / "data.csv", 0)
+    plan = WinningTicketPlan(task=Csv(path=str(tmp_path / "data.csv")), batch=60)
+    assert "There are 36 training examples: a step takes them all, not 60." in read_data(plan)["task"].notes
+    assert read_data(dataclasses.replace(plan, batch=36))["task"].notes == ()
 
 
 def test_data_that_cannot_be_used_leave_no_folder(tmp_path):

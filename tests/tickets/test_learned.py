@@ -41,7 +41,7 @@ NETWORK = MLP(widths=(12, 8), initialisation=Initialisation(sigma_b=0.3)).build(
 PLAN = TrainingPlan(steps=24, batch=8, optimiser=Adam(0.02), schedule=Cosine(24), evaluate_every=6)
 METHODS = {"supermask": Supermask(), "edge-popup": EdgePopup(), "biprop": Biprop()}
 each_method = pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-compiled = jax.jit(largest)
+compiled, init, apply = jax.jit(largest), jax.jit(NETWORK.init), jax.jit(NETWORK.apply)
 
 
 def data(seed=0):
@@ -60,7 +60,7 @@ def keys(n, seed=0):
 
 def replicas(method, densities, seed=0):
     n = len(densities)
-    params = stack([NETWORK.init(key) for key in keys(n, seed)])
+    params = stack([init(key) for key in keys(n, seed)])
     return method.replicas(NETWORK, params, densities, keys(n, seed + 1), keys(n, seed + 2))
 
 
@@ -111,6 +111,7 @@ def test_the_largest_in_double_precision():
 # --- gradients ---
 
 
+@partial(jax.jit, static_argnums=0)
 def gradients(method, scores, frozen, key):
     """Of a loss in the scores, and in the parameters that the network computes with."""
     x, y = jnp.asarray(DATA.x), jnp.asarray(DATA.y)
@@ -164,7 +165,8 @@ def test_what_each_method_computes_with():
         given = replicas(method, [0.4])
         scores, frozen = row(given.params, 0), row(given.frozen, 0)
         w = frozen["weights"]["dense1"]["weight"]
-        effective = np.asarray(method(scores, frozen, jax.random.key(5))["dense1"]["weight"])
+        computed = jax.jit(method)(scores, frozen, jax.random.key(5))
+        effective = np.asarray(computed["dense1"]["weight"])
         mask = effective != 0
         expected = {
             Supermask: w * mask * mask.size / mask.sum(),
@@ -172,9 +174,7 @@ def test_what_each_method_computes_with():
             Biprop: np.sign(w) * mask * np.abs(w[mask]).mean(),
         }[type(method)]
         np.testing.assert_allclose(effective, expected, rtol=1e-6)
-        same_bits(
-            method(scores, frozen, jax.random.key(5))["dense1"]["bias"], frozen["weights"]["dense1"]["bias"]
-        )
+        same_bits(computed["dense1"]["bias"], frozen["weights"]["dense1"]["bias"])
 
 
 def test_a_supermask_is_drawn_with_its_probabilities():
@@ -200,7 +200,7 @@ def test_frozen_weights_are_never_moved(method):
     before = jax.tree.map(lambda a: np.array(a, copy=True), given.frozen)
     result = run(given)
     same_bits(jax.tree.map(np.asarray, given.frozen), before)
-    drawn = [NETWORK.init(key) for key in keys(2)]
+    drawn = [init(key) for key in keys(2)]
     masks = method.masks(NETWORK, result.params, [0.3, 0.6])
     moved = [np.abs(np.asarray(result.params[n]) - np.asarray(given.params[n])).max() for n in masks[0]]
     assert min(moved) > 0  # scores do move
@@ -224,7 +224,7 @@ def test_counts_are_exact_in_training_and_after_it(method):
     densities = [0.05, 0.3, 0.5, 1.0]
     given = replicas(method, densities)
     result = run(given)
-    effective = jax.vmap(method)(result.params, given.frozen, keys(4))
+    effective = jax.jit(jax.vmap(method))(result.params, given.frozen, keys(4))
     for r, (mask, density) in enumerate(
         zip(method.masks(NETWORK, result.params, densities), densities, strict=True)
     ):
@@ -246,7 +246,7 @@ def test_a_ticket_is_what_the_program_evaluates(method):
     result = run(given)
     for r, mask in enumerate(method.masks(NETWORK, result.params, [0.3, 0.6])):
         ticket = method.ticket(row(given.frozen, r)["weights"], mask)
-        outputs = NETWORK.apply(ticket, jnp.asarray(DATA.validation_x))
+        outputs = apply(ticket, jnp.asarray(DATA.validation_x))
         value = SOFTMAX_CROSS_ENTROPY.value(outputs, jnp.asarray(DATA.validation_y)).mean()
         np.testing.assert_allclose(result.curves.validation_loss[-1, r], value, rtol=1e-5)
 
@@ -275,7 +275,7 @@ def test_a_search_learns(method):
     wide = MLP(
         widths=(64, 64), initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT)
     ).build((4,), 3)
-    params = stack([wide.init(key) for key in keys(2)])
+    params = stack([jax.jit(wide.init)(key) for key in keys(2)])
     given = method.replicas(wide, params, 0.5, keys(2, 1), keys(2, 2))
     plan = dataclasses.replace(
         PLAN, steps=600, optimiser=Adam(0.3 if method == Supermask() else 0.01), schedule=Cosine(600)
@@ -294,7 +294,7 @@ class Same:
 
 
 def test_a_reparameterisation_that_changes_nothing_changes_no_bit():
-    params = stack([NETWORK.init(key) for key in keys(2)])
+    params = stack([init(key) for key in keys(2)])
     zero = jax.tree.map(jnp.zeros_like, params)
     plain = Replicas(params, keys(2, 1))
     same_bits(run(plain).state, run(dataclasses.replace(plain, effective=Same(), frozen=zero)).state)
@@ -304,7 +304,7 @@ def test_a_reparameterisation_that_changes_nothing_changes_no_bit():
 
 
 def test_masks_over_what_is_trained_stand_before_the_reparameterisation():
-    params = stack([NETWORK.init(key) for key in keys(2)])
+    params = stack([init(key) for key in keys(2)])
     masks = jax.tree.map(lambda a: np.arange(a.size).reshape(a.shape) % 2, params)
     zero = jax.tree.map(jnp.zeros_like, params)
     plain = Replicas(params, keys(2, 1), masks=masks)
@@ -315,7 +315,7 @@ def test_masks_over_what_is_trained_stand_before_the_reparameterisation():
 
 
 def test_binarised_weights_are_signs_with_a_gain_and_pass_the_gradient_on():
-    params = NETWORK.init(jax.random.key(0))
+    params = init(jax.random.key(0))
     binary = Binarised.of(NETWORK)
     key = jax.random.key(0)
     seen = binary(params, None, key)
@@ -357,7 +357,8 @@ def test_scores_that_are_no_numbers_are_not_ranked(method):
 
 def test_normalisations_and_convolutions_are_searched_too():
     network = ResNet(channels=(4, 6)).build((6, 6, 1), 3)
-    params = stack([network.init(jax.random.key(0))])
+    drawn = jax.jit(network.init)(jax.random.key(0))
+    params = stack([drawn])
     given = EdgePopup().replicas(network, params, 0.5, keys(1), keys(1))
     x = np.random.default_rng(0).normal(size=(40, 6, 6, 1)).astype(np.float32)
     plan = dataclasses.replace(PLAN, steps=3, optimiser=Sgd(0.1, momentum=0.9), stop=ValidationLoss())
@@ -365,5 +366,4 @@ def test_normalisations_and_convolutions_are_searched_too():
     (mask,) = EdgePopup().masks(network, result.params, 0.5)
     assert set(mask) == {layer.name for layer in network.layers if layer.stage.weighted}
     assert kept(mask) == sum(counts_at(network, 0.5).values())
-    ticket = partial(EdgePopup().ticket, network.init(jax.random.key(0)))(mask)
-    require_frozen(network.init(jax.random.key(0)), ticket, mask)
+    require_frozen(drawn, EdgePopup().ticket(drawn, mask), mask)

@@ -35,6 +35,7 @@ __all__ = [
     "LOSSES",
     "Clock",
     "Outputs",
+    "batch_of",
     "built",
     "check_losses",
     "drawn_task",
@@ -108,6 +109,11 @@ def seed_keys(seeds: Sequence[int], stream: int, count: int) -> Array:
     """
     keys = (jax.random.fold_in(jax.random.key(seed), stream) for seed in seeds)
     return jnp.stack([jax.random.split(key, count) for key in keys])
+
+
+def batch_of(batch: int, task: Task) -> int:
+    """Examples in a step: as the plan says, or all there are where that is fewer (the run's notes say so)."""
+    return min(batch, len(task.train))
 
 
 def guessed(task: Task) -> np.ndarray:

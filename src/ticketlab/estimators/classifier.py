@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ticketlab.errors import UserError
+from ticketlab.estimators.parameters import chosen_loss
 from ticketlab.estimators.tangent_estimator import PRECISIONS, TangentEstimator
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, ConvexLoss, Targets
 
@@ -19,7 +20,10 @@ __all__ = ["TangentClassifier"]
 
 
 def _models_probabilities(estimator: TangentClassifier) -> bool:
-    loss = estimator._loss()
+    try:
+        loss = estimator._loss()
+    except UserError:
+        return False  # it is refused when the estimator is fitted
     if loss.probabilities is None:
         raise AttributeError(
             f"The {loss.name} loss does not model probabilities. Use SOFTMAX_CROSS_ENTROPY or LOGISTIC, or put the "
@@ -37,17 +41,21 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
 
     Arguments:
         network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP of two hidden layers of
-            512 units); or anything with `build(input_shape, outputs) -> Network`.
-        loss: a convex loss of `ticketlab.tasks` (default: softmax cross-entropy). The square loss is a linear problem. Logistic
-            and squared hinge are one-vs-rest, and take one output for two classes.
+            512 units); the same in words ("mlp:widths=64x64"); or anything with `build(input_shape, outputs) -> Network`. Its
+            fields are parameters of their own (`network__widths`).
+        loss: a convex loss of `ticketlab.tasks`, or its name: cross-entropy (default), square, logistic, squared-hinge. The
+            square loss is a linear problem. Logistic and squared hinge are one-vs-rest, and take one output for two classes.
         ridge: λ: a number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` say
             it in words. 0 is the minimum-norm limit, square loss only.
-        ridges: several of them, of which cross-validation chooses the one with the best mean accuracy; then `ridge` is not used.
+        ridges: several of them, of which cross-validation chooses the one with the smallest log-loss on held-out examples, or,
+            where the loss models no probabilities, with the best accuracy; then `ridge` is not used.
         cv: the folds for that: a number, a splitter or splits (default: 5, stratified).
         centred: leave out f₀, what the random network computes before anything is learnt (default: yes).
         input_shape: the shape of one example for networks that take images; its product is the number of features.
         rung: the solver (default: chosen by size).
         tol: on the relative duality gap (default 1e-8); a fit that misses it warns with a `ConvergenceWarning`.
+        scoring: what else to choose among `ridges` by: the name of a scorer of scikit-learn, or one of your own.
+        verbose: print what a fit is doing (default: no).
         random_state: draws the network: an integer for the same one at every fit.
 
     Attributes:
@@ -77,9 +85,16 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
             X,
             self._encoded(labels),
             y,
-            lambda outputs, rows: float(np.mean(self._decided(outputs) == labels[rows])),
+            lambda outputs, rows: self._held_out_score(outputs, labels[rows]),
         )
         return self
+
+    def _held_out_score(self, outputs: Float[np.ndarray, "m k"], labels: Int[np.ndarray, "m"]) -> float:
+        """Minus the log-loss where the loss models probabilities, else the accuracy: a mean over examples."""
+        if self._loss().probabilities is None:
+            return float(np.mean(self._decided(outputs) == labels))
+        p = self._probabilities(outputs)[np.arange(len(labels)), labels]
+        return float(np.mean(np.log(np.maximum(p, np.finfo(float).tiny))))
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
         """F, one column a class; for two classes the difference of the second and the first, or the one output there is."""
@@ -97,13 +112,16 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
         Softmax cross-entropy: softmax of F. Logistic: 1/(1 + exp −F), for more than two classes divided by their sum. Other
         losses have none: put the estimator into a `CalibratedClassifierCV`.
         """
+        return self._probabilities(self._outputs(X))
+
+    def _probabilities(self, outputs: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n classes"]:
         model = self._loss().probabilities
         assert model is not None
-        p = model(self._outputs(X))
+        p = model(outputs)
         return np.hstack([1 - p, p]) if p.shape[1] == 1 else p / p.sum(axis=1, keepdims=True)
 
     def _loss(self) -> ConvexLoss:
-        return SOFTMAX_CROSS_ENTROPY if self.loss is None else self.loss
+        return chosen_loss(self.loss, SOFTMAX_CROSS_ENTROPY)
 
     def _encoded(self, labels: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n k"]:
         one_output = self._loss().targets in (Targets.PROBABILITIES, Targets.BINARY)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from ticketlab.errors import UserError
+from ticketlab.estimators.parameters import chosen_loss
 from ticketlab.estimators.tangent_estimator import PRECISIONS, TangentEstimator
 from ticketlab.tasks import SQUARE, ConvexLoss, Targets
 
@@ -32,7 +32,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
 
     Arguments:
         loss: square (default), `huber(width)` with the width in standard deviations of the targets, or a convex loss of your own.
-        ridges: of several, cross-validation chooses the one with the best mean R².
+        ridges: of several, cross-validation chooses the one with the smallest squared error on held-out examples.
         cv: the folds for that (default: 5).
         Others as for `TangentClassifier`.
 
@@ -61,7 +61,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
         constant = spread <= 10 * np.finfo(float).eps * np.abs(self.target_mean_)
         self.target_scale_ = np.where(constant, 1.0, spread)
         targets = (columns - self.target_mean_) / self.target_scale_
-        self._minimise(X, targets, y, lambda outputs, rows: float(r2_score(targets[rows], outputs)))
+        self._minimise(X, targets, y, lambda outputs, rows: -float(np.mean((targets[rows] - outputs) ** 2)))
         return self
 
     def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:
@@ -70,7 +70,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
         return targets[:, 0] if self._vector else targets
 
     def _loss(self) -> ConvexLoss:
-        loss = SQUARE if self.loss is None else self.loss
+        loss = chosen_loss(self.loss, SQUARE)
         if loss.targets is not Targets.REAL:
             raise UserError(
                 f"the {loss.name} loss for regression",

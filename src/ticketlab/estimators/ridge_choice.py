@@ -1,7 +1,8 @@
 """A ridge chosen by cross-validation: in each fold one tangent kernel and one ridge path, whatever the number of ridges.
 
 Every ridge of a path shares the fold's kernel and what was made of it (a decomposition, a preconditioner), so a path costs
-little more than one ridge. That is what a grid search over `ridge` cannot know, and why the estimators do this themselves.
+little more than one ridge. That is what a grid search over `ridge` cannot know, and why the estimators do this themselves. Scores
+are pooled: every held-out example counts once, in whatever fold it was, so that folds of one example are as good as others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from ticketlab.errors import UserError
 from ticketlab.tangent import Solution, predict_all
 from ticketlab.tangent.minimise import Ridge
 
@@ -27,11 +29,13 @@ class RidgeChoice:
     Arguments:
         ridges: the candidates, in the order in which they were given.
         scores: on the held-out part of each fold `[folds, ridges]`.
+        sizes: how many examples each fold held out `[folds]`.
         best: the number of the chosen one: the largest mean score, and of those that share it the largest ridge.
     """
 
     ridges: tuple[Ridge, ...]
     scores: Float[np.ndarray, "folds ridges"]
+    sizes: Int[np.ndarray, "folds"]
     best: int
 
     @property
@@ -40,7 +44,8 @@ class RidgeChoice:
 
     @property
     def mean_scores(self) -> Float[np.ndarray, "ridges"]:
-        return self.scores.mean(axis=0)
+        """Over all held-out examples."""
+        return np.average(self.scores, axis=0, weights=self.sizes)
 
 
 def choose_ridge(
@@ -50,23 +55,32 @@ def choose_ridge(
     folds: Iterable[tuple[np.ndarray, np.ndarray]],
     ridges: tuple[Ridge, ...],
 ) -> RidgeChoice:
-    """The ridge whose tangent minimum scores best on held-out examples, on average over folds.
+    """The ridge whose tangent minimum scores best on held-out examples.
 
     Arguments:
         path: the tangent minima on these rows, one a ridge.
         x: inputs of all rows.
-        score: of outputs on these rows; larger is better.
+        score: of outputs on these rows, a mean over examples; larger is better.
         folds: (rows to fit, rows held out).
         ridges: the candidates.
 
+    Raises: UserError for a score that is no number.
     Cost: a kernel and a path a fold.
     """
-    scores = []
+    scores, sizes, values = [], [], []
     for fitted, held_out in folds:
         solutions = path(fitted)
         outputs = predict_all(solutions, x[held_out])
         scores.append([score(each, held_out) for each in outputs])
+        sizes.append(len(held_out))
         values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ones can be compared
-    means = np.mean(scores, axis=0)
+        if np.isnan(scores[-1]).any():
+            raise UserError(
+                f"a score that is no number, in a fold with {len(held_out)} examples",
+                "a score that every fold has",
+                "Take fewer folds, or leave scoring out.",
+            )
+    found = RidgeChoice(ridges, np.array(scores, float), np.array(sizes), 0)
+    means = found.mean_scores
     best = max(range(len(ridges)), key=lambda i: (means[i], values[i]))
-    return RidgeChoice(ridges, np.array(scores, float), best)
+    return RidgeChoice(ridges, found.scores, found.sizes, best)

@@ -20,15 +20,25 @@ import numpy as np
 from jaxtyping import Float
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ticketlab.errors import UserError
+from ticketlab.estimators.parameters import (
+    candidate_ridges,
+    chosen_architecture,
+    chosen_rung,
+    flag,
+    network_fields,
+    shape_of,
+    tolerance,
+    with_fields,
+)
 from ticketlab.estimators.ridge_choice import RidgeChoice, choose_ridge
-from ticketlab.networks import MLP, Architecture
-from ticketlab.tangent import Automatic, Certificate, Jacobian, NewtonOptions, Relative, Solution, ridge_path
-from ticketlab.tangent.minimise import Absolute, Ridge
+from ticketlab.networks import Architecture
+from ticketlab.tangent import Certificate, Jacobian, NewtonOptions, Solution, ridge_path
+from ticketlab.tangent.minimise import Ridge
 from ticketlab.tasks import ConvexLoss, Split
 
 __all__ = ["TangentEstimator"]
@@ -46,6 +56,7 @@ class TangentEstimator(BaseEstimator, ABC):
     architecture_: Architecture
     ridge_: Ridge
     ridge_choice_: RidgeChoice | None
+    _known: np.ndarray
 
     def __init__(
         self,
@@ -59,6 +70,8 @@ class TangentEstimator(BaseEstimator, ABC):
         input_shape: Any = None,
         rung: Any = None,
         tol: Any = 1e-8,
+        scoring: Any = None,
+        verbose: Any = False,
         random_state: Any = None,
     ) -> None:
         self.network = network
@@ -70,7 +83,23 @@ class TangentEstimator(BaseEstimator, ABC):
         self.input_shape = input_shape
         self.rung = rung
         self.tol = tol
+        self.scoring = scoring
+        self.verbose = verbose
         self.random_state = random_state
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """As everywhere in scikit-learn; the network's fields are `network__widths` and so on."""
+        own = super().get_params(deep)
+        return own | network_fields(self.network) if deep else own
+
+    def set_params(self, **params: Any) -> TangentEstimator:
+        """As everywhere in scikit-learn; fields of the network change in the network that is there, or given at once."""
+        fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
+        super().set_params(**params)
+        if fields:
+            changes = {name.removeprefix("network__"): value for name, value in fields.items()}
+            self.network = with_fields(self.network, changes)
+        return self
 
     @property
     def certificate_(self) -> Certificate:
@@ -90,7 +119,14 @@ class TangentEstimator(BaseEstimator, ABC):
     ) -> None:
         """Sets `solution_`, `architecture_`, and what the ridge was chosen from; `y` and `score` are for cross-validation."""
         x = self._shaped(X)
-        self.architecture_ = MLP() if self.network is None else self.network
+        self.architecture_ = chosen_architecture(self.network)
+        candidates = candidate_ridges(self.ridge, self.ridges)
+        settings: dict[str, Any] = {
+            "centred": (flag("centred", self.centred),),
+            "rung": chosen_rung(self.rung),
+            "options": NewtonOptions(tolerance=tolerance(self.tol)),
+            "progress": _printed if flag("verbose", self.verbose) else lambda what, value: None,
+        }
         network = self.architecture_.build(x.shape[1:], targets.shape[1])
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         params = jax.tree.map(np.asarray, network.init(jax.random.key(seed)))
@@ -103,15 +139,14 @@ class TangentEstimator(BaseEstimator, ABC):
                 Split(x[rows], targets[rows], rows),
                 loss=loss,
                 ridges=ridges,
-                centred=(bool(self.centred),),
-                rung=Automatic() if self.rung is None else self.rung,
-                options=NewtonOptions(tolerance=self.tol),
+                **settings,
             )
 
-        candidates = tuple(map(_ridge, [self.ridge] if self.ridges is None else self.ridges))
         self.ridge_choice_ = None
         if len(candidates) > 1:
             folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+            if self.scoring is not None:
+                score = self._scored(X, y)
             self.ridge_choice_ = choose_ridge(
                 lambda rows: path(rows, candidates), x, score, folds, candidates
             )
@@ -121,9 +156,25 @@ class TangentEstimator(BaseEstimator, ABC):
         if not self.certificate_.met:
             warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
 
+    def _scored(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+        """The scorer that was asked for, of outputs on these rows: it is shown an estimator that has computed them already."""
+        scorer = check_scoring(self, self.scoring)
+
+        def score(outputs: np.ndarray, rows: np.ndarray) -> float:
+            known = object.__new__(type(self))
+            known.__dict__.update(self.__dict__, _known=outputs)
+            return float(scorer(known, X[rows], y[rows]))
+
+        return score
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "solution_") or hasattr(self, "_known")
+
     def _outputs(self, X: Any) -> Float[np.ndarray, "n k"]:
         """F(X)."""
         check_is_fitted(self)
+        if hasattr(self, "_known"):
+            return self._known
         x = self._shaped(validate_data(self, X, dtype=PRECISIONS, reset=False))
         # A program is compiled for every number of examples, so numbers are rounded up to a few that come again.
         batch = self.solution_.jacobian.batch
@@ -132,14 +183,7 @@ class TangentEstimator(BaseEstimator, ABC):
         return self.solution_.predict(np.concatenate([x, padding]))[: len(x)]
 
     def _shaped(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n ..."]:
-        shape = (X.shape[1],) if self.input_shape is None else tuple(self.input_shape)
-        if math.prod(shape) != X.shape[1]:
-            raise UserError(
-                f"input_shape {shape}",
-                f"one of {X.shape[1]} numbers, as many as there are features",
-                "Leave it out for a network that takes vectors.",
-            )
-        return X.reshape(len(X), *shape)
+        return X.reshape(len(X), *shape_of(self.input_shape, X.shape[1]))
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
@@ -153,8 +197,9 @@ class TangentEstimator(BaseEstimator, ABC):
         super().__setstate__(state)
 
 
-def _ridge(value: Any) -> Ridge:
-    return value if isinstance(value, Relative | Absolute) else Relative(float(value))
+def _printed(what: str, value: float) -> None:
+    """One line for each thing that a fit does, with how far it is: a fraction of the kernel, the relative duality gap."""
+    print(f"tangent minimum: {what} {value:.3g}", flush=True)
 
 
 def _packed(solution: Solution) -> dict[str, Any]:

@@ -63,6 +63,9 @@ _PARAMETERISATION_TITLES = {
 }
 
 
+MOST_BLOCKS = 1000  # in a group; the deepest of He et al. has 200
+
+
 @dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
     """What every choice of network has.
@@ -313,9 +316,10 @@ class ResNet(Architecture):
     normalisation: Normalisation = Normalisation.CHANNELS
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
-        if not self.channels or self.blocks < 1:
+        if not self.channels or not 1 <= self.blocks <= MOST_BLOCKS:
             raise UserError(
-                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks", "at least one of each"
+                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks",
+                f"at least one of each, and at most {MOST_BLOCKS} blocks",
             )
         act, norm = Activate(self.activation), Normalise(self.normalisation)
 

@@ -6,6 +6,7 @@ precision that is enabled, so that a key means one network; cast them to float64
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ from ticketlab.networks.streams import Streams
 from ticketlab.networks.walk import Walk
 
 __all__ = ["sequential"]
+
+MOST_WEIGHTS = 2**31
 
 
 def sequential(
@@ -59,6 +62,11 @@ def sequential(
         raise UserError(f"stages that end in shape {output_shape}", "a vector of outputs")
     drawn = list(drawn_layers(steps))
     layers = tuple(d.layer for d in drawn)
+    count = sum(math.prod(layer.weight_shape) for layer in layers)
+    if count > MOST_WEIGHTS:
+        raise UserError(
+            f"{name} with {count:,} weights", f"at most {MOST_WEIGHTS:,}", "Choose smaller sizes."
+        )
     streams = Streams(input_shape[-1])
     follow(steps, streams)
     unit_groups = streams.groups()

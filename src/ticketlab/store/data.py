@@ -38,7 +38,7 @@ class Data:
 
 def read_data(plan: Any) -> dict[str, Data]:
     """Every data set that a plan names, by the option's name. Cost: reads them all."""
-    return {where: _read(source) for where, source in sources(plan)}
+    return {where: _read(source, getattr(plan, "batch", None)) for where, source in sources(plan)}
 
 
 def data_hashes(plan: Any) -> dict[str, str]:
@@ -46,11 +46,14 @@ def data_hashes(plan: Any) -> dict[str, str]:
     return {where: source.load().content_hash for where, source in sources(plan)}
 
 
-def _read(source: TaskSource) -> Data:
-    from ticketlab.tasks.splitting import duplicates
+def _read(source: TaskSource, batch: int | None) -> Data:
+    from ticketlab.tasks.splitting import preview
 
     dataset = source.load()
     notes = dataset.notes
     with contextlib.suppress(UserError):  # of a split that is not possible: a study that needs one says so
-        notes += duplicates(dataset, 0, source.sizes())
+        train, more = preview(dataset, 0, source.sizes())
+        notes += more
+        if batch is not None and batch > train:
+            notes += (f"There are {train} training examples: a step takes them all, not {batch}.",)
     return Data(source, dataset.content_hash, dataset.target, notes)

@@ -28,11 +28,12 @@ def read_record(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         seal = record.pop("sha256")
+        whole = seal == _seal(record)
     except OSError as error:
         raise Damaged(f"{file.name} cannot be read ({error.strerror})") from None
-    except (ValueError, KeyError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise Damaged(f"{file.name} is not a whole record") from None
-    if seal != _seal(record):
+    if not whole:
         raise Damaged(f"{file.name} is not the record that was written")
     return record
 

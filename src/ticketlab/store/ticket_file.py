@@ -56,7 +56,14 @@ def read_ticket(path: Path) -> Ticket:
         with safe_open(path, framework="numpy") as file:
             about = dict(file.metadata() or {})
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
-    except (OSError, SafetensorError) as error:
+    except (
+        OSError,
+        SafetensorError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        KeyError,
+    ) as error:  # types unknown to NumPy
         raise UserError(f"{path}, which cannot be read ({error})", "a ticket's file") from None
     if about.pop("format", None) != FORMAT:
         raise UserError(f"{path}, which is no ticket of this format", FORMAT)

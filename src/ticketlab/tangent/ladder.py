@@ -92,6 +92,8 @@ Rung = Automatic | DenseDual | DensePrimal | MatrixFree
 def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal | MatrixFree, str]:
     """The rung to use and, in words, why."""
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
+    if not isinstance(rung, Automatic | DenseDual | DensePrimal | MatrixFree):
+        raise UserError(f"rung={rung!r}", "Automatic(), DenseDual(), DensePrimal() or MatrixFree()")
     if not isinstance(rung, Automatic):
         return rung, "as asked for"
     if only_readout_moves(jacobian):

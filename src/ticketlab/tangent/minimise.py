@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import dual_kernel, solve_dual
@@ -45,6 +45,7 @@ class Absolute:
 
 
 Ridge = Relative | Absolute
+FLOAT32 = 1e35  # beyond this, sums over a kernel's rows leave float32
 MINIMUM_NORM = Absolute(0.0)
 """The limit λ → 0: among all minima of the loss the one with the smallest ‖Δ‖. Square loss only."""
 
@@ -136,6 +137,7 @@ def ridge_path(
     chosen, reason = choose_rung(jacobian, rung)
     if isinstance(chosen, DenseDual):
         kernel = dual_kernel(jacobian, lambda fraction: progress("kernel", fraction))
+        _check_range(loss, kernel.mean_diagonal)
         problems = [(not c, _absolute(r, kernel.mean_diagonal)) for c in centred for r in ridges]
         return solve_dual(
             kernel,
@@ -160,6 +162,15 @@ def ridge_path(
 
 def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
     return ridge.value * mean_diagonal if isinstance(ridge, Relative) else ridge.value
+
+
+def _check_range(loss: ConvexLoss, mean_diagonal: float) -> None:
+    """Losses but the square one precondition their systems in float32, whose largest number is 3.4e38."""
+    if not loss.quadratic and mean_diagonal > FLOAT32:
+        raise NumericalFailure(
+            f"The tangent kernel's mean diagonal is {mean_diagonal:.2g}: too large for {loss.name}, which is solved partly in "
+            "float32. Use smaller inputs (standardise them) or smaller parameters."
+        )
 
 
 def _check(

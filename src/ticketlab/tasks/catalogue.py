@@ -94,12 +94,14 @@ def from_path(path: str | Path) -> TaskSource:
 
     Raises: UserError when there is nothing there, or nothing that can be read.
     """
-    from ticketlab.tasks.formats.files import file_start
+    from ticketlab.tasks.formats.files import expanded, file_start, reading
 
-    where = Path(path).expanduser()
-    if where.is_dir():
+    where, what = expanded(path), "a data file, or a folder of them"
+    with reading(where, what):
+        folder = where.is_dir()
+    if folder:
         return _folder(where)
-    start = file_start(where, "a data file, or a folder of them")
+    start = file_start(where, what)
     if start.startswith(b"PK"):
         return Npz(path=str(path))
     if start.startswith(b"PAR1"):

@@ -20,7 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.task import Split, Task
 
-__all__ = ["Sizes", "duplicates", "split"]
+__all__ = ["Sizes", "preview", "split"]
 
 SHARES = {"train": 3, "validation": 1, "test": 1}
 CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding in float64, not variation
@@ -92,9 +92,10 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
     )
 
 
-def duplicates(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[str, ...]:
-    """A note with the number of test examples that are also in train, if there are any, without making the split's arrays."""
-    return _duplicates(dataset, _draw(dataset, seed, sizes))
+def preview(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[int, tuple[str, ...]]:
+    """What a split will be like, without its arrays: how many training examples, and a note on duplicates if there are any."""
+    ids = _draw(dataset, seed, sizes)
+    return len(ids["train"]), _duplicates(dataset, ids)
 
 
 def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray, "m"]]:

@@ -172,8 +172,9 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
 
 def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> list[_Done]:
     """All groups, `workers` at a time; progress is told in this thread."""
-    compile_first = replace(run, plan=replace(run.plan, steps=run.first, checkpoints=()))
-    _train_group(compile_first, 0, lambda step: None, threading.Event())
+    if len(run.groups) > 1:  # compile once, before several threads would
+        compile_first = replace(run, plan=replace(run.plan, steps=run.first, checkpoints=()))
+        _train_group(compile_first, 0, lambda step: None, threading.Event())
     reached = np.full(len(run.groups), run.first)
     cancelled, wide = threading.Event(), jax.config.read("jax_enable_x64")
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.start import built, network_scores, permuted, score_of, seed_keys
+from ticketlab.claims.start import batch_of, built, network_scores, permuted, score_of, seed_keys
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
@@ -146,7 +146,7 @@ class Bench:
         by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
         return TrainingPlan(
             steps=steps,
-            batch=self.setting.batch,
+            batch=batch_of(self.setting.batch, self.task),
             optimiser=by,
             schedule=Cosine(steps),
             evaluate_every=max(1, steps // LOOKS),

@@ -20,7 +20,7 @@ from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
 from ticketlab.claims.linear_mode.tables import mode_tables
 from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import built, drawn_task, seed_keys
+from ticketlab.claims.start import batch_of, built, drawn_task, seed_keys
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -111,7 +111,7 @@ class _Run:
             data=TrainingData(task.train.x, task.train.targets),  # nothing is stopped or chosen by validation
             plan=TrainingPlan(
                 steps=plan.steps,
-                batch=plan.batch,
+                batch=batch_of(plan.batch, task),
                 optimiser=plan.optimiser,
                 schedule=plan.schedule,
                 evaluate_every=max(1, round(plan.steps / PIECES)),

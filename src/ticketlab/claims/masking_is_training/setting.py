@@ -17,7 +17,7 @@ import numpy as np
 from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
-from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels, score_of
+from ticketlab.claims.start import batch_of, built, drawn_task, network_scores, permuted_labels, score_of
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
 from ticketlab.tasks.task import Task
@@ -74,7 +74,7 @@ class Setting:
         p = self.plan
         return TrainingPlan(
             steps=p.steps,
-            batch=p.batch,
+            batch=batch_of(p.batch, self.task),
             optimiser=p.optimiser,
             schedule=p.schedule,
             evaluate_every=p.evaluate_every,

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.claims.start import largest_curvature, relative_motion, score_of
+from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
 from ticketlab.claims.tangent_minimum.search import settled
 from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
@@ -117,7 +117,7 @@ class Descent:
         progress: Callable[[float], None],
     ) -> TrainingResult:
         at, plan = self.at, self.at.plan
-        batch = min(plan.batch, len(at.task.train))
+        batch = batch_of(plan.batch, at.task)
         return train(
             at.network,
             at.loss,

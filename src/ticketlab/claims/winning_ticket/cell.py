@@ -17,7 +17,15 @@ import numpy as np
 
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
 from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import built, drawn_task, example_scores, permuted_labels, score_of, seed_keys
+from ticketlab.claims.start import (
+    batch_of,
+    built,
+    drawn_task,
+    example_scores,
+    permuted_labels,
+    score_of,
+    seed_keys,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import DENSE
@@ -119,7 +127,7 @@ def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[
         data=TrainingData.of(task),
         plan=TrainingPlan(
             steps=plan.steps,
-            batch=plan.batch,
+            batch=batch_of(plan.batch, task),
             optimiser=plan.optimiser,
             schedule=plan.schedule,
             evaluate_every=plan.evaluate_every,

@@ -32,6 +32,8 @@ COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+(?:[eE][+-]?[0-9]+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "spaces"}
 LOOKED_AT = 100  # rows, to choose a separator
+MOST_CELLS = 2**24  # as Python objects they take about 1 GiB
+MOST_CHARACTERS = 2**27
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,12 @@ def _rows(path: Path) -> tuple[list[_Row], str]:
             "Save it in that encoding.",
         ) from error
     separator = max(SEPARATORS, key=lambda s: _fit(text, s))  # a comma when nothing separates
+    if len(text) > MOST_CHARACTERS or text.count(separator) + text.count("\n") > MOST_CELLS:
+        raise UserError(
+            f"{path}, which has {len(text):,} characters",
+            f"at most {MOST_CHARACTERS:,}, and {MOST_CELLS:,} cells",
+            "Save large tables as Parquet or NPZ.",
+        )
     reader = _reader(text, separator)
     try:
         rows = list(_cells(reader))

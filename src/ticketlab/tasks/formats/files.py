@@ -17,7 +17,17 @@ from typing import Literal
 
 from ticketlab.errors import UserError
 
-__all__ = ["allowed", "check_size", "file_bytes", "file_start", "files_in", "is_hidden", "part_of", "reading"]
+__all__ = [
+    "allowed",
+    "check_size",
+    "expanded",
+    "file_bytes",
+    "file_start",
+    "files_in",
+    "is_hidden",
+    "part_of",
+    "reading",
+]
 
 GZIP = b"\x1f\x8b"
 LEFTOVERS = ("__MACOSX", "__pycache__")
@@ -55,6 +65,14 @@ def reading(path: Path, what: str) -> Iterator[None]:
     except (OSError, ValueError) as error:  # a name that is too long, a null character, a device that fails
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise UserError(f"{path}, which cannot be read ({reason})", what, "Check the path.") from error
+
+
+def expanded(path: str | Path) -> Path:
+    """The path with `~` for a home folder."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{path}, whose home folder is not known", "a path", "Write it out.") from error
 
 
 def file_bytes(path: Path, what: str) -> bytes:

@@ -48,6 +48,8 @@ def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
             f"a truncated file, {path} ({len(content)} bytes)", f"a header of {start} bytes", "Copy it again."
         )
     shape = struct.unpack(f">{axes}I", content[4:start])
+    if 0 in shape:
+        raise UserError(f"values of shape {list(shape)} in {path}", "at least one example", "Copy it again.")
     dtype = np.dtype(TYPES[content[2]])
     size, expected = len(content) - start, math.prod(shape) * dtype.itemsize
     if size != expected:

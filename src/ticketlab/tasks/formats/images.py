@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
@@ -109,6 +109,12 @@ def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image
             return _Image(plain.mode == "L", plain.size, plain.tobytes(), transparent, several)
     except UserError:
         raise
+    except UnidentifiedImageError:
+        raise UserError(
+            f"an image that cannot be read, {origin} (it is none of these formats)",
+            ", ".join(FORMATS),
+            "Convert or remove it.",
+        ) from None
     except Exception as error:  # Pillow's readers raise nearly anything on damaged files
         raise UserError(
             f"an image that cannot be read, {origin} ({error})",

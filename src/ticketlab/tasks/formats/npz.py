@@ -216,9 +216,11 @@ def _check_magic(file: IO[bytes], path: Path) -> None:
 
 
 def _images(x: Shaped[np.ndarray, "n ..."]) -> tuple[Shaped[np.ndarray, "n ..."], tuple[str, ...]]:
-    """Eight-bit images with channels last; other arrays as they are, booleans as 0 and 1."""
+    """Eight-bit images with channels last; other arrays as they are, booleans as 0 and 1, long doubles as doubles."""
     if x.dtype == np.bool_:
         x = x.astype(np.uint8)
+    if x.dtype.kind == "f" and x.dtype.itemsize > 8:
+        x = x.astype(np.float64)
     if x.dtype == np.uint8 and x.ndim == 3:
         return x[..., None], ()
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from ticketlab.errors import UserError
+from ticketlab.tasks.formats.files import expanded
 from ticketlab.tasks.sources.source import Kind, TaskSource
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class NamedFolder(TaskSource):
                 f"a folder with {self.how}",
                 f"Pass folder=…, or set {DATA_VARIABLE} to the folder that contains {self.place}/.",
             )
-        path = Path(self.folder).expanduser() if self.folder else Path(data).expanduser() / self.place
+        path = expanded(self.folder) if self.folder else expanded(data) / self.place
         if not path.is_dir():
             origin = "" if self.folder else f" (from {DATA_VARIABLE}={data})"
             raise UserError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from ticketlab.tasks.formats.files import expanded
 from ticketlab.tasks.sources.source import Kind, TaskSource
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class OwnFile(TaskSource):
         return f"{type(self).__name__} {self.path}"
 
     def where(self) -> Path:
-        return Path(self.path).expanduser()
+        return expanded(self.path)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,157 @@
+"""What an estimator's parameters may be: each is judged by its name when the estimator is fitted, never before.
+
+Networks and losses can be written in words, as on the command line (`network="mlp:widths=64x64"`, `loss="square"`), and a
+network's fields are parameters of their own (`network__widths`), so that a search can vary them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ticketlab.choices import families
+from ticketlab.errors import UserError
+from ticketlab.networks import MLP, Architecture
+from ticketlab.plans import parse_choice
+from ticketlab.tangent import Automatic, DenseDual, DensePrimal, MatrixFree, Relative
+from ticketlab.tangent.ladder import Rung
+from ticketlab.tangent.minimise import Absolute, Ridge
+from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HINGE, ConvexLoss
+
+__all__ = [
+    "LOSSES",
+    "candidate_ridges",
+    "chosen_architecture",
+    "chosen_loss",
+    "chosen_rung",
+    "flag",
+    "network_fields",
+    "shape_of",
+    "tolerance",
+    "with_fields",
+]
+
+LOSSES: Mapping[str, ConvexLoss] = {
+    "square": SQUARE,
+    "cross-entropy": SOFTMAX_CROSS_ENTROPY,
+    "logistic": LOGISTIC,
+    "squared-hinge": SQUARED_HINGE,
+}
+
+
+def chosen_architecture(network: Any) -> Any:
+    """The architecture that `network` names: an MLP by default, a choice in words, or anything that can be built."""
+    if network is None:
+        return MLP()
+    if isinstance(network, str):
+        return parse_choice(network, families()[Architecture])
+    if isinstance(network, type) or not callable(getattr(network, "build", None)):
+        raise _wrong(
+            "network",
+            network,
+            "an architecture such as MLP(widths=(64, 64)), or words such as 'mlp:widths=64x64'",
+        )
+    return network
+
+
+def network_fields(network: Any) -> dict[str, Any]:
+    """The fields of an architecture by the names of their parameters; none for what is no architecture."""
+    try:
+        architecture = chosen_architecture(network)
+    except UserError:
+        return {}  # it is refused when the estimator is fitted
+    if not dataclasses.is_dataclass(architecture):
+        return {}
+    return {f"network__{f.name}": getattr(architecture, f.name) for f in dataclasses.fields(architecture)}
+
+
+def with_fields(network: Any, changes: Mapping[str, Any]) -> Any:
+    """The architecture with other values of some fields."""
+    architecture = chosen_architecture(network)
+    known = (
+        [f.name for f in dataclasses.fields(architecture)] if dataclasses.is_dataclass(architecture) else []
+    )
+    for name in changes:
+        if name not in known:
+            raise UserError(f"the parameter network__{name}", f"one of {', '.join(known) or 'none'}")
+    return dataclasses.replace(architecture, **changes)
+
+
+def chosen_loss(loss: Any, default: ConvexLoss) -> ConvexLoss:
+    if loss is None:
+        return default
+    if isinstance(loss, str) and loss in LOSSES:
+        return LOSSES[loss]
+    if not isinstance(loss, ConvexLoss):
+        raise _wrong("loss", loss, f"one of {', '.join(LOSSES)}, or a ConvexLoss")
+    return loss
+
+
+def candidate_ridges(ridge: Any, ridges: Any) -> tuple[Ridge, ...]:
+    """The ridges to choose from; `ridge` alone where there are no `ridges`."""
+    if ridges is None:
+        return (_ridge("ridge", ridge),)
+    if isinstance(ridges, str) or not isinstance(ridges, Iterable):
+        raise _wrong("ridges", ridges, "several numbers, such as (1e-4, 1e-2, 1)")
+    return tuple(_ridge("ridges", value) for value in ridges)
+
+
+def _ridge(name: str, value: Any) -> Ridge:
+    if isinstance(value, Relative | Absolute):
+        return value
+    if not _is_number(value) or not 0 <= value < math.inf:
+        raise _wrong(name, value, "a finite number of at least 0, Relative or Absolute")
+    return Relative(float(value))
+
+
+def chosen_rung(rung: Any) -> Rung:
+    if rung is None:
+        return Automatic()
+    if not isinstance(rung, Automatic | DenseDual | DensePrimal | MatrixFree):
+        raise _wrong("rung", rung, "None, DenseDual(), DensePrimal() or MatrixFree()")
+    return rung
+
+
+def flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise _wrong(name, value, "True or False")
+    return bool(value)
+
+
+def tolerance(value: Any) -> float:
+    if not _is_number(value) or not 0 < value < math.inf:
+        raise _wrong("tol", value, "a positive number")
+    return float(value)
+
+
+def shape_of(input_shape: Any, features: int) -> tuple[int, ...]:
+    """The shape of one example with so many features."""
+    if input_shape is None:
+        return (features,)
+    given = tuple(input_shape) if isinstance(input_shape, Iterable) else ()
+    if not given or not all(isinstance(size, int | np.integer) and size > 0 for size in given):
+        raise _wrong("input_shape", input_shape, "positive whole numbers, such as (8, 8, 1)")
+    if math.prod(given) != features:
+        raise UserError(
+            f"input_shape {given}",
+            f"one of {features} numbers in all, the number of features",
+            "Leave it out for a network that takes vectors.",
+        )
+    return tuple(int(size) for size in given)
+
+
+def _is_number(value: Any) -> bool:
+    return (
+        isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_) and not math.isnan(value)
+    )
+
+
+def _wrong(name: str, value: Any, expected: str) -> UserError:
+    return UserError(
+        f"{name}={value!r:.80}" if isinstance(value, str) else f"{name}={repr(value)[:80]}", expected
+    )
