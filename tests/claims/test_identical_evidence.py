@@ -123,7 +123,7 @@ def test_killed_midway_and_started_again(plan, tmp_path):
         )
 
     done = finish("run")
-    assert "of 4 cells are kept from before" in done.stderr
+    assert "of 4 cells will be reused from an earlier run" in done.stderr
     assert kept.items() <= _finished_cells(tmp_path).items()
     # Both in processes of their own: how many threads share a sum decides its last bits, and this process has its own counts.
     assert json.loads(done.stdout)["digest"] == json.loads(finish("uninterrupted").stdout)["digest"]

@@ -423,8 +423,8 @@ def test_a_missed_tolerance_is_a_warning() -> None:
     [
         (TangentClassifier(**SETTINGS, ridge=-1.0), "at least 0"),
         (TangentClassifier(**SETTINGS, ridge=0), "ridge above 0"),
-        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "one for real targets"),
-        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "one for real targets"),
+        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "a loss for real targets"),
+        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "a loss for real targets"),
     ],
     ids=["negative", "no minimum", "logistic", "cross-entropy"],
 )

@@ -130,7 +130,7 @@ def test_notes_on_data_are_said_and_kept_and_shown(tmp_path):
     folder.run(plan, note=said.append)
     notes = [
         "The last column, 'visits', is taken for the target.",
-        "5 of 5 test examples have exactly the inputs of a training example.",
+        "5 of 5 test examples have the same inputs as a training example.",
     ]
     assert said == ["task: The target is 'visits'.", *(f"task: {note}" for note in notes)]
     assert folder.data()["task"]["notes"] == notes
@@ -164,7 +164,7 @@ class Removing(Toy):
 def test_a_folder_that_is_removed_is_said(tmp_path):
     study = Removing()
     study.place = tmp_path / "run"
-    with pytest.raises(UserError, match="a folder that stays while the run goes on"):
+    with pytest.raises(UserError, match="a folder that stays in place during the run"):
         RunFolder.of(study, PLAN, study.place).run(PLAN)
 
 

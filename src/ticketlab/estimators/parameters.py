@@ -130,7 +130,7 @@ def tolerance(value: Any) -> float:
 
 
 def shape_of(input_shape: Any, features: int) -> tuple[int, ...]:
-    """The shape of one example with so many features."""
+    """The shape of one example with this number of features."""
     if input_shape is None:
         return (features,)
     given = tuple(input_shape) if isinstance(input_shape, Iterable) else ()

@@ -1,10 +1,10 @@
-"""A run folder: everything a run leaves behind, and all that a report is made from.
+"""A run folder: everything that a run produces, and all that a report needs.
 
 plan.toml           what was asked; `ticketlab run plan.toml` asks it again
-data.json           what was read of the data sets: content, target, notes on what was guessed or left out
+data.json           the data sets as read: content, target, notes on guesses and omissions
 environment.json    versions, device and threads
-cells/              one immutable folder a finished cell
-evidence/           the evidence's tables as Parquet files
+cells/              one immutable folder for each finished cell
+    evidence/           the tables of the evidence as Parquet files
 evidence.json       their columns, units, meanings and checksums, and the digest
 verdict.json        the verdicts
 looks.json          how often verdicts were looked at, with how many seeds, and at which level
@@ -58,9 +58,9 @@ class RunFolder:
     """The folder of one run of one plan.
 
     Arguments:
-        path: where it is.
-        study: what was asked.
-        plan_text: the plan as its file, TOML.
+        path: its path.
+        study: the study.
+        plan_text: the plan as a TOML file.
     """
 
     path: Path
@@ -69,17 +69,17 @@ class RunFolder:
 
     @staticmethod
     def of(study: Study, plan: Any, path: Path | None = None) -> RunFolder:
-        """The folder for a plan, which need not exist yet; by default its usual place below `runs/`."""
+        """The folder for a plan, which need not exist yet; by default its usual place in `runs/`."""
         return RunFolder(path or default_place(study.claim, plan), study, toml(study.claim, plan))
 
     @staticmethod
     def open(path: Path, studies: Mapping[str, str]) -> RunFolder:
-        """The folder of a run that was begun before; UserError for anything else. A lost plan is restored from its cells."""
+        """The folder of an earlier run; UserError for anything else. A lost plan is restored from its cells."""
         file = path / "plan.toml"
         restore_plan(path)
         if not file.is_file():
             raise UserError(
-                f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` makes one."
+                f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` creates one."
             )
         claim = str(parse_toml(file).get("claim"))
         return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ class RunFolder:
     def evidence(self) -> Evidence:
         """The stored evidence, with the bits that were stored.
 
-        Raises UserError when the run is not finished, or a file is damaged.
+        Raises UserError if the run is not finished or a file is damaged.
         """
         record = self._record("evidence.json")
         if record["plan"] != self._plan_seal():
@@ -167,11 +167,29 @@ class RunFolder:
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
+        A run that ends before anything was computed leaves no folder that was not there before.
+
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
+        made = [place for place in (self.path, self.path.parent) if not place.exists()]
+        try:
+            with self._prepared(plan, note, devices, most) as keeper:
+                yield keeper
+        except BaseException:
+            if self.path in made and not any(self.path.glob("cells/[!.]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # there are other runs by now
+                    for place in made[1:]:
+                        place.rmdir()
+            raise
+
+    @contextlib.contextmanager
+    def _prepared(
+        self, plan: Any, note: Callable[[str], None], devices: Devices | None, most: int | None
+    ) -> Iterator[CellFolders]:
         self._check_free()
         watch = Watch(plan, data_hashes)
-        data = read_data(plan)  # before the folder is made: data that cannot be used leave none
+        data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
         hashes = {where: own.hash for where, own in data.items()}
         depends = dependencies(self.study, plan, devices, hashes)
         for where, own in data.items():
@@ -227,9 +245,7 @@ class RunFolder:
         """A run folder of the same claim, an empty folder, or none."""
         path = self.path
         if path.exists() and not path.is_dir():
-            raise UserError(
-                f"{path}, which is a file", "a folder, or a name that is free", "Give another --out."
-            )
+            raise UserError(f"{path}, which is a file", "a folder, or an unused name", "Give another --out.")
         claim = claim_of(path)
         if path.is_dir() and claim is None and any(not p.name.startswith(".") for p in path.iterdir()):
             raise UserError(
@@ -239,10 +255,10 @@ class RunFolder:
             raise UserError(f"{path}, a run of {claim}", f"a run of {self.claim}", "Give another --out.")
 
     def _start_afresh(self) -> None:
-        """Removes conclusions and page of another plan; its cells stay, and are used where they are valid."""
+        """Removes conclusions and page of another plan; its cells stay and are reused if they are valid."""
         restore_plan(self.path)
         file = self.path / "plan.toml"
-        with contextlib.suppress(UserError):  # of a file that is not there, or is no table
+        with contextlib.suppress(UserError):  # a file that is missing or not a table
             if plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
                 return
         with storing(self.path):
@@ -268,15 +284,15 @@ class RunFolder:
 
     def _damaged(self, damage: Damaged) -> UserError:
         return UserError(
-            f"a damaged run in {self.path}: {damage}", "", f"Mend it from the kept cells: {self.command()}"
+            f"a damaged run in {self.path}: {damage}", "", f"Repair it from the kept cells: {self.command()}"
         )
 
     def kept_cells(self) -> int:
-        """How many whole cells are in the folder."""
+        """The number of complete cells in the folder."""
         return len(cell_records(self.path / "cells"))
 
     def command(self) -> str:
-        """What to type to run this plan in this folder."""
+        """The command that runs this plan in this folder."""
         return shlex.join(["ticketlab", "run", str(self.path / "plan.toml"), "--out", str(self.path)])
 
 
@@ -305,7 +321,7 @@ def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
 
 def _verdict(record: Mapping[str, Any]) -> Verdict:
     effect = record["effect"]
-    ends = {name: record.get(name) for name in ("interval", "deciding")}
+    ends = {name: record.get(name) for name in ("interval", "deciding", "region")}
     return Verdict(
         **{
             **record,

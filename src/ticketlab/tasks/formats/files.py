@@ -1,7 +1,7 @@
-"""What can be wrong with any file before its format matters: not there, not allowed, empty, damaged, or too large unpacked.
+"""Problems of any file, whatever its format: missing, not permitted, empty, damaged, or too large when unpacked.
 
-A small file can unpack to more than any memory. What a file unpacks to is therefore checked before it is unpacked: half a
-GiB is allowed, or 16 times what the file itself takes.
+A small file can unpack to more than any memory. So the unpacked size is checked first: half a GiB is allowed, or 16 times
+the size of the file.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ PARTS: dict[str, Literal["train", "validation", "test"]] = {
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turns the operating system's refusals inside the block into a UserError that names `path` and says `what` was wanted."""
+    """Turns errors of the operating system inside the block into a UserError that names `path` and the expected `what`."""
     try:
         yield
     except UserError:
@@ -76,9 +76,9 @@ def expanded(path: str | Path) -> Path:
 
 
 def file_bytes(path: Path, what: str) -> bytes:
-    """A file's content, with gzip undone.
+    """The content of a file, decompressed if it is gzip.
 
-    Raises: UserError when it is missing, unreadable, empty, or a damaged gzip file.
+    Raises: UserError if it is missing, unreadable, empty, or a damaged gzip file.
     """
     with reading(path, what):
         content = path.read_bytes()
@@ -92,7 +92,7 @@ def file_bytes(path: Path, what: str) -> bytes:
 
 
 def file_start(path: Path, what: str) -> bytes:
-    """The first eight bytes of a file's content, with gzip undone; raises as `file_bytes` does."""
+    """The first eight bytes of the content, decompressed if it is gzip; raises like `file_bytes`."""
     with reading(path, what), path.open("rb") as file:
         start = file.read(1 << 16)
     if start.startswith(GZIP):
@@ -103,7 +103,7 @@ def file_start(path: Path, what: str) -> bytes:
 
 
 def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
-    """The first bytes that gzip content unpacks to, at most so many."""
+    """The first bytes of unpacked gzip content, at most `most`."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             return file.read(most)
@@ -139,7 +139,7 @@ def part_of(name: str) -> Literal["train", "validation", "test"] | None:
 
 
 def files_in(folder: Path, what: str) -> list[Path]:
-    """The files and folders in a folder by name, without hidden ones and those that archivers and Python leave."""
+    """The files and folders in a folder by name, without hidden ones and those left by archivers and Python."""
     with reading(folder, what):
         return sorted(
             (p for p in folder.iterdir() if not is_hidden(p.name)),
