@@ -176,6 +176,7 @@ FALLING = {"motion": 0.5, "drift": 1.0, "distance": 0.5}
 STAYING = {"motion": 0.5, "drift": 0.0, "distance": 0.05}
 
 
+BOTH = LinearRegimePlan(depths=(1, 2, 3), losses=("square", "cross-entropy"), seeds=5)
 SETTINGS = (Setting("square", 1), Setting("cross-entropy", 2))
 
 
@@ -325,7 +326,7 @@ def test_one_seed_decides_nothing() -> None:
 
 
 def test_a_run_that_is_not_finished() -> None:
-    plan = LinearRegimePlan(seeds=5)
+    plan = BOTH
     assert LinearRegime().conclude(plan, {}).verdicts == ()
     partial = LinearRegime().conclude(plan, tables({"ntk": FALLING}))
     assert {v.facets["parameterisation"] for v in partial.verdicts} == {"ntk"}
@@ -337,7 +338,7 @@ def test_a_run_that_is_not_finished() -> None:
 
 
 def test_the_claim_is_asked_for_each_loss_and_depth() -> None:
-    plan = LinearRegimePlan()
+    plan = BOTH
     assert [(at.loss, at.depth) for at in plan.settings()] == [
         (loss, depth) for depth in (1, 2, 3) for loss in ("square", "cross-entropy")
     ]

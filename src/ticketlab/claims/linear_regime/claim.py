@@ -72,8 +72,8 @@ class LinearRegimePlan:
 
     task: TaskSource = Digits(train=50, validation=100, test=600)
     network: Architecture = MLP(widths=(512,))
-    depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
-    losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
+    depths: tuple[int, ...] = field(default=(1,), metadata={"cells": False})
+    losses: tuple[LossName, ...] = field(default=("square",), metadata={"cells": False})
     shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=3, metadata={"cells": False})
