@@ -89,6 +89,11 @@ def on_all_boundaries(claim):
     return rates(first(claim, Kind.TOGETHER), Sample(5, 100, 0.9, 0.5, 0.15))
 
 
+KEPT_BACK = [  # by a gate alone; of tickets that guess linear-mode says nothing anyway
+    name for name in of_kind(Kind.VACUOUS, Kind.GATE) if name != "linear-mode: all guess"
+]
+
+
 def all_rates():
     few, unmeasured = 3, of_kind(Kind.NOTHING, Kind.VACUOUS, Kind.GATE)
     return {
@@ -104,7 +109,7 @@ def all_rates():
             }.items()
         },
         "unmeasured": {name: rates(name, CASES[name].samples[0], "", few) for name in unmeasured},
-        "without gates": {name: rates(name, LARGE, "no gates", few) for name in unmeasured},
+        "without gates": {name: rates(name, LARGE, "no gates", few) for name in KEPT_BACK},
         "outside": {name: rates(name, LARGEST, "", few) for name in of_kind(Kind.OUTSIDE)},
         "intact": {mutation: rates(*of) for mutation, of in TAKEN_AWAY.items()},
         "mutated": {mutation: rates(*of, mutation) for mutation, of in TAKEN_AWAY.items()},
