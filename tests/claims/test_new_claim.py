@@ -53,7 +53,7 @@ def test_one_folder_of_two_files_is_a_claim(tmp_path):
 
     one, eight, unfair = (json.loads(of[1]) for of in (first, more, biased))
     assert one["folder"] == eight["folder"]
-    assert "1 of 2 cells are kept from before" in more[2]
+    assert "1 of 2 cells will be reused" in more[2]
     assert (eight["outcome"], eight["look"]["number"]) == ("holds", 2)
     assert unfair["outcome"] == "fails"
     html = (tmp_path / page[1].strip()).read_text(encoding="utf-8")

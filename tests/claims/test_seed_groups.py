@@ -15,8 +15,10 @@ from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, Unt
 from ticketlab.claims.winning_ticket.claim import WinningTicket, WinningTicketPlan
 from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
 from ticketlab.networks import MLP
 from ticketlab.plans import cell_fields, find_study
+from ticketlab.store.folder import default_place
 from ticketlab.tasks.sources import Bundled
 from ticketlab.tickets import LayerWise
 from ticketlab.training import Adam
@@ -97,3 +99,14 @@ def test_seeds_between_kept_groups_are_run_in_one():
     found = groups([cell], lambda part: part.name in kept)
     assert [part.seeds for part in found] == [(0, 1), (2, 3), (4,), (5,), (6, 7, 8)]
     assert groups([Cell("whole")], lambda part: True) == (Cell("whole"),)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_another_first_seed_asks_the_same_question_of_other_networks(claim):
+    study = find_study(claim, CLAIMS)
+    usual, other = (study.plan_type(seeds=2, first_seed=first) for first in (0, 7))
+    assert cell_fields(usual) == cell_fields(other)
+    assert {cell.seeds for cell in study.cells(other)} == {(7, 8)}
+    assert default_place(claim, usual) != default_place(claim, other)
+    with pytest.raises(UserError, match="first_seed=-1"):
+        study.plan_type(first_seed=-1)

@@ -72,7 +72,7 @@ def test_data_that_change_during_a_run_end_it(tmp_path):
     write_csv(path, 0)
     plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
     folder = RunFolder.of(Editing(), plan, tmp_path / "run")
-    with pytest.raises(UserError, match=r"data that changed while the run went on \(task\)"):
+    with pytest.raises(UserError, match=r"data that changed during the run \(task\)"):
         folder.run(plan)
     assert folder.kept_cells() == 1
 
@@ -106,7 +106,7 @@ def test_data_that_are_changed_only_while_a_cell_reads_them_end_the_run(tmp_path
     write_csv(path, 0)
     plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
     folder = RunFolder.of(Borrowing(), plan, tmp_path / "run")
-    with pytest.raises(UserError, match=r"data that changed while the run went on \(data.csv\)"):
+    with pytest.raises(UserError, match=r"data that changed during the run \(data.csv\)"):
         folder.run(plan)
     assert folder.kept_cells() == 0
     assert len(drawn_task(plan.task, 0).train) == 36  # nothing is pinned after the run

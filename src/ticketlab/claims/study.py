@@ -38,6 +38,7 @@ __all__ = [
     "Study",
     "cell_of",
     "groups",
+    "seed_numbers",
     "silent",
 ]
 
@@ -116,6 +117,11 @@ class Cell:
             seeds=seeds,
             part_of=self.name,
         )
+
+
+def seed_numbers(plan: Any) -> tuple[int, ...]:
+    """The seeds of a plan: `seeds` of them, from `first_seed` on."""
+    return tuple(range(plan.first_seed, plan.first_seed + plan.seeds))
 
 
 def groups(cells: Sequence[Cell], kept: Callable[[Cell], bool]) -> tuple[Cell, ...]:

@@ -23,7 +23,7 @@ def _models_probabilities(estimator: TangentClassifier) -> bool:
     try:
         loss = estimator._loss()
     except UserError:
-        return False  # it is refused when the estimator is fitted
+        return False  # refused when the estimator is fitted
     if loss.probabilities is None:
         raise AttributeError(
             f"The {loss.name} loss does not model probabilities. Use SOFTMAX_CROSS_ENTROPY or LOGISTIC, or wrap the "
@@ -90,7 +90,7 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
         return self
 
     def _held_out_score(self, outputs: Float[np.ndarray, "m k"], labels: Int[np.ndarray, "m"]) -> float:
-        """Minus the log-loss where the loss models probabilities, else the accuracy: a mean over examples."""
+        """Minus the log-loss if the loss models probabilities, else the accuracy: a mean over examples."""
         if self._loss().probabilities is None:
             return float(np.mean(self._decided(outputs) == labels))
         p = self._probabilities(outputs)[np.arange(len(labels)), labels]

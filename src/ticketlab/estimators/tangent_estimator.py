@@ -88,12 +88,12 @@ class TangentEstimator(BaseEstimator, ABC):
         self.random_state = random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """As everywhere in scikit-learn; the network's fields are `network__widths` and so on."""
+        """As in all of scikit-learn; the network's fields are `network__widths` and so on."""
         own = super().get_params(deep)
         return own | network_fields(self.network) if deep else own
 
     def set_params(self, **params: Any) -> TangentEstimator:
-        """As everywhere in scikit-learn; fields of the network change in the network that is there, or given at once."""
+        """As in all of scikit-learn; fields of the network change the present network, or the one given with them."""
         fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
         super().set_params(**params)
         if fields:
@@ -157,7 +157,7 @@ class TangentEstimator(BaseEstimator, ABC):
             warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
 
     def _scored(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
-        """The scorer that was asked for, of outputs on these rows: it is shown an estimator that has computed them already."""
+        """The requested scorer for outputs on these rows; it gets an estimator that has already computed them."""
         scorer = check_scoring(self, self.scoring)
 
         def score(outputs: np.ndarray, rows: np.ndarray) -> float:
@@ -198,7 +198,7 @@ class TangentEstimator(BaseEstimator, ABC):
 
 
 def _printed(what: str, value: float) -> None:
-    """One line for each thing that a fit does, with how far it is: a fraction of the kernel, the relative duality gap."""
+    """One line for each activity of a fit, with its progress: a fraction of the kernel, or the relative duality gap."""
     print(f"tangent minimum: {what} {value:.3g}", flush=True)
 
 

@@ -102,16 +102,6 @@ class Table:
         columns = tuple(Column(c.name, c.values[order], c.unit, c.meaning) for c in self.columns)
         return Table(self.name, columns, self.measured)
 
-    def totals(self, *by: str) -> list[dict[str, Any]]:
-        """The sums of the other columns over rows that are equal in these, as dictionaries, in order of appearance."""
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in self.rows():
-            key = tuple(row.pop(name) for name in by)
-            sums = found.setdefault(key, {**dict(zip(by, key, strict=True)), **dict.fromkeys(row, 0)})
-            for name, value in row.items():
-                sums[name] += value
-        return list(found.values())
-
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries of Python scalars."""
         lists = [c.values.tolist() for c in self.columns]

@@ -222,6 +222,8 @@ def whole_outlook(found: Answer) -> Outlook:
         return Outlook()
     questions = list(found.questions())
     have = max((getattr(q.effect, "seeds", 1) for q in questions), default=1)
+    if have < 2:
+        return Outlook("At least 2 seeds are needed.", 2)
     seeds = fewest(lambda s: _with_seeds(found, s) is not Outcome.UNDECIDED, have, SEEDS)
     if seeds:
         return Outlook(

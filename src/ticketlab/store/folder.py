@@ -20,7 +20,7 @@ import shlex
 import shutil
 import tomllib
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,22 +171,6 @@ class RunFolder:
 
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
-        made = [place for place in (self.path, self.path.parent) if not place.exists()]
-        try:
-            with self._prepared(plan, note, devices, most) as keeper:
-                yield keeper
-        except BaseException:
-            if self.path in made and not any(self.path.glob("cells/[!.]*")):
-                shutil.rmtree(self.path, ignore_errors=True)
-                with contextlib.suppress(OSError):  # there are other runs by now
-                    for place in made[1:]:
-                        place.rmdir()
-            raise
-
-    @contextlib.contextmanager
-    def _prepared(
-        self, plan: Any, note: Callable[[str], None], devices: Devices | None, most: int | None
-    ) -> Iterator[CellFolders]:
         self._check_free()
         watch = Watch(plan, data_hashes)
         data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
@@ -195,9 +179,14 @@ class RunFolder:
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
+        made = [place for place in (self.path, self.path.parent) if not place.exists()]
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with only_process(self.path), pinned({own.source: own.hash for own in data.values()}):
+        with (
+            only_process(self.path),
+            self._nothing_left(made),
+            pinned({own.source: own.hash for own in data.values()}),
+        ):
             self._start_afresh()
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_text(self.path / "plan.toml", self.plan_text)
@@ -211,6 +200,19 @@ class RunFolder:
                 lambda: watch.check(depends["data"]),
                 (self.looks(), seeds, most),
             )
+
+    @contextlib.contextmanager
+    def _nothing_left(self, made: Sequence[Path]) -> Iterator[None]:
+        """Removes the folders that this run has made when it ends before anything was computed; it holds their lock."""
+        try:
+            yield
+        except BaseException:
+            if self.path in made and not any(self.path.glob("cells/[!.]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # there are other runs by now
+                    for place in made[1:]:
+                        place.rmdir()
+            raise
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
         """Stores a finished run's evidence and verdicts; returns them as they are read back."""

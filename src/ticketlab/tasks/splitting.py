@@ -59,7 +59,7 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
 
     Arguments:
         dataset: what to split.
-        seed: at least 0; draws train and validation, and test where there is no official test part.
+        seed: at least 0; draws train and validation, and test if there is no official test part.
         sizes: sizes of the parts; `Sizes()` by default.
 
     Returns: a `Task` with float32 inputs `[n, …]` and one-hot (or standardised) targets `[n, k]`.
@@ -93,7 +93,7 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
 
 
 def preview(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[int, tuple[str, ...]]:
-    """What a split will be like, without its arrays: how many training examples, and a note on duplicates if there are any."""
+    """A preview of a split, without its arrays: the number of training examples, and a note on duplicates if any."""
     ids = _draw(dataset, seed, sizes)
     return len(ids["train"]), _duplicates(dataset, ids)
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from ticketlab.laws.asked import Asked
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import Question, answer
 from ticketlab.laws.rules import USUAL, Levels, Within
@@ -46,8 +46,8 @@ class CoinFlips(DraftedStudy):
     sources = ()
     plan_type = CoinFlipsPlan
 
-    def asked(self, plan: CoinFlipsPlan) -> Asked:
-        return Asked("The claim holds if its question does.", _formula(plan))
+    def asked(self, plan: CoinFlipsPlan) -> Agenda:
+        return Agenda("The claim holds if its question does.", _formula(plan))
 
     def cells(self, plan: CoinFlipsPlan) -> tuple[Cell, ...]:
         return (Cell("flips", title="all coins", seeds=tuple(range(plan.seeds)), together=True),)

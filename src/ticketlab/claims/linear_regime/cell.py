@@ -191,7 +191,7 @@ def _at_width(
     step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
     jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
     result, step_size = _trained(plan, task, loss, network, params, order, step_size, progress)
-    trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
+    trained = jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
     last = int(result.steps[0])
     steps = [step for step in result.curves.steps.tolist() if step <= last]
 

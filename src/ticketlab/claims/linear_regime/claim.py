@@ -25,7 +25,7 @@ from ticketlab.claims.linear_regime.formula import (
     whole_rule,
 )
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -55,6 +55,7 @@ class LinearRegimePlan:
         shares: of the units, at least two; 1 is the network itself.
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
         seeds: how many draws of split and networks; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
             with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
@@ -76,6 +77,7 @@ class LinearRegimePlan:
     shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=3, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
@@ -86,7 +88,7 @@ class LinearRegimePlan:
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         if (
             len(self.shares) < 2
             or len(set(self.shares)) < len(self.shares)
@@ -234,7 +236,7 @@ class LinearRegime(Study):
                 {**at.where(), "parameterisation": name},
                 float(max(at.depth, 1)),
                 f"{at.title}, {TITLES[name]} parameterisation",
-                tuple(range(plan.seeds)),
+                seed_numbers(plan),
             )
             for at in plan.settings()
             for name in plan.parameterisations

@@ -47,7 +47,7 @@ MISSING = frozenset(
         "None",
     ]
 )
-"""What programs write for a value that is not there."""
+"""What programs write for a missing value."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,9 @@ def _quantities(values: Shaped[np.ndarray, "n ..."], target: str, doubtful: bool
     matrix = values.reshape(len(values), -1).astype(np.float64) if len(values) else np.empty((0, 1))
     names = (target,) if matrix.shape[1] == 1 else tuple(f"{target}{i}" for i in range(matrix.shape[1]))
     whole = matrix.size > 0 and bool(np.all(matrix == np.round(matrix)))
-    read_as = f"Target {target!r}, {len(np.unique(matrix))} different whole numbers, is read as a quantity."
+    read_as = (
+        f"Target {target!r}, with {len(np.unique(matrix))} different whole numbers, is read as a quantity."
+    )
     return Answers(names, targets=matrix, notes=(read_as,) if doubtful and whole else ())
 
 
@@ -163,8 +165,8 @@ def _as_text(values: np.ndarray, target: str, name: str, kind: Kind | None) -> n
         raise UserError(
             f"{counted(len(missing), 'missing value')} ({found[missing[0]]!r}) of target {target!r} in {name}, "
             f"the first at row {missing[0]} (counted from 0)",
-            "one class an example",
-            "Remove the examples without one, or pass kind=classification if that is the name of a class.",
+            "one class for each example",
+            "Remove the examples without a class, or pass kind=classification if that is the name of a class.",
         )
     return np.array(found, object)  # not of one width: a single long word would be as long in every row
 
@@ -182,7 +184,7 @@ def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answe
 
 
 def _check_whole(values: np.ndarray, target: str, name: str) -> None:
-    """Class numbers are whole, and one for each example."""
+    """Checks that class numbers are whole, with one for each example."""
     if values.ndim != 1:
         raise UserError(
             f"labels of shape {list(values.shape)} in {name}",

@@ -114,7 +114,7 @@ def _rows(path: Path) -> tuple[list[_Row], str]:
 
 
 def _reader(text: str, separator: str) -> csv._reader:
-    if separator == " ":  # runs of spaces and tabs are one separator, and those at the ends are none
+    if separator == " ":  # runs of spaces and tabs are one separator, except at the ends
         text = re.sub(r"[ \t]+", " ", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.MULTILINE))
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
@@ -126,7 +126,7 @@ def _cells(reader: csv._reader) -> Iterator[_Row]:
 
 
 def _fit(text: str, separator: str) -> tuple[float, float]:
-    """How well a separator fits the first rows: the share that has the usual number of cells, and of cells that are numbers."""
+    """How well a separator fits the first rows: the share with the usual number of cells, and the share of numeric cells."""
     rows: list[list[str]] = []
     try:
         for row in _cells(_reader(text[: 1 << 16], separator)):
@@ -134,7 +134,7 @@ def _fit(text: str, separator: str) -> tuple[float, float]:
             if len(rows) == LOOKED_AT:
                 break
     except csv.Error:
-        pass  # of the last row that was cut, or of quotes that belong to another separator
+        pass  # from a truncated last row, or from quotes that belong to another separator
     if not rows:
         return 0.0, 0.0
     width, count = Counter(map(len, rows)).most_common(1)[0]
@@ -148,7 +148,7 @@ def _fit(text: str, separator: str) -> tuple[float, float]:
 def _with_points(rows: list[_Row]) -> tuple[list[_Row], tuple[str, ...]]:
     """The rows with points for decimal commas, and a note if there are any.
 
-    Commas can only be decimal ones where some are no thousands separators and no number has a point.
+    Commas can be decimal only if some are not thousands separators and no number has a point.
     """
     cells = [cell for row in rows for cell in row.cells]
     commas = [cell for cell in cells if "," in cell and COMMA.fullmatch(cell)]

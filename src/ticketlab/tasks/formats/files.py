@@ -32,7 +32,7 @@ __all__ = [
 GZIP = b"\x1f\x8b"
 LEFTOVERS = ("__MACOSX", "__pycache__")
 LEAST_ALLOWED = 2**29  # bytes
-UNPACKED = 16  # times a file's own size
+UNPACKED = 16  # multiple of a file's own size
 PARTS: dict[str, Literal["train", "validation", "test"]] = {
     "train": "train",
     "training": "train",
@@ -114,27 +114,27 @@ def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
 
 
 def allowed(size: int) -> int:
-    """How many bytes a file of this size may unpack to."""
+    """The most bytes to which a file of this size may unpack."""
     return max(LEAST_ALLOWED, UNPACKED * size)
 
 
 def check_size(size: int, limit: int, path: Path) -> None:
-    """Raises UserError when more bytes would be unpacked than the limit."""
+    """Raises UserError if more bytes than the limit would be unpacked."""
     if size > limit:
         raise UserError(
             f"{path}, which unpacks to {size / 2**30:.3g} GiB or more",
-            f"at most {limit / 2**30:.3g} GiB, as its own size allows",
-            "Check where it comes from; save large data without compression.",
+            f"at most {limit / 2**30:.3g} GiB for a file of its size",
+            "Check its origin; save large data without compression.",
         )
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is of what archivers, Python and file managers leave."""
+    """Whether a name is one of those left by archivers, Python and file managers."""
     return name.startswith(".") or name in LEFTOVERS
 
 
 def part_of(name: str) -> Literal["train", "validation", "test"] | None:
-    """The part of a data set for which a folder, a file or an array is named ("Training", "val_images"), if it is for one."""
+    """The part of a data set that the name of a folder, file or array means ("Training", "val_images"), if any."""
     return PARTS.get(re.split(r"[-_.\d]", name.lower(), maxsplit=1)[0])
 
 
