@@ -13,9 +13,9 @@ those above it and opens with its idea.
     evidence    measured tables, and the record of a run
     figures     charts of tables and verdicts, with their words and numbers
     claims      one folder for each claim: its question, its formula, its measurement, its page
-    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     choices     how a task or a network is written in text: `mlp:widths=512x512`
     plans       how a plan is written in Python, in a file and on the command line
+    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     engine      where the cells run, and how a killed run continues
     store       the run folder, and the identity of a run
     report      the page of a run, from stored records only

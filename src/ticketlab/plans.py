@@ -46,6 +46,7 @@ import hashlib
 import importlib
 import json
 import math
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -73,6 +74,11 @@ __all__ = [
     "structure_choice",
     "toml",
 ]
+
+
+_DEEP = re.compile(
+    r"""(?<![\w"'-])(?:[\w"'-]++\s*\.\s*){100}"""
+)  # the time to read such a name grows with its square
 
 
 def find_study(claim: str, studies: Mapping[str, str]) -> Study:
@@ -127,7 +133,10 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
 def parse_toml(path: Path) -> dict[str, Any]:
     """A TOML file as nested tables; UserError for a file that cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _DEEP.search(text):
+            raise ValueError("a name of 100 parts")
+        return tomllib.loads(text)
     except OSError as error:
         raise UserError(f"the plan {path}, which cannot be read ({error.strerror})", "a TOML file") from None
     except UnicodeDecodeError:

@@ -72,7 +72,7 @@ def test_the_plan_file_and_the_options_ask_the_same(plan, evidence, tmp_path, mo
         assert main(["run", *words, "--json"]) == 0
         out, said = capsys.readouterr()
         results.append(json.loads(out))
-    assert "4 of 4 cells are kept" in said
+    assert "4 of 4 cells will be reused" in said
     assert results[0]["folder"] == results[1]["folder"]
     assert results[0]["plan"] == results[1]["plan"]
     assert {r["digest"] for r in results} == {evidence.digest()}

@@ -1,12 +1,20 @@
 import math
 from dataclasses import replace
 
-from ticketlab.figures.forest import forest
+import pytest
+
+from ticketlab.figures.forest import Asked, forest
 from ticketlab.laws.verdict import Outcome, Verdict
 
-GOOD = Verdict("one", Outcome.HOLDS, "rule", 0.2, (-0.1, 0.5), "points", "It holds.")
+GOOD = Verdict("one", Outcome.HOLDS, "rule", 0.2, (-0.1, 0.5), "points", "It holds.", region=(-1.0, 1.0))
 BAD = replace(GOOD, question="two", outcome=Outcome.FAILS, effect=-3.0, interval=(-3.5, -2.5), headline=False)
 OPEN = replace(GOOD, question="three", outcome=Outcome.UNDECIDED)
+WIDE = replace(GOOD, deciding=(-0.4, 0.8), level=0.99)
+
+
+def html(*verdicts, **asked):
+    (panel,) = forest(verdicts, asked).panels
+    return panel.chart.html("label", "caption")
 
 
 def test_the_title_counts_outcomes():
@@ -16,55 +24,68 @@ def test_the_title_counts_outcomes():
     )
 
 
-def test_numbers_are_in_the_words():
-    figure = forest([GOOD, BAD], margin=1.0, effect="a minus b")
-    assert figure.panels[0].words == (
-        "one: a minus b is +0.20 (−0.10 to +0.50) points; holds.",
-        "two (a side question): a minus b is −3.00 (−3.50 to −2.50) points; fails.",
-    )
-    assert "±1 points" in figure.caption
+def test_every_row_has_its_question_reading_numbers_and_answer():
+    text = html(GOOD, BAD)
+    for part in ("<b>one</b>", "It holds.", "+0.20 (−0.10 to +0.50)", "✓</span> holds", "(side question)"):
+        assert part in text
+
+
+def test_an_undecided_row_says_what_would_decide_it():
+    coming = replace(OPEN, reading="It is open.", would_decide="About 9 seeds would decide it.")
+    assert "It is open. About 9 seeds would decide it." in html(coming)
+
+
+def test_a_level_near_one_keeps_its_digits():
+    assert "99.9985 %: −0.40 to +0.80" in html(replace(WIDE, level=0.999985))
 
 
 def test_everything_is_within_the_axis():
-    chart = forest([GOOD, BAD], margin=5.0, dots={"one": (7.0,)}).panels[0].chart
-    low, high = chart.layout.xaxis.range
-    assert low == -high
-    assert high > 7
+    (panel,) = forest([GOOD, BAD], {"": Asked(dots=lambda v: (7.0,))}).panels
+    axis = panel.chart._axis("", [GOOD, BAD])
+    assert axis.low < -3.5
+    assert axis.high > 7
 
 
-def test_one_panel_a_unit():
-    figure = forest([GOOD, replace(BAD, unit="bits")])
-    assert [p.name for p in figure.panels] == ["points", "bits"]
+def test_one_axis_a_scale():
+    assert html(GOOD, replace(BAD, unit="bits"), GOOD).count('class="axis"') == 2
 
 
-def test_without_numbers_there_is_no_figure():
+def test_sides_are_named_where_zero_has_a_meaning():
+    assert "a better" in html(GOOD, **{"": Asked("a minus b", ("b better", "a better"))})
+
+
+def test_without_numbers_there_is_no_bar():
     assert forest([]) is None
-    assert forest([replace(GOOD, effect=None, interval=None)]) is None
+    assert "<line" not in html(replace(GOOD, effect=None, interval=None))
 
 
-def test_an_effect_without_interval():
-    assert "+0.20 points" in forest([replace(GOOD, interval=None)]).panels[0].words[0]
+@pytest.mark.parametrize("interval", [None, (-math.inf, math.inf)])
+def test_an_interval_that_is_not_known_is_not_drawn(interval):
+    text = html(replace(GOOD, interval=interval))
+    assert "+0.20" in text
+    assert 'stroke-width="3.2"' not in text
+    assert "inf" not in text
 
 
-def test_an_interval_without_ends_is_not_drawn():
-    figure = forest([replace(GOOD, interval=(-math.inf, math.inf))])
-    assert figure.panels[0].chart.layout.xaxis.range[1] < 1
-    assert "+0.20 points" in figure.panels[0].words[0]
+def test_the_interval_that_decides_is_a_thin_bar_with_its_numbers():
+    text = html(WIDE)
+    assert text.index('stroke-width="1.2"') < text.index('stroke-width="3.2"')
+    assert "99 %: −0.40 to +0.80" in text
+    assert "thin bars" in forest([WIDE]).caption
+    assert "thin bars" not in forest([GOOD]).caption
+
+
+def test_where_the_wider_interval_changes_the_answer_that_is_said():
+    crossing = replace(OPEN, interval=(-0.1, 0.9), deciding=(-0.4, 1.2), level=0.99)
+    assert "“three”" in forest([crossing]).caption
+    assert "“one”" not in forest([WIDE]).caption
+
+
+def test_the_region_is_shaded_and_open_ends_have_no_edge():
+    assert html(GOOD).count("var(--edge)") == 2
+    assert html(replace(GOOD, region=(0.1, math.inf))).count("var(--edge)") == 1
+    assert "var(--edge)" not in html(replace(GOOD, region=None))
 
 
 def test_text_from_outside_is_escaped():
-    chart = forest([replace(GOOD, question="<img src=x>")]).panels[0].chart
-    assert "<img" not in chart.to_json().replace("\\u003c", "<")
-
-
-def test_the_interval_that_decides_is_a_thin_bar_behind_the_other() -> None:
-    wide = replace(GOOD, deciding=(-0.4, 0.8), level=0.99)
-    figure = forest([wide], effect="a minus b")
-    bars = [
-        t
-        for t in figure.panels[0].chart.data
-        if t.mode == "lines" and list(t.x) in ([-0.4, 0.8], [-0.1, 0.5])
-    ]
-    assert [(list(t.x), t.line.width) for t in bars] == [([-0.4, 0.8], 1), ([-0.1, 0.5], 3)]
-    assert "Thin bars" in figure.caption
-    assert "Thin bars" not in forest([GOOD], effect="a minus b").caption
+    assert "<img" not in html(replace(GOOD, question="<img src=x>", reading="<img>", unit="<img>"))

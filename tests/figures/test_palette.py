@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 
 from ticketlab import claims, figures
-from ticketlab.claims.tangent_minimum.page.arms import ARMS
+from ticketlab.claims.tangent_minimum.page import ARMS
 from ticketlab.figures.key import DASHES
 from ticketlab.figures.palette import DARK, LIGHT, Mark, dark_of, ramp
 

@@ -59,6 +59,7 @@ def test_an_estimate_has_two_digits_of_its_uncertainty():
     assert wording.estimate(12.34, (2.34, 22.34)) == "12 (2 to 22)"
     assert wording.estimate(12.34, (2.34, 22.34), least=1) == "12.3 (2.3 to 22.3)"
     assert wording.plus_minus(2.594, (2.349, 2.839)) == "2.59 ± 0.24"
+    assert wording.plus_minus(99.2, (98.3, 99.6)) == "99.20 −0.90 +0.40"
 
 
 def test_what_is_not_known_is_a_dash():

@@ -219,13 +219,17 @@ def record() -> Record:
 
 @pytest.fixture
 def check_words() -> Callable[[Presentation], None]:
-    """A finding as every figure's title, without a full stop; sentences everywhere else, under every panel too."""
+    """A finding as every figure's title, without a full stop; sentences under it; and numbers in every panel."""
 
     def check(show: Presentation) -> None:
         for figure in (*show.figures, *show.certificates):
             assert figure.title
             assert not figure.title.endswith(".")
             assert figure.caption.endswith(".")
-            assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+            assert all(list(p.chart.points()) for p in figure.panels)
+            assert len({m.label for m in figure.marks}) == len(figure.marks)
+        for table in (*show.summaries, *show.certificate_tables):
+            assert table.caption.endswith(".")
+            assert all(len(row) == len(table.head) for row in table.rows)
 
     return check

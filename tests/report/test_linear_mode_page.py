@@ -80,9 +80,13 @@ def page_of(record, plan, given):
     )
 
 
+def toy_record(record):
+    return page_of(record, PLAN, tables())
+
+
 @pytest.fixture(scope="module")
 def page(record):
-    return page_of(record, PLAN, tables())
+    return toy_record(record)
 
 
 def test_all_figures_are_made(page, check_words) -> None:
@@ -103,20 +107,21 @@ def test_findings_follow_from_the_numbers(page) -> None:
         figures["relation"].title
         == "Of 6 subnetworks none is as accurate as the dense network with a barrier above 2 points"
     )
-    assert (
-        "ticket, k = 0: barrier 8.24 points, test score less the dense network's −5.00."
-        in figures["relation"].panels[0].words[0]
+    first = next(iter(figures["relation"].panels[0].chart.points()))
+    assert (first.series, first.at, first.value) == (
+        "ticket, k = 0",
+        pytest.approx(8.24),
+        pytest.approx(-5.0),
     )
     assert [p.name for p in figures["paths"].panels] == ["k = 0", "k = 20"]
-    assert (
-        "mean test error 7.92 % at the ends of the lines, at most 16.1" in figures["paths"].panels[0].words[0]
-    )
+    on_the_line = [p.value for p in figures["paths"].panels[0].chart.points() if p.series == "ticket"]
+    assert on_the_line == pytest.approx([7.925, 16.165, 7.925])
 
 
 def test_a_subnetwork_that_is_accurate_and_unstable_is_named(record) -> None:
     given = tables(score={**SCORE, ("shuffled", 0): 0.969})
     figures = {f.key: f for f in presentation(page_of(record, PLAN, given)).figures}
-    assert "1 are as accurate" in figures["relation"].title
+    assert "1 is as accurate" in figures["relation"].title
     assert "shuffled mask, k = 0" in figures["relation"].title
 
 

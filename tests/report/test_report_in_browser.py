@@ -1,9 +1,12 @@
-"""The page as a reader meets it: opened in Chromium with the network shut, in light, in dark, on a telephone and on paper."""
+"""The pages as a reader meets them: opened in Chromium with the network shut, in light, in dark, on a telephone and on paper."""
 
+import importlib.util
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from ticketlab.claims import CLAIMS
 from ticketlab.figures.palette import DARK, LIGHT
 from ticketlab.report.page import render
 
@@ -106,20 +109,21 @@ def test_every_chart_is_drawn_inside_the_page(page):
         ".chart",
         "all => all.map(e => [e.querySelectorAll('.main-svg').length, e.scrollWidth - e.clientWidth])",
     )
-    assert len(boxes) == 21
+    assert len(boxes) == 12
     assert all(layers >= 1 and overflow <= 0 for layers, overflow in boxes)
 
 
-def test_charts_have_names_and_descriptions_for_screen_readers(page):
-    described = page.eval_on_selector_all(
-        ".chart",
-        "all => all.map(e => [e.ariaLabel, document.getElementById(e.getAttribute('aria-describedby')).textContent])",
+def test_the_verdicts_figure_is_under_the_badge_and_the_rules_are_folded_below(page):
+    badge, forest, rules = (
+        page.locator(s).first.bounding_box() for s in (".answer .badge", ".forest", "details.rule")
     )
-    assert all(name and any(c.isdigit() for c in text) for name, text in described)
+    assert badge["y"] < forest["y"] < 700
+    assert forest["y"] + forest["height"] < rules["y"]
+    assert not page.locator("details.rule li").first.is_visible()
 
 
 def test_words_and_tables_open(page):
-    for details, content in ((".words", "ul"), (".raw details", "table")):
+    for details, content in ((".words", "table"), (".raw details", "table")):
         first = page.locator(details).first
         assert not first.locator(content).first.is_visible()
         first.locator("summary").click()
@@ -136,12 +140,72 @@ def test_light_and_dark_follow_the_system(page):
     assert colour_of(page, ".xtitle", "fill") == rgb(DARK.soft)
 
 
-@pytest.mark.parametrize("width", [360, 500, 768])
-def test_narrow_screens_scroll_down_only(page, width):
-    page.set_viewport_size({"width": width, "height": 900})
-    drawn(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert page.locator(".panel").first.bounding_box()["width"] <= width
+TOYS = {  # claim: the tests that invent its numbers, and the function that does
+    "linear-mode": ("test_linear_mode_page", "toy_record"),
+    "linear-regime": ("test_linear_regime_page", "toy_record"),
+    "masking-is-training": ("test_masking_page", "toy_record"),
+    "multi-prize": ("test_learned_masks_page", "toy_prizes"),
+    "newton-step": ("test_newton_step_page", "toy_record"),
+    "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
+    "winning-ticket": ("test_winning_ticket_page", "toy_record"),
+}
+OVERLAPS = """() => {
+  const found = [];
+  const texts = (figure) => {
+    const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT), boxes = [];
+    while (walker.nextNode()) {
+      const node = walker.currentNode, range = document.createRange();
+      if (!node.textContent.trim() || node.parentElement.closest("script, style, title, details:not([open])")) continue;
+      range.selectNodeContents(node);
+      for (const r of range.getClientRects()) if (r.width > 0 && r.height > 0) boxes.push([r, node]);
+    }
+    return boxes;
+  };
+  for (const figure of document.querySelectorAll("figure")) {
+    const boxes = texts(figure);
+    for (const [i, [p, one]] of boxes.entries())
+      for (const [q, other] of boxes.slice(i + 1)) {
+        const width = Math.min(p.right, q.right) - Math.max(p.left, q.left);
+        const height = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
+        if (one !== other && width > 2 && height > 4) found.push(`${figure.id}: ${one.textContent} | ${other.textContent}`);
+      }
+  }
+  return [found, document.documentElement.scrollWidth - document.documentElement.clientWidth];
+}"""
+
+
+def test_every_claim_is_named(record):
+    assert set(CLAIMS) == {*TOYS, record.claim}
+
+
+@pytest.mark.parametrize("claim", sorted(CLAIMS))
+def test_no_text_overlaps_and_nothing_scrolls_sideways(browser, record, claim, tmp_path):
+    made = record if claim not in TOYS else toy(record, *TOYS[claim])
+    file = tmp_path / "report.html"
+    file.write_text(render(made), encoding="utf-8")
+    page = browser.new_page()
+    for width in (1400, 800, 400):
+        page.set_viewport_size({"width": width, "height": 900})
+        if page.url == "about:blank":
+            page.goto(file.as_uri())
+        drawn(page)
+        assert page.evaluate(OVERLAPS) == [[], 0], width
+    page.close()
+
+
+def toy(record, module, function):
+    """A record of invented numbers, from the tests of a page."""
+    spec = importlib.util.spec_from_file_location(f"toys_{module}", Path(__file__).with_name(f"{module}.py"))
+    tests = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tests)
+    return getattr(tests, function)(record)
+
+
+def test_overlapping_texts_are_found(browser):
+    page = browser.new_page()
+    page.set_content("<figure id=f><p style='margin: 0'>one</p><p style='margin: -1em 0 0'>two</p></figure>")
+    assert page.evaluate(OVERLAPS) == [["f: one | two"], 0]
+    page.close()
 
 
 def test_paper_is_light_and_complete(page):
@@ -149,11 +213,12 @@ def test_paper_is_light_and_complete(page):
     drawn(page)
     assert colour_of(page, "body", "backgroundColor") == rgb(LIGHT.paper)
     assert colour_of(page, ".xtitle", "fill") == rgb(LIGHT.soft)
-    assert page.locator("details.words").first.locator("ul").first.is_visible()
+    assert not page.locator(".tools").first.is_visible()
+    assert page.locator(".forest tbody tr").last.is_visible()
     page.emulate_media(media="screen", color_scheme="dark")
     drawn(page)
     assert colour_of(page, ".xtitle", "fill") == rgb(DARK.soft)
-    assert not page.locator("details.words").first.locator("ul").first.is_visible()
+    assert page.locator(".tools").first.is_visible()
 
 
 def test_a_pdf_of_sensible_length(page):
@@ -162,11 +227,42 @@ def test_a_pdf_of_sensible_length(page):
     assert 8 <= pdf.count(b"/Type /Page\n") <= 16
 
 
-def test_charts_can_be_saved(page):
+@pytest.mark.parametrize(
+    ("figure", "kind", "start"),
+    [
+        ("#figure-verdict", "svg", b"<svg"),
+        ("#figure-ridge-path", "svg", b"<svg"),
+        ("#figure-ridge-path", "png", b"\x89PNG"),
+        ("#figure-ridge-path", "csv", b"panel,series,at,value,low,high,single\n"),
+        ("#tables .table", "csv", b"group,arm,"),
+    ],
+)
+def test_figures_and_tables_can_be_saved_by_a_visible_button(page, figure, kind, start):
+    button = page.locator(f"{figure} [data-kind={kind}]").first
+    assert button.is_visible()
     with page.expect_download() as download:
-        page.locator(".save").first.dispatch_event("click")
-    assert download.value.suggested_filename == "figure-verdict-1.svg"
-    assert "<svg" in download.value.path().read_text(encoding="utf-8")
+        button.click()
+    assert download.value.suggested_filename.endswith(f".{kind}")
+    content = download.value.path().read_bytes()
+    assert content.startswith(start)
+    assert b"var(--" not in content
+
+
+def test_a_series_can_be_hidden_and_a_chart_enlarged(page):
+    figure = page.locator("#figure-ridge-path")
+    lines = figure.locator(".chart").first.locator(".scatterlayer .trace")
+    count = lines.count()
+    key = figure.locator(".key button").first
+    key.click()
+    assert key.get_attribute("aria-pressed") == "false"
+    assert lines.count() < count
+    key.click()
+    assert lines.count() == count
+    zoom = figure.get_by_role("button", name="Zoom")
+    zoom.click()
+    assert figure.locator(".chart").first.evaluate("e => e.layout.dragmode") == "zoom"
+    zoom.click()
+    assert figure.locator(".chart").first.evaluate("e => e.layout.dragmode") is False
 
 
 def test_after_all_this_nothing_went_wrong_and_nothing_was_asked_for(opened, file):

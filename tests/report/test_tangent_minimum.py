@@ -5,13 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.claims.tangent_minimum.page.arms import DESCENT, TANGENT
-from ticketlab.claims.tangent_minimum.page.comparison import agreement, differences, motion
-from ticketlab.claims.tangent_minimum.page.comparison import test_error as error_figure
-from ticketlab.claims.tangent_minimum.page.tuning import inside_the_grid, learning_curves, ridge_path
+from ticketlab.claims.tangent_minimum.page import (
+    DESCENT,
+    TANGENT,
+    agreement,
+    differences,
+    inside_the_grid,
+    learning_curves,
+    motion,
+    ridge_path,
+)
+from ticketlab.claims.tangent_minimum.page import test_error as error_figure
 from ticketlab.evidence.tables import Column, Evidence, Table
-from ticketlab.figures.presentation import Presentation
-from ticketlab.figures.setting import Setting
+from ticketlab.figures.forest import forest
 from ticketlab.report.page import presentation
 
 
@@ -28,7 +34,6 @@ def tables(record):
 def test_all_figures_are_made(record, check_words):
     show = presentation(record)
     assert [f.key for f in show.figures] == [
-        "verdict",
         "test-error",
         "ridge-path",
         "learning-curves",
@@ -42,9 +47,16 @@ def test_all_figures_are_made(record, check_words):
 @pytest.mark.parametrize("missing", ["arms", "tuning", "curves", "certificates", "timings", "examples"])
 def test_a_missing_or_an_empty_table_leaves_its_figures_out(record, missing):
     tables = {name: t for name, t in record.evidence.tables.items() if name != missing}
-    show = presentation(replace(record, evidence=replace(record.evidence, tables=tables)))
-    assert "verdict" in {f.key for f in show.figures}
-    assert presentation(replace(record, evidence=Evidence({missing: Table(missing, ())}))) == Presentation()
+    made = {
+        f.key for f in presentation(replace(record, evidence=replace(record.evidence, tables=tables))).figures
+    }
+    assert made == {"test-error", "ridge-path", "learning-curves", "motion", "agreement"} - {
+        "arms": {"test-error", "ridge-path", "learning-curves", "motion", "agreement"},
+        "tuning": {"ridge-path", "learning-curves"},
+        "curves": {"learning-curves"},
+    }.get(missing, set())
+    empty = presentation(replace(record, evidence=Evidence({missing: Table(missing, ())})))
+    assert (empty.figures, empty.summaries, empty.certificates, empty.certificate_tables) == ((), (), (), ())
 
 
 def test_no_evidence_at_all(record):
@@ -52,7 +64,7 @@ def test_no_evidence_at_all(record):
 
 
 def test_seeds_are_paired_by_seed_not_by_order(tables):
-    rows = Setting("square", "kept").of(tables["arms"])
+    rows = tables["arms"].where(loss="square", offset="kept")
     shuffled = Table(rows.name, tuple(replace(c, values=c.values[::-1]) for c in rows.columns))
     assert sorted(differences(rows)) == sorted(differences(shuffled))
     tangent, descent = (rows.where(arm=a)["test_score"] for a in (TANGENT, DESCENT))
@@ -68,15 +80,15 @@ def test_the_best_arm_is_named(tables):
 
 def test_error_is_one_minus_score_in_per_cent(tables):
     ones = np.where(tables["arms"]["arm"] == DESCENT, 0.975, 0.5)
-    words = error_figure(with_column(tables["arms"], "test_score", ones)).panels[0].words[0]
-    assert "gradient descent 2.50 ± 0.00 %" in words
-    assert "linear model 50.00 ± 0.00 %" in words
+    rows = error_figure(with_column(tables["arms"], "test_score", ones)).panels[0].chart.rows
+    assert {row.label: row.series[0].centre for row in rows}["gradient descent"] == pytest.approx(2.5)
+    assert {row.label: row.series[0].interval for row in rows}["linear model"] == pytest.approx((50, 50))
 
 
 def test_regression_has_no_agreement_and_shares_of_variance(tables):
     arms = with_column(tables["arms"], "agreement", np.full(len(tables["arms"]), np.nan))
     assert agreement(arms) is None
-    assert "variance" in error_figure(arms).panels[0].chart.layout.xaxis.title.text
+    assert "variance" in error_figure(arms).panels[0].chart.axis.title
 
 
 def test_motion_without_numbers_is_left_out(tables):
@@ -132,8 +144,8 @@ def test_a_missed_tolerance_is_in_the_title(record):
 def test_one_seed(record):
     tables = {n: t.where(seed=0) for n, t in record.evidence.tables.items()}
     show = presentation(replace(record, evidence=replace(record.evidence, tables=tables)))
-    assert "1 seed" in show.figures[1].caption
-    assert "±" not in show.figures[1].panels[0].words[0]
+    assert "1 seed" in show.figures[0].caption
+    assert all(row.series[0].interval is None for row in show.figures[0].panels[0].chart.rows)
 
 
 def test_exact_zeros_stand_at_the_left_end(record):
@@ -141,12 +153,13 @@ def test_exact_zeros_stand_at_the_left_end(record):
     zeros = with_column(table, "duality_gap", np.zeros(len(table)))
     tables = {**record.evidence.tables, "certificates": zeros}
     figure = presentation(replace(record, evidence=replace(record.evidence, tables=tables))).certificates[0]
-    assert "largest relative duality gap is 0;" in figure.panels[0].words[0]
-    assert figure.panels[0].chart.layout.xaxis.range[0] < -17
+    assert "The largest gap is 0;" in figure.caption
+    assert figure.panels[0].chart.axis.low < 1e-17
 
 
-def test_the_margin_of_the_plan_is_a_fraction(record):
-    assert "±1 points" in presentation(record).figures[0].caption
+def test_the_forest_has_every_seed(record):
+    scores = forest(record.questions, presentation(record).asked).panels[0].chart
+    assert [len(scores.series(v).dots) for v in record.questions] == [3] * 4
 
 
 def test_a_limit_that_does_not_exist_is_said(tables):
@@ -169,7 +182,7 @@ def test_ridges_that_differ_by_rounding_are_one_candidate(tables):
     tuning = tables["tuning"]
     noisy = tuning["candidate"] * (1 + 1e-9 * tuning["seed"])
     figure = ridge_path(tables["arms"], with_column(tuning, "candidate", noisy))
-    mean = next(t for t in figure.panels[0].chart.data if "mean" in t.hovertemplate)
+    mean = next(c for c in figure.panels[0].chart.curves if "mean" in c.label)
     assert len(mean.x) == 8
 
 

@@ -73,21 +73,21 @@ def page_of(record, plan, given):
     return replace(record, claim=study.claim, evidence=study.conclude(plan, given), plan={"seeds": 3})
 
 
-@pytest.fixture(scope="module")
-def page(record):
+def toy_record(record):
     return page_of(record, PLAN, tables())
 
 
-def test_all_figures_are_made(page) -> None:
+@pytest.fixture(scope="module")
+def page(record):
+    return toy_record(record)
+
+
+def test_all_figures_are_made(page, check_words) -> None:
     show = presentation(page)
-    assert [f.key for f in show.figures] == ["verdict", "accuracy", "early-stop", "training", "layers"]
+    assert [f.key for f in show.figures] == ["accuracy", "early-stop", "training", "layers"]
     assert len(show.summaries) == 2
     assert len(show.certificate_tables) == 1
-    for figure in show.figures:
-        assert figure.title
-        assert not figure.title.endswith(".")
-        assert figure.caption.endswith(".")
-        assert all(p.words and all(w.endswith(".") for w in p.words) for p in figure.panels)
+    check_words(show)
 
 
 def test_findings_follow_from_the_numbers(page) -> None:
@@ -97,11 +97,10 @@ def test_findings_follow_from_the_numbers(page) -> None:
     assert "early stop is at step 410, the dense network's at 610" in figures["early-stop"].title
     assert "49 % of the weights are kept, and 47 % lie on a path" in figures["layers"].title
     assert len(figures["accuracy"].panels) == 5
-    words = figures["accuracy"].panels[0].words
-    assert words[0].startswith("Dense network: test score, % 97.1")
-    assert any(
-        w.startswith("its mask over new weights, 49 % of the weights: test score, % 95.1") for w in words
-    )
+    points = list(figures["accuracy"].panels[0].chart.points())
+    last = [p for p in points if p.series == "its mask over new weights"][-1]
+    assert (last.at, last.value) == (pytest.approx(49), pytest.approx(95.1))
+    assert [p.value for p in points if p.series == "dense network"] == [pytest.approx(97.1)]
 
 
 def test_every_arm_and_level_is_in_the_table(page) -> None:
@@ -119,17 +118,17 @@ def test_masks_that_change_have_a_figure_of_their_own(record) -> None:
     given = tables()
     given["levels"] = Table.from_rows("levels", [*given["levels"].rows(), *moved])
     show = presentation(page_of(record, PLAN, given))
-    keys = ["verdict", "accuracy", "early-stop", "dynamic", "training", "layers"]
+    keys = ["accuracy", "early-stop", "dynamic", "training", "layers"]
     assert [f.key for f in show.figures] == keys
-    figure = show.figures[3]
+    figure = show.figures[2]
     assert "RigL: the mask follows gradients 90.1" in figure.title
-    assert [w.split(":")[0] for w in figure.panels[0].words] == [
+    assert [row.label.split(":")[0] for row in figure.panels[0].chart.rows] == [
         "ticket",
         "random mask (Erdős–Rényi)",
         "RigL",
     ]
     assert len(show.summaries[0].rows) == 1 + 2 * 6 + 1
-    assert len(show.figures[1].panels) == 5
+    assert len(show.figures[0].panels) == 5
 
 
 def test_without_controls_the_ticket_stands_alone(record) -> None:
@@ -147,7 +146,7 @@ def test_one_seed_has_no_intervals_and_a_page(record) -> None:
 def test_a_table_that_is_missing_leaves_its_figures_out(page) -> None:
     kept = {n: t for n, t in page.evidence.tables.items() if n not in ("curves", "layers", "timings")}
     show = presentation(replace(page, evidence=Evidence(kept, page.evidence.verdicts)))
-    assert [f.key for f in show.figures] == ["verdict", "accuracy", "early-stop"]
+    assert [f.key for f in show.figures] == ["accuracy", "early-stop"]
     assert len(show.summaries) == 1
     assert presentation(replace(page, evidence=Evidence({}))).figures == ()
 

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 __all__ = ["Finished", "Watched", "run_until_decided", "what_would_decide"]
 
 
+SHOWN = 4  # reasons why a claim is undecided, on the screen
+
+
 class TimeIsUp(Exception):
     """The time limit for adding seeds has passed."""
 
@@ -141,12 +144,16 @@ def seconds_per_seed(finished: Finished) -> float:
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
-def what_would_decide(finished: Finished) -> list[str]:
-    """What would decide the claim and its undecided questions; and the cheapest command, with its time."""
+def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
+    """What would decide the claim; and the cheapest command, with its time.
+
+    Arguments:
+        reasons: whether to say it of the undecided questions too; not after looks that have said it.
+    """
     claim = finished.claim
     if claim is None or claim.outcome is not Outcome.UNDECIDED:
         return []
-    lines = ["", *held_back(finished)]
+    lines = ["", *(held_back(finished) if reasons else ())]
     if claim.enough_seeds is not None:
         more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
         where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
@@ -164,7 +171,9 @@ def held_back(finished: Finished) -> list[str]:
     reasons: dict[str, list[str]] = {}
     for verdict in open_:
         reasons.setdefault(verdict.would_decide, []).append(verdict.question)
-    return [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    lines = [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    more = [f"The page has {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _said(finished: Finished) -> str:

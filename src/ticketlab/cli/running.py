@@ -86,7 +86,9 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
         page = write_report(finished.folder)
     evidence = finished.evidence
     try:
-        _conclude(console, again, finished, page, time.monotonic() - began)
+        _conclude(
+            console, again, finished, page, time.monotonic() - began, looked=request.ending.until is not None
+        )
     except StreamFailure as failure:  # everything is stored, so a missing reader does not matter
         if not failure.quiet:
             raise
@@ -134,12 +136,14 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         raise
 
 
-def _conclude(console: Console, again: str, finished: Finished, page: Path, seconds: float) -> None:
+def _conclude(
+    console: Console, again: str, finished: Finished, page: Path, seconds: float, *, looked: bool
+) -> None:
     """The last lines; verdicts have been shown as they were found."""
     console.print()
     console.print(shown(f"report    {page}"), soft_wrap=True)
     console.print(f"evidence  {finished.evidence.digest()}", soft_wrap=True)
     console.print(shown(f"again     {again}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
-    for line in what_would_decide(finished):
+    for line in what_would_decide(finished, reasons=not looked):
         console.print(shown(line), soft_wrap=True)

@@ -11,11 +11,12 @@ to the keeper and the observer.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.claims.study import Cell, Study, groups
+from ticketlab.engine.compiling import Compiling
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
@@ -86,20 +87,27 @@ def run_study(
     observer.begins(cells, [c for c in cells if c.name in done])
     estimate = Estimate([c for c in cells if c.name not in done])
     shown: dict[str, Verdict] = {}
+    compiling = Compiling()
 
     for cell in cells:
         if cell.name in done:
             continue
-        began = time.monotonic()
+        began, idle = time.monotonic(), compiling.seconds()
 
-        def progress(what: str, fraction: float, cell: Cell = cell, began: float = began) -> None:
-            observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
+        def worked(began: float = began, idle: float = idle) -> float:
+            """Seconds of this cell that were not spent on compiling."""
+            return max(time.monotonic() - began - (compiling.seconds() - idle), 0.0)
+
+        def progress(
+            what: str, fraction: float, cell: Cell = cell, worked: Callable[[], float] = worked
+        ) -> None:
+            observer.progress(cell, what, fraction, estimate.left(cell, fraction, worked()))
 
         progress("", 0.0)
         tables = study.resume(plan, cell, keeper.draft(cell), progress, devices)
         seconds = time.monotonic() - began
+        left = estimate.finish(cell, worked())
         done[cell.name] = keeper.save(cell, tables, seconds)
-        left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
         if len(done) < len(cells) and (tables := gather(cells, done)):
             _show(_concluded(study, plan, tables, keeper), shown, observer)

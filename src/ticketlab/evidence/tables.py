@@ -42,6 +42,9 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     measured: bool = False
+    _parts: dict[tuple[tuple[str, Any], ...], Table] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         lengths = {len(c.values) for c in self.columns}
@@ -79,14 +82,17 @@ class Table:
         )
 
     def where(self, **equal: Any) -> Table:
-        """The rows in which every named column equals the given value."""
+        """The rows in which every named column equals the given value; found once, since a table does not change."""
+        asked = tuple(equal.items())
+        if asked in self._parts:
+            return self._parts[asked]
         keep = np.ones(len(self), bool)
-        for column, value in equal.items():
+        for column, value in asked:
             keep &= self[column] == value
         if keep.all():
             return self
         columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
-        return Table(self.name, columns, self.measured)
+        return self._parts.setdefault(asked, Table(self.name, columns, self.measured))
 
     def by_seed(self) -> Table:
         """The rows in the order of the column "seed", and else as they are; the table itself if there is no such column."""
@@ -95,16 +101,6 @@ class Table:
         order = np.argsort(self["seed"], kind="stable")
         columns = tuple(Column(c.name, c.values[order], c.unit, c.meaning) for c in self.columns)
         return Table(self.name, columns, self.measured)
-
-    def totals(self, *by: str) -> list[dict[str, Any]]:
-        """The sums of the other columns over rows that are equal in these, as dictionaries, in order of appearance."""
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in self.rows():
-            key = tuple(row.pop(name) for name in by)
-            sums = found.setdefault(key, {**dict(zip(by, key, strict=True)), **dict.fromkeys(row, 0)})
-            for name, value in row.items():
-                sums[name] += value
-        return list(found.values())
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries of Python scalars."""

@@ -1,38 +1,56 @@
-"""What a figure is here: a finding, small charts side by side, a key to their signs, and the same in words.
+"""What a figure is here: a finding, small charts next to each other, a key to their signs, and the numbers behind them.
 
-Small charts instead of one large one, because they flow into one column on a telephone and two on paper. Each has its own axes,
-with ranges shared on purpose by whoever makes them. The key is text of the page, so it prints and is read aloud.
+Small charts instead of one large one, because they flow into one column on a telephone and two on paper. There are two kinds:
+rows whose bars are drawn in the cells of a table (`rows`), and curves (`curves`). Both can say which numbers they show, so that
+every figure can be read as a table and kept as a file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 
-import plotly.graph_objects as go
+from ticketlab.figures.palette import Mark
 
-from ticketlab.figures.palette import LIGHT, Mark
+__all__ = ["Chart", "Figure", "Panel", "Point"]
 
-__all__ = ["OUTLINE", "Figure", "Panel", "chart"]
 
-OUTLINE = {"width": 1.5, "color": LIGHT.paper}  # sets a sign off from the lines under it
-FONT = '"Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
+@dataclass(frozen=True)
+class Point:
+    """One number of a chart: what it belongs to, where, its value, and its interval.
+
+    `single` marks measurements of one seed, which are in the file and not in the table on the page.
+    """
+
+    series: str
+    at: str | float
+    value: float
+    low: float | None = None
+    high: float | None = None
+    single: bool = False
+
+
+@runtime_checkable
+class Chart(Protocol):
+    """What a panel shows."""
+
+    def marks(self) -> Iterable[Mark]:
+        """Those that need a key, in order."""
+
+    def points(self) -> Iterable[Point]:
+        """The numbers."""
+
+    def html(self, label: str, described_by: str) -> str:
+        """The chart as part of a page. `label` names it, `described_by` is the element that says how to read it."""
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One chart.
-
-    Arguments:
-        name: what sets it apart from its neighbours ("square loss, f₀ kept"); empty when it stands alone.
-        chart: as plotly draws it.
-        words: what it shows, with the numbers, for those who do not see it.
-    """
+    """One chart, with what sets it apart from its neighbours ("square loss, f₀ kept"); no name when it is alone."""
 
     name: str
-    chart: go.Figure
-    words: tuple[str, ...]
+    chart: Chart
 
 
 @dataclass(frozen=True)
@@ -44,44 +62,14 @@ class Figure:
         title: the finding, computed from the data, a sentence without its full stop.
         caption: what is drawn and how to read it.
         panels: the charts.
-        marks: the key to their signs.
     """
 
     key: str
     title: str
     caption: str
     panels: tuple[Panel, ...]
-    marks: tuple[Mark, ...] = ()
 
-
-def chart(
-    traces: Sequence[Any],
-    *,
-    x: dict[str, Any],
-    y: dict[str, Any],
-    height: int,
-    shapes: Sequence[dict[str, Any]] = (),
-    annotations: Sequence[dict[str, Any]] = (),
-) -> go.Figure:
-    """A chart in the style of the page, as wide as the space it is given."""
-    layout = go.Layout(
-        template=go.layout.Template(),
-        height=height,
-        xaxis=x,
-        yaxis=y,
-        shapes=shapes,
-        annotations=annotations,
-        margin={"l": 8, "r": 12, "t": 8, "b": 8},
-        font={"family": FONT, "size": 12, "color": LIGHT.ink},
-        paper_bgcolor=LIGHT.paper,
-        plot_bgcolor=LIGHT.paper,
-        showlegend=False,
-        hovermode="closest",
-        dragmode=False,
-        hoverlabel={
-            "bgcolor": LIGHT.wash,
-            "bordercolor": LIGHT.rule,
-            "font": {"color": LIGHT.ink, "size": 12},
-        },
-    )
-    return go.Figure(traces, layout)
+    @property
+    def marks(self) -> tuple[Mark, ...]:
+        """The key to the signs of all panels."""
+        return tuple(dict.fromkeys(mark for panel in self.panels for mark in panel.chart.marks()))

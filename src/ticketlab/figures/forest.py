@@ -1,106 +1,154 @@
-"""The verdict as a picture: every question's effect with its interval, against the margin that was fixed beforehand.
+"""The verdict as a picture: one table with every question's effect and intervals, next to the answer.
 
-This is the forest plot of medicine. It needs verdicts only, so every study has it; a study that knows its margin and its single
-measurements adds them.
+This is the forest plot of medicine. It needs verdicts only, so every claim has it; a claim that has single measurements, and
+words for the two sides of zero, adds them. Questions on different scales are in groups, each with an axis of its own. The
+shaded part of a row is where its rule says *holds*.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
 
-import plotly.graph_objects as go
-
-from ticketlab.figures.axes import axis
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.axes import Axis, linear_axis
+from ticketlab.figures.figure import Figure, Panel, Point
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.rows import Row, Series, row_chart
-from ticketlab.figures.wording import estimate, listed, plural, quantity
+from ticketlab.figures.rows import Row, Series, axis_cell, bar_cell, drawn, region_of
+from ticketlab.figures.wording import decimals, estimate, listed, plural, quantity, span
+from ticketlab.laws.rules import confidence
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["SYMBOLS", "forest"]
+__all__ = ["SYMBOLS", "Asked", "badge", "forest", "in_words"]
 
 SYMBOLS = {Outcome.HOLDS: "✓", Outcome.FAILS: "✗", Outcome.UNDECIDED: "?"}
-
 MARKS = {
     Outcome.HOLDS: Mark("holds", LIGHT.blue, "circle"),
     Outcome.FAILS: Mark("fails", LIGHT.vermilion, "diamond"),
     Outcome.UNDECIDED: Mark("undecided", LIGHT.soft, "square"),
 }
+ZERO = Mark("zero", LIGHT.soft, line=True)
+Interval = tuple[float, float]
 
 
-NONE = Mark("no effect:", LIGHT.soft, line=True)
-
-
-def forest(
-    verdicts: Sequence[Verdict],
-    *,
-    margin: float | None = None,
-    dots: Mapping[str, Sequence[float]] | None = None,
-    effect: str = "effect",
-    sides: tuple[str, str] | None = None,
-) -> Figure | None:
-    """Effects with their 95 % intervals, one panel a unit; None if no verdict has a number.
+@dataclass(frozen=True)
+class Asked:
+    """How a kind of question is drawn.
 
     Arguments:
-        verdicts: those on single questions.
-        margin: half the width of the band in which an effect counts as none, in the verdicts' unit.
-        dots: single measurements by question.
-        effect: what the axis shows ("tangent minimum minus gradient descent").
-        sides: what an effect below and above zero means.
+        effect: what the axis shows ("Newton step minus trained network"); by default the unit alone.
+        sides: what lies below zero, and above; None where zero has no meaning of its own.
+        dots: the single measurements of a verdict, in its unit.
     """
-    shown = [v for v in verdicts if v.effect is not None]
-    if not shown:
+
+    effect: str = ""
+    sides: tuple[str, str] | None = None
+    dots: Callable[[Verdict], Sequence[float]] | None = None
+
+
+def badge(outcome: Outcome) -> str:
+    """An outcome as a sign and a word."""
+    return (
+        f'<span class="badge {outcome}"><span aria-hidden="true">{SYMBOLS[outcome]}</span> {outcome}</span>'
+    )
+
+
+def forest(verdicts: Sequence[Verdict], asked: Mapping[str, Asked] | None = None) -> Figure | None:
+    """Every question with its answer; None without questions. `asked` says how the questions of a key are drawn."""
+    if not verdicts:
         return None
-    dots = dots or {}
-    units = list(dict.fromkeys(v.unit for v in shown))
-    panels = []
-    for unit in units:
-        of = [v for v in shown if v.unit == unit]
-        panels.append(
-            Panel(unit if len(units) > 1 else "", _chart(of, margin, dots, effect, sides), _words(of, effect))
+    table = Forest(tuple(verdicts), asked or {})
+    return Figure("verdict", _title(verdicts), _caption(table), (Panel("", table),))
+
+
+@dataclass(frozen=True)
+class Forest:
+    """The questions of a claim, in groups that share what is measured."""
+
+    verdicts: tuple[Verdict, ...]
+    asked: Mapping[str, Asked] = field(default_factory=dict)
+
+    def marks(self) -> Iterator[Mark]:
+        yield from (
+            m for o, m in MARKS.items() if any(v.outcome is o and v.effect is not None for v in self.verdicts)
         )
-    key = tuple(mark for outcome, mark in MARKS.items() if any(v.outcome is outcome for v in shown))
-    wider = any(_known(v.deciding) for v in shown)
-    caption = _caption(margin, any(len(d) > 1 for d in dots.values()), wider, units[0])
-    return Figure("verdict", _title(shown), caption, tuple(panels), key)
 
+    def points(self) -> Iterator[Point]:
+        for v in self.verdicts:
+            yield from drawn(v.question, self.series(v))
 
-def _chart(
-    verdicts: Sequence[Verdict],
-    margin: float | None,
-    dots: Mapping[str, Sequence[float]],
-    effect: str,
-    sides: tuple[str, str] | None,
-) -> go.Figure:
-    rows = [
-        Row(
-            v.question + ("" if v.headline else " (side question)"),
-            (
-                Series(
-                    MARKS[v.outcome],
-                    tuple(dots.get(v.question, ())),
-                    v.effect,
-                    _known(v.interval),
-                    _known(v.deciding),
-                ),
-            ),
-            f"{estimate(v.effect, v.interval, sign=True, least=1)} {SYMBOLS[v.outcome]}",
+    def how(self, v: Verdict) -> Asked:
+        return self.asked.get(v.key, Asked())
+
+    def series(self, v: Verdict) -> Series:
+        how = self.how(v)
+        dots = tuple(how.dots(v)) if how.dots else ()
+        return Series(MARKS[v.outcome], dots, v.effect, _known(v.interval), _known(v.deciding))
+
+    def groups(self) -> dict[tuple[str, str], list[Verdict]]:
+        """By what is measured and its unit, in the order of the questions; those that count come first."""
+        found: dict[tuple[str, str], list[Verdict]] = {}
+        for v in sorted(self.verdicts, key=lambda v: not v.headline):
+            found.setdefault((self.how(v).effect, v.unit), []).append(v)
+        return found
+
+    def html(self, label: str, described_by: str) -> str:
+        heads = "".join(
+            f'<th scope="col">{h}</th>' for h in ("Question", "Effect", "95 % interval", "Answer")
         )
-        for v in verdicts
-    ]
-    numbers = [
-        n
-        for row in rows
-        for s in row.series
-        for n in (*s.dots, *(s.outer or s.interval or ()), s.centre or 0.0)
-    ]
-    reach = 1.15 * max(*map(abs, numbers), 1.2 * (margin or 0.0), 1e-12)
-    x = axis(f"{effect}, {verdicts[0].unit}", range=[-reach, reach])
-    return row_chart(rows, x=x, limits={0.0: NONE}, band=margin, sides=sides)
+        body = "".join(self._group(effect, unit, of) for (effect, unit), of in self.groups().items())
+        return (
+            f'<table class="bars forest" aria-label="{escape(label)}" aria-describedby="{described_by}">'
+            f"<thead><tr>{heads}</tr></thead>{body}</table>"
+        )
+
+    def _group(self, effect: str, unit: str, of: Sequence[Verdict]) -> str:
+        axis = self._axis(f"{effect}, {unit}" if effect else unit, of)
+        sides = self.how(of[0]).sides
+        title = f'<th class="what" scope="colgroup">{escape(axis.title)}</th>' if axis else ""
+        head = (
+            f'<tr class="axis">{title}{axis_cell(axis, sides, title=False)}<td></td><td></td></tr>'
+            if axis
+            else ""
+        )
+        return f"<tbody>{head}{''.join(self._row(v, axis) for v in of)}</tbody>"
+
+    def _axis(self, title: str, of: Sequence[Verdict]) -> Axis | None:
+        """Holds all intervals, zero, and the limits of the rules where they are not far beyond them."""
+        ends = [e for v in of for e in self.series(v).ends]
+        if not ends:
+            return None
+        limits = [e for v in of for e in (v.region or ()) if math.isfinite(e)]
+        return linear_axis(title, [*ends, *limits, 0.0])
+
+    def _row(self, v: Verdict, axis: Axis | None) -> str:
+        side = "" if v.headline else ' <small class="note">(side question)</small>'
+        question = f'<th scope="row"><b>{escape(v.question)}</b>{side}<span class="said">{escape(in_words(v))}</span></th>'
+        answer = f'<td class="answer-cell">{badge(v.outcome)}</td>'
+        if axis is None or v.effect is None:
+            return f'<tr>{question}<td class="bar"></td><td class="number">–</td>{answer}</tr>'
+        bar = bar_cell(Row(v.question, (self.series(v),)), axis, {0.0: ZERO}, region_of(axis, v.region))
+        return f'<tr>{question}{bar}<td class="number">{_numbers(v)}</td>{answer}</tr>'
 
 
-def _known(interval: tuple[float, float] | None) -> tuple[float, float] | None:
+def in_words(v: Verdict) -> str:
+    """What was found, and what would decide it where it is undecided."""
+    return " ".join(filter(None, (v.reading, v.would_decide)))
+
+
+def _numbers(v: Verdict) -> str:
+    """The effect with its interval, and the interval that decides where that is another one."""
+    interval = _known(v.interval)
+    shown = estimate(v.effect, interval, sign=True, least=1)
+    if v.deciding is None:
+        return shown
+    places = max(1, decimals((v.deciding[1] - v.deciding[0]) / 2)) if _known(v.deciding) else 1
+    words = span(_known(v.deciding), places, sign=True)
+    return f'{shown}<small class="decides">{confidence(v.level)}: {words}</small>' if words else shown
+
+
+def _known(interval: Interval | None) -> Interval | None:
     """None for an interval that reaches to infinity, which says that nothing is known (one seed)."""
     return interval if interval and all(map(math.isfinite, interval)) else None
 
@@ -111,26 +159,37 @@ def _title(verdicts: Sequence[Verdict]) -> str:
     return f"The claim {listed(parts)} of {plural(len(verdicts), 'comparison')}"
 
 
-def _caption(margin: float | None, dots: bool, wider: bool, unit: str) -> str:
-    sentences = ["Bars are 95 % intervals, filled signs the estimates."]
+def _caption(table: Forest) -> str:
+    sentences = ["Signs are estimates, bars their 95 % intervals."]
+    if any(len(table.series(v).dots) > 1 for v in table.verdicts):
+        sentences.append("Open signs are single seeds.")
+    if any(v.region for v in table.verdicts):
+        sentences.append(
+            "The shaded part of a row is where its question holds; its edges were fixed before the runs."
+        )
+    wider = [v for v in table.verdicts if v.deciding]
     if wider:
         sentences.append(
-            "Thin bars are the wider intervals by which a question of many is decided on one side, so that the claim as a whole "
-            "is seldom wrong."
+            "Several questions are asked at once, so each must be surer than 95 %, or the claim as a whole would be "
+            "wrong too often: "
+            "the wider intervals, drawn as thin bars with their numbers under the others, decide."
         )
-    if dots:
-        sentences.append("Open signs are single seeds.")
-    if margin:
+    differ = [v.question for v in wider if _reads_otherwise(v)]
+    if differ:
         sentences.append(
-            f"The shaded band is the margin within which the two count as equally good, ±{quantity(margin)} {unit}; it was fixed "
-            "before the runs."
+            f"This matters for {listed([f'“{q}”' for q in differ])}: the 95 % interval alone would have decided, the "
+            "wider one does not."
         )
     return " ".join(sentences)
 
 
-def _words(verdicts: Sequence[Verdict], effect: str) -> tuple[str, ...]:
-    return tuple(
-        f"{v.question}{'' if v.headline else ' (a side question)'}: {effect} is "
-        f"{estimate(v.effect, v.interval, sign=True, least=1)} {v.unit}; {v.outcome}."
-        for v in verdicts
-    )
+def _reads_otherwise(v: Verdict) -> bool:
+    """Whether the 95 % interval lies on one side of an edge that the deciding one crosses."""
+    if v.region is None or v.outcome is not Outcome.UNDECIDED or not v.interval or not v.deciding:
+        return False
+
+    def decided(i: Interval) -> bool:
+        low, high = v.region or (0.0, 0.0)
+        return (low <= i[0] and i[1] <= high) or i[1] < low or i[0] > high
+
+    return decided(v.interval) and not decided(v.deciding)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["DARK", "LIGHT", "Mark", "Palette", "dark_of", "ramp"]
+__all__ = ["DARK", "LIGHT", "Mark", "Palette", "dark_of", "ramp", "variable"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ def ramp(count: int) -> list[str]:
 def dark_of() -> dict[str, str]:
     """Each light colour's dark counterpart."""
     return dict(zip(LIGHT.named().values(), DARK.named().values(), strict=True))
+
+
+def variable(colour: str) -> str:
+    """A light colour as the custom property that follows light and dark."""
+    return f"var(--{next(name for name, value in LIGHT.named().items() if value == colour)})"
 
 
 @dataclass(frozen=True)

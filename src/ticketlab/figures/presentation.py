@@ -1,55 +1,79 @@
 """What a page shows of a run beyond its verdicts and raw tables. A claim may have its own; any claim has the plain one.
 
-The plain one needs no knowledge of the study: the verdicts as a forest plot.
+Every table of a run may be missing (a run that is not finished, an older run). Then what is made from it is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Figure
-from ticketlab.figures.forest import forest
-from ticketlab.figures.text_tables import TextTable
+from ticketlab.figures.forest import Asked
+from ticketlab.figures.text_tables import TextTable, mean, summary, total
+from ticketlab.figures.wording import extent, measure, quantity
 
-__all__ = ["Presentation", "filled_tables", "maker", "margin_in_points", "plain"]
+__all__ = ["Presentation", "made", "rate_table", "seconds_table"]
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """Figures, summary tables, and the certificates' figures and tables, each in the order of the page."""
+    """Figures, summary tables, and the certificates' figures and tables, each in the order of the page.
+
+    `asked` says how the questions of each key are drawn in the forest of verdicts.
+    """
 
     figures: tuple[Figure, ...] = ()
     summaries: tuple[TextTable, ...] = ()
     certificates: tuple[Figure, ...] = ()
     certificate_tables: tuple[TextTable, ...] = ()
+    asked: Mapping[str, Asked] = field(default_factory=dict)
 
 
-def plain(record: Record) -> Presentation:
-    """The verdicts as a forest plot, which any study has."""
-    figure = forest(record.questions)
-    return Presentation(figures=(figure,) if figure else ())
+def made(record: Record, *parts: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What is made of a run's tables.
+
+    Arguments:
+        parts: each a function with the names of the tables that it takes. A part whose tables are not all there, or are empty,
+            is left out, and so is one that returns None.
+    """
+    filled: dict[str, Table] = {name: t for name, t in record.evidence.tables.items() if len(t)}
+    found = []
+    for make, *needed in parts:
+        if all(name in filled for name in needed):
+            result = make(*(filled[name] for name in needed))
+            found += [] if result is None else [result]
+    return tuple(found)
 
 
-def filled_tables(record: Record) -> dict[str, Table]:
-    """A run's tables that have rows, by name."""
-    return {name: table for name, table in record.evidence.tables.items() if len(table)}
+def seconds_table(timings: Table, by: Mapping[str, str], more: str = "", **how: Any) -> TextTable:
+    """Mean and range of `seconds` over runs, by some columns; `more` is what else is said of them, with its punctuation mark."""
+    cells = {"mean, s": mean("seconds"), "range, s": lambda rows: extent(rows["seconds"].tolist(), measure)}
+    caption = f"Seconds by {' and '.join(by.values())}: mean and range over runs. Measured times differ from run to run{more}."
+    return summary(caption, timings, by, cells, name="seconds", **how)
 
 
-def maker(tables: Mapping[str, Table]) -> Callable[..., list[Any]]:
-    """`made(make, *names)`: what `make` makes of the named tables, in a list, which is empty where a table is missing."""
+def rate_table(timings: Table, by: Mapping[str, str]) -> TextTable:
+    """Steps times networks, seconds, and network-steps a second, by some columns."""
 
-    def made(make: Callable[..., Any], *names: str) -> list[Any]:
-        named = [tables[name] for name in names if name in tables]
-        result = make(*named) if len(named) == len(names) else None
-        return [] if result is None else [result]
+    def seconds(rows: Table) -> float:
+        return float(np.sum(rows["seconds"]))
 
-    return made
-
-
-def margin_in_points(record: Record) -> float | None:
-    """The plan's margin, a fraction, in points; None for a plan that has none."""
-    return 100 * record.plan["margin"] if "margin" in record.plan else None
+    cells = {
+        "network-steps": total("network_steps"),
+        "seconds": lambda rows: measure(seconds(rows)),
+        "a second": lambda rows: quantity(round(int(np.sum(rows["network_steps"])) / seconds(rows))),
+    }
+    return summary(
+        "Training: steps times networks, seconds, and network-steps a second. Measured times differ from run to run, and include "
+        "compiling.",
+        timings,
+        by,
+        cells,
+        name="rates",
+    )

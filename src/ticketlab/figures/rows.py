@@ -1,29 +1,30 @@
-"""The chart that most findings need: one row a thing that is compared, its label above, its numbers at the right.
+"""Rows with intervals: a table whose rows draw their bars inside a cell, as meta-analyses print a forest.
 
-Each row shows single measurements as small open signs, their mean as a filled one, and the interval of the mean as a bar. A wider
-interval is a thin bar behind it. Labels are above the row instead of next to the axis, so that a long name costs no width and a
-telephone still shows the whole chart.
+Each row has its label, its bar and its numbers. Single measurements are small open signs, their mean a filled one, and the
+interval of the mean a bar; a wider interval is a thin bar behind it. Being a table, it prints, wraps, follows light and dark
+and is read aloud without any script; on a narrow screen the bar goes under its label. Places are per cent of the cell's width,
+so that nothing has to be drawn again when the width changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
-from types import MappingProxyType
-from typing import Any
 
-import plotly.graph_objects as go
+from ticketlab.figures.axes import Axis
+from ticketlab.figures.figure import Point
+from ticketlab.figures.key import DASHES, sign
+from ticketlab.figures.palette import Mark, variable
+from ticketlab.figures.spread import Spread
+from ticketlab.figures.wording import estimate
 
-from ticketlab.figures.axes import axis
-from ticketlab.figures.figure import OUTLINE, chart
-from ticketlab.figures.palette import LIGHT, Mark
+__all__ = ["Row", "Rows", "Series", "axis_cell", "bar_cell", "drawn", "region_of", "series"]
 
-__all__ = ["Row", "Series", "row_chart"]
-
-ROW_HEIGHT = 46
-THIN = {"width": 1.2}
-SEEDS = 0.20  # how far below the mean, in rows, single measurements are drawn
+LANE = 15  # pixels between series of one row
+SEEDS = 8  # how far below the mean single measurements are drawn
+REGION = "band"
 
 
 @dataclass(frozen=True)
@@ -36,104 +37,150 @@ class Series:
     interval: tuple[float, float] | None = None
     outer: tuple[float, float] | None = None
 
+    @property
+    def ends(self) -> tuple[float, ...]:
+        """All that an axis has to hold."""
+        found = (
+            *self.dots,
+            *(self.interval or ()),
+            *(self.outer or ()),
+            *([] if self.centre is None else [self.centre]),
+        )
+        return tuple(v for v in found if math.isfinite(v))
+
+
+def series(mark: Mark, s: Spread, *, dots: bool = True) -> Series:
+    """Mean, interval and, unless there are too many, the single measurements."""
+    return Series(mark, s.values if dots else (), s.mean if s.values else None, s.interval)
+
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its label at the left, a note (its numbers in digits) at the right, and what is drawn."""
+    """A row: its label, what is drawn, and its numbers in digits, by default the means with their intervals."""
 
     label: str
     series: tuple[Series, ...]
     note: str = ""
 
+    def numbers(self) -> str:
+        return self.note or " · ".join(
+            estimate(s.centre, s.interval) for s in self.series if s.centre is not None
+        )
 
-def row_chart(
-    rows: Sequence[Row],
-    *,
-    x: dict[str, Any],
-    limits: Mapping[float, Mark] = MappingProxyType({}),
-    band: float | None = None,
-    sides: tuple[str, str] | None = None,
-) -> go.Figure:
-    """Rows from top to bottom over one horizontal axis.
 
-    Arguments:
-        rows: what is compared.
-        x: the axis they share.
-        limits: upright lines by where they stand; they are broken where a row has its label.
-        band: half the width of a shaded band around zero.
-        sides: what values below and above zero mean, in a line above the first row.
-    """
-    signs = [t for i, row in enumerate(rows) for s in row.series for t in _signs(s, -i, escape(row.label))]
-    texts = [t for i, row in enumerate(rows) for t in _texts(row, -i)]
-    rules = [_rule(-i + 0.5) for i in range(len(rows) + 1)]
-    top = 1.0 if sides else 0.5
-    return chart(
-        [*(_limit(at, mark, len(rows)) for at, mark in limits.items()), *signs],
-        x=x,
-        y=axis("", visible=False, range=[0.5 - len(rows), top]),
-        height=round(ROW_HEIGHT * (len(rows) - 0.5 + top)) + 58,
-        shapes=[*rules, *([] if band is None else [_band(band)])],
-        annotations=[*texts, *([] if sides is None else _sides(*sides))],
+@dataclass(frozen=True)
+class Rows:
+    """Rows from top to bottom over one axis; `limits` are upright lines by where they are."""
+
+    rows: tuple[Row, ...]
+    axis: Axis
+    limits: Mapping[float, Mark] = field(default_factory=dict)
+
+    def marks(self) -> Iterator[Mark]:
+        yield from dict.fromkeys(s.mark for row in self.rows for s in row.series)
+        yield from self.limits.values()
+
+    def points(self) -> Iterator[Point]:
+        for row in self.rows:
+            for s in row.series:
+                yield from drawn(row.label, s)
+
+    def html(self, label: str, described_by: str) -> str:
+        rows = "".join(
+            f'<tr><th scope="row">{escape(row.label)}</th>{bar_cell(row, self.axis, self.limits)}'
+            f'<td class="number">{escape(row.numbers())}</td></tr>'
+            for row in self.rows
+        )
+        head = f'<thead><tr class="axis"><th scope="col"></th>{axis_cell(self.axis)}<th scope="col"></th></tr></thead>'
+        about = f'aria-label="{escape(label)}" aria-describedby="{described_by}"'
+        return f'<table class="bars" {about}>{head}<tbody>{rows}</tbody></table>'
+
+
+def drawn(label: str, s: Series) -> Iterator[Point]:
+    """The numbers of a series."""
+    if s.centre is not None:
+        low, high = s.interval or (None, None)
+        yield Point(s.mark.label, label, s.centre, low, high)
+    for dot in s.dots:
+        yield Point(s.mark.label, label, dot, single=s.centre is not None)
+
+
+def axis_cell(axis: Axis, sides: tuple[str, str] | None = None, *, title: bool = True) -> str:
+    """The head of the column of bars: what is drawn, and its ticks; `sides` says what lies below and above zero."""
+    ticks = "".join(
+        f'<svg x="{axis.place(v):.2f}%" y="100%" overflow="visible"><text y="-4" text-anchor="{_anchor(axis.place(v))}">'
+        f"{escape(text)}</text></svg>"
+        for v, text in axis.ticks
+    )
+    meant = (
+        f'<span class="sides"><span>◂\u00a0{escape(sides[0])}</span> <span>{escape(sides[1])}\u00a0▸</span></span>'
+        if sides
+        else ""
+    )
+    what = f'<span class="what">{escape(axis.title)}</span>' if title else ""
+    return (
+        f'<th scope="col" class="bar">{what}{meant}<svg class="ticks" aria-hidden="true">{ticks}</svg></th>'
     )
 
 
-def _limit(at: float, mark: Mark, rows: int) -> go.Scatter:
-    upright = [y for i in range(rows) for y in (0.12 - i, -0.5 - i, None)]
-    return go.Scatter(
-        x=[at] * len(upright),
-        y=upright,
-        mode="lines",
-        line={"color": mark.colour, "width": 1.2, "dash": mark.dash},
-        hovertemplate=f"{mark.label} %{{x:.3g}}<extra></extra>",
+def _anchor(place: float) -> str:
+    return "start" if place < 5 else "end" if place > 95 else "middle"
+
+
+def region_of(axis: Axis, ends: tuple[float, float] | None) -> str:
+    """A shaded region, as wide as the axis where an end is infinite, with a line at each end."""
+    if ends is None:
+        return ""
+    left, right = (0.0 if v == -math.inf else 100.0 if v == math.inf else axis.place(v) for v in ends)
+    edges = "".join(
+        f'<line x1="{at:.2f}%" x2="{at:.2f}%" y1="0" y2="100%" stroke="var(--edge)" stroke-width="1"/>'
+        for at, v in zip((left, right), ends, strict=True)
+        if math.isfinite(v)
+    )
+    return f'<rect x="{left:.2f}%" width="{right - left:.2f}%" height="100%" fill="var(--{REGION})"/>{edges}'
+
+
+def bar_cell(row: Row, axis: Axis, limits: Mapping[float, Mark], region: str = "") -> str:
+    """The cell in which a row draws its bars."""
+    lanes = [LANE + (SEEDS if s.dots and s.centre is not None else 0) for s in row.series]
+    height = sum(lanes) + 10
+    grid = "".join(_upright(axis.place(v), "var(--faint)") for v, _ in axis.ticks)
+    lines = "".join(_upright(axis.place(at), variable(m.colour), m.dash, m.label) for at, m in limits.items())
+    top, signs = -sum(lanes) / 2, []
+    for s, lane in zip(row.series, lanes, strict=True):
+        signs.append(_signs(s, axis, top + LANE / 2, row.label))
+        top += lane
+    return (
+        f'<td class="bar" style="--height: {height}px"><svg aria-hidden="true">{region}{grid}{lines}'
+        f'<svg y="50%" overflow="visible">{"".join(signs)}</svg></svg></td>'
     )
 
 
-def _band(half: float) -> dict[str, Any]:
-    place = {"x0": -half, "x1": half, "yref": "paper", "y0": 0, "y1": 1}
-    return {"type": "rect", **place, "fillcolor": LIGHT.band, "line": {"width": 0}, "layer": "below"}
+def _upright(at: float, colour: str, dash: str = "solid", label: str = "") -> str:
+    dashes = f' stroke-dasharray="{DASHES[dash]}"' if DASHES[dash] else ""
+    mark = f' data-mark="{escape(label)}"' if label else ""
+    return f'<line x1="{at:.2f}%" x2="{at:.2f}%" y1="0" y2="100%" stroke="{colour}"{dashes}{mark}/>'
 
 
-def _sides(below: str, above: str) -> list[dict[str, Any]]:
-    common = {"x": 0, "y": 0.72, "showarrow": False, "font": {"size": 12, "color": LIGHT.soft}}
-    return [
-        {**common, "xanchor": "right", "text": f"◂ {escape(below)} "},
-        {**common, "xanchor": "left", "text": f" {escape(above)} ▸"},
-    ]
-
-
-def _signs(series: Series, y: float, label: str) -> list[Any]:
-    mark, at = series.mark, y - 0.08
-    signs: list[Any] = []
-    for ends, width in ((series.outer, 1), (series.interval, 3)):
-        if ends is not None:
-            line = {"color": mark.colour, "width": width}
-            signs.append(go.Scatter(x=list(ends), y=[at, at], mode="lines", line=line, hoverinfo="skip"))
-    if series.dots:
-        signs.append(
-            go.Scatter(
-                x=list(series.dots),
-                y=[at - (SEEDS if series.centre is not None else 0)] * len(series.dots),
-                mode="markers",
-                marker={"symbol": f"{mark.symbol}-open", "size": 7, "color": mark.colour, "line": THIN},
-                hovertemplate=f"{label}: %{{x:.4g}}<extra></extra>",
+def _signs(s: Series, axis: Axis, y: float, label: str) -> str:
+    parts = []
+    for ends, width in ((s.outer, 1.2), (s.interval, 3.2)):
+        if ends is not None and all(map(math.isfinite, ends)):
+            left, right = (axis.place(v) for v in ends)
+            parts.append(
+                f'<line x1="{left:.2f}%" x2="{right:.2f}%" y1="{y:g}" y2="{y:g}" stroke="{variable(s.mark.colour)}" '
+                f'stroke-width="{width}"/>'
             )
-        )
-    if series.centre is not None:
-        marker = {"symbol": mark.symbol, "size": 11, "color": mark.colour, "line": OUTLINE}
-        hover = f"{label}, mean: %{{x:.4g}}<extra></extra>"
-        signs.append(
-            go.Scatter(x=[series.centre], y=[at], mode="markers", marker=marker, hovertemplate=hover)
-        )
-    return signs
+    below = y + (SEEDS if s.centre is not None else 0)
+    parts += [_at(axis.place(v), below, sign(s.mark, open=True), f"{label}: {v:.4g}") for v in _known(s.dots)]
+    if s.centre is not None and math.isfinite(s.centre):
+        parts.append(_at(axis.place(s.centre), y, sign(s.mark), f"{label}, {s.mark.label}: {s.centre:.4g}"))
+    return f'<g data-mark="{escape(s.mark.label)}">{"".join(parts)}</g>'
 
 
-def _texts(row: Row, y: float) -> list[dict[str, Any]]:
-    common = {"xref": "paper", "y": y + 0.29, "showarrow": False, "font": {"size": 12, "color": LIGHT.ink}}
-    left = {**common, "x": 0, "xanchor": "left", "xshift": -8, "text": escape(row.label)}
-    right = {**common, "x": 1, "xanchor": "right", "xshift": 8, "text": escape(row.note)}
-    return [left, right] if row.note else [left]
+def _at(place: float, y: float, drawing: str, title: str) -> str:
+    return f'<svg x="{place:.2f}%" y="{y:g}" overflow="visible"><title>{escape(title)}</title>{drawing}</svg>'
 
 
-def _rule(y: float) -> dict[str, Any]:
-    place = {"xref": "paper", "x0": 0, "x1": 1, "y0": y, "y1": y}
-    return {"type": "line", **place, "line": {"color": LIGHT.faint, "width": 1}, "layer": "below"}
+def _known(values: Sequence[float] | Iterable[float]) -> list[float]:
+    return [v for v in values if math.isfinite(v)]

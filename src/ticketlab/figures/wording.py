@@ -16,10 +16,12 @@ __all__ = [
     "fixed",
     "listed",
     "measure",
+    "percent",
     "plural",
     "plus_minus",
     "power",
     "quantity",
+    "setting",
     "signed",
     "span",
     "tens",
@@ -107,12 +109,20 @@ def measure(value: float) -> str:
 
 
 def plus_minus(value: float, interval: tuple[float, float] | None) -> str:
-    """A mean with half its (symmetric) interval, "2.59 ± 0.25"."""
+    """A mean with its interval, "2.59 ± 0.25", or "99.2 −0.9 +0.4" where the two sides read differently."""
     if interval is None or not math.isfinite(value):
         return measure(value)
     half = (interval[1] - interval[0]) / 2
     places = decimals(half)
-    return f"{fixed(value, places)} ± {fixed(half, places)}"
+    below, above = value - interval[0], interval[1] - value
+    even = abs(above - below) < 10**-places
+    sides = f"± {fixed(half, places)}" if even else f"−{fixed(below, places)} +{fixed(above, places)}"
+    return f"{fixed(value, places)} {sides}"
+
+
+def percent(fraction: float) -> str:
+    """ "21.5 %"."""
+    return f"{quantity(float(f'{100 * fraction:.3g}'))} %" if math.isfinite(fraction) else MISSING
 
 
 def listed(words: Sequence[str]) -> str:
@@ -132,3 +142,8 @@ def extent(values: Iterable[float], write: Callable[[float], str] = power) -> st
         return MISSING
     low, high = write(min(known)), write(max(known))
     return low if low == high else f"{low} to {high}"
+
+
+def setting(loss: str, offset: str) -> str:
+    """A loss, with f₀ kept or centred away: "square loss, f₀ kept"."""
+    return f"{loss} loss, f₀ {offset}"

@@ -205,7 +205,7 @@ def paired_difference(
     by_example = clustered + (0.0 if unit is None else _floor(d, which, unit))
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
-    both = _clustered(e, _numbered(run * examples + which)[1])
+    both = _of_pairs(e, run * examples + which)
     by_seed = max(_clustered(e, run) - (1 - SHARED / seeds) * both, 0.0)
     crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
     return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
@@ -246,6 +246,12 @@ def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
     if there.all():
         return len(there), number
     return int(np.sum(there)), (np.cumsum(there) - 1)[number]
+
+
+def _of_pairs(e: np.ndarray, pair: np.ndarray) -> float:
+    """C_both; numbers of pairs may be missing."""
+    sums, count = np.bincount(pair, weights=e), np.count_nonzero(np.bincount(pair))
+    return float(sums @ sums) * (count / (count - 1) if count > 1 else 1.0)
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:

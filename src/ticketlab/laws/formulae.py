@@ -222,6 +222,8 @@ def whole_outlook(found: Answer) -> Outlook:
         return Outlook()
     questions = list(found.questions())
     have = max((getattr(q.effect, "seeds", 1) for q in questions), default=1)
+    if have < 2:
+        return Outlook("At least 2 seeds are needed.", 2)
     seeds = fewest(lambda s: _with_seeds(found, s) is not Outcome.UNDECIDED, have, SEEDS)
     if seeds:
         return Outlook(
@@ -270,10 +272,10 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
     assert isinstance(asked, Question)
     assert effect is not None
     level = 1 - 2 * asked.rule.strictest(found.levels)
-    deciding = asked.scale.interval(*effect.interval(level)) if level > 0.95 + 1e-9 else None
-    said = asked.reading(tables).rstrip(".")
     low, high = effect.interval()
     known = low > float("-inf") or high < float("inf")
+    deciding = asked.scale.interval(*effect.interval(level)) if known and level > 0.95 + 1e-9 else None
+    said = asked.reading(tables).rstrip(".")
     coming = Outlook()
     if found.outcome is Outcome.UNDECIDED:
         closed = Outlook(" ".join(found.opens))
@@ -289,7 +291,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         outcome=found.outcome,
         rule=asked.rule.words(asked.what, asked.scale, found.levels),
         effect=asked.scale.shown(effect.mean),
-        interval=asked.scale.interval(low, high),
+        interval=asked.scale.interval(low, high) if known else (low, high),
         unit=asked.scale.unit,
         reading=reading,
         headline=headline,
@@ -297,6 +299,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         facets=dict(asked.facets),
         deciding=deciding,
         level=level if deciding else 0.95,
+        region=asked.scale.interval(*asked.rule.bounds()),
         would_decide=coming.words,
         enough_seeds=coming.seeds,
     )

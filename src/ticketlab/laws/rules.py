@@ -44,6 +44,10 @@ class Rule(ABC):
         return min(levels.holds, levels.fails)
 
     @abstractmethod
+    def bounds(self) -> tuple[float, float]:
+        """Between which effects it holds; infinite where it is open."""
+
+    @abstractmethod
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         """Holds, fails or undecided."""
 
@@ -57,6 +61,9 @@ class Above(Rule):
     """The effect lies above a limit."""
 
     limit: float
+
+    def bounds(self) -> tuple[float, float]:
+        return self.limit, float("inf")
 
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         if effect.lower(levels.holds) > self.limit:
@@ -73,6 +80,9 @@ class Below(Rule):
 
     limit: float
 
+    def bounds(self) -> tuple[float, float]:
+        return float("-inf"), self.limit
+
     def outcome(self, effect: Effect, levels: Levels) -> Outcome:
         if effect.upper(levels.holds) < self.limit:
             return Outcome.HOLDS
@@ -88,6 +98,9 @@ class Between(Rule):
 
     low: float
     high: float
+
+    def bounds(self) -> tuple[float, float]:
+        return self.low, self.high
 
     def strictest(self, levels: Levels) -> float:
         return min(levels.holds, levels.fails / 2)
@@ -117,6 +130,9 @@ class Within(Rule):
     """The effect lies within ±margin."""
 
     margin: float
+
+    def bounds(self) -> tuple[float, float]:
+        return -self.margin, self.margin
 
     def strictest(self, levels: Levels) -> float:
         return min(levels.holds, levels.fails / 2)

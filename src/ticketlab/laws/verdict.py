@@ -33,6 +33,7 @@ class Verdict:
         facets: what the question is about ({"loss": "square", "offset": "kept"}).
         deciding: the interval that decided, if it differs from the 95 % one; else None.
         level: the two-sided confidence of `deciding`.
+        region: where the question holds, in `unit`, infinite at an open end; None if it is not known.
         would_decide: of an undecided one, what would decide it, in words.
         enough_seeds: how many seeds would; None if no number of them would, or it is not known.
     """
@@ -49,5 +50,6 @@ class Verdict:
     facets: Mapping[str, str] = field(default_factory=dict)
     deciding: tuple[float, float] | None = None
     level: float = 0.95
+    region: tuple[float, float] | None = None
     would_decide: str = ""
     enough_seeds: int | None = None

@@ -1,32 +1,31 @@
 """The report: one HTML file that says what was asked, what came out, why one may believe it, and how to get it again.
 
-The verdict comes first, then the figures, the tables, the method in words, the certificates, and how to reproduce. The
+The verdict comes first, with its figure directly under the answer and the rules folded below it; then the figures, the tables,
+the method in words, the certificates, and how to reproduce. The
 file contains everything it shows, and its content policy forbids it to load anything: it opens without a network, today and
 in ten years. It is a pure function of the record, so the same run gives the same bytes.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
-from typing import Any
 
 from plotly.offline import get_plotlyjs
 
 from ticketlab.claims import page_of
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.source import Source
-from ticketlab.figures.figure import Figure, Panel
-from ticketlab.figures.forest import SYMBOLS
+from ticketlab.figures.figure import Figure, Panel, Point
+from ticketlab.figures.forest import badge, forest, in_words
+from ticketlab.figures.html import csv_text, json_text
 from ticketlab.figures.key import html_key
 from ticketlab.figures.palette import DARK, LIGHT, dark_of
-from ticketlab.figures.presentation import Presentation, plain
-from ticketlab.figures.text_tables import TextTable, html_table, shown
-from ticketlab.figures.wording import decimals, estimate, plural, span
-from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.figures.presentation import Presentation
+from ticketlab.figures.text_tables import TextTable, html_table, save_buttons, shown
+from ticketlab.figures.wording import plural, power
 
 __all__ = ["render"]
 
@@ -36,11 +35,13 @@ POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inli
 def render(record: Record) -> str:
     """The whole page of a record, as HTML text of about 5 MB, nearly all of it plotly.js."""
     show = presentation(record)
+    first = forest(record.questions, show.asked)
+    before = 1 if first else 0
     sections = {
-        "figures": _figures(show.figures, 1),
+        "figures": _figures(show.figures, 1 + before),
         "tables": _tables(record, show.summaries),
         "method": _method(record.method, record.sources),
-        "certificates": _certificates(show, 1 + len(show.figures)),
+        "certificates": _certificates(show, 1 + before + len(show.figures)),
         "reproduce": _reproduce(record),
     }
     sections = {name: text for name, text in sections.items() if text}
@@ -63,10 +64,10 @@ def render(record: Record) -> str:
 <nav aria-label="Contents"><ul>{links}</ul></nav>
 </header>
 <main>
-{_verdict(record)}
+{_verdict(record, first)}
 {"".join(f'<section id="{n}"><h2>{HEADINGS[n]}</h2>{text}</section>' for n, text in sections.items())}
 </main>
-<script type="application/json" id="dark-of">{_json(dark_of())}</script>
+<script type="application/json" id="dark-of">{json_text(dark_of())}</script>
 <script>{get_plotlyjs()}</script>
 <script>{_asset("page.js")}</script>
 </body>
@@ -83,6 +84,12 @@ HEADINGS = {
 }
 
 
+def presentation(record: Record) -> Presentation:
+    """What is shown of a run beyond its verdicts and tables: its claim's own page, or nothing."""
+    present = page_of(record.claim)
+    return present(record) if present else Presentation()
+
+
 def _title(record: Record) -> str:
     outcome = f": {record.whole.outcome}" if record.whole else ""
     return f"{record.claim}{outcome} – Ticketlab"
@@ -91,10 +98,10 @@ def _title(record: Record) -> str:
 # --- the verdict ---
 
 
-def _verdict(record: Record) -> str:
+def _verdict(record: Record, figure: Figure | None) -> str:
     whole = record.whole
     answer = (
-        f'<div class="answer">{_badge(whole.outcome)}<p class="reading">{escape(whole.reading)}</p></div>'
+        f'<div class="answer">{badge(whole.outcome)}<p class="reading">{escape(in_words(whole))}</p></div>'
         if whole
         else '<div class="answer"><p class="reading">There is no verdict on the claim as a whole.</p></div>'
     )
@@ -102,17 +109,10 @@ def _verdict(record: Record) -> str:
 <p class="kicker">{escape(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
-{_questions(record.questions)}
+{_figure(figure, 1, "h2") if figure else ""}
 {_rules(record)}
 {_facts(record.facts)}
-{_open(record)}
 </section>"""
-
-
-def _badge(outcome: Outcome) -> str:
-    return (
-        f'<span class="badge {outcome}"><span aria-hidden="true">{SYMBOLS[outcome]}</span> {outcome}</span>'
-    )
 
 
 def _rules(record: Record) -> str:
@@ -126,54 +126,9 @@ def _rules(record: Record) -> str:
     return f'<details class="rule"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
-def _questions(verdicts: Sequence[Verdict]) -> str:
-    if not verdicts:
-        return ""
-    rows = "".join(
-        f'<tr><th scope="row">{escape(v.question)}{"" if v.headline else " (side question)"}</th><td>{_badge(v.outcome)}</td>'
-        f'<td class="number">{_effect(v)}</td><td>{escape(v.reading)}</td></tr>'
-        for v in verdicts
-    )
-    return (
-        '<table class="verdicts"><thead><tr><th scope="col">Question</th><th scope="col">Answer</th>'
-        '<th scope="col">Effect (95 % interval)</th><th scope="col">In words</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
-
-
-def _effect(verdict: Verdict) -> str:
-    if verdict.effect is None:
-        return "–"
-    shown = f"{estimate(verdict.effect, verdict.interval, sign=True, least=1)} <small>{escape(verdict.unit)}</small>"
-    if verdict.deciding is None:
-        return shown
-    return f"{shown}<br><small>{_decides(verdict)}</small>"
-
-
-def _decides(verdict: Verdict) -> str:
-    """The wider interval of a question that is one of many."""
-    places = decimals((verdict.deciding[1] - verdict.deciding[0]) / 2) if verdict.deciding else 0
-    words = span(verdict.deciding, places, sign=True)
-    return f"{100 * verdict.level:.4g} % interval: {words}" if words else ""
-
-
 def _facts(facts: Mapping[str, str]) -> str:
     pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
-
-
-def _open(record: Record) -> str:
-    """What would decide the questions that are undecided, folded; those with the same answer in one item."""
-    named: dict[str, list[str]] = {}
-    for v in (record.whole, *record.questions):
-        if v is not None and v.would_decide:
-            named.setdefault(v.would_decide, []).append(v.question or "The claim as a whole")
-    if not named:
-        return ""
-    items = "".join(
-        f"<li><b>{escape('; '.join(who))}.</b> {escape(what)}</li>" for what, who in named.items()
-    )
-    return f'<details class="rule"><summary>What would decide what is undecided.</summary><ul>{items}</ul></details>'
 
 
 # --- figures and tables ---
@@ -183,34 +138,56 @@ def _figures(figures: Iterable[Figure], first: int) -> str:
     return "".join(_figure(f, number) for number, f in enumerate(figures, first))
 
 
-def _figure(figure: Figure, number: int) -> str:
+def _figure(figure: Figure, number: int, heading: str = "h3") -> str:
     key = f"figure-{figure.key}"
     one = " one" if len(figure.panels) == 1 else ""
-    panels = "".join(_panel(p, f"{key}-{i}", figure.title) for i, p in enumerate(figure.panels, 1))
-    words = "".join(_words(p, f"{key}-{i}") for i, p in enumerate(figure.panels, 1))
+    panels = "".join(_panel(p, f"{key}-caption", figure.title) for p in figure.panels)
+    points = [(panel.name, point) for panel in figure.panels for point in panel.chart.points()]
     return f"""<figure id="{key}" aria-labelledby="{key}-title">
-<div class="figure-head"><h3 id="{key}-title">Figure {number}. {escape(figure.title)}</h3>
+<div class="figure-head"><{heading} id="{key}-title">Figure {number}. {escape(figure.title)}</{heading}>
 {html_key(figure.marks)}</div><div class="panels{one}">{panels}</div>
-<figcaption>{escape(figure.caption)}</figcaption>
-<details class="words"><summary>Figure {number} in words</summary>{words}</details>
+<figcaption id="{key}-caption">{escape(figure.caption)}</figcaption>
+{save_buttons(key, _points_csv(points), ("svg", "png", "csv"))}
+{_numbers(points, number)}
 </figure>
 """
 
 
-def _panel(panel: Panel, key: str, title: str) -> str:
+def _panel(panel: Panel, caption: str, title: str) -> str:
     label = f"{title} ({panel.name})" if panel.name else title
     name = f"<h4>{escape(panel.name)}</h4>" if panel.name else ""
-    return (
-        f'<div class="panel">{name}'
-        f'<div class="chart" id="{key}" role="img" aria-label="{escape(label)}" aria-describedby="{key}-words" '
-        f'style="height: {panel.chart.layout.height}px"></div>'
-        f'<script type="application/json">{_json(panel.chart.to_plotly_json())}</script></div>'
+    return f'<div class="panel">{name}{panel.chart.html(label, caption)}</div>'
+
+
+HEAD = ("panel", "series", "at", "value", "low", "high")
+
+
+def _points_csv(points: Sequence[tuple[str, Point]]) -> str:
+    rows = ((name, p.series, p.at, p.value, p.low, p.high) for name, p in points)
+    return csv_text(
+        (*HEAD, "single"), ((*row, int(p.single)) for row, (_, p) in zip(rows, points, strict=True))
     )
 
 
-def _words(panel: Panel, key: str) -> str:
-    lines = "".join(f"<li>{escape(line)}</li>" for line in panel.words)
-    return f'<ul id="{key}-words">{lines}</ul>'
+def _numbers(points: Sequence[tuple[str, Point]], number: int) -> str:
+    """The numbers of curves as a table, folded; rows with bars have theirs next to them."""
+    shown = [(name, p) for name, p in points if not p.single and not isinstance(p.at, str)]
+    if not shown:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><th scope="row">{escape(p.series)}</th>'
+        + "".join(f"<td>{'' if v is None else power(float(v))}</td>" for v in (p.at, p.value, p.low, p.high))
+        + "</tr>"
+        for name, p in shown
+    )
+    heads = "".join(
+        f'<th scope="col" class="{"label" if i < 2 else "value"}">{h}</th>' for i, h in enumerate(HEAD)
+    )
+    return (
+        f'<details class="words"><summary>Figure {number} as a table</summary><div class="scroll"><table>'
+        f"<caption>The numbers of figure {number}; low and high are the ends of 95 % intervals.</caption>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
 
 
 def _tables(record: Record, summaries: Iterable[TextTable]) -> str:
@@ -238,15 +215,14 @@ def _method(paragraphs: Iterable[str], sources: Sequence[Source]) -> str:
 
 
 def _cited(paragraph: str, numbers: Mapping[str, int]) -> str:
-    """Escaped text in which "[key]" of a known source is a link to it."""
+    """Escaped text in which "[key]" or "[key; key]" of known sources are links to them."""
 
     def link(match: re.Match[str]) -> str:
-        key = match[1]
-        return (
-            f'<a class="cite" href="#source-{numbers[key]}">[{numbers[key]}]</a>'
-            if key in numbers
-            else match[0]
-        )
+        keys = match[1].split("; ")
+        if not all(key in numbers for key in keys):
+            return match[0]
+        links = (f'<a class="cite" href="#source-{numbers[key]}">{numbers[key]}</a>' for key in keys)
+        return f"[{', '.join(links)}]"
 
     return re.sub(r"\[([^\[\]]+)\]", link, escape(paragraph))
 
@@ -275,15 +251,3 @@ same to rounding. The plan below is also in the run folder, as <code>plan.toml</
 
 def _asset(name: str) -> str:
     return files("ticketlab.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _json(value: Any) -> str:
-    """JSON that cannot end the script element it stands in."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace(
-        "<", "\\u003c"
-    )
-
-
-def presentation(record: Record) -> Presentation:
-    """What is shown of a run: its claim's own page, or the plain one."""
-    return (page_of(record.claim) or plain)(record)

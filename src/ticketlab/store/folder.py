@@ -20,7 +20,7 @@ import shlex
 import shutil
 import tomllib
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,6 +167,8 @@ class RunFolder:
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
+        A run that ends before anything was computed leaves no folder that was not there before.
+
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
         self._check_free()
@@ -177,9 +179,14 @@ class RunFolder:
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
+        made = [place for place in (self.path, self.path.parent) if not place.exists()]
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with only_process(self.path), pinned({own.source: own.hash for own in data.values()}):
+        with (
+            only_process(self.path),
+            self._nothing_left(made),
+            pinned({own.source: own.hash for own in data.values()}),
+        ):
             self._start_afresh()
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_text(self.path / "plan.toml", self.plan_text)
@@ -193,6 +200,19 @@ class RunFolder:
                 lambda: watch.check(depends["data"]),
                 (self.looks(), seeds, most),
             )
+
+    @contextlib.contextmanager
+    def _nothing_left(self, made: Sequence[Path]) -> Iterator[None]:
+        """Removes the folders that this run has made when it ends before anything was computed; it holds their lock."""
+        try:
+            yield
+        except BaseException:
+            if self.path in made and not any(self.path.glob("cells/[!.]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # there are other runs by now
+                    for place in made[1:]:
+                        place.rmdir()
+            raise
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
         """Stores a finished run's evidence and verdicts; returns them as they are read back."""
@@ -303,7 +323,7 @@ def verdict_records(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:
 
 def _verdict(record: Mapping[str, Any]) -> Verdict:
     effect = record["effect"]
-    ends = {name: record.get(name) for name in ("interval", "deciding")}
+    ends = {name: record.get(name) for name in ("interval", "deciding", "region")}
     return Verdict(
         **{
             **record,

@@ -21,7 +21,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -207,7 +206,7 @@ def level_arms(
 
 def stacked(masks: Sequence[Mask], params: Params) -> Any:
     """The masks of all seeds as one pytree like their parameters, `[S, …]`."""
-    one = jax.tree.map(lambda a: a[0], params)
+    one = jax.tree.map(lambda a: np.asarray(a)[0], params)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *(over_parameters(mask, one) for mask in masks))
 
 
@@ -269,7 +268,7 @@ def _started(
 
 
 def _replicas(search: Search, arms: Sequence[Arm], params: Params, masks: Any) -> Replicas:
-    return Replicas(params, search.order_keys[jnp.tile(jnp.arange(len(search)), len(arms))], masks=masks)
+    return Replicas(params, search.order_keys[np.tile(np.arange(len(search)), len(arms))], masks=masks)
 
 
 def _no_curves(replicas: int) -> LearningCurves:

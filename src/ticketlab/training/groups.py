@@ -2,6 +2,8 @@
 
 Copies of the last replica fill the last group, so that all groups have the same shapes. So the bits of a replica depend
 neither on the number of replicas nor on the number of groups that fit in memory.
+
+Arrays reach the device by `jax.device_put`, because `jnp.asarray` compiles a program for every shape.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Groups:
     def cut(self, tree: Any, group: int) -> Any:
         """The entries of one group from arrays `[R, …]`, on the device."""
         rows = np.minimum(np.arange(group * self.width, (group + 1) * self.width), self.replicas - 1)
-        return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[rows]), tree)
+        return jax.device_put(jax.tree.map(lambda a: np.asarray(a)[rows], tree))
 
     def cut_lanes(self, lanes: Lanes, own: frozenset[str], group: int) -> Lanes:
         """The lanes of one group: its entries of the per-replica arrays, and the shared arrays."""
@@ -67,7 +69,7 @@ def program_and_lanes(
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
     own |= {"order_keys"} if replicas.order_keys.ndim else set()
     placed = {
-        f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))
+        f.name: jax.tree.map(np.asarray if f.name in own else jax.device_put, getattr(given, f.name))
         for f in fields(Lanes)
     }
     program = Program(

@@ -187,6 +187,11 @@ class TrainingData:
 
 def stack(params: list[Params]) -> Params:
     """Parameters of several networks as one pytree with a leading axis of replicas."""
+    return _stacked(params)
+
+
+@jax.jit
+def _stacked(params: list[Params]) -> Params:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
 
 

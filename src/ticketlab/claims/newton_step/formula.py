@@ -83,6 +83,7 @@ LONG = (
     THERE**0.5
 )  # a step in the same direction leaves THERE unexplained if it is this much too long or too short
 COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
+LEFT = Scale("%", 100.0, bounds=(0.0, np.inf))
 LONGER = Scale("% longer than training's", ratio=True)
 
 
@@ -290,7 +291,7 @@ def _unexplained(key: str, loss: str, variant: Variant) -> Question:
         effect=effect,
         rule=asked.rule,
         what=asked.what,
-        scale=SHARE,
+        scale=SHARE if asked.effect else LEFT,
         reading=reading,
         says=asked.says,
     )

@@ -168,7 +168,7 @@ def _as_text(values: np.ndarray, target: str, name: str, kind: Kind | None) -> n
             "one class for each example",
             "Remove the examples without a class, or pass kind=classification if that is the name of a class.",
         )
-    return np.array(found)
+    return np.array(found, object)  # not of one width: a single long word would be as long in every row
 
 
 def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answers:
@@ -178,8 +178,9 @@ def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answe
             "numbers, for regression",
             "Choose another target, or kind=classification.",
         )
-    classes, labels = np.unique(text, return_inverse=True)
-    return Answers(tuple(classes.tolist()), labels.astype(np.int64))
+    words = text.tolist()
+    places = {name: i for i, name in enumerate(sorted(set(words)))}
+    return Answers(tuple(places), np.array([places[word] for word in words], np.int64))
 
 
 def _check_whole(values: np.ndarray, target: str, name: str) -> None:

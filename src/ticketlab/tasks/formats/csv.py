@@ -252,7 +252,7 @@ def _target(cells: Sequence[str], text: _Text, kind: Kind | None, name: str) -> 
             "numbers, as in most of its cells" if kind is None else "numbers, for regression",
             "Correct those cells, without thousands separators, or " + classes,
         )
-    return np.array(cells)
+    return np.array(cells, object)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,0 +1,359 @@
+"""The pages of `untrained-subnetwork` and `multi-prize`: tickets whose weights were never trained.
+
+How tickets change with density and with width, next to random masks and the dense network; kinds of networks side by side; what
+was memorised; and how masks are learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.axes import axis_at, linear_axis
+from ticketlab.figures.curves import Curve, Level, Plot, curve
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import Asked
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.presentation import Presentation, made, rate_table
+from ticketlab.figures.rows import Row, Rows, series
+from ticketlab.figures.spread import Spread, score, seeds, spread
+from ticketlab.figures.text_tables import TextTable, count, rows_by, scored, share, summary, total
+from ticketlab.figures.wording import estimate, fixed, listed, percent, quantity
+
+__all__ = ["present_multi_prize", "present_untrained_subnetwork"]
+
+TICKET, CHANCE = (
+    Mark("learned mask", LIGHT.blue, "circle"),
+    Mark("random mask of equal counts", LIGHT.ink, "x"),
+)
+DENSE = Mark("dense network, weights trained", LIGHT.vermilion, "square")
+TRAIN = Mark("on the labels it learnt from", LIGHT.orange, "diamond")
+TEST = Mark("on test data, true labels", LIGHT.blue)
+FROZEN, MOVED = (
+    Mark("weights frozen, mask learned", LIGHT.blue),
+    Mark("weights trained", LIGHT.vermilion, "square"),
+)
+DECISIVE = Mark("where the question is decided", LIGHT.soft, dash="dot", line=True)
+ZERO = Mark("as accurate as the dense network", LIGHT.vermilion, dash="dash", line=True)
+LABELS = {
+    "ticket": "ticket: learned mask, frozen weights",
+    "random": "random mask of equal counts",
+    "mask": "learned mask of full precision",
+    "random mask": "random mask, full precision",
+    "binarised": "binary weights, trained",
+    "dense": "weights trained",
+    "permuted": "learned mask, permuted labels",
+    "permuted dense": "weights trained, permuted labels",
+    "density": "learned mask of another density",
+    "random density": "random mask of that density",
+    "distribution": "learned mask, other distribution",
+    "random distribution": "random mask, other distribution",
+}
+PRIZES = {
+    "ticket": ("ticket: learned mask over signs", FROZEN),
+    "mask": ("learned mask, full-precision weights", FROZEN),
+    "binarised": ("trained binary weights", MOVED),
+    "dense": ("trained full-precision weights", MOVED),
+}
+DISTRIBUTIONS = {"normal": "normal", "uniform": "uniform", "signed-constant": "± one constant"}
+CURVES = {
+    "ticket": Mark(LABELS["ticket"], LIGHT.blue, line=True),
+    "mask": Mark(LABELS["mask"], LIGHT.green, dash="dot", line=True),
+    "permuted": Mark(LABELS["permuted"], LIGHT.ink, dash="dot", line=True),
+    "binarised": Mark(LABELS["binarised"], LIGHT.orange, dash="dashdot", line=True),
+    "dense": Mark(LABELS["dense"], LIGHT.vermilion, dash="dash", line=True),
+}
+
+
+def present_untrained_subnetwork(record: Record) -> Presentation:
+    """What the page shows of a run of `untrained-subnetwork`."""
+    return _present(record, densities, widths, kinds, memory)
+
+
+def present_multi_prize(record: Record) -> Presentation:
+    """What the page shows of a run of `multi-prize`."""
+    return _present(record, prizes, memory)
+
+
+def _present(record: Record, *of_arms: Callable[[Table], Figure | None]) -> Presentation:
+    points = Asked("ticket minus the other", ("ticket worse", "ticket better"))
+    return Presentation(
+        asked={v.key: points for v in record.questions if v.unit.startswith("points")},
+        figures=made(record, *((make, "arms") for make in of_arms), (training, "curves")),
+        summaries=made(
+            record,
+            (arm_table, "arms"),
+            (lambda t: rate_table(t, {"setting": "setting", "arms": "arms"}), "timings"),
+        ),
+        certificate_tables=made(record, (check_table, "checks")),
+    )
+
+
+# --- against density and width ---
+
+
+def densities(arms: Table) -> Figure | None:
+    """Test score against the density that was asked for."""
+    whole = arms.where(size=1.0)
+    if not len(whole.where(arm="ticket")) or not len(whole.where(arm="density")):
+        return None
+    own = whole.where(arm="ticket").rows()[0]["asked"]
+    asked = sorted({*whole.where(arm="density")["asked"].tolist(), own})
+
+    def at(density: float, arm: str, other: str) -> Table:
+        return whole.where(arm=arm if density == own else other, asked=density)
+
+    mine, chance = (
+        [at(d, arm, other) for d in asked]
+        for arm, other in (("ticket", "density"), ("random", "random density"))
+    )
+    dense = whole.where(arm="dense")
+    means = [score(of).mean for of in mine]
+    title = (
+        f"With {percent(asked[0])} to {percent(asked[-1])} of the weights kept tickets score {fixed(min(means), 1)} to "
+        f"{fixed(max(means), 1)} %; the dense network, trained, {fixed(score(dense).mean, 1)} %"
+    )
+    places = [100 * d for d in asked]
+    texts = [quantity(float(f"{v:.3g}")) for v in places]
+    return _sweep(
+        "densities",
+        title,
+        "the density",
+        "weights kept, %",
+        places,
+        texts,
+        mine,
+        chance,
+        [dense] * len(asked),
+        100 * own,
+    )
+
+
+def widths(arms: Table) -> Figure | None:
+    """Test score against width."""
+    sizes = sorted(set(arms["size"].tolist()))
+    if len(sizes) < 2 or not len(arms.where(arm="ticket")):
+        return None
+    mine, chance, dense = (
+        [arms.where(arm=arm, size=s) for s in sizes] for arm in ("ticket", "random", "dense")
+    )
+    ends = [[fixed(score(each[i]).mean, 1) for i in (0, -1)] for each in (mine, dense)]
+    title = (
+        f"From {_factor(sizes[0])} to {_factor(sizes[-1])} times the width the ticket goes from {ends[0][0]} to {ends[0][1]} %, "
+        f"the dense network from {ends[1][0]} to {ends[1][1]} %"
+    )
+    name, texts = "width, as a factor on the network's", [_factor(s) for s in sizes]
+    return _sweep("widths", title, "the width", name, sizes, texts, mine, chance, dense, 1.0)
+
+
+def _sweep(
+    key: str,
+    title: str,
+    against: str,
+    name: str,
+    places: Sequence[float],
+    texts: Sequence[str],
+    mine: Sequence[Table],
+    chance: Sequence[Table],
+    dense: Sequence[Table],
+    decided: float,
+) -> Figure:
+    """All three on a scale from zero, and how far the ticket is from the dense network, seed by seed."""
+    x = axis_at(name, places, texts)
+    parts = [
+        ([score(of) for of in each], mark)
+        for each, mark in ((mine, TICKET), (chance, CHANCE), (dense, DENSE))
+    ]
+    gaps = [
+        spread(100 * (a["test_score"] - b["test_score"]), -100, 100) for a, b in zip(mine, dense, strict=True)
+    ]
+    levels = linear_axis("test score, %", [s.mean for of, _ in parts for s in of], include=0.0)
+    apart = linear_axis("points", [v for s in gaps for v in (s.mean, *(s.interval or ()), 0.0)])
+    upright = Level(DECISIVE, x=decided)
+    drawn = tuple(curve(mark, places, of) for of, mark in parts)
+    return Figure(
+        key,
+        title,
+        f"Test score against {against}: means over {seeds(mine[0])} with 95 % intervals; in the second panel the "
+        "ticket's score less "
+        "the dense network's, seed by seed. The upright line is where the question is decided, which was fixed before the runs.",
+        (
+            Panel("test score", Plot(x, levels, drawn, (upright,))),
+            Panel(
+                "learned mask less dense network",
+                Plot(x, apart, (curve(TICKET, places, gaps),), (upright, Level(ZERO, y=0.0))),
+            ),
+        ),
+    )
+
+
+def _factor(size: float) -> str:
+    """A width as a fraction where it is one: "1/8"."""
+    return f"1/{round(1 / size)}" if size < 1 and abs(1 / size - round(1 / size)) < 1e-9 else f"{size:g}"
+
+
+# --- kinds of networks ---
+
+
+def kinds(arms: Table) -> Figure | None:
+    """Test score by the distribution of the frozen weights."""
+    whole = arms.where(size=1.0)
+
+    def of(distribution: str, own: str, other: str) -> Spread:
+        """The measurements of one distribution, which are the ticket's where it is the network's own."""
+        rows = whole.where(distribution=distribution)
+        return score(found if len(found := rows.where(arm=other)) else rows.where(arm=own))
+
+    shown = [d for d in DISTRIBUTIONS if d in whole["distribution"]]
+    if len(shown) < 2:
+        return None
+    found = {d: (of(d, "ticket", "distribution"), of(d, "random", "random distribution")) for d in shown}
+    rows = tuple(
+        Row(
+            DISTRIBUTIONS[d],
+            (series(TICKET, mine),),
+            f"{estimate(mine.mean, mine.interval)} %, random mask {fixed(chance.mean, 1)} %",
+        )
+        for d, (mine, chance) in found.items()
+    )
+    said = listed([f"{fixed(mine.mean, 1)} % ({DISTRIBUTIONS[d]})" for d, (mine, _) in found.items()])
+    return Figure(
+        "distributions",
+        f"Tickets over frozen weights of each distribution score {said}",
+        "Test score by the distribution of the frozen weights, all of the same variance: filled signs are means, bars their 95 % "
+        "intervals, open signs single seeds. Random masks are given in digits.",
+        (
+            Panel(
+                "",
+                Rows(
+                    rows, linear_axis("test score, %", [e for mine, _ in found.values() for e in mine.ends])
+                ),
+            ),
+        ),
+    )
+
+
+def prizes(arms: Table) -> Figure | None:
+    """Test score of every arm: a panel for binary weights, and one for binary weights and activations."""
+    shown = [a for a in PRIZES if a in arms["arm"]]
+    if "ticket" not in shown or "dense" not in shown:
+        return None
+    settings = sorted(set(arms["setting"].tolist()))
+    found = {(s, a): score(arms.where(setting=s, arm=a)) for s in settings for a in shown}
+    axis = linear_axis("test score, %", [e for s in found.values() for e in s.ends])
+    panels, chance = [], []
+    for s in settings:
+        each = {a: found[s, a] for a in shown}
+        rows = [
+            Row(PRIZES[a][0], (series(PRIZES[a][1], m),), f"{estimate(m.mean, m.interval)} %")
+            for a, m in each.items()
+        ]
+        panels.append(
+            Panel(
+                "sign activations" if "activations" in s else "the activation function that was chosen",
+                Rows(tuple(rows), axis),
+            )
+        )
+        drawn = score(arms.where(setting=s, arm="random"))
+        chance.append(f"{s} {estimate(drawn.mean, drawn.interval)} %")
+    full = next(found[s, "dense"] for s in settings if "activations" not in s or len(settings) == 1)
+    said = "; ".join(f"{s} {fixed(found[s, 'ticket'].mean, 1)} %" for s in settings)
+    return Figure(
+        "prizes",
+        f"Tickets whose weights were never trained score: {said}; the trained network of full precision {fixed(full.mean, 1)} %",
+        "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of "
+        "equal counts over "
+        f"the same signs score: {'; '.join(chance)}.",
+        tuple(panels),
+    )
+
+
+def memory(arms: Table) -> Figure | None:
+    """What is learnt from true and from permuted labels: the score on the labels it learnt from, and on test data."""
+    if not len(arms.where(arm="permuted")):
+        return None
+    whole = arms.where(setting=arms.where(arm="permuted")["setting"][0])
+    found = {
+        a: (score(of, "train_score"), score(of))
+        for a in ("ticket", "permuted", "dense", "permuted dense")
+        if len(of := whole.where(arm=a))
+    }
+    rows = tuple(
+        Row(
+            LABELS[a],
+            (series(TRAIN, fitted, dots=False), series(TEST, true, dots=False)),
+            f"{fixed(fitted.mean, 1)} %, {fixed(true.mean, 1)} %",
+        )
+        for a, (fitted, true) in found.items()
+    )
+    ends = [e for row in rows for s in row.series for e in s.ends]
+    fitted, true = found["permuted"]
+    return Figure(
+        "memory",
+        f"Over permuted labels the search fits {fixed(fitted.mean, 1)} % of the training labels, and on true labels scores "
+        f"{fixed(true.mean, 1)} %",
+        "How much is memorised: scores on the training labels that were learnt from, and on test data with true labels; "
+        "means over seeds with 95 % intervals.",
+        (Panel("", Rows(rows, linear_axis("score, %", ends, include=0.0))),),
+    )
+
+
+def training(curves: Table) -> Figure | None:
+    """Validation score by step, of the setting that decides: a search may take longer than training."""
+    name = curves["setting"][0]
+    of = curves.where(setting=name)
+    drawn = []
+    for arm, mark in CURVES.items():
+        steps = sorted(rows_by(of.where(arm=arm), "step").items())
+        if steps:
+            values = [100 * float(np.mean(part["validation_score"])) for _, part in steps]
+            drawn.append(Curve(mark, [float(step) for (step,), _ in steps], values))
+    x = linear_axis("step", of["step"].tolist(), include=0.0)
+    y = linear_axis("validation score, %", (100 * of["validation_score"]).tolist(), include=0.0)
+    return Figure(
+        "training",
+        "How masks and weights are learned",
+        f"Validation score on the true labels by step, means over seeds ({name}). Nothing was chosen by it.",
+        (Panel("", Plot(x, y, tuple(drawn), height=300)),),
+    )
+
+
+# --- tables ---
+
+
+def arm_table(arms: Table) -> TextTable:
+    """Means over seeds with 95 % intervals, by setting and arm."""
+    weights = {s: quantity(int(of["weights"][0])) for (s,), of in rows_by(arms, "setting").items()}
+    return summary(
+        f"Every arm: means over {seeds(arms)}, with 95 % intervals, at the last step. Test scores are on true labels, training "
+        "scores on the labels that were learnt from; drawn is the mean over ten masks, where masks are drawn.",
+        arms,
+        {"arm": "arm", "asked": "density", "distribution": "weights"},
+        {
+            "kept": share("density"),
+            "weights kept": count("kept"),
+            "test, %": scored("test_score"),
+            "drawn, %": scored("sampled_test_score"),
+            "training, %": scored("train_score"),
+        },
+        group=("setting",),
+        heading=lambda s: f"{s}: {weights[s]} weights",
+        titles=LABELS,
+        name="arms-summary",
+    )
+
+
+def check_table(checks: Table) -> TextTable:
+    """What the check of frozen weights compared."""
+    return summary(
+        "After every search each entry of the ticket's parameters was compared with what had been drawn: all were the same, "
+        "times one number a layer, or exactly zero under the mask. A run in which one differs ends.",
+        checks,
+        {"arm": "arm", "setting": "setting"},
+        {"tickets": lambda rows: quantity(len(rows)), "entries compared": total("compared")},
+        titles=LABELS,
+        name="checks-summary",
+    )

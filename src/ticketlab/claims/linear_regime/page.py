@@ -1,0 +1,312 @@
+"""The page of the claim `linear-regime`: how motion, drift and distance fall with width, and what that rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+
+from ticketlab.claims.linear_regime.formula import Setting
+from ticketlab.claims.wording import sentence
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.figures.axes import Axis, above_zero, axis_at, linear_axis, logarithmic_axis
+from ticketlab.figures.curves import Curve, Plot
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import Asked
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.rows import Row, Rows, Series
+from ticketlab.figures.spread import seeds
+from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, rows_by, summary
+from ticketlab.figures.wording import estimate, extent, fixed, measure, power, quantity, signed
+
+__all__ = ["present"]
+
+TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP (the control)"}
+HUES = {
+    "standard": Mark(TITLES["standard"], LIGHT.blue, "circle"),
+    "ntk": Mark(TITLES["ntk"], LIGHT.vermilion, "square", "dash"),
+    "mup": Mark(TITLES["mup"], LIGHT.green, "triangle-up", "dot"),
+}
+MEASURES = {
+    "motion": ("motion of the parameters", "‖θ_T − θ₀‖ / ‖θ₀‖"),
+    "drift": ("drift of the kernel", "1 − CKA(K₀, K_T)"),
+    "distance": ("distance to the linear model", "RMS(f_T − F_T) / RMS(f_T − f₀)"),
+    "features": ("change of the features", "‖h_T − h₀‖ / ‖h₀‖"),
+}
+REAL = Mark("the network", LIGHT.blue, line=True)
+LINEAR = Mark("its linearisation", LIGHT.vermilion, dash="dash", line=True)
+BEFORE = Mark("at the start", LIGHT.soft, "circle", "dash")
+AFTER = Mark("at the end", LIGHT.purple, "diamond")
+
+
+def present(record: Record) -> Presentation:
+    """What the page shows of a run of `linear-regime`."""
+    falls = Asked("exponent of a fall as width to the power −α", ("grows with width", "falls with width"))
+    parts = [_of(record, at) for at in _settings(record)]
+    alone = len(parts) == 1
+    return Presentation(
+        asked={
+            v.key: falls if "exponent" in v.unit else Asked("at the widest network") for v in record.questions
+        },
+        figures=tuple(f if alone else _named(f, at) for at, part in parts for f in part.figures),
+        summaries=tuple(t if alone else _captioned(t, at) for at, part in parts for t in part.summaries),
+        certificates=tuple(f if alone else _named(f, at) for at, part in parts for f in part.certificates),
+    )
+
+
+def _settings(record: Record) -> list[Setting]:
+    """The losses and depths that were run, in the order of the tables."""
+    tables = [t for t in record.evidence.tables.values() if {"loss", "depth"} <= {c.name for c in t.columns}]
+    return list(dict.fromkeys(Setting(*key) for table in tables for key in rows_by(table, "loss", "depth")))
+
+
+def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
+    """What is shown of one loss and depth."""
+    tables = {name: t.where(**at.where()) for name, t in record.evidence.tables.items() if len(t)}
+    own = replace(record, evidence=Evidence(tables))
+    by = {"parameterisation": "parameterisation", "width": "width"}
+    return at, Presentation(
+        figures=made(
+            own, (measures, "widths", "fits"), (kernels, "widths"), (training, "curves"), (scores, "widths")
+        ),
+        summaries=made(
+            own,
+            (fit_table, "fits"),
+            (width_table, "widths"),
+            (lambda t: seconds_table(t, by, "; the first run of a width compiles", titles=TITLES), "timings"),
+        ),
+        certificates=made(own, (defects, "widths")),
+    )
+
+
+def _named(figure: Figure, at: Setting) -> Figure:
+    return replace(
+        figure, key=f"{figure.key}-{at.loss}-{at.depth}", title=f"{sentence(at.title)}: {figure.title}"
+    )
+
+
+def _captioned(table: TextTable, at: Setting) -> TextTable:
+    name = f"{table.name}-{at.loss}-{at.depth}"
+    return replace(table, name=name, caption=f"{sentence(at.title)}. {table.caption}")
+
+
+def _each(table: Table) -> Iterable[tuple[str, Table]]:
+    """The parameterisations of a table in the order of the page."""
+    return ((name, of) for name in TITLES if len(of := table.where(parameterisation=name)))
+
+
+def _width_axis(widths: Table) -> Axis:
+    return axis_at("width", sorted(set(widths["width"].tolist())))
+
+
+def _means(of: Table, column: str, factor: float = 1.0) -> tuple[list[float], list[float]]:
+    """Widths, and the mean over seeds at each."""
+    each = sorted(rows_by(of, "width").items())
+    return [float(w) for (w,), _ in each], [factor * float(np.mean(part[column])) for _, part in each]
+
+
+def _signs(of: Table, column: str, mark: Mark) -> Curve:
+    """One sign a seed."""
+    return Curve(mark, of["width"].astype(float).tolist(), of[column].tolist(), joined=False, signed=True)
+
+
+def measures(widths: Table, fits: Table) -> Figure:
+    """Every measure against width, seed by seed, with its power law."""
+    x = _width_axis(widths)
+    ends = np.array([widths["width"].min(), widths["width"].max()], float)
+    panels, laws = [], []
+    for column, (name, formula) in MEASURES.items():
+        if not np.isfinite(widths[column]).any():
+            continue
+        drawn = []
+        for p, of in _each(widths):
+            for law in fits.where(parameterisation=p, measure=column).rows():
+                values = law["level"] * ends ** (-law["exponent"])
+                label = f"{TITLES[p]}: width to the power −{law['exponent']:.2f}"
+                drawn.append(Curve(HUES[p], ends.tolist(), values.tolist(), label=label))
+                laws.append(
+                    f"{name}, {TITLES[p]}: {estimate(law['exponent'], (law['low'], law['high']), sign=True)}"
+                )
+            drawn.append(_signs(of, column, HUES[p]))
+        panels.append(
+            Panel(name, Plot(x, logarithmic_axis(formula, widths[column].tolist()), tuple(drawn), height=290))
+        )
+    return Figure(
+        "measures",
+        _finding(widths),
+        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power "
+        "laws, width "
+        f"to the power −α. Exponents α: {'; '.join(laws) or 'none'}. "
+        "Motion, drift and distance are what the verdict asks about. The change of the features has no law and enters no "
+        "verdict: it says whether the control does what it is for.",
+        tuple(panels),
+    )
+
+
+def _finding(widths: Table) -> str:
+    """ "Distance to the linear model from width 64 to 1 024. NTK: 0.23 to 0.092; …"."""
+    parts = []
+    for p, of in _each(widths):
+        _, values = _means(of, "distance")
+        parts.append(
+            f"{TITLES[p].removesuffix(' (the control)')}: {measure(values[0])} to {measure(values[-1])}"
+        )
+    low, high = (quantity(int(end)) for end in (widths["width"].min(), widths["width"].max()))
+    return f"Distance to the linear model from width {low} to {high}. {'; '.join(parts)}"
+
+
+def training(curves: Table) -> Figure:
+    """Training loss of the network and of its linearisation, at the narrowest and the widest."""
+    ends = {int(curves["width"].min()), int(curves["width"].max())}
+    at_ends = [w in ends for w in curves["width"].tolist()]
+    losses = [v for c in ("train_loss", "linear_train_loss") for v in curves[c][at_ends].tolist()]
+    x, y = (
+        linear_axis("step", curves["step"].tolist(), include=0.0),
+        logarithmic_axis("training loss", losses),
+    )
+    panels, last = [], []
+    for p, of in _each(curves):
+        for width in sorted(ends):
+            at = of.where(width=width)
+            drawn = [
+                Curve(mark, run["step"].tolist(), run[column].tolist(), label=f"{mark.label}, seed {seed}")
+                for (seed,), run in rows_by(at, "seed").items()
+                for mark, column in ((REAL, "train_loss"), (LINEAR, "linear_train_loss"))
+            ]
+            name = f"{TITLES[p]}, width {quantity(width)}"
+            panels.append(Panel(name, Plot(x, y, tuple(drawn), height=230)))
+            final = at.where(step=int(at["step"].max()))
+            last.append(
+                f"{name} {' and '.join(power(float(final[c].mean())) for c in ('train_loss', 'linear_train_loss'))}"
+            )
+    return Figure(
+        "training",
+        "The network and its linearisation in training, at the narrowest and at the widest",
+        f"Training loss by step, over {seeds(curves)}; both sides take the same steps. Where the two lines cannot be told "
+        "apart, the network trains as its linearisation does. Mean losses at the last step, of the network and of its "
+        f"linearisation: {'; '.join(last)}.",
+        tuple(panels),
+    )
+
+
+def scores(widths: Table) -> Figure:
+    """Test scores of the networks and of their linearisations."""
+    columns = ((REAL, "test_score"), (LINEAR, "linear_test_score"))
+    y = linear_axis("test score, %", [v for _, c in columns for v in (100 * widths[c]).tolist()])
+    panels, gaps = [], []
+    for p, of in _each(widths):
+        drawn = []
+        for mark, column in columns:
+            for (seed,), run in rows_by(of, "seed").items():
+                values = (100 * run[column]).tolist()
+                drawn.append(
+                    Curve(mark, run["width"].tolist(), values, label=f"{mark.label}, seed {seed}", thin=True)
+                )
+            drawn.append(Curve(mark, *_means(of, column, 100), label=f"{mark.label}, mean", strong=True))
+        gaps.append(_means(of, "linear_test_score", 100)[1][-1] - _means(of, "test_score", 100)[1][-1])
+        panels.append(Panel(TITLES[p], Plot(_width_axis(widths), y, tuple(drawn), height=250)))
+    return Figure(
+        "scores",
+        f"At the widest the linearisation's test score is {extent(gaps, lambda v: signed(v, 1))} points from the network's",
+        f"Test score against width, of the network and of its linearisation trained the same way: means over {seeds(widths)} and "
+        "single seeds.",
+        tuple(panels),
+    )
+
+
+def kernels(widths: Table) -> Figure:
+    """What the kernels are like: alignment with the targets at the start and at the end, effective dimension."""
+    columns = ((BEFORE, "alignment_start"), (AFTER, "alignment_end"))
+    y = linear_axis(
+        "alignment with the targets", [v for _, c in columns for v in widths[c].tolist()], include=0.0
+    )
+    panels, gains, worst = [], [], []
+    for p, of in _each(widths):
+        drawn = [
+            c
+            for mark, column in columns
+            for c in (Curve(mark, *_means(of, column)), _signs(of, column, mark))
+        ]
+        gains.append(_means(of, "alignment_end")[1][-1] - _means(of, "alignment_start")[1][-1])
+        panels.append(
+            Panel(f"{TITLES[p]}: alignment", Plot(_width_axis(widths), y, tuple(drawn), height=250))
+        )
+        worst.append(float(np.max(of["effective_dimension_error"] / of["effective_dimension"])))
+    dimension = logarithmic_axis("effective dimension", widths["effective_dimension"].tolist())
+    drawn = [_signs(of, "effective_dimension", HUES[p]) for p, of in _each(widths)]
+    panels.append(
+        Panel(
+            "effective dimension at the start", Plot(_width_axis(widths), dimension, tuple(drawn), height=250)
+        )
+    )
+    return Figure(
+        "kernels",
+        f"At the widest, training changes the kernel's alignment with the targets by {extent(gains, lambda v: signed(v, 3))}",
+        "Centred alignment of the tangent kernel with the targets, at the start and at the end of training, and the effective "
+        "dimension tr K(K + λI)⁻¹ at the start, with λ a hundredth of the mean diagonal; its standard errors are up to "
+        f"{measure(100 * max(worst))} %. A kernel that learns the task aligns with it.",
+        tuple(panels),
+    )
+
+
+def defects(widths: Table) -> Figure:
+    """How far the linearised path is from its own equation, computed without the matrix that it came from."""
+    rows = tuple(
+        Row(
+            TITLES[p],
+            (Series(HUES[p], above_zero(of["defect"])),),
+            f"at most {power(float(of['defect'].max()))}",
+        )
+        for p, of in _each(widths)
+    )
+    return Figure(
+        "certificates",
+        f"The linearised paths obey their own equation within {power(float(np.max(widths['defect'])))}",
+        "The defect of every linearised path at its last step, relative to its residual at the start; computed in float64 by "
+        "differentiating the network.",
+        (Panel("", Rows(rows, logarithmic_axis("defect", above_zero(widths["defect"])))),),
+    )
+
+
+def fit_table(fits: Table) -> TextTable:
+    """Exponents with their intervals, by parameterisation and measure."""
+
+    def only(column: str) -> Cell:
+        return lambda rows: power(float(rows[column][0]))
+
+    return summary(
+        "Fitted power laws, level × width to the power −α, with 95 % intervals of α over seeds. Misfit is the root mean square "
+        "of the residuals in natural logarithms.",
+        fits,
+        {"parameterisation": "parameterisation", "measure": "measure"},
+        {
+            "α": lambda rows: estimate(rows["exponent"][0], (rows["low"][0], rows["high"][0])),
+            "level": only("level"),
+            "misfit": lambda rows: fixed(float(rows["misfit"][0]), 2),
+        },
+        titles=TITLES | {column: name for column, (name, _) in MEASURES.items()},
+        name="fits-summary",
+    )
+
+
+def width_table(widths: Table) -> TextTable:
+    """Means over seeds with 95 % intervals, by parameterisation and width."""
+    return summary(
+        f"Every width: means over {seeds(widths)}, with 95 % intervals. Test and linear are the test scores of the network "
+        "and of its linearisation.",
+        widths,
+        {"width": "width"},
+        {
+            "parameters": count("parameters"),
+            **{column: distance(column) for column in MEASURES},
+            "test, %": mean("test_score", 100),
+            "linear, %": mean("linear_test_score", 100),
+            "step size": ranged("step_size"),
+        },
+        group=("parameterisation",),
+        heading=lambda p: TITLES[p],
+        name="widths-summary",
+    )

@@ -1,0 +1,367 @@
+"""The page of the claim `masking-is-training`: untrained networks under masks of every criterion, and what masks do to weights.
+
+A criterion says which weights are kept, from where they were drawn (w_i) and where training took them (w_f). An action says what
+becomes of kept and of removed weights.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
+from ticketlab.claims.winning_ticket.page import density_axis
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.axes import Axis, linear_axis
+from ticketlab.figures.curves import Level, Plot, curve
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import Asked
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.presentation import Presentation, made, rate_table
+from ticketlab.figures.rows import Row, Rows, Series, series
+from ticketlab.figures.spread import Spread, positive, score, seeds, spread
+from ticketlab.figures.text_tables import (
+    Cell,
+    TextTable,
+    count,
+    distance,
+    interval,
+    rows_by,
+    share,
+    summary,
+    total,
+)
+from ticketlab.figures.wording import (
+    MISSING,
+    estimate,
+    listed,
+    measure,
+    percent,
+    plural,
+    plus_minus,
+    quantity,
+)
+
+__all__ = ["CRITERIA", "ONES", "ZEROS", "present"]
+
+SAME = "-same-sign"
+FAMILIES = {
+    "large-final": "large final, |w_f|",
+    "magnitude-increase": "magnitude increase, |w_f| − |w_i|",
+    "movement": "movement, |w_f − w_i|",
+    "large-both": "large initial and final",
+    "large-initial": "large initial, |w_i|",
+    "random": "random",
+    "small-final": "small final, −|w_f| (reversed)",
+}
+CRITERIA = {  # in the order of the page, the control last
+    **{key: name for c, n in FAMILIES.items() for key, name in ((c + SAME, f"{n}, same sign"), (c, n))},
+    "snip": "SNIP",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+    CONTROL: "random, with the chosen mask's layer counts",
+}
+FREE, SIGNED = Mark("any sign", LIGHT.vermilion, "square", "dash"), Mark("same sign", LIGHT.blue, "circle")
+REFERENCE = Mark("random mask with the chosen mask's layer counts", LIGHT.ink, "x", "dot")
+AT_START = {
+    "snip": Mark("SNIP", LIGHT.green, "triangle-up"),
+    "grasp": Mark("GraSP", LIGHT.orange, "diamond", "dash"),
+    "synflow": Mark("SynFlow", LIGHT.purple, "cross", "dot"),
+}
+DECISIVE = Mark("the density at which the question is decided", LIGHT.soft, dash="dot", line=True)
+UNTRAINED, TRAINED = Mark("untrained", LIGHT.blue, "circle"), Mark("trained", LIGHT.vermilion, "square")
+DENSE = Mark("dense network, trained", LIGHT.soft, dash="dash", line=True)
+MINE, OTHER = Mark("chosen mask and its rivals", LIGHT.blue, "circle"), Mark("random mask", LIGHT.ink, "x")
+NOTHING = Mark("no common direction", LIGHT.soft, line=True)
+ONES = {
+    "rewind": "rewound",
+    "rewind-random-sign": "rewound, random signs",
+    "reinitialise": "drawn anew",
+    "reinitialise-same-sign": "drawn anew, same signs",
+    "reshuffle": "shuffled",
+    "reshuffle-same-sign": "shuffled, same signs",
+    "constant": "± constant, random signs",
+    "constant-same-sign": "± constant, same signs",
+}
+ZEROS = {
+    "zero": Mark("removed weights are zero", LIGHT.blue, "circle"),
+    "frozen": Mark("frozen where they were drawn", LIGHT.vermilion, "square"),
+    "frozen-if-grown": Mark("zero if they shrank, else frozen", LIGHT.green, "triangle-up"),
+    "frozen-if-shrunk": Mark("zero if they grew, else frozen", LIGHT.orange, "diamond"),
+}
+
+
+def present(record: Record) -> Presentation:
+    """What the page shows of a run of `masking-is-training`."""
+    points = Asked("chosen mask minus the other", ("chosen mask worse", "chosen mask better"))
+    return Presentation(
+        asked={v.key: points for v in record.questions if "points" in v.unit},
+        figures=made(
+            record,
+            (by_density, "arms"),
+            (by_criterion, "arms", "dense"),
+            (actions, "arms", "dense"),
+            (units, "responses"),
+            (direction, "masks", "dense"),
+        ),
+        summaries=made(
+            record,
+            (mask_table, "masks", "dense", "surprise"),
+            (action_table, "arms"),
+            (lambda t: rate_table(t, {"training": "training"}), "timings"),
+        ),
+        certificate_tables=made(record, (check_table, "checks")),
+    )
+
+
+def _decisive(table: Table) -> Table:
+    return table.where(decisive=True)
+
+
+def _kept(table: Table) -> str:
+    return percent(float(np.mean(_decisive(table)["density"])))
+
+
+def _criteria(table: Table) -> dict[str, Table]:
+    """The rows of each criterion that a table has, in the order of the page."""
+    return {c: of for c in CRITERIA if len(of := table.where(criterion=c))}
+
+
+def by_density(arms: Table) -> Figure:
+    """Untrained test score against density: a panel a family of criteria, each with the random mask."""
+    plain = arms.where(one="rewind", zero="zero")
+    y = linear_axis("test score untrained, %", (100 * plain["test_score"]).tolist(), include=0.0)
+    groups = {name: {c + SAME: SIGNED, c: FREE} for c, name in FAMILIES.items()}
+    groups["pruning at initialisation"] = dict(AT_START)
+    panels = []
+    for name, marks in groups.items():
+        shown = {c: mark for c, mark in marks.items() if c in plain["criterion"]}
+        if not shown:
+            continue
+        drawn = []
+        for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
+            levels = sorted(rows_by(plain.where(criterion=criterion), "level").items())
+            drawn.append(
+                curve(
+                    mark,
+                    [100 * float(np.mean(of["density"])) for _, of in levels],
+                    [score(of) for _, of in levels],
+                )
+            )
+        decided = Level(DECISIVE, x=100 * float(np.mean(_decisive(plain)["density"])))
+        panels.append(Panel(name, Plot(density_axis(plain), y, tuple(drawn), (decided,), 230)))
+    mine, other = (measure(score(_decisive(plain).where(criterion=c)).mean) for c in (PREREGISTERED, CONTROL))
+    return Figure(
+        "density",
+        f"Untrained, with {_kept(plain)} of its weights where they were drawn and the others zero, "
+        f"the network scores {mine} % under the chosen mask and {other} % under a random one",
+        f"Test score of untrained networks against density, means over {seeds(arms)} with 95 % intervals, rewound and with "
+        "zeros. The random mask is one a seed here; the verdict takes the mean over many. The upright line is the density at "
+        "which the question is decided, for large final with the same sign; both were fixed before the runs.",
+        tuple(panels),
+    )
+
+
+def by_criterion(arms: Table, dense: Table) -> Figure:
+    """Every criterion at the density that decides: untrained and trained, with the dense network as a line."""
+    found = {
+        c: {m: score(of, column) for m, column in ((UNTRAINED, "test_score"), (TRAINED, "trained_score"))}
+        for c, of in _criteria(_decisive(arms).where(one="rewind", zero="zero")).items()
+    }
+    rows = tuple(
+        Row(
+            CRITERIA[c],
+            tuple(series(mark, s, dots=False) for mark, s in of.items() if s.values),
+            " → ".join(measure(s.mean) for s in of.values() if s.values),
+        )
+        for c, of in found.items()
+    )
+    ranked = sorted(found, key=lambda c: -found[c][UNTRAINED].mean)
+    return Figure(
+        "criteria",
+        f"Untrained the highest score is that of {CRITERIA[ranked[0]]}, the lowest that of {CRITERIA[ranked[-1]]}",
+        f"At {_kept(arms)} of the weights, rewound and with zeros: test score untrained → at the "
+        f"early stop of training, means over {seeds(arms)} with 95 % intervals. The broken line is the dense network.",
+        (Panel("", Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),),
+    )
+
+
+def _per_cent(title: str, low: float = 0.0) -> Axis:
+    return linear_axis(title, [low, 100.0], include=low)
+
+
+def actions(arms: Table, dense: Table) -> Figure | None:
+    """A row a mask-1 action, a sign a mask-0 action; untrained, and trained where that was done; None for one combination."""
+    at = _decisive(arms).where(criterion=PREREGISTERED)
+    found = rows_by(at, "one", "zero")
+    if len(found) < 2:
+        return None
+    panels = []
+    for column, name in (("test_score", "untrained"), ("trained_score", "trained")):
+        rows = []
+        for one, label in ONES.items():
+            each = {z: s for z in ZEROS if (one, z) in found and (s := score(found[one, z], column)).values}
+            if each:
+                drawn = tuple(series(ZEROS[z], s, dots=False) for z, s in each.items())
+                rows.append(Row(label, drawn, " · ".join(measure(s.mean) for s in each.values())))
+        if len(rows) > 1 or (rows and name == "untrained"):
+            low = (
+                0.0
+                if name == "untrained"
+                else max(0.0, min(s.centre or 0.0 for row in rows for s in row.series) - 2)
+            )
+            limits = {score(dense).mean: DENSE} if name == "trained" else {}
+            panels.append(Panel(name, Rows(tuple(rows), _per_cent(f"test score {name}, %", low), limits)))
+    kept, constant = (
+        score(found[one, "zero"]).mean if (one, "zero") in found else np.nan
+        for one in ("rewind", "constant-same-sign")
+    )
+    said = (
+        ""
+        if np.isnan(constant)
+        else f", as ± one constant with the signs that they had {measure(constant)} %"
+    )
+    return Figure(
+        "actions",
+        f"With its kept weights rewound the untrained network scores {measure(kept)} %{said}",
+        f"The chosen mask at {_kept(at)} of the weights with every action: means over {seeds(at)} with "
+        "95 % intervals; the numbers are in the order of the key."
+        + (" The two scales differ." if len(panels) > 1 else ""),
+        tuple(panels),
+    )
+
+
+def _mark(criterion: str) -> Mark:
+    return OTHER if criterion == CONTROL else MINE
+
+
+def units(responses: Table) -> Figure:
+    """Decorrelation of each layer's units, a panel a layer, a row a criterion."""
+    at = _decisive(responses)
+    axis = linear_axis("decorrelation", at["decorrelation"].tolist(), include=0.0)
+    panels, said = [], []
+    for (layer,), of in rows_by(at, "layer").items():
+        found = {c: spread(rows["decorrelation"], 0.0, 2.0) for c, rows in _criteria(of).items()}
+        change = {c: positive(rows, "relative_change") for c, rows in _criteria(of).items()}
+        rows = tuple(
+            Row(
+                CRITERIA[c],
+                (series(_mark(c), s),),
+                f"{estimate(s.mean, s.interval)}; change {measure(change[c].mean)}",
+            )
+            for c, s in found.items()
+        )
+        panels.append(Panel(layer, Rows(rows, axis)))
+        mine, other = (measure(found[c].mean) if c in found else MISSING for c in (PREREGISTERED, CONTROL))
+        said.append(f"in {layer} {mine} and {other}")
+    return Figure(
+        "responses",
+        "How far units' responses decorrelate from what they were as drawn, under the chosen mask and under a random one: "
+        f"{listed(said)}",
+        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at "
+        f"{_kept(at)} of the weights: means over units and {seeds(at)} with 95 % intervals, seeds as "
+        "open signs. 0: the unit says what it said; 1: it says something else. The change is relative to the size of "
+        "the response.",
+        tuple(panels),
+    )
+
+
+def direction(masks: Table, dense: Table) -> Figure:
+    """The cosine between what zeroing does to the weights and what training did."""
+    at = _decisive(masks)
+    found: dict[str, Spread] = {c: spread(of["aligned"], -1.0, 1.0) for c, of in _criteria(at).items()}
+    rows = tuple(
+        Row(
+            CRITERIA[c],
+            (series(_mark(c), s),) if s.values else (Series(_mark(c)),),
+            plus_minus(s.mean, s.interval),
+        )
+        for c, s in found.items()
+    )
+    mine, other = (measure(found[c].mean) if c in found else MISSING for c in (PREREGISTERED, CONTROL))
+    axis = linear_axis("cosine with the motion of training", at["aligned"].tolist(), include=0.0)
+    return Figure(
+        "direction",
+        f"Zeroing by the chosen mask moves weights where training moves them with a cosine of {mine}, by a random "
+        f"mask of {other}",
+        f"Putting weights to zero is a motion in weight space. Its cosine with that of training, at "
+        f"{_kept(at)} of the weights; training moved them by {measure(positive(dense, 'moved').mean)} of ‖θ_i‖. Means "
+        "with 95 % intervals, seeds as open signs.",
+        (Panel("", Rows(rows, axis, {0.0: NOTHING})),),
+    )
+
+
+def mask_table(masks: Table, dense: Table, surprise: Table) -> TextTable:
+    """What every criterion chooses at the density that decides, against what training moves."""
+    good, drawn = int(np.sum(surprise["as_good"])), quantity(int(surprise["random_masks"][0]))
+    found = summary(
+        f"Masks at {_kept(masks)} of the weights, and the motion of training: means over "
+        f"{plural(len(dense), 'seed')} with 95 % intervals. Of {drawn} random masks a seed with equally many weights "
+        "in every layer "
+        f"{quantity(good)} in all seeds scored as high untrained as the chosen one, so that by chance it would take "
+        f"{'' if good else 'at least '}{measure(float(np.mean(surprise['bits'])))} bits on average to find one. Naming any "
+        "mask of these counts takes the bits in the third column.",
+        _decisive(masks),
+        {"criterion": "mask"},
+        {
+            "kept": count("kept"),
+            "bits of the mask": count("mask_bits"),
+            "sign changed": share("flipped"),
+            "removed shrank": share("shrank"),
+            "distance": distance("moved"),
+            "bits of the motion": count("motion_bits"),
+            "cosine": interval("aligned", 1.0, -1.0, 1.0),
+        },
+        titles=CRITERIA,
+        name="masks-summary",
+    )
+    trained = (
+        "training of all weights",
+        *(MISSING,) * 4,
+        distance("moved")(dense),
+        count("bits")(dense),
+        measure(1.0),
+    )
+    return TextTable(found.caption, found.head, (trained, *found.rows), 1, name=found.name)
+
+
+def action_table(arms: Table) -> TextTable:
+    """Every combination at the density that decides: untrained, and trained where that was done."""
+    at = _decisive(arms)
+
+    def cell(zero: str) -> Cell:
+        def both(rows: Table) -> str:
+            two = [score(rows.where(zero=zero), c) for c in ("test_score", "trained_score")]
+            return " → ".join(plus_minus(s.mean, s.interval) for s in two if s.values) or MISSING
+
+        return both
+
+    return summary(
+        f"Every criterion with every action at {_kept(at)} of the weights: test score untrained → "
+        f"trained, %, means over {seeds(at)} with 95 % intervals.",
+        at,
+        {"one": "kept weights"},
+        {mark.label: cell(zero) for zero, mark in ZEROS.items() if zero in at["zero"]},
+        group=("criterion",),
+        heading=lambda c: CRITERIA[c],
+        titles=ONES,
+        name="actions-summary",
+    )
+
+
+def check_table(checks: Table) -> TextTable:
+    """What the check of removed weights found, over all seeds."""
+    return summary(
+        "Removed parameters of all trained networks, zero or frozen, and how many of them, and of the optimiser's moments of "
+        "them, were not exactly zero in what training moves: at the end, and at the early stop.",
+        checks,
+        {"training": "training"},
+        {
+            "networks": total("networks"),
+            "removed": total("removed"),
+            "not zero at the end": total("parameters_left"),
+            "at the early stop": total("best"),
+            "moments": total("moments"),
+        },
+        name="checks-summary",
+    )

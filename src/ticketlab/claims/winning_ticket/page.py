@@ -1,0 +1,311 @@
+"""The page of the claim `winning-ticket`: what happens as weights go, and where the weights are that stay.
+
+Accuracy and early stop are drawn against density, a panel a control, each with the ticket and the dense network. An upright
+line marks the density at which the question is decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.axes import Axis, axis_at, linear_axis, logarithmic_axis
+from ticketlab.figures.curves import Curve, Level, Plot, curve
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.forest import Asked
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.presentation import Presentation, made, rate_table
+from ticketlab.figures.rows import Row, Rows, series
+from ticketlab.figures.spread import Spread, positive, score, seeds
+from ticketlab.figures.text_tables import TextTable, count, distance, rows_by, scored, share, summary, total
+from ticketlab.figures.wording import MISSING, estimate, listed, percent, signed
+
+__all__ = ["MARKS", "present"]
+
+MARKS = {
+    "ticket": Mark("ticket", LIGHT.blue, "circle"),
+    "reinitialised": Mark("its mask over new weights", LIGHT.vermilion, "square", "dash"),
+    "shuffled": Mark("its weights under a shuffled mask", LIGHT.green, "triangle-up", "dot"),
+    "both": Mark("new weights under a shuffled mask", LIGHT.orange, "diamond", "dash"),
+    "equal-size": Mark("dense, of equal size", LIGHT.purple, "cross", "dot"),
+    "random": Mark("random mask (Erdős–Rényi)", LIGHT.ink, "x", "dot"),
+}
+DYNAMIC = {
+    "rigl": Mark("RigL: the mask follows gradients", LIGHT.vermilion, "circle"),
+    "set": Mark("SET: the mask changes at random", LIGHT.green, "square"),
+    "gradual": Mark("gradual pruning from dense", LIGHT.orange, "triangle-up"),
+}
+DENSE = Mark("dense network", LIGHT.soft, dash="dash", line=True)
+DECISIVE = Mark("the density at which the question is decided", LIGHT.soft, dash="dot", line=True)
+LOOKS = (
+    (LIGHT.blue, "circle"),
+    (LIGHT.vermilion, "square"),
+    (LIGHT.green, "triangle-up"),
+    (LIGHT.orange, "diamond"),
+    (LIGHT.purple, "cross"),
+    (LIGHT.ink, "x"),
+)
+TICKS = (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
+
+
+def present(record: Record) -> Presentation:
+    """What the page shows of a run of `winning-ticket`."""
+    steps = Asked("ticket against the other, steps to the early stop", ("ticket sooner", "ticket later"))
+    scores = Asked("ticket minus the other", ("ticket worse", "ticket better"))
+    return Presentation(
+        asked={v.key: steps if "steps" in v.unit else scores for v in record.questions},
+        figures=made(
+            record,
+            (accuracy, "levels"),
+            (early_stop, "levels"),
+            (dynamic, "levels"),
+            (training, "curves"),
+            (layers, "layers", "levels"),
+        ),
+        summaries=made(
+            record, (level_table, "levels"), (lambda t: rate_table(t, {"level": "level"}), "timings")
+        ),
+        certificate_tables=made(record, (check_table, "checks")),
+    )
+
+
+def controls_in(table: Table) -> list[str]:
+    """The ticket's controls that a table has, in the order of the page."""
+    return [arm for arm in MARKS if arm in table["arm"] and arm != "ticket"]
+
+
+def accuracy(levels: Table) -> Figure | None:
+    """Test score at the early stop against density."""
+    if "ticket" not in levels["arm"]:
+        return None
+    mine = decisive(levels, "ticket")
+    gaps = {
+        arm: 100 * (mine["test_score"] - decisive(levels, arm)["test_score"]).mean()
+        for arm in controls_in(levels)
+    }
+    from_dense = 100 * (mine["test_score"] - levels.where(arm="dense")["test_score"]).mean()
+    said = listed([f"{MARKS[arm].label} {signed(gap, 2)}" for arm, gap in gaps.items()])
+    return _against_density(
+        "accuracy",
+        f"At {_kept(levels)} of the weights the ticket's test score is {signed(from_dense, 2)} points from the dense network's"
+        + (f", and from its controls': {said}" if said else ""),
+        levels,
+        {arm: _scores(levels, arm) for arm in ("dense", "ticket", *gaps)},
+        "test score, %",
+        "Test score at the early stop against the density of the mask, from dense at the left to sparse at the right",
+    )
+
+
+def early_stop(levels: Table) -> Figure | None:
+    """The step of the lowest validation loss against density, likewise."""
+    if "ticket" not in levels["arm"]:
+        return None
+    stops = {
+        arm: positive(decisive(levels, arm), "early_stop_step").mean
+        for arm in ("ticket", *controls_in(levels))
+    }
+    dense = positive(levels.where(arm="dense"), "early_stop_step").mean
+    others = [f"{MARKS[arm].label} {stop:.0f}" for arm, stop in stops.items() if arm != "ticket"]
+    return _against_density(
+        "early-stop",
+        f"At {_kept(levels)} of the weights the ticket's early stop is at step {stops['ticket']:.0f}, the dense network's at "
+        f"{dense:.0f}" + (f", its controls' at: {listed(others)}" if others else ""),
+        levels,
+        {arm: _by_level(levels, arm, "early_stop_step") for arm in ("dense", *stops)},
+        "step of the early stop",
+        "The step at which the validation loss was lowest, against density. An early stop at the last step means that training "
+        "was too short to see it",
+    )
+
+
+Path = list[tuple[float, Spread]]
+"""Densities in per cent, and measurements over seeds."""
+
+
+def _by_level(levels: Table, arm: str, column: str) -> Path:
+    found = sorted(rows_by(levels.where(arm=arm), "level").items())
+    return [(100 * float(np.mean(of["density"])), positive(of, column)) for _, of in found]
+
+
+def _scores(levels: Table, arm: str) -> Path:
+    found = sorted(rows_by(levels.where(arm=arm), "level").items())
+    return [(100 * float(np.mean(of["density"])), score(of)) for _, of in found]
+
+
+def _against_density(
+    key: str, title: str, levels: Table, paths: dict[str, Path], name: str, caption: str
+) -> Figure:
+    x = density_axis(levels)
+    y = linear_axis(name, [e for path in paths.values() for _, s in path for e in s.ends])
+    lines = (Level(DENSE, y=paths["dense"][0][1].mean), Level(DECISIVE, x=100 * _density(levels)))
+    panels = []
+    for control in controls_in(levels) or [""]:
+        shown = [arm for arm in ("ticket", control) if arm]
+        curves = [curve(MARKS[arm], [d for d, _ in paths[arm]], [s for _, s in paths[arm]]) for arm in shown]
+        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, tuple(curves), lines, 260)))
+    dense = estimate(paths["dense"][0][1].mean, paths["dense"][0][1].interval)
+    return Figure(
+        key,
+        title,
+        f"{caption}: means over {seeds(levels)} with 95 % intervals. The dense network's is {dense}. The upright line is the "
+        "density at which the question is decided, which was fixed before the runs.",
+        tuple(panels),
+    )
+
+
+def dynamic(levels: Table) -> Figure | None:
+    """Masks that change while the network learns, with the ticket and the random mask, at the one density that decides."""
+    arms = [arm for arm in DYNAMIC if arm in levels["arm"]]
+    if not arms or "ticket" not in levels["arm"]:
+        return None
+    marks = {arm: m for arm, m in {**MARKS, **DYNAMIC}.items() if arm in ("ticket", "random", *arms)}
+    found = {arm: score(of, "final_test_score") for arm in marks if len(of := decisive(levels, arm))}
+    rows = tuple(
+        Row(marks[a].label, (series(marks[a], s),), f"{estimate(s.mean, s.interval)} %")
+        for a, s in found.items()
+    )
+    said = [f"{DYNAMIC[arm].label} {estimate(found[arm].mean, None)} %" for arm in arms]
+    return Figure(
+        "dynamic",
+        f"Masks that change while the network learns, at {_kept(levels)} of the weights: {listed(said)}",
+        "Test score after the last step, when every mask has its final density: means with 95 % intervals, seeds as open signs. "
+        "These networks search while they train, and the verdict does not turn on them.",
+        (
+            Panel(
+                "",
+                Rows(
+                    rows, linear_axis("test score at the end, %", [e for s in found.values() for e in s.ends])
+                ),
+            ),
+        ),
+    )
+
+
+def training(curves: Table) -> Figure:
+    """Validation loss by step at the level at which the question is decided, and of the dense network."""
+    means = {
+        arm: _mean_curve(curves.where(arm=arm))
+        for arm in ("dense", "ticket", *controls_in(curves))
+        if arm in curves["arm"]
+    }
+    x = linear_axis("step", curves["step"].tolist(), include=0.0)
+    y = logarithmic_axis("validation loss", [v for _, loss in means.values() for v in loss])
+    panels = []
+    for control in controls_in(curves) or [""]:
+        shown = [arm for arm in ("dense", "ticket", control) if arm in means]
+        drawn = [Curve(DENSE if arm == "dense" else MARKS[arm], *means[arm]) for arm in shown]
+        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, tuple(drawn), height=230)))
+    return Figure(
+        "training",
+        "How the ticket, its controls and the dense network learn",
+        "Validation loss by step, means over seeds, at the density at which the question is decided.",
+        tuple(panels),
+    )
+
+
+def _mean_curve(rows: Table) -> tuple[list[float], list[float]]:
+    found = sorted(
+        (step, float(np.mean(of["validation_loss"]))) for (step,), of in rows_by(rows, "step").items()
+    )
+    return [float(step) for step, _ in found], [loss for _, loss in found]
+
+
+def layers(layers: Table, levels: Table) -> Figure:
+    """The density of each layer against the density of the whole: of the ticket, and of the random mask."""
+    names = list(dict.fromkeys(layers["layer"].tolist()))
+    marks = {n: Mark(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(names)}
+    shown = [arm for arm in ("ticket", "random") if arm in layers["arm"]]
+    y = linear_axis(
+        "density of the layer, %",
+        [v for arm in shown for v in (100 * layers.where(arm=arm)["density"]).tolist()],
+        include=0.0,
+    )
+    whole = {(r["level"], r["arm"]): r["density"] for r in levels.where(seed=0).rows()}
+    panels = []
+    for arm in shown:
+        drawn = []
+        for name in names:
+            by_level = sorted(rows_by(layers.where(arm=arm, layer=name), "level").items())
+            at = [100 * whole[level, arm] for (level,), _ in by_level]
+            drawn.append(
+                Curve(
+                    marks[name], at, [100 * float(np.mean(of["density"])) for _, of in by_level], signed=True
+                )
+            )
+        panels.append(Panel(MARKS[arm].label, Plot(density_axis(levels), y, tuple(drawn), height=260)))
+    last = levels.where(arm="ticket", level=int(levels["level"].max()))
+    kept, effective = (percent(float(np.mean(last[c]))) for c in ("density", "effective_density"))
+    return Figure(
+        "layers",
+        f"At the last level {kept} of the weights are kept, and {effective} lie on a path from an input to an output",
+        "The density of each layer against the density of the whole network, means over seeds.",
+        tuple(panels),
+    )
+
+
+def level_table(levels: Table) -> TextTable:
+    """Means over seeds with 95 % intervals, by level and arm."""
+    decided = {int(n) for n in levels.where(decisive=True)["level"].tolist()}
+
+    def effective(rows: Table) -> str:
+        return share("effective_density")(rows) if np.isfinite(rows["effective_density"]).all() else MISSING
+
+    return summary(
+        f"Every level: means over {seeds(levels)}, with 95 % intervals. Test and validation scores are those at the early stop; "
+        "effective is the share of the weights that lie on a path from an input to an output.",
+        levels,
+        {"arm": "arm"},
+        {
+            "kept": share("density"),
+            "effective": effective,
+            "parameters": count("parameters"),
+            "test, %": scored("test_score"),
+            "at the end, %": scored("final_test_score"),
+            "validation, %": scored("validation_score"),
+            "early stop": distance("early_stop_step"),
+        },
+        group=("level",),
+        heading=lambda n: f"level {n}{', where the question is decided' if n in decided else ''}",
+        titles={"dense": "dense", **{arm: m.label for arm, m in {**MARKS, **DYNAMIC}.items()}},
+        name="levels-summary",
+    )
+
+
+def check_table(checks: Table) -> TextTable:
+    """What the check of pruned weights found after every training."""
+    return summary(
+        "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
+        "them, were not exactly zero: at the end of training, and at the early stop.",
+        checks,
+        {"level": "level", "arms": "arms"},
+        {
+            "pruned": total("pruned"),
+            "not zero at the end": total("parameters_left"),
+            "at the early stop": total("best"),
+            "moments": total("moments"),
+        },
+        name="checks-summary",
+    )
+
+
+def decisive(table: Table, arm: str) -> Table:
+    return table.where(arm=arm, decisive=True)
+
+
+def _density(levels: Table) -> float:
+    return float(np.mean(decisive(levels, "ticket")["density"]))
+
+
+def _kept(levels: Table) -> str:
+    return percent(_density(levels))
+
+
+def density_axis(levels: Table) -> Axis:
+    """Every level is as far from the next, and weights go from left to right."""
+    low, high = (100 * float(end) for end in (levels["density"].min(), levels["density"].max()))
+    ticks: Sequence[float] = [t for t in TICKS if low / 1.1 <= t <= high * 1.1]
+    axis = axis_at("weights kept, %", [low, high], reverse=True)
+    return Axis(axis.title, axis.low, axis.high, tuple((t, f"{t:g}") for t in ticks), logarithmic=True)

@@ -1,0 +1,186 @@
+"""Curves with intervals, and one thing against another: what plotly draws, so that it can be zoomed.
+
+A curve is a mark with places, values and perhaps an interval at each; where it has a symbol and no line it is a scatter. Levels
+are straight lines across the chart: a limit, a reference, the place at which the question is decided.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from ticketlab.figures.axes import Axis
+from ticketlab.figures.figure import Point
+from ticketlab.figures.html import json_text
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.spread import Spread
+
+__all__ = ["Curve", "Level", "Plot", "curve", "each_seed"]
+
+FONT = '"Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
+HEIGHT = 280
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series.
+
+    Arguments:
+        mark: colour, and symbol or dash.
+        x, y: places and values.
+        intervals: of the values, where there are any.
+        label: what it is, where the pointer is; by default the mark's.
+        thin: whether it is a single seed's, drawn lightly.
+        strong: whether it is emphasised.
+        joined: whether a line joins the values.
+        signed: whether each value has a symbol.
+        texts: what each value is, where the pointer is and in the table.
+    """
+
+    mark: Mark
+    x: Sequence[float]
+    y: Sequence[float]
+    intervals: Sequence[tuple[float, float] | None] = ()
+    label: str = ""
+    thin: bool = False
+    strong: bool = False
+    joined: bool = True
+    signed: bool = False
+    texts: Sequence[str] = ()
+
+    def plotly(self) -> dict[str, Any]:
+        what = "+".join(n for n, yes in (("lines", self.joined), ("markers", self.signed)) if yes)
+        colour = self.mark.colour
+        trace: dict[str, Any] = {
+            "type": "scatter",
+            "x": _short(self.x),
+            "y": _short(self.y),
+            "mode": what,
+            "meta": self.mark.label,
+            "opacity": 0.4 if self.thin else 1.0,
+            "line": {
+                "color": colour,
+                "width": 1 if self.thin else 2.5 if self.strong else 1.8,
+                "dash": self.mark.dash,
+            },
+            "marker": {
+                "symbol": self.mark.symbol,
+                "size": 8,
+                "color": colour,
+                "line": {"width": 1, "color": LIGHT.paper},
+            },
+            "hovertemplate": f"{escape(self.label or self.mark.label)}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
+        }
+        if self.texts:
+            trace |= {"text": list(self.texts)}
+            trace["hovertemplate"] = (
+                f"{escape(self.mark.label)}, %{{text}}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>"
+            )
+        if any(self.intervals):
+            ends = [i or (v, v) for i, v in zip(self.intervals, self.y, strict=True)]
+            trace["error_y"] = {
+                "array": _short([max(high - v, 0.0) for (_, high), v in zip(ends, self.y, strict=True)]),
+                "arrayminus": _short([max(v - low, 0.0) for (low, _), v in zip(ends, self.y, strict=True)]),
+                **{"type": "data", "symmetric": False, "color": colour, "thickness": 1.2, "width": 3},
+            }
+        return trace
+
+
+def curve(mark: Mark, x: Sequence[float], spreads: Sequence[Spread], **how: Any) -> Curve:
+    """Means over seeds with their intervals, joined by a line."""
+    how = {"signed": True, **how}
+    return Curve(mark, x, [s.mean for s in spreads], [s.interval for s in spreads], **how)
+
+
+def each_seed(mark: Mark, runs: Iterable[tuple[Any, Sequence[float], Sequence[float]]]) -> list[Curve]:
+    """A thin curve a seed, and their mean as a thick one, at the same places; `runs` are seed, places and values."""
+    runs = list(runs)
+    single = [Curve(mark, x, y, label=f"{mark.label}, seed {seed}", thin=True) for seed, x, y in runs]
+    if len({len(x) for _, x, _ in runs}) != 1:
+        return single
+    mean = np.mean([np.asarray(y, float) for _, _, y in runs], axis=0)
+    return [*single, Curve(mark, runs[0][1], mean.tolist(), label=f"{mark.label}, mean", strong=True)]
+
+
+@dataclass(frozen=True)
+class Level:
+    """A straight line across the chart, upright (`x`) or level (`y`)."""
+
+    mark: Mark
+    x: float | None = None
+    y: float | None = None
+
+    def plotly(self) -> dict[str, Any]:
+        line = {"color": self.mark.colour, "width": 1.6, "dash": self.mark.dash}
+        at, across = (self.x, "x") if self.x is not None else (self.y, "y")
+        other = "y" if across == "x" else "x"
+        place = {f"{across}0": at, f"{across}1": at, f"{other}ref": "paper", f"{other}0": 0, f"{other}1": 1}
+        return {"type": "line", **place, "line": line, "layer": "below"}
+
+
+@dataclass(frozen=True)
+class Plot:
+    """Curves over shared axes."""
+
+    x: Axis
+    y: Axis
+    curves: tuple[Curve, ...]
+    levels: tuple[Level, ...] = ()
+    height: int = HEIGHT
+
+    def marks(self) -> Iterator[Mark]:
+        for c in self.curves:
+            yield c.mark
+        for level in self.levels:
+            yield level.mark
+
+    def points(self) -> Iterator[Point]:
+        for c in self.curves:
+            name = c.label or c.mark.label
+            for i, (x, y) in enumerate(zip(c.x, c.y, strict=True)):
+                low, high = (c.intervals[i] if c.intervals else None) or (None, None)
+                yield Point(
+                    f"{name}, {c.texts[i]}" if c.texts else name, float(x), float(y), low, high, c.thin
+                )
+        for level in self.levels:
+            if level.y is not None:
+                yield Point(level.mark.label, "", level.y)
+
+    def html(self, label: str, described_by: str) -> str:
+        figure = json_text(self.plotly())
+        return (
+            f'<div class="chart" role="img" aria-label="{escape(label)}" aria-describedby="{described_by}" '
+            f'style="height: {self.height}px"></div><script type="application/json">{figure}</script>'
+        )
+
+    def plotly(self) -> dict[str, Any]:
+        """A chart in the style of the page, as wide as the space it is given."""
+        layout = {
+            "height": self.height,
+            "xaxis": self.x.plotly(),
+            "yaxis": self.y.plotly(),
+            "shapes": [level.plotly() for level in self.levels],
+            "margin": {"l": 8, "r": 14, "t": 8, "b": 8},
+            "font": {"family": FONT, "size": 12, "color": LIGHT.ink},
+            "paper_bgcolor": LIGHT.paper,
+            "plot_bgcolor": LIGHT.paper,
+            "showlegend": False,
+            "hovermode": "closest",
+            "dragmode": False,
+            "hoverlabel": {
+                "bgcolor": LIGHT.wash,
+                "bordercolor": LIGHT.rule,
+                "font": {"color": LIGHT.ink, "size": 12},
+            },
+        }
+        return {"data": [c.plotly() for c in self.curves], "layout": layout}
+
+
+def _short(values: Iterable[float]) -> list[float | None]:
+    """Four digits are more than a screen shows, and keep the page small."""
+    return [float(f"{v:.4g}") if math.isfinite(v) else None for v in map(float, values)]
