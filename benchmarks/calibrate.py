@@ -1,10 +1,10 @@
 """How often are intervals, rules and claims wrong? Writes docs/calibration.md, and exits with 1 if a bar is missed.
 
-    python benchmarks/calibrate.py [--repetitions 2000] [--claim NAME] [--cores 2]
+    python benchmarks/calibrate.py [--repetitions 2000] [--claim NAME] [--cores 2] [--minutes 30]
 
 Every case of every claim (`ticketlab.claims.planted`) and of a single difference (`ticketlab.laws.calibration`) is planted and
 decided many times, for each of its samples. What is done is kept in build/calibration, so a run that is interrupted goes on where
-it was; results made by other code than today's are not used. A setting that misses a bar is repeated with four times as many
+it was; results made by other code than today's are not used. A setting that misses a bar is repeated with three times as many
 fresh repetitions, and these decide: among thousands of rates, some lie beyond a bar by chance.
 """
 
@@ -44,7 +44,7 @@ from ticketlab.laws.verdict import Outcome
 
 ROOT = Path(__file__).parents[1]
 PAGE, KEPT = ROOT / "docs" / "calibration.md", ROOT / "build" / "calibration"
-AGAIN = 4  # times as many repetitions for a setting that misses a bar
+AGAIN = 3  # times as many repetitions for a setting that misses a bar
 DIFFERENCE = "a difference of scores"
 KINDS = (
     {"accuracy": 0.9, "shared": 0.5},
@@ -93,13 +93,15 @@ Job = tuple[str, int, int]
 """A claim, the number of a case and that of one of its samples."""
 
 
-def run(job: Job, repetitions: int) -> tuple[Rates, bool]:
-    """A setting's rates, and whether they are of fresh repetitions; from what is kept, or anew."""
+def run(job: Job, repetitions: int, until: float) -> tuple[Rates, bool] | None:
+    """A setting's rates, and whether they are of fresh repetitions; from what is kept, or anew while there is time."""
     claim, number, at = job
     case = cases()[claim][number]
     sample = case.samples[at]
     file = KEPT / f"{identity(case, sample, repetitions)}.json"
     if not file.exists():
+        if time.time() > until:
+            return None
         rates, again = measured(case, sample, repetitions)
         KEPT.mkdir(parents=True, exist_ok=True)
         aside = file.with_suffix(f".{os.getpid()}")
@@ -232,12 +234,12 @@ by half a margin is run with two samples, and what was not measured with one. `m
 """
 
 
-def page(results: Sequence[Result], repetitions: int) -> str:
+def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
     short = [r for r in results if missed(r.case, r.sample, r.rates)]
     return PAGE_TEXT.format(
         claims=len({r.case.claim for r in results} - {DIFFERENCE}),
         repetitions=repetitions,
-        settings=len(results),
+        settings=len(results) if len(results) == planned else f"{len(results)} of {planned}",
         worst=max(wrong(r) for r in results),
         covered=min(c for r in results for c in r.rates.coverage.values()),
         bars=f"{len(short)} settings miss a bar and are listed below." if short else "They meet every bar.",
@@ -352,6 +354,9 @@ def main() -> int:
     parser.add_argument("--repetitions", type=int, default=2000)
     parser.add_argument("--claim", help="only this one; the page is not written")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="then what is done goes into the page"
+    )
     options = parser.parse_args()
     jobs = [
         (claim, number, at)
@@ -360,29 +365,29 @@ def main() -> int:
         for at in range(len(case.samples))
         if options.claim in (None, claim)
     ]
-    jobs.sort(key=lambda job: job[2])  # so that every case is soon seen once
+    jobs.sort(key=lambda job: (job[2], job[1]))  # so that every case is soon seen once
     found: dict[Job, Result] = {}
-    began = time.perf_counter()
+    began = time.time()
     with ProcessPoolExecutor(options.cores) as pool:
-        tasks = {pool.submit(run, job, options.repetitions): job for job in jobs}
+        until = began + 60 * options.minutes
+        tasks = {pool.submit(run, job, options.repetitions, until): job for job in jobs}
         for task in as_completed(tasks):
             claim, number, at = tasks[task]
+            if (came := task.result()) is None:
+                continue
             case = cases()[claim][number]
-            found[claim, number, at] = result = Result(case, case.samples[at], *task.result())
-            for said in missed(result.case, result.sample, result.rates):
-                print(f"{result.case.claim}, {result.case.name} ({words(result.sample)}): {said}", flush=True)
-            print(
-                f"{len(found)} of {len(jobs)} settings, {time.perf_counter() - began:.0f} s",
-                file=sys.stderr,
-                flush=True,
-            )
-    results = [found[job] for job in jobs]
+            found[claim, number, at] = result = Result(case, case.samples[at], *came)
+            for said in missed(case, result.sample, result.rates):
+                print(f"{claim}, {case.name} ({words(result.sample)}): {said}", flush=True)
+            done = f"{len(found)} of {len(jobs)} settings, {time.time() - began:.0f} s"
+            print(done, file=sys.stderr, flush=True)
+    results = [found[job] for job in jobs if job in found]
     short = [r for r in results if missed(r.case, r.sample, r.rates)]
     if options.claim is None:
-        PAGE.write_text(page(results, options.repetitions), encoding="utf-8")
+        PAGE.write_text(page(results, len(jobs), options.repetitions), encoding="utf-8")
         print(PAGE)
-    print(f"{len(short)} of {len(results)} settings miss a bar")
-    return 1 if short else 0
+    print(f"{len(short)} of {len(results)} settings miss a bar, {len(jobs) - len(results)} were not reached")
+    return 1 if short or len(results) < len(jobs) else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The tangent estimators beside scikit-learn's, on scikit-learn's bundled data: nested cross-validation, equal tuning for all.
+"""The tangent estimators compared with scikit-learn's, on its bundled data: nested cross-validation, equal tuning for all.
 
-Every machine is tuned over six candidates by three inner folds, on training halves of 5 × 2 cross-validation; the same splits for
-all, inputs standardised on the training half. Scores are accuracy and R². The interval is the 95 % one of the corrected
-resampled t-test, whose variance (1/J + n_test/n_train) s² allows for training sets that overlap (Nadeau & Bengio 2003; J = 10
-here). Seconds are the median of a fit with its tuning. Prints the tables of docs/estimators.md.
+Every method is tuned over six candidates by three inner folds, on the training halves of 5 × 2 cross-validation. All use the
+same splits, with inputs standardised on the training half. Scores are accuracy and R². Intervals are the 95 % intervals of the
+corrected resampled t-test, whose variance (1/J + n_test/n_train) s² allows for overlapping training sets (Nadeau & Bengio
+2003; J = 10 here). Seconds are the median of a fit with its tuning. Prints the tables of docs/estimators.md.
 
     python benchmarks/estimators.py [--only DATA …] [--repeats 5] [--examples 600]
 """
@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"):
-    os.environ.setdefault(_name, "1")  # before NumPy: one thread for every machine
+    os.environ.setdefault(_name, "1")  # before NumPy: one thread for every method
 
 import numpy as np
 import scipy.stats
@@ -107,7 +107,7 @@ def scores(
 
 
 def targets(y: np.ndarray, train: np.ndarray, name: str) -> np.ndarray:
-    """Real targets standardised for machines that have no intercept, and for the network, which is fitted best in such units."""
+    """Real targets, standardised for methods without an intercept, and for the network, which fits best in these units."""
     if np.issubdtype(y.dtype, np.integer) or name.startswith("tangent"):
         return y
     return (y - train.mean(axis=0)) / train.std(axis=0)
@@ -119,7 +119,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--examples", type=int, default=600, help="at most, drawn once; 0 for all")
     options = parser.parse_args()
-    warnings.simplefilter("ignore", ConvergenceWarning)  # of MLPs that were still learning after 300 epochs
+    warnings.simplefilter("ignore", ConvergenceWarning)  # from MLPs that were still learning after 300 epochs
     for name in options.only:
         x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
         available = len(x)

@@ -1,13 +1,13 @@
 """The tangent-space minimum of a real network on all of MNIST: 60 000 examples, 10 outputs, a kernel never formed.
 
-MLP 784–512–512–10, ReLU, NTK parameterisation, ridge 0.01 × mean diag(K), square loss, with f₀ kept. Printed: seconds of every
-part, seconds a product against its floor (the least number of operations at the machine's own matrix-product rate), the relative
-duality gap against time, test accuracy, the same work in epochs of stochastic gradient descent, and peak memory. By block
-descent, or by conjugate gradients with a low-rank preconditioner or (rank 0) without.
+MLP 784–512–512–10, ReLU, NTK parameterisation, ridge 0.01 × mean diag(K), square loss, with f₀ kept. Prints the seconds of
+every part, the seconds per product and their floor (the least number of operations at the machine's own matrix-product rate),
+the relative duality gap against time, test accuracy, the equivalent epochs of stochastic gradient descent, and peak memory.
+Uses block descent, or conjugate gradients with a low-rank preconditioner or (rank 0) without.
 
     TICKETLAB_DATA=… python benchmarks/full_mnist.py [--examples N] [--blocks ROWS | --rank R] [--ridge λ] [--tolerance GAP]
 
-All of CIFAR-10 with Conv-4, for which one wants a GPU:
+All of CIFAR-10 with Conv-4, which needs a GPU in practice:
 
     TICKETLAB_DATA=… python benchmarks/full_mnist.py --task cifar10 --network conv:depth=4,parameterisation=ntk
 """
@@ -43,8 +43,7 @@ SOURCES = {"mnist": Mnist(), "cifar10": Cifar10()}
 
 
 def mnist(examples: int, task: str = "mnist") -> tuple[Split, Split]:
-    """The first so many of the official training part, and the official test part, standardised by the training mean and
-    deviation over all pixels."""
+    """The first training examples and the official test part, standardised by the training mean and deviation over all pixels."""
     data = SOURCES[task].load()
     first_test = len(data.x) - data.official_test
     parts = []
@@ -59,10 +58,10 @@ def mnist(examples: int, task: str = "mnist") -> tuple[Split, Split]:
 
 
 def flops(network: Network, examples: int) -> tuple[float, float]:
-    """Of a product with K, and of an epoch of gradient descent, two a multiply–add.
+    """Operations of a product with K and of an epoch of gradient descent; a multiply–add counts as two.
 
-    A product takes, for each layer, Wᵀδ and aᵀδ back, aΔW and (Δa)W forward; an epoch a forward pass, Wᵀδ and aᵀδ. The inputs of
-    the first layer do not move, so that it has two of the four, and two of the three.
+    For each layer a product takes Wᵀδ and aᵀδ backward, aΔW and (Δa)W forward; an epoch takes a forward pass, Wᵀδ and aᵀδ. The
+    inputs of the first layer are fixed, so it needs only two of the four, and two of the three.
     """
     first, *others = (
         layer.inputs * math.prod(layer.output_shape)
@@ -151,12 +150,12 @@ def main() -> None:
     certificate, stats = solution.certificate, solution.stats
     print(f"{stats.rung}; {certificate.message()}")
     print(
-        f"{total:.0f} s in all: preparation {stats.kernel_seconds:.0f}, {certificate.iterations} iterations "
+        f"{total:.0f} s in total: preparation {stats.kernel_seconds:.0f}, {certificate.iterations} iterations "
         f"{stats.solve_seconds:.0f} ({stats.solve_seconds / max(certificate.iterations, 1):.2f} each), certificate "
-        f"{stats.certificate_seconds:.0f}; within 10 % of the minimum after {own} by its own account, {certified} certified"
+        f"{stats.certificate_seconds:.0f}; within 10 % of the minimum after {own} by its own estimate, {certified} certified"
     )
     print(
-        f"test accuracy {100 * correct:.2f} %; as much work as {certificate.iterations * needed / epoch:.0f} "
+        f"test accuracy {100 * correct:.2f} %; equivalent to {certificate.iterations * needed / epoch:.0f} "
         f"epochs of gradient descent; peak memory {peak_memory():.1f} GB"
     )
 

@@ -1,12 +1,12 @@
-"""Network-steps a second of iterative magnitude pruning: all seeds, levels and controls in one program, against PyTorch.
+"""Network-steps per second of iterative magnitude pruning: all seeds, levels and controls in one program, against PyTorch.
 
-LeNet-300-100 on images of MNIST's size (random ones: only time is measured), Adam 1.2e-3, batch 60, 20 % of the weights a round
-and 10 % of the output layer; every ticket with two controls, reinitialised and shuffled. Both sides do the same work: masked
-weights, masked gradients, and a look at 5 000 validation examples every 100 steps. PyTorch trains one network at a time in an
-ordinary eager loop, with one thread and with two, and the better counts. The two are measured in turn.
+LeNet-300-100 on random images of MNIST's size (only time is measured), Adam 1.2e-3, batch 60. Each round prunes 20 % of the
+weights and 10 % of the output layer; every ticket has two controls, reinitialised and shuffled. Both sides do the same work:
+masked weights, masked gradients, and an evaluation on 5 000 validation examples every 100 steps. PyTorch trains one network at
+a time in an ordinary eager loop, with one thread and with two; the better result counts. The two sides are measured in turn.
 
     python benchmarks/imp.py                  a small part of the curve, three times
-    python benchmarks/imp.py --whole          5 000 steps a level, 12 levels, 5 seeds: the whole curve, once
+    python benchmarks/imp.py --whole          5 000 steps per level, 12 levels, 5 seeds: the whole curve, once
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def search(steps: int, seeds: int) -> tuple[Search, Companions]:
 
 
 def ours(steps: int, levels: int, seeds: int) -> tuple[float, float, float]:
-    """Network-steps a second of the whole search, the share of its time that training takes, and the last density."""
+    """Network-steps per second of the whole search, the share of time spent in training, and the final density."""
     of, beside = search(steps, seeds)
     begin = time.perf_counter()
     level, training = first_level(of), 0.0
@@ -72,7 +72,7 @@ def ours(steps: int, levels: int, seeds: int) -> tuple[float, float, float]:
 
 
 def peer(steps: int, arrays: tuple[Any, ...]) -> float:
-    """Network-steps a second of one masked network in PyTorch, with the number of threads that is set."""
+    """Network-steps per second of one masked network in PyTorch, with the current number of threads."""
     x, y, validation_x, validation_y = arrays
     sizes = (784, 300, 100, 10)
     layers: list[Any] = []
@@ -107,7 +107,7 @@ def peer(steps: int, arrays: tuple[Any, ...]) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--whole", action="store_true", help="5 000 steps a level, 12 levels, 5 seeds")
+    parser.add_argument("--whole", action="store_true", help="5 000 steps per level, 12 levels, 5 seeds")
     steps, levels, seeds, repeats = (5000, 12, 5, 1) if parser.parse_args().whole else (200, 3, 5, 3)
     print(f"PyTorch {torch.__version__}, JAX {jax.__version__} on {jax.default_backend()}")
     x, y, vx, vy = data()
@@ -121,7 +121,7 @@ def main() -> None:
             theirs.append((peer(max(1000, steps), arrays), threads))
     rate, share, last = sorted(mine)[repeats // 2]
     best = max(float(np.median([r for r, t in theirs if t == threads])) for threads in (1, 2))
-    print(f"{seeds} seeds, {levels} levels to density {last:.3f}, two controls, {steps} steps a level")
+    print(f"{seeds} seeds, {levels} levels to density {last:.3f}, two controls, {steps} steps per level")
     print(f"  one program  {rate:8.0f} network-steps/s, {share:.0%} of the time in training")
     print(f"  PyTorch      {best:8.0f} network-steps/s, best of one and two threads")
     print(f"  wanted: at least {WANTED:g} ×; reached {rate / best:.2f} ×")

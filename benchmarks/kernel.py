@@ -1,11 +1,11 @@
-"""The tangent kernel and the whole solve, beside neural-tangents 0.6.5, in one command.
+"""The tangent kernel and the whole solve, compared with neural-tangents 0.6.5, in one command.
 
 Kernels with all k × k outputs of an MLP 784–512–512–10 (512 examples) and of two small CNNs (128 examples); then kernel, cross
 kernel to 200 test points and ridge solution on 1 000 examples with ten outputs, of random inputs, of digits, and of MNIST when
-TICKETLAB_DATA is set. Every run is a process of its own, ours and the peer's in turn, so that peak memory is each one's own; the
-peer gets our weights and inputs, each of its three implementations is tried, and its best counts. Both are compared with a
-Jacobian in float64. The peer does not import with JAX 0.10: an environment with the versions that it can use is built once, in
-the folder that --peer names.
+TICKETLAB_DATA is set. Every run is a separate process, ours and the peer's in turn, so that peak memory is measured for
+each. The peer gets our weights and inputs; all three of its implementations are tried, and the best counts. Both are
+compared with a Jacobian in float64. The peer cannot be imported with JAX 0.10, so an environment with suitable versions
+is built once, in the folder given by --peer.
 
     python benchmarks/kernel.py [--peer FOLDER] [--rounds 3] [--limit SECONDS] [--only mlp cnn-mean cnn-pool solve]
 """
@@ -35,14 +35,14 @@ TITLES = {
     "cnn-mean": "CNN 32–64–64, mean over pixels, 128 examples of 16 × 16 × 3",
     "cnn-pool": "CNN 32–64–64, 2 × 2 average pool and flattened, 128 examples of 16 × 16 × 3",
 }
-# Relative duality gaps at which the relative residual is no larger than what the peer's Cholesky factor leaves: 1e-6, 5e-6, 3e-6.
+# Relative duality gaps whose relative residual is at most that of the peer's Cholesky factor: 1e-6, 5e-6, 3e-6.
 TOLERANCES = {"random inputs": 3e-10, "digits": 2e-8, "MNIST": 1e-8}
-EXACT = 4  # examples whose kernel is made of the explicit Jacobian in float64
+EXACT = 4  # examples whose kernel comes from the explicit Jacobian in float64
 GIGABYTES = 10.0  # of address space for a run of the peer
 EXAMPLES, TESTS, OUTPUTS, RIDGE = 1000, 200, 10, 1e-2
 
 
-# What is computed, in this package's words; run in a process of its own by `--ours`
+# Our side of the computation; `--ours` runs it in a separate process
 
 
 def network_of(name: str, shape: tuple[int, ...]) -> Any:
@@ -138,7 +138,7 @@ def ours_solved(network: Any, params: Any, problem: Any) -> dict[str, float]:
 
 
 def written(folder: Path, name: str, x: np.ndarray, **more: Any) -> Path:
-    """A problem as a file: the network's name, θ₀ drawn by NumPy, inputs, and what else there is."""
+    """A problem as a file: the network's name, θ₀ drawn by NumPy, inputs, and other arrays."""
     import jax
 
     network = network_of(name, x.shape[1:])
@@ -155,11 +155,11 @@ def written(folder: Path, name: str, x: np.ndarray, **more: Any) -> Path:
 
 
 def run(command: list[str], limit: float | None) -> dict[str, float] | str:
-    """The last line of a process's output as JSON, or why there is none."""
+    """The last line of a process's output as JSON, or the reason why there is none."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
-        return f"not done after {limit:.0f} s"
+        return f"not finished after {limit:.0f} s"
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if "Error" in line or "memory" in line]
         return f"ended with {done.returncode}: {(lines or ['no message'])[-1].strip()[:120]}"
@@ -169,7 +169,7 @@ def run(command: list[str], limit: float | None) -> dict[str, float] | str:
 def in_turn(
     path: Path, peer: Path, rounds: int, limit: float, implementations: tuple[str, ...]
 ) -> tuple[dict[str, float], dict[str, dict[str, float] | str]]:
-    """Ours and each of the peer's, one after the other, round after round; of each the fastest."""
+    """Ours and each of the peer's in turn, round after round; keeps the fastest of each."""
     mine: dict[str, float] = {}
     theirs: dict[str, dict[str, float] | str] = {}
     for _ in range(rounds):
@@ -179,7 +179,7 @@ def in_turn(
         for name in implementations:
             so_far = theirs.get(name)
             if isinstance(so_far, str):
-                continue  # it would not be done this time either
+                continue  # it would not finish this time either
             out = str(path.parent / f"{name}.npy")
             again = run([str(peer), str(PEER_SCRIPT), str(path), name, out, str(GIGABYTES)], limit)
             if isinstance(again, str) or so_far is None or again["seconds"] < so_far["seconds"]:
@@ -211,7 +211,7 @@ def compare_kernels(name: str, peer: Path, rounds: int, limit: float) -> None:
                 continue
             print(
                 f"  {implementation.lower():23} {found['seconds']:6.2f} s, {found['gigabytes']:.2f} GB, "
-                f"error {error(f'{implementation}.npy'):.0e}; Ticketlab is {found['seconds'] / mine['seconds']:.1f} times as fast"
+                f"error {error(f'{implementation}.npy'):.0e}; Ticketlab is {found['seconds'] / mine['seconds']:.1f} × as fast"
             )
 
 
@@ -257,12 +257,12 @@ def compare_solves(peer: Path, rounds: int, limit: float) -> None:
 
 
 def peer_python(folder: Path) -> Path:
-    """The interpreter of the peer's environment, which is built when it is not there."""
+    """The interpreter of the peer's environment, which is built if it is missing."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     ready = folder / "installed"
     if ready.exists():
         return python
-    print(f"Building an environment for {PEER_PACKAGES[0]} in {folder}, this once …", flush=True)
+    print(f"Building an environment for {PEER_PACKAGES[0]} in {folder}, only once …", flush=True)
     if uv := shutil.which("uv"):
         subprocess.run([uv, "venv", "--quiet", "--clear", "--python", "3.11", str(folder)], check=True)
         install = [uv, "pip", "install", "--quiet", "--python", str(python)]
@@ -286,7 +286,7 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, default=cache / "ticketlab" / "neural-tangents-0.6.5")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--limit", type=float, default=120, help="seconds after which a run of the peer is given up"
+        "--limit", type=float, default=120, help="time limit in seconds for a run of the peer"
     )
     parser.add_argument("--only", nargs="*", choices=[*KERNELS, "solve"], default=[*KERNELS, "solve"])
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)

@@ -1,10 +1,10 @@
-"""How the matrix-free solve scales: seconds against examples N and parameters P, with fitted exponents, as a plot; and two host
-devices against one.
+"""Scaling of the matrix-free solve: seconds against examples N and parameters P, with fitted exponents, as a plot; and two
+host devices against one.
 
-MNIST, MLP 784–w–w–10 in the NTK parameterisation, square loss, ridge 0.01 × mean diag(K), f₀ kept. N at w = 512 (P = 670 000),
-P at 4 000 examples; both to the same certified gap. Each solve is a process of its own, so that none finds compiled programs or
-memory of another; its seconds are those of the solve, and those it spends on compiling stay in. With two devices the
-host's cores are shared out: what is to be seen is what spreading costs.
+MNIST, MLP 784–w–w–10 in the NTK parameterisation, square loss, ridge 0.01 × mean diag(K), f₀ kept. N varies at w = 512
+(P = 670 000), P at 4 000 examples; both to the same certified gap. Each solve is a separate process, so that none reuses
+compiled programs or memory. Its seconds are those of the solve, including compilation. Two devices share the host's cores, so
+the comparison shows the cost of distribution.
 
     TICKETLAB_DATA=… python benchmarks/scaling.py [scaling.html] [gap] [largest N] [largest P]
 """
@@ -67,7 +67,7 @@ def solve(examples: int, width: int, gap: float, devices: int) -> dict[str, floa
 
 
 def measured(examples: int, width: int, gap: float, devices: int = 0) -> dict[str, float]:
-    """One solve in a process of its own."""
+    """One solve in a separate process."""
     flags = f"--xla_force_host_platform_device_count={devices}" if devices > 1 else ""
     command = [sys.executable, __file__, "--one", str(examples), str(width), str(gap), str(devices)]
     done = subprocess.run(
@@ -142,7 +142,7 @@ def main() -> None:
         slope, error, _ = fit(at, seconds)
         print(f"seconds ~ {name[-1]}^{slope:.2f} ± {error:.2f} over the larger half")
     one, two = (measured(FEW, WIDTH, float(gap), devices)["seconds"] for devices in (1, 2))
-    print(f"conjugate gradients on two host devices take {two / one:.2f} times as long as on one")
+    print(f"conjugate gradients on two host devices take {two / one:.2f} × the time on one")
     picture(path, curves)
     print(f"plot: {path}")
 

@@ -1,7 +1,8 @@
 """The dense dual solve: a 10 000 × 10 000 tangent kernel formed in blocks, factorised, and a ridge path solved with certificates.
 
-MLP 784–512–512–10, 1 000 examples, 10 outputs, random inputs; MNIST too when TICKETLAB_DATA is set. Seconds of every part,
-peak memory of the process, and the fraction of the machine's own matrix-product rate that forming the kernel reaches, in one run.
+MLP 784–512–512–10, 1 000 examples, 10 outputs, random inputs; also MNIST if TICKETLAB_DATA is set. Prints the seconds
+of every part, the peak memory of the process, and the fraction of the machine's own matrix-product rate reached in
+forming the kernel.
 
     python benchmarks/tangent.py
 """

@@ -1,9 +1,8 @@
-"""Network-steps a second: Ticketlab's replicas against PyTorch, one network at a time.
+"""Network-steps per second: Ticketlab's replicas against PyTorch, one network at a time.
 
 A network-step is one minibatch step of one network. Both sides train the same networks from the same parameters with plain SGD
-on the same data, and are seen to compute the same thing before anything is timed. PyTorch runs an ordinary eager loop with one
-thread and with two, and the better of the two counts. All figures come from one run, beside the machine's own single-precision
-matrix-product rate.
+on the same data; their agreement is checked before timing. PyTorch runs an ordinary eager loop with one thread and with two;
+the better result counts. All figures come from one run, with the machine's own single-precision matrix-product rate.
 
     python benchmarks/training.py
 """
@@ -36,15 +35,15 @@ class Case:
     batch: int
     examples: int
     loss: ConvexLoss
-    steps: int  # of each network, when ours is timed
-    peer_steps: int  # of one network, when PyTorch's is timed
+    steps: int  # of each network, for timing ours
+    peer_steps: int  # of one network, for timing PyTorch
     wanted: float
 
     def network(self) -> Network:
         return MLP(widths=self.widths[1:-1]).build((self.widths[0],), self.widths[-1])
 
     def flops(self) -> float:
-        """Of one network-step: three products a layer, less the first layer's gradient in its input."""
+        """Operations of one network-step: three products per layer, without the first layer's input gradient."""
         sizes = [a * b for a, b in zip(self.widths, self.widths[1:], strict=False)]
         return 2.0 * self.batch * (3 * sum(sizes) - sizes[0])
 
@@ -74,7 +73,7 @@ STEP_SIZE = 0.01
 
 
 def ours(case: Case, shared_order: bool) -> Callable[[], float]:
-    """A function that trains all networks once and returns network-steps a second."""
+    """A function that trains all networks once and returns network-steps per second."""
     network = case.network()
     x, y = case.data()
     keys = jax.random.split(jax.random.key(1), case.networks)
@@ -95,7 +94,7 @@ def ours(case: Case, shared_order: bool) -> Callable[[], float]:
 
 
 def peer(case: Case) -> Callable[[], float]:
-    """The same for PyTorch, one network, with the number of threads that is set."""
+    """The same for one network in PyTorch, with the current number of threads."""
     model = _torch_model(case, case.network().init(jax.random.key(0)))
     optimiser = torch.optim.SGD(model.parameters(), lr=STEP_SIZE)
     loss = _torch_loss(case)
@@ -118,7 +117,7 @@ def peer(case: Case) -> Callable[[], float]:
 
 
 def check(case: Case) -> float:
-    """The largest relative difference of losses over 20 full-batch steps of both sides from the same parameters."""
+    """The largest relative difference between the losses of both sides over 20 full-batch steps from the same parameters."""
     network = case.network()
     params = network.init(jax.random.key(0))
     x, y = (a[:60] for a in case.data())
@@ -178,7 +177,7 @@ def main() -> None:
             "one data order": ours(case, shared_order=True),
         }
         theirs = peer(case)
-        for _ in range(3):  # in turn, so that a slow moment of the machine meets all alike
+        for _ in range(3):  # in turn, so that slow phases of the machine affect all equally
             for threads in (1, 2):
                 torch.set_num_threads(threads)
                 rounds.setdefault(f"PyTorch, {threads} thread{'s' * (threads > 1)}", []).append(theirs())

@@ -23,6 +23,10 @@ from beartype import BeartypeConf, beartype
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+os.environ.setdefault(
+    "JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0"
+)  # a program that does not say where it is from is lowered faster
+
 # What one process of this run has compiled, the others load: the workers of pytest-xdist and whatever the tests start. The folder
 # lasts as long as the run, so that no run depends on an earlier one. JAX reads the variables when it is imported.
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

@@ -1,6 +1,7 @@
 """What the pages say of claims is generated from the classes, for those that there are and for any new one."""
 
 import dataclasses
+import re
 import sys
 from pathlib import Path
 
@@ -68,8 +69,14 @@ def test_every_question_is_there_with_its_rule(claim):
     assert asked.rule in text
     for title, rule in [*asked.rules(), *asked.side_rules()]:
         row = next(row for row in text.splitlines() if row.startswith("|") and rule in row)
-        assert all(part in row for part in title.split(": "))
-    assert all(gate in text for gate in asked.gates())
+        assert all(part in row for part in re.split(": |, ", title))
+    assert all(part in text for gate in asked.gates() for part in re.split(": |, ", gate))
+
+
+def test_titles_that_differ_in_one_thing_are_one():
+    asked = [f"{a}, {b}: small" for a in ("one", "two") for b in ("x", "y", "z")]
+    assert claim_pages._joined([*asked, "large"]) == ["one / two × x / y / z: small", "large"]
+    assert claim_pages._joined(["one, x: small", "two, y: small"]) == ["one, x; two, y: small"]
 
 
 def test_levels_in_the_rules_are_those_that_decide():

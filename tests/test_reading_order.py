@@ -13,13 +13,13 @@ import ticketlab
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
 ORDER = ["errors", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws", "evidence",
-         "figures", "claims", "estimators", "choices", "plans", "engine", "store", "report", "cli"]
+         "figures", "claims", "choices", "plans", "estimators", "engine", "store", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 
 
 def places() -> list[str]:
-    """Every folder and file directly in the package, but for the package's own `__init__`."""
+    """Every folder and file directly in the package, except the package's own `__init__`."""
     return sorted(p.stem for p in PACKAGE.iterdir() if not p.name.startswith("_"))
 
 

@@ -1,8 +1,8 @@
-"""neural-tangents 0.6.5 on a problem written by benchmarks/kernel.py; runs in an environment of its own, prints one line of JSON.
+"""neural-tangents 0.6.5 on a problem written by benchmarks/kernel.py; runs in its own environment, prints one line of JSON.
 
     python neural_tangents_kernel.py PROBLEM.npz IMPLEMENTATION OUT.npy GIGABYTES
 
-More than that many gigabytes end it, before it ends the machine: one of the implementations writes the whole Jacobian down.
+It ends if it needs more gigabytes than this, to protect the machine: one implementation forms the whole Jacobian.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ import sys
 import time
 import types
 
-sys.modules["neural_tangents.experimental"] = types.ModuleType(
-    "experimental"
-)  # spares the start of TensorFlow
+sys.modules["neural_tangents.experimental"] = types.ModuleType("experimental")  # avoids starting TensorFlow
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +24,7 @@ from neural_tangents import stax
 
 
 def network(name: str):
-    """The same network in its own words; NTK parameterisation, weights √2/√fan-in, biases 0.1."""
+    """The same network in the peer's terms; NTK parameterisation, weights √2/√fan-in, biases 0.1."""
 
     def dense(units: int):
         return stax.Dense(units, W_std=2**0.5, b_std=0.1)
@@ -42,7 +40,7 @@ def network(name: str):
 
 
 def parameters(init, problem, shape: tuple[int, ...]):
-    """Ours, in its shapes."""
+    """Our parameters in the peer's shapes."""
     _, shapes = init(jax.random.PRNGKey(0), (-1, *shape))
     layers = iter(problem["layers"])
 
@@ -84,7 +82,7 @@ def main(path: str, implementation: str, out: str, gigabytes: str) -> None:
         result = solve(kernel_of, apply, params, problem)
     else:
         kernel, compiled = timed(kernel_of, x, None, params)
-        # One that is far behind is not run again and again.
+        # A run that is far slower is not repeated.
         seconds = [timed(kernel_of, x, None, params)[1] for _ in range(5 if compiled < 30 else 1)]
         np.save(out, np.asarray(matrix(kernel)))
         result = {"seconds": min(seconds)}
@@ -92,7 +90,7 @@ def main(path: str, implementation: str, out: str, gigabytes: str) -> None:
 
 
 def solve(kernel_of, apply, params, problem) -> dict[str, float]:
-    """Kernel, cross kernel, and the predictions at the test points by a Cholesky factor, as its `predict` has it."""
+    """Kernel, cross kernel, and predictions at the test points by a Cholesky factor, as in the peer's `predict`."""
     x, there = jnp.asarray(problem["x"]), jnp.asarray(problem["test"])
     targets, ridge = jnp.asarray(problem["targets"]), float(problem["ridge"])
     for inputs in ((x, None), (there, x)):

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import math
 import typing
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def rule(study: Study) -> str:
     asked = study.asked(study.plan_type())
     if asked is None:
         return ""
-    gates = f"Conditions that must be met before anything is decided: {'; '.join(asked.gates())}."
+    gates = f"Conditions that must be met before anything is decided: {'; '.join(_joined(asked.gates()))}."
     parts = [asked.rule, *([gates] if asked.gates() else [])]
     for heading, rules in (
         ("The rule of each question that counts", asked.rules()),
@@ -168,19 +169,32 @@ def _differences(default: Any, preset: Any, hints: Mapping[str, Any]) -> str:
 
 
 def _grouped(rules: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Questions with the same rule share a row: "k = 0, k = 20: the ticket is stable"."""
-    asked: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    """Questions with the same rule share a row."""
+    titles: dict[str, list[str]] = defaultdict(list)
     for title, words in rules:
-        about, _, what = title.rpartition(": ")
-        asked[words][what].append(about)
-    return [
-        ("; ".join(_title(about, what) for what, about in of.items()), words) for words, of in asked.items()
-    ]
+        titles[words].append(title)
+    return [("; ".join(_joined(named)), words) for words, named in titles.items()]
 
 
-def _title(about: list[str], what: str) -> str:
-    named = ", ".join(filter(None, about))
-    return f"{named}: {what}" if named else what
+def _joined(titles: Iterable[str]) -> list[str]:
+    """Titles that differ in what comes before the colon are one: "k = 0 / k = 20: the ticket is stable"."""
+    about: dict[str, list[str]] = defaultdict(list)
+    for title in titles:
+        before, _, what = title.rpartition(": ")
+        about[what].append(before)
+    return [": ".join(filter(None, [_product(list(dict.fromkeys(of))), what])) for what, of in about.items()]
+
+
+def _product(about: list[str]) -> str:
+    """ "a, c", "a, d", "b, c" and "b, d" are "a / b × c / d"."""
+    if len(about) == 1:
+        return about[0]
+    parts = [words.split(", ") for words in about]
+    if len({len(words) for words in parts}) == 1:
+        each = [list(dict.fromkeys(column)) for column in zip(*parts, strict=True)]
+        if math.prod(len(column) for column in each) == len(about):
+            return " × ".join(" / ".join(column) for column in each)
+    return "; ".join(about)
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -1,23 +1,23 @@
 """Ticketlab: a laboratory for the lottery-ticket hypotheses of neural networks.
 
-Give it a network and a data set; it finds the tickets in the random network, measures them against training, and says which
-of the claims that people make hold, with the uncertainty. To read the code, read the folders in this order; each file
-imports only from those above it, and opens with the idea that it is about.
+Give it a network and a data set. It finds the tickets in the random network, compares them with training, and says
+which claims hold, with the uncertainty. To read the code, read the folders in this order. Each file imports only from
+those above it and opens with its idea.
 
-    networks    what is drawn: a random network, as two pure functions and a description of its layers
+    networks    random networks, as two pure functions and a description of their layers
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
-    training    how it is learnt: one compiled program that trains many replicas at once
+    training    one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
-    tickets     subnetworks: masks, how they are compared, and the searches that find them
-    laws        what many measurements say: intervals, and the rules from which verdicts follow
-    evidence    the tables that were measured, and the record of a run
-    figures     charts made from tables and verdicts, and the words and numbers on them
-    claims      one folder a claim: what is asked, what it says as a formula, what is measured, what is drawn
-    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
-    choices     how a task or a network is written in words: `mlp:widths=512x512`
+    tickets     subnetworks: masks, their comparison, and the searches that find them
+    laws        conclusions from many measurements: intervals, and the rules that give verdicts
+    evidence    measured tables, and the record of a run
+    figures     charts of tables and verdicts, with their words and numbers
+    claims      one folder for each claim: its question, its formula, its measurement, its page
+    choices     how a task or a network is written in text: `mlp:widths=512x512`
     plans       how a plan is written in Python, in a file and on the command line
-    engine      where the cells run, and how a run that was killed goes on
-    store       what is kept: the run folder, and what makes a run the same run
+    estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
+    engine      where the cells run, and how a killed run continues
+    store       the run folder, and the identity of a run
     report      the page of a run, from stored records only
     cli         parses, calls, prints
 
@@ -89,7 +89,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     # for scikit-learn
     "TangentClassifier",
     "TangentRegressor",
-    # how things end badly
+    # errors
     "NumericalFailure",
     "UserError",
 ]

@@ -1,13 +1,13 @@
-"""How a choice is written in words: a task, a network or a method is a frozen dataclass, and `mlp:widths=512x512` is one in text.
+"""How a choice is written: a task, a network or a method is a frozen dataclass; in text it is `mlp:widths=512x512`.
 
-A family is everything that can stand in one place: all tasks, all networks, or the members of a union of dataclasses. In
-Python a choice is the object, `MLP(widths=(512, 512))`. In text it is the member's name with the fields that differ from
-their defaults, `mlp:widths=512x512,activation=tanh`; the first value may go without the name of its field,
+A family is the set of choices allowed in one place: all tasks, all networks, or the members of a union of dataclasses.
+In Python a choice is an object, `MLP(widths=(512, 512))`. In text it is the member's name with the fields that differ
+from their defaults, `mlp:widths=512x512,activation=tanh`. The first value may omit the name of its field,
 `mlp:512x512,activation=tanh`. In a file it is a table, `{choice = "mlp", widths = [512, 512]}`, or the text.
-
-Sequences of numbers are joined by `x`, of words by `+`; the fields of a record within have dotted names
-(`initialisation.family=glorot`); `none` is None; a value with a comma, a quote or spaces at its ends is put in double quotes
-as in JSON. A task can also be a path to the user's file, with fields or without: `birds.csv`, `birds.csv:label=species`.
+Numbers in a sequence are joined by `x`, words by `+`. Fields of a nested record have dotted names
+(`initialisation.family=glorot`). `none` is None. A value that contains a comma or a quote, or begins or ends with a
+space, is put in double quotes as in JSON. A task can also be the path of a file, with or without fields: `birds.csv`,
+`birds.csv:label=species`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 ]
 
 CHOICE = "choice"
-"""The key of a choice's name in its table."""
+"""The key of the choice's name in a table."""
 
 _FIELD = re.compile(r'\s*(?:([\w.]+)=)?("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
 _CHOICE = re.compile(r"([\w.-]+)(?::(.*))?", re.DOTALL)
@@ -52,12 +52,12 @@ _CHOICE = re.compile(r"([\w.-]+)(?::(.*))?", re.DOTALL)
 
 @dataclass(frozen=True)
 class Family:
-    """The choices that can stand in one place.
+    """The choices that are allowed in one place.
 
     Arguments:
-        noun: what one member is called in messages ("task").
-        members: the members' classes by name.
-        from_path: makes a choice from a path to a user's file; None where files have no meaning.
+        noun: the word for one member in messages ("task").
+        members: the classes of the members by name.
+        from_path: makes a choice from the path of a user's file; None where files have no meaning.
     """
 
     noun: str
@@ -65,18 +65,18 @@ class Family:
     from_path: Callable[[str], Any] | None = None
 
     def name_of(self, choice: Any) -> str:
-        """The name under which a choice's class stands in the family."""
+        """The name of a choice's class in the family."""
         for name, member in self.members.items():
             if type(choice) is member:
                 return name
         raise UserError(
             f"the {self.noun} {choice!r}, which has no name",
             f"one of {', '.join(self.members)}",
-            "An object of your own can be used from Python; only named choices can be written to a file or kept.",
+            "Your own objects can be used from Python; only named choices can be saved or written to a file.",
         )
 
     def member(self, name: str) -> type:
-        """The class of that name; an error with the allowed names and the nearest one otherwise."""
+        """The class with that name; otherwise an error with the allowed names and the nearest one."""
         if name in self.members:
             return self.members[name]
         path = ", or the path of a file" if self.from_path else ""
@@ -87,7 +87,7 @@ class Family:
 
 @functools.cache
 def families() -> Mapping[Any, Family]:
-    """The families that have registries, by the type with which a plan's field is annotated."""
+    """The families that have registries, by the annotation of a plan's field."""
     from ticketlab.networks.architectures import NETWORKS, Architecture
     from ticketlab.tasks.catalogue import TASKS, from_path
     from ticketlab.tasks.sources import TaskSource
@@ -106,9 +106,9 @@ def family(annotation: Any) -> Family | None:
 
 
 def text_table(text: str, family: Family) -> dict[str, Any]:
-    """The choice that a text describes, as plain values: its name and the fields that are given.
+    """The choice that a text describes, as plain values: its name and the given fields.
 
-    Raises UserError for an unknown name, or fields that are not field=value.
+    Raises UserError for an unknown name, or for fields that are not field=value.
     """
     text = text.strip()
     match = _CHOICE.fullmatch(text)
@@ -135,7 +135,7 @@ def choice_table(choice: Any, family: Family) -> dict[str, Any]:
 
 
 def plain(value: Any, annotation: Any = None) -> Any:
-    """Frozen dataclasses, enumerations and tuples as dictionaries, words and lists, as JSON and TOML have them."""
+    """Frozen dataclasses, enumerations and tuples as dictionaries, strings and lists, for JSON and TOML."""
     within = family(annotation) if annotation is not None and value is not None else None
     if within:
         return choice_table(value, within)
@@ -153,7 +153,7 @@ def plain(value: Any, annotation: Any = None) -> Any:
 
 
 def meanings(cls: type) -> dict[str, str]:
-    """What each field of a dataclass means, from the `Arguments:` of its docstring and its bases' docstrings."""
+    """The meaning of each field of a dataclass, from `Arguments:` in its docstring and those of its bases."""
     found: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
         _, _, block = inspect.cleandoc(base.__doc__ or "").partition("Arguments:\n")
@@ -164,7 +164,7 @@ def meanings(cls: type) -> dict[str, str]:
 
 
 def suggestion(word: str, allowed: Iterable[str]) -> str:
-    """ "Did you mean …?" when an allowed word is near, else nothing."""
+    """ "Did you mean …?" if an allowed word is similar, else an empty string."""
     near = difflib.get_close_matches(word, list(allowed), n=1)
     return f"Did you mean {near[0]!r}?" if near else ""
 
@@ -190,7 +190,7 @@ def _exists(path: str) -> bool:
 
 
 def _split_path(text: str) -> tuple[str, str]:
-    """A path, and the fields after its last colon if that is followed by `word=` (so that C:\\data.npz stays whole)."""
+    """A path, and the fields after its last colon if `word=` follows it (so that C:\\data.npz stays whole)."""
     match = re.fullmatch(r"(.*?):(\w+=.*)", text, re.DOTALL)
     return (match[1], match[2]) if match and not _exists(text) else (text, "")
 
@@ -208,7 +208,7 @@ def _differences(choice: Any, default: Any = None) -> Iterator[tuple[str, Any]]:
 
 
 def _fields(text: str, member: type) -> dict[str, Any]:
-    """`a=1,b=2x3,c.d=4` as (nested) plain values of the types that the member's fields have."""
+    """`a=1,b=2x3,c.d=4` as (nested) plain values with the types of the member's fields."""
     values: dict[str, Any] = {}
     position = 0
     while position < len(text):
@@ -242,7 +242,7 @@ def _value(text: str, annotation: Any) -> Any:
 
 
 def _first_field(member: type) -> str | None:
-    """The field that a value without a name belongs to: the first without a default, or the class's own first."""
+    """The field for a value without a name: the first without a default, or the first that the class itself declares."""
     fields = dataclasses.fields(member)
     required = [f.name for f in fields if f.default is dataclasses.MISSING]
     names = {f.name for f in fields}
@@ -255,7 +255,7 @@ def _hints(cls: Any) -> dict[str, Any]:
 
 
 def _plain_value(text: str, annotation: Any) -> Any:
-    """Text as the plain value (number, boolean, list, word) that an annotation asks for; unchanged where it does not fit."""
+    """Text as the plain value (number, boolean, list, word) that an annotation asks for; unchanged if it does not fit."""
     arguments = typing.get_args(annotation)
     if is_union(annotation):
         if text == "none" and type(None) in arguments:

@@ -1,21 +1,26 @@
-"""The two ways a run can end badly, told apart because they ask for different things.
+"""The two ways in which a run can fail; each asks for a different reaction.
 
-A `UserError` is a mistake in what was asked (a truncated file, an impossible option): the message says what was got, what was
-expected and what to do, and the command line prints it without a traceback and exits with 2. A `NumericalFailure` is a problem
-that was well posed to the program but that the arithmetic could not finish to its tolerance; the command line exits with 3.
+A `UserError` is a mistake in the request (a truncated file, an impossible option). Its message says what was got, what
+was expected and what to do. The command line prints it without a traceback and exits with 2. A `NumericalFailure` means
+that the request was valid but the computation missed its tolerance; the command line exits with 3.
 """
 
 from __future__ import annotations
 
-__all__ = ["NumericalFailure", "UserError"]
+__all__ = ["NumericalFailure", "UserError", "counted"]
+
+
+def counted(count: int, one: str) -> str:
+    """A number with its noun: "1 row", "2 rows"."""
+    return f"{count} {one}" if count == 1 else f"{count} {one}s"
 
 
 class UserError(ValueError):
-    """What was asked for cannot be done; `str(error)` is one message meant for the user.
+    """The request cannot be carried out; `str(error)` is one message for the user.
 
     Arguments:
         got: what was found, with its value ("30 labels for 40 images in digits.npz").
-        expected: what would have been right ("as many labels as images").
+        expected: what would have been right ("one label for each image").
         do: the next step for the user ("write the file again, or pass …").
     """
 
@@ -29,4 +34,4 @@ class UserError(ValueError):
 
 
 class NumericalFailure(ArithmeticError):
-    """A computation missed its tolerance; the message says by how much, and what to change."""
+    """A computation missed its tolerance; the message says by how much and what to change."""

@@ -1,6 +1,6 @@
-"""What a plan is, and how the same plan is written in Python, in a TOML file and on the command line.
+"""Plans: the same plan in Python, in a TOML file and on the command line.
 
-A plan is a frozen dataclass, and everything about a study that can be chosen stands in it:
+A plan is a frozen dataclass that holds every choice of a study:
 
     @dataclass(frozen=True)
     class TangentMinimumPlan:
@@ -22,8 +22,8 @@ A plan is a frozen dataclass, and everything about a study that can be chosen st
         def presets(cls) -> dict[str, TangentMinimumPlan]:
             return {"quick": cls(seeds=2)}
 
-- Every field has a default and is named, in the docstring's `Arguments:`, with one phrase: it is the option's help and the
-  file's comment.
+- Every field has a default and one phrase in the docstring's `Arguments:`, which is the option's help and the file's
+  comment.
 - Fields are numbers, booleans, strings, `Literal`s, enumerations, tuples of these, `X | None`, choices (`TaskSource`,
   `Architecture`, or a union of two or more dataclasses), or nested plain dataclasses (a table in the file, `--name.field` on
   the command line).
@@ -34,7 +34,7 @@ A plan is a frozen dataclass, and everything about a study that can be chosen st
 - `metadata={"cells": False}` marks a field which changes only which cells there are, or the verdicts drawn from them, and not
   what any one cell computes: cells that are already finished stay valid when it changes.
 
-In the file the claim stands on top, then the options; what is left out has its default, and what is not known is refused.
+A file begins with the claim; the options follow. Missing options take their defaults, and unknown ones are refused.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ import hashlib
 import importlib
 import json
 import math
+import re
 import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -75,8 +76,13 @@ __all__ = [
 ]
 
 
+_DEEP = re.compile(
+    r"""(?<![\w"'-])(?:[\w"'-]++\s*\.\s*){100}"""
+)  # the time to read such a name grows with its square
+
+
 def find_study(claim: str, studies: Mapping[str, str]) -> Study:
-    """The study of a claim, imported from its "module:Class"; an error with the known claims otherwise."""
+    """The study of a claim, imported from its "module:Class"; an unknown claim raises an error that lists the known ones."""
     if claim not in studies:
         raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))
     module, _, name = studies[claim].partition(":")
@@ -95,7 +101,7 @@ def plan_hash(claim: str, plan: Any) -> str:
 
 
 def cell_fields(plan: Any) -> dict[str, Any]:
-    """The plain values of the fields on which what a cell computes depends."""
+    """The plain values of the fields that determine what a cell computes."""
     outside = {f.name for f in dataclasses.fields(plan) if f.metadata.get("cells") is False}
     return {name: value for name, value in plain(plan).items() if name not in outside}
 
@@ -111,13 +117,13 @@ def canonical_json(value: Any) -> str:
 def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
     """The claim and the plan in a TOML file.
 
-    Raises UserError for a file that cannot be read, is not TOML, or holds anything that is not an option of the claim.
+    Raises UserError for a file that cannot be read, is not TOML, or contains anything but options of the claim.
     """
     table = parse_toml(path)
     claim = table.pop("claim", None)
     if not isinstance(claim, str):
         raise UserError(
-            f"the plan {path} without a claim" if claim is None else f"claim = {claim!r} in {path}",
+            f"a plan without a claim, {path}" if claim is None else f"claim = {claim!r} in {path}",
             f'a line like claim = "{next(iter(studies))}" at its top',
             "`ticketlab plan CLAIM` writes such a file, `ticketlab claims` lists the claims.",
         )
@@ -127,7 +133,10 @@ def read_plan(path: Path, studies: Mapping[str, str]) -> tuple[str, Any]:
 def parse_toml(path: Path) -> dict[str, Any]:
     """A TOML file as nested tables; UserError for a file that cannot be read or is not TOML."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if _DEEP.search(text):
+            raise ValueError("a name of 100 parts")
+        return tomllib.loads(text)
     except OSError as error:
         raise UserError(f"the plan {path}, which cannot be read ({error.strerror})", "a TOML file") from None
     except UnicodeDecodeError:
@@ -140,7 +149,7 @@ def parse_toml(path: Path) -> dict[str, Any]:
 
 
 def structure(table: Mapping[str, Any], cls: type, source: str = "the plan") -> Any:
-    """A dataclass from plain values; what is left out has its default.
+    """A dataclass from plain values; missing values take their defaults.
 
     Raises UserError with the place, what was found and what was expected: unknown names, wrong types, impossible values.
     """
@@ -174,13 +183,13 @@ def structure_choice(table: Mapping[str, Any], within: Family) -> Any:
     name = fields.pop(CHOICE, None)
     if not isinstance(name, str):
         raise UserError(
-            f"a {within.noun} table that does not say which", f"{CHOICE} = one of {', '.join(within.members)}"
+            f"a {within.noun} table without a name", f"{CHOICE} = one of {', '.join(within.members)}"
         )
     return structure(fields, within.member(name), f"{within.noun} {name}")
 
 
 def _mistakes(error: BaseException, place: str) -> Iterator[tuple[str, UserError]]:
-    """Every mistake of a nested cattrs error, each with the dotted name of its place."""
+    """Every mistake in a nested cattrs error, with the dotted name of its place."""
     from cattrs import BaseValidationError
     from cattrs.errors import ForbiddenExtraKeysError
 
@@ -207,7 +216,7 @@ def _mistakes(error: BaseException, place: str) -> Iterator[tuple[str, UserError
 def _converter() -> Converter:
     """Reads plain values strictly: no number from a string, no integer from a fraction, no unknown names.
 
-    Of hooks that fit, the one that is registered last is taken.
+    If several hooks fit, the last one registered applies.
     """
     from cattrs import Converter
 
@@ -259,7 +268,7 @@ def _sequence(value: Any, annotation: Any) -> Any:
 
 
 def _union(value: Any, annotation: Any) -> Any:
-    """The first member that takes the value; whole numbers before others, so that 1 stays one."""
+    """The first member that accepts the value; integers come first, so that 1 stays an integer."""
     members = typing.get_args(annotation)
     if type(None) in members and (value is None or value == "none"):
         return None
@@ -284,7 +293,7 @@ def _choice(value: Any, annotation: Any) -> Any:
 
 
 def _record(cls: Any) -> Callable[[Any, Any], Any]:
-    """A plain dataclass; a table within a table changes the fields it names and leaves others as the outer default has them."""
+    """A plain dataclass; a nested table changes the fields it names, and the others keep the values of the outer default."""
     from cattrs.gen import make_dict_structure_fn
 
     strict = make_dict_structure_fn(cls, _converter(), _cattrs_forbid_extra_keys=True)
@@ -308,7 +317,7 @@ def _record(cls: Any) -> Callable[[Any, Any], Any]:
 
 
 def toml(claim: str, plan: Any, *, comments: bool = True) -> str:
-    """A plan as the text of its file, every option with what it means; `read_plan` reads it back."""
+    """A plan as the text of its file, with the meaning of every option; `read_plan` reads it back."""
     lines = [f"claim = {_toml_value(claim)}", *_toml_table("", plan, plain(plan), comments)]
     return "\n".join(lines) + "\n"
 

@@ -72,7 +72,7 @@ def test_the_plan_file_and_the_options_ask_the_same(plan, evidence, tmp_path, mo
         assert main(["run", *words, "--json"]) == 0
         out, said = capsys.readouterr()
         results.append(json.loads(out))
-    assert "4 of 4 cells are kept" in said
+    assert "4 of 4 cells will be reused" in said
     assert results[0]["folder"] == results[1]["folder"]
     assert results[0]["plan"] == results[1]["plan"]
     assert {r["digest"] for r in results} == {evidence.digest()}
@@ -123,7 +123,7 @@ def test_killed_midway_and_started_again(plan, tmp_path):
         )
 
     done = finish("run")
-    assert "of 4 cells are kept from before" in done.stderr
+    assert "of 4 cells will be reused from an earlier run" in done.stderr
     assert kept.items() <= _finished_cells(tmp_path).items()
     # Both in processes of their own: how many threads share a sum decides its last bits, and this process has its own counts.
     assert json.loads(done.stdout)["digest"] == json.loads(finish("uninterrupted").stdout)["digest"]

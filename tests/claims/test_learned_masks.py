@@ -1,6 +1,7 @@
 """The studies `untrained-subnetwork` and `multi-prize`: from plan to tables to verdicts, and where there is no ticket."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -157,11 +158,12 @@ def test_batch_statistics_are_those_of_training_data(monkeypatch):
     arms = run_study(UntrainedSubnetwork(), plan).tables["arms"]
     task = plan.task.task(mask_arms.SPLIT_SEED)
     built = network.build(task.input_shape, task.outputs)
+    from_training, from_themselves = jax.jit(partial(evaluate, built)), jax.jit(built.apply)
     for part, column in ((task.test, "test_score"), (task.validation, "validation_score")):
         found = arms.where(arm="ticket")[column].tolist()
         x, train = jnp.asarray(part.x), jnp.asarray(task.train.x)
-        right = [np.mean(task.scores(np.asarray(evaluate(built, t, x, train)), part)) for t in tickets[:2]]
-        wrong = [np.mean(task.scores(np.asarray(built.apply(t, x)), part)) for t in tickets[:2]]
+        right = [np.mean(task.scores(np.asarray(from_training(t, x, train)), part)) for t in tickets[:2]]
+        wrong = [np.mean(task.scores(np.asarray(from_themselves(t, x)), part)) for t in tickets[:2]]
         assert found == right
         assert found != wrong
 
@@ -195,19 +197,21 @@ def test_a_run_that_ends_goes_on_to_the_same_bits(evidence, after):
     assert [sum(int(m.sum()) for m in t.mask.values()) for t in draft.tickets.values()] == kept
 
 
-def test_seeds_do_not_depend_on_how_many_there_are(evidence):
-    study = UntrainedSubnetwork()
-    more = study.run(dataclasses.replace(PLAN, seeds=3), study.cells(PLAN)[1])["arms"]
-    for seed in (0, 1):
-        assert more.where(seed=seed).digest() == evidence.tables["arms"].where(seed=seed, size=0.5).digest()
+@pytest.mark.parametrize(("study", "plan"), [(UntrainedSubnetwork(), PLAN), (MultiPrize(), PRIZES)])
+def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidence, prizes):
+    of, cell = (prizes, 0) if plan is PRIZES else (evidence, 1)
+    for name, table in study.run(plan, study.cells(plan)[cell].group(1, 2)).items():
+        if not table.measured:
+            same = of.tables[name].where(seed=1, setting=str(table["setting"][0]))
+            assert table.digest() == same.digest(), name
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"search": "supermask", "optimiser": Adam(step_size=0.3)},
+        {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
         {"rescale": False, "widths": (), "densities": (), "distributions": ()},
-        {"task": Bundled(name="diabetes", train=60, validation=40, test=70)},
+        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
         pytest.param(
             {
                 "task": Digits(train=60, validation=40, test=70),

@@ -114,6 +114,15 @@ def test_zeroing_what_shrank_must_be_better_than_zeroing_anything():
     assert found[TWIN].question in found["claim", ""].reading
 
 
+def test_what_shrank_on_permuted_labels_must_do_less():
+    """Where it does equally well, any training would say which weights to zero, and the task plays no part."""
+    found = verdicts(shrunk=0.8, shrunk_permuted=0.8)
+    assert found[TWIN].outcome is HOLDS
+    assert found[LABELS].outcome is UNDECIDED
+    assert found["claim", ""].outcome is UNDECIDED
+    assert found[LABELS].question in found["claim", ""].reading
+
+
 def test_a_network_that_guesses_can_hardly_be_made_worse():
     """So that the converse is compared with its twin: against the network as it was drawn nothing might be decided."""
     found = verdicts(grown=0.1, drawn=0.1, grown_twin=0.3)

@@ -1,4 +1,7 @@
-"""Seeds are run in groups: what is kept is not run again, and a seed's numbers have the same bits in any group."""
+"""Seeds are run in groups: what is kept is not run again, and a seed's numbers have the same bits in any group.
+
+That a seed alone has the bits that it has among others is in the tests of each study.
+"""
 
 import dataclasses
 
@@ -12,8 +15,10 @@ from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, Unt
 from ticketlab.claims.winning_ticket.claim import WinningTicket, WinningTicketPlan
 from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
 from ticketlab.networks import MLP
 from ticketlab.plans import cell_fields, find_study
+from ticketlab.store.folder import default_place
 from ticketlab.tasks.sources import Bundled
 from ticketlab.tickets import LayerWise
 from ticketlab.training import Adam
@@ -29,7 +34,7 @@ PRUNED = {**SHARED, "pruning": LayerWise(fraction=0.3, output=0.1)}
 TOGETHER = [
     (
         WinningTicket(),
-        WinningTicketPlan(**PRUNED, density=0.55, levels=2, evaluate_every=4, dynamic=("rigl", "set")),
+        WinningTicketPlan(**PRUNED, density=0.55, levels=2, evaluate_every=4, dynamic=("set",)),
     ),
     (LinearMode(), LinearModePlan(**PRUNED, rewind_steps=(7,), copies=2, levels=1, points=5)),
     (
@@ -56,6 +61,7 @@ class Kept(WorkingMemory):
         return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("study", "plan"), TOGETHER, ids=lambda of: getattr(of, "claim", ""))
 def test_three_seeds_together_are_one_and_two_more(study, plan):
     """The tables have the same bits, rows in the same order, and the verdicts are the same."""
@@ -93,3 +99,14 @@ def test_seeds_between_kept_groups_are_run_in_one():
     found = groups([cell], lambda part: part.name in kept)
     assert [part.seeds for part in found] == [(0, 1), (2, 3), (4,), (5,), (6, 7, 8)]
     assert groups([Cell("whole")], lambda part: True) == (Cell("whole"),)
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_another_first_seed_asks_the_same_question_of_other_networks(claim):
+    study = find_study(claim, CLAIMS)
+    usual, other = (study.plan_type(seeds=2, first_seed=first) for first in (0, 7))
+    assert cell_fields(usual) == cell_fields(other)
+    assert {cell.seeds for cell in study.cells(other)} == {(7, 8)}
+    assert default_place(claim, usual) != default_place(claim, other)
+    with pytest.raises(UserError, match="first_seed=-1"):
+        study.plan_type(first_seed=-1)

@@ -99,7 +99,7 @@ class TestEndings:
         assert "Traceback" not in out + err
         if kind != "user":
             assert (
-                f"1 finished cells are kept. Go on from there: ticketlab run {PLACE / 'plan.toml'} --out {PLACE}"
+                f"1 finished cell kept. Continue from there: ticketlab run {PLACE / 'plan.toml'} --out {PLACE}"
                 in out
             )
         kept = list((PLACE / "cells").iterdir())
@@ -108,7 +108,7 @@ class TestEndings:
 
         monkeypatch.delenv("TOY_TROUBLE")
         _, out, _ = ask("run", str(PLACE / "plan.toml"), "--out", str(PLACE))
-        assert "1 of 4 cells are kept from before and are not run again." in out
+        assert "1 of 4 cells will be reused from an earlier run." in out
         assert kept[0].stat().st_mtime_ns == before
         resumed = re.search("evidence  ([0-9a-f]+)", out)[1]
         _, out, _ = ask(*RUN, "--out", "fresh")

@@ -107,7 +107,7 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_evidence(tmp_path,
     (next(killed.glob("runs/*")) / "cells" / ".partial-minus-seed0-0123").mkdir()
 
     resumed, said = run(killed)
-    assert "2 of 4 cells are kept from before" in said
+    assert "2 of 4 cells will be reused from an earlier run" in said
     assert kept.items() <= content(killed).items()
     assert not list(killed.glob("runs/*/cells/.partial*"))
     whole, _ = uninterrupted
@@ -244,7 +244,7 @@ def test_a_signal_is_an_interruption(tmp_path, sent):
         process.send_signal(getattr(signal, sent))
         said = process.stderr.read()
     assert process.returncode == 130
-    assert "1 finished cells are kept. Go on from there: ticketlab run runs" in said
+    assert "1 finished cell kept. Continue from there: ticketlab run runs" in said
     assert said.endswith("ticketlab: interrupted\n")
     assert "Traceback" not in said
 
@@ -271,7 +271,7 @@ def test_a_fault_is_one_line_and_a_file(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert main(TOY[2:], {"toy": "toy_study:Toy"}) == 1
     (line,) = [s for s in capsys.readouterr().err.splitlines() if s.startswith("ticketlab: ")]
-    assert "this is a fault of Ticketlab" in line
+    assert "this is a fault in Ticketlab" in line
     file = Path(re.search(r"The details are in (\S+);", line)[1])
     assert "KeyError" in file.read_text()
     assert "ticketlab run toy" in file.read_text()

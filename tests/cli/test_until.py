@@ -50,7 +50,7 @@ def test_seeds_are_added_until_the_claim_is_decided(run, tmp_path):
         "Look 1, at 3 of at most 12 seeds, is judged by 99.9985 % intervals: the claim as a whole is undecided."
         in said
     )
-    assert "6 of 12 cells are kept" in said
+    assert "6 of 12 cells will be reused" in said
     assert len(list((tmp_path / "here" / "cells").glob("*-seed*"))) == 12
     verdict = next(v for v in result["verdicts"] if v["key"] == "mean")
     assert verdict["level"] == pytest.approx(1 - (ALPHA - spent(0.5)))  # Within: half of it on either side
@@ -104,7 +104,7 @@ def test_time_that_is_up_leaves_the_last_look_concluded(run, tmp_path, monkeypat
 def test_no_time_at_all(run):
     code, _, said = run(*UNTIL, "--at-most", "0.000001s")
     assert code == 2
-    assert "over before the first look" in said
+    assert "ended before the first look" in said
 
 
 def test_a_run_that_is_extended_by_hand_is_judged_at_the_level_of_its_look(run, tmp_path):
@@ -132,7 +132,7 @@ def test_without_a_folder_by_name_more_seeds_find_the_same_one(tmp_path, monkeyp
     for seeds in ("2", "3"):
         assert main(["run", "hesitant", "--signs", "plus", "--seeds", seeds], STUDIES) == 0
     assert len(os.listdir(tmp_path / "runs")) == 1
-    assert "2 of 3 cells are kept" in capsys.readouterr().out
+    assert "2 of 3 cells will be reused" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

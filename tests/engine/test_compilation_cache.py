@@ -84,7 +84,7 @@ class TestKeeping:
         environment = {"TICKETLAB_CACHE": str(tmp_path / "file")}
         note = keep_programs(environment)
         assert note.startswith(f"compiled programs cannot be kept in {tmp_path / 'file'} (")
-        assert "TICKETLAB_CACHE=FOLDER names another place, TICKETLAB_CACHE=off none." in note
+        assert "Set TICKETLAB_CACHE=FOLDER to use another folder, TICKETLAB_CACHE=off to use none." in note
         assert set(environment) == {"TICKETLAB_CACHE"}
 
     def test_no_home_folder_is_a_note(self, monkeypatch):
@@ -112,7 +112,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
 
 
 def test_the_evidence_is_the_same_with_a_cold_cache_a_warm_one_and_none(tmp_path):
-    """Three processes; the file in place of a folder stands for one that cannot be written."""
+    """Three processes; a file in place of a folder represents one that cannot be written."""
     cache, file = tmp_path / "cache", tmp_path / "file"
     file.write_text("")
     own = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}

@@ -38,7 +38,7 @@ def test_a_log_gets_plain_lines_at_a_slow_pace(monkeypatch):
         now[0] += 6.0
 
     assert shown(False, later).splitlines() == [
-        "1 of 2 cells are kept from before and are not run again.",
+        "1 of 2 cells will be reused from an earlier run.",
         "[0:00] square loss, seed 0: one",
         "[0:06] square loss, seed 0: three (about 1 min 5 s left)",
         "[0:06] square loss, seed 0 done in 1 min 1 s: test error 3.1 % (about 30 s left)",

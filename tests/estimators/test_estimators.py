@@ -352,7 +352,7 @@ def test_images_for_a_network_that_takes_them() -> None:
     tangent.fit(x, y)
     assert tangent.solution_.jacobian.network.input_shape == (6, 6, 1)
     assert tangent.predict(x[:5]).tolist() == tangent.predict(x).tolist()[:5]
-    with pytest.raises(UserError, match="one of 36 numbers in all"):
+    with pytest.raises(UserError, match="a shape with 36 numbers in all"):
         tangent.set_params(input_shape=(8, 8, 1)).fit(x, y)
 
 
@@ -423,8 +423,8 @@ def test_a_missed_tolerance_is_a_warning() -> None:
     [
         (TangentClassifier(**SETTINGS, ridge=-1.0), "at least 0"),
         (TangentClassifier(**SETTINGS, ridge=0), "ridge above 0"),
-        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "one for real targets"),
-        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "one for real targets"),
+        (TangentRegressor(**SETTINGS, loss=LOGISTIC), "a loss for real targets"),
+        (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "a loss for real targets"),
     ],
     ids=["negative", "no minimum", "logistic", "cross-entropy"],
 )

@@ -30,6 +30,15 @@ def test_every_row_has_its_question_reading_numbers_and_answer():
         assert part in text
 
 
+def test_an_undecided_row_says_what_would_decide_it():
+    coming = replace(OPEN, reading="It is open.", would_decide="About 9 seeds would decide it.")
+    assert "It is open. About 9 seeds would decide it." in html(coming)
+
+
+def test_a_level_near_one_keeps_its_digits():
+    assert "99.9985 %: −0.40 to +0.80" in html(replace(WIDE, level=0.999985))
+
+
 def test_everything_is_within_the_axis():
     (panel,) = forest([GOOD, BAD], {"": Asked(dots=lambda v: (7.0,))}).panels
     axis = panel.chart._axis("", [GOOD, BAD])

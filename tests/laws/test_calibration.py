@@ -33,13 +33,13 @@ def stream(number):
 def test_scores_have_the_accuracies_and_disagreements_that_are_said(sample) -> None:
     rng = stream(1)
     accuracies = (sample.accuracy - 0.02, sample.accuracy)
-    right = np.array([scores(sample, accuracies, rng)[1] for _ in range(1000)])
+    right = np.array([scores(sample, accuracies, rng)[1] for _ in range(300)])
     means = right.mean(axis=(2, 3))
     error = means.std(axis=0) / np.sqrt(len(means))
     np.testing.assert_array_less(np.abs(means.mean(axis=0) - accuracies), 4 * error)
     apart = np.mean(right[:, 0] != right[:, 1], axis=(1, 2))
     assert np.mean(apart) == pytest.approx(
-        disagreement(sample, *accuracies), abs=4 * apart.std() / np.sqrt(1000)
+        disagreement(sample, *accuracies), abs=4 * apart.std() / np.sqrt(300)
     )
 
 

@@ -41,7 +41,7 @@ def reference(
 
 
 class Walk:
-    """Through the stages, nested ones too; `next` numbers the layer that comes next, `current` the one that was last."""
+    """Goes through the stages, including nested ones; `next` is the number of the next layer, `current` that of the last."""
 
     def __init__(self, layers: tuple[Layer, ...], params: Params) -> None:
         self.layers, self.params, self.next, self.current = layers, params, 0, layers[0].name

@@ -118,7 +118,7 @@ def test_a_layer_before_has_no_bias():
 
 
 def test_blocks_of_examples_are_put_together(monkeypatch):
-    """Of the first normalisation to that of all examples at once; up to the number of blocks, and no further."""
+    """Combined statistics of the first normalisation equal those of all examples at once, up to the number of blocks."""
     params, x = case(40)
     monkeypatch.setattr(evaluation_module, "ROWS", 8)
     (mean, variance), _ = by_hand(params, x[:32])
@@ -194,7 +194,7 @@ def test_a_repetition_refuses_it():
 
 
 def test_over_channels_nothing_has_changed():
-    """The reference of the other tests, which knows no batch, agrees with a frozen network that standardises by nothing."""
+    """The reference of the other tests, without batches, agrees with a frozen network whose statistics are 0 and 1."""
     params, x = case(2)
     nothing = {
         layer.name: (jnp.zeros(layer.units), jnp.full(layer.units, 1 - 1e-5))

@@ -1,4 +1,4 @@
-"""How parameters are drawn: the promised moments, the same for a key whatever the precision, and the same functions in every
+"""Drawing of parameters: the promised moments, the same draw in every precision, and the same functions in every
 parameterisation.
 """
 

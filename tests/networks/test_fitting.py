@@ -1,4 +1,4 @@
-"""Stages fitted to shapes: how their layers are called, which is the read-out, and what a layer that is applied again knows."""
+"""Stages fitted to shapes: the names of layers, the read-out, and the description of a repeated layer."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""μP: the scalings that make it the limit in which features are learnt, against NTK's, in which they are not."""
+"""μP: the scalings with which features are learnt in the limit, compared with NTK's, with which they are not."""
 
 import jax
 import jax.numpy as jnp

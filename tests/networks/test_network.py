@@ -1,4 +1,4 @@
-"""The contract: pure functions as a network, and what is said when they lack a description or return the wrong shape."""
+"""The contract: pure functions as a network, and the errors for a missing description or a wrong output shape."""
 
 import jax
 import jax.numpy as jnp

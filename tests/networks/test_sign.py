@@ -1,4 +1,4 @@
-"""Sign activations: what they compute, what they are differentiated by, where they stand, and what they have not."""
+"""Sign activations: what they compute, their surrogate derivative, their place among stages, and what they lack."""
 
 import jax
 import jax.numpy as jnp
@@ -69,7 +69,7 @@ def test_units_of_signs_are_neither_rescaled_nor_flipped():
 def test_a_network_of_signs_has_no_tangent_space():
     task = Digits(train=50).task(seed=0)
     network = MLP((6,), activation=SIGN).build(task.input_shape, task.outputs)
-    with pytest.raises(UserError, match="have derivative zero and are trained with another"):
+    with pytest.raises(UserError, match="have derivative zero and are trained with a surrogate"):
         tangent.minimise(
             network, network.init(jax.random.key(0)), task, loss=SQUARE, ridge=tangent.Relative(1e-2)
         )

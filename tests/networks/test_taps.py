@@ -68,7 +68,7 @@ def test_cotangents_at_the_taps_give_the_gradients_of_weights_and_biases(case: C
 
 
 def rounding(values: np.ndarray) -> float:
-    """What sums in float32 leave, which grows with the largest of them: some tens of units in its last place."""
+    """The rounding error of sums in float32: some tens of units in the last place of the largest."""
     return max(2e-5, 32 * float(np.finfo(np.float32).eps) * float(np.max(np.abs(values))))
 
 

@@ -95,7 +95,7 @@ def test_the_file_explains_every_option():
         ('claim = "toy"\nsigns = "plus"', ["'plus' for signs", "a list"]),
         ('claim = "toy"\nsigns = ["pluss"]', ["'pluss' for signs", "plus, minus", "Did you mean 'plus'?"]),
         ('claim = "toy"\ntask = 3', ["3 for task", "a task", "digits"]),
-        ('claim = "toy"\n[task]\nname = "digits"', ["does not say which", "choice = one of digits"]),
+        ('claim = "toy"\n[task]\nname = "digits"', ["without a name", "choice = one of digits"]),
         ('claim = "toy"\n[task]\nchoice = "digts"', ["'digts'", "Did you mean 'digits'?"]),
         ('claim = "toy"\n[task]\nchoice = "npz"', ["nothing for path in task npz", "no default"]),
         ('claim = "toy"\n[law]\nchoice = "uniform"\nhigh = "x"', ["'x' for high", "a number"]),

@@ -1,4 +1,4 @@
-"""The page as text: what stands where, that nothing is loaded or breaks out of its place, and that it is reproducible."""
+"""The page as text: its order, that nothing is loaded or breaks out of its place, and that it is reproducible."""
 
 import re
 from dataclasses import replace

@@ -50,7 +50,8 @@ def test_the_record_says_what_the_cell_depends_on(tmp_path, notes, tables):
     (record,) = cell_records(tmp_path / "cells")
     assert record["seconds"] == 1.235
     assert record["title"] == "plus, seed 0"
-    assert record["depends"]["cell"] == {"name": "plus-seed0", "settings": {"sign": "plus", "seed": 0}}
+    settings = {"sign": "plus", "seed": 0}
+    assert record["depends"]["cell"] == {"name": "plus-seed0", "settings": settings, "seeds": []}
     assert record["depends"]["claim"] == "toy"
     assert record["finished"].endswith("+00:00")
     assert record["identity"].startswith(keeper(tmp_path, notes).place(CELL).name.split("-")[-1])

@@ -109,7 +109,7 @@ def test_a_damaged_conclusion_is_said_and_mended(tmp_path):
     _, evidence = finish(tmp_path / "run")
     (tmp_path / "run" / "evidence" / "draws.parquet").write_bytes(b"PAR1")
     folder = RunFolder.open(tmp_path / "run", STUDIES)
-    with pytest.raises(UserError, match="Mend it from the kept cells: ticketlab run"):
+    with pytest.raises(UserError, match="Repair it from the kept cells: ticketlab run"):
         folder.evidence()
     finish(tmp_path / "run")
     assert folder.evidence().digest() == evidence.digest()
@@ -158,8 +158,9 @@ def test_the_usual_place_names_claim_task_and_plan():
         place = default_place("toy", ToyPlan(task=task))
         assert place.parent == Path("runs")
         assert re.match(pattern.format(name), place.name)
-    assert default_place("toy", ToyPlan()) == default_place("toy", ToyPlan(seeds=3))
-    assert default_place("toy", ToyPlan()) != default_place("toy", ToyPlan(seeds=4))
+    assert default_place("toy", ToyPlan()) == default_place("toy", ToyPlan(seeds=3, margin=0.5))
+    assert default_place("toy", ToyPlan()) == default_place("toy", ToyPlan(seeds=4))  # to be extended
+    assert default_place("toy", ToyPlan()) != default_place("toy", ToyPlan(margin=0.4))
 
 
 @pytest.mark.skipif(
@@ -178,3 +179,26 @@ def test_no_permission_is_explained(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(UserError, match="Give another folder with --out"):
         finish(tmp_path / "run")
+
+
+@pytest.mark.parametrize("error", [UserError("a density that no level has", "another"), KeyboardInterrupt()])
+def test_a_run_that_was_refused_leaves_nothing(tmp_path, monkeypatch, error):
+    def refuse(self, plan, cell, *more):
+        if cell.name == refused:
+            raise error
+        return run(self, plan, cell, *more)
+
+    run = Toy.run
+    monkeypatch.setattr(Toy, "run", refuse)
+    place, mine = tmp_path / "runs" / "one", tmp_path / "mine"
+    mine.mkdir()
+    refused = "plus-seed0"
+    for path in (place, mine):
+        with pytest.raises(type(error)):
+            finish(path)
+    assert not (tmp_path / "runs").exists()
+    assert mine.exists()  # it was there before
+    refused = "plus-seed1"
+    with pytest.raises(type(error)):
+        finish(place)
+    assert [file.name.rsplit("-", 1)[0] for file in (place / "cells").iterdir()] == ["plus-seed0"]

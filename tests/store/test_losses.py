@@ -72,7 +72,7 @@ def test_data_that_change_during_a_run_end_it(tmp_path):
     write_csv(path, 0)
     plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
     folder = RunFolder.of(Editing(), plan, tmp_path / "run")
-    with pytest.raises(UserError, match=r"data that changed while the run went on \(task\)"):
+    with pytest.raises(UserError, match=r"data that changed during the run \(task\)"):
         folder.run(plan)
     assert folder.kept_cells() == 1
 
@@ -106,7 +106,7 @@ def test_data_that_are_changed_only_while_a_cell_reads_them_end_the_run(tmp_path
     write_csv(path, 0)
     plan = ToyPlan(task=Csv(path=str(path)), seeds=2)
     folder = RunFolder.of(Borrowing(), plan, tmp_path / "run")
-    with pytest.raises(UserError, match=r"data that changed while the run went on \(data.csv\)"):
+    with pytest.raises(UserError, match=r"data that changed during the run \(data.csv\)"):
         folder.run(plan)
     assert folder.kept_cells() == 0
     assert len(drawn_task(plan.task, 0).train) == 36  # nothing is pinned after the run
@@ -130,7 +130,7 @@ def test_notes_on_data_are_said_and_kept_and_shown(tmp_path):
     folder.run(plan, note=said.append)
     notes = [
         "The last column, 'visits', is taken for the target.",
-        "5 of 5 test examples have exactly the inputs of a training example.",
+        "5 of 5 test examples have the same inputs as a training example.",
     ]
     assert said == ["task: The target is 'visits'.", *(f"task: {note}" for note in notes)]
     assert folder.data()["task"]["notes"] == notes
@@ -164,7 +164,7 @@ class Removing(Toy):
 def test_a_folder_that_is_removed_is_said(tmp_path):
     study = Removing()
     study.place = tmp_path / "run"
-    with pytest.raises(UserError, match="a folder that stays while the run goes on"):
+    with pytest.raises(UserError, match="a folder that stays in place during the run"):
         RunFolder.of(study, PLAN, study.place).run(PLAN)
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 @pytest.fixture(autouse=True)
 def single_precision_stays_the_default() -> Iterator[None]:
-    """float64 is a matter of the package's own contexts: off before every test here, and off after it."""
+    """Only the package's own contexts enable float64: it is off before and after every test here."""
     assert not jax.config.jax_enable_x64
     yield
     assert not jax.config.jax_enable_x64

@@ -1,4 +1,4 @@
-"""What `test_devices` runs in processes of their own, since how many devices JAX has is settled when it starts.
+"""The program that `test_devices` runs in separate processes, because JAX fixes its number of devices when it starts.
 
     python device_program.py OUT part|everything DEVICES [COORDINATOR PROCESSES PROCESS]
 

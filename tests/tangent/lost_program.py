@@ -1,4 +1,4 @@
-"""What `test_lost_process` runs in processes of their own: one slow matrix-free solve with a checkpoint.
+"""The program that `test_lost_process` runs in separate processes: one slow matrix-free solve with a checkpoint.
 
     python lost_program.py FOLDER square|cross-entropy [COORDINATOR PROCESSES PROCESS]
 

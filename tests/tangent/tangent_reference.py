@@ -1,5 +1,5 @@
-"""The tangent-space problem, slow and obvious: J written down in float64, and the problem on it solved by scikit-learn, SciPy
-and NumPy. Beside it the small networks that the tests of the folder share, so that each is compiled once."""
+"""The tangent-space problem, slow and obvious: J as a matrix in float64, and the problem solved by scikit-learn, SciPy
+and NumPy. Also the small networks that the tests of the folder share, so that each is compiled once."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""Block descent: its steps are the recurrences of its first lines, its minima the dense rung's, and what it cannot do is said."""
+"""Block descent: steps follow the module's recurrences, minima agree with the dense rung, and impossible cases are refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -60,11 +60,11 @@ def test_it_finds_the_minima_of_the_dense_rung(name: str, memory: int) -> None:
         assert one.certificate.met
         assert relative_error(flattened(one.delta), flattened(other.delta)) < 1e-4  # ½λ‖Δ − Δ*‖² ≤ gap
     assert ways == {"kernel", "block descent", "certificate"}
-    assert blocks[0].stats.rung == "matrix-free, block descent with 6 rows a block"
+    assert blocks[0].stats.rung == "matrix-free, block descent with 6 rows per block"
 
 
 def test_its_steps_are_those_of_the_recurrences() -> None:
-    """Two epochs of the recurrences as they stand in the module's first lines, in float64, with K written down."""
+    """Two epochs of the recurrences in the module's docstring, in float64, with K as a matrix."""
     network, params, split = small("mlp-relu")
     ridge, epochs = 0.3, (0, 4)
     blocks = prepare_blocks(Jacobian(network, params, split.x), ridge, 6, 10**9)

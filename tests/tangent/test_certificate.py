@@ -40,7 +40,7 @@ LOSSES = {
 
 
 def rough(loss: ConvexLoss, rung: str, name: str = "mlp", tolerance: float = 0.05) -> list[Solution]:
-    """Stopped early, so that there is a gap to speak of (not by a direct solver of the square loss, which knows no early)."""
+    """Stopped early, to leave a measurable gap (impossible for a direct solver of the square loss)."""
     return ridge_path(
         NETWORKS[name],
         params_of(name),
@@ -84,7 +84,7 @@ def test_says_what_numpy_finds(loss: str, rung: str, name: str) -> None:
 
 
 def test_a_rough_gap_is_there_to_be_seen() -> None:
-    """Or the test above would compare zeros."""
+    """Otherwise the test above would compare zeros."""
     assert max(s.certificate.duality_gap for s in rough(SOFTMAX_CROSS_ENTROPY, "iterative")) > 1e-4
     assert max(s.certificate.duality_gap for s in rough(SQUARE, "iterative")) > 1e-4
 

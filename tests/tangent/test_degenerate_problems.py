@@ -28,7 +28,7 @@ from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
 
 @each_rung
 def test_duplicated_inputs_with_other_labels_get_the_pseudo_inverse(rung: str) -> None:
-    """K is singular and the data cannot be fitted: the minimum-norm solution is still one, and its loss is the least there is."""
+    """K is singular and the data cannot be fitted: the minimum-norm solution is still unique, with the least possible loss."""
     split = split_of("mlp")
     doubled = replace(split, x=np.concatenate([split.x[:5], split.x[:4]]))
     f0, j = explicit(NETWORKS["mlp"], params_of("mlp"), doubled.x)

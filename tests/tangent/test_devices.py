@@ -22,7 +22,7 @@ PROGRAM = Path(device_program.__file__)
 
 @cache
 def alone(part: str) -> dict[str, np.ndarray]:
-    """By JAX's one device, as everywhere else in these tests."""
+    """On JAX's single device, as in all other tests."""
     return {"part": device_program.a_part, "everything": device_program.everything}[part](None)
 
 
@@ -40,7 +40,7 @@ def assert_same(found: Path, part: str) -> None:
 
 
 def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
-    """The program in a process of its own with so many devices."""
+    """The program in a separate process with this number of devices."""
     flags = os.environ.get("XLA_FLAGS", "")
     environment = os.environ | {
         "XLA_FLAGS": f"{flags} --xla_force_host_platform_device_count={devices}",
@@ -78,7 +78,7 @@ def test_four_devices_are_one(part: str, tmp_path: Path, ended: ExitStack) -> No
 
 @pytest.mark.parametrize("part", PARTS)
 def test_two_processes_are_one(part: str, tmp_path: Path, ended: ExitStack) -> None:
-    """Of two devices each, so that a sum crosses both a device's and a process's border."""
+    """With two devices each, so that sums cross the borders of devices and of processes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         coordinator = f"127.0.0.1:{free.getsockname()[1]}"

@@ -42,7 +42,7 @@ def residual_of(name: str, centred: bool) -> tuple[np.ndarray, np.ndarray]:
 
 
 def descended(j: np.ndarray, r: np.ndarray, step_size: float, momentum: float, steps: int) -> np.ndarray:
-    """Δ after so many steps of gradient descent on ½‖JΔ − r‖²/N, one after the other."""
+    """Δ after `steps` explicit steps of gradient descent on ½‖JΔ − r‖²/N."""
     delta = velocity = np.zeros(j.shape[1])
     for _ in range(steps):
         velocity = momentum * velocity + j.T @ (j @ delta - r.ravel()) / len(r)

@@ -68,7 +68,7 @@ def test_for_the_square_loss_it_ends_where_the_flow_ends() -> None:
 
 
 def test_the_read_out_alone() -> None:
-    """K is not formed there: its root takes its place."""
+    """K is not formed; its root replaces it."""
     last = Layers((NETWORKS["mlp"].layers[-1].name,))
     jacobian = Jacobian(NETWORKS["mlp"], params_of("mlp"), split_of("mlp").x, last, dtype=np.float64)
     kernel = dual_kernel(jacobian)
@@ -78,7 +78,7 @@ def test_the_read_out_alone() -> None:
 
 
 def test_a_step_that_is_not_stationary_is_known() -> None:
-    """The certificate does not come from the matrix: a wrong one shows."""
+    """The certificate is independent of the matrix, so it reveals a wrong one."""
     kernel = kernel_of("mlp")
     with jax.enable_x64(True):
         wrong = replace(kernel, matrix=kernel.matrix * 1.5)

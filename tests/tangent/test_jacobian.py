@@ -176,7 +176,7 @@ def test_the_linearised_network_is_the_network_to_second_order(name: str) -> Non
 
 
 def test_double_precision_inside_a_program_that_has_it_switched_on() -> None:
-    """The operator's own precision holds whatever is set around it."""
+    """The operator's own precision holds in every JAX setting."""
     delta = draw_step(jacobian_of("mlp"), 1)
     outside = np.asarray(jacobian_of("mlp").jvp(delta))
     with jax.enable_x64(True):

@@ -129,7 +129,7 @@ def test_factors_that_do_not_fit_are_computed_again(name: str) -> None:
 
 
 def test_factors_are_gathered_from_batches_of_examples() -> None:
-    """Five examples a sweep, none of them lost."""
+    """Five examples per sweep, without losing any."""
     for name in ("mlp", "lenet"):
         jacobian = Jacobian(NETWORKS[name], params_of(name), split_of(name).x, dtype=np.float64, batch=5)
         np.testing.assert_allclose(np.asarray(tangent_kernel(jacobian)), kernel_of(name), atol=1e-12)
@@ -210,7 +210,7 @@ def test_cost_of_unknown_parameters_is_that_of_the_cheaper_way() -> None:
 
 
 def test_fewest_operations_are_chosen() -> None:
-    """Few pixels and wide layers take patches × cotangents, many pixels the Jacobian, many outputs Jacobian-vector products."""
+    """Few pixels and wide layers use patches × cotangents, many pixels the Jacobian, many outputs Jacobian-vector products."""
     act = Activate(Activation.RELU)
 
     def chosen(size: int, channels: int, outputs: int) -> list[str]:

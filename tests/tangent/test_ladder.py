@@ -11,7 +11,7 @@ from ticketlab.tangent.ladder import choose_rung
 
 
 def large(examples: int, *widths: int, **options: Any) -> Jacobian:
-    """A Jacobian of any size: nothing of it is computed, and its inputs are one number seen many times."""
+    """A Jacobian of any size: nothing is computed, and its inputs are views of one number."""
     network = MLP(widths).build((4,), 3)
     shapes = [(4, *widths), (*widths, 3)]
     params: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def test_the_readout_alone_takes_its_features_however_many_rows() -> None:
 
 def test_what_is_asked_for_is_done() -> None:
     for rung in (DensePrimal(), DenseDual("iterative", rank=7)):
-        assert choose_rung(large(100, 20), rung) == (rung, "as asked for")
+        assert choose_rung(large(100, 20), rung) == (rung, "as requested")
 
 
 def test_neither_matrix_fits() -> None:

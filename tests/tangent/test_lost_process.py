@@ -1,4 +1,4 @@
-"""One of two processes is killed in the middle of a solve: the other says so soon, and both go on from the checkpoint."""
+"""One of two processes is killed during a solve: the other soon reports it, and both resume from the checkpoint."""
 
 import os
 import signal

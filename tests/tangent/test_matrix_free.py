@@ -1,4 +1,4 @@
-"""The matrix-free rung gives the dense one's minima, for every kind of network and ridges over ten decades, and says when not."""
+"""The matrix-free rung finds the minima of the dense one, for every kind of network and over ten decades of ridges."""
 
 from dataclasses import replace
 from functools import cache
@@ -139,7 +139,7 @@ def test_few_iterations_are_a_named_result() -> None:
 
 
 def test_contradictory_data_at_ridge_zero() -> None:
-    """K is singular and r not in its range: no u solves the system, but the pseudo-inverse's step is still the least squares."""
+    """K is singular and r is not in its range: no u solves the system, but the pseudo-inverse gives the least-squares step."""
     network, params, split = problem("mlp")
     doubled = replace(split, x=np.concatenate([split.x[:5], split.x[:4]]))
     (free,), (dense,) = (

@@ -100,7 +100,7 @@ def test_ridges_over_twenty_decades(rung: str) -> None:
 
 @square_and_entropy
 def test_the_default_tolerance_is_enough_for_five_digits_of_the_function(loss: ConvexLoss) -> None:
-    """The default bounds the objective to eight digits, and so the function to about half as many, or more."""
+    """The default tolerance fixes the objective to eight digits, and so the function to about four or more."""
     (f0, j), split = explicit_of("mlp"), split_of("mlp")
     solution = minimum(loss=loss)
     y = split.targets.astype(float)

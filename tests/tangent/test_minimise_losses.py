@@ -43,7 +43,7 @@ def test_every_loss_is_scipys_minimum(name: str, rung: str, which: str) -> None:
 @pytest.mark.parametrize("which", list(LOSSES))
 @pytest.mark.parametrize("rung", ["eigen", "primal"])
 def test_the_gap_of_an_unfinished_solve_is_primal_minus_dual(rung: str, which: str) -> None:
-    """Far from the minimum too, ‖∇P‖²/2λ is what subtracting the two objectives gives, and bounds what is left."""
+    """Also far from the minimum, ‖∇P‖²/2λ equals the difference of the two objectives and bounds the remaining error."""
     loss, _ = LOSSES[which]
     rough = minimum(
         loss=loss, ridge=ENTROPY_RIDGES[0], rung=RUNGS[rung], options=NewtonOptions(steps=1, tolerance=1e-12)

@@ -50,7 +50,7 @@ ENTROPY = SOFTMAX_CROSS_ENTROPY
             {"task": _with_targets(lambda t: t[:, :2])},
             "shape (9, 2)",
             "(9, 3)",
-            "as many outputs",
+            "one output for each target",
             id="columns",
         ),
         pytest.param(
@@ -104,5 +104,5 @@ def test_a_path_needs_a_ridge_and_a_variant() -> None:
     arguments = (NETWORKS["mlp"], params_of("mlp"), split_of("mlp"))
     with pytest.raises(UserError, match="no ridge"):
         ridge_path(*arguments, ridges=())
-    with pytest.raises(UserError, match="no entry in centred"):
+    with pytest.raises(UserError, match="an empty centred"):
         ridge_path(*arguments, ridges=(Relative(0.1),), centred=())

@@ -11,9 +11,9 @@ from ticketlab.tangent.operators import NystromOperator
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("seed", range(3))
 def test_pivots_end_where_the_rank_does(seed: int, dtype: type) -> None:
-    """More pivots asked for than there are independent rows: the columns are all of K, and what is left is rounding."""
+    """More pivots than independent rows: the columns represent all of K, and the remainder is rounding."""
     root = np.random.default_rng(seed).normal(size=(60, 20))
-    root[30:] = root[:30] * (1 + 1e-7)  # every row twice, but for the last digits
+    root[30:] = root[:30] * (1 + 1e-7)  # every row twice, except for the last digits
     matrix = root @ root.T
     with jax.enable_x64(dtype is np.float64):
         operator = NystromOperator.pivoted(jnp.asarray(matrix, dtype), 60, seed)

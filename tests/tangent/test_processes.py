@@ -1,4 +1,4 @@
-"""Processes that do not meet say so, in words and in time; those that meet are in `test_devices` and `test_lost_process`."""
+"""Processes that do not meet report it clearly and in time; `test_devices` and `test_lost_process` test those that meet."""
 
 import socket
 import threading
@@ -56,7 +56,7 @@ def test_a_process_that_does_not_come(free: int) -> None:
 
 
 def say(port: int, *lines: str) -> threading.Thread:
-    """Connects once for every line and says it, as soon as somebody listens."""
+    """Connects once for every line and sends it, as soon as a process listens."""
 
     def speak() -> None:
         for line in lines:
@@ -123,5 +123,5 @@ def test_a_process_that_process_0_does_not_let_on(free: int) -> None:
             connection.close()
 
         threading.Thread(target=refuse, daemon=True).start()
-        with pytest.raises(UserError, match="no leave to go on from process 0"):
+        with pytest.raises(UserError, match="a refusal from process 0"):
             join(f"127.0.0.1:{free}", 2, 1, patience=20)

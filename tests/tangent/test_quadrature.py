@@ -37,7 +37,7 @@ def test_estimates_are_right_within_their_error_bars(name) -> None:
 
 
 def test_error_bars_are_those_of_repetitions() -> None:
-    """Over 60 seeds, the estimates lie apart as one estimate says they do."""
+    """The spread of estimates over 60 seeds agrees with the standard error of a single estimate."""
     matrix = symmetric(VALUES[::3])
     each = [
         kernel_spectrum(

@@ -46,7 +46,7 @@ def test_a_restricted_tangent_space_leaves_columns_out(name: str, selection: Any
 
 @pytest.mark.parametrize("name", ["mlp", "mlp-ntk", "mlp-relu", "lenet-ntk"])
 def test_the_readout_alone_is_solved_by_its_features(name: str) -> None:
-    """More features than examples (mlp-relu has as many), and fewer."""
+    """More features than examples (mlp-relu has equally many), and fewer."""
     selection = Layers(("output",))
     square = solved(name, SQUARE, "eigen", SQUARE_RIDGES, selection)
     entropy = solved(name, SOFTMAX_CROSS_ENTROPY, "eigen", ENTROPY_RIDGES, selection)

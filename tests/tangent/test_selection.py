@@ -57,7 +57,7 @@ def test_a_mask_inside_a_leaf_counts_exactly() -> None:
     [
         (Layers(("dense9",)), "layer 'dense9'", "dense1, dense2, output", "Name layers"),
         (Layers(()), "no layer", "dense1, dense2, output", "Name the layers"),
-        (Masked({"dense1": True}), "another tree structure", "the same structure", "jax.tree.map"),
+        (Masked({"dense1": True}), "tree structure differs", "the same structure", "jax.tree.map"),
         (Masked(with_value("output", "bias", np.ones(4))), "shape (4,)", "shape (3,)", "jax.tree.map"),
         (
             Masked(with_value("output", "bias", np.full(3, 0.5))),

@@ -1,4 +1,4 @@
-"""A solution as one holds it: step, moved parameters, predictions anywhere, and how it shows itself."""
+"""A solution: its step, moved parameters, predictions at any input, and its display."""
 
 from functools import cache
 
@@ -80,7 +80,7 @@ def test_statistics_say_what_was_done() -> None:
     stats = solutions()[0].stats
     assert (stats.rows, stats.columns) == (27, 83)
     assert stats.rung == "dense dual, eigendecomposition"
-    assert stats.reason == "as asked for"
+    assert stats.reason == "as requested"
     parts = (stats.kernel_seconds, stats.factor_seconds, stats.solve_seconds, stats.certificate_seconds)
     assert min(parts) >= 0
     assert sum(parts) == pytest.approx(stats.seconds, rel=1e-6)
@@ -94,7 +94,7 @@ def test_shows_itself_in_a_notebook() -> None:
         "ridge λ",
         "0.01",
         "The minimum was reached",
-        "dense dual, eigendecomposition: as asked for",
+        "dense dual, eigendecomposition: as requested",
     ):
         assert words in page
     assert "<" not in page.replace("<t", "").replace("</t", "").replace("<c", "").replace("</c", "")

@@ -1,4 +1,4 @@
-"""Boolean functions: complexity against an independent parsing, and draws that have what was asked for."""
+"""Boolean functions: complexity against an independent parsing, and draws with the requested properties."""
 
 import math
 

@@ -92,7 +92,7 @@ def test_check_reads_and_splits(tmp_path: Path) -> None:
 
 def test_check_counts_duplicates_and_finds_rare_classes(tmp_path: Path) -> None:
     (tmp_path / "same.csv").write_text("a,y\n" + "".join(f"{i % 2},{i % 2}\n" for i in range(20)))
-    assert ("note", "4 of 4 test examples have exactly the inputs of a training example.") in check(
+    assert ("note", "4 of 4 test examples have the same inputs as a training example.") in check(
         tmp_path / "same.csv"
     )
     (tmp_path / "rare.csv").write_text("a,y\n" + "".join(f"{i},{'xy'[i == 3]}\n" for i in range(20)))

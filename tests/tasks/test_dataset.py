@@ -40,7 +40,7 @@ def with_value(value: float) -> np.ndarray:
         ({"labels": np.arange(12) % 3 - 1}, "4 labels out of range.*the first .-1. at row 0", "from 0 to 2"),
         ({"labels": np.zeros(12, int)}, "one class only .'a', 12 examples.", "at least two classes"),
         ({"labels": np.arange(12) % 2}, "no examples of 1 of 3 classes.*'c'", "every class"),
-        ({"classes": tuple("abcdefghijklmnop")}, "12 examples for 16 classes", "one example a class"),
+        ({"classes": tuple("abcdefghijklmnop")}, "12 examples for 16 classes", "one example of each class"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_count_and_place(
@@ -123,5 +123,5 @@ def test_summary_of_a_regression_and_of_an_official_test_part() -> None:
     rows = dict(Bundled(name="linnerud").load().summary())
     assert "Weight: 178.6 ± 24.07" in rows["targets' mean ± sd"]
     noted = dataset(official_test=3, notes=("A note.",)).summary()
-    assert dict(noted)["examples"] == "12, of which 3 are its official test part"
+    assert dict(noted)["examples"] == "12 (3 in the official test part)"
     assert noted[-1] == ("note", "A note.")

@@ -61,6 +61,7 @@ def test_files_found_by_fuzzing(file: Path) -> None:
         (f"margin = 1{'0' * 400}", "a whole number of 401 digits"),
         (f"seeds = {'9' * 5000}", "not TOML"),
         (f"a = {'[' * 100000}", "not TOML"),
+        (f"{'a.' * 20000}a = 1", "a name of 100 parts"),
     ],
     ids=[
         "blocks",
@@ -73,6 +74,7 @@ def test_files_found_by_fuzzing(file: Path) -> None:
         "float",
         "digits",
         "nesting",
+        "dots",
     ],
 )
 def test_words_of_plans(tmp_path: Path, plan: str, message: str) -> None:

@@ -17,7 +17,7 @@ def digits() -> Dataset:
 
 
 def toy(counts: tuple[int, ...], official_test: int = 0) -> Dataset:
-    """A data set with so many examples of each class, mixed."""
+    """A data set with these numbers of examples of each class, mixed."""
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = labels[np.argsort(np.random.PCG64(1).random_raw(len(labels)))]
     x = np.stack([np.arange(len(labels)), labels], axis=1).astype(np.float64)
@@ -181,7 +181,7 @@ def test_a_class_of_the_official_test_part_alone_is_refused() -> None:
     data = Dataset(
         name="late", x=labels[:, None] + 0.5, classes=("a", "b", "c"), labels=labels, official_test=4
     )
-    with pytest.raises(UserError, match=r"each of 2 parts some of every class of late: 'c' \(0\)"):
+    with pytest.raises(UserError, match=r"2 parts with every class of late: 'c' \(0\)"):
         split(data, 0)
 
 
@@ -202,7 +202,7 @@ def test_validation_is_at_most_a_third_of_train_with_an_official_test_part() -> 
         ),
         (lambda: split(toy((10, 10)), 0, Sizes(train=20)), "validation=0"),
         (lambda: split(toy((10, 10), official_test=6), 0, Sizes(test=7)), "6 official test examples"),
-        (lambda: split(toy((10, 2)), 0), r"each of 3 parts some of every class.*'b' \(2\)"),
+        (lambda: split(toy((10, 2)), 0), r"3 parts with every class.*'b' \(2\)"),
         (
             lambda: split(toy((10, 10, 10)), 0, Sizes(validation=2)),
             "validation=2 of toy, which has 3 classes",
@@ -227,7 +227,7 @@ def test_duplicates_of_training_examples_in_test_are_counted_in_a_note() -> None
     x = data.x.copy()
     x[task.test.ids[:3]] = x[task.train.ids[0]]
     noted = split(replace(data, x=x), 0)
-    assert noted.notes == ("3 of 20 test examples have exactly the inputs of a training example.",)
+    assert noted.notes == ("3 of 20 test examples have the same inputs as a training example.",)
     assert task.notes == ()
 
 

@@ -78,7 +78,7 @@ def test_a_barrier_is_the_highest_less_the_mean_of_the_ends(values):
 
 @pytest.mark.parametrize("network", [PLAIN, BATCH])
 def test_there_is_no_barrier_between_a_network_and_itself(network):
-    """But for rounding: (1 − α)·a + α·a is not always a."""
+    """Up to rounding: (1 − α)·a + α·a is not always a."""
     (x, y), (train, _) = examples(network, 40, 1), examples(network, 25, 2)
     one, _ = drawn(network, 2)
     found = lines(network, SOFTMAX_CROSS_ENTROPY, one, one, x, y, reference=train, points=6)
@@ -133,7 +133,7 @@ def test_batch_statistics_are_those_of_every_point_and_not_of_the_ends():
 
 def test_what_cannot_be_done_is_said():
     (x, y), (one, other) = examples(PLAIN, 5, 1), drawn(PLAIN, 1)
-    with pytest.raises(UserError, match="1 points on a line"):
+    with pytest.raises(UserError, match="1 point on a line"):
         lines(PLAIN, SQUARE, one, other, x, y, reference=x, points=1)
     single = MLP(widths=(3,)).build((4,), 1)
     one, other = drawn(single, 1)

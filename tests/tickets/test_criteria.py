@@ -139,11 +139,11 @@ def test_what_is_missing_is_said(seen):
     blind = Seen(NETWORK, seen.initial)
     assert kept(chosen(LargeInitial(), blind, 4)) == 4
     for criterion in (LargeFinal(), LargeInitial(same_sign=True)):
-        with pytest.raises(UserError, match="nothing as final"):
+        with pytest.raises(UserError, match="no final for"):
             chosen(criterion, blind, COUNTS)
-    with pytest.raises(UserError, match="nothing as key"):
+    with pytest.raises(UserError, match="no key for"):
         chosen(Random(), blind, COUNTS)
-    with pytest.raises(UserError, match="nothing as final"):
+    with pytest.raises(UserError, match="no final for"):
         acted(blind, full_mask(NETWORK), Rewind(), FrozenIfGrown(), KEY)
 
 
@@ -276,7 +276,7 @@ def test_frozen_weights_never_move_and_take_part(seen, optimiser):
 
 
 def slowly(optimiser, params, mask, x, y, steps):
-    """One network, whole, whose steps are masked: frozen weights are plain numbers of the network, and decay passes them by."""
+    """One complete network with masked steps: frozen weights are ordinary parameters, and decay does not affect them."""
     import optax
 
     rule = optimiser.direction()
@@ -299,7 +299,7 @@ def slowly(optimiser, params, mask, x, y, steps):
 
 
 def test_a_program_that_lets_frozen_weights_into_the_state_is_found(seen, monkeypatch):
-    """The proof of removed weights is one for frozen ones: were they trained, the state would have them."""
+    """The proof for removed weights also covers frozen ones: if they were trained, the state would contain them."""
     from ticketlab.training import program
 
     masks, acts = arms(seen)

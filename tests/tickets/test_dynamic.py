@@ -78,7 +78,7 @@ def test_fraction_falls_along_half_a_cosine():
 
 
 def watched(monkeypatch):
-    """What every update is given, and what it makes of it."""
+    """The inputs and outputs of every update."""
     seen, real = [], dynamic.regrown
 
     def watching(weights, growth, mask, drop):

@@ -1,4 +1,4 @@
-"""Masks learned over frozen weights: gradients by hand, exact counts, weights that stay, bits without regard to neighbours."""
+"""Masks learned over frozen weights: gradients by hand, exact counts, fixed weights, bits independent of neighbours."""
 
 import dataclasses
 from functools import partial
@@ -76,7 +76,7 @@ def same_bits(one, other):
     jax.tree.map(np.testing.assert_array_equal, one, other)
 
 
-# --- the largest, exactly so many ---
+# --- exactly `count` largest ---
 
 
 tied = hnp.arrays(np.float32, (5, 7), elements=st.sampled_from([0.0, 1e-37, 0.5, 1.0, 3e38]))
@@ -215,7 +215,7 @@ def test_frozen_weights_are_never_moved(method):
         for name, leaf in (("dense1", "weight"), ("dense2", "bias")):
             wrong = {**ticket, name: {**ticket[name], leaf: np.array(ticket[name][leaf])}}
             wrong[name][leaf][-1] += 1e-3
-            with pytest.raises(NumericalFailure, match=f"{name}/{leaf} of a ticket is not what was drawn"):
+            with pytest.raises(NumericalFailure, match=f"{name}/{leaf} of a ticket differs from the draw"):
                 require_frozen(drawn[r], wrong, masks[r], signs=method == Biprop())
 
 

@@ -248,11 +248,11 @@ def test_one_shot_levels_have_the_same_counts():
         (lambda: search(rewind_step=-1), "rewind_step=-1"),
         (
             lambda: replace(search(), plan=replace(search().plan, stop=Interpolation())),
-            "ends no replica early",
+            "lets every replica finish",
         ),
         (
             lambda: replace(search(), plan=replace(search().plan, stop=ValidationLoss(3))),
-            "ends no replica early",
+            "lets every replica finish",
         ),
         (lambda: next_level(search(), first_level(search())), "level 0 at step 0"),
     ],

@@ -49,7 +49,7 @@ fractions = st.floats(0, 0.99)
 
 
 def slow_highest(values, count, among):
-    """One by one: the highest score that is left, of equals the first."""
+    """One by one: the highest remaining score; ties go to the first."""
     flat, left = values.ravel().tolist(), np.flatnonzero(among.ravel()).tolist()
     mask = np.zeros(len(flat), bool)
     for _ in range(count):

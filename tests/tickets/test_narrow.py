@@ -1,4 +1,4 @@
-"""A narrow network in a wide one: the same function, the same training, as many parameters as were asked for."""
+"""A narrow network in a wide one: the same function, the same training, the requested number of parameters."""
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ def test_all_parameters_are_the_whole_network():
 
 
 def test_a_network_that_cannot_be_so_small_is_refused():
-    """What is asked for is near, at the narrowest network, or refused; not the narrowest whatever it is."""
+    """The size is near the request, or it is refused, also at the narrowest network."""
     architecture = MLP((12, 9))
     wide, least = architecture.build((5,), 3), 5 + 1 + 1 + 1 + 3 + 3
     for wanted in (least + 2, least, least - 1):
@@ -85,14 +85,14 @@ def test_a_network_that_cannot_be_so_small_is_refused():
         with pytest.raises(UserError, match="expected a network with hidden layers"):
             nearest_size(MLP(()), linear, wanted)
     normalised = ResNet((3, 4))
-    with pytest.raises(UserError, match="normalises over its channels"):
+    with pytest.raises(UserError, match="which has normalisations"):
         nearest_size(normalised, normalised.build((4, 4, 2), 2), 10)
 
 
 @pytest.mark.parametrize(
     ("architecture", "shape", "message"),
     [
-        (ResNet((3, 4)), (4, 4, 2), "normalises over its channels"),
+        (ResNet((3, 4)), (4, 4, 2), "which has normalisations"),
         (MLP((8,), parameterisation=Parameterisation.NTK), (4,), "depends on width"),
     ],
 )

@@ -1,9 +1,9 @@
-"""A planted ticket: a small trained network hidden in a large random one is found by the searches, and nothing where it is not.
+"""A planted ticket: the searches find a small trained network hidden in a large random one, and nothing if there is none.
 
-Digits stand beside as many inputs of pure noise. The small network reads the digits. In the large one its units are a random
-quarter; what they read of the noise is random, and so are all other units, which read nothing but noise. Whatever does better
-than guessing has to use the planted weights, and to be as good as they are it has to remove the others. For masks over signs the
-planted weights are signs with a gain.
+The inputs are digits and equally many inputs of pure noise. The small network reads the digits. In the large one its
+units are a random quarter; what they read of the noise is random, and so are all other units, which read nothing but
+noise. Whatever does better than guessing has to use the planted weights, and to be as good as they are it has to remove
+the others. For masks over signs the planted weights are signs with a gain.
 """
 
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ def field(signs: bool) -> Field:
 
     again = np.tile(
         np.arange(len(task.train)), DRAWS
-    )  # each digit beside many draws of noise, that none be learnt by heart
+    )  # each digit with many draws of noise, to prevent memorisation
     parts = [beside_noise(x) for x in (task.train.x[again], task.validation.x, task.test.x)]
     small = MLP((SMALL,), bias=False).build((SEEN,), 10)
     given = stack([small.init(jax.random.key(0))])

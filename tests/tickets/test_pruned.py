@@ -1,4 +1,4 @@
-"""Pruned weights take no part, whatever the optimiser; and the check finds out when they do."""
+"""Pruned weights take no part with any optimiser, and the check detects it if they do."""
 
 from dataclasses import replace
 
@@ -81,7 +81,7 @@ def test_pruned_weights_stay_zero_under_any_mask(optimiser, draw, share, steps):
 
 @pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
 def test_without_the_gradients_mask_the_check_fails(optimiser, monkeypatch):
-    """Training as it would be if only the start were masked: within a step, of one lane, a weight has no axis of lanes."""
+    """Training as if only the start were masked: inside a step of one lane, a weight has no axis of lanes."""
     masked = program._masked
 
     def masked_at_the_start(tree, masks):

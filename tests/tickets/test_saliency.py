@@ -153,7 +153,7 @@ def test_synflow_is_conserved_from_layer_to_layer(network):
 
 
 def test_synflow_empties_no_layer_and_one_round_does():
-    """As few weights as layers are a path, where a hundred rounds are taken; with one round, or by SNIP, a layer is emptied."""
+    """With one weight per layer, a hundred rounds leave a path; one round, or SNIP, empties a layer."""
     network = MLP(widths=(60, 10, 60)).build((20,), 4)
     emptied = {"many": 0, "one": 0}
     for seed in range(5):
@@ -200,7 +200,7 @@ def test_weights_of_zero_have_no_score(seen, criterion):
 
 def test_mistakes(seen):
     for criterion in (Snip(), Grasp()):
-        with pytest.raises(UserError, match="nothing as loss, x, y"):
+        with pytest.raises(UserError, match="no loss or x or y for"):
             chosen(criterion, Seen(NETWORK, seen.initial), 3)
     for wrong in (lambda: Snip(rounds=0), lambda: SynFlow(rounds=0), lambda: Grasp(temperature=0.0)):
         with pytest.raises(UserError):

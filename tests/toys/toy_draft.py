@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Memory:
-    """Keeps what was written last, and may end the run after so many writes."""
+    """Keeps the last draft, and can end the run after a number of writes."""
 
     def __init__(self, end_after=10**9):
         self.kept, self.left, self.tickets = None, end_after, {}

@@ -273,7 +273,7 @@ def test_chunks_and_workers_change_no_bit(lanes):
 
 
 def test_one_group_may_take_all_that_is_available(monkeypatch):
-    """Of what is available half is for groups side by side; a single one needs no more than there is."""
+    """Parallel groups use half of the available memory; a single group may use all of it."""
     run = partial(train, NETWORK, SQUARE, DATA, PLAN, Replicas(draws(3), keys(3)))
     whole = run(resources=Resources(lanes=1))
     needed = []
@@ -447,7 +447,7 @@ def test_what_cannot_be_done_is_said(change, message):
 
 
 def test_a_convolutional_network_on_cifar_fits_in_four_gigabytes():
-    """Conv-2 with a batch of 60 on images of 32 × 32 pixels: evaluations are made in blocks, and are no reason to refuse it."""
+    """Conv-2 with a batch of 60 on images of 32 × 32 pixels is not refused, because evaluations run in blocks."""
     network = ConvNet(2).build((32, 32, 3), 10)
     x, y = np.zeros((3000, 32, 32, 3), np.float32), np.zeros((3000, 10), np.float32)
     plan = TrainingPlan(steps=0, batch=60, optimiser=Adam(1e-3), evaluate_every=1)

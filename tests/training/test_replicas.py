@@ -33,7 +33,7 @@ def test_stacking():
         ({"step_sizes": np.array([0.1, -0.1])}, r"step sizes \[0.1, -0.1\]"),
         ({"step_sizes": np.array([0.1, np.nan])}, "positive numbers"),
         ({"centred": np.array([True] * 3)}, r"centred of shape \(3,\)"),
-        ({"masks": {"other": np.ones(2)}}, "masks of another structure"),
+        ({"masks": {"other": np.ones(2)}}, "masks whose structure differs"),
         ({"masks": jax.tree.map(lambda a: a[:1], PARAMS)}, "masks whose shapes differ"),
         ({"centre": jax.tree.map(lambda a: a[:1], PARAMS)}, "centre whose shapes differ"),
     ],

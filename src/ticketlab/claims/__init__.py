@@ -2,6 +2,7 @@
 
     claims/<claim>/claim.py    what is asked: the plan, the texts, the cells; the class is named as the folder
     claims/<claim>/formula.py  what the claim says, as questions under a formula
+    claims/<claim>/planted.py  its tables from a planted truth, for the calibration; `learned/` has those of two claims
     claims/<claim>/cell.py     what is measured: `measure(plan, cell, draft, progress, devices) -> tables`; needs JAX
     claims/<claim>/page.py     what is drawn: `present(record) -> Presentation`; without it a page has the forest of verdicts
 

@@ -21,9 +21,11 @@ __all__ = [
 ]
 
 
-def some_seeds(seeds: int) -> None:
+def some_seeds(seeds: int, first: int) -> None:
     if seeds < 1:
         raise UserError(f"seeds={seeds}", "at least 1, and at least 2 for a verdict")
+    if not 0 <= first < 2**31 - seeds:
+        raise UserError(f"first_seed={first}", f"a number from 0 to {2**31 - seeds - 1}")
 
 
 def margin_inside(margin: float, name: str = "margin") -> None:

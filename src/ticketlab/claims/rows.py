@@ -6,11 +6,14 @@ Tables are made of them once, when the cell is done.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 
-__all__ = ["Rows", "read_rows", "written_rows"]
+from ticketlab.evidence.tables import Column, Table
+
+__all__ = ["Rows", "made", "read_rows", "timings", "written_rows"]
 
 Rows: TypeAlias = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -24,3 +27,28 @@ def written_rows(rows: Rows) -> np.ndarray:
 def read_rows(array: np.ndarray) -> Rows:
     """The rows that were written."""
     return json.loads(array.tobytes())
+
+
+def made(name: str, columns: Mapping[str, np.ndarray], meanings: Mapping[str, str]) -> Table:
+    """A table of columns, with what they mean."""
+    return Table(name, tuple(Column(n, values, meaning=meanings.get(n, "")) for n, values in columns.items()))
+
+
+def timings(rows: Rows, by: str, meanings: Mapping[str, str], **about: Any) -> Table:
+    """Seconds of training and network-steps, summed over pieces that have a column in common.
+
+    Arguments:
+        by: that column.
+        about: columns with the same value in every row, which come first.
+    """
+    found: dict[Any, tuple[int, float]] = {}
+    for row in rows["timings"]:
+        steps, seconds = found.get(row[by], (0, 0.0))
+        found[row[by]] = (steps + row["network_steps"], seconds + row["seconds"])
+    return Table.from_rows(
+        "timings",
+        [{**about, by: name, "network_steps": n, "seconds": s} for name, (n, s) in found.items()],
+        units={"seconds": "s"},
+        meanings=meanings,
+        measured=True,
+    )

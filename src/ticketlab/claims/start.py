@@ -130,7 +130,7 @@ def example_scores(network: Network, params: Params, task: Task, part: Split) ->
         params: of S networks, `[S, …]`.
     """
     count = len(jax.tree.leaves(params)[0])
-    each = (jax.tree.map(lambda a, i=i: jnp.asarray(a[i]), params) for i in range(count))
+    each = (jax.tree.map(lambda a, i=i: jax.device_put(a[i]), params) for i in range(count))
     return np.stack([network_scores(network, p, task, part) for p in each])
 
 

@@ -25,7 +25,7 @@ from ticketlab.laws.rules import USUAL, Levels
 if TYPE_CHECKING:
     from ticketlab.evidence.arm import Arm
     from ticketlab.evidence.source import Source
-    from ticketlab.laws.asked import Asked
+    from ticketlab.laws.agenda import Agenda
     from ticketlab.tangent.devices import Devices
     from ticketlab.tickets.ticket import Ticket
 
@@ -38,6 +38,7 @@ __all__ = [
     "Study",
     "cell_of",
     "groups",
+    "seed_numbers",
     "silent",
 ]
 
@@ -118,6 +119,11 @@ class Cell:
         )
 
 
+def seed_numbers(plan: Any) -> tuple[int, ...]:
+    """The seeds of a plan: `seeds` of them, from `first_seed` on."""
+    return tuple(range(plan.first_seed, plan.first_seed + plan.seeds))
+
+
 def groups(cells: Sequence[Cell], kept: Callable[[Cell], bool]) -> tuple[Cell, ...]:
     """The cells, cut into groups of seeds: first of all those that are kept, and one group for all seeds between them.
 
@@ -176,7 +182,7 @@ class Study(ABC):
         arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
         return (*self.method, *filter(None, (arms, self.redraws)))
 
-    def asked(self, plan: Any) -> Asked | None:
+    def asked(self, plan: Any) -> Agenda | None:
         """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
         return None
 

@@ -1,4 +1,4 @@
-"""The commands: each parses its words, calls what does the work, and prints."""
+"""The commands: each parses its words, calls the function that does the work, and prints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.engine.compilation_cache import keep_programs
 
     requests = read_requests(words, studies, "run")
-    # Of several processes JAX lets only the first write; compiling can need all of them, and then one would wait for ever.
+    # JAX lets only the first of several processes write; compiling can need all of them, and one would wait forever.
     if requests[0].spread.coordinator is None and (note := keep_programs(os.environ)):
         print(f"ticketlab: {note}", file=sys.stderr)
     devices = requests[0].spread.found()
@@ -56,8 +56,8 @@ def plan(words: Sequence[str], studies: Studies) -> int:
 
 
 def claims(words: Sequence[str], studies: Studies) -> int:
-    """`ticketlab claims`: what can be asked."""
-    parse(_Nothing, words, command="claims", description="What can be asked.")
+    """`ticketlab claims`: the list of claims."""
+    parse(_Nothing, words, command="claims", description="Lists the claims.")
     table = _table("claim", "as people put it", "what is measured")
     for claim in studies:
         study = find_study(claim, studies)
@@ -67,7 +67,7 @@ def claims(words: Sequence[str], studies: Studies) -> int:
 
 
 def report(words: Sequence[str], studies: Studies) -> int:
-    """`ticketlab report RUN`: the page again, from what is stored."""
+    """`ticketlab report RUN`: writes the page again, from stored records."""
     from ticketlab.cli.running import write_report
     from ticketlab.store import RunFolder
 
@@ -85,10 +85,10 @@ def data(words: Sequence[str], studies: Studies) -> int:
     command, *rest = words or ["list"]
     match command:
         case "list":
-            parse(_Nothing, rest, command="data list", description="Which data sets there are.")
+            parse(_Nothing, rest, command="data list", description="Lists the data sets.")
             return _data_list()
         case "check":
-            description = "Reads data as a study would, and says what is in them or what is wrong."
+            description = "Reads data as a study would, and reports their content or what is wrong."
             asked = parse(_Check, rest, command="data check", description=description)
             return _data_check(parse_choice(asked.task, families()[TaskSource]))
         case "--help" | "-h":
@@ -154,7 +154,7 @@ def _table(*columns: str) -> Table:
 
 
 def _show(table: Table) -> None:
-    """Prints a table: as wide as the terminal, or generously and without trailing spaces where there is none."""
+    """Prints a table as wide as the terminal; without a terminal, wide and without trailing spaces."""
     from rich.console import Console
 
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)

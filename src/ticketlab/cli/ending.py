@@ -1,4 +1,4 @@
-"""When a run ends, as asked on the command line: with the plan's seeds, or when the claim is decided or time is up."""
+"""The end of a run, as requested on the command line: after the plan's seeds, when the claim is decided, or in time."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(h|min|m|s)\s*")
 
 @dataclass(frozen=True)
 class Ending:
-    """When a run ends.
+    """The end of a run.
 
     Arguments:
         until: "decided" to add seeds until the claim as a whole is decided; None for the plan's seeds.
-        at_most: for how long seeds are added, "30min"; None for any time.
+        at_most: how long to add seeds, "30min"; None for no limit.
     """
 
     until: Annotated[
         Literal["decided"] | None,
         tyro.conf.arg(
-            help="decided: adds seeds in planned looks, from the plan's to four times as many, until the claim is decided",
+            help="decided: adds seeds in planned looks, up to four times the plan's, until the claim is decided",
             help_behavior_hint="",
         ),
     ] = None
@@ -36,7 +36,7 @@ class Ending:
         str | None,
         tyro.conf.arg(
             metavar="TIME",
-            help="with --until: for how long, like 90s, 30min or 1h30min",
+            help="with --until: the time limit, for example 90s, 30min or 1h30min",
             help_behavior_hint="",
         ),
     ] = None
@@ -45,19 +45,21 @@ class Ending:
         if self.at_most is None:
             return
         if self.until is None:
-            raise UserError("--at-most alone", "--until decided with it", "A run without it ends by itself.")
+            raise UserError(
+                "--at-most alone", "it together with --until decided", "A run without --until ends by itself."
+            )
         if not re.fullmatch(f"(?:{_PART.pattern})+", self.at_most) or not self.seconds:
-            raise UserError(f"--at-most {self.at_most}", "a time like 90s, 30min or 1h30min")
+            raise UserError(f"--at-most {self.at_most}", "a time such as 90s, 30min or 1h30min")
 
     @property
     def seconds(self) -> float | None:
-        """At most so many; None for any number."""
+        """The time limit in seconds; None for no limit."""
         if self.at_most is None:
             return None
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(self.at_most))
 
     @property
     def words(self) -> list[str]:
-        """The options, as they are typed."""
+        """The options, as typed."""
         values = {"--until": self.until, "--at-most": self.at_most}
         return [word for name, value in values.items() if value is not None for word in (name, value)]

@@ -1,4 +1,4 @@
-"""What is said when something happens that nobody thought of: one line, and a file with what is needed to mend it."""
+"""The message for an unexpected exception: one line, and a file with the details needed to fix it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["explain"]
 
 
 def explain(error: BaseException, words: Sequence[str]) -> str:
-    """One line about an exception that no code expected; the details go to a file of their own.
+    """One line about an unexpected exception; the details go to a separate file.
 
     Arguments:
-        error: that was raised.
-        words: of the command.
+        error: the exception.
+        words: the words of the command.
     """
     what = " ".join(f"{type(error).__name__}: {error}".split())[:200]
     try:
         where = f"The details are in {_written(error, words)}; please send them with a report."
     except OSError as failure:
         where = f"The details could not be written ({failure.strerror})."
-    return f"this is a fault of Ticketlab, not of what was asked ({what}). {where} Finished cells are kept."
+    return f"this is a fault in Ticketlab, not in your request ({what}). {where} Finished cells are kept."
 
 
 def _written(error: BaseException, words: Sequence[str]) -> str:

@@ -1,7 +1,8 @@
 """`--until decided`: seeds are added in planned looks until the claim is decided, or seeds or time run out.
 
-Looks are at the plan's seeds, then at twice as many each time, up to four times the plan's. A run folder remembers the looks at
-it, and a run goes on from there: the last of them is repeated, which costs no level, since its seeds are the same.
+The first look is at the plan's seeds, and each further look at twice the number before, up to four times the plan's. A
+run folder records its looks, and a run continues from there. It repeats the last look, which costs no level, because
+its seeds are the same.
 """
 
 from __future__ import annotations
@@ -30,16 +31,19 @@ if TYPE_CHECKING:
 __all__ = ["Finished", "Watched", "run_until_decided", "what_would_decide"]
 
 
+SHOWN = 4  # reasons why a claim is undecided, on the screen
+
+
 class TimeIsUp(Exception):
-    """The time that was given for adding seeds has passed."""
+    """The time limit for adding seeds has passed."""
 
 
 class Watched(Display):
     """A display that ends the run when its time is up.
 
     Arguments:
-        console, claim: as of `Display`.
-        seconds: from now; None for any time.
+        console, claim: as for `Display`.
+        seconds: the time limit from now; None for no limit.
     """
 
     def __init__(self, console: Console, claim: str, seconds: float | None = None) -> None:
@@ -48,7 +52,7 @@ class Watched(Display):
 
     @property
     def left(self) -> float | None:
-        """Seconds; None for any number."""
+        """The seconds left; None for no limit."""
         return None if self._end is None else self._end - time.monotonic()
 
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
@@ -59,12 +63,12 @@ class Watched(Display):
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has come to an end.
+    """A finished run.
 
     Arguments:
-        folder: as it was for the last plan.
+        folder: for the last plan.
         plan: with the seeds that were run.
-        evidence: as it is stored.
+        evidence: as stored.
     """
 
     folder: RunFolder
@@ -84,9 +88,9 @@ class Finished:
 def run_until_decided(
     folder: RunFolder, plan: Any, ending: Ending, display: Watched, devices: Devices | None
 ) -> Finished:
-    """Runs the looks of a planned sequence, one after the other.
+    """Runs the looks of a planned sequence in order.
 
-    Raises: as `RunFolder.run`; UserError when the time is up before the first look.
+    Raises: as `RunFolder.run`; UserError if the time is up before the first look.
     """
     finished: Finished | None = None
     for seeds, most in _looks(folder, plan):
@@ -100,11 +104,11 @@ def run_until_decided(
         except TimeIsUp:
             if finished is None:
                 raise UserError(
-                    f"--at-most {ending.at_most}, which was over before the first look",
+                    f"--at-most {ending.at_most}, which ended before the first look",
                     "more time",
-                    "What was finished is kept: run the same command again.",
+                    "Finished cells are kept: run the same command again.",
                 ) from None
-            display.note("The time is up. The last look is concluded again.")
+            display.note("The time is up. The conclusions are those of the last look.")
             last = finished
             last.folder.run(last.plan, display, display.note, devices, most)
             break
@@ -117,7 +121,7 @@ def run_until_decided(
 
 
 def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
-    """The seeds of each look that is left, with those of the last; the look that was last taken is the first."""
+    """The seeds of each remaining look, beginning with the last look taken; and those of the final look."""
     before = folder.looks().so_far()
     planned = [look.most for look in before if look.most is not None]
     first, most = (before[0].seeds, planned[0]) if planned else (plan.seeds, MOST * plan.seeds)
@@ -127,7 +131,7 @@ def _looks(folder: RunFolder, plan: Any) -> Iterator[tuple[int, int]]:
 
 
 def _too_long(finished: Finished, seeds: int, display: Watched) -> str | None:
-    """Why the next look is not taken, if it would take longer than there is time."""
+    """The reason to skip the next look, if it would take longer than the time left."""
     pace = seconds_per_seed(finished)
     needed = (seeds - finished.plan.seeds) * pace
     if display.left is None or needed <= display.left:
@@ -136,16 +140,20 @@ def _too_long(finished: Finished, seeds: int, display: Watched) -> str | None:
 
 
 def seconds_per_seed(finished: Finished) -> float:
-    """What one seed has cost."""
+    """The seconds that one seed took."""
     return sum(float(cell["seconds"]) for cell in finished.folder.cells()) / finished.plan.seeds
 
 
-def what_would_decide(finished: Finished) -> list[str]:
-    """What would decide the claim and its undecided questions; and the cheapest command, with the time that it would take."""
+def what_would_decide(finished: Finished, *, reasons: bool = True) -> list[str]:
+    """What would decide the claim; and the cheapest command, with its time.
+
+    Arguments:
+        reasons: whether to say it of the undecided questions too; not after looks that have said it.
+    """
     claim = finished.claim
     if claim is None or claim.outcome is not Outcome.UNDECIDED:
         return []
-    lines = ["", *held_back(finished)]
+    lines = ["", *(held_back(finished) if reasons else ())]
     if claim.enough_seeds is not None:
         more = (claim.enough_seeds - finished.plan.seeds) * seconds_per_seed(finished)
         where = shlex.join([*shlex.split(finished.folder.command()), "--seeds", str(claim.enough_seeds)])
@@ -158,12 +166,14 @@ def what_would_decide(finished: Finished) -> list[str]:
 
 
 def held_back(finished: Finished) -> list[str]:
-    """Each undecided question that counts, with what would decide it; those with the same reason in one line."""
+    """Each undecided headline question with what would decide it; equal reasons share a line."""
     open_ = [v for v in finished.evidence.verdicts if v.headline and v.key != "claim" and v.would_decide]
     reasons: dict[str, list[str]] = {}
     for verdict in open_:
         reasons.setdefault(verdict.would_decide, []).append(verdict.question)
-    return [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    lines = [f"{'; '.join(titles)}: {words}" for words, titles in reasons.items()]
+    more = [f"The page has {len(lines) - SHOWN} more."] if len(lines) > SHOWN else []
+    return [*lines[:SHOWN], *more]
 
 
 def _said(finished: Finished) -> str:

@@ -1,8 +1,8 @@
-"""Which command is meant, and how it ends: 0 done, 1 our fault, 2 the user's mistake, 3 a numerical failure, 130 interrupted,
-141 nobody reads the output any more.
+"""The entry point: finds the command and turns its end into an exit code.
 
-Little is imported before signals are taken, and the thread counts are set before anything imports NumPy. Messages for people
-go to the error stream when they say why something ended badly, so that what a command prints can be piped.
+The codes are 0 done, 1 a fault in Ticketlab, 2 a user's mistake, 3 a numerical failure, 130 interrupted, and 141 if nobody
+reads the output any more. Little is imported before signal handlers are set, and thread counts are set before anything
+imports NumPy. Messages about failures go to the error stream, so that the output of a command can be piped.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ticketlab.errors import NumericalFailure, UserError
 __all__ = ["main"]
 
 FAULT = 1
-UNREAD = 141  # what a shell reports of a command whose reader has closed the pipe
+UNREAD = 141  # what a shell reports for a command whose reader has closed the pipe
 
 OVERVIEW = """\
-Ticketlab puts claims about lottery tickets in random networks to the test, on your data and your network.
+Ticketlab tests claims about lottery tickets in random networks, on your data and your network.
 
 usage: ticketlab COMMAND [options]
 
   run [CLAIM …]        run a claim's study: live progress, verdict, report (no claim: all of them)
   run PLAN.toml        the same from a file
-  claims               what can be asked
-  plan CLAIM           print a plan as a file, every option explained, to edit and run
+  claims               list the claims
+  plan CLAIM           print a plan as a file, with every option explained, to edit and run
   report RUN           write the report of a finished run again
-  data list            which data sets there are, and how to use your own
-  data check TASK      whether data can be used, and what is in them
+  data list            list the data sets, and how to use your own
+  data check TASK      check whether data can be used, and show their content
 
   --help, -h           this text; after a command, its options
   --version            the version
@@ -43,7 +43,7 @@ examples:
   ticketlab run tangent-minimum --task my-data.csv --network mlp:widths=256x256 --seeds 10
   ticketlab plan tangent-minimum > plan.toml && ticketlab run plan.toml
 
-exit codes: 0 done, 1 a fault of Ticketlab, 2 a mistake in what was asked, 3 a numerical failure,
+exit codes: 0 done, 1 a fault in Ticketlab, 2 a mistake in the request, 3 a numerical failure,
 130 interrupted, 141 the reader of the output has closed it.
 """
 
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None, studies: Mapping[str, str] | No
 
 
 def _ended(words: list[str], studies: Mapping[str, str] | None, signals: Signals) -> int:
-    """The command's exit code, whatever becomes of it and of the streams."""
+    """The command's exit code, even if the command or the streams fail."""
     try:
         code = _answered(words, studies, signals)
         sys.stdout.flush()
@@ -96,7 +96,7 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
     except SystemExit as end:  # tyro: 0 after help, 2 after a mistake that it has explained
         return end.code if isinstance(end.code, int) else 2
     except BaseException as error:
-        if signals.came:  # somebody's code has made another exception of the interruption
+        if signals.came:  # other code has turned the interruption into another exception
             return _interrupted()
         from ticketlab.cli.fault import explain
 
@@ -150,7 +150,7 @@ def _interrupted() -> int:
 
 
 def _failed(failure: StreamFailure) -> int:
-    """An output that nobody reads any more (`| head`) needs no words."""
+    """An output that nobody reads any more (`| head`) needs no message."""
     if failure.quiet:
         return UNREAD
     say(f"ticketlab: {failure}. Finished cells are kept.")
@@ -163,7 +163,7 @@ def _one_of_several() -> bool:
 
 
 def _leave_at_once(code: int) -> None:
-    """An ordinary end would wait until the other processes are done, which wait for this one: closed connections tell them."""
+    """A normal exit would wait for the other processes, which wait for this one; closed connections end the wait."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(StreamFailure):
             stream.flush()

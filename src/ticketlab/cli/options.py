@@ -1,8 +1,7 @@
 """A plan's fields as options: `seeds: int = 5` becomes `--seeds INT`, a choice becomes `--network NAME[:field=value,…]`.
 
-The parser is made by tyro from the plan's own dataclass, so there is no second list of options to keep in step. Claims come
-first; the options after them belong to all claims that are run. A preset or a plan file changes the defaults, and options
-change those.
+tyro builds the parser from the plan's own dataclass, so there is no second list of options. Claims come first; the
+options after them apply to all claims. A preset or a plan file changes the defaults, and options override them.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ __all__ = ["Request", "parse", "read_requests"]
 
 @dataclass(frozen=True)
 class Request:
-    """One study to run, as asked on the command line.
+    """One study to run, as requested on the command line.
 
     Arguments:
-        study: what is asked.
-        plan: with which options.
+        study: the study.
+        plan: its plan.
         out: the run folder, or None for the usual one.
         json: whether to print the result for machines.
         spread: over which devices, and with which other processes.
@@ -51,7 +50,7 @@ class Request:
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
-    """What the words after `ticketlab run` (or `plan`) ask for, one request a claim or file; all claims when none is named."""
+    """The requests in the words after `ticketlab run` (or `plan`), one for each claim or file; all claims if none is named."""
     guess = _guess(words, studies)
     first = _options(words, guess, studies, command)
     asked = list(dict.fromkeys(first.claims)) or list(studies)
@@ -75,7 +74,7 @@ def parse(cls: Any, words: Sequence[str], *, command: str, description: str, def
 
 
 def _guess(words: Sequence[str], studies: Mapping[str, str]) -> str:
-    """The first claim or plan file among the words, whose options are needed to parse them; else the first claim there is."""
+    """The first claim or plan file among the words, whose options are needed for parsing; else the first of all claims."""
     first = words[0] if words else "-"
     if first not in studies and not first.endswith(".toml") and not first.startswith("-"):
         raise UserError(
@@ -99,14 +98,14 @@ def _options(words: Sequence[str], target: str, studies: Mapping[str, str], comm
 
 
 def _restore(file: Path) -> None:
-    """A run folder's own plan that is lost or damaged comes back from the cells, which would be stranded without it."""
+    """Restores a run folder's lost or damaged plan from the cells, which would be unusable without it."""
     if file.name != "plan.toml" or not (file.parent / "cells").is_dir():
         return
     from ticketlab.store.lost_plan import restore_plan
 
     if restore_plan(file.parent):
         print(
-            f"{shown(str(file))} was lost or damaged, and is restored from the finished cells.",
+            f"{shown(str(file))} was lost or damaged and has been restored from the finished cells.",
             file=sys.stderr,
         )
 
@@ -117,7 +116,7 @@ def _request(options: Any, *, alone: bool) -> Request:
 
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
-    """The preset among the words, needed before they are parsed since it makes the defaults; wrong ones are the parser's."""
+    """The preset among the words, needed before parsing because it sets the defaults; the parser reports wrong ones."""
     given = [after for word, after in pairwise(words) if word == "--preset"]
     given += [word.removeprefix("--preset=") for word in words if word.startswith("--preset=")]
     return given[-1] if given and given[-1] in named else "default"
@@ -142,7 +141,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ("plan", Annotated[plan_type, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
             "preset",
-            Annotated[preset_type, _help("a ready-made plan, whose values the other options change")],
+            Annotated[preset_type, _help("a ready-made plan; other options override its values")],
             "default",
         ),
         (
@@ -152,7 +151,9 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ),
         (
             "json",
-            Annotated[bool, _help("print the result as one JSON document, all else to the error stream", "")],
+            Annotated[
+                bool, _help("print the result as one JSON document, everything else to the error stream", "")
+            ],
             False,
         ),
         ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),

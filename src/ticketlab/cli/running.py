@@ -24,7 +24,7 @@ from ticketlab.cli.options import Request
 from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
-from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
 from ticketlab.store.identity import dependencies
@@ -37,20 +37,22 @@ __all__ = ["run_request", "write_report"]
 
 
 def run_request(request: Request, devices: Devices | None = None) -> dict[str, Any]:
-    """Runs one study to its end and writes everything down; of several processes the first does, and the others compute with it.
+    """Runs one study to its end and stores everything; with several processes the first stores, the others only compute.
 
     Arguments:
-        request: what is asked.
-        devices: over which examples are spread; by default all on one.
+        request: the request.
+        devices: over which examples are distributed; by default all on one.
 
     Returns: the result for machines: claim, outcome, verdicts, plan, digest, folder, report and seconds, as JSON values.
 
-    Raises: UserError, NumericalFailure or KeyboardInterrupt, after saying what is kept and how to go on.
+    Raises: UserError, NumericalFailure or KeyboardInterrupt, after a message on what is kept and how to continue.
     """
     if devices is None or devices.processes == 1:
         return _run(request, devices)
     if request.ending.until is not None:
-        raise UserError("--until with several processes", "one process", "Or give the seeds: --seeds.")
+        raise UserError(
+            "--until with several processes", "one process", "Or set the number of seeds: --seeds."
+        )
     from ticketlab.engine.lockstep import compare, follow_study
     from ticketlab.tangent.processes import together, told
 
@@ -61,7 +63,7 @@ def run_request(request: Request, devices: Devices | None = None) -> dict[str, A
             result = _run(request, devices)
         else:
             follow_study(request.study, request.plan, devices)
-        told(np.array(True))  # that the first has written everything down: none leaves before
+        told(np.array(True))  # the first has stored everything: no process leaves earlier
     return result
 
 
@@ -84,8 +86,10 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
         page = write_report(finished.folder)
     evidence = finished.evidence
     try:
-        _conclude(console, again, finished, page, time.monotonic() - began)
-    except StreamFailure as failure:  # all is written down: that nobody reads any more changes nothing
+        _conclude(
+            console, again, finished, page, time.monotonic() - began, looked=request.ending.until is not None
+        )
+    except StreamFailure as failure:  # everything is stored, so a missing reader does not matter
         if not failure.quiet:
             raise
     return strict(
@@ -113,7 +117,7 @@ def write_report(folder: RunFolder) -> Path:
 
 @contextmanager
 def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
-    """Says, when a run ends early, what is kept and how to go on; and names a lack of memory as such."""
+    """If a run ends early, reports what is kept and how to continue, and whether memory ran out."""
     from jax.errors import JaxRuntimeError
 
     try:
@@ -122,7 +126,7 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         count = folder.kept_cells()
         if count:
             console.print(
-                shown(f"{count} finished cells are kept. Go on from there: {again}"), soft_wrap=True
+                shown(f"{counted(count, 'finished cell')} kept. Continue from there: {again}"), soft_wrap=True
             )
         if isinstance(end, MemoryError) or "RESOURCE_EXHAUSTED" in str(end):
             reason = str(end).strip().split("\n")[0]
@@ -132,12 +136,14 @@ def _kept(console: Console, folder: RunFolder, again: str) -> Iterator[None]:
         raise
 
 
-def _conclude(console: Console, again: str, finished: Finished, page: Path, seconds: float) -> None:
+def _conclude(
+    console: Console, again: str, finished: Finished, page: Path, seconds: float, *, looked: bool
+) -> None:
     """The last lines; verdicts have been shown as they were found."""
     console.print()
     console.print(shown(f"report    {page}"), soft_wrap=True)
     console.print(f"evidence  {finished.evidence.digest()}", soft_wrap=True)
     console.print(shown(f"again     {again}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
-    for line in what_would_decide(finished):
+    for line in what_would_decide(finished, reasons=not looked):
         console.print(shown(line), soft_wrap=True)

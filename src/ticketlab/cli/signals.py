@@ -1,8 +1,7 @@
-"""What Ctrl-C, a request to end (SIGTERM) and a closed terminal do: an interruption with exit code 130, at any instant.
+"""Signals: Ctrl-C, a request to end (SIGTERM) and a closed terminal interrupt at any time, with exit code 130.
 
-The first signal raises an exception where the program is, so that what is kept can be said. Code of others may turn that
-exception into one of its own, or swallow it; that there was a signal is therefore noted. A second signal, a second or more
-later, ends at once.
+The first signal raises an exception at the current point of the program, so that it can report what is kept. Other code may
+replace or swallow that exception, so the signal is also recorded. A second signal, at least a second later, ends at once.
 """
 
 from __future__ import annotations
@@ -18,12 +17,14 @@ from typing import Any
 __all__ = ["INTERRUPTED", "Signals"]
 
 INTERRUPTED = 130
-GRACE = 1.0  # seconds in which a signal counts as the same one: a shell and a supervisor may both send it
+GRACE = (
+    1.0  # seconds in which another signal counts as the same one: a shell and a supervisor may both send it
+)
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Signals:
-    """Takes signals while a command runs; `came` says whether there was one."""
+    """Handles signals while a command runs; `came` says whether there was one."""
 
     def __init__(self) -> None:
         self.came = False
@@ -31,14 +32,14 @@ class Signals:
 
     @contextlib.contextmanager
     def taken(self, *, for_good: bool) -> Iterator[None]:
-        """Within, signals interrupt. `for_good`: the process ends afterwards, so that they are ignored from then on."""
+        """Inside the block, signals interrupt. `for_good`: the process ends afterwards, so later signals are ignored."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
         before = {}
         for name in _NAMES:
             number = getattr(signal, name, None)
-            # Who ignores a signal (nohup, a job in the background) goes on ignoring it.
+            # A process that ignores a signal (nohup, a background job) continues to ignore it.
             if number is not None and signal.getsignal(number) not in (signal.SIG_IGN, None):
                 before[number] = signal.signal(number, self._interrupt)
         try:

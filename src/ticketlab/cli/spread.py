@@ -1,4 +1,4 @@
-"""Over which devices a run is spread, as asked on the command line."""
+"""The devices over which a run is distributed, as requested on the command line."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ if TYPE_CHECKING:
 
 __all__ = ["Spread"]
 
-MOST = 256  # shares of one host's processors; each takes threads of its own
+MOST = 256  # shares of one host's CPUs; each has its own threads
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How many devices a process has, and with which other processes it works.
+    """The number of devices of a process, and the other processes.
 
     Arguments:
-        devices: of this process; None for one alone, and with a coordinator for all there are.
-        coordinator: "host:port" of process 0; None for a process alone.
-        processes: how many there are.
-        process: which one this is.
+        devices: of this process; None means one device, or with a coordinator all devices.
+        coordinator: "host:port" of process 0; None for a single process.
+        processes: the number of processes.
+        process: the number of this one.
     """
 
     devices: Annotated[
         int | None,
         tyro.conf.arg(
             metavar="INT",
-            help="devices of this host to spread examples over: its accelerators, or shares of its processors (default: "
-            "one; of several processes, all)",
+            help="number of devices of this host over which to distribute examples: its accelerators, or shares of its CPUs "
+            "(default: one; with several processes, all)",
             help_behavior_hint="",
         ),
     ] = None
@@ -42,23 +42,23 @@ class Spread:
         str | None,
         tyro.conf.arg(
             metavar="HOST:PORT",
-            help="where process 0 of several can be reached; all are started with the same options, but for --process",
+            help="the address of process 0; all processes are started with the same options except --process",
             help_behavior_hint="",
         ),
     ] = None
     processes: Annotated[
-        int | None, tyro.conf.arg(metavar="INT", help="how many processes there are", help_behavior_hint="")
+        int | None, tyro.conf.arg(metavar="INT", help="number of processes", help_behavior_hint="")
     ] = None
     process: Annotated[
-        int | None, tyro.conf.arg(metavar="INT", help="which one this is, from 0", help_behavior_hint="")
+        int | None, tyro.conf.arg(metavar="INT", help="number of this process, from 0", help_behavior_hint="")
     ] = None
 
     def __post_init__(self) -> None:
         if self.devices is not None and not 1 <= self.devices <= MOST:
             raise UserError(
                 f"--devices {self.devices}",
-                f"1 to {MOST}, and no more than there are",
-                "Leave it out for one.",
+                f"1 to {MOST}, and no more than JAX finds",
+                "Leave it out for one device.",
             )
         given = [value is not None for value in (self.coordinator, self.processes, self.process)]
         if any(given) and not all(given):
@@ -67,18 +67,18 @@ class Spread:
             raise UserError(
                 f"{have} alone",
                 "all of --coordinator, --processes and --process, or none",
-                "Say, --coordinator 192.168.0.10:7711 --processes 2 --process 0, and the same with --process 1.",
+                "For example --coordinator 192.168.0.10:7711 --processes 2 --process 0, and the same with --process 1.",
             )
         if self.process is not None and not 0 <= self.process < (self.processes or 0):
             raise UserError(
                 f"--process {self.process} of --processes {self.processes}",
-                "processes numbered from 0, each below how many there are",
+                "processes numbered from 0, each number below the number of processes",
             )
 
     def found(self) -> Devices | None:
         """The devices, after all processes have met; None for JAX's first device, as without any of these options.
 
-        Raises UserError for more devices than there are, and when the processes do not meet.
+        Raises UserError for more devices than there are, or if the processes do not meet.
         """
         if self.coordinator is None and (self.devices or 1) == 1:
             return None
@@ -98,7 +98,7 @@ class Spread:
 
     @property
     def words(self) -> list[str]:
-        """The options, as they are typed."""
+        """The options, as typed."""
         values = {
             "--devices": self.devices,
             "--coordinator": self.coordinator,

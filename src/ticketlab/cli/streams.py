@@ -1,9 +1,9 @@
-"""The two streams of the command: what is written to them, and what happens when they cannot be written.
+"""The two output streams of the command: what may be written to them, and what happens if writing fails.
 
-Names come from files and from command lines that others wrote, and a terminal obeys what it is sent: an escape sequence in a
-column's name could move the cursor, change the title or hide what is said. So names are shown without control characters, and
-of these nothing passes but what the live lines are drawn with, and only to a terminal. A reader that has had enough (`|
-head`) ends the command quietly; a device that is full, or fails, ends it with a sentence and an exit code of its own.
+Names come from files and command lines that others wrote, and a terminal obeys what it receives. An escape sequence in a
+column's name could move the cursor, change the title or hide text. So names are shown without control characters. Only those
+that draw the live lines pass, and only to a terminal. A reader that stops (`| head`) ends the command quietly. A device that
+is full or fails ends it with a message and its own exit code.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ticketlab.engine.controls import shown
 
 __all__ = ["StreamFailure", "guarded", "say"]
 
-_DRAWN = re.compile(r"(\x1b\[[0-9;]*[mAK]|\x1b\[\?25[hl]|\r)")  # what the live lines are drawn with
+_DRAWN = re.compile(r"(\x1b\[[0-9;]*[mAK]|\x1b\[\?25[hl]|\r)")  # the sequences that draw the live lines
 
 
 class StreamFailure(Exception):
-    """An output stream that cannot be written; `quiet` when nobody reads it any more."""
+    """An output stream that cannot be written; `quiet` if nobody reads it any more."""
 
     def __init__(self, name: str, error: OSError) -> None:
         self.quiet = isinstance(error, BrokenPipeError)
@@ -31,7 +31,7 @@ class StreamFailure(Exception):
 
 
 class _Guarded:
-    """A text stream that sends no control characters of others, and whose failures have a name."""
+    """A text stream that filters control characters and raises named failures."""
 
     def __init__(self, inner: Any, name: str) -> None:
         self._inner, self._name = inner, name
@@ -41,7 +41,7 @@ class _Guarded:
         return getattr(self._inner, name)
 
     def write(self, text: str) -> int:
-        # Split by what may pass: every second piece is drawn, the others are words.
+        # Split by the allowed sequences: every second piece is one of these, the others are text.
         pieces = _DRAWN.split(text) if self._draws else [text]
         clean = "".join(piece if i % 2 else shown(piece) for i, piece in enumerate(pieces))
         with self._failures():
@@ -67,7 +67,7 @@ class _Guarded:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """Within, both streams are there, safe for a terminal, and say in words why they cannot be written."""
+    """Inside the block, both streams exist, are safe for a terminal, and report why they cannot be written."""
     _open_closed()
     before = sys.stdout, sys.stderr
     streams: list[Any] = [_Guarded(before[0], "standard output"), _Guarded(before[1], "the error stream")]
@@ -79,18 +79,18 @@ def guarded() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """A line on the error stream; where that is gone too, nobody is left to be told."""
+    """A line on the error stream, or nothing if that is closed too."""
     with contextlib.suppress(StreamFailure):
         print(shown(text), file=sys.stderr, flush=True)
 
 
 def _open_closed() -> None:
-    """Gives closed streams a place that swallows everything: else the next file to be opened gets their number, and text."""
+    """Redirects closed streams to the null device; else the next opened file would get their number, and their text."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, that of the closed stream
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, _nowhere())
@@ -101,6 +101,6 @@ def _nowhere() -> TextIO:
 
 
 def _discard(stream: Any) -> None:
-    """What could not be written would be tried again when the process ends, and fail again."""
+    """Discards unwritten text, which would otherwise be written again at exit and fail again."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""Where the cells of a study run, how long they will take, and how what happens is shown."""
+"""The engine: where the cells of a study run, how long they take, and how progress is shown."""
 
 from __future__ import annotations
 

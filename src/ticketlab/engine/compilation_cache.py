@@ -1,13 +1,13 @@
-"""Compiled programs are kept from one run to the next, in the user's cache folder.
+"""Compiled programs are kept between runs, in the user's cache folder.
 
-Every process compiles its programs anew, and a short run spends most of its time on that. JAX can keep them on disk, found again
-by their content, by its version and by the compiler's flags. It reads where to from the environment when it is imported, and
-must be told where it is imported already. Programs are kept apart by the processor's instructions, because home folders are
-shared between hosts, and by the number of threads, because the compiler divides loops among them.
+Otherwise every process compiles its programs again, and a short run spends most of its time on that. JAX can keep them on disk;
+their content, its version and the compiler's flags are the key. It reads the location from the environment on import; if JAX is
+already imported, the location is set in its configuration. Programs are separated by processor instructions, because hosts share
+home folders, and by the number of threads, because the compiler divides loops among them.
 
-`TICKETLAB_CACHE` names another folder, or is `off`. Whoever has set JAX's own JAX_COMPILATION_CACHE_DIR keeps that. The folder is
-held below a size when a run starts: what was not read for longest goes first. (JAX's own bound needs one more package, and
-a lock for every read.)
+`TICKETLAB_CACHE` names another folder, or is `off`. A user's own JAX_COMPILATION_CACHE_DIR has priority. When a run starts, the
+folder is reduced to a size limit; the files unread for longest go first. (JAX's own limit needs another package and a lock for
+every read.)
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ __all__ = ["CACHE_VARIABLE", "MOST_BYTES", "cache_folder", "keep_programs", "shr
 CACHE_VARIABLE = "TICKETLAB_CACHE"
 OFF = ("off", "0")
 MOST_BYTES = 512 * 2**20
-"""What a start leaves in the folder; the quick presets of all studies take a few per cent of it."""
+"""The size limit of the folder; the quick presets of all studies take a few per cent of it."""
 
-SHORTEST_SECONDS = 0.0  # of compiling: a study has hundreds of small programs, which add up
+SHORTEST_SECONDS = 0.0  # of compilation: the hundreds of small programs of a study add up
 
 _PROCESSOR = Path("/proc/cpuinfo")  # of Linux
 
 
 def keep_programs(environment: MutableMapping[str, str]) -> str | None:
-    """Has JAX keep compiled programs, unless the user has said otherwise; to be called before any is compiled.
+    """Makes JAX keep compiled programs, unless the user has chosen otherwise; call it before anything is compiled.
 
     Arguments:
-        environment: the process's variables; JAX's are set in it, so that processes it starts do the same.
+        environment: the variables of the process; those of JAX are set in it, so that child processes do the same.
 
-    Returns: a note for the user when they cannot be kept, else None.
+    Returns: a note for the user if programs cannot be kept, else None.
     """
     if "JAX_COMPILATION_CACHE_DIR" in environment:
         return None
@@ -49,15 +49,17 @@ def keep_programs(environment: MutableMapping[str, str]) -> str | None:
         if place is None:
             return None
         folder = place / _kind(environment)
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # who can write here can run code in our name
+        folder.mkdir(
+            mode=0o700, parents=True, exist_ok=True
+        )  # whoever can write here can run code as this user
         with tempfile.TemporaryFile(dir=folder):
             pass
         shrink(place, MOST_BYTES)
     except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
         where = f"in {place} " if place else ""
         return (
-            f"compiled programs cannot be kept {where}({error}), so that every run compiles them anew. "
-            f"{CACHE_VARIABLE}=FOLDER names another place, {CACHE_VARIABLE}=off none."
+            f"compiled programs cannot be kept {where}({error}), so every run compiles them again. "
+            f"Set {CACHE_VARIABLE}=FOLDER to use another folder, {CACHE_VARIABLE}=off to use none."
         )
     settings = {
         "jax_compilation_cache_dir": str(folder),
@@ -72,7 +74,7 @@ def keep_programs(environment: MutableMapping[str, str]) -> str | None:
 
 
 def cache_folder(environment: Mapping[str, str], system: str = sys.platform) -> Path | None:
-    """Where programs are kept: TICKETLAB_CACHE, else the platform's folder for caches; None for nowhere.
+    """The folder for programs: TICKETLAB_CACHE, else the platform's cache folder; None to keep nothing.
 
     Raises: RuntimeError without a home folder.
     """
@@ -87,14 +89,14 @@ def cache_folder(environment: Mapping[str, str], system: str = sys.platform) -> 
     if system == "darwin":
         return Path.home() / "Library" / "Caches" / "ticketlab"
     shared = environment.get("XDG_CACHE_HOME", "")
-    # The XDG specification has relative paths ignored.
+    # The XDG specification says to ignore relative paths.
     return (Path(shared) if os.path.isabs(shared) else Path.home() / ".cache") / "ticketlab"
 
 
 def shrink(folder: Path, most: int) -> None:
-    """Removes files from a folder, those not used for longest first, until at most `most` bytes are left.
+    """Removes files from a folder, the least recently used first, until at most `most` bytes are left.
 
-    Another process may do the same at the same time: a file that is gone is no mistake.
+    Another process may do the same at the same time, so a missing file is not an error.
     """
     files = []
     for path in folder.glob("programs-*/**/*"):

@@ -1,4 +1,4 @@
-"""Names as they may be shown: a terminal obeys escape sequences, and names come from files that others wrote."""
+"""Names made safe to show: terminals obey escape sequences, and names come from other people's files."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u
 
 
 def shown(text: str) -> str:
-    """A text without escape sequences, and with a question mark for every other control character but line ends and tabs."""
+    """A text without escape sequences; other control characters, except line ends and tabs, become question marks."""
     return _CONTROLS.sub("?", _ESCAPES.sub("", text))

@@ -1,8 +1,7 @@
-"""What a run shows while it goes on: two live lines that say what is being done and for how long, and lines that stay.
+"""The display of a run: two live lines with the current activity and the time left, and permanent lines.
 
-On a terminal the live lines are redrawn in place by rich. Anywhere else (a log file, a pipe, a build server) there is no
-redrawing and no control character: what is being done is written as a line when it changes, but not more often than every
-few seconds.
+On a terminal, rich redraws the live lines in place. Elsewhere (a log file, a pipe, a build server) nothing is redrawn and no
+control characters are written. A change of activity is written as a line, at most every few seconds.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from ticketlab.claims.study import Cell
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
+from ticketlab.errors import counted
 from ticketlab.laws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Display", "estimate_text", "verdict_line"]
 
-EVERY = 5.0  # seconds between lines of progress where nothing can be redrawn
+EVERY = 5.0  # seconds between lines of progress if nothing can be redrawn
 _STYLES = {Outcome.HOLDS: "bold green", Outcome.FAILS: "bold red", Outcome.UNDECIDED: "bold yellow"}
 
 
@@ -30,7 +30,7 @@ class Display:
     """Shows a run on a console; an `Observer`, and a context manager around the run.
 
     Arguments:
-        console: where to.
+        console: the output.
         claim: of the study, for the live lines.
     """
 
@@ -65,7 +65,7 @@ class Display:
         self._live.stop()
 
     def note(self, text: str, style: str = "") -> None:
-        """A line that stays."""
+        """A permanent line."""
         self._console.print(
             shown(text), style=style, markup=False, highlight=False, soft_wrap=not self._redraws
         )
@@ -75,7 +75,7 @@ class Display:
         self._done = sum(c.work for c in kept)
         self._bar.update(self._task, total=self._total, completed=self._done)
         if kept:
-            self.note(f"{len(kept)} of {len(cells)} cells are kept from before and are not run again.")
+            self.note(f"{len(kept)} of {counted(len(cells), 'cell')} will be reused from an earlier run.")
 
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
         doing = ": ".join(filter(None, [cell.title or cell.name, what]))
@@ -115,5 +115,5 @@ def verdict_line(verdict: Verdict) -> str:
 
 
 def estimate_text(left: float | None) -> str:
-    """ " (about 2 min left)"; nothing while nothing is known, and at the end."""
+    """ " (about 2 min left)"; empty while unknown, and at the end."""
     return f" (about {spoken(left)} left)" if left is not None and left >= 0.5 else ""

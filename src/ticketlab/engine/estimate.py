@@ -1,4 +1,9 @@
-"""How long the rest of a run will take: the work that is left, at the pace of the work that was done in this run."""
+"""How long the rest of a run will take: the work that is left, at the pace of the work that was done lately in this run.
+
+Reading data, importing and compiling come first and do no work. With them in the pace, the rest would seem far too long. So
+compiling is left out of the seconds that are given here, and the pace is that since half of the work so far was done; once two
+cells are finished, since the end of the first.
+"""
 
 from __future__ import annotations
 
@@ -8,38 +13,54 @@ from ticketlab.claims.study import Cell
 
 __all__ = ["Estimate", "spoken"]
 
-ENOUGH = 0.02  # of a cell; before that its pace is mostly compilation
+LEAST = 1.0  # seconds between the two moments from which a pace is taken
 
 
 class Estimate:
-    """The time left for the cells that have to be run.
+    """The time left for the cells to run.
 
-    Work is measured in the cells' weights; the pace is this run's, so that cells kept from an earlier run do not count.
+    Work is measured in the weights of the cells. The pace is that of this run; cells kept from an earlier run do not count.
 
     Arguments:
-        cells: those that have to be run.
+        cells: the cells to run.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._left = {cell.name: cell.work for cell in cells}
-        self._work = 0.0
-        self._seconds = 0.0
+        self._work = self._seconds = 0.0
+        self._marks: list[tuple[float, float]] = []  # work, and seconds when it was done
+        self._ends: list[tuple[float, float]] = []  # the same where a cell ended
 
     def left(self, cell: Cell, fraction: float, seconds: float) -> float | None:
-        """Seconds left, when a fraction of a cell has taken so many; None while too little is done to say."""
+        """Seconds left, when a fraction of a cell has taken so many without compiling; None while too little is done to say."""
         fraction = min(max(fraction, 0.0), 1.0)
-        work = self._work + cell.work * fraction
-        if self._work == 0 and fraction < ENOUGH:
-            return None
-        pace = (self._seconds + seconds * (fraction > 0)) / work
-        return max(0.0, pace * (sum(self._left.values()) - cell.work * fraction))
+        work, now = self._work + cell.work * fraction, self._seconds + seconds
+        if work > (self._marks[-1][0] if self._marks else 0.0):
+            self._marks.append((work, now))
+        pace = self._pace(work, now)
+        return None if pace is None else max(0.0, pace * (sum(self._left.values()) - cell.work * fraction))
 
     def finish(self, cell: Cell, seconds: float) -> float | None:
         """Counts a cell as done; returns seconds left."""
         weight = self._left.pop(cell.name)
         self._work += weight
         self._seconds += seconds
-        return self._seconds / self._work * sum(self._left.values()) if self._work else None
+        self._marks.append((self._work, self._seconds))
+        self._ends.append(self._marks[-1])
+        pace = self._pace(self._work, self._seconds)
+        return None if pace is None else pace * sum(self._left.values())
+
+    def _pace(self, work: float, now: float) -> float | None:
+        """Seconds for a unit of work."""
+        if len(self._ends) >= 2:
+            begun = self._ends[0]
+        else:
+            begun = next(
+                (m for m in reversed(self._marks) if m[0] <= work / 2), (self._marks or [(0.0, 0.0)])[0]
+            )
+        if work > begun[0] > 0 and now - begun[1] >= LEAST:
+            return (now - begun[1]) / (work - begun[0])
+        return self._seconds / self._work if self._work else None
 
 
 def spoken(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Who keeps the tables of finished cells while a study runs: a run folder, or the working memory."""
+"""Keepers of the tables of finished cells while a study runs: a run folder, or the working memory."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Keeper(Protocol):
     """Keeps the tables of finished cells."""
 
     def has(self, cell: Cell) -> bool:
-        """Whether a cell is finished, or begun, so that it is worth going on with."""
+        """Whether a cell is finished or begun, so that it is worth continuing."""
 
     def load(self, cell: Cell) -> Tables | None:
-        """The tables of a cell that is finished and still valid; None if it has to be run."""
+        """The tables of a cell that is finished and still valid; None if it must run."""
 
     def save(self, cell: Cell, tables: Tables, seconds: float) -> Tables:
-        """Keeps a finished cell for good, all of it or nothing; returns its tables as `load` will."""
+        """Keeps a finished cell permanently, in full or not at all; returns its tables as `load` would."""
 
     def draft(self, cell: Cell) -> Draft:
-        """Where a cell that is not finished notes how far it is."""
+        """The draft in which an unfinished cell records its progress."""
 
     def levels(self) -> Levels:
         """Those at which the run is judged; to ask for them is to look at it."""

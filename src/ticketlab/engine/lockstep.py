@@ -1,8 +1,8 @@
-"""One study by several processes that share their devices: all run the same cells in step, and the first alone keeps them.
+"""One study in several processes that share their devices: all run the same cells in step, and only the first keeps them.
 
-A cell's sums over all devices need every process, so all must agree on which cells are still to do. The first process has the
-kept ones; it tells the others, one cell after the other. That all were asked the same, and can give the same, is compared before.
-JAX is imported when processes meet, and not when options are read.
+Sums over all devices need every process, so all must agree on the cells still to do. The first process has the kept cells and
+announces each one to the others. Before that, all compare their options, code and settings. JAX is imported when processes
+meet, not when options are read.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["Telling", "compare", "follow_study"]
 
 
 class Telling:
-    """The keeper of the first process: asked for a cell, it tells the others whether there is one.
+    """The keeper of the first process; it announces to the others whether a requested cell is kept.
 
     Arguments:
-        keeper: that keeps them.
+        keeper: the keeper that it wraps.
     """
 
     def __init__(self, keeper: Keeper) -> None:
@@ -52,7 +52,7 @@ class Telling:
         return self._keeper.save(cell, tables, seconds)
 
     def draft(self, cell: Cell) -> Draft:
-        """None: a cell that was cut short begins anew in all processes, since the others have no draft of it."""
+        """None: an interrupted cell starts again in all processes, since the others have no draft of it."""
         return Blank()
 
     def levels(self) -> Levels:
@@ -63,7 +63,7 @@ class Telling:
 
 
 def follow_study(study: Study, plan: Any, devices: Devices) -> None:
-    """What the other processes do while the first is in `run_study`: the same cells, and nothing with their tables."""
+    """The other processes' part while the first is in `run_study`: they run the same cells and discard their tables."""
     from ticketlab.tangent.processes import told
 
     cells = groups(study.cells(plan), lambda cell: bool(told(np.array(False))))
@@ -74,10 +74,10 @@ def follow_study(study: Study, plan: Any, devices: Devices) -> None:
 
 
 def compare(depends: Mapping[str, Any]) -> None:
-    """Ends all processes when one would compute something else.
+    """Ends all processes if one would compute something else.
 
     Arguments:
-        depends: what this process's results depend on, by name, as JSON values.
+        depends: the dependencies of this process's results, by name, as JSON values.
     """
     from ticketlab.tangent.processes import same_everywhere
 
@@ -88,5 +88,5 @@ def compare(depends: Mapping[str, Any]) -> None:
         raise UserError(
             f"processes that differ in their {' and '.join(names)}",
             "the same plan, code, data, libraries, devices and threads in all of them",
-            "Give all the same options, and set OMP_NUM_THREADS where hosts have different numbers of cores.",
+            "Give all the same options, and set OMP_NUM_THREADS if hosts have different numbers of cores.",
         )

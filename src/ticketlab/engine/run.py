@@ -1,21 +1,22 @@
-"""A study run in this process: its cells in order, none of them twice, and the verdicts as soon as they can be drawn.
+"""A study run in this process: each cell once, in order, and verdicts as soon as they can be drawn.
 
 Cells are cut into groups of seeds: those that are kept, and the rest.
 
-A cell that the keeper still has is not run again. Every other cell is run, handed to the keeper, and used as the keeper gives it
-back, so that evidence from a run that was stopped and continued is, bit for bit, the evidence of one that was not. After each
-cell the study draws what verdicts it can from the tables so far. The engine knows neither disk nor screen: the keeper and the
-observer are given.
+A cell that the keeper has is not run again. Every other cell is run, handed to the keeper, and used as the keeper
+returns it. So the evidence of a run that was stopped and continued equals, bit for bit, that of an uninterrupted run.
+After each cell the study draws the verdicts that its tables allow. The engine uses neither disk nor screen; both belong
+to the keeper and the observer.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.claims.study import Cell, Study, groups
+from ticketlab.engine.compiling import Compiling
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
@@ -30,7 +31,7 @@ __all__ = ["Observer", "Silence", "run_study"]
 
 @runtime_checkable
 class Observer(Protocol):
-    """Is told what happens, for the screen. Seconds left are None while there is nothing to estimate them from."""
+    """Receives the events of a run, for the screen. Seconds left are None while they cannot be estimated."""
 
     def begins(self, cells: Sequence[Cell], kept: Sequence[Cell]) -> None: ...
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None: ...
@@ -61,17 +62,17 @@ def run_study(
     observer: Observer | None = None,
     devices: Devices | None = None,
 ) -> Evidence:
-    """Runs the cells of a plan that are not kept yet, and concludes.
+    """Runs the cells of a plan that are not kept yet, and draws the conclusions.
 
     Arguments:
-        study: what is asked.
+        study: the study.
         plan: an instance of `study.plan_type`.
         keeper: keeps finished cells; by default nothing is kept.
-        observer: is told of progress and verdicts; by default nobody is.
-        devices: over which examples are spread; by default all on one. When they are those of several processes, the others call
+        observer: receives progress and verdicts; none by default.
+        devices: over which examples are distributed; by default all on one. With several processes, the others call
             `lockstep.follow_study` at the same time.
 
-    Returns: the evidence, equal for equal plans on the same kind of device (but for measured tables).
+    Returns: the evidence, equal for equal plans on the same kind of device (except measured tables).
 
     Raises: UserError and NumericalFailure from the study, KeyboardInterrupt; cells finished before are kept in every case.
     """
@@ -86,20 +87,27 @@ def run_study(
     observer.begins(cells, [c for c in cells if c.name in done])
     estimate = Estimate([c for c in cells if c.name not in done])
     shown: dict[str, Verdict] = {}
+    compiling = Compiling()
 
     for cell in cells:
         if cell.name in done:
             continue
-        began = time.monotonic()
+        began, idle = time.monotonic(), compiling.seconds()
 
-        def progress(what: str, fraction: float, cell: Cell = cell, began: float = began) -> None:
-            observer.progress(cell, what, fraction, estimate.left(cell, fraction, time.monotonic() - began))
+        def worked(began: float = began, idle: float = idle) -> float:
+            """Seconds of this cell that were not spent on compiling."""
+            return max(time.monotonic() - began - (compiling.seconds() - idle), 0.0)
+
+        def progress(
+            what: str, fraction: float, cell: Cell = cell, worked: Callable[[], float] = worked
+        ) -> None:
+            observer.progress(cell, what, fraction, estimate.left(cell, fraction, worked()))
 
         progress("", 0.0)
         tables = study.resume(plan, cell, keeper.draft(cell), progress, devices)
         seconds = time.monotonic() - began
+        left = estimate.finish(cell, worked())
         done[cell.name] = keeper.save(cell, tables, seconds)
-        left = estimate.finish(cell, seconds)
         observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
         if len(done) < len(cells) and (tables := gather(cells, done)):
             _show(_concluded(study, plan, tables, keeper), shown, observer)
@@ -125,7 +133,7 @@ def _concluded(study: Study, plan: Any, tables: Tables, keeper: Keeper) -> Evide
 
 
 def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table]:
-    """Each table concatenated over the cells of which all seeds are finished, in the order of the plan."""
+    """Each table concatenated over the cells whose seeds are all finished, in the order of the plan."""
     parts: dict[str, list[Table]] = {}
     open_ = {cell.part_of for cell in cells if cell.name not in done and cell.seeds}
     for cell in cells:
@@ -137,7 +145,7 @@ def gather(cells: Sequence[Cell], done: Mapping[str, Tables]) -> dict[str, Table
 
 
 def _show(evidence: Evidence, shown: dict[str, Verdict], observer: Observer) -> None:
-    """Tells the verdicts that are new or have changed, that on the claim as a whole last."""
+    """Reports the verdicts that are new or have changed; the claim as a whole comes last."""
     for verdict in sorted(evidence.verdicts, key=lambda v: not v.question):
         if shown.get(verdict.question) != verdict:
             shown[verdict.question] = verdict

@@ -1,9 +1,8 @@
-"""How many threads the numerical libraries may start: as many as this process has cores, and never more.
+"""The number of threads of the numerical libraries: at most one for each core that this process may use.
 
-BLAS, OpenMP and XLA each size their pools on their own when they are first imported, from the cores of the machine rather
-than those this process may use; in a container or next to another job the surplus threads wait for each other, and a fit of
-half a second has been seen to take twenty. So the counts are set in the environment, before NumPy is imported. What the
-user has set is left as it is.
+BLAS, OpenMP and XLA size their thread pools on import, from the cores of the machine rather than those that this process may
+use. In a container or next to another job the surplus threads wait for each other: a fit of half a second once took twenty. So
+the counts are set in the environment before NumPy is imported. The user's own settings have priority.
 """
 
 from __future__ import annotations
@@ -17,13 +16,11 @@ __all__ = ["POOLS", "available_cores", "limit_threads", "thread_counts"]
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPROC")
 """The variables read by OpenMP, OpenBLAS, MKL, Accelerate and XLA."""
 
-_QUOTA = Path(
-    "/sys/fs/cgroup/cpu.max"
-)  # where Linux containers say how much processor time they have; absent elsewhere
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # the processor time of a Linux container; absent elsewhere
 
 
 def available_cores() -> int:
-    """The cores that this process may use: by affinity and by a container's quota where there are such, else all."""
+    """The cores that this process may use: by affinity and a container's quota if set, else all."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:
@@ -34,7 +31,7 @@ def available_cores() -> int:
 
 
 def limit_threads(environment: MutableMapping[str, str]) -> None:
-    """Sets the thread counts that are not set; one count that the user has set (OMP_NUM_THREADS first) holds for all."""
+    """Sets the missing thread counts; one count set by the user (OMP_NUM_THREADS first) applies to all."""
     given = next((environment[name] for name in POOLS if environment.get(name, "").isdecimal()), None)
     for name in POOLS:
         environment.setdefault(name, given or str(available_cores()))

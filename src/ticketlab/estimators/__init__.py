@@ -1,4 +1,4 @@
-"""The tangent minimum as scikit-learn estimators: would a linearised network do, in a pipeline that is already there?"""
+"""The tangent minimum as scikit-learn estimators: try a linearised network in an existing pipeline."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A classifier from a random network: the minimum of a convex loss over its parameter tangent space."""
+"""A classifier from a random network: the minimum of a convex loss over its tangent space."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def _models_probabilities(estimator: TangentClassifier) -> bool:
     try:
         loss = estimator._loss()
     except UserError:
-        return False  # it is refused when the estimator is fitted
+        return False  # refused when the estimator is fitted
     if loss.probabilities is None:
         raise AttributeError(
-            f"The {loss.name} loss does not model probabilities. Use SOFTMAX_CROSS_ENTROPY or LOGISTIC, or put the "
-            "estimator into a CalibratedClassifierCV."
+            f"The {loss.name} loss does not model probabilities. Use SOFTMAX_CROSS_ENTROPY or LOGISTIC, or wrap the "
+            "estimator in a CalibratedClassifierCV."
         )
     return True
 
@@ -37,37 +37,37 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
 
         min_Δ  Σₙ ℓ(f₀(xₙ) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²
 
-    Inputs are taken as they come: standardise them in a pipeline.
+    Inputs are used unchanged: standardise them in a pipeline.
 
     Arguments:
-        network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP of two hidden layers of
-            512 units); the same in words ("mlp:widths=64x64"); or anything with `build(input_shape, outputs) -> Network`. Its
-            fields are parameters of their own (`network__widths`).
+        network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP with two hidden layers
+            of 512 units); its text ("mlp:widths=64x64"); or anything with `build(input_shape, outputs) -> Network`. Its
+            fields are nested parameters (`network__widths`).
         loss: a convex loss of `ticketlab.tasks`, or its name: cross-entropy (default), square, logistic, squared-hinge. The
             square loss is a linear problem. Logistic and squared hinge are one-vs-rest, and take one output for two classes.
-        ridge: λ: a number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` say
-            it in words. 0 is the minimum-norm limit, square loss only.
-        ridges: several of them, of which cross-validation chooses the one with the smallest log-loss on held-out examples, or,
-            where the loss models no probabilities, with the best accuracy; then `ridge` is not used.
-        cv: the folds for that: a number, a splitter or splits (default: 5, stratified).
-        centred: leave out f₀, what the random network computes before anything is learnt (default: yes).
+        ridge: λ. A number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` are
+            explicit. 0 is the minimum-norm limit, for the square loss only.
+        ridges: candidates; `ridge` is then ignored. Cross-validation chooses the one with the smallest log-loss on held-out
+            examples, or with the best accuracy if the loss models no probabilities.
+        cv: the folds: a number, a splitter or splits (default: 5, stratified).
+        centred: leave out f₀, the output of the random network before learning (default: yes).
         input_shape: the shape of one example for networks that take images; its product is the number of features.
         rung: the solver (default: chosen by size).
-        tol: on the relative duality gap (default 1e-8); a fit that misses it warns with a `ConvergenceWarning`.
-        scoring: what else to choose among `ridges` by: the name of a scorer of scikit-learn, or one of your own.
-        verbose: print what a fit is doing (default: no).
-        random_state: draws the network: an integer for the same one at every fit.
+        tol: on the relative duality gap (default 1e-8); a fit that misses it gives a `ConvergenceWarning`.
+        scoring: another criterion for choosing among `ridges`: the name of a scikit-learn scorer, or your own.
+        verbose: print the progress of a fit (default: no).
+        random_state: draws the network; an integer gives the same network at every fit.
 
     Attributes:
         solution_, certificate_: the minimum and the proof that it was reached.
-        ridge_, ridge_choice_: the ridge, and the scores that it was chosen from (None where there was no choice).
-        architecture_: the network's.
-        classes_, n_features_in_, feature_names_in_: as everywhere in scikit-learn.
+        ridge_, ridge_choice_: the ridge, and the scores from which it was chosen (None without a choice).
+        architecture_: that of the network.
+        classes_, n_features_in_, feature_names_in_: as in all of scikit-learn.
 
     Raises:
-        UserError: a `ValueError`, for what cannot be fitted.
+        UserError: a `ValueError`, for data or options that cannot be fitted.
 
-    Cost: that of `ticketlab.tangent.minimise`, on as many outputs as there are classes; with `ridges` once more for each fold.
+    Cost: that of `ticketlab.tangent.minimise` with one output per class; with `ridges` once more for each fold.
 
     Equivalent: multinomial `LogisticRegression` without intercept on the features ∂f/∂θ.
     """
@@ -90,14 +90,14 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
         return self
 
     def _held_out_score(self, outputs: Float[np.ndarray, "m k"], labels: Int[np.ndarray, "m"]) -> float:
-        """Minus the log-loss where the loss models probabilities, else the accuracy: a mean over examples."""
+        """Minus the log-loss if the loss models probabilities, else the accuracy: a mean over examples."""
         if self._loss().probabilities is None:
             return float(np.mean(self._decided(outputs) == labels))
         p = self._probabilities(outputs)[np.arange(len(labels)), labels]
         return float(np.mean(np.log(np.maximum(p, np.finfo(float).tiny))))
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
-        """F, one column a class; for two classes the difference of the second and the first, or the one output there is."""
+        """F, one column per class; for two classes the second minus the first, or the single output."""
         return _decision(self._outputs(X))
 
     def predict(self, X: Any) -> np.ndarray:
@@ -107,10 +107,10 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
 
     @available_if(_models_probabilities)
     def predict_proba(self, X: Any) -> Float[np.ndarray, "n classes"]:
-        """The probabilities of the classes, where the loss models them.
+        """The probabilities of the classes, if the loss models them.
 
         Softmax cross-entropy: softmax of F. Logistic: 1/(1 + exp −F), for more than two classes divided by their sum. Other
-        losses have none: put the estimator into a `CalibratedClassifierCV`.
+        losses have none: wrap the estimator in a `CalibratedClassifierCV`.
         """
         return self._probabilities(self._outputs(X))
 

@@ -1,7 +1,7 @@
-"""What an estimator's parameters may be: each is judged by its name when the estimator is fitted, never before.
+"""The parameters of an estimator: each is checked by name when the estimator is fitted, never before.
 
-Networks and losses can be written in words, as on the command line (`network="mlp:widths=64x64"`, `loss="square"`), and a
-network's fields are parameters of their own (`network__widths`), so that a search can vary them.
+Networks and losses can be given as text, as on the command line (`network="mlp:widths=64x64"`, `loss="square"`). The fields of
+a network are nested parameters (`network__widths`), so that a search can vary them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LOSSES: Mapping[str, ConvexLoss] = {
 
 
 def chosen_architecture(network: Any) -> Any:
-    """The architecture that `network` names: an MLP by default, a choice in words, or anything that can be built."""
+    """The architecture that `network` gives: an MLP by default, a choice as text, or anything that can be built."""
     if network is None:
         return MLP()
     if isinstance(network, str):
@@ -54,17 +54,17 @@ def chosen_architecture(network: Any) -> Any:
         raise _wrong(
             "network",
             network,
-            "an architecture such as MLP(widths=(64, 64)), or words such as 'mlp:widths=64x64'",
+            "an architecture such as MLP(widths=(64, 64)), or text such as 'mlp:widths=64x64'",
         )
     return network
 
 
 def network_fields(network: Any) -> dict[str, Any]:
-    """The fields of an architecture by the names of their parameters; none for what is no architecture."""
+    """The fields of an architecture by parameter name; empty for anything else."""
     try:
         architecture = chosen_architecture(network)
     except UserError:
-        return {}  # it is refused when the estimator is fitted
+        return {}  # refused when the estimator is fitted
     if not dataclasses.is_dataclass(architecture):
         return {}
     return {f"network__{f.name}": getattr(architecture, f.name) for f in dataclasses.fields(architecture)}
@@ -93,7 +93,7 @@ def chosen_loss(loss: Any, default: ConvexLoss) -> ConvexLoss:
 
 
 def candidate_ridges(ridge: Any, ridges: Any) -> tuple[Ridge, ...]:
-    """The ridges to choose from; `ridge` alone where there are no `ridges`."""
+    """The ridges to choose from; only `ridge` if there are no `ridges`."""
     if ridges is None:
         return (_ridge("ridge", ridge),)
     if isinstance(ridges, str) or not isinstance(ridges, Iterable):
@@ -130,7 +130,7 @@ def tolerance(value: Any) -> float:
 
 
 def shape_of(input_shape: Any, features: int) -> tuple[int, ...]:
-    """The shape of one example with so many features."""
+    """The shape of one example with this number of features."""
     if input_shape is None:
         return (features,)
     given = tuple(input_shape) if isinstance(input_shape, Iterable) else ()
@@ -139,7 +139,7 @@ def shape_of(input_shape: Any, features: int) -> tuple[int, ...]:
     if math.prod(given) != features:
         raise UserError(
             f"input_shape {given}",
-            f"one of {features} numbers in all, the number of features",
+            f"a shape with {features} numbers in all, one for each feature",
             "Leave it out for a network that takes vectors.",
         )
     return tuple(int(size) for size in given)

@@ -1,8 +1,8 @@
-"""A regressor from a random network: the minimum of a convex loss over its parameter tangent space.
+"""A regressor from a random network: the minimum of a convex loss over its tangent space.
 
-The random function f₀, the network's biases and the width of Huber's loss have a size of their own, so the unit that targets
-come in would decide how much they matter. Targets are therefore standardised on the training data (each to mean 0 and standard
-deviation 1), and predictions are given back in their unit.
+The random function f₀, the biases and the width of Huber's loss have fixed scales, so the unit of the targets would change
+their influence. Targets are therefore standardised on the training data (each to mean 0 and standard deviation 1).
+Predictions are returned in the original unit.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
 
         min_Δ  Σₙ ℓ(f₀(xₙ) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²,   y standardised
 
-    Inputs are taken as they come: standardise them in a pipeline.
+    Inputs are used unchanged: standardise them in a pipeline.
 
     Arguments:
         loss: square (default), `huber(width)` with the width in standard deviations of the targets, or a convex loss of your own.
-        ridges: of several, cross-validation chooses the one with the smallest squared error on held-out examples.
-        cv: the folds for that (default: 5).
+        ridges: candidates; cross-validation chooses the one with the smallest squared error on held-out examples.
+        cv: the folds (default: 5).
         Others as for `TangentClassifier`.
 
     Attributes:
         target_mean_, target_scale_: of the training targets.
-        Others as for `TangentClassifier`, but for `classes_`.
+        Others as for `TangentClassifier`, except `classes_`.
 
     Raises:
-        UserError: a `ValueError`, for what cannot be fitted.
+        UserError: a `ValueError`, for data or options that cannot be fitted.
 
     Cost: that of `ticketlab.tangent.minimise`; with `ridges` once more for each fold.
 
@@ -65,7 +65,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
         return self
 
     def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:
-        """The targets, in their unit and in the shape that they were fitted in."""
+        """The predicted targets, in the unit and shape of the fitted ones."""
         targets = self._outputs(X) * self.target_scale_ + self.target_mean_
         return targets[:, 0] if self._vector else targets
 
@@ -74,7 +74,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
         if loss.targets is not Targets.REAL:
             raise UserError(
                 f"the {loss.name} loss for regression",
-                "one for real targets",
+                "a loss for real targets",
                 "Use the square loss or huber(width), or TangentClassifier.",
             )
         return loss

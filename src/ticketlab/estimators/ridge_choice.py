@@ -1,8 +1,8 @@
-"""A ridge chosen by cross-validation: in each fold one tangent kernel and one ridge path, whatever the number of ridges.
+"""A ridge chosen by cross-validation: each fold takes one tangent kernel and one ridge path, for any number of ridges.
 
-Every ridge of a path shares the fold's kernel and what was made of it (a decomposition, a preconditioner), so a path costs
-little more than one ridge. That is what a grid search over `ridge` cannot know, and why the estimators do this themselves. Scores
-are pooled: every held-out example counts once, in whatever fold it was, so that folds of one example are as good as others.
+All ridges of a path share the fold's kernel and its decomposition or preconditioner, so a path costs little more than one
+ridge. A grid search over `ridge` cannot share these, so the estimators do the search themselves. Scores are pooled: every
+held-out example counts once, in any fold, so that folds of one example are as good as others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tangent import Solution, predict_all
 from ticketlab.tangent.minimise import Ridge
 
@@ -24,13 +24,13 @@ Rows = Int[np.ndarray, "m"]
 
 @dataclass(frozen=True, eq=False)
 class RidgeChoice:
-    """What the choice was made from.
+    """The basis of the choice.
 
     Arguments:
-        ridges: the candidates, in the order in which they were given.
+        ridges: the candidates, in the given order.
         scores: on the held-out part of each fold `[folds, ridges]`.
-        sizes: how many examples each fold held out `[folds]`.
-        best: the number of the chosen one: the largest mean score, and of those that share it the largest ridge.
+        sizes: the number of examples that each fold held out `[folds]`.
+        best: the index of the choice: the best mean score; ties go to the largest ridge.
     """
 
     ridges: tuple[Ridge, ...]
@@ -58,14 +58,14 @@ def choose_ridge(
     """The ridge whose tangent minimum scores best on held-out examples.
 
     Arguments:
-        path: the tangent minima on these rows, one a ridge.
+        path: the tangent minima on these rows, one per ridge.
         x: inputs of all rows.
         score: of outputs on these rows, a mean over examples; larger is better.
         folds: (rows to fit, rows held out).
         ridges: the candidates.
 
-    Raises: UserError for a score that is no number.
-    Cost: a kernel and a path a fold.
+    Raises: UserError for a score that is not a number.
+    Cost: one kernel and one path per fold.
     """
     scores, sizes, values = [], [], []
     for fitted, held_out in folds:
@@ -73,12 +73,12 @@ def choose_ridge(
         outputs = predict_all(solutions, x[held_out])
         scores.append([score(each, held_out) for each in outputs])
         sizes.append(len(held_out))
-        values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ones can be compared
+        values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ridges compare
         if np.isnan(scores[-1]).any():
             raise UserError(
-                f"a score that is no number, in a fold with {len(held_out)} examples",
-                "a score that every fold has",
-                "Take fewer folds, or leave scoring out.",
+                f"a score that is not a number, in a fold with {counted(len(held_out), 'example')}",
+                "a score that is defined in every fold",
+                "Use fewer folds, or leave scoring out.",
             )
     found = RidgeChoice(ridges, np.array(scores, float), np.array(sizes), 0)
     means = found.mean_scores

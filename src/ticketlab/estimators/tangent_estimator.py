@@ -1,9 +1,9 @@
-"""What both estimators share: parameters that are kept as they were given, and a fit that is one tangent minimum.
+"""The common part of both estimators: parameters stored unchanged, and a fit that is one tangent minimum.
 
-scikit-learn asks that the constructor does nothing, so that a clone with the same parameters is the same estimator: parameters
-are judged in `fit`. A network is a choice (`MLP(widths=(256, 256))`) that is built there for the shape of the data. It is made
-of functions, which cannot be pickled and need not be: what is kept in a pickle is the choice, from which the same network is
-built again.
+scikit-learn requires that the constructor only stores parameters, so that a clone with the same parameters is the same
+estimator. So `fit` checks the parameters. A network is a choice (`MLP(widths=(256, 256))`), built in `fit` for the shape of the
+data. A built network consists of functions, which cannot be pickled. A pickle keeps the choice, from which the same network is
+rebuilt.
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ __all__ = ["TangentEstimator"]
 PRECISIONS = (
     np.float64,
     np.float32,
-)  # inputs are kept in the one they come in; the minimum is found in float64
+)  # inputs keep their type; the minimum is found in float64
 
 
 class TangentEstimator(BaseEstimator, ABC):
-    """Parameters, fit and outputs of `TangentClassifier` and `TangentRegressor`, where they are explained."""
+    """Parameters, fit and outputs of `TangentClassifier` and `TangentRegressor`, whose docstrings explain them."""
 
     solution_: Solution
     architecture_: Architecture
@@ -88,12 +88,12 @@ class TangentEstimator(BaseEstimator, ABC):
         self.random_state = random_state
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """As everywhere in scikit-learn; the network's fields are `network__widths` and so on."""
+        """As in all of scikit-learn; the network's fields are `network__widths` and so on."""
         own = super().get_params(deep)
         return own | network_fields(self.network) if deep else own
 
     def set_params(self, **params: Any) -> TangentEstimator:
-        """As everywhere in scikit-learn; fields of the network change in the network that is there, or given at once."""
+        """As in all of scikit-learn; fields of the network change the present network, or the one given with them."""
         fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
         super().set_params(**params)
         if fields:
@@ -103,12 +103,12 @@ class TangentEstimator(BaseEstimator, ABC):
 
     @property
     def certificate_(self) -> Certificate:
-        """How near the fitted function is to the minimum, in numbers."""
+        """How close the fitted function is to the minimum, in numbers."""
         return self.solution_.certificate
 
     @abstractmethod
     def _loss(self) -> ConvexLoss:
-        """The loss that is asked for, or the default one."""
+        """The requested loss, or the default."""
 
     def _minimise(
         self,
@@ -117,7 +117,7 @@ class TangentEstimator(BaseEstimator, ABC):
         y: np.ndarray,
         score: Callable[[np.ndarray, np.ndarray], float],
     ) -> None:
-        """Sets `solution_`, `architecture_`, and what the ridge was chosen from; `y` and `score` are for cross-validation."""
+        """Sets `solution_`, `architecture_` and the ridge choice; `y` and `score` are for cross-validation."""
         x = self._shaped(X)
         self.architecture_ = chosen_architecture(self.network)
         candidates = candidate_ridges(self.ridge, self.ridges)
@@ -157,7 +157,7 @@ class TangentEstimator(BaseEstimator, ABC):
             warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
 
     def _scored(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
-        """The scorer that was asked for, of outputs on these rows: it is shown an estimator that has computed them already."""
+        """The requested scorer for outputs on these rows; it gets an estimator that has already computed them."""
         scorer = check_scoring(self, self.scoring)
 
         def score(outputs: np.ndarray, rows: np.ndarray) -> float:
@@ -176,7 +176,7 @@ class TangentEstimator(BaseEstimator, ABC):
         if hasattr(self, "_known"):
             return self._known
         x = self._shaped(validate_data(self, X, dtype=PRECISIONS, reset=False))
-        # A program is compiled for every number of examples, so numbers are rounded up to a few that come again.
+        # Every number of examples compiles a program, so numbers are rounded up to a few common ones.
         batch = self.solution_.jacobian.batch
         rows = -(-len(x) // batch) * batch if len(x) > batch else 2 ** math.ceil(math.log2(len(x)))
         padding = np.zeros((rows - len(x), *x.shape[1:]), x.dtype)
@@ -198,7 +198,7 @@ class TangentEstimator(BaseEstimator, ABC):
 
 
 def _printed(what: str, value: float) -> None:
-    """One line for each thing that a fit does, with how far it is: a fraction of the kernel, the relative duality gap."""
+    """One line for each activity of a fit, with its progress: a fraction of the kernel, or the relative duality gap."""
     print(f"tangent minimum: {what} {value:.3g}", flush=True)
 
 

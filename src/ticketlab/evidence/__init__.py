@@ -1,1 +1,1 @@
-"""What was measured: tidy tables with the verdicts drawn from them, and the record of a run, from which its page is made."""
+"""Evidence: tidy tables with the verdicts drawn from them, and the record of a run, from which its page is made."""

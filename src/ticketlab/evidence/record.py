@@ -1,7 +1,7 @@
-"""What a page is made from: everything it says about a run, as plain values, and nothing that has to be looked up again.
+"""The record of a run: everything that its page says, as plain values, with nothing to look up.
 
-The page is a pure function of a `Record`, so the same stored run always gives the same bytes. The plan and the environment
-come as they were stored, the evidence as the study returned it; nothing here is computed from the running program.
+The page is a pure function of a `Record`, so the same stored run always gives the same bytes. The plan and the environment are
+as stored, and the evidence as the study returned it. Nothing here comes from the running program.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class Record:
         claim: the study's identifier ("tangent-minimum").
         statement: the claim as people put it, one sentence.
         question: what the study asks, one sentence.
-        method: paragraphs of plain words; "[key]" cites the source of that key.
+        method: paragraphs of plain words; "[key]" cites the source with that key.
         sources: the publications the study builds on.
         plan: the stored plan as nested tables of plain values.
-        plan_text: the same plan as its file (TOML), with which the run can be repeated.
-        facts: what a reader wants to know first, name to words ("Data" → "digits, 1 797 examples").
-        environment: versions and device, name to words.
-        commands: what to type to get this run again, and this page from its folder.
+        plan_text: the same plan as a file (TOML), with which the run can be repeated.
+        facts: what a reader wants to know first, by name ("Data" → "digits, 1 797 examples").
+        environment: versions and device, by name.
+        commands: the commands that repeat this run, and that rebuild this page from its folder.
         evidence: tables and verdicts.
     """
 

@@ -1,7 +1,7 @@
-"""What a study leaves behind: tidy tables with typed columns and units, and the verdicts drawn from them.
+"""The results of a study: tidy tables with typed columns and units, and the verdicts drawn from them.
 
-A table is a tuple of columns of equal length, held as NumPy arrays: numbers, booleans or strings. Times differ from run to
-run, so they live in tables of their own (`measured=True`) which are left out when two runs are compared bit by bit.
+A table is a tuple of columns of equal length, held as NumPy arrays of numbers, booleans or strings. Times differ from run to
+run, so they have separate tables (`measured=True`), which are left out when two runs are compared bit by bit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A tidy table: one row an observation, one column a variable.
+    """A tidy table: one row per observation, one column per variable.
 
     Arguments:
         name: a file-safe name ("arms").
@@ -42,6 +42,9 @@ class Table:
     name: str
     columns: tuple[Column, ...]
     measured: bool = False
+    _parts: dict[tuple[tuple[str, Any], ...], Table] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         lengths = {len(c.values) for c in self.columns}
@@ -79,14 +82,17 @@ class Table:
         )
 
     def where(self, **equal: Any) -> Table:
-        """The rows in which every named column equals the given value."""
+        """The rows in which every named column equals the given value; found once, since a table does not change."""
+        asked = tuple(equal.items())
+        if asked in self._parts:
+            return self._parts[asked]
         keep = np.ones(len(self), bool)
-        for column, value in equal.items():
+        for column, value in asked:
             keep &= self[column] == value
         if keep.all():
             return self
         columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
-        return Table(self.name, columns, self.measured)
+        return self._parts.setdefault(asked, Table(self.name, columns, self.measured))
 
     def by_seed(self) -> Table:
         """The rows in the order of the column "seed", and else as they are; the table itself if there is no such column."""
@@ -95,16 +101,6 @@ class Table:
         order = np.argsort(self["seed"], kind="stable")
         columns = tuple(Column(c.name, c.values[order], c.unit, c.meaning) for c in self.columns)
         return Table(self.name, columns, self.measured)
-
-    def totals(self, *by: str) -> list[dict[str, Any]]:
-        """The sums of the other columns over rows that are equal in these, as dictionaries, in order of appearance."""
-        found: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for row in self.rows():
-            key = tuple(row.pop(name) for name in by)
-            sums = found.setdefault(key, {**dict(zip(by, key, strict=True)), **dict.fromkeys(row, 0)})
-            for name, value in row.items():
-                sums[name] += value
-        return list(found.values())
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries of Python scalars."""
@@ -132,7 +128,7 @@ class Table:
         return pyarrow.table([pyarrow.array(c.values) for c in self.columns], schema=pyarrow.schema(fields))
 
     def digest(self) -> str:
-        """SHA-256 over names, types and bits of the values; NaN is NaN, whatever its bits (files do not keep them)."""
+        """SHA-256 of names, types and bits of the values; all NaNs count as equal (files do not keep their bits)."""
         h = hashlib.sha256(self.name.encode())
         for c in self.columns:
             h.update(f"|{c.name}|{c.values.dtype.kind}|".encode())
@@ -164,13 +160,13 @@ def concatenate(name: str, tables: Sequence[Table]) -> Table:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All tables of a study by name, with the verdicts: first the claim as a whole, then one a question."""
+    """All tables of a study by name, with the verdicts: first the claim as a whole, then one per question."""
 
     tables: Mapping[str, Table]
     verdicts: tuple[Verdict, ...] = field(default=())
 
     def digest(self) -> str:
-        """SHA-256 over every table that is not measured: equal for equal plans on the same kind of device."""
+        """SHA-256 of every table that is not measured: equal for equal plans on the same kind of device."""
         kept = [t.digest() for _, t in sorted(self.tables.items()) if not t.measured]
         return hashlib.sha256("\n".join(kept).encode()).hexdigest()
 

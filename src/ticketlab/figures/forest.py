@@ -17,9 +17,10 @@ from ticketlab.figures.figure import Figure, Panel, Point
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.rows import Row, Series, axis_cell, bar_cell, drawn, region_of
 from ticketlab.figures.wording import decimals, estimate, listed, plural, quantity, span
+from ticketlab.laws.rules import confidence
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["SYMBOLS", "Asked", "badge", "forest"]
+__all__ = ["SYMBOLS", "Asked", "badge", "forest", "in_words"]
 
 SYMBOLS = {Outcome.HOLDS: "✓", Outcome.FAILS: "✗", Outcome.UNDECIDED: "?"}
 MARKS = {
@@ -123,7 +124,7 @@ class Forest:
 
     def _row(self, v: Verdict, axis: Axis | None) -> str:
         side = "" if v.headline else ' <small class="note">(side question)</small>'
-        question = f'<th scope="row"><b>{escape(v.question)}</b>{side}<span class="said">{escape(v.reading)}</span></th>'
+        question = f'<th scope="row"><b>{escape(v.question)}</b>{side}<span class="said">{escape(in_words(v))}</span></th>'
         answer = f'<td class="answer-cell">{badge(v.outcome)}</td>'
         if axis is None or v.effect is None:
             return f'<tr>{question}<td class="bar"></td><td class="number">–</td>{answer}</tr>'
@@ -131,6 +132,11 @@ class Forest:
         sign = how.sides is not None or not how.effect  # a share or a size is written without one
         bar = bar_cell(Row(v.question, (self.series(v),)), axis, {0.0: ZERO}, region_of(axis, v.region))
         return f'<tr>{question}{bar}<td class="number">{_numbers(v, sign)}</td>{answer}</tr>'
+
+
+def in_words(v: Verdict) -> str:
+    """What was found, and what would decide it where it is undecided."""
+    return " ".join(filter(None, (v.reading, v.would_decide)))
 
 
 def _numbers(v: Verdict, sign: bool) -> str:
@@ -141,7 +147,7 @@ def _numbers(v: Verdict, sign: bool) -> str:
         return shown
     places = max(1, decimals((v.deciding[1] - v.deciding[0]) / 2)) if _known(v.deciding) else 1
     words = span(_known(v.deciding), places, sign=sign)
-    return f'{shown}<small class="decides">{100 * v.level:.4g} %: {words}</small>' if words else shown
+    return f'{shown}<small class="decides">{confidence(v.level)}: {words}</small>' if words else shown
 
 
 def _known(interval: Interval | None) -> Interval | None:

@@ -1,17 +1,17 @@
-"""Are intervals, rules and formulae right? Tables are made from a known truth, and a formula is asked about them many times.
+"""Calibration of intervals, rules and formulae: a formula decides about many tables generated from a known truth.
 
 **Scores.** Methods are scored on n test examples in S seeds. Each example has a latent difficulty; a method is right where
 
     z < Φ⁻¹(accuracy)·√(1 + σ²),   z = √c·y + √(1−c)·y_m + σ·η_ms,   y = √ρ·u_i + √(1−ρ)·w_si
 
-with standard normal u, w and η, and y_m made as y is: ρ is the share of difficulty that seeds have in common, c the correlation
-of the methods, and σ the spread between seeds. Accuracies are exact, and the true difference is theirs. With ρ = c = 1 the less
-accurate of two methods is wrong wherever the other is, in every seed. Such *rare, one-sided* disagreements of one example in a
-hundred need not occur at all in a sample of a hundred.
+with standard normal u, w and η; y_m is defined like y. ρ is the share of difficulty common to all seeds, c the correlation
+of the methods, and σ the spread between seeds. Accuracies are exact, and so is the true difference. With ρ = c = 1 the less
+accurate of two methods is wrong wherever the other is, in every seed. Such *rare, one-sided* disagreements, one example in a
+hundred, may not occur at all in a sample of a hundred.
 
-**Cases.** A case is a formula, a way to plant its tables, and what is true of its questions. It also has a kind, from which
-follows what would be wrong to say. `repeated` counts over many repetitions how often each outcome comes out, how often each
-question's 95 % interval covers the truth, and how wide it is against the ideal one.
+**Cases.** A case is a formula, a way to plant its tables, and the truth about its questions. Its kind determines which verdicts
+would be wrong. `repeated` counts the outcomes over many repetitions, how often each question's 95 % interval covers the truth,
+and its width compared with the ideal one.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Sample:
         shared: ρ, the share of difficulty that seeds have in common.
         spread: σ, of seeds on the probit scale; of numbers that seeds give, the spread of their logarithm or log-odds.
         correlation: c, of the methods.
-        pool: seeds draw their test examples from n times as many; with 1 they share all of them.
+        pool: seeds draw their test examples from n times this number; with 1 they share all of them.
     """
 
     seeds: int

@@ -1,13 +1,11 @@
-"""What would decide an undecided question: how many seeds, or how many test examples, at its present estimate.
+"""What would decide an undecided question: the number of seeds or of test examples, at its present estimate.
 
 The variance of a mean difference over S seeds and n test examples has three parts,
-
-    V = A/S + B/n + C/(S·n),
-
-what differs between seeds, what differs between examples in every seed, and what differs in both. With more seeds and the same
-test examples B/n stays, so that more seeds need not be enough; with more examples and the same seeds A/S stays. The rule itself
-is asked about the effect with the same estimate and the variance that it would have, so that what is said is what would be
-decided. It is a forecast: the estimate will move, and at the number that is named a verdict comes somewhat more often than not.
+    V = A/S + B/n + C/(S·n):
+differences between seeds, differences between examples common to all seeds, and differences in both. With more seeds and the
+same test examples B/n stays, so more seeds may not be enough. With more examples and the same seeds A/S stays. The rule itself
+decides about the same estimate with the variance that it would have, so the forecast uses the actual rule. The estimate will
+move; at the stated number a verdict comes in somewhat more than half of all cases.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from ticketlab.laws.verdict import Outcome
 
 __all__ = ["Outlook", "fewest", "outlook", "projected"]
 
-SEEDS = 1000  # at most, that are worth naming
+SEEDS = 1000  # the most that are worth naming
 EXAMPLES = 10_000_000  # likewise
 
 
@@ -31,7 +29,7 @@ class Outlook:
 
     Arguments:
         words: one or two sentences.
-        seeds: how many would decide it with the test examples that there are; None if no number would.
+        seeds: the number that would decide it with the present test examples; None if no number would.
     """
 
     words: str = ""
@@ -39,14 +37,14 @@ class Outlook:
 
 
 def projected(effect: Effect, seeds: int | None = None, examples: int | None = None) -> Effect:
-    """The effect with the same estimate as more seeds, or more test examples, would have it; as it is for unknown kinds."""
+    """The effect with the same estimate but more seeds or test examples; unchanged for unknown kinds."""
     if isinstance(effect, Bracket):
         return Bracket(effect.low.of_size(seeds, examples), effect.high.of_size(seeds, examples))
     return effect.of_size(seeds, examples) if isinstance(effect, Difference) else effect
 
 
 def fewest(decided: Callable[[int], bool], above: int, most: int) -> int | None:
-    """The smallest number above one that decides, where every larger one does too; None if there is none up to the most.
+    """The smallest number above one from which on every number decides; None if there is none up to the most.
 
     From 20 on it is rounded up to two digits.
     """
@@ -61,7 +59,7 @@ def fewest(decided: Callable[[int], bool], above: int, most: int) -> int | None:
 
 
 def outlook(effect: Effect, rule: Rule, levels: Levels) -> Outlook:
-    """What would decide a question that is not decided."""
+    """What would decide an undecided question."""
     sides = (effect.low, effect.high) if isinstance(effect, Bracket) else (effect,)
     parts = [side for side in sides if isinstance(side, Difference)]
     if not parts:
@@ -85,7 +83,7 @@ def outlook(effect: Effect, rule: Rule, levels: Levels) -> Outlook:
     )
     if seeds and examples:
         words = (
-            f"What holds it back is mostly {more}. At the present estimate about {_number(seeds)} seeds would decide it, or "
+            f"The main source of uncertainty is {more}. At the present estimate about {_number(seeds)} seeds would decide it, or "
             f"about {_number(examples)} test examples."
         )
     elif seeds:

@@ -1,27 +1,27 @@
-"""An effect and how sure it is, with two sources of chance: the seeds that were drawn, and the test examples.
+"""An effect and its uncertainty, with two sources of chance: the drawn seeds, and the test examples.
 
-Two methods are scored on the same test examples in every run (seed), so their differences are paired. The mean difference varies
-between seeds, and with the examples that happen to be in the test set. Averaging over seeds does not average the second kind away
-where seeds share examples. So the variance has two parts,
+Two methods are scored on the same test examples in every run (seed), so their differences are paired. The mean difference
+varies between seeds and with the sample of test examples. If seeds share examples, averaging over seeds does not remove the
+second kind. So the variance has two parts,
 
     V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − 1.8/seeds)·C_both, 0)
     V_examples   the sampling of examples:                    C_examples + floor
 
-where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first is known with seeds − 1 degrees
-of freedom only, the second with as many as there are examples. One Student factor for both would make every interval of few
-seeds far too wide. So each part has its own factor, and the half-widths are added in quadrature (Graybill & Wang 1980; Zou &
-Donner 2008):
+where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first has only seeds − 1
+degrees of freedom, the second has examples − 1. One Student factor for both would make intervals far too wide for few
+seeds. So each part has its own factor, and the half-widths are added in quadrature (Graybill & Wang 1980; Zou & Donner
+2008):
 
     h(α)² = t²(seeds − 1, α)·V_seeds + t²(examples − 1, α)·V_examples
 
-C_both is what the sampling of examples contributes to C_seeds. With few seeds it is not subtracted whole, because C_seeds is then
-often far too small by chance; the factor was chosen by coverage (docs/decisions.md).
+C_both is the contribution of sampling examples to C_seeds. With few seeds only part of it is subtracted, because
+C_seeds is then often far too small by chance. The factor was chosen by coverage (docs/decisions.md).
 
-The floor: where hardly any example is judged differently by the two methods, the sample says nothing about the rare
-disagreements that it happens not to contain. As Bonett & Price 2012 do for paired proportions, two examples that disagree in
-opposite directions are added. Their size is learnt from the examples that do disagree, starting from the whole unit with a weight
-of 25 examples: disagreements that do not recur from seed to seed move the mean by less. Without any disagreement the interval
-reaches ±3/n, the "rule of three".
+The floor: if the two methods disagree on hardly any example, the sample says nothing about rare disagreements that it
+lacks. As Bonett & Price 2012 do for paired proportions, two examples that disagree in opposite directions are added.
+Their size is estimated from the examples that do disagree, with a prior of one unit that has the weight of 25 examples.
+(Disagreements that do not recur from seed to seed move the mean by less.) Without any disagreement the interval reaches
+±3/n, the "rule of three".
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from scipy.special import stdtrit
 
 __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 
-PSEUDO = 1.2  # by which the square of each of the two examples that are added is multiplied: ±3/n without any disagreement
+PSEUDO = 1.2  # multiplies the square of each of the two added examples; gives ±3/n without any disagreement
 PRIOR = 25.0  # examples' worth of weight on disagreements of a whole unit
-SHARED = 1.8  # how much of what seeds share is not subtracted from their variance, over their number
+SHARED = 1.8  # divided by the number of seeds: the part of C_both that is not subtracted
 
 
 @runtime_checkable
 class Effect(Protocol):
     """What a rule decides about: an estimate with one-sided bounds.
 
-    Arguments of `lower` and `upper`: the probability with which the bound is wrong.
+    The argument of `lower` and `upper` is the probability that the bound is wrong.
     """
 
     @property
@@ -65,10 +65,10 @@ class Difference:
     Arguments:
         mean: over all seeds and test examples.
         seed_variance: V_seeds, of the mean; NaN for a single seed.
-        example_variance: V_examples, of the mean; 0 where there is one number a seed.
-        seeds, examples: how many independent ones there are.
-        lower_known, upper_known: whether the values bound the truth on that side. A time that was cut short is itself only a
-            bound, which supports one side.
+        example_variance: V_examples, of the mean; 0 for one number per seed.
+        seeds, examples: the numbers of independent ones.
+        lower_known, upper_known: whether the values bound the truth on that side. A truncated time is itself only a bound,
+            which supports one side.
         crossed_variance: the part of V_examples that is averaged over seeds too, C/(seeds·examples).
     """
 
@@ -83,7 +83,7 @@ class Difference:
 
     @property
     def decidable(self) -> bool:
-        """Whether there are two seeds at least."""
+        """Whether there are at least two seeds."""
         return self.seeds >= 2
 
     @property
@@ -97,14 +97,14 @@ class Difference:
         return float(np.sqrt(sum(self.squares(level))))
 
     def squares(self, level: float) -> tuple[float, float]:
-        """What seeds and what examples contribute to h²(α)."""
+        """The contributions of seeds and of examples to h²(α)."""
         by_seeds = _student(self.seeds - 1, level) ** 2 * self.seed_variance
         if self.example_variance <= 0:
             return by_seeds, 0.0
         return by_seeds, _student(max(self.examples - 1, 1), level) ** 2 * self.example_variance
 
     def of_size(self, seeds: int | None = None, examples: int | None = None) -> Difference:
-        """The same estimate from so many seeds and test examples, as far as the three parts of the variance say."""
+        """The same estimate with other numbers of seeds and test examples, by the three parts of the variance."""
         s, n = seeds or self.seeds, examples or self.examples
         by_seeds, by_examples = self.seeds / s, self.examples / n if n else 1.0
         fixed = self.example_variance - self.crossed_variance
@@ -125,7 +125,7 @@ class Difference:
         return self.mean + self.half_width(level) if self.upper_known else float("inf")
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """The two-sided interval that covers the truth with this probability."""
+        """The two-sided interval with this coverage."""
         return self.lower((1 - level) / 2), self.upper((1 - level) / 2)
 
     def __neg__(self) -> Difference:
@@ -134,9 +134,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Bracket:
-    """A quantity that is estimated twice, once biased downwards and once upwards: a maximum along a noisy line.
+    """A quantity estimated twice, once biased downwards and once upwards, such as a maximum along a noisy line.
 
-    Its lower bound is that of the one, its upper bound that of the other, so that neither bias helps a verdict.
+    Its lower bound comes from the first estimate and its upper bound from the second, so that neither bias helps a verdict.
     """
 
     low: Difference
@@ -165,10 +165,10 @@ class Bracket:
 
 
 def of_seeds(values: Float[np.ndarray, "n"]) -> Difference:
-    """The mean of one number a seed: Student's interval.
+    """The mean of one number per seed, with Student's interval.
 
     Arguments:
-        values: on the scale on which they are symmetric (logarithms of ratios and of times).
+        values: on a symmetric scale (logarithms of ratios and times).
     """
     count = len(values)
     variance = float(np.var(values, ddof=1) / count) if count > 1 else float("nan")
@@ -183,16 +183,16 @@ def paired_difference(
     unit: float | None = 1.0,
     also: Float[np.ndarray, "n"] | None = None,
 ) -> Difference:
-    """The mean of paired differences, with what seeds and what test examples add to its variance.
+    """The mean of paired differences, with the contributions of seeds and of test examples to its variance.
 
         C_G = (G/(G−1)) Σ_g (Σ_{i∈g} e_i)² / n²,   e = difference − mean
 
     Arguments:
-        difference: score of the one minus score of the other, an entry or several (widths, say) for every seed and example.
-        seed: the entry's run.
-        example: the entry's test example, by its number in the data set.
+        difference: the first score minus the second, one or more entries (widths, say) for every seed and example.
+        seed: the run of each entry.
+        example: the test example of each entry, by its number in the data set.
         unit: the largest difference that one example can make, which scales the floor; None for quantities without one.
-        also: what varies besides, with the mean 0: of a ratio, the part of its denominator.
+        also: another term with mean 0: for a ratio, the part of its denominator.
 
     Source: Cameron, Gelbach & Miller 2011, Robust inference with multiway clustering, equation 2.8; Bonett & Price 2012,
     Adjusted Wald confidence interval for a difference of binomial proportions based on paired data.
@@ -205,7 +205,7 @@ def paired_difference(
     by_example = clustered + (0.0 if unit is None else _floor(d, which, unit))
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
-    both = _clustered(e, _numbered(run * examples + which)[1])
+    both = _of_pairs(e, run * examples + which)
     by_seed = max(_clustered(e, run) - (1 - SHARED / seeds) * both, 0.0)
     crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
     return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
@@ -214,7 +214,7 @@ def paired_difference(
 def _crossed(by_example: float, rest: float, entries: float) -> float:
     """C/N, of N entries, some of each example, with C_examples = (B + C/entries)·entries/N and rest = (B + C)/N.
 
-    Where examples are not shared by seeds the two cannot be told apart: new seeds bring new examples, so that all is C.
+    If seeds do not share examples, the two cannot be separated: new seeds bring new examples, so everything counts as C.
     """
     if entries <= 1:
         return by_example
@@ -222,7 +222,7 @@ def _crossed(by_example: float, rest: float, entries: float) -> float:
 
 
 def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
-    """What the two added examples contribute to the variance of the mean."""
+    """The contribution of the two added examples to the variance of the mean."""
     count = np.bincount(example)
     disagree = np.bincount(example, weights=d != 0) > 0
     means = np.bincount(example, weights=d)[disagree] / count[disagree] / unit
@@ -236,7 +236,7 @@ def _student(freedom: float, level: float) -> float:
 
 
 def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
-    """How many different ones there are, and each one's number, 0, 1, …; without sorting where names lie close together."""
+    """The number of distinct names, and the index of each entry's name; without sorting if names are close together."""
     low = names.min()
     if names.max() - low > 4 * len(names):
         different, number = np.unique(names, return_inverse=True)
@@ -246,6 +246,12 @@ def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
     if there.all():
         return len(there), number
     return int(np.sum(there)), (np.cumsum(there) - 1)[number]
+
+
+def _of_pairs(e: np.ndarray, pair: np.ndarray) -> float:
+    """C_both; numbers of pairs may be missing."""
+    sums, count = np.bincount(pair, weights=e), np.count_nonzero(np.bincount(pair))
+    return float(sums @ sums) * (count / (count - 1) if count > 1 else 1.0)
 
 
 def _clustered(e: np.ndarray, groups: np.ndarray) -> float:

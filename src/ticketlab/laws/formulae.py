@@ -1,18 +1,18 @@
-"""What a claim says, as questions under `All`, `Any`, `Not` and `Gated`; and how it is decided at a level of its own.
+"""Formulae: a claim as questions under `All`, `Any`, `Not` and `Gated`, decided at its own level.
 
-Outcomes are Kleene's three values. *All* holds if all parts hold, and fails if one fails; *any* holds if one holds, and fails if
-all fail; *not* exchanges the two. A claim as a whole may be wrong with probability α when it says *holds*, and with α when it
-says *fails*. These two levels go down the tree:
+Outcomes are Kleene's three values. *All* holds if all parts hold, and fails if one fails. *Any* holds if one part holds, and
+fails if all fail. *Not* exchanges the two. The claim as a whole may be wrong with probability α when it says *holds*, and
+with α when it says *fails*. These two levels go down the tree:
 
     All of m parts   (α_holds, α_fails/m) to each        an intersection–union test one way, Bonferroni the other
     Any of m parts   (α_holds/m, α_fails) to each
     Not              (α_fails, α_holds)
 
-so the whole keeps its levels, at any nesting, whatever the parts have to do with each other (Berger 1982). No study counts its
-questions by hand. As each rule moves only towards *undecided* when the error grows, so does every formula.
+so the whole keeps its levels at any nesting, however its parts depend on each other (Berger 1982). No study counts its
+questions by hand. Each rule moves only towards *undecided* as the error grows, so every formula does too.
 
-A gate asks whether a measurement is good enough to decide anything: did training converge, does either side do better than
-guessing? While it is not passed, what hangs on it is undecided, and the reading gives the gate's reason.
+A gate asks whether a measurement is good enough to decide anything: did training converge, is either side better than
+guessing? Until it is passed, the questions under it are undecided, and the reading gives the reason.
 """
 
 from __future__ import annotations
@@ -44,23 +44,23 @@ __all__ = [
 ]
 
 Tables: TypeAlias = Mapping[str, typing.Any]
-"""A study's tables by name."""
+"""The tables of a study by name."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question: an effect that is measured, and the rule that decides about it.
+    """One question: a measured effect, and the rule that decides about it.
 
     Arguments:
-        key: which question of the study it is ("score").
+        key: identifies the question within the study ("score").
         title: a short phrase for people ("square loss: test score").
-        effect: from the study's tables.
+        effect: computes the effect from the study's tables.
         rule: fixed before the runs.
         what: the effect in words, for the rule ("the difference in test score, tangent minimum minus gradient descent").
         scale: how the effect is shown.
-        reading: what was found, without the conclusion ("The ticket scores 95.7 % and the dense network 96.0 %").
+        reading: the finding without the conclusion ("The ticket scores 95.7 % and the dense network 96.0 %").
         says: the conclusion for each outcome ("it is as accurate").
-        facets: of what it is asked.
+        facets: what the question is about, by name.
     """
 
     key: str
@@ -119,7 +119,7 @@ class Not:
 
 @dataclass(frozen=True)
 class Gated:
-    """The part, provided that the gates are passed."""
+    """The part, if the gates are passed."""
 
     gates: tuple[Gate, ...]
     part: Formula
@@ -132,12 +132,12 @@ Formula: TypeAlias = Question | All | Any | Not | Gated
 
 @dataclass(frozen=True)
 class Answer:
-    """A formula's outcome, with those of its parts.
+    """The outcome of a formula and of its parts.
 
     Arguments:
-        formula: what was asked.
+        formula: the formula.
         outcome: holds, fails or undecided.
-        levels: at which it was decided.
+        levels: the levels at which it was decided.
         parts: the answers to its parts; none for a question.
         effect: what a question measured; None otherwise.
         closed: the reasons of gates that are not passed, its own and those above it.
@@ -153,14 +153,14 @@ class Answer:
     opens: tuple[str, ...] = ()
 
     def questions(self) -> Iterator[Answer]:
-        """The answers to the questions below, in order."""
+        """The answers to the questions under it, in order."""
         if isinstance(self.formula, Question):
             yield self
         for part in self.parts:
             yield from part.questions()
 
     def find(self, key: str, **facets: str) -> Answer:
-        """The first answer below, or this one, with a key and facets."""
+        """The first answer, from this one down, with a key and facets."""
         for found in self._walk():
             asked = found.formula
             has = asked.facets if isinstance(asked, Question) else {}
@@ -222,6 +222,8 @@ def whole_outlook(found: Answer) -> Outlook:
         return Outlook()
     questions = list(found.questions())
     have = max((getattr(q.effect, "seeds", 1) for q in questions), default=1)
+    if have < 2:
+        return Outlook("At least 2 seeds are needed.", 2)
     seeds = fewest(lambda s: _with_seeds(found, s) is not Outcome.UNDECIDED, have, SEEDS)
     if seeds:
         return Outlook(
@@ -265,7 +267,7 @@ def rules_of(formula: Formula, levels: Levels | None = None) -> Iterator[tuple[Q
 
 
 def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdict:
-    """A question's answer as it is kept and shown."""
+    """The answer to a question as it is stored and shown."""
     asked, effect = found.formula, found.effect
     assert isinstance(asked, Question)
     assert effect is not None
@@ -281,7 +283,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
     if found.closed:
         reading = f"{said}. Undecided: {' '.join(found.closed)}"
     elif not known:
-        reading = f"{said}. One seed is not enough to say how sure this is."
+        reading = f"{said}. One seed is not enough to estimate the uncertainty."
     else:
         reading = f"{said}: {asked.says[found.outcome]}."
     return Verdict(

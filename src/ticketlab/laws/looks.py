@@ -29,7 +29,7 @@ from ticketlab.laws.rules import ALPHA, Levels, confidence
 
 __all__ = ["MOST", "Look", "look_at", "schedule", "spent"]
 
-MOST = 4  # times the plan's seeds: where a planned sequence ends
+MOST = 4  # a planned sequence ends at this multiple of the plan's seeds
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class Look:
 
     Arguments:
         number: 1, 2, ….
-        seeds: that the run then had.
-        level: one-sided, at which it is judged.
-        most: the seeds at which its planned sequence ends; None for a look that belongs to none.
+        seeds: the number of seeds that the run then had.
+        level: the one-sided level at which it is judged.
+        most: the seeds at which its planned sequence ends; None for a look outside a sequence.
     """
 
     number: int
@@ -53,7 +53,7 @@ class Look:
         return Levels(self.level, self.level)
 
     def words(self) -> str:
-        """Which look it is, and what it is judged by."""
+        """The look and its level, in words."""
         level = confidence(1 - 2 * self.level)
         if self.most is not None:
             return f"Look {self.number}, at {self.seeds} of at most {self.most} seeds, is judged by {level} intervals"
@@ -63,12 +63,12 @@ class Look:
 
     @property
     def extended(self) -> bool:
-        """Whether it is judged at another level than a run that is looked at once."""
+        """Whether its level differs from that of a run with a single look."""
         return self.number > 1 or self.most is not None
 
 
 def schedule(first: int, most: int) -> tuple[int, ...]:
-    """The seeds at the looks of a planned sequence: twice as many each time, the last the most."""
+    """The seeds at the looks of a planned sequence: doubled each time, up to the most."""
     looks = [first]
     while 2 * looks[-1] < most:
         looks.append(2 * looks[-1])
@@ -76,17 +76,17 @@ def schedule(first: int, most: int) -> tuple[int, ...]:
 
 
 def spent(share: float, alpha: float = ALPHA) -> float:
-    """α(t), the level that is spent when a share of all information is there."""
+    """α(t), the level spent at a fraction of all information."""
     return float(2 * ndtr(ndtri(alpha / 2) / math.sqrt(share)))
 
 
 def look_at(seeds: int, before: Sequence[Look], most: int | None = None) -> Look:
-    """The look at a run of so many seeds.
+    """The look at a run with this number of seeds.
 
     Arguments:
-        seeds: that the run has.
-        before: the looks at it so far. One at as many seeds is the same look again.
-        most: where the planned sequence ends that it is asked for in; None for a look by itself.
+        seeds: the number of seeds of the run.
+        before: the earlier looks at it. One at the same number of seeds is the same look again.
+        most: the end of the planned sequence; None for a look outside a sequence.
     """
     for look in before:
         if look.seeds == seeds:

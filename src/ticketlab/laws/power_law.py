@@ -1,8 +1,8 @@
-"""How fast something falls with size: the exponent of a power law, and how sure it is.
+"""Power laws: how fast a quantity falls with size, with the uncertainty of the exponent.
 
-v = c·width^(−α) is a line in logarithms. Each seed gives a line of its own, by least squares over its widths; the seeds'
-exponents are independent repetitions, so that their mean has Student's interval. What widths of one seed share (the split) is
-then no source of false certainty, and a curve that is not a power law shows in the residuals: `misfit`.
+v = c·width^(−α) is a line in logarithms. Each seed gives its own line, by least squares over its widths. The exponents of
+seeds are independent, so their mean has Student's interval. What the widths of one seed share (the split) then causes no false
+certainty. A curve that is not a power law shows in the residuals: `misfit`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ticketlab.laws.difference import Difference, of_seeds
 
 __all__ = ["SMALLEST", "PowerLaw", "power_law"]
 
-SMALLEST = 1e-16  # below is rounding
+SMALLEST = 1e-16  # smaller values are rounding
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PowerLaw:
     """v ≈ c·width^(−α).
 
     Arguments:
-        exponent: α, over seeds: its mean, standard error and intervals.
+        exponent: α over seeds: mean, standard error and intervals.
         each: α of each seed.
         level: c, the geometric mean over seeds.
         misfit: root mean square of the residuals in natural logarithms.
@@ -46,8 +46,8 @@ def power_law(
     """Fits a power law to values at several widths, seed by seed.
 
     Arguments:
-        width, value: positive; values below 1e-16 are taken as that.
-        seed: the repetition to which an entry belongs. Each has at least two widths.
+        width, value: positive; values below 1e-16 count as 1e-16.
+        seed: the repetition of each entry. Each has at least two widths.
     """
     _, of = np.unique(seed, return_inverse=True)
     count = np.bincount(of)

@@ -1,4 +1,4 @@
-"""The four rules: each decides about an effect at a one-sided level, and words itself, so that the printed rule is what ran.
+"""The four rules: each decides about an effect at a one-sided level and states itself in words, so the printed rule is exact.
 
 Every rule is monotone: with the same estimate, a larger error moves the outcome only towards *undecided*. "Better" is `Above`
 zero, or above the smallest effect that matters; "as good" is `Above` minus the margin; "equal" is `Within` the margin, which is
@@ -37,10 +37,10 @@ USUAL = Levels()
 
 
 class Rule(ABC):
-    """What is decided about an effect."""
+    """A decision rule for an effect."""
 
     def strictest(self, levels: Levels) -> float:
-        """The smallest one-sided level of its bounds: that of the widest interval which decides."""
+        """The smallest one-sided level of its bounds: that of the widest interval that decides."""
         return min(levels.holds, levels.fails)
 
     @abstractmethod
@@ -53,7 +53,7 @@ class Rule(ABC):
 
     @abstractmethod
     def words(self, what: str, scale: Scale, levels: Levels) -> str:
-        """The rule in plain words, one sentence an outcome."""
+        """The rule in plain words, one sentence for each outcome."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Below(Rule):
 
 @dataclass(frozen=True)
 class Between(Rule):
-    """The effect lies between two limits. It can fail on either side, so that each side has half the level."""
+    """The effect lies between two limits. It can fail on either side, so each side has half the level."""
 
     low: float
     high: float
@@ -145,7 +145,7 @@ class Within(Rule):
 
 
 def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: str, away: str) -> str:
-    """A scale may turn the direction round: the logarithm of a speed-up is shown as steps more or fewer."""
+    """A scale may reverse the direction: the logarithm of a speed-up is shown as more or fewer steps."""
     if scale.falls:
         towards, away = away, towards
     holds, fails = _percent(levels.holds), _percent(levels.fails)
@@ -157,7 +157,7 @@ def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: s
 
 
 def _percent(level: float) -> str:
-    """The two-sided confidence that belongs to a one-sided level."""
+    """The two-sided confidence for a one-sided level."""
     return confidence(1 - 2 * level)
 
 

@@ -1,6 +1,7 @@
-"""How an effect is shown: its unit, and how the number that was analysed becomes the number that is read.
+"""Scales: how an effect is shown, its unit and the step from the analysed number to the displayed one.
 
-Scores are analysed as fractions and read in points; times are analysed as logarithms of a ratio and read as per cent more steps.
+Scores are analysed as fractions and shown in points. Times are analysed as logarithms of a ratio and shown as per cent more
+steps.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ __all__ = ["POINTS", "SHARE", "Scale"]
 
 @dataclass(frozen=True)
 class Scale:
-    """From the analysed number to the number that is read.
+    """From the analysed number to the displayed one.
 
     Arguments:
         unit: of the number that is read.
@@ -32,7 +33,7 @@ class Scale:
 
     @property
     def falls(self) -> bool:
-        """Whether a larger analysed number is read as a smaller one."""
+        """Whether a larger analysed number is shown as a smaller one."""
         return self.factor < 0
 
     def shown(self, value: float) -> float:
@@ -41,7 +42,7 @@ class Scale:
         return float(np.clip(read, *self.bounds))
 
     def interval(self, low: float, high: float) -> tuple[float, float]:
-        """The interval as it is read, ends in order."""
+        """The displayed interval, with its ends in order."""
         one, other = self.shown(low), self.shown(high)
         return (min(one, other), max(one, other))
 

@@ -1,4 +1,4 @@
-"""What a study says in the end: a rule written down before the runs, an effect with its interval, and a plain sentence."""
+"""Verdicts: a rule fixed before the runs, an effect with its interval, and a plain sentence."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Verdict:
     """The answer to one question of a study.
 
     Arguments:
-        question: what was asked, a short phrase ("square loss, f₀ kept"); empty for the claim as a whole. It is for people;
-            programs read `key` and `facets`.
+        question: a short phrase ("square loss, f₀ kept"); empty for the claim as a whole. It is for people; programs read `key`
+            and `facets`.
         outcome: holds, fails or undecided.
-        rule: the decision rule, in words, as it was fixed before the runs.
-        effect: the estimate, in `unit`; None where the claim as a whole has no single number.
+        rule: the decision rule in words, fixed before the runs.
+        effect: the estimate, in `unit`; None if the claim as a whole has no single number.
         interval: its 95 % interval, or None.
         unit: the effect's unit ("points of test accuracy").
         reading: one plain sentence for a newcomer.
         headline: whether it counts for the claim as a whole (side questions do not).
-        key: which question of the study it is ("score"); "claim" for the claim as a whole.
-        facets: of what it was asked ({"loss": "square", "offset": "kept"}).
-        deciding: the interval that decided, where it differs from the 95 % one; else None.
+        key: identifies the question within the study ("score"); "claim" for the claim as a whole.
+        facets: what the question is about ({"loss": "square", "offset": "kept"}).
+        deciding: the interval that decided, if it differs from the 95 % one; else None.
         level: the two-sided confidence of `deciding`.
         region: where the question holds, in `unit`, infinite at an open end; None if it is not known.
         would_decide: of an undecided one, what would decide it, in words.

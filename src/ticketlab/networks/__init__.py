@@ -1,4 +1,4 @@
-"""What is drawn: networks, as choices that plans can hold and as the pure functions that they build."""
+"""Networks: the choices that plans hold, and the pure functions that they build."""
 
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ticketlab.networks.straight_through import straight_through
     from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
 
-# Imported when first used: the choices must not cost the import of JAX.
+# Imported on first use, so that the choices do not import JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -117,18 +117,18 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Initialisation",
     "Family",
     "Distribution",
-    # what they build
+    # what choices build
     "Network",
     "Layer",
     "Params",
     "Features",
     "pure_network",
     "parameter_count",
-    # each example by itself, with batch statistics of training data
+    # one example at a time, with batch statistics of training data
     "evaluate",
     "estimated_statistics",
     "Statistics",
-    # the network less what it computed at the start
+    # the network minus its outputs at the start
     "centred",
     "centred_apply",
     # which parameters belong to which unit
@@ -152,6 +152,6 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "convolve",
     "convolve_once",
     "patches",
-    # steps that are trained through
+    # training through step functions
     "straight_through",
 ]

@@ -1,8 +1,8 @@
-"""The networks one can ask for, as choices: frozen records that a plan, a command line or a file can hold.
+"""The networks to choose from: frozen records that a plan, a command line or a file can hold.
 
-A choice does not know its data. `build(input_shape, outputs)` fits it to them and gives a `Network`; until then
-nothing is computed, and JAX is not even imported. Every architecture has an activation function, biases or none, a
-parameterisation and an initialisation, and writes itself down as a tuple of stages.
+A choice does not know its data. `build(input_shape, outputs)` fits it to them and returns a `Network`. Until then
+nothing is computed and JAX is not imported. Every architecture has an activation function, optional biases, a
+parameterisation and an initialisation. It lists its stages as a tuple.
 """
 
 from __future__ import annotations
@@ -68,12 +68,13 @@ MOST_BLOCKS = 1000  # in a group; the deepest of He et al. has 200
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture(ABC):
-    """What every choice of network has.
+    """The options of every network.
 
     Arguments:
-        activation: after every layer but the last.
+        activation: after every layer except the last.
         bias: whether the layers have biases.
-        parameterisation: standard, ntk (constants in front of parameters of order one) or mup (features learnt at every width).
+        parameterisation: standard, ntk (constants multiply parameters of order one) or mup (features are learnt at
+            every width).
         initialisation: the distribution of the effective weights and biases.
 
     Raises:
@@ -93,14 +94,14 @@ class Architecture(ABC):
         object.__setattr__(self, "parameterisation", Parameterisation(self.parameterisation))
         if not isinstance(self.initialisation, Initialisation):
             raise UserError(f"{self.initialisation!r} as initialisation", "an Initialisation")
-        self.stages(outputs=1)  # an impossible size is refused here, where it was written
+        self.stages(outputs=1)  # refuses an impossible size where it was written
 
     @abstractmethod
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         """The network from input to output."""
 
     def widened(self, share: float) -> Architecture:
-        """The same architecture with so many times the units in every hidden layer, at least one in each."""
+        """The same architecture with the units of every hidden layer multiplied by `share`, at least one in each."""
         return Widened(
             activation=self.activation,
             bias=self.bias,
@@ -115,7 +116,7 @@ class Architecture(ABC):
         """The architecture's own name, with its sizes."""
 
     def describe(self, input_shape: Shape | None = None, outputs: int | None = None) -> str:
-        """A short name: "MLP 64–512–512–10, ReLU, standard parameterisation"; without the sizes of data not given."""
+        """A short name: "MLP 64–512–512–10, ReLU, standard parameterisation"; leaves out sizes that are not given."""
         stages = self.stages(outputs or 1)
         parts = [self.label(input_shape, outputs)]
         if any(isinstance(s, Activate) for s in stages):
@@ -132,11 +133,12 @@ class Architecture(ABC):
         """The network for data of this shape: the same object for equal choices, so that its programs are compiled once.
 
         Arguments:
-            input_shape: one example's shape: any for an MLP, (height, width, channels) for a convolutional network.
+            input_shape: the shape of one example: any for an MLP, (height, width, channels) for a convolutional
+                network.
             outputs: k, the number of classes or targets.
 
         Raises:
-            UserError: when the architecture cannot take such data.
+            UserError: if the architecture cannot take such data.
         """
         return _built(self, tuple(input_shape), outputs)
 
@@ -160,8 +162,8 @@ class MLP(Architecture):
     """A multilayer perceptron on the flattened input.
 
     Arguments:
-        widths: units of each hidden layer; none at all gives a linear model.
-        normalisation: what stands before each activation; over channels is over the units of a layer.
+        widths: units of each hidden layer; an empty tuple gives a linear model.
+        normalisation: before each activation; "channels" normalises over the units of a layer.
     """
 
     widths: tuple[int, ...] = (512, 512)
@@ -184,8 +186,8 @@ class MLP(Architecture):
 class LeNet300100(Architecture):
     """LeNet-300-100, the perceptron of the lottery-ticket papers: 266 610 parameters on MNIST.
 
-    Glorot normal initialisation, as in Frankle & Carbin 2018, arXiv 1803.03635, figure 2. The sizes are those of
-    LeCun et al. 1998, "Gradient-based learning applied to document recognition", section III.C.
+    Glorot normal initialisation, as in Frankle & Carbin 2018, arXiv 1803.03635, figure 2. Sizes from LeCun et al. 1998,
+    "Gradient-based learning applied to document recognition", section III.C.
     """
 
     initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
@@ -202,10 +204,9 @@ class LeNet300100(Architecture):
 class LeNet5(Architecture):
     """LeNet-5: two 5 × 5 convolutions (6 and 16 channels), each pooled by 2, then dense layers of 120 and 84 units.
 
-    The first convolution is padded, so that 28 × 28 pixels are enough (the paper pads the images to 32 × 32 itself):
-    61 706 parameters on MNIST. As it is used now: every map of the first layer feeds the second, pools have no
-    weights, and the read-out is linear.
-    `activation=tanh, pooling=average` is closest to the paper.
+    The first convolution is padded, so 28 × 28 pixels are enough (the paper pads the images to 32 × 32). On MNIST it
+    has 61 706 parameters. This is today's variant: every map of the first layer feeds the second, pools have no
+    weights, and the read-out is linear. `activation=tanh, pooling=average` is closest to the paper.
 
     Arguments:
         pooling: max or average.
@@ -226,19 +227,19 @@ class LeNet5(Architecture):
 
 @dataclass(frozen=True)
 class ConvNet(Architecture):
-    """Conv-2, Conv-4 and Conv-6 of the lottery-ticket paper: VGG cut down for CIFAR-10.
+    """Conv-2, Conv-4 and Conv-6 of the lottery-ticket paper: smaller VGG networks for CIFAR-10.
 
-    Pairs of 3 × 3 convolutions with w, 2w, 4w channels, each pair followed by a 2 × 2 maximum pool; then dense layers of 4w and
-    4w units. Glorot normal initialisation. With w = 64 there are 4.3, 2.4 and 2.3 million weights on CIFAR-10 (the paper prints
-    1.7 million for Conv-6, which is not what its list of layers adds up to).
+    Pairs of 3 × 3 convolutions with w, 2w, 4w channels, each pair followed by a 2 × 2 maximum pool; then dense layers
+    of 4w and 4w units. Glorot normal initialisation. With w = 64 there are 4.3, 2.4 and 2.3 million weights on
+    CIFAR-10. (The paper prints 1.7 million for Conv-6, but its list of layers adds up to 2.3 million.)
 
-    With sign activations a pool comes before them, as a maximum of signs would lose most of what there is: convolution, pool,
-    normalisation, sign (Diffenderfer & Kailkhura 2021, arXiv 2103.09377, section 3).
+    With sign activations the pool comes first, because a maximum of signs would lose most of the information:
+    convolution, pool, normalisation, sign (Diffenderfer & Kailkhura 2021, arXiv 2103.09377, section 3).
 
     Arguments:
         depth: the number of convolutions: 2, 4 or 6.
         width: w, channels of the first pair.
-        normalisation: what stands before each activation.
+        normalisation: before each activation.
 
     Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
     """
@@ -267,14 +268,14 @@ class ConvNet(Architecture):
 
 @dataclass(frozen=True)
 class AllConv(Architecture):
-    """A small all-convolutional network: no pool but the last, no dense layer.
+    """A small all-convolutional network: one global pool at the end, no dense layer.
 
-    For each entry of `channels` a 3 × 3 convolution and another of stride 2 in place of a pool; then a 1 × 1
-    convolution to the outputs and the mean over all pixels. Unlike the paper's, the last layer has no activation
-    function, so that outputs can be negative.
+    For each entry of `channels`: a 3 × 3 convolution, and another of stride 2 in place of a pool. Then a 1 × 1 convolution
+    to the outputs, and the mean over all pixels. Unlike in the paper, the last layer has no activation function, so that
+    outputs can be negative.
 
     Arguments:
-        channels: channels of each block; the image is halved by each.
+        channels: channels of each block; each block halves the image.
 
     Source: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, arXiv 1412.6806, table 1 (All-CNN-C).
     """
@@ -298,13 +299,13 @@ class AllConv(Architecture):
 class ResNet(Architecture):
     """A small residual network, as for CIFAR: 2 · blocks · len(channels) + 2 layers, by default ResNet-8.
 
-    A 3 × 3 convolution, then for each entry of `channels` a group of residual sums of two 3 × 3 convolutions; every group but
-    the first begins with stride 2, where a 1 × 1 convolution is the shortcut. Then the mean over all pixels and a dense layer.
-    By default normalisation is over the channels of each pixel, and not over the batch as in the paper: the network is then a
-    function of each example alone.
+    A 3 × 3 convolution, then for each entry of `channels` a group of residual sums of two 3 × 3 convolutions. Every
+    group except the first begins with stride 2, and its shortcut there is a 1 × 1 convolution. Then the mean over all
+    pixels and a dense layer. By default, normalisation is over the channels of each pixel, not over the batch as in the
+    paper. The network is then a function of each example alone.
 
     Arguments:
-        channels: channels of each group; the image is halved between them.
+        channels: channels of each group; the image is halved between groups.
         blocks: residual sums in each group.
         normalisation: over channels or over the batch.
 
@@ -370,16 +371,16 @@ class ResNet20(Architecture):
 class VGG(Architecture):
     """VGG for CIFAR: 3 × 3 convolutions in groups of w, 2w, 4w, 8w and 8w channels, a mean over pixels and one dense layer.
 
-    A 2 × 2 maximum pool between two groups; every convolution is followed by a normalisation. 14.7 million weights for depth 16
-    with w = 64. Images need at least 16 pixels each way.
+    A 2 × 2 maximum pool separates groups, and a normalisation follows every convolution. Depth 16 with w = 64 has 14.7
+    million weights. Images need at least 16 × 16 pixels.
 
     Arguments:
-        depth: 11, 13, 16 or 19, in name: the paper's count includes two more dense layers, which CIFAR does not need.
+        depth: 11, 13, 16 or 19, the paper's names; they count two more dense layers, which CIFAR does not need.
         width: w, channels of the first group.
         normalisation: over the batch or over channels.
 
-    Source: Simonyan & Zisserman 2014, arXiv 1409.1556, table 1 (A, B, D, E); as it is cut down for CIFAR in Frankle et al. 2019,
-    arXiv 1912.05671, table 1.
+    Source: Simonyan & Zisserman 2014, arXiv 1409.1556, table 1 (A, B, D, E); reduced for CIFAR as in Frankle et al.
+        2019, arXiv 1912.05671, table 1.
     """
 
     depth: Literal[11, 13, 16, 19] = 16
@@ -418,11 +419,11 @@ def _normalised(normalisation: Normalisation | None) -> str:
 
 @dataclass(frozen=True)
 class Widened(Architecture):
-    """Another architecture with more or fewer units in every hidden layer; what `Architecture.widened` gives.
+    """Another architecture with more or fewer units in every hidden layer; `Architecture.widened` returns it.
 
     Arguments:
         base: the architecture.
-        share: the factor on its units and channels; the read-out keeps its outputs.
+        share: multiplies its units and channels; the read-out keeps its outputs.
     """
 
     base: Architecture = MLP()

@@ -1,8 +1,8 @@
-"""The network less what it computed at the start: f'(x, θ) = f(x, θ) − f(x, θ₀), which is zero at θ₀.
+"""The network minus its outputs at the start: f'(x, θ) = f(x, θ) − f(x, θ₀), which is zero at θ₀.
 
-A random network's own outputs are noise to what is learnt, and they can cost accuracy. Centring removes them, and
-nothing else: since θ₀ is held fixed, ∂f'/∂θ = ∂f/∂θ everywhere, so the tangent space and the tangent kernel stay as
-they are, and only the residual changes, from y − f(x, θ₀) to y.
+The outputs of a random network are noise for learning and can cost accuracy. Centring removes them and changes nothing
+else. Since θ₀ is fixed, ∂f'/∂θ = ∂f/∂θ everywhere, so the tangent space and the tangent kernel stay the same. Only the
+residual changes, from y − f(x, θ₀) to y.
 
 Source: Chizat, Oyallon, Bach 2018, arXiv 1812.07956 (networks that are zero at initialisation).
 """
@@ -20,9 +20,9 @@ __all__ = ["centred", "centred_apply"]
 
 
 def centred_apply(network: Network) -> Callable[[Params, Params, Array], Array]:
-    """f(x, θ) − f(x, θ₀) as `(params, params0, x) -> outputs[n, k]`: θ₀ is an argument, so that replicas can each have theirs.
+    """f(x, θ) − f(x, θ₀) as `(params, params0, x) -> outputs[n, k]`: as an argument, θ₀ can differ between replicas.
 
-    Differentiate it in `params` alone. Cost: two forward passes; the gradient costs as much as the network's own.
+    Differentiate it in `params` alone. Cost: two forward passes; the gradient costs the same as that of the network.
     """
 
     def apply(params: Params, params0: Params, x: Array) -> Array:
@@ -32,18 +32,18 @@ def centred_apply(network: Network) -> Callable[[Params, Params, Array], Array]:
 
 
 def centred(network: Network, params0: Params) -> Network:
-    """The network less its outputs at `params0`, itself a network.
+    """The network minus its outputs at `params0`, as a network.
 
     Arguments:
         network: any network.
-        params0: θ₀, held fixed.
+        params0: θ₀, fixed.
 
     Raises:
         UserError: for a network that normalises over the batch.
 
     Returns:
-        A network whose `init` gives θ₀ whatever the key, since it is centred there; features, layers and units are those
-        of the network, and taps act on f(x, θ) alone, so that a vector-Jacobian product gives the network's own.
+        A network whose `init` returns θ₀ for every key, since it is centred there. Features, layers and units are those
+        of the network. Taps act on f(x, θ) alone, so vector-Jacobian products are those of the network.
     """
     network.require_each_alone("a centred network")
     difference, inner_tapped = centred_apply(network), network.tapped

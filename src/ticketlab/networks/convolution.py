@@ -1,11 +1,12 @@
-"""A convolution as matrix products of shifted images, because that is what stays fast when many replicas run at once.
+"""A convolution as matrix products of shifted images, which stays fast when many replicas run at once.
 
     z[n, i, j, u] = Σ_{p, q, c} a[n, s i + p, s j + q, c] · weight[p, q, c, u]        (a padded with zeros, s the stride)
 
-Under `vmap` over weights XLA turns its own convolution into a grouped one, whose gradient is slow on a processor. Measured
-in alternation on two cores that others shared, forward and backward, the products below were 4 to 6 times as fast for four
-replicas (64 to 128 channels, 16 × 16 pixels, batch 60) and 2 to 4 times for twenty second layers of LeNet-5; a single
-network pays, at 0.6 of XLA's speed; where there is only one, `convolve_once` takes XLA's. Not measured on an accelerator.
+Under `vmap` over weights, XLA turns its own convolution into a grouped one, whose gradient is slow on a CPU. Both were
+measured in alternation, forward and backward, on two cores shared with other work. The products below were 4 to 6 times
+faster for four replicas (64 to 128 channels, 16 × 16 pixels, batch 60). They were 2 to 4 times faster for twenty second
+layers of LeNet-5. A single network runs at 0.6 of XLA's speed, so `convolve_once` uses XLA's convolution. Not measured
+on an accelerator.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from jaxtyping import Array, Float
 
 __all__ = ["convolve", "convolve_once", "patches"]
 
-# The columns of a matrix product below which it is too thin to be fast, so that all rows of the window go into one product.
+# With fewer columns than this a matrix product is too thin to be fast; then all rows of the window go into one product.
 _THIN = 64
 
 
@@ -31,10 +32,10 @@ def convolve(
     Arguments:
         a: images.
         weight: the kernel.
-        strides: the window's steps down and across, in pixels.
+        strides: steps of the window down and across, in pixels.
         padding: SAME (zeros around; ⌈size/stride⌉ pixels out) or VALID (none).
 
-    Memory: the image repeated `columns` times, or `rows · columns` times when it has few channels.
+    Memory: `columns` copies of the image, or `rows · columns` copies when it has few channels.
     Equivalent to `jax.lax.conv_general_dilated` with dimension numbers NHWC, HWIO, NHWC.
     """
     rows, columns, channels, units = weight.shape
@@ -53,9 +54,10 @@ def convolve_once(
     strides: tuple[int, int] = (1, 1),
     padding: str = "SAME",
 ) -> Float[Array, "n out_height out_width units"]:
-    """The same by XLA's own convolution: for one kernel, and many images or cotangents.
+    """The same by XLA's own convolution, for one kernel with many images or cotangents.
 
-    Ten cotangents of 16 images (64 channels, 16 × 16 pixels) pulled back at once, on one core: 100 GFLOP/s, 25 by `convolve`.
+    For ten cotangents of 16 images (64 channels, 16 × 16 pixels) pulled back at once on one core it reaches 100 GFLOP/s;
+    `convolve` reaches 25.
     """
     dtype = jnp.result_type(a, weight)
     return jax.lax.conv_general_dilated(
@@ -69,13 +71,13 @@ def patches(
     strides: tuple[int, int] = (1, 1),
     padding: str = "SAME",
 ) -> Float[Array, "n out_height out_width inputs"]:
-    """What each output pixel sees: `inputs` = rows · columns · channels numbers, ordered as a kernel's first three axes."""
+    """The inputs of each output pixel: rows · columns · channels numbers, in the order of a kernel's first three axes."""
     wide = _side_by_side(a, window, strides, padding)
     return jnp.concatenate([_down(wide, p, window[0], strides[0]) for p in range(window[0])], axis=-1)
 
 
 def _side_by_side(a: Array, window: tuple[int, int], strides: tuple[int, int], padding: str) -> Array:
-    """The padded images with, for each output column, the window's columns along the last axis."""
+    """The padded images; for each output column, the columns of its window lie along the last axis."""
     around = jax.lax.padtype_to_pads(a.shape[1:3], window, strides, padding)
     a = jnp.pad(a, [(0, 0), *around, (0, 0)])
     last = a.shape[2] - window[1]

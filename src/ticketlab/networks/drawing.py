@@ -1,8 +1,8 @@
-"""From a key to a network's parameters: numbers of unit variance, times each layer's standard deviation.
+"""From a key to the parameters of a network: draws of unit variance, times the standard deviation of each layer.
 
-All weights are cut from one draw and all biases from another, because compiling a generator of random numbers takes a third
-of a second: with one draw a layer, a network of five layers took seven seconds. Draws are in float32 whatever the precision
-that is enabled, so that a key means one network.
+All weights come from one draw and all biases from another, because compiling each random generator takes a third of a
+second. With one draw per layer, a network of five layers took seven seconds. Draws are always in float32, so that a key
+means the same network in every precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["draw_parameters"]
 _UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
     Distribution.NORMAL: lambda key, n: jax.random.normal(key, (n,), jnp.float32),
     Distribution.UNIFORM: lambda key, n: jax.random.uniform(key, (n,), jnp.float32, -(3**0.5), 3**0.5),
-    # Not `rademacher`, whose signs change with the precision that is enabled.
+    # Not `rademacher`, whose signs depend on the enabled precision.
     Distribution.SIGNED_CONSTANT: lambda key, n: (
         2 * jax.random.bernoulli(key, jnp.float32(0.5), (n,)).astype(jnp.float32) - 1
     ),
@@ -38,7 +38,7 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
     Arguments:
         key: of the whole network.
         layers: in order of depth.
-        distribution: of the weights; biases are Gaussian, or zero.
+        distribution: of the weights; biases are Gaussian or zero.
     """
     weight_key, bias_key = jax.random.split(key)
     drawn = [p for p in layers if p.start is None]
@@ -60,7 +60,7 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
 
 
 def _constant(p: DrawnLayer) -> dict[str, Array]:
-    """The parameters of a layer that is not drawn; nothing for one that is."""
+    """The parameters of a layer that is not drawn; empty for a layer that is drawn."""
     if p.start is None:
         return {}
     weight = {"weight": jnp.full(p.layer.weight_shape, p.start, jnp.float32)}

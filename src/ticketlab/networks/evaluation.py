@@ -1,11 +1,12 @@
-"""A network's outputs on many examples, each by itself: a block of examples at a time, so that memory stays bounded.
+"""The outputs of a network on many independent examples, in blocks, so that memory stays bounded.
 
-Blocks follow from the network alone, never from the memory that happens to be free, so that they change no bit.
+The block size depends on the network alone, not on free memory, so that results are the same to the bit.
 
 A network that normalises over the batch is a function of each example alone only once its statistics are fixed. They are
-estimated from *reference* examples, training data, at the parameters at hand: blocks of them are normalised each with its own
-statistics, as in training, and the blocks' moments are put together. There are no running averages, which would be those of other
-parameters; after any change of the parameters (a mask, a point on a line) the estimate is made anew.
+estimated from *reference* examples (training data) at the current parameters. Each block of these is normalised with its
+own statistics, as in training, and the moments of the blocks are combined. Running averages are not used, because they
+belong to earlier parameters. After any change of the parameters (a mask, a point on a line) the statistics are estimated
+again.
 """
 
 from __future__ import annotations
@@ -31,21 +32,20 @@ __all__ = [
     "intermediate_bytes",
 ]
 
-ROWS = 1024  # examples of a block, at most
-BLOCK_BYTES = 256 * 1024**2  # of all that is computed on the way for a block, as if nothing were reused
-STATISTICS_BLOCKS = 4  # at most, that statistics are estimated from
+ROWS = 1024  # most examples in a block
+BLOCK_BYTES = 256 * 1024**2  # of all intermediate values of a block, as if no memory were reused
+STATISTICS_BLOCKS = 4  # most blocks from which statistics are estimated
 
 
 def evaluate(network: Network, params: Params, x: Array, reference: Array) -> Array:
-    """f(x, θ) `[n, k]`, each example by itself.
+    """f(x, θ) `[n, k]`, each example independently.
 
     Arguments:
         network, params: f and θ.
         x: inputs `[n, *input_shape]`.
-        reference: training inputs `[m, *input_shape]`, from which batch statistics are estimated; networks that have none do not
-            look at them.
+        reference: training inputs `[m, *input_shape]`, from which batch statistics are estimated; other networks ignore them.
 
-    Cost: a forward pass, and where there are batch statistics another on up to 4 096 examples.
+    Cost: one forward pass; with batch statistics, another on up to 4 096 examples.
     """
     if network.frozen is not None:
         network = network.frozen(estimated_statistics(network, params, reference))
@@ -53,7 +53,7 @@ def evaluate(network: Network, params: Params, x: Array, reference: Array) -> Ar
 
 
 def block_rows(network: Network, params: Params) -> int:
-    """Examples that are evaluated at a time: the power of two, up to 1 024, whose block computes at most 256 MiB on the way."""
+    """Examples per block: the largest power of two up to 1 024 whose intermediate values take at most 256 MiB."""
     one = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.result_type(*jax.tree.leaves(params)))
     shapes = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype), params)
     fitting = BLOCK_BYTES // max(intermediate_bytes(network.apply, shapes, one), 1)
@@ -61,19 +61,19 @@ def block_rows(network: Network, params: Params) -> int:
 
 
 def intermediate_bytes(function: Callable[..., Any], *shapes: Any) -> int:
-    """The bytes of everything that a function computes on the way, as if nothing were ever reused: an upper bound."""
+    """The bytes of all intermediate values of a function, as if no memory were reused: an upper bound."""
     jaxpr = jax.make_jaxpr(function)(*shapes)
     return sum(int(np.prod(v.aval.shape)) * v.aval.dtype.itemsize for eqn in jaxpr.eqns for v in eqn.outvars)
 
 
 def estimated_statistics(network: Network, params: Params, reference: Array) -> Statistics:
-    """Mean and variance of every normalisation over the batch, put together from blocks of examples.
+    """Mean and variance of every normalisation over the batch, combined from blocks of examples.
 
         mean = Σ_b mean_b / B,   variance = Σ_b (variance_b + mean_b²) / B − mean²
 
     Arguments:
-        network, params: f and θ; statistics of a network that has none are empty.
-        reference: inputs `[m, …]`. The first 4 blocks of 1 024 are taken, or with fewer examples than a block all as one.
+        network, params: f and θ; a network without batch statistics gives an empty dictionary.
+        reference: inputs `[m, …]`. Uses the first 4 blocks of 1 024; fewer than 1 024 examples form one block.
 
     Cost: a forward pass on up to 4 096 examples.
     """

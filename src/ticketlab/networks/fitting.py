@@ -1,7 +1,7 @@
-"""Stages fitted to the shapes that reach them: the layers of a whole network, their names, and which of them is the read-out.
+"""Stages fitted to the shapes that reach them: the layers of a whole network, their names, and the read-out layer.
 
-Layers are called `conv1`, …, `dense1`, …, `output`, and a normalisation is called after the layer before it, `conv1-norm`: names
-that sort in order of depth, because JAX sorts dictionaries. A residual sum's shortcut counts as the layer after its body.
+Layers are named `conv1`, …, `dense1`, …, `output`. A normalisation takes its name from the layer before it, `conv1-norm`.
+JAX sorts dictionaries, so names sort in order of depth. The shortcut of a residual sum counts as the layer after its body.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def fit(
     """The stages fitted to an input shape.
 
     Raises:
-        UserError: when a stage cannot take the shape that reaches it, or there is no layer.
+        UserError: if a stage cannot take the shape that reaches it, or there is no layer.
     """
     layers: list[Parametrised] = []
 
@@ -36,9 +36,9 @@ def fit(
         return ""
 
     fitting = Fitting(counted, bias, parameterisation, initialisation)
-    fitted(stages, shape, fitting)  # once without names, which depend on how many layers follow
+    fitted(stages, shape, fitting)  # first without names, which depend on the number of layers
     if not any(stage.weighted for stage in layers):
-        raise UserError("a network of no layers", "at least one dense layer or convolution")
+        raise UserError("a network without layers", "at least one dense layer or convolution")
     names = _names(layers)
     hidden = [name for name, stage in zip(names, layers, strict=True) if stage.weighted][:-1]
     naming = iter(names)
@@ -53,7 +53,7 @@ def fit(
 
 
 def _names(layers: Sequence[Parametrised]) -> list[str]:
-    """conv1, conv1-norm, conv2, dense1, output, …: padded with zeros from ten layers on, so that they sort in order of depth."""
+    """conv1, conv1-norm, conv2, dense1, output, …; with ten layers or more, zeros pad the numbers to keep them sorted."""
     numbered = [i for i, stage in enumerate(layers) if stage.weighted]
     digits = len(str(len(numbered)))
     names: list[str] = []

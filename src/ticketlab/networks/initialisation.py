@@ -1,22 +1,22 @@
-"""How the parameters of a layer are drawn, and where its constants sit: a choice, made without touching any array.
+"""How the parameters of a layer are drawn, and where its constants go: a choice that involves no arrays.
 
 The *initialisation* is the distribution of a layer's effective weights and biases. Their standard deviations are
 
     sd(weight) = σ_w / √fan,    sd(bias) = σ_b,
 
-with fan = fan-in for He and LeCun and the mean of fan-in and fan-out for Glorot. The *parameterisation* says where these
-constants sit, which does not change the random function but does change its tangent space and how it trains:
+with fan = fan-in for He and LeCun and the mean of fan-in and fan-out for Glorot. The *parameterisation* says where
+these constants go. For NTK this does not change the random function, but it changes the tangent space and training:
 
     standard:  z = a W + b,                       W ~ sd(weight),  b ~ sd(bias)
     NTK:       z = (σ_w/√fan) a W + σ_b b,        W ~ 1,           b ~ 1
     μP:        z = m a W + b_m b,                 W ~ sd(weight)/m,  b ~ sd(bias)/b_m  (in the last layer W ~ sd(weight))
 
-so that under NTK every parameter is of order one, however wide the layer. μP (maximal update) puts √units in front of the first
-layer, 1 in front of those between, and 1/√fan in front of the last, whose outputs are then of order 1/√width at the start: with a
-step size that does not depend on width, features move by as much in a wide network as in a narrow one, and the tangent kernel
-with them. With one hidden layer it is the mean-field parameterisation. Its random function is a smaller one than that of the
-other two. He's σ_w = √2 keeps the mean square of the activations from layer to layer with ReLU; σ_w = 1 (LeCun, Glorot) suits
-tanh and erf. (Glorot's fan mixes in the width of the layer itself, which μP does not foresee.)
+Under NTK every parameter is of order one at any width. μP (maximal update) multiplies the first layer by √units, the
+middle layers by 1 and the last layer by 1/√fan. Its outputs are then of order 1/√width at the start. With a step size
+that does not depend on width, features and the tangent kernel move equally far in wide and narrow networks. With one
+hidden layer μP is the mean-field parameterisation. Its random function is smaller than that of the other two. He's σ_w
+= √2 preserves the mean square of ReLU activations from layer to layer; σ_w = 1 (LeCun, Glorot) suits tanh and erf.
+(Glorot's fan includes the width of the layer itself, which μP does not assume.)
 
 Sources: He et al. 2015, arXiv 1502.01852, equation 10; Glorot & Bengio 2010, equation 12; LeCun et al. 1998,
 "Efficient BackProp", section 4.6; Jacot et al. 2018, arXiv 1806.07572, section 2 (whose β is σ_b = 0.1); Lee et
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class Choice(StrEnum):
-    """A choice with a name that can be written in a plan; a name that does not exist is answered with those that do."""
+    """A choice with a name that can be written in a plan; the error for an unknown name lists the allowed ones."""
 
     @classmethod
     def _missing_(cls, value: object) -> None:
@@ -68,7 +68,7 @@ class Distribution(Choice):
 
 
 class Parameterisation(Choice):
-    """Where the constants of the initialisation sit: in the parameters (standard), in front of them (NTK), or between (mup)."""
+    """Where the constants of the initialisation go: into the parameters (standard), in front of them (ntk), or both (mup)."""
 
     STANDARD = "standard"
     NTK = "ntk"
@@ -86,11 +86,11 @@ class Initialisation:
     Arguments:
         family: he (σ_w = √2), glorot (σ_w = 1, mean of the fans) or lecun (σ_w = 1).
         distribution: normal (not truncated), uniform or signed-constant.
-        sigma_w: σ_w; None for the family's.
+        sigma_w: σ_w; None for the default of the family.
         sigma_b: σ_b; None for 0.1 in the NTK parameterisation and 0 in the others.
 
     Raises:
-        UserError: for an unknown name, σ_w that is not positive, or σ_b that is negative.
+        UserError: for an unknown name, σ_w ≤ 0 or σ_b < 0.
     """
 
     family: Family = Family.HE
@@ -102,7 +102,9 @@ class Initialisation:
         object.__setattr__(self, "family", Family(self.family))
         object.__setattr__(self, "distribution", Distribution(self.distribution))
         if self.sigma_w is not None and not 0 < self.sigma_w < math.inf:
-            raise UserError(f"sigma_w = {self.sigma_w}", "a positive number, or none for the family's own")
+            raise UserError(
+                f"sigma_w = {self.sigma_w}", "a positive number, or none for the default of the family"
+            )
         if self.sigma_b is not None and not 0 <= self.sigma_b < math.inf:
             raise UserError(
                 f"sigma_b = {self.sigma_b}", "a number that is not negative, or none for the default"
@@ -120,7 +122,7 @@ class Initialisation:
         """σ_b, the standard deviation of an effective bias.
 
         Raises:
-            UserError: for σ_b = 0 in the NTK parameterisation, where a bias would have no effect and never learn.
+            UserError: for σ_b = 0 in the NTK parameterisation, where a bias would have no effect and could not learn.
         """
         sigma_b = _SIGMA_B[parameterisation] if self.sigma_b is None else self.sigma_b
         if sigma_b == 0 and parameterisation is Parameterisation.NTK:
@@ -132,7 +134,7 @@ class Initialisation:
         return sigma_b
 
     def describe(self) -> str:
-        """In a few words: "He normal"."""
+        """A short description: "He normal"."""
         parts = [f"{_TITLES[self.family]} {self.distribution.replace('-', ' ')}"]
         parts += [f"σ_w = {self.sigma_w:g}"] if self.sigma_w is not None else []
         parts += [f"σ_b = {self.sigma_b:g}"] if self.sigma_b is not None else []

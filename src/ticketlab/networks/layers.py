@@ -1,7 +1,7 @@
-"""One layer of a network: the parameters that are applied together, and what is known of them without computing anything.
+"""One layer of a network: the parameters that are applied together, and their static description.
 
-A layer comes from a stage. Whatever differs from kind to kind (how a kernel is contracted, how weights are exported) is looked up
-by the type of that stage, so that no list of kinds is kept anywhere.
+A layer comes from a stage. What depends on the kind (how a kernel is contracted, how weights are exported) is looked up
+by the type of that stage, so there is no list of kinds.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Parametrised(ABC):
-    """What a stage says of its layer.
+    """What a stage says about its layer.
 
     Arguments:
-        prefix: what its layers are called, before their number.
-        weighted: whether its weights lead from the units of one layer to those of the next (dense, convolution). Others scale
-            units where they are (normalisation): they are called after the layer before them, and never masked.
+        prefix: the name of its layers, before their number.
+        weighted: whether its weights connect the units of one layer to those of the next (dense, convolution). Other layers
+            scale units in place (normalisation); they take their name from the layer before and are never masked.
     """
 
     prefix: ClassVar[str]
@@ -34,7 +34,7 @@ class Parametrised(ABC):
 
     @property
     def of_batch(self) -> bool:
-        """Whether what the layer does with an example depends on the others of its batch, and has their mean removed."""
+        """Whether the layer removes the mean of the batch, so that an example's outputs depend on the whole batch."""
         return False
 
     @abstractmethod
@@ -46,21 +46,21 @@ class Parametrised(ABC):
 class Layer:
     """One parametrised layer of a zoo network, z = weight_scale · (a ∗ weight) + bias_scale · bias.
 
-    `weight` is `[inputs, units]` for a dense layer, `[height, width, channels, units]` for a convolution, and `[units]` for a
-    normalisation, whose a is standardised already and multiplied unit by unit: units lie along the last axis, and so does
-    `bias` `[units]`, when there is one. `weight_scale` and `bias_scale` are the constant multipliers of the parameterisation
-    (1 in the standard one). A layer that is applied several times with the same parameters has its applications as the first
-    axes of its inputs and of z.
+    `weight` is `[inputs, units]` for a dense layer, `[height, width, channels, units]` for a convolution, and `[units]`
+    for a normalisation, whose a is already standardised and is multiplied unit by unit. Units lie along the last axis;
+    `bias`, if there is one, is `[units]`. `weight_scale` and `bias_scale` are the constant multipliers of the
+    parameterisation (1 in the standard one). If a layer is applied several times with the same parameters, its
+    applications are the first axes of its inputs and of z.
     """
 
     name: str
-    stage: Parametrised  # rules for its kind are found by this
+    stage: Parametrised  # its type selects the rules for the kind
     inputs: int  # fan-in of one unit
     units: int
     has_bias: bool
     weight_shape: Shape
     output_shape: Shape  # of z for one example: (*times, …, units), with height and width for an image
-    times: Shape = ()  # how often it is applied by each of the repetitions around it
+    times: Shape = ()  # how often each enclosing repetition applies it
     weight_scale: float = 1.0
     bias_scale: float = 1.0
     readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
@@ -72,7 +72,8 @@ class DrawnLayer:
     """A layer with the standard deviations of its parameters, before the layer's own scales.
 
     Arguments:
-        start: for a layer of which nothing is drawn, what all its weights are at the start; its biases are zero.
+        start: the initial value of all weights of a layer that is not drawn (its biases are zero); None for one that
+            is.
     """
 
     layer: Layer
@@ -89,7 +90,7 @@ def pre_activation(
 ) -> Array:
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     z = layer.stage.multiply(a, parameters["weight"], convolution)
-    # A factor of one is left out: training applies this millions of times.
+    # Skips a factor of one: training applies this millions of times.
     z = z if layer.weight_scale == 1.0 else layer.weight_scale * z
     if not layer.has_bias:
         return z

@@ -1,11 +1,11 @@
-"""What every network is to Ticketlab: two pure functions, and, for those of the zoo, a description of their layers.
+"""The interface of every network: two pure functions and, for networks of the zoo, a description of their layers.
 
-`init(key)` draws a pytree of parameters, `apply(params, x)` computes the outputs of a whole batch. That pair is enough for
-training and for the tangent space, so a user's own pure functions enter by `pure_network(init, apply, …)` and get everything
-that needs no description of units. Zoo networks add `features` (the activations after each layer), `layers` (which leaves of
-the parameters belong to which layer, and along which axis its units lie) and `tapped`, the one function from which the
-tangent kernel's structure follows: it adds a given array to each layer's pre-activation, and hands back each layer's input, so
-that one vector-Jacobian product gives the cotangents δ = ∂f/∂z of all layers at once.
+`init(key)` draws a pytree of parameters, `apply(params, x)` computes the outputs of a whole batch. This pair is enough
+for training and for the tangent space. A user's own pure functions enter by `pure_network(init, apply, …)` and get
+everything that needs no description of units. Zoo networks add `features` (the activations after each layer) and
+`layers` (which leaves of the parameters belong to which layer, and along which axis its units lie). They also add
+`tapped`, from which the structure of the tangent kernel follows. It adds a given array to each layer's pre-activation
+and returns each layer's input. One vector-Jacobian product then gives the cotangents δ = ∂f/∂z of all layers.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ Params: TypeAlias = (
 )
 Features: TypeAlias = Mapping[str, Array]
 Statistics: TypeAlias = Mapping[str, tuple[Array, Array]]
-"""Of every normalisation over the batch mean and variance of each channel, `{layer name: ([units], [units])}`."""
+"""Mean and variance of each channel for every normalisation over the batch, `{layer name: ([units], [units])}`."""
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network: how its parameters are drawn and what function they compute.
+    """A network: how its parameters are drawn, and the function that they compute.
 
     Arguments:
         name: a short name for tables and messages.
@@ -47,13 +47,14 @@ class Network:
         layers: the description of the layers in order of depth; empty for a network without one.
         tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
             the layer's pre-activation z, `[n, *output_shape]`; a layer missing from `taps` gets nothing.
-        unit_groups: which parameters belong to which unit, in order of depth: a group for each hidden layer, or for all the
-            layers whose units are tied because they are summed.
-        surrogate: whether it is differentiated by a surrogate (sign activations): it can be trained, and what its derivatives
-            span is not its tangent space.
-        statistics: `(params, x) -> statistics`, those with which `apply` normalises the batch x; None for a network without a
+        unit_groups: which parameters belong to which unit, in order of depth: one group for each hidden layer, or one for all
+            layers whose units are tied by a sum.
+        surrogate: whether it is differentiated through a surrogate (sign activations). It can be trained, but its derivatives
+            do not span its tangent space.
+        statistics: `(params, x) -> statistics`, with which `apply` normalises the batch x; None for a network without
             normalisation over the batch, which is a function of each example alone.
-        frozen: `statistics -> network`, the function of each example alone that normalises with these; None likewise.
+        frozen: `statistics -> network`, a function of each example alone that normalises with the given statistics; None
+            if `statistics` is None.
     """
 
     name: str
@@ -72,21 +73,21 @@ class Network:
     frozen: Callable[[Statistics], Network] | None = field(default=None, repr=False)
 
     def require_each_alone(self, purpose: str) -> None:
-        """Nothing, or an error that says what cannot be done where an example's outputs depend on the others of its batch."""
+        """Raises a UserError if an example's outputs depend on the other examples of its batch."""
         if self.statistics is not None:
             raise UserError(
-                f"{self.name}, which normalises over the batch, so that an example's outputs depend on the others",
+                f"{self.name}, which normalises over the batch, so an example's outputs depend on the other examples",
                 f"a function of each example alone, for {purpose}",
                 "Normalise over channels, or fix the statistics: network.frozen(network.statistics(params, x)).",
             )
 
     def require_layers(self, purpose: str) -> tuple[Layer, ...]:
-        """The layers' description, or an error that says what cannot be done without it."""
+        """The description of the layers; raises a UserError if the network has none."""
         if not self.layers or self.tapped is None or self.features is None:
             raise UserError(
                 f"network {self.name!r}, which has no description of its layers",
                 f"one for {purpose}",
-                "Use a network of the zoo (ticketlab.networks), or ask for something that needs only init and apply.",
+                "Use a network of the zoo (ticketlab.networks), or a computation that needs only init and apply.",
             )
         return self.layers
 
@@ -99,7 +100,7 @@ def pure_network(
     outputs: int,
     name: str = "user's network",
 ) -> Network:
-    """A `Network` from any pair of pure functions; it has no description of units, and errors say what that rules out.
+    """A `Network` from any pair of pure functions. It has no description of units; errors say where one is needed.
 
     Arguments:
         init: `key -> params`, any pytree of floating arrays.
@@ -109,7 +110,7 @@ def pure_network(
         name: for tables and messages.
 
     Raises:
-        UserError: from `apply`, when the outputs are not `[n, outputs]`.
+        UserError: from `apply`, if the outputs are not `[n, outputs]`.
     """
 
     def checked_apply(params: Params, x: Array) -> Array:
@@ -126,5 +127,5 @@ def pure_network(
 
 
 def parameter_count(params: Params) -> int:
-    """P, the number of parameters; of arrays, or of their shapes as `jax.eval_shape` gives them."""
+    """P, the number of parameters, from arrays or from the shapes that `jax.eval_shape` gives."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))

@@ -1,7 +1,7 @@
-"""A chain of stages as a network: one forward pass, from which `apply`, `features` and `tapped` all come.
+"""A chain of stages as a network: one forward pass, from which `apply`, `features` and `tapped` all follow.
 
-Parameters are a plain dictionary `{layer name: {"weight": …, "bias": …}}`. They are drawn in float32 whatever the
-precision that is enabled, so that a key means one network; cast them to float64 and the network computes in float64.
+Parameters are a plain dictionary `{layer name: {"weight": …, "bias": …}}`. They are always drawn in float32, so that a
+key means the same network in every precision. To compute in float64, cast them to float64.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def sequential(
     """The network that applies the stages one after the other.
 
     Arguments:
-        stages: from input to output; the last that has parameters is the read-out.
+        stages: from input to output; the last stage with parameters is the read-out.
         input_shape: the shape of one example.
         name: the network's name.
         bias: whether layers have biases.
@@ -52,7 +52,7 @@ def sequential(
         A network with features (after every activation function) and a description of its layers.
 
     Raises:
-        UserError: when a stage cannot take the shape that reaches it; and, from `apply`, for inputs of another shape.
+        UserError: if a stage cannot take the shape that reaches it; from `apply`, for inputs of another shape.
     """
     if not all(size > 0 for size in input_shape):
         raise UserError(f"inputs of shape {input_shape}", "at least one entry along every axis")
@@ -75,10 +75,10 @@ def sequential(
         return draw_parameters(key, drawn, initialisation.distribution)
 
     def functions(given: Statistics | None) -> Network:
-        """The network as it normalises a batch with the batch's own statistics, or with those given."""
+        """The network that normalises with the given statistics, or with those of the batch."""
 
         def forward(walk: Walk, x: ArrayLike) -> Array:
-            # Callers that drop the layers' inputs and features do not pay for them once compiled.
+            # Inputs and features that the caller drops cost nothing in the compiled program.
             a = jnp.asarray(x)
             _check_inputs(a.shape, input_shape, name)
             return through(steps, walk, a)
@@ -92,7 +92,7 @@ def sequential(
             return walk.features
 
         def tapped(params: Params, x: ArrayLike, taps: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
-            walk = Walk(params, given, taps, convolve_once)  # cotangents are many, the kernel is one
+            walk = Walk(params, given, taps, convolve_once)  # many cotangents, one kernel
             return forward(walk, x), walk.inputs
 
         def statistics(params: Params, x: ArrayLike) -> Statistics:

@@ -1,7 +1,7 @@
-"""A function with the derivative of another: how one descends where a function is flat.
+"""A function with the derivative of another: a way to descend where a function is flat.
 
-Steps and Bernoulli draws have derivative zero wherever they have one. The straight-through estimator computes with the step and
-differentiates something smoother in its place, its *surrogate*.
+The derivative of a step or of a Bernoulli draw is zero wherever it exists. The straight-through estimator computes with
+the step, but differentiates a smoother function in its place, the *surrogate*.
 
 Source: Bengio, Léonard, Courville 2013, arXiv 1308.3432, section 4.
 """
@@ -20,7 +20,7 @@ __all__ = ["straight_through"]
 def straight_through(value: Array, surrogate: Array) -> Array:
     """`value` to the bit, with the derivative of `surrogate`, an array of the same shape and type.
 
-    That bit is why it is not `surrogate + stop_gradient(value − surrogate)`, which rounds.
+    The usual `surrogate + stop_gradient(value − surrogate)` would round.
     """
     return value
 

@@ -1,9 +1,9 @@
 """Which units of a network can be permuted together: the streams in which activations flow from layer to layer.
 
-A dense layer or a convolution reads one stream and writes the next; activation functions and pools stay in it. A normalisation
-stays in it too, and its scale and shift belong to the units. A residual sum ties what it adds up: unit i of the one is added to
-unit i of the other, so both are one stream, written and read by several layers, and its units are permuted in all of them at
-once. The input and the output are streams whose units stay where they are.
+A dense layer or a convolution reads one stream and writes the next. Activation functions and pools stay in their
+stream. A normalisation stays in it too, and its scale and shift belong to the units. A residual sum adds unit i of one
+stream to unit i of another, so both become one stream. Several layers then write and read it, and a permutation of its
+units applies to all of them. The units of the input and output streams are fixed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ __all__ = ["Stream", "Streams"]
 
 @dataclass(eq=False)
 class Stream:
-    """Units, and where they lie in the parameters.
+    """Units and their places in the parameters.
 
     Arguments:
-        layer, units: the first layer that writes them, and how many.
-        fixed: whether they stay where they are.
+        layer, units: the first layer that writes them, and their number.
+        fixed: whether they cannot be permuted.
         incoming, outgoing: the parameters that write and read them.
-        rescalable, flippable: as for a `UnitGroup`; what lies on the way makes them false.
+        rescalable, flippable: as for a `UnitGroup`; stages on the way can set them to false.
     """
 
     layer: str
@@ -37,18 +37,18 @@ class Stream:
 
 
 class Streams:
-    """The streams of the stages that were followed.
+    """The streams of the stages followed so far.
 
     Arguments:
         units: of the input.
     """
 
     def __init__(self, units: int) -> None:
-        self.current = Stream("", units, fixed=True)  # where the stages have got to
+        self.current = Stream("", units, fixed=True)  # the stream after the stages so far
         self._written = [self.current]
 
     def groups(self) -> tuple[UnitGroup, ...]:
-        """The groups of units in order of depth, once all stages were followed."""
+        """The groups of units in order of depth, after the last stage."""
         self.current.fixed = True
         return tuple(
             UnitGroup(s.layer, s.units, tuple(s.incoming), tuple(s.outgoing), s.rescalable, s.flippable)
@@ -57,7 +57,7 @@ class Streams:
         )
 
     def cross(self, layer: Layer, view: tuple[int, ...]) -> None:
-        """A layer reads the stream and writes the next; the units read are the last axis but one of its weight as `view`."""
+        """A layer reads the stream and writes the next. Reshaped to `view`, its weight has the units read as axis −2."""
         self.current.outgoing.append(UnitAxis(layer.name, "weight", view, -2))
         self.current = Stream(layer.name, layer.units)
         self.current.incoming.append(UnitAxis(layer.name, "weight", layer.weight_shape, -1))
@@ -75,7 +75,7 @@ class Streams:
         stream.rescalable = stream.flippable = False
 
     def tie(self, one: Stream, other: Stream) -> None:
-        """Both become the one that was written first."""
+        """Merges two streams into the one that was written first."""
         if one is other:
             return
         if self._written.index(other) < self._written.index(one):

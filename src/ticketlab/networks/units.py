@@ -1,9 +1,9 @@
 """Which parameters belong to which unit: the weights that lead into it, its bias, and the weights that lead out of it.
 
 A unit of a dense layer owns one column of the layer's weight, one bias, and one row of the next weight. A channel of a
-convolution owns one slice of the last axis of its kernel, one bias, and, in the next layer, one slice of the third axis, or,
-where the image is flattened for a dense layer, one row for every pixel. All are one axis of a reshaped array; so whatever is done
-to units (prune, permute, rescale, count) is done to that axis, whatever the layers are.
+convolution owns one slice of the last axis of its kernel and one bias. In the next layer it owns one slice of the third
+axis or, if the image is flattened for a dense layer, one row for every pixel. Each is one axis of a reshaped array. So
+one operation on that axis can prune, permute, rescale or count units in every kind of layer.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class UnitAxis:
     axis: int
 
     def take(self, params: Any) -> Array:
-        """The array with units first, `[units, …]`; of parameters, or of anything shaped like them, as a mask is."""
+        """The array with units first, `[units, …]`, of parameters or anything with the same shapes, such as a mask."""
         return jnp.moveaxis(params[self.layer][self.leaf].reshape(self.view), self.axis, 0)
 
     def put(self, params: Any, by_unit: Array) -> Any:
-        """New parameters with this array given units first; `put(params, take(params))` changes nothing."""
+        """New parameters with this array, whose first axis is the units; `put(params, take(params))` changes nothing."""
         leaves = params[self.layer]
         array = jnp.moveaxis(by_unit, 0, self.axis).reshape(leaves[self.leaf].shape)
         return {**params, self.layer: {**leaves, self.leaf: array}}
@@ -39,15 +39,15 @@ class UnitAxis:
 
 @dataclass(frozen=True)
 class UnitGroup:
-    """The units of one hidden layer. They can be permuted without changing the function.
+    """The units of one hidden layer, which can be permuted without changing the function.
 
     Arguments:
         layer: the layer whose features they compute.
-        units: how many.
+        units: their number.
         incoming: the weights into each unit, and its bias if there is one.
         outgoing: the weights that read each unit.
         rescalable: whether incoming × c and outgoing ÷ c leave the function unchanged for every c > 0 (ReLU).
-        flippable: whether they do for c = −1 (tanh and erf, unless a maximum is taken on the way).
+        flippable: the same for c = −1 (tanh and erf, unless a maximum pool comes between).
     """
 
     layer: str

@@ -1,4 +1,4 @@
-"""One pass of a batch through a network, and what is noted on the way."""
+"""One pass of a batch through a network, with a record of intermediate values."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["Walk"]
 
 @dataclass(eq=False)
 class Walk:
-    """Notes each layer's input, and the features under the layer that they follow.
+    """Records each layer's input, and the features under the name of the layer before them.
 
-    A normalisation over the batch takes the statistics that are given, or those of the batch; they are noted too.
+    A normalisation over the batch uses the given statistics, or those of the batch; it records them too.
     """
 
     params: Params
@@ -31,12 +31,12 @@ class Walk:
     statistics: dict[str, tuple[Array, Array]] = field(default_factory=dict)
 
     def layer(self, layer: Layer, a: Array) -> Array:
-        """The layer's z, with its tap."""
+        """The layer's z plus its tap."""
         self.inputs[layer.name] = a
         z = pre_activation(layer, self.params[layer.name], a, self.convolution)
         return z + self.taps[layer.name] if layer.name in self.taps else z
 
     def weighted(self, layer: Layer, a: Array) -> Array:
-        """The same for a layer after which the features that follow are named."""
+        """The same for a layer that gives its name to the features after it."""
         self.current = layer.name
         return self.layer(layer, a)

@@ -19,7 +19,7 @@ from ticketlab.claims import page_of
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.source import Source
 from ticketlab.figures.figure import Figure, Panel, Point
-from ticketlab.figures.forest import badge, forest
+from ticketlab.figures.forest import badge, forest, in_words
 from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import csv_text, json_text
 from ticketlab.figures.key import html_key
@@ -103,7 +103,7 @@ def _title(record: Record) -> str:
 def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
     whole = record.whole
     answer = (
-        f'<div class="answer">{badge(whole.outcome)}<p class="reading">{escape(whole.reading)}</p></div>'
+        f'<div class="answer">{badge(whole.outcome)}<p class="reading">{escape(in_words(whole))}</p></div>'
         if whole
         else '<div class="answer"><p class="reading">There is no verdict on the claim as a whole.</p></div>'
     )
@@ -118,7 +118,6 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 {explained}
 {_rules(record)}
 {_facts(record.facts)}
-{_open(record)}
 </section>"""
 
 
@@ -136,20 +135,6 @@ def _rules(record: Record) -> str:
 def _facts(facts: Mapping[str, str]) -> str:
     pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
-
-
-def _open(record: Record) -> str:
-    """What would decide the questions that are undecided, folded; those with the same answer in one item."""
-    named: dict[str, list[str]] = {}
-    for v in (record.whole, *record.questions):
-        if v is not None and v.would_decide:
-            named.setdefault(v.would_decide, []).append(v.question or "The claim as a whole")
-    if not named:
-        return ""
-    items = "".join(
-        f"<li><b>{escape('; '.join(who))}.</b> {escape(what)}</li>" for what, who in named.items()
-    )
-    return f'<details class="rule"><summary>What would decide what is undecided.</summary><ul>{items}</ul></details>'
 
 
 # --- figures and tables ---

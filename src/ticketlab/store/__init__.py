@@ -1,4 +1,4 @@
-"""What is kept of a run: its folder, its finished cells, and what makes a kept cell valid."""
+"""The store of a run: its folder, its finished cells, and the validity of kept cells."""
 
 from __future__ import annotations
 

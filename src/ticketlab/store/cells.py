@@ -1,10 +1,10 @@
 """Finished cells on disk: one immutable folder each, named by the cell and what it depends on.
 
-A cell's tables are written to a folder beside the final one, with a record of their checksums and of everything the cell
-depends on, and the folder is then moved to its name in one step: it is there whole or not at all, whenever the process dies.
-The name ends in the first twelve digits of the cell's identity, so a result of another plan, code or data set is never found.
-A folder that is found but damaged is removed and its cell run again. A cell that is not finished may have a draft beside them,
-under the same name, which goes when it is finished; tickets that it leaves stay, in a folder of that name in `tickets/`.
+A cell's tables are written to a temporary folder, with a record of their checksums and of everything the cell depends
+on. The folder is then renamed in one step, so it exists in full or not at all, even if the process dies. The name ends
+in the first twelve digits of the cell's identity, so a result of another plan, code or data set is never found. A
+damaged folder is removed, and its cell runs again. An unfinished cell may have a draft of the same name, which is
+removed when the cell is finished. Its tickets stay, in a folder of that name in `tickets/`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["CellFolders", "cell_records", "read_tables", "reread_tables", "write
 
 RECORD = "cell.json"
 TICKETS = "tickets"
-DIGITS = 12  # of a cell's identity, in its folder's name
+DIGITS = 12  # of a cell's identity, in the name of its folder
 _PARTIAL = ".partial-"
 _DRAFT = ".draft"
 
@@ -42,12 +42,12 @@ class CellFolders:
     """The keeper of one run folder's cells (see `engine.keeper.Keeper`).
 
     Arguments:
-        folder: where the cells' folders are; made if needed. Half-written folders of a killed process are removed.
+        folder: the folder of the cells' folders, created if needed. Incomplete folders of a killed process are removed.
         depends: what every cell of the plan depends on, from `identity.dependencies`.
-        note: is told in words of cells that were found and not used.
-        plan: the plan's file as text, which every cell repeats so that none is stranded when that file is lost.
-        unchanged: raises UserError when the data are no longer those that the cells depend on; asked before a cell is kept.
-        looks: the looks at the question, with the seeds of the run, and where its planned sequence ends.
+        note: receives messages on cells that were found but not used.
+        plan: the plan's file as text; every cell stores a copy, in case that file is lost.
+        unchanged: raises UserError if the data have changed since the run began; called before a cell is kept.
+        looks: the looks at the question, with the seeds of the run, and the end of its planned sequence.
     """
 
     def __init__(
@@ -69,11 +69,11 @@ class CellFolders:
                 partial.unlink()
 
     def identity(self, cell: Cell) -> str:
-        """What tells a cell's result from those of other plans, code and data."""
+        """What distinguishes a cell's result from those of other plans, code and data."""
         return identity(self._depends, cell)
 
     def place(self, cell: Cell) -> Path:
-        """The folder of a cell of this plan, whether it is there or not."""
+        """The folder of a cell of this plan, which need not exist."""
         return self._folder / f"{cell.name}-{self.identity(cell)[:DIGITS]}"
 
     def has(self, cell: Cell) -> bool:
@@ -138,7 +138,7 @@ class CellFolders:
         return Levels() if self._looks is None else self._looks[0].by_hand().levels
 
     def _note_stale(self, cell: Cell) -> None:
-        """Says why a result of the same name was not used."""
+        """Reports why a result of the same name was not used."""
         for record in cell_records(self._folder):
             if record["depends"]["cell"]["name"] == cell.name:
                 changed = differences(record["depends"], strict({**self._depends, "cell": cell_record(cell)}))
@@ -150,7 +150,7 @@ class CellFolders:
 
 
 def cell_records(folder: Path) -> list[dict[str, Any]]:
-    """The records of all whole cells in a folder, of whatever plan, by folder name."""
+    """The records of all complete cells in a folder, of any plan, by folder name."""
     found = []
     for file in sorted(folder.glob(f"*/{RECORD}")):
         if file.parent.name.startswith(_PARTIAL):
@@ -168,14 +168,14 @@ def write_tables(tables: Mapping[str, Table], folder: Path) -> dict[str, Any]:
 
 
 def reread_tables(record: Mapping[str, Any], folder: Path) -> dict[str, Table]:
-    """The tables that were written a moment ago. Raises UserError: a folder that is gone already was removed by somebody."""
+    """The tables just written. Raises UserError if the folder is already gone, because something has removed it."""
     try:
         return read_tables(record, folder)
     except Damaged as damage:
         raise UserError(
             f"{folder}, which was removed or changed as soon as it was written ({damage})",
-            "a folder that stays while the run goes on",
-            "Run the same command again: what is still kept is used.",
+            "a folder that stays in place during the run",
+            "Run the same command again: cells that are still kept are reused.",
         ) from None
 
 

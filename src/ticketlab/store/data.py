@@ -20,10 +20,10 @@ class Data:
     """One data set of a plan.
 
     Arguments:
-        source: that names it.
+        source: its source.
         hash: of its content.
-        target: the name of what is predicted, where a file has one.
-        notes: how doubtful parts were read, what was left out, and what its split has in common, one sentence each.
+        target: the name of the target, if the file has one.
+        notes: how ambiguous parts were read, what was left out, and what the parts of its split share, one sentence each.
     """
 
     source: TaskSource

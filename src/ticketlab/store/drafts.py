@@ -1,9 +1,8 @@
-"""Where an unfinished cell stands, on disk: named arrays in one file, replaced as a whole every so often; and tickets it
-leaves.
+"""Drafts: the state of an unfinished cell on disk, as named arrays in one file that is replaced as a whole; and its tickets.
 
-The file is safetensors with its SHA-256 (32 bytes) at the end. A draft with another checksum is damaged: it is removed, and
-the cell begins anew, since numbers that nobody computed would otherwise end in its tables. A run that is killed loses what
-was done since. Names carry the identity of the cell, so that a draft of another plan, code or data set is never found.
+The file is safetensors with its SHA-256 (32 bytes) at the end. A draft with a wrong checksum is damaged: it is removed, and
+the cell starts again, since corrupt numbers would otherwise enter its tables. A killed run loses the work since the last
+write. Names include the identity of the cell, so a draft of another plan, code or data set is never found.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ class DraftFile:
 
     Arguments:
         path: of the draft.
-        tickets: the folder for tickets, made when the first is left.
-        about: what every ticket's file says beside what the study says of it.
-        note: is told in words of a draft that is damaged.
+        tickets: the folder for tickets, created with the first one.
+        about: text in every ticket's file, in addition to the study's own.
+        note: receives a message on a damaged draft.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class DraftFile:
                 return load(content[:-SEAL])
         except SafetensorError:
             pass
-        self._note(f"A draft is not used: {self._path.name} is damaged. Its cell begins anew.")
+        self._note(f"A draft is not used: {self._path.name} is damaged. Its cell starts again.")
         with storing(self._path.parent):
             self._path.unlink()
         return None

@@ -1,4 +1,4 @@
-"""Where a run took place: versions, device and threads; nothing that names a person, a machine or a folder."""
+"""The environment of a run: versions, device and threads, without names of people, machines or folders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["environment"]
 
 
 def environment(devices: Devices | None = None) -> dict[str, Any]:
-    """The record of this process's surroundings and of the devices it spreads examples over, as JSON values."""
+    """The environment of this process and the devices over which it distributes examples, as JSON values."""
     return {
         "ticketlab": ticketlab.__version__,
         "commit": _commit(),

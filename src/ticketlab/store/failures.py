@@ -1,6 +1,6 @@
-"""What goes wrong with disks, said so that the user can mend it: full, read-only, not allowed, not a folder.
+"""Failures of disks, reported so that the user can fix them: full, read-only, not permitted, not a folder.
 
-None of this harms what is finished, because finished cells are never opened for writing again; every message ends with that.
+They do not harm finished cells, which are never opened for writing again; every message ends with that.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["storing"]
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_SAFE = "Finished cells are kept; the same command goes on from there."
+_SAFE = "Finished cells are kept; the same command continues from there."
 
 
 @contextlib.contextmanager
@@ -41,8 +41,8 @@ def _explained(path: Path, number: int | None, reason: str) -> UserError:
         )
     if number == errno.ENOENT:
         return UserError(
-            f"a failure to write to {path}, which is not there, or no longer",
-            "a folder that stays while the run goes on",
-            "Run the same command again: what is still kept is used.",
+            f"a failure to write to {path}, which does not exist (any more)",
+            "a folder that stays in place during the run",
+            "Run the same command again: cells that are still kept are reused.",
         )
     return UserError(f"a failure to write to {path} ({reason.lower()})", "", _SAFE)

@@ -1,10 +1,10 @@
-"""A run folder: everything a run leaves behind, and all that a report is made from.
+"""A run folder: everything that a run produces, and all that a report needs.
 
 plan.toml           what was asked; `ticketlab run plan.toml` asks it again
-data.json           what was read of the data sets: content, target, notes on what was guessed or left out
+data.json           the data sets as read: content, target, notes on guesses and omissions
 environment.json    versions, device and threads
-cells/              one immutable folder a finished cell
-evidence/           the evidence's tables as Parquet files
+cells/              one immutable folder for each finished cell
+    evidence/           the tables of the evidence as Parquet files
 evidence.json       their columns, units, meanings and checksums, and the digest
 verdict.json        the verdicts
 looks.json          how often verdicts were looked at, with how many seeds, and at which level
@@ -20,7 +20,7 @@ import shlex
 import shutil
 import tomllib
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,9 +58,9 @@ class RunFolder:
     """The folder of one run of one plan.
 
     Arguments:
-        path: where it is.
-        study: what was asked.
-        plan_text: the plan as its file, TOML.
+        path: its path.
+        study: the study.
+        plan_text: the plan as a TOML file.
     """
 
     path: Path
@@ -69,17 +69,17 @@ class RunFolder:
 
     @staticmethod
     def of(study: Study, plan: Any, path: Path | None = None) -> RunFolder:
-        """The folder for a plan, which need not exist yet; by default its usual place below `runs/`."""
+        """The folder for a plan, which need not exist yet; by default its usual place in `runs/`."""
         return RunFolder(path or default_place(study.claim, plan), study, toml(study.claim, plan))
 
     @staticmethod
     def open(path: Path, studies: Mapping[str, str]) -> RunFolder:
-        """The folder of a run that was begun before; UserError for anything else. A lost plan is restored from its cells."""
+        """The folder of an earlier run; UserError for anything else. A lost plan is restored from its cells."""
         file = path / "plan.toml"
         restore_plan(path)
         if not file.is_file():
             raise UserError(
-                f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` makes one."
+                f"{path}, which holds no plan.toml", "the folder of a run", "`ticketlab run` creates one."
             )
         claim = str(parse_toml(file).get("claim"))
         return RunFolder(path, find_study(claim, studies), file.read_text(encoding="utf-8"))
@@ -121,7 +121,7 @@ class RunFolder:
     def evidence(self) -> Evidence:
         """The stored evidence, with the bits that were stored.
 
-        Raises UserError when the run is not finished, or a file is damaged.
+        Raises UserError if the run is not finished or a file is damaged.
         """
         record = self._record("evidence.json")
         if record["plan"] != self._plan_seal():
@@ -167,19 +167,26 @@ class RunFolder:
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
 
+        A run that ends before anything was computed leaves no folder that was not there before.
+
         Raises UserError when the folder holds something else, is in use, or cannot be written.
         """
         self._check_free()
         watch = Watch(plan, data_hashes)
-        data = read_data(plan)  # before the folder is made: data that cannot be used leave none
+        data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
         hashes = {where: own.hash for where, own in data.items()}
         depends = dependencies(self.study, plan, devices, hashes)
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
+        made = [place for place in (self.path, self.path.parent) if not place.exists()]
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        with only_process(self.path), pinned({own.source: own.hash for own in data.values()}):
+        with (
+            only_process(self.path),
+            self._nothing_left(made),
+            pinned({own.source: own.hash for own in data.values()}),
+        ):
             self._start_afresh()
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_text(self.path / "plan.toml", self.plan_text)
@@ -193,6 +200,19 @@ class RunFolder:
                 lambda: watch.check(depends["data"]),
                 (self.looks(), seeds, most),
             )
+
+    @contextlib.contextmanager
+    def _nothing_left(self, made: Sequence[Path]) -> Iterator[None]:
+        """Removes the folders that this run has made when it ends before anything was computed; it holds their lock."""
+        try:
+            yield
+        except BaseException:
+            if self.path in made and not any(self.path.glob("cells/[!.]*")):
+                shutil.rmtree(self.path, ignore_errors=True)
+                with contextlib.suppress(OSError):  # there are other runs by now
+                    for place in made[1:]:
+                        place.rmdir()
+            raise
 
     def keep(self, evidence: Evidence, keeper: CellFolders, plan: Any) -> Evidence:
         """Stores a finished run's evidence and verdicts; returns them as they are read back."""
@@ -227,9 +247,7 @@ class RunFolder:
         """A run folder of the same claim, an empty folder, or none."""
         path = self.path
         if path.exists() and not path.is_dir():
-            raise UserError(
-                f"{path}, which is a file", "a folder, or a name that is free", "Give another --out."
-            )
+            raise UserError(f"{path}, which is a file", "a folder, or an unused name", "Give another --out.")
         claim = claim_of(path)
         if path.is_dir() and claim is None and any(not p.name.startswith(".") for p in path.iterdir()):
             raise UserError(
@@ -239,10 +257,10 @@ class RunFolder:
             raise UserError(f"{path}, a run of {claim}", f"a run of {self.claim}", "Give another --out.")
 
     def _start_afresh(self) -> None:
-        """Removes conclusions and page of another plan; its cells stay, and are used where they are valid."""
+        """Removes conclusions and page of another plan; its cells stay and are reused if they are valid."""
         restore_plan(self.path)
         file = self.path / "plan.toml"
-        with contextlib.suppress(UserError):  # of a file that is not there, or is no table
+        with contextlib.suppress(UserError):  # a file that is missing or not a table
             if plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
                 return
         with storing(self.path):
@@ -268,15 +286,15 @@ class RunFolder:
 
     def _damaged(self, damage: Damaged) -> UserError:
         return UserError(
-            f"a damaged run in {self.path}: {damage}", "", f"Mend it from the kept cells: {self.command()}"
+            f"a damaged run in {self.path}: {damage}", "", f"Repair it from the kept cells: {self.command()}"
         )
 
     def kept_cells(self) -> int:
-        """How many whole cells are in the folder."""
+        """The number of complete cells in the folder."""
         return len(cell_records(self.path / "cells"))
 
     def command(self) -> str:
-        """What to type to run this plan in this folder."""
+        """The command that runs this plan in this folder."""
         return shlex.join(["ticketlab", "run", str(self.path / "plan.toml"), "--out", str(self.path)])
 
 

@@ -1,9 +1,9 @@
-"""What makes a kept cell still valid: everything that its numbers depend on, hashed.
+"""The identity of a cell: a hash of everything that its numbers depend on, which decides whether a kept cell is valid.
 
-A cell depends on the claim, the plan's fields that matter to cells, the cell's own settings, the code that can reach it,
-the content of the data, the numerical libraries, and the device with its threads. Imports run one way, so the code that can
-reach a cell is all that comes before the engine in the reading order, with the study's own module. Changes to figures, pages, the
-store, the report or the command line leave kept cells valid. Were any of this left out, an old result could pass for a new one.
+A cell depends on the claim, the plan's fields that matter to cells, the cell's own settings, the code that can affect it, the
+content of the data, the numerical libraries, and the device with its threads. Imports run one way, so this code is everything
+before the engine in the reading order, and the study's own module. Changes to figures, pages, the store, the report or the
+command line leave kept cells valid. If any dependency were left out, an old result could pass for a new one.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ REACHING = (
 def dependencies(
     study: Study, plan: Any, devices: Devices | None = None, data: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """What all cells of a plan depend on, as JSON values: claim, plan, code, data, libraries, device.
+    """The dependencies of all cells of a plan, as JSON values: claim, plan, code, data, libraries, device.
 
     Arguments:
-        devices: over which examples are spread, if they are.
-        data: the content hash of every data set, by the option's name; by default they are read.
+        devices: over which examples are distributed, if any.
+        data: the content hash of every data set, by the option's name; by default the data are read.
     """
     return {
         "claim": study.claim,
@@ -65,7 +65,7 @@ def dependencies(
 
 
 def identity(depends: Mapping[str, Any], cell: Cell) -> str:
-    """SHA-256 (hexadecimal) of all that a cell depends on."""
+    """SHA-256 (hexadecimal) of everything that a cell depends on."""
     return hashlib.sha256(canonical_json({**depends, "cell": cell_record(cell)}).encode()).hexdigest()
 
 
@@ -74,7 +74,7 @@ def cell_record(cell: Cell) -> dict[str, Any]:
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The names of what differs between the dependencies of two cells, most telling first."""
+    """The names of the differences between the dependencies of two cells, the most informative first."""
     return [
         key
         for key in ("plan", "cell", "data", "code", "libraries", "device")
@@ -84,7 +84,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 @functools.cache
 def code_digest(study: type) -> str:
-    """SHA-256 (hexadecimal) over the sources that can reach a study's cells, whatever their line ends."""
+    """SHA-256 (hexadecimal) of the sources that can affect a study's cells, independent of their line ends."""
     package = Path(ticketlab.__file__).parent
     files = sorted(f for place in REACHING for f in _sources(package / place))
     try:
@@ -93,7 +93,7 @@ def code_digest(study: type) -> str:
         raise UserError(
             f"the study {study.__name__}, whose source cannot be read",
             "a study defined in a file",
-            "Kept results are valid only for the code that made them: move the class to a module.",
+            "Kept results are valid only for the code that produced them: move the class to a module.",
         ) from None
     digest = hashlib.sha256()
     for file in files if package in own.parents else [*files, own]:
@@ -108,9 +108,9 @@ def library_versions() -> dict[str, str]:
 
 
 def device(devices: Devices | None = None) -> dict[str, Any]:
-    """The kind of device that computes, and the settings that can change its rounding.
+    """The kind of device, and the settings that can change its rounding.
 
-    The number of devices over which examples are spread is one of them: it changes the order of sums.
+    One of these is the number of devices over which examples are distributed, because it changes the order of sums.
     """
     import jax
 
@@ -119,7 +119,7 @@ def device(devices: Devices | None = None) -> dict[str, Any]:
         "kind": jax.local_devices()[0].device_kind,
         "x64": bool(jax.config.jax_enable_x64),  # type: ignore[attr-defined]
         "matmul_precision": jax.config.jax_default_matmul_precision,  # type: ignore[attr-defined]
-        # A flag with a path says where to write something, which changes no number and may name a person.
+        # A flag with a path is an output location, which changes no number and may name a person.
         "xla_flags": " ".join(
             f for f in os.environ.get("XLA_FLAGS", "").split() if "/" not in f and "\\" not in f
         ),
@@ -129,6 +129,6 @@ def device(devices: Devices | None = None) -> dict[str, Any]:
 
 
 def _sources(place: Path) -> Iterator[Path]:
-    """A place's files, but for the pages of claims, which no number depends on."""
+    """The files of a place, except the pages of claims, on which no number depends."""
     files = [place] if place.is_file() else place.rglob("*.py")
     return (f for f in files if "page" not in (f.stem, f.parent.name))

@@ -1,4 +1,4 @@
-"""How parameters lie in the layers of another library, one rule a kind of layer."""
+"""The layout of parameters in the layers of another library, with one rule for each kind of layer."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["torch_layout"]
 
 
 def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
-    """Parameters as PyTorch's layers have them, by axes and by size: `{"dense1.weight": [units, inputs], …}`.
+    """Parameters in the axes and sizes of PyTorch's layers: `{"dense1.weight": [units, inputs], …}`.
 
-    A convolution's kernel becomes [units, channels, rows, columns]. Where an image is flattened for a dense layer, its inputs are
-    put into PyTorch's order, channel by channel; here channels run fastest. Where the parameterisation has constants in front of
-    parameters (NTK, μP), these are multiplied with them, as PyTorch's layers have none.
+    A convolution's kernel becomes [units, channels, rows, columns]. If an image is flattened for a dense layer, its inputs are
+    reordered to PyTorch's order, channel by channel; here channels vary fastest. Constants of the parameterisation (NTK, μP)
+    are multiplied into the parameters, because PyTorch's layers have none.
 
     Raises:
-        UserError: for a network without a description of its layers, or with a layer of a kind that has no rule here.
+        UserError: for a network without a description of its layers, or with a kind of layer that has no rule here.
     """
     layers = {layer.name: layer for layer in network.require_layers("PyTorch's layout")}
     pixels = {
@@ -44,15 +44,15 @@ def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
 
 @singledispatch
 def weight_layout(stage: object, values: np.ndarray, pixels: int) -> np.ndarray:
-    """A layer's weight as PyTorch has it.
+    """A layer's weight in PyTorch's layout.
 
     Arguments:
-        stage: what the layer is made from.
+        stage: the stage of the layer.
         values: its weight.
-        pixels: of the image that was flattened for it; 1 where none was.
+        pixels: of the image flattened for it; 1 if there is none.
     """
     raise UserError(
-        f"a layer of the kind {type(stage).__name__}", "a kind whose counterpart in PyTorch is known"
+        f"a layer of the kind {type(stage).__name__}", "a kind with a known counterpart in PyTorch"
     )
 
 

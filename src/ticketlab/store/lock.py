@@ -1,9 +1,8 @@
-"""One process at a time works in a run folder.
+"""The lock of a run folder: one process at a time works in it.
 
-The lock is the operating system's, on a file in the folder: it ends with the process that holds it, however that ends, so a
-killed run leaves nothing to clean up. The file holds the process number, for the message. Where the file system knows no
-locks (some network mounts) the run goes on without one: cells are moved into place whole, so that two runs of one plan
-could only do work twice.
+It is a lock of the operating system on a file in the folder. It ends with its process, even if that is killed, so there is
+nothing to clean up. The file contains the process number, for the message. If the file system has no locks (some network
+mounts), the run continues without one. Cells are moved into place whole, so two runs of one plan could only duplicate work.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from ticketlab.store.failures import storing
 
 __all__ = ["only_process"]
 
-_FAR = 1 << 30  # Windows locks ranges of bytes, against reading too: one far behind the process number
+_FAR = 1 << 30  # Windows locks byte ranges, also against reading: use one far behind the process number
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextlib.contextmanager
 def only_process(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock; UserError when another process has it."""
+    """Holds the folder's lock; UserError if another process has it."""
     path = folder / ".lock"
     with storing(folder):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -43,7 +42,7 @@ def only_process(folder: Path) -> Iterator[None]:
             os.write(handle, f"{os.getpid()}\n".encode("ascii"))
         yield
     finally:
-        os.close(handle)  # which ends the lock
+        os.close(handle)  # releases the lock
 
 
 def _acquire(handle: int) -> bool:

@@ -1,7 +1,7 @@
-"""What a run folder remembers of the looks at it: `looks.json`, by question, each with its seeds and its level.
+"""The looks at a run folder: `looks.json`, by question, with the seeds and the level of each look.
 
-Two runs ask the same question when their plans differ in the number of seeds alone. A look is noted before its first verdict is
-shown, so that one that was interrupted afterwards counts.
+Two runs ask the same question if their plans differ only in the number of seeds. A look is recorded before its first verdict
+is shown, so that a look counts even if it is interrupted afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAME = "looks.json"
 
 
 def question_hash(claim: str, plan: Any) -> str:
-    """SHA-256 (hexadecimal) of a claim and every field of its plan but the number of seeds."""
+    """SHA-256 (hexadecimal) of a claim and every field of its plan except the number of seeds."""
     fields = {name: value for name, value in plain(plan).items() if name != "seeds"}
     return hashlib.sha256(canonical_json({"claim": claim, "plan": fields}).encode()).hexdigest()
 
@@ -34,18 +34,18 @@ class Looks:
 
     Arguments:
         folder: of the run.
-        claim, plan: what is asked.
+        claim, plan: the question.
     """
 
     def __init__(self, folder: Path, claim: str, plan: Any) -> None:
         self._file, self._question = folder / NAME, question_hash(claim, plan)
 
     def so_far(self) -> tuple[Look, ...]:
-        """The looks that were noted, in order."""
+        """The recorded looks, in order."""
         return tuple(Look(**look) for look in self._all().get(self._question, ()))
 
     def note(self, seeds: int, most: int | None = None) -> Look:
-        """The look at so many seeds, which is noted if it is new; arguments as of `laws.looks.look_at`."""
+        """The look at this number of seeds, recorded if it is new; arguments as for `laws.looks.look_at`."""
         before = self.so_far()
         look = look_at(seeds, before, most)
         if look not in before:
@@ -54,7 +54,7 @@ class Looks:
         return look
 
     def by_hand(self) -> Look:
-        """The look there would be if the run were extended by hand now."""
+        """The next look if the run were extended by hand now."""
         before = self.so_far()
         return look_at(1 + max((look.seeds for look in before), default=0), before)
 
@@ -66,7 +66,7 @@ class Looks:
         except Damaged as damage:
             raise UserError(
                 f"{self._file}, which is damaged: {damage}",
-                "the record of how often this run was looked at",
-                "Without it the level of a further look is not known: give another --out.",
+                "the record of the looks at this run",
+                "Without it the level of another look is unknown: give another --out.",
             ) from None
         return found

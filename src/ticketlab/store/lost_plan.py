@@ -1,6 +1,6 @@
-"""A lost or damaged `plan.toml` is restored: the evidence, and every finished cell, repeat the plan they are of.
+"""Restores a lost or damaged `plan.toml`: the evidence and every finished cell contain a copy of their plan.
 
-What a user has edited is no damage, however odd: only a file that is missing or not readable as a plan's table is replaced.
+A user's edits do not count as damage: only a file that is missing or not readable as a plan's table is replaced.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["claim_of", "restore_plan"]
 
 
 def restore_plan(folder: Path) -> bool:
-    """Writes `plan.toml` again where it is lost and a record in the folder has it; whether it did.
+    """Restores `plan.toml` if it is lost and a record in the folder has a copy; returns whether it did.
 
-    The plan is that of the evidence, else that of the cell that was finished last. Raises UserError when the disk refuses.
+    The plan is that of the evidence, else that of the cell finished last. Raises UserError if it cannot be written.
     """
     if _readable(folder / "plan.toml"):
         return False
@@ -34,7 +34,7 @@ def restore_plan(folder: Path) -> bool:
 
 
 def claim_of(folder: Path) -> str | None:
-    """The claim of the run in a folder, whatever became of its plan; None where nothing says it."""
+    """The claim of the run in a folder, even if its plan is lost; None if nothing names it."""
     file = folder / "plan.toml"
     if _readable(file):
         return str(parse_toml(file)["claim"])
@@ -61,7 +61,7 @@ def _text(plan: Any) -> Iterator[str]:
 
 
 def _by_time(folder: Path) -> list[dict[str, Any]]:
-    """The records of finished cells, the last first."""
+    """The records of finished cells, the latest first."""
     return sorted(
         cell_records(folder / "cells"), key=lambda record: str(record.get("finished")), reverse=True
     )

@@ -1,4 +1,4 @@
-"""Small JSON files that know whether they are whole: written beside their final name and moved there, with their own checksum."""
+"""Small JSON files that can detect damage: written under a temporary name, then renamed, with their own checksum."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["read_record", "strict", "write_record", "write_text"]
 
 
 def write_record(file: Path, record: dict[str, Any]) -> None:
-    """Writes a record with its checksum, whole or not at all."""
+    """Writes a record with its checksum, in full or not at all."""
     record = strict(record)
     sealed = {**record, "sha256": _seal(record)}
     write_text(file, json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_record(file: Path) -> dict[str, Any]:
-    """The record without its checksum. Raises Damaged when it is missing, truncated or altered."""
+    """The record without its checksum. Raises Damaged if it is missing, truncated or altered."""
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
         seal = record.pop("sha256")
@@ -39,12 +39,12 @@ def read_record(file: Path) -> dict[str, Any]:
 
 
 def write_text(file: Path, text: str) -> None:
-    """Writes a text file, whole or not at all."""
+    """Writes a text file, in full or not at all."""
     write_whole(file, text.encode())
 
 
 def strict(value: Any) -> Any:
-    """The same value for JSON, which has no infinities and no NaN: these become words that `float` reads."""
+    """The same value for JSON, which has no infinities or NaN: these become words that `float` reads."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, Mapping):

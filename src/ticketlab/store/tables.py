@@ -1,10 +1,9 @@
-"""A table as a Parquet file: the values in the file, what they mean beside it.
+"""A table as a Parquet file: values in the file, meanings in a record next to it.
 
-Parquet keeps types and bits; units and meanings are kept in the record of the cell or the evidence, next to a checksum.
-DuckDB writes and reads the files in memory and in order. It would take `*`, `?` and `[` in a path for a pattern, and `seed=7`
-in a folder's name for a column: both are turned off, so that a table is what is in its file wherever that is. A NaN is a
-missing value there, so it comes back as the one quiet NaN whatever its bits were; tables are therefore used as they are read
-back, never as they went in.
+Parquet keeps types and bits. Units and meanings are in the record of the cell or the evidence, with a checksum. DuckDB writes
+and reads the files in memory and in order. By default it takes `*`, `?` and `[` in a path as a pattern, and `seed=7` in a
+folder's name as a column. Both are turned off, so that the path does not change a table. A NaN is a missing value in DuckDB
+and returns as the one quiet NaN, whatever its bits were. So tables are always used as read back, never as written.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ class Damaged(Exception):
 
 
 def write_table(table: Table, folder: Path) -> dict[str, Any]:
-    """Writes `<name>.parquet` and returns what is to be recorded about it: columns with types, units and meanings, checksum.
+    """Writes `<name>.parquet` and returns its record: columns with types, units and meanings, and a checksum.
 
-    Raises TypeError for columns that are not float64, int64, bool or str; UserError when the disk refuses.
+    Raises TypeError for columns that are not float64, int64, bool or str; UserError if the file cannot be written.
     """
     for c in table.columns:
         if c.values.dtype.kind not in _SQL or (c.values.dtype.kind in "fi" and c.values.dtype.itemsize != 8):
@@ -56,9 +55,9 @@ def write_table(table: Table, folder: Path) -> dict[str, Any]:
 
 
 def read_table(name: str, record: Mapping[str, Any], folder: Path) -> Table:
-    """The table of a record, with the bits that were written.
+    """The table of a record, with the bits as written.
 
-    Raises Damaged when the file is not the one that was recorded.
+    Raises Damaged if the file is not the recorded one.
     """
     described = record["columns"]
     if not described:
@@ -91,10 +90,10 @@ def _values(raw: np.ndarray, kind: str) -> np.ndarray:
 
 @functools.cache
 def _database() -> Any:
-    """An empty database in memory, opened once since that takes longer than a small file; each use takes a cursor of its own."""
+    """An empty database in memory, opened once because that takes longer than a small file; each use has its own cursor."""
     import duckdb
 
-    # Extensions would be downloaded at run time; one thread, since the files are small and the order is kept.
+    # No extensions, which would be downloaded; one thread, because files are small and the order must be kept.
     settings: Any = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
@@ -104,7 +103,7 @@ def _database() -> Any:
 
 
 def _write(table: Table, types: list[str], file: Path) -> None:
-    # Numbered names within, since DuckDB's column names ignore case.
+    # Numbered names in the file, because DuckDB's column names ignore case.
     numbered = {f"c{i}": c.values for i, c in enumerate(table.columns)}
     selected = ", ".join(
         f"CAST(c{i} AS {kind}) AS {_quoted(c.name)}"
@@ -135,7 +134,7 @@ def _execute(connection: Any, command: str) -> None:
     try:
         connection.execute(command)
     except duckdb.IOException as error:
-        # DuckDB says the system's reason in words only.
+        # DuckDB gives the system's reason only as text.
         reasons = [n for n in errno.errorcode if os.strerror(n).lower() in str(error).lower()]
         raise OSError(
             reasons[0] if reasons else None, os.strerror(reasons[0]) if reasons else str(error)
@@ -151,5 +150,5 @@ def _literal(file: Path) -> str:
 
 
 def _no_pattern(file: Path) -> Path:
-    """The path with what DuckDB takes for a pattern between brackets, where each character means itself."""
+    """The path with pattern characters in brackets, where DuckDB takes them literally."""
     return Path(re.sub(r"([*?\[])", r"[\1]", str(file.absolute())))

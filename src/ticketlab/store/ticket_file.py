@@ -1,8 +1,8 @@
-"""A ticket in a file that other programs can read: weights where they start, weights as trained, the mask, and where it is from.
+"""A ticket in a file that other programs can read: initial weights, trained weights, the mask, and its origin.
 
 The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
-`mask/LAYER` (bytes, 0 or 1); weights are masked already. The text says which network, what found the ticket, and by which plan.
-`ticketlab.store.torch_layout` makes of them what PyTorch's layers have.
+`mask/LAYER` (bytes, 0 or 1). Weights are already masked. The text names the network, the search and the plan.
+`ticketlab.store.torch_layout` converts the arrays to PyTorch's layout.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ FORMAT = "ticketlab ticket 1"
 
 
 def write_ticket(path: Path, ticket: Ticket) -> None:
-    """Writes a ticket whole or not at all.
+    """Writes a ticket in full or not at all.
 
     Raises:
-        UserError: for parameters that are not zero where the mask is, or a place that cannot be written.
+        UserError: for parameters that are not zero where the mask is, or a path that cannot be written.
     """
     from safetensors.numpy import save
 
@@ -45,10 +45,10 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
 
 
 def read_ticket(path: Path) -> Ticket:
-    """The ticket that was written.
+    """The ticket in a file.
 
     Raises:
-        UserError: for a file that cannot be read, or is no ticket.
+        UserError: for a file that cannot be read or is not a ticket.
     """
     from safetensors import SafetensorError, safe_open
 

@@ -1,8 +1,8 @@
-"""Data that must stay as they are while a run goes on, because all its cells say which data they are of.
+"""Watches the data, which must not change during a run, because every cell records the data that it used.
 
 The content is hashed when a run begins, and compared whenever a cell reads the data (`tasks.pinned`). Before a cell is kept,
-place, times and size of every file are compared with those of then, which costs nothing; only where they differ is the content
-hashed again. Data that are no longer the same end the run, and the cell that may have read either is not kept.
+the place, times and size of every file are compared with those at the start, which costs nothing. Only if they differ is the
+content hashed again. Changed data end the run, and the current cell, which may have read either version, is not kept.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Stamp = tuple[str, int, int, int, int]
 
 
 class Watch:
-    """Notices when a plan's data change.
+    """Detects changes in a plan's data.
 
     Arguments:
-        plan: which names them; their files are noted at once, so before their content is hashed.
+        plan: names the data; their files are recorded immediately, before their content is hashed.
         hashed: gives the content hash of every data set, by the name of its option.
     """
 
@@ -32,7 +32,7 @@ class Watch:
         self._stamps = _stamps(plan)
 
     def check(self, first: Mapping[str, str]) -> None:
-        """Raises UserError when a data set is no longer that of the hashes when the run began."""
+        """Raises UserError if a data set has changed since the run began."""
         stamps = _stamps(self._plan)
         if stamps == self._stamps:
             return

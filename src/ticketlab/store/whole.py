@@ -1,7 +1,7 @@
-"""Files that are on the disk, whole, before they count: written under another name, flushed, moved, and the move flushed too.
+"""Files that appear only in full: written under another name, flushed, renamed, and the folder flushed too.
 
 Renaming makes a file appear in one step to other processes, but not after a power failure: the disk may have the new name
-without the content. So the content is flushed to the disk before the move, and the folder after it.
+without the content. So the content is flushed to disk before renaming, and the folder after it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["flush", "flush_tree", "move", "write_whole"]
 
 
 def write_whole(file: Path, content: bytes) -> None:
-    """Writes a file, whole or not at all; UserError when the disk refuses."""
+    """Writes a file, in full or not at all; UserError if it cannot be written."""
     partial = file.with_name(f"{file.name}.partial" if file.name[0] == "." else f".{file.name}.partial")
     with storing(file.parent):
         with partial.open("wb") as stream:
@@ -27,7 +27,7 @@ def write_whole(file: Path, content: bytes) -> None:
 
 
 def move(source: Path, target: Path) -> None:
-    """Gives a flushed file or folder its name, and flushes the folder that holds the name."""
+    """Renames a flushed file or folder, and flushes the parent folder."""
     os.replace(source, target)
     flush(target.parent)
 
@@ -40,12 +40,12 @@ def flush_tree(folder: Path) -> None:
 
 
 def flush(path: Path) -> None:
-    """Flushes a file's content, or a folder's names, to the disk; systems that cannot open folders keep the names themselves."""
+    """Flushes a file's content or a folder's names to disk; systems that cannot open folders flush names themselves."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         with contextlib.suppress(OSError) if path.is_dir() else contextlib.nullcontext():
-            os.fsync(handle)  # some network file systems flush no folders
+            os.fsync(handle)  # some network file systems cannot flush folders
     finally:
         os.close(handle)

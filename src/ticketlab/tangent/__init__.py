@@ -83,7 +83,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Absolute",
     "MINIMUM_NORM",
     "NewtonOptions",
-    # the way there
+    # training paths
     "training_path",
     "TrainingPath",
     "GradientFlow",
@@ -95,7 +95,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "gauss_newton_steps",
     "GaussNewtonStep",
     "TangentPoint",
-    # what the kernel is like
+    # properties of the kernel
     "kernel_spectrum",
     "Spectrum",
     "Estimate",

@@ -1,7 +1,7 @@
-"""How alike two kernels are, and how well one suits the targets: cosines between matrices.
+"""The similarity of two kernels, and the alignment of a kernel with the targets: cosines between matrices.
 
-A kernel is compared after centring its features over examples, K_c = HKH with H = I − 11ᵀ/n, because a constant that all examples
-share says nothing of how they differ. With ⟨A, B⟩ = tr AᵀB,
+Kernels are compared after centring their features over examples, K_c = HKH with H = I − 11ᵀ/n, because a constant shared by
+all examples does not distinguish them. With ⟨A, B⟩ = tr AᵀB,
 
     CKA(K, L) = ⟨K_c, L_c⟩ / (‖K_c‖ ‖L_c‖),    alignment(K, y) = ⟨K_c, (yyᵀ)_c⟩ / (‖K_c‖ ‖(yyᵀ)_c‖),
 
@@ -26,7 +26,7 @@ def centred_kernel(kernel: Float[np.ndarray, "m m"], outputs: int = 1) -> Float[
 
     Arguments:
         kernel: rows ordered by example, then output, as from `tangent_kernel`.
-        outputs: k; 1 for a kernel of one row an example.
+        outputs: k; 1 for a kernel with one row per example.
     """
     k = np.asarray(kernel, np.float64)
     if len(k) % outputs:
@@ -50,7 +50,7 @@ def centred_alignment(
 def target_alignment(kernel: Float[np.ndarray, "m m"], targets: Float[np.ndarray, "n k"]) -> float:
     """The alignment of a kernel of n rows (traced over outputs) or n·k rows with the targets.
 
-    For n·k rows the targets' kernel is (yyᵀ) ⊗ I_k: two examples are alike when their targets are, whatever the output.
+    For n·k rows the kernel of the targets is (yyᵀ) ⊗ I_k: examples are similar if their targets are, for every output.
     """
     y = np.asarray(targets, np.float64)
     y = y - y.mean(axis=0)

@@ -1,23 +1,24 @@
 """Block coordinate descent on the dual, with momentum: (K + λI)u = r, b examples at a time.
 
-Let B be a block of examples and Δ = Jᵀu. A step makes the block's residual zero,
+Let B be a block of examples and Δ = Jᵀu. A step makes the residual of the block zero,
 
     s = (K_BB + λI)⁻¹ (r − JΔ − λu)_B,      u_B ← u_B + s,      Δ ← Δ + J_Bᵀs,
 
-and looks at b examples only. An epoch, one step a block in random order, costs what one product with K costs, and a product with
-each inverse; these are computed once. How fast it goes depends on λ and on the part of K's diagonal that a block does not know
-of itself,
+and uses only b examples. An epoch is one step per block in random order. It costs one product with K and a product with
+each inverse; the inverses are computed once. The rate depends on λ and on the part of K's diagonal that a block cannot
+predict from itself,
 
     d = 1 / mean diag (K_BB + λI)⁻¹,
 
-and not on the largest eigenvalues of K, which grow with the number of examples and are what conjugate gradients have to fight.
-With momentum an epoch takes the share √(λ/d) of the error away, without it λ/d. Two sequences x and v of points are kept,
+but not on the largest eigenvalues of K, which grow with the number of examples and slow conjugate gradients down. An
+epoch removes the fraction √(λ/d) of the error with momentum, and λ/d without. The method keeps two sequences of points,
+x and v,
 
     y = (1 − α)x + αv,      x ← y + s e_B,      v ← βv + (1 − β)y + γ s e_B,      α = 1/(1 + γm),      β = 1 − 1/(γm)
 
-for m blocks, with s the step from y; γ grows with the epochs, as in methods that do not know √(d/λ), up to a bound. What is
-looked at is the mean of x over an epoch, in which the steps' random overshooting along large eigenvalues averages out. It is
-judged by a product with K of its own.
+for m blocks, where s is the step from y. γ grows with the epochs up to a bound, as in methods that do not know √(d/λ).
+The result is the mean of x over an epoch, which averages out random overshooting along large eigenvalues. A separate
+product with K judges it.
 
 Sources: Shalev-Shwartz, Zhang 1209.1873 (dual ascent); Nesterov, SIAM J. Optim. 22, 341 (2012) and Gower, Hanzely, Richtárik,
 Stich 1802.04079 (momentum); Fercoq, Richtárik 1312.5799 (momentum that grows); Rathore et al. 2407.10070 (ASkotch, the same for
@@ -45,10 +46,10 @@ from ticketlab.tangent.residual_smoothing import DualPoint, Watch
 
 __all__ = ["Blocks", "block_descent", "inverse_bytes", "prepare_blocks"]
 
-FIRST, FURTHEST = 3.0, 8.0  # γ at first, and at most in multiples of √(d/λ)
-CHECK = 7  # epochs between two looks at the mean
-STALLED = 4  # looks without a gap that is smaller by a tenth
-KEY = 0  # of the partition and of the order of steps: they change the way to the solution, not the solution
+FIRST, FURTHEST = 3.0, 8.0  # γ at the start, and its bound in multiples of √(d/λ)
+CHECK = 7  # epochs between two evaluations of the mean
+STALLED = 4  # evaluations in which the gap falls by less than a tenth
+KEY = 0  # of the partition and the order of steps, which change the path to the solution but not the solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +72,7 @@ class Blocks:
 
 
 def inverse_bytes(examples: int, outputs: int, rows: int) -> int:
-    """Of all blocks' inverses."""
+    """Of the inverses of all blocks."""
     return 4 * examples * outputs * max(rows, outputs)
 
 
@@ -88,13 +89,13 @@ def prepare_blocks(
         jacobian: in float32.
         ridge: λ > 0.
         rows: of K in a block.
-        memory: bytes for activations that are kept.
-        progress: called with the fraction that is done.
+        memory: bytes for kept activations.
+        progress: called with the fraction done.
 
     Cost: for m blocks of b examples the kernels K_BB, and m(bk)³ operations. Memory: n·k·b·k numbers.
     """
     size = max(1, rows // jacobian.outputs_per_example)
-    size = math.ceil(jacobian.examples / math.ceil(jacobian.examples / size))  # blocks of about equal sizes
+    size = math.ceil(jacobian.examples / math.ceil(jacobian.examples / size))  # blocks of nearly equal size
     order = np.random.default_rng(KEY).permutation(jacobian.examples)
     jacobian = replace(jacobian, x=np.asarray(jacobian.x)[order], batch=size)
     inverses: list[Array] = []
@@ -111,11 +112,11 @@ def prepare_blocks(
 
 
 def block_descent(blocks: Blocks, start: DualPoint, limit: int, watch: Watch) -> DualPoint:
-    """From an iterate on, until `watch` says that it is enough, `limit` epochs, or nothing gets better.
+    """Continues from an iterate until `watch` stops it, after `limit` epochs, or when progress stalls.
 
-    What is added to the start is in float32: starting again from the result, with its exact residual, gives more digits.
+    The correction to the start is in float32; restarting from the result with its exact residual gives more digits.
 
-    Cost: an epoch is a reverse and a forward sweep, and a product with each inverse; every few epochs a product with K.
+    Cost: an epoch is a reverse and a forward sweep and a product with each inverse; every few epochs a product with K.
     """
     if watch(start):
         return start
@@ -137,7 +138,7 @@ def block_descent(blocks: Blocks, start: DualPoint, limit: int, watch: Watch) ->
 
 
 def _moved(blocks: Blocks, start: DualPoint, mean: Float[np.ndarray, "n k"], epochs: int) -> DualPoint:
-    """The start, and what was found put back in the examples' own order and added."""
+    """The start plus the correction, in the original order of the examples."""
     back = np.argsort(blocks.order)
     u, ku = mean[back].astype(np.float64), blocks.products.gram(mean)[back]
     residual = start.residual - ku - blocks.ridge * u
@@ -146,7 +147,7 @@ def _moved(blocks: Blocks, start: DualPoint, mean: Float[np.ndarray, "n k"], epo
 
 @dataclass(frozen=True)
 class _Momentum:
-    """An epoch's steps, with x and v as combinations of two points p and q of which a step changes one block only.
+    """The steps of an epoch; x and v are combinations of two points p and q, and each step changes one block of these.
 
     (x, v) = T(p, q), and a step with y = (1 − α)x + αv changes T → MT; (p, q) then takes the step T⁻¹(1, γ)ᵀ s.
 
@@ -178,7 +179,7 @@ class _Momentum:
 
 @dataclass
 class _Points:
-    """p and q: their blocks of u, and their Δ; and what is asked of each block."""
+    """p and q (their blocks of u, and their Δ), and the targets of each block."""
 
     targets: list[Array]
     u: tuple[list[Array], list[Array]]
@@ -198,7 +199,7 @@ class _Points:
     def epoch(
         self, blocks: Blocks, order: Int[np.ndarray, "m"], momentum: _Momentum, look: bool
     ) -> Float[np.ndarray, "n k"] | None:
-        """One step a block; the mean of x over the epoch when it is to be looked at."""
+        """One step per block; returns the mean of x over the epoch if it is to be evaluated."""
         (p, q), (dp, dq) = self.u, self.delta
         mean: list[Any] = [None] * len(order)
         for step, i in enumerate(order.tolist()):

@@ -1,9 +1,9 @@
-"""The proof that comes with every solution: how far from the minimum it can be at most, and how we know.
+"""The certificate of a solution: a proven bound on its distance from the minimum.
 
 For min_Δ P(Δ) = Σ ℓ(f₀ + JΔ, y) + ½λ‖Δ‖² and any v in the domain of ℓ*, weak duality gives min P ≥ D(v) = ⟨v, f₀⟩ − Σ ℓ*(v) −
 ‖Jᵀv‖²/2λ. At v = ∇ℓ(f₀ + JΔ) the difference P(Δ) − D(v) is ‖∇P(Δ)‖²/2λ, so the objective is within `duality_gap` of its
-minimum, for every convex loss. The numbers are computed in float64 with Jacobian-vector products, not with the matrix that the
-solver used.
+minimum, for every convex loss. All numbers are computed in float64 with Jacobian-vector products, not with the solver's
+matrix.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Certificate:
         result: whether the tolerance was met.
         tolerance: on `duality_gap`.
         primal, dual: P(Δ) and D(v); dual is NaN for λ = 0.
-        duality_gap: (P − D)/P; for the minimum-norm solution (λ = 0), the gradient norm
-            ‖Jᵀ∇ℓ‖ relative to its value at Δ = 0, which together with Δ = Jᵀu makes it the pseudo-inverse's solution.
-        relative_residual: ‖∇P(Δ)‖/‖∇P(0)‖; for the square loss and Δ = Jᵀu this is ‖(K + λI)u − r‖/‖r‖ in the norm of K, which
-            leaves out what K does not see and Δ does not depend on.
+        duality_gap: (P − D)/P. For the minimum-norm solution (λ = 0), the gradient norm ‖Jᵀ∇ℓ‖ relative to its value at
+            Δ = 0; with Δ = Jᵀu, a zero gradient makes the solution that of the pseudo-inverse.
+        relative_residual: ‖∇P(Δ)‖/‖∇P(0)‖. For the square loss and Δ = Jᵀu this is ‖(K + λI)u − r‖/‖r‖ in the norm of K,
+            which ignores the null space of K, on which Δ does not depend.
         condition: an estimate of the condition number of K + λI (a lower bound unless from an eigendecomposition); NaN if
             unknown.
         steps, iterations: Newton steps, and conjugate-gradient iterations in all of them.
@@ -57,7 +57,7 @@ class Certificate:
         return self.result is Result.MET
 
     def message(self) -> str:
-        """One sentence: what was reached, and what to change when the tolerance was missed."""
+        """One sentence: the accuracy reached, and what to change if the tolerance was missed."""
         gap = f"relative duality gap {self.duality_gap:.1e}, tolerance {self.tolerance:.0e}"
         if self.met:
             return f"The minimum was reached ({gap})."

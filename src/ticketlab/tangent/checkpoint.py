@@ -1,10 +1,10 @@
-"""Where a long solve stands, on disk: the coefficients u, replaced as a whole every so often.
+"""The state of a long solve on disk: the coefficients u, replaced as a whole at intervals.
 
-For the square loss that is one problem at a time, for other losses all that are solved together. A solve that was killed goes on
-from there: conjugate gradients lose the directions they had and Newton's method the step it was in, not the point they had
-reached. The file says which problem it belongs to; one that belongs to another is left alone and not used.
+For the square loss the file holds one problem at a time, for other losses all that are solved together. A killed solve
+continues from it. Conjugate gradients lose their directions and Newton's method its current step, but both keep the point
+they had reached. The file identifies its problem; a file of another problem is neither used nor changed.
 
-Of several processes the first alone reads and writes, and tells the others what it has read.
+With several processes, only the first reads and writes; it sends the others what it has read.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Checkpoint:
 
     Arguments:
         path: of the file (NPZ); its folder exists.
-        jacobian: network, θ₀, inputs and what moves: what the problem is about, with loss, targets, f₀ and λ.
+        jacobian: network, θ₀, inputs and selection; these identify the problem, with loss, targets, f₀ and λ.
 
     Raises:
         UserError: for a folder that does not exist; from `save`, for a file that cannot be written.
@@ -58,7 +58,7 @@ class Checkpoint:
             )
 
     def load(self, r: Float[np.ndarray, "n k"], ridge: float) -> tuple[Float[np.ndarray, "n k"], int] | None:
-        """Square loss: u, and how many iterations it took; None where nothing usable is kept."""
+        """Square loss: u and its number of iterations; None if there is nothing usable."""
         nothing = {"u": np.zeros(r.shape), "iterations": np.array(0)}
         kept = self._read(self._square(r, ridge), nothing)
         return None if kept is None else (kept["u"], int(kept["iterations"]))
@@ -71,7 +71,7 @@ class Checkpoint:
             self._write(self._square(r, ridge), {"u": u, "iterations": np.array(iterations)})
 
     def load_path(self, problem: FunctionSpaceProblem) -> Standing | None:
-        """Other losses: where the problems stand; None where nothing usable is kept."""
+        """Other losses: the states of the problems; None if there is nothing usable."""
         kept = self._read(self._path(problem), _arrays(Standing.nothing(problem)))
         return None if kept is None else Standing(**kept)
 
@@ -89,12 +89,12 @@ class Checkpoint:
         return self.jacobian.devices is None or self.jacobian.devices.first
 
     def _told(self, array: np.ndarray) -> np.ndarray:
-        """What the first process has."""
+        """The first process's value, in every process."""
         devices = self.jacobian.devices
         return array if devices is None or devices.processes == 1 else told(array)
 
     def _read(self, problem: str, like: Arrays) -> dict[str, np.ndarray] | None:
-        """The arrays that are kept for a problem, of the shapes and types of these."""
+        """The arrays stored for a problem, if their shapes and types match these."""
         kept = self._from_disk(problem, like) if self._first else None
         if not self._told(np.array(kept is not None)):
             return None
@@ -122,7 +122,7 @@ class Checkpoint:
             raise UserError(
                 f"{self.path} as a checkpoint: {error.strerror or error}",
                 f"a file that can be written, of {sum(a.nbytes for a in arrays.values()) / 1e6:.1f} MB",
-                "Make room, or name another place; the file of the last time is kept.",
+                "Free some space, or give another path; the previous file is kept.",
             ) from error
         self._saved = time.monotonic()
 

@@ -1,12 +1,12 @@
-"""One tangent space over many devices: every device has its own examples, and everything else is whole everywhere.
+"""One tangent space over many devices: each device has its own examples, and everything else is replicated.
 
-J has rows for each example, so examples can be spread. A device holds its share of the inputs, and all parameters. JΔ is computed
-where the examples are and gathered; Jᵀv is a sum over devices. Vectors in function and in parameter space are small beside what a
-sweep over the data costs. They are whole in every process, and every process takes the same steps with them: a solver that is
-made of products with J runs on one device, on several of one host, or on several hosts, and need not know.
+J has rows for each example, so examples can be distributed. A device holds its share of the inputs and all parameters. JΔ is
+computed where the examples are and then gathered; Jᵀv is a sum over devices. Vectors in function and parameter space are
+small compared with a sweep over the data. Every process holds them in full and takes the same steps. So a solver that only
+uses products with J runs unchanged on one device, on several devices of a host, or on several hosts.
 
-The devices of one host are there at once: `Devices.found()`. For several processes, each calls `join` (see `processes`) before
-anything else, and then all of them run the same program. Nothing but sums and gathers of these products passes between them.
+`Devices.found()` returns the devices of one host. With several processes, each calls `join` (see `processes`) before anything
+else, and then all run the same program. They exchange only sums and gathers of these products.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WHOLE, SPREAD = PartitionSpec(), PartitionSpec(AXIS)
 
 @dataclass(frozen=True)
 class Devices:
-    """Devices in a row, over which examples are spread.
+    """A row of devices over which examples are distributed.
 
     Arguments:
         mesh: with one axis, named "examples", whose type is `AxisType.Auto` (the default of `jax.sharding.Mesh`).
@@ -43,26 +43,26 @@ class Devices:
 
     @staticmethod
     def found(count: int | None = None) -> Devices:
-        """The first `count` of the devices of all processes; all of them by default.
+        """The first `count` of the devices of all processes; all by default.
 
         Raises:
-            UserError: when there are not as many.
+            UserError: if there are fewer.
         """
         there = jax.devices()
         if count is not None and not 1 <= count <= len(there):
             raise UserError(
                 f"{count} devices",
-                f"1 to {len(there)}, as many as JAX finds",
-                "On processors, set XLA_FLAGS=--xla_force_host_platform_device_count before anything imports JAX.",
+                f"1 to {len(there)}, the number that JAX finds",
+                "On CPUs, set XLA_FLAGS=--xla_force_host_platform_device_count before anything imports JAX.",
             )
         return Devices(Mesh(np.array(there[:count]), (AXIS,)))
 
     @staticmethod
     def of_each(count: int | None = None) -> Devices:
-        """The first `count` of the devices of each process; all of them by default.
+        """The first `count` of the devices of each process; all by default.
 
         Raises:
-            UserError: when a process does not have as many.
+            UserError: if a process has fewer.
         """
         held = [[d for d in jax.devices() if d.process_index == p] for p in range(jax.process_count())]
         fewest = min(map(len, held))
@@ -70,26 +70,26 @@ class Devices:
             each = " in every process" if len(held) > 1 else ""
             raise UserError(
                 f"{count} devices",
-                f"1 to {fewest}, as many as JAX finds{each}",
-                "Ask for as many as there are.",
+                f"1 to {fewest}, the number that JAX finds{each}",
+                "Ask for at most that number.",
             )
         return Devices(Mesh(np.array([device for devices in held for device in devices[:count]]), (AXIS,)))
 
     @property
     def processes(self) -> int:
-        """How many processes these devices belong to."""
+        """The number of processes to which these devices belong."""
         return len({device.process_index for device in self.mesh.devices.flat})
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that speaks and writes for all."""
+        """Whether this process prints and writes for all."""
         return jax.process_index() == min(device.process_index for device in self.mesh.devices.flat)
 
     def __len__(self) -> int:
         return int(self.mesh.size)
 
     def lay(self, x: Float[np.ndarray, "n ..."]) -> Array:
-        """Rows spread over the devices, filled up with the last one until all have as many."""
+        """Rows distributed over the devices; copies of the last row make the shares equal."""
         rows = np.minimum(np.arange(math.ceil(len(x) / len(self)) * len(self)), len(x) - 1)
         filled = x[rows]
         return jax.make_array_from_callback(
@@ -97,7 +97,7 @@ class Devices:
         )
 
     def everywhere(self, tree: Any) -> Any:
-        """Every array of a tree, whole on every device. All processes must give the same."""
+        """Every array of a tree, in full on every device. All processes must give the same arrays."""
         sharding = NamedSharding(self.mesh, WHOLE)
 
         def place(array: Any) -> Array:
@@ -109,16 +109,16 @@ class Devices:
         return jax.tree.map(place, tree)
 
     def here(self, tree: Any) -> Any:
-        """Every array of a tree that lies over the devices, put together in this process. Cost: a gather."""
+        """Every array of a tree, gathered from the devices into this process. Cost: a gather."""
         return jax.tree.map(lambda array: array.addressable_data(0), _joined(self)(tree))
 
     def collected(self, parts: Sequence[Array]) -> np.ndarray:
-        """One array from every device, on top of each other in the order of the devices.
+        """Stacks one array from every device, in the order of the devices.
 
         Arguments:
-            parts: those of this process's devices, of the same shape everywhere.
+            parts: the arrays of this process's devices, all of the same shape.
 
-        Cost: a gather where there are several processes.
+        Cost: a gather if there are several processes.
         """
         if self.processes == 1:
             return np.stack([np.asarray(part) for part in parts])
@@ -127,11 +127,11 @@ class Devices:
         return np.asarray(self.here(whole))
 
     def gathered(self, f: Callable[..., Array], axis: int) -> Callable[..., Array]:
-        """`f(at, x, v)`, computed for the examples of each device and put together along `axis`.
+        """`f(at, x, v)`, computed for the examples of each device and joined along `axis`.
 
         Arguments:
-            f: of what is whole (`at`), of examples, and of a vector that is whole.
-            axis: of the result, along which its examples lie.
+            f: a function of replicated values (`at`), of examples, and of a replicated vector.
+            axis: the axis of the result along which the examples lie.
         """
         return _call(self, _gathered(self, f, axis))
 
@@ -141,9 +141,9 @@ class Devices:
 
 
 def share_processors(count: int) -> None:
-    """Makes processors count as so many devices; before anything asks JAX for one, afterwards it does nothing.
+    """Makes JAX see this number of CPU devices; has no effect after anything has asked JAX for a device.
 
-    On a host with accelerators these are the devices, and processors do not matter.
+    On a host with accelerators these are the devices, and CPUs do not matter.
     """
     with contextlib.suppress(RuntimeError):  # JAX has its devices already
         jax.config.update("jax_num_cpu_devices", count)
@@ -181,7 +181,7 @@ def _summed(devices: Devices, f: Callable[..., Any], axis: int) -> Callable[...,
 
 
 def _program(devices: Devices, local: Callable[..., Any]) -> Callable[..., Any]:
-    # Gathers and sums make the result whole; that it is cannot be seen from the types of a gather.
+    # Gathers and sums replicate the result, but the types of a gather do not show it.
     spread = jax.shard_map(
         local, mesh=devices.mesh, in_specs=(WHOLE, SPREAD, WHOLE), out_specs=WHOLE, check_vma=False
     )

@@ -1,9 +1,9 @@
 """The dense dual rung: K = JJᵀ is formed, and the minimum is found in function space, Δ = Jᵀu.
 
-Up to some thousand rows K is decomposed into eigenvectors, and every ridge of the square loss follows exactly, the minimum-norm
-limit through the pseudo-inverse. Above, Newton steps are found by preconditioned conjugate gradients with K at hand, a whole
-ridge path at once. Either way the result is then judged, and if need be refined, by float64 Jacobian products that know nothing
-of the matrix.
+Up to a few thousand rows K is decomposed into eigenvectors. Every ridge of the square loss then follows exactly, and
+the minimum-norm limit through the pseudo-inverse. For more rows, conjugate gradients with a preconditioner find the
+Newton steps of a whole ridge path at once. In both cases float64 Jacobian products, independent of the matrix, judge
+the result and refine it if needed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["DualKernel", "dual_kernel", "solve_dual"]
 
-SIGMA = 0.01  # the Cholesky factor's shift, relative to the mean diagonal of K: serves ridges from 0 to 30 times that
-PIVOT_SEED = 0  # pivots only precondition: they change the way to the solution, not the solution
+SIGMA = 0.01  # shift of the Cholesky factor, relative to the mean diagonal of K; serves ridges from 0 to 30 times this
+PIVOT_SEED = 0  # pivots only precondition: they change the path to the solution, not the solution
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +53,10 @@ class DualKernel:
 
     Arguments:
         jacobian: in float64.
-        matrix: K in float64 `[n·k, n·k]`; None when only a dense read-out moves, and then
-        root: B in float64 with K = BBᵀ ⊗ I_k.
+        matrix: K in float64 `[n·k, n·k]`; None if only a dense read-out moves. Then
+        root: is B in float64 with K = BBᵀ ⊗ I_k.
         mean_diagonal: mean diag(K), the unit of relative ridges.
-        seconds, flops: what forming it took.
+        seconds, flops: the cost of forming it.
     """
 
     jacobian: Jacobian
@@ -68,17 +68,17 @@ class DualKernel:
 
 
 def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda fraction: None) -> DualKernel:
-    """Form K in float64. Cost and memory: `kernel_cost`; next to nothing when only a dense read-out moves.
+    """Form K in float64. Cost and memory: `kernel_cost`; almost nothing if only a dense read-out moves.
 
     Raises:
-        NumericalFailure: when K is not finite.
+        NumericalFailure: if K is not finite.
     """
     begin = time.perf_counter()
     matrix = root = None
     with jax.enable_x64(True):
         if only_readout_moves(jacobian):
             root, flops = readout_root(jacobian), 0.0
-            with np.errstate(over="ignore"):  # it is said below
+            with np.errstate(over="ignore"):  # reported below
                 mean = float(np.mean(np.sum(np.square(np.asarray(root)), axis=1)))
         else:
             matrix, flops = tangent_kernel(jacobian, progress=progress), kernel_cost(jacobian).flops
@@ -106,14 +106,14 @@ def solve_dual(
 
     Arguments:
         kernel: K, formed once for all losses.
-        loss, targets: what is minimised.
-        problems: for each solution whether f₀ is kept, and λ ≥ 0.
+        loss, targets: the objective.
+        problems: whether f₀ is kept, and λ ≥ 0, for each solution.
         rung, reason: how K is factorised, and why (for the statistics).
         options: tolerance and limits.
-        progress: called with what is going on and the largest relative gap.
+        progress: called with the current activity and the largest relative gap.
 
     Returns:
-        One certified solution a problem, in their order.
+        One certified solution per problem, in the same order.
     """
     begin = time.perf_counter()
     jacobian = kernel.jacobian
@@ -158,7 +158,7 @@ def _problem(
 def _operators(
     kernel: DualKernel, loss: ConvexLoss, rung: DenseDual
 ) -> tuple[KernelOperator, Callable[[Array], Array]]:
-    """The operator that finds directions, and the product that says how good they were."""
+    """The operator that finds directions, and the exact product that judges them."""
     if kernel.matrix is None or kernel.mean_diagonal == 0:
         rows = kernel.jacobian.examples * kernel.jacobian.outputs_per_example
         root = jnp.zeros((rows, 1)) if kernel.root is None else kernel.root
@@ -171,14 +171,14 @@ def _operators(
     if loss.quadratic:
         cholesky = CholeskyOperator.factorised(kernel.matrix, SIGMA * kernel.mean_diagonal)
         return cholesky, cholesky.gram
-    # Directions from K in float32 cost half the memory traffic; their rounding is far below what a Newton step asks for.
+    # Directions from K in float32 cost half the memory traffic; their rounding is far below the accuracy that a step needs.
     matrix = kernel.matrix if len(kernel.matrix) <= EIGEN_ROWS else kernel.matrix.astype(jnp.float32)
     nystrom = NystromOperator.pivoted(matrix, rung.rank, PIVOT_SEED)
     return nystrom, partial(matrix_gram, kernel.matrix)
 
 
 def _more_careful(operator: KernelOperator, kernel: DualKernel, rung: DenseDual) -> KernelOperator | None:
-    """The operator to go on with where rounding in float32 misleads, as on a singular K; None where there is none better."""
+    """The operator to continue with if float32 rounding misleads, as on a singular K; None if there is none better."""
     if isinstance(operator, CholeskyOperator):
         return replace(operator, careful=True)
     if (
@@ -191,7 +191,7 @@ def _more_careful(operator: KernelOperator, kernel: DualKernel, rung: DenseDual)
 
 
 def _stalled(found: Iterate, options: NewtonOptions) -> bool:
-    """Whether some problem ended without having met the tolerance or used up its steps."""
+    """Whether some problem ended before it met the tolerance or used all its steps."""
     return bool(np.any(~found.met & (found.steps < options.steps)))
 
 
@@ -203,7 +203,7 @@ def _resumed(
     options: NewtonOptions,
     progress: Callable[[str, float], None],
 ) -> Iterate:
-    """From where the steps ended on, with another operator."""
+    """Continues from the last step with another operator."""
     again = newton(
         problem,
         exact,
@@ -211,7 +211,7 @@ def _resumed(
         options,
         start=found.u,
         start_norm=found.start_norm,
-        progress=lambda gap: progress("with care", gap),
+        progress=lambda gap: progress("careful steps", gap),
     )
     return replace(again, steps=found.steps + again.steps, iterations=found.iterations + again.iterations)
 
@@ -224,7 +224,7 @@ def _checked(
     options: NewtonOptions,
     progress: Callable[[str, float], None],
 ) -> Iterate:
-    """The solutions judged, and refined if need be, by float64 products with J, which know nothing of the matrix."""
+    """The solutions, judged and if needed refined by float64 products with J, independent of the matrix."""
     return newton(
         problem,
         jacobian.gram,
@@ -273,7 +273,7 @@ def _certificate(
 def _stats(
     kernel: DualKernel, operator: KernelOperator, reason: str, begin: float, factorised: float, solved: float
 ) -> Stats:
-    """What it took, from the times at which its parts ended; the certificates' part ends now."""
+    """The statistics, from the times at which each part ended; the certificates end now."""
     end = time.perf_counter()
     return Stats(
         rung=f"dense dual, {_title(operator)}",
@@ -299,7 +299,7 @@ def _title(operator: KernelOperator) -> str:
 
 
 def _peak_bytes(kernel: DualKernel, operator: KernelOperator) -> int:
-    """K in float64, and beside it eigenvectors (with workspace), a float32 factor, or K in float32."""
+    """K in float64, plus eigenvectors (with workspace), a float32 factor, or K in float32."""
     beside = {EigenOperator: 3.0, CholeskyOperator: 1.0}.get(type(operator), 0.5)
     held = kernel.root if kernel.matrix is None else kernel.matrix
     return 0 if held is None else int(held.nbytes * (1 + beside))

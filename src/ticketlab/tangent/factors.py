@@ -1,8 +1,9 @@
-"""What the kernel's contractions need to know of a block of examples, from one forward and k reverse sweeps.
+"""The factors of the kernel's contractions for a block of examples, from one forward and k reverse sweeps.
 
-Zeros are added to every layer's pre-activation z; one vector-Jacobian product for each output then gives the cotangents
-δ = ∂f_c/∂z of all layers, and the forward pass their inputs a. Parameters of which nothing is known are differentiated example by
-example. When only the read-out z = output moves, δ is the identity and K = BBᵀ ⊗ I_k with B = [s_w·a, s_b]: then B is enough.
+Zeros are added to the pre-activation z of every layer. One vector-Jacobian product per output then gives the cotangents
+δ = ∂f_c/∂z of all layers, and the forward pass gives their inputs a. Parameters without a description are differentiated
+example by example. If only the read-out z = output moves, δ is the identity and K = BBᵀ ⊗ I_k with B = [s_w·a, s_b]; then B is
+enough.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = ["block_factors", "only_readout_moves", "readout_root"]
 
 
 def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[int], tuple[Factor, ...]]:
-    """The function that computes each part's factors for block i of that size; the last is filled up with its last example."""
+    """The function that computes the factors of each part for block i; copies of the last example fill the last block."""
     sweep = _compiled(
         jacobian.network,
         jax.tree.structure(jacobian.params),
@@ -57,7 +58,7 @@ def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[
 
 
 def _kept(contraction: Contraction, mask: Any) -> np.ndarray | None:
-    """The columns that a mask keeps, in the contraction's order; None for all."""
+    """The columns that a mask keeps, in the order of the contraction; None for all."""
     if mask is True:
         return None
     kept = np.asarray(mask)
@@ -140,7 +141,7 @@ def _rows(moving: TangentProduct, leaves: Sequence[Array], x: Array) -> list[Arr
 
 
 def _only(rows: Array, kept: Array | None) -> Array:
-    """Zero where the leaf may not move."""
+    """Zero for entries that may not move."""
     if kept is None:
         return rows
     flat = rows.reshape(*rows.shape[:2], -1)
@@ -148,7 +149,7 @@ def _only(rows: Array, kept: Array | None) -> Array:
 
 
 def only_readout_moves(jacobian: Jacobian) -> bool:
-    """Whether only a dense last layer moves, as a whole, and its pre-activation is the output: then K = BBᵀ ⊗ I_k."""
+    """Whether only a whole dense last layer moves and its pre-activation is the output; then K = BBᵀ ⊗ I_k."""
     readouts = {layer.name for layer in jacobian.network.layers if layer.readout}
     moving = {
         path[0] if path else ""
@@ -164,7 +165,7 @@ def only_readout_moves(jacobian: Jacobian) -> bool:
 
 
 def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
-    """B with K = BBᵀ ⊗ I_k, where `only_readout_moves`."""
+    """B with K = BBᵀ ⊗ I_k, if `only_readout_moves`."""
     (layer,) = (layer for layer in jacobian.network.layers if layer.readout)
     structure = jax.tree.structure(jacobian.params)
     sweep = _compiled(jacobian.network, structure, (((), FactorProduct(layer, layer.has_bias)),))

@@ -1,19 +1,19 @@
-"""The linearised network's whole training path for the square loss, at every time at once, from one spectral decomposition.
+"""The whole training path of the linearised network for the square loss, from one spectral decomposition.
 
-Trained on the mean loss from Δ = 0, F = f₀ + JΔ only ever moves along the eigenfunctions of K, and along each of them on its own.
+Trained on the mean loss from Δ = 0, F = f₀ + JΔ moves along the eigenfunctions of K, independently along each one.
 With K = V diag(κ) Vᵀ, the residual r = y − f₀ and c = Vᵀr,
 
     F_t(x) = f₀(x) + J(x)Δ_t,    Δ_t = Jᵀu_t,    u_t = V diag(γ_t(κ/N)/κ) c,
 
-where γ_t(h), of the curvature h = κ/N, is the share of a component that is learnt by then:
+where γ_t(h), as a function of the curvature h = κ/N, is the fraction of a component that is learnt at time t:
 
     gradient flow           γ_t = 1 − e^{−ht}
     gradient descent        γ_s = 1 − (1 − ηh)^s
     with momentum μ         γ_{s+1} = (1 + μ − ηh) γ_s − μγ_{s−1} + ηh,   γ_0 = γ_{−1} = 0
 
-γ_∞ = 1: the minimum-norm solution, with f₀ in it, and not y: where K is singular the targets are not reached, and nowhere
-here are they assumed to be. The decomposition is of K itself, or of its Krylov space from r (Lanczos), which is where the
-path runs.
+γ_∞ = 1 gives the minimum-norm solution, which includes f₀. It differs from y if K is singular; nothing here assumes
+that the targets are reached. The decomposition is of K itself, or of its Krylov space from r (Lanczos), in which the
+path lies.
 
 Sources: Lee et al. 2019, arXiv 1902.06720, equations 8 to 11 (flow); Polyak 1964 (momentum); the Lanczos form as in Golub &
 Meurant 2010, section 4.1.
@@ -88,13 +88,13 @@ class GradientDescent:
             )
 
     def learnt(self, curvature: Float[np.ndarray, "r"], time: float) -> Float[np.ndarray, "r"]:
-        """γ_s by the recurrence, as the s-th power of its matrix: the cost grows with log s."""
+        """γ_s by the recurrence, as the s-th power of its matrix; the cost grows with log s."""
         eta_h = self.step_size * np.asarray(curvature, float)
         if np.isinf(time):
             if np.any(eta_h >= 2 * (1 + self.momentum)):
                 largest = 2 * (1 + self.momentum) / float(np.max(curvature))
                 raise UserError(
-                    f"step_size={self.step_size:.4g} for ever",
+                    f"step_size={self.step_size:.4g} for infinitely many steps",
                     f"less than {largest:.4g}, 2(1 + μ) over the largest curvature",
                     "With a larger one, gradient descent on the linearised network diverges.",
                 )
@@ -119,11 +119,10 @@ class Eigen:
 
 @dataclass(frozen=True)
 class Lanczos:
-    """A Krylov space from r: the early path first, and later times with more steps.
+    """A Krylov space from r: accurate for early times first, and for later times with more steps.
 
     Arguments:
-        steps: products with K. What is missing at a time is said by `TrainingPath.defect`; of the order of √(t·κ_max/N) are
-            needed.
+        steps: products with K; about √(t·κ_max/N) are needed. `TrainingPath.defect` gives the error at a time.
     """
 
     steps: int = 200
@@ -134,17 +133,17 @@ Method = Eigen | Lanczos
 
 @dataclass(frozen=True, eq=False)
 class TrainingPath:
-    """Where the linearised network is at every time.
+    """The linearised network at every time.
 
     Arguments:
         jacobian: at the training inputs, in float64.
         dynamics: how it is trained.
-        curvatures: h = κ/N `[r]`, the mean loss's curvatures along the eigenfunctions.
+        curvatures: h = κ/N `[r]`, the curvatures of the mean loss along the eigenfunctions.
         vectors: V `[n·k, r]`.
         components: Vᵀr `[r]`.
         residual: r = y − f₀ `[n, k]`.
         keeps_offset: whether f₀ is part of F.
-        method: how V came about, in words.
+        method: how V was computed, in words.
     """
 
     jacobian: Jacobian = field(repr=False)
@@ -158,18 +157,18 @@ class TrainingPath:
 
     @cached_property
     def largest_curvature(self) -> float:
-        """κ_max/N. Its inverse is the time in which the fastest component is learnt to 63 %."""
+        """κ_max/N. Its inverse is the time at which the fastest component is 63 % learnt."""
         return float(self.curvatures.max(initial=0.0))
 
     def coefficients(self, times: Times) -> Float[np.ndarray, "t n k"]:
-        """u_t at each time, infinity among them if wanted."""
+        """u_t at each time, which may be infinity."""
         kappa = self.curvatures * len(self.residual)
         learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
         u = np.divide(learnt, kappa, out=np.zeros_like(learnt), where=kappa > 0) * self.components
         return (u @ self.vectors.T).reshape(len(times), *self.residual.shape)
 
     def residuals(self, times: Times) -> Float[np.ndarray, "t n k"]:
-        """y − F_t on the training inputs, as the decomposition has it: r − V γ_t Vᵀr. No pass over the data."""
+        """y − F_t on the training inputs by the decomposition, r − V γ_t Vᵀr, without a pass over the data."""
         learnt = np.stack([self.dynamics.learnt(self.curvatures, t) for t in times])
         moved = (learnt * self.components) @ self.vectors.T
         return self.residual - moved.reshape(len(times), *self.residual.shape)
@@ -182,14 +181,14 @@ class TrainingPath:
         ]
 
     def predict(self, x: Float[Any, "m ..."], times: Times) -> Float[np.ndarray, "t m k"]:
-        """F_t(x) at each time. Cost: two or three forward passes over x a time, and as many over the training inputs."""
+        """F_t(x) at each time. Cost per time: two or three forward passes over x, and equally many over the training inputs."""
         return predict_points(self.points(times), x)
 
     def defect(self, times: Times) -> Float[np.ndarray, "t"]:
-        """‖(r − K u_t) − (y − F_t)‖ / ‖r‖, with K u_t by differentiating the network: how far the path is from its own equation.
+        """‖(r − K u_t) − (y − F_t)‖ / ‖r‖, with K u_t by differentiating the network: the error of the path in its own equation.
 
-        It is 0 for an exact decomposition, at every time. For a Krylov space it is what the space has not seen yet; at t = ∞ the
-        residual of conjugate gradients. Cost: one product with K a time.
+        It is 0 at every time for an exact decomposition. For a Krylov space it is the part outside that space; at t = ∞ it is
+        the residual of conjugate gradients. Cost: one product with K per time.
         """
         ku = np.asarray(self.jacobian.gram(self.coefficients(times)))
         off = self.residual - ku - self.residuals(times)
@@ -207,20 +206,20 @@ def training_path(
     centred: bool = False,
     method: Method | None = None,
 ) -> TrainingPath:
-    """How the linearised network learns by gradient descent on the mean square loss, from θ₀ to t = ∞.
+    """The path of the linearised network under gradient descent on the mean square loss, from θ₀ to t = ∞.
 
         dΔ/dt = −(1/N) Jᵀ(f₀ + JΔ − y),  or its steps
 
     Arguments:
         network, params: f and θ₀.
-        task: its training part is what is learnt; or a `Split` itself.
+        task: its training part is learnt; or a `Split`.
         dynamics: gradient flow, or gradient descent with its step size and momentum (default: flow).
         selection: which parameters may move (default: all).
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
         method: `Eigen()` or `Lanczos(steps)`; None: by size.
 
     Returns:
-        A `TrainingPath`, to be asked for any time.
+        A `TrainingPath`, which gives the network at any time.
 
     Raises:
         UserError: inputs or targets that do not fit the network.
@@ -234,7 +233,7 @@ def training_path(
         raise UserError(
             f"targets of shape {targets.shape}",
             f"({len(split.x)}, {network.outputs})",
-            "Give the network as many outputs as there are targets.",
+            "Give the network one output for each target.",
         )
     method = method or (Eigen() if targets.size <= EIGEN_ROWS else Lanczos())
     kernel = dual_kernel(jacobian) if isinstance(method, Eigen) else jacobian
@@ -249,13 +248,13 @@ def path_of(
     centred: Sequence[bool] = (False,),
     method: Method = Eigen(),
 ) -> list[TrainingPath]:
-    """The paths with f₀ kept or centred away, from a kernel that is formed already; or, for Lanczos, from a Jacobian alone.
+    """The paths with f₀ kept or centred away, from a kernel already formed, or for Lanczos from a Jacobian alone.
 
     Arguments:
-        kernel: K; or, for Lanczos, J, with which it need not be formed.
+        kernel: K; or J for Lanczos, which needs no matrix.
         targets: y.
         dynamics: how the linearised network is trained.
-        centred: the variants wanted. One eigendecomposition serves all of them, a Krylov space only one.
+        centred: the variants. One eigendecomposition serves all of them, a Krylov space only one.
         method: `Eigen` or `Lanczos`.
     """
     jacobian = kernel.jacobian if isinstance(kernel, DualKernel) else kernel
@@ -276,9 +275,9 @@ def path_of(
 
 @lru_cache(maxsize=2)
 def eigenvectors(kernel: DualKernel) -> tuple[np.ndarray, np.ndarray]:
-    """κ and V, of K as a matrix or, where only a read-out moves, of its root. Eigenvalues within rounding of 0 are 0.
+    """κ and V of K as a matrix, or of its root if only a read-out moves. Eigenvalues within rounding of 0 are 0.
 
-    Kept for the last two kernels, which serve several paths and steps.
+    Cached for the last two kernels, which serve several paths and steps.
     """
     if kernel.matrix is not None:
         whole = EigenOperator.from_matrix(kernel.matrix)
@@ -296,7 +295,7 @@ def _krylov(
         return np.zeros(1), np.zeros((residual.size, 1)), np.zeros(1), "nothing to learn"
     ritz = lanczos(_gram(kernel), residual, steps)
     assert ritz.vectors is not None
-    values = np.maximum(ritz.values, 0.0)  # K has no negative eigenvalue; rounding has
+    values = np.maximum(ritz.values, 0.0)  # K has no negative eigenvalues, except by rounding
     return values, ritz.vectors, size * ritz.weights, f"Lanczos, {len(values)} steps"
 
 

@@ -1,15 +1,16 @@
 """Gradient flow of the linearised network for any convex loss: an ordinary differential equation in function space.
 
-On the training inputs the flow on the mean loss closes on itself, dF/dt = −(1/N) K ∇ℓ(F): K is all it needs to know of the
-network. With a root K = RRᵀ it is the gradient flow of w ↦ (1/N) Σ ℓ(f₀ + Rw), and ‖w‖ = ‖Δ‖, so that the integrator's
-tolerance is on the distance in parameter space:
+On the training inputs the flow on the mean loss is a closed equation, dF/dt = −(1/N) K ∇ℓ(F), in which K is all that
+remains of the network. With a root K = RRᵀ it is the gradient flow of w ↦ (1/N) Σ ℓ(f₀ + Rw). Since ‖w‖ = ‖Δ‖, the
+integrator's tolerance applies to the distance in parameter space:
 
     dw/dt = −(1/N) Rᵀ∇ℓ(f₀ + Rw),    F = f₀ + Rw,    Δ = Jᵀu,  u = K⁺Rw .
 
-It is stiff: its rates spread as the eigenvalues of K do, over many orders of magnitude, and late times are what one asks for.
-So it is integrated by backward differentiation formulas of variable order (SciPy's BDF) with the exact Jacobian −(1/N) RᵀHR,
-whose steps grow with t. The explicit method of the same package (DOP853) takes steps of a few over the largest curvature for
-ever; what both took is in docs/decisions.md. Cross-entropy on separable data has no end: t = ∞ is refused, as λ = 0 is.
+The equation is stiff: like the eigenvalues of K, its rates span many orders of magnitude, and late times are of
+interest. It is integrated by backward differentiation formulas of variable order (SciPy's BDF) with the exact Jacobian
+−(1/N) RᵀHR. Their steps grow with t. The steps of SciPy's explicit method (DOP853) always stay below a few over the
+largest curvature; docs/decisions.md compares both. On separable data cross-entropy has no minimum, so t = ∞ is refused,
+as λ = 0 is.
 
 Source: Lee et al. 2019, arXiv 1902.06720, section 2.2; Shampine & Reichelt 1997, The MATLAB ODE suite (the formulas).
 """
@@ -34,12 +35,12 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["FunctionPath", "function_path"]
 
-SEEN = 1e-13  # eigenvalues below this share of the largest move nothing within the tolerance: left out
+SEEN = 1e-13  # eigenvalues below this fraction of the largest have no effect within the tolerance and are left out
 
 
 @dataclass(frozen=True, eq=False)
 class FunctionPath:
-    """The flow at the times that were asked for.
+    """The flow at the requested times.
 
     Arguments:
         times: t, in units of one over a curvature of the mean loss (0 is f₀).
@@ -74,15 +75,15 @@ def function_path(
         loss, targets: ℓ and y; rows of targets are distributions for a classification loss.
         times: finite, increasing, at least 0.
         centred: leave f₀ out.
-        tolerance: on the local error of w, relative; absolute the same share of 1/√(mean diag K), the motion that changes an
-            output by about one.
+        tolerance: relative, on the local error of w. The absolute tolerance is the same fraction of 1/√(mean diag K), the
+            motion that changes an output by about one.
         progress: called with the time reached.
 
     Raises:
         UserError: for times that are not finite and increasing.
-        NumericalFailure: when the integrator gives up.
+        NumericalFailure: if the integrator fails.
 
-    Cost: an eigendecomposition, about 9 (Nk)³ operations, and some tens of factorisations, (Nk)³ each.
+    Cost: an eigendecomposition, about 9 (Nk)³ operations, and a few tens of factorisations, (Nk)³ each.
     """
     times = [float(t) for t in times]
     if not times or not np.all(np.isfinite(times)) or times[0] < 0 or np.any(np.diff(times) <= 0):
@@ -107,9 +108,7 @@ def function_path(
         curved = np.einsum("nij,njr->nir", hessian(outputs(w)), root.reshape(*f0.shape, -1))
         return root.T @ curved.reshape(root.shape) / -n
 
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # BDF takes differences of numbers that it has not set yet
+    with np.errstate(invalid="ignore", over="ignore"):  # BDF subtracts numbers that it has not set yet
         found = solve_ivp(
             slope,
             (0.0, times[-1]),
@@ -121,7 +120,7 @@ def function_path(
             atol=tolerance / float(np.sqrt(max(kernel.mean_diagonal, 1e-300))),
         )
     if not found.success or not np.isfinite(found.y).all():
-        raise NumericalFailure(f"The flow could not be followed to t = {times[-1]:g}: {found.message}")
+        raise NumericalFailure(f"The flow could not be integrated to t = {times[-1]:g}: {found.message}")
     along = np.stack([outputs(w) for w in found.y.T])
     u = (found.y.T @ back.T).reshape(along.shape)
     points = [
@@ -133,7 +132,7 @@ def function_path(
 
 
 def _root(kernel: DualKernel) -> tuple[np.ndarray, np.ndarray]:
-    """R = V√κ and K⁺R = V/√κ, without what K does not see."""
+    """R = V√κ and K⁺R = V/√κ, without the null space of K."""
     values, vectors = eigenvectors(kernel)
     seen = values > SEEN * values.max(initial=0.0)
     scale = np.sqrt(values[seen])

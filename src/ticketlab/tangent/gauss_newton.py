@@ -1,4 +1,4 @@
-"""One Gauss–Newton step from θ₀: the minimum, not of the loss, but of its second-order model in the tangent space.
+"""One Gauss–Newton step from θ₀: the minimum of the loss's second-order model in the tangent space.
 
 With g and H the gradient and Hessian of the loss in the outputs at θ₀, the step minimises
 
@@ -9,8 +9,8 @@ the first of many Newton steps. With S = H^{1/2} and z = −S⁺g it is the leas
 
     Δ = JᵀS (SKS + λI)⁺ z,
 
-for λ = 0 the solution of minimum norm. H may be singular, as softmax's is (adding one number to all outputs of an example changes
-nothing), for g lies in its range.
+for λ = 0 the solution of minimum norm. H may be singular, because g lies in its range. (For softmax it is: adding a
+constant to all outputs of an example changes nothing.)
 
 Sources: Schraudolph 2002, Fast curvature matrix-vector products; Martens 2020, arXiv 1412.1193, section 8 (the generalised
 Gauss–Newton matrix JᵀHJ).
@@ -39,13 +39,13 @@ __all__ = ["GaussNewtonStep", "gauss_newton_steps"]
 
 @dataclass(frozen=True, eq=False)
 class GaussNewtonStep:
-    """One step, and whether it arrived.
+    """One step, and how close it came to the minimum of the model.
 
     Arguments:
         ridge: λ; 0 for the step of minimum norm.
         point: θ₀ and Δ.
-        stationarity: ‖Jᵀ(g + HJΔ) + λΔ‖ / ‖Jᵀg‖, the gradient of the model there relative to that at Δ = 0, by products with J
-            in float64 that know nothing of the matrix.
+        stationarity: ‖Jᵀ(g + HJΔ) + λΔ‖ / ‖Jᵀg‖, the gradient of the model relative to that at Δ = 0, by float64 products with
+            J, independent of the matrix.
     """
 
     ridge: float
@@ -66,7 +66,7 @@ def gauss_newton_steps(
     Arguments:
         kernel: K, formed.
         loss, targets: ℓ and y.
-        ridges: λ ≥ 0, as they stand in the model (a sum over examples).
+        ridges: λ ≥ 0, as in the model (a sum over examples).
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
 
     Cost: an eigendecomposition of SKS, about 9 (Nk)³ operations; for each ridge two products with J.
@@ -108,7 +108,7 @@ def _roots(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _weighted(kernel: DualKernel, root: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Eigenvalues and eigenvectors of SKS, those within rounding of zero set to zero."""
+    """Eigenvalues and eigenvectors of SKS; eigenvalues within rounding of zero are zero."""
     n, k = root.shape[:2]
     if kernel.matrix is not None:
         matrix = np.asarray(kernel.matrix)

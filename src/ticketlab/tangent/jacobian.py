@@ -1,9 +1,9 @@
-"""The Jacobian of a network's outputs at θ₀, as an operator that is never written down.
+"""The Jacobian of a network's outputs at θ₀, as an operator that is never formed as a matrix.
 
-J is `[N·k, P]`: one row an example and output, one column a parameter that may move. A Jacobian-vector product JΔ is one
-forward-mode sweep over the data, Jᵀv one reverse-mode sweep, and K u = J(Jᵀu) both: the tangent kernel's product without the
-kernel. Examples are taken in batches, so that memory stays bounded. Everything is computed in the operator's own precision:
-float64 is what certificates are made in.
+J is `[N·k, P]`: one row per example and output, one column per parameter that may move. A Jacobian-vector product JΔ is one
+forward-mode sweep over the data, and Jᵀv is one reverse-mode sweep. K u = J(Jᵀu) takes both; it is a product with the tangent
+kernel without the kernel. Examples are processed in batches, so that memory stays bounded. Everything is computed in the
+operator's own precision; certificates use float64.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ticketlab.tangent.selection import AllParameters, Selection
 
 __all__ = ["Jacobian"]
 
-# Of a vector in parameter space; a multiple of a 0-d array is a NumPy scalar.
+# A vector in parameter space; a multiple of a 0-d array is a NumPy scalar.
 Leaf = Array | np.ndarray | np.generic
 
 
@@ -38,15 +38,15 @@ class Jacobian:
         x: inputs `[n, *input_shape]`.
         selection: which parameters may move (default: all).
         dtype: float32 or float64; inputs and parameters are cast to it.
-        batch: examples a sweep (and device), a bound on memory.
-        devices: over which examples are spread (default: JAX's first device has all).
+        batch: examples per sweep (and device), which bounds memory.
+        devices: over which examples are distributed (default: JAX's first device has all).
 
     Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
 
     Raises:
-        UserError: for inputs or parameters that are not finite, inputs that do not have the network's shape, or a network whose
-            derivatives are those of a surrogate, or whose outputs for an example depend on the others.
+        UserError: for inputs or parameters that are not finite; for inputs that do not have the network's shape; for a network
+            that is differentiated through a surrogate, or whose outputs for an example depend on other examples.
     """
 
     network: Network
@@ -68,8 +68,8 @@ class Jacobian:
             )
         if self.network.surrogate:
             raise UserError(
-                f"{self.network.name}, whose sign activations have derivative zero and are trained with another",
-                "a network that is differentiated by its own derivative, for its tangent space",
+                f"{self.network.name}, whose sign activations have derivative zero and are trained with a surrogate",
+                "a network with its own derivative, for its tangent space",
                 "Choose another activation.",
             )
         for what, arrays in (("inputs", [self.x]), ("parameters", jax.tree.leaves(self.params))):
@@ -97,7 +97,7 @@ class Jacobian:
         )
 
     def x64(self) -> Any:
-        """The context in which arrays of this operator's precision can be made."""
+        """A context in which JAX can make arrays of this operator's precision."""
         return jax.enable_x64(np.dtype(self.dtype) == np.float64)
 
     def outputs(self) -> Float[Array, "n k"]:
@@ -143,7 +143,7 @@ class Jacobian:
             return _joined([self._jvps(part) for part in stacked])
 
     def dense(self) -> Float[np.ndarray, "n k p"]:
-        """J written down; for tests and for problems with few parameters. Memory: n·k·P numbers."""
+        """J as a matrix, for tests and for problems with few parameters. Memory: n·k·P numbers."""
         with self.x64():
             blocks = [self._sweeps.rows(x) for x in self._batches]
             rows = [np.concatenate([np.asarray(b[i]) for b in blocks]) for i in range(len(blocks[0]))]
@@ -155,9 +155,9 @@ class Jacobian:
         return np.concatenate(kept, axis=2)
 
     def reverse_sweeps(self) -> Iterator[tuple[int, Callable[..., Any]]]:
-        """For each batch how many examples it has, and v `[b, k]` ↦ Jᵀv, which holds what the forward pass left behind.
+        """For each batch its number of examples, and v `[b, k]` ↦ Jᵀv, which holds the activations of the forward pass.
 
-        Over several devices the last batch is filled up, and what is held lies where the examples do.
+        With several devices the last batch is padded, and the activations stay on the device of their examples.
         """
         for i, x in enumerate(self._portions):
             yield len(x), self.reverse_sweep(i)
@@ -169,7 +169,7 @@ class Jacobian:
             return self._unbound.pull(at, self._portions[i])
 
     def embed(self, delta: Sequence[Leaf]) -> Params:
-        """Δθ as a pytree like the parameters, zero where nothing may move."""
+        """Δθ as a pytree like the parameters, zero for parameters that may not move."""
         with self.x64():
             moving = iter(delta)
             leaves = [
@@ -225,7 +225,7 @@ class Jacobian:
 
     @cached_property
     def _portions(self) -> list[Array]:
-        """The inputs of each sweep: batches, spread over the devices and there filled up to as many for each."""
+        """The inputs of each sweep: batches, distributed over the devices and padded to equal shares."""
         if self.devices is None:
             return self._batches
         with self.x64():
@@ -238,7 +238,7 @@ class Jacobian:
 
     def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Array]:
         ends = np.cumsum([len(x) for x in self._portions])
-        if ends[-1] > self.examples:  # what examples are filled up with pulls at nothing
+        if ends[-1] > self.examples:  # padding examples have no effect
             filling = ((0, 0), (0, int(ends[-1]) - self.examples), (0, 0))
             cotangents = np.pad(np.asarray(cotangents), filling)
         parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
@@ -262,7 +262,7 @@ class Jacobian:
 
     @cached_property
     def _products(self) -> _Sweeps:
-        """The sweeps by which J is multiplied, over all devices."""
+        """The sweeps that multiply by J, over all devices."""
         if self.devices is None:
             return self._sweeps
         with self.x64():
@@ -295,7 +295,7 @@ class _Sweeps:
     pull: Callable[..., Callable[..., Any]]
 
     def over(self, devices: Devices) -> _Sweeps:
-        """The same over spread examples, with results that are whole."""
+        """The same over distributed examples, with replicated results."""
         return replace(
             self,
             outputs=devices.gathered(self.outputs, axis=0),
@@ -310,7 +310,7 @@ class _Sweeps:
 
 @lru_cache(maxsize=64)
 def _compiled(network: Network, structure: Any, pattern: tuple[str, ...]) -> _Sweeps:
-    """The sweeps of a network, compiled once however many θ₀, data sets and precisions they meet.
+    """The sweeps of a network, compiled once for all θ₀, data sets and precisions.
 
     `pattern` says for each leaf whether it moves ("all", "some": where the mask is one) or not ("still").
     """

@@ -1,12 +1,12 @@
-"""The tangent kernel K = J Jᵀ in blocks, from each layer's structure, never through a P-long Jacobian where that can be avoided.
+"""The tangent kernel K = J Jᵀ in blocks, from the structure of each layer, avoiding Jacobian rows of length P where possible.
 
-Examples are taken in blocks. Each block's factors (inputs and cotangents of the layers, or rows of the Jacobian) are computed
-once and held while memory allows; each pair of blocks is then one compiled program, in which every part of the network is
-contracted in the way that `kernel_cost` chose for it, and only pairs on one side of the diagonal are computed when X₁ = X₂.
-Over several devices K(X, X) is computed by rows of blocks, each device its share of them.
+Examples are processed in blocks. The factors of a block (inputs and cotangents of the layers, or rows of the Jacobian) are
+computed once and held while memory allows. Each pair of blocks is one compiled program, which contracts every part of the
+network in the way that `kernel_cost` chose. If X₁ = X₂, only pairs on one side of the diagonal are computed. With several
+devices, each computes its share of the rows of blocks of K(X, X).
 
-The whole K has a row an example and output. `averaged_kernel`, the mean over outputs, is k² times smaller; it is the kernel of an
-infinitely wide network, and of a finite one no more than an approximation. `kernel_diagonal` needs no pairs at all.
+The full K has one row per example and output. `averaged_kernel`, the mean over outputs, is k² times smaller. It is exact for
+an infinitely wide network and only an approximation for a finite one. `kernel_diagonal` needs no pairs.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ def tangent_kernel(
     """K(X₁, X₂) = J(X₁) J(X₂)ᵀ as a matrix `[n₁·k, n₂·k]`, rows ordered by example, then output.
 
     Arguments:
-        jacobian: at X₁; its selection and precision are the kernel's.
-        other: at X₂, with the same network, θ₀ and selection; left out, X₂ = X₁ and only the symmetric half is computed, by all
-            devices of the Jacobian.
-        memory: bytes for factors and blocks, beside the result (default: 1 GiB), on each device. With less, blocks are smaller
-            and their factors are computed more than once.
-        progress: called with the fraction that is done.
+        jacobian: at X₁; sets the selection and precision of the kernel.
+        other: at X₂, with the same network, θ₀ and selection. Without it X₂ = X₁, and all devices of the Jacobian compute
+            only the symmetric half.
+        memory: bytes on each device for factors and blocks, in addition to the result (default: 1 GiB). With less, blocks
+            are smaller and their factors are computed more than once.
+        progress: called with the fraction done.
 
-    Cost: as `kernel_cost(jacobian, other)` counts it; over D devices each does the contractions of 1/D of the pairs, and sweeps
-        over the half or more of the examples that they are of. Memory: the result, and `memory`.
+    Cost: as counted by `kernel_cost(jacobian, other)`. With D devices, each contracts 1/D of the pairs and sweeps over the
+        examples in these, half of all examples or more. Memory: the result, and `memory`.
     """
     plan = kernel_cost(jacobian, other, memory=memory)
     if other is None and jacobian.devices is not None:
@@ -75,7 +75,8 @@ def averaged_kernel(
 ) -> Float[Array, "n m"]:
     """1/k Σ_c K(x_n c, x_m c), the trace over outputs divided by their number, `[n₁, n₂]`.
 
-    K ≈ averaged ⊗ I_k is exact for infinite width (NTK parameterisation) and for the read-out's part, an approximation else.
+    K ≈ averaged ⊗ I_k is exact for infinite width (NTK parameterisation) and for the read-out's part; otherwise it is
+    approximate.
 
     Arguments: as for `tangent_kernel`.
     Cost: as `kernel_cost(jacobian, other, averaged=True)` counts it; k² times less memory than K.
@@ -95,9 +96,9 @@ def kernel_diagonal(jacobian: Jacobian, *, memory: int = MEMORY) -> Float[Array,
 
 
 def kernel_blocks(jacobian: Jacobian) -> Iterator[Float[Array, "rows rows"]]:
-    """K(X_i, X_i) for each of the Jacobian's batches in turn, the blocks on the diagonal of K.
+    """K(X_i, X_i) for each batch of the Jacobian, the blocks on the diagonal of K.
 
-    Cost: the sweeps and factors of `kernel_cost`, and the pairs of each batch, twice.
+    Cost: the sweeps and factors of `kernel_cost`, and the pairs of each batch, computed twice.
     """
     size, n = jacobian.batch, jacobian.examples
     plan = kernel_cost(jacobian.at(jacobian.x[:size]))
@@ -118,7 +119,7 @@ def _assembled(
     rows: int,
     progress: Callable[[float], None],
 ) -> Array:
-    """All blocks in their places; `rows` for each example, 1 where the mean over outputs is meant."""
+    """All blocks in their places; `rows` is the number per example, 1 for the mean over outputs."""
     symmetric = other is None
     n, m = jacobian.examples, (other or jacobian).examples
     contractions = tuple(part.contraction for part in plan.parts)
@@ -144,10 +145,10 @@ def _assembled(
 def _over_devices(
     jacobian: Jacobian, devices: Devices, plan: KernelPlan, progress: Callable[[float], None]
 ) -> Array:
-    """K(X, X), of which each device computes as many rows of blocks as the others.
+    """K(X, X); each device computes equally many rows of blocks.
 
-    Blocks of examples stand in a circle, and each meets itself and the half of the circle that follows: each pair is met once,
-    and every row of blocks is the same work. What a row does not have is the transpose of another's.
+    Blocks of examples form a circle, and each is paired with itself and with the half of the circle that follows. Each pair
+    occurs once, and every row of blocks is equal work. The rest of a row is the transpose of other rows.
     """
     rows, blocks = jacobian.outputs_per_example, -(-jacobian.examples // plan.block)
     share = -(-blocks // len(devices))
@@ -177,7 +178,7 @@ def _over_devices(
 def _panel(
     plan: KernelPlan, factors: Callable[[int], tuple[Factor, ...]], first: int, height: int, blocks: int
 ) -> list[Array]:
-    """For so many blocks from the first on, around the circle: the part of K with the half of the circle that follows."""
+    """For blocks from the first on: the part of K with the half of the circle that follows."""
     contractions, half = tuple(part.contraction for part in plan.parts), blocks // 2 + 1
     panel = {i: factors(i % blocks) for i in range(first, first + height)}
     strips: dict[int, list[Array]] = {i: [] for i in panel}
@@ -193,13 +194,15 @@ def _panel(
 
 
 def _meets(i: int, step: int, blocks: int) -> bool:
-    """Whether block i meets the one so many steps ahead. Of two opposite ones one does, in the first half of the circle every
-    other, so that all shares have as many of them."""
+    """Whether block i is paired with the block this many steps ahead.
+
+    Of two opposite blocks only one is: in the first half of the circle every other one, so that all shares are equal.
+    """
     return 2 * step != blocks or (i < step) == (i % step % 2 == 0)
 
 
 def _laid(result: Array, strip: np.ndarray, i: int, blocks: int) -> Array:
-    """A row of blocks put where it belongs, and its transpose too; rows beyond the last are what shares were filled up with."""
+    """Puts a row of blocks and its transpose in their places; rows beyond the last are padding."""
     for step, block in enumerate(np.split(strip, blocks // 2 + 1, axis=1) if i < blocks else []):
         if _meets(i, step, blocks):
             result = _place(result, block, i, (i + step) % blocks, True)
@@ -223,7 +226,7 @@ def _diagonal(contractions: tuple[Contraction, ...], factors: tuple[Factor, ...]
 
 
 def _place(result: Array, block: Array | np.ndarray, i: int, j: int, symmetric: bool) -> Array:
-    """The block of rows i and columns j put where it belongs, and its transpose too; what it was filled up with is left out."""
+    """Puts the block of rows i and columns j and its transpose in their places, without padding."""
     row, column = i * block.shape[0], j * block.shape[1]
     height, width = min(block.shape[0], result.shape[0] - row), min(block.shape[1], result.shape[1] - column)
     return _placed(result, block, row, column, height, width, symmetric, i == j)
@@ -241,7 +244,7 @@ def _placed(
     diagonal: bool,
 ) -> Array:
     block = block[:height, :width]
-    if symmetric and diagonal:  # symmetric to the bit, whatever the matrix product's order of sums
+    if symmetric and diagonal:  # symmetric to the bit, for any order of sums in the matrix product
         block = (block + block.T) / 2
     result = jax.lax.dynamic_update_slice(result, block, (row, column))
     return (

@@ -1,7 +1,7 @@
-"""How a tangent kernel will be computed: for each layer the contraction with the fewest operations, in blocks that fit.
+"""The plan of a tangent kernel: for each layer the contraction with the fewest operations, in blocks that fit in memory.
 
-Nothing is computed here but costs, from the shapes of the layers and from what moves. Operations are counted for the symmetric
-half of K where X₁ = X₂, a multiply–add as two; a network without a description is counted by XLA, which knows what it compiles.
+Only costs are computed here, from the shapes of the layers and from the selection. If X₁ = X₂, operations are counted for the
+symmetric half of K; a multiply–add counts as two. For a network without a description XLA counts the operations.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ from ticketlab.tangent.selection import leaf_paths
 __all__ = ["MEMORY", "KernelPlan", "Part", "kernel_cost"]
 
 MEMORY = 2**30
-"""Bytes that factors and blocks may take beside the result, unless another budget is given."""
+"""The default budget of bytes for factors and blocks, in addition to the result."""
 
-BLOCK_ROWS = {"cpu": 640}  # a block and its parts stay in the cache, and the matrix product has its full rate
+BLOCK_ROWS = {"cpu": 640}  # a block and its parts fit in the cache, and the matrix product runs at full rate
 _BLOCK_ROWS_ELSEWHERE = 4096
 SMALL_ROWS = 128
 
 
 @dataclass(frozen=True)
 class Part:
-    """Parameters whose part of K is contracted in one way.
+    """Parameters whose part of K has one contraction.
 
     Arguments:
         name: the layer, or the paths of the leaves.
         leaves: their numbers in the order of `jax.tree.leaves`.
-        contraction: how.
-        flops: of contracting all pairs of examples, and of writing down the factors of each.
+        contraction: the method.
+        flops: for contracting all pairs of examples and forming the factors of each.
         factor_bytes: of its factors for one example.
-        others: the other ways that were possible, with their operations.
+        others: the other possible methods, with their operations.
     """
 
     name: str
@@ -63,14 +63,14 @@ class Part:
 
 @dataclass(frozen=True)
 class KernelPlan:
-    """What forming a kernel takes.
+    """The cost of forming a kernel.
 
     Arguments:
-        parts: what is contracted how, in order of depth.
-        sweep_flops: of the forward and reverse sweeps that give all layers' inputs and cotangents.
-        flops: of everything: sweeps, factors, and contractions of all pairs of examples, once for n m and m n.
+        parts: the contraction of each part, in order of depth.
+        sweep_flops: of the forward and reverse sweeps that give the inputs and cotangents of all layers.
+        flops: total: sweeps, factors, and contractions of all pairs of examples, once for n m and m n.
         block, block_beside: examples in a block of X₁ and of X₂.
-        held: blocks whose factors are kept while they meet all the others; those of the others are computed anew if need be.
+        held: blocks whose factors are kept while they are paired with all others; the others' are recomputed if needed.
         result_bytes, block_bytes, factor_bytes: of the result, of one block of it, and of the factors held at once.
     """
 
@@ -85,7 +85,7 @@ class KernelPlan:
     factor_bytes: int
 
     def describe(self) -> str:
-        """A table in plain text: each part, how it is contracted, its operations, and what else was possible."""
+        """A table in plain text: each part, its contraction, its operations, and the alternatives."""
         lines = [f"sweeps: forward and reverse, {self.sweep_flops / 1e9:.3g} GFLOP"]
         for part in self.parts:
             others = "".join(f"; {other.title} {flops / 1e9:.3g}" for other, flops in part.others)
@@ -102,8 +102,8 @@ def kernel_cost(
 
     Arguments:
         jacobian, other: at X₁ and X₂; without the latter X₂ = X₁.
-        averaged: whether only the mean over outputs is wanted.
-        memory: bytes for factors and blocks, beside the result.
+        averaged: whether only the mean over outputs is needed.
+        memory: bytes for factors and blocks, in addition to the result.
     """
     network, k = jacobian.network, jacobian.outputs_per_example
     n, m = jacobian.examples, (other or jacobian).examples
@@ -139,14 +139,14 @@ def kernel_cost(
 def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[int, ...], list[Way]]]:
     """For each layer that moves, and for all other leaves together, the possible contractions.
 
-    `products`: how many pairs of outputs are wanted, k² or k.
+    `products`: the number of pairs of outputs, k² or k.
     """
     network, k = jacobian.network, jacobian.outputs_per_example
     paths, masks = leaf_paths(jacobian.params), jacobian._masks
     numbers = {path: i for i, path in enumerate(paths)}
     structure = jax.tree.structure(jacobian.params)
     described = set()
-    later = 0.0  # operations of a forward pass through the layers behind
+    later = 0.0  # operations of a forward pass through the later layers
     found = []
     for layer in reversed(network.layers):
         leaves = tuple(
@@ -176,7 +176,7 @@ def _possible(jacobian: Jacobian, products: int) -> Iterator[tuple[str, tuple[in
 
 
 def _together(parts: Sequence[Part]) -> list[Part]:
-    """One sweep of Jacobian-vector products for all parts that take them."""
+    """One sweep of Jacobian-vector products for all parts that use them."""
     pushed = [part for part in parts if isinstance(part.contraction, TangentProduct)]
     if len(pushed) < 2:
         return list(parts)
@@ -187,7 +187,7 @@ def _together(parts: Sequence[Part]) -> list[Part]:
         ", ".join(part.name for part in pushed),
         leaves,
         TangentProduct(first.network, first.structure, leaves),
-        # The pass through the layers behind them is shared; that of the first part is the longest.
+        # They share the pass through the later layers; that of the first part is the longest.
         max(part.flops for part in pushed),
         sum(part.factor_bytes for part in pushed),
     )
@@ -195,13 +195,13 @@ def _together(parts: Sequence[Part]) -> list[Part]:
 
 
 def _sweep_flops(network: Network, parts: Sequence[Part]) -> float:
-    """For one example: forward, and back for each output to the first layer whose cotangents are wanted."""
+    """For one example: forward, then back for each output to the first layer whose cotangents are needed."""
     needs = {
         part.name: part.contraction for part in parts if not isinstance(part.contraction, TangentProduct)
     }
     back, started = 0.0, False
     for layer in network.layers:
-        # The read-out's weights are the cotangents of its input, which costs nothing.
+        # The cotangents of the read-out's input are its weights and cost nothing.
         back += _forward(layer) if started and not layer.readout else 0.0
         started = started or (
             isinstance(needs.get(layer.name), FactorProduct | JacobianProduct) and not layer.readout
@@ -213,24 +213,24 @@ def _sweep_flops(network: Network, parts: Sequence[Part]) -> float:
 def _division(
     network: Network, parts: Sequence[Part], symmetric: int | None, rows: int, item: int, memory: int
 ) -> tuple[int, int]:
-    """At most so many examples in a block, and blocks that are held; `symmetric`: the examples of a symmetric kernel."""
+    """The most examples in a block, and the blocks held; `symmetric`: the number of examples of a symmetric kernel."""
     factors = sum(part.factor_bytes for part in parts)
     swept = sum(math.prod(x.output_shape) * network.outputs + positions(x) * x.inputs for x in network.layers)
     products = [p.contraction.layer for p in parts if isinstance(p.contraction, FactorProduct)]
     largest = max(map(positions, products), default=1)
     size = BLOCK_ROWS.get(jax.default_backend(), _BLOCK_ROWS_ELSEWHERE) // rows
-    # A quarter for one block's sweep and factors, a quarter for what is multiplied, the rest for factors that are held.
+    # A quarter for the sweep and factors of one block, a quarter for products, the rest for held factors.
     size = min(size, memory // 4 // max(1, 3 * swept * item + factors))
     size = min(size, math.isqrt(memory // 4 // (3 * rows**2 * item * largest)))
     if symmetric is not None:
-        # At least eight blocks, unless they become small for a matrix product: those on the diagonal are computed twice over.
+        # Blocks on the diagonal are computed twice, so at least eight blocks, unless they become too small for a matrix product.
         size = min(size, max(-(-symmetric // 8), -(-SMALL_ROWS // rows)))
     size = max(1, size)
     return size, max(1, memory // 2 // max(1, size * factors))
 
 
 def _even(examples: int, size: int) -> int:
-    """The size of as many blocks as are needed, all about as large."""
+    """The size of the fewest blocks that suffice, all nearly equal."""
     return -(-examples // -(-examples // size))
 
 
@@ -249,7 +249,7 @@ def _kept(jacobian: Jacobian, leaf: int) -> int:
 
 @lru_cache(maxsize=64)
 def _counted(network: Network, structure: Any, shapes: tuple[tuple[int, ...], ...], dtype: np.dtype) -> float:
-    """Operations of a forward pass for one example as XLA counts them."""
+    """Operations of a forward pass for one example, as counted by XLA."""
     with jax.enable_x64(dtype == np.float64):
         leaves = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
         x = jax.ShapeDtypeStruct((1, *network.input_shape), dtype)

@@ -1,11 +1,11 @@
 """Conjugate gradients for one Newton system of the tangent-space problem, for many ridges and offsets at once.
 
 The Newton step Δ ↦ Δ + Jᵀd of  Σ ℓ(f₀ + JΔ) + ½λ‖Δ‖²  solves (JᵀHJ + λI) Jᵀd = Jᵀb in parameter space. Written with
-coefficients d in function space it reads T d = b, T = HK + λI, and T is self-adjoint and positive in the inner product ⟨u, v⟩_K
-= uᵀKv = ⟨Jᵀu, Jᵀv⟩: conjugate gradients there *are* the parameter-space conjugate gradients, at one product with K an iteration
-and without a P-long vector. They minimise the objective itself over the Krylov space, not a residual, and for λ = 0 they
-converge to the minimum-norm solution even when K is singular. Source: Hestenes & Stiefel 1952; the change of inner product as
-in Díaz et al. 2304.12465, section 2.
+coefficients d in function space it reads T d = b with T = HK + λI. T is self-adjoint and positive in the inner product
+⟨u, v⟩_K = uᵀKv = ⟨Jᵀu, Jᵀv⟩. Conjugate gradients in it are exactly those of parameter space, with one product with K
+per iteration and no vector of length P. They minimise the objective itself, not a residual, over the Krylov space. For
+λ = 0 they converge to the minimum-norm solution even if K is singular. Source: Hestenes & Stiefel 1952; the change of
+inner product as in Díaz et al. 2304.12465, section 2.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def conjugate_gradients(
         limit: most iterations.
 
     Returns:
-        d, and the iterations each problem took. Cost: one product with K and one preconditioning for all c an iteration.
+        d, and the iterations of each problem. Cost per iteration: one product with K and one preconditioning for all c.
     """
     operator, curvature, ridge = system
     prepared = operator.prepare(curvature, ridge)
@@ -78,7 +78,7 @@ def conjugate_gradients(
 
 @jax.jit
 def _begin(b: Array, z: Array, kz: Array, wanted: Array) -> tuple[_State, Array]:
-    """At d = 0, and the ⟨r, Mr⟩_K at which a problem is solved."""
+    """The state at d = 0, and the ⟨r, Mr⟩_K at which a problem counts as solved."""
     rz = _dot(b, kz)
     iterations = jnp.zeros(b.shape[0], jnp.int32)
     state = _State(jnp.zeros_like(b), b, z, kz, rz, (rz > 0) & (wanted < 1), iterations)

@@ -1,7 +1,7 @@
-"""Which solver takes a problem: the smallest matrix that holds it, chosen by size and said with its cost.
+"""The ladder of solvers: a problem goes to the solver with the smallest matrix, chosen by size, with its cost as the reason.
 
-Forming K (rows N·k) or JᵀJ (P columns) turns the problem into one matrix of the smaller of the two sizes. The read-out alone is
-a smaller problem: all outputs share one decomposition. Where neither matrix fits, products with K are enough.
+Forming K (N·k rows) or JᵀJ (P columns) reduces the problem to one matrix of the smaller size. The read-out alone is a smaller
+problem, because all outputs share one decomposition. If neither matrix fits, products with K are enough.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 EIGEN_ROWS = 2500  # up to here an eigendecomposition takes seconds, and serves every ridge exactly
-DUAL_ROWS = 20_000  # K in float64 and a float32 factor: 5 GB; both grow with the square, a factorisation with the cube
+DUAL_ROWS = 20_000  # K in float64 and a float32 factor take 5 GB; memory grows with the square, a factorisation with the cube
 PRIMAL_COLUMNS = 20_000
 
 
@@ -52,7 +52,7 @@ class ConjugateGradients:
     """All examples at once, preconditioned by a low-rank part of K.
 
     Arguments:
-        rank: of that part; less where the problem is smaller or memory does not allow it.
+        rank: of that part; lower if the problem is smaller or memory does not allow it.
     """
 
     rank: int = 1500
@@ -71,14 +71,14 @@ class BlockDescent:
 
 @dataclass(frozen=True)
 class MatrixFree:
-    """Neither is formed: products with K, or with the rows of some examples.
+    """No matrix is formed; uses products with K, or with the rows of some examples.
 
     Arguments:
-        method: None for block descent where the square loss has a ridge of at least 10⁻³ mean diag(K), is spread over no
-            devices, has a dozen blocks and memory for their inverses, and for conjugate gradients elsewhere.
-        memory: bytes for kept activations, and the low-rank part or the blocks' inverses (default: 6 GB).
-        checkpoint: a file in which the iterate of a long solve is kept every 20 seconds (square loss) or after Newton steps at
-            least as far apart (others), and from which a solve of the same problem goes on; None for none.
+        method: None chooses. Block descent needs the square loss, a ridge of at least 10⁻³ mean diag(K), one device, a dozen
+            blocks and memory for their inverses; otherwise conjugate gradients are used.
+        memory: bytes for kept activations, and the low-rank part or the inverses of the blocks (default: 6 GB).
+        checkpoint: a file for the iterate of a long solve, written at most every 20 seconds (for losses other than the
+            square, after a Newton step). A solve of the same problem continues from it. None: no file.
     """
 
     method: ConjugateGradients | BlockDescent | None = None
@@ -90,12 +90,12 @@ Rung = Automatic | DenseDual | DensePrimal | MatrixFree
 
 
 def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal | MatrixFree, str]:
-    """The rung to use and, in words, why."""
+    """The rung to use, and the reason in words."""
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
     if not isinstance(rung, Automatic | DenseDual | DensePrimal | MatrixFree):
         raise UserError(f"rung={rung!r}", "Automatic(), DenseDual(), DensePrimal() or MatrixFree()")
     if not isinstance(rung, Automatic):
-        return rung, "as asked for"
+        return rung, "as requested"
     if only_readout_moves(jacobian):
         return DenseDual("eigen"), "only the read-out moves: one eigenvalue serves all outputs"
     if rows > DUAL_ROWS and columns > PRIMAL_COLUMNS:

@@ -1,12 +1,12 @@
-"""The Lanczos process: what s products with a symmetric matrix tell about it, seen from one vector.
+"""The Lanczos process: what s products with a symmetric matrix reveal about it, starting from one vector.
 
 From a start q₁ it builds an orthonormal basis Q of the Krylov space span{q₁, Kq₁, …, K^{s−1}q₁} in which K is tridiagonal,
 
     K Q = Q T + β_s q_{s+1} e_sᵀ .
 
-With T = W Θ Wᵀ the vectors QW and the numbers Θ (Ritz) take the place of eigenvectors and eigenvalues: g(K) q₁ ≈ QW g(Θ) Wᵀe₁ for
-any function g, exactly when g is a polynomial of degree below s. The squares of the weights Wᵀe₁ and the nodes Θ are Gauss's
-quadrature of the spectral measure q₁ᵀg(K)q₁, exact up to degree 2s − 1.
+With T = W Θ Wᵀ, the Ritz vectors QW and Ritz values Θ replace eigenvectors and eigenvalues: g(K) q₁ ≈ QW g(Θ) Wᵀe₁ for
+any function g. This is exact for polynomials g of degree below s. The nodes Θ and the squares of the weights Wᵀe₁ are
+the Gauss quadrature of the spectral measure q₁ᵀg(K)q₁, exact up to degree 2s − 1.
 
 Source: Golub & Meurant 2010, Matrices, Moments and Quadrature, sections 4.1 and 6.2; reorthogonalised as in Golub & Van Loan
 2013, section 10.3.5.
@@ -25,17 +25,19 @@ from jaxtyping import Float
 
 __all__ = ["Ritz", "lanczos"]
 
-EXHAUSTED = 1e-10  # a new direction this small beside the largest product is rounding: the space is invariant
+EXHAUSTED = (
+    1e-10  # a new direction this small relative to the largest product is rounding: the space is invariant
+)
 
 
 @dataclass(frozen=True, eq=False)
 class Ritz:
-    """What the process leaves behind.
+    """The result of the process.
 
     Arguments:
         values: Θ `[s]`, ascending.
-        weights: Wᵀe₁ `[s]`, of which the squares sum to 1.
-        vectors: QW `[m, s]`; None where they were not asked for.
+        weights: Wᵀe₁ `[s]`, whose squares sum to 1.
+        vectors: QW `[m, s]`; None if not requested.
         last: e_sᵀW `[s]`, and `beta`: β_s, with which K(QW) − (QW)Θ = β_s q_{s+1} (e_sᵀW): how far Ritz pairs are from
             eigenpairs.
     """
@@ -54,13 +56,13 @@ def lanczos(
     *,
     vectors: bool = True,
 ) -> Ritz:
-    """`steps` steps of the process from a vector in function space, fewer where the Krylov space ends before.
+    """`steps` steps of the process from a vector in function space; fewer if the Krylov space ends earlier.
 
     Arguments:
         gram: u `[1, n, k]` ↦ K u.
-        start: `[n, k]`, of any length but 0.
+        start: `[n, k]`, not zero.
         steps: s, at least 1.
-        vectors: whether QW is made.
+        vectors: whether QW is computed.
 
     Cost: s products with K, and 4s²·n·k operations to keep the basis orthogonal to rounding.
     """
@@ -76,7 +78,7 @@ def lanczos(
             w = np.array(gram(jnp.asarray(v).reshape(1, *shape)), np.float64).ravel()
             largest = max(largest, float(np.linalg.norm(w)))
             alphas[i] = v @ w
-            for _ in range(2):  # once leaves what rounding made of the first pass
+            for _ in range(2):  # one pass would leave the rounding errors of the first
                 w -= basis[: i + 1].T @ (basis[: i + 1] @ w)
             betas[i] = np.linalg.norm(w)
             if betas[i] <= EXHAUSTED * largest:

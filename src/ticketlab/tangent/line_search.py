@@ -1,11 +1,11 @@
-"""How far to go along a Newton step: until the objective, which is convex, stops falling.
+"""The line search along a Newton step: go as far as the convex objective falls.
 
-Along a direction the objective is a convex function of one number, φ(t) = Σ ℓ(F + tF') + bt + ½at², and so φ' only rises. A t
-with φ'(t) ≤ 0 therefore never lies beyond the lowest point: the search cannot diverge, whatever the direction was. The whole
-step, t = 1, is taken where φ' says that it ends near the lowest point or before it; else bisection finds where φ' changes its
-sign. Halving t until φ has fallen (Armijo 1966) would do for smooth losses. Where curvature jumps from zero (Huber, hinge) the
-step is too long by orders of magnitude, and a good many of those that merely fall are needed where few that end at the lowest
-point will do.
+Along a direction the objective is a convex function of one number, φ(t) = Σ ℓ(F + tF') + bt + ½at², so φ' never falls.
+A t with φ'(t) ≤ 0 is never beyond the lowest point, so the search cannot diverge for any direction. The full step, t =
+1, is taken if φ' shows that it ends near the lowest point or before it. Otherwise bisection finds the sign change of
+φ'. Halving t until φ has fallen (Armijo 1966) would suffice for smooth losses. If the curvature jumps from zero (Huber,
+hinge), the step is too long by orders of magnitude. Many steps that merely decrease φ would then be needed, but only a
+few that end at the lowest point.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["line_search"]
 
-NEAR = 0.1  # |φ'(1)/φ'(0)| up to which the whole step is near enough: Newton steps near the minimum must not be shortened
+NEAR = 0.1  # |φ'(1)/φ'(0)| up to which the full step is accepted: Newton steps near the minimum must not be shortened
 EXACT = 1e-3  # |φ'(t)/φ'(0)| at which bisection ends
 BISECTIONS = 60
 
@@ -34,16 +34,16 @@ def line_search(
     linear: Float[Array, "c"],
     quadratic: Float[Array, "c"],
 ) -> Float[Array, "c"]:
-    """t in [0, 1] for each of c problems; 0 only where rounding leaves nothing to gain.
+    """t in [0, 1] for each of c problems; 0 only if rounding leaves nothing to gain.
 
         φ(t) = Σ ℓ(F + tF', y) + bt + ½at²
 
     Arguments:
         loss, targets: ℓ and y.
-        outputs, direction: F, and how F changes along the step, F'.
-        linear, quadratic: b and a, of the ridge along the step.
+        outputs, direction: F, and its change along the step, F'.
+        linear, quadratic: b and a, from the ridge along the step.
 
-    Cost: as many sweeps over the outputs as bisections are needed, at most 60.
+    Cost: one sweep over the outputs per bisection, at most 60.
     """
 
     def value(t: Array) -> Array:

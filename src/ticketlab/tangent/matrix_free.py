@@ -1,13 +1,13 @@
-"""The matrix-free rung: neither K nor JᵀJ fits, and the minimum is found with products K u = J(Jᵀu) alone.
+"""The matrix-free rung: neither K nor JᵀJ fits, so the minimum is found with products K u = J(Jᵀu) alone.
 
-The square loss is one linear system (`square_loss`), by block descent (`block_descent`) where the ridge is not small, by
-conjugate gradients with a low-rank preconditioner (`nystrom`) where it is. Other losses take Newton steps in function space
-(`newton`), each (HK + λI)d = −g by conjugate gradients on the symmetric system
+The square loss is one linear system (`square_loss`). Block descent (`block_descent`) solves it unless the ridge is small;
+then conjugate gradients with a low-rank preconditioner (`nystrom`) do. Other losses take Newton steps in function space
+(`newton`). Each solves (HK + λI)d = −g by conjugate gradients on the symmetric system
 
     (H^½KH^½ + λI) w = −H^{−½}g,      d = H^½w.
 
-What is singular in H (softmax does not see a constant added to all outputs) is raised to a small curvature: g has nothing there.
-Products are in float32 with the activations kept; the result is judged by float64 sweeps.
+Null directions of H are given a small curvature; g has no component there. (Softmax ignores a constant added to all
+outputs.) Products are in float32 with kept activations; float64 sweeps judge the result.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.tangent.block_descent import Blocks, block_descent, inverse_bytes, prepare_blocks
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.checkpoint import Checkpoint
@@ -46,24 +46,24 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["MatrixFreeKernel", "matrix_free_kernel", "solve_matrix_free"]
 
-PIVOT_SEED = 0  # pivots only precondition: they change the way to the solution, not the solution
+PIVOT_SEED = 0  # pivots only precondition: they change the path to the solution, not the solution
 FLOOR = 1e-6  # of the curvature, relative to its largest
-SMALL_RIDGE = 1e-3  # relative; there both methods were about as fast on 6 000 examples of MNIST
+SMALL_RIDGE = 1e-3  # relative; at this ridge both methods were about equally fast on 6 000 examples of MNIST
 SOME_BLOCKS = 12
 Report = Callable[[str, float], None]
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixFreeKernel:
-    """K as products, ready for any loss, offset and ridge. What a method needs of it is made when it is first asked for.
+    """K as products, ready for any loss, offset and ridge. What a method needs is computed on first use.
 
     Arguments:
         jacobian: in float64.
-        rung: method and memory, half of which is for activations, half for the low-rank part or the blocks' inverses.
+        rung: method and memory: half for activations, half for the low-rank part or the inverses of the blocks.
         mean_diagonal: mean diag(K).
-        checkpoint: where the iterate of a long solve is kept; None for nowhere.
-        progress: told what is made, and the fraction that is done.
-        seconds: what that took, part by part.
+        checkpoint: the file for the iterate of a long solve; None for no file.
+        progress: called with the current activity and the fraction done.
+        seconds: the time of each part.
     """
 
     jacobian: Jacobian
@@ -116,7 +116,7 @@ def matrix_free_kernel(
     """The kernel of a Jacobian in float64, by its products.
 
     Raises:
-        NumericalFailure: when the kernel is not finite.
+        NumericalFailure: if the kernel is not finite.
         UserError: for a checkpoint in a folder that does not exist.
     """
     begin = time.perf_counter()
@@ -143,7 +143,7 @@ def solve_matrix_free(
     """Minimise for several (keeps f₀?, λ), from the largest ridge down; arguments and result as in `dual.solve_dual`.
 
     Raises:
-        UserError: for block descent with another loss than the square, a ridge of 0, or several devices.
+        UserError: for block descent with a loss other than the square loss, a ridge of 0, or several devices.
 
     Cost: that of the methods, and float64 products for certificates.
     """
@@ -186,9 +186,10 @@ def _method(kernel: MatrixFreeKernel, loss: ConvexLoss, ridge: float) -> Conjuga
     asked, devices = kernel.rung.method, kernel.jacobian.devices
     if isinstance(asked, BlockDescent) and not (loss.quadratic and ridge > 0 and devices is None):
         raise UserError(
-            f"block descent with {loss.name}, a ridge of {ridge:g} and {1 if devices is None else len(devices)} devices",
+            f"block descent with {loss.name}, a ridge of {ridge:g} and "
+            + counted(1 if devices is None else len(devices), "device"),
             "the square loss, a ridge above 0 and one device",
-            "Leave the method out, or ask for ConjugateGradients().",
+            "Leave the method out, or use ConjugateGradients().",
         )
     if asked is not None:
         return asked
@@ -204,7 +205,7 @@ def _method(kernel: MatrixFreeKernel, loss: ConvexLoss, ridge: float) -> Conjuga
 
 
 def _bytes(kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent) -> int:
-    """Of activations, at most, and inverses or the low-rank part."""
+    """The most that activations and inverses or the low-rank part take."""
     if isinstance(method, ConjugateGradients):
         return kernel.products.kept_bytes + kernel.low_rank.nbytes
     k = kernel.jacobian.outputs_per_example
@@ -236,11 +237,11 @@ def _minimise_square(
 def _ways(
     kernel: MatrixFreeKernel, method: ConjugateGradients | BlockDescent, problem: SquareProblem
 ) -> Iterator[Way]:
-    """From the fastest to the most careful. Each is made when the one before has had its turn and its memory is free."""
+    """From the fastest to the most careful. Each is built after the one before has ended and freed its memory."""
     if isinstance(method, BlockDescent):
         blocks = kernel.blocks(method, problem.ridge)
         if blocks is not None:
-            yield Way("block descent", f"{method.rows} rows a block", partial(block_descent, blocks))
+            yield Way("block descent", f"{method.rows} rows per block", partial(block_descent, blocks))
         del blocks
     precondition = preconditioner(kernel.low_rank, problem.ridge)
     for gram in (kernel.products.gram, problem.gram):

@@ -1,4 +1,4 @@
-"""The tangent-space minimum in one call: a network, its random parameters, a task; out comes a certified solution.
+"""The tangent-space minimum in one call: from a network, its random parameters and a task to a certified solution.
 
 min_Δ  Σₙ ℓ(f(xₙ, θ₀) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²
 """
@@ -32,14 +32,14 @@ __all__ = ["MINIMUM_NORM", "Absolute", "Relative", "Ridge", "minimise", "ridge_p
 
 @dataclass(frozen=True)
 class Relative:
-    """λ = value · mean diag(K): the same value means about the same amount of smoothing at every width and data size."""
+    """λ = value · mean diag(K), so that a value smooths about equally at every width and data size."""
 
     value: float
 
 
 @dataclass(frozen=True)
 class Absolute:
-    """λ = value, as it stands in the objective (a sum over examples, not a mean)."""
+    """λ = value, as in the objective (a sum over examples, not a mean)."""
 
     value: float
 
@@ -47,7 +47,7 @@ class Absolute:
 Ridge = Relative | Absolute
 FLOAT32 = 1e35  # beyond this, sums over a kernel's rows leave float32
 MINIMUM_NORM = Absolute(0.0)
-"""The limit λ → 0: among all minima of the loss the one with the smallest ‖Δ‖. Square loss only."""
+"""The limit λ → 0: the minimum of the loss with the smallest ‖Δ‖. Square loss only."""
 
 
 def minimise(
@@ -68,25 +68,25 @@ def minimise(
         min_Δ  Σₙ ℓ(f₀(xₙ) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²,   f₀(x) = f(x, θ₀), or 0 when centred
 
     Arguments:
-        network, params: f and θ₀; any pair of pure functions will do (`pure_network`).
-        task: its training part is what is fitted; or a `Split` itself.
+        network, params: f and θ₀; any pair of pure functions (`pure_network`).
+        task: its training part is fitted; or a `Split`.
         loss: any convex loss with its conjugate (default: square).
         ridge: λ, relative to mean diag(K) or absolute (default: 0.01 relative); `MINIMUM_NORM` for λ → 0.
         selection: which parameters may move (default: all).
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
         rung: the solver; by default the one with the smaller matrix.
         options: tolerance on the relative duality gap (default 1e-8) and limits.
-        devices: over which examples are spread in products with J (default: all on one).
+        devices: over which examples are distributed in products with J (default: all on one).
 
     Returns:
-        A `Solution` with `predict`, `delta`, `certificate` and `stats`. A missed tolerance is a named result there.
+        A `Solution` with `predict`, `delta`, `certificate` and `stats`. The certificate names a missed tolerance.
 
     Raises:
-        UserError: inputs that do not fit the network, a negative ridge, no finite minimum (cross-entropy at λ = 0); of several
-            processes, another that has ended.
+        UserError: for inputs that do not fit the network, a negative ridge, or no finite minimum (cross-entropy at λ = 0);
+            with several processes, if another has ended.
 
-    Cost: forming and factorising a matrix of min(N·k, P) rows; memory twice to four times its size. Matrix-free, when both
-        are large: some hundred passes over the data.
+    Cost: forming and factorising a matrix of min(N·k, P) rows; memory two to four times its size. Matrix-free, if both are
+        large: some hundred passes over the data.
 
     Equivalent: `sklearn.linear_model.Ridge` or `LogisticRegression` without intercept on the rows of J, for the residual y − f₀.
 
@@ -124,11 +124,11 @@ def ridge_path(
 ) -> list[Solution]:
     """The minima for a whole path of ridges, and with f₀ kept or centred away, from one matrix.
 
-    Arguments: as for `minimise`, with several `ridges`, and for `centred` the variants wanted. `progress` is called with what is
-    being done, and a fraction (kernel) or the largest relative duality gap (Newton steps).
+    Arguments: as for `minimise`, with several `ridges`; `centred` lists the variants. `progress` is called with the
+        current activity, and a fraction (kernel) or the largest relative duality gap (Newton steps).
 
     Returns:
-        For each entry of `centred` in turn, a solution for each ridge in turn.
+        For each entry of `centred` in order, one solution per ridge in order.
     """
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
@@ -179,7 +179,7 @@ def _check(
     if not ridges:
         raise UserError("no ridge", "at least one", "Pass, say, Relative(0.01).")
     if not centred:
-        raise UserError("no entry in centred", "False, True, or both", "Pass (False,) to keep f₀.")
+        raise UserError("an empty centred", "False, True, or both", "Pass (False,) to keep f₀.")
     for ridge in ridges:
         if not np.isfinite(ridge.value) or ridge.value < 0:
             raise UserError(
@@ -189,7 +189,7 @@ def _check(
             raise UserError(
                 f"ridge 0 with {loss.name}",
                 "a ridge above 0",
-                "On separable data this loss has no minimum at finite Δθ: ask for a path of small ridges instead.",
+                "On separable data this loss has no minimum at finite Δθ: use a path of small ridges instead.",
             )
         if ridge.value == 0 and not loss.quadratic:
             raise UserError(
@@ -202,7 +202,7 @@ def _check(
         raise UserError(
             f"targets of shape {targets.shape}",
             f"({len(split.x)}, {network.outputs})",
-            "Give the network as many outputs as there are targets.",
+            "Give the network one output for each target.",
         )
     if not np.isfinite(targets).all():
         raise UserError(
@@ -216,7 +216,7 @@ def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
         if np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0):
             raise UserError(
                 f"targets that are not distributions over classes, with {loss.name}",
-                "one-hot rows, or rows ≥ 0 of sum 1",
+                "one-hot rows, or rows ≥ 0 with sum 1",
                 "Encode labels as one-hot rows, or use the square loss.",
             )
     elif loss.targets is Targets.PROBABILITIES:
@@ -224,11 +224,11 @@ def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
             raise UserError(
                 f"targets from {np.min(targets):g} to {np.max(targets):g}, with {loss.name}",
                 "numbers from 0 to 1",
-                "Encode a yes as 1 and a no as 0, or use the square loss.",
+                "Encode yes as 1 and no as 0, or use the square loss.",
             )
     elif loss.targets is Targets.BINARY and not np.isin(targets, (0, 1)).all():
         raise UserError(
             f"targets other than 0 and 1, with {loss.name}",
             "zeros and ones",
-            "Encode a yes as 1 and a no as 0, or use the square loss.",
+            "Encode yes as 1 and no as 0, or use the square loss.",
         )

@@ -1,14 +1,14 @@
-"""The minimum in tangent space by inexact Newton steps in function space, for every convex loss and a whole ridge path at once.
+"""The minimum in tangent space by inexact Newton steps in function space, for every convex loss and a whole ridge path.
 
-With Δ = Jᵀu the outputs on the training set are F = f₀ + K u, the objective is Σ ℓ(F) + ½λ uᵀKu, and its gradient Jᵀg has the
+With Δ = Jᵀu the outputs on the training set are F = f₀ + K u, and the objective is Σ ℓ(F) + ½λ uᵀKu. Its gradient Jᵀg has the
 coefficients g = ∇ℓ(F) + λu. A step solves (HK + λI) d = −g by conjugate gradients and goes along d as far as the objective
-keeps falling. Two operators play two parts: a fast one (a float32 matrix, say) finds directions, and an exact one (float64,
-without the matrix) says where we are. For the square loss H = I, and the loop *is* iterative refinement. The duality gap comes
-free: with the dual point v = ∇ℓ(F) it is
+falls. A fast operator (a float32 matrix, say) finds directions; an exact one (float64, without the matrix) evaluates the
+point reached. For the square loss H = I, and the loop *is* iterative refinement. The duality gap costs nothing extra: with the
+dual point v = ∇ℓ(F) it is
 
     gap = Σ ℓ(F) + ½λ‖Δ‖² + Σ ℓ*(v) − ⟨v, f₀⟩ + ‖Jᵀv‖²/2λ = ‖Jᵀg‖² / 2λ ≥ 0,
 
-by the Fenchel–Young equality ℓ(F) + ℓ*(v) = ⟨v, F⟩, so the sum of squares is what is computed: no cancellation.
+by the Fenchel–Young equality ℓ(F) + ℓ*(v) = ⟨v, F⟩. The sum of squares is computed, so there is no cancellation.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class FunctionSpaceProblem:
     Arguments:
         loss: convex in the outputs.
         targets: y `[n, k]`.
-        offsets: f₀ `[c, n, k]`, the functions the tangent space is attached to.
-        ridges: λ `[c]` ≥ 0; 0 asks for the minimum-norm solution of the square loss.
+        offsets: f₀ `[c, n, k]`, the functions at the origins of the tangent spaces.
+        ridges: λ `[c]` ≥ 0; 0 selects the minimum-norm solution of the square loss.
     """
 
     loss: ConvexLoss
@@ -66,7 +66,7 @@ class NewtonOptions:
         tolerance: on the relative duality gap, gap / objective; for λ = 0 on the relative gradient norm
             ‖Jᵀg‖ / ‖Jᵀg₀‖ instead.
         steps: most Newton steps.
-        inner_limit: most conjugate-gradient iterations a step.
+        inner_limit: most conjugate-gradient iterations per step.
         forcing: relative accuracy of a step's linear system far from the solution; tightened as the gap falls.
     """
 
@@ -78,7 +78,7 @@ class NewtonOptions:
 
 @dataclass(frozen=True)
 class Iterate:
-    """Where the c problems stand.
+    """The state of the c problems.
 
     `u`, `ku` = K u, `objective` = Σ ℓ + ½λuᵀKu, `gap` (absolute duality gap; NaN for λ = 0), `gradient` = ‖Jᵀg‖ relative to its
     value at Δ = 0, `met`, iterations of both loops, and `start_norm` = ‖Jᵀ∇ℓ(f₀)‖.
@@ -97,12 +97,12 @@ class Iterate:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far c problems have come: enough to go on from.
+    """The progress of c problems, from which a solve can resume.
 
     Arguments:
-        u: of each problem; 0 where it is not begun.
-        begun: which are.
-        steps, iterations: that they have taken.
+        u: of each problem; 0 if it has not begun.
+        begun: whether each has begun.
+        steps, iterations: taken by each.
     """
 
     u: Float[np.ndarray, "c n k"]
@@ -117,7 +117,7 @@ class Standing:
         return Standing(np.zeros_like(problem.offsets), np.zeros(c, bool), np.zeros(c, int), np.zeros(c, int))
 
     def moved(self, chosen: np.ndarray, u: np.ndarray, steps: np.ndarray, iterations: np.ndarray) -> Standing:
-        """With the chosen problems at u, so many steps and iterations further."""
+        """The same with the chosen problems at u, after more steps and iterations."""
         moved = Standing(*(getattr(self, f.name).copy() for f in fields(self)))
         moved.u[chosen], moved.begun[chosen] = u, True
         moved.steps[chosen] += steps
@@ -131,9 +131,9 @@ Gram = Callable[[Any], Any]
 Directions = Callable[
     [FunctionSpaceProblem, np.ndarray, np.ndarray, np.ndarray, int], tuple[np.ndarray, np.ndarray]
 ]
-"""`directions(problem, g, ku, wanted, limit)`: d `[c, n, k]` with (HK + λI) d ≈ −g, and the iterations each took.
+"""`directions(problem, g, ku, wanted, limit)`: d `[c, n, k]` with (HK + λI) d ≈ −g, and the iterations of each problem.
 
-`wanted` `[c]` is how far the residual is to be reduced; a problem with 1 or more wants no direction."""
+`wanted` `[c]` is the factor by which to reduce the residual; a problem with 1 or more needs no direction."""
 
 
 def newton(
@@ -151,18 +151,18 @@ def newton(
     """Minimise c problems to the tolerance, judged by the `exact` operator.
 
     Arguments:
-        problem: what to minimise; arrays in float64. Between products functions stay in NumPy: small, and nothing to compile.
+        problem: what to minimise; arrays in float64. Between products functions are small NumPy arrays, with nothing to compile.
         exact: u ↦ K u.
-        directions: finds them; poor ones cost steps, never correctness.
+        directions: finds directions; poor ones cost steps, never correctness.
         options: when to stop.
         start: u to start from (default 0).
-        start_norm: ‖Jᵀ∇ℓ(f₀)‖, where it is known already.
-        squared_norm: g ↦ ‖Jᵀg‖², where it can be had as a sum of squares; else gᵀKg, which is no better than rounding in K
-            where K is singular and g is not small there.
+        start_norm: ‖Jᵀ∇ℓ(f₀)‖, if already known.
+        squared_norm: g ↦ ‖Jᵀg‖² as a sum of squares, if available; else gᵀKg, which is only as good as rounding in K if K
+            is singular and g is not small in its null space.
         progress: called with the largest relative gap after every step.
-        watch: called with u after every step, and the steps and iterations so far.
+        watch: called after every step with u and the steps and iterations so far.
 
-    Cost: a step takes two exact products and some tens of fast ones, for all c at once.
+    Cost: a step takes two exact products and a few tens of fast ones, for all c at once.
     """
 
     def product(v: np.ndarray) -> np.ndarray:
@@ -219,16 +219,16 @@ def newton_path(
     start: Standing | None = None,
     watch: Callable[[Standing], None] = lambda standing: None,
 ) -> Iterate:
-    """Minimise c problems, those of a loss that is not quadratic by continuation from the largest ridge to the smallest.
+    """Minimise c problems; for a loss that is not quadratic, by continuation from the largest ridge to the smallest.
 
-    Newton steps far from the solution are short; the solution for a larger ridge is a near starting point.
+    Newton steps far from the solution are short, and the solution for a larger ridge is a close starting point.
 
     Arguments:
-        series: problems with the same number differ only in their ridge; each starts from the one before it in its series.
-        progress: called with the fraction of ridges that are done, and the largest relative gap of the present ones.
-        start: where they stood when they were left (not for a quadratic loss); default: at the beginning. What they had taken is
-            counted, and does not count against the options.
-        watch: called with where they stand, after every step.
+        series: problems with the same number differ only in their ridge; each starts from the previous one in its series.
+        progress: called with the fraction of ridges done, and the largest relative gap of the current ones.
+        start: the progress to resume from (not for a quadratic loss); default: the beginning. Earlier steps are included in
+            the totals but not in the limits.
+        watch: called with the progress after every step.
         Others as for `newton`.
     """
     if problem.loss.quadratic:
@@ -260,10 +260,10 @@ def newton_path(
 
 
 class Progress:
-    """Whether c descents still get anywhere, or rounding has the last word.
+    """Detects descents that have stalled at rounding.
 
-    Near a minimum the gradient shrinks while the objective no longer changes its digits; far from it, with a loss whose curvature
-    jumps, the objective falls while the gradient does not. A descent has stalled when for six steps it was neither.
+    Near a minimum the gradient shrinks while the objective no longer changes its digits. Far from it, with a loss whose
+    curvature jumps, the objective falls while the gradient does not. A descent has stalled if neither falls for six steps.
     """
 
     def __init__(self, c: int) -> None:
@@ -271,7 +271,7 @@ class Progress:
         self.waiting = np.zeros(c, int)
 
     def stalled(self, gradient: Float[np.ndarray, "c"], objective: Float[np.ndarray, "c"]) -> np.ndarray:
-        """After a step to a point with this squared gradient norm and objective."""
+        """Updates the state after a step to a point with this squared gradient norm and objective."""
         fallen = objective < self.objective - 1e-6 * np.abs(objective)
         better = (gradient < 0.5 * self.gradient) | fallen
         self.waiting = np.where(better, 0, self.waiting + 1)
@@ -281,10 +281,10 @@ class Progress:
 
 
 def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic: bool) -> np.ndarray:
-    """How accurately each step's linear system is solved: just enough for the gap that is left (Eisenstat & Walker 1996).
+    """The accuracy of each step's linear system: just enough for the remaining gap (Eisenstat & Walker 1996).
 
-    The gap goes with the square of the residual. One step is enough for the square loss; for others the linear model is worth no
-    more than about the square root of the relative gap.
+    The gap scales with the square of the residual. One step is enough for the square loss. For other losses the linear model
+    is accurate only to about the square root of the relative gap.
     """
     enough = (0.05 if quadratic else 0.3) * np.sqrt(tolerance / np.maximum(relative, tolerance))
     worthwhile = np.zeros_like(relative) if quadratic else 0.5 * np.sqrt(np.minimum(relative, 1.0))
@@ -292,7 +292,7 @@ def _forcing(relative: np.ndarray, tolerance: np.ndarray, most: float, quadratic
 
 
 def krylov_directions(fast: KernelOperator) -> Directions:
-    """By preconditioned conjugate gradients on K at hand, all problems at once."""
+    """Directions by preconditioned conjugate gradients on K as a matrix, for all problems at once."""
     return partial(_by_krylov, fast)
 
 

@@ -1,10 +1,9 @@
-"""A low-rank part of the tangent kernel, K ≈ FFᵀ, from some of its columns: what preconditions a system with K.
+"""A low-rank part of the tangent kernel, K ≈ FFᵀ, from some of its columns: a preconditioner for systems with K.
 
-Let S be r rows of K (pivots), K_SS = LLᵀ and F = K_{:S} L⁻ᵀ. Then K − FFᵀ is positive semi-definite, and the smaller its
-trace the better FFᵀ stands for K. Pivots are whole examples, all outputs of one at a time, because the columns of one example
-share the layers' inner products; they are drawn in proportion to the trace that is left (randomly pivoted Cholesky), a block at
-a time, from a random part of the examples, so that F is computed once and in one pass over the data. With H ⪰ 0 the curvature
-of a loss and G = H^½F,
+Let S be r rows of K (pivots), K_SS = LLᵀ and F = K_{:S} L⁻ᵀ. Then K − FFᵀ is positive semi-definite; a smaller trace means a
+better approximation. Pivots are whole examples with all outputs, because the columns of an example share the layers' inner
+products. They are drawn in proportion to the remaining trace (randomly pivoted Cholesky), in blocks, from a random subset of
+the examples, so that F takes one pass over the data. With H ⪰ 0 the curvature of a loss and G = H^½F,
 
     (H^½KH^½ + λI)⁻¹ ≈ (GGᵀ + μI)⁻¹ = (I − G(GᵀG + μI)⁻¹Gᵀ)/μ,       μ = λ + mean diag(H) · mean diag(K − FFᵀ).
 
@@ -29,9 +28,9 @@ from ticketlab.tangent.operators import independent_cholesky
 
 __all__ = ["LowRank", "Preconditioner", "low_rank", "preconditioner"]
 
-CANDIDATES = 20  # examples that pivots are drawn from, for each one that is drawn
+CANDIDATES = 20  # candidate examples per pivot
 BLOCK = 16  # examples drawn at a time
-DEPENDENT = 1e-5  # rows of K_SS whose remainder is below this part of the diagonal are left out: float32 knows no more
+DEPENDENT = 1e-5  # rows of K_SS whose remainder is below this fraction of the diagonal are left out: the precision of float32
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +41,7 @@ class LowRank:
         blocks: of F `[b·k, r]`, float32.
         inner: FᵀF `[r, r]`, float64.
         mean_diagonal: mean diag(K).
-        left: mean diag(K − FFᵀ).
+        left: mean diag(K − FFᵀ), the remainder.
     """
 
     blocks: list[Array]
@@ -65,15 +64,15 @@ def low_rank(
     seed: int,
     progress: Callable[[float], None] = lambda fraction: None,
 ) -> LowRank:
-    """F of about `rank` columns: a multiple of the outputs, fewer where the kernel has no more.
+    """F with about `rank` columns: a multiple of the outputs, fewer if the kernel has lower rank.
 
     Arguments:
         jacobian: in float32.
         rank: r; 0 for none.
-        seed: of the pivots; they change the way to a solution, not the solution.
-        progress: called with the fraction that is done.
+        seed: of the pivots, which change the path to a solution, not the solution.
+        progress: called with the fraction done.
 
-    Cost: r columns of the kernel, and n·k·r² multiply–adds, once where pivots are drawn from all examples. Memory: n·k·r numbers.
+    Cost: r columns of the kernel, and n·k·r² multiply–adds, once if pivots are drawn from all examples. Memory: n·k·r numbers.
     """
     diagonal = kernel_diagonal(jacobian)
     mean = float(np.mean(np.asarray(diagonal, np.float64)))
@@ -84,7 +83,7 @@ def low_rank(
     rng = np.random.default_rng(seed)
     candidates = np.sort(rng.choice(n, min(n, max(CANDIDATES * wanted, BLOCK)), replace=False))
     chosen, drawn = _pivots(jacobian, candidates, diagonal, wanted, rng)
-    if len(candidates) == n:  # the rows that pivots were drawn by are all there are
+    if len(candidates) == n:  # pivots were drawn from all rows
         progress(1.0)
         inner = np.asarray(_inner(jnp.asarray(drawn)), np.float64)
         return LowRank([jnp.asarray(drawn)], inner, mean, _left(mean, inner, n * k))
@@ -137,7 +136,7 @@ class Preconditioner:
 def preconditioner(
     low_rank: LowRank, ridge: float, root: Float[np.ndarray, "n k k"] | None = None
 ) -> Preconditioner:
-    """For H^½KH^½ + λI. Cost: r³ operations; with a root n·k·r² multiply–adds besides."""
+    """For H^½KH^½ + λI. Cost: r³ operations; with a root also n·k·r² multiply–adds."""
     inner, mean = low_rank.inner, 1.0
     if root is not None:
         mean = float(np.mean(np.square(root))) * root.shape[-1]  # mean diag(H): H = H^½H^½
@@ -169,7 +168,7 @@ def _inverse(inner: np.ndarray, shift: float) -> np.ndarray:
 def _pivots(
     jacobian: Jacobian, candidates: np.ndarray, diagonal: Array, wanted: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Examples drawn in proportion to the trace that is left, by their numbers, and F at the candidates."""
+    """The numbers of examples drawn in proportion to the remaining trace, and F at the candidates."""
     k = jacobian.outputs_per_example
     among = jacobian.at(np.asarray(jacobian.x)[candidates])
     left = np.asarray(diagonal, np.float64)[candidates]
@@ -180,7 +179,7 @@ def _pivots(
         weights[chosen] = 0.0
         some = int(np.count_nonzero(weights > 1e-7 * np.max(diagonal)))
         count = min(BLOCK, wanted - len(chosen), some)
-        if count == 0:  # nothing is left: the other examples add nothing
+        if count == 0:  # no trace remains: the other examples add nothing
             unused = np.setdiff1d(np.arange(len(candidates)), chosen)[: wanted - len(chosen)]
             return candidates[chosen + unused.tolist()], done
         drawn = rng.choice(len(candidates), count, replace=False, p=weights / weights.sum())

@@ -1,14 +1,13 @@
-"""The tangent kernel as an operator on functions: what a solver needs to know of K, and nothing more.
+"""The tangent kernel as an operator on functions: the interface that solvers need of K.
 
-Functions on the training examples are arrays `[c, n, k]`: c of them at once, because one pass over K serves many ridges and
-offsets. An operator multiplies by K, and preconditions the Newton systems (HK + λI) d = b, where H is the curvature of the
-loss:
+Functions on the training examples are arrays `[c, n, k]`, c at once, because one pass over K serves many ridges and offsets.
+An operator multiplies by K and preconditions the Newton systems (HK + λI) d = b, where H is the curvature of the loss:
 
-- `EigenOperator`: an eigendecomposition. For up to some thousand rows, or for K = G ⊗ I_k.
-- `CholeskyOperator`: K with one float32 Cholesky factor at one shift. For the square loss, up to some ten thousand rows.
-- `NystromOperator`: K with a low-rank preconditioner that knows H. For other losses, at the same sizes.
+- `EigenOperator`: an eigendecomposition. For up to a few thousand rows, or for K = G ⊗ I_k.
+- `CholeskyOperator`: K with one float32 Cholesky factor at one shift. For the square loss, up to tens of thousands of rows.
+- `NystromOperator`: K with a low-rank preconditioner that depends on H. For other losses, at the same sizes.
 
-`Jacobian.gram` is the product alone, in float64 and without K: the reference that certificates are made with.
+`Jacobian.gram` is the product alone, in float64 and without K: the reference for certificates.
 """
 
 from __future__ import annotations
@@ -37,8 +36,8 @@ __all__ = [
 Functions = Float[Any, "c n k"]  # of JAX or NumPy
 Curvature = Float[Array, "c n k k"] | None  # None: the identity, as for the square loss
 
-FAR = 30.0  # λ/σ above which no preconditioner does better than the factor at σ
-PANEL = 1024  # columns of a Cholesky factor that are computed at once
+FAR = 30.0  # λ/σ above which the identity is better than the factor at σ
+PANEL = 1024  # columns of a Cholesky factor computed at once
 
 
 class KernelOperator(ABC):
@@ -49,12 +48,12 @@ class KernelOperator(ABC):
         """K u."""
 
     def batches(self, ridge: Float[np.ndarray, "c"]) -> list[Int[np.ndarray, "b"]]:
-        """Which of c systems are best solved together."""
+        """The groups of the c systems that are best solved together."""
         return [np.arange(len(ridge))]
 
     @abstractmethod
     def prepare(self, curvature: Curvature, ridge: Float[Any, "c"]) -> Any:
-        """What `precondition` needs to know of c Newton systems, computed once for each."""
+        """The data that `precondition` needs for c Newton systems, computed once for each."""
 
     @abstractmethod
     def precondition(self, u: Functions, prepared: Any) -> Functions:
@@ -76,12 +75,12 @@ def effective_shift(curvature: Curvature, ridge: Float[Any, "c"]) -> Float[Array
 
 @dataclass(frozen=True, eq=False)
 class EigenOperator(KernelOperator):
-    """K = V diag(values) Vᵀ, or (V diag(values) Vᵀ) ⊗ I_k when V has a row an example, not an example and output.
+    """K = V diag(values) Vᵀ, or (V diag(values) Vᵀ) ⊗ I_k if V has one row per example instead of per example and output.
 
-    Preconditions with (K + (λ/h) I)⁻¹, h the mean curvature: exact for the square loss.
+    Preconditions with (K + (λ/h) I)⁻¹, where h is the mean curvature; exact for the square loss.
 
     Arguments:
-        values: r eigenvalues in ascending order, float64; those within rounding of zero are zero, and so are those left out.
+        values: r eigenvalues in ascending order, float64; those within rounding of zero, and those left out, are zero.
         vectors: their eigenvectors as columns, m = n·k or n.
     """
 
@@ -98,9 +97,9 @@ class EigenOperator(KernelOperator):
 
     @staticmethod
     def from_root(root: Float[Array, "m p"]) -> EigenOperator:
-        """Of K = BBᵀ (or BBᵀ ⊗ I_k) from B. Cost: some m·p·min(m, p) operations in float64."""
+        """The operator of K = BBᵀ (or BBᵀ ⊗ I_k) from B. Cost: about m·p·min(m, p) operations in float64."""
         b = np.asarray(root, np.float64)
-        # SciPy's, on the host: JAX's gave NaN for a matrix of rank below its size (MNIST's constant pixels), SciPy's did not.
+        # SciPy's, on the host: JAX's gave NaN for a rank-deficient matrix (MNIST's constant pixels), SciPy's did not.
         vectors, values, _ = scipy.linalg.svd(b, full_matrices=False)
         rounding = np.finfo(np.float64).eps * max(b.shape) * values[0]
         with jax.enable_x64(True):
@@ -113,7 +112,7 @@ class EigenOperator(KernelOperator):
         return self.spectral(u, self.values)
 
     def prepare(self, curvature: Curvature, ridge: Float[Any, "c"]) -> Float[np.ndarray, "c r"]:
-        """(K + (λ/h) I)⁻¹ where K is not zero. Where it is, u changes nothing but rounding, and stays 0."""
+        """(K + (λ/h) I)⁻¹ outside the null space of K. In the null space u only adds rounding, so it stays 0."""
         shift = np.asarray(effective_shift(curvature, ridge))[:, None]
         values = np.asarray(self.values)
         return np.where(values > 0, 1.0 / np.where(values > 0, values + shift, 1.0), 0.0)
@@ -122,7 +121,7 @@ class EigenOperator(KernelOperator):
         return self.spectral(u, prepared)
 
     def spectral(self, u: Functions, weights: Float[Any, "..."]) -> Functions:
-        """V diag(weights) Vᵀ u; `weights` is `[r]`, or `[c, r]` for weights of each function's own."""
+        """V diag(weights) Vᵀ u; `weights` is `[r]`, or `[c, r]` for separate weights of each function."""
         return _spectral(self.vectors, weights, u)
 
     def spectrum_bounds(self) -> tuple[float, float]:
@@ -142,15 +141,17 @@ def _spectral(vectors: Array, weights: Array, u: Functions) -> Functions:
 class CholeskyOperator(KernelOperator):
     """K as a matrix, preconditioned by a float32 Cholesky factor of K + σI at one σ for every shift.
 
-    Preconditioned by (K + σI)⁻¹, the eigenvalue κ of K turns into (κ + λ)/(κ + σ), between λ/σ and 1 for every κ: a few decades
-    of ridges are served by one factorisation in tens of iterations. Far above σ the identity is the better preconditioner.
+    Preconditioned by (K + σI)⁻¹, an eigenvalue κ of K becomes (κ + λ)/(κ + σ), between λ/σ and 1 for every κ. So one
+    factorisation serves a few decades of ridges in tens of iterations. Far above σ the identity is the better
+    preconditioner.
 
     Arguments:
-        matrix: K `[m, m]`, symmetric to the bit; float64 where rounding in K matters.
+        matrix: K `[m, m]`, symmetric to the bit; float64 if rounding in K matters.
         factor: the lower Cholesky factor of K + σI in float32.
         sigma: σ.
-        careful: precondition with (I − (K + σI)⁻¹K)/σ instead, the same but for rounding: it sees of u only K u, as it should.
-            Where K is singular and the data contradict each other, what u has there would otherwise drown the rest in float32.
+        careful: precondition with (I − (K + σI)⁻¹K)/σ instead, which is the same except for rounding and depends on u
+        only through
+            K u. If K is singular and the data are contradictory, the null-space part of u would otherwise dominate float32.
     """
 
     matrix: Float[Array, "m m"]
@@ -173,8 +174,11 @@ class CholeskyOperator(KernelOperator):
 
     @property
     def furthest(self) -> float:
-        """The largest ridge that the factor serves. Where K is 0, T preconditioned is λ/σ: the largest eigenvalue when λ > σ, and
-        then what u has there grows in the iterations."""
+        """The largest ridge that the factor serves.
+
+        In the null space of K, T preconditioned is λ/σ. For λ > σ this is the largest eigenvalue, and the part of u in the
+        null space grows in the iterations.
+        """
         return self.sigma if self.careful else FAR * self.sigma
 
     def batches(self, ridge: Float[np.ndarray, "c"]) -> list[Int[np.ndarray, "b"]]:
@@ -193,14 +197,14 @@ class CholeskyOperator(KernelOperator):
 
     def _solve(self, u: Functions) -> Float[np.ndarray, "c n k"]:
         flat = np.asarray(u).reshape(len(u), -1)
-        size = np.linalg.norm(flat, axis=1, keepdims=True)  # float32 has no room for very small residuals
+        size = np.linalg.norm(flat, axis=1, keepdims=True)  # float32 cannot hold very small residuals
         columns = (flat / np.where(size > 0, size, 1.0)).astype(np.float32).T
         # Substitution runs in LAPACK on the host: XLA's own took 750 ms on 10 000 rows and 12 columns, LAPACK's 92 ms.
         solved, _ = scipy.linalg.lapack.spotrs(self.factor.T, columns, lower=0)
         return (solved.T * size).reshape(u.shape).astype(u.dtype)
 
     def spectrum_bounds(self) -> tuple[float, float]:
-        """The largest eigenvalue by the Lanczos process, the smallest by the same with the factor's inverse."""
+        """The largest eigenvalue by the Lanczos process, the smallest by the same process with the inverse of the factor."""
         shape = (1, self.matrix.shape[0])
         _, largest = extreme_eigenvalues(self.gram, shape, steps=6)
         _, inverse = extreme_eigenvalues(self._solve, shape, steps=5)
@@ -209,7 +213,7 @@ class CholeskyOperator(KernelOperator):
 
 @dataclass(frozen=True, eq=False)
 class NystromOperator(KernelOperator):
-    """K as a matrix, with r of its columns as the part of the tangent space where the curvature of the loss is taken as it is.
+    """K as a matrix; r of its columns span the part of the tangent space in which the loss's curvature is treated exactly.
 
     Let S be r pivots, K_SS = LLᵀ and F = K_{:S}L⁻ᵀ (so K ≈ FFᵀ). The columns of V = J_SᵀL⁻ᵀ are an orthonormal basis of their
     part of the tangent space, and JV = F. The preconditioner of JᵀHJ + λI is exact there and a multiple of the identity on the
@@ -217,7 +221,7 @@ class NystromOperator(KernelOperator):
 
         M = V (FᵀHF + λI)⁻¹ Vᵀ + (λ + μ)⁻¹ (I − VVᵀ),
 
-    with μ the mean curvature times the mean eigenvalue that is left. In function-space coefficients Vᵀ is Fᵀ and V is E_S L⁻ᵀ.
+    where μ is the mean curvature times the mean remaining eigenvalue. In function-space coefficients Vᵀ is Fᵀ and V is E_S L⁻ᵀ.
     Source: the randomly pivoted Cholesky of Díaz et al. 2304.12465, used in parameter space.
 
     Arguments:
@@ -256,7 +260,7 @@ class NystromOperator(KernelOperator):
     def prepare(
         self, curvature: Curvature, ridge: Float[Any, "c"]
     ) -> tuple[Float[Array, "c r r"], Float[Array, "c"]]:
-        """(FᵀHF + λI)⁻¹ − (λ + μ)⁻¹ I and λ + μ. Cost: m·r² multiply–adds a problem, in float32."""
+        """(FᵀHF + λI)⁻¹ − (λ + μ)⁻¹ I and λ + μ. Cost: m·r² multiply–adds per problem, in float32."""
         return _curved_inverse(self.columns, self.left, curvature, ridge)
 
     def precondition(
@@ -305,10 +309,10 @@ def _apply_nystrom(
 
 
 def _cholesky(matrix: Array, sigma: float) -> np.ndarray | None:
-    """The lower factor of K + σI in float32, by panels; None when it is not positive definite in float32.
+    """The lower factor of K + σI in float32, by panels; None if it is not positive definite in float32.
 
-    Left-looking, so that nearly all the work is one wide matrix product a panel: 3.9 s against 8.7 s of LAPACK's
-    spotrf on 10 000 rows.
+    Left-looking, so that nearly all the work is one wide matrix product per panel: 3.9 s on 10 000 rows, where LAPACK's
+    spotrf takes 8.7 s.
     """
     a = np.array(matrix, np.float32)
     m = len(a)
@@ -329,15 +333,15 @@ def _cholesky(matrix: Array, sigma: float) -> np.ndarray | None:
 
 @jax.jit
 def matrix_gram(matrix: Array, u: Functions) -> Functions:
-    """K u for K as a matrix, in the matrix's precision."""
+    """K u for K as a matrix, in the precision of the matrix."""
     flat = u.reshape(u.shape[0], -1).astype(matrix.dtype)
     return jnp.matmul(matrix, flat.T).T.astype(u.dtype).reshape(u.shape)
 
 
 def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: int = 64) -> np.ndarray:
-    """Pivots drawn in proportion to the diagonal that is left, a block at a time."""
+    """Pivots drawn in proportion to the remaining diagonal, a block at a time."""
     m = matrix.shape[0]
-    rows = np.asarray(matrix)  # on the host: blocks differ in size, and each would be compiled anew
+    rows = np.asarray(matrix)  # on the host: blocks differ in size, and each size would be compiled again
     diagonal = np.array(rows.diagonal(), np.float64)
     columns = np.zeros((m, rank), np.float32)
     pivots: list[int] = []
@@ -354,16 +358,14 @@ def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: in
         columns[:, len(pivots) : len(pivots) + len(drawn)] = new
         pivots += drawn.tolist()
         diagonal -= np.sum(np.square(new), axis=1)
-        diagonal[asked] = (
-            0.0  # also of those that turned out to depend on others: what is left of them is rounding
-        )
+        diagonal[asked] = 0.0  # also of dependent rows, whose remainder is rounding
     return np.array(pivots)
 
 
 def independent_cholesky(matrix: np.ndarray, relative: float = 1e-8) -> tuple[np.ndarray, np.ndarray]:
-    """Numerically independent rows by pivoted Cholesky: the lower factor for them in their order, and their numbers.
+    """Numerically independent rows by pivoted Cholesky: their lower factor, in their order, and their numbers.
 
-    Those whose remainder is below `relative` times the largest diagonal entry are left out.
+    Rows whose remainder is below `relative` times the largest diagonal entry are left out.
     """
     tolerance = relative * max(float(matrix.diagonal().max()), 1e-300)
     factor, order, rank, _ = scipy.linalg.lapack.dpstrf(matrix, lower=1, tol=tolerance)

@@ -1,7 +1,7 @@
-"""A point of the tangent space: a step Δθ, and the two functions that belong to it.
+"""A point of the tangent space: a step Δθ, and the two functions that it gives.
 
-The same Δθ can be taken twice: to first order, F(x) = f(x, θ₀) + J(x)Δθ, and in earnest, f(x, θ₀ + Δθ). How far the two are apart
-is how non-linear the network is on the way.
+The same Δθ gives F(x) = f(x, θ₀) + J(x)Δθ to first order, and f(x, θ₀ + Δθ) in the network itself. Their distance measures how
+non-linear the network is along the step.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TangentPoint:
     """θ₀ and Δθ.
 
     Arguments:
-        jacobian: at the training inputs, in float64; it knows the network and θ₀.
+        jacobian: at the training inputs, in float64; it holds the network and θ₀.
         step: Δθ as a list over the leaves that may move.
         keeps_offset: whether f(x, θ₀) is part of F (else F = J(x)Δθ, the centred network).
     """
@@ -41,17 +41,17 @@ class TangentPoint:
 
     @cached_property
     def delta(self) -> Params:
-        """Δθ as a pytree of NumPy arrays like the parameters, zero where nothing may move."""
+        """Δθ as a pytree of NumPy arrays like the parameters, zero for parameters that may not move."""
         return jax.tree.map(np.asarray, self.jacobian.embed(self.step))
 
     @cached_property
     def moved(self) -> Params:
-        """θ₀ + Δθ, float64: where the real network stands if it takes the step."""
+        """θ₀ + Δθ, float64: the parameters of the network itself after the step."""
         return jax.tree.map(lambda a, b: np.asarray(a, np.float64) + b, self.jacobian.params, self.delta)
 
     @cached_property
     def relative_motion(self) -> float:
-        """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN from θ₀ = 0."""
+        """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN for θ₀ = 0."""
         square = sum(float(np.sum(np.square(np.asarray(d, np.float64)))) for d in self.step)
         start = sum(
             float(np.sum(np.square(np.asarray(p, np.float64)))) for p in jax.tree.leaves(self.jacobian.params)

@@ -1,8 +1,8 @@
-"""The dense primal rung: few parameters, many examples. JᵀJ `[P, P]` is accumulated in batches, and Δ itself is solved for.
+"""The dense primal rung: few parameters, many examples. JᵀJ `[P, P]` is accumulated in batches, and the unknown is Δ itself.
 
-Square loss: one eigendecomposition of JᵀJ serves every ridge, and the minimum-norm limit through the pseudo-inverse (up to some
-thousand parameters; above, one Cholesky factor a ridge). Other losses: Newton steps with JᵀHJ + λI, Cholesky, and a line search
-along J d. The residual of the normal equations is refined once with the Jacobian itself, since JᵀJ squares the condition
+Square loss: one eigendecomposition of JᵀJ serves every ridge, and the minimum-norm limit through the pseudo-inverse. That is
+for up to a few thousand parameters; with more, each ridge takes a Cholesky factor. Other losses: Newton steps with JᵀHJ + λI,
+Cholesky, and a line search along J d. The solution is refined once with the Jacobian itself, because JᵀJ squares the condition
 number.
 """
 
@@ -35,7 +35,7 @@ BLOCK_BYTES = 2**28
 
 
 class PrimalMatrix:
-    """J in blocks of examples, kept when it fits into 2 GB, recomputed otherwise; with JᵀJ and mean diag(K)."""
+    """J in blocks of examples, kept if it fits into 2 GB and recomputed otherwise; with JᵀJ and mean diag(K)."""
 
     def __init__(self, jacobian: Jacobian) -> None:
         begin = time.perf_counter()
@@ -48,7 +48,7 @@ class PrimalMatrix:
             self._kept = [block for _, block in self._computed()]
         self.gram = np.zeros((jacobian.columns, jacobian.columns))
         trace = 0.0
-        with np.errstate(over="ignore", invalid="ignore"):  # it is said below
+        with np.errstate(over="ignore", invalid="ignore"):  # reported below
             for _, j in self.blocks():
                 self.gram += j.T @ j
                 trace += float(np.sum(j * j))
@@ -180,7 +180,7 @@ def _ridge_solution(
     values: np.ndarray | None,
     vectors: np.ndarray | None,
 ) -> np.ndarray:
-    """(JᵀJ + λI)⁻¹Jᵀr, λ = 0 by the pseudo-inverse; refined with residuals computed through J."""
+    """(JᵀJ + λI)⁻¹Jᵀr, for λ = 0 by the pseudo-inverse; refined with residuals computed through J."""
     if values is not None and vectors is not None:
         solve = _spectral_solver(values + ridge, vectors)
     else:
@@ -195,7 +195,7 @@ Solver = Callable[[np.ndarray], np.ndarray]
 
 
 def _positive_solver(matrix: Float[np.ndarray, "p p"]) -> Solver:
-    """b ↦ A⁻¹b by Cholesky; by eigendecomposition where rounding leaves A not positive definite."""
+    """b ↦ A⁻¹b by Cholesky; by eigendecomposition if rounding leaves A not positive definite."""
     try:
         factor = scipy.linalg.cho_factor(matrix, lower=True)
     except np.linalg.LinAlgError:
@@ -245,7 +245,7 @@ def _newton(
             )
         t = float(along[0])
         if t == 0:
-            return delta, step  # rounding has the last word; the certificate says how close it is
+            return delta, step  # stalled at rounding; the certificate says how close it is
         delta, outputs = delta + t * d, outputs + t * jd
     return delta, options.steps
 

@@ -1,11 +1,11 @@
-"""Several processes that work as one: they meet, they run the same program in step, and no one waits for one that is gone.
+"""Several processes that work as one: they meet, run the same program in step, and do not wait for a lost process.
 
-JAX joins processes to one set of devices, but ends a process without a word to its caller when another does not come. So there is
-a roll call first: process 0 listens at the coordinator's address, the others say which they are, and only when all have come does
-JAX take the address over. From then on nothing passes between them but sums and gathers over their devices, and what process 0
-alone knows (a file that only it reads) is told by such a sum. A process that dies closes its connections, and the next sum or
-gather fails in the others; one whose host vanishes is noticed by its missing heartbeats. When it is process 0 that is gone, JAX
-notices as well, in a thread of its own: if that is sooner than the next sum or gather, it aborts the others with its own words.
+JAX joins processes to one set of devices, but aborts a process without an error to its caller if another does not arrive. So
+there is a roll call first. Process 0 listens at the coordinator's address, and the others report their numbers. When all have
+arrived, JAX takes over the address. From then on the processes exchange only sums and gathers over their devices. Such a sum
+also sends what only process 0 has, such as a file that only it reads. A process that dies closes its connections, and the next
+sum or gather fails in the others. If a host vanishes, its missing heartbeats reveal it. If process 0 is lost, JAX may notice in
+a thread of its own before the next sum or gather; it then aborts the others with its own message.
 """
 
 from __future__ import annotations
@@ -29,34 +29,36 @@ from ticketlab.errors import UserError
 
 __all__ = ["join", "same_everywhere", "together", "told"]
 
-PATIENCE = 300.0  # seconds to wait for all processes to come: they may be started by hand
-HEARTBEAT = 30  # seconds without a sign of a process after which all others end; a busy one gives signs
-GOODBYE = 600  # seconds that a process which is done waits for those that still write their results
-TOKEN = "TICKETLAB_TOKEN"  # the variable with what all processes know, and strangers do not
+PATIENCE = 300.0  # seconds to wait for all processes, which may be started by hand
+HEARTBEAT = (
+    30  # seconds without a heartbeat after which all other processes end; a busy process sends heartbeats
+)
+GOODBYE = 600  # seconds that a finished process waits for others that still write their results
+TOKEN = "TICKETLAB_TOKEN"  # the variable with a secret shared by all processes
 LONGEST = 256  # bytes of a line in the roll call
 _GO = b"go\n"
 _GONE = ("gloo", "nccl", "coordination", "connection", "heartbeat", "socket closed")
 
 
 def join(coordinator: str, processes: int, process: int, *, patience: float = PATIENCE) -> None:
-    """Makes this process one of several that share their devices; before anything else asks JAX for a device.
+    """Joins this process to others that share their devices; call it before anything asks JAX for a device.
 
     Arguments:
         coordinator: "host:port" of process 0, which all can reach.
-        processes: how many there are.
-        process: which one this is, from 0.
+        processes: the number of processes.
+        process: the number of this one, from 0.
         patience: seconds to wait for the others.
 
     Raises:
-        UserError: for numbers or an address that cannot be, when process 0 cannot listen there or the others cannot reach it, and
-            when not all have come in time.
+        UserError: for impossible numbers or an impossible address; if process 0 cannot listen there or the others cannot
+            reach it; if not all have arrived in time.
     """
     host, port = _address(coordinator)
     if processes < 1 or not 0 <= process < processes:
         raise UserError(
             f"process {process} of {processes}",
-            "processes numbered from 0, each below how many there are",
-            "Give all the same number of processes, and each a number of its own.",
+            "processes numbered from 0, each number below the number of processes",
+            "Give all the same number of processes, and each its own process number.",
         )
     until = time.monotonic() + patience
     if process == 0:
@@ -77,10 +79,10 @@ def join(coordinator: str, processes: int, process: int, *, patience: float = PA
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Says in words when what is done within fails because another process is gone. This one can then only end, soon and with 1.
+    """Reports a failure of the block because another process is lost. This process can then only exit, soon and with 1.
 
     Raises:
-        UserError: then.
+        UserError: if another process is lost.
     """
     try:
         yield
@@ -90,16 +92,14 @@ def together() -> Iterator[None]:
         atexit.register(_end)
         raise UserError(
             f"the end of another of the {jax.process_count()} processes ({str(error).splitlines()[0][:120]})",
-            "all of them until the work is done",
-            "See what the others say, and start all of them again: finished cells and a checkpoint are gone on from.",
+            "all processes to run until the work is done",
+            "See the messages of the others, and start all again: finished cells and checkpoints are used.",
         ) from error
 
 
 def told(array: np.ndarray) -> np.ndarray:
-    """The array that process 0 has, in every process; shapes and types must be the same. Cost: a sum over processes."""
-    sent = np.frombuffer(
-        np.ascontiguousarray(array).tobytes(), np.uint8
-    )  # as they are, whatever JAX's precision
+    """The array of process 0, in every process; shapes and types must agree. Cost: a sum over processes."""
+    sent = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)  # unchanged, in any JAX precision
     with together():
         received = np.asarray(multihost_utils.broadcast_one_to_all(sent))
     return np.frombuffer(received.tobytes(), array.dtype).reshape(array.shape)
@@ -114,7 +114,7 @@ def same_everywhere(array: np.ndarray) -> np.ndarray:
 
 
 def _end() -> None:
-    """Instead of JAX's own end, which waits for the process that is gone and then aborts."""
+    """Exits instead of JAX, which would wait for the lost process and then abort."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(1)
@@ -126,18 +126,18 @@ def _address(coordinator: str) -> tuple[str, int]:
         raise UserError(
             f"{coordinator!r} as the coordinator",
             "host:port of process 0, with a port from 1 to 65535",
-            "Say, 192.168.0.10:7711, the same for all processes.",
+            "For example 192.168.0.10:7711, the same for all processes.",
         )
     return host.strip("[]"), int(port)
 
 
 def _token() -> str:
-    """What a process shows at the roll call: a digest of TICKETLAB_TOKEN, which may be any text; where it is not set, of none."""
+    """A process's credential at the roll call: a digest of TICKETLAB_TOKEN, which may be any text, or of nothing if unset."""
     return hashlib.sha256(os.environ.get(TOKEN, "").encode()).hexdigest()
 
 
 def _call_roll(coordinator: str, host: str, port: int, processes: int, until: float) -> None:
-    """Waits until every other process has answered, and lets them go on."""
+    """Waits until every other process has reported, then lets them continue."""
     with contextlib.ExitStack() as open_:
         listening = open_.enter_context(_listening(coordinator, host, port))
         present: dict[int, socket.socket] = {}
@@ -150,7 +150,7 @@ def _call_roll(coordinator: str, host: str, port: int, processes: int, until: fl
                 raise UserError(
                     f"no sign of process {', '.join(map(str, missing))}",
                     f"{processes} processes that meet at {coordinator}",
-                    "Start them all, with the same coordinator; hosts must let them through.",
+                    "Start all processes with the same coordinator, and check the hosts' firewalls.",
                 ) from None
             open_.enter_context(connection)
             said = _line(connection, min(until, time.monotonic() + 10.0))
@@ -162,7 +162,7 @@ def _call_roll(coordinator: str, host: str, port: int, processes: int, until: fl
 def _write_down(
     line: bytes, connection: socket.socket, present: dict[int, socket.socket], processes: int
 ) -> None:
-    """Notes who has come; what is not one of ours, or does not know the token, is not noted, and changes nothing."""
+    """Records the processes that report; ignores other connections and those without the token."""
     said, _, token = line.decode("ascii", "replace").strip().partition(" token ")
     word, _, numbers = said.partition(" ")
     process, _, of = numbers.partition(" of ")
@@ -172,16 +172,16 @@ def _write_down(
         return
     if int(of) != processes or not 0 < int(process) < processes or int(process) in present:
         raise UserError(
-            f"a process that says it is number {process} of {of}"
+            f"a process that reports number {process} of {of}"
             + (", twice" if int(process) in present else ""),
             f"each number from 1 to {processes - 1} once, of {processes}",
-            "Give all processes the same coordinator and number of processes, and each a number of its own.",
+            "Give all processes the same coordinator and number of processes, and each its own process number.",
         )
     present[int(process)] = connection
 
 
 def _answer(coordinator: str, host: str, port: int, processes: int, process: int, until: float) -> None:
-    """Finds process 0, says which this is, and waits to be let on."""
+    """Finds process 0, reports this process's number, and waits for permission to continue."""
     reason = "no answer"
     while (left := until - time.monotonic()) > 0:
         try:
@@ -190,9 +190,9 @@ def _answer(coordinator: str, host: str, port: int, processes: int, process: int
                 if _line(connection, until) == _GO:
                     return
                 raise UserError(
-                    f"no leave to go on from process 0 at {coordinator}",
+                    f"a refusal from process 0 at {coordinator}",
                     f"a place for process {process} of {processes} there",
-                    "See what process 0 says.",
+                    "See the message of process 0.",
                 )
         except OSError as error:
             reason = error.strerror or str(error)
@@ -200,12 +200,12 @@ def _answer(coordinator: str, host: str, port: int, processes: int, process: int
     raise UserError(
         f"{coordinator} as the coordinator, which process {process} cannot reach ({reason})",
         "the address of process 0, which listens there until all have come",
-        "Start process 0 too, and see that its host lets this one through.",
+        "Start process 0 too, and check the firewall of its host.",
     )
 
 
 def _line(connection: socket.socket, until: float) -> bytes:
-    """What the other side says, up to the end of a line; nothing when it falls silent."""
+    """The text from the other side up to the end of a line; empty if it stays silent."""
     said = b""
     with contextlib.suppress(OSError):
         while not said.endswith(b"\n") and len(said) < LONGEST:
@@ -225,5 +225,5 @@ def _listening(coordinator: str, host: str, port: int) -> socket.socket:
         raise UserError(
             f"{coordinator} as the coordinator, where process 0 cannot listen ({error.strerror or error})",
             "an address of the host of process 0, and a free port there",
-            "Name another, the same for all processes.",
+            "Choose another address, the same for all processes.",
         ) from None

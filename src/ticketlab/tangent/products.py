@@ -1,9 +1,9 @@
-"""K u = J(Jᵀu) again and again at the same θ₀: what the forward pass leaves behind is kept, so that it is run once.
+"""Repeated products K u = J(Jᵀu) at the same θ₀, with kept activations, so that the forward pass runs once.
 
-A reverse sweep, written as a function of the cotangents, carries the activations it needs with it. Kept in memory it gives Jᵀu
-without a forward pass, and its transpose, which automatic differentiation knows too, gives JΔ. For a fully connected network
-the two sweeps of a product then take four matrix products a hidden layer, three for the first: the least there is. Where the
-activations do not fit, each sweep runs its own forward pass.
+A reverse sweep, as a function of the cotangents, holds the activations that it needs. Kept in memory, it gives Jᵀu without a
+forward pass. Its transpose, also from automatic differentiation, gives JΔ. For a fully connected network the two sweeps of a
+product then take four matrix products per hidden layer and three for the first, which is the minimum. If the activations do
+not fit, each sweep runs its own forward pass.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Products:
     Arguments:
         jacobian: J.
         memory: bytes that kept activations may take on each device (default: 4 GB).
-        point: the same Jacobian in the precision in which activations are computed before they are kept; None for its own.
+        point: the same Jacobian in the precision in which kept activations are computed; None for the Jacobian's own.
     """
 
     def __init__(self, jacobian: Jacobian, memory: int = 4 * 10**9, *, point: Jacobian | None = None) -> None:
@@ -49,15 +49,15 @@ class Products:
 
     @staticmethod
     def at_exact_point(jacobian: Jacobian, memory: int = 4 * 10**9) -> Products:
-        """Products in float32 whose activations, where they are kept, were computed in float64 and then rounded.
+        """Products in float32 whose kept activations were computed in float64 and then rounded.
 
-        A unit of a ReLU network whose pre-activation is within rounding of zero is on in one precision and off in the other,
-        and J has other entries. For all of MNIST what K u then lacked was worth a relative gap of 1 to 8 · 10⁻².
+        A ReLU unit whose pre-activation is within rounding of zero can be on in one precision and off in the other, which
+        changes entries of J. For all of MNIST the error in K u caused a relative gap of 1 to 8 · 10⁻².
         """
         return Products(jacobian, memory, point=replace(jacobian, dtype=np.float64))
 
     def sweep(self, i: int) -> Callable[..., Any]:
-        """v `[b, k]` ↦ Jᵀv for batch i. Cost: nothing where it is kept, a forward pass else."""
+        """v `[b, k]` ↦ Jᵀv for batch i. Cost: nothing if it is kept, otherwise a forward pass."""
         return self.jacobian.reverse_sweep(i) if self._sweeps is None else self._sweeps[i][1]
 
     def pull(self, u: Float[Any, "n k"]) -> list[Array]:
@@ -98,13 +98,13 @@ class Products:
 
 
 def _activation_bytes(examples: int, sweep: Callable[..., Any]) -> int:
-    """Of the arrays with a row an example; the others are parameters, which all batches share."""
+    """Of the arrays with one row per example; the others are parameters, which all batches share."""
     leaves = jax.tree.leaves(sweep)
     return sum(leaf.nbytes for leaf in leaves if leaf.ndim and leaf.shape[0] == examples)
 
 
 def _rounded(exact: Callable[..., Any], sweep: Callable[..., Any]) -> Callable[..., Any]:
-    """The sweep with the values of one in another precision: they are one program, and hold things in the same order."""
+    """The sweep with values from one in another precision; both are the same program and hold values in the same order."""
     own, structure = jax.tree.flatten(sweep)
     values = jax.tree.leaves(exact)
     if [value.shape for value in values] != [leaf.shape for leaf in own]:
@@ -113,7 +113,7 @@ def _rounded(exact: Callable[..., Any], sweep: Callable[..., Any]) -> Callable[.
 
 
 def _sharing(first: Callable[..., Any], sweep: Callable[..., Any]) -> Callable[..., Any]:
-    """The sweep with the arrays that it has in common with the first, the parameters, kept once for all batches."""
+    """The sweep, sharing the parameter arrays of the first, so that all batches keep them once."""
 
     def shared(own: Array, other: Array) -> Array:
         same = own.shape == other.shape and own.is_fully_addressable and np.array_equal(own, other)

@@ -1,8 +1,8 @@
-"""The tangent kernel's spectrum as a whole, from products with it alone: traces of functions of K, each with its error bar.
+"""The whole spectrum of the tangent kernel from products with it alone: traces of functions of K, with error bars.
 
 For a random vector z of signs, E zᵀg(K)z = tr g(K), and the Lanczos process from z gives zᵀg(K)z ≈ ‖z‖² Σ wᵢ² g(θᵢ) for every
-g at once (stochastic Lanczos quadrature). So a few vectors give the distribution of all eigenvalues; how far the vectors lie
-apart is how sure the mean is. The sum of K's eigenvalues that a ridge leaves alive is the effective dimension
+g at once (stochastic Lanczos quadrature). So a few vectors give the distribution of all eigenvalues, and their spread gives the
+standard error. The effective dimension at a ridge is
 
     d(λ) = tr K(K + λI)⁻¹ = Σ κ/(κ + λ).
 
@@ -40,7 +40,7 @@ class Spectrum:
     Arguments:
         size: n·k, the number of eigenvalues.
         nodes: θ `[probes, steps]`.
-        weights: w² `[probes, steps]`, each row of sum 1; 0 where the process of a probe ended before.
+        weights: w² `[probes, steps]`, each row with sum 1; 0 after the end of a probe's process.
     """
 
     size: int
@@ -55,13 +55,13 @@ class Spectrum:
         return Estimate(float(np.mean(each)), error)
 
     def effective_dimension(self, ridge: float) -> Estimate:
-        """tr K(K + λI)⁻¹: how many directions a ridge λ > 0, as it stands in the objective, leaves to be fitted."""
+        """tr K(K + λI)⁻¹: the number of directions that a ridge λ > 0, as in the objective, leaves to be fitted."""
         if not ridge > 0:
             raise UserError(f"ridge {ridge}", "a number above 0", "For λ → 0 it is the rank of K.")
         return self.trace(lambda kappa: kappa / (kappa + ridge))
 
     def count_above(self, value: float) -> Estimate:
-        """How many eigenvalues are larger than a value: the spectrum's distribution, a point at a time."""
+        """The number of eigenvalues above a value: one point of the spectrum's distribution."""
         return self.trace(lambda kappa: (kappa > value).astype(float))
 
     @property
@@ -71,7 +71,7 @@ class Spectrum:
         return Estimate(whole.value / self.size, whole.standard_error / self.size)
 
     def condition(self, ridge: float) -> float:
-        """(κ_max + λ)/(κ_min + λ), from below: both ends are seen from inside."""
+        """(κ_max + λ)/(κ_min + λ), from below, because Ritz values lie inside the spectrum."""
         seen = np.maximum(self.nodes[self.weights > 0], 0.0)
         low, high = float(seen.min()) + ridge, float(seen.max()) + ridge
         return high / low if low > 0 else float("inf")
@@ -85,12 +85,12 @@ class Spectrum:
 def kernel_spectrum(
     gram: Callable[[Any], Any], shape: tuple[int, int], *, probes: int = 10, steps: int = 60, seed: int
 ) -> Spectrum:
-    """Looks at K's spectrum with random vectors.
+    """Probes the spectrum of K with random vectors.
 
     Arguments:
         gram: u `[1, n, k]` ↦ K u, as `Jacobian.gram`.
         shape: (n, k).
-        probes: how many vectors; error bars fall with their root, and need at least 2.
+        probes: the number of vectors; error bars fall with its square root and need at least 2.
         steps: products with K for each; the quadrature is exact for polynomials of degree 2·steps − 1.
         seed: of the vectors.
 

@@ -1,9 +1,8 @@
-"""Iterates of (K + λI)u = r that are judged by their residual, and conjugate gradients that keep the best of theirs.
+"""Iterates of (K + λI)u = r judged by their residual, and conjugate gradients that keep their best iterate.
 
-The squared residual is what counts: half of it is the duality gap (`square_loss`). Methods that make another quantity small, as
-conjugate gradients do, have residuals that go up and down by large factors. Each iterate is therefore taken to be the point with
-the smallest residual on the line from the one before to that of the method (minimal residual smoothing, Weiss 1994), which costs
-a few sums.
+Half the squared residual is the duality gap (`square_loss`). Methods that minimise another quantity, such as conjugate
+gradients, have residuals that rise and fall by large factors. So each iterate is replaced by the point with the smallest
+residual on the line from the previous one to the method's own (minimal residual smoothing, Weiss 1994). This costs a few sums.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from jaxtyping import Float
 __all__ = ["DualPoint", "Gram", "Watch", "smoothed_conjugate_gradients"]
 
 Gram = Callable[[np.ndarray], np.ndarray]
-STALLED = 100  # iterations without a residual that is smaller by 1 %
+STALLED = 100  # iterations in which the residual falls by less than 1 %
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +29,7 @@ class DualPoint:
     iterations: int
 
     def towards(self, other: DualPoint) -> DualPoint:
-        """The point of the line through both with the smallest residual."""
+        """The point with the smallest residual on the line through both."""
         way = other.residual - self.residual
         size = float(np.vdot(way, way))
         t = -float(np.vdot(self.residual, way)) / size if size > 0 else 1.0
@@ -46,7 +45,7 @@ class DualPoint:
         return float(np.vdot(self.residual, self.residual))
 
     def objective(self, r: Float[np.ndarray, "n k"], ridge: float) -> float:
-        """½‖r − Ku‖² + ½λuᵀKu, the loss and the ridge's term at Δ = Jᵀu."""
+        """½‖r − Ku‖² + ½λuᵀKu, the loss and the ridge term at Δ = Jᵀu."""
         return 0.5 * float(np.sum(np.square(r - self.ku))) + 0.5 * ridge * float(np.vdot(self.u, self.ku))
 
     def gap(self, r: Float[np.ndarray, "n k"], ridge: float) -> float:
@@ -67,9 +66,9 @@ def smoothed_conjugate_gradients(
     limit: int,
     watch: Watch,
 ) -> DualPoint:
-    """From an iterate on, until `watch` says that it is enough, `limit` iterations, or rounding has the last word.
+    """Continues from an iterate until `watch` stops it, after `limit` iterations, or when rounding stalls it.
 
-    Cost: a product with K and a preconditioning an iteration.
+    Cost per iteration: a product with K and a preconditioning.
     """
     if watch(start):
         return start

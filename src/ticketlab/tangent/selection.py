@@ -1,7 +1,7 @@
-"""Which parameters may move: the whole tangent space, that of some layers, or that of the weights a mask keeps.
+"""The parameters that may move: all, those of some layers, or the weights that a mask keeps.
 
-Restricting the tangent space leaves columns of the Jacobian out. Leaves of the parameters that may not move at all are never
-differentiated; a mask inside a leaf multiplies tangents and cotangents by its zeros and ones.
+Restricting the tangent space leaves out columns of the Jacobian. Leaves of which nothing may move are never differentiated. A
+mask inside a leaf multiplies tangents and cotangents by its zeros and ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["AllParameters", "Layers", "Masked", "Selection", "leaf_paths"]
 
 
 def leaf_paths(params: Params) -> list[tuple[str, ...]]:
-    """The path of each leaf, as its keys' text, in the order of `jax.tree.leaves`."""
+    """The path of each leaf, as text, in the order of `jax.tree.leaves`."""
     return [
         tuple(str(getattr(k, "key", getattr(k, "idx", getattr(k, "name", k)))) for k in path)
         for path, _ in jax.tree_util.tree_flatten_with_path(params)[0]
@@ -33,7 +33,7 @@ class Selection(ABC):
 
     @abstractmethod
     def masks(self, params: Params) -> list[Any]:
-        """For each leaf: True (all of it), False (none of it), or a boolean array of the leaf's shape that is neither."""
+        """For each leaf: True (all of it), False (none of it), or a mixed boolean array of the leaf's shape."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Masked(Selection):
         expected: Any = jax.tree.structure(params)
         if jax.tree.structure(self.mask) != expected:
             raise UserError(
-                "a mask with another tree structure than the parameters",
+                "a mask whose tree structure differs from that of the parameters",
                 "the same structure",
                 "Make it with jax.tree.map over the parameters.",
             )
@@ -92,13 +92,13 @@ class Masked(Selection):
                 raise UserError(
                     "a mask with values other than 0 and 1",
                     "zeros and ones, or booleans",
-                    "Compare scores with a threshold to make a mask of them.",
+                    "Compare scores with a threshold to get a mask.",
                 )
             uniform = bool(np.all(values == values.flat[0])) if values.size else True
-            # A leaf that moves as a whole, or not at all, is cheaper to say so.
+            # True or False is cheaper than an array for a leaf that moves as a whole or not at all.
             masks.append(bool(np.any(values)) if uniform else jnp.asarray(values, bool))
         if not any(mask is not False for mask in masks):
             raise UserError(
-                "a mask that keeps nothing", "at least one parameter that may move", "Keep more of them."
+                "a mask that keeps nothing", "at least one parameter that may move", "Keep more parameters."
             )
         return masks

@@ -1,4 +1,4 @@
-"""The minimum in tangent space as one holds it: the step Δθ, the function it computes, and the certificate."""
+"""The solution in tangent space: the step Δθ, the function it computes, and the certificate."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ __all__ = ["Solution", "Stats", "predict_all", "solutions_of"]
 
 @dataclass(frozen=True)
 class Stats:
-    """What the solve took.
+    """The cost of the solve.
 
     Arguments:
-        rung: which solver was used, and `reason` why.
+        rung, reason: the solver, and why it was chosen.
         rows, columns: of the Jacobian, N·k and P.
         seconds: wall-clock seconds of the whole call, shared by all ridges of a path.
         kernel_seconds, factor_seconds, solve_seconds, certificate_seconds: its parts.
-        peak_bytes: an estimate of the largest memory held at once by matrices.
+        peak_bytes: an estimate of the peak memory of matrices.
         flops: multiply–adds (as two operations) of forming and factorising the matrix.
     """
 
@@ -49,11 +49,11 @@ class Solution:
     """F(x) = f(x, θ₀) + J(x)Δθ at the minimum for one ridge.
 
     Arguments:
-        ridge: λ as it stands in the objective; `relative_ridge` = λ / mean diag(K).
+        ridge: λ as in the objective; `relative_ridge` = λ / mean diag(K).
         step: Δθ as a list over the leaves that may move, float64.
         jacobian: at the training inputs, in float64.
         keeps_offset: whether f(x, θ₀) is part of F (else F = J(x)Δθ, the centred network).
-        certificate, stats: the proof, and what it took.
+        certificate, stats: the proof, and the cost.
     """
 
     ridge: float
@@ -76,17 +76,17 @@ class Solution:
 
     @property
     def delta(self) -> Params:
-        """Δθ as a pytree of NumPy arrays like the parameters, float64, zero where nothing may move."""
+        """Δθ as a pytree of NumPy arrays like the parameters, float64, zero for parameters that may not move."""
         return self._point.delta
 
     @property
     def moved(self) -> Params:
-        """θ₀ + Δθ, float64: where the real network stands if it takes the step."""
+        """θ₀ + Δθ, float64: the parameters of the network itself after the step."""
         return self._point.moved
 
     @property
     def relative_motion(self) -> float:
-        """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN from θ₀ = 0."""
+        """‖Δθ‖ / ‖θ₀‖ over all parameters; NaN for θ₀ = 0."""
         return self._point.relative_motion
 
     def _repr_html_(self) -> str:
@@ -116,7 +116,7 @@ def solutions_of(
     certificates: Sequence[Certificate],
     stats: Stats,
 ) -> list[Solution]:
-    """One solution a problem (keeps f₀?, λ), which share what they took.
+    """One solution per problem (keeps f₀?, λ); they share their cost.
 
     Arguments:
         jacobian: at the training inputs, in float64.

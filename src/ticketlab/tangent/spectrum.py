@@ -20,12 +20,12 @@ def extreme_eigenvalues(
     Arguments:
         gram: u `[1, n, k]` ↦ K u.
         shape: (n, k).
-        steps: products with K; the largest eigenvalue has 1 % or better after about ten.
+        steps: products with K; about ten give the largest eigenvalue to 1 % or better.
 
     Cost: `steps` products, and `steps`² · n·k multiply–adds to keep the basis orthogonal.
     """
     start = (
         np.cos(1.618033988749895 * np.arange(shape[0] * shape[1])) + 0.1
-    )  # any vector with weight everywhere
+    )  # any vector with weight on all eigenvectors
     ritz = lanczos(gram, start.reshape(shape), steps, vectors=False)
     return float(max(ritz.values[0], 0.0)), float(ritz.values[-1])

@@ -4,13 +4,14 @@ At Δ = Jᵀu and the dual point v = −λu the gap is
 
     P(Δ) − D(v) = Σ ℓ(F) + ℓ*(v) − ⟨v, F⟩ = ½‖r − (K + λI)u‖²,
 
-half the squared residual of the system, known at every iteration without a further product. It is the sharper certificate here:
-the gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by the ratio of the eigenvalues of K to λ wherever the residual is.
+half the squared residual of the system, known at every iteration without another product. It is the sharper certificate: the
+gap at v = ∇ℓ(F) is ‖Jᵀ(r − (K + λI)u)‖²/2λ, larger by κ/λ for each part of the residual along an eigenvector with eigenvalue κ.
 
-Iterations run in float32. Their result is judged by float64 sweeps, and where the tolerance is not met yet they go on from there
-with that residual (iterative refinement); where this does not help, the next and more careful way takes over: after block descent
-conjugate gradients, after these the same with float64 products. For λ = 0 and data that K cannot fit, Ku = r has no solution;
-conjugate gradients in the inner product of K (`krylov`) then find the least squares, for which Δ = Jᵀu is the pseudo-inverse's.
+Iterations run in float32, and float64 sweeps judge their result. If the tolerance is not met, they continue from it with the
+exact residual (iterative refinement). If this does not help, the next, more careful method takes over: conjugate gradients
+after block descent, then the same with float64 products. For λ = 0 and data that K cannot fit, Ku = r has no solution. Then
+conjugate gradients in the inner product of K (`krylov`) find the least-squares solution, whose Δ = Jᵀu is that of the
+pseudo-inverse.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class SquareProblem:
 
 @dataclass(frozen=True)
 class Certified:
-    """u with its certificate, the seconds that went into certificates, and what was used, in turn."""
+    """u with its certificate, the seconds spent on certificates, and the methods used, in order."""
 
     u: Float[np.ndarray, "n k"]
     certificate: Certificate
@@ -72,9 +73,9 @@ class Certified:
 
 @dataclass(frozen=True)
 class Way:
-    """A way to go on from an iterate: what it is called when progress is told, with what, and how it goes.
+    """A method that continues from an iterate: its name in progress reports, its means, and its function.
 
-    `go(start, limit, watch)` ends when `watch` says so, after `limit` iterations, or when it gets no further.
+    `go(start, limit, watch)` ends when `watch` stops it, after `limit` iterations, or when it stalls.
     """
 
     name: str
@@ -94,13 +95,14 @@ def minimise_square(
 
     Arguments:
         problem: K, r and λ.
-        ways: one at least, from the fastest to the most careful; the next is taken when one gets no further.
+        ways: at least one, from the fastest to the most careful; the next one starts when one stalls.
         start: an iterate.
-        options: tolerance and, as `inner_limit`, how many iterations there may be from the start on.
-        checkpoint: where u is kept every so often.
-        progress: told the way's name and the gap by its own account, and "certificate" and the gap that was certified.
+        options: the tolerance and, as `inner_limit`, the most iterations.
+        checkpoint: the file in which u is kept at intervals.
+        progress: called with the name of the method and its own estimate of the gap, and with "certificate" and the
+            certified gap.
 
-    Cost: besides the iterations, a float64 product with K and one with Jᵀ a certificate.
+    Cost: the iterations, and for each certificate a float64 product with K and one with Jᵀ.
     """
     r, ridge = problem.r, problem.ridge
     start_norm = float(np.sqrt(problem.jacobian.squared_norm(r[None])[0]))
@@ -126,8 +128,8 @@ def minimise_square(
         progress("certificate", gap)
         if certificate.met or state.iterations >= limit:
             break
-        enough *= 0.3  # what was enough by the products' own account was not
-        if gap > (0.01 if gap > 10 * options.tolerance else 0.5) * best:  # rounding stands in the way
+        enough *= 0.3  # the products' own estimate was too optimistic
+        if gap > (0.01 if gap > 10 * options.tolerance else 0.5) * best:  # limited by rounding
             other = next(ways, None)
             if other is None and gap > 0.5 * best:
                 break
@@ -166,7 +168,7 @@ def _certificate(
 
 
 def _least_squares(problem: SquareProblem, tolerance: float, limit: int, before: int) -> DualPoint:
-    """The least ½‖Ku − r‖² where Ku = r has no solution, by conjugate gradients in the inner product of K."""
+    """The least ½‖Ku − r‖² if Ku = r has no solution, by conjugate gradients in the inner product of K."""
     system = NewtonSystem(_Plain(problem.jacobian), None, np.zeros(1))
     with jax.enable_x64(True):
         u, iterations = conjugate_gradients(system, problem.r[None], np.array([0.3 * tolerance]), limit)

@@ -1,7 +1,7 @@
-"""What is learnt: where data comes from, its split into a task, and the losses.
+"""What is learnt: the data, its split into a task, and the losses.
 
 Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `pinned`, `catalogue` (the choices by name),
-`boolean` and `mnist1d` (data that is made), `formats` (the user's files).
+`boolean` and `mnist1d` (generated data), `formats` (the user's files).
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ __all__ = [  # noqa: RUF022 (by topic)
     "Dataset",
     "Sizes",
     "split",
-    # data that is carried or made
+    # bundled or generated data
     "Digits",
     "Bundled",
     "Boolean",

@@ -1,13 +1,13 @@
 """Boolean functions of n bits: all 2ⁿ inputs, and targets that are named, written out, or drawn with a chosen complexity.
 
 A function is its truth table, the string of its values on 00…0, 00…1, …, 11…1 (the first bit is the most significant).
-The complexity of the literature on P(f) is Lempel and Ziv's of 1976, averaged over both reading directions,
+The literature on P(f) uses the complexity of Lempel and Ziv (1976), averaged over both reading directions,
 
     K(s) = log₂|s| · (W(s) + W(reversed s)) / 2,    K = log₂|s| for a constant s,
 
-with W the number of words of the exhaustive parsing. Sources: Lempel, Ziv, On the complexity of finite sequences, IEEE
+where W is the number of words of the exhaustive parsing. Sources: Lempel, Ziv, On the complexity of finite sequences, IEEE
 Trans. Inf. Theory 22 (1976) 75; Dingle, Camargo, Louis, Nature Communications 9 (2018) 761; Valle-Pérez, Camargo, Louis, arXiv
-1805.08522 (7 bits). The share of ones is the other measure in use: Mingard et al., arXiv 1909.11522.
+1805.08522 (7 bits). The other common measure is the share of ones: Mingard et al., arXiv 1909.11522.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CANDIDATES = 2000
 
 
 def all_inputs(bits: int) -> UInt8[np.ndarray, "m bits"]:
-    """Every input of n bits in the order of the truth table: row i is i in base 2."""
+    """All inputs of n bits in the order of the truth table: row i is i in base 2."""
     return ((np.arange(2**bits)[:, None] >> np.arange(bits)[::-1]) & 1).astype(np.uint8)
 
 
@@ -59,7 +59,7 @@ def words(s: str) -> int:
     while start < n:
         count += 1
         length, seen = 1, 0
-        # A longer word cannot occur earlier than its own beginning does, so the search goes on from where that was found.
+        # A longer word cannot occur before its own prefix does, so the search continues from the prefix.
         while (
             start + length <= n and (seen := s.find(s[start : start + length], seen, start + length - 1)) >= 0
         ):
@@ -91,9 +91,9 @@ def draw_ones(bits: int, ones: int, draw: int) -> str:
 
 
 def decision_tree(bits: int, leaves: int, draw: int) -> str:
-    """The truth table of a random decision tree: leaves are split one at a time, on a bit that their path has not asked for.
+    """The truth table of a random decision tree. Leaves are split one at a time, on a bit that their path has not used.
 
-    Both children of a split differ in value when they are leaves, so no leaf is superfluous. `draw` is the seed.
+    If both children of a split are leaves, their values differ, so no leaf is superfluous. `draw` is the seed.
     """
     if not 2 <= leaves <= 2**bits:
         raise UserError(f"leaves={leaves} for {bits} bits", f"from 2 to {2**bits}")
@@ -111,12 +111,13 @@ def decision_tree(bits: int, leaves: int, draw: int) -> str:
 
 
 def draw_complexity(bits: int, complexity: float, draw: int) -> str:
-    """A truth table whose K is as near to `complexity` as 2 000 candidates come; `draw` is the seed.
+    """The truth table, among 2 000 candidates, whose K is nearest to `complexity`; `draw` is the seed.
 
-    A candidate is a random word repeated to full length, with some places flipped; both numbers are drawn on a
-    logarithmic scale. The result is not uniform among functions of its complexity, but covers them from periodic to random.
+    A candidate is a random word repeated to full length, with some bits flipped. The length of the word and the number of
+    flips are drawn on a logarithmic scale. The result is not uniform among functions of its complexity, but it covers
+    them from periodic to random.
 
-    Raises: UserError when no candidate comes nearer than one word in each direction.
+    Raises: UserError if no candidate comes within one word in each direction.
     """
     n, source = 2**bits, np.random.PCG64(draw)
     found: dict[str, float] = {}
@@ -146,12 +147,12 @@ def signs(inputs: UInt8[np.ndarray, "m n"], zero: int) -> Int8[np.ndarray, "m n"
 
 
 def _below(source: np.random.PCG64, n: int) -> int:
-    """A number from 0 to n − 1, from raw bits, whose stream NumPy promises never to change."""
+    """A number from 0 to n − 1 from raw bits, the stream that NumPy promises never to change."""
     return int(source.random_raw()) % n
 
 
 def _logarithmic(source: np.random.PCG64, bits: int) -> int:
-    """A number from 1 to 2 ** bits, about as often in each octave."""
+    """A number from 1 to 2 ** bits, about equally often in each octave."""
     return 1 + _below(source, 2 ** _below(source, bits + 1))
 
 

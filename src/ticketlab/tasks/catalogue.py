@@ -1,4 +1,4 @@
-"""What data there is: the choices by name, which of them are here, and what an unknown path holds."""
+"""The catalogue of data: the choices by name, which of these are available, and how a path is recognised."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TASKS: dict[str, type[TaskSource]] = {
     "images": ImageFolder,
     "hub": Hub,
 }
-"""Every choice of data by the name that a plan and the command line use."""
+"""Every choice of data, by its name in plans and on the command line."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Available:
 
     Arguments:
         name: in `TASKS`.
-        what: it is, one phrase.
-        size: how many examples (train + official test).
-        present: whether it can be loaded now; None when that depends on what is given.
-        how: what to do to get or name it; empty when it is simply there.
+        what: a one-phrase description.
+        size: the number of examples (train + official test).
+        present: whether it can be loaded now; None if that depends on the options.
+        how: how to get or name it; empty if it is always available.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Available:
 
 
 def available() -> tuple[Available, ...]:
-    """Every choice, with whether it is here and how to get it."""
+    """Every choice, whether it is available, and how to get it."""
     rows = []
     for name, source in TASKS.items():
         present, how = _present(source), source.how
@@ -90,9 +90,9 @@ def _present(source: type[TaskSource]) -> bool | None:
 
 
 def from_path(path: str | Path) -> TaskSource:
-    """The source that reads a file or folder, by its content where that tells, else by its suffix.
+    """The source that reads a file or folder, recognised by its content if possible, else by its suffix.
 
-    Raises: UserError when there is nothing there, or nothing that can be read.
+    Raises: UserError if the path does not exist or holds nothing that can be read.
     """
     from ticketlab.tasks.formats.files import expanded, file_start, reading
 
@@ -111,8 +111,8 @@ def from_path(path: str | Path) -> TaskSource:
     if where.name.lower().removesuffix(".gz").endswith((".csv", ".tsv", ".txt", ".data")):
         return Csv(path=str(path))
     hint = {
-        b"\x80": "Pickles are never read, since reading one can run any code: save arrays with numpy.savez.",
-        b"\x93NUMPY": "One array has no answers: save inputs and answers together with numpy.savez(x=…, y=…).",
+        b"\x80": "Pickles are never read, because they can run any code. Save arrays with numpy.savez.",
+        b"\x93NUMPY": "A single array has no targets. Save inputs and targets together with numpy.savez(x=…, y=…).",
     }
     raise UserError(
         f"a file of unknown format, {where} (it starts with {start.hex(' ')})",
@@ -137,14 +137,14 @@ def _folder(where: Path) -> TaskSource:
     if any(p.is_dir() for p in inside):
         return ImageFolder(path=str(where))
     raise UserError(
-        f"nothing to read in the folder {where} ({len(inside)} files)",
-        "IDX files, Parquet files, or a sub-folder of images a class",
+        f"nothing to read in the folder {where} ({len(inside)} file{'' if len(inside) == 1 else 's'})",
+        "IDX files, Parquet files, or one sub-folder of images for each class",
         "Give the path of one file.",
     )
 
 
 def check(source: TaskSource | str | Path) -> tuple[tuple[str, str], ...]:
-    """Reads data as a study would, and splits them: rows of a name and a value to print.
+    """Reads data as a study would and splits them; returns rows of a name and a value to print.
 
     Arguments:
         source: the data, or the path of a file or folder.

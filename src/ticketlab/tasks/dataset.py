@@ -1,8 +1,8 @@
 """A data set as it was read: raw inputs with labels or regression targets, checked once.
 
-Everything that reads data (the bundled sets, files, a hub) ends in a `Dataset`, and everything that learns starts from
-one by `split`. So the mistakes that a file can hide (a NaN, a lone class, a label out of range) are found here, in one
-place, and said with their count and their first position.
+Every reader (bundled sets, files, a hub) returns a `Dataset`, and `split` turns it into a task. So hidden mistakes in a
+file (a NaN, a single class, a label out of range) are found here, in one place. The message gives their number and the
+first position.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Integer, Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 
 __all__ = ["Dataset", "check_finite"]
 
@@ -33,24 +33,24 @@ class Dataset:
     Arguments:
         name: for tables and messages ("digits", or a file's name).
         x: raw inputs `[n, …]`, integers or floats. The last axis of images `[n, height, width, channels]` is the channels.
-        classes: the classes' names (classification), or the targets' names (regression); k = len(classes).
+        classes: the names of the classes (classification) or of the targets (regression); k = len(classes).
         labels: `[n]` integers 0 … k−1; None for regression.
         targets: `[n, k]` real targets; None for classification.
-        features: the features' names, for vectors that have them.
+        features: the names of the features, if they have names.
         scale: the raw value that counts as 1 (255 for 8-bit images).
-        standardise: whether `split` standardises the inputs; no where values have a meaning (the bits of `Boolean`).
-        official_test: how many of the examples, at the end, are the data set's own test part; 0 for none.
-        target: the name of what is predicted, where a file has one.
-        notes: what a reader should know, one sentence each.
+        standardise: whether `split` standardises the inputs; false if their values have a meaning (the bits of `Boolean`).
+        official_test: the number of examples, at the end, that form the official test part; 0 for none.
+        target: the name of the target, if the file has one.
+        notes: remarks for the reader, one sentence each.
 
-    Raises: UserError when lengths disagree, a value is NaN, infinite or too large, all inputs are equal, a label is out of
-    range, a class is empty, or there is one class only.
+    Raises: UserError if lengths differ, a value is NaN, infinite or too large, all inputs are equal, a label is out of
+    range, a class is empty, or there is only one class.
     """
 
     name: str
     x: Shaped[np.ndarray, "n ..."] = field(repr=False)
     classes: tuple[str, ...]
-    # Whether the lengths agree is checked below, with a message for the user.
+    # Lengths are checked below, with a message for the user.
     labels: Integer[np.ndarray, "labels"] | None = field(default=None, repr=False)
     targets: Float[np.ndarray, "targets k"] | None = field(default=None, repr=False)
     features: tuple[str, ...] = ()
@@ -63,14 +63,14 @@ class Dataset:
     def __post_init__(self) -> None:
         if (self.labels is None) == (self.targets is None):
             raise UserError(
-                f"{self.name} with neither or both of labels and targets", "exactly one of the two"
+                f"{self.name} with both or neither of labels and targets", "exactly one of the two"
             )
         what = "rows of targets" if self.labels is None else "labels"
         if len(self.x) != len(self.answers):
             raise UserError(
                 f"{len(self.answers)} {what} for {len(self.x)} examples in {self.name}",
                 f"equally many {what} and examples",
-                "Write the file again, or remove what has no partner.",
+                "Write the file again, or remove the unmatched rows.",
             )
         if self.x.ndim < 2 or 0 in self.x.shape:
             raise UserError(
@@ -99,17 +99,17 @@ class Dataset:
 
     @property
     def answers(self) -> Shaped[np.ndarray, "n ..."]:
-        """The labels or the targets, whichever there are."""
+        """The labels (classification) or the targets (regression)."""
         answers = self.targets if self.labels is None else self.labels
         assert answers is not None
         return answers
 
     @cached_property
     def content_hash(self) -> str:
-        """SHA-256 (hexadecimal) over inputs, answers, names, scale and the place of the official test part."""
+        """SHA-256 (hexadecimal) of inputs, answers, names, scale and the position of the official test part."""
         h = hashlib.sha256()
         h.update(repr((self.kind, self.classes, self.scale, self.standardise, self.official_test)).encode())
-        # The same on every platform: little-endian, and answers of one width.
+        # Little-endian, and answers of one width, so that every platform gives the same hash.
         answers = self.answers.astype("<f8" if self.labels is None else "<i8")
         for array in (self.x, answers):
             little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
@@ -119,14 +119,14 @@ class Dataset:
 
     @cached_property
     def row_digests(self) -> tuple[bytes, ...]:
-        """A 128-bit digest of each example's raw input; equal inputs have equal digests."""
+        """A 128-bit digest of the raw input of each example; equal inputs have equal digests."""
         rows = self.x + 0.0 if self.x.dtype.kind == "f" else self.x  # −0 becomes 0
         flat = np.ascontiguousarray(rows).reshape(len(rows), -1)
         return tuple(hashlib.blake2b(row.data, digest_size=16).digest() for row in flat)
 
     def summary(self) -> tuple[tuple[str, str], ...]:
-        """What is in it, as rows of a name and a value: to print, or to show in a report."""
-        official = f", of which {self.official_test} are its official test part" if self.official_test else ""
+        """A summary as rows of a name and a value, to print or to show in a report."""
+        official = f" ({self.official_test} in the official test part)" if self.official_test else ""
         rows = [
             ("data set", self.name),
             ("kind", f"{self.kind}, {len(self.classes)} {'targets' if self.labels is None else 'classes'}"),
@@ -169,7 +169,7 @@ class Dataset:
 
 
 def _mean_and_sd(x: Shaped[np.ndarray, "n ..."]) -> tuple[float, float]:
-    """Over all values, in float64, a few thousand examples at a time."""
+    """Mean and standard deviation of all values, in float64, a few thousand examples at a time."""
     mean = float(x.mean(dtype=np.float64))
     blocks = (x[i : i + 4096] for i in range(0, len(x), 4096))
     squares = sum(float(np.sum(np.subtract(block, mean, dtype=np.float64) ** 2)) for block in blocks)
@@ -179,11 +179,11 @@ def _mean_and_sd(x: Shaped[np.ndarray, "n ..."]) -> tuple[float, float]:
 def check_finite(
     values: Shaped[np.ndarray, "..."], what: str, name: str, columns: Sequence[str] = ()
 ) -> None:
-    """Raises a UserError with the count and the first position unless all are finite numbers that float32 can hold.
+    """Raises a UserError with the count and the first position unless float32 can hold all values as finite numbers.
 
     Arguments:
         values: any array.
-        what: what they are ("inputs").
+        what: the word for them ("inputs").
         name: of the data set or file.
         columns: names for positions along the second axis.
     """
@@ -214,7 +214,7 @@ def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> No
         raise UserError(
             f"targets of shape {list(targets.shape)} in {name}",
             f"[examples, {len(names)}]",
-            "One column a target.",
+            "Give one column for each target.",
         )
     check_finite(targets, "targets", name, names)
     constant = np.flatnonzero(np.all(targets == targets[0], axis=0))
@@ -222,7 +222,7 @@ def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> No
         raise UserError(
             f"the same value of target {names[constant[0]]!r} for all {len(targets)} examples of {name}",
             "a target that varies",
-            "Choose another target: there is nothing to learn from this one.",
+            "Choose another target: a constant one has nothing to learn.",
         )
 
 
@@ -230,15 +230,15 @@ def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> No
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(
             f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}",
-            "one integer an example",
-            "Give class numbers from 0.",
+            "one integer for each example",
+            "Number the classes from 0.",
         )
     k = len(classes)
     outside = (labels < 0) | (labels >= k)
     if outside.any():
         first = int(np.argmax(outside))
         raise UserError(
-            f"{np.count_nonzero(outside)} labels out of range in {name}, "
+            f"{counted(int(np.count_nonzero(outside)), 'label')} out of range in {name}, "
             f"the first ({labels[first]}) at row {first} (counted from 0)",
             f"integers from 0 to {k - 1} for {k} classes",
             "Number the classes from 0, and remove examples without a class.",
@@ -254,7 +254,7 @@ def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> No
     if len(labels) < k:
         raise UserError(
             f"{len(labels)} examples for {k} classes in {name}",
-            "at least one example a class",
+            "at least one example of each class",
             "Add examples, or check that the labels are class numbers.",
         )
     if len(present) < k:

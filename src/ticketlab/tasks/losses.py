@@ -1,10 +1,11 @@
-"""Losses ℓ(F, y) on a network's outputs: convex in F, given with their conjugates, so that every minimum has a duality gap.
+"""Losses ℓ(F, y) on the outputs of a network: convex in F, with their conjugates, so that every minimum has a duality gap.
 
-The conjugate ℓ*(v, y) = sup_F ⟨v, F⟩ − ℓ(F, y) turns the tangent-space problem into its dual. At v = ∇ℓ(F, y) the supremum is
-attained, so ℓ*(v, y) = ⟨v, F⟩ − ℓ(F, y) there: a test checks each conjugate against this (Fenchel–Young equality).
-Any convex loss enters as a `ConvexLoss`; gradients and curvatures come from automatic differentiation. Two of those here are
-only piecewise quadratic (squared hinge, Huber): their curvature jumps, and is zero where an example has nothing more to say, or
-no longer a say.
+The conjugate ℓ*(v, y) = sup_F ⟨v, F⟩ − ℓ(F, y) turns the tangent-space problem into its dual. At v = ∇ℓ(F, y) the
+supremum is attained, so ℓ*(v, y) = ⟨v, F⟩ − ℓ(F, y) there. A test checks each conjugate by this Fenchel–Young equality.
+
+Any convex loss can be a `ConvexLoss`; gradients and curvatures come from automatic differentiation. Squared hinge and
+Huber are only piecewise quadratic: their curvature jumps. It is zero for examples beyond the hinge (squared hinge) and for
+outliers (Huber).
 """
 
 from __future__ import annotations
@@ -28,11 +29,11 @@ __all__ = ["LOGISTIC", "SOFTMAX_CROSS_ENTROPY", "SQUARE", "SQUARED_HINGE", "Conv
 
 
 class Targets(StrEnum):
-    """What a loss can be asked to come near to."""
+    """The targets that a loss accepts."""
 
     REAL = "real numbers"
     DISTRIBUTION = "distributions over classes"
-    PROBABILITIES = "probabilities, one an output"
+    PROBABILITIES = "probabilities, one for each output"
     BINARY = "zeros and ones"
 
 
@@ -40,19 +41,19 @@ class Targets(StrEnum):
 class ConvexLoss:
     """A convex loss per example, with its conjugate.
 
-    `value` and `conjugate` are plain functions, by which a loss can be copied, pickled and recognised; `values` and `conjugates`
-    are they, compiled.
+    `value` and `conjugate` are plain functions, so that a loss can be copied, pickled and compared. `values` and
+    `conjugates` are their compiled versions.
 
     Arguments:
         name: for tables and messages.
         value: `(F[n, k], y[n, k]) -> [n]`.
         conjugate: `(v[n, k], y[n, k]) -> [n]`, +inf outside its domain.
-        quadratic: whether the Hessian in F is the identity, so that one linear solve is the answer.
+        quadratic: whether the Hessian in F is the identity, so that one linear solve gives the minimum.
         finite_minimum: whether the loss has a minimum at finite F for every y.
-        targets: what y may be: any real numbers; rows ≥ 0 of sum 1, such as one-hot rows; for each output a number from 0 to 1,
-            or 0 or 1, no matter what the others are.
-        probabilities: `F[n, k] -> p[n, k]`, the probabilities for which F is the best answer, where the loss models such: of
-            the classes, or of a yes for each output. None where it does not.
+        targets: the allowed y: any real numbers; rows ≥ 0 with sum 1, such as one-hot rows; or, independently for each output,
+            a number from 0 to 1, or 0 or 1.
+        probabilities: `F[n, k] -> p[n, k]`, the probabilities for which F is optimal: of the classes, or of 1 for each
+            output. None if the loss models no probabilities.
     """
 
     name: str
@@ -64,7 +65,7 @@ class ConvexLoss:
     probabilities: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
 
     def float64_targets(self, targets: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
-        """The targets in float64; distributions are normalised again, since those in float32 sum to 1 in float32 only."""
+        """The targets in float64; distributions are normalised again, since in float32 their sum is only near 1."""
         wide = np.asarray(targets, np.float64)
         return wide / wide.sum(axis=1, keepdims=True) if self.targets is Targets.DISTRIBUTION else wide
 
@@ -85,7 +86,7 @@ class ConvexLoss:
 
     @partial(jax.jit, static_argnums=0)
     def hessian(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k k"]:
-        """∇²_F ℓ(F, y), one k × k block an example."""
+        """∇²_F ℓ(F, y), one k × k block for each example."""
         return jax.vmap(jax.hessian(lambda f, y: self.value(f[None], y[None])[0]))(outputs, targets)
 
 
@@ -115,7 +116,7 @@ def _logistic_value(outputs: Array, targets: Array) -> Array:
 
 
 def _logistic_conjugate(v: Array, targets: Array) -> Array:
-    # v = p − y with p in [0, 1], output by output; the negative entropy of a coin.
+    # v = p − y with p in [0, 1] for each output; the negative entropy of a coin.
     p = v + targets
     slack = 64 * jnp.finfo(p.dtype).eps
     yes, no = jnp.clip(p, 0, 1), jnp.clip(1 - p, 0, 1)
@@ -128,7 +129,7 @@ def _squared_hinge_value(outputs: Array, targets: Array) -> Array:
 
 
 def _squared_hinge_conjugate(v: Array, targets: Array) -> Array:
-    # Of ½ max(0, 1 − z)² at w: w + ½w² for w ≤ 0; and z = sF with s = ±1, so w = sv.
+    # The conjugate of ½ max(0, 1 − z)² is w + ½w² for w ≤ 0; z = sF with s = ±1, so w = sv.
     w = _signs(targets) * v
     inside = jnp.all(w <= 64 * jnp.finfo(w.dtype).eps, axis=-1)
     return jnp.where(inside, jnp.sum(w + 0.5 * w**2, axis=-1), jnp.inf)
@@ -173,7 +174,7 @@ SOFTMAX_CROSS_ENTROPY = ConvexLoss(
     targets=Targets.DISTRIBUTION,
     probabilities=_softmax,
 )
-"""log Σ_c exp F_c − ⟨y, F⟩; on separable data its unregularised minimum is at infinity."""
+"""log Σ_c exp F_c − ⟨y, F⟩. On separable data the unregularised minimum is at infinity."""
 
 LOGISTIC = ConvexLoss(
     "logistic",
@@ -183,17 +184,17 @@ LOGISTIC = ConvexLoss(
     targets=Targets.PROBABILITIES,
     probabilities=scipy.special.expit,
 )
-"""Σ_c log(1 + exp F_c) − y_c F_c: a yes or no for each output, so one output for two classes, one-vs-rest for more, or labels
-that do not exclude each other."""
+"""Σ_c log(1 + exp F_c) − y_c F_c: yes or no for each output. One output serves two classes; several serve one-vs-rest or
+labels that do not exclude each other."""
 
 SQUARED_HINGE = ConvexLoss(
     "squared hinge", _squared_hinge_value, _squared_hinge_conjugate, targets=Targets.BINARY
 )
-"""½ Σ_c max(0, 1 − s_c F_c)² with s = 2y − 1 = ±1: that of the support vector machine with squared slacks."""
+"""½ Σ_c max(0, 1 − s_c F_c)² with s = 2y − 1 = ±1: the loss of a support vector machine with squared slacks."""
 
 
 def huber(width: float = 1.0) -> ConvexLoss:
-    """Huber's loss, Σ_c ½d² for |d| ≤ width and width·|d| − ½width² beyond, d = F_c − y_c: outliers pull no harder than `width`.
+    """Huber's loss, Σ_c ½d² for |d| ≤ width, width·|d| − ½width² beyond, with d = F_c − y_c. `width` bounds each gradient.
 
     Arguments:
         width: in the units of the targets (default 1).

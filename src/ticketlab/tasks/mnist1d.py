@@ -1,4 +1,4 @@
-"""MNIST-1D, made by its own package: only `make_dataset` is called, since `get_dataset` unpickles what it downloads."""
+"""MNIST-1D, made by its own package. Only `make_dataset` is called, because `get_dataset` unpickles a download."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TEST_SHARE = 0.2
 def made(samples: int, draw: int) -> Dataset:
     """MNIST-1D with `samples` examples, made with seed `draw`; the last fifth is the test part, as published.
 
-    Raises: UserError when the package is missing, or for fewer than 100 examples.
+    Raises: UserError if the package is missing, or for fewer than 100 examples.
     """
     try:
         from mnist1d.data import get_dataset_args, make_dataset
@@ -48,7 +48,7 @@ def made(samples: int, draw: int) -> Dataset:
 
 @contextmanager
 def _global_generators_kept() -> Iterator[None]:
-    """The package seeds Python's and NumPy's global generators; others' draws must not depend on that."""
+    """Restores the global generators of Python and NumPy, which the package seeds."""
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         yield

@@ -1,7 +1,7 @@
-"""Data that must stay as they are while a run goes on, because all its cells say which data they are of.
+"""Pinned data: they must not change during a run, because every cell records the data that it used.
 
-A run reads its data when it begins, and its cells read them again. Whoever reads data for a cell compares their content with that
-of the beginning, so that a file which is edited meanwhile, even if it is put back later, is never learnt from.
+A run reads its data when it begins, and its cells read them again. Each time, their content is compared with that at the
+beginning. So a file that is edited during the run is never used, even if it is restored later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EXPECTED: ContextVar[Mapping[TaskSource, str]] = ContextVar("expected")
 
 @contextmanager
 def pinned(hashes: Mapping[TaskSource, str]) -> Iterator[None]:
-    """Within, `check_pinned` refuses data whose content is another.
+    """Inside the block, `check_pinned` refuses data with another content.
 
     Arguments:
         hashes: the content hash of every data set.
@@ -34,17 +34,17 @@ def pinned(hashes: Mapping[TaskSource, str]) -> Iterator[None]:
 
 
 def check_pinned(source: TaskSource, dataset: Dataset) -> None:
-    """Raises UserError when data that were just read are not those with which the run began."""
+    """Raises UserError if the data just read are not those with which the run began."""
     expected = _EXPECTED.get({}).get(source)
     if expected not in (None, dataset.content_hash):
         raise changed([dataset.name])
 
 
 def changed(names: Iterable[str]) -> UserError:
-    """What is said of data that are no longer the same."""
+    """The error for data that have changed."""
     return UserError(
-        f"data that changed while the run went on ({', '.join(names)})",
+        f"data that changed during the run ({', '.join(names)})",
         "the data as they were when it began",
-        "The cell that was running is not kept, and those before are. "
-        "The same command begins anew with the data as they are now.",
+        "The current cell is not kept; finished cells are. "
+        "The same command starts again with the data as they are now.",
     )

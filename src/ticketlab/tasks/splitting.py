@@ -1,11 +1,10 @@
-"""From a data set to a task: which examples train, validate and test, and in what units their inputs are.
+"""From a data set to a task: the training, validation and test parts, and the standardisation of inputs.
 
 The split is a function of the data set, a seed and the sizes. Every class gets its exact share of every part (largest
-remainders, and never less than one example). A data set with an official test part keeps it as the test part for all
-seeds, and only train and validation are redrawn. Inputs are standardised with the mean and the standard deviation of the
-training part: feature by feature for vectors, channel by channel for images and sequences (one mean and one deviation for
-a grey image), so that a pixel which is nearly always black is not blown up. A feature that is constant in training
-carries nothing to learn from and becomes 0 everywhere.
+remainders, at least one example). An official test part stays the test part for all seeds; only train and validation
+are redrawn. Inputs are standardised with the mean and the standard deviation of the training part: per feature for
+vectors, per channel for images and sequences. A grey image has one mean and one deviation, so that a pixel which is
+nearly always black is not amplified. A feature that is constant in training becomes 0 everywhere.
 """
 
 from __future__ import annotations
@@ -29,11 +28,12 @@ BLOCK = 1024  # examples converted to float64 at a time
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many examples each part gets: a count, or a fraction (a float below 1) of those it can be drawn from, or None.
+    """The size of each part: a count, a fraction (a float below 1) of the examples it can be drawn from, or None.
 
-    Parts that are not given share what is left, 3 : 1 : 1 for train, validation and test: 60 %, 20 % and 20 % when none is
-    given. With an official test part, test is drawn from it (by default all of it) and train and validation from the
-    other examples: 75 % and 25 % of them. When train is given, validation is by default at most a third of it.
+    Parts that are not given share the remaining examples in the ratio 3 : 1 : 1 (train, validation, test): 60 %, 20 % and
+    20 % if none is given. With an official test part, test is drawn from that part (by default all of it). Train and
+    validation then get 75 % and 25 % of the other examples. If train is given, validation is by default at most a third
+    of it.
     """
 
     train: int | float | None = None
@@ -59,12 +59,12 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
 
     Arguments:
         dataset: what to split.
-        seed: at least 0; draws train and validation, and test where there is no official test part.
-        sizes: of the parts; `Sizes()` by default.
+        seed: at least 0; draws train and validation, and test if there is no official test part.
+        sizes: sizes of the parts; `Sizes()` by default.
 
     Returns: a `Task` with float32 inputs `[n, …]` and one-hot (or standardised) targets `[n, k]`.
 
-    Raises: UserError when there are too few examples, in all or of a class.
+    Raises: UserError if there are too few examples, in all or of a class.
     """
     if seed < 0:
         raise UserError(f"seed={seed}", "an integer of at least 0")
@@ -93,21 +93,19 @@ def split(dataset: Dataset, seed: int, sizes: Sizes | None = None) -> Task:
 
 
 def preview(dataset: Dataset, seed: int, sizes: Sizes) -> tuple[int, tuple[str, ...]]:
-    """What a split will be like, without its arrays: how many training examples, and a note on duplicates if there are any."""
+    """A preview of a split, without its arrays: the number of training examples, and a note on duplicates if any."""
     ids = _draw(dataset, seed, sizes)
     return len(ids["train"]), _duplicates(dataset, ids)
 
 
 def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray, "m"]]:
-    """The examples' numbers in each part: drawn parts in random order, an official test part in its own."""
+    """The numbers of the examples in each part: random order for drawn parts, original order for an official test part."""
     pool = len(dataset) - dataset.official_test
     counts = _counts(sizes, pool, dataset.official_test, dataset.name)
     strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels.astype(np.int64)
-    # Raw bits of a bit generator are the one stream that NumPy promises never to change.
+    # NumPy promises never to change the stream of raw bits.
     order = np.argsort(np.random.PCG64(seed).random_raw(pool), kind="stable")
-    drawn = {
-        part: counts[part] for part in ("test", "validation", "train")
-    }  # in the order in which they are dealt
+    drawn = {part: counts[part] for part in ("test", "validation", "train")}  # in the order of dealing
     if not dataset.official_test:
         ids = _deal(order, strata, drawn, dataset)
     else:
@@ -120,7 +118,7 @@ def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray
 
 
 def _counts(sizes: Sizes, pool: int, official: int, name: str) -> dict[str, int]:
-    """The sizes as counts; `Sizes` says what those are that were not given."""
+    """The sizes as counts; `Sizes` states the defaults."""
     counts: dict[str, int] = {}
     for part in SHARES:
         size = getattr(sizes, part)
@@ -141,8 +139,8 @@ def _counts(sizes: Sizes, pool: int, official: int, name: str) -> dict[str, int]
         has = f"{pool} examples" + (f" and {official} official test examples" if official else "")
         raise UserError(
             f"{', '.join(f'{part}={counts[part]}' for part in SHARES)} of {name}, which has {has}",
-            "at least 1 in each part, and together no more than there are",
-            "Ask for smaller parts, or leave one of them out: it then gets a share of what is left.",
+            "at least 1 in each part, and no more in total than there are",
+            "Ask for smaller parts, or leave one out: it then gets a share of the remaining examples.",
         )
     return counts
 
@@ -150,7 +148,7 @@ def _counts(sizes: Sizes, pool: int, official: int, name: str) -> dict[str, int]
 def _deal(
     order: Int[np.ndarray, "n"], strata: Int[np.ndarray, "n"], counts: dict[str, int], dataset: Dataset
 ) -> dict[str, Int[np.ndarray, "m"]]:
-    """Deals the examples of every stratum in the given order, each part getting its exact share of each stratum."""
+    """Deals the examples of every stratum in the given order; each part gets its exact share of each stratum."""
     sizes = _sizes(strata, dataset)
     by_stratum = [order[strata[order] == s] for s in range(len(sizes))]
     place = np.argsort(order, kind="stable")
@@ -164,7 +162,7 @@ def _deal(
 
 
 def _evenly(strata: Int[np.ndarray, "n"], count: int, dataset: Dataset) -> Int[np.ndarray, "m"]:
-    """`count` of n official test examples without chance: evenly spaced ones of every class, in their order."""
+    """`count` of n official test examples without randomness: evenly spaced within every class, in their order."""
     if count == len(strata):
         return np.arange(count)
     share = _shares(_sizes(strata, dataset), count, 0, "test", dataset)
@@ -180,15 +178,15 @@ def _sizes(strata: Int[np.ndarray, "n"], dataset: Dataset) -> Int[np.ndarray, "s
 def _shares(
     sizes: Int[np.ndarray, "s"], count: int, later: int, part: str, dataset: Dataset
 ) -> Int[np.ndarray, "s"]:
-    """`count` examples shared among strata of these sizes: floors, then largest remainders (ties to the first).
+    """Distributes `count` examples over strata of these sizes: floors, then largest remainders (ties to the first).
 
-    Every stratum gives at least one, and keeps one for each of the `later` parts.
+    Every stratum gives at least one example, and keeps one for each of the `later` parts.
     """
     scarce = np.flatnonzero(sizes < 1 + later)
     if len(scarce):
         rare = ", ".join(f"{dataset.classes[s]!r} ({sizes[s]})" for s in scarce[:5])
         raise UserError(
-            f"too few examples to give each of {1 + later} parts some of every class of {dataset.name}: {rare}",
+            f"too few examples for {1 + later} parts with every class of {dataset.name}: {rare}",
             "one example of every class in each part",
             "Add examples, or merge or remove the rare classes.",
         )
@@ -203,7 +201,7 @@ def _shares(
     share = np.clip(share, 1, sizes - later)
     while (
         excess := int(share.sum()) - count
-    ) != 0:  # a rare class was moved to a bound: the roomiest makes up for it
+    ) != 0:  # a rare class reached its bound: the class with most room compensates
         room = share - 1 if excess > 0 else sizes - later - share
         share[np.argmax(room)] -= np.sign(excess)
     return share
@@ -216,7 +214,9 @@ def _moments(
     if not dataset.standardise:
         return np.zeros(1), np.full(1, dataset.scale)
     channels = dataset.x.shape[-1] if dataset.x.ndim > 2 else dataset.x[0].size
-    flat = dataset.x.reshape(len(dataset), -1)  # long rows: NumPy is slow along an axis of three channels
+    flat = dataset.x.reshape(
+        len(dataset), -1
+    )  # NumPy is slow along an axis of three channels, so rows are long
     positions = flat.shape[1] // channels
     blocks = [train[i : i + BLOCK] for i in range(0, len(train), BLOCK)]
 
@@ -244,7 +244,7 @@ def _standardised(
     x = dataset.x[part]
     flat = x.reshape(len(x), -1)
     repeats = flat.shape[1] // len(centre)
-    # Pixels are exact in float32; other numbers are not, before their mean is taken away.
+    # Pixels are exact in float32; other numbers may not be until their mean is subtracted.
     exact = np.float32 if x.dtype.kind in "iub" and x.dtype.itemsize <= 2 else np.float64
     out = np.subtract(flat, np.tile(centre, repeats), dtype=exact, casting="same_kind")
     out /= np.tile(spread, repeats).astype(exact)
@@ -269,16 +269,16 @@ def _content_hash(
     h = hashlib.sha256(dataset.content_hash.encode())
     for part, own in ids.items():
         h.update(f"|{part}|".encode() + own.astype("<i8").tobytes())
-    # Rounded to float32, in which the inputs are kept: the last bits of a float64 sum differ between machines.
+    # Rounded to float32, like the inputs, because the last bits of a float64 sum differ between machines.
     h.update(centre.astype("<f4").tobytes() + spread.astype("<f4").tobytes())
     return h.hexdigest()
 
 
 def _duplicates(dataset: Dataset, ids: dict[str, np.ndarray]) -> tuple[str, ...]:
-    """A note with the number of test examples whose inputs are also in train, if there are any."""
+    """A note with the number of test examples whose inputs are also in train, if any."""
     digests = dataset.row_digests
     train = {digests[i] for i in ids["train"]}
     count = sum(digests[i] in train for i in ids["test"])
     if not count:
         return ()
-    return (f"{count} of {len(ids['test'])} test examples have exactly the inputs of a training example.",)
+    return (f"{count} of {len(ids['test'])} test examples have the same inputs as a training example.",)

@@ -1,7 +1,7 @@
-"""A task: data split into train, validation and test, with what is asked of a network on it.
+"""A task: data split into train, validation and test, with the score of a network on it.
 
-The split is a deterministic function of the data set and a seed. Standardisation is fitted on the training part alone. Every
-example keeps its number in the data set (`ids`), so that results on redrawn splits can be paired example by example.
+The split is a deterministic function of the data set and a seed. Standardisation is fitted on the training part alone.
+Every example keeps its number in the data set (`ids`), so that results on redrawn splits can be paired by example.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Split:
         x: inputs `[n, *input_shape]`, float32, standardised.
         labels: `[n]` integers 0 … k−1; None for regression.
         targets: `[n, k]` float32: one-hot labels for classification, standardised targets for regression.
-        ids: `[n]` the examples' numbers in the data set.
+        ids: `[n]` the numbers of the examples in the data set.
     """
 
     x: Float[np.ndarray, "n ..."]
@@ -40,12 +40,12 @@ class Task:
     """A data set split for learning.
 
     Arguments:
-        name: the data set's name.
+        name: the name of the data set.
         kind: classification or regression.
         train, validation, test: the parts.
-        classes: the classes' names (classification), or the targets' names (regression); k = len(classes).
-        content_hash: SHA-256 over data, split and standardisation (hexadecimal).
-        notes: what a reader should know (duplicates across parts, a JPEG copy, …), one sentence each.
+        classes: the names of the classes (classification) or of the targets (regression); k = len(classes).
+        content_hash: SHA-256 of data, split and standardisation (hexadecimal).
+        notes: remarks for the reader (duplicates across parts, a JPEG copy, …), one sentence each.
     """
 
     name: str
@@ -66,10 +66,10 @@ class Task:
         return tuple(self.train.x.shape[1:])
 
     def scores(self, outputs: Float[np.ndarray, "n k"], split: Split) -> Float[np.ndarray, "n"]:
-        """Each example's score, whose mean is the task's metric.
+        """The score of each example; the mean over examples is the task's metric.
 
-        Classification: 1 where argmax of the outputs is the label, else 0; the mean is the accuracy. Regression:
-        1 − ‖F − y‖² / mean‖y − ȳ‖², ȳ the split's mean target; the mean is R².
+        Classification: 1 if the argmax of the outputs is the label, else 0; the mean is the accuracy. Regression:
+        1 − ‖F − y‖² / mean‖y − ȳ‖², where ȳ is the mean target of the split; the mean is R².
         """
         if split.labels is not None:
             return (np.argmax(outputs, axis=1) == split.labels).astype(np.float64)

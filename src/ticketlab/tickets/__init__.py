@@ -1,4 +1,4 @@
-"""Subnetworks as tickets: masks and how they are compared, and the searches that find them."""
+"""Subnetworks as tickets: masks, their comparison, and the searches that find them."""
 
 from typing import TYPE_CHECKING
 
@@ -83,7 +83,7 @@ if TYPE_CHECKING:
     from ticketlab.tickets.ticket import Ticket, level_tickets
     from ticketlab.tickets.written import read_level, written_level
 
-# Imported when first used: the choices must not cost the import of JAX.
+# Imported on first use, so that the choices do not import JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -178,7 +178,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "kept",
     "density",
     "layer_densities",
-    # which weights are kept
+    # rules for which weights to keep
     "Pruning",
     "LayerWise",
     "Global",
@@ -202,7 +202,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Snip",
     "Grasp",
     "SynFlow",
-    # what becomes of kept and of removed weights
+    # actions on kept and on removed weights
     "MaskOne",
     "Rewind",
     "Reinitialise",
@@ -216,7 +216,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Acted",
     "acted",
     "laid",
-    # masks that know nothing
+    # random masks
     "shuffled",
     "random_mask",
     "erdos_renyi_counts",
@@ -250,21 +250,21 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "largest",
     "counts_at",
     "require_frozen",
-    # what tickets are compared with
+    # controls
     "Control",
     "CONTROLS",
     "controls",
     "nearest_size",
     "units_kept",
     "embedded",
-    # masks that change while the network learns
+    # masks that change during training
     "Dynamic",
     "Regrowth",
     "Gradual",
     "Sparse",
     "trained_sparse",
     "regrown",
-    # what masks do: to responses, in bits, in distance and direction
+    # effects of masks: on responses, in bits, in distance and direction
     "Change",
     "responses",
     "change",
@@ -272,12 +272,12 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "motion",
     "cosine",
     "bits",
-    # what lies between two networks
+    # lines between two networks
     "Lines",
     "lines",
     "barrier",
     "peak",
-    # instability: copies that differ in the order of the data alone
+    # instability: copies that differ only in data order
     "Copies",
     "first_copies",
     "trained_copies",

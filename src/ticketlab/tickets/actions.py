@@ -1,15 +1,16 @@
-"""What becomes of the weights once a mask is chosen: of those that it keeps (mask 1) and of those that it removes (mask 0).
+"""Actions on the weights after a mask is chosen: on those that it keeps (mask 1) and on those that it removes (mask 0).
 
-Mask-1 actions say where the kept weights start: where they were drawn (*rewind*), drawn anew (*reinitialise*), their own values
-in another order (*reshuffle*, within each layer), or ± the standard deviation of the layer's initial weights (*constant*). Each
-comes with the sign that the weight was drawn with, or without: then the sign is that of the new value, or, where that has none of
-its own, a coin's.
+Mask-1 actions set the start of the kept weights: their initial values (*rewind*), a new draw (*reinitialise*), the same values
+in another order within each layer (*reshuffle*), or ± the standard deviation of the layer's initial weights (*constant*). Each
+action can keep the initial sign of a weight. Otherwise the sign is that of the new value, or random if the new value has none.
 
-Mask-0 actions say what the removed weights are, for ever: *zero*; the value they were drawn with, *frozen*; or that only if
-training made them larger, |w_f| > |w_i|, and else zero (*frozen if grown*). Its reverse, *frozen if shrunk*, is a control.
+Mask-0 actions fix the removed weights permanently: at *zero*, or at their initial values (*frozen*). *Frozen if grown* keeps
+the initial value only if training made the weight larger, |w_f| > |w_i|; otherwise the weight is zero. Its reverse, *frozen if
+shrunk*, is a control.
 
-What starts and what is frozen are two sets of parameters, and the network is their sum. Training moves the one and never sees the
-other (`training.Sum`), so a frozen weight cannot move, and the proof that a removed weight took no part holds for it too.
+The starting weights and the frozen weights are two sets of parameters, and the network is their sum. Training moves the first
+and never touches the second (`training.Sum`), so a frozen weight cannot move. The proof that removed weights took no part
+holds for frozen weights too.
 
 Source: Zhou, Lan, Liu & Yosinski 2019, arXiv 1905.01067, sections 3 (mask-1 actions, figure 5) and 4 (mask-0 actions).
 """
@@ -49,23 +50,23 @@ Weights = Mapping[str, np.ndarray]
 
 @runtime_checkable
 class MaskOne(Protocol):
-    """Where kept weights start."""
+    """The start of the kept weights."""
 
     def values(self, seen: Seen, mask: Mask, key: Array) -> Weights:
-        """A value for every weight; only those that are kept count."""
+        """A value for every weight; only those of kept weights are used."""
 
 
 @runtime_checkable
 class MaskZero(Protocol):
-    """What removed weights are."""
+    """The values of the removed weights."""
 
     def values(self, seen: Seen) -> Weights:
-        """A value for every weight; only those that are removed count."""
+        """A value for every weight; only those of removed weights are used."""
 
 
 @dataclass(frozen=True)
 class Rewind:
-    """w_i, or |w_i| with the sign of a coin."""
+    """w_i, or |w_i| with a random sign."""
 
     keep_sign: bool = True
 
@@ -75,7 +76,7 @@ class Rewind:
 
 @dataclass(frozen=True)
 class Reinitialise:
-    """The weights of another draw of the network, or their magnitudes with the signs of w_i."""
+    """The weights of a new draw of the network, or their magnitudes with the signs of w_i."""
 
     keep_sign: bool = False
 
@@ -101,7 +102,7 @@ class Reshuffle:
 
 @dataclass(frozen=True)
 class Constant:
-    """σ of the layer, the root of the mean square of its initial weights, with the sign of w_i or of a coin."""
+    """σ of the layer, the root mean square of its initial weights, with the sign of w_i or a random sign."""
 
     keep_sign: bool = True
 
@@ -130,7 +131,7 @@ class Frozen:
 
 @dataclass(frozen=True)
 class FrozenIfGrown:
-    """w_i where |w_f| > |w_i|, else 0: only what training moved towards zero is put there."""
+    """w_i where |w_f| > |w_i|, else 0: only weights that training moved towards zero are set to zero."""
 
     def values(self, seen: Seen) -> Weights:
         return _frozen_where(self, seen, lambda initial, final: final > initial)
@@ -150,7 +151,7 @@ class Acted:
 
     Arguments:
         start: parameters, zero where a weight is removed.
-        frozen: what removed weights are; zero everywhere else.
+        frozen: the values of removed weights; zero elsewhere.
     """
 
     start: Params
@@ -163,22 +164,22 @@ class Acted:
 
 
 def acted(seen: Seen, mask: Mask, one: MaskOne, zero: MaskZero, key: Array) -> Acted:
-    """What a mask and its two actions make of a network; biases stay as they were drawn.
+    """A network after a mask and its two actions; biases keep their initial values.
 
     Arguments:
-        seen: θ_i, and θ_f where the mask-0 action asks for it.
+        seen: θ_i, and θ_f if the mask-0 action needs it.
         mask: which weights are kept.
-        one, zero: what becomes of those that are, and of those that are not.
-        key: for actions that draw.
+        one, zero: the actions on kept and on removed weights.
+        key: for random actions.
 
     Raises:
-        UserError: where θ_f is asked for and not there.
+        UserError: if θ_f is needed but missing.
     """
     return laid(seen.initial, mask, one.values(seen, mask, key), zero.values(seen))
 
 
 def laid(params: Params, mask: Mask, ones: Weights, zeros: Weights) -> Acted:
-    """The one set of weights where a mask keeps, the other where it removes; all other parameters as they are."""
+    """One set of weights where a mask keeps, the other where it removes; other parameters unchanged."""
     initial = jax.tree.map(np.asarray, params)
 
     def filled(name: str, leaf: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -203,7 +204,7 @@ def laid(params: Params, mask: Mask, ones: Weights, zeros: Weights) -> Acted:
 def _each(
     seen: Seen, key: Array, keep_sign: bool, value: Callable[[str, np.ndarray, Array], np.ndarray]
 ) -> Weights:
-    """`value` of every layer, with a key of its own; with the signs of w_i where they are kept."""
+    """`value` of every layer with its own key, and with the signs of w_i if these are kept."""
     found = {}
     for i, (name, w) in enumerate(weights_of(seen.network, seen.initial).items()):
         new = value(name, w, jax.random.fold_in(key, i))

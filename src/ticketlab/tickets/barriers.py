@@ -1,11 +1,11 @@
-"""What lies between two networks: error and loss along the straight line from the one to the other, and the barrier on it.
+"""Barriers: error and loss along the straight line between two networks.
 
     θ(α) = (1 − α)·θ_A + α·θ_B,   barrier = max_α err(θ(α)) − ½(err(θ_A) + err(θ_B)),   α = 0, …, 1 in equal steps
 
-A barrier near zero says that both are in one linearly connected region of low error: *linear mode connectivity*. It is never
-below zero, since the ends are among the points, and where error does not change along the line but by chance it is a little
-above: an estimate that leans to the side of instability. Batch statistics, where a network has them, are estimated anew at
-every α from training data, as at the ends.
+A barrier near zero means that both networks are in one linearly connected region of low error: *linear mode
+connectivity*. The estimate is never below zero, since the ends are among the points. If error varies along the line
+only by chance, the estimate is slightly positive, so it is biased towards instability. Batch statistics, if any, are
+estimated from training data at every α, as at the ends.
 
 Source: Frankle, Dziugaite, Roy, Carbin 2019, arXiv 1912.05671, section 2 (30 values of α, error); Izmailov et al. 2018,
 arXiv 1803.05407, section 3.2 (batch statistics of averaged weights).
@@ -22,24 +22,24 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["POINTS", "Lines", "barrier", "lines", "peak"]
 
-POINTS = 30  # values of α, the ends among them
+POINTS = 30  # values of α, including the ends
 
 
 @dataclass(frozen=True)
 class Lines:
-    """What was found along the lines between P pairs of networks.
+    """Losses and errors along the lines between P pairs of networks.
 
     Arguments:
         alphas: from 0 to 1.
         loss: mean over the examples.
-        wrong: of every example whether its largest output is not that of its largest target.
+        wrong: whether the largest output of each example differs from its largest target.
     """
 
     alphas: Float[np.ndarray, "A"]
@@ -69,30 +69,30 @@ def lines(
         network, loss: f and ℓ.
         one, other: θ_A and θ_B, `[P, …]`.
         x, targets: the examples, with one-hot targets.
-        reference: training inputs, from which batch statistics are estimated; other networks do not look at them.
+        reference: training inputs, from which batch statistics are estimated; other networks ignore them.
         points: values of α, at least 2.
 
     Raises:
-        UserError: for fewer points, or a network of one output.
+        UserError: for fewer points, or a network with one output.
 
-    Cost: P·points forward passes over the examples, one after the other in one compiled program.
+    Cost: P·points forward passes over the examples, in sequence in one compiled program.
     """
     if points < 2:
-        raise UserError(f"{points} points on a line", "at least 2, its ends")
+        raise UserError(f"{counted(points, 'point')} on a line", "at least 2, its ends")
     if network.outputs < 2:
-        raise UserError("a network of one output", "one output a class, for errors along a line")
+        raise UserError("a network with one output", "one output for each class, for errors along a line")
     alphas = np.linspace(0.0, 1.0, points)
     losses, wrong = _along(network, loss, one, other, alphas, x, targets, reference)
     return Lines(alphas, np.asarray(losses, np.float64), np.asarray(wrong))
 
 
 def barrier(values: Float[np.ndarray, "*rest A"]) -> Float[np.ndarray, "*rest"]:
-    """The highest value along each line less the mean of its ends; never below zero."""
+    """The highest value along each line minus the mean of its ends; never below zero."""
     return values.max(axis=-1) - (values[..., 0] + values[..., -1]) / 2
 
 
 def peak(values: Float[np.ndarray, "*rest A"]) -> np.ndarray:
-    """Where along each line the value is highest, the first of equals."""
+    """Where along each line the value is highest; ties go to the first."""
     return np.argmax(values, axis=-1)
 
 

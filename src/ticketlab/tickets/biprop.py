@@ -1,10 +1,10 @@
-"""Biprop: a mask over the signs of random weights, with one gain a layer; and, to compare with, trained weights made binary.
+"""Biprop: a mask over the signs of random weights, with one gain per layer; for comparison, trained binary weights.
 
     θ = α · m(|s|) ⊙ sign(W),   α = Σ |W| ⊙ m / Σ m
 
-Masks are learned as by edge-popup; α, for which the kept signs are nearest to the kept weights, has no derivative. What is left
-are weights of one bit (two with the mask) and a number for each layer. `Binarised` is the same without a mask and without frozen
-weights: w are trained through θ = α sign(w), α the mean of |w| in the layer.
+Masks are learned as by edge-popup. α brings the kept signs nearest to the kept weights and is not differentiated. The
+result has one bit per weight (two with the mask) and one number per layer. `Binarised` has neither a mask nor frozen
+weights: w is trained through θ = α sign(w), where α is the mean of |w| in the layer.
 
 Sources: Diffenderfer & Kailkhura 2021, arXiv 2103.09377, algorithm 1; Rastegari, Ordonez, Redmon, Farhadi 2016, arXiv
 1603.05279, equation 6 (α), and Courbariaux, Bengio, David 2015, arXiv 1511.00363 (training binary weights).
@@ -51,17 +51,17 @@ class Biprop(ScoredMask):
 
 @dataclass(frozen=True)
 class Binarised:
-    """Trained weights of which the network sees signs and a gain, layer by layer: a `training.Reparameterisation`.
+    """Trained weights, replaced in each layer by their signs times a gain: a `training.Reparameterisation`.
 
     Arguments:
-        layers: those whose weights are binary.
+        layers: the layers whose weights are binary.
     """
 
     layers: tuple[str, ...]
 
     @staticmethod
     def of(network: Network) -> Binarised:
-        """All weights of a network; biases and normalisations stay as they are."""
+        """All weights of a network; biases and normalisations are unchanged."""
         return Binarised(tuple(layer.name for layer in prunable_layers(network)))
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
@@ -71,6 +71,6 @@ class Binarised:
         }
 
     def weight(self, weight: Array) -> Array:
-        """α sign(w), which passes the gradient on to w as it comes."""
+        """α sign(w); the gradient passes to w unchanged."""
         gain = jnp.mean(jnp.abs(weight))
         return straight_through(jnp.where(weight >= 0, gain, -gain), weight)

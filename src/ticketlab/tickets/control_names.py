@@ -1,4 +1,4 @@
-"""What a ticket may be compared with, by name: for plans, which are read before anything is computed."""
+"""The names of the controls, for plans, which are read before anything is computed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 __all__ = ["Control", "MaskControl"]
 
 MaskControl = Literal["reinitialised", "shuffled", "both", "random"]
-"""Networks under a mask of as many weights."""
+"""Networks under a mask with equally many weights."""
 
 Control = Literal[MaskControl, "equal-size"]
-"""These, and a dense network of as many parameters."""
+"""These, and a dense network with equally many parameters."""

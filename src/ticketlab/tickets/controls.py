@@ -1,9 +1,9 @@
-"""What a ticket is compared with: networks with as many weights, in which one thing or another is left to chance.
+"""Controls for a ticket: networks with equally many weights, in which some part is random.
 
-A ticket is a mask and the weights under it. *Reinitialised* keeps the mask and draws the weights anew; *shuffled* keeps where the
-weights start and shuffles the mask within each layer; *both* does both, with the same shuffle and the same draw, so that the
-three and the ticket are a factorial design. *Equal-size* is a dense network with as many parameters, and *random* a mask drawn
-with the Erdős–Rényi profile, which takes nothing from the ticket but its number of weights.
+A ticket is a mask and the weights under it. *Reinitialised* keeps the mask and draws new weights. *Shuffled* keeps the initial
+weights and shuffles the mask within each layer. *Both* does both, with the same shuffle and the same draw, so that these three
+and the ticket form a factorial design. *Equal-size* is a dense network with equally many parameters. *Random* is a mask with
+the Erdős–Rényi profile, which shares only the number of weights with the ticket.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def controls(names: Sequence[Control], search: Search, architecture: Architectur
     """The controls of every level, as companions of a search.
 
     Arguments:
-        names: which.
-        search: whose tickets they are compared with.
-        architecture: of its network, for the one of equal size.
-        keys: of the seeds, `[S]`: what is left to chance at a level is a function of these and the level.
+        names: the controls.
+        search: the search whose tickets they are compared with.
+        architecture: of its network, for the control of equal size.
+        keys: of the seeds, `[S]`: the random parts at a level are a function of these and the level.
     """
 
     def companions(number: int, masks: tuple[Mask, ...]) -> list[Arm]:
@@ -48,7 +48,7 @@ def controls(names: Sequence[Control], search: Search, architecture: Architectur
 
 @dataclass(frozen=True)
 class _Level:
-    """The tickets of a level, and what the controls have in common."""
+    """The tickets of a level, and what the controls share."""
 
     search: Search
     architecture: Architecture
@@ -83,17 +83,17 @@ def _both(level: _Level) -> Arm:
 
 
 def _equal_size(level: _Level) -> Arm:
-    """As many parameters as the first seed's ticket has weights and biases; all seeds' tickets have equal counts."""
+    """The number of weights and biases of the first seed's ticket; the tickets of all seeds have equal counts."""
     narrow, keep = equal_size(level.architecture, level.search.network, kept(level.masks[0]))
     params = [embedded(keep, narrow.init(level.key(s, 2))) for s in range(len(level.masks))]
     return Arm("equal-size", jax.tree.map(lambda a: np.stack([a] * len(params)), keep), stack(params))
 
 
 def equal_size(architecture: Architecture, network: Network, weights: int) -> tuple[Network, Any]:
-    """The dense control of tickets with so many weights: the narrower network, and where it lies in the wide one.
+    """The dense control for tickets with this number of weights: the narrower network, and its place in the wide one.
 
     Raises:
-        UserError: for a network that has none of that size inside.
+        UserError: for a network that contains none of that size.
     """
     removed = sum(array.size for array in full_mask(network).values()) - weights
     narrow = nearest_size(architecture, network, parameters_of(network) - removed)

@@ -1,18 +1,19 @@
-"""Criteria that look at weights alone: where they were drawn, w_i, and where training took them, w_f.
+"""Criteria that use only weights: their initial values w_i, and their values after training w_f.
 
     large final          |w_f|                  the rule of magnitude pruning
     small final          −|w_f|                 its reverse, a control
-    large initial        |w_i|                  nothing learnt is seen
+    large initial        |w_i|                  uses nothing learnt
     magnitude increase   |w_f| − |w_i|
     movement             |w_f − w_i|
     large both           min(ρ|w_f|, ρ|w_i|)    ρ the rank within the layer: small at neither end
-    random               a number that is drawn
+    random               a random number
 
-Each can ask that weights have the *same sign* at both ends: then all that have come before all that have not, which are taken in
-order of their index if the others are too few. A weight that is zero at either end has no sign to share.
+Each can require the *same sign* before and after training. Then all weights that keep their sign rank before all
+others; the others follow in order of their index if more are needed. A weight that is zero before or after has no sign
+to keep.
 
-Where the paper scales one of the two magnitudes so that their percentiles agree, both are replaced by their ranks here, which
-makes them agree everywhere.
+The paper scales one of the two magnitudes so that their percentiles agree. Here ranks replace both, so that they agree
+everywhere.
 
 Source: Zhou, Lan, Liu & Yosinski 2019, arXiv 1905.01067, section 2 and figure 3; section 5 for signs.
 """
@@ -44,7 +45,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class WeightCriterion(ABC):
-    """A criterion that looks at both w_i and w_f, weight by weight.
+    """A criterion that uses both w_i and w_f, weight by weight.
 
     Arguments:
         same_sign: whether weights with w_i w_f > 0 come before all others.
@@ -55,7 +56,7 @@ class WeightCriterion(ABC):
 
     @abstractmethod
     def score(self, initial: np.ndarray, final: np.ndarray) -> np.ndarray:
-        """The scores of one layer, without regard to signs."""
+        """The scores of one layer, ignoring signs."""
 
     def scores(self, seen: Seen, mask: Mask) -> Scores:
         """The scores of all layers."""
@@ -75,7 +76,7 @@ class LargeFinal(WeightCriterion):
 
 @dataclass(frozen=True)
 class SmallFinal(WeightCriterion):
-    """−|w_f|: what magnitude pruning would remove first is kept."""
+    """−|w_f|: keeps what magnitude pruning would remove first."""
 
     def score(self, initial: np.ndarray, final: np.ndarray) -> np.ndarray:
         return -np.abs(final)
@@ -99,7 +100,7 @@ class Movement(WeightCriterion):
 
 @dataclass(frozen=True)
 class LargeBoth(WeightCriterion):
-    """min(ρ(|w_f|), ρ(|w_i|)), ρ the rank within the layer as a fraction of its weights, equals having their mean rank."""
+    """min(ρ(|w_f|), ρ(|w_i|)), where ρ is the rank within the layer as a fraction of its weights; ties have their mean rank."""
 
     def score(self, initial: np.ndarray, final: np.ndarray) -> np.ndarray:
         return np.minimum(_percentile(np.abs(initial)), _percentile(np.abs(final)))
@@ -107,7 +108,7 @@ class LargeBoth(WeightCriterion):
 
 @dataclass(frozen=True)
 class LargeInitial:
-    """|w_i|; w_f is looked at for its sign alone."""
+    """|w_i|; only the sign of w_f is used."""
 
     same_sign: bool = False
     rounds: ClassVar[int] = 1
@@ -120,7 +121,7 @@ class LargeInitial:
 
 @dataclass(frozen=True)
 class Random:
-    """A number drawn from the key that is seen; with `same_sign` a random choice among weights that keep their sign."""
+    """A number drawn from the key in `seen`; with `same_sign` a random choice among weights that keep their sign."""
 
     same_sign: bool = False
     rounds: ClassVar[int] = 1
@@ -138,7 +139,7 @@ class Random:
 
 
 def _agreeing_first(criterion: object, seen: Seen, scores: Scores) -> Scores:
-    """−∞ where signs differ or one is zero; a score that is not a number stays one, so that it is found."""
+    """−∞ where signs differ or one is zero; NaN stays NaN, so that it is detected."""
     seen.require(criterion, "final")
     initial, final = (weights_of(seen.network, params) for params in (seen.initial, seen.final))
     return {

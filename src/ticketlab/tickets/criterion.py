@@ -1,9 +1,9 @@
-"""What a criterion is: a score for every weight, from what may be seen of a network; the weights with the highest stay.
+"""Criteria: a score for every weight, from the visible part of a network; the weights with the highest scores stay.
 
-A criterion is a frozen choice with two members. `scores(seen, mask)` gives every weight a number, by layer, on the host; what is
-kept follows from these numbers and from the counts alone, by rank, of equals the lower index. `rounds` says in how many steps one
-goes down to the counts: scores that depend on the weights that are left (SynFlow's) are taken again after every step. On the
-way the number that is kept falls exponentially, from n at the start to k at the end:
+A criterion is a frozen choice with two members. `scores(seen, mask)` gives every weight a number, by layer, on the host. The
+mask follows from these numbers and the counts alone, by rank; ties go to the lower index. `rounds` is the number of steps to
+the counts: scores that depend on the remaining weights (SynFlow's) are computed again after every step. The number kept falls
+exponentially, from n at the start to k at the end:
 
     k_r = ⌊n (k/n)^(r/R) + ½⌋,    r = 1 … R,
 
@@ -34,14 +34,14 @@ Scores = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Seen:
-    """What a criterion may look at, of one network. What it does not need can be left out.
+    """What a criterion may use of one network. What it does not need can be left out.
 
     Arguments:
         network: f.
-        initial: θ_i, where the weights were drawn.
-        final: θ_f, where training took them.
-        loss, x, y: ℓ and examples, for criteria that look at data.
-        key: for criteria that draw.
+        initial: θ_i, the initial weights.
+        final: θ_f, the weights after training.
+        loss, x, y: ℓ and examples, for criteria that use data.
+        key: for random criteria.
     """
 
     network: Network
@@ -53,45 +53,43 @@ class Seen:
     key: Array | None = None
 
     def require(self, criterion: object, *names: str) -> None:
-        """Nothing, if all of these are there.
+        """Checks that all of these are given.
 
         Raises:
-            UserError: with what is missing, and for which criterion.
+            UserError: naming what is missing, and the criterion that needs it.
         """
         missing = [name for name in names if getattr(self, name) is None]
         if missing:
-            raise UserError(
-                f"nothing as {', '.join(missing)} for {criterion}", f"{', '.join(names)} in what is seen"
-            )
+            raise UserError(f"no {' or '.join(missing)} for {criterion}", f"{', '.join(names)} in Seen")
 
 
 @runtime_checkable
 class Criterion(Protocol):
-    """A rule that says which weights are kept."""
+    """A rule for which weights to keep."""
 
     @property
     def rounds(self) -> int:
-        """In how many steps the counts are reached; 1 where scores do not depend on what is left."""
+        """The number of steps to the counts; 1 if scores do not depend on the remaining weights."""
 
     def scores(self, seen: Seen, mask: Mask) -> Scores:
-        """A number for every weight, by layer; those that the mask has removed are not looked at.
+        """A number for every weight, by layer; those of removed weights are ignored.
 
         Raises:
-            UserError: where something is not there that the criterion has to see.
+            UserError: if something that the criterion needs is missing.
         """
 
 
 def chosen(criterion: Criterion, seen: Seen, counts: Counts, among: Mask | None = None) -> Scores:
-    """The mask that a criterion chooses: exactly so many weights, those of the highest scores.
+    """The mask that a criterion chooses: exactly `counts` weights, those with the highest scores.
 
     Arguments:
-        criterion: which.
-        seen: what it looks at.
-        counts: how many weights are kept, by layer or, as one number with one rank for all layers, in the whole network.
+        criterion: the criterion.
+        seen: what it may use.
+        counts: the number of weights kept, by layer, or one number for the whole network, with one ranking for all layers.
         among: the weights from which it chooses; None: all.
 
     Raises:
-        UserError: for counts that there are not, or for something that the criterion does not see.
+        UserError: for impossible counts, or if something that the criterion needs is missing.
         NumericalFailure: for a score that is not a number.
 
     Cost: `criterion.rounds` times its scores, and a sort of all weights.
@@ -103,7 +101,7 @@ def chosen(criterion: Criterion, seen: Seen, counts: Counts, among: Mask | None 
 
 
 def stages(counts: Counts, mask: Mask, rounds: int) -> list[Counts]:
-    """The counts after each of R rounds, from what a mask keeps down to `counts`."""
+    """The counts after each of R rounds, from those of a mask down to `counts`."""
     if isinstance(counts, int):
         return [_between(kept(mask), counts, r / rounds) for r in range(1, rounds + 1)]
     sizes: Mapping[str, int] = {name: int(np.count_nonzero(array)) for name, array in mask.items()}
@@ -115,5 +113,5 @@ def stages(counts: Counts, mask: Mask, rounds: int) -> list[Counts]:
 
 def _between(n: int, k: int, share: float) -> int:
     if share == 1 or not 0 <= k <= n:
-        return k  # impossible counts are refused where they are ranked
+        return k  # the ranking refuses impossible counts
     return int(n * (k / n) ** share + 0.5) if n else 0

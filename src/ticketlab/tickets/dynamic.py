@@ -1,22 +1,19 @@
-"""Dynamic sparse training: the mask changes while the network learns, and at every step exactly as many weights are kept as
-planned.
+"""Dynamic sparse training: the mask changes during training and keeps exactly the planned number of weights at every step.
 
-Every ΔT steps until T_end, layer by layer, the rule of a *regrowth* drops the kept weights of the smallest |w| and grows as many
+Every ΔT steps until T_end, a *regrowth* rule drops the kept weights with the smallest |w| in each layer and grows equally many
 elsewhere:
 
     fraction(t) = ½ α (1 + cos(π t / T_end)),    ⌊fraction(t) · kept + ½⌋ weights of each layer,
 
-RigL where the gradient of the loss is largest, SET at random. A weight that grows starts at zero, with moments of zero; a weight
-that was just dropped may grow again, and then starts at zero too. *Gradual* magnitude pruning has no regrowth: it goes from dense
-to the final density, along
-
+RigL grows weights where the gradient of the loss is largest, SET at random. A grown weight starts at zero, with zero
+moments. A weight that was just dropped may grow again, also from zero. *Gradual* magnitude pruning has no regrowth: it
+goes from dense to the final density along
     density(t) = d + (1 − d) (1 − t/T_end)³,
+and removes the smallest remaining |w|, so that a removed weight stays removed. All methods end with the same counts,
+where they are compared.
 
-by the smallest |w| of those that are left, so that a removed weight stays removed. All end at the same counts, and are compared
-there.
-
-The networks are trained by the same program as all others, from one update to the next; so the proof that what a mask removes
-takes no part holds between updates.
+Between updates the networks are trained by the same program as all others. So the proof that removed weights take no
+part holds between updates.
 
 Sources: Evci et al. 2019, arXiv 1911.11134, section 3 and algorithm 1 (RigL); Mocanu et al. 2018, Nature Communications 9,
 algorithm 1 (SET; there with a constant fraction); Zhu & Gupta 2017, arXiv 1710.01878, equation 1 (gradual pruning).
@@ -62,7 +59,7 @@ class Regrowth:
         grow: by the largest gradient (RigL) or at random (SET).
         every: ΔT, steps between two updates.
         fraction: α, of each layer's kept weights at t = 0, in [0, 1].
-        until: T_end as a fraction of the steps of training.
+        until: T_end as a fraction of the training steps.
 
     Raises:
         UserError: for numbers outside their ranges.
@@ -76,10 +73,10 @@ class Regrowth:
     def __post_init__(self) -> None:
         _check(self.every, self.until)
         if not 0 <= self.fraction <= 1:
-            raise UserError(f"fraction={self.fraction}", "a fraction of the kept weights, 0 to 1")
+            raise UserError(f"fraction={self.fraction}", "a fraction of the kept weights, from 0 to 1")
 
     def updates(self, end: int) -> tuple[int, ...]:
-        """The steps before which the mask changes; at T_end nothing would."""
+        """The steps before which the mask changes, without T_end, where nothing would change."""
         return tuple(range(self.every, end, self.every))
 
     def share(self, step: int, end: int) -> float:
@@ -93,7 +90,7 @@ class Gradual:
 
     Arguments:
         every: steps between two updates.
-        until: T_end as a fraction of the steps of training.
+        until: T_end as a fraction of the training steps.
     """
 
     every: int = 50
@@ -109,7 +106,7 @@ class Gradual:
     def counts(
         self, sizes: Mapping[str, int], last: Mapping[str, int], step: int, end: int
     ) -> dict[str, int]:
-        """How many weights of each layer are left after the update at a step; `last` from T_end on."""
+        """The number of weights left in each layer after the update at a step; `last` from T_end on."""
         left = (1 - min(step / end, 1.0)) ** 3
         return {name: last[name] + int((n - last[name]) * left + 0.5) for name, n in sizes.items()}
 
@@ -122,9 +119,9 @@ class Sparse:
     """S networks after dynamic sparse training.
 
     Arguments:
-        state: of training, at its end; the best point is that since the last change of the mask.
+        state: at the end of training; the best point is the best since the last change of the mask.
         masks: of the networks.
-        updates: for every update its step, and the seeds' counts by layer after it.
+        updates: the step of every update, and the counts by layer of each seed after it.
     """
 
     state: TrainingState
@@ -144,23 +141,23 @@ def trained_sparse(
     keys: Array,
     progress: Callable[[float], None] | None = None,
 ) -> Sparse:
-    """Trains S networks with masks that change, to exactly so many weights in each layer.
+    """Trains S networks with changing masks, to exactly `counts` weights in each layer.
 
     Arguments:
         dynamic: how masks change.
-        network, loss, data, plan: what is trained, and how; the plan lets no replica end early.
+        network, loss, data, plan: what is trained, and how; the plan must not stop replicas early.
         params: θ₀ `[S, …]`.
         order_keys: data orders `[S]`.
-        counts: how many weights each layer has at the end; with regrowth at every step.
-        keys: `[S]`, for the first mask and for growth at random.
-        progress: is told the fraction of the steps that is done.
+        counts: the number of weights in each layer at the end; with regrowth, at every step.
+        keys: `[S]`, for the first mask and for random growth.
+        progress: called with the fraction of the steps done.
 
     Returns:
-        The state at the end, the masks, and the counts after each update. The last update is at or before T_end, so that some
-        steps are left with the final mask; the best point is one of these. Where a network diverges all end there, before the
-        next update, and the state says which it was.
+        The state at the end, the masks, and the counts after each update. The last update is at or before T_end, so some
+        steps train with the final mask; the best point is one of these. If a network diverges, all end there, before the
+        next update, and the state says which network diverged.
 
-    Cost: training; and for RigL at every update a gradient on the batch of that step, of all weights.
+    Cost: training; for RigL also a gradient of all weights at every update, on the batch of that step.
     """
     end = max(1, int(dynamic.until * plan.steps))
     run = _Run(dynamic, network, loss, data, plan, order_keys, counts, keys, end)
@@ -179,7 +176,7 @@ def trained_sparse(
             progress=progress and functools.partial(_told, progress, first, until - first, plan.steps),
         ).state
         if np.any(np.asarray(state.ended) != Ended.NO):
-            break  # what has diverged cannot be ranked
+            break  # diverged weights cannot be ranked
     assert state is not None
     return Sparse(state, masks, tuple(updates))
 
@@ -187,13 +184,13 @@ def trained_sparse(
 def regrown(
     weights: Mapping[str, np.ndarray], growth: Mapping[str, np.ndarray], mask: Mask, drop: Mapping[str, int]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """One update of a mask: what survives the drop, and the mask with as many grown as were dropped.
+    """One update of a mask: the weights that survive the drop, and the mask after growing equally many.
 
     Arguments:
-        weights: of which those kept with the smallest |w| go, of equals the higher index.
-        growth: scores; those not surviving with the highest grow, of equals the lower index.
-        mask: before.
-        drop: how many of each layer, at most those that it keeps.
+        weights: kept weights with the smallest |w| are dropped; ties drop the higher index.
+        growth: scores; the others with the highest scores grow; ties grow the lower index.
+        mask: before the update.
+        drop: the number to drop in each layer, at most the number that it keeps.
     """
     left = {name: int(array.sum()) - drop[name] for name, array in mask.items()}
     surviving = highest({n: np.abs(w) for n, w in weights.items()}, left, mask)
@@ -203,7 +200,7 @@ def regrown(
 
 @dataclass(frozen=True)
 class _Run:
-    """What does not change from update to update; `end` is T_end."""
+    """What stays the same between updates; `end` is T_end."""
 
     dynamic: Dynamic
     network: Network
@@ -226,7 +223,7 @@ def _first(run: _Run) -> tuple[Mask, ...]:
 def _updated(
     run: _Run, state: TrainingState, masks: tuple[Mask, ...], step: int
 ) -> tuple[tuple[Mask, ...], TrainingState]:
-    """The masks after the update at a step, and the state in which what was dropped is zero, and its moments with it."""
+    """The masks after the update at a step, and the state with zero values and moments for dropped weights."""
     dynamic, weights = run.dynamic, weights_of(run.network, state.params)
     kept, new = [], []
     for s, mask in enumerate(masks):
@@ -249,7 +246,7 @@ def _updated(
 
 
 def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingState:
-    """The state with zeros, and moments of zero, where masks are false; nothing measured yet, as the network is another."""
+    """The state with zero values and moments where masks are false; without measurements, since the network has changed."""
 
     def zeroed(array: Any, mask: Any) -> Any:
         return np.where(mask, np.asarray(array), np.zeros_like(np.asarray(array)))
@@ -262,7 +259,7 @@ def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingSt
 
 
 def _gradients(run: _Run, params: Params, seed: int, step: int) -> dict[str, np.ndarray]:
-    """|∂L/∂w| of one seed's weights, also of those that are removed, on the batch that the step would see."""
+    """|∂L/∂w| of all weights of one seed, including removed ones, on the batch of the step."""
     x, y, batch = jnp.asarray(run.data.x), jnp.asarray(run.data.y), run.plan.batch
     if batch is not None:
         epoch, within = divmod(step, run.plan.steps_per_epoch(len(x)))

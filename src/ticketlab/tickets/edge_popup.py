@@ -1,10 +1,10 @@
-"""Edge-popup: keep the weights with the highest scores, and move the scores as if all were kept.
+"""Edge-popup: keep the weights with the highest scores, and update the scores as if all weights were kept.
 
     θ = W ⊙ m(|s|) / √density,   m = 1 for the ⌊density·n + ½⌋ largest |s| of a layer,   ∂m/∂|s| := 1,
     so that ∂L/∂s = ∂L/∂θ ⊙ W ⊙ sign(s) / √density
 
-A weight that is not in use gets a gradient too: its score rises where the loss wants what it would add. Dividing by √density
-keeps the variance of a layer's sums.
+An unused weight gets a gradient too: its score rises if using the weight would lower the loss. Division by √density
+preserves the variance of a layer's sums.
 
 Source: Ramanujan, Wortsman, Kembhavi, Farhadi, Rastegari 2019, arXiv 1911.13299, section 3 (and 4.1 for the scale).
 """

@@ -1,11 +1,11 @@
-"""Instability analysis: does the noise of SGD, from step k on, lead training into different regions of the landscape?
+"""Instability analysis: does SGD noise after step k lead training into different regions of the landscape?
 
-    (θ_k, m) ──order 1──▶ θ_T¹,   (θ_k, m) ──order 2──▶ θ_T²,   …        barrier between every two of them
+    (θ_k, m) ──order 1──▶ θ_T¹,   (θ_k, m) ──order 2──▶ θ_T²,   …        barrier between every pair
 
-The *copies* of a network start from one state, parameters and moments at step k under a mask, and differ in the order of the
-data alone. A network is *stable* when the error barrier between copies is below 2 points. Copies of all seeds and all arms of a
-level (the dense network, the ticket, its controls) are trained in one program; copy c of a seed has the same order in every arm,
-so that arms can be compared pair by pair.
+The *copies* of a network start from one state (parameters and moments at step k, under a mask) and differ only in data
+order. A network is *stable* if the error barrier between copies is below 2 points. Copies of all seeds and all arms of
+a level (the dense network, the ticket, its controls) are trained in one program. Copy c of a seed has the same order in
+every arm, so that arms can be compared pair by pair.
 
 Source: Frankle, Dziugaite, Roy, Carbin 2019, arXiv 1912.05671, algorithm 1 and section 3 (stable below 2 %).
 """
@@ -43,12 +43,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Copies:
-    """C copies of every network of a level, and how far they are trained.
+    """C copies of every network of a level, and their state of training.
 
     Arguments:
-        level: at step k, whose networks they start from.
-        order_keys: the copies' data orders from there on, `[S, C]`.
-        state: `[arms·S·C, …]`, copies running fastest.
+        level: the level at step k, from whose networks they start.
+        order_keys: the data orders of the copies after step k, `[S, C]`.
+        state: `[arms·S·C, …]`; copies vary fastest.
     """
 
     level: Level
@@ -62,7 +62,7 @@ class Copies:
 
     @property
     def step(self) -> int:
-        """The step that those which have not diverged have reached."""
+        """The step reached by copies that have not diverged."""
         return int(np.max(np.asarray(self.state.steps)))
 
     @property
@@ -71,12 +71,12 @@ class Copies:
         return bool(np.all(np.asarray(self.state.ended) == Ended.NO))
 
     def rows(self, arm: int) -> slice:
-        """Where an arm's copies are in the state."""
+        """The places of an arm's copies in the state."""
         size = len(self.level.masks) * self.count
         return slice(arm * size, (arm + 1) * size)
 
     def pairs_of(self, arm: int) -> tuple[Params, Params]:
-        """Both ends of the lines between the copies of an arm, `[S·pairs, …]`, pairs running fastest."""
+        """Both ends of the lines between the copies of an arm, `[S·pairs, …]`; pairs vary fastest."""
         seeds = len(self.level.masks)
         ends = np.array(copy_pairs(self.count))  # [pairs, 2]
         rows = self.rows(arm).start + self.count * np.arange(seeds)[:, None, None] + ends
@@ -92,12 +92,12 @@ class Copies:
 
 
 def copy_pairs(copies: int) -> list[tuple[int, int]]:
-    """Every two of C copies: C(C − 1)/2 pairs."""
+    """All C(C − 1)/2 pairs of C copies."""
     return list(combinations(range(copies), 2))
 
 
 def beside_the_dense(search: Search, others: Companions) -> Companions:
-    """The companions with the dense networks among them, first: rewound to step k as the tickets are, under a mask of ones."""
+    """The companions, preceded by the dense networks, which are rewound to step k like the tickets, under a mask of ones."""
 
     def companions(number: int, masks: tuple[Mask, ...]) -> Sequence[Arm]:
         whole = stacked((full_mask(search.network),) * len(masks), search.params)
@@ -107,15 +107,15 @@ def beside_the_dense(search: Search, others: Companions) -> Companions:
 
 
 def first_copies(search: Search, level: Level, order_keys: Array) -> Copies:
-    """C copies of every network of a level that stands at step k.
+    """C copies of every network of a level at step k.
 
     Arguments:
-        search: that the level is of.
+        search: the search of the level.
         level: not trained since it was rewound.
         order_keys: `[S, C]`, C ≥ 2.
 
     Raises:
-        UserError: for one copy, keys of another number of seeds, or a level that is trained already.
+        UserError: for a single copy, keys for another number of seeds, or a level that is already trained.
     """
     if order_keys.ndim != 2 or order_keys.shape[0] != len(search) or order_keys.shape[1] < 2:
         raise UserError(
@@ -131,9 +131,9 @@ def first_copies(search: Search, level: Level, order_keys: Array) -> Copies:
 def trained_copies(
     search: Search, copies: Copies, until: int, progress: Callable[[float], None] | None = None
 ) -> Copies:
-    """The copies after so many steps, counted from θ₀, or at the end of training if that comes first.
+    """The copies after `until` steps, counted from θ₀, or at the end of training if that is earlier.
 
-    `until` is as in `trained`: the bits do not depend on where one stopped on the way.
+    `until` is as in `trained`: the bits do not depend on intermediate stops.
     """
     plan = replace(search.plan, steps=min(until, search.plan.steps), checkpoints=())
     arms = len(copies.level.arms)
@@ -146,11 +146,11 @@ def trained_copies(
 
 
 def written_copies(copies: Copies) -> dict[str, np.ndarray]:
-    """Where the copies' training stands, as arrays by name; with the level they start from they make the copies again."""
+    """The training state of the copies, as arrays by name; with the initial level they restore the copies."""
     return {f"copies {i:03d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(copies.state))}
 
 
 def read_copies(copies: Copies, arrays: Mapping[str, np.ndarray]) -> Copies:
-    """The copies that were written, from the same copies at step k."""
+    """The written copies, restored from the same copies at step k."""
     leaves = [arrays[name] for name in sorted(arrays) if name.startswith("copies ")]
     return replace(copies, state=jax.tree.unflatten(jax.tree.structure(copies.state), leaves))

@@ -1,13 +1,10 @@
-"""The largest entries of an array, exactly so many, within a compiled program: what `ranking.highest` is on the host.
+"""Exactly `count` largest entries of an array, in a compiled program; `ranking.highest` does the same on the host.
 
-A sort in every step of training would take far longer than the step: 88 ms for 392 000 entries where the bisection here takes 1.4
-and, with interpolation, 0.6 (one thread). Numbers ≥ 0 are ordered as their bits are, so there is a threshold t among the
-integers with
-
-    #{bits ≥ t} ≥ count > #{bits ≥ t + 1},
-
-between two bounds that are moved by interpolating the count, every third time by halving, so that it ends whatever the scores
-are. Where several entries equal the threshold, a second bisection over their index keeps the first ones.
+A sort in every training step would take far longer than the step: 88 ms for 392 000 entries, where bisection takes 1.4 ms and
+interpolation 0.6 ms (one thread). Numbers ≥ 0 have the same order as their bits, so there is an integer threshold t with
+    #{bits ≥ t} ≥ count > #{bits ≥ t + 1}.
+Interpolation of the count narrows its bounds; every third step halves them, so that the search always ends. If several entries
+equal the threshold, a second bisection over their index keeps the first ones.
 """
 
 from __future__ import annotations
@@ -23,13 +20,13 @@ __all__ = ["largest"]
 
 
 def largest(sizes: Float[Array, "..."], count: Int[ArrayLike, ""]) -> Bool[Array, "..."]:
-    """Which entries are among the `count` largest; of equal ones those with the lower index.
+    """Marks the `count` largest entries; ties go to the lower index.
 
     Arguments:
-        sizes: numbers ≥ 0, float32 or float64; what is returned for negative ones or NaN is not specified.
-        count: 0 to as many as there are; it may differ between replicas.
+        sizes: numbers ≥ 0, float32 or float64; the result is undefined for negative numbers or NaN.
+        count: from 0 to the number of entries; may differ between replicas.
 
-    Cost: some ten passes over the array, 20 more where entries at the threshold are equal.
+    Cost: about ten passes over the array, 20 more if entries at the threshold are equal.
     """
     flat = jnp.abs(sizes.ravel())  # −0 has other bits than 0
     whole = jnp.int64 if flat.dtype == jnp.float64 else jnp.int32
@@ -41,7 +38,7 @@ def largest(sizes: Float[Array, "..."], count: Int[ArrayLike, ""]) -> Bool[Array
 
 
 def _threshold(flat: Array, bits: Array, count: Array) -> tuple[Array, Array]:
-    """The threshold, and how many entries are above it."""
+    """The threshold, and the number of entries above it."""
     wide = bits.dtype
     start = (wide.type(0), jnp.max(bits) + 1, jnp.int32(len(bits)), jnp.int32(0), jnp.int32(0))
 
@@ -67,12 +64,12 @@ def _threshold(flat: Array, bits: Array, count: Array) -> tuple[Array, Array]:
         )
 
     low, _, at_least, above, _ = lax.while_loop(going, narrower, start)
-    exact = at_least == count  # then all that reach the lower bound are wanted, and none must be left out
+    exact = at_least == count  # then all entries that reach the lower bound are selected
     return jnp.where(exact, low - 1, low), jnp.where(exact, at_least, above)
 
 
 def _first(among: Array, wanted: Array) -> Array:
-    """The index before which there are so many of them; looked for only where some are wanted."""
+    """The index before which `wanted` of them lie; searched only if some are needed."""
     end = jnp.where(wanted > 0, len(among), 0).astype(jnp.int32)
 
     def going(bounds: Any) -> Array:

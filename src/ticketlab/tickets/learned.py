@@ -1,12 +1,12 @@
-"""Masks that are learned over frozen random weights: what the searches for them have in common.
+"""Masks learned over frozen random weights: the common part of these searches.
 
-    θ = g(s, W, k):   weights W frozen, a score s for each of them, and in each layer a mask m(s) through which the loss is seen
+    θ = g(s, W, k):   frozen weights W, a score s for each, and in each layer a mask m(s) through which the loss depends on s
 
-Only s takes steps. A method says how scores start, how a mask follows from them (in a way that has a derivative), and what the
-network is given: `ScoredMask` is that much, and `training.Reparameterisation` to the training program. Biases and normalisations
-are frozen as they were drawn. How many weights a layer keeps is a number beside the frozen weights, so that replicas of many
-densities are one program. What comes out is a mask like any other, `tickets.Mask`, with exact counts, and the parameters under
-it.
+Only s is trained. A method (`ScoredMask`) defines the initial scores, a differentiable mask, and the parameters of the
+network. To the training program it is a `training.Reparameterisation`. Biases and normalisations are frozen at their
+initial values. The number of weights that a layer keeps is an argument like the frozen weights, so that replicas of
+many densities share one program. The result is an ordinary mask, `tickets.Mask`, with exact counts, and the parameters
+under it.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ __all__ = [
 
 WEIGHTS, COUNTS = "weights", "counts"
 Densities: TypeAlias = float | Sequence[float] | np.ndarray
-"""The fraction of each layer's weights that is kept: one number for all replicas, or one for each."""
+"""The fraction of each layer's weights that is kept: one number for all replicas, or one per replica."""
 
 
 class ScoredMask(ABC):
-    """A way to learn a mask: a frozen choice, and a function from scores and frozen weights to a network's parameters."""
+    """A method to learn a mask: a frozen choice, and a function from scores and frozen weights to parameters."""
 
     @abstractmethod
     def start(self, layer: Layer, key: Array, density: float) -> Array:
@@ -59,18 +59,18 @@ class ScoredMask(ABC):
 
     @abstractmethod
     def weight(self, weight: Array, mask: Array) -> Array:
-        """What one layer computes with, from its frozen weight and a mask of it."""
+        """The effective weight of one layer, from its frozen weight and its mask."""
 
     @abstractmethod
     def mask(self, scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-        """The mask that was learned by one network, without chance and with exact counts.
+        """The mask learned by one network, deterministic and with exact counts.
 
         Raises:
             NumericalFailure: for scores that are not numbers.
         """
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
-        """The network's parameters, where `trained` are scores by layer and `frozen` is what `frozen_with` gives."""
+        """The network's parameters; `trained` holds scores by layer, `frozen` comes from `frozen_with`."""
         keys = jax.random.split(key, len(trained))
         masks = {
             name: self.chosen(jnp.asarray(trained[name]), jnp.asarray(frozen[COUNTS][name]), keys[i])
@@ -79,7 +79,7 @@ class ScoredMask(ABC):
         return self.ticket(frozen[WEIGHTS], masks)
 
     def ticket(self, params: Params, mask: Mapping[str, Any]) -> Params:
-        """The parameters of one network under a mask: what it computes with, without scores."""
+        """The effective parameters of one network under a mask, without scores."""
 
         params = jax.tree.map(jnp.asarray, params)
 
@@ -94,14 +94,14 @@ class ScoredMask(ABC):
     def replicas(
         self, network: Network, params: Params, density: Densities, score_keys: Array, order_keys: Array
     ) -> Replicas:
-        """R networks whose weights are frozen, ready to be trained: their scores are what is trained.
+        """R networks with frozen weights, ready to train their scores.
 
         Arguments:
             network: any with a description of its layers.
-            params: their weights W, `[R, …]`; they are not changed.
+            params: their weights W, `[R, …]`, which do not change.
             density: the fraction of each layer's weights that is kept, `[R]` or one number, in (0, 1].
-            score_keys: from which scores start, `[R]`.
-            order_keys: of the data, `[R]` or one; masks that are drawn are drawn by them too.
+            score_keys: keys of the initial scores, `[R]`.
+            order_keys: keys of the data orders, `[R]` or one; random masks are drawn by them too.
 
         Raises:
             UserError: for densities outside (0, 1], or a network without a description of its layers.
@@ -120,7 +120,7 @@ class ScoredMask(ABC):
     def masks(
         self, network: Network, scores: Params, density: Densities
     ) -> tuple[dict[str, np.ndarray], ...]:
-        """The masks that R networks have learned, by the scores that training ended with."""
+        """The masks that R networks have learned, by their scores at the end of training."""
         host = {layer.name: np.asarray(scores[layer.name]) for layer in prunable_layers(network)}
         number = len(next(iter(host.values())))
         densities = np.broadcast_to(np.asarray(density, float), number).tolist()
@@ -131,7 +131,7 @@ class ScoredMask(ABC):
 
 
 def counts_at(network: Network, density: float) -> dict[str, int]:
-    """How many weights each layer keeps at a density: ⌊density · n + ½⌋, and at least one.
+    """The number of weights that each layer keeps at a density: ⌊density · n + ½⌋, at least one.
 
     Raises:
         UserError: for a density outside (0, 1].
@@ -147,7 +147,7 @@ def counts_at(network: Network, density: float) -> dict[str, int]:
 
 
 def frozen_with(network: Network, params: Params, densities: list[float]) -> dict[str, Any]:
-    """What R replicas have beside their scores: weights `[R, …]`, and how many of them each layer keeps `[R]`."""
+    """The fixed part of R replicas: weights `[R, …]`, and the number that each layer keeps `[R]`."""
     counts = [counts_at(network, d) for d in densities]
     return {
         WEIGHTS: params,
@@ -156,13 +156,13 @@ def frozen_with(network: Network, params: Params, densities: list[float]) -> dic
 
 
 def draw_scores(layer: Layer, key: Array) -> Array:
-    """Kaiming-uniform scores, U(−1/√fan_in, 1/√fan_in), as PyTorch starts a layer's weights."""
+    """Kaiming-uniform scores, U(−1/√fan_in, 1/√fan_in), like PyTorch's initial weights."""
     bound = 1 / math.sqrt(layer.inputs)
     return jax.random.uniform(key, layer.weight_shape, jnp.float32, -bound, bound)
 
 
 def top(scores: Array, count: Array) -> Array:
-    """The mask of the `count` largest |s|, whose derivative in |s| is taken to be one."""
+    """The mask of the `count` largest |s|; its derivative in |s| is defined as one."""
     sizes = jnp.abs(scores)
     return straight_through(largest(sizes, count).astype(sizes.dtype), sizes)
 
@@ -175,29 +175,31 @@ def ranked(scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[
 
 
 def learned_from(scores: Mapping[str, np.ndarray]) -> None:
-    """Nothing, if scores are numbers.
+    """Checks that scores are numbers.
 
     Raises:
-        NumericalFailure: if not.
+        NumericalFailure: if they are not.
     """
     if any(np.isnan(array).any() for array in scores.values()):
-        raise NumericalFailure("Scores that are not numbers cannot be ranked: the search has diverged.")
+        raise NumericalFailure(
+            "Some scores are not numbers, so they cannot be ranked: the search has diverged."
+        )
 
 
 def require_frozen(drawn: Params, ticket: Params, masks: Mapping[str, Any], *, signs: bool = False) -> int:
-    """The proof that a ticket is made of the weights that were drawn: how many entries were compared.
+    """Proves that a ticket consists of the weights as drawn; returns the number of entries compared.
 
-    In each layer the weights under the mask are the drawn ones (or their signs) times one number, those outside it are exactly
-    zero, and everything that no mask is about has the bits that were drawn.
+    In each layer the weights under the mask are the drawn ones (or their signs) times one number, and those outside are exactly
+    zero. All other parameters have the bits as drawn.
 
     Arguments:
-        drawn: one network's parameters, drawn again by its key.
-        ticket: the parameters it computes with.
+        drawn: the parameters of one network, drawn again by its key.
+        ticket: its effective parameters.
         masks: by layer.
         signs: whether only the signs of the weights are used.
 
     Raises:
-        NumericalFailure: if not, which would make every result of the run void.
+        NumericalFailure: if not, which would invalidate every result of the run.
     """
     compared = 0
     for name, leaves in drawn.items():
@@ -214,7 +216,7 @@ def require_frozen(drawn: Params, ticket: Params, masks: Mapping[str, Any], *, s
                 same = bool(np.array_equal(was, now))
             if not same:
                 raise NumericalFailure(
-                    f"{name}/{leaf} of a ticket is not what was drawn: frozen weights were moved."
+                    f"{name}/{leaf} of a ticket differs from the draw: frozen weights have moved."
                 )
             compared += now.size
     return compared

@@ -1,15 +1,15 @@
-"""Iterative magnitude pruning: train, remove the smallest weights, rewind the others to where they were at step k, and again.
+"""Iterative magnitude pruning: train, remove the smallest weights, rewind the others to step k, and repeat.
 
     level 0:  θ₀ ──k steps──▶ θ_k ──────────────▶ θ_T           dense; the whole state at k is kept
     level ℓ:  m_ℓ = the largest |θ_T| among m_{ℓ−1};   θ_k ⊙ m_ℓ ─▶ θ_T
 
-A state of training is parameters, the optimiser's moments and the number of steps taken, of which the data order is a function;
-so to rewind is to take up the kept state under a mask, and nothing else. The search runs for S networks at once, its *seeds*. At
-every level other networks can be trained beside the tickets, all in one compiled program: the *arms* of the level, S networks
-each.
+A training state consists of parameters, the optimiser's moments and the number of steps taken, which determines the
+data order. So rewinding only means resuming from the kept state under a mask. The search runs for S networks at once,
+its *seeds*. At every level other networks can be trained together with the tickets, all in one compiled program: the
+*arms* of the level, S networks each.
 
-Where a search stands is a value, `Level`: `first_level` makes the first, `trained` takes it some steps further, `next_level`
-prunes and rewinds. So it can be written down at any step, and taken up from there to the same bits.
+The state of a search is a value, `Level`: `first_level` makes the first, `trained` trains it further, and `next_level`
+prunes and rewinds. So a search can be saved at any step and resumed to the same bits.
 
 Sources: Frankle & Carbin 2018, arXiv 1803.03635, section 1 (k = 0); Frankle et al. 2019, arXiv 1912.05671, algorithm 2.
 """
@@ -21,7 +21,6 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -43,20 +42,20 @@ DENSE, TICKET = "dense", "ticket"
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched and how; everything but where it stands.
+    """The setting of a search, without its state.
 
     Arguments:
         network, loss, data: f, ℓ and the examples.
-        plan: how every network is trained at every level; it keeps no checkpoints and lets no replica end early.
+        plan: how every network is trained at every level; without checkpoints, and without stopping replicas early.
         params: θ₀ of the seeds, `[S, …]`.
         order_keys: their data orders `[S]`, the same at every level and for every arm.
-        pruning: which weights go after a level.
+        pruning: which weights are removed after a level.
         rewind_step: k, 0 ≤ k < steps; 0 rewinds to θ₀.
-        one_shot: whether every level's mask comes from the dense network's θ_T, and not from the level before; the counts are
-            the same.
+        one_shot: whether the mask of every level comes from the dense network's θ_T instead of the previous level; counts
+            are the same.
 
     Raises:
-        UserError: for a plan that ends early, or a rewind step outside of training.
+        UserError: for a plan that stops replicas early, or a rewind step outside training.
     """
 
     network: Network
@@ -78,7 +77,7 @@ class Search:
         if isinstance(self.plan.stop, Interpolation) or self.plan.stop.patience is not None:
             raise UserError(
                 f"{self.plan.stop}",
-                "a stop that ends no replica early",
+                "a stop that lets every replica finish",
                 "Use ValidationLoss() or ValidationScore().",
             )
 
@@ -103,21 +102,21 @@ class Arm:
 
 
 Companions = Callable[[int, tuple[Mask, ...]], Sequence[Arm]]
-"""What is trained beside the tickets: `(level, the seeds' masks) -> arms`, a pure function."""
+"""What is trained together with the tickets: `(level, masks of the seeds) -> arms`, a pure function."""
 
 
 @dataclass(frozen=True)
 class Level:
-    """Where a search stands.
+    """The state of a search.
 
     Arguments:
         number: of the level; 0 is dense.
-        masks: of the seeds' tickets.
-        arms: what is trained, the tickets (at level 0 the dense networks) first.
-        point: the dense networks' states at step k; None before they have reached it.
-        dense: the dense networks' θ_T, once it is known and if the search is one-shot.
-        state: of all arms, `[arms·S, …]`, seeds running fastest.
-        curves: what was measured at this level so far.
+        masks: of the tickets of all seeds.
+        arms: the arms being trained, the tickets (at level 0 the dense networks) first.
+        point: the states of the dense networks at step k; None before they reach it.
+        dense: θ_T of the dense networks, once known, if the search is one-shot.
+        state: of all arms, `[arms·S, …]`; seeds vary fastest.
+        curves: the measurements at this level so far.
     """
 
     number: int
@@ -135,7 +134,7 @@ class Level:
         return int(running[0]) if len(running) else int(np.max(self.state.steps))
 
     def rows(self, arm: int) -> slice:
-        """Where an arm's networks are in the state."""
+        """The places of an arm's networks in the state."""
         return slice(arm * len(self.masks), (arm + 1) * len(self.masks))
 
     def all_masks(self) -> Any:
@@ -154,12 +153,12 @@ def first_level(search: Search) -> Level:
 def trained(
     search: Search, level: Level, until: int, progress: Callable[[float], None] | None = None
 ) -> Level:
-    """The level after so many steps of all its arms, or at the end of training if that comes first.
+    """The level after `until` steps of all its arms, or at the end of training if that is earlier.
 
     Arguments:
-        until: a multiple of the plan's evaluation interval, or a step at or beyond the end: then the bits do not depend on the
-            steps at which one stopped on the way.
-        progress: is told the fraction that is done of the steps from here until then.
+        until: a multiple of the plan's evaluation interval, or a step at or beyond the end. Then the bits do not depend on
+            intermediate stops.
+        progress: called with the fraction done of the steps from here to `until`.
     """
     until = min(until, search.plan.steps)
     passes = level.point is None and level.step < search.rewind_step <= until
@@ -177,10 +176,10 @@ def trained(
 
 
 def next_level(search: Search, level: Level, companions: Companions = lambda number, masks: ()) -> Level:
-    """The level after this one, which is trained to its end, at step k: pruned, rewound, with its companions.
+    """The next level at step k, after this one is fully trained: pruned, rewound, with its companions.
 
     Raises:
-        UserError: for a level that is not trained to its end.
+        UserError: for a level that is not fully trained.
         NumericalFailure: for weights that are not numbers, and for networks that diverge before step k.
     """
     if level.step < search.plan.steps or level.point is None:
@@ -199,15 +198,15 @@ def next_level(search: Search, level: Level, companions: Companions = lambda num
 def level_arms(
     search: Search, number: int, masks: tuple[Mask, ...], companions: Companions
 ) -> tuple[Arm, ...]:
-    """The tickets, and what is trained beside them."""
+    """The tickets and their companions."""
     if number == 0:
         return (Arm(DENSE, stacked(masks, search.params), search.params),)
     return (Arm(TICKET, stacked(masks, search.params)), *companions(number, masks))
 
 
 def stacked(masks: Sequence[Mask], params: Params) -> Any:
-    """The seeds' masks as one pytree like their parameters, `[S, …]`."""
-    one = jax.tree.map(lambda a: a[0], params)
+    """The masks of all seeds as one pytree like their parameters, `[S, …]`."""
+    one = jax.tree.map(lambda a: np.asarray(a)[0], params)
     return jax.tree.map(lambda *leaves: np.stack(leaves), *(over_parameters(mask, one) for mask in masks))
 
 
@@ -242,11 +241,11 @@ def _rewound(
 
 
 def _afresh(search: Search, arm: Arm, state: TrainingState) -> TrainingState:
-    """An arm's state at step k, of which nothing has been measured yet; its optimiser is masked when training takes it up."""
+    """The state of an arm at step k, without measurements; training masks its optimiser when it resumes."""
     if np.any(np.asarray(state.ended) != Ended.NO):
         raise NumericalFailure(
             f"Training diverged before the rewind step ({arm.name}), after {int(np.min(state.steps))} of {search.rewind_step} "
-            f"steps: use a smaller step size than {search.plan.optimiser.step_size:g}."
+            f"steps: use a step size below {search.plan.optimiser.step_size:g}."
         )
     params = jax.tree.map(lambda a, m: np.where(m, a, np.zeros_like(a)), state.params, arm.masks)
     zero = np.zeros_like(np.asarray(state.batch_loss))
@@ -269,7 +268,7 @@ def _started(
 
 
 def _replicas(search: Search, arms: Sequence[Arm], params: Params, masks: Any) -> Replicas:
-    return Replicas(params, search.order_keys[jnp.tile(jnp.arange(len(search)), len(arms))], masks=masks)
+    return Replicas(params, search.order_keys[np.tile(np.arange(len(search)), len(arms))], masks=masks)
 
 
 def _no_curves(replicas: int) -> LearningCurves:

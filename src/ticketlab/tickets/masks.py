@@ -1,9 +1,9 @@
-"""What a mask is: for every weight of a network whether it is kept.
+"""Masks: whether each weight of a network is kept.
 
-A mask is a pytree of booleans, `{layer: kept [weight's shape]}`, over the weights of dense layers and convolutions in order of
-depth. Biases and normalisations are no part of it: they are never pruned, and no density counts them. Masks live on the host, as
-NumPy arrays, because they change once in thousands of steps; `over_parameters` makes of one what training multiplies
-parameters with.
+A mask is a pytree of booleans, `{layer: kept [shape of the weight]}`, over the weights of dense layers and convolutions in
+order of depth. It does not include biases and normalisations, which are never pruned and never counted in a density. Masks
+are NumPy arrays on the host, because they change once in thousands of steps. `over_parameters` turns a mask into the factors
+for training.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Mask: TypeAlias = Mapping[str, Bool[np.ndarray, "..."]]
 
 
 def prunable_layers(network: Network) -> tuple[Layer, ...]:
-    """The layers that have weights to prune, in order of depth: all but normalisations.
+    """The layers that have weights to prune, in order of depth: all except normalisations.
 
     Raises:
         UserError: for a network without a description of its layers.
@@ -46,7 +46,7 @@ def prunable_layers(network: Network) -> tuple[Layer, ...]:
 
 
 def weights_of(network: Network, params: Params) -> dict[str, np.ndarray]:
-    """The weights that a mask is about, by layer, on the host."""
+    """The weights that a mask covers, by layer, on the host."""
     return {layer.name: np.asarray(params[layer.name]["weight"]) for layer in prunable_layers(network)}
 
 
@@ -56,7 +56,7 @@ def full_mask(network: Network) -> dict[str, np.ndarray]:
 
 
 def over_parameters(mask: Mask, params: Params) -> Any:
-    """A pytree of booleans like one network's parameters: the mask over its weights, and true for all that is never pruned."""
+    """A pytree of booleans like one network's parameters: the mask over its weights, and true for everything else."""
     return {
         name: {
             leaf: np.asarray(mask[name])
@@ -74,7 +74,7 @@ def mask_of(network: Network, tree: Any) -> dict[str, np.ndarray]:
 
 
 def kept(mask: Mask) -> int:
-    """How many weights are kept."""
+    """The number of weights kept."""
     return sum(int(np.count_nonzero(array)) for array in mask.values())
 
 
@@ -89,15 +89,15 @@ def layer_densities(mask: Mask) -> dict[str, float]:
 
 
 def same_shapes(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray], what: str) -> None:
-    """Nothing, if both have arrays of the same shapes under the same names.
+    """Checks that both have arrays of the same shapes under the same names.
 
     Raises:
-        UserError: if not, with both.
+        UserError: if they do not, with both shapes.
     """
     shapes = [{name: np.shape(array) for name, array in tree.items()} for tree in (one, other)]
     if shapes[0] != shapes[1]:
         raise UserError(
             f"{what} of shapes {shapes[0]} and {shapes[1]}",
             "equal shapes, layer by layer",
-            "Use one network.",
+            "Use the same network for both.",
         )

@@ -1,16 +1,12 @@
-"""What a mask chooses against what training moves: in bits, in distance, and in direction.
+"""Masking compared with training: in bits, in distance, and in direction.
 
-A mask is one of Π_l C(n_l, k_l) masks with the same counts, so to name it takes
-
+A mask is one of Π_l C(n_l, k_l) masks with the same counts, so specifying it takes
     bits = Σ_l log₂ C(n_l, k_l).
-
-A random mask takes as many; what sets a chosen one apart is how few random ones do as well. To name a motion w → w + Δ up to the
-scatter with which a layer was drawn, σ_l, costs, as the divergence of N(w + Δ, σ²) from N(w, σ²),
-
+A random mask takes equally many bits. A chosen mask is special only if few random masks do equally well. Specifying a motion
+w → w + Δ up to the standard deviation σ_l of a layer's draw costs the divergence of N(w + Δ, σ²) from N(w, σ²),
     Σ_l ‖Δ_l‖² / (2 σ_l² ln 2).
-
-Putting weights to zero is a motion too, Δ = −(1 − m) ⊙ w, and so masking and training can be laid side by side: how far each
-goes, relative to ‖w‖, at which cost, and in which direction, by the cosine of the two.
+Setting weights to zero is a motion too, Δ = −(1 − m) ⊙ w. So masking and training can be compared: by their distance relative
+to ‖w‖, by their cost, and by the cosine of their directions.
 """
 
 from __future__ import annotations
@@ -51,7 +47,7 @@ def bits(mask: Mask) -> float:
 
 
 def motion(start: Weights, end: Weights) -> Motion:
-    """From the one to the other."""
+    """The motion from one to the other."""
     squares = [(_squared(end[n] - w), _squared(w), w.size) for n, w in start.items()]
     moved, whole = sum(s[0] for s in squares), sum(s[1] for s in squares)
     cost = sum(d * size / (2 * w * np.log(2)) for d, w, size in squares if w > 0)
@@ -59,7 +55,7 @@ def motion(start: Weights, end: Weights) -> Motion:
 
 
 def cosine(start: Weights, one: Weights, other: Weights) -> float:
-    """Of two motions from the same start; NaN if one goes nowhere."""
+    """The cosine of two motions from the same start; NaN if one is zero."""
     a, b = (
         np.concatenate([(to[n] - w).ravel() for n, w in start.items()]).astype(float) for to in (one, other)
     )

@@ -1,9 +1,9 @@
 """A narrower network inside a wide one: the dense control of equal size, as a mask, so that it trains in the same program.
 
-A network with fewer units in every hidden layer is the wide one with the other units removed: their weights and biases are zero
-under a mask, and every activation function here takes zero to zero. Its parameters are drawn for its own sizes, as a network
-of that size would be, and laid into the corners of the wide arrays. So the arithmetic of the wide network is paid, and nothing
-has to be compiled for another shape.
+A network with fewer units in every hidden layer is the wide one without the other units. A mask sets their weights and
+biases to zero, and every activation function here maps zero to zero. The parameters are drawn as for a network of the
+smaller size and placed in the corners of the wide arrays. This costs the arithmetic of the wide network, but no
+compilation for another shape.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.network import Network, Params
 
 __all__ = ["embedded", "nearest_size", "parameters_of", "units_kept"]
 
-NEAR = 1.15  # times the parameters asked for: what the narrowest network may have
+NEAR = 1.15  # the narrowest network may have this multiple of the requested parameters
 
 
 def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> Network:
-    """The architecture with the same share of the units in every hidden layer whose parameters come nearest to a number.
+    """The architecture whose number of parameters is nearest to a target, with the same share of units in every hidden layer.
 
     Arguments:
         architecture: of the wide network.
         wide: the network that it builds.
-        parameters: how many there should be, weights and biases.
+        parameters: the target number of weights and biases.
 
     Raises:
-        UserError: where the narrowest, of one unit in every hidden layer, has more than 1.15 times as many; so always for a
-            network without hidden layers that should be smaller; and for networks that `units_kept` refuses for their layers.
+        UserError: if the narrowest network, with one unit in every hidden layer, has more than 1.15 times that number (so
+            always for a smaller network without hidden layers); and for networks whose layers `units_kept` refuses.
 
-    Cost: about forty networks are built, and none is drawn.
+    Cost: about forty networks are built, none is drawn.
     """
     _refuse_normalisation(wide)
 
@@ -49,11 +49,11 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
     least = at(low)[0]
     if least > NEAR * parameters or least == at(high)[0]:
         raise UserError(
-            f"{parameters} parameters for a narrower network than {wide.name}",
+            f"{counted(int(parameters), 'parameter')} for a narrower network than {wide.name}",
             f"at least {least}, what one unit in every hidden layer needs"
             if wide.unit_groups
             else "a network with hidden layers",
-            "Prune less, or leave the dense control of equal size out.",
+            "Prune less, or leave out the dense control of equal size.",
         )
     for _ in range(20):
         middle = (low * high) ** 0.5 if low < 1e-3 else (low + high) / 2
@@ -62,17 +62,17 @@ def nearest_size(architecture: Architecture, wide: Network, parameters: int) -> 
 
 
 def parameters_of(network: Network) -> int:
-    """How many parameters a described network has, without drawing any."""
+    """The number of parameters of a described network, without drawing any."""
     layers = network.require_layers("a narrower control")
     return sum(math.prod(layer.weight_shape) + layer.units * layer.has_bias for layer in layers)
 
 
 def units_kept(wide: Network, narrow: Network) -> Any:
-    """A pytree of booleans like the wide network's parameters: true for those between the units that the narrow one has.
+    """A pytree of booleans like the wide network's parameters: true for those between units of the narrow network.
 
     Raises:
-        UserError: for networks with normalisations, which the removed units would change, for constants in front of the
-            parameters that depend on width, and for networks that do not correspond.
+        UserError: for networks with normalisations, which removed units would change; for constants that multiply parameters
+            and depend on width; for networks that do not correspond.
     """
     _refuse_normalisation(wide)
     layers = list(zip(wide.require_layers("a narrower control"), narrow.layers, strict=True))
@@ -80,7 +80,7 @@ def units_kept(wide: Network, narrow: Network) -> Any:
         raise UserError(
             f"{wide.name}, whose parameterisation depends on width",
             "the standard parameterisation, for the dense control of equal size",
-            "Leave that control out.",
+            "Leave out that control.",
         )
     shapes: Any = jax.eval_shape(wide.init, jax.random.key(0))
     tree = jax.tree.map(lambda a: np.ones(a.shape, bool), shapes)
@@ -101,7 +101,7 @@ def embedded(kept: Any, params: Params) -> Params:
 
     def laid(keep: np.ndarray, array: Any) -> np.ndarray:
         result = np.zeros(keep.shape, np.asarray(array).dtype)
-        result[keep] = np.ravel(np.asarray(array))  # both run through the same units in the same order
+        result[keep] = np.ravel(np.asarray(array))  # both list the same units in the same order
         return result
 
     return jax.tree.map(laid, kept, params)
@@ -110,7 +110,7 @@ def embedded(kept: Any, params: Params) -> Params:
 def _refuse_normalisation(wide: Network) -> None:
     if any(not layer.stage.weighted for layer in wide.require_layers("a narrower control")):
         raise UserError(
-            f"{wide.name}, which normalises over its channels",
+            f"{wide.name}, which has normalisations",
             "a network without normalisation, for the dense control of equal size",
-            "Leave that control out.",
+            "Leave out that control.",
         )

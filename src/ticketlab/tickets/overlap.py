@@ -1,7 +1,7 @@
-"""How two masks compare: what either keeps, what both keep, and the share of the one in the other.
+"""Comparison of two masks: their union, their intersection, and their overlap.
 
-Masks of two networks can be compared only when their units correspond. A permutation of units that leaves the function as it is
-takes a mask along: `transported` is the mask of the network that `permute_units` makes.
+Masks of two networks can be compared only if their units correspond. A permutation of units that preserves the function also
+permutes the mask: `transported` is the mask of the network that `permute_units` returns.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ __all__ = ["intersection", "jaccard", "transported", "union"]
 
 
 def union(one: Mask, other: Mask) -> dict[str, np.ndarray]:
-    """What either keeps."""
+    """The weights that either keeps."""
     same_shapes(one, other, "masks")
     return {name: array | other[name] for name, array in one.items()}
 
 
 def intersection(one: Mask, other: Mask) -> dict[str, np.ndarray]:
-    """What both keep."""
+    """The weights that both keep."""
     same_shapes(one, other, "masks")
     return {name: array & other[name] for name, array in one.items()}
 
@@ -41,11 +41,11 @@ def jaccard(one: Mask, other: Mask) -> float:
 def transported(
     network: Network, mask: Mask, group: UnitGroup, order: Int[np.ndarray, "units"]
 ) -> dict[str, np.ndarray]:
-    """The mask of the network whose unit `order[i]` stands in place i.
+    """The mask of the network after moving unit `order[i]` to place i.
 
     Arguments:
-        network: whose mask it is.
-        group: the units that are permuted, one of `network.unit_groups`.
+        network: the network of the mask.
+        group: the permuted units, one of `network.unit_groups`.
         order: a permutation of 0 … units − 1.
     """
     shapes: Any = jax.eval_shape(network.init, jax.random.key(0))

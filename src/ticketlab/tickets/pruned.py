@@ -1,8 +1,8 @@
-"""The proof that what was pruned took no part: after training, every pruned weight is exactly zero, and so are its moments.
+"""The proof that pruned weights took no part: after training, every pruned weight and its moments are exactly zero.
 
-Zero parameters at the end mean that the forward pass never saw a pruned weight (it starts at zero and is never moved), and that
-no decay has moved it. The optimiser's moments are running sums of everything that reached it: a momentum of exactly zero, and,
-since squares cannot cancel, a second moment of exactly zero mean that no gradient of a pruned weight ever reached the optimiser.
+Zero parameters at the end mean that a pruned weight never entered the forward pass (it starts at zero and never moves), and
+that no decay moved it. The optimiser's moments are running sums of everything that reached it. A momentum of exactly zero and a
+second moment of exactly zero, in which squares cannot cancel, mean that no gradient of a pruned weight reached the optimiser.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ __all__ = ["Residue", "require_pruned", "residue"]
 
 @dataclass(frozen=True)
 class Residue:
-    """How many entries are not zero where the mask is.
+    """The number of entries that are not zero where the mask is.
 
     Arguments:
-        pruned: entries that are pruned, in all replicas.
-        parameters: of these, how many are not zero at the end.
-        best: how many are not zero at the best points.
-        moments: how many entries of the optimiser's moments are not zero where their parameter is pruned.
+        pruned: pruned entries, in all replicas.
+        parameters: pruned parameters that are not zero at the end.
+        best: pruned parameters that are not zero at the best points.
+        moments: optimiser moments of pruned parameters that are not zero.
     """
 
     pruned: int
@@ -39,12 +39,12 @@ class Residue:
 
 
 def residue(optimiser: Optimiser, state: TrainingState, masks: Any) -> Residue:
-    """What is left of pruned weights in a state of training.
+    """The residue of pruned weights in a training state.
 
     Arguments:
-        optimiser: with which it was trained.
+        optimiser: the optimiser used.
         state: of R replicas.
-        masks: a pytree like the parameters, `[R, …]`, true where they are kept.
+        masks: a pytree like the parameters, `[R, …]`, true for kept ones.
     """
     moments: list[int] = []
 
@@ -65,7 +65,7 @@ def require_pruned(optimiser: Optimiser, state: TrainingState, masks: Any) -> Re
     """The same, all zero.
 
     Raises:
-        NumericalFailure: if anything pruned is not exactly zero, which would make every result of the run void.
+        NumericalFailure: if anything pruned is not exactly zero, which would invalidate every result of the run.
     """
     found = residue(optimiser, state, masks)
     if found.parameters or found.best or found.moments:

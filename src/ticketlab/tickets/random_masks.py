@@ -1,12 +1,10 @@
-"""Masks that know nothing: the bits of a mask in another order, and masks drawn with a given number of weights in each layer.
+"""Random masks: the bits of a mask in another order, and masks drawn with a given number of weights in each layer.
 
-Compared with such masks a ticket shows whether it is where its weights lie that matters, or only how many each layer has.
-The Erdős–Rényi profile says how many there are without looking at any weight: a layer's density is proportional to
-
+Comparing a ticket with such masks shows whether the positions of its weights matter, or only their number in each layer.
+The Erdős–Rényi profile sets these numbers without using any weight: the density of a layer is proportional to
     Σ of its axes / Π of its axes       ((inputs + units)/(inputs·units) for a dense layer),
-
-so that narrow layers are kept and wide ones thinned; for a convolution the axes of the kernel count too. No layer is kept more
-than whole, and what one cannot take the others share.
+so that wide layers are thinned more than narrow ones. For a convolution the axes of the kernel count too. A layer can keep at
+most all its weights; the other layers share the excess.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Key
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tickets.masks import Mask
 
 __all__ = ["erdos_renyi_counts", "random_mask", "shuffled"]
@@ -36,7 +34,7 @@ def shuffled(mask: Mask, key: Key[Array, ""]) -> dict[str, np.ndarray]:
 def random_mask(
     shapes: Mapping[str, tuple[int, ...]], counts: Mapping[str, int], key: Key[Array, ""]
 ) -> dict[str, np.ndarray]:
-    """A mask that keeps `counts[layer]` weights of each layer, all choices alike.
+    """A mask that keeps `counts[layer]` weights of each layer, all choices equally likely.
 
     Raises:
         UserError: for more weights than a layer has.
@@ -45,17 +43,19 @@ def random_mask(
     for name, shape in shapes.items():
         size = int(np.prod(shape))
         if not 0 <= counts[name] <= size:
-            raise UserError(f"{counts[name]} weights to keep in layer {name!r}", f"0 to {size}")
+            raise UserError(
+                f"{counted(int(counts[name]), 'weight')} to keep in layer {name!r}", f"0 to {size}"
+            )
         ordered[name] = (np.arange(size) < counts[name]).reshape(shape)
     return shuffled(ordered, key)
 
 
 def erdos_renyi_counts(shapes: Mapping[str, tuple[int, ...]], kept: int) -> dict[str, int]:
-    """How many weights each layer keeps, `kept` in all, by the Erdős–Rényi(-kernel) profile.
+    """The number of weights that each layer keeps, `kept` in total, by the Erdős–Rényi(-kernel) profile.
 
     Arguments:
         shapes: of the weights, layer by layer.
-        kept: in all; exactly as many are given out, the remainders of rounding to the largest fractions.
+        kept: the exact total; remainders of rounding go to the largest fractions.
 
     Raises:
         UserError: for more weights than there are.
@@ -64,9 +64,11 @@ def erdos_renyi_counts(shapes: Mapping[str, tuple[int, ...]], kept: int) -> dict
     """
     sizes = {name: int(np.prod(shape)) for name, shape in shapes.items()}
     if not 0 <= kept <= sum(sizes.values()):
-        raise UserError(f"{kept} weights to keep", f"0 to {sum(sizes.values())}, as many as there are")
+        raise UserError(
+            f"{counted(int(kept), 'weight')} to keep", f"0 to {sum(sizes.values())}, the number of weights"
+        )
     whole: set[str] = set()
-    while True:  # each turn makes at least one more layer whole
+    while True:  # each pass fills at least one more layer
         free = [name for name in shapes if name not in whole]
         axes = sum(sum(shapes[name]) for name in free)
         left = kept - sum(sizes[name] for name in whole)

@@ -1,8 +1,8 @@
-"""Which weights are kept: those with the highest scores, by rank and never by a threshold, so that counts are exact.
+"""Ranking: the weights with the highest scores are kept, by rank and never by a threshold, so that counts are exact.
 
-Of equal scores the one with the lower index is kept, where an index counts through a layer row by row, and for a whole network
-through its layers in order of depth. A rule of pruning, `LayerWise` or `Global`, says how many go in a round: the fraction p of
-those that survive, n − ⌊p·n + ½⌋ are left. Weights that a mask has removed stay removed.
+Ties keep the lower index. Indices run through a layer row by row, and through the layers of a network in order of depth. A
+pruning rule, `LayerWise` or `Global`, removes the fraction p of the n survivors in a round and leaves n − ⌊p·n + ½⌋. Weights
+that a mask has removed stay removed.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.tickets.masks import Mask, kept, same_shapes
 
-OUTPUT = "output"  # what every network of the zoo calls its last layer
+OUTPUT = "output"  # the name of the last layer in every network of the zoo
 
 __all__ = ["Counts", "Global", "LayerWise", "Pruning", "best", "highest", "highest_overall"]
 
 Counts: TypeAlias = Mapping[str, int] | int
-"""How many weights are kept: in each layer, or in the whole network."""
+"""The number of weights kept: in each layer, or in the whole network."""
 
 
 def highest(
     scores: Mapping[str, np.ndarray], counts: Mapping[str, int], among: Mask
 ) -> dict[str, np.ndarray]:
-    """The mask that keeps, in each layer, the `counts[layer]` weights of the highest score among those of a mask.
+    """The mask that keeps, in each layer, the `counts[layer]` weights with the highest scores among those of a mask.
 
     Raises:
-        UserError: for shapes that differ, or more weights than there are.
+        UserError: if shapes differ, or for more weights than there are.
         NumericalFailure: for a score that is not a number.
     """
     _check(scores, among)
@@ -38,7 +38,7 @@ def highest(
 
 
 def highest_overall(scores: Mapping[str, np.ndarray], count: int, among: Mask) -> dict[str, np.ndarray]:
-    """The same with one rank for all layers together: the `count` highest scores of the network."""
+    """The same with one ranking for all layers: the `count` highest scores of the network."""
     _check(scores, among)
     joined = [np.concatenate([np.ravel(tree[name]) for name in scores]) for tree in (scores, among)]
     flat = _top(joined[0], count, joined[1], "the network")
@@ -58,12 +58,12 @@ def best(scores: Mapping[str, np.ndarray], counts: Counts, among: Mask) -> dict[
 
 @dataclass(frozen=True)
 class LayerWise:
-    """In every layer a fraction of its own survivors goes: those with the smallest |w|.
+    """Removes a fraction of the survivors of every layer: those with the smallest |w|.
 
     Arguments:
-        fraction: of dense layers, in [0, 1).
-        convolution: of convolutions; none: as dense layers.
-        output: of the last layer; none: as the others. LeNet-300-100 was pruned by 0.2 with 0.1 for its output.
+        fraction: for dense layers, in [0, 1).
+        convolution: for convolutions; none: as for dense layers.
+        output: for the last layer; none: as for the others. The paper pruned LeNet-300-100 by 0.2, and its output by 0.1.
 
     Raises:
         UserError: for fractions outside [0, 1).
@@ -84,7 +84,7 @@ class LayerWise:
         return best(_magnitudes(weights), self.survivors(mask), mask)
 
     def survivors(self, mask: Mask) -> dict[str, int]:
-        """How many weights of each layer are left after a round."""
+        """The number of weights left in each layer after a round."""
         return {name: _survivors(array, self._of(name, array)) for name, array in mask.items()}
 
     def _of(self, layer: str, weight: np.ndarray) -> float:
@@ -94,7 +94,7 @@ class LayerWise:
 
 @dataclass(frozen=True)
 class Global:
-    """Of all the network's survivors a fraction goes, those with the smallest |w| whatever their layer.
+    """Removes a fraction of all survivors of the network: those with the smallest |w| in any layer.
 
     Arguments:
         fraction: in [0, 1).
@@ -115,7 +115,7 @@ class Global:
         return best(_magnitudes(weights), self.survivors(mask), mask)
 
     def survivors(self, mask: Mask) -> int:
-        """How many weights of the network are left after a round."""
+        """The number of weights left in the network after a round."""
         return kept(mask) - _share(self.fraction, kept(mask))
 
 
@@ -138,8 +138,11 @@ def _share(fraction: float, n: int) -> int:
 def _top(scores: np.ndarray, count: int, among: np.ndarray, where: str) -> np.ndarray:
     candidates = np.flatnonzero(among)
     if not 0 <= count <= len(candidates):
-        raise UserError(f"{count} weights to keep in {where}", f"0 to {len(candidates)}, as many as are left")
-    ranked = np.argsort(-np.ravel(scores)[candidates], kind="stable")  # of equals the first
+        raise UserError(
+            f"{counted(int(count), 'weight')} to keep in {where}",
+            f"0 to {len(candidates)}, the number of weights left",
+        )
+    ranked = np.argsort(-np.ravel(scores)[candidates], kind="stable")  # ties go to the first
     mask = np.zeros(scores.size, bool)
     mask[candidates[ranked[:count]]] = True
     return mask.reshape(scores.shape)
@@ -148,9 +151,11 @@ def _top(scores: np.ndarray, count: int, among: np.ndarray, where: str) -> np.nd
 def _check(scores: Mapping[str, np.ndarray], among: Mask) -> None:
     same_shapes(scores, among, "scores and a mask")
     if any(np.isnan(array).any() for array in scores.values()):
-        raise NumericalFailure("Weights that are not numbers cannot be ranked: training has diverged.")
+        raise NumericalFailure(
+            "Some weights are not numbers, so they cannot be ranked: training has diverged."
+        )
 
 
 def _check_fraction(name: str, value: float | None) -> None:
     if value is not None and not 0 <= value < 1:
-        raise UserError(f"{name}={value}", "a fraction of the surviving weights that goes, in [0, 1)")
+        raise UserError(f"{name}={value}", "a fraction of the surviving weights to remove, in [0, 1)")

@@ -1,11 +1,11 @@
-"""Which of the weights that a mask keeps still do anything: those on a path from an input to an output.
+"""The kept weights that still have an effect: those on a path from an input to an output.
 
-A kept weight whose unit reads nothing, or whose unit nothing reads, is as good as pruned, and at low densities much of what a
-mask keeps can be of that kind. *Effective* density counts only the others. Paths go through units as the network's unit groups
-tie them: a weight leads from the unit that it reads to the unit that it feeds, and a residual sum continues both of its parts. A
-normalisation belongs to the layer before it; one over channels leads from each of them to every other, because it divides by
-what they have in common. A bias is no input: a unit that has nothing else is constant. Where in an image a kernel's weight is
-applied does not count.
+A kept weight is as good as pruned if the unit it reads has no input, or if nothing reads the unit it feeds. At low densities
+this can apply to much of a mask. *Effective* density counts only the other weights. Paths follow the unit groups of the
+network: a weight leads from the unit that it reads to the unit that it feeds, and a residual sum continues both of its parts.
+A normalisation belongs to the layer before it; over channels, it connects every channel with every other, because it divides
+by a common number. A bias is not an input: a unit with nothing else is constant. The position in an image where a kernel
+weight is applied does not matter.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def effective_mask(network: Network, mask: Mask) -> dict[str, np.ndarray]:
     """The kept weights that lie on a path of kept weights from an input to an output.
 
     Raises:
-        UserError: for a network without a description of its layers, one that applies a layer several times, or one that adds
-            its inputs or outputs to hidden units.
+        UserError: for a network without a description of its layers, one that applies a layer several times, or one that adds its
+            inputs or outputs to hidden units.
 
     Cost: two passes over the weights.
     """
@@ -53,11 +53,11 @@ class _Edge:
     """A layer between two groups of units.
 
     Arguments:
-        layer: whose weights.
-        reads: the group that it reads; None for the inputs, which are one unit here.
+        layer: the layer.
+        reads: the group that it reads; None for the inputs, which count as one unit.
         writes: the group that it feeds; None for the outputs.
-        reading: where the units that it reads lie in its weight; None for the inputs.
-        mixes: whether a normalisation over its units, and not over the batch, follows.
+        reading: the place of the units that it reads in its weight; None for the inputs.
+        mixes: whether a normalisation over its units (not over the batch) follows.
     """
 
     layer: Layer
@@ -71,7 +71,7 @@ class _Edge:
         return np.any(self._by_unit(kept), axis=1)
 
     def between(self, kept: np.ndarray, fed: np.ndarray, used: np.ndarray) -> np.ndarray:
-        """The kept weights from a unit that is fed to a unit that is used."""
+        """The kept weights from a unit with input to a unit that is used."""
         chosen = self._by_unit(kept) & fed[:, None, None] & used
         if self.reading is None:
             return chosen.reshape(kept.shape)
@@ -91,7 +91,7 @@ def mixes_units(stage: object) -> bool:
     """Whether a layer that scales units makes each of them depend on all the others."""
     raise UserError(
         f"a layer of the kind {type(stage).__name__}",
-        "a kind with a rule for which units depend on which, for an effective density",
+        "a kind with a rule for the dependence between units, for an effective density",
     )
 
 
@@ -122,7 +122,7 @@ def _edges(network: Network) -> list[_Edge]:
 
 
 def _fed(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndarray]:
-    """For each layer which of the units that it reads have a path from an input; layers in order of depth."""
+    """For each layer, which of the units that it reads have a path from an input; layers in order of depth."""
     alive, found = [np.zeros(n, bool) for n in units], {}
     for edge in edges:
         reads = np.ones(1, bool) if edge.reads is None else alive[edge.reads].copy()
@@ -134,7 +134,7 @@ def _fed(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndarr
 
 
 def _used(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndarray]:
-    """For each layer which of the units that it writes have a path to an output; layers in the opposite order."""
+    """For each layer, which of the units that it writes have a path to an output; layers in reverse order."""
     useful, found = [np.zeros(n, bool) for n in units], {}
     for edge in reversed(edges):
         writes = np.ones(edge.layer.units, bool) if edge.writes is None else useful[edge.writes].copy()
@@ -145,7 +145,7 @@ def _used(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndar
 
 
 def _check(network: Network, edges: list[_Edge]) -> None:
-    """No layer may be applied twice, and only the last may feed the outputs."""
+    """Checks that no layer is applied twice and that only the last feeds the outputs."""
     if any(edge.layer.times for edge in edges):
         raise UserError(
             f"{network.name}, which applies a layer several times",
@@ -154,6 +154,6 @@ def _check(network: Network, edges: list[_Edge]) -> None:
     if any((edge.writes is None) != (edge is edges[-1]) for edge in edges):
         raise UserError(
             f"{network.name}, which adds its inputs or outputs to hidden units",
-            "a network whose hidden units are its own, for an effective density",
-            "Put a layer before the first residual sum, and one after the last.",
+            "a network whose inputs and outputs are separate from hidden units, for an effective density",
+            "Put a layer before the first residual sum and one after the last.",
         )

@@ -1,12 +1,12 @@
-"""How far each unit's response changes when the weights before it change: by masking, or by training.
+"""The change of each unit's response when the weights before it change, by masking or by training.
 
-A unit's response is its pre-activation z on given examples, for a channel at every pixel. Two numbers say how far it changed:
+The response of a unit is its pre-activation z on given examples, for a channel at every pixel. Two numbers measure its change:
 
     decorrelation = 1 − corr(z, z′)              0: the same up to scale and shift, 1: nothing in common, 2: reversed
     relative change = rms(z′ − z) / rms(z)       0: the same
 
-A response that is constant has no correlation; its decorrelation is 1, or 0 if both are the same. Batch statistics, where a
-network has them, are estimated from training data at the parameters at hand.
+A constant response has no correlation; its decorrelation is 1, or 0 if both responses are equal. Batch statistics, if
+any, are estimated from training data at the current parameters.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from ticketlab.tickets.masks import prunable_layers
 
 __all__ = ["Change", "change", "responses"]
 
-CONSTANT = 1e-5  # the scatter of a response, relative to its size, below which it says nothing
+CONSTANT = 1e-5  # a response whose spread, relative to its size, is below this counts as constant
 
 
 @dataclass(frozen=True)
 class Change:
-    """Of the units of one layer.
+    """The changes of the units of one layer.
 
     Arguments:
         decorrelation: 1 − corr(z, z′), unit by unit.
-        relative: rms(z′ − z) / rms(z); NaN for a unit that responds to nothing.
+        relative: rms(z′ − z) / rms(z); NaN for a unit whose response is zero.
     """
 
     decorrelation: Float[np.ndarray, "units"]
@@ -52,7 +52,7 @@ def responses(
     Arguments:
         network, params: f and θ.
         x: inputs `[n, *input_shape]`.
-        reference: training inputs, from which batch statistics are estimated; other networks do not look at them.
+        reference: training inputs, from which batch statistics are estimated; other networks ignore them.
 
     Raises:
         UserError: for a network without a description of its layers.
@@ -65,7 +65,7 @@ def responses(
 def change(
     before: dict[str, Float[np.ndarray, "rows units"]], after: dict[str, Float[np.ndarray, "rows units"]]
 ) -> dict[str, Change]:
-    """How far responses changed, by layer."""
+    """The changes of responses, by layer."""
     return {name: _change(z, after[name]) for name, z in before.items()}
 
 
@@ -92,7 +92,7 @@ def _change(z: np.ndarray, other: np.ndarray) -> Change:
     relative = np.divide(distance, size, out=np.full(a.shape[1], np.nan), where=size > 0)
     centred = [v - v.mean(axis=0) for v in (a, b)]
     norms = [np.linalg.norm(v, axis=0) for v in centred]
-    # A constant response differs from its mean by the rounding of single precision alone.
+    # A constant response differs from its mean only by rounding in single precision.
     varies = np.all(
         [n > CONSTANT * np.linalg.norm(v, axis=0) for n, v in zip(norms, (a, b), strict=True)], axis=0
     )

@@ -1,14 +1,15 @@
-"""Pruning at initialisation: criteria that look at gradients of the untrained network.
+"""Pruning at initialisation: criteria that use gradients of the untrained network.
 
-    SNIP      |θ ⊙ ∂L/∂θ|        how much the loss would change, to first order, if the weight went
-    GraSP      θ ⊙ H g           by how much less the loss would fall in the next small step if it went, g = ∂L/∂θ, H = ∂²L/∂θ²
+    SNIP      |θ ⊙ ∂L/∂θ|        first-order change of the loss if the weight is removed
+    GraSP      θ ⊙ H g           loss of descent in the next small step if it is removed, g = ∂L/∂θ, H = ∂²L/∂θ²
     SynFlow    θ ⊙ ∂R/∂θ,        R = the sum of the outputs for an input of ones, with |θ| for θ and without biases
 
-all of the network under the mask so far, m ⊙ θ. GraSP's scores are signed: the highest are kept, also among negative ones.
+all for the network under the current mask, m ⊙ θ. GraSP's scores are signed: the highest are kept, even if negative.
 
-SynFlow sees no data. With ReLU and the like, f is homogeneous in each layer's weights, so that in every layer the scores add up
-to R (Tanaka et al., theorem 2), and of the scores into a hidden unit and out of it the sums are equal (theorem 1). A layer of few
-weights therefore has high ones. That keeps it from being emptied, if scores are taken again as weights go: `rounds` is 100.
+SynFlow uses no data. With ReLU and similar functions f is homogeneous in the weights of each layer. So the scores of every
+layer add up to R (Tanaka et al., theorem 2), and the scores into a hidden unit and out of it have equal sums (theorem 1). A
+layer with few weights therefore has high scores. This keeps it from being emptied if scores are updated as weights are
+removed: `rounds` is 100.
 
 Sources: Lee, Ajanthan & Torr 2018, arXiv 1810.02340, equation 6 and algorithm 1; Wang, Zhang & Grosse 2020, arXiv 2002.07376,
 equation 8 and algorithm 1 (which removes the highest −θ ⊙ Hg, and divides outputs by a temperature of 200); Tanaka, Kunin, Yamins
@@ -40,10 +41,10 @@ Weights = dict[str, Array]
 
 @dataclass(frozen=True)
 class Snip:
-    """|θ ⊙ ∂L/∂θ|, L the mean loss of the examples that are seen.
+    """|θ ⊙ ∂L/∂θ|, where L is the mean loss of the examples in `seen`.
 
     Arguments:
-        rounds: 1 in the paper; more take the gradient again as weights go.
+        rounds: 1 in the paper; more update the gradient as weights are removed.
     """
 
     rounds: int = 1
@@ -61,10 +62,10 @@ class Snip:
 
 @dataclass(frozen=True)
 class Grasp:
-    """θ ⊙ H g, of the mean loss of the examples that are seen, with outputs f/T.
+    """θ ⊙ H g for the mean loss of the examples in `seen`, with outputs f/T.
 
     Arguments:
-        temperature: T, which keeps softmax from saturating.
+        temperature: T, which prevents softmax from saturating.
         rounds: 1 in the paper.
     """
 
@@ -89,7 +90,7 @@ class SynFlow:
     """|θ| ⊙ ∂R/∂|θ|, R = Σ_k f_k(1, |θ|), without biases.
 
     Arguments:
-        rounds: in which weights go, exponentially.
+        rounds: the number of rounds in which weights are removed, on an exponential schedule.
     """
 
     rounds: int = 100
@@ -116,10 +117,10 @@ class SynFlow:
 
 
 def require_homogeneous(network: Network) -> None:
-    """Nothing, for a network that SynFlow can score.
+    """Checks that SynFlow can score a network.
 
     Raises:
-        UserError: for one that is not homogeneous in its weights.
+        UserError: if the network is not homogeneous in its weights.
     """
     if not all(group.rescalable for group in network.unit_groups):
         raise UserError(
@@ -134,7 +135,7 @@ def _under(mask: Mask, params: Params) -> Params:
 
 
 def _of_weights(network: Network, params: Params) -> tuple[Weights, Callable[[Weights], Params]]:
-    """The weights by layer, and the way back: parameters with these weights and the other leaves as they are."""
+    """The weights by layer, and the inverse: parameters with these weights and the other leaves unchanged."""
     names = [layer.name for layer in prunable_layers(network)]
 
     def back(weights: Weights) -> Params:

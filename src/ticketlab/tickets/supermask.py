@@ -1,10 +1,10 @@
-"""The Bernoulli supermask: every weight is kept with a probability of its own, and the probabilities are learned.
+"""The Bernoulli supermask: every weight is kept with its own probability, and the probabilities are learned.
 
     m ~ Bernoulli(σ(s)),   ∂m/∂s := σ'(s)
 
-In every step a mask is drawn anew; the gradient passes the draw as if it were its mean. Where weights go, a layer's sums shrink;
-dynamic rescaling multiplies them by (weights)/(weights kept), for each mask that is drawn. The mask that is learned is the more
-probable value of each bit, s > 0; scores are also reported as means over masks that are drawn.
+Every step draws a new mask; the gradient passes through the draw as if it were its mean. Removed weights shrink a
+layer's sums. Dynamic rescaling multiplies these by (weights)/(weights kept) for each drawn mask. The learned mask takes
+the more probable value of each bit, s > 0; scores are also reported as means over drawn masks.
 
 Source: Zhou, Lan, Liu, Yosinski 2019, arXiv 1905.01067, section 5.1 and equation 3 (rescaling).
 """
@@ -27,21 +27,21 @@ from ticketlab.tickets.learned import COUNTS, WEIGHTS, ScoredMask, learned_from
 
 __all__ = ["Supermask"]
 
-LARGEST = 0.999  # the probability at the start where all are to be kept
+LARGEST = 0.999  # the initial probability if all are to be kept
 
 
 @dataclass(frozen=True)
 class Supermask(ScoredMask):
-    """A probability for each weight. A density is that of the start: what the search keeps in the end is its own affair.
+    """A probability for each weight. A density is the initial one; the search chooses the final density.
 
     Arguments:
-        rescale: whether a layer is multiplied by the inverse of the fraction that is kept, mask by mask.
+        rescale: whether a layer is multiplied by the inverse of the fraction kept, mask by mask.
     """
 
     rescale: bool = True
 
     def start(self, layer: Layer, key: Array, density: float) -> Array:
-        """σ(s) = density for all; chance comes with the draws."""
+        """σ(s) = density for all weights; randomness enters with the draws."""
         p = min(density, LARGEST)
         return jnp.full(layer.weight_shape, math.log(p / (1 - p)), jnp.float32)
 
@@ -55,10 +55,10 @@ class Supermask(ScoredMask):
         return weight * mask * (mask.size / jnp.maximum(jnp.sum(mask), 1.0))
 
     def mask(self, scores: Mapping[str, np.ndarray], counts: Mapping[str, int]) -> dict[str, np.ndarray]:
-        """s > 0; counts are not asked for."""
+        """s > 0; counts are not prescribed."""
         learned_from(scores)
         return {name: np.asarray(array > 0) for name, array in scores.items()}
 
     def sample(self, params: Params, scores: Params, key: Array) -> Params:
-        """The parameters of one network under a mask that is drawn by its scores."""
+        """The parameters of one network under a mask drawn from its scores."""
         return self(scores, {WEIGHTS: params, COUNTS: dict.fromkeys(scores, 0)}, key)

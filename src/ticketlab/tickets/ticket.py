@@ -1,4 +1,4 @@
-"""A ticket by itself, apart from the search that found it: what one takes away, keeps in a file, and trains on.
+"""A ticket, independent of the search that found it, to be saved in a file or trained further.
 
 start = θ_k ⊙ m,    trained = θ_T ⊙ m
 """
@@ -36,7 +36,7 @@ class Ticket:
 
 
 def level_tickets(search: Search, level: Level) -> tuple[Ticket, ...]:
-    """The tickets of a trained level, one a seed: from the rewind point to the early stop, or to the end where there is none."""
+    """The tickets of a trained level, one per seed: from the rewind point to the early stop, or to the end without one."""
     start = search.params if level.point is None else level.point.params
     trained = level.state.params if level.state.best is None else level.state.best.params
     own = level.rows(0)
@@ -52,7 +52,7 @@ def level_tickets(search: Search, level: Level) -> tuple[Ticket, ...]:
 
 
 def described(network: Network, mask: Mask, seed: int) -> dict[str, str]:
-    """What every search can say of its tickets."""
+    """The description that every search can give of its tickets."""
     return {"network": network.name, "seed": str(seed), "density": f"{density(mask):.6g}"}
 
 

@@ -1,6 +1,6 @@
-"""A search on paper: where it stands, as named arrays that any file can hold, and back.
+"""The state of a search as named arrays that any file can hold, and back.
 
-What follows from the search itself is not written: the arms are made again from the masks, as companions are a pure function.
+What follows from the search itself is not written: the arms are rebuilt from the masks, since companions are a pure function.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["read_level", "written_level"]
 
 
 def written_level(level: Level) -> dict[str, np.ndarray]:
-    """Where a search stands, as arrays by name."""
+    """The state of a search, as arrays by name."""
     arrays = {"number": np.array(level.number)}
     for name in level.masks[0]:
         arrays[f"mask {name}"] = np.stack([mask[name] for mask in level.masks])
@@ -30,7 +30,7 @@ def written_level(level: Level) -> dict[str, np.ndarray]:
 
 
 def read_level(search: Search, arrays: Mapping[str, np.ndarray], companions: Companions) -> Level:
-    """The level that was written, by the same search with the same companions."""
+    """The written level, for the same search with the same companions."""
     like = first_level(search)
     number = int(arrays["number"])
     names = [layer.name for layer in prunable_layers(search.network)]
@@ -47,6 +47,6 @@ def read_level(search: Search, arrays: Mapping[str, np.ndarray], companions: Com
 
 
 def _tree(arrays: Mapping[str, np.ndarray], name: str, like: Any) -> Any:
-    """The leaves of that name in the structure of `like`; None where none were written."""
+    """The leaves with this name in the structure of `like`; None if none were written."""
     leaves = [arrays[key] for key in sorted(arrays) if key.startswith(f"{name} ")]
     return jax.tree.unflatten(jax.tree.structure(like), leaves) if leaves else None

@@ -1,4 +1,4 @@
-"""How it is learnt: one compiled program that trains R replicas at once, in minibatches, to a stop of their own."""
+"""Training: one compiled program trains R replicas at once in minibatches; each stops on its own."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ticketlab.training.replicas import Replicas, TrainingData, stack
     from ticketlab.training.result import Best, Ended, Ending, LearningCurves, TrainingResult, TrainingState
 
-# Imported when first used: the choices must not cost the import of JAX.
+# Imported on first use, so that the choices do not import JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
@@ -70,7 +70,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 )
 
 __all__ = [  # noqa: RUF022 (grouped by topic)
-    # what is asked
+    # the plan
     "TrainingPlan",
     "Resources",
     "Stop",
@@ -81,7 +81,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Accuracy",
     "SignAccuracy",
     "RSquared",
-    # how a step is taken
+    # optimisers and schedules
     "Optimiser",
     "Sgd",
     "Adam",
@@ -91,14 +91,14 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Cosine",
     "Piecewise",
     "Warmup",
-    # what is trained, on what
+    # replicas and their data
     "Replicas",
     "TrainingData",
     "stack",
     "Reparameterisation",
     "Sum",
     "epoch_order",
-    # training, and what it leaves
+    # training and its result
     "train",
     "TrainingResult",
     "TrainingState",

@@ -1,10 +1,11 @@
-"""Which examples a step sees: a new order of all examples every epoch, cut into batches.
+"""The batches of a step: a new order of all examples in every epoch, cut into batches.
 
-The order of epoch e is a pure function of (order key, e), so that training can be taken up at any step. It is a swap-or-not
-shuffle: in each of 8⌈log₂ n⌉ rounds every example x is paired with K − x mod n, and a hash of the pair says whether the two
-change places. That is arithmetic on vectors of integers, several times faster than the sort behind a drawn permutation, which at
-32 examples a step would cost as much as the training of a small network. The rounds' numbers are hashes too: JAX's own generator
-would be as good, but takes as long to compile as all the rest of a training step.
+The order of epoch e is a pure function of (order key, e), so that training can resume at any step. It is a swap-or-not
+shuffle. In each of 8⌈log₂ n⌉ rounds every example x is paired with K − x mod n, and a hash of the pair decides whether the
+two change places. This is arithmetic on vectors of integers, several times faster than the sort behind a random
+permutation. With 32 examples per step, the sort would cost as much as training a small network. The constants of the
+rounds are hashes too. JAX's own generator would be equally good, but takes as long to compile as the rest of a training
+step.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from jaxtyping import Array, Key, UInt32
 
 __all__ = ["epoch_order"]
 
-_GOLDEN_RATIO = 0x9E3779B9  # in units of 2⁻³²: its multiples are spread evenly
+_GOLDEN_RATIO = 0x9E3779B9  # in units of 2⁻³²; its multiples are evenly spread
 
 
 def epoch_order(key: Key[Array, ""], epoch: ArrayLike, examples: int) -> UInt32[Array, "n"]:
@@ -44,7 +45,9 @@ def epoch_order(key: Key[Array, ""], epoch: ArrayLike, examples: int) -> UInt32[
         r = r.astype(jnp.uint32) * jnp.uint32(_GOLDEN_RATIO)
         pivot = _hash(pivots + r) % n
         partner = jnp.where(x <= pivot, pivot - x, pivot + n - x)
-        swap = _hash(jnp.maximum(x, partner) ^ _hash(salts + r)) >> 31 != 0  # the same for both of the pair
+        swap = (
+            _hash(jnp.maximum(x, partner) ^ _hash(salts + r)) >> 31 != 0
+        )  # the same for both members of the pair
         return jnp.where(swap, partner, x)
 
     return lax.fori_loop(0, rounds, swap_or_not, jnp.arange(examples, dtype=jnp.uint32))

@@ -1,7 +1,9 @@
-"""How a run is cut: R replicas into groups of W lanes, all of one program.
+"""The division of a run: R replicas in groups of W lanes, which share one program.
 
-The last group is filled up with copies of the last replica, so that every group has the same shapes, and so that the bits of a
-replica depend neither on how many others there are nor on how many groups fit in memory.
+Copies of the last replica fill the last group, so that all groups have the same shapes. So the bits of a replica depend
+neither on the number of replicas nor on the number of groups that fit in memory.
+
+Arrays reach the device by `jax.device_put`, because `jnp.asarray` compiles a program for every shape.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.evaluation import block_rows, intermediate_bytes
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
@@ -37,24 +39,24 @@ class Groups:
         return -(-self.replicas // self.width)
 
     def cut(self, tree: Any, group: int) -> Any:
-        """One group's entries of arrays `[R, …]`, on the device."""
+        """The entries of one group from arrays `[R, …]`, on the device."""
         rows = np.minimum(np.arange(group * self.width, (group + 1) * self.width), self.replicas - 1)
-        return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[rows]), tree)
+        return jax.device_put(jax.tree.map(lambda a: np.asarray(a)[rows], tree))
 
     def cut_lanes(self, lanes: Lanes, own: frozenset[str], group: int) -> Lanes:
-        """What one group is given: its entries of the replicas' own arrays, beside what all share."""
+        """The lanes of one group: its entries of the per-replica arrays, and the shared arrays."""
         values = {f.name: getattr(lanes, f.name) for f in fields(Lanes)}
         return Lanes(**{name: self.cut(v, group) if name in own else v for name, v in values.items()})
 
     def join(self, parts: list[Any]) -> Any:
-        """Arrays `[R, …]` from those of all groups, in order."""
+        """Arrays `[R, …]` joined from all groups, in order."""
         return jax.tree.map(lambda *a: np.concatenate(a)[: self.replicas], *parts)
 
 
 def program_and_lanes(
     network: Network, loss: ConvexLoss, data: TrainingData, plan: TrainingPlan, replicas: Replicas
 ) -> tuple[Program, Lanes]:
-    """The program of a run, and what all its replicas are given: shared arrays on the device, the replicas' own on the host."""
+    """The program of a run and the lanes of all its replicas: shared arrays on the device, per-replica arrays on the host."""
     sizes = plan.optimiser.step_size if replicas.step_sizes is None else replicas.step_sizes
     dtype = jnp.result_type(*jax.tree.leaves(replicas.params))
     given = Lanes(
@@ -67,7 +69,7 @@ def program_and_lanes(
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
     own |= {"order_keys"} if replicas.order_keys.ndim else set()
     placed = {
-        f.name: jax.tree.map(np.asarray if f.name in own else jnp.asarray, getattr(given, f.name))
+        f.name: jax.tree.map(np.asarray if f.name in own else jax.device_put, getattr(given, f.name))
         for f in fields(Lanes)
     }
     program = Program(
@@ -89,30 +91,30 @@ def program_and_lanes(
 
 @dataclass(frozen=True)
 class Layout:
-    """Lanes of a group, and groups at a time."""
+    """The number of lanes in a group and of simultaneous groups."""
 
     width: int
     workers: int
 
 
 def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resources: Resources) -> Layout:
-    """How many lanes a group has and how many groups are trained at a time.
+    """The number of lanes in a group and of groups trained at the same time.
 
     Raises:
-        UserError: when the memory does not hold one group.
+        UserError: if one group does not fit in memory.
     """
     (device,) = jnp.zeros(()).devices()
     step, whole = _bytes_per_replica(program, lanes, params)
     width = resources.lanes or default_lanes(device.platform, step, replicas)
     group = width * whole
     memory = resources.memory_bytes or available_bytes(device)
-    # A group by itself may take all that is available, of which `memory` is half where none was given.
+    # By default `memory` is half of the available memory; a single group may use all of it.
     most = memory if resources.memory_bytes else 2 * memory
     if group > most:
         raise UserError(
             f"{most / 1e6:.1f} MB of memory for training",
-            f"{group / 1e6:.1f} MB, for one group of {width} replicas",
-            "Give more memory, or take fewer replicas side by side (Resources(lanes=…)) or smaller batches.",
+            f"{group / 1e6:.1f} MB, for one group of {counted(width, 'replica')}",
+            "Give more memory, or use fewer lanes (Resources(lanes=…)) or smaller batches.",
         )
     at_a_time = max(memory // group, 1)
     workers = min(resources.workers or default_workers(device.platform), at_a_time, -(-replicas // width))
@@ -120,7 +122,7 @@ def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resour
 
 
 def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[int, int]:
-    """Estimates of what one replica's step works on, and of all that it keeps while it is trained."""
+    """Estimates of the bytes that one replica uses in a step, and that it keeps during training."""
 
     def shape(a: Any, lead: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(a.shape[lead:], a.dtype)
@@ -165,5 +167,5 @@ def _bytes_on_the_way(
     moments = jax.eval_shape(program.optimiser.direction().init, one)
     state = 2 * parameters + sum(a.size * a.dtype.itemsize for a in jax.tree.leaves(moments))
     effective = jax.eval_shape(given, one, frozen)
-    most = 2 * block_rows(program.network, effective)  # examples that are evaluated at once
+    most = 2 * block_rows(program.network, effective)  # examples evaluated at once
     return state, passes, intermediate_bytes(program.network.apply, effective, rows(inputs, most))

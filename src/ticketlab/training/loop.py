@@ -1,8 +1,8 @@
-"""Training R replicas: they fall into groups of W lanes, and each group runs from its first step to its last on its own.
+"""Training R replicas in groups of W lanes; each group runs independently from its first step to its last.
 
-A group's parameters stay in one processor's cache for thousands of steps, and groups run beside each other, one a processor.
-That is what makes small networks fast: a loop over all replicas in every step would be bound by memory, and a product shared
-out among processors by waiting.
+The parameters of a group stay in one processor's cache for thousands of steps, and groups run in parallel, one per
+processor. This makes small networks fast. A loop over all replicas in every step would be limited by memory, and one
+product divided among processors by synchronisation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 import jax
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.network import Network
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.training.groups import Groups, layout, program_and_lanes
@@ -26,7 +26,7 @@ from ticketlab.training.result import Ended, LearningCurves, TrainingResult, Tra
 
 __all__ = ["train"]
 
-_SEGMENT = 1000  # steps between two looks at progress and interruption; changes no bit
+_SEGMENT = 1000  # steps between checks for progress and interruption; changes no bit
 
 
 def train(
@@ -46,24 +46,24 @@ def train(
 
     Arguments:
         network, loss: f and ℓ.
-        data: training and validation examples, shared, or each replica its own.
-        plan: steps, batches, optimiser, evaluations and stops, for all alike.
-        replicas: θ₀, data orders, step sizes, masks, whether the outputs are centred, and what stands between θ and the network.
-        start: a state to go on from, of as many replicas (`result.state`, or one of `result.checkpoints`); its parameters
-            take the place of θ₀. Going on from step s gives the bits of a run that was never stopped.
-        resources: memory, processors and lanes; None: chosen.
-        progress: called now and then, in the calling thread, with the fraction of the work that is done. What it raises
-            ends the run at the next segment, as Ctrl-C does.
+        data: training and validation examples, shared or one set per replica.
+        plan: steps, batches, optimiser, evaluations and stops, the same for all replicas.
+        replicas: θ₀, data orders, step sizes, masks, whether outputs are centred, and the reparameterisation of θ.
+        start: a state to resume from (`result.state`, or one of `result.checkpoints`), with equally many replicas; its
+            parameters replace θ₀. Resuming from step s gives the same bits as a run without a stop.
+        resources: memory, processors and lanes; None: chosen automatically.
+        progress: called from time to time, in the calling thread, with the fraction of the work done. An exception from
+            it ends the run at the next segment, as Ctrl-C does.
 
     Returns:
-        The final state, learning curves, best points and checkpoints, as NumPy arrays on the host. A replica whose parameters
-        or losses are no longer finite has ended as `Ending.DIVERGED`, and the others do not notice.
+        The final state, learning curves, best points and checkpoints, as NumPy arrays on the host. A replica whose
+        parameters or losses are no longer finite ends as `Ending.DIVERGED`; the others are unaffected.
 
     Raises:
-        UserError: where arrays do not fit, where the memory does not hold one group, or for centred replicas of a network that
-            normalises over the batch.
+        UserError: if arrays do not fit each other, if one group does not fit in memory, or for centred replicas of a network
+            that normalises over the batch.
 
-    Cost: R·steps·(3 forward passes on a batch), and an evaluation on the validation data each `evaluate_every` steps.
+    Cost: R·steps·(3 forward passes on a batch), plus an evaluation on the validation data every `evaluate_every` steps.
     """
     data.check(network, len(replicas))
     if np.any(replicas.centred):
@@ -78,7 +78,7 @@ def train(
 
 @dataclass(frozen=True)
 class _Run:
-    """A run before its first step; `first` is the step from which it goes on."""
+    """A run before its first step; `first` is the step from which it continues."""
 
     program: Program
     plan: TrainingPlan
@@ -89,7 +89,7 @@ class _Run:
     groups: Groups
 
     def stops(self) -> Iterator[tuple[int, bool]]:
-        """The steps at which a segment ends, each with whether an evaluation is due there."""
+        """The steps at which segments end, and whether an evaluation is due at each."""
         every, end, step = (
             self.plan.evaluate_every or self.program.steps_per_epoch,
             self.plan.steps,
@@ -105,7 +105,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Done:
-    """What one group leaves on the host."""
+    """The results of one group, on the host."""
 
     state: TrainingState
     measured: list[tuple[int, Measured]]
@@ -115,20 +115,23 @@ class _Done:
 def _first_step(
     data: TrainingData, plan: TrainingPlan, replicas: Replicas, start: TrainingState | None
 ) -> int:
-    """The step from which the replicas go on, when the plan can be carried out at all."""
+    """The step from which the replicas continue; raises a UserError if the plan cannot be carried out."""
     if getattr(plan.stop, "patience", None) is not None and data.validation_x is None:
         raise UserError(f"{plan.stop} without validation data", "validation_x and validation_y in the data")
     if isinstance(plan.stop, Interpolation) and plan.stop.loss is None and isinstance(plan.score, RSquared):
         raise UserError(
-            "Interpolation() with RSquared()", "Interpolation(loss=…), as R² does not reach 1 exactly"
+            "Interpolation() with RSquared()", "Interpolation(loss=…), because R² does not reach 1 exactly"
         )
     if start is None:
         return 0
     if len(start.steps) != len(replicas):
-        raise UserError(f"a state of {len(start.steps)} replicas for {len(replicas)}", "as many")
+        raise UserError(
+            f"a state of {counted(len(start.steps), 'replica')} for {counted(len(replicas), 'replica')}",
+            "the same number",
+        )
     running = set(np.asarray(start.steps)[np.asarray(start.ended) == Ended.NO].tolist())
     if len(running) > 1:
-        raise UserError(f"replicas at steps {sorted(running)}", "one step for all that go on")
+        raise UserError(f"replicas at steps {sorted(running)}", "the same step for all that continue")
     if running and max(running) > plan.steps:
         raise UserError(
             f"a state at step {max(running)} for a plan of {plan.steps}", "a plan that ends later"
@@ -137,7 +140,7 @@ def _first_step(
 
 
 def _begin_group(run: _Run, group: int) -> tuple[Lanes, TrainingState]:
-    """What a group is given, and its state before the first segment."""
+    """The lanes of a group and its state before the first segment."""
     replicas, groups = run.replicas, run.groups
     lanes = groups.cut_lanes(run.lanes, run.program.own, group)
     params = groups.cut(replicas.params, group)
@@ -171,7 +174,7 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
 
 
 def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> list[_Done]:
-    """All groups, `workers` at a time; progress is told in this thread."""
+    """Trains all groups, `workers` at a time; reports progress in this thread."""
     if len(run.groups) > 1:  # compile once, before several threads would
         compile_first = replace(run, plan=replace(run.plan, steps=run.first, checkpoints=()))
         _train_group(compile_first, 0, lambda step: None, threading.Event())
@@ -179,7 +182,7 @@ def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> l
     cancelled, wide = threading.Event(), jax.config.read("jax_enable_x64")
 
     def one(group: int) -> _Done:
-        with jax.enable_x64(wide):  # settings made by a context manager do not pass to other threads
+        with jax.enable_x64(wide):  # other threads do not inherit settings of a context manager
             return _train_group(run, group, lambda step: reached.__setitem__(group, step), cancelled)
 
     with ThreadPoolExecutor(workers) as pool:
@@ -191,7 +194,7 @@ def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> l
                 for task in finished:
                     task.result()
                 progress(float((reached.mean() - run.first) / max(1, run.plan.steps - run.first)))
-        finally:  # whatever ended the wait, Ctrl-C and what `progress` raises too: the pool waits for its threads
+        finally:  # even after Ctrl-C or an exception from `progress` the pool waits for its threads
             cancelled.set()
             for task in tasks:
                 task.cancel()

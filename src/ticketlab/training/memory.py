@@ -1,8 +1,8 @@
-"""How many replicas go side by side, and how many at a time: both follow from the bytes that one replica needs.
+"""The number of lanes and of simultaneous groups, from the bytes that one replica needs.
 
-Lanes are chosen from the network, the batch and the kind of device alone, never from the memory that happens to be free or
-from the number of workers, because products of another shape may round differently. What is free decides only how many groups
-run at the same time, which changes no bit.
+Lanes depend only on the network, the batch and the kind of device, never on free memory or the number of workers, because
+products of another shape may round differently. Free memory only limits the number of simultaneous groups, which changes
+no bit.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import jax
 
 __all__ = ["available_bytes", "default_lanes", "default_workers"]
 
-_CACHE_BYTES = 512 * 1024  # of the second-level cache of a processor, that a group's step should stay in
+_CACHE_BYTES = 512 * 1024  # of a processor's second-level cache, in which a group's step should fit
 _ACCELERATOR_BYTES = 4 * 1024**3
-_MOST_LANES = 64  # on a CPU, where more win nothing
+_MOST_LANES = 64  # on a CPU, where more do not help
 
 
 def default_lanes(platform: str, step_bytes: int, replicas: int) -> int:
-    """Replicas side by side in one program: a power of two.
+    """The number of lanes in one program: a power of two.
 
-    CPU: as many as keep one step's arrays (`step_bytes` a replica) in the processor's cache. Other devices: all, up to 4 GiB.
+    CPU: the most whose arrays of one step (`step_bytes` per replica) fit in the cache. Other devices: all, up to 4 GiB.
     """
     if platform == "cpu":
         return _power_of_two_up_to(min(_MOST_LANES, _CACHE_BYTES // step_bytes))
@@ -30,7 +30,7 @@ def default_lanes(platform: str, step_bytes: int, replicas: int) -> int:
 
 
 def default_workers(platform: str) -> int:
-    """Groups at the same time: one a processor that this process may use, or one for any other device."""
+    """Simultaneous groups: one for each processor that this process may use, or one on any other device."""
     if platform != "cpu":
         return 1
     try:
@@ -40,7 +40,7 @@ def default_workers(platform: str) -> int:
 
 
 def available_bytes(device: jax.Device) -> int:
-    """Half of the memory that is available on the device now; 2 GiB where the system does not say."""
+    """Half of the memory that is free on the device now; 2 GiB if the system does not report it."""
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         free = stats.get("bytes_limit", 4 * 1024**3) - stats.get("bytes_in_use", 0)
@@ -54,7 +54,7 @@ def available_bytes(device: jax.Device) -> int:
 
 
 def _linux_available() -> int:
-    """What is free, and what holds copies of files that can be given up."""
+    """Free memory plus file caches that the system can drop."""
     lines = Path("/proc/meminfo").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
 

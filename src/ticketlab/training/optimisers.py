@@ -1,8 +1,7 @@
-"""How a step is taken from a gradient: optimisers and schedules, as choices that a plan can hold.
+"""Optimisers and schedules, as choices that a plan can hold.
 
-An optimiser is a rule that turns gradients g into a direction d, and θ ← θ − η·s(t)·d with the step size η, which each
-replica can have for itself, and the schedule's factor s(t) at step t. The rules are optax's; none of this imports JAX
-until a rule is asked for.
+An optimiser turns gradients g into a direction d, and θ ← θ − η·s(t)·d. The step size η can differ between replicas, and
+s(t) is the schedule's factor at step t. The rules come from optax; JAX is imported only when a rule is needed.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ class Sgd:
     """Gradient descent, v ← μv + (g + λθ), d = v (Nesterov: d = g + λθ + μv).
 
     Arguments:
-        step_size: η, for replicas that are not given their own.
+        step_size: η, for replicas without their own.
         momentum: μ, in [0, 1).
-        nesterov: whether the gradient is taken ahead of the momentum.
-        decay: λ, of an L2 penalty ½λ‖θ‖² whose gradient goes through the momentum.
+        nesterov: whether to use Nesterov's momentum.
+        decay: λ of an L2 penalty ½λ‖θ‖², whose gradient goes through the momentum.
     """
 
     step_size: float = 0.1
@@ -55,7 +54,7 @@ class Adam:
     """Adam, d = m̂ / (√v̂ + ε) with bias-corrected running means m of g and v of g² (Kingma and Ba, 1412.6980, algorithm 1).
 
     Arguments:
-        step_size: η, for replicas that are not given their own.
+        step_size: η, for replicas without their own.
         b1, b2: decay rates of the two running means, in [0, 1).
         eps: ε.
     """
@@ -81,7 +80,7 @@ class AdamW:
     """Adam with decoupled weight decay, d = m̂ / (√v̂ + ε) + λθ (Loshchilov and Hutter, 1711.05101, algorithm 2).
 
     Arguments:
-        step_size: η, for replicas that are not given their own.
+        step_size: η, for replicas without their own.
         b1, b2: decay rates of the two running means, in [0, 1).
         eps: ε.
         decay: λ.
@@ -143,7 +142,7 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Piecewise:
-    """1, multiplied by `by` from each of the steps in `at` on.
+    """Starts at 1 and is multiplied by `by` at each step in `at`.
 
     Arguments:
         at: the steps, increasing.
@@ -165,11 +164,11 @@ class Piecewise:
 
 @dataclass(frozen=True)
 class Warmup:
-    """From 0 up to 1 in a line over `steps` steps, then the schedule `then`, counted from there.
+    """Rises linearly from 0 to 1 over `steps` steps; then the schedule `then`, whose steps count from there.
 
     Arguments:
         steps: the length of the rise.
-        then: what follows.
+        then: the schedule that follows.
     """
 
     steps: int = 100
@@ -200,7 +199,7 @@ def _check_fraction(name: str, value: Any) -> None:
 
 def _check_decay(value: Any) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise UserError(f"decay={value!r}", "a number that is 0 or more")
+        raise UserError(f"decay={value!r}", "a number ≥ 0")
 
 
 def _check_steps(value: Any) -> None:

@@ -1,7 +1,7 @@
-"""What is asked of a training run: how long, in what batches, by which optimiser, measured how often, and when to stop early.
+"""The plan of a training run: its length, batches, optimiser, evaluations and early stopping.
 
-A plan holds for all replicas alike; what differs between them (parameters, data order, step size, mask, …) stands in
-`Replicas`. A plan is plain data: it can be compared, hashed and written to a file, and imports nothing heavy.
+A plan applies to all replicas. What differs between them (parameters, data order, step size, mask, …) is in `Replicas`.
+A plan is plain data that can be compared, hashed and written to a file. It imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = [
 
 def _check_patience(patience: int | None) -> None:
     if patience is not None and patience < 1:
-        raise UserError(f"patience={patience}", "1 or more evaluations, or None for no end")
+        raise UserError(f"patience={patience}", "1 or more evaluations, or None for no limit")
 
 
 @dataclass(frozen=True)
 class Accuracy:
-    """The fraction of examples whose largest output is that of the largest target."""
+    """The fraction of examples whose largest output and largest target have the same index."""
 
     def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
         return (outputs.argmax(-1) == targets.argmax(-1)).mean(dtype=outputs.dtype)
@@ -44,7 +44,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class SignAccuracy:
-    """The fraction of examples all of whose outputs have the sign of their targets ±1 (an output of 0 counts as wrong)."""
+    """The fraction of examples whose outputs all have the signs of their targets ±1 (an output of 0 counts as wrong)."""
 
     def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
         return (outputs * targets > 0).all(-1).mean(dtype=outputs.dtype)
@@ -52,7 +52,7 @@ class SignAccuracy:
 
 @dataclass(frozen=True)
 class RSquared:
-    """1 − Σ‖F − y‖² / Σ‖y − ȳ‖², the fraction of the targets' variance that is explained."""
+    """1 − Σ‖F − y‖² / Σ‖y − ȳ‖², the explained fraction of the targets' variance."""
 
     def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
         return 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.mean(0)) ** 2).sum()
@@ -66,7 +66,7 @@ class Interpolation:
     """A replica stops at the first evaluation where it fits the training data.
 
     Arguments:
-        loss: it fits when its mean training loss is at most this; None: when its training score is 1.
+        loss: the largest mean training loss that counts as a fit; None: a training score of 1 counts.
     """
 
     loss: float | None = None
@@ -74,10 +74,10 @@ class Interpolation:
 
 @dataclass(frozen=True)
 class ValidationLoss:
-    """The best point is that of the lowest validation loss, the earlier of two equals.
+    """The best point has the lowest validation loss; ties go to the earlier point.
 
     Arguments:
-        patience: a replica stops after so many evaluations in a row without a better one; None: it never does.
+        patience: a replica stops after this number of successive evaluations without improvement; None: never.
     """
 
     patience: int | None = None
@@ -88,10 +88,10 @@ class ValidationLoss:
 
 @dataclass(frozen=True)
 class ValidationScore:
-    """The best point is that of the highest validation score, the earlier of two equals.
+    """The best point has the highest validation score; ties go to the earlier point.
 
     Arguments:
-        patience: a replica stops after so many evaluations in a row without a better one; None: it never does.
+        patience: a replica stops after this number of successive evaluations without improvement; None: never.
     """
 
     patience: int | None = None
@@ -109,16 +109,16 @@ class TrainingPlan:
 
     Arguments:
         steps: the step at which training ends, counted from θ₀.
-        batch: examples a step, drawn without replacement from a new order each epoch; None: all of them. What an epoch
-            leaves over (fewer than a batch) is dropped, and other examples are left over in the next.
+        batch: examples per step, drawn without replacement from a new order each epoch; None: all. Each epoch drops the
+            remainder that is smaller than a batch; the next epoch drops other examples.
         optimiser: Sgd, Adam or AdamW.
         schedule: the factor of the step size.
-        stop: when a replica stops before the end, and what its best point is. With `Interpolation` the best point is that of the
-            lowest validation loss.
-        evaluate_every: steps between evaluations, which are at its multiples and at the end; None: an epoch.
-        evaluate_training: whether loss and score on all training data are measured too, and not only where a stop needs them.
+        stop: when a replica stops early, and what its best point is. With `Interpolation` the best point has the lowest
+            validation loss.
+        evaluate_every: steps between evaluations, which happen at its multiples and at the end; None: one epoch.
+        evaluate_training: whether to measure loss and score on all training data even if no stop needs them.
         checkpoints: steps at which the whole state is kept.
-        score: what is measured beside the loss.
+        score: measured in addition to the loss.
 
     Raises:
         UserError: for impossible numbers.
@@ -144,24 +144,24 @@ class TrainingPlan:
             raise UserError(f"checkpoints at {self.checkpoints}", f"steps from 0 to {self.steps}")
 
     def steps_per_epoch(self, examples: int) -> int:
-        """Whole batches in so many training examples."""
+        """The number of whole batches in this number of training examples."""
         if self.batch is not None and self.batch > examples:
             raise UserError(
                 f"batches of {self.batch} from {examples} training examples",
                 f"batch ≤ {examples}",
-                "Take smaller batches, or batch=None for all examples in every step.",
+                "Use smaller batches, or batch=None for all examples in every step.",
             )
         return 1 if self.batch is None else examples // self.batch
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run may use. Only `lanes` can change a result, and that by rounding.
+    """What a run may use. Only `lanes` can change a result, by rounding.
 
     Arguments:
-        memory_bytes: for the replicas that are trained at a time; None: half of what is available, or all for a single group.
-        workers: groups of replicas that are trained at the same time; None: one a processor (CPU), one (GPU).
-        lanes: replicas that one compiled program takes side by side; None: from the network, the batch and the kind of device.
+        memory_bytes: for the replicas trained at the same time; None: half of the free memory, or all of it for one group.
+        workers: groups of replicas trained at the same time; None: one per processor (CPU), one (GPU).
+        lanes: replicas in one compiled program; None: chosen from the network, the batch and the kind of device.
     """
 
     memory_bytes: int | None = None

@@ -1,9 +1,8 @@
-"""The compiled program: W replicas side by side take steps, and are then assessed.
+"""The compiled program: W replicas take steps in parallel lanes and are then assessed.
 
-`begin`, `advance` and `assess` are pure functions of arrays whose leading axis is W, the lanes. They are compiled once for a
-`Program`, whatever the number of steps, so that a run is a plain loop over segments with nothing hidden in between. A lane whose
-replica has ended goes on being computed with its neighbours, but its state is put back: nothing reaches it, and nothing (no NaN)
-leaves it.
+`begin`, `advance` and `assess` are pure functions of arrays whose leading axis is W, the lanes. They are compiled once for
+a `Program`, for any number of steps, so that a run is a plain loop over segments. A lane whose replica has ended is still
+computed with the others, but its state is restored. Nothing changes it, and nothing (such as NaN) spreads from it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
 
 __all__ = ["Lanes", "Measured", "Program", "advance", "assess", "begin", "blank_best", "offsets"]
 
-# One processor a group, and not all of them in turn for each small product: the groups are what runs in parallel.
+# One processor per group: groups run in parallel, small products do not.
 _jit = functools.partial(
     jax.jit, static_argnames=("program",), compiler_options={"xla_cpu_multi_thread_eigen": False}
 )
@@ -38,15 +37,15 @@ _jit = functools.partial(
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Lanes:
-    """What W replicas are given.
+    """The inputs of W replicas.
 
     Arguments:
         order_keys: key data.
         step_sizes: η.
         masks: m, or None.
-        x, y, validation_x, validation_y: the data; None where there are none.
-        offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, to be subtracted from the outputs; None where no replica is centred.
-        frozen: what the reparameterisation is given beside what is trained; None where there is none.
+        x, y, validation_x, validation_y: the data; None if there are none.
+        offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, subtracted from the outputs; None if no replica is centred.
+        frozen: the fixed argument of the reparameterisation; None if there is none.
     """
 
     order_keys: Any
@@ -63,15 +62,15 @@ class Lanes:
 
 @dataclass(frozen=True)
 class Program:
-    """What the compiled code depends on beside shapes.
+    """What the compiled code depends on, apart from shapes.
 
     Arguments:
-        network: f; a batch is normalised with its own statistics in a step, and with those of training data in an evaluation.
+        network: f; a step normalises a batch with its own statistics, an evaluation with those of the training data.
         loss: of a batch.
         steps_per_epoch: whole batches in an epoch; `batch` None takes all examples in every step.
-        own: the fields of `Lanes` with a leading axis of lanes; the others are shared by all.
+        own: the fields of `Lanes` with a leading axis of lanes; all lanes share the others.
         key_kind: the generator of the order keys.
-        effective: from what is trained to the network's parameters; None: they are the same.
+        effective: maps what is trained to the network's parameters; None: the identity.
     """
 
     network: Network
@@ -88,14 +87,14 @@ class Program:
     effective: Reparameterisation | None = None
 
     def axes(self) -> Lanes:
-        """Which fields have the axis of lanes, as `in_axes` of `jax.vmap`."""
+        """The fields with an axis of lanes, as `in_axes` of `jax.vmap`."""
         return Lanes(**{f.name: 0 if f.name in self.own else None for f in fields(Lanes)})
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Measured:
-    """One evaluation of W replicas; NaN where a replica had ended or where it was not asked for."""
+    """One evaluation of W replicas; NaN for replicas that have ended and for values that were not requested."""
 
     batch_loss: PerReplica
     train_loss: PerReplica
@@ -118,19 +117,19 @@ def begin(program: Program, lanes: Lanes, params: Params) -> TrainingState:
 
 
 def blank_best(params: Params, steps: PerReplica, zero: PerReplica) -> Best:
-    """The best point before anything was measured: here, and worse than any other.
+    """The best point before any evaluation: the current point, worse than any other.
 
     Arguments:
         params: of the replicas, `[R, …]`.
-        steps: that they have taken `[R]`.
-        zero: zeros of the losses' type `[R]`.
+        steps: taken so far `[R]`.
+        zero: zeros with the type of the losses `[R]`.
     """
     return Best(params, steps, zero + jnp.nan, zero + jnp.nan, zero + jnp.inf, jnp.zeros_like(steps))
 
 
 @_jit
 def take_up(program: Program, lanes: Lanes, state: TrainingState) -> TrainingState:
-    """A given state with the masks applied to parameters and to the optimiser's moments."""
+    """The state with masks applied to parameters and optimiser moments."""
     if lanes.masks is None:
         return state
     optimiser = optax.tree_utils.tree_map_params(
@@ -170,7 +169,7 @@ def advance(
     def one_step(carry: Any, lane: Lanes, rows: Array | None, size: Array, t: Array) -> Any:
         params, optimiser, total = carry
         value, gradient = jax.value_and_grad(loss)(params, lane, rows, t)
-        # θ is m⊙θ from the start; with m⊙∇ the moments, the decay and so the step are masked, and it stays so.
+        # θ is m⊙θ from the start; m⊙∇ masks the moments, the decay and hence the step, so θ stays masked.
         d, optimiser = direction.update(_masked(gradient, lane.masks), optimiser, params)
         params = jax.tree.map(lambda p, d: p - (lane.step_sizes * size).astype(p.dtype) * d, params, d)
         return params, optimiser, total + value
@@ -210,7 +209,7 @@ def advance(
 
 @_jit
 def assess(program: Program, lanes: Lanes, state: TrainingState) -> tuple[TrainingState, Measured]:
-    """One evaluation: measures every replica, keeps its best point, and ends those whose time has come."""
+    """One evaluation: measures every replica, keeps its best point, and ends those that meet the stop."""
     running = state.ended == Ended.NO
     train_loss = train_score = validation_loss = validation_score = jnp.full_like(state.batch_loss, jnp.nan)
     if program.evaluate_training or isinstance(program.stop, Interpolation):
@@ -235,7 +234,7 @@ def assess(program: Program, lanes: Lanes, state: TrainingState) -> tuple[Traini
 
 
 def _order(program: Program, lanes: Lanes, epoch: Array) -> Array:
-    """The epoch's order of examples, `[w, n]` or, shared, `[n]`."""
+    """The order of the examples in an epoch, `[w, n]`, or `[n]` if shared."""
 
     def one(data: Array) -> Array:
         n = lanes.y.shape[1] if "y" in program.own else lanes.y.shape[0]
@@ -259,7 +258,7 @@ def _measure(
 
 
 def _effective(program: Program, lane: Lanes, params: Params, t: Array) -> Params:
-    """What the network of one lane is given at step t: θ, which is masked, or what the reparameterisation makes of it."""
+    """The parameters of one lane's network at step t: the masked θ, or its reparameterisation."""
     if program.effective is None:
         return params
     key = jax.random.wrap_key_data(lane.order_keys, impl=program.key_kind)
@@ -288,7 +287,7 @@ def _reason(stop: Stop) -> int:
 
 
 def _finite(state: TrainingState, measured: Measured) -> Array:
-    """Which lanes have finite parameters and finite losses since the last evaluation."""
+    """The lanes with finite parameters and with finite losses since the last evaluation."""
     leaves = [jnp.isfinite(a).reshape(len(a), -1).all(1) for a in jax.tree.leaves(state.params)]
     ok = functools.reduce(jnp.logical_and, leaves, jnp.isfinite(state.batch_loss))
     return ok if state.best is None else ok & jnp.isfinite(measured.validation_loss)
@@ -299,5 +298,5 @@ def _masked(tree: Params, masks: Params | None) -> Params:
 
 
 def _where(lanes: Any, new: Any, old: Any) -> Any:
-    """`new` in the lanes where it is asked for, `old` in the others."""
+    """`new` in the selected lanes, `old` in the others."""
     return jax.tree.map(lambda n, o: jnp.where(lanes.reshape(-1, *[1] * (n.ndim - 1)), n, o), new, old)

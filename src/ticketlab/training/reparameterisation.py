@@ -1,7 +1,7 @@
-"""What a network computes with, where that is not what is trained: θ = g(s, frozen), of which only s takes steps.
+"""Reparameterisation: the network computes with θ = g(s, frozen), and only s is trained.
 
-Scores under which frozen weights are chosen are trained by the same program as weights are, with the same batches, stops, curves
-and checkpoints; all that differs is the function between what an optimiser moves and what the network is given.
+Scores that select frozen weights are trained by the same program as weights, with the same batches, stops, curves and
+checkpoints. Only the function g from the trained variables to the network's parameters differs.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ __all__ = ["Reparameterisation", "Sum"]
 class Reparameterisation(Protocol):
     """θ = g(s, frozen, key), a pure function of one replica, differentiable in s.
 
-    It is part of what is compiled, so it is hashable, and equal ones compile once: a frozen dataclass. Numbers in which replicas
-    differ belong in `frozen`.
+    It is part of the compiled program, so it is a frozen dataclass: hashable, and equal ones compile once. Numbers that
+        differ between replicas belong in `frozen`.
     """
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:
         """The network's parameters.
 
         Arguments:
-            trained: s, what takes steps.
-            frozen: what does not, any pytree of arrays.
-            key: of this replica at this step, for those that draw.
+            trained: s, the trained variables.
+            frozen: fixed values, any pytree of arrays.
+            key: of this replica at this step, for random functions.
         """
 
 
 @dataclass(frozen=True)
 class Sum:
-    """θ = s + c: frozen values c, of the structure of s, where a mask is 0, and 0 where it keeps.
+    """θ = s + c: c has the structure of s; it holds frozen values where the mask is 0 and is 0 where the mask keeps.
 
-    A masked weight in s is zero and stays zero, whatever c says of it, so nothing can move it.
+    A masked weight in s is zero and stays zero for any c, so nothing can move it.
     """
 
     def __call__(self, trained: Params, frozen: Any, key: Array) -> Params:

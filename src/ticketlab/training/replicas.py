@@ -1,9 +1,10 @@
-"""What is trained: R replicas of one network, with everything in which they may differ, and the data they learn from.
+"""R replicas of one network, everything that may differ between them, and their data.
 
-A replica is a starting point θ₀, a data order, a step size, a mask m and a function: f(x, m⊙θ), or, when centred,
-f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. Where it is reparameterised, the network is given g(m⊙θ, frozen) in
-place of m⊙θ. Arrays with a leading axis R hold one entry a replica.
-Replicas that are given one order key share their batches; with R keys each has its own order.
+A replica is a starting point θ₀, a data order, a step size, a mask m and a function. The function is f(x, m⊙θ) or, if
+centred, f(x, m⊙θ) − f(x, m⊙θ_c), which is zero where training starts. With a reparameterisation the network computes with
+g(m⊙θ, frozen) instead of m⊙θ. Arrays with a leading axis R have one entry per replica.
+
+With one order key all replicas share their batches; with R keys each has its own order.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.task import Task
 from ticketlab.training.reparameterisation import Reparameterisation, Sum
@@ -31,19 +32,19 @@ class Replicas:
 
     Arguments:
         params: their parameters θ₀, a pytree with a leading axis R on every leaf.
-        order_keys: keys `[R]` from `jax.random.key`, one data order each; or one key, for one order shared by all.
-        step_sizes: `[R]`; None: the optimiser's.
-        masks: a pytree of the structure of `params`, of zeros and ones `[R, …]`; None in place of a leaf, or of the whole, keeps
-            it all. Weights with mask 0 are exactly 0 from the start, and stay so.
+        order_keys: keys `[R]` from `jax.random.key`, one data order each; or one key for an order shared by all.
+        step_sizes: `[R]`; None: that of the optimiser.
+        masks: zeros and ones `[R, …]` in a pytree with the structure of `params`; None for a leaf, or for the whole pytree,
+            masks nothing there. Weights with mask 0 are exactly 0 from the start and stay 0.
         centred: `[R]` booleans, or one for all: whether f(x, θ_c) is subtracted from the outputs.
-        centre: θ_c `[R, …]`; None: `params`. Needed only when training starts elsewhere (a rewound replica).
-        effective: g, from what is trained to what the network computes with; None: they are the same. Those that draw do so by
-            order key and step; replicas that share an order key share these draws too.
-        frozen: what g is given beside, a pytree with a leading axis R on every leaf. It is read and never written: states of
-            training hold nothing of it.
+        centre: θ_c `[R, …]`; None: `params`. Needed only if training starts elsewhere (a rewound replica).
+        effective: g, from the trained variables to the network's parameters; None: the identity. A random g draws by order
+            key and step, so replicas that share an order key share its draws.
+        frozen: the fixed argument of g, a pytree with a leading axis R on every leaf. Training only reads it; training
+            states do not contain it.
 
     Raises:
-        UserError: where the leading axes disagree, or where something is frozen that a mask keeps.
+        UserError: if the leading axes differ, or if a frozen value lies where a mask keeps a weight.
     """
 
     params: Params
@@ -77,10 +78,12 @@ class Replicas:
         for name in ("masks", "centre"):
             self._check_like_params(name)
         if self.frozen is not None and self.effective is None:
-            raise UserError("frozen arrays without effective", "a function that makes parameters of them")
+            raise UserError("frozen arrays without effective", "a function from them to parameters")
         if any(jnp.ndim(a) < 1 or len(a) != len(self) for a in jax.tree.leaves(self.frozen)):
             shapes = [jnp.shape(a) for a in jax.tree.leaves(self.frozen)]
-            raise UserError(f"frozen arrays of shapes {shapes}", f"a leading axis of {len(self)} replicas")
+            raise UserError(
+                f"frozen arrays of shapes {shapes}", f"a leading axis of {counted(len(self), 'replica')}"
+            )
         if isinstance(self.effective, Sum):
             self._check_sum()
 
@@ -96,7 +99,9 @@ class Replicas:
                 lambda t, p: (jnp.shape(t), jnp.shape(p)), _filled(tree, self.params), self.params
             )
         except ValueError as error:
-            raise UserError(f"{name} of another structure than params", "the same pytree") from error
+            raise UserError(
+                f"{name} whose structure differs from that of params", "the same pytree"
+            ) from error
         shapes = jax.tree.leaves(pairs, is_leaf=lambda pair: isinstance(pair, tuple) and len(pair) == 2)
         if any(a != b for a, b in shapes):
             raise UserError(f"{name} whose shapes differ from those of params", "equal shapes, leaf by leaf")
@@ -104,27 +109,31 @@ class Replicas:
     def _check_sum(self) -> None:
         self._check_like_params("frozen")
         if len(jax.tree.leaves(self.frozen)) != len(jax.tree.leaves(self.params)):
-            raise UserError("frozen values of another structure than params", "the same pytree, whole")
+            raise UserError(
+                "frozen values whose structure differs from that of params", "the same complete pytree"
+            )
         masks = self.full_masks()
         if masks is None or any(
             np.any(np.asarray(f)[np.asarray(m, bool)])
             for f, m in zip(jax.tree.leaves(self.frozen), jax.tree.leaves(masks), strict=True)
         ):
-            raise UserError("frozen values where the mask keeps", "zeros there: what is kept is trained")
+            raise UserError(
+                "frozen values where the mask keeps", "zeros there, because kept weights are trained"
+            )
 
     def full_masks(self) -> Params | None:
-        """The masks with ones where a leaf was left out; None where there are none."""
+        """The masks, with ones for missing leaves; None if there are no masks."""
         return None if self.masks is None else _filled(self.masks, self.params)
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What replicas learn from, shared by all or, with a leading axis R, each its own.
+    """The data of the replicas: shared by all, or with a leading axis R for one set per replica.
 
     Arguments:
         x: training inputs `[n, *input_shape]` or `[R, n, *input_shape]`.
-        y: their targets `[n, k]` or `[R, n, k]`.
-        validation_x, validation_y: likewise; None: there are none.
+        y: targets `[n, k]` or `[R, n, k]`.
+        validation_x, validation_y: likewise; None if there are none.
     """
 
     x: Shaped[ArrayLike, "..."]
@@ -144,10 +153,10 @@ class TrainingData:
         return {name for name, ndim in usual.items() if np.ndim(getattr(self, name)) == ndim + 1}
 
     def check(self, network: Network, replicas: int) -> None:
-        """Whether the arrays fit each other, the network and the number of replicas.
+        """Checks that the arrays fit each other, the network and the number of replicas.
 
         Raises:
-            UserError: if not.
+            UserError: if they do not.
         """
         if (self.validation_x is None) != (self.validation_y is None):
             raise UserError("only one of validation_x and validation_y", "both or neither")
@@ -178,11 +187,16 @@ class TrainingData:
 
 def stack(params: list[Params]) -> Params:
     """Parameters of several networks as one pytree with a leading axis of replicas."""
+    return _stacked(params)
+
+
+@jax.jit
+def _stacked(params: list[Params]) -> Params:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *params)
 
 
 def _filled(tree: Params, params: Params) -> Params:
-    """`tree` with ones where it has None in place of a leaf of `params`."""
+    """`tree` with ones in place of None, shaped like the leaves of `params`."""
     return jax.tree.map(
         lambda t, p: jax.tree.map(jnp.ones_like, p) if t is None else t,
         tree,

@@ -1,4 +1,4 @@
-"""What training leaves behind: the state it can be taken up from, the learning curves, and how each replica ended."""
+"""The result of training: a state to resume from, the learning curves, and how each replica ended."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ticketlab.networks.network import Params
 __all__ = ["Best", "Ended", "Ending", "LearningCurves", "TrainingResult", "TrainingState"]
 
 
-PerReplica: TypeAlias = Any  # an array [R]; not checked, as pytrees are built with other leaves too
+PerReplica: TypeAlias = Any  # an array [R]; not checked, because pytrees may have other leaves
 
 
 class Ended(IntEnum):
-    """Whether a replica goes on; the code that states carry."""
+    """Whether and how a replica has ended, as the code in states."""
 
     NO = 0
     INTERPOLATED = 1
@@ -51,11 +51,11 @@ class Best:
     """The best point on the validation data so far.
 
     Arguments:
-        params: there, `[R, …]`.
-        steps: taken to get there `[R]`.
-        loss, score: on the validation data there `[R]`.
-        criterion: what is made small `[R]`: the loss, or minus the score.
-        waited: evaluations since, without a better one `[R]`.
+        params: at that point, `[R, …]`.
+        steps: taken up to there `[R]`.
+        loss, score: on the validation data at that point `[R]`.
+        criterion: the quantity that is minimised `[R]`: the loss, or minus the score.
+        waited: evaluations since then without improvement `[R]`.
     """
 
     params: Params
@@ -69,15 +69,15 @@ class Best:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainingState:
-    """All that training needs, beside what it was given, to go on bit for bit; every array has a leading axis R.
+    """The state from which training resumes to the bit, with the same inputs; every array has a leading axis R.
 
-    The data order is a pure function of the order key and of `steps`, so the position in it is part of this.
+    The data order is a pure function of the order key and `steps`, so the state includes the position in it.
 
     Arguments:
         params: m⊙θ, with masked weights 0.
         optimiser: the optimiser's state.
-        steps: taken so far `[R]`; fewer where a replica ended.
-        batch_loss: the sum of the batches' losses since the last evaluation `[R]`.
+        steps: taken so far `[R]`; fewer for replicas that have ended.
+        batch_loss: the sum of the batch losses since the last evaluation `[R]`.
         batches: their number `[R]`.
         ended: `Ended`, as numbers `[R]`.
         best: the best point so far; None without validation data.
@@ -94,11 +94,11 @@ class TrainingState:
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """What was measured at each evaluation, `[evaluations, R]`; NaN where a replica had ended, or where it was not asked for.
+    """The measurements at each evaluation, `[evaluations, R]`; NaN for replicas that had ended and for values not requested.
 
     Arguments:
-        steps: the evaluations' steps `[evaluations]`.
-        batch_loss: the mean loss of the batches since the evaluation before, each at the parameters of its own step.
+        steps: the steps of the evaluations `[evaluations]`.
+        batch_loss: the mean loss of the batches since the previous evaluation, each at the parameters of its own step.
         train_loss, train_score: on all training data.
         validation_loss, validation_score: on the validation data.
     """
@@ -116,10 +116,10 @@ class TrainingResult:
     """R trained replicas.
 
     Arguments:
-        state: at the end; `train(…, start=state)` goes on from it.
+        state: at the end; `train(…, start=state)` continues from it.
         curves: the learning curves.
         endings: how each replica ended.
-        checkpoints: the states at the plan's checkpoints; a replica that had ended before is as it was then.
+        checkpoints: the states at the plan's checkpoints; a replica that ended earlier keeps its last state.
         order_keys: the data of the order keys, as numbers.
     """
 

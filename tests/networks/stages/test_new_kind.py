@@ -1,4 +1,4 @@
-"""A kind of stage that the package does not know: one class is all that a network needs of it, and what needs a rule says so."""
+"""A new kind of stage: a network needs only one class, and what needs a rule for the kind says so."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -19,9 +19,9 @@ def test_a_shortcut_is_the_smallest_layer_that_makes_the_bodys_shape() -> None:
 
 
 def test_what_cannot_be_added_is_refused() -> None:
-    with pytest.raises(UserError, match=r"\(4, 4, 2\) and \(3,\).*outside of the sum"):
+    with pytest.raises(UserError, match=r"\(4, 4, 2\) and \(3,\).*out of the sum"):
         Residual((Flatten(), Dense(3))).shape((4, 4, 2))
-    with pytest.raises(UserError, match="stride makes one of the other"):
+    with pytest.raises(UserError, match="sizes differ by a stride"):
         Residual((Convolution(2, window=3, padding="VALID"),)).shape((6, 6, 2))
     with pytest.raises(UserError, match="no stages in a residual sum"):
         Residual(())

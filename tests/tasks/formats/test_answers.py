@@ -75,7 +75,7 @@ def test_words_in_bytes_are_words() -> None:
 
 @pytest.mark.parametrize("mark", ["", "NA", "nan", "?", "None", None, float("nan")])
 def test_marks_of_missing_values_are_no_class(mark: object) -> None:
-    with pytest.raises(UserError, match=r"1 missing values \(.*of target 'y' in file, the first at row 1"):
+    with pytest.raises(UserError, match=r"1 missing value \(.*of target 'y' in file, the first at row 1"):
         read_answers(np.array(["a", mark, "b"], dtype=object), "y", "file")
     if mark:
         kept = read_answers(np.array(["a", "NA", "b"]), "y", "file", kind="classification")
@@ -92,7 +92,7 @@ def test_one_column_of_class_numbers_is_a_vector() -> None:
         (
             np.array([0.0, 1.5, 1.0]),
             {"kind": "classification"},
-            r"1 labels that are not whole.*\(1.5\) at row 1",
+            r"1 fractional label.*\(1.5\) at row 1",
         ),
         (np.array([0.0, np.nan, 1.5]), {}, r"1 of 3 values of target 'y' that are NaN.*row 1"),
         (np.ones((3, 3)), {"kind": "classification"}, "labels of shape.*single 1"),

@@ -51,7 +51,7 @@ def test_marks_of_missing_values_are_no_class(tmp_path: Path, mark: str, others:
     path = with_target(tmp_path, [*others * 2, mark, *others])
     for kind in (None, "regression"):
         with pytest.raises(
-            UserError, match=r"1 missing values of target 'y' .*, the first \('.*'\) on line 6"
+            UserError, match=r"1 missing value of target 'y' .*, the first \('.*'\) on line 6"
         ):
             Csv(path=str(path), kind=kind).load()
     assert mark in Csv(path=str(path), kind="classification").load().classes
@@ -60,20 +60,20 @@ def test_marks_of_missing_values_are_no_class(tmp_path: Path, mark: str, others:
 @pytest.mark.parametrize("odd", ["10,335", "12 kg", "1_000"])
 def test_a_few_words_among_numbers_are_refused(tmp_path: Path, odd: str) -> None:
     path = with_target(tmp_path, ["1.5", "2.5", odd, "0.5"])
-    with pytest.raises(UserError, match=rf"1 cells of target 'y' that are not numbers .*'{odd}'\) on line 4"):
+    with pytest.raises(UserError, match=rf"1 non-numeric cell of target 'y' .*'{odd}'\) on line 4"):
         Csv(path=str(path)).load()
     assert odd in Csv(path=str(path), kind="classification").load().classes
 
 
 def test_numbers_with_thousands_separators_are_no_classes(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"9 cells of target 'price' that are not numbers .*'10,335'"):
+    with pytest.raises(UserError, match=r"9 non-numeric cells of target 'price' .*'10,335'"):
         Csv(path=str(with_target(tmp_path, ["10,335", "10,646", "1,264"] * 3, "price"))).load()
 
 
 def test_underscores_make_no_numbers(tmp_path: Path) -> None:
     path = with_target(tmp_path, ["1_11", "11_1", "2_4"] * 3)
     assert Csv(path=str(path)).load().classes == ("11_1", "1_11", "2_4")
-    with pytest.raises(UserError, match=r"2 cells of column 'code' that are not numbers .*'1_2'"):
+    with pytest.raises(UserError, match=r"2 non-numeric cells in column 'code' .*'1_2'"):
         Csv(path=str(table(tmp_path, "code,y\n1_2,a\n1_3,b\n"))).load()
 
 
@@ -129,7 +129,7 @@ def test_a_first_row_that_is_like_the_others_is_an_example(tmp_path: Path) -> No
 
 def test_commas_that_separate_thousands_or_decimals_are_not_guessed(tmp_path: Path) -> None:
     for text in ("a;y\n1,234;u\n5,678;v\n", "a;y\n1.234,5;u\n2,5;v\n", "a;b;y\n1,25;0.5;u\n2,5;0.5;v\n"):
-        with pytest.raises(UserError, match=r"cells of column 'a' that are not numbers"):
+        with pytest.raises(UserError, match=r"non-numeric cells? in column 'a'"):
             Csv(path=str(table(tmp_path, text))).load()
 
 
@@ -352,7 +352,7 @@ def test_images_in_subfolders_and_classes_with_underscores_are_read(tmp_path: Pa
     data = image_folder(tmp_path)
     assert data.classes == ("__background__", "cup")
     assert len(data) == 3
-    assert any(note.startswith("1 files") for note in data.notes)
+    assert any(note.startswith("Left out 1 file") for note in data.notes)
 
 
 @pytest.mark.parametrize("side", [0, -3])

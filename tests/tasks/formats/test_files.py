@@ -1,4 +1,4 @@
-"""What is wrong with any file is said before its format is looked at."""
+"""Problems of any file are reported before its format matters."""
 
 import gzip
 from pathlib import Path

@@ -109,7 +109,7 @@ def test_other_files_and_jpegs_are_noted(tmp_path: Path) -> None:
     (tmp_path / "cat" / ".DS_Store").write_text("hidden")
     (tmp_path / "dog" / "9.JPG").write_bytes(encoded(picture(), "JPEG"))
     notes = ImageFolder(path=str(tmp_path)).load().notes
-    assert notes[0] == "1 files that are not images were left out."
+    assert notes[0] == "Left out 1 file without an image."
     assert notes[1].startswith("1 of 13 images are JPEG-coded")
 
 

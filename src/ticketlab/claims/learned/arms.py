@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
@@ -62,7 +61,7 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
         scores = _trained(bench, groups[number], number, state, rows, draft, told)
         state = None
         for i, arm in enumerate(groups[number]):
-            each = [jax.tree.map(lambda a, r=r: jnp.asarray(a[r]), scores) for r in bench.rows(i)]
+            each = [jax.tree.map(lambda a, r=r: jax.device_put(a[r]), scores) for r in bench.rows(i)]
             _measure(bench, arm, each, rows, draft)
     return arm_tables(rows, setting, bench.task, bench.network)
 
@@ -150,7 +149,7 @@ def _note_halfway(bench: Bench, group: Sequence[Arm], params: Params, rows: Rows
     """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
     for i, arm in enumerate(group):
         for s, row in enumerate(bench.rows(i) if arm.compared else ()):
-            one = jax.tree.map(lambda a, row=row: jnp.asarray(a[row]), params)
+            one = jax.tree.map(lambda a, row=row: jax.device_put(a[row]), params)
             network, _ = _made(bench, arm, s, one)
             score = float(bench.scores(network, bench.learnt(arm, s)).mean())
             seed = bench.setting.seeds[s]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ticketlab.claims.rows import Rows
+from ticketlab.claims.rows import Rows, made, timings
 from ticketlab.claims.start import guessed
-from ticketlab.evidence.tables import Column, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network
 from ticketlab.tasks.task import Task
 
@@ -29,7 +29,7 @@ def arm_tables(rows: Rows, setting: Setting, task: Task, network: Network) -> di
     """All tables, by name."""
     names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
     tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
-    tables += [*_examples(rows, setting, task), _timings(rows, setting)]
+    tables += [*_examples(rows, setting, task), timings(rows, "arms", _MEANINGS, setting=setting.name)]
     return {table.name: table.by_seed() for table in tables}
 
 
@@ -58,25 +58,7 @@ def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting
         "id": np.tile(task.test.ids, seeds).astype(np.int64),
         **{arm: values.reshape(-1).astype(np.float64) for arm, values in scores.items()},
     }
-    return Table(name, tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
-
-
-def _timings(rows: Rows, setting: Setting) -> Table:
-    """Seconds of training and network-steps, by group of arms."""
-    found: dict[str, tuple[int, float]] = {}
-    for row in rows["timings"]:
-        steps, seconds = found.get(row["arms"], (0, 0.0))
-        found[row["arms"]] = (steps + row["network_steps"], seconds + row["seconds"])
-    return Table.from_rows(
-        "timings",
-        [
-            {"setting": setting.name, "arms": arms, "network_steps": s, "seconds": t}
-            for arms, (s, t) in found.items()
-        ],
-        units={"seconds": "s"},
-        meanings=_MEANINGS,
-        measured=True,
-    )
+    return made(name, columns, _MEANINGS)
 
 
 _MEANINGS: Mapping[str, str] = {

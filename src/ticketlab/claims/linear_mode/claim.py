@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from ticketlab.claims import plan_checks
 from ticketlab.claims.linear_mode.formula import LOGIC, RULE, Terms, formula, side_questions, verdicts
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
-from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -35,6 +35,7 @@ class LinearModePlan:
         task: the data to learn, with classes; split once for all seeds. Its validation part is not used.
         network: the dense network.
         seeds: how many draws of parameters, data orders and masks; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         rewind_steps: the steps k from which copies are trained; tickets are rewound to them.
         copies: of every network, each with its own data order; every two of them are the ends of a line.
         stable: the error barrier below which a network is stable (0.02: two percentage points).
@@ -52,6 +53,7 @@ class LinearModePlan:
     task: TaskSource = Digits(train=800, validation=100, test=897)
     network: Architecture = MLP(widths=(100, 100, 100, 100))
     seeds: int = field(default=10, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     rewind_steps: tuple[int, ...] = field(default=(0, 20, 100, 300), metadata={"cells": False})
     copies: int = 3
     stable: float = field(default=0.02, metadata={"cells": False})
@@ -66,7 +68,7 @@ class LinearModePlan:
     schedule: Schedule = Constant()
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         plan_checks.margin_inside(self.stable, "stable")
         plan_checks.at_least(self, 1, "levels", "steps", "batch")
@@ -149,13 +151,13 @@ class LinearMode(DraftedStudy):
     sources = (FRANKLE_2020, FRANKLE_CARBIN_2019, EVCI_2020, CAMERON_2011)
     plan_type = LinearModePlan
 
-    def asked(self, plan: LinearModePlan) -> Asked:
+    def asked(self, plan: LinearModePlan) -> Agenda:
         terms = self._terms(plan)
-        return Asked(RULE, formula(terms, plan.rewind_steps), side_questions(terms), LOGIC)
+        return Agenda(RULE, formula(terms, plan.rewind_steps), side_questions(terms), LOGIC)
 
     def cells(self, plan: LinearModePlan) -> tuple[Cell, ...]:
         return tuple(
-            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}", tuple(range(plan.seeds)), True)
+            Cell(f"k{k}", {"rewind_step": k}, 1.0, f"rewound to step {k}", seed_numbers(plan), True)
             for k in plan.rewind_steps
         )
 

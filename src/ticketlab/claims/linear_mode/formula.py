@@ -105,6 +105,12 @@ def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
     return _outcome(found, _Seen.of(terms, steps, tables, USUAL), True), found
 
 
+OTHER_STEPS = (
+    "Other --rewind-steps would: one where tickets are stable and accurate, and one where they are neither."
+)
+NO_MASK = "A random mask among the --controls would make it a question."
+
+
 def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """On the claim, then step by step on the ticket's three questions and its controls' stability; then what does not count."""
     there = set(tables["examples"]["rewind_step"].tolist())
@@ -117,7 +123,11 @@ def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) 
     side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
     masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
     claim = _claim(terms, found, seen, complete, tables)
-    return (claim if found is None else with_outlook(claim, found), *each, *side, *masks)
+    if found is not None:
+        claim = with_outlook(claim, found)
+    if claim.outcome is Outcome.UNDECIDED and not claim.would_decide:
+        claim = replace(claim, would_decide=NO_MASK if found is None else OTHER_STEPS)
+    return (claim, *each, *side, *masks)
 
 
 def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ticketlab.claims.rows import Rows
+from ticketlab.claims.rows import Rows, timings
 from ticketlab.claims.start import guessed
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.tasks.task import Task
@@ -26,7 +26,7 @@ def mode_tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table
             for name in ("barriers", "copies", "lines", "networks", "checks")
         ),
         _examples(rows, task, seeds),
-        _timings(rows),
+        timings(rows, "what", _MEANINGS, rewind_step=rows["checks"][0]["rewind_step"]),
     ]
     return {table.name: table.by_seed() for table in tables}
 
@@ -48,22 +48,6 @@ def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
             found.append(Column(f"{entry['arm']}_{measure}", values, meaning=_MEANINGS[f"example_{measure}"]))
     guess = np.tile(guessed(task), seeds)
     return Table("examples", (*found, Column("guess", guess, meaning=_MEANINGS["guess"])))
-
-
-def _timings(rows: Rows) -> Table:
-    """Seconds and network-steps, by what was done."""
-    found: dict[str, tuple[int, float]] = {}
-    for row in rows["timings"]:
-        steps, seconds = found.get(row["what"], (0, 0.0))
-        found[row["what"]] = (steps + row["network_steps"], seconds + row["seconds"])
-    k = rows["checks"][0]["rewind_step"]
-    return Table.from_rows(
-        "timings",
-        [{"rewind_step": k, "what": w, "network_steps": n, "seconds": s} for w, (n, s) in found.items()],
-        units={"seconds": "s"},
-        meanings=_MEANINGS,
-        measured=True,
-    )
 
 
 _MEANINGS: Mapping[str, str] = {

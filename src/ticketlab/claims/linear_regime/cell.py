@@ -20,6 +20,7 @@ import numpy as np
 
 from ticketlab.claims.linear_regime.claim import LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import CONTROL
+from ticketlab.claims.linear_regime.linear import linearised
 from ticketlab.claims.start import (
     LOSSES,
     Clock,
@@ -39,10 +40,8 @@ from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel
-from ticketlab.tangent.flow import GradientDescent, Lanczos, path_of
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import tangent_kernel
-from ticketlab.tangent.point import TangentPoint, predict_points
 from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Task
@@ -61,7 +60,6 @@ from ticketlab.training.result import Ending
 
 __all__ = ["at_widths", "measure"]
 
-KRYLOV_STEPS = (100, 300, 900)  # the next larger where the defect is above the tolerance
 HALVINGS = 4  # of a step size with which training diverges
 LOOKS = 20  # at the training loss, of the network and of its linearisation
 RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
@@ -193,14 +191,14 @@ def _at_width(
     step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
     jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
     result, step_size = _trained(plan, task, loss, network, params, order, step_size, progress)
-    trained = jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), result.params)
+    trained = jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
     last = int(result.steps[0])
     steps = [step for step in result.curves.steps.tolist() if step <= last]
 
     progress("tangent kernel", 0.7)
     kernel = dual_kernel(jacobian)
     progress("linearisation", 0.8)
-    path = _linearised(plan, task, loss, kernel, step_size, steps)
+    path = linearised(plan, task, loss, kernel, step_size, steps)
     linear = path.outputs  # without f₀, when it is centred away
     progress("kernel at the end", 0.9)
     start, end = (
@@ -307,89 +305,6 @@ def _start_loss(
     return float(
         jnp.mean(loss.values(np.zeros_like(outputs) if plan.centred else outputs, task.train.targets))
     )
-
-
-@dataclass(frozen=True)
-class _Path:
-    """The linear model: its test outputs at the last step, its mean training loss at every look, and how far the path is from
-    its own equation, by derivatives of the network that know nothing of K."""
-
-    outputs: np.ndarray
-    losses: np.ndarray
-    defect: float
-
-
-def _linearised(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    kernel: DualKernel,
-    step_size: float,
-    steps: list[int],
-) -> _Path:
-    if loss.quadratic:
-        return _closed_form(plan, task, kernel, step_size, steps)
-    return _recurrence(plan, task, loss, kernel, step_size, steps)
-
-
-def _closed_form(
-    plan: LinearRegimePlan, task: Task, kernel: DualKernel, step_size: float, steps: list[int]
-) -> _Path:
-    """Gradient descent on the square loss, from a Krylov space large enough for its last step."""
-    targets = np.asarray(task.train.targets, np.float64)
-    dynamics = GradientDescent(step_size, plan.momentum)
-    for size in KRYLOV_STEPS:
-        (path,) = path_of(kernel, targets, dynamics, centred=(plan.centred,), method=Lanczos(size))
-        (defect,) = path.defect([plan.steps])
-        if defect <= plan.tolerance:
-            (outputs,) = path.predict(task.test.x, [plan.steps])
-            losses = 0.5 * np.mean(np.sum(path.residuals(steps) ** 2, axis=2), axis=1)
-            return _Path(outputs, losses, float(defect))
-    raise NumericalFailure(
-        f"The linearised model's path misses its own equation at step {plan.steps} by {defect:.1e}, tolerance "
-        f"{plan.tolerance:g}. Use a larger tolerance, fewer steps or a smaller step_size."
-    )
-
-
-def _recurrence(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    kernel: DualKernel,
-    step_size: float,
-    steps: list[int],
-) -> _Path:
-    """Gradient descent with momentum on any loss, in function space:
-
-    v ← μv + ∇ℓ(f₀ + Ku)/N,   u ← u − ηv,   Δ = Jᵀu
-    """
-    targets = loss.float64_targets(task.train.targets)
-    jacobian = kernel.jacobian
-    matrix = np.asarray(kernel.matrix if kernel.matrix is not None else tangent_kernel(jacobian))
-    f0 = np.zeros_like(targets) if plan.centred else np.asarray(jacobian.outputs(), np.float64)
-    u, velocity, losses = np.zeros_like(targets), np.zeros_like(targets), []
-    with jax.enable_x64(True):
-        for step in range(steps[-1] + 1):
-            outputs = f0 + (matrix @ u.ravel()).reshape(u.shape)
-            if step in steps:
-                losses.append(float(np.mean(loss.values(outputs, targets))))
-            if step < steps[-1]:
-                velocity = plan.momentum * velocity + np.asarray(loss.gradient(outputs, targets)) / len(
-                    targets
-                )
-                u = u - step_size * velocity
-        moved = np.asarray(jacobian.gram(u[None]))[0]
-        size = max(float(np.linalg.norm(outputs - f0)), 1e-300)
-        defect = float(np.linalg.norm(moved - (outputs - f0))) / size
-    if not defect <= plan.tolerance:
-        raise NumericalFailure(
-            f"The linearised model's path misses its own equation at step {steps[-1]} by {defect:.1e}, tolerance "
-            f"{plan.tolerance:g}. Use a larger tolerance or a smaller step_size."
-        )
-    (delta,) = jacobian.pull_back(u[None])
-    point = TangentPoint(jacobian, [np.asarray(leaf) for leaf in delta], not plan.centred)
-    (predicted,) = predict_points([point], task.test.x)
-    return _Path(predicted, np.array(losses), defect)
 
 
 def _kernels(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Params) -> dict[str, float]:

@@ -25,12 +25,12 @@ from ticketlab.claims.linear_regime.formula import (
     whole_rule,
 )
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -49,20 +49,21 @@ class LinearRegimePlan:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
             replaced.
-        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer has it so many times. Any
-            other network is asked about as it is.
+        depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer repeats it. Any other
+            network keeps its own depth.
         losses: square, cross-entropy or both; the claim is asked for each.
         shares: of the units, at least two; 1 is the network itself.
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
         seeds: how many draws of split and networks; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
             with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
             times, where training would diverge; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
-        reached: with cross-entropy, which has no minimum to converge to, both sides stop where the network's training loss is
-            at most this share of the loss at the start.
+        reached: with cross-entropy, which has no minimum, the share of the network's training loss at the start at which
+            both sides stop.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
             and has the same to learn; under μP it vanishes with width anyway.
         kernel_examples: training examples on which the kernels at the start and at the end are compared.
@@ -76,6 +77,7 @@ class LinearRegimePlan:
     shares: tuple[float, ...] = (0.125, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=3, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
@@ -86,7 +88,7 @@ class LinearRegimePlan:
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         if (
             len(self.shares) < 2
             or len(set(self.shares)) < len(self.shares)
@@ -115,7 +117,7 @@ class LinearRegimePlan:
         return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
 
     def of_depth(self, depth: int) -> Architecture:
-        """The widest network with so many hidden layers."""
+        """The widest network with this number of hidden layers."""
         if isinstance(self.network, MLP) and _repeated(self.network):
             return replace(self.network, widths=self.network.widths * depth)
         return self.network
@@ -223,9 +225,9 @@ class LinearRegime(Study):
     )
     plan_type = LinearRegimePlan
 
-    def asked(self, plan: LinearRegimePlan) -> Asked:
+    def asked(self, plan: LinearRegimePlan) -> Agenda:
         terms = _terms(plan)
-        return Asked(whole_rule(terms), formula(terms), side_questions(terms))
+        return Agenda(whole_rule(terms), formula(terms), side_questions(terms))
 
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
@@ -234,7 +236,7 @@ class LinearRegime(Study):
                 {**at.where(), "parameterisation": name},
                 float(max(at.depth, 1)),
                 f"{at.title}, {TITLES[name]} parameterisation",
-                tuple(range(plan.seeds)),
+                seed_numbers(plan),
             )
             for at in plan.settings()
             for name in plan.parameterisations

@@ -13,12 +13,12 @@ from typing import Literal, get_args
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.claims.masking_is_training.formula import RULE, conclude, formula, said, sides
-from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -68,6 +68,7 @@ class MaskingIsTrainingPlan:
         task: the data to learn, split anew for every seed.
         network: the dense network.
         seeds: how many draws of split, parameters, data order and controls; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         density: the density at which the question is decided, that of the nearest level, which must be within 15 %.
         levels: densities, each from the one before by the rule of pruning.
         pruning: how many weights go from one level to the next, in each layer or in all.
@@ -92,6 +93,7 @@ class MaskingIsTrainingPlan:
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
     seeds: int = field(default=5, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     density: float = 0.37
     levels: int = 6
     pruning: Pruning = LayerWise(fraction=0.4, output=0.2)
@@ -110,7 +112,7 @@ class MaskingIsTrainingPlan:
     permuted_labels: bool = False
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         if not 0 < self.density < 1:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
         plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
@@ -231,11 +233,11 @@ class MaskingIsTraining(DraftedStudy):
     )
     plan_type = MaskingIsTrainingPlan
 
-    def asked(self, plan: MaskingIsTrainingPlan) -> Asked:
-        return Asked(RULE, formula(), sides())
+    def asked(self, plan: MaskingIsTrainingPlan) -> Agenda:
+        return Agenda(RULE, formula(), sides())
 
     def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
-        return (Cell("", seeds=tuple(range(plan.seeds))),)
+        return (Cell("", seeds=seed_numbers(plan)),)
 
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrizePlan, with_signs
-from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tickets.biprop import Biprop
@@ -35,7 +35,7 @@ def _setting(plan: MultiPrizePlan, signs: bool, seeds: Sequence[int] = ()) -> Se
         task=plan.task,
         architecture=with_signs(plan.network) if signs else plan.network,
         arms=tuple(arms),
-        seeds=tuple(seeds or range(plan.seeds)),
+        seeds=tuple(seeds or seed_numbers(plan)),
         steps=plan.steps,
         batch=plan.batch,
         search_by=plan.optimiser,

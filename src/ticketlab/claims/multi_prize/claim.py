@@ -15,12 +15,12 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020
 from ticketlab.claims.multi_prize.formula import BOTH, RULE, WEIGHTS, conclude, formula, sides
-from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
@@ -49,6 +49,7 @@ class MultiPrizePlan:
             one constant already, a mask of full precision is no control.
         seeds: how many draws of weights, scores, data order, permuted labels and random masks; a verdict needs at least
             2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         density: the fraction of each layer's weights that is kept.
         margin: the difference in test score that counts as equal (0.02: two percentage points of accuracy).
         steps: of every search and training; step sizes fall to zero along half a cosine.
@@ -61,6 +62,7 @@ class MultiPrizePlan:
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(256, 256))
     seeds: int = field(default=8, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     steps: int = 1000
@@ -70,7 +72,7 @@ class MultiPrizePlan:
     binary_optimiser: Optimiser = Adam(step_size=4e-3)
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         if not 0 < self.density <= 1:
             raise UserError(
@@ -178,11 +180,11 @@ class MultiPrize(DraftedStudy):
     )
     plan_type = MultiPrizePlan
 
-    def asked(self, plan: MultiPrizePlan) -> Asked:
-        return Asked(RULE, formula(plan.margin), sides(plan.margin))
+    def asked(self, plan: MultiPrizePlan) -> Agenda:
+        return Agenda(RULE, formula(plan.margin), sides(plan.margin))
 
     def cells(self, plan: MultiPrizePlan) -> tuple[Cell, ...]:
-        seeds = tuple(range(plan.seeds))
+        seeds = seed_numbers(plan)
         return (
             Cell("signs", {"signs": True}, 6.0, BOTH, seeds, together=True),
             Cell("weights", {"signs": False}, 6.0, WEIGHTS, seeds, together=True),

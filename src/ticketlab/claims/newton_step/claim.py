@@ -21,12 +21,12 @@ from ticketlab.claims.newton_step.formula import (
     side_questions,
     verdicts,
 )
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -45,6 +45,7 @@ class NewtonStepPlan:
         network: the network, drawn anew for each seed, and once more for the second training.
         losses: the losses that are minimised.
         seeds: how many draws of split and networks; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         margin: the difference in test score that counts as equal (0.01: one percentage point of accuracy).
         gradient_steps: candidates for the size of the gradient step, relative to the inverse of the loss's largest
             curvature at θ₀; the one that ends nearest to the trained network on validation data is used.
@@ -63,6 +64,7 @@ class NewtonStepPlan:
     network: Architecture = MLP(widths=(512, 512))
     losses: tuple[Loss, ...] = ("square",)
     seeds: int = field(default=5, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
     gradient_steps: tuple[float, ...] = (0.3, 0.6, 1.0, 1.7, 3.0, 6.0)
     ridges: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
@@ -75,7 +77,7 @@ class NewtonStepPlan:
     tolerance: float = 1e-5
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         plan_checks.losses_once(self.losses)
         plan_checks.different(self, "gradient_steps", "ridges")
@@ -183,13 +185,13 @@ class NewtonStep(Study):
     )
     plan_type = NewtonStepPlan
 
-    def asked(self, plan: NewtonStepPlan) -> Asked:
+    def asked(self, plan: NewtonStepPlan) -> Agenda:
         sides = [side for loss in plan.losses for side in side_questions(loss, plan.margin)]
-        return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
+        return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: NewtonStepPlan) -> tuple[Cell, ...]:
         weights = {"square": 1.0, "cross-entropy": 3.0}
-        seeds = tuple(range(plan.seeds))
+        seeds = seed_numbers(plan)
         return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
     def brief(self, plan: NewtonStepPlan, cell: Cell, tables: Mapping[str, Table]) -> str:

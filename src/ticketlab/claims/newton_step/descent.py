@@ -80,7 +80,9 @@ def descend(
     _require_no_divergence(lanes, result)
     trained: Trained = {offset: [] for offset in OFFSETS}
     for i, (offset, _, start) in enumerate(lanes):
-        trained[offset].append((start, jax.tree.map(lambda leaf, i=i: jnp.asarray(leaf[i]), result.params)))
+        trained[offset].append(
+            (start, jax.tree.map(lambda leaf, i=i: jax.device_put(leaf[i]), result.params))
+        )
     return trained, _curves(lanes, result), _ends(plan, lanes, result, nothing)
 
 

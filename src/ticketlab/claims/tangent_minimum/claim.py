@@ -11,7 +11,7 @@ from typing import Literal
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.claims.study import Cell, Study
+from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.claims.tangent_minimum.formula import (
     DESCENT,
     LIMIT,
@@ -28,7 +28,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -47,6 +47,7 @@ class TangentMinimumPlan:
         network: the network, drawn anew for each seed.
         losses: the losses that both sides minimise.
         seeds: how many draws of split, network and data order; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         margin: the difference in test score that counts as equal (0.01: one percentage point of accuracy).
         ridges: candidates for λ, relative to the mean diagonal of the tangent kernel.
         step_sizes: candidates for the step size, relative to the inverse of the loss's largest curvature at θ₀; equally
@@ -54,8 +55,8 @@ class TangentMinimumPlan:
         momentum: of gradient descent.
         batch: examples in a step of gradient descent.
         epochs: passes over the training data at first; the validation score chooses the best epoch.
-        doublings: how often the epochs may be doubled, until the chosen step size has its lowest validation loss inside
-            the run, or its highest score inside and a loss that hardly falls.
+        doublings: how often the epochs may be doubled. They are doubled until the chosen step size has its lowest
+            validation loss inside the run. A highest score inside, with a loss that hardly falls, is enough too.
         extensions: how often both grids may be extended, until the chosen ridge and step size lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
@@ -64,6 +65,7 @@ class TangentMinimumPlan:
     network: Architecture = MLP(widths=(256, 256))
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
     seeds: int = field(default=5, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
     ridges: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
     step_sizes: tuple[float, ...] = (0.06, 0.16, 0.4, 1.0, 2.5, 6.0)
@@ -75,7 +77,7 @@ class TangentMinimumPlan:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         plan_checks.losses_once(self.losses)
         plan_checks.different(self, "ridges", "step_sizes")
@@ -188,13 +190,13 @@ class TangentMinimum(Study):
     )
     plan_type = TangentMinimumPlan
 
-    def asked(self, plan: TangentMinimumPlan) -> Asked:
+    def asked(self, plan: TangentMinimumPlan) -> Agenda:
         sides = [side for loss in plan.losses for side in side_questions(loss, plan.margin)]
-        return Asked(RULE, formula(plan.losses, plan.margin), tuple(sides))
+        return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
         weights = {"square": 1.0, "cross-entropy": 1.5}
-        seeds = tuple(range(plan.seeds))
+        seeds = seed_numbers(plan)
         return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:

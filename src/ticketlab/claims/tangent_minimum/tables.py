@@ -50,24 +50,23 @@ def tables(
     at: Start, cell: dict[str, Any], arms: Arms, descent: Descent, seconds: dict[str, float]
 ) -> dict[str, Table]:
     chosen = {key: best(candidates) for key, candidates in arms.items()}
-    made = (
-        Table.from_rows("arms", _arm_rows(at, cell, chosen), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows("tuning", _tuning_rows(cell, arms, chosen), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows(
-            "curves", [{**cell, **row} for row in descent.curves()], units=_UNITS, meanings=_MEANINGS
-        ),
-        Table.from_rows("choices", _choice_rows(cell, arms, descent), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows("certificates", _certificate_rows(cell, arms), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows("examples", _example_rows(at, cell, chosen), units=_UNITS, meanings=_MEANINGS),
-        Table.from_rows(
-            "timings",
-            [{**cell, "arm": arm, "seconds": value} for arm, value in seconds.items()],
-            units=_UNITS,
-            meanings=_MEANINGS,
-            measured=True,
-        ),
-    )
-    return {table.name: table for table in made}
+    rows = {
+        "arms": _arm_rows(at, cell, chosen),
+        "tuning": _tuning_rows(cell, arms, chosen),
+        "curves": [{**cell, **row} for row in descent.curves()],
+        "choices": _choice_rows(cell, arms, descent),
+        "certificates": _certificate_rows(cell, arms),
+        "examples": _example_rows(at, cell, chosen),
+        "timings": [{**cell, "arm": arm, "seconds": value} for arm, value in seconds.items()],
+    }
+    return {
+        n: Table.from_rows(n, of, units=_UNITS, meanings=_MEANINGS, measured=n == "timings")
+        for n, of in rows.items()
+    }
+
+
+def _about(cell: dict[str, Any], offset: str) -> dict[str, Any]:
+    return {"loss": cell["loss"], "offset": offset, "seed": cell["seed"]}
 
 
 def _arm_rows(at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]) -> list[dict[str, Any]]:
@@ -80,9 +79,7 @@ def _arm_rows(at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Sco
             agreement = float(np.mean(np.argmax(outputs, axis=1) == np.argmax(reference, axis=1)))
         rows.append(
             {
-                "loss": cell["loss"],
-                "offset": offset,
-                "seed": cell["seed"],
+                **_about(cell, offset),
                 "arm": arm,
                 "test_score": s.score["test"],
                 "validation_score": s.score["validation"],
@@ -102,9 +99,7 @@ def _tuning_rows(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "loss": cell["loss"],
-            "offset": offset,
-            "seed": cell["seed"],
+            **_about(cell, offset),
             "arm": arm,
             "candidate": s.candidate.setting,
             "validation_score": s.score["validation"],
@@ -125,9 +120,7 @@ def _choice_rows(cell: dict[str, Any], arms: Arms, descent: Descent) -> list[dic
     """Whether the two sides were tuned and trained to the end."""
     return [
         {
-            "loss": cell["loss"],
-            "offset": offset,
-            "seed": cell["seed"],
+            **_about(cell, offset),
             "arm": arm,
             "candidates": len(arms[offset, arm]),
             "inside": inside(arms[offset, arm]),
@@ -151,9 +144,7 @@ def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
             c = solution.certificate
             rows.append(
                 {
-                    "loss": cell["loss"],
-                    "offset": offset,
-                    "seed": cell["seed"],
+                    **_about(cell, offset),
                     "arm": arm,
                     "ridge": s.candidate.setting,
                     "relative_residual": c.relative_residual,
@@ -190,7 +181,7 @@ def _example_rows(
                 scores[column] = at.task.scores(outputs["test"], at.task.test) if outputs else guess
         for i, example in enumerate(at.task.test.ids.tolist()):
             rows.append(
-                {"loss": cell["loss"], "offset": offset, "seed": cell["seed"], "id": example}
+                {**_about(cell, offset), "id": example}
                 | {column: float(values[i]) for column, values in scores.items()}
             )
     return rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
-from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetworkPlan
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
@@ -45,7 +45,7 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = 
         task=plan.task,
         architecture=plan.network if size == 1 else plan.network.widened(size),
         arms=tuple(arms),
-        seeds=tuple(seeds or range(plan.seeds)),
+        seeds=tuple(seeds or seed_numbers(plan)),
         steps=plan.steps,
         batch=plan.batch,
         search_by=plan.optimiser,

@@ -13,12 +13,12 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
-from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.claims.untrained_subnetwork.formula import RULE, conclude, formula, wider
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
@@ -40,6 +40,7 @@ class UntrainedSubnetworkPlan:
         search: how the mask is learned: edge-popup, or supermask (a probability for each weight).
         seeds: how many draws of weights, scores, data order, permuted labels and random masks; a verdict needs at least
             2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         density: the fraction of each layer's weights that is kept, where the question is decided; a supermask starts
             with it.
         margin: the difference in test score that counts as equal (0.02: two percentage points of accuracy).
@@ -59,6 +60,7 @@ class UntrainedSubnetworkPlan:
     )
     search: Search = "edge-popup"
     seeds: int = field(default=8, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     density: float = 0.5
     margin: float = field(default=0.02, metadata={"cells": False})
     rescale: bool = True
@@ -75,7 +77,7 @@ class UntrainedSubnetworkPlan:
     dense_optimiser: Optimiser = Adam()
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         for density in (self.density, *self.densities):
             if not 0 < density <= 1:
@@ -179,14 +181,14 @@ class UntrainedSubnetwork(DraftedStudy):
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
     plan_type = UntrainedSubnetworkPlan
 
-    def asked(self, plan: UntrainedSubnetworkPlan) -> Asked:
+    def asked(self, plan: UntrainedSubnetworkPlan) -> Agenda:
         sides = (wider(plan.margin),) if plan.widths else ()
-        return Asked(RULE, formula(plan.margin), sides)
+        return Agenda(RULE, formula(plan.margin), sides)
 
     def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
         sizes = (1.0, *sorted(plan.widths, reverse=True))
         arms = 4 + len(plan.densities) + len(plan.distributions)
-        seeds = tuple(range(plan.seeds))
+        seeds = seed_numbers(plan)
         return tuple(
             Cell(
                 f"width-{_name(s)}",

@@ -26,7 +26,7 @@ from ticketlab.claims.start import (
     score_of,
     seed_keys,
 )
-from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import DENSE
 from ticketlab.claims.winning_ticket.tables import level_tables
@@ -85,7 +85,7 @@ def search_levels(
     Arguments:
         seeds: whose; by default all of the plan.
     """
-    task, seeds = _task(plan), tuple(seeds or range(plan.seeds))
+    task, seeds = _task(plan), tuple(seeds or seed_numbers(plan))
     search, beside = _search(plan, task, seeds)
     counts = level_counts(plan.pruning, search.network, plan.levels)
     decisive = nearest_level(counts, search.network, plan.density)

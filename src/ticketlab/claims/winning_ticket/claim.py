@@ -14,13 +14,13 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
-from ticketlab.claims.study import Cell, DraftedStudy
+from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.claims.winning_ticket.formula import Terms, formula, sides, verdicts, whole_rule
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
-from ticketlab.laws.asked import Asked
+from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -41,6 +41,7 @@ class WinningTicketPlan:
         task: the data to learn, split once for all seeds.
         network: the dense network.
         seeds: how many draws of parameters, data order and controls; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other networks for the same question.
         density: the density at which the question is decided, that of the nearest level, which must be within 15 %.
         margin: the difference in test score that counts as equal (0.01: one percentage point of accuracy).
         slower: how many times the dense network's steps still count as a similar time.
@@ -62,6 +63,7 @@ class WinningTicketPlan:
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(100, 50))
     seeds: int = field(default=10, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
     density: float = 0.12
     margin: float = field(default=0.01, metadata={"cells": False})
     slower: float = field(default=1.25, metadata={"cells": False})
@@ -79,7 +81,7 @@ class WinningTicketPlan:
     permuted_labels: bool = False
 
     def __post_init__(self) -> None:
-        plan_checks.some_seeds(self.seeds)
+        plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         if not 0 < self.density < 1:
             raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
@@ -203,12 +205,12 @@ class WinningTicket(DraftedStudy):
     )
     plan_type = WinningTicketPlan
 
-    def asked(self, plan: WinningTicketPlan) -> Asked:
+    def asked(self, plan: WinningTicketPlan) -> Agenda:
         terms = self._terms(plan)
-        return Asked(whole_rule(terms), formula(terms))
+        return Agenda(whole_rule(terms), formula(terms))
 
     def cells(self, plan: WinningTicketPlan) -> tuple[Cell, ...]:
-        return (Cell("levels", {}, 1.0, "all levels", tuple(range(plan.seeds)), together=True),)
+        return (Cell("levels", {}, 1.0, "all levels", seed_numbers(plan), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         said = sides(tables)

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ticketlab.claims.rows import Rows
+from ticketlab.claims.rows import Rows, made, timings
 from ticketlab.claims.start import guessed
 from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
-from ticketlab.evidence.tables import Column, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.tasks.task import Task
 
 __all__ = ["level_tables"]
@@ -21,10 +21,9 @@ __all__ = ["level_tables"]
 def level_tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
     """All tables, by name, seed by seed."""
     tables = [
-        *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in ("levels", "layers", "curves")),
-        Table.from_rows("checks", rows["checks"], meanings=_MEANINGS),
+        *(Table.from_rows(n, rows[n], meanings=_MEANINGS) for n in ("levels", "layers", "curves", "checks")),
         _examples(rows, task, seeds),
-        _timings(rows),
+        timings(rows, "level", _MEANINGS),
     ]
     return {table.name: table.by_seed() for table in tables}
 
@@ -38,22 +37,7 @@ def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
     columns = {name: values.astype(np.int64) for name, values in columns.items()}
     columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
     columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
-    return Table("examples", tuple(Column(n, v, meaning=_MEANINGS.get(n, "")) for n, v in columns.items()))
-
-
-def _timings(rows: Rows) -> Table:
-    """Seconds of training and network-steps, by level."""
-    found: dict[int, tuple[int, float]] = {}
-    for row in rows["timings"]:
-        steps, seconds = found.get(row["level"], (0, 0.0))
-        found[row["level"]] = (steps + row["network_steps"], seconds + row["seconds"])
-    return Table.from_rows(
-        "timings",
-        [{"level": n, "network_steps": s, "seconds": t} for n, (s, t) in found.items()],
-        units={"seconds": "s"},
-        meanings=_MEANINGS,
-        measured=True,
-    )
+    return made("examples", columns, _MEANINGS)
 
 
 _MEANINGS: Mapping[str, str] = {

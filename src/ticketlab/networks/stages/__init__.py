@@ -1,8 +1,9 @@
-"""The words in which networks are written: what happens to a batch of activations, one stage after the other.
+"""The stages from which networks are built: operations on a batch of activations, applied one after the other.
 
-Each kind of stage is one file, with all that a network needs of it: its shape, how it is drawn, what it computes, its layers'
-inputs and features, and its units. Views of a network that need more of a kind keep a rule for it where they are, found by
-`functools.singledispatch` on the stage: `ticketlab.tangent.contractions`, `ticketlab.store.layouts`, `ticketlab.tickets.reach`.
+Each kind of stage is one file with all that a network needs: its shape, how it is drawn, what it computes, the inputs and
+features of its layers, and its units. Other packages keep their own rules for each kind, found by
+`functools.singledispatch` on the stage: `ticketlab.tangent.contractions`, `ticketlab.store.layouts`,
+`ticketlab.tickets.reach`.
 """
 
 from ticketlab.networks.layers import Shape

@@ -1,4 +1,4 @@
-"""Activation functions, entry by entry. What they give are the features of the layer before them."""
+"""Elementwise activation functions. Their outputs are the features of the layer before them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["Activate", "Activation", "activate"]
 class Activation(Choice):
     """The function applied to every pre-activation.
 
-    gelu is the exact x Φ(x), not its tanh approximation. sign is +1 for x ≥ 0 and −1 below; it is trained with the derivative
-    2(1 − |x|) on |x| ≤ 1 in place of its own, which is zero (Liu et al. 2018, arXiv 1808.00278, section 3.3), and therefore has
-    no tangent space.
+    gelu is the exact x Φ(x), not its tanh approximation. sign is +1 for x ≥ 0 and −1 below. Its own derivative is zero,
+    so it is trained with 2(1 − |x|) on |x| ≤ 1 instead (Liu et al. 2018, arXiv 1808.00278, section 3.3). It therefore
+    has no tangent space.
     """
 
     RELU = "relu"
@@ -35,7 +35,7 @@ class Activation(Choice):
 
 @dataclass(frozen=True)
 class Activate(Stage):
-    """The activation function, entry by entry."""
+    """The activation function, applied elementwise."""
 
     activation: Activation
     gates: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""What sizes and shapes stages refuse."""
+"""Checks of the sizes and shapes of stages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check_image(given: Shape) -> Shape:
         raise UserError(
             f"inputs of shape {given} for a convolutional network",
             "images: (height, width, channels)",
-            "Give grey images a last axis of one channel, or use an MLP.",
+            "Give grey images a last axis of size 1 for their channel, or use an MLP.",
         )
     return given
 

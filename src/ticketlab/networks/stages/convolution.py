@@ -1,4 +1,4 @@
-"""Convolutions: every unit reads a window of pixels, the same at each place of the image."""
+"""Convolutions: every unit reads a window of pixels, with the same weights at every position."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Convolution(Stage, Parametrised):
     Arguments:
         units: channels out, ≥ 1.
         window: height and width of the kernel in pixels.
-        stride: the step of the window in pixels, the same both ways.
+        stride: the step of the window in pixels, down and across.
         padding: "same" (zeros around, ⌈size/stride⌉ pixels out) or "valid" (none).
     """
 

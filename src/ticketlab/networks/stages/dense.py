@@ -55,6 +55,6 @@ class Dense(Stage, Parametrised):
         return walk.weighted(step.layer, a)
 
     def follow(self, step: Step, streams: Streams) -> None:
-        # Flattened, a channel feeds one row of the weight for each pixel, and channels run fastest.
+        # After Flatten, a channel feeds one row of the weight for each pixel; channels vary fastest.
         layer, units = step.layer, streams.current.units
         streams.cross(layer, (layer.inputs // units, units, layer.units))

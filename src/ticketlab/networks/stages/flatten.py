@@ -19,7 +19,7 @@ __all__ = ["Flatten"]
 
 @dataclass(frozen=True)
 class Flatten(Stage):
-    """All axes of an example into one, the last (channels) running fastest."""
+    """Flattens all axes of an example into one; the last axis (channels) varies fastest."""
 
     def shape(self, given: Shape) -> Shape:
         return (math.prod(given),)

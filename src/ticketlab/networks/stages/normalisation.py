@@ -1,4 +1,4 @@
-"""Normalisations: activations less their mean, divided by their standard deviation, then scaled and shifted unit by unit."""
+"""Normalisations: subtract the mean, divide by the standard deviation, then scale and shift each unit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EPSILON = 1e-5  # added to the variance, which is zero where all channels are e
 
 
 class Normalisation(Choice):
-    """What a normalisation takes mean and variance over: the channels of each pixel, or all pixels of all examples of a batch."""
+    """Where mean and variance are taken: over the channels of each pixel, or over all pixels of all examples of a batch."""
 
     CHANNELS = "channels"
     BATCH = "batch"
@@ -35,9 +35,9 @@ class Normalise(Stage, Parametrised):
     """z = (a − mean)/√(variance + 10⁻⁵) · scale + shift. Scales are 1 at the start, shifts 0.
 
     Arguments:
-        over: channels: mean and variance over the channels of each pixel of each example, which leaves the network a function of
-            each example alone. Batch: those of each channel over all pixels and all examples of the batch; to have a function
-            of each example alone the network must be given statistics (`Network.frozen`).
+        over: "channels": mean and variance over the channels of each pixel; the network stays a function of each example alone.
+            "batch": mean and variance of each channel over all pixels and examples of the batch; for a function of each
+            example alone, fix the statistics (`Network.frozen`).
 
     Source: Ba, Kiros, Hinton 2016, arXiv 1607.06450 (layer normalisation), here pixel by pixel; Ioffe & Szegedy 2015,
     arXiv 1502.03167, algorithm 1 (over the batch).
@@ -57,7 +57,9 @@ class Normalise(Stage, Parametrised):
     def shape(self, given: Shape) -> Shape:
         if given[-1] < 2 and not self.of_batch:
             raise UserError(
-                "one channel before a normalisation over channels", "at least two", "Leave it out there."
+                "one channel before a normalisation over channels",
+                "at least two",
+                "Leave out the normalisation there.",
             )
         return given
 
@@ -80,7 +82,7 @@ class Normalise(Stage, Parametrised):
 
 
 def _standardised(a: Array) -> Array:
-    """Less the mean over channels, divided by the standard deviation over channels."""
+    """(a − mean) / sd, over channels."""
     import jax
     import jax.numpy as jnp
 
@@ -98,7 +100,7 @@ def _moments(a: Array) -> tuple[Array, Array]:
 
 
 def _standardised_by(a: Array, mean: Array, variance: Array) -> Array:
-    """Less the mean of each channel, divided by its standard deviation."""
+    """(a − mean) / sd, of each channel."""
     import jax
 
     return (a - mean) * jax.lax.rsqrt(variance + _EPSILON)

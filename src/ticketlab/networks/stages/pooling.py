@@ -1,4 +1,4 @@
-"""Pools: windows of pixels, or all of them, are reduced to one."""
+"""Pools: reduce windows of pixels, or all pixels, to one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["GlobalAverage", "Pool", "Pooling"]
 
 
 class Pooling(Choice):
-    """What a window of pixels is reduced to."""
+    """How a window of pixels is reduced."""
 
     MAX = "max"
     AVERAGE = "average"
@@ -28,7 +28,7 @@ class Pooling(Choice):
 
 @dataclass(frozen=True)
 class Pool(Stage):
-    """Maximum or average over windows that do not overlap; rows and columns left over at the end are dropped."""
+    """Maximum or average over windows that do not overlap; drops incomplete windows at the right and the bottom."""
 
     pooling: Pooling
     window: int = 2
@@ -42,7 +42,7 @@ class Pool(Stage):
         return (height // self.window, width // self.window, channels)
 
     def forward(self, step: Step, walk: Walk, a: Array) -> Array:
-        """By reshaping: unlike a reduction over windows it stays fast when vmapped and differentiated."""
+        """Reshapes and reduces: unlike `reduce_window`, this stays fast when vmapped and differentiated."""
         import jax.numpy as jnp
 
         reduce = jnp.max if self.pooling is Pooling.MAX else jnp.mean
@@ -58,7 +58,7 @@ class Pool(Stage):
 
 @dataclass(frozen=True)
 class GlobalAverage(Stage):
-    """The mean over all pixels, channel by channel."""
+    """The mean of each channel over all pixels."""
 
     gates: ClassVar[bool] = True
 

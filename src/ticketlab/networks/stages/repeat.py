@@ -1,4 +1,4 @@
-"""Repetitions: the same stages several times over, with the same parameters each time."""
+"""Repetitions: the same stages applied several times with the same parameters."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ __all__ = ["Repeat"]
 
 @dataclass(frozen=True)
 class Repeat(Stage):
-    """The same stages several times over, with the same parameters each time.
+    """The same stages applied several times with the same parameters.
 
     Arguments:
         stages: at least one; they keep the shape.
-        times: how often, ≥ 1.
+        times: number of applications, ≥ 1.
     """
 
     stages: tuple[Stage, ...]
@@ -59,14 +59,14 @@ class Repeat(Stage):
         body = fitted(self.stages, given, replace(fitting, times=(*fitting.times, self.times)))
         if any(drawn.layer.stage.of_batch for drawn in drawn_layers(body)):
             raise UserError(
-                "a normalisation over the batch that is applied several times",
-                "one that is applied once, whose statistics are its own",
+                "a normalisation over the batch inside a repetition",
+                "one that is applied once, so that it has one set of statistics",
                 "Normalise over channels there.",
             )
         return Step(self, body=body)
 
     def forward(self, step: Step, walk: Walk, a: Array) -> Array:
-        """Each application has taps of its own; the inputs of all of them lie side by side, features are the last's."""
+        """Each application has its own taps. Inputs are stacked over applications; features are those of the last one."""
         import jax.numpy as jnp
 
         names = [drawn.layer.name for drawn in drawn_layers(step.body)]
@@ -82,7 +82,7 @@ class Repeat(Stage):
         return a
 
     def follow(self, step: Step, streams: Streams) -> None:
-        """What goes in is what the application before gave."""
+        """Ties the units of the input to those of the output, which the next application reads."""
         given = streams.current
         follow(step.body, streams)
         streams.tie(given, streams.current)

@@ -1,4 +1,4 @@
-"""Residual sums: what goes in is added to what the stages inside make of it."""
+"""Residual sums: the input plus the output of the inner stages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Residual"]
 
 @dataclass(frozen=True)
 class Residual(Stage):
-    """a + body(a); where the body changes the shape, shortcut(a) + body(a) with a 1 × 1 convolution or a dense layer.
+    """a + body(a); if the body changes the shape, shortcut(a) + body(a), with a 1 × 1 convolution or a dense layer.
 
     Arguments:
         stages: the body, at least one.
@@ -41,7 +41,7 @@ class Residual(Stage):
         return reached(self.stages, given)
 
     def shortcut(self, given: Shape) -> Dense | Convolution | None:
-        """What takes an input of this shape to the shape of the body's output; None where that is the same."""
+        """The layer that maps this shape to the shape of the body's output; None if both are the same."""
         made = reached(self.stages, given)
         if made == given:
             return None
@@ -53,8 +53,8 @@ class Residual(Stage):
                     return Convolution(made[2], window=1, stride=stride)
         raise UserError(
             f"a residual sum of shapes {given} and {made}",
-            "two vectors, or two images of which a stride makes one of the other",
-            "Put what changes the shape outside of the sum.",
+            "two vectors, or two images whose sizes differ by a stride",
+            "Move the stage that changes the shape out of the sum.",
         )
 
     def widened(self, share: float) -> Residual:
@@ -67,11 +67,11 @@ class Residual(Stage):
     def forward(self, step: Step, walk: Walk, a: Array) -> Array:
         body, current = through(step.body, walk, a), walk.current
         around = through(step.shortcut, walk, a)
-        walk.current = current  # features of the sum are those of the body's last layer
+        walk.current = current  # features of the sum belong to the body's last layer
         return body + around
 
     def follow(self, step: Step, streams: Streams) -> None:
-        """Unit i of the one is added to unit i of the other: both are one stream."""
+        """Ties the two streams: unit i of one is added to unit i of the other."""
         given = streams.current
         follow(step.body, streams)
         body, streams.current = streams.current, given

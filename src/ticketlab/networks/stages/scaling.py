@@ -1,4 +1,4 @@
-"""How large a layer's weights are drawn, and which constants the parameterisation puts in front of them."""
+"""The standard deviations of a layer's draws, and the constants that the parameterisation puts in front of them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ def scaled(layer: Layer, fitting: Fitting) -> DrawnLayer:
     if fitting.parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         return DrawnLayer(replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0)
     drawn = DrawnLayer(layer, weight_sd, bias_sd)
-    if fitting.parameterisation is Parameterisation.MUP and fitting.first:  # a single layer has no width
+    if fitting.parameterisation is Parameterisation.MUP and fitting.first:  # one layer has no width
         return _maximal_update(drawn, fitting.first)
     return drawn
 
 
 def _maximal_update(drawn: DrawnLayer, first: str) -> DrawnLayer:
-    """μP: √units before the first layer's weights, 1/√fan before the last's, whose draws stay as they are.
+    """μP: √units in front of the first layer's weights, 1/√fan in front of the last layer's, whose draws do not change.
 
-    A bias reads a constant as the first layer reads the data, so that √units stands before all biases but the outputs'.
+    A bias reads a constant, as the first layer reads the data. So √units is in front of all biases except the outputs'.
     """
     layer = drawn.layer
     wide = math.sqrt(layer.units)

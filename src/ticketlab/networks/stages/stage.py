@@ -1,8 +1,9 @@
-"""What a network needs of a kind of stage, whichever it is; each kind has a file of its own in this folder.
+"""The interface of all kinds of stage; each kind has its own file in this folder.
 
-A stage says what happens to a batch of activations. It knows the shape it makes of a shape (without the batch axis; images are
-height, width, channels) and refuses one that it cannot take. Fitted to a shape it is a `Step`, which has its layers; the stage
-then says what the step computes, and what it does with the units. Stages are written down without an import of JAX.
+A stage is an operation on a batch of activations. It maps an input shape to an output shape and refuses shapes that it
+cannot take. (Shapes leave out the batch axis; images are height, width, channels.) A stage fitted to a shape is a `Step`,
+which has layers. The stage then says what the step computes and what it does with the units. Stages are declared without
+importing JAX.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class Stage(ABC):
     """A kind of stage.
 
     Arguments:
-        reads_out: whether, at the end of a network, its z is the output and nothing else.
-        gates: whether each unit that it gives is a function of the same unit alone, so that gates go through it to the read-out.
+        reads_out: whether its z is exactly the output when it ends a network.
+        gates: whether each output unit depends only on the same input unit, so that gates pass through it to the read-out.
     """
 
     reads_out: ClassVar[bool] = False
@@ -48,19 +49,19 @@ class Stage(ABC):
 
     @property
     def surrogate(self) -> bool:
-        """Whether it is differentiated as another function."""
+        """Whether it is differentiated through a surrogate."""
         return False
 
     @abstractmethod
     def shape(self, given: Shape) -> Shape:
-        """The shape it makes of a shape.
+        """The output shape for an input shape.
 
         Raises:
-            UserError: for one that it cannot take.
+            UserError: for a shape that it cannot take.
         """
 
     def widened(self, share: float) -> Stage:
-        """The same with so many times the units, at least one."""
+        """The same with its units multiplied by `share`, at least one."""
         return self
 
     def fit(self, given: Shape, fitting: Fitting) -> Step:
@@ -69,10 +70,10 @@ class Stage(ABC):
 
     @abstractmethod
     def forward(self, step: Step, walk: Walk, a: Array) -> Array:
-        """What it computes; inputs of layers and features are noted in the walk."""
+        """The outputs for a batch; records the inputs of layers and the features in the walk."""
 
     def follow(self, step: Step, streams: Streams) -> None:  # noqa: B027 (most kinds have no layers)
-        """Notes which units its layers read and write; by default units stay where they are."""
+        """Records which units its layers read and write; by default, units stay in place."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Step:
         stage: which.
         drawn: its own layer.
         body: the stages inside, fitted.
-        shortcut: the way around the body; its layers count as those after the body's.
+        shortcut: the path around the body; its layers count as coming after those of the body.
     """
 
     stage: Stage
@@ -105,14 +106,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Fitting:
-    """What a stage must know of the network around it to be fitted.
+    """What fitting a stage requires from the network around it.
 
     Arguments:
-        name: gives the next layer its name.
+        name: names the next layer.
         bias: whether the network's layers have biases.
         parameterisation, initialisation: how they are drawn and scaled.
-        first: the first layer's name, where there is a hidden one; μP scales it otherwise.
-        times: how often each of the repetitions around the stage applies it.
+        first: the name of the first layer if there is a hidden layer; μP scales the first layer differently.
+        times: how often each enclosing repetition applies the stage.
         following: the next stage.
     """
 
@@ -126,11 +127,11 @@ class Fitting:
 
     @property
     def has_bias(self) -> bool:
-        """Whether the stage's own layer has biases: the mean over the batch would take them away."""
+        """Whether the stage's own layer has biases; a normalisation over the batch would remove them with the mean."""
         return self.bias and not (isinstance(self.following, Parametrised) and self.following.of_batch)
 
     def layer(self, stage: Parametrised, weight_shape: Shape, shape: Shape) -> Layer:
-        """The stage's own layer, which makes activations of this shape."""
+        """The stage's own layer, with activations of this shape."""
         return Layer(
             self.name(stage),
             stage,
@@ -144,7 +145,7 @@ class Fitting:
 
 
 def fitted(stages: Sequence[Stage], given: Shape, fitting: Fitting) -> tuple[Step, ...]:
-    """The stages one after the other, each fitted to the shape that reaches it."""
+    """The stages in order, each fitted to the shape that reaches it."""
     steps = []
     for stage, following in zip(stages, (*stages[1:], None), strict=True):
         steps.append(stage.fit(given, replace(fitting, following=following)))
@@ -153,21 +154,21 @@ def fitted(stages: Sequence[Stage], given: Shape, fitting: Fitting) -> tuple[Ste
 
 
 def reached(stages: Sequence[Stage], given: Shape) -> Shape:
-    """The shape that the stages make one after the other."""
+    """The shape after all the stages."""
     for stage in stages:
         given = stage.shape(given)
     return given
 
 
 def through(steps: Sequence[Step], walk: Walk, a: Array) -> Array:
-    """What the steps compute one after the other."""
+    """The outputs of the steps applied in order."""
     for step in steps:
         a = step.stage.forward(step, walk, a)
     return a
 
 
 def follow(steps: Sequence[Step], streams: Streams) -> None:
-    """The units of the steps one after the other."""
+    """Follows the units through the steps in order."""
     for step in steps:
         step.stage.follow(step, streams)
 
@@ -181,5 +182,5 @@ def drawn_layers(steps: Sequence[Step]) -> Iterator[DrawnLayer]:
 
 
 def has_surrogate(steps: Sequence[Step]) -> bool:
-    """Whether a step is differentiated as another function."""
+    """Whether any step is differentiated through a surrogate."""
     return any(step.stage.surrogate or has_surrogate(step.body) for step in steps)

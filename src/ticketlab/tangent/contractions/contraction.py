@@ -1,4 +1,4 @@
-"""What every way to contract a part of the tangent kernel is, and how a layer's arrays are laid out for it."""
+"""The interface of all contractions of the tangent kernel, and the layout of a layer's arrays for them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ticketlab.networks.layers import Layer
 
 __all__ = ["Contraction", "Factor", "Way", "by_position", "count", "positions"]
 
-Factor = Any  # what a contraction needs to know of a block of examples: a tuple of arrays, examples first
+Factor = Any  # the data of a contraction for a block of examples: a tuple of arrays, examples first
 
 
 class Contraction(ABC):
-    """How a part of K is computed from factors of two blocks of examples."""
+    """Computes a part of K from the factors of two blocks of examples."""
 
     title: ClassVar[str]
 
@@ -38,7 +38,7 @@ class Contraction(ABC):
 
 @dataclass(frozen=True)
 class Way:
-    """A contraction with its operations for a pair of examples and for one example, and the numbers in one example's factor."""
+    """A contraction with its operations per pair of examples and per example, and the size of one example's factor."""
 
     contraction: Contraction
     pair: float
@@ -50,16 +50,16 @@ class Way:
 
 
 def count(mask: Any, size: int) -> int:
-    """How many of so many numbers a mask keeps: True (all), False (none), or an array."""
+    """The number of entries, out of `size`, that a mask keeps: True (all), False (none), or an array."""
     return size if mask is True else 0 if mask is False else int(np.sum(np.asarray(mask)))
 
 
 def positions(layer: Layer) -> int:
-    """P: how often a layer's parameters are applied to one example."""
+    """P, the number of times that a layer's parameters are applied to one example."""
     return math.prod(layer.output_shape[:-1])
 
 
 def by_position(layer: Layer, delta: Array) -> Float[Array, "n k positions units"]:
-    """Cotangents `[k, n, …, units]`, outputs first as they are swept, with examples first."""
+    """Cotangents `[k, n, …, units]`, in the order of the sweeps, with examples moved to the front."""
     k, n = delta.shape[:2]
     return jnp.swapaxes(delta.reshape(k, n, positions(layer), layer.units), 0, 1)

@@ -1,4 +1,4 @@
-"""Convolutions, which are dense layers that see a patch at each pixel."""
+"""Convolutions: dense layers that read a patch at each pixel."""
 
 from __future__ import annotations
 

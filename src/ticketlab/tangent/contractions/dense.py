@@ -1,4 +1,4 @@
-"""Dense layers, whose part of a gradient is the outer product of what they see and of their cotangents."""
+"""Dense layers, whose part of a gradient is the outer product of their inputs and cotangents."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _(stage: Dense, layer: Layer, weight: Any, bias: Any, k: int, products: int)
 
 
 def outer_ways(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Iterator[Way]:
-    """All contractions where whole arrays move, and written rows where a mask keeps some weights; arguments as for `ways`."""
+    """All contractions if whole arrays move, Jacobian rows if a mask keeps some weights; arguments as for `ways`."""
     p, i, u = positions(layer), layer.inputs, layer.units
     if weight is True and isinstance(bias, bool):
         if layer.readout:

@@ -1,4 +1,4 @@
-"""The products of a layer's inputs, and those of its cotangents, each as one matrix product."""
+"""The products of a layer's inputs and those of its cotangents, each as one matrix product."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class FactorProduct(Contraction):
     The factor is (a, δ) as `[n, positions, inputs]` and `[n, k, positions, units]`; (a,) for a read-out, whose δ is the identity.
 
     Arguments:
-        layer: of which all weights move.
+        layer: a layer whose weights all move.
         bias: whether the biases move.
     """
 
@@ -33,7 +33,7 @@ class FactorProduct(Contraction):
     title: ClassVar[str] = "activations × cotangents"
 
     def gather(self, a: Array, delta: Array | None) -> Factor:
-        """The factor, from the layer's input and cotangents as the network has them; a read-out's are not asked for."""
+        """The factor, from the layer's input and cotangents in the network's layout; a read-out needs no cotangents."""
         a = self.layer.weight_scale * seen(self.layer.stage, self.layer, a)
         return (a,) if delta is None else (a, by_position(self.layer, delta))
 
@@ -79,13 +79,13 @@ class FactorProduct(Contraction):
 
 
 def input_products(layer: Layer, bias: bool, a: Array, b: Array) -> Float[Array, "n m"]:
-    """a_n·a_m + s_b²; the a are scaled already."""
+    """a_n·a_m + s_b², with a already scaled."""
     product = jnp.matmul(a, b.T)
     return product + layer.bias_scale**2 if bias else product
 
 
 def _sum_over(count: int, term: Callable[[Any], Array]) -> Array:
     """Σ_p term(p), one position at a time."""
-    if count == 1:  # without a loop, so that XLA adds it up together with other layers' parts
+    if count == 1:  # without a loop, so that XLA fuses the sum with other layers
         return term(0)
     return jax.lax.fori_loop(1, count, lambda p, total: total + term(p), term(0))

@@ -25,7 +25,7 @@ class GatedProduct(Contraction):
     (H, h, V) with H `[n, units, inputs]` for several.
 
     Arguments:
-        layer: of which all weights move; its `gated` is true.
+        layer: a layer whose weights all move and whose `gated` is true.
         bias: whether the biases move.
     """
 

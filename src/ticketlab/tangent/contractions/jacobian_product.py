@@ -1,4 +1,4 @@
-"""The rows of the Jacobian, written down."""
+"""The rows of the Jacobian, formed explicitly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["JacobianProduct", "written"]
 
 @dataclass(frozen=True)
 class JacobianProduct(Contraction):
-    """⟨G_nc, G_mc'⟩ with the rows G of the Jacobian written down. The factor is a tuple of `[n, k, columns]`.
+    """⟨G_nc, G_mc'⟩ with explicit rows G of the Jacobian. The factor is a tuple of `[n, k, columns]`.
 
     Arguments:
         layer: a described layer, whose rows come from inputs and cotangents; None for other parameters, whose rows are
@@ -41,7 +41,7 @@ class JacobianProduct(Contraction):
     title: ClassVar[str] = "Jacobian"
 
     def gather(self, a: Array, delta: Array, kept: Sequence[Array | None]) -> Factor:
-        """The factor, from the layer's input and cotangents; of the parameters that move only the kept ones, if not None."""
+        """The factor, from the layer's input and cotangents; only the kept parameters, if not None."""
         layer, parts = self.layer, []
         assert layer is not None
         d = by_position(layer, delta)
@@ -53,7 +53,7 @@ class JacobianProduct(Contraction):
         return tuple(g if i is None else g[:, :, i] for g, i in zip(parts, kept, strict=True))
 
     def columns(self, mask: np.ndarray) -> np.ndarray:
-        """Which columns of the rows a mask of the layer's weight or bias keeps."""
+        """The columns that a mask of the layer's weight or bias keeps."""
         by_unit = mask.reshape(-1, mask.shape[-1]).T if mask.ndim > 1 and self.layer is not None else mask
         return np.flatnonzero(by_unit)
 
@@ -69,7 +69,7 @@ class JacobianProduct(Contraction):
 
 
 def written(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Way:
-    """The rows of one layer with what they cost; arguments as for `ways`."""
+    """The rows of one layer with their cost; arguments as for `ways`."""
     fan = layer.inputs * layer.units
     columns = count(weight, fan) + count(bias, layer.units)
     write = 2.0 * k * positions(layer) * fan if weight is not False else 0.0
@@ -78,7 +78,7 @@ def written(layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Way:
 
 
 def _products(left: Factor, right: Factor, rows: int) -> Array:
-    """Σ G Gᵀ over parts, with the first `rows` axes as rows of matrices."""
+    """Σ G Gᵀ over parts; the first `rows` axes index the rows of the matrices."""
     flat = [(g.reshape(math.prod(g.shape[:rows]), -1), h.reshape(math.prod(h.shape[:rows]), -1).T)
             for g, h in zip(left, right, strict=True)]  # fmt: skip
     return sum((jnp.matmul(g, h) for g, h in flat[1:]), start=jnp.matmul(*flat[0]))

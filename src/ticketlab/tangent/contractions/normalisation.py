@@ -1,4 +1,4 @@
-"""Normalisations, whose weights each multiply one unit: their part of a gradient is short, and is written down."""
+"""Normalisations: each weight multiplies one unit, so their part of a gradient is short and is formed explicitly."""
 
 from __future__ import annotations
 

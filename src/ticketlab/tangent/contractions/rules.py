@@ -1,6 +1,6 @@
-"""The questions that the tangent kernel asks of a kind of layer; the kinds answer them in files of their own.
+"""The rules that a kind of layer can define for the tangent kernel; each kind has its own file.
 
-A layer of a kind without rules is contracted by Jacobian-vector products, which need none.
+A kind without rules is contracted by Jacobian-vector products, which need none.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ __all__ = ["seen", "ways", "weight_rows"]
 
 @singledispatch
 def ways(stage: Any, layer: Layer, weight: Any, bias: Any, k: int, products: int) -> Iterator[Way]:
-    """The contractions that are right for a layer, besides Jacobian-vector products.
+    """The contractions that apply to a layer, in addition to Jacobian-vector products.
 
     Arguments:
-        stage, layer: which.
+        stage, layer: the stage and its layer.
         weight, bias: what may move: True (all), False (nothing), or a mask.
-        k, products: the outputs, and how many pairs of outputs are wanted, k² or k.
+        k, products: the number of outputs, and of pairs of outputs, k² or k.
     """
     return iter(())
 
 
 @singledispatch
 def seen(stage: Any, layer: Layer, a: Array) -> Float[Array, "n positions inputs"]:
-    """What the layer multiplies by its weight at each position: its input as the network has it, unless a kind says otherwise."""
+    """The array that the weight multiplies at each position; by default the layer's input."""
     return a.reshape(-1, positions(layer), a.shape[-1])
 
 
@@ -40,6 +40,6 @@ def seen(stage: Any, layer: Layer, a: Array) -> Float[Array, "n positions inputs
 def weight_rows(
     stage: Any, a: Float[Array, "n positions inputs"], delta: Float[Array, "n k positions units"]
 ) -> Float[Array, "n k ..."]:
-    """∂f_c(x_n)/∂weight from inputs and cotangents: outer products, unless a kind says otherwise."""
-    # Units before inputs: the order in which the product leaves them, without a copy.
+    """∂f_c(x_n)/∂weight from inputs and cotangents; by default outer products."""
+    # Units before inputs, the order of the product, to avoid a copy.
     return jnp.einsum("npi,ncpu->ncui", a, delta)

@@ -1,4 +1,4 @@
-"""Forward mode on rows of the Jacobian: for whatever the network computes, also where no rule is known."""
+"""Forward mode on rows of the Jacobian, for any network, also without rules."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class TangentProduct(Contraction):
     def full(self, left: Factor, right: Factor) -> Float[Array, "n k m k"]:
         x, leaves, _ = left
         push = jax.linearize(outputs_at(self, leaves, x), [leaves[i] for i in self.leaves])[1]
-        # One example's k tangents at a time, since each carries all activations of the left block.
+        # The k tangents of one example at a time, since each carries all activations of the left block.
         columns = jax.lax.map(jax.vmap(push), list(right[2]))
         return jnp.transpose(columns, (2, 3, 0, 1))  # [m, k', n, k] → [n, k, m, k']
 

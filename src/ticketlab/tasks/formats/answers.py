@@ -1,10 +1,10 @@
-"""From a column of answers to what is learnt: labels with their classes' names, or real targets.
+"""From a column of answers to what is learnt: labels with the names of their classes, or real targets.
 
-Text and true/false make classes. Floating-point numbers that are not whole make a regression target. Whole numbers are
-the doubtful case: they are classes when there are at most 100 different ones with 3 examples each on average, else a
-regression target; `kind` overrules the guess, and a note says how a doubtful column was read. Whole numbers are names of
-classes: they need not start at 0 or be without gaps. Rows of zeros with a single 1 are classes too. The usual marks of a
-missing value ("NA", "?", …) are never a class unless `kind` says so.
+Text and true/false become classes. Numbers that are not all whole become a regression target. Whole numbers are
+ambiguous: they are classes if there are at most 100 different ones with at least 3 examples each on average, else a
+regression target. `kind` overrides the guess, and a note says how an ambiguous column was read. Whole numbers are names
+of classes: they need not start at 0 and may have gaps. Rows of zeros with a single 1 are classes too. The usual marks of
+a missing value ("NA", "?", …) are a class only if `kind` says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from jaxtyping import Bool, Float, Integer, Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import check_finite
 
 __all__ = ["MISSING", "Answers", "Kind", "image_answers", "read_answers"]
@@ -47,12 +47,12 @@ MISSING = frozenset(
         "None",
     ]
 )
-"""What programs write for a value that is not there."""
+"""What programs write for a missing value."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Labels `[n]` with the classes' names, or targets `[n, k]` with the targets' names, as `Dataset` takes them."""
+    """Labels `[n]` with the names of the classes, or targets `[n, k]` with the names of the targets, as in `Dataset`."""
 
     classes: tuple[str, ...]
     labels: Integer[np.ndarray, "n"] | None = None
@@ -73,11 +73,11 @@ def read_answers(
 
     Arguments:
         values: text, booleans or numbers.
-        target: the column's name.
-        name: the file's name, for messages.
+        target: the name of the column.
+        name: the name of the file, for messages.
         kind: classification or regression; None guesses (see above).
-        numbered: whether classes are usually numbered 0 … k−1 here, so that only other numbers need a note.
-        classes: the classes' names, when they are known; the values are then their numbers.
+        numbered: whether classes usually have the numbers 0 … k−1 here, so that only other numbers need a note.
+        classes: the names of the classes, if known; the values are then their numbers.
 
     Raises: UserError for missing values, for class numbers that are not whole, and for values that are neither numbers nor text.
     """
@@ -111,14 +111,16 @@ def _quantities(values: Shaped[np.ndarray, "n ..."], target: str, doubtful: bool
     matrix = values.reshape(len(values), -1).astype(np.float64) if len(values) else np.empty((0, 1))
     names = (target,) if matrix.shape[1] == 1 else tuple(f"{target}{i}" for i in range(matrix.shape[1]))
     whole = matrix.size > 0 and bool(np.all(matrix == np.round(matrix)))
-    read_as = f"Target {target!r}, {len(np.unique(matrix))} different whole numbers, is read as a quantity."
+    read_as = (
+        f"Target {target!r}, with {len(np.unique(matrix))} different whole numbers, is read as a quantity."
+    )
     return Answers(names, targets=matrix, notes=(read_as,) if doubtful and whole else ())
 
 
 def image_answers(
     values: Shaped[np.ndarray, "n ..."], target: str, name: str, kind: Kind | None, classes: tuple[str, ...]
 ) -> Answers:
-    """The answers that go with encoded images: integers are class numbers, however few of each there are."""
+    """The answers for encoded images: integers are class numbers, even if there are few examples of each class."""
     if kind is None and values.dtype.kind in "iu":
         kind = "classification"
     return read_answers(values, target, name, kind=kind, numbered=True, classes=classes)
@@ -132,7 +134,7 @@ def _looks_like_classes(values: Shaped[np.ndarray, "n ..."]) -> bool:
 
 
 def _is_one_hot(values: Shaped[np.ndarray, "n ..."]) -> bool:
-    """Whether every row has one 1 and zeros, and every column is somebody's class."""
+    """Whether every row has one 1 and otherwise zeros, and every column is the class of some row."""
     if values.ndim != 2 or values.shape[1] < 2 or not len(values):
         return False
     ones: Bool[np.ndarray, "n k"] = values == 1
@@ -140,7 +142,7 @@ def _is_one_hot(values: Shaped[np.ndarray, "n ..."]) -> bool:
 
 
 def _as_text(values: np.ndarray, target: str, name: str, kind: Kind | None) -> np.ndarray:
-    """Text as it is, and objects that are text or absent; refused where a value is missing."""
+    """Text unchanged, and objects that are text or absent; raises a UserError if a value is missing."""
     if values.dtype.kind == "S":
         values = np.char.decode(values, "utf-8", "replace")
     found = values.ravel().tolist()
@@ -161,12 +163,12 @@ def _as_text(values: np.ndarray, target: str, name: str, kind: Kind | None) -> n
     missing = [i for i, v in enumerate(found) if not isinstance(v, str) or v in marks]
     if missing:
         raise UserError(
-            f"{len(missing)} missing values ({found[missing[0]]!r}) of target {target!r} in {name}, "
+            f"{counted(len(missing), 'missing value')} ({found[missing[0]]!r}) of target {target!r} in {name}, "
             f"the first at row {missing[0]} (counted from 0)",
-            "one class an example",
-            "Remove the examples without one, or pass kind=classification if that is the name of a class.",
+            "one class for each example",
+            "Remove the examples without a class, or pass kind=classification if that is the name of a class.",
         )
-    return np.array(found)
+    return np.array(found, object)  # not of one width: a single long word would be as long in every row
 
 
 def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answers:
@@ -176,23 +178,24 @@ def _named(text: np.ndarray, kind: Kind | None, target: str, name: str) -> Answe
             "numbers, for regression",
             "Choose another target, or kind=classification.",
         )
-    classes, labels = np.unique(text, return_inverse=True)
-    return Answers(tuple(classes.tolist()), labels.astype(np.int64))
+    words = text.tolist()
+    places = {name: i for i, name in enumerate(sorted(set(words)))}
+    return Answers(tuple(places), np.array([places[word] for word in words], np.int64))
 
 
 def _check_whole(values: np.ndarray, target: str, name: str) -> None:
-    """Class numbers are whole, and one for each example."""
+    """Checks that class numbers are whole, with one for each example."""
     if values.ndim != 1:
         raise UserError(
             f"labels of shape {list(values.shape)} in {name}",
-            "one class number an example, or rows of zeros with a single 1",
+            "one class number for each example, or rows of zeros with a single 1",
             "Turn the rows into class numbers, or pass kind=regression.",
         )
     bad = values != np.round(values)
     if bad.any():
         first = int(np.argmax(bad))
         raise UserError(
-            f"{np.count_nonzero(bad)} labels that are not whole in target {target!r} of {name}, "
+            f"{counted(int(np.count_nonzero(bad)), 'fractional label')} in target {target!r} of {name}, "
             f"the first ({values[first]}) at row {first} (counted from 0)",
             "whole numbers as classes",
             "Remove examples without a class; for quantities pass kind=regression.",

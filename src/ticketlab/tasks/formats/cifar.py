@@ -1,7 +1,7 @@
 """CIFAR-10 in the two forms that need no unpickling: Parquet in a hub's layout, and the original binary batches.
 
-A binary batch is a row of records, each of one label and 3 072 pixels: 32 × 32 red, then green, then blue. Source: A. Krizhevsky,
-Learning multiple layers of features from tiny images, 2009.
+A binary batch is a sequence of records. Each has one label and 3 072 pixel values: 32 × 32 red, then green, then blue.
+Source: A. Krizhevsky, Learning multiple layers of features from tiny images, 2009.
 """
 
 from __future__ import annotations

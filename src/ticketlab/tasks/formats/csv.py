@@ -1,10 +1,10 @@
 """Text tables as programs write them: separated by commas, semicolons, tabs, bars or spaces, with or without names.
 
 The separator is the one that gives most rows the same number of cells, and most cells a number. The first row holds names
-unless it looks like the rows below: it is an example where its numbers are above numbers and its words occur again below. A
-first row that counts the columns (0, 1, 2, …) holds names too. Commas within numbers are decimal commas where commas do not
-separate and no number has a point. A number is what all programs take for one, without underscores; True and False are 1 and
-0. Whatever is guessed is said in a note.
+unless it looks like the rows below. It is an example if its numbers are above numbers and its words occur again below. A
+first row that counts the columns (0, 1, 2, …) holds names too. Commas within numbers are decimal commas if commas are not
+the separator and no number has a point. Numbers are written as in all programs, without underscores; True and False are 1
+and 0. A note reports every guess.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import MISSING, Kind
 from ticketlab.tasks.formats.files import file_bytes
@@ -56,7 +56,7 @@ def csv_dataset(path: Path, target: str = "", kind: Kind | None = None) -> Datas
     """The data set in a text table.
 
     Arguments:
-        path: of the file, plain or gzip, in UTF-8.
+        path: the file, plain or gzip, in UTF-8.
         target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
         kind: classification or regression; None guesses from the target.
 
@@ -100,20 +100,21 @@ def _rows(path: Path) -> tuple[list[_Row], str]:
             f"line {reader.line_num} of {path} ({error})", "a row of a CSV file", "Correct it."
         ) from error
     if not rows:
-        raise UserError(f"no rows in {path}", "a CSV file with a row an example", "Fill the file.")
+        raise UserError(f"no rows in {path}", "a CSV file with one row for each example", "Add the examples.")
     width = len(rows[0].cells)
     ragged = [row for row in rows if len(row.cells) != width]
     if ragged:
         raise UserError(
-            f"{len(ragged)} ragged rows in {path}, the first on line {ragged[0].line} with {len(ragged[0].cells)} cells",
+            f"{counted(len(ragged), 'ragged row')} in {path}, "
+            f"the first on line {ragged[0].line} with {counted(len(ragged[0].cells), 'cell')}",
             f"{width} cells separated by {SEPARATORS[separator]}, as in the first row",
-            "Complete or remove them, and quote cells that hold the separator.",
+            "Complete or remove them, and quote cells that contain the separator.",
         )
     return rows, separator
 
 
 def _reader(text: str, separator: str) -> csv._reader:
-    if separator == " ":  # runs of spaces and tabs are one separator, and those at the ends are none
+    if separator == " ":  # runs of spaces and tabs are one separator, except at the ends
         text = re.sub(r"[ \t]+", " ", re.sub(r"^[ \t]+|[ \t]+$", "", text, flags=re.MULTILINE))
     return csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
@@ -125,7 +126,7 @@ def _cells(reader: csv._reader) -> Iterator[_Row]:
 
 
 def _fit(text: str, separator: str) -> tuple[float, float]:
-    """How well a separator fits the first rows: the share that has the usual number of cells, and of cells that are numbers."""
+    """How well a separator fits the first rows: the share with the usual number of cells, and the share of numeric cells."""
     rows: list[list[str]] = []
     try:
         for row in _cells(_reader(text[: 1 << 16], separator)):
@@ -133,7 +134,7 @@ def _fit(text: str, separator: str) -> tuple[float, float]:
             if len(rows) == LOOKED_AT:
                 break
     except csv.Error:
-        pass  # of the last row that was cut, or of quotes that belong to another separator
+        pass  # from a truncated last row, or from quotes that belong to another separator
     if not rows:
         return 0.0, 0.0
     width, count = Counter(map(len, rows)).most_common(1)[0]
@@ -147,7 +148,7 @@ def _fit(text: str, separator: str) -> tuple[float, float]:
 def _with_points(rows: list[_Row]) -> tuple[list[_Row], tuple[str, ...]]:
     """The rows with points for decimal commas, and a note if there are any.
 
-    Commas can only be decimal ones where some are no thousands separators and no number has a point.
+    Commas can be decimal only if some are not thousands separators and no number has a point.
     """
     cells = [cell for row in rows for cell in row.cells]
     commas = [cell for cell in cells if "," in cell and COMMA.fullmatch(cell)]
@@ -183,7 +184,9 @@ def _with_names(path: Path, rows: list[_Row], notes: tuple[str, ...]) -> _Text:
             f"more than one column named {min(twice)!r} in {path}", "different names", "Rename one of them."
         )
     if not below:
-        raise UserError(f"a row of names and no examples in {path}", "a row an example", "Fill the file.")
+        raise UserError(
+            f"a row of names and no examples in {path}", "one row for each example", "Add the examples."
+        )
     return _Text(path, first, below, notes)
 
 
@@ -199,7 +202,7 @@ def _has_fractions(rows: Sequence[_Row]) -> bool:
 
 
 def _is_example(first: list[str], below: Sequence[_Row]) -> bool:
-    """Whether the first row is like those below: numbers above numbers, and words that occur again."""
+    """Whether the first row is like the rows below: numbers above numbers, and words that occur again."""
     if not any(map(_is_number, first)):
         return False
     columns = zip(*(row.cells for row in below), strict=True) if below else ([] for _ in first)
@@ -217,18 +220,18 @@ def _numbers(cells: Sequence[str], text: _Text, name: str) -> np.ndarray:
         return np.array([float(cell) for cell in cells])
     if all(cell.lower() in ("true", "false") for cell in cells):
         return np.array([float(cell.lower() == "true") for cell in cells])
-    missing = all(cells[i] in MISSING for i in bad)
+    kind = "missing cell" if all(cells[i] in MISSING for i in bad) else "non-numeric cell"
     raise UserError(
-        f"{len(bad)} cells of column {name!r} that are {'missing' if missing else 'not numbers'} in {text.path}, "
+        f"{counted(len(bad), kind)} in column {name!r} of {text.path}, "
         f"the first ({cells[bad[0]]!r}) on line {text.rows[bad[0]].line}",
-        "numbers in every column but the target",
-        "Fill in or remove those rows; encode categories as numbers, one column a category; "
+        "numbers in every column except the target",
+        "Fill in or remove those rows; encode categories as numbers, with one column for each category; "
         "or name the column to predict, target=….",
     )
 
 
 def _target(cells: Sequence[str], text: _Text, kind: Kind | None, name: str) -> np.ndarray:
-    """Numbers if all of them are, else text; refused where cells are missing, or where a few are not numbers as the others."""
+    """Numbers if all cells are numbers, else text; refuses missing cells, and a few cells of text among numbers."""
     bad = [i for i, cell in enumerate(cells) if not _is_number(cell)]
     if not bad:
         return np.array([float(cell) for cell in cells])
@@ -239,17 +242,17 @@ def _target(cells: Sequence[str], text: _Text, kind: Kind | None, name: str) -> 
     classes = "pass kind=classification if they are names of classes."
     if missing:
         raise UserError(
-            f"{len(missing)} missing values of target {name!r} in {text.path}, {first}",
+            f"{counted(len(missing), 'missing value')} of target {name!r} in {text.path}, {first}",
             "a value in every row",
             f"Fill in or remove those rows, or {classes}",
         )
     if kind == "regression" or (kind is None and 2 * alike > len(cells)):
         raise UserError(
-            f"{len(bad)} cells of target {name!r} that are not numbers in {text.path}, {first}",
+            f"{counted(len(bad), 'non-numeric cell')} of target {name!r} in {text.path}, {first}",
             "numbers, as in most of its cells" if kind is None else "numbers, for regression",
             "Correct those cells, without thousands separators, or " + classes,
         )
-    return np.array(cells)
+    return np.array(cells, object)
 
 
 def _is_number(cell: str) -> bool:

@@ -1,7 +1,7 @@
-"""What can be wrong with any file before its format matters: not there, not allowed, empty, damaged, or too large unpacked.
+"""Problems of any file, whatever its format: missing, not permitted, empty, damaged, or too large when unpacked.
 
-A small file can unpack to more than any memory. What a file unpacks to is therefore checked before it is unpacked: half a
-GiB is allowed, or 16 times what the file itself takes.
+A small file can unpack to more than any memory. So the unpacked size is checked first: half a GiB is allowed, or 16 times
+the size of the file.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = [
 GZIP = b"\x1f\x8b"
 LEFTOVERS = ("__MACOSX", "__pycache__")
 LEAST_ALLOWED = 2**29  # bytes
-UNPACKED = 16  # times a file's own size
+UNPACKED = 16  # multiple of a file's own size
 PARTS: dict[str, Literal["train", "validation", "test"]] = {
     "train": "train",
     "training": "train",
@@ -47,7 +47,7 @@ PARTS: dict[str, Literal["train", "validation", "test"]] = {
 
 @contextmanager
 def reading(path: Path, what: str) -> Iterator[None]:
-    """Turns the operating system's refusals inside the block into a UserError that names `path` and says `what` was wanted."""
+    """Turns errors of the operating system inside the block into a UserError that names `path` and the expected `what`."""
     try:
         yield
     except UserError:
@@ -76,9 +76,9 @@ def expanded(path: str | Path) -> Path:
 
 
 def file_bytes(path: Path, what: str) -> bytes:
-    """A file's content, with gzip undone.
+    """The content of a file, decompressed if it is gzip.
 
-    Raises: UserError when it is missing, unreadable, empty, or a damaged gzip file.
+    Raises: UserError if it is missing, unreadable, empty, or a damaged gzip file.
     """
     with reading(path, what):
         content = path.read_bytes()
@@ -92,7 +92,7 @@ def file_bytes(path: Path, what: str) -> bytes:
 
 
 def file_start(path: Path, what: str) -> bytes:
-    """The first eight bytes of a file's content, with gzip undone; raises as `file_bytes` does."""
+    """The first eight bytes of the content, decompressed if it is gzip; raises like `file_bytes`."""
     with reading(path, what), path.open("rb") as file:
         start = file.read(1 << 16)
     if start.startswith(GZIP):
@@ -103,7 +103,7 @@ def file_start(path: Path, what: str) -> bytes:
 
 
 def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
-    """The first bytes that gzip content unpacks to, at most so many."""
+    """The first bytes of unpacked gzip content, at most `most`."""
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
             return file.read(most)
@@ -114,32 +114,32 @@ def _unpacked(content: bytes, most: int, path: Path, what: str) -> bytes:
 
 
 def allowed(size: int) -> int:
-    """How many bytes a file of this size may unpack to."""
+    """The most bytes to which a file of this size may unpack."""
     return max(LEAST_ALLOWED, UNPACKED * size)
 
 
 def check_size(size: int, limit: int, path: Path) -> None:
-    """Raises UserError when more bytes would be unpacked than the limit."""
+    """Raises UserError if more bytes than the limit would be unpacked."""
     if size > limit:
         raise UserError(
             f"{path}, which unpacks to {size / 2**30:.3g} GiB or more",
-            f"at most {limit / 2**30:.3g} GiB, as its own size allows",
-            "Check where it comes from; save large data without compression.",
+            f"at most {limit / 2**30:.3g} GiB for a file of its size",
+            "Check its origin; save large data without compression.",
         )
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a name is of what archivers, Python and file managers leave."""
+    """Whether a name is one of those left by archivers, Python and file managers."""
     return name.startswith(".") or name in LEFTOVERS
 
 
 def part_of(name: str) -> Literal["train", "validation", "test"] | None:
-    """The part of a data set for which a folder, a file or an array is named ("Training", "val_images"), if it is for one."""
+    """The part of a data set that the name of a folder, file or array means ("Training", "val_images"), if any."""
     return PARTS.get(re.split(r"[-_.\d]", name.lower(), maxsplit=1)[0])
 
 
 def files_in(folder: Path, what: str) -> list[Path]:
-    """The files and folders in a folder by name, without hidden ones and those that archivers and Python leave."""
+    """The files and folders in a folder by name, without hidden ones and those left by archivers and Python."""
     with reading(folder, what):
         return sorted(
             (p for p in folder.iterdir() if not is_hidden(p.name)),

@@ -1,6 +1,6 @@
 """Data sets of the Hugging Face hub, or of a local folder in its layout, through the `datasets` library (extra `hub`).
 
-Columns are read as they are stored, so images stay encoded until they are decoded here; no code from the hub is run.
+Columns are read as stored, so images are decoded here. No code from the hub is run.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind, image_answers
 from ticketlab.tasks.formats.images import encoded_dataset
@@ -29,9 +29,9 @@ def hub_dataset(
         config: the configuration, for data sets that have several.
         target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
         kind: classification or regression; None guesses from the target.
-        side: resize images to side × side pixels; None demands that they all have one size.
+        side: resize images to side × side pixels; None requires images of one size.
 
-    Raises: UserError when the extra is missing, the hub cannot be reached, or there is no such data set.
+    Raises: UserError if the extra is missing, the hub cannot be reached, or the data set does not exist.
     """
     parts = _parts(id, config)
     official = parts.pop("test") if "test" in parts and len(parts) > 1 else None
@@ -62,7 +62,7 @@ def _parts(id: str, config: str) -> dict[str, Any]:
         import datasets
     except ImportError as error:
         raise UserError(
-            "a data set of the hub without the library that reads them",
+            "a data set of the hub without the library that reads it",
             "the extra 'hub'",
             "Install it: pip install 'ticketlab[hub]'.",
         ) from error
@@ -81,7 +81,7 @@ def _parts(id: str, config: str) -> dict[str, Any]:
 
 
 def _numbers(part: Any, column: str) -> np.ndarray:
-    """A column as it is stored: numbers, or text as objects."""
+    """A column as stored: numbers, or text as objects."""
     return part.data.column(column).to_numpy()
 
 
@@ -91,7 +91,7 @@ def _encoded(part: Any, column: str, id: str) -> list[bytes]:
     if len(contents) < len(stored):
         first = next(i for i, value in enumerate(stored) if not (value and value["bytes"]))
         raise UserError(
-            f"{len(stored) - len(contents)} rows without an image in column {column!r} of {id}, "
+            f"{counted(len(stored) - len(contents), 'row')} without an image in column {column!r} of {id}, "
             f"the first {first} (counted from 0)",
             "an encoded image in every row",
             "Choose another column or data set.",

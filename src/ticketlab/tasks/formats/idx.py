@@ -1,4 +1,4 @@
-"""The IDX format of MNIST: two zero bytes, a type, the number of axes, the axes' lengths, then the values, big-endian.
+"""The IDX format of MNIST: two zero bytes, a type, the number of axes, their lengths, then the values, big-endian.
 
 A folder in MNIST's layout holds `train-images-idx3-ubyte` and `train-labels-idx1-ubyte`, and for the official test part
 `t10k-…` (or `test-…`), each plain or with `.gz`, with or without a prefix (`emnist-letters-train-images-idx3-ubyte.gz`).
@@ -62,7 +62,7 @@ def idx_array(path: Path) -> Shaped[np.ndarray, "..."]:
 
 
 def idx_folder(folder: Path, name: str, classes: tuple[str, ...] = ()) -> Dataset:
-    """The data set in a folder with MNIST's layout; `classes` are named by their numbers unless given."""
+    """The data set in a folder with MNIST's layout; `classes` default to their numbers."""
     found = _find(folder)
     x, labels = _part(found, "train", folder)
     official = 0
@@ -89,7 +89,7 @@ def idx_folder(folder: Path, name: str, classes: tuple[str, ...] = ()) -> Datase
 
 
 def _find(folder: Path) -> dict[tuple[str, str], Path]:
-    """The files of the layout by (part, content); a plain file goes before its compressed copy."""
+    """The files of the layout by (part, content); a plain file has priority over its compressed copy."""
     found: dict[tuple[str, str], Path] = {}
     for path in files_in(folder, f"a folder with {WANTED}"):
         if not (match := LAYOUT.fullmatch(path.name)):
@@ -111,7 +111,7 @@ def _part(found: dict[tuple[str, str], Path], part: str, folder: Path) -> tuple[
     if images.ndim < 2 or labels.ndim != 1 or len(images) != len(labels):
         raise UserError(
             f"images of shape {list(images.shape)} with labels of shape {list(labels.shape)} in {folder} ({part})",
-            "equally many, [n, height, width] and [n]",
+            "one label for each image, [n, height, width] and [n]",
             "Check that the files belong together.",
         )
     return images, labels

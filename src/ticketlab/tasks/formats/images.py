@@ -1,9 +1,9 @@
-"""Encoded images (PNG, JPEG, …) into one array of pixels, and folders with a sub-folder of images a class.
+"""Encoded images (PNG, JPEG, …) as one array of pixels, and folders with one sub-folder of images for each class.
 
-All images must have the same size; grey ones stay grey unless there are coloured ones among them. Transparent ones are shown
-on white. A folder that has sub-folders of classes for parts (train, test; also Training, val, …) gives the data set an official
-test part; validation is pooled with train. Only common formats are read, since some of Pillow's readers start other programs.
-What pixels take is checked before they are unpacked.
+All images must have the same size. If any image has colour, all become RGB; otherwise all stay grey. Transparent pixels
+are shown on white. A folder with parts (train, test; also Training, val, …) that hold sub-folders of classes gives an
+official test part; validation is pooled with train. Only common formats are read, because some of Pillow's readers start
+other programs. The size of the pixels is checked before they are unpacked.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, UnidentifiedImageError
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Answers
 from ticketlab.tasks.formats.files import allowed, files_in, is_hidden, part_of, reading
@@ -28,7 +28,7 @@ SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".t
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 GREY = ("1", "L", "LA")
 COLOURED = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")
-LEAST_PIXELS = 2**22  # bytes that any image may have
+LEAST_PIXELS = 2**22  # bytes allowed for any image
 JPEG = b"\xff\xd8\xff"
 
 
@@ -38,11 +38,11 @@ def decode(
     """Pixels 0 … 255 of encoded images, with one channel if all are grey and three otherwise; and notes on what was dropped.
 
     Arguments:
-        encoded: the files' contents.
-        origin: what to call image i in a message.
-        side: resize every image to side × side pixels (bilinear); None leaves them as they are.
+        encoded: the contents of the files.
+        origin: the name of image i in messages.
+        side: resize every image to side × side pixels (bilinear); None keeps the sizes.
 
-    Raises: UserError for an image that cannot be read, or that has another size than the first.
+    Raises: UserError for an image that cannot be read, or whose size differs from the first.
     Cost: 0.1 to 0.2 ms for 32 × 32 pixels in JPEG.
     """
     if side is not None and side < 1:
@@ -56,7 +56,7 @@ def decode(
             raise UserError(
                 f"{origin(i)} of {width}×{height} pixels, after images of {w}×{h}",
                 "images of one size",
-                "Resize them, or pass side=… to have them resized.",
+                "Resize them, or pass side=….",
             )
     if not images:
         raise UserError("no images", "at least one")
@@ -77,7 +77,7 @@ def decode(
 
 @dataclass(frozen=True)
 class _Image:
-    """One image as it was read: whether it is grey, (width, height), its pixels, and what was dropped."""
+    """One image as read: whether it is grey, (width, height), its pixels, and what was dropped."""
 
     grey: bool
     size: tuple[int, int]
@@ -93,7 +93,7 @@ def _opened(content: bytes, origin: str, side: int | None, limit: int) -> _Image
             if image.mode not in GREY + COLOURED:
                 raise UserError(
                     f"pixels of mode {image.mode!r} in {origin}",
-                    "8-bit grey or coloured images",
+                    "8-bit grey or colour images",
                     "Convert it.",
                 )
             if image.width * image.height * 4 > max(limit, LEAST_PIXELS):
@@ -146,7 +146,7 @@ def _has_more(image: Image.Image) -> bool:
 
 
 def _jpeg_note(encoded: Sequence[bytes]) -> tuple[str, ...]:
-    """A note if any of the images are JPEG-coded, which changes pixels."""
+    """A note if any image is JPEG-coded, which changes pixels."""
     count = sum(bytes(content[:3]) == JPEG for content in encoded)
     return (
         (f"{count} of {len(encoded)} images are JPEG-coded, so their pixels are not exact.",) if count else ()
@@ -164,7 +164,7 @@ def encoded_dataset(
     target: str = "",
     notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """The data set of encoded images and their answers; a note says how many are JPEG-coded, since that changes pixels."""
+    """The data set of encoded images and their answers; a note counts JPEG-coded images, whose pixels are not exact."""
     pixels, dropped = decode(encoded, origin, side)
     return Dataset(
         name=name,
@@ -180,11 +180,11 @@ def encoded_dataset(
 
 
 def image_folder(folder: Path, side: int | None = None) -> Dataset:
-    """The data set in a folder with a sub-folder of images a class, the classes sorted by name.
+    """The data set in a folder with one sub-folder of images for each class; classes are sorted by name.
 
     Arguments:
         folder: with class sub-folders, or with `train` and `test` (each with class sub-folders).
-        side: resize every image to side × side pixels; None demands that they all have one size.
+        side: resize every image to side × side pixels; None requires images of one size.
     """
     roots, official_part, left_out = _parts(folder)
     classes = sorted({p.name for root in roots for p in files_in(root, "a folder") if p.is_dir()})
@@ -203,8 +203,8 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
     if not paths:
         raise UserError(
             f"no images in sub-folders of {folder}",
-            f"one sub-folder a class with {', '.join(SUFFIXES)}",
-            "Sort the images into one folder a class.",
+            f"one sub-folder for each class, with {', '.join(SUFFIXES)}",
+            "Sort the images into one folder for each class.",
         )
     return encoded_dataset(
         [_content(path) for path in paths],
@@ -213,7 +213,7 @@ def image_folder(folder: Path, side: int | None = None) -> Dataset:
         origin=lambda i: str(paths[i]),
         official_test=official,
         side=side,
-        notes=left_out + ((f"{ignored} files that are not images were left out.",) if ignored else ()),
+        notes=left_out + ((f"Left out {counted(ignored, 'file')} without an image.",) if ignored else ()),
     )
 
 
@@ -244,7 +244,7 @@ def _has_images(folder: Path) -> bool:
 
 
 def _files_below(folder: Path, name: str) -> list[Path]:
-    """All files of a class, those in sub-folders too; a link to a folder could lead round in a circle, and is not followed."""
+    """All files of a class, including sub-folders. Links to folders are not followed, because they could form a loop."""
     found: list[Path] = []
     for path in files_in(folder, f"images of class {name!r}"):
         inside = path.is_dir() and not path.is_symlink()

@@ -1,10 +1,10 @@
-"""NumPy archives: inputs and answers under the names that people give them, and never a pickle.
+"""NumPy archives: inputs and answers under their usual names; pickles are never read.
 
-Looked for, in any case of letters and in this order: `x_train` with `y_train`, `train_images` with `train_labels`, `x` with `y`,
-`images` with `labels`, `data` with `target`; or the two names that are given. Next to them, arrays of the same names for `test`
-are the official test part, and those for `val` are pooled with the training part. A note names every array that is left out.
-What an array takes is read from its header, and those that are not used are never unpacked. Eight-bit arrays with three axes
-or more are images.
+Pairs of names are tried in this order, in upper or lower case: `x_train` with `y_train`, `train_images` with `train_labels`,
+`x` with `y`, `images` with `labels`, `data` with `target`; or the two names that are given. Arrays with the same names for
+`test` are the official test part, and those for `val` are pooled with the training part. A note names every unused array.
+The size of an array is read from its header, and unused arrays are never unpacked. Eight-bit arrays with three axes or more
+are images.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ def npz_dataset(path: Path, x: str = "", y: str = "", kind: Kind | None = None) 
     """The data set in an NPZ file.
 
     Arguments:
-        path: of the file.
-        x, y: the arrays' names; empty to look for the usual ones.
+        path: the file.
+        x, y: the names of the arrays; empty to look for the usual ones.
         kind: classification or regression; None guesses from y.
     """
     with _opened(path) as archive:
@@ -116,7 +116,7 @@ def _uses(arrays: list[str], pairs: list[tuple[str, str]]) -> tuple[str, ...]:
 def _check_parts(
     pairs: list[tuple[str, str]], parts: list[tuple[np.ndarray, np.ndarray]], path: Path
 ) -> None:
-    """All parts have one shape but for the number of examples, and those that are put together have as many answers as inputs."""
+    """Checks that all parts have one shape except for the number of examples, and that joined parts have one answer per input."""
     for names, part in zip(pairs, parts, strict=True):
         for name, first, array in zip(pairs[0], parts[0], part, strict=True):
             same = array.ndim > 0 and array.shape[1:] == first.shape[1:]
@@ -224,6 +224,6 @@ def _images(x: Shaped[np.ndarray, "n ..."]) -> tuple[Shaped[np.ndarray, "n ..."]
     if x.dtype == np.uint8 and x.ndim == 3:
         return x[..., None], ()
     if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] not in (1, 3):
-        note = f"Images of shape {list(x.shape[1:])} are read as channels first, and turned to channels last."
+        note = f"Images of shape {list(x.shape[1:])} are read with channels first and reordered to channels last."
         return np.ascontiguousarray(np.moveaxis(x, 1, -1)), (note,)
     return x, ()

@@ -1,8 +1,8 @@
-"""Parquet files of numbers, or of encoded images as dataset hubs keep them: `{bytes, path}` in one column, a label in another.
+"""Parquet files of numbers, or of encoded images as on dataset hubs: `{bytes, path}` in one column, a label in another.
 
-A path may be one file, or a folder of shards; shards that are named for the test part, or lie in a folder that is, are the
-official test part, all others are what train and validation are drawn from. Read by DuckDB, whose downloads of extensions are
-switched off, and to which names of folders mean nothing. What the columns take is asked for before they are read.
+A path may be one file or a folder of shards. Shards named for the test part, or in a folder named for it, are the official
+test part; train and validation are drawn from the others. DuckDB reads the files, with downloads of extensions switched
+off; it ignores the names of folders. The size of the columns is checked before they are read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 from jaxtyping import Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind, image_answers
 from ticketlab.tasks.formats.files import allowed, check_size, files_in, part_of, reading
@@ -39,7 +39,7 @@ MAGIC = b"PAR1"
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of a data set, the official test part's last, as paths and as DuckDB takes them; and how many rows that has."""
+    """The files of a data set, those of the official test part last, as paths and as DuckDB takes them; and that part's rows."""
 
     files: tuple[Path, ...]
     paths: tuple[str, ...]
@@ -63,9 +63,9 @@ def parquet_dataset(
         path: the file or the folder.
         target: the column to predict; empty for one with a usual name (label, target, class, y), else the last.
         kind: classification or regression; None guesses from the target.
-        name: for tables and messages; the file's name when empty.
-        classes: the classes' names; when empty, those in the file's metadata, or their numbers.
-        side: resize images to side × side pixels; None demands that they all have one size.
+        name: for tables and messages; empty for the name of the file.
+        classes: the names of the classes; empty for those in the file's metadata, or else their numbers.
+        side: resize images to side × side pixels; None requires images of one size.
     """
     name = name or path.name
     with _database(path) as database:
@@ -85,7 +85,7 @@ def parquet_dataset(
             if column != target and not _is_number(of):
                 raise UserError(
                     f"column {column!r} of type {of:.60} in {name}",
-                    "numbers in every column but the target, or one column of encoded images",
+                    "numbers in every column except the target, or one column of encoded images",
                     "Convert or remove it, or make it the target.",
                 )
         columns = {column: _column(database, shards, column, name) for column in shards.types}
@@ -158,7 +158,7 @@ def parquet_files(folder: Path) -> list[Path]:
 
 
 def _no_pattern(path: Path) -> str:
-    """The path as text in which no character stands for others, as `*` does to DuckDB."""
+    """The path as text without pattern characters, such as `*` for DuckDB."""
     return re.sub(r"([*?\[])", r"[\1]", str(path.absolute()))
 
 
@@ -178,18 +178,18 @@ def _check_magic(path: Path) -> None:
 
 
 def _class_names(metadata: dict[bytes, bytes]) -> dict[str, tuple[str, ...]]:
-    """The classes' names by column, which the hub's library leaves in a file's metadata."""
+    """The names of the classes by column, which the hub's library stores in a file's metadata."""
     try:
         features = json.loads(metadata.get(b"huggingface", b"{}"))["info"]["features"]
         return {c: tuple(map(str, f["names"])) for c, f in features.items() if f.get("_type") == "ClassLabel"}
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
-        return {}  # another program's metadata: the labels' numbers serve as names
+        return {}  # metadata of another program: label numbers serve as names
 
 
 def _column(
     database: duckdb.DuckDBPyConnection, shards: Shards, column: str, name: str, field: str = ""
 ) -> Shaped[np.ndarray, "n"]:
-    """One column (or a field of a struct) of all shards in order, without missing values."""
+    """One column (or field of a struct) of all shards in order; missing values raise an error."""
     query = f"SELECT {_quoted(column)}{field} AS c FROM {READ}"
     found = database.execute(query, [list(shards.paths)]).fetchnumpy()["c"]
     if not isinstance(found, np.ndarray):  # an enumeration comes as pandas' categories
@@ -199,7 +199,7 @@ def _column(
         missing = missing | np.array([value is None for value in np.ma.getdata(found)])
     if missing.any():
         raise UserError(
-            f"{missing.sum()} missing values in column {column!r} of {name}, "
+            f"{counted(int(missing.sum()), 'missing value')} in column {column!r} of {name}, "
             f"the first at row {np.argmax(missing)} (counted from 0)",
             "a value in every row",
             "Fill in or remove those rows.",

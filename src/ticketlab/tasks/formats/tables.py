@@ -1,8 +1,8 @@
-"""Named columns of numbers with a target among them: what CSV, Parquet and a hub's tables have in common.
+"""Named columns of numbers with a target among them, shared by CSV, Parquet and tables of a hub.
 
-Row numbers that another program has written are no input, since they can give the answers away where rows are sorted: a column
-without a name, or with an index's usual name, is left out where it numbers the rows. Any other column that counts the rows is
-kept and named in a note.
+Row numbers written by another program are not inputs, because they can reveal the answers if rows are sorted. A column
+without a name, or with a usual name of an index, is left out if it numbers the rows. Any other column that counts the rows
+is kept and named in a note.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ INDEX = frozenset(
 
 
 def target_column(columns: Iterable[str], target: str, name: str) -> str:
-    """The column to predict: the one asked for, else one with a usual name, else the last."""
+    """The column to predict: the one requested, else one with a usual name, else the last."""
     columns = list(columns)
     if target and target not in columns:
         raise UserError(f"target={target!r}", f"one of the columns of {name}: {', '.join(columns)}")
@@ -48,16 +48,16 @@ def table_dataset(
     official_test: int = 0,
     notes: tuple[str, ...] = (),
 ) -> Dataset:
-    """The data set whose inputs are all columns but the target.
+    """The data set whose inputs are all columns except the target.
 
     Arguments:
         columns: by name, of equal length; inputs must be numbers or booleans.
-        target: the column to predict; see `target_column` when empty, and a note says which it is.
+        target: the column to predict; if empty, see `target_column`, and a note names it.
         name: for tables and messages.
         kind: classification or regression; None guesses from the target.
-        classes: the classes' names if they are known; the target's values are then their numbers.
-        official_test: how many of the last rows are the official test part.
-        notes: of what was read in a doubtful way.
+        classes: the names of the classes, if known; the values of the target are then class numbers.
+        official_test: the number of rows, at the end, that form the official test part.
+        notes: on guesses made while reading.
     """
     asked, target = target, target_column(columns, target, name)
     if not asked and target.lower() not in USUAL:
@@ -67,14 +67,14 @@ def table_dataset(
         raise UserError(
             f"one column only ({target!r}) in {name}",
             "a target and at least one input",
-            "Add the inputs' columns.",
+            "Add input columns.",
         )
     for column, values in inputs.items():
         if values.dtype.kind not in "biuf":
             raise UserError(
                 f"column {column!r} of {name}, which holds {_sort(values)}",
-                "numbers in every column but the target",
-                "Encode it as numbers (one column a category), remove it, or make it the target.",
+                "numbers in every column except the target",
+                "Encode it as numbers (one column for each category), remove it, or make it the target.",
             )
     inputs, more = _without_row_numbers(inputs)
     answers = read_answers(columns[target], target, name, kind=kind, classes=classes)

@@ -1,11 +1,11 @@
-"""Where data comes from: each choice is a frozen record of how to get one data set, and `load()` gets it.
+"""Sources of data: each choice is a frozen record that says how to get one data set, and `load()` gets it.
 
-Nothing heavy is imported before `load()` is called, since the command line lists these choices in its help. Every choice
-has the optional counts `train`, `validation` and `test` (see `Sizes`), so that a plan says "MNIST with 3 200 examples to train
-on" in one line.
+Nothing heavy is imported before `load()`, because the command line lists these choices in its help. Every choice has the
+optional counts `train`, `validation` and `test` (see `Sizes`). So a plan can say "MNIST with 3 200 training examples" in
+one line.
 
-Reading order: `source` (what all have), `bundled` (comes with scikit-learn), `made` (on the spot), `named` (published data),
-`own` (the user's files).
+Reading order: `source` (the base class), `bundled` (comes with scikit-learn), `made` (generated), `named` (published
+data), `own` (the user's files).
 """
 
 from ticketlab.tasks.sources.bundled import Bundled, Digits
@@ -15,9 +15,9 @@ from ticketlab.tasks.sources.own import Csv, Idx, ImageFolder, Npz, OwnFile, Par
 from ticketlab.tasks.sources.source import TaskSource
 
 __all__ = [  # noqa: RUF022 (by topic)
-    # what all have
+    # the base class
     "TaskSource",
-    # data that is carried or made
+    # bundled or generated data
     "Digits",
     "Bundled",
     "Boolean",

@@ -1,4 +1,4 @@
-"""Data that comes with scikit-learn, so that the first study needs no files and no network."""
+"""Data that comes with scikit-learn, so that a first study needs no files and no network."""
 
 from __future__ import annotations
 

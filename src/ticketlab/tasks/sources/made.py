@@ -1,6 +1,6 @@
-"""Data that is made on the spot: whole truth tables, and noisy lines in the shape of digits.
+"""Generated data: complete truth tables, and noisy lines in the shape of digits.
 
-Here stands what can be chosen; how it is made stands in `ticketlab.tasks.boolean` and `ticketlab.tasks.mnist1d`.
+This file has the options; `ticketlab.tasks.boolean` and `ticketlab.tasks.mnist1d` generate the data.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ class Boolean(TaskSource):
     Arguments:
         bits: n, from 2 to 16.
         target: a name (parity, majority, and, or, first), a truth table of 2ⁿ characters 0 and 1 (values on 00…0, 00…1, …,
-            11…1), or "random", drawn by at most one of `ones`, `leaves`, `complexity` (uniformly when none is given).
-        ones: how many inputs have the value 1.
-        leaves: of a random decision tree.
-        complexity: Lempel–Ziv complexity in bits, reached as nearly as 2 000 candidates allow.
+            11…1), or "random", drawn by at most one of `ones`, `leaves`, `complexity` (uniformly if none is given).
+        ones: the number of inputs with value 1.
+        leaves: the number of leaves of a random decision tree.
+        complexity: Lempel–Ziv complexity in bits; the nearest of 2 000 candidates is taken.
         draw: the seed of the target, at least 0.
-        zero: the number that stands for bit 0 in the inputs, −1 or 0; bit 1 is 1.
+        zero: the input value for bit 0, −1 or 0; bit 1 is 1.
     """
 
     bits: int = 7
@@ -44,7 +44,7 @@ class Boolean(TaskSource):
     size: ClassVar[str] = "2ⁿ (n = 7: 128)"
 
     def table(self) -> str:
-        """The target's truth table, a string of 2ⁿ characters 0 and 1."""
+        """The truth table of the target, a string of 2ⁿ characters 0 and 1."""
         from ticketlab.tasks import boolean
 
         chosen = [name for name in ("ones", "leaves", "complexity") if getattr(self, name) is not None]
@@ -91,7 +91,7 @@ class Boolean(TaskSource):
             features=tuple(f"bit{i}" for i in range(self.bits)),
             standardise=False,
             notes=(
-                f"The truth table has {table.count('1')} ones of {len(table)}, and a Lempel–Ziv complexity of "
+                f"The truth table has {table.count('1')} ones in {len(table)} entries and a Lempel–Ziv complexity of "
                 f"{boolean.lempel_ziv(table):g} bits.",
             ),
         )
@@ -107,12 +107,12 @@ class Boolean(TaskSource):
 class Mnist1d(TaskSource):
     """MNIST-1D: digits drawn as noisy, shifted and sheared lines of 40 points, made on the spot (extra `mnist1d`).
 
-    The package draws from NumPy's global generator; its state is put back afterwards. Its own last fifth is the test part.
+    The package draws from NumPy's global generator, whose state is restored afterwards. The last fifth is the test part.
     Source: Greydanus, Kobak, Scaling down deep learning with MNIST-1D, arXiv 2011.14439.
 
     Arguments:
-        samples: how many examples are made.
-        draw: the seed they are made with (42 is the published set).
+        samples: the number of examples.
+        draw: the seed (42 gives the published set).
     """
 
     samples: int = 5000

@@ -1,6 +1,6 @@
-"""Published data by its name: in its usual folder on this machine, or on the Hugging Face hub.
+"""Published data by name: in its usual folder on this machine, or on the Hugging Face hub.
 
-Nothing is downloaded but by `Hub`, which says so by its name; what is missing is said with the place that was looked at.
+Only `Hub` downloads anything. If data are missing, the message says where they were looked for.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CLOTHES = (
 
 @dataclass(frozen=True, kw_only=True)
 class NamedFolder(TaskSource):
-    """A data set with its own place: `folder`, or its usual sub-folder of the folder that TICKETLAB_DATA names.
+    """A data set in `folder`, or in its usual sub-folder of the folder that TICKETLAB_DATA names.
 
     Arguments:
         folder: where the files are; empty to look in $TICKETLAB_DATA.
@@ -47,11 +47,11 @@ class NamedFolder(TaskSource):
     place: ClassVar[str]
 
     def path(self) -> Path:
-        """Where to look; raises UserError that says where, when there is no such folder."""
+        """The folder to read; raises a UserError with the path if it does not exist."""
         data = os.environ.get(DATA_VARIABLE, "")
         if not self.folder and not data:
             raise UserError(
-                f"no place to look for {self.place}: no folder given, and {DATA_VARIABLE} is not set",
+                f"no folder for {self.place}, and {DATA_VARIABLE} is not set",
                 f"a folder with {self.how}",
                 f"Pass folder=…, or set {DATA_VARIABLE} to the folder that contains {self.place}/.",
             )
@@ -125,7 +125,7 @@ class Hub(TaskSource):
         config: the configuration, for data sets that have several.
         target: the column to predict; empty for label, target, class or y, else the last column.
         kind: classification or regression; None guesses from the target.
-        side: resize images to side × side pixels; None demands that they all have one size.
+        side: resize images to side × side pixels; None requires images of one size.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""The user's own files, one class a format; how each is read stands in `ticketlab.tasks.formats`."""
+"""The user's own files, one class for each format; `ticketlab.tasks.formats` reads them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OwnFile(TaskSource):
     """The user's own data.
 
     Arguments:
-        path: of the file or folder.
+        path: the file or folder.
     """
 
     path: str
@@ -47,10 +47,10 @@ class Idx(OwnFile):
 
 @dataclass(frozen=True, kw_only=True)
 class Npz(OwnFile):
-    """A NumPy archive; see `ticketlab.tasks.formats.npz` for the names that are looked for.
+    """A NumPy archive; `ticketlab.tasks.formats.npz` lists the usual names of arrays.
 
     Arguments:
-        x, y: the arrays' names; empty to look for the usual ones.
+        x, y: the names of the arrays; empty to look for the usual ones.
         kind: classification or regression; None guesses from y.
     """
 
@@ -95,7 +95,7 @@ class Parquet(OwnFile):
     Arguments:
         target: the column to predict; empty for label, target, class or y, else the last column.
         kind: classification or regression; None guesses from the target.
-        side: resize images to side × side pixels; None demands that they all have one size.
+        side: resize images to side × side pixels; None requires images of one size.
     """
 
     target: str = ""
@@ -113,15 +113,15 @@ class Parquet(OwnFile):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder(OwnFile):
-    """A folder with a sub-folder of images a class; or with `train` and `test`, each with such sub-folders.
+    """A folder with one sub-folder of images for each class; or with `train` and `test`, each with such sub-folders.
 
     Arguments:
-        side: resize images to side × side pixels; None demands that they all have one size.
+        side: resize images to side × side pixels; None requires images of one size.
     """
 
     side: int | None = None
 
-    what: ClassVar[str] = "a folder with a sub-folder of images a class"
+    what: ClassVar[str] = "a folder with one sub-folder of images for each class"
     how: ClassVar[str] = "images:path=FOLDER"
 
     def load(self) -> Dataset:

@@ -1,7 +1,7 @@
-"""What every choice of data has: how many examples go into each part, and `load()`.
+"""The base class of all choices of data: the sizes of the parts, and `load()`.
 
-A choice is a frozen record of how to get one data set. Its fields are numbers and text alone: they are a plan's options and its
-file format.
+A choice is a frozen record that says how to get one data set. Its fields are numbers and text only, since they are the
+options of a plan and its file format.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ class TaskSource(ABC):
     what: ClassVar[str]
     size: ClassVar[str] = "yours"
     how: ClassVar[str] = ""
-    package: ClassVar[str] = ""  # that must be installed beside Ticketlab's own
+    package: ClassVar[str] = ""  # an extra package that it needs
 
     @abstractmethod
     def load(self) -> Dataset:
-        """The data set, read and checked; raises UserError when it is missing or wrong."""
+        """The data set, read and checked; raises UserError if it is missing or wrong."""
 
     @abstractmethod
     def describe(self) -> str:
         """One line for reports and tables."""
 
     def sizes(self) -> Sizes:
-        """The counts that were asked for, as `split` takes them."""
+        """The requested counts, as `split` takes them."""
         from ticketlab.tasks.splitting import Sizes
 
         return Sizes(self.train, self.validation, self.test)
@@ -58,7 +58,7 @@ class TaskSource(ABC):
             seed: of the split.
 
         Raises:
-            UserError: data that are missing or wrong, or counts that they do not allow.
+            UserError: if data are missing or wrong, or do not allow these counts.
         """
         from ticketlab.tasks.splitting import split
 

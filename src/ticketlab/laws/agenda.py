@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from ticketlab.laws.formulae import All, Any, Formula, Gate, Gated, Not, rules_of
 
-__all__ = ["Asked"]
+__all__ = ["Agenda"]
 
 
 @dataclass(frozen=True)
-class Asked:
+class Agenda:
     """What a plan asks.
 
     Arguments:
