@@ -83,7 +83,7 @@ class LinearModePlan:
 
     @classmethod
     def presets(cls) -> dict[str, LinearModePlan]:
-        return {"quick": cls(seeds=3, rewind_steps=(0, 50), copies=2, steps=400)}
+        return {"quick": cls(seeds=8, rewind_steps=(0, 50), copies=2, controls=("random",), steps=400)}
 
 
 class LinearMode(DraftedStudy):

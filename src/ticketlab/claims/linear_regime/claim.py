@@ -125,7 +125,7 @@ class LinearRegimePlan:
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(depths=(1,)),
+            "quick": cls(depths=(1,), losses=("square",), seeds=8),
         }
 
 

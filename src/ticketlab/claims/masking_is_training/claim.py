@@ -128,12 +128,13 @@ class MaskingIsTrainingPlan:
     def presets(cls) -> dict[str, MaskingIsTrainingPlan]:
         return {
             "quick": cls(
-                seeds=3,
-                levels=4,
+                seeds=8,
+                levels=2,
+                criteria=("large-final", "magnitude-increase"),
+                ones=("rewind", "constant-same-sign"),
+                trained="none",
                 random_masks=20,
                 steps=300,
-                trained="rewound",
-                ones=("rewind", "reinitialise", "constant-same-sign"),
             )
         }
 

@@ -95,7 +95,6 @@ class MultiPrizePlan:
             "quick": cls(
                 task=Digits(train=500, validation=300, test=900),
                 network=MLP(widths=(128, 128)),
-                seeds=3,
                 steps=400,
             )
         }

@@ -94,7 +94,7 @@ class NewtonStepPlan:
             "quick": cls(
                 task=Digits(train=100, validation=300, test=1200),
                 network=MLP(widths=(256,)),
-                seeds=3,
+                seeds=8,
                 times=15,
             )
         }

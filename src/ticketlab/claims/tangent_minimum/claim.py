@@ -61,10 +61,10 @@ class TangentMinimumPlan:
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
 
-    task: TaskSource = Digits(train=400, validation=397, test=1000)
-    network: Architecture = MLP(widths=(256, 256))
+    task: TaskSource = Digits(train=300, validation=397, test=1100)
+    network: Architecture = MLP(widths=(128, 128))
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
-    seeds: int = field(default=5, metadata={"cells": False})
+    seeds: int = field(default=8, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
     ridges: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -97,9 +97,9 @@ class TangentMinimumPlan:
     def presets(cls) -> dict[str, TangentMinimumPlan]:
         return {
             "quick": cls(
-                task=Digits(train=250, validation=300, test=1200),
-                network=MLP(widths=(128, 128)),
-                seeds=3,
+                task=Digits(train=200, validation=300, test=1297),
+                network=MLP(widths=(64, 64)),
+                losses=("square",),
             )
         }
 

@@ -111,10 +111,9 @@ class UntrainedSubnetworkPlan:
                     widths=(128, 128),
                     initialisation=Initialisation(distribution=Distribution.SIGNED_CONSTANT),
                 ),
-                seeds=3,
-                densities=(0.1, 0.9),
-                widths=(0.0625, 0.25),
-                distributions=(Distribution.NORMAL,),
+                densities=(),
+                widths=(0.25,),
+                distributions=(),
                 steps=400,
             )
         }

@@ -106,9 +106,9 @@ class WinningTicketPlan:
             "quick": cls(
                 task=Digits(train=500, validation=300, test=900),
                 network=MLP(widths=(64, 32)),
-                seeds=3,
                 density=0.18,
                 levels=8,
+                controls=("reinitialised", "shuffled"),
                 steps=400,
                 evaluate_every=10,
             )
