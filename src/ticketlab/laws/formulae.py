@@ -299,7 +299,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         facets=dict(asked.facets),
         deciding=deciding,
         level=level if deciding else 0.95,
-        region=asked.scale.interval(*asked.rule.bounds()),
+        region=asked.scale.region(*asked.rule.bounds()),
         would_decide=coming.words,
         enough_seeds=coming.seeds,
     )
