@@ -155,3 +155,22 @@ def test_the_page_is_written(page) -> None:
     html = render(page)
     assert "its weights under a shuffled mask" in html
     assert page.evidence.verdicts[0].reading in html
+
+
+def test_published_numbers_are_next_to_ours(page) -> None:
+    (table,) = presentation(page).published
+    assert [row[:3] for row in table.rows[:3]] == [
+        ("test score of the dense network", "97.10 −0.26 +0.24 %", "just over 98 %"),
+        (
+            "ticket minus dense network",
+            "+0.50 (+0.50 to +0.50) points at 49 % kept",
+            "more than +0.3 points at 13.5 % kept",
+        ),
+        (
+            "steps to the early stop, ticket against dense",
+            "33 % fewer at 49 % kept",
+            "38 % fewer at 21 % kept",
+        ),
+    ]
+    assert len(table.rows) == 5
+    assert "just over 98 %" in render(page)

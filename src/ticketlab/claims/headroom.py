@@ -16,7 +16,7 @@ from ticketlab.laws.scale import Scale
 
 __all__ = ["HEADROOM", "LEAST", "difference", "percent", "share", "with_column"]
 
-HEADROOM = Scale("% of the headroom above guessing", 100.0)
+HEADROOM = Scale("% of the headroom above guessing", 100.0, bounds=(-np.inf, 100.0))
 LEAST = 0.1  # the smallest share that matters
 
 

@@ -128,8 +128,10 @@ class Forest:
         answer = f'<td class="answer-cell">{badge(v.outcome)}</td>'
         if axis is None or v.effect is None:
             return f'<tr>{question}<td class="bar"></td><td class="number">–</td>{answer}</tr>'
+        how = self.how(v)
+        sign = how.sides is not None or not how.effect  # a share or a size is written without one
         bar = bar_cell(Row(v.question, (self.series(v),)), axis, {0.0: ZERO}, region_of(axis, v.region))
-        return f'<tr>{question}{bar}<td class="number">{_numbers(v)}</td>{answer}</tr>'
+        return f'<tr>{question}{bar}<td class="number">{_numbers(v, sign)}</td>{answer}</tr>'
 
 
 def in_words(v: Verdict) -> str:
@@ -137,14 +139,14 @@ def in_words(v: Verdict) -> str:
     return " ".join(filter(None, (v.reading, v.would_decide)))
 
 
-def _numbers(v: Verdict) -> str:
+def _numbers(v: Verdict, sign: bool) -> str:
     """The effect with its interval, and the interval that decides where that is another one."""
     interval = _known(v.interval)
-    shown = estimate(v.effect, interval, sign=True, least=1)
+    shown = estimate(v.effect, interval, sign=sign, least=1)
     if v.deciding is None:
         return shown
     places = max(1, decimals((v.deciding[1] - v.deciding[0]) / 2)) if _known(v.deciding) else 1
-    words = span(_known(v.deciding), places, sign=True)
+    words = span(_known(v.deciding), places, sign=sign)
     return f'{shown}<small class="decides">{confidence(v.level)}: {words}</small>' if words else shown
 
 
@@ -177,8 +179,7 @@ def _caption(table: Forest) -> str:
     differ = [v.question for v in wider if _reads_otherwise(v)]
     if differ:
         sentences.append(
-            f"This matters for {listed([f'“{q}”' for q in differ])}: the 95 % interval alone would have decided, the "
-            "wider one does not."
+            f"Of {listed([f'“{q}”' for q in differ])} the 95 % interval lies on one side of an edge, and the wider one does not."
         )
     return " ".join(sentences)
 

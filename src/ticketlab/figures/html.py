@@ -22,5 +22,12 @@ def csv_text(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(head)
-    writer.writerows(["" if v is None or v != v else v for v in row] for row in rows)
+    writer.writerows(map(_cell, row) for row in rows)
     return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    """Ten digits are as many as any measurement here has."""
+    if value is None or value != value:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else value

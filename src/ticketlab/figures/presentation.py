@@ -25,13 +25,14 @@ __all__ = ["Presentation", "made", "rate_table", "seconds_table"]
 class Presentation:
     """Figures, summary tables, and the certificates' figures and tables, each in the order of the page.
 
-    `asked` says how the questions of each key are drawn in the forest of verdicts.
+    `published` are papers' numbers next to ours. `asked` says how the questions of each key are drawn in the forest of verdicts.
     """
 
     figures: tuple[Figure, ...] = ()
     summaries: tuple[TextTable, ...] = ()
     certificates: tuple[Figure, ...] = ()
     certificate_tables: tuple[TextTable, ...] = ()
+    published: tuple[TextTable, ...] = ()
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
 

@@ -236,7 +236,7 @@ def whole_outlook(found: Answer) -> Outlook:
 
 
 def _with_seeds(found: Answer, seeds: int) -> Outcome:
-    """The outcome that so many seeds would give at the present estimates."""
+    """The outcome with this number of seeds at the present estimates."""
     if isinstance(found.formula, Question):
         if found.closed or found.effect is None:
             return Outcome.UNDECIDED
@@ -299,7 +299,7 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         facets=dict(asked.facets),
         deciding=deciding,
         level=level if deciding else 0.95,
-        region=asked.scale.interval(*asked.rule.bounds()),
+        region=asked.scale.region(*asked.rule.bounds()),
         would_decide=coming.words,
         enough_seeds=coming.seeds,
     )

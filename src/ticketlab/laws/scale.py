@@ -46,6 +46,15 @@ class Scale:
         one, other = self.shown(low), self.shown(high)
         return (min(one, other), max(one, other))
 
+    def region(self, low: float, high: float) -> tuple[float, float]:
+        """Where a rule holds, as it is read, ends in order; open ends stay infinite, whatever the bounds."""
+        one, other = (self.shown(v) if np.isfinite(v) else v for v in (low, high))
+        return (
+            (-other if np.isinf(other) else other, -one if np.isinf(one) else one)
+            if self.falls
+            else (one, other)
+        )
+
     def number(self, value: float) -> str:
         """A limit in words, with a typographic minus."""
         text = f"{value:.3g}".replace("-", "−")

@@ -27,9 +27,14 @@
       Plotly.react(chart.place, data, { ...layout, width }, { displayModeBar: false, doubleClick: "reset" });
     }
   };
+  const before = new Map(); // which rules were open before printing opened them all
   const printing = (on) => {
     if (root.classList.toggle("printing", on) !== on || root.dataset.drawn !== String(on)) {
       root.dataset.drawn = String(on);
+      for (const rules of document.querySelectorAll("details.rule")) {
+        if (on) before.set(rules, rules.open);
+        rules.open = on || (before.get(rules) ?? rules.open);
+      }
       draw();
     }
   };

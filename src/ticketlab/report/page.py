@@ -20,6 +20,7 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.source import Source
 from ticketlab.figures.figure import Figure, Panel, Point
 from ticketlab.figures.forest import badge, forest, in_words
+from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import csv_text, json_text
 from ticketlab.figures.key import html_key
 from ticketlab.figures.palette import DARK, LIGHT, dark_of
@@ -36,12 +37,13 @@ def render(record: Record) -> str:
     """The whole page of a record, as HTML text of about 5 MB, nearly all of it plotly.js."""
     show = presentation(record)
     first = forest(record.questions, show.asked)
-    before = 1 if first else 0
+    before, words = 1 if first else 0, Glossary()
+    verdict = _verdict(record, first, words)
     sections = {
-        "figures": _figures(show.figures, 1 + before),
-        "tables": _tables(record, show.summaries),
+        "figures": _figures(show.figures, 1 + before, words),
+        "tables": _tables(record, (*show.published, *show.summaries)),
         "method": _method(record.method, record.sources),
-        "certificates": _certificates(show, 1 + before + len(show.figures)),
+        "certificates": _certificates(show, 1 + before + len(show.figures), words),
         "reproduce": _reproduce(record),
     }
     sections = {name: text for name, text in sections.items() if text}
@@ -64,7 +66,7 @@ def render(record: Record) -> str:
 <nav aria-label="Contents"><ul>{links}</ul></nav>
 </header>
 <main>
-{_verdict(record, first)}
+{verdict}
 {"".join(f'<section id="{n}"><h2>{HEADINGS[n]}</h2>{text}</section>' for n, text in sections.items())}
 </main>
 <script type="application/json" id="dark-of">{json_text(dark_of())}</script>
@@ -98,18 +100,22 @@ def _title(record: Record) -> str:
 # --- the verdict ---
 
 
-def _verdict(record: Record, figure: Figure | None) -> str:
+def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
     whole = record.whole
     answer = (
         f'<div class="answer">{badge(whole.outcome)}<p class="reading">{escape(in_words(whole))}</p></div>'
         if whole
         else '<div class="answer"><p class="reading">There is no verdict on the claim as a whole.</p></div>'
     )
+    said = [text for v in (whole, *record.questions) if v for text in (v.question, v.reading)]
+    sides = ["side question" for v in record.questions if not v.headline]
+    explained = words.explain(record.question, *said, *sides)
     return f"""<section id="verdict" aria-labelledby="claim">
 <p class="kicker">{escape(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
-{_figure(figure, 1, "h2") if figure else ""}
+{_figure(figure, 1, words, "h2") if figure else ""}
+{explained}
 {_rules(record)}
 {_facts(record.facts)}
 </section>"""
@@ -134,19 +140,21 @@ def _facts(facts: Mapping[str, str]) -> str:
 # --- figures and tables ---
 
 
-def _figures(figures: Iterable[Figure], first: int) -> str:
-    return "".join(_figure(f, number) for number, f in enumerate(figures, first))
+def _figures(figures: Iterable[Figure], first: int, words: Glossary) -> str:
+    return "".join(_figure(f, number, words) for number, f in enumerate(figures, first))
 
 
-def _figure(figure: Figure, number: int, heading: str = "h3") -> str:
+def _figure(figure: Figure, number: int, words: Glossary, heading: str = "h3") -> str:
     key = f"figure-{figure.key}"
     one = " one" if len(figure.panels) == 1 else ""
     panels = "".join(_panel(p, f"{key}-caption", figure.title) for p in figure.panels)
+    named = (figure.title, figure.caption, *(p.name for p in figure.panels), *(m.label for m in figure.marks))
     points = [(panel.name, point) for panel in figure.panels for point in panel.chart.points()]
     return f"""<figure id="{key}" aria-labelledby="{key}-title">
 <div class="figure-head"><{heading} id="{key}-title">Figure {number}. {escape(figure.title)}</{heading}>
 {html_key(figure.marks)}</div><div class="panels{one}">{panels}</div>
 <figcaption id="{key}-caption">{escape(figure.caption)}</figcaption>
+{words.explain(*named)}
 {save_buttons(key, _points_csv(points), ("svg", "png", "csv"))}
 {_numbers(points, number)}
 </figure>
@@ -159,6 +167,7 @@ def _panel(panel: Panel, caption: str, title: str) -> str:
     return f'<div class="panel">{name}{panel.chart.html(label, caption)}</div>'
 
 
+LONGEST = 400  # rows of a figure's numbers on the page; the file has them all
 HEAD = ("panel", "series", "at", "value", "low", "high")
 
 
@@ -172,7 +181,7 @@ def _points_csv(points: Sequence[tuple[str, Point]]) -> str:
 def _numbers(points: Sequence[tuple[str, Point]], number: int) -> str:
     """The numbers of curves as a table, folded; rows with bars have theirs next to them."""
     shown = [(name, p) for name, p in points if not p.single and not isinstance(p.at, str)]
-    if not shown:
+    if not shown or len(shown) > LONGEST:
         return ""
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><th scope="row">{escape(p.series)}</th>'
@@ -200,8 +209,8 @@ def _tables(record: Record, summaries: Iterable[TextTable]) -> str:
     return "".join(map(html_table, summaries)) + every
 
 
-def _certificates(show: Presentation, first: int) -> str:
-    return _figures(show.certificates, first) + "".join(map(html_table, show.certificate_tables))
+def _certificates(show: Presentation, first: int, words: Glossary) -> str:
+    return _figures(show.certificates, first, words) + "".join(map(html_table, show.certificate_tables))
 
 
 # --- method and reproduction ---

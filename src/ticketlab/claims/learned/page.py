@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ticketlab.claims.published import CONV, Published, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import axis_at, linear_axis
@@ -70,19 +71,42 @@ CURVES = {
 
 def present_untrained_subnetwork(record: Record) -> Presentation:
     """What the page shows of a run of `untrained-subnetwork`."""
-    return _present(record, densities, widths, kinds, memory)
+    papers = (
+        Published("learned supermask", "95.3 %", "MNIST, fully connected", "Zhou et al. 2019"),
+        Published(
+            "learned supermask, ± one constant, rescaled",
+            "98.0 %",
+            "MNIST, fully connected",
+            "Zhou et al. 2019",
+        ),
+        Published("edge-popup, a tenth kept", "65 %", CONV, "Ramanujan et al. 2020"),
+    )
+    return _present(record, papers, densities, widths, kinds, memory)
 
 
 def present_multi_prize(record: Record) -> Presentation:
     """What the page shows of a run of `multi-prize`."""
-    return _present(record, prizes, memory)
+    papers = (Published("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
+    return _present(record, papers, prizes, memory)
 
 
-def _present(record: Record, *of_arms: Callable[[Table], Figure | None]) -> Presentation:
+def _present(
+    record: Record, papers: Sequence[Published], *of_arms: Callable[[Table], Figure | None]
+) -> Presentation:
+    def published(arms: Table) -> TextTable | None:
+        """The ticket of the first setting, next to every paper's."""
+        mine = arms.where(arm="ticket")
+        if not len(mine):
+            return None
+        first = mine.where(setting=mine["setting"][0])
+        own = f"{scored('test_score')(first)} % at {share('density')(first)} kept"
+        return published_table(record, [(paper, own) for paper in papers])
+
     points = Asked("ticket minus the other", ("ticket worse", "ticket better"))
     return Presentation(
         asked={v.key: points for v in record.questions if v.unit.startswith("points")},
         figures=made(record, *((make, "arms") for make in of_arms), (training, "curves")),
+        published=made(record, (published, "arms")),
         summaries=made(
             record,
             (arm_table, "arms"),

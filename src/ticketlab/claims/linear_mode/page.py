@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ticketlab.claims.published import LENET, Published, published_table
 from ticketlab.claims.winning_ticket.page import MARKS as MASKS
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -19,7 +20,7 @@ from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made
 from ticketlab.figures.spread import Spread, seeds, spread
 from ticketlab.figures.text_tables import Cell, TextTable, rows_by, summary, total
-from ticketlab.figures.wording import listed, measure, percent, plural, plus_minus, quantity, signed
+from ticketlab.figures.wording import estimate, listed, measure, percent, plural, plus_minus, quantity, signed
 
 __all__ = ["MARKS", "present"]
 
@@ -51,6 +52,7 @@ def present(record: Record) -> Presentation:
             (lambda table: accuracy(table, margin), "copies"),
             (paths, "lines"),
         ),
+        published=made(record, (lambda table: published(record, table), "barriers")),
         summaries=made(record, (arm_table, "copies", "barriers", "networks"), (time_table, "timings")),
         certificate_tables=made(record, (check_table, "checks")),
     )
@@ -228,6 +230,22 @@ def paths(table: Table) -> Figure:
         "each seed's lines, the table of barriers about single lines.",
         panels,
     )
+
+
+def published(record: Record, table: Table) -> TextTable | None:
+    """From which step on networks are stable, in Frankle et al. (2020) and here."""
+    source = "Frankle et al. 2020"
+    papers = {
+        "dense": Published("barrier of the dense network", "stable, below 2 points, at k = 0", LENET, source),
+        "ticket": Published("barrier of tickets", "stable at k = 0; ResNet-20: from k = 500", LENET, source),
+    }
+    rows = []
+    for arm, paper in papers.items():
+        found = {k: of for k in steps_in(table) if len(of := table.where(rewind_step=k, arm=arm))}
+        each = [(k, by_seed(of, "test_error")) for k, of in found.items()]
+        said = [f"{estimate(s.mean, s.interval)} points at k = {k}" for k, s in each]
+        rows += [(paper, "; ".join(said))] if said else []
+    return published_table(record, rows)
 
 
 def arm_table(copies: Table, barriers: Table, networks: Table) -> TextTable:

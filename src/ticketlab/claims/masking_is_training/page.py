@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
+from ticketlab.claims.published import Published, published_table
 from ticketlab.claims.winning_ticket.page import density_axis
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -27,6 +28,7 @@ from ticketlab.figures.text_tables import (
     distance,
     interval,
     rows_by,
+    scored,
     share,
     summary,
     total,
@@ -104,6 +106,7 @@ def present(record: Record) -> Presentation:
             (units, "responses"),
             (direction, "masks", "dense"),
         ),
+        published=made(record, (lambda arms: published(record, arms), "arms")),
         summaries=made(
             record,
             (mask_table, "masks", "dense", "surprise"),
@@ -289,6 +292,32 @@ def direction(masks: Table, dense: Table) -> Figure:
         "with 95 % intervals, seeds as open signs.",
         (Panel("", Rows(rows, axis, {0.0: NOTHING})),),
     )
+
+
+def published(record: Record, arms: Table) -> TextTable | None:
+    """The best untrained networks of Zhou et al. (2019), and ours at the density that decides."""
+    at = _decisive(arms).where(criterion=PREREGISTERED, zero="zero")
+    source = "Zhou et al. 2019"
+    best = {
+        "constant-same-sign": Published(
+            "untrained, ± one constant with the same signs",
+            "86 %, at the best density",
+            "MNIST, fully connected",
+            source,
+        ),
+        "rewind": Published(
+            "untrained, rewound",
+            "41 %, with any weights, at the best density",
+            "CIFAR-10, convolutional",
+            source,
+        ),
+    }
+    rows = [
+        (paper, f"{scored('test_score')(of)} %")
+        for one, paper in best.items()
+        if len(of := at.where(one=one))
+    ]
+    return published_table(record, rows)
 
 
 def mask_table(masks: Table, dense: Table, surprise: Table) -> TextTable:

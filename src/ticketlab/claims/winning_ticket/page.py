@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ticketlab.claims.published import LENET, Published, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis, logarithmic_axis
@@ -19,9 +20,9 @@ from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
 from ticketlab.figures.rows import Row, Rows, series
-from ticketlab.figures.spread import Spread, positive, score, seeds
+from ticketlab.figures.spread import Spread, positive, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, distance, rows_by, scored, share, summary, total
-from ticketlab.figures.wording import MISSING, estimate, listed, percent, signed
+from ticketlab.figures.wording import MISSING, estimate, listed, percent, quantity, signed
 
 __all__ = ["MARKS", "present"]
 
@@ -48,7 +49,7 @@ LOOKS = (
     (LIGHT.purple, "cross"),
     (LIGHT.ink, "x"),
 )
-TICKS = (100, 50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
+TICKS = (100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
 
 
 def present(record: Record) -> Presentation:
@@ -65,6 +66,7 @@ def present(record: Record) -> Presentation:
             (training, "curves"),
             (layers, "layers", "levels"),
         ),
+        published=made(record, (lambda levels: published(record, levels), "levels")),
         summaries=made(
             record, (level_table, "levels"), (lambda t: rate_table(t, {"level": "level"}), "timings")
         ),
@@ -246,6 +248,40 @@ def layers(layers: Table, levels: Table) -> Figure:
     )
 
 
+def published(record: Record, levels: Table) -> TextTable | None:
+    """The numbers of Frankle & Carbin (2019), and ours at the density that decides."""
+    dense, mine, anew = (
+        levels.where(arm="dense"),
+        decisive(levels, "ticket"),
+        decisive(levels, "reinitialised"),
+    )
+    if not len(mine):
+        return None
+
+    def gap(other: Table) -> str:
+        s = spread(100 * (mine["test_score"] - other["test_score"]), -100, 100)
+        return f"{estimate(s.mean, s.interval, sign=True)} points at {_kept(levels)} kept"
+
+    def sooner(other: Table) -> str:
+        fewer = 100 * (1 - positive(mine, "early_stop_step").mean / positive(other, "early_stop_step").mean)
+        return f"{quantity(abs(round(fewer)))} % {'fewer' if fewer >= 0 else 'more'} at {_kept(levels)} kept"
+
+    def paper(what: str, number: str) -> Published:
+        return Published(what, number, LENET, "Frankle & Carbin 2019")
+
+    rows = [
+        (paper("test score of the dense network", "just over 98 %"), f"{scored('test_score')(dense)} %"),
+        (paper("ticket minus dense network", "more than +0.3 points at 13.5 % kept"), gap(dense)),
+        (paper("steps to the early stop, ticket against dense", "38 % fewer at 21 % kept"), sooner(dense)),
+    ]
+    if len(anew):
+        rows += [
+            (paper("ticket minus its mask over new weights", "+0.5 points at 21 % kept"), gap(anew)),
+            (paper("steps, against its mask over new weights", "60 % fewer at 21 % kept"), sooner(anew)),
+        ]
+    return published_table(record, rows)
+
+
 def level_table(levels: Table) -> TextTable:
     """Means over seeds with 95 % intervals, by level and arm."""
     decided = {int(n) for n in levels.where(decisive=True)["level"].tolist()}
@@ -306,6 +342,7 @@ def _kept(levels: Table) -> str:
 def density_axis(levels: Table) -> Axis:
     """Every level is as far from the next, and weights go from left to right."""
     low, high = (100 * float(end) for end in (levels["density"].min(), levels["density"].max()))
-    ticks: Sequence[float] = [t for t in TICKS if low / 1.1 <= t <= high * 1.1]
+    inside: Sequence[float] = [t for t in TICKS if low / 1.1 <= t <= high * 1.1]
+    ticks = [t for t in inside if t not in (70, 30)] if len(inside) > 5 else inside
     axis = axis_at("weights kept, %", [low, high], reverse=True)
     return Axis(axis.title, axis.low, axis.high, tuple((t, f"{t:g}") for t in ticks), logarithmic=True)
