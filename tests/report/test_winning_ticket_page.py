@@ -166,7 +166,11 @@ def test_published_numbers_are_next_to_ours(page) -> None:
             "+0.50 (+0.50 to +0.50) points at 49 % kept",
             "more than +0.3 points at 13.5 % kept",
         ),
-        ("steps to the early stop, ticket against dense", "33 % fewer at 49 % kept", "38 % fewer at 21 % kept"),
+        (
+            "steps to the early stop, ticket against dense",
+            "33 % fewer at 49 % kept",
+            "38 % fewer at 21 % kept",
+        ),
     ]
     assert len(table.rows) == 5
     assert "just over 98 %" in render(page)
