@@ -163,13 +163,14 @@ PAGE_TEXT = """\
 # Calibration
 
 The formulae of {claims} claims were each asked {repetitions} times about tables made from a known truth, in {settings} settings.
-The highest rate of a wrong verdict is {worst:.1%}, and 95 % intervals cover the truth in at least {covered:.1%}.
+{left}The highest rate of a wrong verdict is {worst:.1%}, and 95 % intervals cover the truth in at least {covered:.1%}.
 {bars}
 With few seeds, or few test examples, most verdicts are *undecided*; the tables of power say how much is needed.
 
 `make calibrate` writes this page. Its bars: *holds* and *fails* are each wrong in at most {wrong:.0%}. Coverage is at least
 {least:.1%} everywhere, and at most {most:.0%} from five seeds on where at least {enough} examples of a seed are expected to
-disagree. A setting that misses a bar is repeated with {fresh} fresh repetitions, and these decide. That happened to {again}.
+disagree. Differences from guessing, as shares of a headroom that varies with it, have no such upper bar. A setting that misses
+a bar is repeated with {fresh} fresh repetitions, and these decide. That happened to {again}.
 
 {misses}## What each claim says
 
@@ -240,6 +241,9 @@ def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
         claims=len({r.case.claim for r in results} - {DIFFERENCE}),
         repetitions=repetitions,
         settings=len(results) if len(results) == planned else f"{len(results)} of {planned}",
+        left=""
+        if len(results) == planned
+        else "The others were not reached: `make calibrate` goes on with them.\n",
         worst=max(wrong(r) for r in results),
         covered=min(c for r in results for c in r.rates.coverage.values()),
         bars=f"{len(short)} settings miss a bar and are listed below." if short else "They meet every bar.",

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, load_linnerud, make_moons
-from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -212,13 +212,6 @@ def test_folds_of_one_example_are_as_good_as_others() -> None:
         assert len(chosen) == 1  # in whatever order they are given
 
 
-def test_a_score_that_is_no_number_is_refused() -> None:
-    x, y = exercises()
-    tangent = TangentRegressor(**SETTINGS, ridges=(1e-6, 1.0), cv=LeaveOneOut(), scoring="r2")
-    with pytest.warns(UndefinedMetricWarning), pytest.raises(UserError, match="a fold with 1 examples"):
-        tangent.fit(x[:8], y[:8, 0])
-
-
 def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
     x, y = iris()
     folds, ridges = StratifiedKFold(3), (1e-3, 1.0)
@@ -263,7 +256,7 @@ def test_the_networks_fields_are_parameters() -> None:
         assert clone(tangent).set_params(network__widths=(7,)).network == MLP(widths=(7,))
     both = tangent.set_params(network__activation=Activation.TANH, network=MLP(widths=(3,)))
     assert both.network == MLP(widths=(3,), activation=Activation.TANH)
-    with pytest.raises(UserError, match="the parameter network__depth; expected one of widths"):
+    with pytest.raises(UserError, match="the parameter network__depth; expected one of .*widths"):
         tangent.set_params(network__depth=3)
     grid = {"tangentclassifier__network__widths": [(4,), (8,)]}
     search = GridSearchCV(make_pipeline(StandardScaler(), tangent), grid, cv=2).fit(x, y)

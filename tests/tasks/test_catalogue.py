@@ -70,7 +70,7 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     for name, message in (
         ("a.pkl", "unknown format.*Pickles are never read"),
-        ("b.npy", "unknown format.*One array has no answers"),
+        ("b.npy", "unknown format.*A single array has no targets"),
         ("c.xyz", "unknown format.*starts with 73 6f.*Convert it"),
         ("d", "an empty file"),
         ("folder", "nothing to read in the folder"),

@@ -236,7 +236,7 @@ def whole_outlook(found: Answer) -> Outlook:
 
 
 def _with_seeds(found: Answer, seeds: int) -> Outcome:
-    """The outcome that so many seeds would give at the present estimates."""
+    """The outcome with this number of seeds at the present estimates."""
     if isinstance(found.formula, Question):
         if found.closed or found.effect is None:
             return Outcome.UNDECIDED

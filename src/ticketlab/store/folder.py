@@ -145,8 +145,8 @@ class RunFolder:
 
         Arguments:
             plan: the plan that this folder is for.
-            observer: is told of progress and verdicts.
-            note: is told in words of kept cells that cannot be used.
+            observer: receives progress and verdicts.
+            note: receives messages on kept cells that cannot be used.
             devices: over which examples are spread; by default all on one.
             most: seeds at which a planned sequence of looks ends that this run belongs to; None if it belongs to none.
 
