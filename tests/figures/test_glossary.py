@@ -3,7 +3,7 @@ from ticketlab.figures.glossary import TERMS, Glossary
 
 def test_a_word_is_explained_where_it_first_appears():
     words = Glossary({"mask": "what is kept", "seed": "a <repetition>"})
-    assert words.explain("Masks & masks over 5 seeds") == (
+    assert words.explain("repeated over 5 seeds") == (
         '<p class="terms"><dfn>seed</dfn>: a &lt;repetition&gt;.</p>'
     )
     assert words.explain("5 seeds under a mask") == '<p class="terms"><dfn>mask</dfn>: what is kept.</p>'

@@ -52,6 +52,7 @@ def browser(browser_path):
 def opened(browser, file):
     """The page; everything but the file itself is refused and counted."""
     opened = Opened(browser.new_page(viewport={"width": 1200, "height": 900}))
+    opened.page.set_default_timeout(180_000)  # a machine that does much else draws slowly
 
     def answer(route):
         opened.requests.append(route.request.url)
@@ -184,6 +185,7 @@ def test_no_text_overlaps_and_nothing_scrolls_sideways(browser, record, claim, t
     file = tmp_path / "report.html"
     file.write_text(render(made), encoding="utf-8")
     page = browser.new_page()
+    page.set_default_timeout(180_000)  # a machine that does much else draws slowly
     for width in (1400, 800, 400):
         page.set_viewport_size({"width": width, "height": 900})
         if page.url == "about:blank":
