@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ticketlab.errors import UserError
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import only_readout_moves
 

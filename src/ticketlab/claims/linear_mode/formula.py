@@ -14,7 +14,7 @@ is that maximum. The lower chooses α on one half of the test examples and measu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ticketlab.claims.answers import closed, with_outlook

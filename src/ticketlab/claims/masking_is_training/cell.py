@@ -26,6 +26,7 @@ from ticketlab.claims.rows import Rows, read_rows, written_rows
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params
+from ticketlab.tangent.devices import Devices
 from ticketlab.tickets.actions import Acted, Rewind, Zero, acted
 from ticketlab.tickets.criterion import Seen, chosen
 from ticketlab.tickets.masks import Mask, density, full_mask, over_parameters, weights_of
