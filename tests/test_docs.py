@@ -64,6 +64,7 @@ def readers_files(tmp_path, monkeypatch):
         for label in ("cat", "dog"):
             (tmp_path / folder / label).mkdir(parents=True)
     (tmp_path / "path/to/data.npz").write_bytes(b"PK")
+    (tmp_path / "birds.csv").write_text("length,species\n1.5,wren\n2.5,robin\n")
     monkeypatch.chdir(tmp_path)
 
 

@@ -113,7 +113,7 @@ def test_a_study_whose_frozen_weights_are_moved_ends(monkeypatch):
     moved = lambda self, params, mask: jax.tree.map(lambda a: a + 0.01, learned_ticket(self, params, mask))  # noqa: E731
     learned_ticket = learned.ScoredMask.ticket
     monkeypatch.setattr(learned.ScoredMask, "ticket", moved)
-    with pytest.raises(NumericalFailure, match="frozen weights were moved"):
+    with pytest.raises(NumericalFailure, match="frozen weights have moved"):
         run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, steps=4))
 
 
@@ -360,12 +360,12 @@ def test_the_brief_says_all_sides(prizes, evidence):
         (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density 1.2"),
         (UntrainedSubnetworkPlan, {"widths": (1.0,)}, "factors other than 1"),
         (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5)}, "each once"),
-        (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5001)}, "as many units, or one name"),
-        (UntrainedSubnetworkPlan, {"widths": (1.001,)}, "as many units, or one name"),
+        (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5001)}, "equally many units, or one name"),
+        (UntrainedSubnetworkPlan, {"widths": (1.001,)}, "equally many units, or one name"),
         (
             UntrainedSubnetworkPlan,
             {"network": MLP(widths=(10**9,)), "widths": (0.12345671, 0.12345672)},
-            "as many units, or one name",
+            "equally many units, or one name",
         ),
         (UntrainedSubnetworkPlan, {"margin": 0.0}, "margin=0.0"),
         (UntrainedSubnetworkPlan, {"steps": 0}, "steps=0"),

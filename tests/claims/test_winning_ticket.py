@@ -191,7 +191,7 @@ def test_the_tickets_that_decide_are_left_behind(evidence):
     search_levels(PLAN, draft, silent)
     assert list(draft.tickets) == ["seed-0", "seed-1"]
     task = PLAN.task.task(ticket_levels.SPLIT_SEED)
-    search, _ = ticket_levels._search(PLAN, task)
+    search, _ = ticket_levels._search(PLAN, task, (0, 1))
     network, dense = search.network, trained(search, first_level(search), PLAN.rewind_step).state.params
     for seed, ticket in enumerate(draft.tickets.values()):
         (row,) = evidence.tables["levels"].where(arm="ticket", seed=seed, level=2).rows()

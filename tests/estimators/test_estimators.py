@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.datasets import load_iris, load_linnerud, make_moons
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -212,6 +212,13 @@ def test_folds_of_one_example_are_as_good_as_others() -> None:
         assert len(chosen) == 1  # in whatever order they are given
 
 
+def test_a_score_that_is_no_number_is_refused() -> None:
+    x, y = exercises()
+    tangent = TangentRegressor(**SETTINGS, ridges=(1e-6, 1.0), cv=LeaveOneOut(), scoring="r2")
+    with pytest.warns(UndefinedMetricWarning), pytest.raises(UserError, match="a fold with 1 example"):
+        tangent.fit(x[:8], y[:8, 0])
+
+
 def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
     x, y = iris()
     folds, ridges = StratifiedKFold(3), (1e-3, 1.0)
@@ -265,7 +272,10 @@ def test_the_networks_fields_are_parameters() -> None:
 
 def test_a_fit_says_what_it_does_if_asked(capsys: pytest.CaptureFixture[str]) -> None:
     x, y = exercises()
-    settings = SETTINGS | {"rung": DenseDual()}
+    settings = SETTINGS | {
+        "network": MLP((5,)),
+        "rung": DenseDual(),
+    }  # relu: saturated units would move nothing
     TangentRegressor(**settings).fit(x, y)
     assert capsys.readouterr().out == ""
     TangentRegressor(**settings, verbose=True).fit(x, y)
@@ -313,7 +323,10 @@ def test_unknown_words_for_a_network_are_refused() -> None:
 
 def test_inputs_beyond_single_precision_are_solved_or_refused_by_name() -> None:
     x, y = iris()
-    settings = SETTINGS | {"rung": DenseDual()}
+    settings = SETTINGS | {
+        "network": MLP((5,)),
+        "rung": DenseDual(),
+    }  # relu: saturated units would move nothing
     assert TangentClassifier(**settings, loss="square").fit(1e18 * x, y).certificate_.met
     with pytest.raises(NumericalFailure, match="Use smaller inputs"):
         TangentClassifier(**settings).fit(1e18 * x, y)

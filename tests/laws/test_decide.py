@@ -64,7 +64,7 @@ def effect(mean=0.0, seeds=5, by_seed=1e-5, by_example=1e-5, n=400, **more):
 def test_each_source_of_chance_is_named():
     rule = Above(-0.01)
     both = outlook(effect(), rule, USUAL)
-    assert "mostly differences between seeds" in both.words
+    assert "main source of uncertainty is differences between seeds" in both.words
     assert f"about {both.seeds} seeds would decide it, or about" in both.words
     assert rule.outcome(projected(effect(), seeds=both.seeds), USUAL) is Outcome.HOLDS
     assert rule.outcome(projected(effect(), seeds=both.seeds - 1), USUAL) is Outcome.UNDECIDED

@@ -184,12 +184,14 @@ def test_the_tangent_space_of_a_frozen_network_is_that_of_its_reference():
 )
 def test_what_needs_a_function_of_each_example_refuses_the_network(refused):
     params, x = case()
-    with pytest.raises(UserError, match=r"depend on the others.*function of each example alone.*frozen"):
+    with pytest.raises(
+        UserError, match=r"depend on the other examples.*function of each example alone.*frozen"
+    ):
         refused(params, x)
 
 
 def test_a_repetition_refuses_it():
-    with pytest.raises(UserError, match="applied several times"):
+    with pytest.raises(UserError, match="inside a repetition"):
         sequential((Repeat((Dense(3), Residual((OVER, Dense(3)))), 2), Dense(1)), (3,), name="again")
 
 

@@ -96,7 +96,7 @@ def test_inputs_of_another_shape_are_refused_when_traced() -> None:
 
 
 def test_stages_that_are_no_network_are_refused() -> None:
-    with pytest.raises(UserError, match="no layers"):
+    with pytest.raises(UserError, match="without layers"):
         sequential((Flatten(),), (3,), name="test")
     with pytest.raises(UserError, match="end in shape"):
         sequential((Convolution(3),), (4, 4, 1), name="test")

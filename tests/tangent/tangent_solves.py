@@ -36,6 +36,8 @@ from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Split, Ta
 RUNGS = {"eigen": DenseDual("eigen"), "iterative": DenseDual("iterative", rank=12), "primal": DensePrimal()}
 # The gap bounds the square of the distance: ½λ‖Δ − Δ*‖² ≤ gap.
 TIGHT = NewtonOptions(tolerance=1e-14)
+# What sums in float64 leave of a gap of zero depends on the processor and its compiler.
+ROUNDING = 256 * float(np.finfo(np.float64).eps)
 ALL = AllParameters()
 SQUARE_RIDGES = (Absolute(1e-4), Relative(0.1), MINIMUM_NORM)
 ENTROPY_RIDGES = (Absolute(1e-4), Absolute(0.1), Absolute(100.0))

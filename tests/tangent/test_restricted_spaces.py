@@ -6,14 +6,10 @@ import jax
 import numpy as np
 import pytest
 from tangent_reference import params_of, softmax_model
-from tangent_solves import ENTROPY_RIDGES, SQUARE_RIDGES, errors, minimum, solved
+from tangent_solves import ENTROPY_RIDGES, ROUNDING, SQUARE_RIDGES, errors, minimum, solved
 
 from ticketlab.tangent import Layers, Masked
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE
-
-ROUNDING = (
-    256 * np.finfo(np.float64).eps
-)  # what sums in float64 leave of a gap of zero depends on the processor
 
 
 def half_of(name: str, seed: int = 2) -> Masked:

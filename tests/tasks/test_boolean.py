@@ -131,7 +131,9 @@ def test_impossible_choices_are_refused(choice: Boolean, message: str) -> None:
 
 def test_the_summary_says_how_complex_the_target_is() -> None:
     notes = Boolean(bits=3, target="and").load().notes
-    assert notes == (f"The truth table has 1 ones of 8, and a Lempel–Ziv complexity of {3 * 2.5:g} bits.",)
+    assert notes == (
+        f"The truth table has 1 ones in 8 entries and a Lempel–Ziv complexity of {3 * 2.5:g} bits.",
+    )
     assert math.isclose(lempel_ziv("00000001"), 3 * (2 + 3) / 2)
 
 

@@ -20,7 +20,7 @@ from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
 from ticketlab.tickets import Binarised, Biprop, EdgePopup, ScoredMask, Supermask
 from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
 
-SEEN, SMALL, LARGE, DENSITY, DRAWS = 64, 16, 64, 0.25, 10
+SEEN, SMALL, LARGE, DENSITY, DRAWS, SEARCHES = 64, 16, 64, 0.25, 10, 3
 PLAN = TrainingPlan(steps=3000, batch=60, optimiser=Adam(0.01), schedule=Cosine(3000), evaluate_every=500)
 
 
@@ -71,20 +71,22 @@ def field(signs: bool) -> Field:
     return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
 
 
-def search(method: ScoredMask, of: Field, params: Any, optimiser: Adam) -> tuple[Any, dict[str, np.ndarray]]:
-    """The ticket, and its mask."""
-    keys = jax.random.split(jax.random.key(5), 2)
-    given = method.replicas(of.network, stack([params]), DENSITY, keys[:1], keys[1:])
+def searches(
+    method: ScoredMask, of: Field, params: Any, optimiser: Adam, count: int = 1
+) -> list[tuple[Any, dict[str, np.ndarray]]]:
+    """Tickets with their masks, each search from scores of its own."""
+    keys = jax.random.split(jax.random.key(5), 2 * count)
+    given = method.replicas(of.network, stack([params] * count), DENSITY, keys[:count], keys[count:])
     plan = TrainingPlan(
         steps=PLAN.steps, batch=60, optimiser=optimiser, schedule=PLAN.schedule, evaluate_every=500
     )
     result = train(of.network, SOFTMAX_CROSS_ENTROPY, of.data, plan, given)
-    (mask,) = method.masks(of.network, result.params, DENSITY)
-    return method.ticket(params, mask), mask
+    masks = method.masks(of.network, result.params, DENSITY)
+    return [(method.ticket(params, mask), mask) for mask in masks]
 
 
 METHODS = {
-    "edge-popup": (EdgePopup(), Adam(0.01)),
+    "edge-popup": (EdgePopup(), Adam(0.03)),
     "supermask": (Supermask(), Adam(0.3)),
     "biprop": (Biprop(), Adam(0.01)),
 }
@@ -118,10 +120,12 @@ def moved_by_noise(params: Any, of: Field) -> float:
 def test_a_planted_ticket_is_found(method: ScoredMask, optimiser: Adam) -> None:
     of = field(isinstance(method, Biprop))
     params = jax.tree.map(jnp.asarray, of.params)
-    ticket, mask = search(method, of, params, optimiser)
+    found = searches(method, of, params, optimiser, SEARCHES)
     assert of.accuracy > 0.9
     assert score(params, of, of.test) < of.accuracy - 0.1  # what is not the ticket is in its way
-    assert score(ticket, of, of.test) > of.accuracy - 0.02
+    # One search varies by nearly a point on these 597 examples.
+    assert np.mean([score(ticket, of, of.test) for ticket, _ in found]) > of.accuracy - 0.02
+    ticket, mask = found[0]
     assert moved_by_noise(ticket, of) < moved_by_noise(params, of) / 10
     planted = np.isin(np.arange(LARGE), of.units)
     assert mask["dense1"][:SEEN, planted].mean() > mask["dense1"][SEEN:, planted].mean() + 0.2
@@ -132,5 +136,5 @@ def test_where_nothing_is_planted_nothing_is_found(method: ScoredMask, optimiser
     of = field(isinstance(method, Biprop))
     params = jax.tree.map(np.array, of.params)
     params["dense1"]["weight"][:SEEN] = 0
-    ticket, _ = search(method, of, params, optimiser)
+    ((ticket, _),) = searches(method, of, params, optimiser)
     assert score(ticket, of, of.test) < 0.2

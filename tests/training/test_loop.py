@@ -286,7 +286,7 @@ def test_one_group_may_take_all_that_is_available(monkeypatch):
     monkeypatch.setattr(groups, "available_bytes", lambda device: needed[-1] * 6 // 10)
     assert_same_bits(run(resources=Resources(lanes=1)).state, whole.state)
     monkeypatch.setattr(groups, "available_bytes", lambda device: needed[-1] * 4 // 10)
-    with pytest.raises(UserError, match="one group of 1 replicas"):
+    with pytest.raises(UserError, match=r"one group of 1 replica\."):
         run(resources=Resources(lanes=1))
 
 

@@ -29,5 +29,5 @@ def test_images_too_small_are_refused() -> None:
 
 
 def test_images_without_channels_are_refused() -> None:
-    with pytest.raises(UserError, match=r"\(28, 28\).*height, width, channels.*one channel"):
+    with pytest.raises(UserError, match=r"\(28, 28\).*height, width, channels.*last axis of size 1"):
         Convolution(6).shape((28, 28))

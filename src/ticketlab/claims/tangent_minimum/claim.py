@@ -64,11 +64,11 @@ class TangentMinimumPlan:
     task: TaskSource = Digits(train=300, validation=397, test=1100)
     network: Architecture = MLP(widths=(128, 128))
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
-    seeds: int = field(default=8, metadata={"cells": False})
+    seeds: int = field(default=10, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
-    ridges: tuple[float, ...] = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-    step_sizes: tuple[float, ...] = (0.06, 0.16, 0.4, 1.0, 2.5, 6.0)
+    ridges: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+    step_sizes: tuple[float, ...] = (0.01, 0.025, 0.06, 0.16, 0.4, 1.0, 2.5, 6.0)
     momentum: float = 0.9
     batch: int = 64
     epochs: int = 120
