@@ -9,7 +9,7 @@ import pytest
 import toy_study
 
 from ticketlab.claims import CLAIMS
-from ticketlab.plans import find_study, presets
+from ticketlab.plans import find_study, presets, read_plan
 
 DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
@@ -111,3 +111,15 @@ def test_pages_ask_for_every_part(claim):
     """A page copies nothing: its tables of the plan, the arms and the rules come from the class."""
     page = (DOCS / "studies" / f"{claim}.md").read_text(encoding="utf-8")
     assert [part for part in claim_pages.PARTS if f"```{{claim}} {part} {claim}\n" not in page] == []
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_recorded_outcomes_are_those_of_the_default_plan(claim, tmp_path):
+    record = claim_pages.kept(claim)
+    assert record is not None, f"run the default plan of {claim}, and keep it with docs/_ext/claim_results.py"
+    (tmp_path / "plan.toml").write_text(record["plan"])
+    _, plan = read_plan(tmp_path / "plan.toml", CLAIMS)
+    study = find_study(claim, CLAIMS)
+    assert plan == study.plan_type()
+    text = claim_pages.results(study)
+    assert [v["question"] for v in record["verdicts"] if f"| {v['question']} |" not in text] == [""]

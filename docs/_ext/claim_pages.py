@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from claim_results import kept, results
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
@@ -28,7 +29,7 @@ from ticketlab.claims import CLAIMS
 from ticketlab.claims.study import Study
 from ticketlab.plans import find_study, presets
 
-__all__ = ["ABOUT_ALL", "PARTS", "api", "claims", "setup"]
+__all__ = ["ABOUT_ALL", "PARTS", "api", "claims", "kept", "results", "setup"]
 
 PAGES = Path(__file__).parents[1] / "studies"
 
@@ -114,6 +115,7 @@ PARTS: dict[str, Callable[[Study], str]] = {
     "arms": arms,
     "plan": plan,
     "rule": rule,
+    "results": results,
     "sources": sources,
 }
 ABOUT_ALL: dict[str, Callable[[], str]] = {"claims": claims, "api": api}

@@ -1,0 +1,92 @@
+"""The outcome of a claim's default plan on digits, as its page prints it, from the record that the run left.
+
+    python docs/_ext/claim_results.py RUN_FOLDER
+
+keeps from a run folder what the page needs, in `docs/studies/results/<claim>.json`: plan, verdicts and seconds. A test compares
+the plan with the default plan of today, so that no page can show the outcome of another one.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ticketlab.claims.study import Study
+
+__all__ = ["KEPT", "keep", "kept", "results"]
+
+KEPT = Path(__file__).parents[1] / "studies" / "results"
+SHOWN = ("headline", "question", "outcome", "effect", "interval", "deciding", "unit", "reading")
+
+
+def keep(folder: Path, at: Path = KEPT) -> Path:
+    """Copies plan, verdicts and the seconds of all cells from a run folder."""
+    record = json.loads((folder / "verdict.json").read_text())
+    cells = [json.loads(file.read_text()) for file in sorted(folder.glob("cells/*/cell.json"))]
+    found = {
+        "plan": (folder / "plan.toml").read_text(),
+        "seconds": round(sum(cell["seconds"] for cell in cells)),
+        "verdicts": [{name: verdict.get(name) for name in SHOWN} for verdict in record["verdicts"]],
+    }
+    place = at / f"{record['claim']}.json"
+    place.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return place
+
+
+def kept(claim: str, at: Path = KEPT) -> dict[str, Any] | None:
+    """The record of a claim, if there is one."""
+    place = at / f"{claim}.json"
+    return json.loads(place.read_text()) if place.exists() else None
+
+
+def results(study: Study, at: Path = KEPT) -> str:
+    """The outcome with its sentence, and a table of all questions, side questions folded."""
+    record = kept(study.claim, at)
+    if record is None:
+        return "No run of the default plan is recorded."
+    claim = next(v for v in record["verdicts"] if not v["question"])
+    asked = [v for v in record["verdicts"] if v["question"] and v["headline"]]
+    sides = [v for v in record["verdicts"] if v["question"] and not v["headline"]]
+    parts = [
+        f"**The default plan: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on two "
+        "processors.",
+        _table(asked),
+    ]
+    if sides:
+        parts.append(f"<details><summary>Side questions</summary>\n\n{_table(sides)}\n\n</details>")
+    return "\n\n".join(parts)
+
+
+def _table(verdicts: list[dict[str, Any]]) -> str:
+    head = "| Question | Outcome | Effect | 95 % interval | Interval that decides |\n| --- | --- | --- | --- | --- |"
+    rows = [
+        f"| {v['question']} | {v['outcome']} | {_effect(v)} | {_interval(v['interval'])} | {_interval(v['deciding'])} |"
+        for v in verdicts
+    ]
+    return "\n".join([head, *rows])
+
+
+def _effect(verdict: dict[str, Any]) -> str:
+    return "" if verdict["effect"] is None else f"{_number(verdict['effect'])} {verdict['unit']}"
+
+
+def _interval(ends: list[Any] | None) -> str:
+    return "" if ends is None else f"{_number(ends[0])} to {_number(ends[1])}"
+
+
+def _number(value: Any) -> str:
+    """Three digits, with a typographic minus; an end that is not known is open."""
+    number = float(value)
+    if number != number or abs(number) == float("inf"):
+        return "open"
+    return f"{number:.3g}".replace("-", "−")
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds // 60:.0f} min {seconds % 60:.0f} s" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+if __name__ == "__main__":
+    print(keep(Path(sys.argv[1])))
