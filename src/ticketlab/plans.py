@@ -1,6 +1,6 @@
 """Plans: the same plan in Python, in a TOML file and on the command line.
 
-A plan is a frozen dataclass that holds every choice of a study:
+A plan is a frozen dataclass. It holds every choice of a study:
 
     @dataclass(frozen=True)
     class TangentMinimumPlan:

@@ -108,7 +108,7 @@ class WinningTicketPlan:
                 network=MLP(widths=(64, 32)),
                 density=0.18,
                 levels=8,
-                controls=("reinitialised", "shuffled"),
+                controls=("reinitialised", "shuffled", "both", "equal-size"),
                 steps=400,
                 evaluate_every=10,
             )
