@@ -97,9 +97,9 @@ class TangentMinimumPlan:
     def presets(cls) -> dict[str, TangentMinimumPlan]:
         return {
             "quick": cls(
-                task=Digits(train=200, validation=300, test=1297),
-                network=MLP(widths=(64, 64)),
+                task=Digits(train=250, validation=300, test=1200),
                 losses=("square",),
+                seeds=8,
             )
         }
 
