@@ -101,10 +101,6 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "control": ("permuted", "guess", ROOM),
     }
     one, other, room = pairs[question.key]
-    if (
-        other == "guess"
-    ):  # a share of the headroom that varies with it: what disagrees is not what makes its error
-        return Asked((of[one] - of[other]) / room)
     return compared(sample, of[one], of[other], room)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ticketlab.claims.masking_is_training.formula import (
     GROWN,
     GROWN_TWIN,
+    GUESS,
     MASK,
     PERMUTED,
     RANDOM,
@@ -67,15 +68,12 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if not world.skill.task:
         return None
-    of = accuracies(world, sample)
+    of = {**accuracies(world, sample), GUESS: world.guess}
     one, other = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
     if other is not None:
         return compared(sample, of[one], of[other])
-    if question.key == "guessing":
-        return Asked((of[MASK] - world.guess) / (1 - world.guess))
-    return compared(
-        sample, of[MASK], of[{"random": RANDOM, "labels": PERMUTED}[question.key]], 1 - world.guess
-    )
+    against = {"guessing": GUESS, "random": RANDOM, "labels": PERMUTED}[question.key]
+    return compared(sample, of[MASK], of[against], 1 - world.guess)
 
 
 def cases() -> tuple[Case, ...]:
