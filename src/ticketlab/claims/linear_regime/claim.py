@@ -70,13 +70,13 @@ class LinearRegimePlan:
         tolerance: on the defect of the linearised model's path.
     """
 
-    task: TaskSource = Digits(train=50, validation=100, test=600)
-    network: Architecture = MLP(widths=(512,))
+    task: TaskSource = Digits(train=100, validation=100, test=1200)
+    network: Architecture = MLP(widths=(1024,))
     depths: tuple[int, ...] = field(default=(1,), metadata={"cells": False})
     losses: tuple[LossName, ...] = field(default=("square",), metadata={"cells": False})
-    shares: tuple[float, ...] = (0.125, 0.5, 1.0)
+    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
-    seeds: int = field(default=3, metadata={"cells": False})
+    seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
@@ -84,7 +84,7 @@ class LinearRegimePlan:
     steps: int = 400
     reached: float = 0.1
     centred: bool = True
-    kernel_examples: int = 50
+    kernel_examples: int = 100
     tolerance: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -125,7 +125,13 @@ class LinearRegimePlan:
     @classmethod
     def presets(cls) -> dict[str, LinearRegimePlan]:
         return {
-            "quick": cls(depths=(1,), losses=("square",), seeds=8),
+            "quick": cls(
+                task=Digits(train=50, validation=100, test=600),
+                network=MLP(widths=(512,)),
+                shares=(0.125, 0.5, 1.0),
+                seeds=8,
+                kernel_examples=50,
+            ),
         }
 
 
