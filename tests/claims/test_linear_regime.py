@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, verdicts
-from ticketlab.claims.study import silent
+from ticketlab.claims.study import Cell, silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -134,6 +134,15 @@ class TestWhatGoesWrong:
     def test_training_that_diverges(self) -> None:
         with pytest.raises(NumericalFailure, match="smaller step_size"):
             self.measured(step_size=1e5)
+
+    def test_a_step_size_that_diverges_is_halved_and_said(self) -> None:
+        tables = self.measured(step_size=6.0)  # momentum .9 is stable up to 2·(1 + .9) over the curvature
+        asked = self.measured(step_size=3.0)["widths"]
+        widths = tables["widths"]
+        assert set(widths["halvings"]) == {1}
+        np.testing.assert_allclose(widths["step_size"], asked["step_size"])
+        said = LinearRegime().brief(PLAN, Cell("any"), tables)
+        assert f"diverged at {len(widths)} widths, and was repeated with half the step size" in said
 
     def test_widths_that_are_the_same(self) -> None:
         with pytest.raises(UserError, match="different widths"):

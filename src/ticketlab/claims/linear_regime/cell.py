@@ -190,7 +190,8 @@ def _at_width(
     params = _start(network, parameterisation, draw)
     step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
     jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
-    result, step_size = _trained(plan, task, loss, network, params, order, step_size, progress)
+    result, halvings = _trained(plan, task, loss, network, params, order, step_size, progress)
+    step_size /= 2**halvings
     trained = jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
     last = int(result.steps[0])
     steps = [step for step in result.curves.steps.tolist() if step <= last]
@@ -220,6 +221,7 @@ def _at_width(
         "test_score": float(np.mean(scores)),
         "linear_test_score": float(np.mean(linear_scores)),
         "step_size": step_size,
+        "halvings": halvings,
         "defect": path.defect,
     }
     curve = [
@@ -238,18 +240,20 @@ def _trained(
     order: jax.Array,
     step_size: float,
     progress: Progress,
-) -> tuple[TrainingResult, float]:
-    """Training, and the step size that it took: half of the given one, or half of that, where it would diverge.
+) -> tuple[TrainingResult, int]:
+    """Training, and how often the step size had to be halved, because training diverged.
 
     The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
     hidden layers, and deep narrow networks diverge.
     """
-    for _ in range(HALVINGS):
-        try:
-            return _train(plan, task, loss, network, params, order, step_size, progress), step_size
-        except NumericalFailure:
-            step_size /= 2
-    return _train(plan, task, loss, network, params, order, step_size, progress), step_size
+    for halvings in range(HALVINGS + 1):
+        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress)
+        if result.endings[0] is not Ending.DIVERGED and np.all(np.isfinite(result.curves.train_loss[0])):
+            return result, halvings
+    raise NumericalFailure(
+        f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}, and with every larger step size "
+        f"tried: use a smaller step_size than {plan.step_size / 2**HALVINGS:g}"
+    )
 
 
 def _train(
@@ -268,7 +272,7 @@ def _train(
         if loss.finite_minimum
         else Interpolation(plan.reached * _start_loss(plan, task, loss, network, params))
     )
-    result = train(
+    return train(
         network,
         loss,
         TrainingData(task.train.x, task.train.targets),
@@ -289,12 +293,6 @@ def _train(
         ),
         progress=lambda done: progress("gradient descent", 0.7 * done),
     )
-    if result.endings[0] is Ending.DIVERGED or not np.all(np.isfinite(result.curves.train_loss[0])):
-        raise NumericalFailure(
-            f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}: use a smaller step_size than "
-            f"{plan.step_size:g}"
-        )
-    return result
 
 
 def _start_loss(
@@ -358,6 +356,7 @@ _MEANINGS = {
     "linear_train_loss": "mean training loss of its linearisation, trained the same way",
     "test_score": "of the network: accuracy, or R² for regression",
     "linear_test_score": "of its linearisation",
-    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀; halved where training would diverge",
+    "step_size": "as it is taken: the plan's, over the largest curvature at θ₀, after any halving",
+    "halvings": "how often the step size was halved, because training diverged",
     "defect": "how far the linearised model's path is from its own equation at the last step",
 }

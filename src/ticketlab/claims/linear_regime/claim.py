@@ -26,6 +26,7 @@ from ticketlab.claims.linear_regime.formula import (
 )
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
 from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.wording import plural
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -252,7 +253,13 @@ class LinearRegime(Study):
         widths = tables["widths"]
         first, last = int(np.argmin(widths["width"])), int(np.argmax(widths["width"]))
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
-        return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}"
+        halved = int(np.sum(widths["halvings"] > 0))
+        note = (
+            f"; training diverged at {plural(halved, 'width')}, and was repeated with half the step size"
+            if halved
+            else ""
+        )
+        return f"from the narrowest to the widest, drift {said[0]}, distance {said[1]}{note}"
 
     def conclude(
         self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
