@@ -221,8 +221,12 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
             },
             marks=pytest.mark.slow,
         ),
+        pytest.param({"search": "supermask", "optimiser": Adam(step_size=0.3)}, marks=pytest.mark.slow),
+        pytest.param(
+            {"task": Bundled(name="diabetes", train=60, validation=40, test=70)}, marks=pytest.mark.slow
+        ),
     ],
-    ids=["supermask", "alone", "regression", "residual"],
+    ids=["supermask", "alone", "regression", "residual", "supermask by width", "regression by width"],
 )
 def test_other_plans(options):
     evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
