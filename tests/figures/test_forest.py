@@ -17,10 +17,10 @@ def html(*verdicts, **asked):
     return panel.chart.html("label", "caption")
 
 
-def test_the_title_counts_outcomes():
-    assert forest([GOOD]).title == "The claim holds in 1 of 1 comparison"
+def test_the_title_counts_outcomes_of_what_counts_and_of_the_rest():
+    assert forest([GOOD]).title == "1 question: 1 holds"
     assert forest([GOOD, BAD, OPEN, OPEN]).title == (
-        "The claim holds in 1, fails in 1 and is undecided in 2 of 4 comparisons"
+        "3 questions: 1 holds, 2 are undecided; 1 side question: 1 fails"
     )
 
 
@@ -47,7 +47,15 @@ def test_everything_is_within_the_axis():
 
 
 def test_one_axis_a_scale():
-    assert html(GOOD, replace(BAD, unit="bits"), GOOD).count('class="axis"') == 2
+    assert html(GOOD, replace(GOOD, unit="bits"), GOOD).count('class="axis"') == 2
+
+
+def test_side_questions_do_not_stretch_the_axis_of_those_that_count():
+    far = replace(BAD, key="far", effect=-60.0, interval=(-70.0, -50.0))
+    (panel,) = forest([GOOD, far]).panels
+    (_, _, first), (_, _, second) = panel.chart.groups()
+    assert (first, second) == ([GOOD], [far])
+    assert panel.chart._axis("", first).low > -2
 
 
 def test_sides_are_named_where_zero_has_a_meaning():

@@ -86,18 +86,21 @@ class Forest:
         dots = tuple(how.dots(v)) if how.dots else ()
         return Series(MARKS[v.outcome], dots, v.effect, _known(v.interval), _known(v.deciding))
 
-    def groups(self) -> dict[tuple[str, str], list[Verdict]]:
-        """By what is measured and its unit, in the order of the questions; those that count come first."""
-        found: dict[tuple[str, str], list[Verdict]] = {}
+    def groups(self) -> list[tuple[str, str, list[Verdict]]]:
+        """By what is measured and its unit, in the order of the questions; those that count come first.
+
+        Side questions have axes of their own, one a kind, so that none makes the bars that count too short to read.
+        """
+        found: dict[tuple[str, str, str | None], list[Verdict]] = {}
         for v in sorted(self.verdicts, key=lambda v: not v.headline):
-            found.setdefault((self.how(v).effect, v.unit), []).append(v)
-        return found
+            found.setdefault((self.how(v).effect, v.unit, None if v.headline else v.key), []).append(v)
+        return [(effect, unit, of) for (effect, unit, _), of in found.items()]
 
     def html(self, label: str, described_by: str) -> str:
         heads = "".join(
             f'<th scope="col">{h}</th>' for h in ("Question", "Effect", "95 % interval", "Answer")
         )
-        body = "".join(self._group(effect, unit, of) for (effect, unit), of in self.groups().items())
+        body = "".join(self._group(*group) for group in self.groups())
         return (
             f'<table class="bars forest" aria-label="{escape(label)}" aria-describedby="{described_by}">'
             f"<thead><tr>{heads}</tr></thead>{body}</table>"
@@ -156,9 +159,21 @@ def _known(interval: Interval | None) -> Interval | None:
 
 
 def _title(verdicts: Sequence[Verdict]) -> str:
-    counts = [(o, sum(v.outcome is o for v in verdicts)) for o in Outcome]
-    parts = [f"{'is undecided' if o is Outcome.UNDECIDED else o} in {quantity(n)}" for o, n in counts if n]
-    return f"The claim {listed(parts)} of {plural(len(verdicts), 'comparison')}"
+    """ "2 questions: 1 holds, 1 fails; 3 side questions: 2 hold, 1 is undecided"."""
+    count, beyond = ([v for v in verdicts if v.headline is which] for which in (True, False))
+    kinds = [(of, noun) for of, noun in ((count, "question"), (beyond, "side question")) if of]
+    return "; ".join(f"{plural(len(of), noun)}: {', '.join(_outcomes(of))}" for of, noun in kinds)
+
+
+def _outcomes(verdicts: Sequence[Verdict]) -> Iterator[str]:
+    verbs = {
+        Outcome.HOLDS: ("holds", "hold"),
+        Outcome.FAILS: ("fails", "fail"),
+        Outcome.UNDECIDED: ("is undecided", "are undecided"),
+    }
+    for outcome, (one, several) in verbs.items():
+        if number := sum(v.outcome is outcome for v in verdicts):
+            yield f"{quantity(number)} {one if number == 1 else several}"
 
 
 def _caption(table: Forest) -> str:
