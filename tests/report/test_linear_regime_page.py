@@ -95,7 +95,7 @@ def test_findings_follow_from_the_numbers(page) -> None:
     assert "from width 64 to 256" in measures.title
     assert "; μP: 0.4" in measures.title
     (verdict,) = forest(page.questions, presentation(page).asked).panels
-    assert {effect for effect, _ in verdict.chart.groups()} == {
+    assert {effect for effect, _, _ in verdict.chart.groups()} == {
         "exponent of a fall as width to the power −α",
         "at the widest network",
     }
