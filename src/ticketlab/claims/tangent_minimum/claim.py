@@ -66,7 +66,7 @@ class TangentMinimumPlan:
     task: TaskSource = Digits(train=300, validation=297, test=1200)
     network: Architecture = MLP(widths=(128, 128))
     losses: tuple[Loss, ...] = ("square", "cross-entropy")
-    seeds: int = field(default=16, metadata={"cells": False})
+    seeds: int = field(default=12, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
     ridges: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
