@@ -94,6 +94,15 @@ class Table:
         columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
         return self._parts.setdefault(asked, Table(self.name, columns, self.measured))
 
+    def by(self, *columns: str) -> dict[tuple[Any, ...], Table]:
+        """The rows by the values of some columns, in the order in which these appear."""
+        keys = list(zip(*(self[c].tolist() for c in columns), strict=True))
+        return {key: self.where(**dict(zip(columns, key, strict=True))) for key in dict.fromkeys(keys)}
+
+    def along(self, column: str) -> list[tuple[Any, Table]]:
+        """The rows by the values of one column, from the lowest value on."""
+        return [(value, of) for (value,), of in sorted(self.by(column).items(), key=lambda item: item[0])]
+
     def by_seed(self) -> Table:
         """The rows in the order of the column "seed", and else as they are; the table itself if there is no such column."""
         if "seed" not in {c.name for c in self.columns}:

@@ -21,7 +21,7 @@ from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
 from ticketlab.figures.rows import Row, Rows, series
 from ticketlab.figures.spread import Spread, score, seeds, spread
-from ticketlab.figures.text_tables import TextTable, count, rows_by, scored, share, summary, total
+from ticketlab.figures.text_tables import TextTable, count, scored, share, summary, total
 from ticketlab.figures.wording import estimate, fixed, listed, percent, quantity
 
 __all__ = ["present_multi_prize", "present_untrained_subnetwork"]
@@ -331,7 +331,7 @@ def training(curves: Table) -> Figure | None:
     of = curves.where(setting=name)
     drawn = []
     for arm, mark in CURVES.items():
-        steps = sorted(rows_by(of.where(arm=arm), "step").items())
+        steps = sorted(of.where(arm=arm).by("step").items())
         if steps:
             values = [100 * float(np.mean(part["validation_score"])) for _, part in steps]
             drawn.append(Curve(mark, [float(step) for (step,), _ in steps], values))
@@ -350,7 +350,7 @@ def training(curves: Table) -> Figure | None:
 
 def arm_table(arms: Table) -> TextTable:
     """Means over seeds with 95 % intervals, by setting and arm."""
-    weights = {s: quantity(int(of["weights"][0])) for (s,), of in rows_by(arms, "setting").items()}
+    weights = {s: quantity(int(of["weights"][0])) for (s,), of in arms.by("setting").items()}
     return summary(
         f"Every arm: means over {seeds(arms)}, with 95 % intervals, at the last step. Test scores are on true labels, training "
         "scores on the labels that were learnt from; drawn is the mean over ten masks, where masks are drawn.",

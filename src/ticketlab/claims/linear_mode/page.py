@@ -19,7 +19,7 @@ from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made
 from ticketlab.figures.spread import Spread, seeds, spread
-from ticketlab.figures.text_tables import Cell, TextTable, rows_by, summary, total
+from ticketlab.figures.text_tables import Cell, TextTable, summary, total
 from ticketlab.figures.wording import estimate, listed, measure, percent, plural, plus_minus, quantity, signed
 
 __all__ = ["MARKS", "present"]
@@ -70,7 +70,7 @@ def steps_in(table: Table) -> list[int]:
 
 def by_seed(rows: Table, column: str, factor: float = 100.0, high: float = 100.0) -> Spread:
     """Of each seed the mean over its pairs or copies, and how these lie; a barrier or a score is between 0 and 100."""
-    means = [factor * float(of[column].mean()) for _, of in sorted(rows_by(rows, "seed").items())]
+    means = [factor * float(of[column].mean()) for _, of in sorted(rows.by("seed").items())]
     low = 0.0 if all(m >= 0 for m in means) else -high
     return spread(np.array(means), low, high)
 
@@ -196,7 +196,7 @@ def paths(table: Table) -> Figure:
     """Mean test error over seeds and pairs at every α: a panel a rewind step, a curve an arm."""
     curves = {
         (k, arm): sorted(
-            (alpha, 100 * float(of["test_error"].mean())) for (alpha,), of in rows_by(rows, "alpha").items()
+            (alpha, 100 * float(of["test_error"].mean())) for (alpha,), of in rows.by("alpha").items()
         )
         for k in steps_in(table)
         for arm in arms_in(table)

@@ -19,7 +19,7 @@ from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.rows import Row, Rows, Series
 from ticketlab.figures.spread import seeds
-from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, rows_by, summary
+from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, summary
 from ticketlab.figures.wording import estimate, extent, fixed, measure, power, quantity, signed
 
 __all__ = ["present"]
@@ -60,7 +60,7 @@ def present(record: Record) -> Presentation:
 def _settings(record: Record) -> list[Setting]:
     """The losses and depths that were run, in the order of the tables."""
     tables = [t for t in record.evidence.tables.values() if {"loss", "depth"} <= {c.name for c in t.columns}]
-    return list(dict.fromkeys(Setting(*key) for table in tables for key in rows_by(table, "loss", "depth")))
+    return list(dict.fromkeys(Setting(*key) for table in tables for key in table.by("loss", "depth")))
 
 
 def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
@@ -104,7 +104,7 @@ def _width_axis(widths: Table) -> Axis:
 
 def _means(of: Table, column: str, factor: float = 1.0) -> tuple[list[float], list[float]]:
     """Widths, and the mean over seeds at each."""
-    each = sorted(rows_by(of, "width").items())
+    each = sorted(of.by("width").items())
     return [float(w) for (w,), _ in each], [factor * float(np.mean(part[column])) for _, part in each]
 
 
@@ -173,7 +173,7 @@ def training(curves: Table) -> Figure:
             at = of.where(width=width)
             drawn = [
                 Curve(mark, run["step"].tolist(), run[column].tolist(), label=f"{mark.label}, seed {seed}")
-                for (seed,), run in rows_by(at, "seed").items()
+                for (seed,), run in at.by("seed").items()
                 for mark, column in ((REAL, "train_loss"), (LINEAR, "linear_train_loss"))
             ]
             name = f"{TITLES[p]}, width {quantity(width)}"
@@ -200,7 +200,7 @@ def scores(widths: Table) -> Figure:
     for p, of in _each(widths):
         drawn = []
         for mark, column in columns:
-            for (seed,), run in rows_by(of, "seed").items():
+            for (seed,), run in of.by("seed").items():
                 values = (100 * run[column]).tolist()
                 drawn.append(
                     Curve(mark, run["width"].tolist(), values, label=f"{mark.label}, seed {seed}", thin=True)

@@ -27,7 +27,6 @@ from ticketlab.figures.text_tables import (
     count,
     distance,
     interval,
-    rows_by,
     scored,
     share,
     summary,
@@ -143,7 +142,7 @@ def by_density(arms: Table) -> Figure:
             continue
         drawn = []
         for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
-            levels = sorted(rows_by(plain.where(criterion=criterion), "level").items())
+            levels = sorted(plain.where(criterion=criterion).by("level").items())
             drawn.append(
                 curve(
                     mark,
@@ -196,7 +195,7 @@ def _per_cent(title: str, low: float = 0.0) -> Axis:
 def actions(arms: Table, dense: Table) -> Figure | None:
     """A row a mask-1 action, a sign a mask-0 action; untrained, and trained where that was done; None for one combination."""
     at = _decisive(arms).where(criterion=PREREGISTERED)
-    found = rows_by(at, "one", "zero")
+    found = at.by("one", "zero")
     if len(found) < 2:
         return None
     panels = []
@@ -243,7 +242,7 @@ def units(responses: Table) -> Figure:
     at = _decisive(responses)
     axis = linear_axis("decorrelation", at["decorrelation"].tolist(), include=0.0)
     panels, said = [], []
-    for (layer,), of in rows_by(at, "layer").items():
+    for (layer,), of in at.by("layer").items():
         found = {c: spread(rows["decorrelation"], 0.0, 2.0) for c, rows in _criteria(of).items()}
         change = {c: positive(rows, "relative_change") for c, rows in _criteria(of).items()}
         rows = tuple(

@@ -12,42 +12,21 @@ from dataclasses import replace
 
 import numpy as np
 
-from ticketlab.claims.tangent_minimum.formula import (
-    DESCENT,
-    LIMIT,
-    LINEAR,
-    MOVED,
-    MOVED_SCORE,
-    READ_OUT,
-    READ_OUT_SCORE,
-    SCORE,
-    TANGENT,
-)
+from ticketlab.claims.tangent_minimum import formula
+from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, READ_OUT, TANGENT
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import SMALLEST, Axis, above_zero, linear_axis, logarithmic_axis
+from ticketlab.figures.axes import SMALLEST, linear_axis, logarithmic_axis
+from ticketlab.figures.certificates import all_met, met, proof, worst
 from ticketlab.figures.curves import Curve, Level, Plot, each_seed
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark, ramp
-from ticketlab.figures.presentation import Presentation, made, seconds_table
-from ticketlab.figures.rows import Row, Rows, Series, series
+from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
+from ticketlab.figures.rows import Row, row_panels, single
 from ticketlab.figures.spread import Spread, error, score, seeds, spread
-from ticketlab.figures.text_tables import TextTable, distance, mean, names, ranged, rows_by, summary
-from ticketlab.figures.wording import (
-    MISSING,
-    estimate,
-    extent,
-    fixed,
-    listed,
-    measure,
-    plural,
-    plus_minus,
-    power,
-    quantity,
-    setting,
-    signed,
-)
+from ticketlab.figures.text_tables import Cell, TextTable, distance, mean, names, of_spread, ranged, summary
+from ticketlab.figures.wording import extent, fixed, listed, measure, plural, power, quantity, setting, signed
 from ticketlab.laws.verdict import Verdict
 
 __all__ = ["present"]
@@ -73,7 +52,7 @@ GAP, RESIDUAL = "relative duality gap", "relative residual"
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `tangent-minimum`."""
     arms = record.evidence.tables.get("arms")
-    compared = {SCORE: TANGENT, READ_OUT_SCORE: READ_OUT, MOVED_SCORE: MOVED}
+    compared = {formula.SCORE: TANGENT, formula.READ_OUT_SCORE: READ_OUT, formula.MOVED_SCORE: MOVED}
     return Presentation(
         asked={key: _asked(arms, arm) for key, arm in compared.items()},
         figures=made(
@@ -116,33 +95,14 @@ def differences(arms: Table, arm: str = TANGENT) -> tuple[float, ...]:
 def _by_arm(arms: Table, of: Callable[[Table], Spread], but: str = "") -> dict[str, dict[str, Spread]]:
     """What is measured of each arm that has it, by setting."""
     found = {}
-    for key, rows in rows_by(arms, "loss", "offset").items():
+    for key, rows in arms.by("loss", "offset").items():
         each = {arm: of(rows.where(arm=arm)) for arm in ARMS if arm != but and arm in rows["arm"]}
         found[setting(*key)] = {arm: s for arm, s in each.items() if s.values}
     return {name: of_arms for name, of_arms in found.items() if of_arms}
 
 
-def _arm_panels(
-    by_setting: dict[str, dict[str, Spread]], axis: Axis, reference: bool = False
-) -> tuple[Panel, ...]:
-    return tuple(
-        Panel(
-            name,
-            Rows(
-                tuple(
-                    Row(arm, (series(ARMS[arm], s),), f"{estimate(s.mean, s.interval)} %")
-                    for arm, s in of.items()
-                ),
-                axis,
-                {of[DESCENT].mean: REFERENCE} if reference and DESCENT in of else {},
-            ),
-        )
-        for name, of in by_setting.items()
-    )
-
-
-def _ends(by_setting: dict[str, dict[str, Spread]]) -> list[float]:
-    return [v for of in by_setting.values() for s in of.values() for v in s.ends]
+def _rows(found: dict[str, dict[str, Spread]]) -> dict[str, list[Row]]:
+    return {name: [single(ARMS[arm], s) for arm, s in of.items()] for name, of in found.items()}
 
 
 def error_of(arms: Table) -> str:
@@ -154,6 +114,7 @@ def test_error(arms: Table) -> Figure:
     """Every arm's test error, seed by seed, with its mean and interval."""
     found = _by_arm(arms, error)
     best = [min(of, key=lambda arm: of[arm].mean) for of in found.values()]
+    limits = {name: {of[DESCENT].mean: REFERENCE} for name, of in found.items() if DESCENT in of}
     wins = [f"{arm} in {quantity(best.count(arm))}" for arm in ARMS if arm in best]
     return Figure(
         "test-error",
@@ -161,9 +122,7 @@ def test_error(arms: Table) -> Figure:
         f"Test error of every arm. Filled signs are means over {seeds(arms)}, bars their 95 % intervals, open signs "
         f"single seeds; the dotted line is the mean of {DESCENT}. The intervals ignore the pairing that the verdict uses, so two "
         "of them may overlap although the difference is clear.",
-        _arm_panels(
-            found, linear_axis(f"test error, % of {error_of(arms)}", _ends(found), include=0.0), True
-        ),
+        row_panels(f"test error, % of {error_of(arms)}", _rows(found), limits, include=0.0),
     )
 
 
@@ -179,7 +138,7 @@ def motion(arms: Table) -> Figure | None:
         f"Gradient descent moves the parameters by {by_descent} % of ‖θ₀‖, the tangent minimum by {by_tangent} %",
         "Distance ‖Δθ‖ between the initial parameters θ₀ and those an arm ends at, relative to ‖θ₀‖: means with 95 % intervals, "
         "open signs single seeds. The smaller it is, the better a first-order expansion around θ₀ can describe the network.",
-        _arm_panels(found, logarithmic_axis("‖Δθ‖ / ‖θ₀‖, %", _ends(found))),
+        row_panels("‖Δθ‖ / ‖θ₀‖, %", _rows(found), logarithmic=True),
     )
 
 
@@ -195,7 +154,7 @@ def agreement(arms: Table) -> Figure | None:
         f"Share of test examples on which an arm predicts the same class as {DESCENT}, right or wrong: means with 95 "
         "% intervals, "
         "open signs single seeds. Two arms of equal accuracy may still disagree on many examples.",
-        _arm_panels(found, linear_axis(f"same prediction as {DESCENT}, % of test examples", _ends(found))),
+        row_panels(f"same prediction as {DESCENT}, % of test examples", _rows(found)),
     )
 
 
@@ -208,7 +167,7 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
     if not len(tuning):
         return None
     tested = _by_arm(arms, error)
-    paths = {setting(*key): of for key, of in rows_by(tuning, "loss", "offset").items()}
+    paths = {setting(*key): of for key, of in tuning.by("loss", "offset").items()}
     limits = {s: tested[s][LIMIT].mean for s in paths if LIMIT in tested.get(s, {})}
     gains = [tested[s][TANGENT].mean - limits[s] for s in limits if TANGENT in tested[s]]
     ends = [e for c in ("validation_score", "test_score") for e in _wrong(tuning, c)]
@@ -218,7 +177,7 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
     for name, path in paths.items():
         curves: list[Curve] = []
         for mark, column in ((VALIDATION, "validation_score"), (TEST, "test_score")):
-            runs = rows_by(path, "seed").items()
+            runs = path.by("seed").items()
             curves += each_seed(
                 mark, [(k[0], of["candidate"].tolist(), _wrong(of, column)) for k, of in runs]
             )
@@ -284,7 +243,7 @@ def learning_curves(arms: Table, tuning: Table, curves: Table) -> Figure:
         include=0.0,
     )
     panels = []
-    for key, of in rows_by(curves, "loss", "offset").items():
+    for key, of in curves.by("loss", "offset").items():
         chosen = tuning.where(loss=key[0], offset=key[1], arm=DESCENT, chosen=True)
         for what, axis, column in (
             ("training loss", loss, "train_loss"),
@@ -311,7 +270,7 @@ def _runs(curves: Table, chosen: Table, column: str, marks: dict[float, Mark]) -
     light: list[Curve] = []
     strong: list[Curve] = []
     signs: list[Curve] = []
-    for (seed, size), run in rows_by(curves, "seed", "step_size").items():
+    for (seed, size), run in curves.by("seed", "step_size").items():
         later = run["step"] > 0
         steps = run["step"][later].astype(float)
         values = (run[column] if column == "train_loss" else 100 * (1 - run[column]))[later]
@@ -355,7 +314,7 @@ def _diverged(tuning: Table) -> str:
 def inside_the_grid(tuning: Table, arm: str) -> tuple[int, int]:
     """How many chosen candidates had a smaller and a larger one next to them, and how many were chosen in all."""
     inside = total = 0
-    for tried in rows_by(tuning.where(arm=arm), "loss", "offset", "seed").values():
+    for tried in tuning.where(arm=arm).by("loss", "offset", "seed").values():
         for chosen in tried.where(chosen=True)["candidate"].tolist():
             total += 1
             inside += bool(tried["candidate"].min() < chosen < tried["candidate"].max())
@@ -391,16 +350,8 @@ def _change(gains: list[float]) -> str:
 def arm_table(arms: Table) -> TextTable:
     """Means over seeds with 95 % intervals, by setting and arm."""
 
-    def wrong(column: str) -> Callable[[Table], str]:
-        def cell(rows: Table) -> str:
-            s = error(rows, column)
-            return plus_minus(s.mean, s.interval) if s.values else MISSING
-
-        return cell
-
-    def chosen(rows: Table) -> str:
-        known = np.isfinite(rows["setting"]).any()
-        return f"{names('setting_name')(rows)} {extent(rows['setting'])}" if known else MISSING
+    def wrong(column: str) -> Cell:
+        return of_spread(lambda rows: error(rows, column))
 
     return summary(
         f"Every arm: means over {seeds(arms)}, with 95 % intervals. Test, validation and training are the errors "
@@ -414,7 +365,7 @@ def arm_table(arms: Table) -> TextTable:
             "test loss": distance("test_loss"),
             "agreement, %": mean("agreement", 100),
             "‖Δθ‖/‖θ₀‖, %": mean("relative_motion", 100),
-            "chosen": chosen,
+            "chosen": choice,
         },
         group=("loss", "offset"),
         heading=setting,
@@ -425,29 +376,23 @@ def arm_table(arms: Table) -> TextTable:
 
 def certificates(table: Table) -> Figure:
     """Relative duality gap, with its tolerance, and relative residual of every solve, by setting and arm."""
-    met, total = int(table["met"].sum()), len(table)
     tolerances = sorted(set(table["tolerance"].tolist()))
-    panels = []
+    solves = table.by("loss", "offset", "arm").items()
+    panels: list[Panel] = []
     for column, name, limits in (("duality_gap", GAP, tolerances), ("relative_residual", RESIDUAL, [])):
-        rows = tuple(
-            Row(
-                f"{setting(loss, offset)}: {arm}",
-                (Series(ARMS[arm], above_zero(of[column])),),
-                f"at most {power(_worst(of[column]))}",
-            )
-            for (loss, offset, arm), of in rows_by(table, "loss", "offset", "arm").items()
+        rows = [proof(f"{setting(*key)}: {arm}", {ARMS[arm]: of[column]}) for (*key, arm), of in solves]
+        panels += row_panels(
+            name, {name: rows}, {name: dict.fromkeys(limits, TOLERANCE)}, also=limits, logarithmic=True
         )
-        axis = logarithmic_axis(name, [*limits, *above_zero(table[column])])
-        panels.append(Panel(name, Rows(rows, axis, dict.fromkeys(limits, TOLERANCE))))
     return Figure(
         "certificates",
-        f"{'All' if met == total else f'{quantity(met)} of'} {plural(total, 'solution')} met the tolerance",
+        all_met(table, "solution"),
         f"Every solve of every ridge and seed, computed again in {names('precision')(table)} with derivatives of the "
         "network itself. "
         "The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is above its "
         "minimum; for the minimum-norm limit the relative norm of the gradient replaces it. Values below "
-        f"{power(SMALLEST)} are drawn there. The largest gap is {power(_worst(table['duality_gap']))}; the tolerance is "
-        f"{listed([power(t) for t in tolerances])}. The largest residual is {power(_worst(table['relative_residual']))}.",
+        f"{power(SMALLEST)} are drawn there. The largest gap is {power(worst(table['duality_gap']))}; the tolerance is "
+        f"{listed([power(t) for t in tolerances])}. The largest residual is {power(worst(table['relative_residual']))}.",
         tuple(panels),
     )
 
@@ -455,8 +400,8 @@ def certificates(table: Table) -> Figure:
 def certificate_table(table: Table) -> TextTable:
     """By setting and arm: how it was solved, and the worst of each measure over ridges and seeds."""
 
-    def worst(column: str) -> Callable[[Table], str]:
-        return lambda rows: power(_worst(rows[column].astype(float)))
+    def largest(column: str) -> Cell:
+        return lambda rows: power(worst(rows[column]))
 
     return summary(
         f"Certificates, in {names('precision')(table)}: the worst value over ridges and seeds, by setting and arm.",
@@ -465,20 +410,14 @@ def certificate_table(table: Table) -> TextTable:
         {
             "rung": names("rung"),
             "relative ridge": ranged("ridge"),
-            **{
-                c.replace("_", " ").removeprefix("relative "): worst(c)
-                for c in ("iterations", "condition", "duality_gap")
-            },
-            "residual": worst("relative_residual"),
-            "met": lambda rows: f"{int(rows['met'].sum())} of {len(rows)}",
+            "iterations": largest("iterations"),
+            "condition": largest("condition"),
+            "duality gap": largest("duality_gap"),
+            "residual": largest("relative_residual"),
+            "met": met,
         },
         group=("loss", "offset"),
         heading=setting,
         titles={arm: arm for arm in ARMS},
         name="certificates-summary",
     )
-
-
-def _worst(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(np.abs(known).max()) if len(known) else float("nan")

@@ -21,7 +21,7 @@ from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
 from ticketlab.figures.rows import Row, Rows, series
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
-from ticketlab.figures.text_tables import TextTable, count, distance, rows_by, scored, share, summary, total
+from ticketlab.figures.text_tables import TextTable, count, distance, scored, share, summary, total
 from ticketlab.figures.wording import MISSING, estimate, listed, percent, quantity, signed
 
 __all__ = ["MARKS", "present"]
@@ -128,12 +128,12 @@ Path = list[tuple[float, Spread]]
 
 
 def _by_level(levels: Table, arm: str, column: str) -> Path:
-    found = sorted(rows_by(levels.where(arm=arm), "level").items())
+    found = sorted(levels.where(arm=arm).by("level").items())
     return [(100 * float(np.mean(of["density"])), positive(of, column)) for _, of in found]
 
 
 def _scores(levels: Table, arm: str) -> Path:
-    found = sorted(rows_by(levels.where(arm=arm), "level").items())
+    found = sorted(levels.where(arm=arm).by("level").items())
     return [(100 * float(np.mean(of["density"])), score(of)) for _, of in found]
 
 
@@ -209,9 +209,7 @@ def training(curves: Table) -> Figure:
 
 
 def _mean_curve(rows: Table) -> tuple[list[float], list[float]]:
-    found = sorted(
-        (step, float(np.mean(of["validation_loss"]))) for (step,), of in rows_by(rows, "step").items()
-    )
+    found = sorted((step, float(np.mean(of["validation_loss"]))) for (step,), of in rows.by("step").items())
     return [float(step) for step, _ in found], [loss for _, loss in found]
 
 
@@ -230,7 +228,7 @@ def layers(layers: Table, levels: Table) -> Figure:
     for arm in shown:
         drawn = []
         for name in names:
-            by_level = sorted(rows_by(layers.where(arm=arm, layer=name), "level").items())
+            by_level = sorted(layers.where(arm=arm, layer=name).by("level").items())
             at = [100 * whole[level, arm] for (level,), _ in by_level]
             drawn.append(
                 Curve(
