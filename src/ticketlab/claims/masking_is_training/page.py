@@ -6,6 +6,8 @@ becomes of kept and of removed weights.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
@@ -14,24 +16,15 @@ from ticketlab.claims.winning_ticket.page import density_axis
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, linear_axis
+from ticketlab.figures.certificates import check_table
 from ticketlab.figures.curves import Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
 from ticketlab.figures.rows import Row, Rows, Series, series
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
-from ticketlab.figures.text_tables import (
-    Cell,
-    TextTable,
-    count,
-    distance,
-    interval,
-    scored,
-    share,
-    summary,
-    total,
-)
+from ticketlab.figures.text_tables import TextTable, count, distance, interval, scored, share, summary
 from ticketlab.figures.wording import (
     MISSING,
     estimate,
@@ -112,7 +105,7 @@ def present(record: Record) -> Presentation:
             (action_table, "arms"),
             (lambda t: rate_table(t, {"training": "training"}), "timings"),
         ),
-        certificate_tables=made(record, (check_table, "checks")),
+        certificate_tables=made(record, (checked, "checks")),
     )
 
 
@@ -142,14 +135,9 @@ def by_density(arms: Table) -> Figure:
             continue
         drawn = []
         for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
-            levels = sorted(plain.where(criterion=criterion).by("level").items())
-            drawn.append(
-                curve(
-                    mark,
-                    [100 * float(np.mean(of["density"])) for _, of in levels],
-                    [score(of) for _, of in levels],
-                )
-            )
+            levels = [of for _, of in plain.where(criterion=criterion).along("level")]
+            places = [100 * float(np.mean(of["density"])) for of in levels]
+            drawn.append(curve(mark, places, [score(of) for of in levels]))
         decided = Level(DECISIVE, x=100 * float(np.mean(_decisive(plain)["density"])))
         panels.append(Panel(name, Plot(density_axis(plain), y, tuple(drawn), (decided,), 230)))
     mine, other = (measure(score(_decisive(plain).where(criterion=c)).mean) for c in (PREREGISTERED, CONTROL))
@@ -184,7 +172,7 @@ def by_criterion(arms: Table, dense: Table) -> Figure:
         f"Untrained the highest score is that of {CRITERIA[ranked[0]]}, the lowest that of {CRITERIA[ranked[-1]]}",
         f"At {_kept(arms)} of the weights, rewound and with zeros: test score untrained → at the "
         f"early stop of training, means over {seeds(arms)} with 95 % intervals. The broken line is the dense network.",
-        (Panel("", Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),),
+        alone(Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),
     )
 
 
@@ -289,30 +277,27 @@ def direction(masks: Table, dense: Table) -> Figure:
         f"Putting weights to zero is a motion in weight space. Its cosine with that of training, at "
         f"{_kept(at)} of the weights; training moved them by {measure(positive(dense, 'moved').mean)} of ‖θ_i‖. Means "
         "with 95 % intervals, seeds as open signs.",
-        (Panel("", Rows(rows, axis, {0.0: NOTHING})),),
+        alone(Rows(rows, axis, {0.0: NOTHING})),
     )
 
 
 def published(record: Record, arms: Table) -> TextTable | None:
     """The best untrained networks of Zhou et al. (2019), and ours at the density that decides."""
     at = _decisive(arms).where(criterion=PREREGISTERED, zero="zero")
-    source = "Zhou et al. 2019"
     best = {
-        "constant-same-sign": Published(
+        "constant-same-sign": (
             "untrained, ± one constant with the same signs",
             "86 %, at the best density",
             "MNIST, fully connected",
-            source,
         ),
-        "rewind": Published(
+        "rewind": (
             "untrained, rewound",
             "41 %, with any weights, at the best density",
             "CIFAR-10, convolutional",
-            source,
         ),
     }
     rows = [
-        (paper, f"{scored('test_score')(of)} %")
+        (Published(*paper, "Zhou et al. 2019"), f"{scored('test_score')(of)} %")
         for one, paper in best.items()
         if len(of := at.where(one=one))
     ]
@@ -357,19 +342,16 @@ def action_table(arms: Table) -> TextTable:
     """Every combination at the density that decides: untrained, and trained where that was done."""
     at = _decisive(arms)
 
-    def cell(zero: str) -> Cell:
-        def both(rows: Table) -> str:
-            two = [score(rows.where(zero=zero), c) for c in ("test_score", "trained_score")]
-            return " → ".join(plus_minus(s.mean, s.interval) for s in two if s.values) or MISSING
-
-        return both
+    def both(zero: str, rows: Table) -> str:
+        two = [score(rows.where(zero=zero), c) for c in ("test_score", "trained_score")]
+        return " → ".join(plus_minus(s.mean, s.interval) for s in two if s.values) or MISSING
 
     return summary(
         f"Every criterion with every action at {_kept(at)} of the weights: test score untrained → "
         f"trained, %, means over {seeds(at)} with 95 % intervals.",
         at,
         {"one": "kept weights"},
-        {mark.label: cell(zero) for zero, mark in ZEROS.items() if zero in at["zero"]},
+        {mark.label: partial(both, zero) for zero, mark in ZEROS.items() if zero in at["zero"]},
         group=("criterion",),
         heading=lambda c: CRITERIA[c],
         titles=ONES,
@@ -377,19 +359,11 @@ def action_table(arms: Table) -> TextTable:
     )
 
 
-def check_table(checks: Table) -> TextTable:
+def checked(checks: Table) -> TextTable:
     """What the check of removed weights found, over all seeds."""
-    return summary(
+    return check_table(
         "Removed parameters of all trained networks, zero or frozen, and how many of them, and of the optimiser's moments of "
         "them, were not exactly zero in what training moves: at the end, and at the early stop.",
         checks,
         {"training": "training"},
-        {
-            "networks": total("networks"),
-            "removed": total("removed"),
-            "not zero at the end": total("parameters_left"),
-            "at the early stop": total("best"),
-            "moments": total("moments"),
-        },
-        name="checks-summary",
     )
