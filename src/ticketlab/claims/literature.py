@@ -3,17 +3,9 @@
 from ticketlab.evidence.source import Source
 
 __all__ = [
-    "BERGER_1982",
-    "CAMERON_2011",
-    "EVCI_2020",
-    "FRANKLE_2020",
-    "FRANKLE_CARBIN_2019",
-    "JACOT_2018",
-    "LEE_2019",
-    "RAMANUJAN_2020",
-    "SCHUIRMANN_1987",
-    "ZHOU_2019",
-]
+    "BERGER_1982", "CAMERON_2011", "EVCI_2020", "FRANKLE_2020", "FRANKLE_CARBIN_2019", "JACOT_2018", "LEE_2019",
+    "RAMANUJAN_2020", "SCHUIRMANN_1987", "ZHOU_2019",
+]  # fmt: skip
 
 BERGER_1982 = Source(
     "Berger 1982",

@@ -21,17 +21,8 @@ from ticketlab.figures.spread import Spread
 from ticketlab.figures.wording import estimate
 
 __all__ = [
-    "Row",
-    "Rows",
-    "Series",
-    "axis_cell",
-    "bar_cell",
-    "drawn",
-    "region_of",
-    "row_panels",
-    "series",
-    "single",
-]
+    "Row", "Rows", "Series", "axis_cell", "bar_cell", "drawn", "region_of", "row_panels", "series", "single",
+]  # fmt: skip
 
 LANE = 15  # pixels between series of one row
 SEEDS = 8  # how far below the mean single measurements are drawn

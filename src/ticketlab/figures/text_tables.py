@@ -19,22 +19,9 @@ from ticketlab.figures.spread import Spread, positive, score, spread
 from ticketlab.figures.wording import MISSING, extent, measure, percent, plus_minus, power, quantity
 
 __all__ = [
-    "Cell",
-    "TextTable",
-    "count",
-    "distance",
-    "html_table",
-    "interval",
-    "mean",
-    "names",
-    "of_spread",
-    "ranged",
-    "scored",
-    "share",
-    "shown",
-    "summary",
-    "total",
-]
+    "Cell", "TextTable", "count", "distance", "html_table", "interval", "mean", "names", "of_spread", "ranged",
+    "scored", "share", "shown", "summary", "total",
+]  # fmt: skip
 
 LONGEST = 60
 LARGEST = 2000  # rows of a table that are kept in the page for its file

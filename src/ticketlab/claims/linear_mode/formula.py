@@ -39,18 +39,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "DENSE",
-    "LOGIC",
-    "RANDOM",
-    "RULE",
-    "TICKET",
-    "TITLES",
-    "Terms",
-    "decided",
-    "formula",
-    "side_questions",
-    "verdicts",
-]
+    "DENSE", "LOGIC", "RANDOM", "RULE", "TICKET", "TITLES", "Terms", "decided", "formula", "side_questions", "verdicts",
+]  # fmt: skip
 
 DENSE, TICKET, RANDOM = "dense", "ticket", "random"
 TITLES: Mapping[str, str] = {

@@ -30,19 +30,9 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL",
-    "EXPONENTS",
-    "MEASURES",
-    "SIZES",
-    "TITLES",
-    "Setting",
-    "Terms",
-    "fitted",
-    "formula",
-    "side_questions",
-    "verdicts",
-    "whole_rule",
-]
+    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "side_questions",
+    "verdicts", "whole_rule",
+]  # fmt: skip
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
 MEASURES = {  # column: how it is called

@@ -60,14 +60,7 @@ def compare(
 
     progress("gradient descent", 0.02)
     trained, curves, ends = descend(
-        plan,
-        task,
-        loss,
-        network,
-        starts,
-        order,
-        unit,
-        lambda done: progress(TRAINED, 0.02 + 0.5 * done),
+        plan, task, loss, network, starts, order, unit, lambda done: progress(TRAINED, 0.02 + 0.5 * done)
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)

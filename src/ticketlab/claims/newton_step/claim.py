@@ -13,14 +13,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.claims.newton_step.formula import (
-    GRADIENT,
-    NEWTON,
-    RULE,
-    formula,
-    side_questions,
-    verdicts,
-)
+from ticketlab.claims.newton_step.formula import GRADIENT, NEWTON, RULE, formula, side_questions, verdicts
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -144,11 +137,7 @@ class NewtonStep(Study):
             "times that of zero outputs.",
             "The end of training.",
         ),
-        Arm(
-            "Newton step",
-            "The minimum of the second-order model with the smallest ‖Δθ‖.",
-            "The claim.",
-        ),
+        Arm("Newton step", "The minimum of the second-order model with the smallest ‖Δθ‖.", "The claim."),
         Arm(
             "damped Newton step",
             "The same with the ridge that ends nearest to training.",

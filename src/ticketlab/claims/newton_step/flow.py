@@ -30,12 +30,7 @@ def flow(at: Start, offset: str) -> tuple[list[tuple[float, Candidate]], dict[fl
         known = {relative[i]: float(d) for i, d in zip(looked, defects, strict=True)}
     else:
         points = function_path(
-            at.kernel,
-            at.loss,
-            at.targets,
-            times,
-            centred=offset == "centred",
-            tolerance=FLOW_TOLERANCE,
+            at.kernel, at.loss, at.targets, times, centred=offset == "centred", tolerance=FLOW_TOLERANCE
         ).points
         known = {}
     found = [

@@ -34,29 +34,10 @@ from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "DAMPED",
-    "FLOW",
-    "FORMS",
-    "GRADIENT",
-    "GRADIENT_APART",
-    "LENGTH",
-    "LUCK",
-    "NEARER",
-    "NEWTON",
-    "NEWTON_NEAR",
-    "OFFSETS",
-    "RULE",
-    "SCORE",
-    "START",
-    "STOPPED",
-    "TRAINED",
-    "TURN",
-    "TWIN",
-    "VARIANTS",
-    "formula",
-    "side_questions",
+    "DAMPED", "FLOW", "FORMS", "GRADIENT", "GRADIENT_APART", "LENGTH", "LUCK", "NEARER", "NEWTON", "NEWTON_NEAR",
+    "OFFSETS", "RULE", "SCORE", "START", "STOPPED", "TRAINED", "TURN", "TWIN", "VARIANTS", "formula", "side_questions",
     "verdicts",
-]
+]  # fmt: skip
 
 OFFSETS, FORMS = ("kept", "centred"), ("tangent", "network")
 TRAINED, TWIN, START = "gradient descent", "second training", "random start"
@@ -194,11 +175,7 @@ def side_questions(loss: str, margin: float) -> list[Formula]:
 
 
 def verdicts(
-    losses: Sequence[str],
-    complete: Sequence[str],
-    margin: float,
-    tables: Tables,
-    levels: Levels = USUAL,
+    losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables, levels: Levels = USUAL
 ) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 

@@ -45,13 +45,7 @@ MEANINGS = {
 
 def arm_rows(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> list[dict[str, Any]]:
     return [
-        {
-            "arm": arm,
-            "form": form,
-            **sides.measured(c),
-            "setting": c.setting,
-            "setting_name": c.setting_name,
-        }
+        {"arm": arm, "form": form, **sides.measured(c), "setting": c.setting, "setting_name": c.setting_name}
         for (arm, form), c in _all(sides, chosen).items()
     ]
 

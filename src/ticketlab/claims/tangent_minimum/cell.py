@@ -8,15 +8,7 @@ from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_tas
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.claims.tangent_minimum.descent import Descent
-from ticketlab.claims.tangent_minimum.formula import (
-    DESCENT,
-    LIMIT,
-    LINEAR,
-    MOVED,
-    OFFSETS,
-    READ_OUT,
-    TANGENT,
-)
+from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.claims.tangent_minimum.minima import (
     linear_model,
     more_minima,

@@ -95,13 +95,7 @@ class TangentMinimumPlan:
 
     @classmethod
     def presets(cls) -> dict[str, TangentMinimumPlan]:
-        return {
-            "quick": cls(
-                task=Digits(train=250, validation=300, test=1200),
-                losses=("square",),
-                seeds=8,
-            )
-        }
+        return {"quick": cls(task=Digits(train=250, validation=300, test=1200), losses=("square",), seeds=8)}
 
 
 class TangentMinimum(Study):
@@ -140,16 +134,8 @@ class TangentMinimum(Study):
         "loss must fail at a corrected level.",
     )
     arms = (
-        Arm(
-            DESCENT,
-            "The network, trained on the same loss by minibatches with momentum.",
-            "The standard.",
-        ),
-        Arm(
-            TANGENT,
-            "The minimum in the tangent space; validation chooses the ridge.",
-            "The claim.",
-        ),
+        Arm(DESCENT, "The network, trained on the same loss by minibatches with momentum.", "The standard."),
+        Arm(TANGENT, "The minimum in the tangent space; validation chooses the ridge.", "The claim."),
         Arm(
             LIMIT,
             "The end of the ridge path, λ → 0. Cross-entropy has none on separable data; the smallest ridge takes "

@@ -28,22 +28,9 @@ from ticketlab.laws.rules import USUAL, Levels, Within
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ARMS",
-    "DESCENT",
-    "LIMIT",
-    "LINEAR",
-    "MOVED",
-    "MOVED_SCORE",
-    "OFFSETS",
-    "READ_OUT",
-    "READ_OUT_SCORE",
-    "RULE",
-    "SCORE",
-    "TANGENT",
-    "formula",
-    "side_questions",
-    "verdicts",
-]
+    "ARMS", "DESCENT", "LIMIT", "LINEAR", "MOVED", "MOVED_SCORE", "OFFSETS", "READ_OUT", "READ_OUT_SCORE", "RULE",
+    "SCORE", "TANGENT", "formula", "side_questions", "verdicts",
+]  # fmt: skip
 
 OFFSETS = ("kept", "centred")
 DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
@@ -73,11 +60,7 @@ def side_questions(loss: str, margin: float, tables: Tables | None = None) -> li
 
 
 def verdicts(
-    losses: Sequence[str],
-    complete: Sequence[str],
-    margin: float,
-    tables: Tables,
-    levels: Levels = USUAL,
+    losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables, levels: Levels = USUAL
 ) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 

@@ -10,15 +10,7 @@ import numpy as np
 
 from ticketlab.claims.start import guessed
 from ticketlab.claims.tangent_minimum.descent import Descent
-from ticketlab.claims.tangent_minimum.formula import (
-    DESCENT,
-    LIMIT,
-    LINEAR,
-    MOVED,
-    OFFSETS,
-    READ_OUT,
-    TANGENT,
-)
+from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.claims.tangent_minimum.search import inside
 from ticketlab.claims.tangent_minimum.start import Arms, Scored, Start, best
 from ticketlab.evidence.tables import Table

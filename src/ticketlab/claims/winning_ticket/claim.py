@@ -145,16 +145,8 @@ class WinningTicket(DraftedStudy):
         "they and the optimiser's moments of them are exactly zero.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Mask by magnitude; weights of the dense network at step k.",
-            "The claim.",
-        ),
-        Arm(
-            "dense",
-            "No mask.",
-            "The standard, for accuracy and for time.",
-        ),
+        Arm("ticket", "Mask by magnitude; weights of the dense network at step k.", "The claim."),
+        Arm("dense", "No mask.", "The standard, for accuracy and for time."),
         Arm(
             "reinitialised",
             "The ticket's mask over weights that are drawn anew.",
@@ -165,11 +157,7 @@ class WinningTicket(DraftedStudy):
             "The ticket's weights under its mask, shuffled within each layer.",
             "Whether this mask matters.",
         ),
-        Arm(
-            "both",
-            "The same shuffle and the same draw.",
-            "Whether the layer counts alone do it.",
-        ),
+        Arm("both", "The same shuffle and the same draw.", "Whether the layer counts alone do it."),
         Arm(
             "equal-size",
             "A dense network with equally many parameters, narrower in every hidden layer, with weights of its own.",
