@@ -1,4 +1,4 @@
-"""Rows of a study's tables while its cell runs: plain values, so that a draft can keep them, as bytes, beside its arrays.
+"""Rows of a study's tables while its cell runs: plain values, so that a draft can keep them, as bytes, with its arrays.
 
 Tables are made of them once, when the cell is done.
 """
@@ -13,7 +13,7 @@ import numpy as np
 
 from ticketlab.evidence.tables import Column, Table
 
-__all__ = ["Rows", "made", "read_rows", "timings", "written_rows"]
+__all__ = ["Rows", "made", "read_rows", "tables_of", "timings", "written_rows"]
 
 Rows: TypeAlias = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -32,6 +32,14 @@ def read_rows(array: np.ndarray) -> Rows:
 def made(name: str, columns: Mapping[str, np.ndarray], meanings: Mapping[str, str]) -> Table:
     """A table of columns, with what they mean."""
     return Table(name, tuple(Column(n, values, meaning=meanings.get(n, "")) for n, values in columns.items()))
+
+
+def tables_of(rows: Mapping[str, list[dict[str, Any]]], meanings: Mapping[str, str]) -> dict[str, Table]:
+    """Tables of rows, by name; "timings" is the measured one."""
+    return {
+        name: Table.from_rows(name, of, units={"seconds": "s"}, meanings=meanings, measured=name == "timings")
+        for name, of in rows.items()
+    }
 
 
 def timings(rows: Rows, by: str, meanings: Mapping[str, str], **about: Any) -> Table:

@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims.newton_step.arms import Candidate, Start, flat
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.formula import OFFSETS, TRAINED, TWIN
-from ticketlab.claims.newton_step.start import Candidate, Start, flat
 from ticketlab.claims.start import minus, score_of
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params

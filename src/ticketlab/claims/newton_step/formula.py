@@ -166,7 +166,7 @@ def formula(losses: Sequence[str], margin: float) -> Formula:
 
 
 def side_questions(loss: str, margin: float) -> list[Formula]:
-    """What is asked besides, each with a level of its own."""
+    """The side questions, each with a level of its own."""
     variants = [v for v in VARIANTS if v != CLAIMED]
     asked = [q for v in variants for q in _equivalent(loss, v, margin)]
     asked += [_unexplained(LUCK, loss, v) for v in VARIANTS]

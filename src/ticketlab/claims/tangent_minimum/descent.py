@@ -14,9 +14,8 @@ import jax
 import numpy as np
 
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
+from ticketlab.claims.tangent_minimum.candidates import Arms, Candidate, Scored, Start, best, settled
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
-from ticketlab.claims.tangent_minimum.search import settled
-from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
 from ticketlab.errors import NumericalFailure
 from ticketlab.training import (
     LearningCurves,

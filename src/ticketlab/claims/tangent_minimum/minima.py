@@ -14,8 +14,8 @@ import numpy as np
 
 from ticketlab.claims.start import built, parts
 from ticketlab.claims.study import Progress
+from ticketlab.claims.tangent_minimum.candidates import Arms, Candidate, Scored, Start, best
 from ticketlab.claims.tangent_minimum.formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
-from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.network import Network, Params
