@@ -16,7 +16,7 @@ import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
 from ticketlab.claims.learned.tables import arm_tables
-from ticketlab.claims.rows import Rows, read_rows, written_rows
+from ticketlab.claims.rows import Rows, curve_rows, read_rows, written_rows
 from ticketlab.claims.start import drawn_task
 from ticketlab.claims.study import Draft, Progress
 from ticketlab.errors import NumericalFailure
@@ -133,15 +133,9 @@ def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> 
     for i, arm in enumerate(group):
         if arm.compared:
             rows.setdefault("curves", []).extend(
-                {
-                    **bench.about(arm),
-                    "seed": seed,
-                    "step": int(step),
-                    "batch_loss": float(curves.batch_loss[n, row]),
-                    "validation_score": float(curves.validation_score[n, row]),
-                }
+                {**bench.about(arm), "seed": seed, **point}
                 for seed, row in zip(bench.setting.seeds, bench.rows(i), strict=True)
-                for n, step in enumerate(curves.steps.tolist())
+                for point in curve_rows(curves, row, {c: c for c in ("batch_loss", "validation_score")})
             )
 
 

@@ -16,7 +16,7 @@ from ticketlab.claims.newton_step import formula
 from ticketlab.claims.newton_step.arms import Candidate, Candidates, Sides, Start, choose, flow, single_steps
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.descent import Trained, descend, trained_function
-from ticketlab.claims.rows import tables_of
+from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
@@ -191,11 +191,7 @@ def _example_rows(
             "newton_gap": sides.gaps(newton, "test"),
             "gradient_gap": sides.gaps(gradient, "test"),
         }
-        listed = {name: np.asarray(values).tolist() for name, values in columns.items()}
-        rows += [
-            {"form": form, **dict(zip(listed, row, strict=True))}
-            for row in zip(*listed.values(), strict=True)
-        ]
+        rows += [{"form": form, **row} for row in rows_of(columns)]
     return rows
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from ticketlab.claims.newton_step.arms import Candidate, Start, flat
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.formula import OFFSETS, TRAINED, TWIN
+from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import minus, score_of
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params
@@ -117,10 +118,10 @@ def _ends(
 
 def _curves(lanes: _Lanes, result: TrainingResult) -> list[dict[str, Any]]:
     return [
-        {"offset": offset, "arm": arm, "step": int(step), "train_loss": float(result.curves.train_loss[j, i])}
+        {"offset": offset, "arm": arm, **row}
         for i, (offset, arm, _) in enumerate(lanes)
-        for j, step in enumerate(result.curves.steps)
-        if np.isfinite(result.curves.train_loss[j, i])
+        for row in curve_rows(result.curves, i, {"train_loss": "train_loss"})
+        if np.isfinite(row["train_loss"])
     ]
 
 

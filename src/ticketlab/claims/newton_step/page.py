@@ -167,15 +167,10 @@ def unexplained(arms: Table) -> Figure:
     )
 
 
-def _paths(rows: Table, values: str, turn: bool = False) -> tuple[list[Curve], list[float], list[float]]:
-    """The flow of every seed with its mean, and the mean's times and values."""
-    runs = []
-    for (seed,), of in rows.by("seed").items():
-        finite = np.isfinite(of["time"])
-        numbers = 100 * of[values][finite]
-        runs.append((seed, of["time"][finite].tolist(), (100 - numbers if turn else numbers).tolist()))
-    mean = np.mean([y for _, _, y in runs], axis=0)
-    return each_seed(PATH, runs), runs[0][1], mean.tolist()
+def _paths(rows: Table, values: np.ndarray) -> list[Curve]:
+    """The flow of every seed, and the mean last."""
+    finite = rows.adding(values=values).taken(np.isfinite(rows["time"]))
+    return each_seed(PATH, finite, "time", "values")
 
 
 def _end(axis: Axis, value: float) -> Curve:
@@ -202,7 +197,8 @@ def along_the_flow(arms: Table, path: Table) -> Figure:
     panels, nearest, said = [], [], []
     for key, of in _settings(path).items():
         rows = arms.where(loss=key[0], offset=key[1])
-        curves, times, mean = _paths(of, "unexplained")
+        curves = _paths(of, 100 * of["unexplained"])
+        times, mean = curves[-1].x, curves[-1].y
         best = int(np.argmin(mean))
         nearest.append(times[best])
         newton = _left(rows, formula.NEWTON).mean
@@ -256,7 +252,7 @@ def score_along_the_flow(arms: Table, path: Table) -> Figure:
     for key, of in _settings(path).items():
         newton = wrong(key, formula.NEWTON, "tangent")
         changes.append(newton - trained[key])
-        curves, _, _ = _paths(of, "test_score", turn=True)
+        curves = _paths(of, 100 - 100 * of["test_score"])
         panels.append(
             Panel(setting(*key), Plot(x, y, (*curves, _end(x, newton)), (Level(TRAINING, y=trained[key]),)))
         )

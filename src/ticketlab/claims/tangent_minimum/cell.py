@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.claims.rows import tables_of
+from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
@@ -232,11 +232,8 @@ def _example_rows(
             if (offset, arm) in chosen:
                 outputs = chosen[offset, arm].candidate.outputs
                 scores[column] = at.task.scores(outputs["test"], at.task.test) if outputs else guess
-        for i, example in enumerate(at.task.test.ids.tolist()):
-            rows.append(
-                {**_about(cell, offset), "id": example}
-                | {column: float(values[i]) for column, values in scores.items()}
-            )
+        scored = {"id": at.task.test.ids, **{c: np.asarray(v, np.float64) for c, v in scores.items()}}
+        rows += [{**_about(cell, offset), **row} for row in rows_of(scored)]
     return rows
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.candidates import Arms, Candidate, Scored, Start, best, settled
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
@@ -32,6 +33,11 @@ from ticketlab.training.result import Ending
 
 __all__ = ["Descent"]
 
+LOOKED_AT = {
+    "train_loss": "batch_loss",
+    "validation_score": "validation_score",
+    "validation_loss": "validation_loss",
+}
 _Part = tuple[tuple[tuple[str, float], ...], TrainingResult]
 """(offset, step size) of each replica that was trained together, and what came out, with the learning curves from step 0."""
 
@@ -165,16 +171,9 @@ def _scored(at: Start, result: TrainingResult, i: int, offset: str, size: float)
 
 def _curves(candidates: Sequence[tuple[str, float]], result: TrainingResult) -> list[dict[str, Any]]:
     return [
-        {
-            "offset": offset,
-            "step_size": size,
-            "step": int(step),
-            "train_loss": float(result.curves.batch_loss[j, i]),
-            "validation_score": float(result.curves.validation_score[j, i]),
-            "validation_loss": float(result.curves.validation_loss[j, i]),
-        }
+        {"offset": offset, "step_size": size, **row}
         for i, (offset, size) in enumerate(candidates)
-        for j, step in enumerate(result.curves.steps)
+        for row in curve_rows(result.curves, i, LOOKED_AT)
     ]
 
 

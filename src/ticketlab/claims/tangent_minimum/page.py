@@ -8,7 +8,6 @@ wider search might have done better; both figures of tuning say how often that h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -163,30 +162,32 @@ def agreement(arms: Table) -> Figure | None:
 
 def ridge_path(arms: Table, tuning: Table) -> Figure | None:
     """Validation and test error along the ridge path, with the chosen ridges and the minimum-norm limit."""
-    tuning = _rounded(tuning).where(arm=TANGENT)
+    digits = [
+        float(f"{v:.6g}") for v in tuning["candidate"].tolist()
+    ]  # one candidate, up to rounding, in all seeds
+    errors = {part: 100.0 * (1.0 - tuning[f"{part}_score"]) for part in ("validation", "test")}
+    tuning = tuning.adding(candidate=np.array(digits), **errors).where(arm=TANGENT)
     if not len(tuning):
         return None
     tested = _by_arm(arms, error)
     paths = {setting(*key): of for key, of in tuning.by("loss", "offset").items()}
     limits = {s: tested[s][LIMIT].mean for s in paths if LIMIT in tested.get(s, {})}
     gains = [tested[s][TANGENT].mean - limits[s] for s in limits if TANGENT in tested[s]]
-    ends = [e for c in ("validation_score", "test_score") for e in _wrong(tuning, c)]
     x = logarithmic_axis("ridge, relative to mean diag K", tuning["candidate"].tolist())
-    y = linear_axis(f"error, % of {error_of(arms)}", [*ends, *limits.values()], include=0.0)
+    y = linear_axis(
+        f"error, % of {error_of(arms)}",
+        [*tuning["validation"], *tuning["test"], *limits.values()],
+        include=0.0,
+    )
     panels = []
     for name, path in paths.items():
-        curves: list[Curve] = []
-        for mark, column in ((VALIDATION, "validation_score"), (TEST, "test_score")):
-            runs = path.by("seed").items()
-            curves += each_seed(
-                mark, [(k[0], of["candidate"].tolist(), _wrong(of, column)) for k, of in runs]
-            )
+        curves = [
+            *each_seed(VALIDATION, path, "candidate", "validation"),
+            *each_seed(TEST, path, "candidate", "test"),
+        ]
         chosen = path.where(chosen=True)
-        curves.append(
-            Curve(
-                CHOSEN, chosen["candidate"].tolist(), _wrong(chosen, "test_score"), joined=False, signed=True
-            )
-        )
+        places, errors_there = chosen["candidate"].tolist(), chosen["test"].tolist()
+        curves.append(Curve(CHOSEN, places, errors_there, joined=False, signed=True))
         levels = (Level(LIMIT_LINE, y=limits[name]),) if name in limits else ()
         panels.append(Panel(name, Plot(x, y, tuple(curves), levels)))
     return Figure(
@@ -199,22 +200,6 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
         f"{_edge(tuning, TANGENT, 'ridge')}",
         tuple(panels),
     )
-
-
-def _wrong(rows: Table, column: str) -> list[float]:
-    errors: list[float] = (100.0 * (1.0 - rows[column])).tolist()
-    return errors
-
-
-def _rounded(tuning: Table) -> Table:
-    """Candidates to six digits: ridges that differ between seeds by rounding only are the same candidate."""
-    columns = (
-        replace(c, values=np.array([float(f"{v:.6g}") for v in c.values.tolist()]))
-        if c.name == "candidate"
-        else c
-        for c in tuning.columns
-    )
-    return Table(tuning.name, tuple(columns), tuning.measured)
 
 
 def _stand_in(arms: Table) -> str:
@@ -234,24 +219,22 @@ def learning_curves(arms: Table, tuning: Table, curves: Table) -> Figure:
         size: Mark(f"step size {power(size)}", colour, line=True)
         for size, colour in zip(sizes, ramp(len(sizes)), strict=True)
     }
-    later = curves["step"] > 0  # the axis is logarithmic
+    drawn = curves.adding(error=100 * (1 - curves["validation_score"]))
+    drawn = drawn.taken(drawn["step"] > 0)  # the axis is logarithmic
     x = logarithmic_axis("step", curves["step"].tolist())
-    loss = logarithmic_axis("training loss", curves["train_loss"][later].tolist())
-    wrong = linear_axis(
-        f"validation error, % of {error_of(arms)}",
-        (100 * (1 - curves["validation_score"][later])).tolist(),
-        include=0.0,
-    )
+    shown = {
+        "train_loss": ("training loss", logarithmic_axis("training loss", drawn["train_loss"].tolist())),
+        "error": (
+            "validation error",
+            linear_axis(f"validation error, % of {error_of(arms)}", drawn["error"].tolist(), include=0.0),
+        ),
+    }
     panels = []
-    for key, of in curves.by("loss", "offset").items():
+    for key, of in drawn.by("loss", "offset").items():
         chosen = tuning.where(loss=key[0], offset=key[1], arm=DESCENT, chosen=True)
-        for what, axis, column in (
-            ("training loss", loss, "train_loss"),
-            ("validation error", wrong, "validation_score"),
-        ):
-            panels.append(
-                Panel(f"{setting(*key)}: {what}", Plot(x, axis, _runs(of, chosen, column, marks), height=270))
-            )
+        for column, (what, axis) in shown.items():
+            plot = Plot(x, axis, _runs(of, chosen, column, marks), height=270)
+            panels.append(Panel(f"{setting(*key)}: {what}", plot))
     inside, total = inside_the_grid(tuning, DESCENT)
     return Figure(
         "learning-curves",
@@ -271,23 +254,16 @@ def _runs(curves: Table, chosen: Table, column: str, marks: dict[float, Mark]) -
     strong: list[Curve] = []
     signs: list[Curve] = []
     for (seed, size), run in curves.by("seed", "step_size").items():
-        later = run["step"] > 0
-        steps = run["step"][later].astype(float)
-        values = (run[column] if column == "train_loss" else 100 * (1 - run[column]))[later]
+        steps, values = run["step"].astype(float), run[column]
         label, stop = f"step size {power(size)}, seed {seed}", stops.get((seed, size))
-        drawn = Curve(
-            marks[size],
-            steps.tolist(),
-            values.tolist(),
-            label=label,
-            thin=stop is None,
-            strong=stop is not None,
-        )
-        (light if stop is None else strong).append(drawn)
-        if stop is not None:
-            at = int(np.abs(steps - stop).argmin())
-            place = [float(steps[at])], [float(values[at])]
-            signs.append(Curve(STOPPED, *place, label=f"{label}, chosen step", joined=False, signed=True))
+        line = (marks[size], steps.tolist(), values.tolist())
+        if stop is None:
+            light.append(Curve(*line, label=label, thin=True))
+            continue
+        strong.append(Curve(*line, label=label, strong=True))
+        at = int(np.abs(steps - stop).argmin())
+        place = [float(steps[at])], [float(values[at])]
+        signs.append(Curve(STOPPED, *place, label=f"{label}, chosen step", joined=False, signed=True))
     return (*light, *strong, *signs)
 
 

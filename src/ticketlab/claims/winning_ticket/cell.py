@@ -2,6 +2,8 @@
 
 draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a piece at a time, noting where they are  →  measure
 →  prove that pruned weights took no part  →  prune, rewind, next level  →  tables
+
+Rows called "scores" are those of the test examples, "timings" one a piece of training.
 """
 
 from __future__ import annotations
@@ -16,20 +18,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
-from ticketlab.claims.rows import Rows, read_rows, written_rows
+from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
 from ticketlab.claims.start import (
     batch_of,
     built,
     drawn_task,
     example_scores,
+    guessed,
     permuted_labels,
     score_of,
     seed_keys,
 )
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
-from ticketlab.claims.winning_ticket.formula import DENSE
-from ticketlab.claims.winning_ticket.tables import level_tables
+from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
@@ -108,7 +110,7 @@ def search_levels(
         if level.number == plan.levels:
             left = weights_left(counts[decisive - 1])
             _measure_dynamic(plan, task, search, seeds, decisive, left, rows, told)
-            return level_tables(rows, task, seeds)
+            return _tables(rows, task, seeds)
         level = next_level(search, level, beside)
 
 
@@ -325,18 +327,11 @@ def _measure_arm(
 
 
 def _curve_rows(seeds: Sequence[int], level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
-    curves, at = level.curves, level.rows(i)
+    at, columns = level.rows(i), ("validation_loss", "validation_score")
     return [
-        {
-            "level": level.number,
-            "arm": arm.name,
-            "seed": seeds[row - at.start],
-            "step": int(step),
-            "validation_loss": float(curves.validation_loss[n, row]),
-            "validation_score": float(curves.validation_score[n, row]),
-        }
-        for row in range(at.start, at.stop)
-        for n, step in enumerate(curves.steps.tolist())
+        {"level": level.number, "arm": arm.name, "seed": seed, **row}
+        for seed, replica in zip(seeds, range(at.start, at.stop), strict=True)
+        for row in curve_rows(level.curves, replica, dict(zip(columns, columns, strict=True)))
     ]
 
 
@@ -346,3 +341,51 @@ def _effective(network: Network, mask: Mask) -> float:
         return effective_density(network, mask)
     except UserError:
         return float("nan")
+
+
+# --- tables ---
+
+
+def _tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
+    """All tables, by name, seed by seed."""
+    tables = [
+        *(Table.from_rows(n, rows[n], meanings=_MEANINGS) for n in ("levels", "layers", "curves", "checks")),
+        _examples(rows, task, seeds),
+        timings(rows, "level", _MEANINGS),
+    ]
+    return {table.name: table.by_seed() for table in tables}
+
+
+def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
+    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
+    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
+    seeds, examples = scores[DENSE].shape
+    scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
+    columns = {"seed": np.repeat(numbers, examples), "id": np.tile(task.test.ids, seeds)}
+    columns = {name: values.astype(np.int64) for name, values in columns.items()}
+    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
+    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
+    return made("examples", columns, _MEANINGS)
+
+
+_MEANINGS: Mapping[str, str] = {
+    "level": "rounds of pruning so far; 0 is dense",
+    "arm": "dense, ticket, one of its controls, or a network with a mask that changes",
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "parameters": "these, and all biases that the network has",
+    "early_stop_step": "the step with the lowest validation loss",
+    "test_score": "there: accuracy, or R² for regression",
+    "validation_score": "there",
+    "validation_loss": "there; in the table of curves at the step of the row",
+    "final_test_score": "at the last step",
+    "arms": "which were trained together",
+    "pruned": "pruned parameters of all networks of the seed",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}
