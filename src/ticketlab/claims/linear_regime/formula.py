@@ -119,7 +119,7 @@ def formula(terms: Terms) -> Formula:
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
-    """What is asked of the control besides."""
+    """The side questions about the control."""
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
@@ -141,7 +141,7 @@ def verdicts(
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
-    beside: list[Answer] = [
+    sides: list[Answer] = [
         answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
@@ -150,7 +150,7 @@ def verdicts(
     return [
         *claim,
         *(verdict_of(q, tables) for q in asked),
-        *(verdict_of(q, tables, headline=False) for q in beside),
+        *(verdict_of(q, tables, headline=False) for q in sides),
     ]
 
 
@@ -181,9 +181,6 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
 
 
 # --- gates ---
-
-
-_BOTH = "A plan with μP and another one of --parameterisations would open the question."
 
 
 def _sides(parameterisations: Sequence[str]) -> str | None:
