@@ -23,8 +23,7 @@ EVCI_2020 = Source(
 )
 FRANKLE_2020 = Source(
     "Frankle et al. 2020",
-    "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
-    "ICML 2020.",
+    "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. ICML 2020.",
     "https://arxiv.org/abs/1912.05671",
 )
 FRANKLE_CARBIN_2019 = Source(
@@ -34,8 +33,7 @@ FRANKLE_CARBIN_2019 = Source(
 )
 JACOT_2018 = Source(
     "Jacot et al. 2018",
-    "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
-    "NeurIPS 2018.",
+    "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. NeurIPS 2018.",
     "https://arxiv.org/abs/1806.07572",
 )
 LEE_2019 = Source(

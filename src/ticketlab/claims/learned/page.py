@@ -257,9 +257,8 @@ def prizes(arms: Table) -> Figure | None:
     return Figure(
         "prizes",
         f"Tickets whose weights were never trained score: {said}; the trained network of full precision {fixed(full.mean, 1)} %",
-        "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of "
-        "equal counts over "
-        f"the same signs score: {'; '.join(chance)}.",
+        "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of equal counts "
+        f"over the same signs score: {'; '.join(chance)}.",
         row_panels("test score, %", panels),
     )
 

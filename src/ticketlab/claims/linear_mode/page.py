@@ -242,9 +242,8 @@ def arm_table(copies: Table, barriers: Table, networks: Table) -> TextTable:
         return table.where(rewind_step=rows["rewind_step"][0], arm=rows["arm"][0])
 
     return summary(
-        f"Every arm at every step: means over {seeds(copies)}, with 95 % intervals. Barriers of error are in points, "
-        "those of loss "
-        "in nats; the distance between two copies is relative to the mean of their norms.",
+        f"Every arm at every step: means over {seeds(copies)}, with 95 % intervals. Barriers of error are in points, those of "
+        "loss in nats; the distance between two copies is relative to the mean of their norms.",
         copies,
         {"arm": "arm"},
         {

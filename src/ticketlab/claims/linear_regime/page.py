@@ -138,11 +138,10 @@ def measures(widths: Table, fits: Table) -> Figure:
     return Figure(
         "measures",
         _finding(widths),
-        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power "
-        "laws, width "
-        f"to the power −α. Exponents α: {'; '.join(laws) or 'none'}. "
-        "Motion, drift and distance are what the verdict asks about. The change of the features has no law and enters no "
-        "verdict: it says whether the control does what it is for.",
+        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power laws, "
+        f"width to the power −α. Exponents α: {'; '.join(laws) or 'none'}. Motion, drift and distance are what the verdict "
+        "asks about. The change of the features has no law and enters no verdict: it says whether the control does what it is "
+        "for.",
         tuple(panels),
     )
 

@@ -248,10 +248,9 @@ def units(responses: Table) -> Figure:
         "responses",
         "How far units' responses decorrelate from what they were as drawn, under the chosen mask and under a random one: "
         f"{listed(said)}",
-        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at "
-        f"{_kept(at)} of the weights: means over units and {seeds(at)} with 95 % intervals, seeds as "
-        "open signs. 0: the unit says what it said; 1: it says something else. The change is relative to the size of "
-        "the response.",
+        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at {_kept(at)} of "
+        f"the weights: means over units and {seeds(at)} with 95 % intervals, seeds as open signs. 0: the unit says what it "
+        "said; 1: it says something else. The change is relative to the size of the response.",
         tuple(panels),
     )
 
@@ -308,10 +307,9 @@ def mask_table(masks: Table, dense: Table, surprise: Table) -> TextTable:
     """What every criterion chooses at the density that decides, against what training moves."""
     good, drawn = int(np.sum(surprise["as_good"])), quantity(int(surprise["random_masks"][0]))
     found = summary(
-        f"Masks at {_kept(masks)} of the weights, and the motion of training: means over "
-        f"{plural(len(dense), 'seed')} with 95 % intervals. Of {drawn} random masks a seed with equally many weights "
-        "in every layer "
-        f"{quantity(good)} in all seeds scored as high untrained as the chosen one, so that by chance it would take "
+        f"Masks at {_kept(masks)} of the weights, and the motion of training: means over {plural(len(dense), 'seed')} with 95 "
+        f"% intervals. Of {drawn} random masks a seed with equally many weights in every layer {quantity(good)} in all seeds "
+        "scored as high untrained as the chosen one, so that by chance it would take "
         f"{'' if good else 'at least '}{measure(float(np.mean(surprise['bits'])))} bits on average to find one. Naming any "
         "mask of these counts takes the bits in the third column.",
         _decisive(masks),

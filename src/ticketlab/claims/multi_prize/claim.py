@@ -109,10 +109,9 @@ class MultiPrize(DraftedStudy):
         "the rest as accurate as the network trained at full precision, also when its activations are signs?"
     )
     method = (
-        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], "
-        "every weight has a score, and the highest |scores| of each layer are kept, exactly the number that the "
-        "density gives. The network computes with the sign of each kept weight, times the mean of the kept |weights| "
-        "of its layer. No weight is trained.",
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], every weight "
+        "has a score, and the highest |scores| of each layer are kept, exactly the number that the density gives. The network "
+        "computes with the sign of each kept weight, times the mean of the kept |weights| of its layer. No weight is trained.",
         "Sign activations are +1 or −1. Their own derivative is zero, and 2(1 − |x|) on |x| ≤ 1 takes its place. "
         "Before each of them is a normalisation, over the layer's units unless the network has another. Its scales "
         "and shifts are trained only where weights are. Pools come before both.",

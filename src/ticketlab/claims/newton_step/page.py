@@ -308,10 +308,9 @@ def parameters(arms: Table) -> Figure | None:
     return Figure(
         "parameters",
         f"In parameter space the Newton step has a cosine of {newton} with training, the gradient step {gradient}",
-        "Direction and length of each step Δθ against training's θ_T − θ₀: means with 95 % intervals, open signs "
-        "single seeds. At "
-        "the dotted line they are the same. Two networks of nearly the same function can lie far apart in parameter space, so "
-        "this is the stricter comparison.",
+        "Direction and length of each step Δθ against training's θ_T − θ₀: means with 95 % intervals, open signs single seeds. "
+        "At the dotted line they are the same. Two networks of nearly the same function can lie far apart in parameter space, "
+        "so this is the stricter comparison.",
         tuple(panels),
     )
 

@@ -38,8 +38,9 @@ LOOKED_AT = {
     "validation_score": "validation_score",
     "validation_loss": "validation_loss",
 }
-_Part = tuple[tuple[tuple[str, float], ...], TrainingResult]
-"""(offset, step size) of each replica that was trained together, and what came out, with the learning curves from step 0."""
+_Lanes = tuple[tuple[str, float], ...]
+"""(offset, step size) of each replica that was trained together."""
+_Told = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Descent:
     order: jax.Array
     unit: float
     epochs: int
-    parts: tuple[_Part, ...] = ()
+    parts: tuple[tuple[_Lanes, TrainingResult], ...] = ()  # with the learning curves from step 0
 
     @staticmethod
     def of(at: Start, order: jax.Array) -> Descent:
@@ -62,18 +63,17 @@ class Descent:
         """The step sizes."""
         return [size for lanes, _ in self.parts for offset, size in lanes if offset == OFFSETS[0]]
 
-    def with_sizes(self, sizes: Sequence[float], progress: Callable[[float], None]) -> Descent:
+    def with_sizes(self, sizes: Sequence[float], progress: _Told) -> Descent:
         """More step sizes, trained as long as those before."""
         lanes = tuple((offset, size) for offset in OFFSETS for size in sizes)
-        part = (lanes, self._train(lanes, self.epochs, None, progress))
-        return replace(self, parts=(*self.parts, part))
+        return replace(self, parts=(*self.parts, (lanes, self._train(lanes, self.epochs, None, progress))))
 
-    def to_the_end(self, progress: Callable[[float], None]) -> Descent:
+    def to_the_end(self, progress: _Told) -> Descent:
         """Trained until the validation loss of the chosen step sizes has settled, or there are no doublings left."""
         found = self
         while not found.all_settled() and found.epochs < self.at.plan.epochs * 2**self.at.plan.doublings:
             epochs = 2 * found.epochs
-            parts = tuple((lanes, found._longer(lanes, r, epochs, progress)) for lanes, r in found.parts)
+            parts = tuple((lanes, found._train(lanes, epochs, r, progress)) for lanes, r in found.parts)
             found = replace(found, epochs=epochs, parts=parts)
         return found
 
@@ -99,31 +99,29 @@ class Descent:
 
     def curves(self) -> list[dict[str, Any]]:
         """The learning curves, as rows."""
-        return [row for lanes, result in self.parts for row in _curves(lanes, result)]
+        return [
+            {"offset": offset, "step_size": size, **row}
+            for lanes, result in self.parts
+            for i, (offset, size) in enumerate(lanes)
+            for row in curve_rows(result.curves, i, LOOKED_AT)
+        ]
 
     def require_some(self) -> None:
-        _require_some(self.tried(), self.arms())
-
-    def _longer(
-        self,
-        lanes: tuple[tuple[str, float], ...],
-        before: TrainingResult,
-        epochs: int,
-        progress: Callable[[float], None],
-    ) -> TrainingResult:
-        after = self._train(lanes, epochs, before, progress)
-        return replace(after, curves=_joined(before.curves, after.curves))
+        """There is nothing to compare with when every step size diverged."""
+        for (offset, _), found in self.arms().items():
+            if not any(s.candidate.outputs for s in found):
+                endings = sorted({Ending(s.candidate.outcome).value for s in found})
+                raise NumericalFailure(
+                    f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {self.tried()}: try smaller ones"
+                )
 
     def _train(
-        self,
-        lanes: tuple[tuple[str, float], ...],
-        epochs: int,
-        before: TrainingResult | None,
-        progress: Callable[[float], None],
+        self, lanes: _Lanes, epochs: int, before: TrainingResult | None, progress: _Told
     ) -> TrainingResult:
+        """Trained from the start, or taken up from where it was, with the learning curves from step 0."""
         at, plan = self.at, self.at.plan
         batch = batch_of(plan.batch, at.task)
-        return train(
+        found = train(
             at.network,
             at.loss,
             TrainingData.of(at.task),
@@ -143,6 +141,7 @@ class Descent:
             start=None if before is None else before.state,
             progress=progress,
         )
+        return found if before is None else replace(found, curves=_joined(before.curves, found.curves))
 
 
 def _joined(before: LearningCurves, after: LearningCurves) -> LearningCurves:
@@ -167,22 +166,3 @@ def _scored(at: Start, result: TrainingResult, i: int, offset: str, size: float)
         outcome=str(result.endings[i]),
     )
     return at.scored(candidate)
-
-
-def _curves(candidates: Sequence[tuple[str, float]], result: TrainingResult) -> list[dict[str, Any]]:
-    return [
-        {"offset": offset, "step_size": size, **row}
-        for i, (offset, size) in enumerate(candidates)
-        for row in curve_rows(result.curves, i, LOOKED_AT)
-    ]
-
-
-def _require_some(tried: Sequence[float], arms: Arms) -> None:
-    """There is nothing to compare with when every step size diverged."""
-    for offset in OFFSETS:
-        if not any(s.candidate.outputs for s in arms[offset, DESCENT]):
-            endings = sorted({Ending(s.candidate.outcome).value for s in arms[offset, DESCENT]})
-            raise NumericalFailure(
-                f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {list(tried)}: try "
-                "smaller ones"
-            )

@@ -105,8 +105,7 @@ def _require_minima(solutions: Sequence[Solution]) -> None:
     for solution in solutions:
         if not solution.certificate.met:
             raise NumericalFailure(
-                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. "
-                f"{solution.certificate.message()}"
+                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. {solution.certificate.message()}"
             )
 
 

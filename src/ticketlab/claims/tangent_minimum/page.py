@@ -150,9 +150,8 @@ def agreement(arms: Table) -> Figure | None:
     return Figure(
         "agreement",
         f"The {TANGENT} predicts as {DESCENT} does on {extent(shares, measure)} % of test examples",
-        f"Share of test examples on which an arm predicts the same class as {DESCENT}, right or wrong: means with 95 "
-        "% intervals, "
-        "open signs single seeds. Two arms of equal accuracy may still disagree on many examples.",
+        f"Share of test examples on which an arm predicts the same class as {DESCENT}, right or wrong: means with 95 % "
+        "intervals, open signs single seeds. Two arms of equal accuracy may still disagree on many examples.",
         row_panels(f"same prediction as {DESCENT}, % of test examples", _rows(found)),
     )
 
@@ -363,10 +362,9 @@ def certificates(table: Table) -> Figure:
     return Figure(
         "certificates",
         all_met(table, "solution"),
-        f"Every solve of every ridge and seed, computed again in {names('precision')(table)} with derivatives of the "
-        "network itself. "
-        "The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is above its "
-        "minimum; for the minimum-norm limit the relative norm of the gradient replaces it. Values below "
+        f"Every solve of every ridge and seed, computed again in {names('precision')(table)} with derivatives of the network "
+        "itself. The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is above "
+        "its minimum; for the minimum-norm limit the relative norm of the gradient replaces it. Values below "
         f"{power(SMALLEST)} are drawn there. The largest gap is {power(worst(table['duality_gap']))}; the tolerance is "
         f"{listed([power(t) for t in tolerances])}. The largest residual is {power(worst(table['relative_residual']))}.",
         tuple(panels),

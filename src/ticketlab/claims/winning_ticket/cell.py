@@ -40,15 +40,7 @@ from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
-from ticketlab.tickets.magnitude import (
-    Companions,
-    Level,
-    Search,
-    first_level,
-    next_level,
-    stacked,
-    trained,
-)
+from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, next_level, stacked, trained
 from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts

@@ -123,11 +123,10 @@ class WinningTicket(DraftedStudy):
         "learn as well and as fast as the whole, and is that due to this mask and these weights?"
     )
     method = (
-        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the "
-        "smallest of its surviving weights are removed. The others are reset to their values at step k of dense "
-        "training [Frankle et al. 2020], with the optimiser's moments and the position in the data order. This is "
-        "repeated level after level. Counts are exact: weights are ranked, and ties are broken by index. Biases are "
-        "never pruned.",
+        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the smallest of "
+        "its surviving weights are removed. The others are reset to their values at step k of dense training [Frankle et al. "
+        "2020], with the optimiser's moments and the position in the data order. This is repeated level after level. Counts "
+        "are exact: weights are ranked, and ties are broken by index. Biases are never pruned.",
         "At every level, all seeds of the ticket and its controls are trained from the same step, on the same "
         "batches. If asked for, training with changing masks is compared at the density that decides. These masks "
         "have the random mask's layer counts. Weights grow where the gradient is largest (RigL) or at random (SET), "
@@ -135,10 +134,9 @@ class WinningTicket(DraftedStudy):
         "searches during training, so it is no control and has no part in the verdict.",
         "The early stop is the step with the lowest validation loss; the scores that count are those on test data "
         "there. All networks train to the last step, because weights are ranked there.",
-        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has "
-        "a test score at most the margin below the dense network's, and its early stop is not much later. It must "
-        "also be at most the margin less accurate than any control, and more accurate by half the margin or sooner "
-        "by a tenth.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has a test "
+        "score at most the margin below the dense network's, and its early stop is not much later. It must also be at most the "
+        "margin less accurate than any control, and more accurate by half the margin or sooner by a tenth.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. Times are compared by the mean logarithm of their ratio over seeds.",
         "After every level, and after training with changing masks, a check proves that pruned weights took no part: "
