@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -244,12 +245,10 @@ def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
 # --- questions ---
 
 
-def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
-    return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
-
-
-def _title(at: Setting, name: str, measure: str, key: str) -> str:
-    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+def _about(at: Setting, name: str, measure: str, key: str) -> dict[str, Any]:
+    facets = {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
+    title = f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+    return {"key": key, "title": title, "facets": facets}
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
@@ -269,15 +268,13 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
         scale=UNITS[measure],
         reading=reading,
         says=SIZE_SAYS[key],
-        facets=_facets(at, name, measure),
     )
 
 
@@ -314,15 +311,13 @@ def _exponent(
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
         scale=EXPONENT,
         reading=reading,
         says=says,
-        facets=_facets(at, name, measure),
     )
 
 
