@@ -53,16 +53,12 @@ CLAIMED: Variant = ("kept", "tangent")
 SCORE, NEWTON_NEAR, GRADIENT_APART, NEARER, FLOW = "score", "newton", "gradient", "nearer", "flow"
 LUCK, TURN, LENGTH = "luck", "direction", "length"
 
-THERE = (
-    0.10  # a step ends where training ends if it leaves at most this share of training's change unexplained
-)
+# A step ends where training ends if it leaves at most this share of training's change unexplained.
+THERE = 0.10
 APART = 0.05  # shares that differ by less are equally near
-STRAIGHT = (
-    1 - THERE
-) ** 0.5  # cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained
-LONG = (
-    THERE**0.5
-)  # a step in the same direction leaves THERE unexplained if it is this much too long or too short
+# The cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained; and by how much one in the same direction
+# may be too long or too short.
+STRAIGHT, LONG = (1 - THERE) ** 0.5, THERE**0.5
 COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
 LEFT = Scale("%", 100.0, bounds=(0.0, np.inf))
 LONGER = Scale("% longer than training's", ratio=True)
