@@ -56,8 +56,8 @@ LUCK, TURN, LENGTH = "luck", "direction", "length"
 # A step ends where training ends if it leaves at most this share of training's change unexplained.
 THERE = 0.10
 APART = 0.05  # shares that differ by less are equally near
-# The cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained; and by how much one in the same direction
-# may be too long or too short.
+# The cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained; and by how much one in training's
+# direction may be too long or too short.
 STRAIGHT, LONG = (1 - THERE) ** 0.5, THERE**0.5
 COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
 LEFT = Scale("%", 100.0, bounds=(0.0, np.inf))
