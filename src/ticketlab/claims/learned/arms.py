@@ -2,6 +2,9 @@
 
 draw split  →  θ₀, scores, orders, permuted labels  →  arms of one program side by side, a piece at a time, noting where they are
 →  the ticket without its scores, measured; the proof that it is made of what was drawn  →  a random mask of equal counts
+
+Rows called "scores" are those of the test examples, "timings" one a piece of training. Every table of examples holds the arms
+that a verdict needs, one column each; what learns from permuted labels has a table of its own.
 """
 
 from __future__ import annotations
@@ -16,13 +19,13 @@ import jax
 import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
-from ticketlab.claims.learned.tables import arm_tables
-from ticketlab.claims.rows import Rows, curve_rows, read_rows, written_rows
-from ticketlab.claims.start import drawn_task
+from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
+from ticketlab.claims.start import drawn_task, guessed
 from ticketlab.claims.study import Draft, Progress
 from ticketlab.errors import NumericalFailure
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params, parameter_count
+from ticketlab.tasks.task import Task
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
 from ticketlab.tickets.magnitude import TICKET
@@ -36,6 +39,7 @@ from ticketlab.training import Ended, LearningCurves, train
 
 __all__ = ["run_setting"]
 
+PERMUTED = "permuted"
 PIECES = 10  # of an arm's training; between them the draft is written
 LOOKED_AT = {name: name for name in ("batch_loss", "validation_score")}
 DRAWS = 10  # masks over which a supermask's score is also averaged
@@ -64,7 +68,7 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
             run.measure(
                 arm, [jax.tree.map(lambda a, r=r: jax.device_put(a[r]), trained) for r in run.bench.rows(i)]
             )
-    return arm_tables(rows, setting, run.bench.task, run.bench.network)
+    return _tables(rows, setting, run.bench.task)
 
 
 def _named(group: Sequence[Arm]) -> str:
@@ -214,3 +218,65 @@ class _Run:
         if mask is not None and arm.compared:
             layers = layer_densities(mask).items()
             self.add("layers", *({**about, "layer": name, "density": d} for name, d in layers))
+
+
+# --- tables ---
+
+
+def _tables(rows: Rows, setting: Setting, task: Task) -> dict[str, Table]:
+    """All tables, by name."""
+    names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
+    tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
+    tables += [*_examples(rows, setting, task), timings(rows, "arms", _MEANINGS, setting=setting.name)]
+    return {table.name: table.by_seed() for table in tables}
+
+
+def _examples(rows: Rows, setting: Setting, task: Task) -> list[Table]:
+    """Every test example's score with each arm, and with guessing."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows["scores"]))
+    scores = {
+        arm: np.array([r["scores"] for r in rows["scores"] if r["arm"] == arm], np.float64) for arm in arms
+    }
+    seeds, examples = next(iter(scores.values())).shape
+    guess = np.broadcast_to(guessed(task), (seeds, examples))
+    permuted = {arm: values for arm, values in scores.items() if arm.startswith(PERMUTED)}
+    compared = {"guess": guess, **{arm: v for arm, v in scores.items() if arm not in permuted}}
+    found = [_example_table("examples", compared, setting, task)]
+    if permuted:
+        found.append(_example_table("permuted", {"guess": guess, **permuted}, setting, task))
+    return found
+
+
+def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting, task: Task) -> Table:
+    seeds, examples = next(iter(scores.values())).shape
+    columns: dict[str, np.ndarray] = {
+        "setting": np.full(seeds * examples, setting.name),
+        "size": np.full(seeds * examples, setting.size),
+        "seed": np.repeat(setting.seeds, examples).astype(np.int64),
+        "id": np.tile(task.test.ids, seeds).astype(np.int64),
+        **{arm: values.reshape(-1).astype(np.float64) for arm, values in scores.items()},
+    }
+    return made(name, columns, _MEANINGS)
+
+
+_MEANINGS: Mapping[str, str] = {
+    "setting": "which networks",
+    "arm": "ticket, or one of its controls; those of other densities and distributions are called variants",
+    "size": "the factor on the network's widths",
+    "distribution": "of the weights at the start",
+    "asked": "the density that was asked for; of a supermask, that it starts with",
+    "permuted": "whether it learnt from permuted labels",
+    "density": "the fraction of the weights that is kept",
+    "kept": "weights that are kept",
+    "weights": "all weights of the network",
+    "parameters": "these, and biases and normalisations",
+    "test_score": "accuracy, or R² for regression, on the true labels",
+    "sampled_test_score": "the mean over ten masks that are drawn, for a supermask",
+    "train_score": "on the labels that it learnt from",
+    "halfway_train_score": "the same after half of the steps",
+    "validation_score": "on the true labels; nothing was chosen by it",
+    "batch_loss": "mean over the batches since the row before",
+    "compared": "entries of the ticket's parameters, all of which are what was drawn, times one number a layer, or zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}

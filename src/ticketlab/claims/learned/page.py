@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ticketlab.claims.published import CONV, Published, published_table
+from ticketlab.claims.published import CONV, FULLY, Paper, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis
@@ -70,26 +70,21 @@ CURVES = {
 def present_untrained_subnetwork(record: Record) -> Presentation:
     """What the page shows of a run of `untrained-subnetwork`."""
     papers = (
-        Published("learned supermask", "95.3 %", "MNIST, fully connected", "Zhou et al. 2019"),
-        Published(
-            "learned supermask, ± one constant, rescaled",
-            "98.0 %",
-            "MNIST, fully connected",
-            "Zhou et al. 2019",
-        ),
-        Published("edge-popup, a tenth kept", "65 %", CONV, "Ramanujan et al. 2020"),
+        ("learned supermask", "95.3 %", FULLY, "Zhou et al. 2019"),
+        ("learned supermask, ± one constant, rescaled", "98.0 %", FULLY, "Zhou et al. 2019"),
+        ("edge-popup, a tenth kept", "65 %", CONV, "Ramanujan et al. 2020"),
     )
     return _present(record, papers, densities, widths, kinds, memory)
 
 
 def present_multi_prize(record: Record) -> Presentation:
     """What the page shows of a run of `multi-prize`."""
-    papers = (Published("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
+    papers = (("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
     return _present(record, papers, prizes, memory)
 
 
 def _present(
-    record: Record, papers: Sequence[Published], *of_arms: Callable[[Table], Figure | None]
+    record: Record, papers: Sequence[Paper], *of_arms: Callable[[Table], Figure | None]
 ) -> Presentation:
     def published(arms: Table) -> TextTable | None:
         """The ticket of the first setting, next to every paper's."""

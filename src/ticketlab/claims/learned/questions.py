@@ -24,7 +24,7 @@ import numpy as np
 
 from ticketlab.claims.asking import Part, columns, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share, with_column
+from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share
 from ticketlab.claims.wording import margin_words, more_points, points, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
@@ -125,7 +125,7 @@ class Asked:
 
     def with_permuted(self, tables: Tables) -> Table:
         """The test scores, with those of the search over permuted labels."""
-        return with_column(self.examples(tables), "permuted", self.permuted(tables)["permuted"])
+        return self.examples(tables).adding(permuted=self.permuted(tables)["permuted"])
 
 
 def found(asked: Asked, gates: tuple[Gate, ...], key: str = "", title: str = "") -> Formula:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.claims.published import LENET, Published, published_table
+from ticketlab.claims.published import LENET, published_table
 from ticketlab.claims.winning_ticket.page import MARKS as MASKS
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -228,7 +228,7 @@ def published(record: Record, table: Table) -> TextTable | None:
     for arm, paper in papers.items():
         each = [(k, by_seed(of, "test_error")) for k, of in table.where(arm=arm).along("rewind_step")]
         said = [f"{estimate(s.mean, s.interval)} points at k = {k}" for k, s in each]
-        rows += [(Published(*paper, LENET, "Frankle et al. 2020"), "; ".join(said))] if said else []
+        rows += [((*paper, LENET, "Frankle et al. 2020"), "; ".join(said))] if said else []
     return published_table(record, rows)
 
 

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
-from ticketlab.claims.published import Published, published_table
+from ticketlab.claims.published import FULLY, published_table
 from ticketlab.claims.winning_ticket.page import density_axis
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -287,7 +287,7 @@ def published(record: Record, arms: Table) -> TextTable | None:
         "constant-same-sign": (
             "untrained, ± one constant with the same signs",
             "86 %, at the best density",
-            "MNIST, fully connected",
+            FULLY,
         ),
         "rewind": (
             "untrained, rewound",
@@ -296,7 +296,7 @@ def published(record: Record, arms: Table) -> TextTable | None:
         ),
     }
     rows = [
-        (Published(*paper, "Zhou et al. 2019"), f"{scored('test_score')(of)} %")
+        ((*paper, "Zhou et al. 2019"), f"{scored('test_score')(of)} %")
         for one, paper in best.items()
         if len(of := at.where(one=one))
     ]

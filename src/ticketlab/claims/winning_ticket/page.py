@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ticketlab.claims.published import LENET, Published, published_table
+from ticketlab.claims.published import LENET, Paper, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis, logarithmic_axis
@@ -234,8 +234,8 @@ def published(record: Record, levels: Table) -> TextTable | None:
         fewer = 100 * (1 - stop(mine).mean / stop(other).mean)
         return f"{quantity(abs(round(fewer)))} % {'fewer' if fewer >= 0 else 'more'} at {_kept(levels)} kept"
 
-    def paper(what: str, number: str) -> Published:
-        return Published(what, number, LENET, "Frankle & Carbin 2019")
+    def paper(what: str, number: str) -> Paper:
+        return what, number, LENET, "Frankle & Carbin 2019"
 
     rows = [
         (paper("test score of the dense network", "just over 98 %"), f"{scored('test_score')(dense)} %"),
