@@ -100,20 +100,18 @@ def _ends(
     plan: NewtonStepPlan, lanes: _Lanes, result: TrainingResult, nothing: float
 ) -> list[dict[str, Any]]:
     """How each run ended; `nothing` is the loss of zero outputs."""
-    rows = []
-    for i, (offset, arm, _) in enumerate(lanes):
-        known = result.curves.train_loss[:, i]
-        rows.append(
-            {
-                "offset": offset,
-                "arm": arm,
-                "steps": int(result.steps[i]),
-                "relative_loss": float(known[np.isfinite(known)][-1]) / nothing,
-                "limit": plan.converged,
-                "converged": result.endings[i] is Ending.INTERPOLATED,
-            }
-        )
-    return rows
+    known = result.curves.train_loss
+    return [
+        {
+            "offset": offset,
+            "arm": arm,
+            "steps": int(result.steps[i]),
+            "relative_loss": float(known[np.isfinite(known[:, i]), i][-1]) / nothing,
+            "limit": plan.converged,
+            "converged": result.endings[i] is Ending.INTERPOLATED,
+        }
+        for i, (offset, arm, _) in enumerate(lanes)
+    ]
 
 
 def _curves(lanes: _Lanes, result: TrainingResult) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
-from ticketlab.claims.winning_ticket.formula import Terms, formula, sides, verdicts, whole_rule
+from ticketlab.claims.winning_ticket.formula import Terms, formula, said, verdicts, whole_rule
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -199,11 +199,7 @@ class WinningTicket(DraftedStudy):
         return (Cell("levels", {}, 1.0, "all levels", seed_numbers(plan), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        said = sides(tables)
-        return (
-            f"test score {said.ticket:.3f} at density {said.density:.3f}, dense {said.dense:.3f}; "
-            f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
-        )
+        return said(tables)
 
     def conclude(
         self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
