@@ -97,7 +97,10 @@ def said(tables: Tables) -> str:
     """The means on which the claim turns, in a line."""
     score, stop, density = (_mean(tables, TICKET, c) for c in ("test_score", "early_stop_step", "density"))
     dense, dense_stop = (_mean(tables, DENSE, c) for c in ("test_score", "early_stop_step"))
-    return f"test score {score:.3f} at density {density:.3f}, dense {dense:.3f}; early stop at step {stop:.0f}, dense {dense_stop:.0f}"
+    return (
+        f"test score {score:.3f} at density {density:.3f}, dense {dense:.3f}; early stop at step {stop:.0f}, "
+        f"dense {dense_stop:.0f}"
+    )
 
 
 def _mean(tables: Tables, arm: str, column: str) -> float:
