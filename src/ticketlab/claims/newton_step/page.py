@@ -6,7 +6,8 @@ The control that decides is the linearised model's gradient flow, from the gradi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -54,11 +55,7 @@ KINDS = {
 }
 LEFT = "left unexplained of training's change"
 NEARER_SIDES = ("second nearer", "Newton nearer")
-
-
-ASKED: dict[
-    str, tuple[str, tuple[str, str] | None, *tuple[str, ...]]
-] = {  # axis, its sides, and the columns of a seed's effect
+ASKED: Mapping[str, tuple[Any, ...]] = {  # the axis, what its sides are, and the columns of a seed's effect
     formula.SCORE: (
         "Newton step minus trained network",
         ("training better", "Newton better"),
