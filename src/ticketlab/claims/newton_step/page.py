@@ -280,7 +280,7 @@ def parameters(arms: Table) -> Figure | None:
         ("diamond", "square", "triangle-up", "x"),
     )
     by_setting = {setting(*key): of.where(form="tangent") for key, of in _settings(arms).items()}
-    marks = {name: Mark(name, *look) for name, *look in zip(by_setting, hues, signs, strict=False)}
+    marks = {name: Mark(name, hue, sign) for name, hue, sign in zip(by_setting, hues, signs, strict=False)}
     panels: list[Panel] = []
     cosines: dict[str, list[float]] = {}
     for column, name, title, ends in (
