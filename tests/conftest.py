@@ -16,7 +16,7 @@ import inspect
 import shutil
 import sys
 import tempfile
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -142,6 +142,24 @@ def room_for_programs():
     yield
     if "jax" in sys.modules and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY:
         sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture
+def optimised_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that are compiled more slowly than elsewhere here, and then taken in half the time, for tests that take many."""
+    from ticketlab.training import loop
+
+    monkeypatch.setattr(loop, "advance", _optimised_advance())
+
+
+@cache
+def _optimised_advance() -> Any:
+    import jax
+
+    from ticketlab.training import program
+
+    options = {"xla_cpu_multi_thread_eigen": False, "xla_backend_optimization_level": 1}
+    return jax.jit(program.advance.__wrapped__, static_argnames=("program",), compiler_options=options)
 
 
 @pytest.fixture(scope="session")
