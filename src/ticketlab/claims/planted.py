@@ -55,6 +55,9 @@ LARGE = Sample(3, 10_000, 0.99, 0.5)
 FEW = (Sample(3, 400, 0.9, 0.5, 0.15), Sample(10, 400, 0.99, 0.5))
 """Samples of what lies on either side."""
 
+SURE = Sample(10, 400, 0.99, 0.0)
+"""Of what was not measured: without its gate it would be decided."""
+
 FREQUENT = 0.1  # the share of the most frequent class
 
 
@@ -154,7 +157,7 @@ def cases_of(
         worlds: what is planted, with its kind and name.
         many: samples of the first boundary, to which the largest is added if they have test examples; every second serves all
             boundaries together, every third each other boundary.
-        few: samples of what is true or false by half; the first is that of what was not measured.
+        few: samples of what is true or false by half.
     """
     first = next(number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY)
 
@@ -164,7 +167,9 @@ def cases_of(
         if kind in (Kind.BOUNDARY, Kind.TOGETHER):
             apart = 2 if kind is Kind.TOGETHER else 3
             return many[number % apart :: apart]
-        return few if kind in (Kind.INSIDE, Kind.OUTSIDE) else few[:1]
+        if kind in (Kind.INSIDE, Kind.OUTSIDE):
+            return few
+        return (SURE if many[0].examples else many[-2],)
 
     return tuple(
         Case(
