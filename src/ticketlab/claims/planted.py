@@ -50,7 +50,7 @@ MANY = (
 """Samples of a boundary: every number of seeds and kind of chance, and the worst corners of their product."""
 
 LARGE = Sample(3, 10_000, 0.99, 0.5)
-"""The largest test set; of the first boundary of each claim."""
+"""The largest test set, of a claim's first boundary."""
 
 FEW = (Sample(3, 400, 0.9, 0.5, 0.15), Sample(10, 400, 0.99, 0.5))
 """Samples of what lies on either side."""
@@ -155,15 +155,15 @@ def cases_of(
     Arguments:
         plant, truth: the tables of one repetition in a world, and what is true there of a question.
         worlds: what is planted, with its kind and name.
-        many: samples of the first boundary, to which the largest is added if they have test examples; every second serves all
-            boundaries together, every third each other boundary.
+        many: samples of the first boundary, to which the usual ones add the largest; every second serves all boundaries
+            together, every third each other boundary.
         few: samples of what is true or false by half.
     """
     first = next(number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY)
 
     def samples(number: int, kind: Kind) -> tuple[Sample, ...]:
         if number == first:
-            return (*many, LARGE) if many[0].examples else many
+            return (*many, LARGE) if many is MANY else many
         if kind in (Kind.BOUNDARY, Kind.TOGETHER):
             apart = 2 if kind is Kind.TOGETHER else 3
             return many[number % apart :: apart]
