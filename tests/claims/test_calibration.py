@@ -110,7 +110,7 @@ def test_without_its_gate_a_claim_is_decided_where_nothing_was_measured(rates, n
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_gate_keeps_a_planted_case_back(rates, claim):
     """But for those that ask which arms a plan has."""
-    of_plan = {"linear-regime": {"sides"}, "winning-ticket": {"compared"}}
+    of_plan = {"linear-regime": {"sides"}, "winning-ticket": {"controls"}}
     needed = {
         gate
         for name, found in rates["without a gate"].items()
