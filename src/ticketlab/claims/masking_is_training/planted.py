@@ -10,7 +10,6 @@ import numpy as np
 from ticketlab.claims.masking_is_training.formula import (
     GROWN,
     GROWN_TWIN,
-    GUESS,
     MASK,
     PERMUTED,
     RANDOM,
@@ -20,7 +19,16 @@ from ticketlab.claims.masking_is_training.formula import (
     TRAINED,
     formula,
 )
-from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples
+from ticketlab.claims.planted import (
+    ALIKE,
+    FREQUENT,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    of_headroom,
+)
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
@@ -34,6 +42,7 @@ class World:
         over: over random masks, and over the mask from permuted labels.
         shrunk: over its twin, and over what shrank with permuted labels.
         grown: over its twin.
+        trained: the trained network, over guessing.
         guess: the share of the most frequent class.
     """
 
@@ -41,6 +50,7 @@ class World:
     over: tuple[float, float] = (0.3, 0.3)
     shrunk: tuple[float, float] = (0.2, 0.2)
     grown: float = -0.2
+    trained: float = 0.9
     guess: float = FREQUENT
     skill: Skill = Skill()
 
@@ -52,7 +62,7 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
         MASK: mask,
         RANDOM: mask - world.over[0] * room,
         PERMUTED: mask - world.over[1] * room,
-        TRAINED: max(sample.accuracy, 0.9),
+        TRAINED: world.guess + world.trained * room,
         SHRUNK: 0.5,
         SHRUNK_TWIN: 0.5 - world.shrunk[0],
         SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
@@ -68,12 +78,11 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if not world.skill.task:
         return None
-    of = {**accuracies(world, sample), GUESS: world.guess}
-    one, other = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
-    if other is not None:
-        return compared(sample, of[one], of[other])
-    against = {"guessing": GUESS, "random": RANDOM, "labels": PERMUTED}[question.key]
-    return compared(sample, of[MASK], of[against], 1 - world.guess)
+    of = accuracies(world, sample)
+    if (twin := question.facets.get("against")) is not None:
+        return compared(sample, of[{"shrunk": SHRUNK, "grown": GROWN}[question.key]], of[twin])
+    against = {"guessing": None, "random": RANDOM, "labels": PERMUTED}[question.key]
+    return of_headroom(sample, of[MASK], None if against is None else of[against], world.guess)
 
 
 def cases() -> tuple[Case, ...]:
@@ -89,5 +98,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.GATE, "the trained network guesses", World(trained=0.0)),
     ]
     return cases_of("masking-is-training", formula(), planted, truth, worlds)
