@@ -11,7 +11,9 @@ from ticketlab.claims.masking_is_training.formula import (
     GROWN,
     GROWN_TWIN,
     GUESS,
+    MARGIN,
     MASK,
+    MULTIGRAPH,
     PERMUTED,
     RANDOM,
     SHRUNK,
@@ -34,6 +36,7 @@ class World:
         over: over random masks, and over the mask from permuted labels.
         shrunk: over its twin, and over what shrank with permuted labels.
         grown: over its twin.
+        multigraph: over the chosen mask.
         guess: the share of the most frequent class.
     """
 
@@ -41,6 +44,7 @@ class World:
     over: tuple[float, float] = (0.3, 0.3)
     shrunk: tuple[float, float] = (0.2, 0.2)
     grown: float = -0.2
+    multigraph: float = 0.005
     guess: float = FREQUENT
     skill: Skill = Skill()
 
@@ -52,6 +56,7 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
         MASK: mask,
         RANDOM: mask - world.over[0] * room,
         PERMUTED: mask - world.over[1] * room,
+        MULTIGRAPH: min(mask + world.multigraph, 1.0),
         TRAINED: max(sample.accuracy, 0.9),
         SHRUNK: 0.5,
         SHRUNK_TWIN: 0.5 - world.shrunk[0],
@@ -72,6 +77,8 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     one, other = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
     if other is not None:
         return compared(sample, of[one], of[other])
+    if question.key == "multigraph":
+        return compared(sample, of[MULTIGRAPH], of[MASK])
     against = {"guessing": GUESS, "random": RANDOM, "labels": PERMUTED}[question.key]
     return compared(sample, of[MASK], of[against], 1 - world.guess)
 
@@ -85,7 +92,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "the same, one class frequent", World(0.1, (0.5, 0.5), guess=0.8)),
         (Kind.BOUNDARY, "zeroing what shrank is equal to its twin", World(shrunk=(0.0, 0.2))),
         (Kind.BOUNDARY, "zeroing what grew is equal to its twin", World(grown=0.0)),
-        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0)),
+        (Kind.BOUNDARY, "the multigraph is less accurate by the margin", World(multigraph=-MARGIN)),
+        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0, -MARGIN)),
         (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
