@@ -153,6 +153,20 @@ def test_a_network_without_loss_stops_and_its_linear_model_goes_on(monkeypatch) 
         assert found["defect"] <= plan.tolerance
 
 
+def test_a_step_size_that_does_not_learn_is_halved_with_cross_entropy() -> None:
+    """Units die, the loss stays finite, and half of it is left after the trial."""
+    plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300, step_size=8.0)
+    widths = at_widths(plan, "cross-entropy", 1, "mup", 0, silent)["widths"]
+    usual = at_widths(dataclasses.replace(plan, step_size=8.0 / 4), "cross-entropy", 1, "mup", 0, silent)[
+        "widths"
+    ]
+    assert np.all(widths["halvings"] > 0)
+    assert np.all(widths["train_loss"] <= plan.reached * np.log(3))
+    np.testing.assert_allclose(
+        widths["step_size"] * 2.0 ** widths["halvings"], 4 * usual["step_size"] * 2.0 ** usual["halvings"]
+    )
+
+
 class TestWhatGoesWrong:
     def measured(self, **changes):
         return at_widths(dataclasses.replace(PLAN, **changes), "square", 1, "ntk", 0, silent)

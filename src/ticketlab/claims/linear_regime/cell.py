@@ -61,8 +61,9 @@ from ticketlab.training.result import Ending
 
 __all__ = ["at_widths", "measure"]
 
-HALVINGS = 4  # of a step size with which training diverges
-LOOKS = 20  # at the training loss, of the network and of its linearisation
+HALVINGS = 6  # of a step size with which training diverges
+TRIAL = 200  # steps with cross-entropy, which must halve the loss or reach the stated one
+LOOKS = 40  # at the training loss, of the network and of its linearisation
 GONE = 1e-4  # of the square loss at the start: with less left, residuals are below 1 % of what they were, and training stops
 LONGER = (1, 4, 16)  # times the plan's steps, for the linear model of a network whose loss is gone
 RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
@@ -269,15 +270,29 @@ def _trained(
     step_size: float,
     progress: Progress,
 ) -> tuple[TrainingResult, int]:
-    """Training, and how often the step size had to be halved, because training diverged.
+    """Training, and how often the step size had to be halved, because training diverged or did not learn.
 
     The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
-    hidden layers, and deep narrow networks diverge.
+    hidden layers: deep narrow networks diverge, and with cross-entropy units die, which leaves the loss where it was. So there
+    the first steps are a trial, with a look at every step.
     """
+    slow = None
     for halvings in range(HALVINGS + 1):
-        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress)
-        if result.endings[0] is not Ending.DIVERGED and np.all(np.isfinite(result.curves.train_loss[0])):
+        steps = plan.steps if loss.finite_minimum else min(plan.steps, TRIAL)
+        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress, steps)
+        left = result.curves.train_loss[:, 0]
+        if result.endings[0] is Ending.DIVERGED or not np.all(np.isfinite(left)):
+            continue
+        if loss.finite_minimum or result.endings[0] is Ending.INTERPOLATED or steps == plan.steps:
             return result, halvings
+        if left[-1] < left[0] / 2:
+            longer = _train(
+                plan, task, loss, network, params, order, step_size / 2**halvings, progress, plan.steps
+            )
+            return longer, halvings
+        slow = slow or (result, halvings)
+    if slow is not None:  # a gate says that the stated loss was not reached
+        return slow
     raise NumericalFailure(
         f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}, and with every larger step size "
         f"tried: use a smaller step_size than {plan.step_size / 2**HALVINGS:g}"
@@ -293,6 +308,7 @@ def _train(
     order: jax.Array,
     step_size: float,
     progress: Progress,
+    steps: int,
 ) -> TrainingResult:
     """Gradient descent on all training examples: until hardly any loss is left, or a stated share where there is no minimum."""
     share = GONE if loss.finite_minimum else plan.reached
@@ -301,12 +317,12 @@ def _train(
         loss,
         TrainingData(task.train.x, task.train.targets),
         TrainingPlan(
-            steps=plan.steps,
+            steps=steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
             score=score_of(task),
             stop=Interpolation(share * _start_loss(plan, task, loss, network, params)),
-            evaluate_every=_every(plan),
+            evaluate_every=_every(plan) if loss.finite_minimum else max(1, steps // TRIAL),
             evaluate_training=True,
         ),
         Replicas(

@@ -59,8 +59,8 @@ class LinearRegimePlan:
         first_seed: the number of the first seed; others draw other networks for the same question.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
-            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
-            times, where training would diverge; the linear model takes the same.
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to six
+            times, where training diverges or does not learn; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, at most. With the square loss a network stops before when hardly any loss is left (10⁻⁴ of
             the start's), and its linearisation goes on until it has converged too.
