@@ -76,7 +76,7 @@ class LinearRegimePlan:
     network: Architecture = MLP(widths=(1024,))
     depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
     losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    shares: tuple[float, ...] = (0.0625, 0.25, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
