@@ -23,6 +23,7 @@ SCORES = {
     "grown": 0.05,
     "grown_twin": 0.3,
     "drawn": 0.1,
+    "multigraph": 0.96,
 }
 
 
@@ -81,6 +82,7 @@ def test_the_verdicts_come_in_order():
         "shrunk",
         "shrunk",
         "grown",
+        "multigraph",
     ]
     assert [v.key for v in found if not v.headline] == ["shrunk", "grown", "memorised", "responses"]
     assert found[0].reading.startswith("Masking is training: under a mask")
@@ -97,6 +99,7 @@ def test_the_verdicts_come_in_order():
         ({"shrunk_twin": 0.9}, {TWIN}),
         ({"shrunk_permuted": 0.9}, {LABELS}),
         ({"grown": 0.5}, {("grown", "grown_twin")}),
+        ({"multigraph": 0.6}, {("multigraph", "")}),
     ],
 )
 def test_the_claim_needs_every_comparison(changes, failed):

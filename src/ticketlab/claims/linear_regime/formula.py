@@ -31,8 +31,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "side_questions",
-    "verdicts", "whole_rule",
+    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
+    "side_questions", "verdicts", "whole_rule",
 ]  # fmt: skip
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
@@ -220,7 +220,7 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
                 total += 1
                 left = of[column][np.argsort(of["step"])]
                 short += not (
-                    _settled(np.sort(of["step"]), left)
+                    settled(np.sort(of["step"]), left)
                     if at.loss == "square"
                     else left[-1] <= (terms.reached + 1e-4) * left[0]  # 1e-4: rounding
                 )
@@ -232,7 +232,7 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
     return f"{about} reached {100 * terms.reached:g} % of the training loss at the start: use more steps."
 
 
-def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
+def settled(step: np.ndarray, loss: np.ndarray) -> bool:
     """Whether hardly any of the loss is left; or most of it is gone, and the last quarter of the steps gained hardly any.
 
     A flat end alone says nothing: a network that does not learn at all has it too.

@@ -85,11 +85,21 @@ ZEROS = {
 }
 
 
+MASK_FIRST = Asked("chosen mask minus the other", ("chosen mask worse", "chosen mask better"))
+CHOICES = Asked("the first choice of weights minus the second", ("the first worse", "the first better"))
+ASKED = {
+    **dict.fromkeys(("guessing", "random", "labels"), MASK_FIRST),
+    **dict.fromkeys(("shrunk", "grown"), CHOICES),
+    "multigraph": Asked("multigraph minus chosen mask", ("multigraph worse", "multigraph better")),
+    "memorised": Asked("mask minus random masks", ("random masks fit more", "the mask fits more")),
+    "responses": Asked("chosen mask minus random mask", ("changes units less", "changes units more")),
+}
+
+
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `masking-is-training`."""
-    points = Asked("chosen mask minus the other", ("chosen mask worse", "chosen mask better"))
     return Presentation(
-        asked={v.key: points for v in record.questions if "points" in v.unit},
+        asked=ASKED,
         figures=made(
             record,
             (by_density, "arms"),
@@ -103,6 +113,7 @@ def present(record: Record) -> Presentation:
             record,
             (mask_table, "masks", "dense", "surprise"),
             (action_table, "arms"),
+            (multigraph_table, "multigraph"),
             (lambda t: rate_table(t, {"training": "training"}), "timings"),
         ),
         certificate_tables=made(record, (checked, "checks")),
@@ -301,6 +312,22 @@ def published(record: Record, arms: Table) -> TextTable | None:
         if len(of := at.where(one=one))
     ]
     return published_table(record, rows)
+
+
+def multigraph_table(multigraph: Table) -> TextTable:
+    return summary(
+        "The multigraph, untrained. Every parameter has edges of weight ±S·2^−k, k from 1 to b, and a mask writes weights to b "
+        "binary digits. Scores in %, with 95 % intervals over seeds. A mask can store the labels of the training data whether or "
+        "not they mean anything.",
+        multigraph,
+        {"bits": "b"},
+        {
+            "mask that writes the trained weights: test score": scored("test_score"),
+            "random mask with equally many edges: test score": scored("random_score"),
+            "mask from permuted labels: fit of these": scored("train_score"),
+        },
+        name="multigraph",
+    )
 
 
 def mask_table(masks: Table, dense: Table, surprise: Table) -> TextTable:

@@ -10,7 +10,9 @@ import numpy as np
 from ticketlab.claims.masking_is_training.formula import (
     GROWN,
     GROWN_TWIN,
+    MARGIN,
     MASK,
+    MULTIGRAPH,
     PERMUTED,
     RANDOM,
     SHRUNK,
@@ -43,6 +45,7 @@ class World:
         shrunk: over its twin, and over what shrank with permuted labels.
         grown: over its twin.
         trained: the trained network, over guessing.
+        multigraph: over the chosen mask.
         guess: the share of the most frequent class.
     """
 
@@ -51,6 +54,7 @@ class World:
     shrunk: tuple[float, float] = (0.2, 0.2)
     grown: float = -0.2
     trained: float = 0.9
+    multigraph: float = 0.005
     guess: float = FREQUENT
     skill: Skill = Skill()
 
@@ -63,6 +67,7 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
         RANDOM: mask - world.over[0] * room,
         PERMUTED: mask - world.over[1] * room,
         TRAINED: world.guess + world.trained * room,
+        MULTIGRAPH: min(mask + world.multigraph, 1.0),
         SHRUNK: 0.5,
         SHRUNK_TWIN: 0.5 - world.shrunk[0],
         SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
@@ -79,8 +84,11 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if not world.skill.task:
         return None
     of = accuracies(world, sample)
-    if (twin := question.facets.get("against")) is not None:
-        return compared(sample, of[{"shrunk": SHRUNK, "grown": GROWN}[question.key]], of[twin])
+    one, twin = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
+    if twin is not None:
+        return compared(sample, of[one], of[twin])
+    if question.key == "multigraph":
+        return compared(sample, of[MULTIGRAPH], of[MASK])
     against = {"guessing": None, "random": RANDOM, "labels": PERMUTED}[question.key]
     return of_headroom(sample, of[MASK], None if against is None else of[against], world.guess)
 
@@ -94,7 +102,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "the same, one class frequent", World(0.1, (0.5, 0.5), guess=0.8)),
         (Kind.BOUNDARY, "zeroing what shrank is equal to its twin", World(shrunk=(0.0, 0.2))),
         (Kind.BOUNDARY, "zeroing what grew is equal to its twin", World(grown=0.0)),
-        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0)),
+        (Kind.BOUNDARY, "the multigraph is less accurate by the margin", World(multigraph=-MARGIN)),
+        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0, multigraph=-MARGIN)),
         (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
