@@ -103,7 +103,7 @@ class TangentMinimumPlan:
                 losses=("square",),
                 seeds=8,
                 ridges=(1e-4, 1e-3, 1e-2, 1e-1, 1.0),
-                step_sizes=(0.25, 0.5, 1.0, 2.0, 4.0),
+                step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0),
             )
         }
 
