@@ -144,6 +144,15 @@ def room_for_programs():
         sys.modules["jax"].clear_caches()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_lanes():
+    """At most 16 networks side by side in a program, where users have 64: most tests train two or three, and the rest is computed
+    and dropped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ticketlab.training.memory._MOST_LANES", 16)
+        yield
+
+
 @pytest.fixture
 def optimised_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps that are compiled more slowly than elsewhere here, and then taken in half the time, for tests that take many."""
