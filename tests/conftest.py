@@ -115,13 +115,26 @@ HERE = Path(__file__).parent
 # A worker takes the next file when it has almost done its own, so the longest files start first, and the last ones are short.
 LONGEST = (
     "claims/test_learned_masks.py",
+    "report/test_report_in_browser.py",
     "claims/test_winning_ticket.py",
-    "tickets/test_learned.py",
     "test_docs.py",
-    "claims/test_linear_mode.py",
-    "training/test_loop.py",
     "claims/test_masking_is_training.py",
+    "cli/test_spread.py",
+    "estimators/test_scikit_learn.py",
+    "claims/test_linear_mode.py",
+    "tickets/test_learned.py",
+    "training/test_loop.py",
+    "tickets/test_planted.py",
+    "claims/test_arms.py",
+    "claims/test_linear_regime.py",
+    "tangent/test_structured_kernels.py",
+    "claims/test_calibration.py",
+    "claims/test_newton_step.py",
+    "tangent/test_devices.py",
     "tangent/test_minimise.py",
+    "cli/test_processes.py",
+    "tickets/test_magnitude.py",
+    "tangent/test_block_descent.py",
 )
 
 
