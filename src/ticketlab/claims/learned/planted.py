@@ -12,17 +12,7 @@ import numpy as np
 
 from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
-from ticketlab.claims.planted import (
-    ALIKE,
-    FREQUENT,
-    MANY,
-    NOTHING,
-    Skill,
-    cases_of,
-    compared,
-    examples,
-    made,
-)
+from ticketlab.claims.planted import ALIKE, FREQUENT, MANY, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.claims.untrained_subnetwork.formula import formula as untrained
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,20 +31,9 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL",
-    "EXPONENTS",
-    "MEASURES",
-    "SIZES",
-    "TITLES",
-    "Setting",
-    "Terms",
-    "fitted",
-    "formula",
-    "settled",
-    "side_questions",
-    "verdicts",
-    "whole_rule",
-]
+    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
+    "side_questions", "verdicts", "whole_rule",
+]  # fmt: skip
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
 MEASURES = {  # column: how it is called
@@ -130,7 +120,7 @@ def formula(terms: Terms) -> Formula:
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
-    """What is asked of the control besides."""
+    """The side questions about the control."""
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
@@ -152,7 +142,7 @@ def verdicts(
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
-    beside: list[Answer] = [
+    sides: list[Answer] = [
         answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
@@ -161,7 +151,7 @@ def verdicts(
     return [
         *claim,
         *(verdict_of(q, tables) for q in asked),
-        *(verdict_of(q, tables, headline=False) for q in beside),
+        *(verdict_of(q, tables, headline=False) for q in sides),
     ]
 
 
@@ -192,9 +182,6 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
 
 
 # --- gates ---
-
-
-_BOTH = "A plan with μP and another one of --parameterisations would open the question."
 
 
 def _sides(parameterisations: Sequence[str]) -> str | None:
@@ -258,12 +245,10 @@ def settled(step: np.ndarray, loss: np.ndarray) -> bool:
 # --- questions ---
 
 
-def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
-    return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
-
-
-def _title(at: Setting, name: str, measure: str, key: str) -> str:
-    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+def _about(at: Setting, name: str, measure: str, key: str) -> dict[str, Any]:
+    facets = {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
+    title = f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+    return {"key": key, "title": title, "facets": facets}
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
@@ -283,15 +268,13 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
         scale=UNITS[measure],
         reading=reading,
         says=SIZE_SAYS[key],
-        facets=_facets(at, name, measure),
     )
 
 
@@ -328,15 +311,13 @@ def _exponent(
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
         scale=EXPONENT,
         reading=reading,
         says=says,
-        facets=_facets(at, name, measure),
     )
 
 
