@@ -129,14 +129,12 @@ def of_headroom(sample: Sample, one: float, other: float | None = None, guess: f
     share = (one - second) / (1 - guess)
     parts, chances = [], []
     for right, chance in ((1.0, guess), (0.0, 1 - guess)):
-        if other is None:
-            chance = (rights[:, 1] == right).astype(float)
         parts.append(rights[:, 0] - rights[:, 1] - share * (1 - right))
-        chances.append(cells * chance)
-    part, chance = np.concatenate(parts), np.concatenate(chances)
+        chances.append(cells * (chance if other is not None else rights[:, 1] == right))
+    part, weight = np.concatenate(parts), np.concatenate(chances)
     order = np.argsort(part)
-    usual = part[order][np.searchsorted(np.cumsum(chance[order]), 0.5)]
-    return Asked(share, sample.examples * float(chance[np.abs(part - usual) > UNUSUAL].sum()))
+    usual = part[order][np.searchsorted(np.cumsum(weight[order]), 0.5)]
+    return Asked(share, sample.examples * float(weight[np.abs(part - usual) > UNUSUAL].sum()))
 
 
 def cases_of(
