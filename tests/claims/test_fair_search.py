@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS, TANGENT
-from ticketlab.claims.tangent_minimum.search import edges, inside, settled, wider
+from ticketlab.claims.tangent_minimum.search import edges, inside, past_its_minimum, settled, wider
 from ticketlab.claims.tangent_minimum.start import Candidate, Scored
 
 
@@ -86,9 +86,30 @@ def test_both_sides_end_with_equally_many_candidates(plan, compared) -> None:
 
 
 def test_training_that_is_taken_up_gives_the_bits_of_one_that_never_stopped(plan, compared) -> None:
-    short = dataclasses.replace(plan, losses=("square",), epochs=2, doublings=1)
-    long = dataclasses.replace(plan, losses=("square",), epochs=4, doublings=0)
-    one, other = compared(short).tables, compared(long).tables
-    assert set(one["choices"].where(arm=DESCENT)["epochs"]) == {4}
-    for name in ("arms", "tuning", "curves"):
-        assert one[name].digest() == other[name].digest()
+    """And those that are not taken up with the others of their kind have their lowest validation loss inside."""
+    short = dataclasses.replace(
+        plan, losses=("square",), step_sizes=(0.05, 1.0, 60.0), ridges=(0.01, 0.1, 1.0), epochs=2, doublings=1
+    )
+    long = dataclasses.replace(short, epochs=4, doublings=0)
+    one, other = (compared(p).tables["curves"] for p in (short, long))
+    taken_up = 0
+    for offset in OFFSETS:
+        runs = [
+            tuple(t.where(offset=offset, step_size=size) for t in (one, other)) for size in short.step_sizes
+        ]
+        as_long = [len(mine) == len(whole) for mine, whole in runs]
+        for (mine, whole), longer in zip(runs, as_long, strict=True):
+            known = mine["validation_loss"]
+            np.testing.assert_array_equal(known, whole["validation_loss"][: len(mine)])
+            if any(as_long) and not longer:
+                assert past_its_minimum(known) or not np.isfinite(known).all()
+        taken_up += sum(as_long)
+    assert taken_up
+
+
+def test_a_step_size_too_small_to_learn_anything_is_trained_on() -> None:
+    plateau = np.linspace(1.0, 0.99, 21)
+    assert run(plateau)  # it brings next to nothing
+    assert not past_its_minimum(plateau)
+    assert past_its_minimum(np.array([1.0, 0.5, 0.2, 0.3, 0.4, 0.5]))
+    assert not past_its_minimum(np.array([np.nan, np.nan]))

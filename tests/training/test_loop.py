@@ -311,6 +311,17 @@ def test_a_replica_that_diverges_is_named_and_harms_no_other():
     assert_same_bits(row(mixed.best.params, 1), row(params, 1))  # the best point was the first
 
 
+def test_outputs_that_are_not_numbers_are_no_best_point() -> None:
+    """Their largest is the first class, which may be the frequent one, and then scores more than a random network."""
+    y = np.tile(np.eye(3, dtype=np.float32)[0], (40, 1))
+    data = TrainingData(*classes(50), classes(40, seed=1)[0], y)
+    plan = replace(PLAN, stop=ValidationScore())
+    result = train(NETWORK, SQUARE, data, plan, Replicas(draws(3), keys(3), np.full(3, 1e30)))
+    assert set(result.endings) == {Ending.DIVERGED}
+    for r in range(3):
+        assert_same_bits(row(result.best.params, r), row(draws(3), r))
+
+
 def test_interpolation_stops_each_replica_by_itself_and_freezes_it():
     data = TrainingData(*classes(12))
     plan = TrainingPlan(2000, 4, Adam(0.02), stop=Interpolation(), evaluate_every=5, checkpoints=(2000,))

@@ -220,8 +220,8 @@ def assess(program: Program, lanes: Lanes, state: TrainingState) -> tuple[Traini
         )
     batch_loss = jnp.divide(state.batch_loss, state.batches)
     measured = Measured(batch_loss, train_loss, train_score, validation_loss, validation_score)
-    best = None if state.best is None else _better(program, state, measured)
     diverged = ~_finite(state, measured)
+    best = None if state.best is None else _better(program, state, measured, diverged)
     ended = jnp.where(_finished(program.stop, best, measured), _reason(program.stop), int(Ended.NO))
     new = replace(
         state,
@@ -265,13 +265,14 @@ def _effective(program: Program, lane: Lanes, params: Params, t: Array) -> Param
     return program.effective(params, lane.frozen, jax.random.fold_in(key, t))
 
 
-def _better(program: Program, state: TrainingState, measured: Measured) -> Best:
+def _better(program: Program, state: TrainingState, measured: Measured, diverged: Array) -> Best:
+    """The best point, with the present one; outputs that are not numbers may well have the higher score."""
     old = state.best
     assert old is not None
     loss, score = measured.validation_loss, measured.validation_score
     criterion = -score if isinstance(program.stop, ValidationScore) else loss
     new = Best(state.params, state.steps, loss, score, criterion, jnp.zeros_like(old.waited))
-    return _where(criterion < old.criterion, new, replace(old, waited=old.waited + 1))
+    return _where((criterion < old.criterion) & ~diverged, new, replace(old, waited=old.waited + 1))
 
 
 def _finished(stop: Stop, best: Best | None, measured: Measured) -> Any:

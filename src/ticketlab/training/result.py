@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from enum import IntEnum, StrEnum
 from typing import Any, TypeAlias
 
@@ -128,6 +128,22 @@ class TrainingResult:
     endings: tuple[Ending, ...]
     checkpoints: Mapping[int, TrainingState] = field(default_factory=dict)
     order_keys: Shaped[np.ndarray, "..."] = field(default_factory=lambda: np.zeros(0, np.uint32))
+
+    def only(self, replicas: Sequence[int]) -> TrainingResult:
+        """The same of these replicas alone, for which the order keys are shared."""
+        chosen = np.asarray(replicas, int)
+
+        def cut(tree: Any) -> Any:
+            return jax.tree.map(lambda a: np.asarray(a)[chosen], tree)
+
+        curves = {f.name: getattr(self.curves, f.name) for f in fields(LearningCurves)}
+        return replace(
+            self,
+            state=cut(self.state),
+            curves=LearningCurves(**{n: v if n == "steps" else v[:, chosen] for n, v in curves.items()}),
+            endings=tuple(self.endings[i] for i in chosen),
+            checkpoints={step: cut(state) for step, state in self.checkpoints.items()},
+        )
 
     @property
     def params(self) -> Params:

@@ -1,12 +1,12 @@
 """Gradient descent in parameter space: every step size, with f₀ kept and centred away, as replicas of one program.
 
-All step sizes are trained for equally many epochs. A run is taken up from where it was when more are needed, and gives the bits
-of a run that was never stopped.
+A step size is trained until its lowest validation loss lies inside the run. The others go on, in doublings, until the chosen one
+is trained to the end. A run is taken up from where it was, and gives the bits of a run that was never stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
-from ticketlab.claims.tangent_minimum.search import settled
+from ticketlab.claims.tangent_minimum.search import past_its_minimum, settled
 from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
 from ticketlab.errors import NumericalFailure
 from ticketlab.training import (
@@ -33,98 +33,141 @@ from ticketlab.training.result import Ending
 
 __all__ = ["Descent"]
 
-_Part = tuple[tuple[tuple[str, float], ...], TrainingResult]
-"""(offset, step size) of each replica that was trained together, and what came out, with the learning curves from step 0."""
+EVALUATIONS = 30  # of the first run; more choose by chance, and cost as much as training
+
+_Lane = tuple[str, float]
+"""The offset and the step size of a replica."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Replicas that were trained equally long, and what came out, with the learning curves from step 0."""
+
+    lanes: tuple[_Lane, ...]
+    result: TrainingResult
+    epochs: int
+
+    def only(self, replicas: Sequence[int]) -> _Part:
+        return replace(self, lanes=tuple(self.lanes[i] for i in replicas), result=self.result.only(replicas))
+
+    def settled(self, i: int) -> bool:
+        curves = self.result.curves
+        return settled(curves.validation_loss[:, i], curves.validation_score[:, i])
+
+    def behind(self, epochs: Mapping[str, int]) -> list[int]:
+        """The replicas to be trained on for their offset's epochs: not those past their minimum, and not those that diverged."""
+        return [
+            i
+            for i, (offset, _) in enumerate(self.lanes)
+            if self.epochs < epochs[offset]
+            and self.result.endings[i] is not Ending.DIVERGED
+            and not past_its_minimum(self.result.curves.validation_loss[:, i])
+        ]
 
 
 @dataclass(frozen=True)
 class Descent:
-    """Gradient descent from θ₀ with all step sizes tried so far, each for `epochs` epochs."""
+    """Gradient descent from θ₀ with all step sizes tried so far.
+
+    Arguments:
+        epochs: by offset, of the step sizes that are not past their minimum.
+    """
 
     at: Start
     order: jax.Array
     unit: float
-    epochs: int
+    epochs: Mapping[str, int]
     parts: tuple[_Part, ...] = ()
 
     @staticmethod
     def of(at: Start, order: jax.Array) -> Descent:
         """Nothing trained yet."""
         unit = 1.0 / largest_curvature(at.network, at.params, at.task.train, at.loss)
-        return Descent(at, order, unit, at.plan.epochs)
+        return Descent(at, order, unit, dict.fromkeys(OFFSETS, at.plan.epochs))
 
     def tried(self) -> list[float]:
         """The step sizes."""
-        return [size for lanes, _ in self.parts for offset, size in lanes if offset == OFFSETS[0]]
+        return [size for part in self.parts for offset, size in part.lanes if offset == OFFSETS[0]]
 
     def with_sizes(self, sizes: Sequence[float], progress: Callable[[float], None]) -> Descent:
         """More step sizes, trained as long as those before."""
         lanes = tuple((offset, size) for offset in OFFSETS for size in sizes)
-        part = (lanes, self._train(lanes, self.epochs, None, progress))
-        return replace(self, parts=(*self.parts, part))
+        part = _Part(lanes, self._train(lanes, self.at.plan.epochs, None, progress), self.at.plan.epochs)
+        return replace(self, parts=(*self.parts, part))._caught_up(progress)
 
     def to_the_end(self, progress: Callable[[float], None]) -> Descent:
         """Trained until the validation loss of the chosen step sizes has settled, or there are no doublings left."""
-        found = self
-        while not found.all_settled() and found.epochs < self.at.plan.epochs * 2**self.at.plan.doublings:
-            epochs = 2 * found.epochs
-            parts = tuple((lanes, found._longer(lanes, r, epochs, progress)) for lanes, r in found.parts)
-            found = replace(found, epochs=epochs, parts=parts)
+        found, most = self, self.at.plan.epochs * 2**self.at.plan.doublings
+        while rising := [o for o in OFFSETS if found.epochs[o] < most and not found.settled(o)]:
+            epochs = {o: e * 2 if o in rising else e for o, e in found.epochs.items()}
+            found = replace(found, epochs=epochs)._caught_up(progress)
         return found
 
-    def all_settled(self) -> bool:
-        return all(self.settled(offset) for offset in OFFSETS)
+    def _caught_up(self, progress: Callable[[float], None]) -> Descent:
+        """All replicas that need it trained for their offset's epochs."""
+        waiting, parts = list(self.parts), []
+        while waiting:
+            part = waiting.pop()
+            behind = part.behind(self.epochs)
+            if behind:
+                waiting.append(self._longer(part.only(behind), progress))
+            if done := sorted(set(range(len(part.lanes))) - set(behind)):
+                parts.append(part.only(done) if behind else part)
+        return replace(self, parts=tuple(parts))
 
     def settled(self, offset: str) -> bool:
         """Whether the chosen step size was trained to the end."""
-        chosen = best(self.arms()[offset, DESCENT]).candidate.setting
-        for lanes, result in self.parts:
-            if (offset, chosen) in lanes:
-                i, curves = lanes.index((offset, chosen)), result.curves
-                return settled(curves.validation_loss[:, i], curves.validation_score[:, i])
-        return False
+        return self._of_chosen(offset)[1]
+
+    def epochs_of_chosen(self, offset: str) -> int:
+        """How long the chosen step size was trained."""
+        return self._of_chosen(offset)[0].epochs
+
+    def _of_chosen(self, offset: str) -> tuple[_Part, bool]:
+        chosen = offset, best(self.arms()[offset, DESCENT]).candidate.setting
+        part = next(part for part in self.parts if chosen in part.lanes)
+        return part, part.settled(part.lanes.index(chosen))
 
     def arms(self) -> Arms:
         """All candidates, each at its best point."""
         arms: Arms = {(offset, DESCENT): [] for offset in OFFSETS}
-        for lanes, result in self.parts:
-            for i, (offset, size) in enumerate(lanes):
-                arms[offset, DESCENT].append(_scored(self.at, result, i, offset, size))
-        return arms
+        for part in self.parts:
+            for i, (offset, size) in enumerate(part.lanes):
+                arms[offset, DESCENT].append(_scored(self.at, part.result, i, offset, size))
+        return {key: sorted(found, key=lambda s: s.candidate.setting) for key, found in arms.items()}
 
     def curves(self) -> list[dict[str, Any]]:
         """The learning curves, as rows."""
-        return [row for lanes, result in self.parts for row in _curves(lanes, result)]
+        return [row for part in self.parts for row in _curves(part.lanes, part.result)]
 
     def require_some(self) -> None:
         _require_some(self.tried(), self.arms())
 
-    def _longer(
-        self,
-        lanes: tuple[tuple[str, float], ...],
-        before: TrainingResult,
-        epochs: int,
-        progress: Callable[[float], None],
-    ) -> TrainingResult:
-        after = self._train(lanes, epochs, before, progress)
-        return replace(after, curves=_joined(before.curves, after.curves))
+    def _longer(self, part: _Part, progress: Callable[[float], None]) -> _Part:
+        epochs = 2 * part.epochs
+        after = self._train(part.lanes, epochs, part.result, progress)
+        return replace(
+            part, epochs=epochs, result=replace(after, curves=_joined(part.result.curves, after.curves))
+        )
 
     def _train(
         self,
-        lanes: tuple[tuple[str, float], ...],
+        lanes: tuple[_Lane, ...],
         epochs: int,
         before: TrainingResult | None,
         progress: Callable[[float], None],
     ) -> TrainingResult:
         at, plan = self.at, self.at.plan
         batch = batch_of(plan.batch, at.task)
+        steps = len(at.task.train) // batch
         return train(
             at.network,
             at.loss,
             TrainingData.of(at.task),
             TrainingPlan(
-                steps=epochs * (len(at.task.train) // batch),
+                steps=epochs * steps,
                 batch=batch,
+                evaluate_every=_between_evaluations(plan.epochs) * steps,
                 optimiser=Sgd(momentum=plan.momentum),
                 stop=ValidationScore(),
                 score=score_of(at.task),
@@ -138,6 +181,11 @@ class Descent:
             start=None if before is None else before.state,
             progress=progress,
         )
+
+
+def _between_evaluations(epochs: int) -> int:
+    """Epochs; the first run is evaluated at least EVALUATIONS times, or each epoch, and a longer one at its end too."""
+    return max(d for d in range(1, max(1, epochs // EVALUATIONS) + 1) if epochs % d == 0)
 
 
 def _joined(before: LearningCurves, after: LearningCurves) -> LearningCurves:
@@ -164,7 +212,7 @@ def _scored(at: Start, result: TrainingResult, i: int, offset: str, size: float)
     return at.scored(candidate)
 
 
-def _curves(candidates: Sequence[tuple[str, float]], result: TrainingResult) -> list[dict[str, Any]]:
+def _curves(candidates: Sequence[_Lane], result: TrainingResult) -> list[dict[str, Any]]:
     return [
         {
             "offset": offset,

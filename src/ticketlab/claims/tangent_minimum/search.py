@@ -1,9 +1,10 @@
 """A fair search: each side's choice lies inside its grid, and gradient descent is trained to the end.
 
 Grids extend themselves where a choice is at an edge, and the other side then gets equally many candidates more, so that both end
-with the same number. All candidates of gradient descent are trained equally long, and taken up to twice their epochs until the
-chosen ones are trained to the end. A square loss without noise can fall for ever, ever more slowly; so training has an end, too,
-where its highest validation score lies inside the run, and its second half has lowered the validation loss by less than a tenth.
+with the same number. A candidate of gradient descent is trained until its validation loss has its minimum inside the run; the
+others are taken up to twice their epochs, again and again, until the chosen one has too. A square loss without noise can fall for
+ever, ever more slowly; so training has an end, too, where its highest validation score lies inside the run, and its second half
+has lowered the validation loss by less than a tenth.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from ticketlab.claims.tangent_minimum.start import Scored, best
 
-__all__ = ["edges", "inside", "settled", "wider"]
+__all__ = ["edges", "inside", "past_its_minimum", "settled", "wider"]
 
 LATE = 0.8  # a best point after this part of the run may still move
 GAIN = 0.1  # a second half that lowers the validation loss by less has brought nothing
@@ -28,15 +29,23 @@ def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
     Arguments:
         losses, scores: on validation data, evaluated once an epoch, from the start.
     """
+    if past_its_minimum(losses):
+        return True
     known = np.isfinite(losses)
     if len(losses) < 2 or not known.any():
         return False
     loss = np.where(known, losses, np.inf)
-    if int(np.argmin(loss)) <= LATE * (len(loss) - 1):
-        return True
     half = (len(loss) + 1) // 2
     score_inside = int(np.nanargmax(scores)) <= LATE * (len(scores) - 1)
     return score_inside and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
+
+
+def past_its_minimum(losses: np.ndarray) -> bool:
+    """Whether the lowest validation loss lies inside the run; not with a step size too small to have learnt anything yet."""
+    known = np.isfinite(losses)
+    if len(losses) < 2 or not known.any():
+        return False
+    return int(np.argmin(np.where(known, losses, np.inf))) <= LATE * (len(losses) - 1)
 
 
 def inside(candidates: Sequence[Scored]) -> bool:

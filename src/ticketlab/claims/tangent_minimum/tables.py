@@ -39,7 +39,7 @@ _MEANINGS = {
     "stop_step": "the step whose parameters were chosen by validation",
     "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
     "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
-    "epochs": "of every candidate of gradient descent",
+    "epochs": "of the chosen candidate of gradient descent",
     "guess": "the score of always giving the most frequent class, or the mean",
     "moved_score": "of the network at θ₀ + Δθ; that of guessing where its outputs are not finite",
     "seconds": "of all candidates of the arm together, compilation included",
@@ -125,7 +125,7 @@ def _choice_rows(cell: dict[str, Any], arms: Arms, descent: Descent) -> list[dic
             "candidates": len(arms[offset, arm]),
             "inside": inside(arms[offset, arm]),
             "settled": descent.settled(offset) if arm == DESCENT else True,
-            "epochs": descent.epochs if arm == DESCENT else 0,
+            "epochs": descent.epochs_of_chosen(offset) if arm == DESCENT else 0,
         }
         for offset in OFFSETS
         for arm in (DESCENT, TANGENT)
