@@ -12,12 +12,16 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
     os.environ.setdefault(_name, "1")  # read when NumPy is imported, so before any other import here
 
 import atexit
+import inspect
 import shutil
 import sys
 import tempfile
+from functools import cache, partial, wraps
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
 
+import jaxtyping
 import pytest
 from beartype import BeartypeConf, beartype
 from hypothesis import HealthCheck, settings
@@ -35,10 +39,52 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
 
+
+def check_made_once(made: dict[CodeType, Any], jaxtyped: Any, *, typechecker: Any) -> Any:
+    """The decorator `jaxtyped`, but the check of an inner function is made once, not every time that the outer one runs.
+
+    Making one takes 3 ms, as long as what many an inner function computes. All functions of one code have the same
+    annotations, so one check serves them all: it takes the function as another, first argument.
+    """
+
+    def decorated(function: Any) -> Any:
+        code = getattr(function, "__code__", None)
+        if code is None or "<locals>" not in function.__qualname__:
+            return jaxtyped(function, typechecker=typechecker)
+        if code not in made:
+            made[code] = jaxtyped(_given(function), typechecker=typechecker)
+        check = made[code]
+
+        @wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return check(function, *args, **kwargs)
+
+        return checked
+
+    return decorated
+
+
+def _given(function: FunctionType) -> FunctionType:
+    """`(f, *args) -> f(*args)`, annotated as `function` is."""
+    call = FunctionType((lambda f, /, *args, **kwargs: f(*args, **kwargs)).__code__, function.__globals__)
+    own = inspect.signature(function)
+    first = inspect.Parameter("this_function", inspect.Parameter.POSITIONAL_ONLY)
+    call.__signature__ = own.replace(parameters=[first, *own.parameters.values()])  # type: ignore[attr-defined]
+    call.__name__, call.__qualname__, call.__module__ = (
+        function.__name__,
+        function.__qualname__,
+        function.__module__,
+    )
+    return call
+
+
 # The hook takes the checker by its dotted name, so the configured one needs a module to live in.
 _checker = ModuleType("ticketlab_annotation_checker")
 _checker.checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
 sys.modules[_checker.__name__] = _checker
+jaxtyping.jaxtyped = partial(
+    check_made_once, {}, jaxtyping.jaxtyped
+)  # what the hook writes before every definition
 install_import_hook("ticketlab", f"{_checker.__name__}.checked")
 
 # The first example compiles, so its time says nothing. The same examples are drawn in every run.
@@ -53,7 +99,10 @@ settings.load_profile("ticketlab")
 
 
 # Without XLA's fusion emitters and LLVM's optimisations a program compiles in a third of the time.
-QUICKLY = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+QUICKLY = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+    "--xla_cpu_parallel_codegen_split_count=1 --xla_llvm_disable_expensive_passes=true"
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -93,6 +142,24 @@ def room_for_programs():
     yield
     if "jax" in sys.modules and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY:
         sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture
+def optimised_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps that are compiled more slowly than elsewhere here, and then taken in half the time, for tests that take many."""
+    from ticketlab.training import loop
+
+    monkeypatch.setattr(loop, "advance", _optimised_advance())
+
+
+@cache
+def _optimised_advance() -> Any:
+    import jax
+
+    from ticketlab.training import program
+
+    options = {"xla_cpu_multi_thread_eigen": False, "xla_backend_optimization_level": 1}
+    return jax.jit(program.advance.__wrapped__, static_argnames=("program",), compiler_options=options)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from ticketlab.claims.study import Study
 __all__ = ["KEPT", "keep", "kept", "results"]
 
 KEPT = Path(__file__).parents[1] / "studies" / "results"
+TURNED = {" more ": " fewer ", " longer ": " shorter "}  # of a unit, where the number is negative
 SHOWN = ("headline", "question", "outcome", "effect", "interval", "deciding", "unit", "reading")
 
 
@@ -69,7 +70,15 @@ def _table(verdicts: list[dict[str, Any]]) -> str:
 
 
 def _effect(verdict: dict[str, Any]) -> str:
-    return "" if verdict["effect"] is None else f"{_number(verdict['effect'])} {verdict['unit']}"
+    """With its unit; a negative "more" is fewer."""
+    if verdict["effect"] is None:
+        return ""
+    number, unit = _number(verdict["effect"]), verdict["unit"]
+    if number.startswith("−") and any(word in unit for word in TURNED):
+        number = number.removeprefix("−")
+        for word, other in TURNED.items():
+            unit = unit.replace(word, other)
+    return f"{number} {unit}"
 
 
 def _interval(ends: list[Any] | None) -> str:

@@ -5,9 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ticketlab.claims.tangent_minimum.candidates import (
+    Candidate,
+    Scored,
+    edges,
+    inside,
+    past_its_minimum,
+    settled,
+    wider,
+)
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS, TANGENT
-from ticketlab.claims.tangent_minimum.search import edges, inside, past_its_minimum, settled, wider
-from ticketlab.claims.tangent_minimum.start import Candidate, Scored
 
 
 def run(values, scores=None):

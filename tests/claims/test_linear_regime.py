@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from ticketlab.claims.linear_regime import cell
 from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
-from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, verdicts
+from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, settled, verdicts
 from ticketlab.claims.study import Cell, silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
@@ -125,6 +126,45 @@ def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
 def test_the_same_plan_gives_the_same_bits(evidence) -> None:
     again = at_widths(PLAN, "square", 1, "mup", 1, silent)["widths"]
     assert again.digest() == evidence.tables["widths"].where(parameterisation="mup", seed=1).digest()
+
+
+def test_a_network_without_loss_stops_and_its_linear_model_goes_on(monkeypatch) -> None:
+    """To the plan's last step, or to a later one if it has not converged there."""
+    asked = []
+
+    def once(steps, losses):
+        asked.append(settled(steps, losses))
+        return len(asked) == 2
+
+    monkeypatch.setattr(cell, "settled", once)
+    plan = dataclasses.replace(PLAN, steps=400, shares=(0.9, 1.0))
+    tables = at_widths(plan, "square", 1, "mup", 0, silent)
+    first, second = (row(tables["widths"], width=width) for width in (58, 64))
+    assert max(first["last_step"], second["last_step"]) < plan.steps
+    assert (first["linear_step"], second["linear_step"]) == (4 * plan.steps, 16 * plan.steps)
+    for found in (first, second):
+        curve = tables["curves"].where(width=found["width"])
+        still = curve["train_loss"][curve["step"] >= found["last_step"]]
+        assert len(still) > 1
+        assert set(still) == {found["train_loss"]}
+        assert found["train_loss"] <= 1e-4 * curve["train_loss"][0]
+        assert np.all(np.diff(curve["step"]) > 0)
+        assert np.all(np.diff(curve["linear_train_loss"]) < 1e-6)
+        assert found["defect"] <= plan.tolerance
+
+
+def test_a_step_size_that_does_not_learn_is_halved_with_cross_entropy() -> None:
+    """Units die, the loss stays finite, and half of it is left after the trial."""
+    plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300, step_size=8.0)
+    widths = at_widths(plan, "cross-entropy", 1, "mup", 0, silent)["widths"]
+    usual = at_widths(dataclasses.replace(plan, step_size=8.0 / 4), "cross-entropy", 1, "mup", 0, silent)[
+        "widths"
+    ]
+    assert np.all(widths["halvings"] > 0)
+    assert np.all(widths["train_loss"] <= plan.reached * np.log(3))
+    np.testing.assert_allclose(
+        widths["step_size"] * 2.0 ** widths["halvings"], 4 * usual["step_size"] * 2.0 ** usual["halvings"]
+    )
 
 
 class TestWhatGoesWrong:

@@ -23,6 +23,7 @@ SCORES = {
     "grown": 0.05,
     "grown_twin": 0.3,
     "drawn": 0.1,
+    "multigraph": 0.96,
 }
 
 
@@ -81,6 +82,7 @@ def test_the_verdicts_come_in_order():
         "shrunk",
         "shrunk",
         "grown",
+        "multigraph",
     ]
     assert [v.key for v in found if not v.headline] == ["shrunk", "grown", "memorised", "responses"]
     assert found[0].reading.startswith("Masking is training: under a mask")
@@ -97,6 +99,7 @@ def test_the_verdicts_come_in_order():
         ({"shrunk_twin": 0.9}, {TWIN}),
         ({"shrunk_permuted": 0.9}, {LABELS}),
         ({"grown": 0.5}, {("grown", "grown_twin")}),
+        ({"multigraph": 0.6}, {("multigraph", "")}),
     ],
 )
 def test_the_claim_needs_every_comparison(changes, failed):
@@ -157,7 +160,7 @@ def test_one_seed_concludes_nothing():
 
 def test_better_than_what_knows_nothing_where_one_class_is_frequent():
     """With 92 % of the examples in one class only eight points can be gained; random masks do not know which class it is."""
-    frequent = {"guess": 0.92, "permuted": 0.5, "random": 0.5, "trained": 0.99, "n": 2000}
+    frequent = {"guess": 0.92, "permuted": 0.5, "random": 0.5, "trained": 0.99, "multigraph": 0.98, "n": 2000}
     assert verdicts(mask=0.98, **frequent)["claim", ""].outcome is HOLDS
     found = verdicts(mask=0.91, **frequent)
     assert found["random", ""].outcome is HOLDS

@@ -76,6 +76,7 @@ def tables(seeds=3, criteria=tuple(SCORES), ones=("rewind", "constant-same-sign"
             "grown_twin": 0.3,
             "shrunk_permuted": 0.2,
             "trained": 0.96,
+            "multigraph": 0.95,
         }
         examples += [
             {"seed": seed, "id": i, **{a: float((7 * i + seed) % 200 < 200 * v) for a, v in values.items()}}

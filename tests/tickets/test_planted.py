@@ -20,6 +20,7 @@ from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
 from ticketlab.tickets import Binarised, Biprop, EdgePopup, ScoredMask, Supermask
 from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
 
+pytestmark = pytest.mark.usefixtures("optimised_training")  # thousands of steps
 SEEN, SMALL, LARGE, DENSITY, DRAWS, SEARCHES = 64, 16, 64, 0.25, 10, 3
 PLAN = TrainingPlan(steps=3000, batch=60, optimiser=Adam(0.01), schedule=Cosine(3000), evaluate_every=500)
 

@@ -465,7 +465,18 @@ def test_a_convolutional_network_on_cifar_fits_in_four_gigabytes():
     params = jax.eval_shape(jax.vmap(network.init), keys(1))
     replicas = Replicas(jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), params), keys(1))
     program, lanes = program_and_lanes(network, SQUARE, TrainingData(x, y, x, y), plan, replicas)
-    assert layout(program, lanes, replicas.params, 1, Resources(memory_bytes=4 * 1024**3)).width == 1
+    memory = 4 * 1024**3
+    assert layout(program, lanes, replicas.params, 1, Resources(memory_bytes=memory)).width == 1
+    assert (
+        layout(program, lanes, replicas.params, 1, Resources(memory_bytes=memory, least_lanes=2)).width == 2
+    )
+
+
+def test_the_fewest_lanes_leave_a_small_network_as_it_is():
+    replicas = Replicas(draws(3), keys(3))
+    program, lanes = program_and_lanes(NETWORK, SQUARE, DATA, PLAN, replicas)
+    usual, more = (layout(program, lanes, replicas.params, 3, Resources(least_lanes=n)).width for n in (1, 8))
+    assert usual == more > 8
 
 
 def test_a_state_that_does_not_fit_is_refused():

@@ -43,6 +43,7 @@ from ticketlab.training import (
         (ValidationLoss, {"patience": 0}, "patience=0"),
         (ValidationScore, {"patience": -1}, "patience=-1"),
         (Resources, {"lanes": 0}, "lanes=0"),
+        (Resources, {"least_lanes": 0}, "least_lanes=0"),
         (TrainingPlan, {"steps": -1}, "-1 steps"),
         (TrainingPlan, {"batch": 0}, "batch=0"),
         (TrainingPlan, {"evaluate_every": 0}, "evaluate_every=0"),

@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from ticketlab.laws.formulae import (
-    All,
-    Answer,
-    Formula,
-    Question,
-    Tables,
-    answer,
-    verdict_of,
-    whole_outlook,
-)
+from ticketlab.laws.formulae import All, Answer, Formula, Question, Tables, answer, verdict_of, whole_outlook
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -60,10 +51,7 @@ def side_verdicts(sides: Iterable[Formula], tables: Tables, levels: Levels = USU
 
 
 def claim_verdict(
-    found: Answer,
-    rule: str,
-    says: Mapping[Outcome, str],
-    inner: Callable[[Answer], str] | None = None,
+    found: Answer, rule: str, says: Mapping[Outcome, str], inner: Callable[[Answer], str] | None = None
 ) -> Verdict:
     """The claim as a whole.
 

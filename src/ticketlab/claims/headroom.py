@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.evidence.tables import Column, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.scale import Scale
 
-__all__ = ["HEADROOM", "LEAST", "difference", "percent", "share", "with_column"]
+__all__ = ["HEADROOM", "LEAST", "difference", "percent", "share"]
 
 HEADROOM = Scale("% of the headroom above guessing", 100.0, bounds=(-np.inf, 100.0))
 LEAST = 0.1  # the smallest share that matters
@@ -42,8 +42,3 @@ def difference(examples: Table, one: str, other: str) -> Difference:
 def percent(examples: Table, column: str) -> str:
     """A mean score in words."""
     return f"{100 * float(np.mean(examples[column])):.1f} %"
-
-
-def with_column(table: Table, name: str, values: np.ndarray) -> Table:
-    """The table with one column more, of the same seeds and test examples in the same order."""
-    return Table(table.name, (*table.columns, Column(name, np.asarray(values))))

@@ -3,17 +3,9 @@
 from ticketlab.evidence.source import Source
 
 __all__ = [
-    "BERGER_1982",
-    "CAMERON_2011",
-    "EVCI_2020",
-    "FRANKLE_2020",
-    "FRANKLE_CARBIN_2019",
-    "JACOT_2018",
-    "LEE_2019",
-    "RAMANUJAN_2020",
-    "SCHUIRMANN_1987",
-    "ZHOU_2019",
-]
+    "BERGER_1982", "CAMERON_2011", "EVCI_2020", "FRANKLE_2020", "FRANKLE_CARBIN_2019", "JACOT_2018", "LEE_2019",
+    "RAMANUJAN_2020", "SCHUIRMANN_1987", "ZHOU_2019",
+]  # fmt: skip
 
 BERGER_1982 = Source(
     "Berger 1982",
@@ -31,8 +23,7 @@ EVCI_2020 = Source(
 )
 FRANKLE_2020 = Source(
     "Frankle et al. 2020",
-    "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. "
-    "ICML 2020.",
+    "J. Frankle, G. K. Dziugaite, D. M. Roy, M. Carbin. Linear Mode Connectivity and the Lottery Ticket Hypothesis. ICML 2020.",
     "https://arxiv.org/abs/1912.05671",
 )
 FRANKLE_CARBIN_2019 = Source(
@@ -42,8 +33,7 @@ FRANKLE_CARBIN_2019 = Source(
 )
 JACOT_2018 = Source(
     "Jacot et al. 2018",
-    "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. "
-    "NeurIPS 2018.",
+    "A. Jacot, F. Gabriel, C. Hongler. Neural Tangent Kernel: Convergence and Generalization in Neural Networks. NeurIPS 2018.",
     "https://arxiv.org/abs/1806.07572",
 )
 LEE_2019 = Source(

@@ -10,15 +10,9 @@ import numpy as np
 from ticketlab.errors import UserError
 
 __all__ = [
-    "at_least",
-    "different",
-    "each_once",
-    "losses_once",
-    "margin_inside",
-    "momentum_below_one",
-    "positive",
+    "at_least", "different", "each_once", "losses_once", "margin_inside", "momentum_below_one", "positive",
     "some_seeds",
-]
+]  # fmt: skip
 
 
 def some_seeds(seeds: int, first: int) -> None:

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ticketlab.evidence.record import Record
 from ticketlab.figures.text_tables import TextTable
 
-__all__ = ["CONV", "LENET", "Published", "published_table"]
+__all__ = ["CONV", "FULLY", "LENET", "Paper", "published_table"]
 
-LENET = "MNIST, LeNet-300-100"
-CONV = "CIFAR-10, Conv-2"
+LENET, CONV, FULLY = "MNIST, LeNet-300-100", "CIFAR-10, Conv-2", "MNIST, fully connected"
 
-
-@dataclass(frozen=True)
-class Published:
-    """A number of a paper.
-
-    Arguments:
-        what: was measured.
-        number: as it was published.
-        setting: on which data, with which network.
-        source: as it is cited.
-    """
-
-    what: str
-    number: str
-    setting: str
-    source: str
+Paper = tuple[str, str, str, str]
+"""What was measured, the number as it was published, on which data with which network, and the source as it is cited."""
 
 
-def published_table(record: Record, rows: Sequence[tuple[Published, str]]) -> TextTable | None:
+def published_table(record: Record, rows: Sequence[tuple[Paper, str]]) -> TextTable | None:
     """Published numbers with ours, those that this run has."""
     if not rows:
         return None
     ours = "; ".join(record.facts[name] for name in ("Task", "Network") if name in record.facts)
-    body = tuple((p.what, own, p.number, f"{p.setting}, not {ours or 'this'}", p.source) for p, own in rows)
+    body = tuple(
+        (what, own, number, f"{setting}, not {ours or 'this'}", source)
+        for (what, number, setting, source), own in rows
+    )
     return TextTable(
         "Published numbers next to ours. Where data, network or length of training differ, compare the signs of "
         "differences and not the levels.",

@@ -1,4 +1,4 @@
-"""Rows of a study's tables while its cell runs: plain values, so that a draft can keep them, as bytes, beside its arrays.
+"""Rows of a study's tables while its cell runs: plain values, so that a draft can keep them, as bytes, with its arrays.
 
 Tables are made of them once, when the cell is done.
 """
@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ticketlab.evidence.tables import Column, Table
+from ticketlab.training import LearningCurves
 
-__all__ = ["Rows", "made", "read_rows", "timings", "written_rows"]
+__all__ = ["Rows", "curve_rows", "made", "read_rows", "rows_of", "tables_of", "timings", "written_rows"]
 
 Rows: TypeAlias = dict[str, list[dict[str, Any]]]
 """Rows by table."""
@@ -32,6 +33,26 @@ def read_rows(array: np.ndarray) -> Rows:
 def made(name: str, columns: Mapping[str, np.ndarray], meanings: Mapping[str, str]) -> Table:
     """A table of columns, with what they mean."""
     return Table(name, tuple(Column(n, values, meaning=meanings.get(n, "")) for n, values in columns.items()))
+
+
+def rows_of(columns: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Columns of one length as rows."""
+    values = (np.asarray(column).tolist() for column in columns.values())
+    return [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+
+
+def curve_rows(curves: LearningCurves, replica: int, columns: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A replica's learning curve, a row a look; `columns` says under which name a row has which of the curves' measurements."""
+    values = {column: getattr(curves, name)[:, replica] for column, name in columns.items()}
+    return rows_of({"step": curves.steps, **{column: of.astype(float) for column, of in values.items()}})
+
+
+def tables_of(rows: Mapping[str, list[dict[str, Any]]], meanings: Mapping[str, str]) -> dict[str, Table]:
+    """Tables of rows, by name; "timings" is the measured one."""
+    return {
+        name: Table.from_rows(name, of, units={"seconds": "s"}, meanings=meanings, measured=name == "timings")
+        for name, of in rows.items()
+    }
 
 
 def timings(rows: Rows, by: str, meanings: Mapping[str, str], **about: Any) -> Table:

@@ -32,26 +32,10 @@ from ticketlab.training import Accuracy, RSquared
 from ticketlab.training.plan import Score
 
 __all__ = [
-    "LOSSES",
-    "Clock",
-    "Outputs",
-    "batch_of",
-    "built",
-    "check_losses",
-    "drawn_task",
-    "example_scores",
-    "guessed",
-    "largest_curvature",
-    "minus",
-    "network_outputs",
-    "network_scores",
-    "parts",
-    "permuted",
-    "permuted_labels",
-    "relative_motion",
-    "score_of",
-    "seed_keys",
-]
+    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "drawn_task", "example_scores", "guessed",
+    "largest_curvature", "minus", "network_outputs", "network_scores", "parts", "permuted", "permuted_labels",
+    "relative_motion", "score_of", "seed_keys",
+]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
 FileState = tuple[str, int, int, int, int]

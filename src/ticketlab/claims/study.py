@@ -30,17 +30,8 @@ if TYPE_CHECKING:
     from ticketlab.tickets.ticket import Ticket
 
 __all__ = [
-    "Blank",
-    "Cell",
-    "Draft",
-    "DraftedStudy",
-    "Progress",
-    "Study",
-    "cell_of",
-    "groups",
-    "seed_numbers",
-    "silent",
-]
+    "Blank", "Cell", "Draft", "DraftedStudy", "Progress", "Study", "cell_of", "groups", "seed_numbers", "silent",
+]  # fmt: skip
 
 Progress = Callable[[str, float], None]
 """`progress(what is being done, fraction of this cell that is done)`."""
@@ -202,12 +193,7 @@ class Study(ABC):
         return cell_of(self).measure(plan, cell, Blank(), progress, devices)
 
     def resume(
-        self,
-        plan: Any,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
+        self, plan: Any, cell: Cell, draft: Draft, progress: Progress = silent, devices: Devices | None = None
     ) -> dict[str, Table]:
         """The same tables, from where the draft says that the cell stands; by default from the start."""
         return self.run(plan, cell, progress, devices)
@@ -232,12 +218,7 @@ class DraftedStudy(Study):
     """A study whose cells note where they stand."""
 
     def resume(
-        self,
-        plan: Any,
-        cell: Cell,
-        draft: Draft,
-        progress: Progress = silent,
-        devices: Devices | None = None,
+        self, plan: Any, cell: Cell, draft: Draft, progress: Progress = silent, devices: Devices | None = None
     ) -> dict[str, Table]:
         return cell_of(self).measure(plan, cell, draft, progress, devices)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["listed", "margin_words", "number", "plural", "points", "sentence"]
+__all__ = ["listed", "margin_words", "more_points", "number", "plural", "points", "sentence"]
 
 
 def sentence(words: str) -> str:
@@ -15,6 +15,11 @@ def sentence(words: str) -> str:
 def points(fraction: float) -> str:
     """In points, with a typographic minus."""
     return f"{100 * fraction:+.2f}".replace("-", "−")
+
+
+def more_points(fraction: float) -> str:
+    """ "0.30 points more", or less."""
+    return f"{abs(100 * fraction):.2f} points {'less' if fraction < 0 else 'more'}"
 
 
 def margin_words(margin: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,18 +89,34 @@ class Table:
         keep = np.ones(len(self), bool)
         for column, value in asked:
             keep &= self[column] == value
-        if keep.all():
-            return self
-        columns = tuple(Column(c.name, c.values[keep], c.unit, c.meaning) for c in self.columns)
-        return self._parts.setdefault(asked, Table(self.name, columns, self.measured))
+        return self if keep.all() else self._parts.setdefault(asked, self.taken(keep))
+
+    def taken(self, rows: np.ndarray) -> Table:
+        """The rows at these places, or those for which a mask is true."""
+        columns = tuple(replace(c, values=c.values[rows]) for c in self.columns)
+        return Table(self.name, columns, self.measured)
+
+    def adding(self, **columns: np.ndarray) -> Table:
+        """The table with more columns, each in the place of one of its name."""
+        own = tuple(c for c in self.columns if c.name not in columns)
+        return Table(
+            self.name, (*own, *(Column(n, np.asarray(v)) for n, v in columns.items())), self.measured
+        )
+
+    def by(self, *columns: str) -> dict[tuple[Any, ...], Table]:
+        """The rows by the values of some columns, in the order in which these appear."""
+        keys = list(zip(*(self[c].tolist() for c in columns), strict=True))
+        return {key: self.where(**dict(zip(columns, key, strict=True))) for key in dict.fromkeys(keys)}
+
+    def along(self, column: str) -> list[tuple[Any, Table]]:
+        """The rows by the values of one column, from the lowest value on."""
+        return [(value, of) for (value,), of in sorted(self.by(column).items(), key=lambda item: item[0])]
 
     def by_seed(self) -> Table:
         """The rows in the order of the column "seed", and else as they are; the table itself if there is no such column."""
         if "seed" not in {c.name for c in self.columns}:
             return self
-        order = np.argsort(self["seed"], kind="stable")
-        columns = tuple(Column(c.name, c.values[order], c.unit, c.meaning) for c in self.columns)
-        return Table(self.name, columns, self.measured)
+        return self.taken(np.argsort(self["seed"], kind="stable"))
 
     def rows(self) -> list[dict[str, Any]]:
         """The rows as dictionaries of Python scalars."""

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis
 from ticketlab.figures.figure import Point
 from ticketlab.figures.html import json_text
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.spread import Spread
 
-__all__ = ["Curve", "Level", "Plot", "curve", "each_seed"]
+__all__ = ["Curve", "Level", "Plot", "curve", "each_seed", "mean_curve", "runs"]
 
 FONT = '"Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
 HEIGHT = 280
@@ -97,14 +98,28 @@ def curve(mark: Mark, x: Sequence[float], spreads: Sequence[Spread], **how: Any)
     return Curve(mark, x, [s.mean for s in spreads], [s.interval for s in spreads], **how)
 
 
-def each_seed(mark: Mark, runs: Iterable[tuple[Any, Sequence[float], Sequence[float]]]) -> list[Curve]:
-    """A thin curve a seed, and their mean as a thick one, at the same places; `runs` are seed, places and values."""
-    runs = list(runs)
-    single = [Curve(mark, x, y, label=f"{mark.label}, seed {seed}", thin=True) for seed, x, y in runs]
-    if len({len(x) for _, x, _ in runs}) != 1:
+def each_seed(mark: Mark, rows: Table, x: str, y: str) -> list[Curve]:
+    """A thin curve a seed, and their mean as a thick one where all have the same places."""
+    single = runs(mark, rows, x, y, thin=True)
+    if len({len(c.x) for c in single}) != 1:
         return single
-    mean = np.mean([np.asarray(y, float) for _, _, y in runs], axis=0)
-    return [*single, Curve(mark, runs[0][1], mean.tolist(), label=f"{mark.label}, mean", strong=True)]
+    mean = np.mean([c.y for c in single], axis=0)
+    return [*single, Curve(mark, single[0].x, mean.tolist(), label=f"{mark.label}, mean", strong=True)]
+
+
+def mean_curve(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **how: Any) -> Curve:
+    """The mean of a column over the rows at each place."""
+    each = rows.along(x)
+    means = [factor * float(np.mean(of[y])) for _, of in each]
+    return Curve(mark, [float(place) for place, _ in each], means, **how)
+
+
+def runs(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **how: Any) -> list[Curve]:
+    """A curve a seed."""
+    return [
+        Curve(mark, of[x].tolist(), (factor * of[y]).tolist(), label=f"{mark.label}, seed {seed}", **how)
+        for (seed,), of in rows.by("seed").items()
+    ]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from ticketlab.figures.palette import Mark
 
-__all__ = ["Chart", "Figure", "Panel", "Point"]
+__all__ = ["Chart", "Figure", "Panel", "Point", "alone"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ class Panel:
 
     name: str
     chart: Chart
+
+
+def alone(chart: Chart) -> tuple[Panel, ...]:
+    """The panels of a figure with one chart."""
+    return (Panel("", chart),)
 
 
 @dataclass(frozen=True)

@@ -187,9 +187,8 @@ def _caption(table: Forest) -> str:
     wider = [v for v in table.verdicts if v.deciding]
     if wider:
         sentences.append(
-            "Several questions are asked at once, so each must be surer than 95 %, or the claim as a whole would be "
-            "wrong too often: "
-            "the wider intervals, drawn as thin bars with their numbers under the others, decide."
+            "Several questions are asked at once, so each must be surer than 95 %, or the claim as a whole would be wrong too "
+            "often: the wider intervals, drawn as thin bars with their numbers under the others, decide."
         )
     differ = [v.question for v in wider if _reads_otherwise(v)]
     if differ:

@@ -15,10 +15,10 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
-from ticketlab.figures.text_tables import TextTable, mean, summary, total
-from ticketlab.figures.wording import extent, measure, quantity
+from ticketlab.figures.text_tables import TextTable, mean, names, summary, total
+from ticketlab.figures.wording import MISSING, extent, measure, quantity
 
-__all__ = ["Presentation", "made", "rate_table", "seconds_table"]
+__all__ = ["Presentation", "choice", "made", "rate_table", "seconds_table"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,12 @@ def seconds_table(timings: Table, by: Mapping[str, str], more: str = "", **how: 
     cells = {"mean, s": mean("seconds"), "range, s": lambda rows: extent(rows["seconds"].tolist(), measure)}
     caption = f"Seconds by {' and '.join(by.values())}: mean and range over runs. Measured times differ from run to run{more}."
     return summary(caption, timings, by, cells, name="seconds", **how)
+
+
+def choice(rows: Table) -> str:
+    """What validation chose, "ridge 10⁻³ to 0.01"; a dash where there was nothing to choose."""
+    known = np.isfinite(rows["setting"]).any() and names("setting_name")(rows) != MISSING
+    return f"{names('setting_name')(rows)} {extent(rows['setting'].tolist())}" if known else MISSING
 
 
 def rate_table(timings: Table, by: Mapping[str, str]) -> TextTable:

@@ -13,14 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from ticketlab.figures.axes import Axis
-from ticketlab.figures.figure import Point
+from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
+from ticketlab.figures.figure import Panel, Point
 from ticketlab.figures.key import DASHES, sign
 from ticketlab.figures.palette import Mark, variable
 from ticketlab.figures.spread import Spread
 from ticketlab.figures.wording import estimate
 
-__all__ = ["Row", "Rows", "Series", "axis_cell", "bar_cell", "drawn", "region_of", "series"]
+__all__ = [
+    "Row", "Rows", "Series", "axis_cell", "bar_cell", "drawn", "region_of", "row_panels", "series", "single",
+]  # fmt: skip
 
 LANE = 15  # pixels between series of one row
 SEEDS = 8  # how far below the mean single measurements are drawn
@@ -56,16 +58,21 @@ def series(mark: Mark, s: Spread, *, dots: bool = True) -> Series:
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its label, what is drawn, and its numbers in digits, by default the means with their intervals."""
+    """A row: its label, what is drawn, and its numbers in digits, by default the means with their intervals and their unit."""
 
     label: str
     series: tuple[Series, ...]
     note: str = ""
+    unit: str = ""
 
     def numbers(self) -> str:
-        return self.note or " · ".join(
-            estimate(s.centre, s.interval) for s in self.series if s.centre is not None
-        )
+        known = [s for s in self.series if s.centre is not None]
+        return self.note or " · ".join(f"{estimate(s.centre, s.interval)}{self.unit}" for s in known)
+
+
+def single(mark: Mark, s: Spread, label: str = "", unit: str = " %") -> Row:
+    """A row with one series, by default named by its mark."""
+    return Row(label or mark.label, (series(mark, s),), unit=unit)
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,22 @@ class Rows:
         head = f'<thead><tr class="axis"><th scope="col"></th>{axis_cell(self.axis)}<th scope="col"></th></tr></thead>'
         about = f'aria-label="{escape(label)}" aria-describedby="{described_by}"'
         return f'<table class="bars" {about}>{head}<tbody>{rows}</tbody></table>'
+
+
+def row_panels(
+    title: str,
+    panels: Mapping[str, Iterable[Row]],
+    limits: Mapping[str, Mapping[float, Mark]] | None = None,
+    *,
+    also: Sequence[float] = (),
+    include: float | None = None,
+    logarithmic: bool = False,
+) -> tuple[Panel, ...]:
+    """Rows in panels by name, with the limits of each, over one axis that holds all that is drawn, and `also` what is given."""
+    rows = {name: tuple(of) for name, of in panels.items()}
+    ends = [*also, *(e for of in rows.values() for r in of for s in r.series for e in s.ends)]
+    axis = logarithmic_axis(title, ends) if logarithmic else linear_axis(title, ends, include=include)
+    return tuple(Panel(name, Rows(of, axis, (limits or {}).get(name, {}))) for name, of in rows.items())
 
 
 def drawn(label: str, s: Series) -> Iterator[Point]:

@@ -19,22 +19,9 @@ from ticketlab.figures.spread import Spread, positive, score, spread
 from ticketlab.figures.wording import MISSING, extent, measure, percent, plus_minus, power, quantity
 
 __all__ = [
-    "Cell",
-    "TextTable",
-    "count",
-    "distance",
-    "html_table",
-    "interval",
-    "mean",
-    "names",
-    "ranged",
-    "rows_by",
-    "scored",
-    "share",
-    "shown",
-    "summary",
-    "total",
-]
+    "Cell", "TextTable", "count", "distance", "html_table", "interval", "mean", "names", "of_spread", "ranged",
+    "scored", "share", "shown", "summary", "total",
+]  # fmt: skip
 
 LONGEST = 60
 LARGEST = 2000  # rows of a table that are kept in the page for its file
@@ -74,12 +61,6 @@ class TextTable:
 # --- summaries ---
 
 
-def rows_by(table: Table, *columns: str) -> dict[tuple[Any, ...], Table]:
-    """The rows of a table by the values of some columns, in the order in which these appear."""
-    keys = list(zip(*(table[c].tolist() for c in columns), strict=True))
-    return {key: table.where(**dict(zip(columns, key, strict=True))) for key in dict.fromkeys(keys)}
-
-
 def summary(
     caption: str,
     table: Table,
@@ -101,10 +82,10 @@ def summary(
     """
     rows: list[tuple[str, ...]] = []
     groups = []
-    for values, of in rows_by(table, *group).items() if group else [((), table)]:
+    for values, of in table.by(*group).items() if group else [((), table)]:
         if group:
             groups.append((len(rows), heading(*values)))
-        found = rows_by(of, *by)
+        found = of.by(*by)
         if titles is not None:
             order = list(titles)
             known = [key for key in found if key[0] in titles]
@@ -115,7 +96,9 @@ def summary(
     return TextTable(caption, (*by.values(), *cells), tuple(rows), len(by), tuple(groups), name=name)
 
 
-def _of(make: Callable[[Table], Spread]) -> Cell:
+def of_spread(make: Callable[[Table], Spread]) -> Cell:
+    """A mean with its interval."""
+
     def cell(rows: Table) -> str:
         s = make(rows)
         return plus_minus(s.mean, s.interval) if s.values else MISSING
@@ -125,17 +108,17 @@ def _of(make: Callable[[Table], Spread]) -> Cell:
 
 def scored(column: str) -> Cell:
     """The mean of shares in per cent, with its interval."""
-    return _of(lambda rows: score(rows, column))
+    return of_spread(lambda rows: score(rows, column))
 
 
 def distance(column: str, factor: float = 1.0) -> Cell:
     """The mean of numbers that are never negative, with its interval."""
-    return _of(lambda rows: positive(rows, column, factor))
+    return of_spread(lambda rows: positive(rows, column, factor))
 
 
 def interval(column: str, factor: float = 1.0, low: float = -np.inf, high: float = np.inf) -> Cell:
     """The mean with its interval, of numbers between `low` and `high`."""
-    return _of(lambda rows: spread(factor * rows[column].astype(float), low, high))
+    return of_spread(lambda rows: spread(factor * rows[column].astype(float), low, high))
 
 
 def mean(column: str, factor: float = 1.0) -> Cell:

@@ -9,23 +9,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 __all__ = [
-    "MISSING",
-    "decimals",
-    "estimate",
-    "extent",
-    "fixed",
-    "listed",
-    "measure",
-    "percent",
-    "plural",
-    "plus_minus",
-    "power",
-    "quantity",
-    "setting",
-    "signed",
-    "span",
-    "tens",
-]
+    "MISSING", "decimals", "estimate", "extent", "fixed", "listed", "measure", "percent", "plural", "plus_minus",
+    "power", "quantity", "setting", "signed", "span", "tens",
+]  # fmt: skip
 
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 MISSING = "–"

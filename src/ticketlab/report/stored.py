@@ -1,4 +1,4 @@
-"""From a run folder to its page: what was stored is read, put into words, and written beside it as `report.html`.
+"""From a run folder to its page: what was stored is read, put into words, and written next to it as `report.html`.
 
 The page names no folder and no time of day, so that a run repeated elsewhere gives the same page but for measured times.
 """

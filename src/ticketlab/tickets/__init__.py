@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         weights_of,
     )
     from ticketlab.tickets.motion import Motion, bits, cosine, motion
+    from ticketlab.tickets.multigraph import Edges, edges_of, shuffled_edges, summed
     from ticketlab.tickets.narrow import embedded, nearest_size, units_kept
     from ticketlab.tickets.overlap import intersection, jaccard, transported, union
     from ticketlab.tickets.pruned import Residue, require_pruned, residue
@@ -111,6 +112,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "dynamic": ["Dynamic", "Gradual", "Regrowth", "Sparse", "regrown", "trained_sparse"],
         "motion": ["Motion", "bits", "cosine", "motion"],
+        "multigraph": ["Edges", "edges_of", "shuffled_edges", "summed"],
         "responses": ["Change", "change", "responses"],
         "saliency": ["Grasp", "Snip", "SynFlow"],
         "actions": [
@@ -272,6 +274,11 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "motion",
     "cosine",
     "bits",
+    # the multigraph, whose masks write any weights
+    "Edges",
+    "edges_of",
+    "summed",
+    "shuffled_edges",
     # lines between two networks
     "Lines",
     "lines",

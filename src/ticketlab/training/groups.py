@@ -105,7 +105,7 @@ def layout(program: Program, lanes: Lanes, params: Params, replicas: int, resour
     """
     (device,) = jnp.zeros(()).devices()
     step, whole = _bytes_per_replica(program, lanes, params)
-    width = resources.lanes or default_lanes(device.platform, step, replicas)
+    width = resources.lanes or max(default_lanes(device.platform, step, replicas), resources.least_lanes)
     group = width * whole
     memory = resources.memory_bytes or available_bytes(device)
     # By default `memory` is half of the available memory; a single group may use all of it.

@@ -147,11 +147,11 @@ def _begin_group(run: _Run, group: int) -> tuple[Lanes, TrainingState]:
     if np.any(replicas.centred):
         centre = params if replicas.centre is None else groups.cut(replicas.centre, group)
         centred = groups.cut(np.broadcast_to(np.asarray(replicas.centred, bool), len(replicas)), group)
-        offset, validation_offset = offsets(run.program, lanes, centre, centred)
+        offset, validation_offset = offsets(run.program.of_evaluations(), lanes, centre, centred)
         lanes = replace(lanes, offset=offset, validation_offset=validation_offset)
     if run.start is None:
-        return lanes, begin(run.program, lanes, params)
-    return lanes, take_up(run.program, lanes, groups.cut(run.start, group))
+        return lanes, begin(run.program.of_starts(), lanes, params)
+    return lanes, take_up(run.program.of_starts(), lanes, groups.cut(run.start, group))
 
 
 def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancelled: threading.Event) -> _Done:
@@ -162,9 +162,9 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
         if cancelled.is_set():
             break
         if (np.asarray(state.ended) == Ended.NO).any():
-            state = advance(run.program, lanes, state, at, step)
+            state = advance(run.program.of_steps(), lanes, state, at, step)
             if due:
-                state, now = assess(run.program, lanes, state)
+                state, now = assess(run.program.of_evaluations(), lanes, state)
                 measured.append((step, jax.device_get(now)))
         if step in run.plan.checkpoints:
             checkpoints[step] = jax.device_get(state)

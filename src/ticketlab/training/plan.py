@@ -156,20 +156,23 @@ class TrainingPlan:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a run may use. Only `lanes` can change a result, by rounding.
+    """What a run may use. Only `lanes` and `least_lanes` can change a result, by rounding.
 
     Arguments:
         memory_bytes: for the replicas trained at the same time; None: half of the free memory, or all of it for one group.
         workers: groups of replicas trained at the same time; None: one per processor (CPU), one (GPU).
         lanes: replicas in one compiled program; None: chosen from the network, the batch and the kind of device.
+        least_lanes: the fewest that are chosen. Where many replicas are trained, eight are faster than one even if their
+            arrays leave the cache.
     """
 
     memory_bytes: int | None = None
     workers: int | None = None
     lanes: int | None = None
+    least_lanes: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("memory_bytes", "workers", "lanes"):
+        for name in ("memory_bytes", "workers", "lanes", "least_lanes"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UserError(f"{name}={value}", "1 or more, or None")

@@ -21,8 +21,8 @@ from jaxtyping import Array, Int
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.training.batches import epoch_order
-from ticketlab.training.optimisers import Optimiser, Schedule
-from ticketlab.training.plan import Interpolation, Score, Stop, ValidationScore
+from ticketlab.training.optimisers import Constant, Optimiser, Schedule, Sgd
+from ticketlab.training.plan import Accuracy, Interpolation, Score, Stop, ValidationLoss, ValidationScore
 from ticketlab.training.reparameterisation import Reparameterisation
 from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
 
@@ -89,6 +89,24 @@ class Program:
     def axes(self) -> Lanes:
         """The fields with an axis of lanes, as `in_axes` of `jax.vmap`."""
         return Lanes(**{f.name: 0 if f.name in self.own else None for f in fields(Lanes)})
+
+    def of_steps(self) -> Program:
+        """The same for all programs that take the same steps, so that `advance` is compiled once for them."""
+        return replace(
+            self,
+            optimiser=replace(self.optimiser, step_size=1.0),  # step sizes are in the lanes
+            stop=ValidationLoss(),
+            score=Accuracy(),
+            evaluate_training=False,
+        )
+
+    def of_evaluations(self) -> Program:
+        """The same for all programs that evaluate alike, whatever steps they take."""
+        return replace(self, optimiser=Sgd(), schedule=Constant(), batch=None, steps_per_epoch=1)
+
+    def of_starts(self) -> Program:
+        """The same for all programs whose states have the same arrays."""
+        return replace(self.of_steps(), schedule=Constant(), batch=None, steps_per_epoch=1)
 
 
 @jax.tree_util.register_dataclass

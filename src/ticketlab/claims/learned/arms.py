@@ -2,26 +2,30 @@
 
 draw split  →  θ₀, scores, orders, permuted labels  →  arms of one program side by side, a piece at a time, noting where they are
 →  the ticket without its scores, measured; the proof that it is made of what was drawn  →  a random mask of equal counts
+
+Rows called "scores" are those of the test examples, "timings" one a piece of training. Every table of examples holds the arms
+that a verdict needs, one column each; what learns from permuted labels has a table of its own.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
-from ticketlab.claims.learned.tables import arm_tables
-from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import drawn_task
+from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
+from ticketlab.claims.start import drawn_task, guessed
 from ticketlab.claims.study import Draft, Progress
 from ticketlab.errors import NumericalFailure
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params, parameter_count
+from ticketlab.tasks.task import Task
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
 from ticketlab.tickets.magnitude import TICKET
@@ -31,200 +35,171 @@ from ticketlab.tickets.masks import layer_densities, prunable_layers
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.supermask import Supermask
 from ticketlab.tickets.ticket import Ticket, described
-from ticketlab.training import Ended, Replicas, TrainingData, TrainingPlan, train
+from ticketlab.training import Ended, LearningCurves, train
 
 __all__ = ["run_setting"]
 
+PERMUTED = "permuted"
 PIECES = 10  # of an arm's training; between them the draft is written
+LOOKED_AT = {name: name for name in ("batch_loss", "validation_score")}
 DRAWS = 10  # masks over which a supermask's score is also averaged
 
 
 def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str, Table]:
     """All tables of one setting, from where the draft says."""
-    bench = Bench(setting, drawn_task(setting.task, SPLIT_SEED))
-    groups = setting.groups()
     arrays = draft.read()
     rows: Rows = {} if arrays is None else read_rows(arrays["rows"])
-    first = 0 if arrays is None else int(arrays["group"])
-    state = None if arrays is None else arrays
+    run = _Run(Bench(setting, drawn_task(setting.task, SPLIT_SEED)), rows, draft)
+    groups = setting.groups()
     shares = np.cumsum([0] + [len(group) for group in groups]) / len(setting.arms)
     began: list[float] = []
-    for number in range(first, len(groups)):
+    for number in range(0 if arrays is None else int(arrays["group"]), len(groups)):
 
         def told(done: float, number: int = number) -> None:
             """Of what is left for this process, from which the time left is estimated."""
             at = shares[number] + done * (shares[number + 1] - shares[number])
             began[:] = began or [at]
-            names = ", ".join(dict.fromkeys(arm.name for arm in groups[number]))
+            names = _named(groups[number])
             progress(f"{setting.name}: {names}", float((at - began[0]) / max(1 - began[0], 1e-9)))
 
-        scores = _trained(bench, groups[number], number, state, rows, draft, told)
-        state = None
+        trained = run.train(groups[number], number, arrays, told)
+        arrays = None
         for i, arm in enumerate(groups[number]):
-            each = [jax.tree.map(lambda a, r=r: jax.device_put(a[r]), scores) for r in bench.rows(i)]
-            _measure(bench, arm, each, rows, draft)
-    return arm_tables(rows, setting, bench.task, bench.network)
-
-
-def _trained(
-    bench: Bench,
-    group: Sequence[Arm],
-    number: int,
-    arrays: Mapping[str, np.ndarray] | None,
-    rows: Rows,
-    draft: Draft,
-    told: Any,
-) -> Params:
-    """What a group has trained, to the last step: scores, or weights; noting where it is after every piece."""
-    plan, replicas, data = (
-        bench.plan(group[0]),
-        bench.replicas(group),
-        bench.data(group[0].permuted, len(group)),
-    )
-    every = plan.evaluate_every or 1
-    piece = every * max(1, round(plan.steps / every / PIECES))
-    state, step = None, 0
-    if arrays is not None and "state 0000" in arrays:
-        like = _train(bench, replicas, data, replace(plan, steps=0)).state
-        leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state ")]
-        state = jax.tree.unflatten(jax.tree.structure(like), leaves)
-        step = int(np.max(state.steps))
-    while step < plan.steps:
-        until, began = min(plan.steps, (step // piece + 1) * piece), time.perf_counter()
-
-        def said(fraction: float, step: int = step, until: int = until) -> None:
-            told((step + fraction * (until - step)) / plan.steps)
-
-        result = _train(bench, replicas, data, replace(plan, steps=until), state, said)
-        if not bool(np.all(np.asarray(result.state.ended) == Ended.NO)):
-            raise NumericalFailure(
-                f"Training diverged ({bench.setting.name}, {group[0].name}) before step {until}: use a smaller step size than "
-                f"{plan.optimiser.step_size:g}."
+            run.measure(
+                arm, [jax.tree.map(lambda a, r=r: jax.device_put(a[r]), trained) for r in run.bench.rows(i)]
             )
-        rows.setdefault("timings", []).append(
-            {
-                "arms": ", ".join(dict.fromkeys(arm.name for arm in group)),
-                "network_steps": len(replicas) * (until - step),
-                "seconds": time.perf_counter() - began,
-            }
-        )
-        _add_curves(bench, group, result.curves, rows)
-        if step < plan.steps / 2 <= until < plan.steps:
-            _note_halfway(bench, group, result.state.params, rows)
-        state, step = result.state, until
-        where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-        draft.write({"group": np.array(number), "rows": written_rows(rows), **where})
-    assert state is not None
-    return state.params
+    return _tables(rows, setting, run.bench.task)
 
 
-def _train(
-    bench: Bench,
-    replicas: Replicas,
-    data: TrainingData,
-    plan: TrainingPlan,
-    state: Any = None,
-    progress: Any = None,
-) -> Any:
-    return train(bench.network, bench.loss, data, plan, replicas, start=state, progress=progress)
+def _named(group: Sequence[Arm]) -> str:
+    return ", ".join(dict.fromkeys(arm.name for arm in group))
 
 
-def _add_curves(bench: Bench, group: Sequence[Arm], curves: Any, rows: Rows) -> None:
-    for i, arm in enumerate(group):
-        if arm.compared:
-            rows.setdefault("curves", []).extend(
-                {
-                    **bench.about(arm),
-                    "seed": seed,
-                    "step": int(step),
-                    "batch_loss": float(curves.batch_loss[n, row]),
-                    "validation_score": float(curves.validation_score[n, row]),
-                }
-                for seed, row in zip(bench.setting.seeds, bench.rows(i), strict=True)
-                for n, step in enumerate(curves.steps.tolist())
-            )
+@dataclass(frozen=True)
+class _Run:
+    """What is measured, the rows that it leaves, and where it is noted."""
 
+    bench: Bench
+    rows: Rows
+    draft: Draft
 
-def _note_halfway(bench: Bench, group: Sequence[Arm], params: Params, rows: Rows) -> None:
-    """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
-    for i, arm in enumerate(group):
-        for s, row in enumerate(bench.rows(i) if arm.compared else ()):
-            one = jax.tree.map(lambda a, row=row: jax.device_put(a[row]), params)
-            network, _ = _made(bench, arm, s, one)
-            score = float(bench.scores(network, bench.learnt(arm, s)).mean())
-            seed = bench.setting.seeds[s]
-            rows.setdefault("halfway", []).append({"arm": arm.name, "seed": seed, "train_score": score})
+    def add(self, table: str, *rows: dict[str, Any]) -> None:
+        self.rows.setdefault(table, []).extend(rows)
 
+    def train(
+        self,
+        group: Sequence[Arm],
+        number: int,
+        arrays: Mapping[str, np.ndarray] | None,
+        told: Callable[[float], None],
+    ) -> Params:
+        """What a group has trained, to the last step: scores, or weights; noting where it is after every piece."""
+        bench = self.bench
+        plan, replicas = bench.plan(group[0]), bench.replicas(group)
+        go_on = partial(train, bench.network, bench.loss, bench.data(group[0].permuted, len(group)))
+        every = plan.evaluate_every or 1
+        piece = every * max(1, round(plan.steps / every / PIECES))
+        state, step = None, 0
+        if arrays is not None and "state 0000" in arrays:
+            like = go_on(replace(plan, steps=0), replicas).state
+            leaves = [arrays[name] for name in sorted(arrays) if name.startswith("state ")]
+            state = jax.tree.unflatten(jax.tree.structure(like), leaves)
+            step = int(np.max(state.steps))
+        while step < plan.steps:
+            until, began = min(plan.steps, (step // piece + 1) * piece), time.perf_counter()
 
-def _made(bench: Bench, arm: Arm, s: int, trained: Params) -> tuple[Params, Any]:
-    """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained.
+            def said(fraction: float, step: int = step, until: int = until) -> None:
+                told((step + fraction * (until - step)) / plan.steps)
 
-    Arguments:
-        s: the place of its seed in the setting.
-    """
-    if arm.search is None:
-        binary = Binarised.of(bench.network)
-        return (binary(trained, None, bench.chance[s]) if arm.binary else trained), None
-    one = jax.tree.map(lambda a: np.asarray(a)[None], trained)
-    (mask,) = arm.search.masks(bench.network, one, arm.density)
-    return arm.search.ticket(bench.params(arm, s), mask), mask
+            result = go_on(replace(plan, steps=until), replicas, start=state, progress=said)
+            if not bool(np.all(np.asarray(result.state.ended) == Ended.NO)):
+                raise NumericalFailure(
+                    f"Training diverged ({bench.setting.name}, {group[0].name}) before step {until}: use a smaller step size "
+                    f"than {plan.optimiser.step_size:g}."
+                )
+            steps, seconds = len(replicas) * (until - step), time.perf_counter() - began
+            self.add("timings", {"arms": _named(group), "network_steps": steps, "seconds": seconds})
+            self.add_curves(group, result.curves)
+            if step < plan.steps / 2 <= until < plan.steps:
+                self.note_halfway(group, result.state.params)
+            state, step = result.state, until
+            where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+            self.draft.write({"group": np.array(number), "rows": written_rows(self.rows), **where})
+        assert state is not None
+        return state.params
 
+    def add_curves(self, group: Sequence[Arm], curves: LearningCurves) -> None:
+        for i, arm in enumerate(group):
+            for seed, replica in zip(self.bench.setting.seeds, self.bench.rows(i), strict=True):
+                if arm.compared:
+                    about = {**self.bench.about(arm), "seed": seed}
+                    self.add("curves", *({**about, **row} for row in curve_rows(curves, replica, LOOKED_AT)))
 
-def _measure(bench: Bench, arm: Arm, trained: Sequence[Params], rows: Rows, draft: Draft) -> None:
-    """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
-    for s, scores in enumerate(trained):
-        seed, (params, mask) = bench.setting.seeds[s], _made(bench, arm, s, scores)
+    def note_halfway(self, group: Sequence[Arm], params: Params) -> None:
+        """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
+        for i, arm in enumerate(group):
+            for s, row in enumerate(self.bench.rows(i) if arm.compared else ()):
+                one = jax.tree.map(lambda a, row=row: jax.device_put(a[row]), params)
+                network, _ = self.made(arm, s, one)
+                score = float(self.bench.scores(network, self.bench.learnt(arm, s)).mean())
+                self.add(
+                    "halfway", {"arm": arm.name, "seed": self.bench.setting.seeds[s], "train_score": score}
+                )
+
+    def made(self, arm: Arm, s: int, trained: Params) -> tuple[Params, Any]:
+        """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained.
+
+        Arguments:
+            s: the place of its seed in the setting.
+        """
+        bench = self.bench
         if arm.search is None:
-            _note(bench, arm, s, params, None, rows)
-            continue
-        drawn = bench.params(arm, s)
-        _check(bench, arm, seed, drawn, params, mask, rows)
-        if arm.name == TICKET:
-            about = described(bench.network, mask, seed)
-            draft.leave(f"seed-{seed}", Ticket(jax.tree.map(np.asarray, params), mask, about=about))
-        sampled = _sampled(bench, arm.search, scores, drawn, s)
-        _note(bench, arm, s, params, mask, rows, sampled)
-        if not arm.permuted:
-            shapes = {name: kept.shape for name, kept in mask.items()}
-            counts = {name: int(kept.sum()) for name, kept in mask.items()}
-            chance = random_mask(shapes, counts, bench.chance[s])
-            random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
-            _note(bench, random, s, arm.search.ticket(drawn, chance), chance, rows)
+            binary = Binarised.of(bench.network)
+            return (binary(trained, None, bench.chance[s]) if arm.binary else trained), None
+        one = jax.tree.map(lambda a: np.asarray(a)[None], trained)
+        (mask,) = arm.search.masks(bench.network, one, arm.density)
+        return arm.search.ticket(bench.params(arm, s), mask), mask
 
+    def measure(self, arm: Arm, trained: Sequence[Params]) -> None:
+        """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
+        bench = self.bench
+        for s, scores in enumerate(trained):
+            seed, (params, mask) = bench.setting.seeds[s], self.made(arm, s, scores)
+            if arm.search is None:
+                self.note(arm, s, params, None)
+                continue
+            drawn = bench.params(arm, s)
+            compared = require_frozen(drawn, params, mask, signs=isinstance(arm.search, Biprop))
+            self.add(
+                "checks", {**bench.about(arm), "seed": seed, "compared": compared, "kept": kept_of(mask)}
+            )
+            if arm.name == TICKET:
+                about = described(bench.network, mask, seed)
+                self.draft.leave(f"seed-{seed}", Ticket(jax.tree.map(np.asarray, params), mask, about=about))
+            self.note(arm, s, params, mask, self.sampled(arm.search, scores, drawn, s))
+            if not arm.permuted:
+                shapes = {name: kept.shape for name, kept in mask.items()}
+                counts = {name: int(kept.sum()) for name, kept in mask.items()}
+                chance = random_mask(shapes, counts, bench.chance[s])
+                random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
+                self.note(random, s, arm.search.ticket(drawn, chance), chance)
 
-def _sampled(bench: Bench, search: ScoredMask, scores: Params, drawn: Params, s: int) -> float:
-    """A supermask's mean score over masks that are drawn; NaN for masks that are not drawn."""
-    if not isinstance(search, Supermask):
-        return float("nan")
-    keys = jax.random.split(bench.chance[s], DRAWS)
-    each = [bench.scores(search.sample(drawn, scores, key), bench.task.test) for key in keys]
-    return float(np.mean(each))
+    def sampled(self, search: ScoredMask, scores: Params, drawn: Params, s: int) -> float:
+        """A supermask's mean score over masks that are drawn; NaN for masks that are not drawn."""
+        if not isinstance(search, Supermask):
+            return float("nan")
+        bench, keys = self.bench, jax.random.split(self.bench.chance[s], DRAWS)
+        each = [bench.scores(search.sample(drawn, scores, key), bench.task.test) for key in keys]
+        return float(np.mean(each))
 
-
-def _check(
-    bench: Bench, arm: Arm, seed: int, drawn: Params, params: Params, mask: Mapping[str, Any], rows: Rows
-) -> None:
-    rows.setdefault("checks", []).append(
-        {
-            **bench.about(arm),
-            "seed": seed,
-            "compared": require_frozen(drawn, params, mask, signs=isinstance(arm.search, Biprop)),
-            "kept": kept_of(mask),
-        }
-    )
-
-
-def _note(
-    bench: Bench, arm: Arm, s: int, params: Params, mask: Any, rows: Rows, sampled: float = float("nan")
-) -> None:
-    task, seed = bench.task, bench.setting.seeds[s]
-    test = bench.scores(params, task.test)
-    halfway = [r["train_score"] for r in rows.get("halfway", []) if (r["arm"], r["seed"]) == (arm.name, seed)]
-    weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
-    rows.setdefault("arms", []).append(
-        {
-            **bench.about(arm),
-            "seed": seed,
+    def note(self, arm: Arm, s: int, params: Params, mask: Any, sampled: float = float("nan")) -> None:
+        """A network's rows: of the arm, of its layers, and its scores where they are compared."""
+        bench, seed = self.bench, self.bench.setting.seeds[s]
+        test = bench.scores(params, bench.task.test)
+        halfway = self.rows.get("halfway", [])
+        half = [r["train_score"] for r in halfway if (r["arm"], r["seed"]) == (arm.name, seed)]
+        weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
+        row = {
             "permuted": arm.permuted,
             "density": 1.0 if mask is None else density_of(mask),
             "kept": weights if mask is None else kept_of(mask),
@@ -233,14 +208,75 @@ def _note(
             "test_score": float(test.mean()),
             "sampled_test_score": sampled,
             "train_score": float(bench.scores(params, bench.learnt(arm, s)).mean()),
-            "halfway_train_score": halfway[0] if halfway else float("nan"),
-            "validation_score": float(bench.scores(params, task.validation).mean()),
+            "halfway_train_score": half[0] if half else float("nan"),
+            "validation_score": float(bench.scores(params, bench.task.validation).mean()),
         }
-    )
-    if arm.compared:
-        rows.setdefault("scores", []).append({"arm": arm.name, "seed": seed, "scores": test.tolist()})
-    if mask is not None and arm.compared:
-        rows.setdefault("layers", []).extend(
-            {**bench.about(arm), "seed": seed, "layer": name, "density": d}
-            for name, d in layer_densities(mask).items()
-        )
+        about = {**bench.about(arm), "seed": seed}
+        self.add("arms", {**about, **row})
+        if arm.compared:
+            self.add("scores", {"arm": arm.name, "seed": seed, "scores": test.tolist()})
+        if mask is not None and arm.compared:
+            layers = layer_densities(mask).items()
+            self.add("layers", *({**about, "layer": name, "density": d} for name, d in layers))
+
+
+# --- tables ---
+
+
+def _tables(rows: Rows, setting: Setting, task: Task) -> dict[str, Table]:
+    """All tables, by name."""
+    names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
+    tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
+    tables += [*_examples(rows, setting, task), timings(rows, "arms", _MEANINGS, setting=setting.name)]
+    return {table.name: table.by_seed() for table in tables}
+
+
+def _examples(rows: Rows, setting: Setting, task: Task) -> list[Table]:
+    """Every test example's score with each arm, and with guessing."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows["scores"]))
+    scores = {
+        arm: np.array([r["scores"] for r in rows["scores"] if r["arm"] == arm], np.float64) for arm in arms
+    }
+    seeds, examples = next(iter(scores.values())).shape
+    guess = np.broadcast_to(guessed(task), (seeds, examples))
+    permuted = {arm: values for arm, values in scores.items() if arm.startswith(PERMUTED)}
+    compared = {"guess": guess, **{arm: v for arm, v in scores.items() if arm not in permuted}}
+    found = [_example_table("examples", compared, setting, task)]
+    if permuted:
+        found.append(_example_table("permuted", {"guess": guess, **permuted}, setting, task))
+    return found
+
+
+def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting, task: Task) -> Table:
+    seeds, examples = next(iter(scores.values())).shape
+    columns: dict[str, np.ndarray] = {
+        "setting": np.full(seeds * examples, setting.name),
+        "size": np.full(seeds * examples, setting.size),
+        "seed": np.repeat(setting.seeds, examples).astype(np.int64),
+        "id": np.tile(task.test.ids, seeds).astype(np.int64),
+        **{arm: values.reshape(-1).astype(np.float64) for arm, values in scores.items()},
+    }
+    return made(name, columns, _MEANINGS)
+
+
+_MEANINGS: Mapping[str, str] = {
+    "setting": "which networks",
+    "arm": "ticket, or one of its controls; those of other densities and distributions are called variants",
+    "size": "the factor on the network's widths",
+    "distribution": "of the weights at the start",
+    "asked": "the density that was asked for; of a supermask, that it starts with",
+    "permuted": "whether it learnt from permuted labels",
+    "density": "the fraction of the weights that is kept",
+    "kept": "weights that are kept",
+    "weights": "all weights of the network",
+    "parameters": "these, and biases and normalisations",
+    "test_score": "accuracy, or R² for regression, on the true labels",
+    "sampled_test_score": "the mean over ten masks that are drawn, for a supermask",
+    "train_score": "on the labels that it learnt from",
+    "halfway_train_score": "the same after half of the steps",
+    "validation_score": "on the true labels; nothing was chosen by it",
+    "batch_loss": "mean over the batches since the row before",
+    "compared": "entries of the ticket's parameters, all of which are what was drawn, times one number a layer, or zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}

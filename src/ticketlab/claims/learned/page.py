@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from ticketlab.claims.published import CONV, Published, published_table
+from ticketlab.claims.published import CONV, FULLY, Paper, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import axis_at, linear_axis
-from ticketlab.figures.curves import Curve, Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.axes import Axis, axis_at, linear_axis
+from ticketlab.figures.curves import Level, Plot, curve, mean_curve
+from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import Row, Rows, series
+from ticketlab.figures.rows import Row, row_panels, series, single
 from ticketlab.figures.spread import Spread, score, seeds, spread
-from ticketlab.figures.text_tables import TextTable, count, rows_by, scored, share, summary, total
+from ticketlab.figures.text_tables import TextTable, count, scored, share, summary, total
 from ticketlab.figures.wording import estimate, fixed, listed, percent, quantity
 
 __all__ = ["present_multi_prize", "present_untrained_subnetwork"]
@@ -72,26 +70,21 @@ CURVES = {
 def present_untrained_subnetwork(record: Record) -> Presentation:
     """What the page shows of a run of `untrained-subnetwork`."""
     papers = (
-        Published("learned supermask", "95.3 %", "MNIST, fully connected", "Zhou et al. 2019"),
-        Published(
-            "learned supermask, ± one constant, rescaled",
-            "98.0 %",
-            "MNIST, fully connected",
-            "Zhou et al. 2019",
-        ),
-        Published("edge-popup, a tenth kept", "65 %", CONV, "Ramanujan et al. 2020"),
+        ("learned supermask", "95.3 %", FULLY, "Zhou et al. 2019"),
+        ("learned supermask, ± one constant, rescaled", "98.0 %", FULLY, "Zhou et al. 2019"),
+        ("edge-popup, a tenth kept", "65 %", CONV, "Ramanujan et al. 2020"),
     )
     return _present(record, papers, densities, widths, kinds, memory)
 
 
 def present_multi_prize(record: Record) -> Presentation:
     """What the page shows of a run of `multi-prize`."""
-    papers = (Published("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
+    papers = (("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
     return _present(record, papers, prizes, memory)
 
 
 def _present(
-    record: Record, papers: Sequence[Published], *of_arms: Callable[[Table], Figure | None]
+    record: Record, papers: Sequence[Paper], *of_arms: Callable[[Table], Figure | None]
 ) -> Presentation:
     def published(arms: Table) -> TextTable | None:
         """The ticket of the first setting, next to every paper's."""
@@ -141,17 +134,13 @@ def densities(arms: Table) -> Figure | None:
         f"{fixed(max(means), 1)} %; the dense network, trained, {fixed(score(dense).mean, 1)} %"
     )
     places = [100 * d for d in asked]
-    texts = [quantity(float(f"{v:.3g}")) for v in places]
     return _sweep(
         "densities",
         title,
         "the density",
-        "weights kept, %",
+        axis_at("weights kept, %", places, [quantity(float(f"{v:.3g}")) for v in places]),
         places,
-        texts,
-        mine,
-        chance,
-        [dense] * len(asked),
+        (mine, chance, [dense] * len(asked)),
         100 * own,
     )
 
@@ -169,28 +158,24 @@ def widths(arms: Table) -> Figure | None:
         f"From {_factor(sizes[0])} to {_factor(sizes[-1])} times the width the ticket goes from {ends[0][0]} to {ends[0][1]} %, "
         f"the dense network from {ends[1][0]} to {ends[1][1]} %"
     )
-    name, texts = "width, as a factor on the network's", [_factor(s) for s in sizes]
-    return _sweep("widths", title, "the width", name, sizes, texts, mine, chance, dense, 1.0)
+    x = axis_at("width, as a factor on the network's", sizes, [_factor(s) for s in sizes])
+    return _sweep("widths", title, "the width", x, sizes, (mine, chance, dense), 1.0)
 
 
 def _sweep(
     key: str,
     title: str,
     against: str,
-    name: str,
+    x: Axis,
     places: Sequence[float],
-    texts: Sequence[str],
-    mine: Sequence[Table],
-    chance: Sequence[Table],
-    dense: Sequence[Table],
+    arms: tuple[Sequence[Table], ...],
     decided: float,
 ) -> Figure:
-    """All three on a scale from zero, and how far the ticket is from the dense network, seed by seed."""
-    x = axis_at(name, places, texts)
+    """Ticket, random mask and dense network on a scale from zero, and how far the first is from the last, seed by seed."""
     parts = [
-        ([score(of) for of in each], mark)
-        for each, mark in ((mine, TICKET), (chance, CHANCE), (dense, DENSE))
+        ([score(of) for of in each], mark) for each, mark in zip(arms, (TICKET, CHANCE, DENSE), strict=True)
     ]
+    mine, _, dense = arms
     gaps = [
         spread(100 * (a["test_score"] - b["test_score"]), -100, 100) for a, b in zip(mine, dense, strict=True)
     ]
@@ -235,28 +220,17 @@ def kinds(arms: Table) -> Figure | None:
     if len(shown) < 2:
         return None
     found = {d: (of(d, "ticket", "distribution"), of(d, "random", "random distribution")) for d in shown}
-    rows = tuple(
-        Row(
-            DISTRIBUTIONS[d],
-            (series(TICKET, mine),),
-            f"{estimate(mine.mean, mine.interval)} %, random mask {fixed(chance.mean, 1)} %",
-        )
+    rows = [
+        single(TICKET, mine, DISTRIBUTIONS[d], f" %, random mask {fixed(chance.mean, 1)} %")
         for d, (mine, chance) in found.items()
-    )
+    ]
     said = listed([f"{fixed(mine.mean, 1)} % ({DISTRIBUTIONS[d]})" for d, (mine, _) in found.items()])
     return Figure(
         "distributions",
         f"Tickets over frozen weights of each distribution score {said}",
         "Test score by the distribution of the frozen weights, all of the same variance: filled signs are means, bars their 95 % "
         "intervals, open signs single seeds. Random masks are given in digits.",
-        (
-            Panel(
-                "",
-                Rows(
-                    rows, linear_axis("test score, %", [e for mine, _ in found.values() for e in mine.ends])
-                ),
-            ),
-        ),
+        row_panels("test score, %", {"": rows}),
     )
 
 
@@ -267,20 +241,10 @@ def prizes(arms: Table) -> Figure | None:
         return None
     settings = sorted(set(arms["setting"].tolist()))
     found = {(s, a): score(arms.where(setting=s, arm=a)) for s in settings for a in shown}
-    axis = linear_axis("test score, %", [e for s in found.values() for e in s.ends])
-    panels, chance = [], []
+    panels, chance = {}, []
     for s in settings:
-        each = {a: found[s, a] for a in shown}
-        rows = [
-            Row(PRIZES[a][0], (series(PRIZES[a][1], m),), f"{estimate(m.mean, m.interval)} %")
-            for a, m in each.items()
-        ]
-        panels.append(
-            Panel(
-                "sign activations" if "activations" in s else "the activation function that was chosen",
-                Rows(tuple(rows), axis),
-            )
-        )
+        name = "sign activations" if "activations" in s else "the activation function that was chosen"
+        panels[name] = [single(PRIZES[a][1], found[s, a], PRIZES[a][0]) for a in shown]
         drawn = score(arms.where(setting=s, arm="random"))
         chance.append(f"{s} {estimate(drawn.mean, drawn.interval)} %")
     full = next(found[s, "dense"] for s in settings if "activations" not in s or len(settings) == 1)
@@ -288,10 +252,9 @@ def prizes(arms: Table) -> Figure | None:
     return Figure(
         "prizes",
         f"Tickets whose weights were never trained score: {said}; the trained network of full precision {fixed(full.mean, 1)} %",
-        "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of "
-        "equal counts over "
-        f"the same signs score: {'; '.join(chance)}.",
-        tuple(panels),
+        "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of equal counts "
+        f"over the same signs score: {'; '.join(chance)}.",
+        row_panels("test score, %", panels),
     )
 
 
@@ -305,15 +268,14 @@ def memory(arms: Table) -> Figure | None:
         for a in ("ticket", "permuted", "dense", "permuted dense")
         if len(of := whole.where(arm=a))
     }
-    rows = tuple(
+    rows = [
         Row(
             LABELS[a],
             (series(TRAIN, fitted, dots=False), series(TEST, true, dots=False)),
             f"{fixed(fitted.mean, 1)} %, {fixed(true.mean, 1)} %",
         )
         for a, (fitted, true) in found.items()
-    )
-    ends = [e for row in rows for s in row.series for e in s.ends]
+    ]
     fitted, true = found["permuted"]
     return Figure(
         "memory",
@@ -321,7 +283,7 @@ def memory(arms: Table) -> Figure | None:
         f"{fixed(true.mean, 1)} %",
         "How much is memorised: scores on the training labels that were learnt from, and on test data with true labels; "
         "means over seeds with 95 % intervals.",
-        (Panel("", Rows(rows, linear_axis("score, %", ends, include=0.0))),),
+        row_panels("score, %", {"": rows}, include=0.0),
     )
 
 
@@ -329,19 +291,18 @@ def training(curves: Table) -> Figure | None:
     """Validation score by step, of the setting that decides: a search may take longer than training."""
     name = curves["setting"][0]
     of = curves.where(setting=name)
-    drawn = []
-    for arm, mark in CURVES.items():
-        steps = sorted(rows_by(of.where(arm=arm), "step").items())
-        if steps:
-            values = [100 * float(np.mean(part["validation_score"])) for _, part in steps]
-            drawn.append(Curve(mark, [float(step) for (step,), _ in steps], values))
+    drawn = tuple(
+        mean_curve(mark, rows, "step", "validation_score", 100)
+        for arm, mark in CURVES.items()
+        if len(rows := of.where(arm=arm))
+    )
     x = linear_axis("step", of["step"].tolist(), include=0.0)
     y = linear_axis("validation score, %", (100 * of["validation_score"]).tolist(), include=0.0)
     return Figure(
         "training",
         "How masks and weights are learned",
         f"Validation score on the true labels by step, means over seeds ({name}). Nothing was chosen by it.",
-        (Panel("", Plot(x, y, tuple(drawn), height=300)),),
+        alone(Plot(x, y, drawn, height=300)),
     )
 
 
@@ -350,7 +311,7 @@ def training(curves: Table) -> Figure | None:
 
 def arm_table(arms: Table) -> TextTable:
     """Means over seeds with 95 % intervals, by setting and arm."""
-    weights = {s: quantity(int(of["weights"][0])) for (s,), of in rows_by(arms, "setting").items()}
+    weights = {s: quantity(int(of["weights"][0])) for (s,), of in arms.by("setting").items()}
     return summary(
         f"Every arm: means over {seeds(arms)}, with 95 % intervals, at the last step. Test scores are on true labels, training "
         "scores on the labels that were learnt from; drawn is the mean over ten masks, where masks are drawn.",

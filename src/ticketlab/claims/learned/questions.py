@@ -24,8 +24,8 @@ import numpy as np
 
 from ticketlab.claims.asking import Part, columns, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share, with_column
-from ticketlab.claims.wording import margin_words, points, sentence
+from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share
+from ticketlab.claims.wording import margin_words, more_points, points, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import Above, Below
@@ -101,10 +101,10 @@ class Asked:
 
         def reading(tables: Tables) -> str:
             fitted = float(np.mean(self.arm("permuted")(tables)["train_score"]))
-            gain = points(difference(self.permuted(tables), "permuted", "guess").mean)
+            gain = more_points(difference(self.permuted(tables), "permuted", "guess").mean)
             return (
                 f"Over permuted labels the same search fits {100 * fitted:.1f} % of the training labels. On test data with true "
-                f"labels it scores {gain} points more than guessing"
+                f"labels it scores {gain} than guessing"
             )
 
         return Question(
@@ -125,7 +125,7 @@ class Asked:
 
     def with_permuted(self, tables: Tables) -> Table:
         """The test scores, with those of the search over permuted labels."""
-        return with_column(self.examples(tables), "permuted", self.permuted(tables)["permuted"])
+        return self.examples(tables).adding(permuted=self.permuted(tables)["permuted"])
 
 
 def found(asked: Asked, gates: tuple[Gate, ...], key: str = "", title: str = "") -> Formula:

@@ -69,7 +69,7 @@ class Setting:
         name: for the tables ("width 0.5").
         size: the factor on the widths.
         architecture: of all arms.
-        arms: what is compared; one called "ticket" has a random mask of equal counts beside it.
+        arms: what is compared; one called "ticket" comes with a random mask of equal counts.
         seeds: whose numbers are computed.
         search_by, train_by, binary_by: the optimisers of scores, of weights, and of weights that are seen as signs. Step sizes
             fall to zero along half a cosine.

@@ -39,18 +39,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "DENSE",
-    "LOGIC",
-    "RANDOM",
-    "RULE",
-    "TICKET",
-    "TITLES",
-    "Terms",
-    "decided",
-    "formula",
-    "side_questions",
-    "verdicts",
-]
+    "DENSE", "LOGIC", "RANDOM", "RULE", "TICKET", "TITLES", "Terms", "decided", "formula", "side_questions", "verdicts",
+]  # fmt: skip
 
 DENSE, TICKET, RANDOM = "dense", "ticket", "random"
 TITLES: Mapping[str, str] = {
@@ -218,13 +208,13 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Le
     """The ticket's questions at one step, which count; and the stability of its controls, which does not."""
     if found is None:
         counted = []
-        beside = [_stable(terms, k, TICKET), _accurate(terms, k, TICKET), _stable(terms, k, DENSE)]
+        sides = [_stable(terms, k, TICKET), _accurate(terms, k, TICKET), _stable(terms, k, DENSE)]
     else:
         keys = ("stable", "accurate", "better")
         asked = [found.find(key, rewind_step=str(k), arm=TICKET) for key in keys]
         counted = [verdict_of(q, tables) for q in asked]
-        beside = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
-    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in beside]
+        sides = [_stable(terms, k, arm) for arm in (DENSE, RANDOM)]
+    return counted + [verdict_of(answer(q, tables, levels), tables, headline=False) for q in sides]
 
 
 # --- the claim ---
@@ -256,7 +246,7 @@ LOGIC = (
 class _Seen:
     """At which steps the ticket was seen to be what, each at the claim's own level.
 
-    The claim holds only if one step is of the first kind and one of the second. That is asked beside the formula and not in it:
+    The claim holds only if one step is of the first kind and one of the second. That is asked apart from the formula:
     if neither was seen the claim was not put to the test, which is no failure.
     """
 
@@ -339,7 +329,7 @@ def _converse(
         else "At some k the ticket is stable and does not work: stability is not enough.",
         Outcome.UNDECIDED: "The data do not decide whether stability is enough to work.",
     }[outcome]
-    return _beside("converse", LOGIC[0][0], outcome, CONVERSE, reading)
+    return _side_verdict("converse", LOGIC[0][0], outcome, CONVERSE, reading)
 
 
 def _of_all_masks(
@@ -374,9 +364,9 @@ def _of_all_masks(
         Outcome.UNDECIDED: f"Of {len(each)} subnetworks {counts[0]} are seen to be stable and as accurate as the dense network, "
         f"and {counts[1]} to be neither. Of the others the data do not say enough.",
     }[outcome]
-    return _beside("all-masks", LOGIC[1][0], outcome, ALL_MASKS, reading)
+    return _side_verdict("all-masks", LOGIC[1][0], outcome, ALL_MASKS, reading)
 
 
-def _beside(key: str, title: str, outcome: Outcome, rule: str, reading: str) -> Verdict:
+def _side_verdict(key: str, title: str, outcome: Outcome, rule: str, reading: str) -> Verdict:
     """A side question without a number of its own."""
     return Verdict(title, outcome, rule, None, None, "", reading, headline=False, key=key)

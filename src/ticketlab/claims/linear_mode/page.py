@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ticketlab.claims.published import LENET, Published, published_table
+from ticketlab.claims.published import LENET, published_table
 from ticketlab.claims.winning_ticket.page import MARKS as MASKS
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Level, Plot
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.certificates import check_table
+from ticketlab.figures.curves import Curve, Level, Plot, mean_curve
+from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made
 from ticketlab.figures.spread import Spread, seeds, spread
-from ticketlab.figures.text_tables import Cell, TextTable, rows_by, summary, total
-from ticketlab.figures.wording import estimate, listed, measure, percent, plural, plus_minus, quantity, signed
+from ticketlab.figures.text_tables import Cell, TextTable, of_spread, summary, total
+from ticketlab.figures.wording import estimate, listed, measure, percent, plural, quantity, signed
 
 __all__ = ["MARKS", "present"]
 
@@ -54,7 +55,7 @@ def present(record: Record) -> Presentation:
         ),
         published=made(record, (lambda table: published(record, table), "barriers")),
         summaries=made(record, (arm_table, "copies", "barriers", "networks"), (time_table, "timings")),
-        certificate_tables=made(record, (check_table, "checks")),
+        certificate_tables=made(record, (checked, "checks")),
     )
 
 
@@ -70,7 +71,7 @@ def steps_in(table: Table) -> list[int]:
 
 def by_seed(rows: Table, column: str, factor: float = 100.0, high: float = 100.0) -> Spread:
     """Of each seed the mean over its pairs or copies, and how these lie; a barrier or a score is between 0 and 100."""
-    means = [factor * float(of[column].mean()) for _, of in sorted(rows_by(rows, "seed").items())]
+    means = [factor * float(of[column].mean()) for _, of in rows.along("seed")]
     low = 0.0 if all(m >= 0 for m in means) else -high
     return spread(np.array(means), low, high)
 
@@ -101,7 +102,7 @@ def barriers(table: Table, stable: float) -> Figure:
         "Highest test error on the line between two copies less the mean of its ends, against the step k from which the copies "
         f"were trained: means over {seeds(table)} with 95 % intervals. Below the line at {quantity(stable)} points a network is "
         f"stable. Barriers below {quantity(FLOOR)} points are drawn there.",
-        (Panel("", _against_k(known, ks, y, (Level(STABLE, y=stable),), FLOOR)),),
+        alone(_against_k(known, ks, y, (Level(STABLE, y=stable),), FLOOR)),
     )
 
 
@@ -122,7 +123,7 @@ def accuracy(table: Table, margin: float) -> Figure:
         "Test score of the copies at the last step, against the step k from which they were trained: means over "
         f"{seeds(table)} with 95 % intervals. A ticket counts as accurate down to {quantity(margin)} "
         f"{'point' if margin == 1 else 'points'} below the dense network.",
-        (Panel("", _against_k(known, ks, y)),),
+        alone(_against_k(known, ks, y)),
     )
 
 
@@ -182,7 +183,7 @@ def relation(copies: Table, table: Table, stable: float, margin: float) -> Figur
         f"lines join the steps k = {listed([str(k) for k in ks])} in this order. "
         f"The claim says that the upper right corner is empty of tickets. Lines are at {quantity(stable)} points of barrier and "
         f"{quantity(margin)} below the dense network; barriers below {quantity(FLOOR)} points are drawn there.",
-        (Panel("", Plot(x, y, tuple(drawn), (Level(STABLE, x=stable), Level(AS_GOOD, y=-margin)), 320)),),
+        alone(Plot(x, y, tuple(drawn), (Level(STABLE, x=stable), Level(AS_GOOD, y=-margin)), 320)),
     )
 
 
@@ -195,33 +196,18 @@ def _where(chosen: list[int], every: list[int]) -> str:
 def paths(table: Table) -> Figure:
     """Mean test error over seeds and pairs at every α: a panel a rewind step, a curve an arm."""
     curves = {
-        (k, arm): sorted(
-            (alpha, 100 * float(of["test_error"].mean())) for (alpha,), of in rows_by(rows, "alpha").items()
+        k: tuple(
+            mean_curve(MARKS[arm], of, "alpha", "test_error", 100)
+            for arm in arms_in(table)
+            if len(of := table.where(rewind_step=k, arm=arm))
         )
         for k in steps_in(table)
-        for arm in arms_in(table)
-        if len(rows := table.where(rewind_step=k, arm=arm))
     }
-    errors = [e for points in curves.values() for _, e in points]
+    errors = [e for drawn in curves.values() for c in drawn for e in c.y]
     wide = min(errors) > 0 and max(errors) > WIDE * min(errors)
     y = (logarithmic_axis if wide else linear_axis)("test error, %", errors)
     x = linear_axis("α", [0.0, 1.0])
-    panels = tuple(
-        Panel(
-            f"k = {k}",
-            Plot(
-                x,
-                y,
-                tuple(
-                    Curve(MARKS[arm], [a for a, _ in points], [e for _, e in points])
-                    for (of, arm), points in curves.items()
-                    if of == k
-                ),
-                height=260,
-            ),
-        )
-        for k in steps_in(table)
-    )
+    panels = tuple(Panel(f"k = {k}", Plot(x, y, drawn, height=260)) for k, drawn in curves.items())
     return Figure(
         "paths",
         "Test error on the lines between copies",
@@ -234,17 +220,15 @@ def paths(table: Table) -> Figure:
 
 def published(record: Record, table: Table) -> TextTable | None:
     """From which step on networks are stable, in Frankle et al. (2020) and here."""
-    source = "Frankle et al. 2020"
     papers = {
-        "dense": Published("barrier of the dense network", "stable, below 2 points, at k = 0", LENET, source),
-        "ticket": Published("barrier of tickets", "stable at k = 0; ResNet-20: from k = 500", LENET, source),
+        "dense": ("barrier of the dense network", "stable, below 2 points, at k = 0"),
+        "ticket": ("barrier of tickets", "stable at k = 0; ResNet-20: from k = 500"),
     }
     rows = []
     for arm, paper in papers.items():
-        found = {k: of for k in steps_in(table) if len(of := table.where(rewind_step=k, arm=arm))}
-        each = [(k, by_seed(of, "test_error")) for k, of in found.items()]
+        each = [(k, by_seed(of, "test_error")) for k, of in table.where(arm=arm).along("rewind_step")]
         said = [f"{estimate(s.mean, s.interval)} points at k = {k}" for k, s in each]
-        rows += [(paper, "; ".join(said))] if said else []
+        rows += [((*paper, LENET, "Frankle et al. 2020"), "; ".join(said))] if said else []
     return published_table(record, rows)
 
 
@@ -252,19 +236,14 @@ def arm_table(copies: Table, barriers: Table, networks: Table) -> TextTable:
     """Means over seeds with 95 % intervals, by rewind step and arm."""
 
     def of(table: Table, column: str, factor: float = 100.0, high: float = 100.0) -> Cell:
-        def cell(rows: Table) -> str:
-            s = by_seed(_same(table, rows), column, factor, high)
-            return plus_minus(s.mean, s.interval)
-
-        return cell
+        return of_spread(lambda rows: by_seed(_same(table, rows), column, factor, high))
 
     def _same(table: Table, rows: Table) -> Table:
         return table.where(rewind_step=rows["rewind_step"][0], arm=rows["arm"][0])
 
     return summary(
-        f"Every arm at every step: means over {seeds(copies)}, with 95 % intervals. Barriers of error are in points, "
-        "those of loss "
-        "in nats; the distance between two copies is relative to the mean of their norms.",
+        f"Every arm at every step: means over {seeds(copies)}, with 95 % intervals. Barriers of error are in points, those of "
+        "loss in nats; the distance between two copies is relative to the mean of their norms.",
         copies,
         {"arm": "arm"},
         {
@@ -284,19 +263,13 @@ def arm_table(copies: Table, barriers: Table, networks: Table) -> TextTable:
     )
 
 
-def check_table(checks: Table) -> TextTable:
+def checked(checks: Table) -> TextTable:
     """What the check of pruned weights found in the copies."""
-    return summary(
+    return check_table(
         "Pruned parameters of all copies, and how many of them, and of the optimiser's moments of them, were not exactly zero at "
         "the end of training.",
         checks,
         {"rewind_step": "from step"},
-        {
-            "pruned": total("pruned"),
-            "not zero at the end": total("parameters_left"),
-            "moments": total("moments"),
-        },
-        name="checks-summary",
     )
 
 

@@ -4,9 +4,11 @@ linearisation trained the same way.
     draw split  →  at each width: θ₀  →  gradient descent to θ_T  |  the linear model at the same step
     →  motion, kernel drift, distance  →  tables
 
-With the square loss the linear model's path is known in closed form, and T is the plan's last step. The cross-entropy of data
-that can be separated has no minimum at finite parameters, and its outputs grow for ever. So training stops at a stated training
-loss, and both are compared at that step: gradient descent on the linear model is the same recurrence with K in place of f.
+With the square loss the linear model's path is known in closed form, and T is the plan's last step. A network with hardly any
+loss left stays where it is. So its training stops, and its linear model may take longer: where it learns more slowly, it is
+followed until it has converged too. The cross-entropy of data that can be separated has no minimum at finite parameters, and its
+outputs grow for ever. So training stops at a stated training loss, and both are compared at that step: gradient descent on the
+linear model is the same recurrence with K in place of f.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.linear_regime.claim import LinearRegimePlan
-from ticketlab.claims.linear_regime.formula import CONTROL
-from ticketlab.claims.linear_regime.linear import linearised
+from ticketlab.claims.linear_regime.formula import CONTROL, settled
+from ticketlab.claims.linear_regime.linear import LinearPath, linearised
 from ticketlab.claims.start import (
     LOSSES,
     Clock,
@@ -52,7 +54,6 @@ from ticketlab.training import (
     TrainingData,
     TrainingPlan,
     TrainingResult,
-    ValidationLoss,
     stack,
     train,
 )
@@ -60,8 +61,11 @@ from ticketlab.training.result import Ending
 
 __all__ = ["at_widths", "measure"]
 
-HALVINGS = 4  # of a step size with which training diverges
-LOOKS = 20  # at the training loss, of the network and of its linearisation
+HALVINGS = 6  # of a step size with which training diverges
+TRIAL = 200  # steps with cross-entropy, which must halve the loss or reach the stated one
+LOOKS = 40  # at the training loss, of the network and of its linearisation
+GONE = 1e-4  # of the square loss at the start: with less left, residuals are below 1 % of what they were, and training stops
+LONGER = (1, 4, 16)  # times the plan's steps, for the linear model of a network whose loss is gone
 RIDGE = 1e-2  # of the effective dimension, relative to mean diag(K)
 PROBES, PROBE_STEPS = 8, 40  # random vectors, and products with K for each, from which it is estimated
 ROWS = 12_000  # Nk above which K takes more than a gigabyte
@@ -199,7 +203,7 @@ def _at_width(
     progress("tangent kernel", 0.7)
     kernel = dual_kernel(jacobian)
     progress("linearisation", 0.8)
-    path = linearised(plan, task, loss, kernel, step_size, steps)
+    path = _followed(plan, task, loss, kernel, step_size, steps)
     linear = path.outputs  # without f₀, when it is centred away
     progress("kernel at the end", 0.9)
     start, end = (
@@ -207,7 +211,8 @@ def _at_width(
     )
     if plan.centred:
         start, end = np.zeros_like(start), end - start
-    train_loss = result.curves.train_loss[: len(steps), 0]
+    looks = result.curves.train_loss[result.curves.steps <= last, 0]
+    train_loss = np.pad(looks, (0, len(path.steps) - len(looks)), mode="edge")
     scores, linear_scores = (task.scores(outputs, task.test) for outputs in (end, linear))
     row = {
         "parameters": parameter_count(params),
@@ -216,6 +221,7 @@ def _at_width(
         "distance": float(np.sqrt(np.mean((end - linear) ** 2) / max(np.mean((end - start) ** 2), 1e-300))),
         "features": _feature_motion(network, params, trained, task.test.x),
         "last_step": last,
+        "linear_step": path.steps[-1],
         "train_loss": float(train_loss[-1]),
         "linear_train_loss": float(path.losses[-1]),
         "test_score": float(np.mean(scores)),
@@ -226,9 +232,32 @@ def _at_width(
     }
     curve = [
         {"step": int(step), "train_loss": float(real), "linear_train_loss": float(straight)}
-        for step, real, straight in zip(steps, train_loss, path.losses, strict=True)
+        for step, real, straight in zip(path.steps, train_loss, path.losses, strict=True)
     ]
     return _Found(row, curve, scores, linear_scores)
+
+
+def _followed(
+    plan: LinearRegimePlan,
+    task: Task,
+    loss: ConvexLoss,
+    kernel: DualKernel,
+    step_size: float,
+    steps: list[int],
+) -> LinearPath:
+    """The linear model, at the network's last step; or later with the square loss, if the network has stopped before its plan's.
+
+    Arguments:
+        steps: of the looks at the network's training.
+    """
+    if not loss.finite_minimum or steps[-1] == plan.steps:
+        return linearised(plan, task, loss, kernel, step_size, steps)
+    for times in LONGER:
+        more = range(0, times * plan.steps + 1, times * _every(plan))
+        path = linearised(plan, task, loss, kernel, step_size, sorted({*steps, *more, times * plan.steps}))
+        if settled(np.array(path.steps), path.losses):
+            break
+    return path
 
 
 def _trained(
@@ -241,15 +270,29 @@ def _trained(
     step_size: float,
     progress: Progress,
 ) -> tuple[TrainingResult, int]:
-    """Training, and how often the step size had to be halved, because training diverged.
+    """Training, and how often the step size had to be halved, because training diverged or did not learn.
 
     The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
-    hidden layers, and deep narrow networks diverge.
+    hidden layers: deep narrow networks diverge, and with cross-entropy units die, which leaves the loss where it was. So there
+    the first steps are a trial, with a look at every step.
     """
+    slow = None
     for halvings in range(HALVINGS + 1):
-        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress)
-        if result.endings[0] is not Ending.DIVERGED and np.all(np.isfinite(result.curves.train_loss[0])):
+        steps = plan.steps if loss.finite_minimum else min(plan.steps, TRIAL)
+        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress, steps)
+        left = result.curves.train_loss[:, 0]
+        if result.endings[0] is Ending.DIVERGED or not np.all(np.isfinite(left)):
+            continue
+        if loss.finite_minimum or result.endings[0] is Ending.INTERPOLATED or steps == plan.steps:
             return result, halvings
+        if left[-1] < left[0] / 2:
+            longer = _train(
+                plan, task, loss, network, params, order, step_size / 2**halvings, progress, plan.steps
+            )
+            return longer, halvings
+        slow = slow or (result, halvings)
+    if slow is not None:  # a gate says that the stated loss was not reached
+        return slow
     raise NumericalFailure(
         f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}, and with every larger step size "
         f"tried: use a smaller step_size than {plan.step_size / 2**HALVINGS:g}"
@@ -265,24 +308,21 @@ def _train(
     order: jax.Array,
     step_size: float,
     progress: Progress,
+    steps: int,
 ) -> TrainingResult:
-    """Gradient descent on all training examples: to the plan's last step, or to the stated loss where there is no minimum."""
-    stop = (
-        ValidationLoss()
-        if loss.finite_minimum
-        else Interpolation(plan.reached * _start_loss(plan, task, loss, network, params))
-    )
+    """Gradient descent on all training examples: until hardly any loss is left, or a stated share where there is no minimum."""
+    share = GONE if loss.finite_minimum else plan.reached
     return train(
         network,
         loss,
         TrainingData(task.train.x, task.train.targets),
         TrainingPlan(
-            steps=plan.steps,
+            steps=steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
             score=score_of(task),
-            stop=stop,
-            evaluate_every=max(1, plan.steps // LOOKS),
+            stop=Interpolation(share * _start_loss(plan, task, loss, network, params)),
+            evaluate_every=_every(plan) if loss.finite_minimum else max(1, steps // TRIAL),
             evaluate_training=True,
         ),
         Replicas(
@@ -293,6 +333,11 @@ def _train(
         ),
         progress=lambda done: progress("gradient descent", 0.7 * done),
     )
+
+
+def _every(plan: LinearRegimePlan) -> int:
+    """Steps from one look at the training loss to the next."""
+    return max(1, plan.steps // LOOKS)
 
 
 def _start_loss(
@@ -339,7 +384,8 @@ def _feature_motion(network: Network, params: Params, trained: Params, x: np.nda
 
 _MEANINGS = {
     "depth": "hidden layers; 0 for a network that has no such number",
-    "last_step": "at which both sides are compared",
+    "last_step": "of the network's training",
+    "linear_step": "at which its linearisation is compared with it",
     "network": "score of the network at the widest",
     "linear": "score of its linearisation",
     "guess": "score of always giving the most frequent class, or the mean",

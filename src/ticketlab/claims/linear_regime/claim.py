@@ -59,10 +59,11 @@ class LinearRegimePlan:
         first_seed: the number of the first seed; others draw other networks for the same question.
         least: the exponent above which a measure falls: faster than width to the power −least.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
-            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to four
-            times, where training would diverge; the linear model takes the same.
+            with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to six
+            times, where training diverges or does not learn; the linear model takes the same.
         momentum: of gradient descent, on all training examples in every step.
-        steps: of gradient descent, for the network and for its linearisation; with cross-entropy at most.
+        steps: of gradient descent, at most. With the square loss a network stops before when hardly any loss is left (10⁻⁴ of
+            the start's), and its linearisation goes on until it has converged too.
         reached: with cross-entropy, which has no minimum, the share of the network's training loss at the start at which
             both sides stop.
         centred: whether the random function is subtracted, f(x, θ) − f(x, θ₀), so that every network starts from zero
@@ -73,16 +74,16 @@ class LinearRegimePlan:
 
     task: TaskSource = Digits(train=100, validation=100, test=1200)
     network: Architecture = MLP(widths=(1024,))
-    depths: tuple[int, ...] = field(default=(1,), metadata={"cells": False})
-    losses: tuple[LossName, ...] = field(default=("square",), metadata={"cells": False})
-    shares: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0)
+    depths: tuple[int, ...] = field(default=(1, 2, 3), metadata={"cells": False})
+    losses: tuple[LossName, ...] = field(default=("square", "cross-entropy"), metadata={"cells": False})
+    shares: tuple[float, ...] = (0.0625, 0.25, 1.0)
     parameterisations: tuple[Parameterised, ...] = ("standard", "ntk", "mup")
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     least: float = field(default=0.25, metadata={"cells": False})
     step_size: float = 0.5
     momentum: float = 0.9
-    steps: int = 400
+    steps: int = 1600
     reached: float = 0.1
     centred: bool = True
     kernel_examples: int = 100
@@ -128,7 +129,8 @@ class LinearRegimePlan:
         return {
             "quick": cls(
                 task=Digits(train=50, validation=100, test=600),
-                network=MLP(widths=(512,)),
+                depths=(1,),
+                losses=("square",),
                 shares=(0.125, 0.5, 1.0),
                 seeds=8,
                 kernel_examples=50,

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,19 +31,9 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL",
-    "EXPONENTS",
-    "MEASURES",
-    "SIZES",
-    "TITLES",
-    "Setting",
-    "Terms",
-    "fitted",
-    "formula",
-    "side_questions",
-    "verdicts",
-    "whole_rule",
-]
+    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
+    "side_questions", "verdicts", "whole_rule",
+]  # fmt: skip
 
 TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
 MEASURES = {  # column: how it is called
@@ -129,7 +120,7 @@ def formula(terms: Terms) -> Formula:
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
-    """What is asked of the control besides."""
+    """The side questions about the control."""
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
@@ -151,7 +142,7 @@ def verdicts(
         claim = []
         parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
     asked = [q for part in parts for q in part.questions()]
-    beside: list[Answer] = [
+    sides: list[Answer] = [
         answer(_vanishes(terms, at, measure), tables, levels)
         for at in terms.settings
         for measure in CONTROLLED
@@ -160,7 +151,7 @@ def verdicts(
     return [
         *claim,
         *(verdict_of(q, tables) for q in asked),
-        *(verdict_of(q, tables, headline=False) for q in beside),
+        *(verdict_of(q, tables, headline=False) for q in sides),
     ]
 
 
@@ -191,9 +182,6 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
 
 
 # --- gates ---
-
-
-_BOTH = "A plan with μP and another one of --parameterisations would open the question."
 
 
 def _sides(parameterisations: Sequence[str]) -> str | None:
@@ -232,7 +220,7 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
                 total += 1
                 left = of[column][np.argsort(of["step"])]
                 short += not (
-                    _settled(np.sort(of["step"]), left)
+                    settled(np.sort(of["step"]), left)
                     if at.loss == "square"
                     else left[-1] <= (terms.reached + 1e-4) * left[0]  # 1e-4: rounding
                 )
@@ -244,7 +232,7 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
     return f"{about} reached {100 * terms.reached:g} % of the training loss at the start: use more steps."
 
 
-def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
+def settled(step: np.ndarray, loss: np.ndarray) -> bool:
     """Whether hardly any of the loss is left; or most of it is gone, and the last quarter of the steps gained hardly any.
 
     A flat end alone says nothing: a network that does not learn at all has it too.
@@ -257,12 +245,10 @@ def _settled(step: np.ndarray, loss: np.ndarray) -> bool:
 # --- questions ---
 
 
-def _facets(at: Setting, name: str, measure: str) -> dict[str, str]:
-    return {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
-
-
-def _title(at: Setting, name: str, measure: str, key: str) -> str:
-    return f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+def _about(at: Setting, name: str, measure: str, key: str) -> dict[str, Any]:
+    facets = {"loss": at.loss, "depth": str(at.depth), "parameterisation": name, "measure": measure}
+    title = f"{TITLES[name]}, {at.title}: {MEASURES[measure]} {ASKED[key]}"
+    return {"key": key, "title": title, "facets": facets}
 
 
 def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
@@ -282,15 +268,13 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the {MEASURES[measure]} at the widest network",
         scale=UNITS[measure],
         reading=reading,
         says=SIZE_SAYS[key],
-        facets=_facets(at, name, measure),
     )
 
 
@@ -327,15 +311,13 @@ def _exponent(
         )
 
     return Question(
-        key=key,
-        title=_title(at, name, measure, key),
+        **_about(at, name, measure, key),
         effect=effect,
         rule=rule,
         what=f"the exponent α of the {MEASURES[measure]}, which falls as width to the power −α,",
         scale=EXPONENT,
         reading=reading,
         says=says,
-        facets=_facets(at, name, measure),
     )
 
 

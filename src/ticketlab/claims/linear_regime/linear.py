@@ -31,11 +31,13 @@ class LinearPath:
 
     Arguments:
         outputs: on the test inputs, at the last step.
+        steps: of the looks at its training.
         losses: the mean training loss at every look.
         defect: how far the path is from its own equation, by derivatives of the network that know nothing of K.
     """
 
     outputs: np.ndarray
+    steps: list[int]
     losses: np.ndarray
     defect: float
 
@@ -71,13 +73,13 @@ def _closed_form(
     dynamics = GradientDescent(step_size, plan.momentum)
     for size in KRYLOV_STEPS:
         (path,) = path_of(kernel, targets, dynamics, centred=(plan.centred,), method=Lanczos(size))
-        (defect,) = path.defect([plan.steps])
+        (defect,) = path.defect([steps[-1]])
         if defect <= plan.tolerance:
-            (outputs,) = path.predict(task.test.x, [plan.steps])
+            (outputs,) = path.predict(task.test.x, [steps[-1]])
             losses = 0.5 * np.mean(np.sum(path.residuals(steps) ** 2, axis=2), axis=1)
-            return LinearPath(outputs, losses, float(defect))
+            return LinearPath(outputs, steps, losses, float(defect))
     raise NumericalFailure(
-        f"The linearised model's path misses its own equation at step {plan.steps} by {defect:.1e}, tolerance "
+        f"The linearised model's path misses its own equation at step {steps[-1]} by {defect:.1e}, tolerance "
         f"{plan.tolerance:g}. Use a larger tolerance, fewer steps or a smaller step_size."
     )
 
@@ -120,4 +122,4 @@ def _recurrence(
     (delta,) = jacobian.pull_back(u[None])
     point = TangentPoint(jacobian, [np.asarray(leaf) for leaf in delta], not plan.centred)
     (predicted,) = predict_points([point], task.test.x)
-    return LinearPath(predicted, np.array(losses), defect)
+    return LinearPath(predicted, steps, np.array(losses), defect)

@@ -12,14 +12,15 @@ from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.axes import Axis, above_zero, axis_at, linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Plot
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.certificates import proof
+from ticketlab.figures.curves import Curve, Plot, mean_curve, runs
+from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
-from ticketlab.figures.rows import Row, Rows, Series
+from ticketlab.figures.rows import Rows
 from ticketlab.figures.spread import seeds
-from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, rows_by, summary
+from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, summary
 from ticketlab.figures.wording import estimate, extent, fixed, measure, power, quantity, signed
 
 __all__ = ["present"]
@@ -38,6 +39,7 @@ MEASURES = {
 }
 REAL = Mark("the network", LIGHT.blue, line=True)
 LINEAR = Mark("its linearisation", LIGHT.vermilion, dash="dash", line=True)
+BOTH = ((REAL, "train_loss"), (LINEAR, "linear_train_loss"))
 BEFORE = Mark("at the start", LIGHT.soft, "circle", "dash")
 AFTER = Mark("at the end", LIGHT.purple, "diamond")
 
@@ -60,7 +62,7 @@ def present(record: Record) -> Presentation:
 def _settings(record: Record) -> list[Setting]:
     """The losses and depths that were run, in the order of the tables."""
     tables = [t for t in record.evidence.tables.values() if {"loss", "depth"} <= {c.name for c in t.columns}]
-    return list(dict.fromkeys(Setting(*key) for table in tables for key in rows_by(table, "loss", "depth")))
+    return list(dict.fromkeys(Setting(*key) for table in tables for key in table.by("loss", "depth")))
 
 
 def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
@@ -102,10 +104,9 @@ def _width_axis(widths: Table) -> Axis:
     return axis_at("width", sorted(set(widths["width"].tolist())))
 
 
-def _means(of: Table, column: str, factor: float = 1.0) -> tuple[list[float], list[float]]:
-    """Widths, and the mean over seeds at each."""
-    each = sorted(rows_by(of, "width").items())
-    return [float(w) for (w,), _ in each], [factor * float(np.mean(part[column])) for _, part in each]
+def _widest(of: Table, column: str) -> float:
+    """The mean over seeds at the widest."""
+    return float(np.mean(of.along("width")[-1][1][column]))
 
 
 def _signs(of: Table, column: str, mark: Mark) -> Curve:
@@ -137,11 +138,10 @@ def measures(widths: Table, fits: Table) -> Figure:
     return Figure(
         "measures",
         _finding(widths),
-        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power "
-        "laws, width "
-        f"to the power −α. Exponents α: {'; '.join(laws) or 'none'}. "
-        "Motion, drift and distance are what the verdict asks about. The change of the features has no law and enters no "
-        "verdict: it says whether the control does what it is for.",
+        f"One sign a seed ({seeds(widths)}), against the units of the widest hidden layer; lines are the fitted power laws, "
+        f"width to the power −α. Exponents α: {'; '.join(laws) or 'none'}. Motion, drift and distance are what the verdict "
+        "asks about. The change of the features has no law and enters no verdict: it says whether the control does what it is "
+        "for.",
         tuple(panels),
     )
 
@@ -150,10 +150,8 @@ def _finding(widths: Table) -> str:
     """ "Distance to the linear model from width 64 to 1 024. NTK: 0.23 to 0.092; …"."""
     parts = []
     for p, of in _each(widths):
-        _, values = _means(of, "distance")
-        parts.append(
-            f"{TITLES[p].removesuffix(' (the control)')}: {measure(values[0])} to {measure(values[-1])}"
-        )
+        means = [measure(float(np.mean(at["distance"]))) for _, at in of.along("width")]
+        parts.append(f"{TITLES[p].removesuffix(' (the control)')}: {means[0]} to {means[-1]}")
     low, high = (quantity(int(end)) for end in (widths["width"].min(), widths["width"].max()))
     return f"Distance to the linear model from width {low} to {high}. {'; '.join(parts)}"
 
@@ -162,26 +160,19 @@ def training(curves: Table) -> Figure:
     """Training loss of the network and of its linearisation, at the narrowest and the widest."""
     ends = {int(curves["width"].min()), int(curves["width"].max())}
     at_ends = [w in ends for w in curves["width"].tolist()]
-    losses = [v for c in ("train_loss", "linear_train_loss") for v in curves[c][at_ends].tolist()]
-    x, y = (
-        linear_axis("step", curves["step"].tolist(), include=0.0),
-        logarithmic_axis("training loss", losses),
-    )
+    losses = [v for _, c in BOTH for v in curves[c][at_ends].tolist()]
+    x = linear_axis("step", curves["step"].tolist(), include=0.0)
+    y = logarithmic_axis("training loss", losses)
     panels, last = [], []
     for p, of in _each(curves):
         for width in sorted(ends):
             at = of.where(width=width)
-            drawn = [
-                Curve(mark, run["step"].tolist(), run[column].tolist(), label=f"{mark.label}, seed {seed}")
-                for (seed,), run in rows_by(at, "seed").items()
-                for mark, column in ((REAL, "train_loss"), (LINEAR, "linear_train_loss"))
-            ]
+            each = zip(*(runs(mark, at, "step", c) for mark, c in BOTH), strict=True)
+            drawn = tuple(c for pair in each for c in pair)
             name = f"{TITLES[p]}, width {quantity(width)}"
-            panels.append(Panel(name, Plot(x, y, tuple(drawn), height=230)))
+            panels.append(Panel(name, Plot(x, y, drawn, height=230)))
             final = at.where(step=int(at["step"].max()))
-            last.append(
-                f"{name} {' and '.join(power(float(final[c].mean())) for c in ('train_loss', 'linear_train_loss'))}"
-            )
+            last.append(f"{name} {' and '.join(power(float(final[c].mean())) for _, c in BOTH)}")
     return Figure(
         "training",
         "The network and its linearisation in training, at the narrowest and at the widest",
@@ -200,13 +191,9 @@ def scores(widths: Table) -> Figure:
     for p, of in _each(widths):
         drawn = []
         for mark, column in columns:
-            for (seed,), run in rows_by(of, "seed").items():
-                values = (100 * run[column]).tolist()
-                drawn.append(
-                    Curve(mark, run["width"].tolist(), values, label=f"{mark.label}, seed {seed}", thin=True)
-                )
-            drawn.append(Curve(mark, *_means(of, column, 100), label=f"{mark.label}, mean", strong=True))
-        gaps.append(_means(of, "linear_test_score", 100)[1][-1] - _means(of, "test_score", 100)[1][-1])
+            drawn += runs(mark, of, "width", column, 100, thin=True)
+            drawn.append(mean_curve(mark, of, "width", column, 100, label=f"{mark.label}, mean", strong=True))
+        gaps.append(100 * _widest(of, "linear_test_score") - 100 * _widest(of, "test_score"))
         panels.append(Panel(TITLES[p], Plot(_width_axis(widths), y, tuple(drawn), height=250)))
     return Figure(
         "scores",
@@ -219,7 +206,7 @@ def scores(widths: Table) -> Figure:
 
 def kernels(widths: Table) -> Figure:
     """What the kernels are like: alignment with the targets at the start and at the end, effective dimension."""
-    columns = ((BEFORE, "alignment_start"), (AFTER, "alignment_end"))
+    columns, x = ((BEFORE, "alignment_start"), (AFTER, "alignment_end")), _width_axis(widths)
     y = linear_axis(
         "alignment with the targets", [v for _, c in columns for v in widths[c].tolist()], include=0.0
     )
@@ -228,20 +215,14 @@ def kernels(widths: Table) -> Figure:
         drawn = [
             c
             for mark, column in columns
-            for c in (Curve(mark, *_means(of, column)), _signs(of, column, mark))
+            for c in (mean_curve(mark, of, "width", column), _signs(of, column, mark))
         ]
-        gains.append(_means(of, "alignment_end")[1][-1] - _means(of, "alignment_start")[1][-1])
-        panels.append(
-            Panel(f"{TITLES[p]}: alignment", Plot(_width_axis(widths), y, tuple(drawn), height=250))
-        )
+        gains.append(_widest(of, "alignment_end") - _widest(of, "alignment_start"))
+        panels.append(Panel(f"{TITLES[p]}: alignment", Plot(x, y, tuple(drawn), height=250)))
         worst.append(float(np.max(of["effective_dimension_error"] / of["effective_dimension"])))
     dimension = logarithmic_axis("effective dimension", widths["effective_dimension"].tolist())
     drawn = [_signs(of, "effective_dimension", HUES[p]) for p, of in _each(widths)]
-    panels.append(
-        Panel(
-            "effective dimension at the start", Plot(_width_axis(widths), dimension, tuple(drawn), height=250)
-        )
-    )
+    panels.append(Panel("effective dimension at the start", Plot(x, dimension, tuple(drawn), height=250)))
     return Figure(
         "kernels",
         f"At the widest, training changes the kernel's alignment with the targets by {extent(gains, lambda v: signed(v, 3))}",
@@ -254,20 +235,13 @@ def kernels(widths: Table) -> Figure:
 
 def defects(widths: Table) -> Figure:
     """How far the linearised path is from its own equation, computed without the matrix that it came from."""
-    rows = tuple(
-        Row(
-            TITLES[p],
-            (Series(HUES[p], above_zero(of["defect"])),),
-            f"at most {power(float(of['defect'].max()))}",
-        )
-        for p, of in _each(widths)
-    )
+    rows = tuple(proof(TITLES[p], {HUES[p]: of["defect"]}) for p, of in _each(widths))
     return Figure(
         "certificates",
         f"The linearised paths obey their own equation within {power(float(np.max(widths['defect'])))}",
         "The defect of every linearised path at its last step, relative to its residual at the start; computed in float64 by "
         "differentiating the network.",
-        (Panel("", Rows(rows, logarithmic_axis("defect", above_zero(widths["defect"])))),),
+        alone(Rows(rows, logarithmic_axis("defect", above_zero(widths["defect"])))),
     )
 
 

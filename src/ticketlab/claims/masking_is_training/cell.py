@@ -7,7 +7,7 @@ next level: the same from θ_f (one-shot), or from where each criterion's own ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,23 +15,22 @@ import jax
 import numpy as np
 
 from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
-from ticketlab.claims.masking_is_training.formula import CONTROL, PERMUTED, PREREGISTERED, TRAINED
+from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED, TRAINED
 from ticketlab.claims.masking_is_training.named import CRITERIA
 from ticketlab.claims.masking_is_training.setting import Chain, Setting, setting_of
 from ticketlab.claims.masking_is_training.tables import masking_tables
 from ticketlab.claims.masking_is_training.training import trained
-from ticketlab.claims.masking_is_training.untrained import actions, decide, measure_untrained
+from ticketlab.claims.masking_is_training.untrained import Arm, decide, measure_untrained
 from ticketlab.claims.masking_is_training.work import Work
 from ticketlab.claims.rows import Rows, read_rows, written_rows
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params
 from ticketlab.tangent.devices import Devices
-from ticketlab.tickets.actions import Acted, Rewind, Zero, acted
+from ticketlab.tickets.actions import Rewind, Zero, acted
 from ticketlab.tickets.criterion import Seen, chosen
-from ticketlab.tickets.masks import Mask, density, full_mask, over_parameters, weights_of
+from ticketlab.tickets.masks import density, full_mask, over_parameters, weights_of
 from ticketlab.tickets.motion import motion
-from ticketlab.tickets.random_masks import shuffled
 
 __all__ = ["measure", "measure_seed"]
 
@@ -109,45 +108,37 @@ def _level(
     }
     about: dict[str, Any] = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
     about["density"] = density(at[PREREGISTERED].mask)
-    measure_untrained(setting, number, at, about, rows, work)
+    arms = measure_untrained(setting, number, at, about, rows, work)
     if number == setting.decisive:
         decide(setting, at, rows)
-    return _train_level(setting, number, at, about, rows, work)
+    return _train_level(setting, number, at, arms, rows, work)
 
 
 def _train_level(
     setting: Setting,
     number: int,
     chains: Mapping[str, Chain],
-    about: dict[str, Any],
+    arms: Sequence[Arm],
     rows: Rows,
     work: Work,
 ) -> dict[str, Chain]:
     """Training of what the plan asks for, with its scores; and where that takes the chains."""
-    plan = setting.plan
-    everything = plan.trained == "all" and number == setting.decisive
-    arms: list[tuple[str, str, str, Mask, Acted]] = []
-    if plan.trained != "none":
-        equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))
-        control = Chain(CONTROL, chains[PREREGISTERED].final, equal)
-        for name in (*setting.criteria, control.name):
-            chain = chains.get(name, control)
-            for one, zero, act in actions(setting, number, chain):
-                if everything or (one, zero) == ("rewind", "zero"):
-                    arms.append((name, one, zero, chain.mask, act))
-    results = trained(
-        setting, setting.task, [(mask, act) for *_, mask, act in arms], rows, work, f"level {number}, trained"
-    )
+    what = f"level {number}, trained"
+    results = trained(setting, setting.task, [(arm.mask, arm.act) for arm in arms], rows, work, what)
     of = {(r["criterion"], r["one"], r["zero"]): r for r in rows["arms"] if r["level"] == number}
-    for (name, one, zero, _, act), result in zip(arms, results, strict=True):
-        whole = jax.tree.map(np.add, result.best, act.frozen)
-        of[name, one, zero].update(
+    for arm, result in zip(arms, results, strict=True):
+        whole = jax.tree.map(np.add, result.best, arm.act.frozen)
+        of[arm.name].update(
             trained_score=float(setting.score(whole).mean()), early_stop_step=float(result.stop)
         )
-    if plan.one_shot:
+    if setting.plan.one_shot:
         return dict(chains)
-    found = {name: result.final for (name, one, zero, *_), result in zip(arms, results, strict=True)
-             if (one, zero) == ("rewind", "zero")}  # fmt: skip
+    rewound = {
+        arm.name[0]: result
+        for arm, result in zip(arms, results, strict=True)
+        if arm.name[1:] == ("rewind", "zero")
+    }
+    found = {name: result.final for name, result in rewound.items()}
     found |= _train_permuted(setting, number, chains[PERMUTED], rows, work)
     return {name: replace(chain, final=_carried(chain, found[name])) for name, chain in chains.items()}
 

@@ -166,6 +166,10 @@ class MaskingIsTraining(DraftedStudy):
         "than its twin, which zeroes equally many removed weights of each layer at random (the mean over "
         "`random_masks` draws). It must also be better than zeroing those that shrank in training on permuted "
         "labels. Zeroing only those that grew must be worse than its own twin.",
+        "The multigraph is the last control. In the place of every weight it has parallel edges with the fixed weights ±S·2^−k, "
+        "k from 1 to 8, so it is the same for every seed and for all units of a layer. Masks of it can write any weights. The "
+        "mask that writes the trained ones must do at least as well as the chosen mask, up to a point. A table has its scores "
+        "for fewer edges, under random masks, and the fit of permuted labels.",
         "Side questions compare both with the network as it was drawn. They also ask whether a mask fits permuted "
         "training labels. Another one asks whether the chosen mask changes hidden units' responses on test data more "
         "than a random mask does. The page compares what the mask chooses with what training moves: bits, distance "
@@ -209,6 +213,11 @@ class MaskingIsTraining(DraftedStudy):
             "zeroing what grew",
             "Only those removed weights that training made larger become zero.",
             "The converse, which must do harm.",
+        ),
+        Arm(
+            "multigraph",
+            "A network without randomness, 16 parallel edges ±S·2^−k for each weight, under the mask that training gives.",
+            "Whether the mask or the start holds the task.",
         ),
     )
     redraws = "A seed draws the split, the parameters θ_i, the data order, the permuted labels and the random masks."

@@ -6,33 +6,25 @@ becomes of kept and of removed weights.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
-from ticketlab.claims.published import Published, published_table
+from ticketlab.claims.published import FULLY, published_table
 from ticketlab.claims.winning_ticket.page import density_axis
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, linear_axis
+from ticketlab.figures.certificates import check_table
 from ticketlab.figures.curves import Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
 from ticketlab.figures.rows import Row, Rows, Series, series
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
-from ticketlab.figures.text_tables import (
-    Cell,
-    TextTable,
-    count,
-    distance,
-    interval,
-    rows_by,
-    scored,
-    share,
-    summary,
-    total,
-)
+from ticketlab.figures.text_tables import TextTable, count, distance, interval, scored, share, summary
 from ticketlab.figures.wording import (
     MISSING,
     estimate,
@@ -93,11 +85,21 @@ ZEROS = {
 }
 
 
+MASK_FIRST = Asked("chosen mask minus the other", ("chosen mask worse", "chosen mask better"))
+CHOICES = Asked("the first choice of weights minus the second", ("the first worse", "the first better"))
+ASKED = {
+    **dict.fromkeys(("guessing", "random", "labels"), MASK_FIRST),
+    **dict.fromkeys(("shrunk", "grown"), CHOICES),
+    "multigraph": Asked("multigraph minus chosen mask", ("multigraph worse", "multigraph better")),
+    "memorised": Asked("mask minus random masks", ("random masks fit more", "the mask fits more")),
+    "responses": Asked("chosen mask minus random mask", ("changes units less", "changes units more")),
+}
+
+
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `masking-is-training`."""
-    points = Asked("chosen mask minus the other", ("chosen mask worse", "chosen mask better"))
     return Presentation(
-        asked={v.key: points for v in record.questions if "points" in v.unit},
+        asked=ASKED,
         figures=made(
             record,
             (by_density, "arms"),
@@ -111,9 +113,10 @@ def present(record: Record) -> Presentation:
             record,
             (mask_table, "masks", "dense", "surprise"),
             (action_table, "arms"),
+            (multigraph_table, "multigraph"),
             (lambda t: rate_table(t, {"training": "training"}), "timings"),
         ),
-        certificate_tables=made(record, (check_table, "checks")),
+        certificate_tables=made(record, (checked, "checks")),
     )
 
 
@@ -143,14 +146,9 @@ def by_density(arms: Table) -> Figure:
             continue
         drawn = []
         for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
-            levels = sorted(rows_by(plain.where(criterion=criterion), "level").items())
-            drawn.append(
-                curve(
-                    mark,
-                    [100 * float(np.mean(of["density"])) for _, of in levels],
-                    [score(of) for _, of in levels],
-                )
-            )
+            levels = [of for _, of in plain.where(criterion=criterion).along("level")]
+            places = [100 * float(np.mean(of["density"])) for of in levels]
+            drawn.append(curve(mark, places, [score(of) for of in levels]))
         decided = Level(DECISIVE, x=100 * float(np.mean(_decisive(plain)["density"])))
         panels.append(Panel(name, Plot(density_axis(plain), y, tuple(drawn), (decided,), 230)))
     mine, other = (measure(score(_decisive(plain).where(criterion=c)).mean) for c in (PREREGISTERED, CONTROL))
@@ -185,7 +183,7 @@ def by_criterion(arms: Table, dense: Table) -> Figure:
         f"Untrained the highest score is that of {CRITERIA[ranked[0]]}, the lowest that of {CRITERIA[ranked[-1]]}",
         f"At {_kept(arms)} of the weights, rewound and with zeros: test score untrained → at the "
         f"early stop of training, means over {seeds(arms)} with 95 % intervals. The broken line is the dense network.",
-        (Panel("", Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),),
+        alone(Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),
     )
 
 
@@ -196,7 +194,7 @@ def _per_cent(title: str, low: float = 0.0) -> Axis:
 def actions(arms: Table, dense: Table) -> Figure | None:
     """A row a mask-1 action, a sign a mask-0 action; untrained, and trained where that was done; None for one combination."""
     at = _decisive(arms).where(criterion=PREREGISTERED)
-    found = rows_by(at, "one", "zero")
+    found = at.by("one", "zero")
     if len(found) < 2:
         return None
     panels = []
@@ -243,7 +241,7 @@ def units(responses: Table) -> Figure:
     at = _decisive(responses)
     axis = linear_axis("decorrelation", at["decorrelation"].tolist(), include=0.0)
     panels, said = [], []
-    for (layer,), of in rows_by(at, "layer").items():
+    for (layer,), of in at.by("layer").items():
         found = {c: spread(rows["decorrelation"], 0.0, 2.0) for c, rows in _criteria(of).items()}
         change = {c: positive(rows, "relative_change") for c, rows in _criteria(of).items()}
         rows = tuple(
@@ -261,10 +259,9 @@ def units(responses: Table) -> Figure:
         "responses",
         "How far units' responses decorrelate from what they were as drawn, under the chosen mask and under a random one: "
         f"{listed(said)}",
-        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at "
-        f"{_kept(at)} of the weights: means over units and {seeds(at)} with 95 % intervals, seeds as "
-        "open signs. 0: the unit says what it said; 1: it says something else. The change is relative to the size of "
-        "the response.",
+        f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at {_kept(at)} of "
+        f"the weights: means over units and {seeds(at)} with 95 % intervals, seeds as open signs. 0: the unit says what it "
+        "said; 1: it says something else. The change is relative to the size of the response.",
         tuple(panels),
     )
 
@@ -290,44 +287,56 @@ def direction(masks: Table, dense: Table) -> Figure:
         f"Putting weights to zero is a motion in weight space. Its cosine with that of training, at "
         f"{_kept(at)} of the weights; training moved them by {measure(positive(dense, 'moved').mean)} of ‖θ_i‖. Means "
         "with 95 % intervals, seeds as open signs.",
-        (Panel("", Rows(rows, axis, {0.0: NOTHING})),),
+        alone(Rows(rows, axis, {0.0: NOTHING})),
     )
 
 
 def published(record: Record, arms: Table) -> TextTable | None:
     """The best untrained networks of Zhou et al. (2019), and ours at the density that decides."""
     at = _decisive(arms).where(criterion=PREREGISTERED, zero="zero")
-    source = "Zhou et al. 2019"
     best = {
-        "constant-same-sign": Published(
+        "constant-same-sign": (
             "untrained, ± one constant with the same signs",
             "86 %, at the best density",
-            "MNIST, fully connected",
-            source,
+            FULLY,
         ),
-        "rewind": Published(
+        "rewind": (
             "untrained, rewound",
             "41 %, with any weights, at the best density",
             "CIFAR-10, convolutional",
-            source,
         ),
     }
     rows = [
-        (paper, f"{scored('test_score')(of)} %")
+        ((*paper, "Zhou et al. 2019"), f"{scored('test_score')(of)} %")
         for one, paper in best.items()
         if len(of := at.where(one=one))
     ]
     return published_table(record, rows)
 
 
+def multigraph_table(multigraph: Table) -> TextTable:
+    return summary(
+        "The multigraph, untrained. Every parameter has edges of weight ±S·2^−k, k from 1 to b, and a mask writes weights to b "
+        "binary digits. Scores in %, with 95 % intervals over seeds. A mask can store the labels of the training data whether or "
+        "not they mean anything.",
+        multigraph,
+        {"bits": "b"},
+        {
+            "mask that writes the trained weights: test score": scored("test_score"),
+            "random mask with equally many edges: test score": scored("random_score"),
+            "mask from permuted labels: fit of these": scored("train_score"),
+        },
+        name="multigraph",
+    )
+
+
 def mask_table(masks: Table, dense: Table, surprise: Table) -> TextTable:
     """What every criterion chooses at the density that decides, against what training moves."""
     good, drawn = int(np.sum(surprise["as_good"])), quantity(int(surprise["random_masks"][0]))
     found = summary(
-        f"Masks at {_kept(masks)} of the weights, and the motion of training: means over "
-        f"{plural(len(dense), 'seed')} with 95 % intervals. Of {drawn} random masks a seed with equally many weights "
-        "in every layer "
-        f"{quantity(good)} in all seeds scored as high untrained as the chosen one, so that by chance it would take "
+        f"Masks at {_kept(masks)} of the weights, and the motion of training: means over {plural(len(dense), 'seed')} with 95 "
+        f"% intervals. Of {drawn} random masks a seed with equally many weights in every layer {quantity(good)} in all seeds "
+        "scored as high untrained as the chosen one, so that by chance it would take "
         f"{'' if good else 'at least '}{measure(float(np.mean(surprise['bits'])))} bits on average to find one. Naming any "
         "mask of these counts takes the bits in the third column.",
         _decisive(masks),
@@ -358,19 +367,16 @@ def action_table(arms: Table) -> TextTable:
     """Every combination at the density that decides: untrained, and trained where that was done."""
     at = _decisive(arms)
 
-    def cell(zero: str) -> Cell:
-        def both(rows: Table) -> str:
-            two = [score(rows.where(zero=zero), c) for c in ("test_score", "trained_score")]
-            return " → ".join(plus_minus(s.mean, s.interval) for s in two if s.values) or MISSING
-
-        return both
+    def both(zero: str, rows: Table) -> str:
+        two = [score(rows.where(zero=zero), c) for c in ("test_score", "trained_score")]
+        return " → ".join(plus_minus(s.mean, s.interval) for s in two if s.values) or MISSING
 
     return summary(
         f"Every criterion with every action at {_kept(at)} of the weights: test score untrained → "
         f"trained, %, means over {seeds(at)} with 95 % intervals.",
         at,
         {"one": "kept weights"},
-        {mark.label: cell(zero) for zero, mark in ZEROS.items() if zero in at["zero"]},
+        {mark.label: partial(both, zero) for zero, mark in ZEROS.items() if zero in at["zero"]},
         group=("criterion",),
         heading=lambda c: CRITERIA[c],
         titles=ONES,
@@ -378,19 +384,11 @@ def action_table(arms: Table) -> TextTable:
     )
 
 
-def check_table(checks: Table) -> TextTable:
+def checked(checks: Table) -> TextTable:
     """What the check of removed weights found, over all seeds."""
-    return summary(
+    return check_table(
         "Removed parameters of all trained networks, zero or frozen, and how many of them, and of the optimiser's moments of "
         "them, were not exactly zero in what training moves: at the end, and at the early stop.",
         checks,
         {"training": "training"},
-        {
-            "networks": total("networks"),
-            "removed": total("removed"),
-            "not zero at the end": total("parameters_left"),
-            "at the early stop": total("best"),
-            "moments": total("moments"),
-        },
-        name="checks-summary",
     )

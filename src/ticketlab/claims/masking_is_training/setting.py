@@ -93,6 +93,11 @@ class Setting:
     def decisive(self) -> int:
         return nearest_level(self.counts, self.network, self.plan.density)
 
+    def trains(self, level: int, one: str, zero: str) -> bool:
+        """Whether the plan trains the networks that these actions make of a level's masks."""
+        everything = self.plan.trained == "all" and level == self.decisive
+        return everything or (self.plan.trained != "none" and (one, zero) == ("rewind", "zero"))
+
     @cached_property
     def responses(self) -> dict[str, np.ndarray]:
         """Of the network as it was drawn."""

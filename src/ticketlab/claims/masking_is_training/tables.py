@@ -64,6 +64,12 @@ _OWN: Mapping[str, Mapping[str, str]] = {
         "bits": "Σ ‖Δ‖²/(2 σ² ln 2) of the motion of training",
     },
     "surprise": {"bits": "−log₂ of the share of masks as good as the chosen one, itself among them"},
+    "multigraph": {
+        "bits": "b: every parameter has 2b edges, of weight ±S·2^−k with k from 1 to b",
+        "test_score": "under the mask that writes the trained weights to b bits",
+        "random_score": "under a random mask with equally many edges for each array of parameters",
+        "train_score": "on permuted training labels, under the mask that training on them gives",
+    },
     "memorised": {"train_score": "on permuted training labels, untrained"},
     "examples": {
         "mask": "the score under the chosen mask, untrained; the other columns likewise",
@@ -75,6 +81,7 @@ _OWN: Mapping[str, Mapping[str, str]] = {
         "drawn": "the network as it was drawn",
         "shrunk_twin": "with zero for equally many removed weights in each layer, chosen at random; mean over draws",
         "grown_twin": "the same, for those that training made larger",
+        "multigraph": "the multigraph under the mask that writes the trained weights",
         "shrunk_permuted": "with zero for those removed weights that training on permuted labels made smaller",
         "trained": "of the trained dense network, at the step of the lowest validation loss",
     },

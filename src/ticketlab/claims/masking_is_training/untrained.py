@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ticketlab.claims.masking_is_training.formula import (
     GROWN_TWIN,
     GUESS,
     MASK,
+    MULTIGRAPH,
     PERMUTED,
     PREREGISTERED,
     RANDOM,
@@ -35,10 +37,26 @@ from ticketlab.networks.network import Params
 from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
 from ticketlab.tickets.masks import Mask, kept, weights_of
 from ticketlab.tickets.motion import bits, cosine, motion
+from ticketlab.tickets.multigraph import edges_of, shuffled_edges, summed
 from ticketlab.tickets.random_masks import shuffled
 from ticketlab.tickets.responses import change
 
-__all__ = ["actions", "decide", "measure_untrained", "twin"]
+__all__ = ["Arm", "actions", "decide", "measure_untrained", "twin"]
+
+BITS = 8  # that the multigraph's edges can write of a weight, besides its sign
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A network that is trained too.
+
+    Arguments:
+        name: of the criterion, the mask-1 and the mask-0 action.
+    """
+
+    name: tuple[str, str, str]
+    mask: Mask
+    act: Acted
 
 
 def measure_untrained(
@@ -48,13 +66,16 @@ def measure_untrained(
     about: dict[str, Any],
     rows: Rows,
     work: Work,
-) -> None:
-    """Scores of all untrained networks, and what the masks do to responses and to weights."""
+) -> list[Arm]:
+    """Scores of all untrained networks, and what the masks do to responses and to weights; those that the plan trains too."""
     equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))
     control = Chain(CONTROL, chains[PREREGISTERED].final, equal)
+    later = []
     for name in (*setting.criteria, control.name):
         chain = chains.get(name, control)
         for one, zero, act in actions(setting, number, chain):
+            if setting.trains(number, one, zero):
+                later.append(Arm((name, one, zero), chain.mask, act))
             rows.setdefault("arms", []).append(
                 {
                     **about,
@@ -70,6 +91,7 @@ def measure_untrained(
                 rows.setdefault("masks", []).append(_mask_row(setting, chain, about, act))
                 rows.setdefault("responses", []).extend(_response_rows(setting, name, about, act.params))
         work.done(f"level {number}, untrained", work.LEVEL / (len(setting.criteria) + 1))
+    return later
 
 
 def actions(setting: Setting, number: int, chain: Chain) -> Iterator[tuple[str, str, Acted]]:
@@ -146,8 +168,10 @@ def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
         SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
         GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
         SHRUNK_PERMUTED: setting.score(acted(confused, chain.mask, Rewind(), FrozenIfGrown(), key).params),
+        MULTIGRAPH: setting.score(summed(edges_of(chain.final, BITS), setting.initial)),
         TRAINED: np.array([row["score"] for row in rows.pop(TRAINED)]),
     }
+    rows["multigraph"] = _multigraph(setting, chain, chains[PERMUTED])
     rows["examples"] = [
         {"seed": setting.seed, "id": int(i), **{arm: float(values[n]) for arm, values in arms.items()}}
         for n, i in enumerate(setting.task.test.ids)
@@ -173,6 +197,27 @@ def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
         {"seed": setting.seed, "arm": arm, "train_score": float(np.mean(values))}
         for arm, values in fits.items()
     ]
+
+
+def _multigraph(setting: Setting, chain: Chain, confused: Chain) -> list[dict[str, Any]]:
+    """What masks of the multigraph do, by the number of digits that they can write."""
+    rng = np.random.Generator(np.random.PCG64(setting.seed))
+    found = []
+    for digits in (1, 2, 4, BITS):
+        edges, permuted = (edges_of(of.final, digits) for of in (chain, confused))
+        network, random, fitted = (
+            summed(of, setting.initial) for of in (edges, shuffled_edges(edges, rng), permuted)
+        )
+        found.append(
+            {
+                "seed": setting.seed,
+                "bits": digits,
+                "test_score": float(setting.score(network).mean()),
+                "random_score": float(setting.score(random).mean()),
+                "train_score": setting.memorised(fitted),
+            }
+        )
+    return found
 
 
 def twin(zeroed: Mask, removed: Mask, key: Any) -> dict[str, np.ndarray]:

@@ -93,9 +93,7 @@ class MultiPrizePlan:
     def presets(cls) -> dict[str, MultiPrizePlan]:
         return {
             "quick": cls(
-                task=Digits(train=500, validation=300, test=900),
-                network=MLP(widths=(128, 128)),
-                steps=400,
+                task=Digits(train=500, validation=300, test=900), network=MLP(widths=(128, 128)), steps=400
             )
         }
 
@@ -111,10 +109,9 @@ class MultiPrize(DraftedStudy):
         "the rest as accurate as the network trained at full precision, also when its activations are signs?"
     )
     method = (
-        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], "
-        "every weight has a score, and the highest |scores| of each layer are kept, exactly the number that the "
-        "density gives. The network computes with the sign of each kept weight, times the mean of the kept |weights| "
-        "of its layer. No weight is trained.",
+        "Masks are learned by biprop [Diffenderfer & Kailkhura 2021]. As in edge-popup [Ramanujan et al. 2020], every weight "
+        "has a score, and the highest |scores| of each layer are kept, exactly the number that the density gives. The network "
+        "computes with the sign of each kept weight, times the mean of the kept |weights| of its layer. No weight is trained.",
         "Sign activations are +1 or −1. Their own derivative is zero, and 2(1 − |x|) on |x| ≤ 1 takes its place. "
         "Before each of them is a normalisation, over the layer's units unless the network has another. Its scales "
         "and shifts are trained only where weights are. Pools come before both.",
@@ -126,36 +123,20 @@ class MultiPrize(DraftedStudy):
         "drawn ones, times one number for each layer, or exactly zero.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Signs of the frozen weights with a gain, mask by biprop.",
-            "The claim.",
-        ),
-        Arm(
-            "mask",
-            "Frozen weights of full precision, mask by edge-popup.",
-            "What binary weights cost.",
-        ),
+        Arm("ticket", "Signs of the frozen weights with a gain, mask by biprop.", "The claim."),
+        Arm("mask", "Frozen weights of full precision, mask by edge-popup.", "What binary weights cost."),
         Arm(
             "random",
             "Signs of the frozen weights under a random mask with the ticket's counts.",
             "Whether any mask would do.",
         ),
-        Arm(
-            "dense",
-            "Trained weights of full precision.",
-            "The standard.",
-        ),
+        Arm("dense", "Trained weights of full precision.", "The standard."),
         Arm(
             "binarised",
             "Trained weights that the network sees as signs with a gain [Rastegari et al. 2016].",
             "What training binary weights reaches.",
         ),
-        Arm(
-            "permuted",
-            "Biprop over permuted labels.",
-            "Nothing must be learnt from them.",
-        ),
+        Arm("permuted", "Biprop over permuted labels.", "Nothing must be learnt from them."),
     )
     redraws = (
         "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import with_column
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
@@ -108,7 +107,7 @@ def _examples(setting: str) -> Part:
 
     def part(tables: Tables) -> Table:
         dense = tables["examples"].where(setting=WEIGHTS)["dense"]
-        return with_column(tables["examples"].where(setting=setting), FULL[0], dense)
+        return tables["examples"].where(setting=setting).adding(**{FULL[0]: dense})
 
     return part
 

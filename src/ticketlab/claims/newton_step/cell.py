@@ -1,34 +1,29 @@
-"""One cell: one loss and one seed, all arms in turn, with f₀ kept and centred away."""
+"""One cell: one loss and one seed, all arms in turn, with f₀ kept and centred away; as rows of tidy tables.
+
+Every Newton step must be stationary, and the flow obey its own equation, both within the plan's tolerance. Both are judged by
+differentiating the network itself, without the matrix that was decomposed.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from ticketlab.claims.newton_step.certificates import certificate_rows, require
+from ticketlab.claims.newton_step import formula
+from ticketlab.claims.newton_step.arms import Candidate, Candidates, Sides, Start, choose, flow, single_steps
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.descent import Trained, descend, trained_function
-from ticketlab.claims.newton_step.distances import Sides, choose
-from ticketlab.claims.newton_step.flow import flow
-from ticketlab.claims.newton_step.formula import OFFSETS, STOPPED, TRAINED
-from ticketlab.claims.newton_step.start import Start
-from ticketlab.claims.newton_step.steps import single_steps
-from ticketlab.claims.newton_step.tables import (
-    MEANINGS,
-    UNITS,
-    arm_rows,
-    candidate_rows,
-    example_rows,
-    path_rows,
-)
-from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, largest_curvature
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import dual_kernel
+from ticketlab.tangent.gauss_newton import GaussNewtonStep
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tasks.task import Task
 
@@ -40,14 +35,14 @@ ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 def measure(
     plan: NewtonStepPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
+    """One cell's"""
     return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 
 def compare(
     plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
 ) -> dict[str, Table]:
-    """All arms for one loss and one seed, as tidy tables."""
+    """All arms for one loss and one seed, as tidy"""
     progress("drawing split and networks", 0.0)
     clock, loss = Clock(), LOSSES[loss_name]
     task = drawn_task(plan.task, seed)
@@ -67,7 +62,7 @@ def compare(
         starts,
         order,
         unit,
-        lambda done: progress(TRAINED, 0.02 + 0.5 * done),
+        lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done),
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)
@@ -79,16 +74,14 @@ def compare(
     rows: dict[str, list[dict[str, Any]]] = {
         name: [] for name in ("arms", "candidates", "path", "certificates", "examples")
     }
-    for i, offset in enumerate(OFFSETS):
+    for i, offset in enumerate(formula.OFFSETS):
         about = {**cell, "offset": offset}
         for name, found in _with_offset(at, offset, trained, 0.55 + 0.22 * i, clock, progress).items():
             rows[name] += [{**about, **row} for row in found]
     rows["curves"] = [{**cell, **row} for row in curves]
     rows["training"] = [{**cell, **row} for row in ends]
-    tables = [Table.from_rows(n, r, units=UNITS, meanings=MEANINGS) for n, r in rows.items()]
-    seconds = [{**cell, "part": part, "seconds": value} for part, value in clock.seconds.items()]
-    tables.append(Table.from_rows("timings", seconds, units=UNITS, measured=True))
-    return {table.name: table for table in tables}
+    rows["timings"] = [{**cell, "part": part, "seconds": value} for part, value in clock.seconds.items()]
+    return tables_of(rows, _MEANINGS)
 
 
 def _with_offset(
@@ -102,15 +95,15 @@ def _with_offset(
     progress(f"flow of the linearised model, f₀ {offset}", share + 0.08)
     path, defects = flow(at, offset)
     clock.lap(f"flow, f₀ {offset}")
-    require(at.plan, offset, newton, defects)
+    _require(at.plan, offset, newton, defects)
     stopped = [c for _, c in path if np.isfinite(c.setting)]
-    chosen = choose(sides, {**steps, (STOPPED, "tangent"): stopped})
+    chosen = choose(sides, {**steps, (formula.STOPPED, "tangent"): stopped})
     return {
-        "arms": arm_rows(sides, chosen),
-        "candidates": candidate_rows(sides, steps, chosen),
-        "path": path_rows(sides, path),
-        "certificates": certificate_rows(at.plan, newton, defects),
-        "examples": example_rows(sides, chosen, path),
+        "arms": _arm_rows(sides, chosen),
+        "candidates": _candidate_rows(sides, steps, chosen),
+        "path": _path_rows(sides, path),
+        "certificates": _certificate_rows(at.plan, newton, defects),
+        "examples": _example_rows(sides, chosen, path),
     }
 
 
@@ -122,3 +115,150 @@ def _check_size(task: Task) -> None:
             f"at most {ROWS}",
             f"Use fewer: --task …:train={ROWS // task.outputs}. The kernel is decomposed into all its eigenvectors.",
         )
+
+
+# --- rows ---
+
+
+def _arm_rows(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> list[dict[str, Any]]:
+    return [
+        {"arm": arm, "form": form, **sides.measured(c), "setting": c.setting, "setting_name": c.setting_name}
+        for (arm, form), c in _all(sides, chosen).items()
+    ]
+
+
+def _all(sides: Sides, chosen: dict[tuple[str, str], Candidate]) -> dict[tuple[str, str], Candidate]:
+    size = 0 if sides.trained.delta is None else sides.trained.delta.size
+    start = Candidate(sides.at.outputs(sides.offset), np.zeros(size))
+    return {
+        (formula.TRAINED, "network"): sides.trained,
+        **chosen,
+        (formula.TWIN, "network"): replace(sides.twin, delta=None),
+        (formula.START, "network"): start,
+    }
+
+
+def _candidate_rows(
+    sides: Sides, steps: Candidates, chosen: dict[tuple[str, str], Candidate]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "arm": arm,
+            "form": form,
+            "candidate": c.setting,
+            "validation_unexplained": sides.unexplained(c.outputs, "validation"),
+            "unexplained": sides.unexplained(c.outputs),
+            "test_score": float(np.mean(sides.at.task.scores(c.outputs["test"], sides.at.task.test))),
+            "chosen": c is chosen[arm, form],
+        }
+        for (arm, form), candidates in steps.items()
+        for c in candidates
+    ]
+
+
+def _path_rows(sides: Sides, path: list[tuple[float, Candidate]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "time": time,
+            **sides.measured(c),
+            "validation_unexplained": sides.unexplained(c.outputs, "validation"),
+        }
+        for time, c in path
+    ]
+
+
+def _example_rows(
+    sides: Sides, chosen: dict[tuple[str, str], Candidate], path: list[tuple[float, Candidate]]
+) -> list[dict[str, Any]]:
+    """What the verdicts are drawn from: scores, and gaps to the trained network."""
+    task = sides.at.task
+    nearest = min((c for _, c in path), key=lambda c: sides.unexplained(c.outputs))
+    same = {
+        "id": task.test.ids,
+        "guess": guessed(task),
+        "trained_score": task.scores(sides.trained.outputs["test"], task.test),
+        "change": sides.change("test"),
+        "second_gap": sides.gaps(sides.twin.outputs, "test"),
+        "stopped_gap": sides.gaps(chosen[formula.STOPPED, "tangent"].outputs, "test"),
+        "nearest_gap": sides.gaps(nearest.outputs, "test"),
+    }
+    rows = []
+    for form in [form for offset, form in formula.VARIANTS if offset == sides.offset]:
+        newton, gradient = (chosen[arm, form].outputs for arm in (formula.NEWTON, formula.GRADIENT))
+        columns = {
+            **same,
+            "newton_score": task.scores(newton["test"], task.test),
+            "newton_gap": sides.gaps(newton, "test"),
+            "gradient_gap": sides.gaps(gradient, "test"),
+        }
+        rows += [{"form": form, **row} for row in rows_of(columns)]
+    return rows
+
+
+# --- certificates ---
+
+
+def _require(
+    plan: NewtonStepPlan, offset: str, newton: list[GaussNewtonStep], defects: dict[float, float]
+) -> None:
+    """A verdict on Newton steps needs Newton steps."""
+    for step in newton:
+        if not step.stationarity <= plan.tolerance:
+            raise NumericalFailure(
+                f"The Newton step with f₀ {offset} and ridge {step.ridge:g} is not stationary: relative gradient of its model "
+                f"{step.stationarity:.1e}, tolerance {plan.tolerance:g}. Use a larger tolerance, or fewer training examples."
+            )
+    for time, defect in defects.items():
+        if not defect <= plan.tolerance:
+            raise NumericalFailure(
+                f"The flow with f₀ {offset} misses its own equation at relative time {time:g} by {defect:.1e}, tolerance "
+                f"{plan.tolerance:g}. Use a larger tolerance, or fewer training examples."
+            )
+
+
+def _certificate_rows(
+    plan: NewtonStepPlan, newton: list[GaussNewtonStep], defects: dict[float, float]
+) -> list[dict[str, Any]]:
+    settings = (0.0, *plan.ridges)
+    rows: list[dict[str, Any]] = [
+        {
+            "what": formula.NEWTON if ridge == 0 else formula.DAMPED,
+            "setting": ridge,
+            "measure": "stationarity",
+            "value": s.stationarity,
+        }
+        for ridge, s in zip(settings, newton, strict=True)
+    ]
+    rows += [{"what": "flow", "setting": t, "measure": "defect", "value": d} for t, d in defects.items()]
+    return [
+        {**row, "tolerance": plan.tolerance, "met": row["value"] <= plan.tolerance, "precision": "float64"}
+        for row in rows
+    ]
+
+
+_MEANINGS = {
+    "offset": "whether f(x, θ₀) is kept or centred away",
+    "form": "the function of the step: to first order (tangent), or the network at θ₀ + Δθ",
+    "unexplained": "Σ‖F − f_T‖² / Σ‖f_T − f₀‖² over test examples, f_T the trained network",
+    "validation_unexplained": "the same over validation examples, by which candidates are chosen",
+    "rms": "root mean square of F − f_T over test examples and outputs",
+    "divergence": "mean Kullback–Leibler divergence of softmax(F) from softmax(f_T)",
+    "agreement": "fraction of test examples on which the prediction is that of the trained network",
+    "test_score": "accuracy, or R² for regression",
+    "cosine": "cos(Δθ, θ_T − θ₀)",
+    "relative_length": "‖Δθ‖ / ‖θ_T − θ₀‖",
+    "relative_distance": "‖Δθ − (θ_T − θ₀)‖ / ‖θ_T − θ₀‖",
+    "setting": "step size relative to the inverse largest curvature, ridge relative to mean diag(K), or time relative to the "
+    "inverse largest curvature",
+    "time": "relative to the inverse of the largest curvature κ_max/N of the kernel",
+    "newton_gap": "‖F − f_T‖² of the Newton step, relative to the mean of ‖f_T − f₀‖²",
+    "gradient_gap": "the same of the best gradient step",
+    "second_gap": "the same of a second training from another random start",
+    "stopped_gap": "the same of the flow, stopped at the finite time that is nearest to training on validation examples",
+    "nearest_gap": "the same of the flow at the time, ∞ included, that is nearest on these test examples",
+    "change": "‖f_T − f₀‖², relative to its mean",
+    "guess": "the score of always giving the most frequent class, or the mean",
+    "relative_loss": "training loss at the end, relative to that of outputs that are zero",
+    "limit": "the relative loss at which training has converged",
+    "value": "stationarity: relative gradient of the step's model; defect: how far the flow is from its own equation",
+}

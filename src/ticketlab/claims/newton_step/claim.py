@@ -13,14 +13,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.claims.newton_step.formula import (
-    GRADIENT,
-    NEWTON,
-    RULE,
-    formula,
-    side_questions,
-    verdicts,
-)
+from ticketlab.claims.newton_step.formula import GRADIENT, NEWTON, RULE, formula, side_questions, verdicts
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -108,17 +101,14 @@ class NewtonStep(Study):
         "Which of them ends where training ends?"
     )
     method = (
-        "All three start from the same random parameters θ₀ and use the same data. Gradient descent trains the "
-        "network to convergence, on all training examples in every step. One gradient step moves against the "
-        "gradient at θ₀.",
-        "One Gauss–Newton step goes to the minimum of the loss's second-order model at θ₀; of all minima it takes "
-        "the one with the smallest ‖Δθ‖ [Martens 2020]. For the square loss that model is exact in the tangent space "
-        "[Jacot et al. 2018]. Every step is taken twice: as the tangent function F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), "
-        "and as the network at θ₀ + Δθ.",
-        "The distance of a function F from the trained network f_T is measured on test examples. It is the part of "
-        "training's change that F leaves unexplained, Σ‖F − f_T‖² / Σ‖f_T − f₀‖²: 0 for the same function, 1 for one "
-        "no nearer than the random start. For cross-entropy, outputs are compared up to a constant for each example, "
-        "which softmax ignores.",
+        "All three start from the same random parameters θ₀ and use the same data. Gradient descent trains the network to "
+        "convergence, on all training examples in every step. One gradient step moves against the gradient at θ₀.",
+        "One Gauss–Newton step goes to the minimum of the loss's second-order model at θ₀; of all minima it takes the one with "
+        "the smallest ‖Δθ‖ [Martens 2020]. For the square loss that model is exact in the tangent space [Jacot et al. 2018]. "
+        "Every step is taken twice: as the tangent function F(x) = f(x, θ₀) + Δθ·df/dθ(x, θ₀), and as the network at θ₀ + Δθ.",
+        "The distance of a function F from the trained network f_T is measured on test examples. It is the part of training's "
+        "change that F leaves unexplained, Σ‖F − f_T‖² / Σ‖f_T − f₀‖²: 0 for the same function, 1 for one no nearer than the "
+        "random start. For cross-entropy, outputs are compared up to a constant for each example, which softmax ignores.",
         "Agreement of predictions, root mean square and Kullback–Leibler divergence are measured too. In parameter "
         "space the step is compared with θ_T − θ₀ by cosine and by length.",
         "All choices favour the gradient step. Its size ends nearest to the trained network on validation examples; "
@@ -144,11 +134,7 @@ class NewtonStep(Study):
             "times that of zero outputs.",
             "The end of training.",
         ),
-        Arm(
-            "Newton step",
-            "The minimum of the second-order model with the smallest ‖Δθ‖.",
-            "The claim.",
-        ),
+        Arm("Newton step", "The minimum of the second-order model with the smallest ‖Δθ‖.", "The claim."),
         Arm(
             "damped Newton step",
             "The same with the ridge that ends nearest to training.",

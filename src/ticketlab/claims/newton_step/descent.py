@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims.newton_step.arms import Candidate, Start, flat
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.formula import OFFSETS, TRAINED, TWIN
-from ticketlab.claims.newton_step.start import Candidate, Start, flat
+from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import minus, score_of
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params
@@ -99,28 +100,26 @@ def _ends(
     plan: NewtonStepPlan, lanes: _Lanes, result: TrainingResult, nothing: float
 ) -> list[dict[str, Any]]:
     """How each run ended; `nothing` is the loss of zero outputs."""
-    rows = []
-    for i, (offset, arm, _) in enumerate(lanes):
-        known = result.curves.train_loss[:, i]
-        rows.append(
-            {
-                "offset": offset,
-                "arm": arm,
-                "steps": int(result.steps[i]),
-                "relative_loss": float(known[np.isfinite(known)][-1]) / nothing,
-                "limit": plan.converged,
-                "converged": result.endings[i] is Ending.INTERPOLATED,
-            }
-        )
-    return rows
+    known = result.curves.train_loss
+    return [
+        {
+            "offset": offset,
+            "arm": arm,
+            "steps": int(result.steps[i]),
+            "relative_loss": float(known[np.isfinite(known[:, i]), i][-1]) / nothing,
+            "limit": plan.converged,
+            "converged": result.endings[i] is Ending.INTERPOLATED,
+        }
+        for i, (offset, arm, _) in enumerate(lanes)
+    ]
 
 
 def _curves(lanes: _Lanes, result: TrainingResult) -> list[dict[str, Any]]:
     return [
-        {"offset": offset, "arm": arm, "step": int(step), "train_loss": float(result.curves.train_loss[j, i])}
+        {"offset": offset, "arm": arm, **row}
         for i, (offset, arm, _) in enumerate(lanes)
-        for j, step in enumerate(result.curves.steps)
-        if np.isfinite(result.curves.train_loss[j, i])
+        for row in curve_rows(result.curves, i, {"train_loss": "train_loss"})
+        if np.isfinite(row["train_loss"])
     ]
 
 

@@ -34,29 +34,10 @@ from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "DAMPED",
-    "FLOW",
-    "FORMS",
-    "GRADIENT",
-    "GRADIENT_APART",
-    "LENGTH",
-    "LUCK",
-    "NEARER",
-    "NEWTON",
-    "NEWTON_NEAR",
-    "OFFSETS",
-    "RULE",
-    "SCORE",
-    "START",
-    "STOPPED",
-    "TRAINED",
-    "TURN",
-    "TWIN",
-    "VARIANTS",
-    "formula",
-    "side_questions",
+    "DAMPED", "FLOW", "FORMS", "GRADIENT", "GRADIENT_APART", "LENGTH", "LUCK", "NEARER", "NEWTON", "NEWTON_NEAR",
+    "OFFSETS", "RULE", "SCORE", "START", "STOPPED", "TRAINED", "TURN", "TWIN", "VARIANTS", "formula", "side_questions",
     "verdicts",
-]
+]  # fmt: skip
 
 OFFSETS, FORMS = ("kept", "centred"), ("tangent", "network")
 TRAINED, TWIN, START = "gradient descent", "second training", "random start"
@@ -72,16 +53,12 @@ CLAIMED: Variant = ("kept", "tangent")
 SCORE, NEWTON_NEAR, GRADIENT_APART, NEARER, FLOW = "score", "newton", "gradient", "nearer", "flow"
 LUCK, TURN, LENGTH = "luck", "direction", "length"
 
-THERE = (
-    0.10  # a step ends where training ends if it leaves at most this share of training's change unexplained
-)
+# A step ends where training ends if it leaves at most this share of training's change unexplained.
+THERE = 0.10
 APART = 0.05  # shares that differ by less are equally near
-STRAIGHT = (
-    1 - THERE
-) ** 0.5  # cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained
-LONG = (
-    THERE**0.5
-)  # a step in the same direction leaves THERE unexplained if it is this much too long or too short
+# The cosine of a step that, at its best length, leaves THERE of ‖θ_T − θ₀‖² unexplained; and by how much one in training's
+# direction may be too long or too short.
+STRAIGHT, LONG = (1 - THERE) ** 0.5, THERE**0.5
 COSINE = Scale("(cosine)", bounds=(-1.0, 1.0))
 LEFT = Scale("%", 100.0, bounds=(0.0, np.inf))
 LONGER = Scale("% longer than training's", ratio=True)
@@ -185,7 +162,7 @@ def formula(losses: Sequence[str], margin: float) -> Formula:
 
 
 def side_questions(loss: str, margin: float) -> list[Formula]:
-    """What is asked besides, each with a level of its own."""
+    """The side questions, each with a level of its own."""
     variants = [v for v in VARIANTS if v != CLAIMED]
     asked = [q for v in variants for q in _equivalent(loss, v, margin)]
     asked += [_unexplained(LUCK, loss, v) for v in VARIANTS]
@@ -194,11 +171,7 @@ def side_questions(loss: str, margin: float) -> list[Formula]:
 
 
 def verdicts(
-    losses: Sequence[str],
-    complete: Sequence[str],
-    margin: float,
-    tables: Tables,
-    levels: Levels = USUAL,
+    losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables, levels: Levels = USUAL
 ) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 

@@ -1,32 +1,23 @@
-"""One cell: one loss and one seed, cheap arms first, so that their scores are on the screen while the others are computed."""
+"""One cell: one loss and one seed, as rows of tidy tables.
+
+Cheap arms come first, so that their scores are on the screen while the others are computed.
+"""
 
 from __future__ import annotations
 
-import jax
+from typing import Any
 
-from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task
+import jax
+import numpy as np
+
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.tangent_minimum import minima
+from ticketlab.claims.tangent_minimum.candidates import Arms, Scored, Start, best, edges, inside, wider
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.claims.tangent_minimum.descent import Descent
-from ticketlab.claims.tangent_minimum.formula import (
-    DESCENT,
-    LIMIT,
-    LINEAR,
-    MOVED,
-    OFFSETS,
-    READ_OUT,
-    TANGENT,
-)
-from ticketlab.claims.tangent_minimum.minima import (
-    linear_model,
-    more_minima,
-    moved_network,
-    read_out,
-    tangent_space,
-)
-from ticketlab.claims.tangent_minimum.search import edges, wider
-from ticketlab.claims.tangent_minimum.start import Arms, Start, best
-from ticketlab.claims.tangent_minimum.tables import tables
+from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 
@@ -53,14 +44,16 @@ def compare(
     at = Start(plan, task, loss, network, network.init(draw), devices)
     clock = Clock()
 
-    arms = linear_model(at)
+    arms = minima.linear_model(at)
     clock.lap(LINEAR)
     progress(f"linear model {_test_score(arms, LINEAR):.3f}; read-out layer", 0.02)
-    arms |= read_out(at)
+    arms |= minima.read_out(at)
     clock.lap(READ_OUT)
     said = f"read-out layer {_test_score(arms, READ_OUT):.3f}"
     progress(f"{said}; tangent space", 0.06)
-    arms |= tangent_space(at, lambda what, fraction: progress(f"{said}; {what}", 0.06 + 0.44 * fraction))
+    arms |= minima.tangent_space(
+        at, lambda what, fraction: progress(f"{said}; {what}", 0.06 + 0.44 * fraction)
+    )
     clock.lap(TANGENT)
     said = f"tangent minimum {_test_score(arms, TANGENT):.3f}"
 
@@ -72,9 +65,9 @@ def compare(
     clock.lap(DESCENT)
     arms, descent = _wide_enough(at, arms, descent, lambda what, _: progress(f"{said}; {what}", 0.8))
     clock.lap("wider grids")
-    arms |= moved_network(at, arms)
+    arms |= minima.moved_network(at, arms)
     clock.lap(MOVED)
-    return tables(at, {"loss": loss_name, "seed": seed}, arms, descent, clock.seconds)
+    return _tables(at, {"loss": loss_name, "seed": seed}, arms, descent, clock.seconds)
 
 
 def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
@@ -90,7 +83,7 @@ def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) ->
         if not count:
             break
         ridges = wider([s.candidate.setting for s in arms[OFFSETS[0], TANGENT]], tangent, count)
-        found = more_minima(at, ridges, progress)
+        found = minima.more_minima(at, ridges, progress)
         arms = arms | {key: [*arms[key], *of] for key, of in found.items()}
         sizes = wider(descent.tried(), other, count)
         descent = descent.with_sizes(sizes, descending).to_the_end(descending)
@@ -104,3 +97,161 @@ def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) ->
 
 def _test_score(arms: Arms, arm: str) -> float:
     return best(arms["kept", arm]).score["test"] if ("kept", arm) in arms else float("nan")
+
+
+# --- rows ---
+
+
+def _tables(
+    at: Start, cell: dict[str, Any], arms: Arms, descent: Descent, seconds: dict[str, float]
+) -> dict[str, Table]:
+    chosen = {key: best(candidates) for key, candidates in arms.items()}
+    rows = {
+        "arms": _arm_rows(at, cell, chosen),
+        "tuning": _tuning_rows(cell, arms, chosen),
+        "curves": [{**cell, **row} for row in descent.curves()],
+        "choices": _choice_rows(cell, arms, descent),
+        "certificates": _certificate_rows(cell, arms),
+        "examples": _example_rows(at, cell, chosen),
+        "timings": [{**cell, "arm": arm, "seconds": value} for arm, value in seconds.items()],
+    }
+    return tables_of(rows, _MEANINGS)
+
+
+def _about(cell: dict[str, Any], offset: str) -> dict[str, Any]:
+    return {"loss": cell["loss"], "offset": offset, "seed": cell["seed"]}
+
+
+def _arm_rows(at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]) -> list[dict[str, Any]]:
+    rows = []
+    for (offset, arm), s in chosen.items():
+        reference = chosen[offset, DESCENT].candidate.outputs["test"]
+        outputs = s.candidate.outputs.get("test")
+        agreement = float("nan")
+        if at.task.kind == "classification" and outputs is not None:
+            agreement = float(np.mean(np.argmax(outputs, axis=1) == np.argmax(reference, axis=1)))
+        rows.append(
+            {
+                **_about(cell, offset),
+                "arm": arm,
+                "test_score": s.score["test"],
+                "validation_score": s.score["validation"],
+                "train_score": s.score["train"],
+                "test_loss": s.loss["test"],
+                "agreement": agreement,
+                "relative_motion": s.candidate.motion,
+                "setting": s.candidate.setting,
+                "setting_name": s.candidate.setting_name,
+            }
+        )
+    return rows
+
+
+def _tuning_rows(
+    cell: dict[str, Any], arms: Arms, chosen: dict[tuple[str, str], Scored]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            **_about(cell, offset),
+            "arm": arm,
+            "candidate": s.candidate.setting,
+            "validation_score": s.score["validation"],
+            "validation_loss": s.loss["validation"],
+            "test_score": s.score["test"],
+            "test_loss": s.loss["test"],
+            "train_loss": s.loss["train"],
+            "chosen": s is chosen[offset, arm],
+            "stop_step": s.candidate.stop_step,
+            "outcome": s.candidate.outcome,
+        }
+        for (offset, arm), candidates in arms.items()
+        for s in candidates
+    ]
+
+
+def _choice_rows(cell: dict[str, Any], arms: Arms, descent: Descent) -> list[dict[str, Any]]:
+    """Whether the two sides were tuned and trained to the end."""
+    return [
+        {
+            **_about(cell, offset),
+            "arm": arm,
+            "candidates": len(arms[offset, arm]),
+            "inside": inside(arms[offset, arm]),
+            "settled": descent.settled(offset) if arm == DESCENT else True,
+            "epochs": descent.epochs_of_chosen(offset) if arm == DESCENT else 0,
+        }
+        for offset in OFFSETS
+        for arm in (DESCENT, TANGENT)
+    ]
+
+
+def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
+    rows = []
+    for (offset, arm), candidates in arms.items():
+        if arm == LINEAR and offset == "centred":
+            continue  # one model serves both offsets
+        for s in candidates:
+            solution = s.candidate.solution
+            if solution is None or (arm == LIMIT and solution.ridge > 0):
+                continue
+            c = solution.certificate
+            rows.append(
+                {
+                    **_about(cell, offset),
+                    "arm": arm,
+                    "ridge": s.candidate.setting,
+                    "relative_residual": c.relative_residual,
+                    "duality_gap": c.duality_gap,
+                    "primal": c.primal,
+                    "dual": c.dual,
+                    "condition": c.condition,
+                    "iterations": c.iterations,
+                    "precision": c.precision,
+                    "rung": solution.stats.rung,
+                    "met": c.met,
+                    "tolerance": c.tolerance,
+                }
+            )
+    return rows
+
+
+def _example_rows(
+    at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]
+) -> list[dict[str, Any]]:
+    rows = []
+    guess = guessed(at.task)
+    compared = {
+        "descent_score": DESCENT,
+        "tangent_score": TANGENT,
+        "read_out_score": READ_OUT,
+        "moved_score": MOVED,
+    }
+    for offset in OFFSETS:
+        scores = {"guess": guess}
+        for column, arm in compared.items():
+            if (offset, arm) in chosen:
+                outputs = chosen[offset, arm].candidate.outputs
+                scores[column] = at.task.scores(outputs["test"], at.task.test) if outputs else guess
+        scored = {"id": at.task.test.ids, **{c: np.asarray(v, np.float64) for c, v in scores.items()}}
+        rows += [{**_about(cell, offset), **row} for row in rows_of(scored)]
+    return rows
+
+
+_MEANINGS = {
+    "offset": "whether f(x, θ₀) is kept or centred away",
+    "test_score": "accuracy, or R² for regression",
+    "test_loss": "mean loss per example",
+    "agreement": "fraction of test examples on which the prediction is that of gradient descent",
+    "relative_motion": "‖Δθ‖/‖θ₀‖",
+    "setting": "the chosen ridge relative to mean diag(K), or step size relative to the inverse largest curvature at θ₀",
+    "duality_gap": "(primal − dual)/primal; for the minimum-norm limit the relative gradient norm",
+    "relative_residual": "‖Jᵀ(∇ℓ(F) + λu)‖/‖Jᵀ∇ℓ(f₀)‖",
+    "condition": "estimated condition number of K + λI",
+    "stop_step": "the step whose parameters were chosen by validation",
+    "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
+    "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
+    "epochs": "of the chosen candidate of gradient descent",
+    "guess": "the score of always giving the most frequent class, or the mean",
+    "moved_score": "of the network at θ₀ + Δθ; that of guessing where its outputs are not finite",
+    "seconds": "of all candidates of the arm together, compilation included",
+}

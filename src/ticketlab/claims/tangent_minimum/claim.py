@@ -103,7 +103,7 @@ class TangentMinimumPlan:
                 losses=("square",),
                 seeds=8,
                 ridges=(1e-4, 1e-3, 1e-2, 1e-1, 1.0),
-                step_sizes=(0.25, 0.5, 1.0, 2.0, 4.0),
+                step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0),
             )
         }
 
@@ -137,27 +137,17 @@ class TangentMinimum(Study):
         "loss by less than a tenth.",
         "Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it centred away, f(x, θ) − f(x, "
         "θ₀). The random function at the start can cost accuracy of its own.",
-        "The verdict is an equivalence test [Schuirmann 1987]. The effect is the mean difference in test score, "
-        "tangent minimum minus gradient descent, paired by seed and by test example. Its interval counts both "
-        "sources of chance, seeds and test examples [Cameron et al. 2011]. The claim needs equal scores for every "
-        "loss with f₀ kept. So it needs no correction for the number of losses to hold [Berger 1982]; to fail, a "
-        "loss must fail at a corrected level.",
+        "The verdict is an equivalence test [Schuirmann 1987]. The effect is the mean difference in test score, tangent "
+        "minimum minus gradient descent, paired by seed and by test example. Its interval counts both sources of chance, seeds "
+        "and test examples [Cameron et al. 2011]. The claim needs equal scores for every loss with f₀ kept. So it needs no "
+        "correction for the number of losses to hold [Berger 1982]; to fail, a loss must fail at a corrected level.",
     )
     arms = (
-        Arm(
-            DESCENT,
-            "The network, trained on the same loss by minibatches with momentum.",
-            "The standard.",
-        ),
-        Arm(
-            TANGENT,
-            "The minimum in the tangent space; validation chooses the ridge.",
-            "The claim.",
-        ),
+        Arm(DESCENT, "The network, trained on the same loss by minibatches with momentum.", "The standard."),
+        Arm(TANGENT, "The minimum in the tangent space; validation chooses the ridge.", "The claim."),
         Arm(
             LIMIT,
-            "The end of the ridge path, λ → 0. Cross-entropy has none on separable data; the smallest ridge takes "
-            "its place.",
+            "The end of the ridge path, λ → 0. Cross-entropy has none on separable data; the smallest ridge takes its place.",
             "What an exact fit does.",
         ),
         Arm(

@@ -13,10 +13,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
+from ticketlab.claims.tangent_minimum.candidates import (
+    Arms,
+    Candidate,
+    Scored,
+    Start,
+    best,
+    past_its_minimum,
+    settled,
+)
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
-from ticketlab.claims.tangent_minimum.search import past_its_minimum, settled
-from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
 from ticketlab.errors import NumericalFailure
 from ticketlab.training import (
     LearningCurves,
@@ -35,6 +43,12 @@ __all__ = ["Descent"]
 
 EVALUATIONS = 30  # of the first run; more choose by chance, and cost as much as training
 
+LOOKED_AT = {
+    "train_loss": "batch_loss",
+    "validation_score": "validation_score",
+    "validation_loss": "validation_loss",
+}
+_Told = Callable[[float], None]
 _Lane = tuple[str, float]
 """The offset and the step size of a replica."""
 
@@ -89,13 +103,13 @@ class Descent:
         """The step sizes."""
         return [size for part in self.parts for offset, size in part.lanes if offset == OFFSETS[0]]
 
-    def with_sizes(self, sizes: Sequence[float], progress: Callable[[float], None]) -> Descent:
+    def with_sizes(self, sizes: Sequence[float], progress: _Told) -> Descent:
         """More step sizes, trained as long as those before."""
         lanes = tuple((offset, size) for offset in OFFSETS for size in sizes)
         part = _Part(lanes, self._train(lanes, self.at.plan.epochs, None, progress), self.at.plan.epochs)
         return replace(self, parts=(*self.parts, part))._caught_up(progress)
 
-    def to_the_end(self, progress: Callable[[float], None]) -> Descent:
+    def to_the_end(self, progress: _Told) -> Descent:
         """Trained until the validation loss of the chosen step sizes has settled, or there are no doublings left."""
         found, most = self, self.at.plan.epochs * 2**self.at.plan.doublings
         while rising := [o for o in OFFSETS if found.epochs[o] < most and not found.settled(o)]:
@@ -103,7 +117,7 @@ class Descent:
             found = replace(found, epochs=epochs)._caught_up(progress)
         return found
 
-    def _caught_up(self, progress: Callable[[float], None]) -> Descent:
+    def _caught_up(self, progress: _Told) -> Descent:
         """All replicas that need it trained for their offset's epochs."""
         waiting, parts = list(self.parts), []
         while waiting:
@@ -138,12 +152,23 @@ class Descent:
 
     def curves(self) -> list[dict[str, Any]]:
         """The learning curves, as rows."""
-        return [row for part in self.parts for row in _curves(part.lanes, part.result)]
+        return [
+            {"offset": offset, "step_size": size, **row}
+            for part in self.parts
+            for i, (offset, size) in enumerate(part.lanes)
+            for row in curve_rows(part.result.curves, i, LOOKED_AT)
+        ]
 
     def require_some(self) -> None:
-        _require_some(self.tried(), self.arms())
+        """There is nothing to compare with when every step size diverged."""
+        for (offset, _), found in self.arms().items():
+            if not any(s.candidate.outputs for s in found):
+                endings = sorted({Ending(s.candidate.outcome).value for s in found})
+                raise NumericalFailure(
+                    f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {self.tried()}: try smaller ones"
+                )
 
-    def _longer(self, part: _Part, progress: Callable[[float], None]) -> _Part:
+    def _longer(self, part: _Part, progress: _Told) -> _Part:
         epochs = 2 * part.epochs
         after = self._train(part.lanes, epochs, part.result, progress)
         return replace(
@@ -151,11 +176,7 @@ class Descent:
         )
 
     def _train(
-        self,
-        lanes: tuple[_Lane, ...],
-        epochs: int,
-        before: TrainingResult | None,
-        progress: Callable[[float], None],
+        self, lanes: tuple[_Lane, ...], epochs: int, before: TrainingResult | None, progress: _Told
     ) -> TrainingResult:
         at, plan = self.at, self.at.plan
         batch = batch_of(plan.batch, at.task)
@@ -210,29 +231,3 @@ def _scored(at: Start, result: TrainingResult, i: int, offset: str, size: float)
         outcome=str(result.endings[i]),
     )
     return at.scored(candidate)
-
-
-def _curves(candidates: Sequence[_Lane], result: TrainingResult) -> list[dict[str, Any]]:
-    return [
-        {
-            "offset": offset,
-            "step_size": size,
-            "step": int(step),
-            "train_loss": float(result.curves.batch_loss[j, i]),
-            "validation_score": float(result.curves.validation_score[j, i]),
-            "validation_loss": float(result.curves.validation_loss[j, i]),
-        }
-        for i, (offset, size) in enumerate(candidates)
-        for j, step in enumerate(result.curves.steps)
-    ]
-
-
-def _require_some(tried: Sequence[float], arms: Arms) -> None:
-    """There is nothing to compare with when every step size diverged."""
-    for offset in OFFSETS:
-        if not any(s.candidate.outputs for s in arms[offset, DESCENT]):
-            endings = sorted({Ending(s.candidate.outcome).value for s in arms[offset, DESCENT]})
-            raise NumericalFailure(
-                f"gradient descent with f₀ {offset} {', '.join(endings)} at every step size {list(tried)}: try "
-                "smaller ones"
-            )

@@ -6,7 +6,7 @@ what they score, or in how far that is from gradient descent.
 
 The comparison is fair only if both sides were tuned and trained to the end. So the choice of each has to lie inside its grid, and
 gradient descent has to be trained to the end: its validation loss has its minimum inside the run, or no longer falls by more than
-a little (`tangent_arms.search`).
+a little (`candidates.settled`).
 """
 
 from __future__ import annotations
@@ -28,22 +28,9 @@ from ticketlab.laws.rules import USUAL, Levels, Within
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ARMS",
-    "DESCENT",
-    "LIMIT",
-    "LINEAR",
-    "MOVED",
-    "MOVED_SCORE",
-    "OFFSETS",
-    "READ_OUT",
-    "READ_OUT_SCORE",
-    "RULE",
-    "SCORE",
-    "TANGENT",
-    "formula",
-    "side_questions",
-    "verdicts",
-]
+    "ARMS", "DESCENT", "LIMIT", "LINEAR", "MOVED", "MOVED_SCORE", "OFFSETS", "READ_OUT", "READ_OUT_SCORE", "RULE",
+    "SCORE", "TANGENT", "formula", "side_questions", "verdicts",
+]  # fmt: skip
 
 OFFSETS = ("kept", "centred")
 DESCENT, TANGENT, LIMIT = "gradient descent", "tangent minimum", "minimum-norm limit"
@@ -66,18 +53,14 @@ def formula(losses: Sequence[str], margin: float) -> Formula:
 
 
 def side_questions(loss: str, margin: float, tables: Tables | None = None) -> list[Formula]:
-    """What is asked besides, each with a level of its own; a network without hidden layers has no read-out layer."""
+    """The side questions, each with a level of its own; a network without hidden layers has no read-out layer."""
     asked = [(SCORE, "centred"), (READ_OUT_SCORE, "kept"), (MOVED_SCORE, "kept")]
     measured = columns(tables["examples"]) if tables else set(COLUMNS.values())
     return [_asked(key, loss, offset, margin) for key, offset in asked if COLUMNS[key] in measured]
 
 
 def verdicts(
-    losses: Sequence[str],
-    complete: Sequence[str],
-    margin: float,
-    tables: Tables,
-    levels: Levels = USUAL,
+    losses: Sequence[str], complete: Sequence[str], margin: float, tables: Tables, levels: Levels = USUAL
 ) -> list[Verdict]:
     """The claim, once every loss is complete, and the answers to all questions about the losses that are.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,14 +15,14 @@ import numpy as np
 
 from ticketlab.claims.start import built, parts
 from ticketlab.claims.study import Progress
+from ticketlab.claims.tangent_minimum.candidates import Arms, Candidate, Scored, Start, best
 from ticketlab.claims.tangent_minimum.formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
-from ticketlab.claims.tangent_minimum.start import Arms, Candidate, Scored, Start, best
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
 from ticketlab.tangent.newton import NewtonOptions
-from ticketlab.tangent.selection import AllParameters, Layers, Selection
+from ticketlab.tangent.selection import Layers
 from ticketlab.tangent.solution import Solution, predict_all
 
 __all__ = ["linear_model", "more_minima", "moved_network", "read_out", "tangent_space"]
@@ -31,7 +32,7 @@ def linear_model(at: Start) -> Arms:
     """W x + b, from zero, on the inputs: the tangent space of a network with no hidden layer."""
     linear = built(MLP(widths=()), at.task.input_shape, at.task.outputs)
     zero = jax.tree.map(jnp.zeros_like, linear.init(jax.random.key(0)))
-    found = _tuned_ridges(at, linear, zero, AllParameters(), (True,))
+    found = _required(_minima(at, at.plan.ridges, (linear, zero), (True,)))
     return {(offset, LINEAR): found[True] for offset in OFFSETS}
 
 
@@ -40,38 +41,15 @@ def read_out(at: Start) -> Arms:
     if not at.network.layers:
         return {}
     last = Layers((at.network.layers[-1].name,))
-    found = _tuned_ridges(at, at.network, at.params, last, (False, True))
+    found = _required(_minima(at, at.plan.ridges, selection=last))
     return {(offset, READ_OUT): found[offset == "centred"] for offset in OFFSETS}
-
-
-def _tuned_ridges(
-    at: Start, network: Network, params: Params, selection: Selection, centred: tuple[bool, ...]
-) -> dict[bool, list[Scored]]:
-    ridges = [Relative(r) for r in at.plan.ridges]
-    solutions = ridge_path(
-        network,
-        params,
-        at.task,
-        loss=at.loss,
-        ridges=ridges,
-        selection=selection,
-        centred=centred,
-        options=NewtonOptions(tolerance=at.plan.tolerance),
-        devices=at.devices,
-    )
-    _require_minima(solutions)
-    settings = at.plan.ridges * len(centred)
-    scored = [at.scored(c) for c in _as_candidates(at, solutions, settings)]
-    return {c: scored[i * len(ridges) : (i + 1) * len(ridges)] for i, c in enumerate(centred)}
 
 
 def tangent_space(at: Start, progress: Progress) -> Arms:
     """The whole tangent space: the plan's ridges, and the minimum-norm limit where there is one."""
     settings = (*at.plan.ridges, 0.0) if at.loss.quadratic else at.plan.ridges
-    found = _path(at, settings, progress)
-    _require_minima([s.candidate.solution for of in found.values() for s in of if s.candidate.solution])
     arms: Arms = {}
-    for offset, path in found.items():
+    for offset, path in zip(OFFSETS, _required(_path(at, settings, progress)).values(), strict=True):
         arms[offset, TANGENT] = path[: len(at.plan.ridges)]
         if at.loss.quadratic:
             arms[offset, LIMIT] = path[-1:]
@@ -85,37 +63,44 @@ def more_minima(at: Start, ridges: Sequence[float], progress: Progress) -> Arms:
     second ridge of the plan is there to lead to small ones, which take about twice as long from zero.
     """
     leading = () if at.loss.quadratic else sorted(at.plan.ridges)[::-2]
-    return {
-        (offset, TANGENT): path[: len(ridges)]
-        for offset, path in _path(at, [*ridges, *leading], progress).items()
-    }
+    found = _path(at, [*ridges, *leading], progress)
+    return {(o, TANGENT): path[: len(ridges)] for o, path in zip(OFFSETS, found.values(), strict=True)}
 
 
-def _path(at: Start, settings: Sequence[float], progress: Progress) -> dict[str, list[Scored]]:
-    """By offset, the minima at these relative ridges; 0 is the minimum-norm limit."""
+def _path(at: Start, settings: Sequence[float], progress: Progress) -> dict[bool, list[Scored]]:
+    return _minima(at, settings, progress=partial(_tangent_progress, progress, at.plan.tolerance))
+
+
+def _minima(
+    at: Start,
+    settings: Sequence[float],
+    start: tuple[Network, Params] | None = None,
+    centred: tuple[bool, ...] = (False, True),
+    **how: Any,
+) -> dict[bool, list[Scored]]:
+    """With f₀ kept or centred away, the minima at these relative ridges; 0 is the minimum-norm limit."""
     solutions = ridge_path(
-        at.network,
-        at.params,
+        *(start or (at.network, at.params)),
         at.task,
         loss=at.loss,
         ridges=[Relative(r) if r > 0 else MINIMUM_NORM for r in settings],
-        centred=(False, True),
+        centred=centred,
         options=NewtonOptions(tolerance=at.plan.tolerance),
         devices=at.devices,
-        progress=partial(_tangent_progress, progress, at.plan.tolerance),
+        **how,
     )
-    scored = [at.scored(c) for c in _as_candidates(at, solutions, [*settings, *settings])]
-    return {o: scored[i * len(settings) : (i + 1) * len(settings)] for i, o in enumerate(OFFSETS)}
+    scored = [at.scored(c) for c in _as_candidates(at, solutions, [*settings] * len(centred))]
+    return {c: scored[i * len(settings) : (i + 1) * len(settings)] for i, c in enumerate(centred)}
 
 
-def _require_minima(solutions: Sequence[Solution]) -> None:
-    """A verdict on tangent-space minima needs minima."""
-    for solution in solutions:
-        if not solution.certificate.met:
+def _required(found: dict[bool, list[Scored]]) -> dict[bool, list[Scored]]:
+    """The same minima, all of which were reached: a verdict on tangent-space minima needs minima."""
+    for solution in (s.candidate.solution for path in found.values() for s in path):
+        if solution is not None and not solution.certificate.met:
             raise NumericalFailure(
-                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. "
-                f"{solution.certificate.message()}"
+                f"The minimum at relative ridge {solution.relative_ridge:g} was not reached. {solution.certificate.message()}"
             )
+    return found
 
 
 def _tangent_progress(progress: Progress, tolerance: float, what: str, value: float) -> None:

@@ -14,7 +14,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
-from ticketlab.claims.wording import points
+from ticketlab.claims.wording import more_points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables, answer
@@ -139,5 +139,5 @@ def _widths_read(tables: Tables) -> str:
     ]
     return (
         f"From {ends[0]:g} to {ends[1]:g} times the width the ticket's score goes from {scores[0]}, the dense network's from "
-        f"{scores[1]}. The ticket gains {points(slope(examples).mean)} points a doubling more"
+        f"{scores[1]}. With each doubling the ticket gains {more_points(slope(examples).mean)}"
     )

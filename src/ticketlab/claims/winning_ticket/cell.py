@@ -2,13 +2,15 @@
 
 draw split  →  θ₀, orders, controls' keys  →  level: train all arms, a piece at a time, noting where they are  →  measure
 →  prove that pruned weights took no part  →  prune, rewind, next level  →  tables
+
+Rows called "scores" are those of the test examples, "timings" one a piece of training.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -16,20 +18,20 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
-from ticketlab.claims.rows import Rows, read_rows, written_rows
+from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
 from ticketlab.claims.start import (
     batch_of,
     built,
     drawn_task,
     example_scores,
+    guessed,
     permuted_labels,
     score_of,
     seed_keys,
 )
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
-from ticketlab.claims.winning_ticket.formula import DENSE
-from ticketlab.claims.winning_ticket.tables import level_tables
+from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
@@ -38,16 +40,7 @@ from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
-from ticketlab.tickets.magnitude import (
-    Arm,
-    Companions,
-    Level,
-    Search,
-    first_level,
-    next_level,
-    stacked,
-    trained,
-)
+from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, next_level, stacked, trained
 from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts
@@ -64,6 +57,7 @@ DYNAMIC: dict[DynamicName, Dynamic] = {
     "set": Regrowth(grow="random"),
     "gradual": Gradual(),
 }
+LOOKED_AT = {name: name for name in ("validation_loss", "validation_score")}
 PER = 1000  # steps of training for which the intervals between updates above are meant; others in proportion
 PIECES = 10  # of a level's training; between them the draft is written
 SPLIT_SEED = 1
@@ -86,30 +80,30 @@ def search_levels(
         seeds: whose; by default all of the plan.
     """
     task, seeds = _task(plan), tuple(seeds or seed_numbers(plan))
-    search, beside = _search(plan, task, seeds)
+    search, others = _search(plan, task, seeds)
     counts = level_counts(plan.pruning, search.network, plan.levels)
     decisive = nearest_level(counts, search.network, plan.density)
     if "equal-size" in plan.controls:
         for count in counts:  # what has no such control is refused before anything is trained
             equal_size(plan.network, search.network, weights_left(count))
-    level, rows = _begin(search, beside, draft)
+    level, rows = _begin(search, others, draft)
     began = _done(plan, level.number, level.step)
 
     def told(what: str, done: float) -> None:
         """Of what is left for this process, from which the time left is estimated."""
         progress(what, (done - began) / max(1.0 - began, 1e-9))
 
+    run = _Run(plan, task, search, seeds, decisive, rows, draft, told)
     while True:
-        level = _train(plan, search, level, rows, draft, told)
-        _measure(task, search, seeds, level, decisive, rows)
+        level = run.to_the_end(level)
+        run.measure(level)
         if level.number == decisive:
             for seed, ticket in zip(seeds, level_tickets(search, level), strict=True):
                 draft.leave(f"seed-{seed}", ticket)
         if level.number == plan.levels:
-            left = weights_left(counts[decisive - 1])
-            _measure_dynamic(plan, task, search, seeds, decisive, left, rows, told)
-            return level_tables(rows, task, seeds)
-        level = next_level(search, level, beside)
+            run.measure_dynamic(weights_left(counts[decisive - 1]))
+            return _tables(rows, task, seeds)
+        level = next_level(search, level, others)
 
 
 def _task(plan: WinningTicketPlan) -> Task:
@@ -142,39 +136,139 @@ def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[
     return search, controls(plan.controls, search, plan.network, keys[:, 2])
 
 
-def _begin(search: Search, beside: Companions, draft: Draft) -> tuple[Level, Rows]:
+def _begin(search: Search, others: Companions, draft: Draft) -> tuple[Level, Rows]:
     arrays = draft.read()
     if arrays is None:
         return first_level(search), {}
-    return read_level(search, arrays, beside), read_rows(arrays["rows"])
+    return read_level(search, arrays, others), read_rows(arrays["rows"])
 
 
-def _train(
-    plan: WinningTicketPlan, search: Search, level: Level, rows: Rows, draft: Draft, progress: Progress
-) -> Level:
-    """The level to the end of its training."""
-    every = plan.evaluate_every
-    piece = every * max(1, round(plan.steps / every / PIECES))
-    number, networks = level.number, len(search) * len(level.arms)
-    what = f"level {level.number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
-    while level.step < plan.steps and _running(level.state):
-        first, began = level.step, time.perf_counter()
-        until = (first // piece + 1) * piece
+@dataclass(frozen=True)
+class _Run:
+    """One cell: what is searched and trained, the rows that it leaves, and where it is noted.
 
-        def told(fraction: float, first: int = first, until: int = until) -> None:
-            progress(what, _done(plan, number, first + fraction * (until - first)))
+    Arguments:
+        decisive: the level at which the question is decided.
+    """
 
-        level = trained(search, level, until, told)
-        rows.setdefault("timings", []).append(
-            {
-                "level": level.number,
-                "network_steps": networks * (level.step - first),
-                "seconds": time.perf_counter() - began,
+    plan: WinningTicketPlan
+    task: Task
+    search: Search
+    seeds: tuple[int, ...]
+    decisive: int
+    rows: Rows
+    draft: Draft
+    told: Progress
+
+    def add(self, table: str, *rows: dict[str, Any]) -> None:
+        self.rows.setdefault(table, []).extend(rows)
+
+    def to_the_end(self, level: Level) -> Level:
+        """The level to the end of its training."""
+        plan, number, networks = self.plan, level.number, len(self.search) * len(level.arms)
+        every = plan.evaluate_every
+        piece = every * max(1, round(plan.steps / every / PIECES))
+        what = f"level {number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
+        while level.step < plan.steps and _running(level.state):
+            first, began = level.step, time.perf_counter()
+            until = (first // piece + 1) * piece
+
+            def told(fraction: float, first: int = first, until: int = until) -> None:
+                self.told(what, _done(plan, number, first + fraction * (until - first)))
+
+            level = trained(self.search, level, until, told)
+            steps, seconds = networks * (level.step - first), time.perf_counter() - began
+            self.add("timings", {"level": number, "network_steps": steps, "seconds": seconds})
+            self.draft.write({**written_level(level), "rows": written_rows(self.rows)})
+        self.refuse_diverged(f"at level {number}", level.state)
+        return level
+
+    def refuse_diverged(self, where: str, state: TrainingState) -> None:
+        if not _running(state):
+            raise NumericalFailure(
+                f"Training diverged {where}, after {int(np.min(state.steps))} of {self.plan.steps} steps: use a smaller step "
+                f"size than {self.plan.optimiser.step_size:g}."
+            )
+
+    def measure(self, level: Level) -> None:
+        """One trained level's rows."""
+        self.check(level.number, [arm.name for arm in level.arms], level.state, level.all_masks())
+        for i, arm in enumerate(level.arms):
+            at = level.rows(i)
+            best, params = (
+                jax.tree.map(lambda a, at=at: a[at], tree) for tree in (level.state.best, level.state.params)
+            )
+            about = {"level": level.number, "arm": arm.name}
+            self.measure_arm(about, best, params, arm.masks)
+            if level.number in (0, self.decisive):
+                for seed, replica in zip(self.seeds, range(at.start, at.stop), strict=True):
+                    for row in curve_rows(level.curves, replica, LOOKED_AT):
+                        self.add("curves", {**about, "seed": seed, **row})
+
+    def measure_dynamic(self, weights: int) -> None:
+        """Networks with masks that change, to the count of weights that decides, with the Erdős–Rényi profile in the end."""
+        plan, search, number = self.plan, self.search, self.decisive
+        shapes = {name: a.shape for name, a in full_mask(search.network).items()}
+        counts = erdos_renyi_counts(shapes, weights)
+        keys = jnp.stack([jax.random.fold_in(key, number) for key in search.order_keys])
+        levels = _done(plan, plan.levels, plan.steps)
+        for i, name in enumerate(plan.dynamic):
+            usual = DYNAMIC[name]
+            found = trained_sparse(
+                replace(usual, every=max(1, usual.every * plan.steps // PER)),
+                search.network,
+                search.loss,
+                search.data,
+                search.plan,
+                search.params,
+                search.order_keys,
+                counts,
+                keys,
+                lambda share, i=i, name=name: self.told(  # type: ignore[misc]
+                    f"masks that change: {name}", levels + (i + share) * plan.steps / _all_steps(plan)
+                ),
+            )
+            self.refuse_diverged(f"with {name}", found.state)
+            masks = stacked(found.masks, search.params)
+            self.check(number, [name], found.state, masks)
+            self.measure_arm({"level": number, "arm": name}, found.state.best, found.state.params, masks)
+
+    def check(self, number: int, arms: Sequence[str], state: TrainingState, masks: Any) -> None:
+        """Proves that pruned weights took no part in a training, and notes it, seed by seed."""
+        for s, seed in enumerate(self.seeds):
+            own, kept_by = jax.tree.map(lambda a, s=s: np.asarray(a)[s :: len(self.seeds)], (state, masks))
+            proof = require_pruned(self.search.plan.optimiser, own, kept_by)
+            about = {"seed": seed, "level": number, "arms": ", ".join(arms), "pruned": proof.pruned}
+            left = {"parameters_left": proof.parameters, "best": proof.best, "moments": proof.moments}
+            self.add("checks", {**about, **left})
+
+    def measure_arm(self, about: dict[str, Any], best: Best | None, params: Params, masks: Any) -> None:
+        """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
+        assert best is not None
+        network, decisive = self.search.network, about["level"] == self.decisive
+        early, final = (example_scores(network, p, self.task, self.task.test) for p in (best.params, params))
+        for s, seed in enumerate(self.seeds):
+            own = jax.tree.map(lambda a, s=s: a[s], masks)
+            mask = mask_of(network, own)
+            row = {
+                "seed": seed,
+                "decisive": decisive,
+                "density": density(mask),
+                "effective_density": _effective(network, mask),
+                "kept": kept(mask),
+                "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
+                "early_stop_step": int(best.steps[s]),
+                "test_score": float(early[s].mean()),
+                "validation_score": float(best.score[s]),
+                "validation_loss": float(best.loss[s]),
+                "final_test_score": float(final[s].mean()),
             }
-        )
-        draft.write({**written_level(level), "rows": written_rows(rows)})
-    _refuse_diverged(plan, f"at level {level.number}", level.state)
-    return level
+            self.add("levels", {**about, **row})
+            if about["arm"] != DENSE:
+                for name, d in layer_densities(mask).items():
+                    self.add("layers", {**about, "seed": seed, "layer": name, "density": d})
+        if decisive or about["arm"] == DENSE:
+            self.add("scores", {"arm": about["arm"], "early": early.tolist()})
 
 
 def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
@@ -194,155 +288,57 @@ def _running(state: TrainingState) -> bool:
     return bool(np.all(np.asarray(state.ended) == Ended.NO))
 
 
-def _refuse_diverged(plan: WinningTicketPlan, where: str, state: TrainingState) -> None:
-    if not _running(state):
-        raise NumericalFailure(
-            f"Training diverged {where}, after {int(np.min(state.steps))} of {plan.steps} steps: use a smaller step size than "
-            f"{plan.optimiser.step_size:g}."
-        )
-
-
-def _measure(
-    task: Task, search: Search, seeds: Sequence[int], level: Level, decisive: int, rows: Rows
-) -> None:
-    """One trained level's rows, added to those of the others."""
-    names = [arm.name for arm in level.arms]
-    _check(search, seeds, level.number, names, level.state, level.all_masks(), rows)
-    for i, arm in enumerate(level.arms):
-        at = level.rows(i)
-        best, params = (
-            jax.tree.map(lambda a, at=at: a[at], tree) for tree in (level.state.best, level.state.params)
-        )
-        about = {"level": level.number, "arm": arm.name}
-        _measure_arm(task, search, seeds, about, level.number == decisive, best, params, arm.masks, rows)
-        if level.number in (0, decisive):
-            rows.setdefault("curves", []).extend(_curve_rows(seeds, level, i, arm))
-
-
-def _measure_dynamic(
-    plan: WinningTicketPlan,
-    task: Task,
-    search: Search,
-    seeds: Sequence[int],
-    number: int,
-    weights: int,
-    rows: Rows,
-    progress: Progress,
-) -> None:
-    """Networks with masks that change, to as many weights as the tickets of a level, with the Erdős–Rényi profile in the end."""
-    counts = erdos_renyi_counts({name: a.shape for name, a in full_mask(search.network).items()}, weights)
-    keys = jnp.stack([jax.random.fold_in(key, number) for key in search.order_keys])
-    levels = _done(plan, plan.levels, plan.steps)
-    for i, name in enumerate(plan.dynamic):
-        usual = DYNAMIC[name]
-        found = trained_sparse(
-            replace(usual, every=max(1, usual.every * plan.steps // PER)),
-            search.network,
-            search.loss,
-            search.data,
-            search.plan,
-            search.params,
-            search.order_keys,
-            counts,
-            keys,
-            lambda share, i=i, name=name: progress(  # type: ignore[misc]
-                f"masks that change: {name}", levels + (i + share) * plan.steps / _all_steps(plan)
-            ),
-        )
-        _refuse_diverged(plan, f"with {name}", found.state)
-        masks = stacked(found.masks, search.params)
-        _check(search, seeds, number, [name], found.state, masks, rows)
-        about = {"level": number, "arm": name}
-        _measure_arm(task, search, seeds, about, True, found.state.best, found.state.params, masks, rows)
-
-
-def _check(
-    search: Search,
-    seeds: Sequence[int],
-    number: int,
-    arms: Sequence[str],
-    state: TrainingState,
-    masks: Any,
-    rows: Rows,
-) -> None:
-    """Proves that pruned weights took no part in a training, and notes it, seed by seed."""
-    for s, seed in enumerate(seeds):
-        own, kept_by = jax.tree.map(lambda a, s=s: np.asarray(a)[s :: len(seeds)], (state, masks))
-        proof = require_pruned(search.plan.optimiser, own, kept_by)
-        rows.setdefault("checks", []).append(
-            {
-                "seed": seed,
-                "level": number,
-                "arms": ", ".join(arms),
-                "pruned": proof.pruned,
-                "parameters_left": proof.parameters,
-                "best": proof.best,
-                "moments": proof.moments,
-            }
-        )
-
-
-def _measure_arm(
-    task: Task,
-    search: Search,
-    seeds: Sequence[int],
-    about: Mapping[str, Any],
-    decisive: bool,
-    best: Best | None,
-    params: Params,
-    masks: Any,
-    rows: Rows,
-) -> None:
-    """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
-    assert best is not None
-    early, final = (example_scores(search.network, p, task, task.test) for p in (best.params, params))
-    for s, seed in enumerate(seeds):
-        own = jax.tree.map(lambda a, s=s: a[s], masks)
-        mask = mask_of(search.network, own)
-        rows.setdefault("levels", []).append(
-            {
-                **about,
-                "seed": seed,
-                "decisive": decisive,
-                "density": density(mask),
-                "effective_density": _effective(search.network, mask),
-                "kept": kept(mask),
-                "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
-                "early_stop_step": int(best.steps[s]),
-                "test_score": float(early[s].mean()),
-                "validation_score": float(best.score[s]),
-                "validation_loss": float(best.loss[s]),
-                "final_test_score": float(final[s].mean()),
-            }
-        )
-        if about["arm"] != DENSE:
-            rows.setdefault("layers", []).extend(
-                {**about, "seed": seed, "layer": name, "density": d}
-                for name, d in layer_densities(mask).items()
-            )
-    if decisive or about["arm"] == DENSE:
-        rows.setdefault("scores", []).append({"arm": about["arm"], "early": early.tolist()})
-
-
-def _curve_rows(seeds: Sequence[int], level: Level, i: int, arm: Arm) -> list[dict[str, Any]]:
-    curves, at = level.curves, level.rows(i)
-    return [
-        {
-            "level": level.number,
-            "arm": arm.name,
-            "seed": seeds[row - at.start],
-            "step": int(step),
-            "validation_loss": float(curves.validation_loss[n, row]),
-            "validation_score": float(curves.validation_score[n, row]),
-        }
-        for row in range(at.start, at.stop)
-        for n, step in enumerate(curves.steps.tolist())
-    ]
-
-
 def _effective(network: Network, mask: Mask) -> float:
     """NaN for a network that has no effective density."""
     try:
         return effective_density(network, mask)
     except UserError:
         return float("nan")
+
+
+# --- tables ---
+
+
+def _tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
+    """All tables, by name, seed by seed."""
+    tables = [
+        *(Table.from_rows(n, rows[n], meanings=_MEANINGS) for n in ("levels", "layers", "curves", "checks")),
+        _examples(rows, task, seeds),
+        timings(rows, "level", _MEANINGS),
+    ]
+    return {table.name: table.by_seed() for table in tables}
+
+
+def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
+    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
+    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
+    seeds, examples = scores[DENSE].shape
+    scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
+    columns = {"seed": np.repeat(numbers, examples), "id": np.tile(task.test.ids, seeds)}
+    columns = {name: values.astype(np.int64) for name, values in columns.items()}
+    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
+    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
+    return made("examples", columns, _MEANINGS)
+
+
+_MEANINGS: Mapping[str, str] = {
+    "level": "rounds of pruning so far; 0 is dense",
+    "arm": "dense, ticket, one of its controls, or a network with a mask that changes",
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "parameters": "these, and all biases that the network has",
+    "early_stop_step": "the step with the lowest validation loss",
+    "test_score": "there: accuracy, or R² for regression",
+    "validation_score": "there",
+    "validation_loss": "there; in the table of curves at the step of the row",
+    "final_test_score": "at the last step",
+    "arms": "which were trained together",
+    "pruned": "pruned parameters of all networks of the seed",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "guess": "always answering with the most frequent class",
+    "network_steps": "steps times networks",
+}

@@ -15,7 +15,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, FRANKLE_CARBIN_2019
 from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
-from ticketlab.claims.winning_ticket.formula import Terms, formula, sides, verdicts, whole_rule
+from ticketlab.claims.winning_ticket.formula import Terms, formula, said, verdicts, whole_rule
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -123,11 +123,10 @@ class WinningTicket(DraftedStudy):
         "learn as well and as fast as the whole, and is that due to this mask and these weights?"
     )
     method = (
-        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the "
-        "smallest of its surviving weights are removed. The others are reset to their values at step k of dense "
-        "training [Frankle et al. 2020], with the optimiser's moments and the position in the data order. This is "
-        "repeated level after level. Counts are exact: weights are ranked, and ties are broken by index. Biases are "
-        "never pruned.",
+        "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the smallest of "
+        "its surviving weights are removed. The others are reset to their values at step k of dense training [Frankle et al. "
+        "2020], with the optimiser's moments and the position in the data order. This is repeated level after level. Counts "
+        "are exact: weights are ranked, and ties are broken by index. Biases are never pruned.",
         "At every level, all seeds of the ticket and its controls are trained from the same step, on the same "
         "batches. If asked for, training with changing masks is compared at the density that decides. These masks "
         "have the random mask's layer counts. Weights grow where the gradient is largest (RigL) or at random (SET), "
@@ -135,26 +134,17 @@ class WinningTicket(DraftedStudy):
         "searches during training, so it is no control and has no part in the verdict.",
         "The early stop is the step with the lowest validation loss; the scores that count are those on test data "
         "there. All networks train to the last step, because weights are ranked there.",
-        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has "
-        "a test score at most the margin below the dense network's, and its early stop is not much later. It must "
-        "also be at most the margin less accurate than any control, and more accurate by half the margin or sooner "
-        "by a tenth.",
+        "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has a test "
+        "score at most the margin below the dense network's, and its early stop is not much later. It must also be at most the "
+        "margin less accurate than any control, and more accurate by half the margin or sooner by a tenth.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. Times are compared by the mean logarithm of their ratio over seeds.",
         "After every level, and after training with changing masks, a check proves that pruned weights took no part: "
         "they and the optimiser's moments of them are exactly zero.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Mask by magnitude; weights of the dense network at step k.",
-            "The claim.",
-        ),
-        Arm(
-            "dense",
-            "No mask.",
-            "The standard, for accuracy and for time.",
-        ),
+        Arm("ticket", "Mask by magnitude; weights of the dense network at step k.", "The claim."),
+        Arm("dense", "No mask.", "The standard, for accuracy and for time."),
         Arm(
             "reinitialised",
             "The ticket's mask over weights that are drawn anew.",
@@ -165,11 +155,7 @@ class WinningTicket(DraftedStudy):
             "The ticket's weights under its mask, shuffled within each layer.",
             "Whether this mask matters.",
         ),
-        Arm(
-            "both",
-            "The same shuffle and the same draw.",
-            "Whether the layer counts alone do it.",
-        ),
+        Arm("both", "The same shuffle and the same draw.", "Whether the layer counts alone do it."),
         Arm(
             "equal-size",
             "A dense network with equally many parameters, narrower in every hidden layer, with weights of its own.",
@@ -213,11 +199,7 @@ class WinningTicket(DraftedStudy):
         return (Cell("levels", {}, 1.0, "all levels", seed_numbers(plan), together=True),)
 
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        said = sides(tables)
-        return (
-            f"test score {said.ticket:.3f} at density {said.density:.3f}, dense {said.dense:.3f}; "
-            f"early stop at step {said.steps:.0f}, dense {said.dense_steps:.0f}"
-        )
+        return said(tables)
 
     def conclude(
         self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL

@@ -27,7 +27,7 @@ from ticketlab.laws.rules import USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "sides", "verdicts", "whole_rule"]
+__all__ = ["DENSE", "GUESS", "TICKET", "TITLES", "Terms", "formula", "said", "verdicts", "whole_rule"]
 
 DENSE, TICKET, GUESS = "dense", "ticket", "guess"
 TITLES: Mapping[str, str] = {
@@ -93,26 +93,18 @@ def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) 
     return verdicts_of(claim, found, (), tables, levels)
 
 
-@dataclass(frozen=True)
-class Sides:
-    """The means on which the question turns."""
-
-    density: float
-    ticket: float
-    dense: float
-    steps: float
-    dense_steps: float
-
-
-def sides(tables: Mapping[str, Table]) -> Sides:
-    ticket, dense = (_decisive(tables, arm) for arm in (TICKET, DENSE))
-    return Sides(
-        float(np.mean(ticket["density"])),
-        float(np.mean(ticket["test_score"])),
-        float(np.mean(dense["test_score"])),
-        float(np.mean(ticket["early_stop_step"])),
-        float(np.mean(dense["early_stop_step"])),
+def said(tables: Tables) -> str:
+    """The means on which the claim turns, in a line."""
+    score, stop, density = (_mean(tables, TICKET, c) for c in ("test_score", "early_stop_step", "density"))
+    dense, dense_stop = (_mean(tables, DENSE, c) for c in ("test_score", "early_stop_step"))
+    return (
+        f"test score {score:.3f} at density {density:.3f}, dense {dense:.3f}; early stop at step {stop:.0f}, "
+        f"dense {dense_stop:.0f}"
     )
+
+
+def _mean(tables: Tables, arm: str, column: str) -> float:
+    return float(np.mean(_decisive(tables, arm)[column]))
 
 
 # --- gates ---
@@ -256,7 +248,7 @@ def whole_rule(terms: Terms) -> str:
 
 
 def _says(terms: Terms, tables: Tables) -> dict[Outcome, str]:
-    kept = f"{100 * sides(tables).density:.1f} % of the weights"
+    kept = f"{100 * _mean(tables, TICKET, 'density'):.1f} % of the weights"
     return {
         Outcome.HOLDS: f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time. "
         f"It is more accurate or sooner than {listed([TITLES[c] for c in terms.controls])}.",

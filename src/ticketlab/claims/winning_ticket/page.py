@@ -6,22 +6,23 @@ line marks the density at which the question is decided.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ticketlab.claims.published import LENET, Published, published_table
+from ticketlab.claims.published import LENET, Paper, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Level, Plot, curve
+from ticketlab.figures.certificates import check_table
+from ticketlab.figures.curves import Curve, Level, Plot, curve, mean_curve
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import Row, Rows, series
+from ticketlab.figures.rows import row_panels, single
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
-from ticketlab.figures.text_tables import TextTable, count, distance, rows_by, scored, share, summary, total
+from ticketlab.figures.text_tables import TextTable, count, distance, scored, share, summary
 from ticketlab.figures.wording import MISSING, estimate, listed, percent, quantity, signed
 
 __all__ = ["MARKS", "present"]
@@ -41,14 +42,7 @@ DYNAMIC = {
 }
 DENSE = Mark("dense network", LIGHT.soft, dash="dash", line=True)
 DECISIVE = Mark("the density at which the question is decided", LIGHT.soft, dash="dot", line=True)
-LOOKS = (
-    (LIGHT.blue, "circle"),
-    (LIGHT.vermilion, "square"),
-    (LIGHT.green, "triangle-up"),
-    (LIGHT.orange, "diamond"),
-    (LIGHT.purple, "cross"),
-    (LIGHT.ink, "x"),
-)
+LOOKS = tuple((mark.colour, mark.symbol) for mark in MARKS.values())
 TICKS = (100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
 
 
@@ -70,7 +64,7 @@ def present(record: Record) -> Presentation:
         summaries=made(
             record, (level_table, "levels"), (lambda t: rate_table(t, {"level": "level"}), "timings")
         ),
-        certificate_tables=made(record, (check_table, "checks")),
+        certificate_tables=made(record, (checked, "checks")),
     )
 
 
@@ -95,7 +89,7 @@ def accuracy(levels: Table) -> Figure | None:
         f"At {_kept(levels)} of the weights the ticket's test score is {signed(from_dense, 2)} points from the dense network's"
         + (f", and from its controls': {said}" if said else ""),
         levels,
-        {arm: _scores(levels, arm) for arm in ("dense", "ticket", *gaps)},
+        {arm: _by_level(levels, arm, score) for arm in ("dense", "ticket", *gaps)},
         "test score, %",
         "Test score at the early stop against the density of the mask, from dense at the left to sparse at the right",
     )
@@ -105,18 +99,15 @@ def early_stop(levels: Table) -> Figure | None:
     """The step of the lowest validation loss against density, likewise."""
     if "ticket" not in levels["arm"]:
         return None
-    stops = {
-        arm: positive(decisive(levels, arm), "early_stop_step").mean
-        for arm in ("ticket", *controls_in(levels))
-    }
-    dense = positive(levels.where(arm="dense"), "early_stop_step").mean
-    others = [f"{MARKS[arm].label} {stop:.0f}" for arm, stop in stops.items() if arm != "ticket"]
+    stops = {arm: stop(decisive(levels, arm)).mean for arm in ("ticket", *controls_in(levels))}
+    dense = stop(levels.where(arm="dense")).mean
+    others = [f"{MARKS[arm].label} {at:.0f}" for arm, at in stops.items() if arm != "ticket"]
     return _against_density(
         "early-stop",
         f"At {_kept(levels)} of the weights the ticket's early stop is at step {stops['ticket']:.0f}, the dense network's at "
         f"{dense:.0f}" + (f", its controls' at: {listed(others)}" if others else ""),
         levels,
-        {arm: _by_level(levels, arm, "early_stop_step") for arm in ("dense", *stops)},
+        {arm: _by_level(levels, arm, stop) for arm in ("dense", *stops)},
         "step of the early stop",
         "The step at which the validation loss was lowest, against density. An early stop at the last step means that training "
         "was too short to see it",
@@ -127,14 +118,14 @@ Path = list[tuple[float, Spread]]
 """Densities in per cent, and measurements over seeds."""
 
 
-def _by_level(levels: Table, arm: str, column: str) -> Path:
-    found = sorted(rows_by(levels.where(arm=arm), "level").items())
-    return [(100 * float(np.mean(of["density"])), positive(of, column)) for _, of in found]
+def _by_level(levels: Table, arm: str, measured: Callable[[Table], Spread]) -> Path:
+    return [
+        (100 * float(np.mean(of["density"])), measured(of)) for _, of in levels.where(arm=arm).along("level")
+    ]
 
 
-def _scores(levels: Table, arm: str) -> Path:
-    found = sorted(rows_by(levels.where(arm=arm), "level").items())
-    return [(100 * float(np.mean(of["density"])), score(of)) for _, of in found]
+def stop(rows: Table) -> Spread:
+    return positive(rows, "early_stop_step")
 
 
 def _against_density(
@@ -165,54 +156,37 @@ def dynamic(levels: Table) -> Figure | None:
         return None
     marks = {arm: m for arm, m in {**MARKS, **DYNAMIC}.items() if arm in ("ticket", "random", *arms)}
     found = {arm: score(of, "final_test_score") for arm in marks if len(of := decisive(levels, arm))}
-    rows = tuple(
-        Row(marks[a].label, (series(marks[a], s),), f"{estimate(s.mean, s.interval)} %")
-        for a, s in found.items()
-    )
+    rows = [single(marks[a], s) for a, s in found.items()]
     said = [f"{DYNAMIC[arm].label} {estimate(found[arm].mean, None)} %" for arm in arms]
     return Figure(
         "dynamic",
         f"Masks that change while the network learns, at {_kept(levels)} of the weights: {listed(said)}",
         "Test score after the last step, when every mask has its final density: means with 95 % intervals, seeds as open signs. "
         "These networks search while they train, and the verdict does not turn on them.",
-        (
-            Panel(
-                "",
-                Rows(
-                    rows, linear_axis("test score at the end, %", [e for s in found.values() for e in s.ends])
-                ),
-            ),
-        ),
+        row_panels("test score at the end, %", {"": rows}),
     )
 
 
 def training(curves: Table) -> Figure:
     """Validation loss by step at the level at which the question is decided, and of the dense network."""
+    marks = {"dense": DENSE, **MARKS}
     means = {
-        arm: _mean_curve(curves.where(arm=arm))
-        for arm in ("dense", "ticket", *controls_in(curves))
-        if arm in curves["arm"]
+        arm: mean_curve(mark, of, "step", "validation_loss")
+        for arm, mark in marks.items()
+        if len(of := curves.where(arm=arm))
     }
     x = linear_axis("step", curves["step"].tolist(), include=0.0)
-    y = logarithmic_axis("validation loss", [v for _, loss in means.values() for v in loss])
+    y = logarithmic_axis("validation loss", [v for drawn in means.values() for v in drawn.y])
     panels = []
     for control in controls_in(curves) or [""]:
-        shown = [arm for arm in ("dense", "ticket", control) if arm in means]
-        drawn = [Curve(DENSE if arm == "dense" else MARKS[arm], *means[arm]) for arm in shown]
-        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, tuple(drawn), height=230)))
+        drawn = tuple(means[arm] for arm in ("dense", "ticket", control) if arm in means)
+        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, drawn, height=230)))
     return Figure(
         "training",
         "How the ticket, its controls and the dense network learn",
         "Validation loss by step, means over seeds, at the density at which the question is decided.",
         tuple(panels),
     )
-
-
-def _mean_curve(rows: Table) -> tuple[list[float], list[float]]:
-    found = sorted(
-        (step, float(np.mean(of["validation_loss"]))) for (step,), of in rows_by(rows, "step").items()
-    )
-    return [float(step) for step, _ in found], [loss for _, loss in found]
 
 
 def layers(layers: Table, levels: Table) -> Figure:
@@ -230,13 +204,10 @@ def layers(layers: Table, levels: Table) -> Figure:
     for arm in shown:
         drawn = []
         for name in names:
-            by_level = sorted(rows_by(layers.where(arm=arm, layer=name), "level").items())
-            at = [100 * whole[level, arm] for (level,), _ in by_level]
-            drawn.append(
-                Curve(
-                    marks[name], at, [100 * float(np.mean(of["density"])) for _, of in by_level], signed=True
-                )
-            )
+            by_level = layers.where(arm=arm, layer=name).along("level")
+            at = [100 * whole[level, arm] for level, _ in by_level]
+            means = [100 * float(np.mean(of["density"])) for _, of in by_level]
+            drawn.append(Curve(marks[name], at, means, signed=True))
         panels.append(Panel(MARKS[arm].label, Plot(density_axis(levels), y, tuple(drawn), height=260)))
     last = levels.where(arm="ticket", level=int(levels["level"].max()))
     kept, effective = (percent(float(np.mean(last[c]))) for c in ("density", "effective_density"))
@@ -250,11 +221,8 @@ def layers(layers: Table, levels: Table) -> Figure:
 
 def published(record: Record, levels: Table) -> TextTable | None:
     """The numbers of Frankle & Carbin (2019), and ours at the density that decides."""
-    dense, mine, anew = (
-        levels.where(arm="dense"),
-        decisive(levels, "ticket"),
-        decisive(levels, "reinitialised"),
-    )
+    dense = levels.where(arm="dense")
+    mine, anew = (decisive(levels, arm) for arm in ("ticket", "reinitialised"))
     if not len(mine):
         return None
 
@@ -263,11 +231,11 @@ def published(record: Record, levels: Table) -> TextTable | None:
         return f"{estimate(s.mean, s.interval, sign=True)} points at {_kept(levels)} kept"
 
     def sooner(other: Table) -> str:
-        fewer = 100 * (1 - positive(mine, "early_stop_step").mean / positive(other, "early_stop_step").mean)
+        fewer = 100 * (1 - stop(mine).mean / stop(other).mean)
         return f"{quantity(abs(round(fewer)))} % {'fewer' if fewer >= 0 else 'more'} at {_kept(levels)} kept"
 
-    def paper(what: str, number: str) -> Published:
-        return Published(what, number, LENET, "Frankle & Carbin 2019")
+    def paper(what: str, number: str) -> Paper:
+        return what, number, LENET, "Frankle & Carbin 2019"
 
     rows = [
         (paper("test score of the dense network", "just over 98 %"), f"{scored('test_score')(dense)} %"),
@@ -310,20 +278,13 @@ def level_table(levels: Table) -> TextTable:
     )
 
 
-def check_table(checks: Table) -> TextTable:
+def checked(checks: Table) -> TextTable:
     """What the check of pruned weights found after every training."""
-    return summary(
+    return check_table(
         "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
         "them, were not exactly zero: at the end of training, and at the early stop.",
         checks,
         {"level": "level", "arms": "arms"},
-        {
-            "pruned": total("pruned"),
-            "not zero at the end": total("parameters_left"),
-            "at the early stop": total("best"),
-            "moments": total("moments"),
-        },
-        name="checks-summary",
     )
 
 

@@ -1,0 +1,33 @@
+"""Tables are taken apart and put together without a change to what they hold."""
+
+import numpy as np
+
+from ticketlab.evidence.tables import Table
+
+ROWS = [{"seed": seed, "step": step, "loss": 10.0 * seed + step} for seed in (2, 0, 1) for step in (8, 4)]
+TABLE = Table.from_rows("losses", ROWS, units={"loss": "nats"}, measured=True)
+
+
+def test_parts_are_in_the_order_of_their_rows_and_along_a_column_in_that_of_its_values():
+    assert list(TABLE.by("seed")) == [(2,), (0,), (1,)]
+    assert list(TABLE.by("seed", "step"))[:2] == [(2, 8), (2, 4)]
+    assert [(step, of["loss"].tolist()) for step, of in TABLE.along("step")] == [
+        (4, [24.0, 4.0, 14.0]),
+        (8, [28.0, 8.0, 18.0]),
+    ]
+    assert [row for of in TABLE.by("seed").values() for row in of.rows()] == ROWS
+
+
+def test_rows_that_are_taken_keep_their_columns():
+    some = TABLE.taken(TABLE["loss"] > 10)
+    assert some.rows() == [row for row in ROWS if row["loss"] > 10]
+    assert some.measured
+    assert [c.unit for c in some.columns] == ["", "", "nats"]
+    assert TABLE.by_seed()["seed"].tolist() == [0, 0, 1, 1, 2, 2]
+
+
+def test_a_column_that_is_added_takes_the_place_of_one_of_its_name():
+    twice = TABLE.adding(loss=2 * TABLE["loss"], late=TABLE["step"] > 4)
+    assert [c.name for c in twice.columns] == ["seed", "step", "loss", "late"]
+    assert np.array_equal(twice["loss"], 2 * TABLE["loss"])
+    assert TABLE["loss"][0] == 28.0
