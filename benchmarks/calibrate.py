@@ -259,7 +259,7 @@ def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
         else "The others were not reached: `make calibrate` goes on with them. ",
         worst=max(wrong(r) for r in results),
         covered=min(c for r in results for c in r.rates.coverage.values()),
-        bars=f"{len(short)} settings miss a bar and are listed below." if short else "They meet every bar.",
+        bars=f"Settings that miss a bar: {len(short)}, listed below." if short else "They meet every bar.",
         wrong=WRONG,
         least=LEAST,
         most=MOST,
@@ -286,7 +286,8 @@ def wrong(result: Result) -> float:
 def misses(short: Sequence[Result]) -> Iterable[str]:
     for r in short:
         said = "; ".join(missed(r.case, r.sample, r.rates))
-        yield f"- {r.case.claim}, {r.case.name} ({words(r.sample)}): {said}"
+        line = f"- {r.case.claim}, {r.case.name} ({words(r.sample)}): {said}"
+        yield textwrap.fill(line, 118, subsequent_indent="  ")
     if short:
         yield ""
 
