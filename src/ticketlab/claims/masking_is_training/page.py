@@ -316,8 +316,9 @@ def published(record: Record, arms: Table) -> TextTable | None:
 
 def multigraph_table(multigraph: Table) -> TextTable:
     return summary(
-        "The multigraph, untrained: b pairs of edges for each parameter, and masks that write b binary digits. Test scores in % of "
-        "the mask that writes the trained weights and of random masks; and which share of permuted training labels a mask can fit.",
+        "The multigraph, untrained: b pairs of edges for each parameter, and masks that write b binary digits. Test scores in % "
+        "of the mask that writes the trained weights and of random masks; and the share of permuted training labels that a mask "
+        "fits.",
         multigraph,
         {"bits": "b"},
         {
