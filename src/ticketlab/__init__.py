@@ -4,6 +4,7 @@ Give it a network and a data set. It finds the tickets in the random network, co
 which claims hold, with the uncertainty. To read the code, read the folders in this order. Each file imports only from
 those above it and opens with its idea.
 
+    compiled_programs  where JAX keeps compiled programs between processes
     networks    random networks, as two pure functions and a description of their layers
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
     training    one compiled program that trains many replicas at once

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import toy_rates
-from toy_rates import CASES, CLAIMS, KEPT_BACK, TAKEN_AWAY, first, of_kind
+from toy_rates import CASES, CLAIMS, KEPT_BACK, TAKEN_AWAY, first, gates, of_kind
 
 from ticketlab import claims
-from ticketlab.laws.calibration import Kind, named
+from ticketlab.claims.planted import examples, of_headroom
+from ticketlab.laws.calibration import Kind, Sample, named
+from ticketlab.laws.difference import UNUSUAL
 from ticketlab.laws.formulae import answer
 
 WORST, COVERAGE = 0.085, 0.875
@@ -63,6 +65,12 @@ def test_a_difference_at_its_margin_is_seldom_decided(rates, seeds, of):
     assert found["coverage"] >= COVERAGE
 
 
+def test_three_seeds_find_equal_methods_equal_where_examples_suffice(rates):
+    """Where seeds do not vary. Student's factor of three seeds for the examples' error too would never find them equal."""
+    assert rates["equal"]["holds"] > 0.5
+    assert rates["equal"]["coverage"] >= COVERAGE
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_what_is_false_fails_where_the_data_suffice(rates, claim):
     """A rule that never decides is never wrong."""
@@ -74,16 +82,48 @@ def test_where_nothing_was_measured_nothing_is_said(rates, name):
     assert rates["unmeasured"][name]["undecided"] == 1
 
 
+@pytest.mark.parametrize(("accuracy", "other"), [(0.97, None), (0.6, None), (0.97, 0.1), (0.6, 0.3)])
+def test_pairs_that_differ_from_the_usual_one_are_counted_as_expected(accuracy, other):
+    """In a share of the headroom; a method that hardly errs is then discordant where it errs."""
+    sample, rng, counts = Sample(3, 200, shared=0.5), np.random.default_rng(0), []
+    expected = of_headroom(sample, accuracy, other)
+    for _ in range(60):
+        rows = examples(sample, {"one": accuracy, "other": other or 0.0}, rng)
+        second = rows["guess"] if other is None else rows["other"]
+        part = rows["one"] - second - expected.effect * (1 - rows["guess"])
+        counts.append(np.sum(np.abs(part - np.median(part)) > UNUSUAL) / 3)
+    error = np.std(counts) / np.sqrt(len(counts))
+    assert np.mean(counts) == pytest.approx(expected.discordant, abs=4 * error)
+    if accuracy > 0.9 and other is None:
+        assert expected.discordant == pytest.approx(200 * (1 - accuracy))
+
+
 # --- mutations ---
 
 
 @pytest.mark.parametrize("name", KEPT_BACK)
-def test_without_its_gates_a_claim_is_decided_where_nothing_was_measured(rates, name):
-    assert rates["without gates"][name]["undecided"] < 0.5
+def test_without_its_gate_a_claim_is_decided_where_nothing_was_measured(rates, name):
+    """One gate alone keeps it undecided."""
+    assert min(of["undecided"] for of in rates["without a gate"][name].values()) < 0.5
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_gate_keeps_a_planted_case_back(rates, claim):
+    """But for those that ask which arms a plan has."""
+    of_plan = {"linear-regime": {"sides"}, "winning-ticket": {"controls"}}
+    needed = {
+        gate
+        for name, found in rates["without a gate"].items()
+        for gate, of in found.items()
+        if CASES[name].claim == claim and of["undecided"] < 0.5
+    }
+    assert needed == gates(CASES[first(claim, Kind.INSIDE)].formula) - of_plan.get(claim, set())
 
 
 @pytest.mark.parametrize("mutation", TAKEN_AWAY)
 def test_what_a_rule_needs_cannot_be_taken_away(rates, mutation):
+    name, sample = TAKEN_AWAY[mutation]
+    assert sample in CASES[name].samples  # so `make calibrate` fails too
     assert rates["intact"][mutation]["wrong"] <= WORST
     mutated = rates["mutated"][mutation]
     assert mutated["wrong"] > WORST or mutated["coverage"] < COVERAGE

@@ -18,12 +18,14 @@ from sklearn.preprocessing import StandardScaler
 
 from ticketlab import TangentClassifier, TangentRegressor, UserError
 from ticketlab.errors import NumericalFailure
+from ticketlab.estimators.parameters import RIDGES
 from ticketlab.networks import MLP, Activation, AllConv
 from ticketlab.tangent import Absolute, DenseDual, DensePrimal, Relative
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HINGE, huber
 
 SMALL = MLP(widths=(8,), activation=Activation.TANH)
-SETTINGS: dict[str, Any] = {"network": SMALL, "rung": DensePrimal(), "random_state": 3}
+SETTINGS: dict[str, Any] = {"network": SMALL, "rung": DensePrimal(), "ridge": 0.01, "random_state": 3}
+TUNED: dict[str, Any] = SETTINGS | {"ridge": "leave-one-out"}
 
 
 @cache
@@ -151,7 +153,8 @@ def test_a_constant_target_is_predicted() -> None:
 def test_ridges_relative_absolute_and_in_the_limit() -> None:
     x, y = exercises()
     fits = {
-        r: TangentRegressor(**SETTINGS, ridge=r).fit(x, y) for r in (0.1, Relative(0.1), Absolute(0.1), 0)
+        r: TangentRegressor(**SETTINGS | {"ridge": r}).fit(x, y)
+        for r in (0.1, Relative(0.1), Absolute(0.1), 0)
     }
     assert fits[0.1].solution_.ridge == fits[Relative(0.1)].solution_.ridge
     assert fits[Absolute(0.1)].solution_.ridge == 0.1
@@ -164,7 +167,10 @@ def test_the_chosen_ridge_is_that_of_a_search_by_hand() -> None:
     ridges, folds = (1e-4, 1e-1, 1e1, 1e3), StratifiedKFold(3, shuffle=True, random_state=1)
     tangent = TangentClassifier(**SETTINGS, loss=SQUARE, ridges=ridges, cv=folds).fit(x, y)
     by_hand = np.transpose(
-        [cross_val_score(TangentClassifier(**SETTINGS, loss=SQUARE, ridge=r), x, y, cv=folds) for r in ridges]
+        [
+            cross_val_score(TangentClassifier(**SETTINGS | {"ridge": r}, loss=SQUARE), x, y, cv=folds)
+            for r in ridges
+        ]
     )
     choice = tangent.ridge_choice_
     np.testing.assert_array_equal(choice.scores, by_hand)
@@ -177,6 +183,7 @@ def test_one_ridge_and_no_ridge() -> None:
     x, y = iris()
     assert TangentClassifier(**SETTINGS, loss=SQUARE, ridges=[0.5]).fit(x, y).ridge_ == Relative(0.5)
     assert TangentClassifier(**SETTINGS, loss=SQUARE).fit(x, y).ridge_choice_ is None
+    assert TangentClassifier(**TUNED, loss=SQUARE).fit(x, y).ridge_choice_ is not None
     with pytest.raises(UserError, match="no ridge"):
         TangentClassifier(**SETTINGS, ridges=[]).fit(x, y)
 
@@ -225,7 +232,7 @@ def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
     by_hand = {
         scoring: np.transpose(
             [
-                cross_val_score(TangentClassifier(**SETTINGS, ridge=r), x, y, cv=folds, scoring=scoring)
+                cross_val_score(TangentClassifier(**SETTINGS | {"ridge": r}), x, y, cv=folds, scoring=scoring)
                 for r in ridges
             ]
         )
@@ -240,13 +247,132 @@ def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
         np.testing.assert_allclose(tangent.ridge_choice_.scores, by_hand[scoring], rtol=1e-6)
 
 
+# Examples left out
+
+
+@pytest.mark.parametrize("rung", [DensePrimal(), DenseDual()], ids=["primal", "dual"])
+def test_examples_left_out_one_by_one_without_a_fit_for_each(rung: Any) -> None:
+    x, y = exercises()
+    ridges = (1e4, 1e-2)
+    tangent = TangentRegressor(**TUNED | {"rung": rung}, ridges=ridges, centred=False).fit(x, y)
+    rows = features(tangent, x)
+    targets = (y - y.mean(axis=0)) / y.std(axis=0)
+    start = np.asarray(tangent.solution_.jacobian.outputs())
+    unit = np.mean(np.sum(rows**2, axis=2))
+    for ridge, score in zip(ridges, tangent.ridge_choice_.mean_scores, strict=True):
+        squares = []
+        for i in range(len(x)):
+            others = np.arange(len(x)) != i
+            machine = Ridge(alpha=ridge * unit, fit_intercept=False, solver="svd")
+            machine.fit(rows[others].reshape(-1, rows.shape[-1]), (targets - start)[others].ravel())
+            squares.append((start[i] + rows[i] @ machine.coef_ - targets[i]) ** 2)
+        assert score == pytest.approx(-np.mean(squares), rel=1e-3)
+    assert tangent.ridge_choice_.sizes.tolist() == [20]
+
+
+@pytest.mark.parametrize("rung", [DensePrimal(), DenseDual()], ids=["primal", "dual"])
+def test_a_classifiers_examples_left_out_are_nearly_those_of_fits_without_them(rung: Any) -> None:
+    x, y = iris()
+    choice = TangentClassifier(**TUNED | {"rung": rung, "ridges": (1.0, 1e-2)}).fit(x, y).ridge_choice_
+    for ridge, score in zip((1.0, 1e-2), choice.mean_scores, strict=True):
+        by_hand = []
+        for i in range(len(x)):
+            others = np.arange(len(x)) != i
+            fixed = TangentClassifier(**SETTINGS | {"ridge": ridge}).fit(x[others], y[others])
+            by_hand.append(np.log(fixed.predict_proba(x[i : i + 1])[0, y[i]]))
+        assert score == pytest.approx(np.mean(by_hand), rel=0.1)  # one Newton step from the minimum with all
+
+
+def test_the_ridge_is_tuned_by_default() -> None:
+    x, y = exercises()
+    settings = {"network": SMALL, "random_state": 3}
+    choice = TangentRegressor(**settings).fit(x, y[:, 0]).ridge_choice_
+    assert [ridge.value for ridge in choice.ridges] == list(RIDGES)
+    tried = choice.mean_scores > -np.inf
+    assert choice.ridge.value == RIDGES[int(np.argmax(choice.mean_scores))]
+    assert choice.ridge.value >= 1  # twenty men tell next to nothing
+    assert tried.sum() == choice.best + 3  # two worse ones end the search
+    assert np.isfinite(choice.mean_scores[tried]).all()
+
+
+def test_a_ridge_of_zero_is_not_compared_on_examples_left_out() -> None:
+    x, y = exercises()
+    with pytest.raises(UserError, match="ridges above 0"):
+        TangentRegressor(**SETTINGS, ridges=(0, 1.0)).fit(x, y)
+
+
+# Weights
+
+
+@pytest.mark.parametrize("rung", [DensePrimal(), DenseDual()], ids=["primal", "dual"])
+@pytest.mark.parametrize(
+    "loss", [SOFTMAX_CROSS_ENTROPY, LOGISTIC, SQUARE, SQUARED_HINGE], ids=lambda loss: loss.name
+)
+def test_a_weight_is_a_number_of_times(rung: Any, loss: Any) -> None:
+    x, y = iris()
+    times = np.random.default_rng(5).integers(0, 4, len(x))
+    settings = SETTINGS | {"rung": rung, "loss": loss, "tol": 1e-14}
+    weighted = TangentClassifier(**settings).fit(x, y, sample_weight=times)
+    repeated = TangentClassifier(**settings).fit(np.repeat(x, times, axis=0), np.repeat(y, times))
+    np.testing.assert_allclose(
+        weighted.decision_function(x), repeated.decision_function(x), rtol=1e-5, atol=1e-6
+    )
+    assert weighted.solution_.ridge == pytest.approx(repeated.solution_.ridge)
+    assert weighted.solution_.relative_ridge == pytest.approx(0.01)
+
+
+def test_weights_of_a_regressor_count_in_the_targets_unit_too() -> None:
+    x, y = exercises()
+    times = np.arange(len(x)) % 3
+    weighted = TangentRegressor(**SETTINGS, tol=1e-14).fit(x, y, sample_weight=times)
+    repeated = TangentRegressor(**SETTINGS, tol=1e-14).fit(
+        np.repeat(x, times, axis=0), np.repeat(y, times, axis=0)
+    )
+    np.testing.assert_allclose(weighted.predict(x), repeated.predict(x), rtol=1e-7)
+    np.testing.assert_allclose(weighted.target_scale_, repeated.target_scale_)
+
+
+def test_class_weights_are_weights_of_examples() -> None:
+    x, y = iris()
+    x, y = x[:24], y[:24]  # 10, 10 and 4
+    balanced = TangentClassifier(**SETTINGS, class_weight="balanced").fit(x, y)
+    by_hand = TangentClassifier(**SETTINGS).fit(x, y, sample_weight=24 / 3 / np.array([10, 10, 4])[y])
+    np.testing.assert_array_equal(balanced.predict_proba(x), by_hand.predict_proba(x))
+    named = TangentClassifier(**SETTINGS, class_weight={0: 2.0, 1: 1.0, 2: 1.0}).fit(x, y)
+    assert np.any(named.predict_proba(x) != balanced.predict_proba(x))
+
+
+def test_weights_count_when_the_ridge_is_chosen() -> None:
+    x, y = exercises()
+    weights = np.where(np.arange(len(x)) < 10, 1.0, 1e-9)
+    few = TangentRegressor(**TUNED).fit(x[:10], y[:10])
+    most = TangentRegressor(**TUNED).fit(x, y, sample_weight=weights)
+    np.testing.assert_allclose(most.ridge_choice_.mean_scores, few.ridge_choice_.mean_scores, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.zeros(30), "zero|all 0"),
+        (-np.ones(30), "[Nn]egative"),
+        (np.full(30, np.nan), "NaN"),
+        (np.ones(3), "shape"),
+    ],
+    ids=["zero", "negative", "missing", "too few"],
+)
+def test_weights_that_cannot_be_are_refused(weights: np.ndarray, message: str) -> None:
+    x, y = iris()
+    with pytest.raises(ValueError, match=message):
+        TangentClassifier(**SETTINGS).fit(x, y, sample_weight=weights)
+
+
 # Parameters
 
 
 def test_networks_and_losses_in_words() -> None:
     x, y = iris()
     words = TangentClassifier(
-        "mlp:widths=8,activation=tanh", loss="square", rung=DensePrimal(), random_state=3
+        "mlp:widths=8,activation=tanh", loss="square", rung=DensePrimal(), ridge=0.01, random_state=3
     )
     objects = TangentClassifier(**SETTINGS, loss=SQUARE)
     np.testing.assert_array_equal(
@@ -279,7 +405,18 @@ def test_a_fit_says_what_it_does_if_asked(capsys: pytest.CaptureFixture[str]) ->
     TangentRegressor(**settings).fit(x, y)
     assert capsys.readouterr().out == ""
     TangentRegressor(**settings, verbose=True).fit(x, y)
-    assert "tangent minimum: kernel 1\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "tangent minimum: kernel 1\n" in said
+    assert "; as requested; took " in said
+
+
+def test_the_seconds_that_were_predicted_and_taken_are_kept() -> None:
+    x, y = exercises()
+    stats = TangentRegressor(**SETTINGS | {"rung": None}).fit(x, y).solution_.stats
+    assert stats.rows == 60  # without the examples that fill the shape
+    assert "predicted dual" in stats.reason
+    assert 0 < stats.predicted_seconds < 60
+    assert stats.seconds > 0
 
 
 @pytest.mark.parametrize(
@@ -305,6 +442,8 @@ def test_a_fit_says_what_it_does_if_asked(capsys: pytest.CaptureFixture[str]) ->
         ("tol", 0),
         ("tol", "small"),
         ("verbose", "yes"),
+        ("class_weight", "even"),
+        ("class_weight", 3),
     ],
 )
 def test_wrong_parameters_are_refused_by_their_name(name: str, value: Any) -> None:
@@ -427,8 +566,8 @@ def test_a_missed_tolerance_is_a_warning() -> None:
 @pytest.mark.parametrize(
     ("estimator", "message"),
     [
-        (TangentClassifier(**SETTINGS, ridge=-1.0), "at least 0"),
-        (TangentClassifier(**SETTINGS, ridge=0), "ridge above 0"),
+        (TangentClassifier(**SETTINGS | {"ridge": -1.0}), "at least 0"),
+        (TangentClassifier(**SETTINGS | {"ridge": 0}), "ridge above 0"),
         (TangentRegressor(**SETTINGS, loss=LOGISTIC), "a loss for real targets"),
         (TangentRegressor(**SETTINGS, loss=SOFTMAX_CROSS_ENTROPY), "a loss for real targets"),
     ],

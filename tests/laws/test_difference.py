@@ -44,6 +44,26 @@ def test_the_floor_is_that_of_two_examples_whose_size_is_learnt() -> None:
     assert with_floor - without == pytest.approx(2 * PSEUDO * square / 50**2)
 
 
+def test_it_does_not_matter_which_of_two_kinds_of_examples_is_rare() -> None:
+    """A method with few errors differs from guessing on nearly all examples. The floor is of the errors."""
+    rng = np.random.default_rng(4)
+    seed, example = np.repeat(np.arange(5), 400), np.tile(np.arange(400), 5)
+    errors = (rng.random(2000) < 0.03).astype(float)
+    few, many = (paired_difference(d, seed, example) for d in (errors, 1 - errors))
+    assert many.mean == pytest.approx(1 - few.mean)
+    assert many.example_variance == pytest.approx(few.example_variance)
+
+
+def test_small_parts_in_a_ratio_are_no_disagreements() -> None:
+    """Where guessing is right too, a method without errors has another part in its share of the headroom, but hardly."""
+    rng = np.random.default_rng(5)
+    seed, example = np.repeat(np.arange(4), 100), np.tile(np.arange(100), 4)
+    d = np.where(rng.random(400) < 0.1, 0.05, 0.0)
+    d[example == 3] = 1.0
+    with_floor, without = (paired_difference(d, seed, example, unit=u).example_variance for u in (1.0, None))
+    assert with_floor - without == pytest.approx(2 * PSEUDO / 100**2)
+
+
 def test_a_unit_scales_everything() -> None:
     rng = np.random.default_rng(3)
     seed, example = np.repeat(np.arange(4), 50), np.tile(np.arange(50), 4)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import numpy as np
 from tangent_reference import NETWORKS, params_of, split_of
 
@@ -22,34 +23,47 @@ def large(examples: int, *widths: int, **options: Any) -> Jacobian:
 
 
 def test_few_rows_take_the_dual() -> None:
-    rung, reason = choose_rung(large(100, 200, 200), Automatic())
-    assert isinstance(rung, DenseDual)
-    assert "300 rows" in reason
+    choice = choose_rung(large(100, 200, 200), Automatic())
+    assert isinstance(choice.rung, DenseDual)
+    assert "300 rows" in choice.reason
 
 
 def test_few_parameters_and_many_rows_take_the_primal() -> None:
-    rung, reason = choose_rung(large(2000, 50), Automatic())
-    assert rung == DensePrimal()
-    assert reason == "403 parameters are fewer than 6000 rows"
+    choice = choose_rung(large(2000, 50), Automatic())
+    assert choice.rung == DensePrimal()
+    assert "6000 rows, 403 parameters: predicted dual" in choice.reason
+    assert f"primal {choice.seconds:.2g} s" in choice.reason
+
+
+def test_many_classes_take_the_dual_for_cross_entropy_though_they_have_more_rows_than_parameters() -> None:
+    network = MLP((64,)).build((20,), 50)
+    jacobian = Jacobian(network, network.init(jax.random.key(0)), np.zeros((150, 20)))
+    assert jacobian.columns == 4594
+    choice = choose_rung(jacobian, Automatic(), quadratic=False)
+    assert isinstance(choice.rung, DenseDual)
+    assert choose_rung(jacobian, DensePrimal(), quadratic=False).seconds > 4 * choice.seconds
 
 
 def test_the_readout_alone_takes_its_features_however_many_rows() -> None:
-    rung, reason = choose_rung(large(50_000, 200, 200, selection=Layers(("output",))), Automatic())
-    assert rung == DenseDual("eigen")
-    assert "read-out" in reason
+    choice = choose_rung(large(50_000, 200, 200, selection=Layers(("output",))), Automatic())
+    assert choice.rung == DenseDual("eigen")
+    assert "read-out" in choice.reason
 
 
 def test_what_is_asked_for_is_done() -> None:
     for rung in (DensePrimal(), DenseDual("iterative", rank=7)):
-        assert choose_rung(large(100, 20), rung) == (rung, "as requested")
+        choice = choose_rung(large(100, 20), rung)
+        assert (choice.rung, choice.reason) == (rung, "as requested")
+        assert choice.seconds > 0
 
 
 def test_neither_matrix_fits() -> None:
-    rung, reason = choose_rung(large(50_000, 200, 200), Automatic())
-    assert rung == MatrixFree()
-    assert reason == "150000 rows, 41803 parameters: the smaller matrix takes 14 GB"
+    choice = choose_rung(large(50_000, 200, 200), Automatic())
+    assert choice.rung == MatrixFree()
+    assert choice.reason == "150000 rows, 41803 parameters: the smaller matrix takes 14 GB"
 
 
 def test_the_reason_is_in_the_solution() -> None:
     solution = minimise(NETWORKS["mlp"], params_of("mlp"), split_of("mlp"))
-    assert solution.stats.reason == "27 rows, 83 parameters"
+    assert solution.stats.reason.startswith("27 rows, 83 parameters: predicted dual ")
+    assert solution.stats.predicted_seconds > 0

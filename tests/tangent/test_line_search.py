@@ -1,5 +1,7 @@
 """The line search ends where the objective along a step does: SciPy's scalar minimum, and never beyond it."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,13 +25,25 @@ def problem(loss: ConvexLoss) -> tuple[jax.Array, ...]:
     return outputs, -jnp.asarray(LENGTHS)[:, None, None] * gradient, targets
 
 
+def looks(loss: ConvexLoss, targets: jax.Array) -> Any:
+    """Σ ℓ and ∇ℓ as arrays of the host."""
+
+    def look(outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = loss.look(outputs, targets)
+        return np.asarray(value), np.asarray(gradient)
+
+    return look
+
+
 @pytest.mark.parametrize("loss", [SQUARE, LOGISTIC, SQUARED_HINGE, huber(0.01)], ids=lambda loss: loss.name)
 def test_it_ends_at_the_lowest_point_or_with_the_whole_step(loss: ConvexLoss) -> None:
     with jax.enable_x64(True):
         outputs, direction, targets = problem(loss)
-        linear = RIDGE * jnp.sum(outputs * direction, axis=(1, 2))
-        quadratic = RIDGE * jnp.sum(direction * direction, axis=(1, 2))
-        found = np.asarray(line_search(loss, outputs, direction, targets, linear, quadratic))
+        linear = np.asarray(RIDGE * jnp.sum(outputs * direction, axis=(1, 2)))
+        quadratic = np.asarray(RIDGE * jnp.sum(direction * direction, axis=(1, 2)))
+        found = line_search(
+            looks(loss, targets), np.asarray(outputs), np.asarray(direction), linear, quadratic
+        )
 
         for i in range(C):
 
@@ -56,7 +70,9 @@ def test_it_ends_at_the_lowest_point_or_with_the_whole_step(loss: ConvexLoss) ->
 def test_a_direction_that_does_not_descend_is_not_taken() -> None:
     with jax.enable_x64(True):
         outputs, direction, targets = problem(SQUARE)
-        linear = -RIDGE * jnp.sum(outputs * direction, axis=(1, 2))
-        quadratic = RIDGE * jnp.sum(direction * direction, axis=(1, 2))
-        found = line_search(SQUARE, outputs, -direction, targets, linear, quadratic)
+        linear = np.asarray(-RIDGE * jnp.sum(outputs * direction, axis=(1, 2)))
+        quadratic = np.asarray(RIDGE * jnp.sum(direction * direction, axis=(1, 2)))
+        found = line_search(
+            looks(SQUARE, targets), np.asarray(outputs), -np.asarray(direction), linear, quadratic
+        )
     np.testing.assert_array_equal(found, np.zeros(C))

@@ -24,8 +24,8 @@ from ticketlab.laws.verdict import Outcome
 REPETITIONS = 200
 CASES = {f"{c.claim}: {c.name}": c for of in (difference_cases(()), *all_cases().values()) for c in of}
 CLAIMS = sorted({c.claim for c in CASES.values()} - {"a difference of scores"})
-LARGE, LARGEST = Sample(10, 1000, 0.99, 0.0), Sample(10, 3000, 0.99, 0.0)
-SHARED, SPREAD = Sample(10, 100, 0.9, 0.9), Sample(5, 1000, 0.9, 0.5, 0.15)
+LARGEST = Sample(10, 3000, 0.99, 0.0)
+SHARED, SPREAD = Sample(10, 400, 0.5, 0.9), Sample(3, 1000, 0.9, 0.5, 0.15)
 
 alone = difference._clustered
 
@@ -43,30 +43,38 @@ MUTATIONS = {
     "levels not divided": lambda: patch.object(formulae, "Levels", lambda *given: Levels()),
     "stops taken for seen": lambda: patch.object(winning, "replace", lambda found, **changes: found),
     "the maximum of a line": lambda: patch.object(mode, "Bracket", lambda low, high: high),
-    "no gates": contextlib.nullcontext,
 }
-TAKEN_AWAY = {  # the case whose bar each mutation breaks
+TAKEN_AWAY = {  # the case whose bar each mutation breaks, with one of the samples for which it is calibrated
     "no floor": ("winning-ticket: a margin less accurate than dense", Sample(10, 100, 0.9, **RARE)),
-    "not clustered by example": ("untrained-subnetwork: a tenth better than a random mask", SHARED),
-    "not clustered by seed": ("untrained-subnetwork: a tenth better than a random mask", SPREAD),
-    "levels not divided": ("linear-regime: all of these", Sample(10, 0, spread=0.15)),
-    "stops taken for seen": ("winning-ticket: stops are not seen", Sample(5, 400)),
-    "the maximum of a line": ("linear-mode: it works, with the barrier at its limit", Sample(5, 400)),
+    "not clustered by example": ("untrained-subnetwork: a margin less accurate than dense", SHARED),
+    "not clustered by seed": ("untrained-subnetwork: a margin less accurate than dense", SPREAD),
+    "levels not divided": ("linear-regime: all of these", Sample(10, 0, spread=0.5)),
+    "stops taken for seen": ("winning-ticket: stops are not seen", Sample(3, 100, 0.9, 0.9)),
+    "the maximum of a line": ("linear-mode: it works, with the barrier at its limit", SHARED),
 }
 
 
-def without_gates(formula):
+def gates(formula):
+    """The keys of all gates in a formula."""
     if isinstance(formula, Gated):
-        return without_gates(formula.part)
+        return {gate.key for gate in formula.gates} | gates(formula.part)
+    return set().union(*(gates(part) for part in getattr(formula, "parts", ())))
+
+
+def without_gate(formula, key):
+    if isinstance(formula, Gated):
+        kept = tuple(gate for gate in formula.gates if gate.key != key)
+        return dataclasses.replace(formula, gates=kept, part=without_gate(formula.part, key))
     if hasattr(formula, "parts"):
-        return dataclasses.replace(formula, parts=tuple(without_gates(part) for part in formula.parts))
+        return dataclasses.replace(formula, parts=tuple(without_gate(part, key) for part in formula.parts))
     return formula
 
 
-def rates(name, sample, mutation="", repetitions=REPETITIONS):
+def rates(name, sample, mutation="", repetitions=REPETITIONS, gate=None):
+    """What comes out of a case, after a mutation or without a gate."""
     case = CASES[name]
-    if mutation == "no gates":
-        case = dataclasses.replace(case, formula=without_gates(case.formula), decide=None)
+    if gate is not None:
+        case = dataclasses.replace(case, formula=without_gate(case.formula, gate), decide=None)
     stream = np.random.Generator(np.random.PCG64(zlib.crc32(name.encode())))
     with MUTATIONS[mutation]():
         found = repeated(case, sample, repetitions, stream)
@@ -96,6 +104,7 @@ KEPT_BACK = [  # by a gate alone; of tickets that guess linear-mode says nothing
 
 def all_rates():
     few, unmeasured = 3, of_kind(Kind.NOTHING, Kind.VACUOUS, Kind.GATE)
+    planted = {name: CASES[name].samples[0] for name in unmeasured}
     return {
         "boundaries": {claim: on_all_boundaries(claim) for claim in CLAIMS},
         "laws": {
@@ -108,8 +117,14 @@ def all_rates():
                 "rare": {"examples": 100, **RARE},
             }.items()
         },
-        "unmeasured": {name: rates(name, CASES[name].samples[0], "", few) for name in unmeasured},
-        "without gates": {name: rates(name, LARGE, "no gates", few) for name in KEPT_BACK},
+        "equal": rates("a difference of scores: no difference", Sample(3, 10_000, 0.9, 0.5), "", 50),
+        "unmeasured": {name: rates(name, sample, "", few) for name, sample in planted.items()},
+        "without a gate": {
+            name: {
+                gate: rates(name, planted[name], "", 20, gate) for gate in sorted(gates(CASES[name].formula))
+            }
+            for name in KEPT_BACK
+        },
         "outside": {name: rates(name, LARGEST, "", few) for name in of_kind(Kind.OUTSIDE)},
         "intact": {mutation: rates(*of) for mutation, of in TAKEN_AWAY.items()},
         "mutated": {mutation: rates(*of, mutation) for mutation, of in TAKEN_AWAY.items()},

@@ -17,7 +17,8 @@ from typing import TypeVar
 import numpy as np
 
 from ticketlab.evidence.tables import Column, Table
-from ticketlab.laws.calibration import RARE, Asked, Case, Kind, Sample, disagreement, scores
+from ticketlab.laws.calibration import RARE, Asked, Case, Kind, Sample, both_right, disagreement, scores
+from ticketlab.laws.difference import UNUSUAL
 from ticketlab.laws.formulae import Answer, Formula, Question, Tables
 from ticketlab.laws.verdict import Outcome
 
@@ -32,6 +33,7 @@ __all__ = [
     "compared",
     "examples",
     "made",
+    "of_headroom",
 ]
 
 World = TypeVar("World")
@@ -47,8 +49,14 @@ MANY = (
 )
 """Samples of a boundary: every number of seeds and kind of chance, and the worst corners of their product."""
 
+LARGE = Sample(3, 10_000, 0.99, 0.5)
+"""The largest test set, of a claim's first boundary."""
+
 FEW = (Sample(3, 400, 0.9, 0.5, 0.15), Sample(10, 400, 0.99, 0.5))
 """Samples of what lies on either side."""
+
+SURE = Sample(10, 400, 0.99, 0.0)
+"""Of what was not measured: without its gate it would be decided."""
 
 FREQUENT = 0.1  # the share of the most frequent class
 
@@ -100,9 +108,33 @@ def made(name: str, columns: Mapping[str, np.ndarray]) -> Table:
     return Table(name, tuple(Column(column, values) for column, values in columns.items()))
 
 
-def compared(sample: Sample, one: float, other: float, room: float = 1.0) -> Asked:
-    """What is true of a difference between two methods' scores, as a share of the headroom where that is not 1."""
-    return Asked((one - other) / room, sample.examples * disagreement(sample, one, other))
+def compared(sample: Sample, one: float, other: float) -> Asked:
+    """What is true of a difference between two methods' scores."""
+    return Asked(one - other, sample.examples * disagreement(sample, one, other))
+
+
+def of_headroom(sample: Sample, one: float, other: float | None = None, guess: float = FREQUENT) -> Asked:
+    """What is true of a share θ of the headroom above guessing.
+
+    A pair counts by its part in θ, which is right₁ − right₂ − θ·(1 − guess right). A method that hardly errs differs from
+    guessing on nearly all examples, always in one direction. The discordant pairs are then its errors.
+
+    Arguments:
+        one, other: the methods' accuracies; without the second, guessing itself.
+    """
+    rights = np.array([(1, 1), (1, 0), (0, 1), (0, 0)])
+    second = guess if other is None else other
+    both = one * guess if other is None else both_right(sample, one, other)
+    cells = np.array([both, one - both, second - both, 1 - one - second + both])
+    share = (one - second) / (1 - guess)
+    parts, chances = [], []
+    for right, chance in ((1.0, guess), (0.0, 1 - guess)):
+        parts.append(rights[:, 0] - rights[:, 1] - share * (1 - right))
+        chances.append(cells * (chance if other is not None else rights[:, 1] == right))
+    part, weight = np.concatenate(parts), np.concatenate(chances)
+    order = np.argsort(part)
+    usual = part[order][np.searchsorted(np.cumsum(weight[order]), 0.5)]
+    return Asked(share, sample.examples * float(weight[np.abs(part - usual) > UNUSUAL].sum()))
 
 
 def cases_of(
@@ -121,16 +153,21 @@ def cases_of(
     Arguments:
         plant, truth: the tables of one repetition in a world, and what is true there of a question.
         worlds: what is planted, with its kind and name.
-        many: samples of the first boundary; every second serves all boundaries together, every third each other boundary.
-        few: samples of what is true or false by half; the first is that of what was not measured.
+        many: samples of the first boundary, to which the usual ones add the largest; every second serves all boundaries
+            together, every third each other boundary.
+        few: samples of what is true or false by half.
     """
     first = next(number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY)
 
     def samples(number: int, kind: Kind) -> tuple[Sample, ...]:
+        if number == first:
+            return (*many, LARGE) if many is MANY else many
         if kind in (Kind.BOUNDARY, Kind.TOGETHER):
-            apart = 1 if number == first else 2 if kind is Kind.TOGETHER else 3
+            apart = 2 if kind is Kind.TOGETHER else 3
             return many[number % apart :: apart]
-        return few if kind in (Kind.INSIDE, Kind.OUTSIDE) else few[:1]
+        if kind in (Kind.INSIDE, Kind.OUTSIDE):
+            return few
+        return (SURE if many[0].examples else many[-2],)
 
     return tuple(
         Case(

@@ -30,7 +30,7 @@ Studies = Mapping[str, str]
 def run(words: Sequence[str], studies: Studies) -> int:
     """`ticketlab run [CLAIM …|PLAN.toml …] [options]`: each claim in turn."""
     from ticketlab.cli.running import run_request
-    from ticketlab.engine.compilation_cache import keep_programs
+    from ticketlab.compiled_programs import keep_programs
 
     requests = read_requests(words, studies, "run")
     # JAX lets only the first of several processes write; compiling can need all of them, and one would wait forever.

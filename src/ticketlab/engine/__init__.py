@@ -11,14 +11,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "keeper": ["Keeper", "WorkingMemory"],
         "run": ["Observer", "Silence", "run_study"],
-        "compilation_cache": ["keep_programs"],
         "estimate": ["Estimate"],
         "threads": ["available_cores", "limit_threads"],
     },
 )
 
 if TYPE_CHECKING:
-    from ticketlab.engine.compilation_cache import keep_programs as keep_programs
     from ticketlab.engine.estimate import Estimate as Estimate
     from ticketlab.engine.keeper import Keeper as Keeper
     from ticketlab.engine.keeper import WorkingMemory as WorkingMemory

@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from ticketlab.errors import UserError
-from ticketlab.estimators.parameters import chosen_loss
+from ticketlab.estimators.parameters import TUNED, chosen_loss, weights_of
 from ticketlab.estimators.tangent_estimator import PRECISIONS, TangentEstimator
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, ConvexLoss, Targets
 
@@ -45,39 +45,79 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
             fields are nested parameters (`network__widths`).
         loss: a convex loss of `ticketlab.tasks`, or its name: cross-entropy (default), square, logistic, squared-hinge. The
             square loss is a linear problem. Logistic and squared hinge are one-vs-rest, and take one output for two classes.
-        ridge: λ. A number is relative to the mean diagonal of the tangent kernel (default 0.01); `Relative` and `Absolute` are
-            explicit. 0 is the minimum-norm limit, for the square loss only.
-        ridges: candidates; `ridge` is then ignored. Cross-validation chooses the one with the smallest log-loss on held-out
-            examples, or with the best accuracy if the loss models no probabilities.
-        cv: the folds: a number, a splitter or splits (default: 5, stratified).
+        ridge: λ; by default the one with the least log-loss (or best accuracy, if the loss models no probabilities) on examples
+            left out one at a time, from the factorisation that the fit needs anyway. A number is relative to the mean diagonal
+            of the tangent kernel; `Relative` and `Absolute` are explicit. 0 is the minimum-norm limit, for the square loss only.
+        ridges: other candidates (default: a decade apart, from 100 to 10⁻⁶); `ridge` is then ignored.
+        cv: folds to choose by, instead of single examples: a number, a splitter or splits. Solvers without a matrix always use
+            folds (default: 5, stratified).
         centred: leave out f₀, the output of the random network before learning (default: yes).
+        class_weight: `"balanced"`, or a weight for each class: how many times its examples count (default: once).
         input_shape: the shape of one example for networks that take images; its product is the number of features.
-        rung: the solver (default: chosen by size).
+        rung: the solver (default: the one that is predicted to be the fastest).
         tol: on the relative duality gap (default 1e-8); a fit that misses it gives a `ConvergenceWarning`.
-        scoring: another criterion for choosing among `ridges`: the name of a scikit-learn scorer, or your own.
-        verbose: print the progress of a fit (default: no).
+        scoring: another criterion for choosing the ridge: the name of a scikit-learn scorer, or your own.
+        verbose: print the progress of a fit, the seconds predicted and the seconds taken (default: no).
         random_state: draws the network; an integer gives the same network at every fit.
 
     Attributes:
         solution_, certificate_: the minimum and the proof that it was reached.
-        ridge_, ridge_choice_: the ridge, and the scores from which it was chosen (None without a choice).
+        ridge_, ridge_choice_: the ridge, and the scores from which it was chosen (None if it was given).
         architecture_: that of the network.
         classes_, n_features_in_, feature_names_in_: as in all of scikit-learn.
 
     Raises:
         UserError: a `ValueError`, for data or options that cannot be fitted.
 
-    Cost: that of `ticketlab.tangent.minimise` with one output per class; with `ridges` once more for each fold.
+    Cost: that of `ticketlab.tangent.minimise` with one output per class, at most about twice with the choice of the ridge; with
+        `cv` once more for each fold.
 
     Equivalent: multinomial `LogisticRegression` without intercept on the features ∂f/∂θ.
     """
 
     classes_: np.ndarray
 
-    def fit(self, X: Any, y: Any) -> TangentClassifier:
-        """Finds the minimum for inputs `[n, d]` and labels `[n]`."""
+    def __init__(
+        self,
+        network: Any = None,
+        *,
+        loss: Any = None,
+        ridge: Any = TUNED,
+        ridges: Any = None,
+        cv: Any = None,
+        centred: Any = True,
+        class_weight: Any = None,
+        input_shape: Any = None,
+        rung: Any = None,
+        tol: Any = 1e-8,
+        scoring: Any = None,
+        verbose: Any = False,
+        random_state: Any = None,
+    ) -> None:
+        super().__init__(
+            network,
+            loss=loss,
+            ridge=ridge,
+            ridges=ridges,
+            cv=cv,
+            centred=centred,
+            input_shape=input_shape,
+            rung=rung,
+            tol=tol,
+            scoring=scoring,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TangentClassifier:
+        """Finds the minimum for inputs `[n, d]` and labels `[n]`; example i counts `sample_weight[i]` times (default: once)."""
         X, y = validate_data(self, X, y, dtype=PRECISIONS)
         check_classification_targets(y)
+        weights = weights_of(sample_weight, self.class_weight, X, y)
+        if weights is not None:
+            counted = weights > 0
+            X, y, weights = X[counted], y[counted], weights[counted]
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise UserError(f"{len(self.classes_)} class", "at least two classes")
@@ -85,16 +125,24 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
             X,
             self._encoded(labels),
             y,
-            lambda outputs, rows: self._held_out_score(outputs, labels[rows]),
+            weights,
+            lambda outputs, rows: self._held_out_score(
+                outputs, labels[rows], None if weights is None else weights[rows]
+            ),
         )
         return self
 
-    def _held_out_score(self, outputs: Float[np.ndarray, "m k"], labels: Int[np.ndarray, "m"]) -> float:
+    def _held_out_score(
+        self,
+        outputs: Float[np.ndarray, "m k"],
+        labels: Int[np.ndarray, "m"],
+        weights: Float[np.ndarray, "m"] | None,
+    ) -> float:
         """Minus the log-loss if the loss models probabilities, else the accuracy: a mean over examples."""
         if self._loss().probabilities is None:
-            return float(np.mean(self._decided(outputs) == labels))
+            return float(np.average(self._decided(outputs) == labels, weights=weights))
         p = self._probabilities(outputs)[np.arange(len(labels)), labels]
-        return float(np.mean(np.log(np.maximum(p, np.finfo(float).tiny))))
+        return float(np.average(np.log(np.maximum(p, np.finfo(float).tiny)), weights=weights))
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
         """F, one column per class; for two classes the second minus the first, or the single output."""

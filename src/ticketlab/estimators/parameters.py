@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight
 
 from ticketlab.choices import families
 from ticketlab.errors import UserError
@@ -25,6 +27,8 @@ from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HIN
 
 __all__ = [
     "LOSSES",
+    "RIDGES",
+    "TUNED",
     "candidate_ridges",
     "chosen_architecture",
     "chosen_loss",
@@ -33,6 +37,7 @@ __all__ = [
     "network_fields",
     "shape_of",
     "tolerance",
+    "weights_of",
     "with_fields",
 ]
 
@@ -42,6 +47,12 @@ LOSSES: Mapping[str, ConvexLoss] = {
     "logistic": LOGISTIC,
     "squared-hinge": SQUARED_HINGE,
 }
+
+TUNED = "leave-one-out"
+"""The ridge that predicts best on examples left out."""
+
+RIDGES = tuple(10.0**i for i in range(2, -7, -1))
+"""Its candidates: from noise of ten times the kernel's standard deviation to a thousandth of it, a decade apart in variance."""
 
 
 def chosen_architecture(network: Any) -> Any:
@@ -93,7 +104,9 @@ def chosen_loss(loss: Any, default: ConvexLoss) -> ConvexLoss:
 
 
 def candidate_ridges(ridge: Any, ridges: Any) -> tuple[Ridge, ...]:
-    """The ridges to choose from; only `ridge` if there are no `ridges`."""
+    """The ridges to choose from; only `ridge` if it is a number and there are no `ridges`."""
+    if ridges is None and isinstance(ridge, str) and ridge == TUNED:
+        return tuple(Relative(value) for value in RIDGES)
     if ridges is None:
         return (_ridge("ridge", ridge),)
     if isinstance(ridges, str) or not isinstance(ridges, Iterable):
@@ -105,7 +118,8 @@ def _ridge(name: str, value: Any) -> Ridge:
     if isinstance(value, Relative | Absolute):
         return value
     if not _is_number(value) or not 0 <= value < math.inf:
-        raise _wrong(name, value, "a finite number of at least 0, Relative or Absolute")
+        word = f"{TUNED!r}, " if name == "ridge" else ""
+        raise _wrong(name, value, f"{word}a finite number of at least 0, Relative or Absolute")
     return Relative(float(value))
 
 
@@ -115,6 +129,25 @@ def chosen_rung(rung: Any) -> Rung:
     if not isinstance(rung, Automatic | DenseDual | DensePrimal | MatrixFree):
         raise _wrong("rung", rung, "None, DenseDual(), DensePrimal() or MatrixFree()")
     return rung
+
+
+def weights_of(
+    sample_weight: Any, class_weight: Any, X: np.ndarray, labels: np.ndarray | None
+) -> np.ndarray | None:
+    """How many times each example counts; None if all count once."""
+    if sample_weight is None and class_weight is None:
+        return None
+    weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+    if class_weight is not None and labels is not None:
+        if not isinstance(class_weight, Mapping) and class_weight != "balanced":
+            raise _wrong("class_weight", class_weight, "None, 'balanced', or a weight for each class")
+        by_class = compute_sample_weight(class_weight, labels)
+        if not np.isfinite(by_class).all() or np.any(by_class < 0):
+            raise _wrong("class_weight", class_weight, "weights of at least 0")
+        weights = weights * by_class
+    if not np.any(weights > 0):
+        raise UserError("weights that are all 0", "some example with a weight above 0")
+    return weights
 
 
 def flag(name: str, value: Any) -> bool:

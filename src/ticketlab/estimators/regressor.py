@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import validate_data
 
 from ticketlab.errors import UserError
-from ticketlab.estimators.parameters import chosen_loss
+from ticketlab.estimators.parameters import chosen_loss, weights_of
 from ticketlab.estimators.tangent_estimator import PRECISIONS, TangentEstimator
 from ticketlab.tasks import SQUARE, ConvexLoss, Targets
 
@@ -32,8 +32,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
 
     Arguments:
         loss: square (default), `huber(width)` with the width in standard deviations of the targets, or a convex loss of your own.
-        ridges: candidates; cross-validation chooses the one with the smallest squared error on held-out examples.
-        cv: the folds (default: 5).
+        ridge, ridges: by default the ridge with the smallest squared error on examples left out one at a time is chosen.
         Others as for `TangentClassifier`.
 
     Attributes:
@@ -43,7 +42,7 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
     Raises:
         UserError: a `ValueError`, for data or options that cannot be fitted.
 
-    Cost: that of `ticketlab.tangent.minimise`; with `ridges` once more for each fold.
+    Cost: as for `TangentClassifier`.
 
     Equivalent: `Ridge` without intercept on the features ∂f/∂θ, for standardised targets.
     """
@@ -51,17 +50,26 @@ class TangentRegressor(RegressorMixin, TangentEstimator):
     target_mean_: Float[np.ndarray, "k"]
     target_scale_: Float[np.ndarray, "k"]
 
-    def fit(self, X: Any, y: Any) -> TangentRegressor:
-        """Finds the minimum for inputs `[n, d]` and targets `[n]` or `[n, k]`."""
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TangentRegressor:
+        """Finds the minimum for inputs `[n, d]` and targets `[n]` or `[n, k]`; `sample_weight` as for `TangentClassifier`."""
         X, y = validate_data(self, X, y, dtype=PRECISIONS, multi_output=True, y_numeric=True)
+        weights = weights_of(sample_weight, None, X, None)
+        if weights is not None:
+            counted = weights > 0
+            X, y, weights = X[counted], y[counted], weights[counted]
         self._vector = y.ndim == 1
         columns = np.asarray(y, np.float64).reshape(len(y), -1)
-        self.target_mean_ = columns.mean(axis=0)
-        spread = columns.std(axis=0)
+        self.target_mean_ = np.average(columns, axis=0, weights=weights)
+        spread = np.sqrt(np.average((columns - self.target_mean_) ** 2, axis=0, weights=weights))
         constant = spread <= 10 * np.finfo(float).eps * np.abs(self.target_mean_)
         self.target_scale_ = np.where(constant, 1.0, spread)
         targets = (columns - self.target_mean_) / self.target_scale_
-        self._minimise(X, targets, y, lambda outputs, rows: -float(np.mean((targets[rows] - outputs) ** 2)))
+
+        def score(outputs: np.ndarray, rows: np.ndarray) -> float:
+            squares = np.mean((targets[rows] - outputs) ** 2, axis=1)
+            return -float(np.average(squares, weights=None if weights is None else weights[rows]))
+
+        self._minimise(X, targets, y, weights, score)
         return self
 
     def predict(self, X: Any) -> Float[np.ndarray, "n ..."]:

@@ -1,8 +1,9 @@
-"""A ridge chosen by cross-validation: each fold takes one tangent kernel and one ridge path, for any number of ridges.
+"""A ridge chosen by its score on examples left out: one at a time, from one factorisation; or by folds, for those who ask.
 
-All ridges of a path share the fold's kernel and its decomposition or preconditioner, so a path costs little more than one
-ridge. A grid search over `ridge` cannot share these, so the estimators do the search themselves. Scores are pooled: every
-held-out example counts once, in any fold, so that folds of one example are as good as others.
+Leaving out one example at a time is part of the solver (`tangent.tuned_minimum`), which can do it for every ridge from the
+matrix that is there anyway. With folds, each takes one tangent kernel and one ridge path, for any number of ridges; a grid search
+over `ridge` cannot share these. Scores are pooled: every held-out example counts once (or by its weight), in any fold, so that
+folds of one example are as good as others.
 """
 
 from __future__ import annotations
@@ -28,14 +29,15 @@ class RidgeChoice:
 
     Arguments:
         ridges: the candidates, in the given order.
-        scores: on the held-out part of each fold `[folds, ridges]`.
-        sizes: the number of examples that each fold held out `[folds]`.
+        scores: on the held-out part of each fold `[folds, ridges]`; one row for leaving out one example at a time, −∞ for
+            ridges that were not tried.
+        sizes: the number of examples that each fold held out `[folds]`, or their weight.
         best: the index of the choice: the best mean score; ties go to the largest ridge.
     """
 
     ridges: tuple[Ridge, ...]
     scores: Float[np.ndarray, "folds ridges"]
-    sizes: Int[np.ndarray, "folds"]
+    sizes: Float[np.ndarray, "folds"]
     best: int
 
     @property
@@ -54,6 +56,7 @@ def choose_ridge(
     score: Callable[[Float[np.ndarray, "m k"], Rows], float],
     folds: Iterable[tuple[np.ndarray, np.ndarray]],
     ridges: tuple[Ridge, ...],
+    weights: Float[np.ndarray, "n"],
 ) -> RidgeChoice:
     """The ridge whose tangent minimum scores best on held-out examples.
 
@@ -63,6 +66,7 @@ def choose_ridge(
         score: of outputs on these rows, a mean over examples; larger is better.
         folds: (rows to fit, rows held out).
         ridges: the candidates.
+        weights: of the examples.
 
     Raises: UserError for a score that is not a number.
     Cost: one kernel and one path per fold.
@@ -72,7 +76,7 @@ def choose_ridge(
         solutions = path(fitted)
         outputs = predict_all(solutions, x[held_out])
         scores.append([score(each, held_out) for each in outputs])
-        sizes.append(len(held_out))
+        sizes.append(float(np.sum(weights[held_out])))
         values = [s.ridge for s in solutions]  # absolute, so that relative and absolute ridges compare
         if np.isnan(scores[-1]).any():
             raise UserError(
@@ -80,7 +84,7 @@ def choose_ridge(
                 "a score that is defined in every fold",
                 "Use fewer folds, or leave scoring out.",
             )
-    found = RidgeChoice(ridges, np.array(scores, float), np.array(sizes), 0)
+    found = RidgeChoice(ridges, np.array(scores, float), np.array(sizes, float), 0)
     means = found.mean_scores
     best = max(range(len(ridges)), key=lambda i: (means[i], values[i]))
     return RidgeChoice(ridges, found.scores, found.sizes, best)

@@ -8,11 +8,11 @@ rebuilt.
 
 from __future__ import annotations
 
-import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -25,7 +25,9 @@ from sklearn.model_selection import check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ticketlab.compiled_programs import keep_programs_if_allowed
 from ticketlab.estimators.parameters import (
+    TUNED,
     candidate_ridges,
     chosen_architecture,
     chosen_rung,
@@ -36,9 +38,17 @@ from ticketlab.estimators.parameters import (
     with_fields,
 )
 from ticketlab.estimators.ridge_choice import RidgeChoice, choose_ridge
-from ticketlab.networks import Architecture
-from ticketlab.tangent import Certificate, Jacobian, NewtonOptions, Solution, ridge_path
-from ticketlab.tangent.minimise import Ridge
+from ticketlab.networks import Architecture, Network
+from ticketlab.tangent import (
+    Certificate,
+    Jacobian,
+    NewtonOptions,
+    Solution,
+    Stats,
+    ridge_path,
+    tuned_minimum,
+)
+from ticketlab.tangent.minimise import Ridge, bucket
 from ticketlab.tasks import ConvexLoss, Split
 
 __all__ = ["TangentEstimator"]
@@ -63,7 +73,7 @@ class TangentEstimator(BaseEstimator, ABC):
         network: Any = None,
         *,
         loss: Any = None,
-        ridge: Any = 1e-2,
+        ridge: Any = TUNED,
         ridges: Any = None,
         cv: Any = None,
         centred: Any = True,
@@ -115,55 +125,87 @@ class TangentEstimator(BaseEstimator, ABC):
         X: Float[np.ndarray, "n d"],
         targets: Float[np.ndarray, "n k"],
         y: np.ndarray,
+        weights: Float[np.ndarray, "n"] | None,
         score: Callable[[np.ndarray, np.ndarray], float],
     ) -> None:
-        """Sets `solution_`, `architecture_` and the ridge choice; `y` and `score` are for cross-validation."""
+        """Sets `solution_`, `architecture_` and the ridge choice.
+
+        `y` is for folds; `score` is of outputs on these rows, a mean by weight.
+        """
+        keep_programs_if_allowed()
         x = self._shaped(X)
         self.architecture_ = chosen_architecture(self.network)
         candidates = candidate_ridges(self.ridge, self.ridges)
         settings: dict[str, Any] = {
-            "centred": (flag("centred", self.centred),),
+            "loss": self._loss(),
             "rung": chosen_rung(self.rung),
             "options": NewtonOptions(tolerance=tolerance(self.tol)),
             "progress": _printed if flag("verbose", self.verbose) else lambda what, value: None,
+            "padded": True,
         }
+        centred = flag("centred", self.centred)
         network = self.architecture_.build(x.shape[1:], targets.shape[1])
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        params = jax.tree.map(np.asarray, network.init(jax.random.key(seed)))
-        loss = self._loss()
+        params = drawn(network, seed)
+        whole = np.arange(len(x))
+        if self.scoring is not None:
+            score = self._scored(X, y, weights)
 
         def path(rows: np.ndarray, ridges: tuple[Ridge, ...]) -> list[Solution]:
             return ridge_path(
                 network,
                 params,
                 Split(x[rows], targets[rows], rows),
-                loss=loss,
                 ridges=ridges,
+                centred=(centred,),
+                weights=None if weights is None else weights[rows],
                 **settings,
             )
 
         self.ridge_choice_ = None
-        if len(candidates) > 1:
-            folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
-            if self.scoring is not None:
-                score = self._scored(X, y)
-            self.ridge_choice_ = choose_ridge(
-                lambda rows: path(rows, candidates), x, score, folds, candidates
+        tuned = None
+        if len(candidates) > 1 and self.cv is None:
+            tuned = tuned_minimum(
+                network,
+                params,
+                Split(x, targets, whole),
+                ridges=candidates,
+                score=lambda outputs: score(outputs, whole),
+                centred=centred,
+                weights=weights,
+                **settings,
             )
-            candidates = (self.ridge_choice_.ridge,)
-        (self.solution_,) = path(np.arange(len(x)), candidates)
-        (self.ridge_,) = candidates
+        if tuned is not None:
+            self.solution_ = tuned.solution
+            sizes = np.array([len(x) if weights is None else weights.sum()], float)
+            self.ridge_choice_ = RidgeChoice(candidates, tuned.scores.scores[None], sizes, tuned.scores.best)
+            self.ridge_ = self.ridge_choice_.ridge
+        else:
+            if len(candidates) > 1:
+                folds = check_cv(self.cv, y, classifier=is_classifier(self)).split(X, y)
+                even = np.ones(len(x)) if weights is None else weights
+                self.ridge_choice_ = choose_ridge(
+                    lambda rows: path(rows, candidates), x, score, folds, candidates, even
+                )
+                candidates = (self.ridge_choice_.ridge,)
+            (self.solution_,) = path(whole, candidates)
+            (self.ridge_,) = candidates
+        if settings["progress"] is _printed:
+            print(f"tangent minimum: {_account(self.solution_.stats)}", flush=True)
         if not self.certificate_.met:
             warnings.warn(self.certificate_.message(), ConvergenceWarning, stacklevel=3)
 
-    def _scored(self, X: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+    def _scored(
+        self, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None
+    ) -> Callable[[np.ndarray, np.ndarray], float]:
         """The requested scorer for outputs on these rows; it gets an estimator that has already computed them."""
         scorer = check_scoring(self, self.scoring)
 
         def score(outputs: np.ndarray, rows: np.ndarray) -> float:
             known = object.__new__(type(self))
             known.__dict__.update(self.__dict__, _known=outputs)
-            return float(scorer(known, X[rows], y[rows]))
+            weighed = {} if weights is None else {"sample_weight": weights[rows]}
+            return float(scorer(known, X[rows], y[rows], **weighed))
 
         return score
 
@@ -178,7 +220,7 @@ class TangentEstimator(BaseEstimator, ABC):
         x = self._shaped(validate_data(self, X, dtype=PRECISIONS, reset=False))
         # Every number of examples compiles a program, so numbers are rounded up to a few common ones.
         batch = self.solution_.jacobian.batch
-        rows = -(-len(x) // batch) * batch if len(x) > batch else 2 ** math.ceil(math.log2(len(x)))
+        rows = -(-len(x) // batch) * batch if len(x) > batch else bucket(len(x))
         padding = np.zeros((rows - len(x), *x.shape[1:]), x.dtype)
         return self.solution_.predict(np.concatenate([x, padding]))[: len(x)]
 
@@ -200,6 +242,21 @@ class TangentEstimator(BaseEstimator, ABC):
 def _printed(what: str, value: float) -> None:
     """One line for each activity of a fit, with its progress: a fraction of the kernel, or the relative duality gap."""
     print(f"tangent minimum: {what} {value:.3g}", flush=True)
+
+
+def _account(stats: Stats) -> str:
+    """What was predicted, and what it took."""
+    return f"{stats.rung}; {stats.reason}; took {stats.seconds:.2g} s"
+
+
+@lru_cache(maxsize=64)
+def _drawing(network: Network) -> Callable[[Any], Any]:
+    return jax.jit(network.init)
+
+
+def drawn(network: Network, seed: int) -> Any:
+    """The parameters of a key, by one program instead of one for each array."""
+    return jax.tree.map(np.asarray, _drawing(network)(jax.random.key(seed)))
 
 
 def _packed(solution: Solution) -> dict[str, Any]:

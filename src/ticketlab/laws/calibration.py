@@ -37,14 +37,16 @@ __all__ = [
     "Kind",
     "Rates",
     "Sample",
+    "both_right",
     "difference_cases",
+    "disagreement",
     "missed",
     "repeated",
     "scores",
 ]
 
 WRONG, LEAST, MOST = 0.05, 0.935, 0.98  # bars: wrong verdicts, coverage
-ENOUGH = 10  # disagreements that are expected in a seed; with fewer, intervals may cover more than MOST
+ENOUGH = 10  # discordant pairs that are expected in a seed; with fewer, intervals may cover more than MOST
 MARGIN = 0.01
 
 
@@ -132,7 +134,8 @@ class Asked:
 
     Arguments:
         effect: on the scale on which it is analysed.
-        discordant: the disagreements expected in a seed; None where there is nothing to count.
+        discordant: the pairs of scores expected in a seed that differ from the usual pair: the disagreements, where methods
+            mostly agree; None where there is nothing to count.
     """
 
     effect: float
@@ -178,7 +181,7 @@ class Rates:
         outcomes: how often each came out.
         coverage: of the 95 % interval of each question that has a truth.
         width: of its half, over 1.96 standard deviations of the estimate.
-        discordant: disagreements expected in a seed, of those questions for which they count.
+        discordant: pairs expected in a seed that differ from the usual one, of those questions for which they count.
     """
 
     outcomes: Mapping[Outcome, float]
@@ -277,18 +280,22 @@ def _of_difference(name: str, kind: Kind, rule: Rule, difference: float, samples
 
 
 def disagreement(sample: Sample, one: float, other: float) -> float:
-    """The share of examples on which two methods of these accuracies disagree in a seed.
+    """The share of examples on which two methods of these accuracies disagree in a seed."""
+    return one + other - 2 * both_right(sample, one, other)
 
-    P(z < a) + P(z' < b) − 2·P(both), by Gauss–Legendre over the correlation of z and z' (Drezner & Wesolowsky 1990, equation 1).
+
+def both_right(sample: Sample, one: float, other: float) -> float:
+    """The share of examples on which both are right in a seed.
+
+    P(z < a and z' < b), by Gauss–Legendre over the correlation of z and z' (Drezner & Wesolowsky 1990, equation 1).
     """
     if sample.rare:
-        return abs(one - other)
+        return min(one, other)
     a, b = float(ndtri(one)), float(ndtri(other))
     if not np.isfinite([a, b]).all():
-        return one + other - 2 * one * other
+        return one * other
     nodes, weights = np.polynomial.legendre.leggauss(20)
     top = sample.correlation / (1 + sample.spread**2)
     r = top * (nodes + 1) / 2
     density = np.exp(-(a * a - 2 * r * a * b + b * b) / (2 * (1 - r * r))) / np.sqrt(1 - r * r)
-    both = one * other + top / 2 * float(weights @ density) / (2 * np.pi)
-    return one + other - 2 * both
+    return one * other + top / 2 * float(weights @ density) / (2 * np.pi)

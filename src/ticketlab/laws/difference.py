@@ -17,11 +17,13 @@ seeds. So each part has its own factor, and the half-widths are added in quadrat
 C_both is the contribution of sampling examples to C_seeds. With few seeds only part of it is subtracted, because
 C_seeds is then often far too small by chance. The factor was chosen by coverage (docs/decisions.md).
 
-The floor: if the two methods disagree on hardly any example, the sample says nothing about rare disagreements that it
-lacks. As Bonett & Price 2012 do for paired proportions, two examples that disagree in opposite directions are added.
-Their size is estimated from the examples that do disagree, with a prior of one unit that has the weight of 25 examples.
-(Disagreements that do not recur from seed to seed move the mean by less.) Without any disagreement the interval reaches
-±3/n, the "rule of three".
+The floor: if hardly any example differs from the others, the sample says nothing about rare ones that it lacks. As
+Bonett & Price 2012 do for paired proportions, two examples that differ in opposite directions are added. Their size is
+estimated from the examples that do differ, with a prior of one unit that has the weight of 25 examples. (What does not
+recur from seed to seed moves the mean by less.) Without any such example the interval reaches ±3/n, the "rule of three".
+
+An example differs from the others if it is away from the median. Where two methods mostly agree, these are their
+disagreements. Where one is nearly always right and the other guesses, they are the first one's errors.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 
 PSEUDO = 1.2  # multiplies the square of each of the two added examples; gives ±3/n without any disagreement
 PRIOR = 25.0  # examples' worth of weight on disagreements of a whole unit
+UNUSUAL = 1 / 8  # of a unit: how far from the median an example has something rare to say
 SHARED = 1.8  # divided by the number of seeds: the part of C_both that is not subtracted
 
 
@@ -202,10 +205,11 @@ def paired_difference(
     e = (d - mean if also is None else d - mean + also) / len(d)
     (seeds, run), (examples, which) = _numbered(seed), _numbered(example)
     clustered = _clustered(e, which)
-    by_example = clustered + (0.0 if unit is None else _floor(d, which, unit))
+    pair, parts = run * examples + which, d if also is None else d + also
+    by_example = clustered + (0.0 if unit is None else _floor(*_of_pairs(parts, pair, examples), unit))
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
-    both = _of_pairs(e, run * examples + which)
+    both = _both(e, pair)
     by_seed = max(_clustered(e, run) - (1 - SHARED / seeds) * both, 0.0)
     crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
     return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
@@ -221,11 +225,19 @@ def _crossed(by_example: float, rest: float, entries: float) -> float:
     return min(max((rest - by_example / entries) * entries / (entries - 1), 0.0), by_example)
 
 
+def _of_pairs(d: np.ndarray, pair: np.ndarray, examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of the entries of each seed and example, and its example."""
+    count = np.bincount(pair)
+    there = np.flatnonzero(count)
+    return np.bincount(pair, weights=d)[there] / count[there], there % examples
+
+
 def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     """The contribution of the two added examples to the variance of the mean."""
-    count = np.bincount(example)
-    disagree = np.bincount(example, weights=d != 0) > 0
-    means = np.bincount(example, weights=d)[disagree] / count[disagree] / unit
+    count, middle = np.bincount(example), len(d) // 2
+    apart = (d - np.partition(d, middle)[middle]) / unit
+    unusual = np.bincount(example, weights=np.abs(apart) > UNUSUAL) > 0
+    means = np.bincount(example, weights=apart)[unusual] / count[unusual]
     square = (means @ means + PRIOR) / (len(means) + PRIOR)
     return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
@@ -248,7 +260,7 @@ def _numbered(names: np.ndarray) -> tuple[int, np.ndarray]:
     return int(np.sum(there)), (np.cumsum(there) - 1)[number]
 
 
-def _of_pairs(e: np.ndarray, pair: np.ndarray) -> float:
+def _both(e: np.ndarray, pair: np.ndarray) -> float:
     """C_both; numbers of pairs may be missing."""
     sums, count = np.bincount(pair, weights=e), np.count_nonzero(np.bincount(pair))
     return float(sums @ sums) * (count / (count - 1) if count > 1 else 1.0)

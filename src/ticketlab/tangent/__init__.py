@@ -34,7 +34,15 @@ if TYPE_CHECKING:
         DensePrimal,
         MatrixFree,
     )
-    from ticketlab.tangent.minimise import MINIMUM_NORM, Absolute, Relative, minimise, ridge_path
+    from ticketlab.tangent.minimise import (
+        MINIMUM_NORM,
+        Absolute,
+        Relative,
+        Tuned,
+        minimise,
+        ridge_path,
+        tuned_minimum,
+    )
     from ticketlab.tangent.newton import NewtonOptions
     from ticketlab.tangent.point import TangentPoint
     from ticketlab.tangent.processes import join
@@ -63,7 +71,15 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "DensePrimal",
             "MatrixFree",
         ],
-        "minimise": ["MINIMUM_NORM", "Absolute", "Relative", "minimise", "ridge_path"],
+        "minimise": [
+            "MINIMUM_NORM",
+            "Absolute",
+            "Relative",
+            "Tuned",
+            "minimise",
+            "ridge_path",
+            "tuned_minimum",
+        ],
         "newton": ["NewtonOptions"],
         "point": ["TangentPoint"],
         "processes": ["join"],
@@ -79,6 +95,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     # the minimum
     "minimise",
     "ridge_path",
+    "tuned_minimum",
+    "Tuned",
     "Relative",
     "Absolute",
     "MINIMUM_NORM",

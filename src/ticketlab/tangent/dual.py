@@ -9,20 +9,22 @@ the result and refine it if needed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
 from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
+from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, tried
 from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
     Iterate,
@@ -41,9 +43,10 @@ from ticketlab.tangent.operators import (
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["DualKernel", "dual_kernel", "solve_dual"]
+__all__ = ["DualGuess", "DualKernel", "dual_kernel", "solve_dual", "tune_dual"]
 
 SIGMA = 0.01  # shift of the Cholesky factor, relative to the mean diagonal of K; serves ridges from 0 to 30 times this
+RANK = 600  # of the features by which examples are left out, if K has more rows than are decomposed
 PIVOT_SEED = 0  # pivots only precondition: they change the path to the solution, not the solution
 
 
@@ -60,8 +63,8 @@ class DualKernel:
     """
 
     jacobian: Jacobian
-    matrix: Float[Array, "m m"] | None
-    root: Float[Array, "n p"] | None
+    matrix: Float[Any, "m m"] | None
+    root: Float[Any, "n p"] | None
     mean_diagonal: float
     seconds: float
     flops: float
@@ -78,11 +81,13 @@ def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda f
     with jax.enable_x64(True):
         if only_readout_moves(jacobian):
             root, flops = readout_root(jacobian), 0.0
-            with np.errstate(over="ignore"):  # reported below
-                mean = float(np.mean(np.sum(np.square(np.asarray(root)), axis=1)))
+            with np.errstate(over="ignore", invalid="ignore"):  # reported below
+                total = float(np.sum(np.square(np.asarray(root)))) * jacobian.outputs_per_example
         else:
             matrix, flops = tangent_kernel(jacobian, progress=progress), kernel_cost(jacobian).flops
-            mean = float(np.mean(np.asarray(matrix).diagonal()))
+            with np.errstate(over="ignore", invalid="ignore"):
+                total = float(np.sum(np.asarray(matrix).diagonal()))
+        mean = total / (jacobian.total_weight * jacobian.outputs_per_example)
     if not np.isfinite(mean):
         raise NumericalFailure(
             f"The tangent kernel's mean diagonal is {mean}: the derivatives at θ₀ are too large for float64. "
@@ -94,13 +99,14 @@ def dual_kernel(jacobian: Jacobian, progress: Callable[[float], None] = lambda f
 def solve_dual(
     kernel: DualKernel,
     loss: ConvexLoss,
-    targets: Float[np.ndarray, "n k"],
+    targets: Float[np.ndarray, "n targets"],
     problems: Sequence[tuple[bool, float]],
     *,
     rung: DenseDual,
     reason: str,
     options: NewtonOptions,
     progress: Callable[[str, float], None] = lambda what, gap: None,
+    near: DualGuess | None = None,
 ) -> list[Solution]:
     """Minimise for several (keeps f₀?, λ) at once.
 
@@ -111,6 +117,7 @@ def solve_dual(
         rung, reason: how K is factorised, and why (for the statistics).
         options: tolerance and limits.
         progress: called with the current activity and the largest relative gap.
+        near: the operators, and an iterate for the only problem, from the choice of its ridge.
 
     Returns:
         One certified solution per problem, in the same order.
@@ -119,18 +126,21 @@ def solve_dual(
     jacobian = kernel.jacobian
     with jax.enable_x64(True):
         problem = _problem(jacobian, loss, targets, problems)
-        operator, exact = _operators(kernel, loss, rung)
+        operator, exact = near.operators if near else _operators(kernel, loss, rung)
         spectrum = operator.spectrum_bounds()
         factorised = time.perf_counter()
-        series = np.array([int(keeps) for keeps, _ in problems])
-        found = newton_path(
-            problem,
-            series,
-            exact,
-            krylov_directions(operator),
-            options,
-            lambda done, gap: progress(f"ridges {done:.0%}", gap),
-        )
+        if near:
+            directions = krylov_directions(operator)
+            found = newton(problem, exact, directions, options, start=near.u, start_norm=near.start_norm)
+        else:
+            found = newton_path(
+                problem,
+                np.array([int(keeps) for keeps, _ in problems]),
+                exact,
+                krylov_directions(operator),
+                options,
+                lambda done, gap: progress(f"ridges {done:.0%}", gap),
+            )
         careful = _more_careful(operator, kernel, rung) if _stalled(found, options) else None
         if careful is not None:
             operator = careful
@@ -141,8 +151,82 @@ def solve_dual(
         certificates = [
             _certificate(problem, found, checked, i, options, spectrum) for i in range(len(problems))
         ]
-    stats = _stats(kernel, operator, reason, begin, factorised, solved)
+    stats = _stats(kernel, operator, reason, begin - (near.seconds if near else 0.0), factorised, solved)
     return solutions_of(jacobian, kernel.mean_diagonal, problems, steps, certificates, stats)
+
+
+@dataclass(frozen=True, eq=False)
+class DualGuess:
+    """What the choice of a ridge leaves to its solution: operators, u, ‖Jᵀ∇ℓ(f₀)‖, and the seconds it took."""
+
+    operators: tuple[KernelOperator, Callable[[Any], Any]]
+    u: Float[np.ndarray, "1 n k"]
+    start_norm: Float[np.ndarray, "1"]
+    seconds: float
+
+
+def tune_dual(
+    kernel: DualKernel,
+    loss: ConvexLoss,
+    targets: Float[np.ndarray, "n targets"],
+    keeps: bool,
+    ridges: Sequence[float],
+    score: Callable[[np.ndarray], float],
+    rung: DenseDual,
+    options: NewtonOptions,
+    progress: Callable[[str, float], None] = lambda what, value: None,
+) -> tuple[RidgeScores, DualGuess]:
+    """The ridge with the best score on examples left out, each minimum found roughly, from the one before.
+
+    Arguments: as for `solve_dual`, with candidates λ > 0; `score` of outputs `[n, k]`, scaled as the Jacobian is.
+    Cost: a few Newton steps for each ridge that is tried, and `left_out`.
+    """
+    begin = time.perf_counter()
+    rough = replace(options, tolerance=max(options.tolerance, ROUGH))
+    found: list[Iterate] = []
+
+    def outputs() -> Iterator[np.ndarray]:
+        for ridge in sorted(ridges, reverse=True):
+            problem = _problem(kernel.jacobian, loss, targets, [(keeps, ridge)])
+            last = found[-1] if found else None
+            now = newton(
+                problem,
+                operators[0].gram,
+                krylov_directions(operators[0]),
+                rough,
+                start=last.u if last else None,
+                start_norm=last.start_norm if last else None,
+            )
+            found.append(now)
+            progress(f"ridge {ridge / kernel.mean_diagonal:.0e}", float(now.gap[0] / now.objective[0]))
+            at = problem.offsets[0] + now.ku[0]
+            h = None if loss.quadratic else np.asarray(loss.hessian(at, targets))
+            yield left_out(features, h, problem.look(at[None])[1][0], at, ridge)
+
+    with jax.enable_x64(True):
+        operators = _operators(kernel, loss, rung)
+        features = _features(kernel, operators[0])
+        scores = tried(ridges, outputs(), score)
+        order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
+        chosen = found[order.index(scores.best)]
+    return scores, DualGuess(operators, chosen.u, chosen.start_norm, time.perf_counter() - begin)
+
+
+def _features(kernel: DualKernel, operator: KernelOperator) -> Features:
+    """K as features: all of it from eigenvectors, else its low-rank part, with the rest of the diagonal."""
+    k = kernel.jacobian.outputs_per_example
+    if isinstance(operator, EigenOperator):
+        kept = np.asarray(operator.values) > 0
+        squares = np.asarray(operator.values)[kept]
+        columns = np.asarray(operator.vectors)[:, kept] * np.sqrt(squares)
+        if kernel.matrix is None:  # K = G ⊗ I
+            columns, squares = np.kron(columns, np.eye(k)), np.repeat(squares, k)
+        return Features(columns, squares=squares)
+    if not isinstance(operator, NystromOperator):
+        operator = NystromOperator.pivoted(kernel.matrix, RANK, PIVOT_SEED)
+    columns = np.asarray(operator.columns)
+    rest = np.asarray(kernel.matrix).diagonal() - np.sum(np.square(columns), axis=1)
+    return Features(columns, np.maximum(rest, 0.0).reshape(-1, k))
 
 
 def _problem(
@@ -157,7 +241,7 @@ def _problem(
 
 def _operators(
     kernel: DualKernel, loss: ConvexLoss, rung: DenseDual
-) -> tuple[KernelOperator, Callable[[Array], Array]]:
+) -> tuple[KernelOperator, Callable[[Any], Any]]:
     """The operator that finds directions, and the exact product that judges them."""
     if kernel.matrix is None or kernel.mean_diagonal == 0:
         rows = kernel.jacobian.examples * kernel.jacobian.outputs_per_example
@@ -198,7 +282,7 @@ def _stalled(found: Iterate, options: NewtonOptions) -> bool:
 def _resumed(
     problem: FunctionSpaceProblem,
     found: Iterate,
-    exact: Callable[[Array], Array],
+    exact: Callable[[Any], Any],
     operator: KernelOperator,
     options: NewtonOptions,
     progress: Callable[[str, float], None],

@@ -173,4 +173,4 @@ def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
         b = jnp.concatenate([sweep(jacobian._leaves, [], x)[0][0][:, 0] for x in jacobian._batches])
         if layer.has_bias:
             b = jnp.concatenate([b, jnp.full((len(b), 1), layer.bias_scale, b.dtype)], axis=1)
-        return b
+        return b if jacobian.scale is None else b * jacobian.scale[:, None]

@@ -40,6 +40,8 @@ class Jacobian:
         dtype: float32 or float64; inputs and parameters are cast to it.
         batch: examples per sweep (and device), which bounds memory.
         devices: over which examples are distributed (default: JAX's first device has all).
+        scale: s `[n]`, a factor of each example's rows and outputs: diag(s) J. An example that counts w times has s = √w
+            (default: 1 for all).
 
     Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
@@ -56,6 +58,7 @@ class Jacobian:
     dtype: Any = np.float32
     batch: int = 1024
     devices: Devices | None = None
+    scale: Float[np.ndarray, "n"] | None = None
 
     def __post_init__(self) -> None:
         self.network.require_each_alone("a tangent space of functions of x")
@@ -83,6 +86,11 @@ class Jacobian:
         return int(np.shape(self.x)[0])
 
     @property
+    def total_weight(self) -> float:
+        """Σ s², the number of examples if none is scaled."""
+        return float(self.examples if self.scale is None else np.sum(np.square(self.scale)))
+
+    @property
     def outputs_per_example(self) -> int:
         return self.network.outputs
 
@@ -100,12 +108,13 @@ class Jacobian:
         """A context in which JAX can make arrays of this operator's precision."""
         return jax.enable_x64(np.dtype(self.dtype) == np.float64)
 
-    def outputs(self) -> Float[Array, "n k"]:
-        """f(X, θ₀)."""
+    def outputs(self) -> Float[Any, "n k"]:
+        """f(X, θ₀), scaled."""
         with self.x64():
-            return _joined([self._products.outputs(x) for x in self._portions])[: self.examples]
+            found = _joined([self._products.outputs(x) for x in self._portions])
+            return self.scaled(found if len(found) == self.examples else found[: self.examples])
 
-    def jvp(self, delta: Sequence[Leaf]) -> Float[Array, "n k"]:
+    def jvp(self, delta: Sequence[Leaf]) -> Float[Any, "n k"]:
         """JΔ. Cost: about two forward passes."""
         with self.x64():
             return self._jvps([np.asarray(d, self.dtype)[None] for d in delta])[0]
@@ -115,7 +124,7 @@ class Jacobian:
         with self.x64():
             return [d[0] for d in self._vjps(np.asarray(cotangent, self.dtype)[None])]
 
-    def gram(self, u: Float[Any, "c n k"]) -> Float[Array, "c n k"]:
+    def gram(self, u: Float[Any, "c n k"]) -> Float[Any, "c n k"]:
         """K u = J Jᵀ u for c vectors at once, without K. Cost: c Jacobian-vector and c vector-Jacobian products."""
         with self.x64():
             return _joined([self._jvps(self._vjps(part)) for part in self._groups(u)])
@@ -133,7 +142,7 @@ class Jacobian:
             groups = [[np.asarray(d) for d in self._vjps(part)] for part in self._groups(u)]
             return [[d[i, ...] for d in group] for group in groups for i in range(len(group[0]))]
 
-    def push_forward(self, deltas: Sequence[Sequence[Leaf]]) -> Float[Array, "c n k"]:
+    def push_forward(self, deltas: Sequence[Sequence[Leaf]]) -> Float[Any, "c n k"]:
         """JΔ for each of c vectors."""
         with self.x64():
             stacked = [
@@ -152,7 +161,8 @@ class Jacobian:
             r.reshape(n, k, -1) if mask is True else r.reshape(n, k, -1)[:, :, np.asarray(mask).ravel()]
             for r, (_, mask) in zip(rows, self._moving_with_masks, strict=True)
         ]
-        return np.concatenate(kept, axis=2)
+        whole = np.concatenate(kept, axis=2)
+        return whole if self.scale is None else whole * self.scale[:, None, None]
 
     def reverse_sweeps(self) -> Iterator[tuple[int, Callable[..., Any]]]:
         """For each batch its number of examples, and v `[b, k]` ↦ Jᵀv, which holds the activations of the forward pass.
@@ -184,8 +194,16 @@ class Jacobian:
         return [leaf for leaf, mask in zip(leaves, self._masks, strict=True) if mask is not False]
 
     def at(self, x: Float[Any, "m ..."]) -> Jacobian:
-        """The same Jacobian at other inputs."""
-        return replace(self, x=x)
+        """The same Jacobian at other inputs, not scaled."""
+        return replace(self, x=x, scale=None)
+
+    def part(self, rows: slice) -> Jacobian:
+        """That of some of the examples."""
+        return replace(self, x=self.x[rows], scale=None if self.scale is None else self.scale[rows])
+
+    def scaled(self, functions: Float[Any, "... n k"]) -> Float[Any, "... n k"]:
+        """s times the rows of functions."""
+        return functions if self.scale is None else np.asarray(functions) * self.scale[:, None]
 
     @cached_property
     def _structure(self) -> Any:
@@ -194,7 +212,7 @@ class Jacobian:
     @cached_property
     def _leaves(self) -> list[Array]:
         with self.x64():
-            return [jnp.asarray(leaf, self.dtype) for leaf in jax.tree.leaves(self.params)]
+            return _cast(jax.tree.leaves(self.params), np.dtype(self.dtype))
 
     @property
     def moving_leaves(self) -> list[Array]:
@@ -232,11 +250,12 @@ class Jacobian:
             sweep = self.batch * len(self.devices)
             return [self.devices.lay(x) for x in _chunks(np.asarray(self.x, self.dtype), sweep)]
 
-    def _jvps(self, deltas: Sequence[Leaf]) -> Float[Array, "c n k"]:
+    def _jvps(self, deltas: Sequence[Leaf]) -> Float[Any, "c n k"]:
         found = _joined([self._products.jvp(x, list(deltas)) for x in self._portions], axis=1)
-        return found if found.shape[1] == self.examples else found[:, : self.examples]
+        return self.scaled(found if found.shape[1] == self.examples else found[:, : self.examples])
 
     def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Array]:
+        cotangents = self.scaled(cotangents)
         ends = np.cumsum([len(x) for x in self._portions])
         if ends[-1] > self.examples:  # padding examples have no effect
             filling = ((0, 0), (0, int(ends[-1]) - self.examples), (0, 0))
@@ -276,8 +295,16 @@ def _chunks(items: Any, size: int) -> list[Any]:
     return [items[i : i + size] for i in range(0, len(items), size)]
 
 
-def _joined(parts: list[Array], axis: int = 0) -> Array:
-    return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=axis)
+@partial(jax.jit, static_argnums=1)  # all leaves in one program, not each in its own
+def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
+    return [jnp.asarray(leaf, dtype) for leaf in leaves]
+
+
+def _joined(parts: list[Any], axis: int = 0) -> Any:
+    if len(parts) == 1:
+        return parts[0]
+    stacked = np.concatenate if isinstance(parts[0], np.ndarray) else jnp.concatenate
+    return stacked(parts, axis=axis)
 
 
 def _squares(leaf: Float[Array, "c ..."]) -> Float[np.ndarray, "c"]:

@@ -46,7 +46,7 @@ def tangent_kernel(
     *,
     memory: int = MEMORY,
     progress: Callable[[float], None] = lambda fraction: None,
-) -> Float[Array, "rows columns"]:
+) -> Float[Any, "rows columns"]:
     """K(X₁, X₂) = J(X₁) J(X₂)ᵀ as a matrix `[n₁·k, n₂·k]`, rows ordered by example, then output.
 
     Arguments:
@@ -62,8 +62,19 @@ def tangent_kernel(
     """
     plan = kernel_cost(jacobian, other, memory=memory)
     if other is None and jacobian.devices is not None:
-        return _over_devices(jacobian, jacobian.devices, plan, progress)
-    return _assembled(jacobian, other, plan, jacobian.outputs_per_example, progress)
+        matrix = _over_devices(jacobian, jacobian.devices, plan, progress)
+    else:
+        matrix = _assembled(jacobian, other, plan, jacobian.outputs_per_example, progress)
+    return _scaled(matrix, jacobian.scale, (other or jacobian).scale, jacobian.outputs_per_example)
+
+
+def _scaled(matrix: Any, down: np.ndarray | None, across: np.ndarray | None, outputs: int) -> Any:
+    """diag(s₁) K diag(s₂)."""
+    if down is not None:
+        matrix *= np.repeat(down, outputs).astype(matrix.dtype)[:, None]
+    if across is not None:
+        matrix *= np.repeat(across, outputs).astype(matrix.dtype)
+    return matrix
 
 
 def averaged_kernel(
@@ -72,7 +83,7 @@ def averaged_kernel(
     *,
     memory: int = MEMORY,
     progress: Callable[[float], None] = lambda fraction: None,
-) -> Float[Array, "n m"]:
+) -> Float[Any, "n m"]:
     """1/k Σ_c K(x_n c, x_m c), the trace over outputs divided by their number, `[n₁, n₂]`.
 
     K ≈ averaged ⊗ I_k is exact for infinite width (NTK parameterisation) and for the read-out's part; otherwise it is
@@ -118,7 +129,7 @@ def _assembled(
     plan: KernelPlan,
     rows: int,
     progress: Callable[[float], None],
-) -> Array:
+) -> Any:
     """All blocks in their places; `rows` is the number per example, 1 for the mean over outputs."""
     symmetric = other is None
     n, m = jacobian.examples, (other or jacobian).examples
@@ -126,7 +137,7 @@ def _assembled(
     with jacobian.x64():
         left = block_factors(jacobian, plan, plan.block)
         right = left if other is None else block_factors(other, plan, plan.block_beside)
-        result = jnp.zeros((n * rows, m * rows), jacobian.dtype)
+        result = _empty((n * rows, m * rows), jacobian.dtype)
         down, across = range(-(-n // plan.block)), range(-(-m // plan.block_beside))
         total = len(down) * (len(down) + 1) // 2 if symmetric else len(down) * len(across)
         done = 0
@@ -144,7 +155,7 @@ def _assembled(
 
 def _over_devices(
     jacobian: Jacobian, devices: Devices, plan: KernelPlan, progress: Callable[[float], None]
-) -> Array:
+) -> Any:
     """K(X, X); each device computes equally many rows of blocks.
 
     Blocks of examples form a circle, and each is paired with itself and with the half of the circle that follows. Each pair
@@ -160,7 +171,7 @@ def _over_devices(
             for number, device in enumerate(devices.mesh.devices.flat)
             if device.process_index == jax.process_index()
         }
-        result = jnp.zeros((jacobian.examples * rows, jacobian.examples * rows), jacobian.dtype)
+        result = _empty((jacobian.examples * rows, jacobian.examples * rows), jacobian.dtype)
         for start in range(0, share, plan.held):
             height = min(plan.held, share - start)
             panels = [
@@ -201,7 +212,7 @@ def _meets(i: int, step: int, blocks: int) -> bool:
     return 2 * step != blocks or (i < step) == (i % step % 2 == 0)
 
 
-def _laid(result: Array, strip: np.ndarray, i: int, blocks: int) -> Array:
+def _laid(result: Any, strip: np.ndarray, i: int, blocks: int) -> Any:
     """Puts a row of blocks and its transpose in their places; rows beyond the last are padding."""
     for step, block in enumerate(np.split(strip, blocks // 2 + 1, axis=1) if i < blocks else []):
         if _meets(i, step, blocks):
@@ -212,7 +223,7 @@ def _laid(result: Array, strip: np.ndarray, i: int, blocks: int) -> Array:
 @partial(jax.jit, static_argnums=(0, 1))
 def _block(
     contractions: tuple[Contraction, ...], averaged: bool, left: tuple[Factor, ...], right: tuple[Factor, ...]
-) -> Float[Array, "rows columns"]:
+) -> Float[Any, "rows columns"]:
     total: Any = 0
     for contraction, a, b in zip(contractions, left, right, strict=True):
         total = total + (contraction.mean(a, b) if averaged else contraction.full(a, b))
@@ -225,10 +236,22 @@ def _diagonal(contractions: tuple[Contraction, ...], factors: tuple[Factor, ...]
     return jnp.sum(jnp.stack(parts), axis=0)
 
 
-def _place(result: Array, block: Array | np.ndarray, i: int, j: int, symmetric: bool) -> Array:
+def _empty(shape: tuple[int, int], dtype: Any) -> Any:
+    """Zeros for a result: on the host if that is where programs run, where placing blocks needs no program of its own."""
+    return np.zeros(shape, dtype) if jax.default_backend() == "cpu" else jnp.zeros(shape, dtype)
+
+
+def _place(result: Any, block: Array | np.ndarray, i: int, j: int, symmetric: bool) -> Any:
     """Puts the block of rows i and columns j and its transpose in their places, without padding."""
     row, column = i * block.shape[0], j * block.shape[1]
     height, width = min(block.shape[0], result.shape[0] - row), min(block.shape[1], result.shape[1] - column)
+    if isinstance(result, np.ndarray):
+        part = np.asarray(block)[:height, :width]
+        result[row : row + height, column : column + width] = part
+        if symmetric:  # symmetric to the bit, for any order of sums in the matrix product
+            both = (part + part.T) / 2 if i == j else part
+            result[column : column + width, row : row + height] = both.T
+        return result
     return _placed(result, block, row, column, height, width, symmetric, i == j)
 
 

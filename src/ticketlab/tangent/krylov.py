@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ticketlab.tangent.operators import KernelOperator
 
@@ -32,18 +30,8 @@ class NewtonSystem(NamedTuple):
     """
 
     operator: KernelOperator
-    curvature: Float[Array, "c n k k"] | None
+    curvature: Float[Any, "c n k k"] | None
     ridge: Float[Any, "c"]
-
-
-class _State(NamedTuple):
-    d: Array  # the solution so far
-    r: Array  # b − T d
-    p: Array  # the direction
-    kp: Array  # K p
-    rz: Array  # ⟨r, Mr⟩_K
-    active: Array
-    iterations: Array
 
 
 def conjugate_gradients(
@@ -63,50 +51,34 @@ def conjugate_gradients(
     Returns:
         d, and the iterations of each problem. Cost per iteration: one product with K and one preconditioning for all c.
     """
-    operator, curvature, ridge = system
-    prepared = operator.prepare(curvature, ridge)
-    z = operator.precondition(b, prepared)
-    state, floor = _begin(b, z, operator.gram(z), wanted)
+    operator, ridge = system.operator, np.asarray(system.ridge)[:, None, None]
+    curvature = None if system.curvature is None else np.asarray(system.curvature)
+    prepared = operator.prepare(system.curvature, system.ridge)
+
+    def preconditioned(r: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        z = operator.precondition(r, prepared)
+        return np.asarray(z), np.asarray(operator.gram(z))
+
+    r = np.asarray(b)
+    p, kp = preconditioned(r)
+    rz = _dot(r, kp)
+    floor, active = np.square(wanted) * rz, (rz > 0) & (np.asarray(wanted) < 1)
+    d, iterations = np.zeros_like(r), np.zeros(len(r), int)
     for _ in range(limit):
-        if not np.any(state.active):
+        if not active.any():
             break
-        state = _descend(curvature, ridge, state)
-        z = operator.precondition(state.r, prepared)
-        state = _turn(state, z, operator.gram(z), floor)
-    return np.asarray(state.d), np.asarray(state.iterations)
+        curved = kp if curvature is None else np.matmul(curvature, kp[..., None])[..., 0]
+        tp = curved + ridge * p  # p → Kp → HKp + λp
+        alpha = np.where(active, rz / np.where(active, _dot(tp, kp), 1.0), 0.0)[:, None, None]
+        d, r = d + alpha * p, r - alpha * tp
+        z, kz = preconditioned(r)
+        before, rz = rz, _dot(r, kz)
+        beta = np.where(active, rz / np.where(before > 0, before, 1.0), 0.0)[:, None, None]
+        p, kp = z + beta * p, kz + beta * kp
+        iterations = iterations + active
+        active = active & (rz > floor)
+    return d, iterations
 
 
-@jax.jit
-def _begin(b: Array, z: Array, kz: Array, wanted: Array) -> tuple[_State, Array]:
-    """The state at d = 0, and the ⟨r, Mr⟩_K at which a problem counts as solved."""
-    rz = _dot(b, kz)
-    iterations = jnp.zeros(b.shape[0], jnp.int32)
-    state = _State(jnp.zeros_like(b), b, z, kz, rz, (rz > 0) & (wanted < 1), iterations)
-    return state, jnp.square(wanted) * rz
-
-
-@jax.jit
-def _descend(curvature: Array | None, ridge: Array, s: _State) -> _State:
-    """d ← d + αp, r ← r − αTp."""
-    curved = s.kp if curvature is None else jnp.einsum("cnij,cnj->cni", curvature, s.kp)
-    tp = curved + ridge[:, None, None] * s.p  # p → Kp → HKp + λp
-    alpha = jnp.where(s.active, s.rz / jnp.where(s.active, _dot(tp, s.kp), 1.0), 0.0)[:, None, None]
-    return s._replace(d=s.d + alpha * s.p, r=s.r - alpha * tp)
-
-
-@jax.jit
-def _turn(s: _State, z: Array, kz: Array, floor: Array) -> _State:
-    """p ← z + βp, with z = Mr."""
-    rz = _dot(s.r, kz)
-    beta = jnp.where(s.active, rz / jnp.where(s.rz > 0, s.rz, 1.0), 0.0)[:, None, None]
-    return s._replace(
-        p=z + beta * s.p,
-        kp=kz + beta * s.kp,
-        rz=rz,
-        active=s.active & (rz > floor),
-        iterations=s.iterations + s.active,
-    )
-
-
-def _dot(u: Array, v: Array) -> Array:
-    return jnp.sum(u * v, axis=(1, 2))
+def _dot(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    return np.sum(u * v, axis=(1, 2))

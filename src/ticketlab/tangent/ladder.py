@@ -1,7 +1,10 @@
-"""The ladder of solvers: a problem goes to the solver with the smallest matrix, chosen by size, with its cost as the reason.
+"""The ladder of solvers: a problem goes to the solver that is predicted to take the least time among those that fit in memory.
 
-Forming K (N·k rows) or JᵀJ (P columns) reduces the problem to one matrix of the smaller size. The read-out alone is a smaller
-problem, because all outputs share one decomposition. If neither matrix fits, products with K are enough.
+Forming K (N·k rows) or JᵀJ (P columns) reduces the problem to one matrix. The square loss then takes one decomposition; another
+loss takes a JᵀHJ for every Newton step, or some tens of products with K. So the smaller matrix is not always the faster one.
+The read-out alone is a smaller problem, because all outputs share one decomposition. If neither matrix fits, products with K
+are enough. The prediction counts operations and bytes and divides them by rates of one processor, so that the choice does not
+depend on the machine.
 """
 
 from __future__ import annotations
@@ -12,11 +15,12 @@ from typing import Literal
 
 from ticketlab.errors import UserError
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.kernel import only_readout_moves
+from ticketlab.tangent.kernel import kernel_cost, only_readout_moves
 
 __all__ = [
     "Automatic",
     "BlockDescent",
+    "Choice",
     "ConjugateGradients",
     "DenseDual",
     "DensePrimal",
@@ -25,6 +29,14 @@ __all__ = [
     "choose_rung",
 ]
 
+PRODUCTS = 2.5e10  # operations a second of a float64 matrix product, on one processor
+FACTORS = 8e9  # of decompositions
+SWEEPS = 4e9  # of products with J
+WRITING = 1e9  # bytes a second of J written down
+BYTES = 8e9  # bytes a second of matrix–vector products
+OVERHEAD = 5e-3  # seconds of a step
+DUAL_STEPS, PRIMAL_STEPS = 8, 10  # Newton steps of one problem
+ITERATIONS, CHOLESKY_STEPS = 12, 40  # products of a Newton step, and of a square loss whose K has one factor
 EIGEN_ROWS = 2500  # up to here an eigendecomposition takes seconds, and serves every ridge exactly
 DUAL_ROWS = 20_000  # K in float64 and a float32 factor take 5 GB; memory grows with the square, a factorisation with the cube
 PRIMAL_COLUMNS = 20_000
@@ -32,7 +44,7 @@ PRIMAL_COLUMNS = 20_000
 
 @dataclass(frozen=True)
 class Automatic:
-    """The rung with the smaller matrix."""
+    """The rung that is predicted to be the fastest."""
 
 
 @dataclass(frozen=True)
@@ -90,21 +102,75 @@ class MatrixFree:
 Rung = Automatic | DenseDual | DensePrimal | MatrixFree
 
 
-def choose_rung(jacobian: Jacobian, rung: Rung) -> tuple[DenseDual | DensePrimal | MatrixFree, str]:
-    """The rung to use, and the reason in words."""
+@dataclass(frozen=True)
+class Choice:
+    """The rung to use, with the reason in words and the predicted seconds; NaN if nothing is predicted."""
+
+    rung: DenseDual | DensePrimal | MatrixFree
+    reason: str
+    seconds: float
+
+
+def choose_rung(jacobian: Jacobian, rung: Rung, *, quadratic: bool = True, problems: int = 1) -> Choice:
+    """The rung for a loss that is quadratic or not, and this number of ridges and offsets."""
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
     if not isinstance(rung, Automatic | DenseDual | DensePrimal | MatrixFree):
         raise UserError(f"rung={rung!r}", "Automatic(), DenseDual(), DensePrimal() or MatrixFree()")
-    if not isinstance(rung, Automatic):
-        return rung, "as requested"
+    if isinstance(rung, MatrixFree):
+        return Choice(rung, "as requested", float("nan"))
     if only_readout_moves(jacobian):
-        return DenseDual("eigen"), "only the read-out moves: one eigenvalue serves all outputs"
-    if rows > DUAL_ROWS and columns > PRIMAL_COLUMNS:
+        words = "as requested", "only the read-out moves: one eigenvalue serves all outputs"
+        automatic = isinstance(rung, Automatic)
+        return Choice(DenseDual("eigen") if automatic else rung, words[automatic], float("nan"))
+    seconds: dict[DenseDual | DensePrimal, float] = {}
+    if rows <= DUAL_ROWS or isinstance(rung, DenseDual):
+        dual = rung if isinstance(rung, DenseDual) else DenseDual()
+        seconds[dual] = _dual_seconds(jacobian, dual, quadratic, problems)
+    if columns <= PRIMAL_COLUMNS or isinstance(rung, DensePrimal):
+        seconds[DensePrimal()] = _primal_seconds(rows, columns, jacobian, quadratic, problems)
+    if not isinstance(rung, Automatic):
+        return Choice(rung, "as requested", seconds[rung])
+    if not seconds:
         size = min(rows, columns)
-        return (
-            MatrixFree(),
-            f"{rows} rows, {columns} parameters: the smaller matrix takes {8 * size**2 / 1e9:.0f} GB",
-        )
-    if columns < rows and columns <= PRIMAL_COLUMNS and rows > EIGEN_ROWS:
-        return DensePrimal(), f"{columns} parameters are fewer than {rows} rows"
-    return DenseDual(), f"{rows} rows, {columns} parameters"
+        reason = f"{rows} rows, {columns} parameters: the smaller matrix takes {8 * size**2 / 1e9:.0f} GB"
+        return Choice(MatrixFree(), reason, float("nan"))
+    best = min(seconds, key=lambda each: seconds[each])
+    compared = ", ".join(f"{_NAMES[type(each)]} {took:.2g} s" for each, took in seconds.items())
+    return Choice(best, f"{rows} rows, {columns} parameters: predicted {compared}", seconds[best])
+
+
+_NAMES = {DenseDual: "dual", DensePrimal: "primal"}
+
+
+def _dual_seconds(jacobian: Jacobian, rung: DenseDual, quadratic: bool, problems: int) -> float:
+    """Of forming K, decomposing it, the steps of all problems, and their certificates."""
+    rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
+    forming = kernel_cost(jacobian).flops / PRODUCTS
+    products = 12.0 * jacobian.examples * columns / SWEEPS  # with J and Jᵀ, which certify
+    if rung.factor == "eigen" or (quadratic and rung.factor is None and rows <= EIGEN_ROWS):
+        return forming + 9.0 * rows**3 / FACTORS + problems * (products + 4 * 8.0 * rows**2 / BYTES)
+    if quadratic:
+        factor = rows**3 / 3 / (2 * PRODUCTS)
+        return forming + factor + problems * (3 * products + CHOLESKY_STEPS * 8.0 * rows**2 / BYTES)
+    rank = min(rung.rank, rows)
+    pivots = 4.0 * rows * rank**2 / PRODUCTS
+    item = 8.0 if rows <= EIGEN_ROWS else 4.0
+    prepare = 2.0 * rows * rank**2 / (2 * PRODUCTS) + 3.0 * rank**3 / PRODUCTS
+    iterations = ITERATIONS * (item * rows**2 + 16.0 * rows * rank) / BYTES
+    step = prepare + iterations + 3 * 8.0 * rows**2 / BYTES + OVERHEAD
+    return forming + pivots + problems * (DUAL_STEPS * step + 3 * products)
+
+
+def _primal_seconds(rows: int, columns: int, jacobian: Jacobian, quadratic: bool, problems: int) -> float:
+    """Of writing J down, forming JᵀJ, and decomposing it, or a JᵀHJ and its factor for every step."""
+    k = jacobian.outputs_per_example
+    written = 8.0 * rows * columns / WRITING
+    forming = 2.0 * rows * columns**2 / PRODUCTS
+    kept = 1 if 8.0 * rows * columns <= 2**31 else 3  # otherwise J is computed again for every sweep
+    sweeps = 8.0 * rows * columns / BYTES
+    factor = 9.0 * columns**3 / FACTORS if columns <= EIGEN_ROWS else columns**3 / 3 / FACTORS
+    if quadratic:
+        return kept * written + forming + factor + problems * 6 * sweeps
+    step = forming + 2.0 * rows * columns * k / PRODUCTS + columns**3 / 3 / FACTORS + 4 * sweeps + OVERHEAD
+    again = 0.0 if kept == 1 else 4 * written
+    return written + forming + problems * PRIMAL_STEPS * (step + again)

@@ -10,13 +10,10 @@ few that end at the lowest point.
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
 
-import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Float
-
-from ticketlab.tasks.losses import ConvexLoss
+import numpy as np
+from jaxtyping import Float
 
 __all__ = ["line_search"]
 
@@ -25,55 +22,42 @@ EXACT = 1e-3  # |φ'(t)/φ'(0)| at which bisection ends
 BISECTIONS = 60
 
 
-@partial(jax.jit, static_argnums=0)
 def line_search(
-    loss: ConvexLoss,
-    outputs: Float[Array, "c n k"],
-    direction: Float[Array, "c n k"],
-    targets: Float[Array, "n k"],
-    linear: Float[Array, "c"],
-    quadratic: Float[Array, "c"],
-) -> Float[Array, "c"]:
+    value_and_gradient: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    outputs: Float[np.ndarray, "c n k"],
+    direction: Float[np.ndarray, "c n k"],
+    linear: Float[np.ndarray, "c"],
+    quadratic: Float[np.ndarray, "c"],
+) -> Float[np.ndarray, "c"]:
     """t in [0, 1] for each of c problems; 0 only if rounding leaves nothing to gain.
 
-        φ(t) = Σ ℓ(F + tF', y) + bt + ½at²
+        φ(t) = Σ ℓ(F + tF') + bt + ½at²
 
     Arguments:
-        loss, targets: ℓ and y.
+        value_and_gradient: F `[c, n, k]` ↦ Σ ℓ(F) `[c]` and ∇ℓ(F).
         outputs, direction: F, and its change along the step, F'.
         linear, quadratic: b and a, from the ridge along the step.
 
     Cost: one sweep over the outputs per bisection, at most 60.
     """
 
-    def value(t: Array) -> Array:
-        fit = jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(outputs + t[:, None, None] * direction)
-        return fit + t * linear + 0.5 * t**2 * quadratic
+    def value_and_slope(t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        fit, gradient = value_and_gradient(outputs + t[:, None, None] * direction)
+        value = fit + t * linear + 0.5 * t**2 * quadratic
+        return value, np.sum(gradient * direction, axis=(1, 2)) + linear + t * quadratic
 
-    def value_and_slope(t: Array) -> tuple[Array, Array]:
-        return jax.jvp(value, (t,), (jnp.ones_like(t),))
-
-    zero, one = jnp.zeros_like(linear), jnp.ones_like(linear)
-    (now, start), (then, end) = value_and_slope(zero), value_and_slope(one)
-    rounding = 64 * jnp.finfo(now.dtype).eps * jnp.abs(now)
+    low, high = np.zeros_like(linear), np.ones_like(linear)
+    (now, start), (then, end) = value_and_slope(low), value_and_slope(high)
+    rounding = 64 * np.finfo(now.dtype).eps * np.abs(now)
     fallen = then <= now + 1e-4 * start + rounding
-    whole = (end <= 0) | (fallen & (end <= NEAR * jnp.abs(start)))
-
-    def unfinished(state: tuple[Array, Array, Array, Array]) -> Array:
-        _, _, at_low, i = state
-        return (i < BISECTIONS) & ~jnp.all(whole | (at_low >= EXACT * start))
-
-    def bisect(state: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-        low, high, at_low, i = state
+    whole = (end <= 0) | (fallen & (end <= NEAR * np.abs(start)))
+    at_low = start
+    for _ in range(BISECTIONS):
+        if np.all(whole | (at_low >= EXACT * start)):
+            break
         middle = 0.5 * (low + high)
         _, there = value_and_slope(middle)
         before = there <= 0
-        return (
-            jnp.where(before, middle, low),
-            jnp.where(before, high, middle),
-            jnp.where(before, there, at_low),
-            i + 1,
-        )
-
-    low, _, _, _ = jax.lax.while_loop(unfinished, bisect, (zero, one, start, jnp.zeros((), jnp.int32)))
-    return jnp.where(whole, one, low)
+        low, high = np.where(before, middle, low), np.where(before, high, middle)
+        at_low = np.where(before, there, at_low)
+    return np.where(whole, 1.0, low)

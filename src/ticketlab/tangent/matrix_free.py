@@ -133,7 +133,7 @@ def matrix_free_kernel(
 def solve_matrix_free(
     kernel: MatrixFreeKernel,
     loss: ConvexLoss,
-    targets: Float[np.ndarray, "n k"],
+    targets: Float[np.ndarray, "n targets"],
     problems: Sequence[tuple[bool, float]],
     *,
     reason: str,

@@ -8,26 +8,40 @@ min_Δ  Σₙ ℓ(f(xₙ, θ₀) + J(xₙ)Δ, yₙ) + ½λ‖Δ‖²
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
-from ticketlab.tangent.dual import dual_kernel, solve_dual
+from ticketlab.tangent.dual import DualKernel, dual_kernel, solve_dual, tune_dual
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.ladder import Automatic, DenseDual, MatrixFree, Rung, choose_rung
-from ticketlab.tangent.matrix_free import matrix_free_kernel, solve_matrix_free
+from ticketlab.tangent.ladder import Automatic, Choice, DenseDual, DensePrimal, MatrixFree, Rung, choose_rung
+from ticketlab.tangent.leave_one_out import RidgeScores
+from ticketlab.tangent.matrix_free import MatrixFreeKernel, matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
-from ticketlab.tangent.primal import primal_matrix, solve_primal
+from ticketlab.tangent.primal import PrimalMatrix, primal_matrix, solve_primal, tune_primal
 from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
-from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets
+from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets, scaled
 from ticketlab.tasks.task import Split, Task
 
-__all__ = ["MINIMUM_NORM", "Absolute", "Relative", "Ridge", "minimise", "ridge_path"]
+__all__ = [
+    "MINIMUM_NORM",
+    "Absolute",
+    "Relative",
+    "Ridge",
+    "Tuned",
+    "bucket",
+    "minimise",
+    "ridge_path",
+    "tuned_minimum",
+]
 
 
 @dataclass(frozen=True)
@@ -74,7 +88,7 @@ def minimise(
         ridge: λ, relative to mean diag(K) or absolute (default: 0.01 relative); `MINIMUM_NORM` for λ → 0.
         selection: which parameters may move (default: all).
         centred: leave f₀ out, as for the network f(x, θ) − f(x, θ₀).
-        rung: the solver; by default the one with the smaller matrix.
+        rung: the solver; by default the one that is predicted to be the fastest.
         options: tolerance on the relative duality gap (default 1e-8) and limits.
         devices: over which examples are distributed in products with J (default: all on one).
 
@@ -120,53 +134,208 @@ def ridge_path(
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
     devices: Devices | None = None,
+    weights: Float[np.ndarray, "n"] | None = None,
+    padded: bool = False,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> list[Solution]:
     """The minima for a whole path of ridges, and with f₀ kept or centred away, from one matrix.
 
     Arguments: as for `minimise`, with several `ridges`; `centred` lists the variants. `progress` is called with the
-        current activity, and a fraction (kernel) or the largest relative duality gap (Newton steps).
+        current activity, and a fraction (kernel) or the largest relative duality gap (Newton steps). `weights` w > 0 say how
+        many times each example counts, Σ w ℓ; relative ridges are then λ/(Σ w diag(K)/Σ w). `padded`: add examples of weight
+        0, up to one of a few common numbers, so that problems of similar size share their compiled programs.
 
     Returns:
         For each entry of `centred` in order, one solution per ridge in order.
     """
     split = task.train if isinstance(task, Task) else task
     _check(network, split, loss, ridges, centred)
-    targets = loss.float64_targets(split.targets)
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
-    chosen, reason = choose_rung(jacobian, rung)
-    if isinstance(chosen, DenseDual):
-        kernel = dual_kernel(jacobian, lambda fraction: progress("kernel", fraction))
-        _check_range(loss, kernel.mean_diagonal)
-        problems = [(not c, _absolute(r, kernel.mean_diagonal)) for c in centred for r in ridges]
-        return solve_dual(
-            kernel,
-            loss,
-            targets,
-            problems,
-            rung=chosen,
-            reason=reason,
-            options=options,
-            progress=progress,
+    chosen = choose_rung(jacobian, rung, quadratic=loss.quadratic, problems=len(ridges) * len(centred))
+    posed = _posed(jacobian, loss, split.targets, weights, padded, chosen)
+    common: dict[str, Any] = {"reason": chosen.reason, "options": options, "progress": progress}
+
+    def problems(mean_diagonal: float) -> list[tuple[bool, float]]:
+        return [(not c, _absolute(r, mean_diagonal)) for c in centred for r in ridges]
+
+    matrix = _matrix(posed.jacobian, chosen.rung, progress)
+    _check_range(loss, matrix)
+    solve: Callable[..., list[Solution]] = solve_matrix_free
+    if isinstance(matrix, DualKernel):
+        solve = partial(solve_dual, rung=chosen.rung)
+    elif isinstance(matrix, PrimalMatrix):
+        solve = solve_primal
+    return _at_examples(
+        solve(matrix, posed.loss, posed.targets, problems(matrix.mean_diagonal), **common), jacobian, chosen
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """The minimum for the best ridge.
+
+    Arguments:
+        solution: for it.
+        scores: of all candidates in their order.
+    """
+
+    solution: Solution
+    scores: RidgeScores
+
+
+def tuned_minimum(
+    network: Network,
+    params: Params,
+    split: Split,
+    *,
+    loss: ConvexLoss,
+    ridges: Sequence[Ridge],
+    score: Callable[[Float[np.ndarray, "n k"]], float],
+    centred: bool = False,
+    rung: Rung = Automatic(),
+    options: NewtonOptions = NewtonOptions(),
+    weights: Float[np.ndarray, "n"] | None = None,
+    padded: bool = False,
+    progress: Callable[[str, float], None] = lambda what, value: None,
+) -> Tuned | None:
+    """The minimum for the ridge that predicts best on examples left out; None if a solver without a matrix is used.
+
+    Arguments:
+        ridges: candidates above 0, tried from the largest on, until two in a row are worse than the best.
+        score: of the outputs on every example by the minimum without it; larger is better.
+        Others as for `ridge_path`.
+
+    Cost: one matrix and its factorisation, a few Newton steps for each ridge that is tried, and the minimum for the best, from
+        there. Equivalent: `sklearn.linear_model.RidgeCV` without intercept on the rows of J, for the square loss and one output.
+    """
+    _check(network, split, loss, ridges, (centred,))
+    if any(ridge.value == 0 for ridge in ridges):
+        raise UserError(
+            "ridge 0 among candidates for leave-one-out",
+            "ridges above 0",
+            "Give folds (cv) to compare it by cross-validation.",
         )
-    if isinstance(chosen, MatrixFree):
-        products = matrix_free_kernel(jacobian, chosen, progress)
-        problems = [(not c, _absolute(r, products.mean_diagonal)) for c in centred for r in ridges]
-        return solve_matrix_free(
-            products, loss, targets, problems, reason=reason, options=options, progress=progress
+    jacobian = Jacobian(network, params, split.x, dtype=np.float64)
+    chosen = choose_rung(jacobian, rung, quadratic=loss.quadratic)
+    if isinstance(chosen.rung, MatrixFree):
+        return None
+    posed = _posed(jacobian, loss, split.targets, weights, padded, chosen)
+    matrix = _matrix(posed.jacobian, chosen.rung, progress)
+    _check_range(loss, matrix)
+    values = [_absolute(ridge, matrix.mean_diagonal) for ridge in ridges]
+    shared: dict[str, Any] = {"options": options, "progress": progress}
+    asked = (posed.loss, posed.targets, not centred, values, lambda outputs: score(posed.unscaled(outputs)))
+    if isinstance(matrix, DualKernel):
+        assert isinstance(chosen.rung, DenseDual)
+        scores, guess = tune_dual(matrix, *asked, rung=chosen.rung, **shared)
+        solve: Callable[..., list[Solution]] = partial(solve_dual, rung=chosen.rung, near=guess)
+    else:
+        if not matrix.kept:
+            return None
+        scores, delta = tune_primal(matrix, *asked, **shared)
+        solve = partial(solve_primal, near=delta)
+    problem = [(not centred, values[scores.best])]
+    solutions = solve(matrix, posed.loss, posed.targets, problem, reason=chosen.reason, **shared)
+    return Tuned(_at_examples(solutions, jacobian, chosen)[0], scores)
+
+
+@dataclass(frozen=True, eq=False)
+class _Posed:
+    """The problem as it is solved: each example's rows of J times s, the root of its weight, and padding with s = 0."""
+
+    jacobian: Jacobian
+    loss: ConvexLoss
+    targets: Float[np.ndarray, "n targets"]
+    examples: int
+
+    def unscaled(self, outputs: Float[np.ndarray, "padded k"]) -> Float[np.ndarray, "n k"]:
+        """Of the examples that were given."""
+        scale, found = self.jacobian.scale, outputs[: self.examples]
+        return found if scale is None else found / scale[: self.examples, None]
+
+
+def _posed(
+    jacobian: Jacobian,
+    loss: ConvexLoss,
+    targets: Any,
+    weights: np.ndarray | None,
+    padded: bool,
+    chosen: Choice,
+) -> _Posed:
+    n, y = jacobian.examples, loss.float64_targets(targets)
+    if isinstance(chosen.rung, MatrixFree):
+        if weights is not None:
+            raise UserError(
+                "weights of examples with a solver that forms no matrix",
+                "a problem that DenseDual() or DensePrimal() can solve",
+                "Leave the weights out, or fit fewer examples or a smaller network.",
+            )
+        return _Posed(jacobian, loss, y, n)
+    total = bucket(n) if padded else n
+    if weights is None and total == n:
+        return _Posed(jacobian, loss, y, n)
+    scale = np.zeros(total)
+    scale[:n] = 1.0 if weights is None else np.sqrt(_weights(weights, n))
+    rows = np.concatenate([np.arange(n), np.zeros(total - n, int)])
+    x, y = np.asarray(jacobian.x)[rows], y[rows]
+    batch = -(-total // -(-total // jacobian.batch))
+    posed = replace(jacobian, x=x, scale=scale, batch=batch)
+    if loss.quadratic:
+        return _Posed(posed, loss, y * scale[:, None], n)
+    return _Posed(posed, scaled(loss), np.column_stack([y, scale]), n)
+
+
+def _weights(weights: Any, examples: int) -> np.ndarray:
+    values = np.asarray(weights, np.float64)
+    if values.shape != (examples,) or not np.isfinite(values).all() or np.any(values <= 0):
+        raise UserError(
+            f"weights of shape {values.shape}",
+            f"{examples} positive numbers",
+            "Leave out examples of weight 0.",
         )
-    matrix = primal_matrix(jacobian)
-    problems = [(not c, _absolute(r, matrix.mean_diagonal)) for c in centred for r in ridges]
-    return solve_primal(matrix, loss, targets, problems, reason=reason, options=options, progress=progress)
+    return values
+
+
+def bucket(examples: int) -> int:
+    """The next of a few common numbers of examples: compiled programs fit one number each."""
+    power = 1 << max(examples - 1, 7).bit_length()
+    if examples <= 256:
+        return power
+    step = power // 8 if examples <= 1024 else power // 16
+    return -(-examples // step) * step
+
+
+def _matrix(
+    jacobian: Jacobian, rung: DenseDual | DensePrimal | MatrixFree, progress: Callable[[str, float], None]
+) -> DualKernel | PrimalMatrix | MatrixFreeKernel:
+    if isinstance(rung, DenseDual):
+        return dual_kernel(jacobian, lambda fraction: progress("kernel", fraction))
+    if isinstance(rung, MatrixFree):
+        return matrix_free_kernel(jacobian, rung, progress)
+    return primal_matrix(jacobian)
+
+
+def _at_examples(solutions: Sequence[Solution], jacobian: Jacobian, chosen: Choice) -> list[Solution]:
+    """The solutions with the Jacobian at the examples that were given."""
+    rows = jacobian.examples * jacobian.outputs_per_example
+    return [
+        replace(
+            each,
+            jacobian=jacobian,
+            stats=replace(each.stats, rows=rows, predicted_seconds=chosen.seconds),
+        )
+        for each in solutions
+    ]
 
 
 def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
     return ridge.value * mean_diagonal if isinstance(ridge, Relative) else ridge.value
 
 
-def _check_range(loss: ConvexLoss, mean_diagonal: float) -> None:
-    """Losses but the square one precondition their systems in float32, whose largest number is 3.4e38."""
-    if not loss.quadratic and mean_diagonal > FLOAT32:
+def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel) -> None:
+    """The dual preconditions losses but the square one in float32, whose largest number is 3.4e38."""
+    mean_diagonal = matrix.mean_diagonal
+    if isinstance(matrix, DualKernel) and not loss.quadratic and mean_diagonal > FLOAT32:
         raise NumericalFailure(
             f"The tangent kernel's mean diagonal is {mean_diagonal:.2g}: too large for {loss.name}, which is solved partly in "
             "float32. Use smaller inputs (standardise them) or smaller parameters."

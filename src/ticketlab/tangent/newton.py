@@ -19,7 +19,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
@@ -47,15 +46,21 @@ class FunctionSpaceProblem:
 
     Arguments:
         loss: convex in the outputs.
-        targets: y `[n, k]`.
+        targets: y `[n, k]`, or what else the loss takes for each example.
         offsets: f₀ `[c, n, k]`, the functions at the origins of the tangent spaces.
         ridges: λ `[c]` ≥ 0; 0 selects the minimum-norm solution of the square loss.
     """
 
     loss: ConvexLoss
-    targets: Float[np.ndarray, "n k"]
+    targets: Float[np.ndarray, "n targets"]
     offsets: Float[np.ndarray, "c n k"]
     ridges: Float[np.ndarray, "c"]
+
+    def look(self, outputs: Float[Any, "c n k"]) -> tuple[Float[np.ndarray, "c"], Float[np.ndarray, "c n k"]]:
+        """Σ ℓ(F) and ∇ℓ(F)."""
+        with jax.enable_x64(True):
+            value, gradient = self.loss.look(outputs, self.targets)
+            return np.asarray(value), np.asarray(gradient)
 
 
 @dataclass(frozen=True)
@@ -171,21 +176,22 @@ def newton(
     def size(g: np.ndarray) -> np.ndarray:
         return squared_norm(g) if squared_norm else np.maximum(np.sum(g * product(g), axis=(1, 2)), 0.0)
 
-    loss, f0, targets, ridges = problem.loss, problem.offsets, problem.targets, problem.ridges
+    f0, ridges = problem.offsets, problem.ridges
     with jax.enable_x64(True):
         zero = np.zeros_like(f0)
         u = zero if start is None else start
         ku = zero if start is None else product(u)
         if start_norm is None:
-            start_norm = np.sqrt(size(np.asarray(_slope(loss, f0, zero, targets, zero, ridges))))
+            start_norm = np.sqrt(size(problem.look(f0)[1]))
         c = u.shape[0]
         tolerance = np.where(ridges > 0, options.tolerance, options.tolerance**2)
         steps, iterations = np.zeros(c, int), np.zeros(c, int)
         progressing = Progress(c)
         while True:
-            g = np.asarray(_slope(loss, f0, ku, targets, u, ridges))
+            fit, slope = problem.look(f0 + ku)
+            g = slope + ridges[:, None, None] * u
             gkg = size(g)
-            objective = np.asarray(_objective(loss, f0, ku, targets, u, ridges))
+            objective = fit + 0.5 * ridges * np.sum(u * ku, axis=(1, 2))
             with np.errstate(divide="ignore", invalid="ignore"):
                 gap = np.where(ridges > 0, gkg / (2 * ridges), np.nan)
                 gradient = np.sqrt(gkg) / np.where(start_norm > 0, start_norm, 1.0)
@@ -197,11 +203,13 @@ def newton(
             if np.all(met | stalled) or int(steps.max(initial=0)) >= options.steps:
                 return Iterate(u, ku, objective, gap, gradient, met, steps, iterations, start_norm)
             going = ~(met | stalled)
-            wanted = np.where(going, _forcing(relative, tolerance, options.forcing, loss.quadratic), 2.0)
+            wanted = np.where(
+                going, _forcing(relative, tolerance, options.forcing, problem.loss.quadratic), 2.0
+            )
             d, inner = directions(problem, g, ku, wanted, options.inner_limit)
             kd = product(d)
             along, bend = ridges * np.sum(d * ku, axis=(1, 2)), ridges * np.sum(d * kd, axis=(1, 2))
-            t = np.asarray(line_search(loss, f0 + ku, kd, targets, along, bend))
+            t = line_search(problem.look, f0 + ku, kd, along, bend)
             t = np.where(going, t, 0.0)[:, None, None]
             u, ku = u + t * d, ku + t * kd
             steps, iterations = steps + going, iterations + inner
@@ -311,28 +319,14 @@ def _by_krylov(
             continue
         curvature = None
         if not problem.loss.quadratic:
-            curvature = loss_curvature(problem.loss, problem.offsets[chosen] + ku[chosen], problem.targets)
+            outputs = problem.offsets[chosen] + ku[chosen]
+            curvature = np.asarray(loss_curvature(problem.loss, outputs, problem.targets))
         system = NewtonSystem(fast, curvature, problem.ridges[chosen])
         d[chosen], iterations[chosen] = conjugate_gradients(system, -g[chosen], wanted[chosen], limit)
     return d, iterations
 
 
 @partial(jax.jit, static_argnums=0)
-def _slope(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, ridges: Array) -> Array:
-    gradient = jax.vmap(lambda f: loss.gradient(f, targets))(f0 + ku)
-    return gradient + ridges[:, None, None] * u
-
-
-@partial(jax.jit, static_argnums=0)
 def loss_curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
     """H `[c, n, k, k]`."""
     return jax.vmap(lambda f: loss.hessian(f, targets))(outputs)
-
-
-@partial(jax.jit, static_argnums=0)
-def _objective(loss: ConvexLoss, f0: Array, ku: Array, targets: Array, u: Array, ridges: Array) -> Array:
-    return jax.vmap(lambda f: jnp.sum(loss.value(f, targets)))(f0 + ku) + 0.5 * ridges * _dot(u, ku)
-
-
-def _dot(u: Array, v: Array) -> Array:
-    return jnp.sum(u * v, axis=(1, 2))

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 
@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 Functions = Float[Any, "c n k"]  # of JAX or NumPy
-Curvature = Float[Array, "c n k k"] | None  # None: the identity, as for the square loss
+Curvature = Float[Any, "c n k k"] | None  # None: the identity, as for the square loss
 
 FAR = 30.0  # λ/σ above which the identity is better than the factor at σ
 PANEL = 1024  # columns of a Cholesky factor computed at once
@@ -64,13 +64,12 @@ class KernelOperator(ABC):
         """The smallest and the largest eigenvalue of K, or estimates of them."""
 
 
-@jax.jit
-def effective_shift(curvature: Curvature, ridge: Float[Any, "c"]) -> Float[Array, "c"]:
+def effective_shift(curvature: Curvature, ridge: Float[Any, "c"]) -> Float[np.ndarray, "c"]:
     """λ/h with h the mean curvature: hK + λI = h (K + (λ/h) I)."""
     if curvature is None:
-        return ridge
-    mean = jnp.mean(jnp.trace(curvature, axis1=2, axis2=3), axis=1) / curvature.shape[-1]
-    return ridge / jnp.maximum(mean, 1e-12)
+        return np.asarray(ridge)
+    mean = np.mean(np.trace(np.asarray(curvature), axis1=2, axis2=3), axis=1) / curvature.shape[-1]
+    return np.asarray(ridge) / np.maximum(mean, 1e-12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,29 +83,33 @@ class EigenOperator(KernelOperator):
         vectors: their eigenvectors as columns, m = n·k or n.
     """
 
-    values: Float[Array, "r"]
-    vectors: Float[Array, "m r"]
+    values: Float[Any, "r"]
+    vectors: Float[Any, "m r"]
 
     @staticmethod
-    def from_matrix(matrix: Float[Array, "m m"]) -> EigenOperator:
+    def from_matrix(matrix: Float[Any, "m m"]) -> EigenOperator:
         """Cost: about 9 m³ operations in float64."""
+        if jax.default_backend() == "cpu":
+            values, vectors = scipy.linalg.eigh(np.asarray(matrix, np.float64))
+            rounding = np.finfo(np.float64).eps * len(values) * values[-1]
+            return EigenOperator(np.where(values > rounding, values, 0.0), vectors)
         with jax.enable_x64(True):
             values, vectors = jnp.linalg.eigh(jnp.asarray(matrix, jnp.float64))
             rounding = jnp.finfo(jnp.float64).eps * values.shape[0] * values[-1]
             return EigenOperator(jnp.where(values > rounding, values, 0.0), vectors)
 
     @staticmethod
-    def from_root(root: Float[Array, "m p"]) -> EigenOperator:
+    def from_root(root: Float[Any, "m p"]) -> EigenOperator:
         """The operator of K = BBᵀ (or BBᵀ ⊗ I_k) from B. Cost: about m·p·min(m, p) operations in float64."""
         b = np.asarray(root, np.float64)
         # SciPy's, on the host: JAX's gave NaN for a rank-deficient matrix (MNIST's constant pixels), SciPy's did not.
         vectors, values, _ = scipy.linalg.svd(b, full_matrices=False)
         rounding = np.finfo(np.float64).eps * max(b.shape) * values[0]
+        kept = np.where(values > rounding, values, 0.0)[::-1] ** 2
+        if jax.default_backend() == "cpu":
+            return EigenOperator(kept, vectors[:, ::-1])
         with jax.enable_x64(True):
-            return EigenOperator(
-                jnp.asarray(np.where(values > rounding, values, 0.0)[::-1] ** 2),
-                jnp.asarray(vectors[:, ::-1]),
-            )
+            return EigenOperator(jnp.asarray(kept), jnp.asarray(vectors[:, ::-1]))
 
     def gram(self, u: Functions) -> Functions:
         return self.spectral(u, self.values)
@@ -129,12 +132,11 @@ class EigenOperator(KernelOperator):
         return float(self.values[0]) if r == m else 0.0, float(self.values[-1])
 
 
-@jax.jit
-def _spectral(vectors: Array, weights: Array, u: Functions) -> Functions:
+def _spectral(vectors: Any, weights: Any, u: Functions) -> Functions:
     m, r = vectors.shape
-    coefficients = jnp.einsum("ij,cik->cjk", vectors, u.reshape(u.shape[0], m, -1))
-    scaled = coefficients * jnp.broadcast_to(weights, (u.shape[0], r))[..., None]
-    return jnp.einsum("ij,cjk->cik", vectors, scaled).reshape(u.shape)
+    coefficients = vectors.T @ u.reshape(u.shape[0], m, -1)
+    scaled = coefficients * np.broadcast_to(weights, (u.shape[0], r))[..., None]
+    return (vectors @ scaled).reshape(u.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,15 +156,15 @@ class CholeskyOperator(KernelOperator):
             K u. If K is singular and the data are contradictory, the null-space part of u would otherwise dominate float32.
     """
 
-    matrix: Float[Array, "m m"]
+    matrix: Float[Any, "m m"]
     factor: Float[np.ndarray, "m m"]
     sigma: float
     careful: bool = False
 
     @staticmethod
-    def factorised(matrix: Float[Array, "m m"], sigma: float) -> CholeskyOperator:
+    def factorised(matrix: Float[Any, "m m"], sigma: float) -> CholeskyOperator:
         """With the factor at σ = sigma, doubled until it succeeds in float32. Cost: m³/6 multiply–adds in float32."""
-        step = 1e-7 * float(np.mean(np.asarray(jnp.diagonal(matrix))))
+        step = 1e-7 * float(np.mean(np.asarray(matrix).diagonal()))
         while True:
             factor = _cholesky(matrix, sigma)
             if factor is not None:
@@ -232,14 +234,14 @@ class NystromOperator(KernelOperator):
         left: the mean diagonal of K − FFᵀ.
     """
 
-    matrix: Float[Array, "m m"]
-    columns: Float[Array, "m r"]
-    pivots: Int[Array, "r"]
-    inverse_factor: Float[Array, "r r"]
-    left: Float[Array, ""]
+    matrix: Float[Any, "m m"]
+    columns: Float[Any, "m r"]
+    pivots: Int[Any, "r"]
+    inverse_factor: Float[Any, "r r"]
+    left: float
 
     @staticmethod
-    def pivoted(matrix: Float[Array, "m m"], rank: int, seed: int) -> NystromOperator:
+    def pivoted(matrix: Float[Any, "m m"], rank: int, seed: int) -> NystromOperator:
         """With `rank` pivots drawn by randomly pivoted Cholesky, in blocks. Cost: m·rank² multiply–adds."""
         with jax.enable_x64(True):
             pivots = _random_pivots(matrix, min(rank, matrix.shape[0]), np.random.default_rng(seed))
@@ -250,8 +252,10 @@ class NystromOperator(KernelOperator):
             columns = (inverse @ rows).T
             diagonal = np.asarray(np.asarray(matrix).diagonal(), np.float64)
             left = max(float(np.mean(diagonal - np.sum(columns**2, axis=1))), 0.0)
+            if isinstance(matrix, np.ndarray):
+                return NystromOperator(matrix, columns, pivots, inverse, left)
             return NystromOperator(
-                matrix, jnp.asarray(columns), jnp.asarray(pivots), jnp.asarray(inverse), jnp.asarray(left)
+                matrix, jnp.asarray(columns), jnp.asarray(pivots), jnp.asarray(inverse), left
             )
 
     def gram(self, u: Functions) -> Functions:
@@ -259,13 +263,11 @@ class NystromOperator(KernelOperator):
 
     def prepare(
         self, curvature: Curvature, ridge: Float[Any, "c"]
-    ) -> tuple[Float[Array, "c r r"], Float[Array, "c"]]:
+    ) -> tuple[Float[Any, "c r r"], Float[Any, "c"]]:
         """(FᵀHF + λI)⁻¹ − (λ + μ)⁻¹ I and λ + μ. Cost: m·r² multiply–adds per problem, in float32."""
         return _curved_inverse(self.columns, self.left, curvature, ridge)
 
-    def precondition(
-        self, u: Functions, prepared: tuple[Float[Array, "c r r"], Float[Array, "c"]]
-    ) -> Functions:
+    def precondition(self, u: Functions, prepared: tuple[Float[Any, "c r r"], Float[Any, "c"]]) -> Functions:
         return _apply_nystrom(self.columns, self.pivots, self.inverse_factor, *prepared, u)
 
     def spectrum_bounds(self) -> tuple[float, float]:
@@ -273,42 +275,44 @@ class NystromOperator(KernelOperator):
         return extreme_eigenvalues(self.gram, (1, self.matrix.shape[0]))
 
 
-@jax.jit
 def _curved_inverse(
-    f: Float[Array, "m r"], left: Array, curvature: Curvature, ridge: Float[Array, "c"]
-) -> tuple[Float[Array, "c r r"], Float[Array, "c"]]:
-    m, r = f.shape
-    f = f.astype(jnp.float32)
-
-    def one(pair: tuple[Array | None, Array]) -> tuple[Array, Array]:
-        h, lam = pair
-        if h is None:
-            hf, mean = f, jnp.ones(())
-        else:
+    f: Float[Any, "m r"], left: Any, curvature: Curvature, ridge: Float[Any, "c"]
+) -> tuple[Float[Any, "c r r"], Float[np.ndarray, "c"]]:
+    (m, r), ridge = f.shape, np.asarray(ridge)
+    f = f.astype(np.float32)
+    inverses, rests = [], []
+    for i, lam in enumerate(ridge):
+        hf, mean = f, 1.0
+        if curvature is not None:
+            h = curvature[i]
             n, k, _ = h.shape
-            hf = jnp.einsum("nij,njr->nir", h.astype(f.dtype), f.reshape(n, k, r)).reshape(m, r)
-            mean = jnp.mean(jnp.trace(h, axis1=1, axis2=2)) / k
-        inner = jnp.matmul(f.T, hf).astype(jnp.float64)
-        rest = lam + left * mean
-        floor = 1e-7 * jnp.trace(inner)  # rounding in float32 must not make it indefinite
-        system = 0.5 * (inner + inner.T) + (lam + floor) * jnp.eye(r)
-        inverse = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(system), True), jnp.eye(r))
-        return 0.5 * (inverse + inverse.T) - jnp.eye(r) / rest, rest
+            hf = (h.astype(np.float32) @ f.reshape(n, k, r)).reshape(m, r)
+            mean = float(np.mean(np.trace(np.asarray(h), axis1=1, axis2=2))) / k
+        inner = np.asarray(f.T @ hf, np.float64)
+        rest = lam + float(left) * mean
+        floor = 1e-7 * np.trace(inner)  # rounding in float32 must not make it indefinite
+        system = 0.5 * (inner + inner.T) + (lam + floor) * np.eye(r)
+        lower, _ = scipy.linalg.lapack.dpotri(np.linalg.cholesky(system), lower=1)
+        inverses.append(np.tril(lower) + np.tril(lower, -1).T - np.eye(r) / rest)
+        rests.append(rest)
+    stacked = np.stack(inverses)
+    return stacked if isinstance(f, np.ndarray) else jnp.asarray(stacked), np.array(rests)
 
-    return jax.lax.map(one, (curvature, ridge))
 
-
-@jax.jit
 def _apply_nystrom(
-    columns: Array, pivots: Array, inverse_factor: Array, inner: Array, rest: Array, u: Functions
+    columns: Any, pivots: Any, inverse_factor: Any, inner: Any, rest: np.ndarray, u: Functions
 ) -> Functions:
     flat = u.reshape(u.shape[0], -1)
-    weights = jnp.einsum("crs,cs->cr", inner, jnp.matmul(flat, columns))
-    spread = jnp.matmul(weights, inverse_factor)
-    return (flat / rest[:, None]).at[:, pivots].add(spread).reshape(u.shape)
+    weights = (inner @ (flat @ columns)[..., None])[..., 0]
+    spread = weights @ inverse_factor
+    if isinstance(columns, np.ndarray):
+        out = np.asarray(flat) / rest[:, None]
+        out[:, pivots] += spread
+        return out.reshape(u.shape)
+    return (jnp.asarray(flat) / rest[:, None]).at[:, pivots].add(spread).reshape(u.shape)
 
 
-def _cholesky(matrix: Array, sigma: float) -> np.ndarray | None:
+def _cholesky(matrix: Any, sigma: float) -> np.ndarray | None:
     """The lower factor of K + σI in float32, by panels; None if it is not positive definite in float32.
 
     Left-looking, so that nearly all the work is one wide matrix product per panel: 3.9 s on 10 000 rows, where LAPACK's
@@ -331,14 +335,13 @@ def _cholesky(matrix: Array, sigma: float) -> np.ndarray | None:
     return a
 
 
-@jax.jit
-def matrix_gram(matrix: Array, u: Functions) -> Functions:
+def matrix_gram(matrix: Any, u: Functions) -> Functions:
     """K u for K as a matrix, in the precision of the matrix."""
     flat = u.reshape(u.shape[0], -1).astype(matrix.dtype)
-    return jnp.matmul(matrix, flat.T).T.astype(u.dtype).reshape(u.shape)
+    return (matrix @ flat.T).T.astype(u.dtype).reshape(u.shape)
 
 
-def _random_pivots(matrix: Array, rank: int, rng: np.random.Generator, block: int = 64) -> np.ndarray:
+def _random_pivots(matrix: Any, rank: int, rng: np.random.Generator, block: int = 64) -> np.ndarray:
     """Pivots drawn in proportion to the remaining diagonal, a block at a time."""
     m = matrix.shape[0]
     rows = np.asarray(matrix)  # on the host: blocks differ in size, and each size would be compiled again

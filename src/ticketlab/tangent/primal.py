@@ -10,26 +10,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
+from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, tried
 from ticketlab.tangent.line_search import line_search
-from ticketlab.tangent.newton import NewtonOptions, Progress
+from ticketlab.tangent.newton import FunctionSpaceProblem, NewtonOptions, Progress
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["PrimalMatrix", "primal_matrix", "solve_primal"]
+__all__ = ["PrimalMatrix", "primal_matrix", "solve_primal", "tune_primal"]
 
 BLOCK_BYTES = 2**28
 
@@ -52,7 +53,7 @@ class PrimalMatrix:
             for _, j in self.blocks():
                 self.gram += j.T @ j
                 trace += float(np.sum(j * j))
-        self.mean_diagonal = trace / rows
+        self.mean_diagonal = trace / (jacobian.total_weight * jacobian.outputs_per_example)
         if not np.isfinite(trace):
             raise NumericalFailure(
                 f"The tangent kernel's mean diagonal is {self.mean_diagonal}: the derivatives at θ₀ are too large for "
@@ -79,6 +80,25 @@ class PrimalMatrix:
             total += j.T @ v[part].ravel()
         return total
 
+    @property
+    def kept(self) -> bool:
+        """Whether J is held as a whole."""
+        return self._kept is not None
+
+    @cached_property
+    def eigen(self) -> tuple[Float[np.ndarray, "p"], Float[np.ndarray, "p p"]]:
+        """Eigenvalues of JᵀJ, ascending, and its eigenvectors. Cost: about 9 P³ operations."""
+        values, vectors = scipy.linalg.eigh(self.gram)
+        return values, vectors
+
+    def features(self, orthogonal: bool) -> Features:
+        """J, if it is held; or J in the basis of the eigenvectors."""
+        j = np.concatenate([block for _, block in self.blocks()])
+        if not orthogonal:
+            return Features(j)
+        values, vectors = self.eigen
+        return Features(j @ vectors, squares=np.maximum(values, 0.0))
+
     def multiplied(self, delta: Float[Any, "1 p 1"]) -> Float[np.ndarray, "1 p 1"]:
         """JᵀJΔ."""
         return np.matmul(self.gram, np.asarray(delta))
@@ -95,7 +115,7 @@ class PrimalMatrix:
     def _computed(self) -> Iterator[tuple[slice, np.ndarray]]:
         for start in range(0, self.jacobian.examples, self.size):
             part = slice(start, start + self.size)
-            block = self.jacobian.at(self.jacobian.x[part]).dense()
+            block = self.jacobian.part(part).dense()
             yield part, block.reshape(-1, block.shape[-1])
 
 
@@ -107,14 +127,15 @@ def primal_matrix(jacobian: Jacobian) -> PrimalMatrix:
 def solve_primal(
     matrix: PrimalMatrix,
     loss: ConvexLoss,
-    targets: Float[np.ndarray, "n k"],
+    targets: Float[np.ndarray, "n targets"],
     problems: Sequence[tuple[bool, float]],
     *,
     reason: str,
     options: NewtonOptions,
     progress: Callable[[str, float], None] = lambda what, gap: None,
+    near: Float[np.ndarray, "p"] | None = None,
 ) -> list[Solution]:
-    """Minimise for several (keeps f₀?, λ); arguments and result as in `dual.solve_dual`."""
+    """Minimise for several (keeps f₀?, λ); arguments and result as in `dual.solve_dual`, `near` a Δ to start from."""
     begin = time.perf_counter()
     jacobian = matrix.jacobian
     targets = np.asarray(targets, np.float64)
@@ -122,7 +143,7 @@ def solve_primal(
     needs_all = loss.quadratic and (
         jacobian.columns <= EIGEN_ROWS or any(ridge == 0 for _, ridge in problems)
     )
-    values, vectors = scipy.linalg.eigh(matrix.gram) if needs_all else (None, None)
+    values, vectors = matrix.eigen if needs_all else (None, None)
     factorised = time.perf_counter()
     if values is None:
         _, largest = extreme_eigenvalues(matrix.multiplied, (jacobian.columns, 1))
@@ -134,7 +155,7 @@ def solve_primal(
         if loss.quadratic:
             delta, count = _ridge_solution(matrix, targets - offset, ridge, values, vectors), 1
         else:
-            delta, count = _newton(matrix, loss, targets, offset, ridge, options)
+            delta, count = _newton(matrix, loss, targets, offset, ridge, options, near)
         found.append((delta, count, offset))
         progress("ridges", (i + 1) / len(problems))
     solved = time.perf_counter()
@@ -158,6 +179,46 @@ def solve_primal(
     )
     steps = [unflatten(jacobian, delta) for delta, _, _ in found]
     return solutions_of(jacobian, matrix.mean_diagonal, problems, steps, certificates, stats)
+
+
+def tune_primal(
+    matrix: PrimalMatrix,
+    loss: ConvexLoss,
+    targets: Float[np.ndarray, "n targets"],
+    keeps: bool,
+    ridges: Sequence[float],
+    score: Callable[[np.ndarray], float],
+    options: NewtonOptions,
+    progress: Callable[[str, float], None] = lambda what, value: None,
+) -> tuple[RidgeScores, np.ndarray]:
+    """The ridge with the best score on examples left out, and its Δ roughly; arguments as for `dual.tune_dual`.
+
+    J must be held. Cost: a few Newton steps for each ridge that is tried, and `left_out`.
+    """
+    f0 = np.asarray(matrix.jacobian.outputs())
+    offset = f0 if keeps else np.zeros_like(f0)
+    spectral = loss.quadratic and matrix.jacobian.columns <= EIGEN_ROWS
+    features = matrix.features(spectral)
+    rough = replace(options, tolerance=max(options.tolerance, ROUGH))
+    found: list[np.ndarray] = []
+
+    def outputs() -> Iterator[np.ndarray]:
+        for ridge in sorted(ridges, reverse=True):
+            if loss.quadratic:
+                basis = matrix.eigen if spectral else (None, None)
+                delta = _ridge_solution(matrix, targets - offset, ridge, *basis)
+            else:
+                delta, _ = _newton(matrix, loss, targets, offset, ridge, rough, found[-1] if found else None)
+            found.append(delta)
+            progress(f"ridge {ridge / matrix.mean_diagonal:.0e}", len(found) / len(ridges))
+            at = offset + matrix.times(delta)
+            with jax.enable_x64(True):
+                h = None if loss.quadratic else np.asarray(loss.hessian(at, targets))
+            yield left_out(features, h, _look(loss, at, targets)[1], at, ridge)
+
+    scores = tried(ridges, outputs(), score)
+    order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
+    return scores, found[order.index(scores.best)]
 
 
 def unflatten(jacobian: Jacobian, delta: Float[np.ndarray, "p"]) -> list[np.ndarray]:
@@ -217,32 +278,34 @@ def _newton(
     offset: np.ndarray,
     ridge: float,
     options: NewtonOptions,
+    near: np.ndarray | None = None,
 ) -> tuple[np.ndarray, int]:
     delta, outputs = np.zeros(len(matrix.gram)), offset
+    if near is not None:
+        delta, outputs = near, offset + matrix.times(near)
+    problem = FunctionSpaceProblem(loss, targets, offset[None], np.array([ridge]))
     progressing = Progress(1)
     for step in range(options.steps):
-        gradient = matrix.transposed(_slope(loss, outputs, targets)) + ridge * delta
-        value = _value(loss, outputs, targets) + 0.5 * ridge * delta @ delta
+        fit, slope = _look(loss, outputs, targets)
+        gradient = matrix.transposed(slope) + ridge * delta
+        value = fit + 0.5 * ridge * delta @ delta
         size = float(gradient @ gradient)
         stalled = progressing.stalled(np.array([size]), np.array([value]))[0]
         if size <= 2 * ridge * options.tolerance * value or stalled:
             return delta, step
         with jax.enable_x64(True):
-            curvature = _curvature(loss, jnp.asarray(outputs), jnp.asarray(targets))
-        hessian = matrix.curved(np.asarray(curvature))
+            curvature = np.asarray(loss.hessian(outputs, targets))
+        hessian = matrix.curved(curvature)
         hessian[np.diag_indices_from(hessian)] += ridge
         d = -_positive_solver(hessian)(gradient)
         jd = matrix.times(d)
-        with jax.enable_x64(True):
-            linear, quadratic = jnp.array([ridge * delta @ d]), jnp.array([ridge * d @ d])
-            along = line_search(
-                loss,
-                jnp.asarray(outputs[None]),
-                jnp.asarray(jd[None]),
-                jnp.asarray(targets),
-                linear,
-                quadratic,
-            )
+        along = line_search(
+            problem.look,
+            outputs[None],
+            jd[None],
+            np.array([ridge * delta @ d]),
+            np.array([ridge * d @ d]),
+        )
         t = float(along[0])
         if t == 0:
             return delta, step  # stalled at rounding; the certificate says how close it is
@@ -263,16 +326,16 @@ def _certify(
 ) -> Certificate:
     jacobian = matrix.jacobian
     outputs = offset + np.asarray(jacobian.jvp(unflatten(jacobian, delta)))
-    v = _slope(loss, outputs, targets)
+    fit, v = _look(loss, outputs, targets)
     gradient = _flat(jacobian, v) + ridge * delta
-    start = np.linalg.norm(_flat(jacobian, _slope(loss, offset, targets)))
-    primal = _value(loss, outputs, targets) + 0.5 * ridge * float(delta @ delta)
+    start = np.linalg.norm(_flat(jacobian, _look(loss, offset, targets)[1]))
+    primal = fit + 0.5 * ridge * float(delta @ delta)
     relative = float(np.linalg.norm(gradient) / start) if start > 0 else 0.0
     dual, gap = float("nan"), relative
     if ridge > 0:
         jv = gradient - ridge * delta
         with jax.enable_x64(True):
-            conjugate = float(_conjugate(loss, jnp.asarray(v), jnp.asarray(targets)))
+            conjugate = float(np.sum(loss.conjugates(v, targets)))
         dual = float(np.vdot(v, offset)) - conjugate - float(jv @ jv) / (2 * ridge)
         gap = float(gradient @ gradient) / (2 * ridge) / max(primal, 1e-300)
     return Certificate(
@@ -296,31 +359,8 @@ def _flat(jacobian: Jacobian, v: np.ndarray) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def _slope(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def _look(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+    """Σ ℓ and ∇ℓ."""
     with jax.enable_x64(True):
-        return np.asarray(_gradient(loss, jnp.asarray(outputs), jnp.asarray(targets)))
-
-
-def _value(loss: ConvexLoss, outputs: np.ndarray, targets: np.ndarray) -> float:
-    with jax.enable_x64(True):
-        return float(_sum(loss, jnp.asarray(outputs), jnp.asarray(targets)))
-
-
-@partial(jax.jit, static_argnums=0)
-def _sum(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, ""]:
-    return jnp.sum(loss.value(outputs, targets))
-
-
-@partial(jax.jit, static_argnums=0)
-def _gradient(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, "n k"]:
-    return loss.gradient(outputs, targets)
-
-
-@partial(jax.jit, static_argnums=0)
-def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Float[Array, "n k k"]:
-    return loss.hessian(outputs, targets)
-
-
-@partial(jax.jit, static_argnums=0)
-def _conjugate(loss: ConvexLoss, v: Array, targets: Array) -> Float[Array, ""]:
-    return jnp.sum(loss.conjugate(v, targets))
+        value, gradient = loss.look(outputs[None], targets)
+    return float(value[0]), np.asarray(gradient)[0]

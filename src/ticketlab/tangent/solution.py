@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,7 @@ class Stats:
         kernel_seconds, factor_seconds, solve_seconds, certificate_seconds: its parts.
         peak_bytes: an estimate of the peak memory of matrices.
         flops: multiply–adds (as two operations) of forming and factorising the matrix.
+        predicted_seconds: by which the rung was chosen, without compiling and choosing a ridge; NaN if there is none.
     """
 
     rung: str
@@ -42,6 +44,7 @@ class Stats:
     certificate_seconds: float
     peak_bytes: int
     flops: float
+    predicted_seconds: float = math.nan
 
 
 @dataclass(frozen=True, eq=False)

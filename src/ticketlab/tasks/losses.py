@@ -11,7 +11,7 @@ outliers (Huber).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -25,7 +25,16 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 
-__all__ = ["LOGISTIC", "SOFTMAX_CROSS_ENTROPY", "SQUARE", "SQUARED_HINGE", "ConvexLoss", "Targets", "huber"]
+__all__ = [
+    "LOGISTIC",
+    "SOFTMAX_CROSS_ENTROPY",
+    "SQUARE",
+    "SQUARED_HINGE",
+    "ConvexLoss",
+    "Targets",
+    "huber",
+    "scaled",
+]
 
 
 class Targets(StrEnum):
@@ -70,22 +79,33 @@ class ConvexLoss:
         return wide / wide.sum(axis=1, keepdims=True) if self.targets is Targets.DISTRIBUTION else wide
 
     @partial(jax.jit, static_argnums=0)
-    def values(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n"]:
+    def values(self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]) -> Float[Array, "n"]:
         """ℓ(F, y), example by example."""
         return self.value(outputs, targets)
 
     @partial(jax.jit, static_argnums=0)
-    def conjugates(self, v: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n"]:
+    def conjugates(self, v: Float[Array, "n k"], targets: Float[Array, "n targets"]) -> Float[Array, "n"]:
         """ℓ*(v, y), example by example."""
         return self.conjugate(v, targets)
 
     @partial(jax.jit, static_argnums=0)
-    def gradient(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k"]:
+    def gradient(
+        self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]
+    ) -> Float[Array, "n k"]:
         """∇_F ℓ(F, y), example by example."""
         return jax.grad(lambda f: jnp.sum(self.value(f, targets)))(outputs)
 
     @partial(jax.jit, static_argnums=0)
-    def hessian(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, "n k k"]:
+    def look(
+        self, outputs: Float[Array, "c n k"], targets: Float[Array, "n targets"]
+    ) -> tuple[Float[Array, "c"], Float[Array, "c n k"]]:
+        """Σₙ ℓ(F, y) and ∇_F ℓ(F, y) for c functions at once."""
+        return jax.vmap(jax.value_and_grad(lambda f: jnp.sum(self.value(f, targets))))(outputs)
+
+    @partial(jax.jit, static_argnums=0)
+    def hessian(
+        self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]
+    ) -> Float[Array, "n k k"]:
         """∇²_F ℓ(F, y), one k × k block for each example."""
         return jax.vmap(jax.hessian(lambda f, y: self.value(f[None], y[None])[0]))(outputs, targets)
 
@@ -207,3 +227,30 @@ def huber(width: float = 1.0) -> ConvexLoss:
     if not 0 < width < np.inf:
         raise UserError(f"width {width} of Huber's loss", "a positive number", "Pass, say, huber(1.0).")
     return ConvexLoss(f"Huber of width {width:g}", _HuberValue(width), _HuberConjugate(width))
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A value or a conjugate, of an argument s times larger and targets with s in a last column."""
+
+    unscaled: Callable[[Array, Array], Array]
+
+    def __call__(self, scaled: Array, targets: Array) -> Array:
+        y, s = targets[..., :-1], targets[..., -1]
+        safe = jnp.where(s > 0, s, 1.0)
+        return jnp.where(s > 0, s**2 * self.unscaled(scaled / safe[..., None], y), 0.0)
+
+
+def scaled(loss: ConvexLoss) -> ConvexLoss:
+    """The loss of an example that counts s² times, as a function of G = sF: s²ℓ(G/s, y), with conjugate s²ℓ*(v/s, y).
+
+    So weights become a factor of the Jacobian, J ↦ sJ, and leave the curvature as it is: ∇²s²ℓ(G/s) = ∇²ℓ(F). The targets are
+    [y, s]. An example with s = 0 counts for nothing.
+    """
+    return replace(
+        loss,
+        name=f"weighted {loss.name}",
+        value=_Scaled(loss.value),
+        conjugate=_Scaled(loss.conjugate),
+        probabilities=None,
+    )

@@ -12,7 +12,18 @@ import numpy as np
 
 from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
-from ticketlab.claims.planted import ALIKE, FREQUENT, MANY, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import (
+    ALIKE,
+    FREQUENT,
+    MANY,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    made,
+    of_headroom,
+)
 from ticketlab.claims.untrained_subnetwork.formula import formula as untrained
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -82,16 +93,16 @@ def planted(settings: Sequence[str], world: World, sample: Sample, rng: np.rando
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if not world.skill.task:
         return None
-    of = {**accuracies(world, sample), "guess": FREQUENT}
-    pairs = {
-        "score": ("ticket", "dense", 1.0),
-        "guessing": ("ticket", "guess", ROOM),
-        "random": ("ticket", "random", ROOM),
-        "labels": ("ticket", "permuted", ROOM),
-        "control": ("permuted", "guess", ROOM),
-    }
-    one, other, room = pairs[question.key]
-    return compared(sample, of[one], of[other], room)
+    of = accuracies(world, sample)
+    if question.key == "score":
+        return compared(sample, of["ticket"], of["dense"])
+    one, other = {
+        "guessing": ("ticket", None),
+        "random": ("ticket", "random"),
+        "labels": ("ticket", "permuted"),
+        "control": ("permuted", None),
+    }[question.key]
+    return of_headroom(sample, of[one], None if other is None else of[other])
 
 
 def cases() -> tuple[Case, ...]:

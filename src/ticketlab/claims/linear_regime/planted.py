@@ -122,5 +122,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "nothing falls with width", World(0.03, 0.03, 0.0, 0.5)),
         (Kind.VACUOUS, "networks that learn nothing", World(left=0.98)),
         (Kind.VACUOUS, "all guess", World(score=0.1)),
+        (Kind.GATE, "training stops early", World(left=0.3)),
     ]
     return cases_of("linear-regime", formula(TERMS), planted, truth, worlds, many=MANY, few=MANY[2::4])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.planted import ALIKE, MANY, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.claims.tangent_minimum.formula import DESCENT, TANGENT, formula
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -76,5 +76,4 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "a choice at the edge", World(inside=False)),
         (Kind.GATE, "a minimum not certified", World(met=False)),
     ]
-    many = (*MANY, Sample(3, 10_000, 0.9, 0.9))
-    return cases_of("tangent-minimum", formula(LOSSES, MARGIN), planted, truth, worlds, many=many)
+    return cases_of("tangent-minimum", formula(LOSSES, MARGIN), planted, truth, worlds)

@@ -2,8 +2,9 @@
 
 Otherwise every process compiles its programs again, and a short run spends most of its time on that. JAX can keep them on disk;
 their content, its version and the compiler's flags are the key. It reads the location from the environment on import; if JAX is
-already imported, the location is set in its configuration. Programs are separated by processor instructions, because hosts share
-home folders, and by the number of threads, because the compiler divides loops among them.
+already imported, the location is set in its configuration. The command line keeps programs, and so do the estimators. They are
+separated by processor instructions, because hosts share home folders, and by the number of threads, because the compiler divides
+loops among them.
 
 `TICKETLAB_CACHE` names another folder, or is `off`. A user's own JAX_COMPILATION_CACHE_DIR has priority. When a run starts, the
 folder is reduced to a size limit; the files unread for longest go first. (JAX's own limit needs another package and a lock for
@@ -17,11 +18,20 @@ import os
 import platform
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-__all__ = ["CACHE_VARIABLE", "MOST_BYTES", "cache_folder", "keep_programs", "shrink"]
+__all__ = [
+    "CACHE_VARIABLE",
+    "MOST_BYTES",
+    "cache_folder",
+    "keep_programs",
+    "keep_programs_if_allowed",
+    "shrink",
+]
 
 CACHE_VARIABLE = "TICKETLAB_CACHE"
 OFF = ("off", "0")
@@ -71,6 +81,19 @@ def keep_programs(environment: MutableMapping[str, str]) -> str | None:
             if "jax" in sys.modules:
                 sys.modules["jax"].config.update(name, value)
     return None
+
+
+@cache
+def keep_programs_if_allowed() -> None:
+    """The same for a library: once in a process, without touching its environment or a choice that the user has made."""
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    if jax.config.jax_compilation_cache_dir is not None:
+        return
+    if note := keep_programs(dict(os.environ)):
+        warnings.warn(note, RuntimeWarning, stacklevel=2)
+    compilation_cache.reset_cache()  # a program compiled before has settled that there is none
 
 
 def cache_folder(environment: Mapping[str, str], system: str = sys.platform) -> Path | None:

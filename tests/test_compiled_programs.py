@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ticketlab.engine import compilation_cache
-from ticketlab.engine.compilation_cache import cache_folder, keep_programs, shrink
+from ticketlab import compiled_programs
+from ticketlab.compiled_programs import cache_folder, keep_programs, shrink
 
 # fmt: off
 PLAN = ["tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
@@ -63,7 +63,7 @@ class TestKeeping:
         for threads in ("1", "2"):
             for flags in ("flags : sse2", "flags : sse2 avx2"):
                 (tmp_path / "cpuinfo").write_text(f"processor : 0\n{flags}\n")
-                monkeypatch.setattr(compilation_cache, "_PROCESSOR", tmp_path / "cpuinfo")
+                monkeypatch.setattr(compiled_programs, "_PROCESSOR", tmp_path / "cpuinfo")
                 environment = {"TICKETLAB_CACHE": str(tmp_path / "cache"), "NPROC": threads}
                 keep_programs(environment)
                 folders.add(environment["JAX_COMPILATION_CACHE_DIR"])
