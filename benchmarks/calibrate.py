@@ -15,7 +15,9 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -163,25 +165,29 @@ def without_documentation(tree: ast.Module) -> ast.Module:
 
 # --- the page ---
 
+MARKS = ("#", "|", "- ")  # of what is not wrapped
 PAGE_TEXT = """\
 # Calibration
 
-The formulae of {claims} claims were each asked {repetitions} times about tables made from a known truth, in {settings} settings.
-{left}The highest rate of a wrong verdict is {worst:.1%}, and 95 % intervals cover the truth in at least {covered:.1%}.
-{bars}
-With few seeds, or few test examples, most verdicts are *undecided*; the tables of power say how much is needed.
+The formulae of {claims} claims were each asked {repetitions} times about tables made from a known truth, in {settings}
+settings. {left}The highest rate of a wrong verdict is {worst:.1%}, and 95 % intervals cover the truth in at least
+{covered:.1%}. {bars} With few seeds, or few test examples, most verdicts are *undecided*; the tables of power
+say how much is needed.
 
-`make calibrate` writes this page. Its bars: *holds* and *fails* are each wrong in at most {wrong:.0%}. Coverage is at least
-{least:.1%} everywhere, and at most {most:.0%} from five seeds on where at least {enough} discordant pairs are expected in a seed.
-A setting that misses a bar is repeated with {fresh} fresh repetitions, and these decide. That happened to {again}.
+`make calibrate` writes this page. Its bars: *holds* and *fails* are each wrong in at most {wrong:.0%}. Coverage is at
+least {least:.1%} everywhere, and at most {most:.0%} from five seeds on where at least {enough} discordant pairs are
+expected in a seed. A setting that misses a bar is repeated with {fresh} fresh repetitions, and these decide. That
+happened to {again}.
 
-A pair of scores is discordant if it differs from the usual pair. Where two methods mostly agree, these are their disagreements.
-A method that hardly errs differs from guessing on nearly all examples; then its errors are what is discordant.
+A pair of scores is discordant if it differs from the usual pair. Where two methods mostly agree, these are their
+disagreements. A method that hardly errs differs from guessing on nearly all examples; then its errors are what is
+discordant.
 
 {misses}## What each claim says
 
-Rates are means over the settings of a row, and *worst* is the highest rate of a wrong verdict in one of them. On a boundary
-both *holds* and *fails* are wrong. Where nothing was learnt, or a gate is closed, everything but *undecided* is.
+Rates are means over the settings of a row, and *worst* is the highest rate of a wrong verdict in one of them. On a
+boundary both *holds* and *fails* are wrong. Where nothing was learnt, or a gate is closed, everything but *undecided*
+is.
 
 | Claim | Planted | Settings | Holds | Fails | Undecided | Worst |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -189,9 +195,10 @@ both *holds* and *fails* are wrong. Where nothing was learnt, or a gate is close
 
 ## Intervals
 
-Coverage is that of every question's printed 95 % interval. Width is the mean half-width over 1.96 standard deviations of the
-estimate, the median over questions and settings. It is large with few seeds: where they differ, Student's factor is 12.7 for two
-of them and 4.3 for three. A barrier, and the minimum of a flow, are bracketed by two estimates, and so wide on purpose.
+Coverage is that of every question's printed 95 % interval. Width is the mean half-width over 1.96 standard deviations
+of the estimate, the median over questions and settings. It is large with few seeds: where they differ, Student's factor
+is 12.7 for two of them and 4.3 for three. A barrier, and the minimum of a flow, are bracketed by two estimates, and so
+wide on purpose.
 
 | Claim | Seeds | Settings | Coverage, least | Coverage, most | Width |
 | --- | --- | --- | --- | --- | --- |
@@ -221,15 +228,15 @@ How often a claim that is true by half a margin is found to hold, and one that i
 
 ## What is planted
 
-Scores come from a latent difficulty of every example. ρ is its share that seeds have in common, σ the spread of seeds on the
-probit scale, and methods correlate by .8. In *rare* samples methods disagree in one direction only, on the same examples in every
-seed. Numbers that seeds give have logarithms with the spread σ. Times are heavy-tailed (Student's t with three degrees of
-freedom) and end with training. Lines between networks wander by chance, with a bump and without.
+Scores come from a latent difficulty of every example. ρ is its share that seeds have in common, σ the spread of seeds
+on the probit scale, and methods correlate by .8. In *rare* samples methods disagree in one direction only, on the same
+examples in every seed. Numbers that seeds give have logarithms with the spread σ. Times are heavy-tailed (Student's t
+with three degrees of freedom) and end with training. Lines between networks wander by chance, with a bump and without.
 
-Not the whole product of seeds, examples, accuracies and kinds of chance is run. A claim's first boundary is crossed with all of
-its samples, the point where all boundaries meet with every second, and other boundaries with every third. What is true or false
-by half a margin is run with two samples, and what was not measured with one. `multi-prize` asks the questions of
-`untrained-subnetwork` twice, and has every third sample.
+Not the whole product of seeds, examples, accuracies and kinds of chance is run. A claim's first boundary is crossed with
+all of its samples, the point where all boundaries meet with every second, and other boundaries with every third. What is
+true or false by half a margin is run with two samples, and what was not measured with one. `multi-prize` asks the
+questions of `untrained-subnetwork` twice, and has every third sample.
 
 | Seeds | Examples | Accuracy | ρ | σ | Test examples of the seeds |
 | --- | --- | --- | --- | --- | --- |
@@ -243,13 +250,13 @@ by half a margin is run with two samples, and what was not measured with one. `m
 
 def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
     short = [r for r in results if missed(r.case, r.sample, r.rates)]
-    return PAGE_TEXT.format(
+    text = PAGE_TEXT.format(
         claims=len({r.case.claim for r in results} - {DIFFERENCE}),
-        repetitions=repetitions,
+        repetitions=f"{repetitions:,}".replace(",", " "),
         settings=len(results) if len(results) == planned else f"{len(results)} of {planned}",
         left=""
         if len(results) == planned
-        else "The others were not reached: `make calibrate` goes on with them.\n",
+        else "The others were not reached: `make calibrate` goes on with them. ",
         worst=max(wrong(r) for r in results),
         covered=min(c for r in results for c in r.rates.coverage.values()),
         bars=f"{len(short)} settings miss a bar and are listed below." if short else "They meet every bar.",
@@ -257,7 +264,7 @@ def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
         least=LEAST,
         most=MOST,
         enough=ENOUGH,
-        fresh=AGAIN * repetitions,
+        fresh=f"{AGAIN * repetitions:,}".replace(",", " "),
         again=sum(r.again for r in results),
         misses="".join(f"{line}\n" for line in misses(short)),
         outcomes="\n".join(outcome_rows(results)),
@@ -268,6 +275,8 @@ def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
         samples="\n".join(sample_rows(results)),
         cases="\n".join(case_rows(results)),
     )
+    paragraphs = re.sub(r"(\d)%", r"\1 %", text).split("\n\n")
+    return "\n\n".join(p if p.startswith(MARKS) else textwrap.fill(p, 120) for p in paragraphs) + "\n"
 
 
 def wrong(result: Result) -> float:

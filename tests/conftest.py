@@ -115,13 +115,26 @@ HERE = Path(__file__).parent
 # A worker takes the next file when it has almost done its own, so the longest files start first, and the last ones are short.
 LONGEST = (
     "claims/test_learned_masks.py",
+    "report/test_report_in_browser.py",
     "claims/test_winning_ticket.py",
-    "tickets/test_learned.py",
     "test_docs.py",
-    "claims/test_linear_mode.py",
-    "training/test_loop.py",
     "claims/test_masking_is_training.py",
+    "cli/test_spread.py",
+    "estimators/test_scikit_learn.py",
+    "claims/test_linear_mode.py",
+    "tickets/test_learned.py",
+    "training/test_loop.py",
+    "tickets/test_planted.py",
+    "claims/test_arms.py",
+    "claims/test_linear_regime.py",
+    "tangent/test_structured_kernels.py",
+    "claims/test_calibration.py",
+    "claims/test_newton_step.py",
+    "tangent/test_devices.py",
     "tangent/test_minimise.py",
+    "cli/test_processes.py",
+    "tickets/test_magnitude.py",
+    "tangent/test_block_descent.py",
 )
 
 
@@ -142,6 +155,15 @@ def room_for_programs():
     yield
     if "jax" in sys.modules and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MANY:
         sys.modules["jax"].clear_caches()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_lanes():
+    """At most 16 networks side by side in a program, where users have 64: most tests train two or three, and the rest is computed
+    and dropped."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ticketlab.training.memory._MOST_LANES", 16)
+        yield
 
 
 @pytest.fixture

@@ -186,6 +186,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
             "network": ResNet(channels=(4, 6), normalisation=Normalisation.BATCH),
             "optimiser": Sgd(step_size=0.05, momentum=0.9),
             "levels": 1,
+            "steps": 12,
         },
     ],
     ids=["global", "no masks", "over the batch"],

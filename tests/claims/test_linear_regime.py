@@ -1,6 +1,7 @@
 """The study `linear-regime`: what a cell computes, against training written out; and from tables to verdicts."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,9 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ConvNet, Parameterisation
 from ticketlab.tangent import centred_alignment, target_alignment
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.sources import Bundled
+from ticketlab.training.result import Ending
 
 PLAN = LinearRegimePlan(
     task=Bundled(name="wine", train=20, validation=40, test=60),
@@ -153,8 +156,8 @@ def test_a_network_without_loss_stops_and_its_linear_model_goes_on(monkeypatch) 
         assert found["defect"] <= plan.tolerance
 
 
-def test_a_step_size_that_does_not_learn_is_halved_with_cross_entropy() -> None:
-    """Units die, the loss stays finite, and half of it is left after the trial."""
+def test_a_step_size_with_which_cross_entropy_is_not_learnt_is_halved() -> None:
+    """To the largest that reaches the stated loss, wherever halving begins."""
     plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300, step_size=8.0)
     widths = at_widths(plan, "cross-entropy", 1, "mup", 0, silent)["widths"]
     usual = at_widths(dataclasses.replace(plan, step_size=8.0 / 4), "cross-entropy", 1, "mup", 0, silent)[
@@ -162,9 +165,31 @@ def test_a_step_size_that_does_not_learn_is_halved_with_cross_entropy() -> None:
     ]
     assert np.all(widths["halvings"] > 0)
     assert np.all(widths["train_loss"] <= plan.reached * np.log(3))
-    np.testing.assert_allclose(
-        widths["step_size"] * 2.0 ** widths["halvings"], 4 * usual["step_size"] * 2.0 ** usual["halvings"]
-    )
+    np.testing.assert_allclose(widths["step_size"], usual["step_size"])
+
+
+@pytest.mark.parametrize(
+    ("left", "asked"), [((0.9, 0.4), [(1, 200), (0.5, 200), (0.5, 1600)]), ((0.05,), [(1, 200)])]
+)
+def test_a_trial_that_leaves_half_of_the_loss_is_repeated_with_half_the_step_size(
+    monkeypatch, left, asked
+) -> None:
+    """Where units have died nothing is infinite; and a trial that reaches the stated loss is the training itself."""
+    tried = []
+
+    def trained(*given):
+        *_, step_size, _progress, steps = given
+        tried.append((step_size, steps))
+        share = left[min(len(tried), len(left)) - 1]
+        ended = Ending.INTERPOLATED if share < 0.1 else Ending.ALL_STEPS
+        curves = SimpleNamespace(train_loss=np.array([[1.0], [share]]))
+        return SimpleNamespace(curves=curves, endings=[ended], steps=[steps])
+
+    monkeypatch.setattr(cell, "_train", trained)
+    plan = dataclasses.replace(PLAN, steps=1600)
+    _, halvings = cell._trained(plan, None, SOFTMAX_CROSS_ENTROPY, None, None, None, 1.0, silent)
+    assert tried == asked
+    assert halvings == len(left) - 1
 
 
 class TestWhatGoesWrong:

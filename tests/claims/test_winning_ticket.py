@@ -276,6 +276,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
             "network": ResNet(channels=(4, 6)),
             "controls": ("shuffled", "random"),
             "levels": 2,
+            "steps": 12,
         },
     ],
     ids=["global", "one-shot", "no controls", "regression", "residual"],

@@ -109,11 +109,12 @@ def same_function(name: str, params: Params, other: Params) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_taking_and_putting_back_changes_nothing(name: str) -> None:
     network, params = NETWORKS[name], drawn(name)
-    for group in network.unit_groups:
-        for part in (*group.incoming, *group.outgoing):
-            assert part.take(params).shape[0] == group.units
-            back = part.put(params, part.take(params))
-            jax.tree.map(np.testing.assert_array_equal, back, params)
+    parts = [(g.units, part) for g in network.unit_groups for part in (*g.incoming, *g.outgoing)]
+    taken = jax.jit(lambda params: [part.take(params) for _, part in parts])(params)
+    assert [len(array) for array in taken] == [units for units, _ in parts]
+    put = jax.jit(lambda params, taken: [p.put(params, a) for (_, p), a in zip(parts, taken, strict=True)])
+    for back in put(params, taken):
+        jax.tree.map(np.testing.assert_array_equal, back, params)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -123,13 +124,9 @@ def test_permuted_units_compute_the_same_function(name: str) -> None:
         order = jnp.asarray(np.random.default_rng(i).permutation(group.units))
         permuted = permute_units(params, group, order)
         same_function(name, params, permuted)
-        features, moved = network.features, inputs(network)
-        assert features is not None
-        np.testing.assert_allclose(
-            features(permuted, moved)[group.layer],
-            features(params, moved)[group.layer][..., order],
-            atol=2e-5,
-        )
+        (_, moved), (_, features) = compiled(name)(permuted), compiled(name)(params)
+        expected = np.asarray(features[group.layer])[..., np.asarray(order)]
+        np.testing.assert_allclose(moved[group.layer], expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", ["mlp", "ntk", "cnn", "unbiased", "averaged", "summed"])

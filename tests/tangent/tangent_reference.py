@@ -89,13 +89,13 @@ def split_of(name: str, n: int = 9, seed: int = 3) -> Split:
 def explicit(network: Network, params: Params, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """f(x, θ₀) `[n, k]` and J `[n·k, P]` in float64."""
     with jax.enable_x64(True):
-        flat, restore = ravel_pytree(jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params))
+        flat, restore = ravel_pytree(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params))
 
         def outputs(theta: jax.Array) -> jax.Array:
             return network.apply(restore(theta), jnp.asarray(x, jnp.float64))
 
-        columns = jax.jit(jax.jacfwd(outputs))(flat)  # forward mode, where the package goes backward
-        values = outputs(flat)
+        # Forward mode, where the package goes backward.
+        values, columns = jax.jit(lambda theta: (outputs(theta), jax.jacfwd(outputs)(theta)))(flat)
         return np.asarray(values), np.asarray(columns).reshape(-1, flat.size)
 
 

@@ -36,18 +36,22 @@ def row(tree, i):
 def written_out(network, loss, one, other, x, y, train, points):
     """One pair and one α after the other, batch statistics from the training data at each."""
     pairs = len(jax.tree.leaves(one)[0])
+
+    @jax.jit
+    def apply(params):
+        f = network if network.frozen is None else network.frozen(network.statistics(params, train))
+        return f.apply(params, x)
+
+    value = jax.jit(loss.value)
     losses, wrong = np.zeros((pairs, points)), np.zeros((pairs, points, len(x)), bool)
     for p in range(pairs):
         a, b = row(one, p), row(other, p)
         for i in range(points):
             alpha = i / (points - 1)
-            params = jax.tree.map(lambda u, v, t=alpha: jnp.asarray((1 - t) * u + t * v, jnp.float32), a, b)
-            f = network if network.frozen is None else network.frozen(network.statistics(params, train))
-            outputs = np.asarray(f.apply(params, x), np.float64)
+            params = jax.tree.map(lambda u, v, t=alpha: np.asarray((1 - t) * u + t * v, np.float32), a, b)
+            outputs = np.asarray(apply(params))
             for n in range(len(x)):
-                losses[p, i] += float(
-                    loss.value(jnp.asarray(outputs[n : n + 1]), jnp.asarray(y[n : n + 1]))[0]
-                ) / len(x)
+                losses[p, i] += float(value(outputs[n : n + 1], y[n : n + 1])[0]) / len(x)
                 wrong[p, i, n] = np.argmax(outputs[n]) != np.argmax(y[n])
     return losses, wrong
 

@@ -59,11 +59,17 @@ def classes(n, seed):
 DATA = TrainingData(*classes(50, 0), *classes(40, 1))
 
 
-def search(optimiser=OPTIMISERS[0], seeds=2, steps=40, **options):
+@cache
+def drawn(seeds):
+    """Keys, and the networks that they draw."""
     keys = jax.random.split(jax.random.key(5), seeds)
+    return keys, jax.jit(jax.vmap(NETWORK.init))(keys)
+
+
+def search(optimiser=OPTIMISERS[0], seeds=2, steps=40, **options):
+    keys, params = drawn(seeds)
     # A step size that falls: rewound to k, training goes on with that of step k.
     plan = TrainingPlan(steps=steps, batch=8, optimiser=optimiser, schedule=Cosine(steps), evaluate_every=5)
-    params = jax.vmap(NETWORK.init)(keys)
     options = {"pruning": LayerWise(0.3), **options}
     return Search(NETWORK, SOFTMAX_CROSS_ENTROPY, DATA, plan, params, keys, **options)
 

@@ -216,15 +216,16 @@ def test_a_mask_goes_along_with_its_units(network):
     mask = shuffled(LayerWise(0.5).prune(weights_of(network, params), full_mask(network)), jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (3, *network.input_shape))
 
-    def masked(params, mask):
-        return jax.tree.map(jnp.multiply, params, over_parameters(mask, params))
+    @jax.jit
+    def masked(params, kept):
+        return network.apply(jax.tree.map(jnp.multiply, params, kept), x)
 
-    expected = network.apply(masked(params, mask), x)
+    expected = masked(params, over_parameters(mask, params))
     for group in network.unit_groups:
         order = np.random.default_rng(0).permutation(group.units)
         moved = transported(network, mask, group, order)
         assert layer_densities(moved) == layer_densities(mask)
-        found = network.apply(masked(permute_units(params, group, jnp.asarray(order)), moved), x)
+        found = masked(permute_units(params, group, jnp.asarray(order)), over_parameters(moved, params))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -4,8 +4,9 @@ With tanh and without biases a weight's derivative is zero for all inputs unless
 read by something that reaches an output. A normalised unit is not zero, but constant, when nothing reaches any unit of its layer.
 """
 
+from functools import cache
+
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -78,17 +79,21 @@ NETWORKS = {
 def derivatives(network, mask):
     """Whether each weight's derivative differs from zero for some of a few inputs and outputs, in float64."""
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), network.init(jax.random.key(0)))
-        masked = jax.tree.map(jnp.multiply, params, over_parameters(mask, params))
-        x = jax.random.normal(jax.random.key(1), (4, *network.input_shape), jnp.float64)
-        jacobian = JACOBIANS.setdefault(
-            network.name + str(len(network.layers)), jax.jit(jax.jacrev(network.apply))
-        )
-        found = weights_of(network, jacobian(masked, x))
+        params = drawn(network)
+        masked = jax.tree.map(np.multiply, params, over_parameters(mask, params))
+        x = np.random.default_rng(1).normal(size=(4, *network.input_shape))
+        found = weights_of(network, jacobian(network)(masked, x))
     return {name: (np.abs(found[name]).max(axis=(0, 1)) > 1e-11) & array for name, array in mask.items()}
 
 
-JACOBIANS = {}
+@cache
+def jacobian(network):
+    return jax.jit(jax.jacrev(network.apply))
+
+
+@cache
+def drawn(network):
+    return jax.tree.map(lambda a: np.asarray(a, np.float64), jax.jit(network.init)(jax.random.key(0)))
 
 
 def whole_windows(rng, shape, share, pixels):

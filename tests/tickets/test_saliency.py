@@ -41,9 +41,14 @@ def seen():
 MASK = random_mask(SHAPES, {"dense1": 12, "dense2": 15, "output": 10}, jax.random.key(1))
 
 
+@jax.jit
+def compiled_loss(params, x, y, temperature):
+    return jnp.mean(SOFTMAX_CROSS_ENTROPY.value(NETWORK.apply(params, x) / temperature, y))
+
+
 def mean_loss(seen, weights, temperature=1.0):
-    params = {n: {**leaves, "weight": jnp.asarray(weights[n])} for n, leaves in seen.initial.items()}
-    return float(jnp.mean(seen.loss.value(NETWORK.apply(params, seen.x) / temperature, seen.y)))
+    params = {n: {**leaves, "weight": weights[n]} for n, leaves in seen.initial.items()}
+    return float(compiled_loss(params, seen.x, seen.y, temperature))
 
 
 @pytest.mark.parametrize("mask", [full_mask(NETWORK), MASK], ids=["full", "masked"])
@@ -72,7 +77,7 @@ def test_grasp_by_the_whole_hessian(seen, loss):
         params = {n: {**leaves, "weight": back(vector)[n]} for n, leaves in seen.initial.items()}
         return jnp.mean(loss.value(NETWORK.apply(params, seen.x) / 3.0, seen.y))
 
-    slow = back(flat * (jax.hessian(mean)(flat) @ jax.grad(mean)(flat)))
+    slow = back(jax.jit(lambda flat: flat * (jax.hessian(mean)(flat) @ jax.grad(mean)(flat)))(flat))
     given = Seen(NETWORK, seen.initial, loss=loss, x=seen.x, y=seen.y)
     found = Grasp(temperature=3.0).scores(given, full_mask(NETWORK))
     for name in SHAPES:
@@ -85,14 +90,16 @@ def test_grasp_removes_what_raises_the_flow_of_gradients_when_it_goes(seen):
     found = Grasp(temperature=1.0).scores(seen, full_mask(NETWORK))
     weights = weights_of(NETWORK, seen.initial)
 
-    def flow(weights):
-        tree = {n: jnp.asarray(w) for n, w in weights.items()}
-
-        def mean(tree):
-            params = {n: {**leaves, "weight": tree[n]} for n, leaves in seen.initial.items()}
+    @jax.jit
+    def slopes(weights):
+        def mean(weights):
+            params = {n: {**leaves, "weight": weights[n]} for n, leaves in seen.initial.items()}
             return jnp.mean(seen.loss.value(NETWORK.apply(params, seen.x), seen.y))
 
-        return sum(float(jnp.sum(g**2)) for g in jax.tree.leaves(jax.grad(mean)(tree)))
+        return jax.grad(mean)(weights)
+
+    def flow(weights):
+        return sum(float(np.sum(np.square(g))) for g in jax.tree.leaves(slopes(weights)))
 
     base, rises, scores = flow(weights), [], []
     for name, w in weights.items():

@@ -113,8 +113,9 @@ def example_scores(network: Network, params: Params, task: Task, part: Split) ->
     Arguments:
         params: of S networks, `[S, …]`.
     """
-    count = len(jax.tree.leaves(params)[0])
-    each = (jax.tree.map(lambda a, i=i: jax.device_put(a[i]), params) for i in range(count))
+    host = jax.device_get(params)
+    count = len(jax.tree.leaves(host)[0])
+    each = (jax.tree.map(lambda a, i=i: a[i], host) for i in range(count))
     return np.stack([network_scores(network, p, task, part) for p in each])
 
 
@@ -123,7 +124,7 @@ def network_scores(network: Network, params: Params, task: Task, part: Split) ->
     return task.scores(np.asarray(_compiled(network)(params, part.x, task.train.x)), part)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _compiled(network: Network) -> Any:
     return jax.jit(partial(evaluate, network))
 

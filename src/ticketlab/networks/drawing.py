@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import accumulate
 
 import jax
@@ -42,15 +43,19 @@ def draw_parameters(key: Array, layers: Sequence[DrawnLayer], distribution: Dist
     """
     weight_key, bias_key = jax.random.split(key)
     drawn = [p for p in layers if p.start is None]
-    weights = _cut(
+    weights = _arrays(
         _UNIT_DRAWS[distribution],
         weight_key,
-        [p.layer.weight_shape for p in drawn],
-        [p.weight_sd for p in drawn],
+        tuple(p.layer.weight_shape for p in drawn),
+        tuple(p.weight_sd for p in drawn),
     )
     with_bias = [p for p in drawn if p.layer.has_bias]
-    normal = _UNIT_DRAWS[Distribution.NORMAL]
-    biases = _cut(normal, bias_key, [(p.layer.units,) for p in with_bias], [p.bias_sd for p in with_bias])
+    biases = _arrays(
+        _UNIT_DRAWS[Distribution.NORMAL],
+        bias_key,
+        tuple((p.layer.units,) for p in with_bias),
+        tuple(p.bias_sd for p in with_bias),
+    )
     params = {p.layer.name: _constant(p) for p in layers}
     for p, weight in zip(drawn, weights, strict=True):
         params[p.layer.name]["weight"] = weight
@@ -67,12 +72,23 @@ def _constant(p: DrawnLayer) -> dict[str, Array]:
     return {**weight, "bias": jnp.zeros(p.layer.units, jnp.float32)} if p.layer.has_bias else weight
 
 
-def _cut(
-    draw: Callable[[Array, int], Array], key: Array, shapes: Sequence[Shape], sds: Sequence[float]
+def _arrays(
+    draw: Callable[[Array, int], Array], key: Array, shapes: tuple[Shape, ...], sds: tuple[float, ...]
 ) -> list[Array]:
     """Arrays of these shapes and standard deviations, cut one after the other from one draw."""
     if not any(sds):
-        return [jnp.zeros(shape, jnp.float32) for shape in shapes]
+        return _zeros(shapes)
+    return _cut(draw(key, sum(math.prod(shape) for shape in shapes)), shapes, sds)
+
+
+# Array by array, and outside of a compiled program, each slice and each product would be compiled as one of its own.
+@partial(jax.jit, static_argnums=0)
+def _zeros(shapes: tuple[Shape, ...]) -> list[Array]:
+    return [jnp.zeros(shape, jnp.float32) for shape in shapes]
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _cut(drawn: Array, shapes: tuple[Shape, ...], sds: tuple[float, ...]) -> list[Array]:
     ends = list(accumulate(math.prod(shape) for shape in shapes))
-    parts = jnp.split(draw(key, ends[-1]), ends[:-1])
+    parts = jnp.split(drawn, ends[:-1])
     return [sd * part.reshape(shape) for sd, part, shape in zip(sds, parts, shapes, strict=True)]

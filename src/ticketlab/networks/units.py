@@ -9,8 +9,10 @@ one operation on that axis can prune, permute, rescale or count units in every k
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -58,6 +60,7 @@ class UnitGroup:
     flippable: bool
 
 
+@partial(jax.jit, static_argnums=1)
 def permute_units(params: Any, group: UnitGroup, order: Int[Array, "units"]) -> Any:
     """The parameters with unit `order[i]` in place i; the network computes the same function."""
     for part in (*group.incoming, *group.outgoing):

@@ -212,7 +212,7 @@ class Jacobian:
     @cached_property
     def _leaves(self) -> list[Array]:
         with self.x64():
-            return [jnp.asarray(leaf, self.dtype) for leaf in jax.tree.leaves(self.params)]
+            return _cast(jax.tree.leaves(self.params), np.dtype(self.dtype))
 
     @property
     def moving_leaves(self) -> list[Array]:
@@ -293,6 +293,11 @@ _PARAMETER_BYTES = 2**28  # bound on the parameter-space vectors held at once
 
 def _chunks(items: Any, size: int) -> list[Any]:
     return [items[i : i + size] for i in range(0, len(items), size)]
+
+
+@partial(jax.jit, static_argnums=1)  # all leaves in one program, not each in its own
+def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
+    return [jnp.asarray(leaf, dtype) for leaf in leaves]
 
 
 def _joined(parts: list[Any], axis: int = 0) -> Any:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import jax
@@ -207,14 +208,21 @@ def _each(
     """`value` of every layer with its own key, and with the signs of w_i if these are kept."""
     found = {}
     for i, (name, w) in enumerate(weights_of(seen.network, seen.initial).items()):
-        new = value(name, w, jax.random.fold_in(key, i))
+        new = value(name, w, _fold_in(key, i))
         found[name] = np.abs(new) * np.sign(w) if keep_sign else new
     return found
 
 
 def _coin(key: Array, magnitudes: np.ndarray) -> np.ndarray:
-    heads = np.asarray(jax.random.bernoulli(jax.random.fold_in(key, 1), shape=magnitudes.shape))
-    return np.where(heads, magnitudes, -magnitudes)
+    return np.where(np.asarray(_heads(key, magnitudes.shape)), magnitudes, -magnitudes)
+
+
+_fold_in = jax.jit(jax.random.fold_in)  # compiled, for what is drawn thousands of times
+
+
+@partial(jax.jit, static_argnums=1)
+def _heads(key: Array, shape: tuple[int, ...]) -> Array:
+    return jax.random.bernoulli(jax.random.fold_in(key, 1), shape=shape)
 
 
 def _frozen_where(

@@ -268,7 +268,9 @@ def _started(
 
 
 def _replicas(search: Search, arms: Sequence[Arm], params: Params, masks: Any) -> Replicas:
-    return Replicas(params, search.order_keys[np.tile(np.arange(len(search)), len(arms))], masks=masks)
+    keys = search.order_keys
+    data = np.tile(np.asarray(jax.random.key_data(keys)), (len(arms), 1))
+    return Replicas(params, jax.random.wrap_key_data(data, impl=jax.random.key_impl(keys)), masks=masks)
 
 
 def _no_curves(replicas: int) -> LearningCurves:

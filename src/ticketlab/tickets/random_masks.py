@@ -24,11 +24,14 @@ __all__ = ["erdos_renyi_counts", "random_mask", "shuffled"]
 def shuffled(mask: Mask, key: Key[Array, ""]) -> dict[str, np.ndarray]:
     """The same bits in a random order, layer by layer: every layer keeps its count."""
     return {
-        name: np.asarray(jax.random.permutation(jax.random.fold_in(key, i), array.ravel())).reshape(
-            array.shape
-        )
+        name: np.asarray(_permuted(key, i, array.ravel())).reshape(array.shape)
         for i, (name, array) in enumerate(mask.items())
     }
+
+
+@jax.jit
+def _permuted(key: Array, i: Array, bits: Array) -> Array:
+    return jax.random.permutation(jax.random.fold_in(key, i), bits)
 
 
 def random_mask(

@@ -69,7 +69,7 @@ def change(
     return {name: _change(z, after[name]) for name, z in before.items()}
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _compiled(network: Network) -> Any:
     def all_layers(params: Params, x: Array, reference: Array) -> dict[str, Array]:
         alone = network

@@ -109,9 +109,7 @@ class SynFlow:
         network = seen.network
         require_homogeneous(network)
         with jax.enable_x64(True):
-            params = jax.tree.map(
-                lambda a: jnp.asarray(np.asarray(a, np.float64)), _under(mask, seen.initial)
-            )
+            params = jax.tree.map(lambda a: np.asarray(a, np.float64), _under(mask, seen.initial))
             found = _synflow(network, params)
         return {name: np.asarray(score) for name, score in found.items()}
 

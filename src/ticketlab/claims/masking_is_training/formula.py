@@ -34,8 +34,8 @@ from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL", "DRAWN", "GROWN", "GROWN_TWIN", "GUESS", "MARGIN", "MASK", "MULTIGRAPH", "PERMUTED", "PREREGISTERED", "RANDOM",
-    "RULE", "SHRUNK", "SHRUNK_PERMUTED", "SHRUNK_TWIN", "TRAINED", "conclude", "formula", "said", "sides",
+    "CONTROL", "DRAWN", "GROWN", "GROWN_TWIN", "GUESS", "MARGIN", "MASK", "MULTIGRAPH", "PERMUTED", "PREREGISTERED",
+    "RANDOM", "RULE", "SHRUNK", "SHRUNK_PERMUTED", "SHRUNK_TWIN", "TRAINED", "conclude", "formula", "said", "sides",
 ]  # fmt: skip
 
 PREREGISTERED, CONTROL = "large-final-same-sign", "random-equal-layers"

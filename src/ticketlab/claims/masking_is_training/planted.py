@@ -95,7 +95,11 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
 
 def cases() -> tuple[Case, ...]:
     worlds = [
-        (Kind.INSIDE, "shares of 15 %", World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05)),
+        (
+            Kind.INSIDE,
+            "shares of 15 %",
+            World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05, multigraph=-MARGIN / 2),
+        ),
         (Kind.BOUNDARY, "a tenth better than random masks", World(over=(0.1, 0.3))),
         (Kind.BOUNDARY, "a tenth better than permuted labels", World(over=(0.3, 0.1))),
         (Kind.BOUNDARY, "a tenth better than guessing", World(0.1, (0.15, 0.15))),

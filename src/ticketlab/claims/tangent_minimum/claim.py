@@ -102,8 +102,8 @@ class TangentMinimumPlan:
                 task=Digits(train=200, validation=300, test=1297),
                 losses=("square",),
                 seeds=8,
-                ridges=(1e-4, 1e-3, 1e-2, 1e-1, 1.0),
-                step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0),
+                ridges=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
+                step_sizes=(0.25, 0.5, 1.0, 2.0, 4.0, 8.0),
             )
         }
 
