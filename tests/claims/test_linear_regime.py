@@ -1,7 +1,6 @@
 """The study `linear-regime`: what a cell computes, against training written out; and from tables to verdicts."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,6 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ConvNet, Parameterisation
 from ticketlab.tangent import centred_alignment, target_alignment
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.sources import Bundled
 from ticketlab.training.result import Ending
 
@@ -168,28 +166,25 @@ def test_a_step_size_with_which_cross_entropy_is_not_learnt_is_halved() -> None:
     np.testing.assert_allclose(widths["step_size"], usual["step_size"])
 
 
-@pytest.mark.parametrize(
-    ("left", "asked"), [((0.9, 0.4), [(1, 200), (0.5, 200), (0.5, 1600)]), ((0.05,), [(1, 200)])]
-)
-def test_a_trial_that_leaves_half_of_the_loss_is_repeated_with_half_the_step_size(
-    monkeypatch, left, asked
-) -> None:
-    """Where units have died nothing is infinite; and a trial that reaches the stated loss is the training itself."""
-    tried = []
+def test_a_trial_that_leaves_the_loss_where_it_was_is_repeated_with_half_the_step_size(monkeypatch) -> None:
+    """Where units have died nothing is infinite."""
+    tried, usual = [], cell._train
 
-    def trained(*given):
-        *_, step_size, _progress, steps = given
-        tried.append((step_size, steps))
-        share = left[min(len(tried), len(left)) - 1]
-        ended = Ending.INTERPOLATED if share < 0.1 else Ending.ALL_STEPS
-        curves = SimpleNamespace(train_loss=np.array([[1.0], [share]]))
-        return SimpleNamespace(curves=curves, endings=[ended], steps=[steps])
+    def dead_once(*given):
+        result = usual(*given)
+        tried.append(given[6:])
+        if len(tried) > 1:
+            return result
+        curves = dataclasses.replace(result.curves, train_loss=0 * result.curves.train_loss + 1)
+        return dataclasses.replace(result, curves=curves, endings=(Ending.ALL_STEPS,))
 
-    monkeypatch.setattr(cell, "_train", trained)
-    plan = dataclasses.replace(PLAN, steps=1600)
-    _, halvings = cell._trained(plan, None, SOFTMAX_CROSS_ENTROPY, None, None, None, 1.0, silent)
-    assert tried == asked
-    assert halvings == len(left) - 1
+    monkeypatch.setattr(cell, "_train", dead_once)
+    plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300)
+    widths = at_widths(plan, "cross-entropy", 1, "ntk", 0, silent)["widths"]
+    assert widths["halvings"].tolist() == [1, 0]
+    sizes, _, steps = zip(*tried, strict=True)
+    assert sizes[0] == 2 * sizes[1]
+    assert steps == (200, 200, 200)  # a trial that reaches the stated loss is the training itself
 
 
 class TestWhatGoesWrong:

@@ -316,15 +316,15 @@ def published(record: Record, arms: Table) -> TextTable | None:
 
 def multigraph_table(multigraph: Table) -> TextTable:
     return summary(
-        "The multigraph, untrained. Every parameter has edges of weight ±S·2^−k, k from 1 to b, and a mask writes weights to b "
-        "binary digits. Scores in %, with 95 % intervals over seeds. A mask can store the labels of the training data whether or "
-        "not they mean anything.",
+        "The multigraph, untrained: b pairs of edges for each parameter, and masks that write b binary digits. Test scores in % "
+        "of the mask that writes the trained weights and of random masks; and the share of permuted training labels that a mask "
+        "fits.",
         multigraph,
         {"bits": "b"},
         {
-            "mask that writes the trained weights: test score": scored("test_score"),
-            "random mask with equally many edges: test score": scored("random_score"),
-            "mask from permuted labels: fit of these": scored("train_score"),
+            "trained weights": scored("test_score"),
+            "random masks": scored("random_score"),
+            "permuted labels": scored("train_score"),
         },
         name="multigraph",
     )
