@@ -40,7 +40,7 @@ OWN = [each for each in checks(CLASSIFIER) if name(each.values[1]) not in SHARED
 ALL = (CLASSIFIER, TangentClassifier(SMALL), TangentClassifier(SMALL, loss=SQUARE), TangentRegressor(SMALL))
 
 
-@pytest.mark.parametrize(("estimator", "check"), checks(REGRESSOR))
+@pytest.mark.parametrize(("estimator", "check"), [*checks(REGRESSOR)])
 def test_a_regressor_passes_every_check(estimator, check):
     check(estimator)
 
@@ -51,6 +51,6 @@ def test_a_classifier_passes_its_own_checks(estimator, check):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("estimator", "check"), checks(*ALL))
+@pytest.mark.parametrize(("estimator", "check"), [*checks(*ALL)])
 def test_all_estimators_pass_every_check(estimator, check):
     check(estimator)
