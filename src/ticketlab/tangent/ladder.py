@@ -119,9 +119,10 @@ def choose_rung(jacobian: Jacobian, rung: Rung, *, quadratic: bool = True, probl
     if isinstance(rung, MatrixFree):
         return Choice(rung, "as requested", float("nan"))
     if only_readout_moves(jacobian):
-        words = "as requested", "only the read-out moves: one eigenvalue serves all outputs"
-        automatic = isinstance(rung, Automatic)
-        return Choice(DenseDual("eigen") if automatic else rung, words[automatic], float("nan"))
+        if not isinstance(rung, Automatic):
+            return Choice(rung, "as requested", float("nan"))
+        reason = "only the read-out moves: one eigenvalue serves all outputs"
+        return Choice(DenseDual("eigen"), reason, float("nan"))
     seconds: dict[DenseDual | DensePrimal, float] = {}
     if rows <= DUAL_ROWS or isinstance(rung, DenseDual):
         dual = rung if isinstance(rung, DenseDual) else DenseDual()

@@ -76,6 +76,7 @@ def left_out(
     """
     n, k = outputs.shape
     eye = np.eye(k)
+    outer: np.ndarray
     h = np.broadcast_to(eye, (n, k, k)) if curvature is None else curvature
     if features.rest is None:
         outer = np.broadcast_to(eye, h.shape)

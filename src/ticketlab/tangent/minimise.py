@@ -162,6 +162,7 @@ def ridge_path(
     _check_range(loss, matrix)
     solve: Callable[..., list[Solution]] = solve_matrix_free
     if isinstance(matrix, DualKernel):
+        assert isinstance(chosen.rung, DenseDual)
         solve = partial(solve_dual, rung=chosen.rung)
     elif isinstance(matrix, PrimalMatrix):
         solve = solve_primal
@@ -230,6 +231,7 @@ def tuned_minimum(
         scores, guess = tune_dual(matrix, *asked, rung=chosen.rung, **shared)
         solve: Callable[..., list[Solution]] = partial(solve_dual, rung=chosen.rung, near=guess)
     else:
+        assert isinstance(matrix, PrimalMatrix)
         if not matrix.kept:
             return None
         scores, delta = tune_primal(matrix, *asked, **shared)

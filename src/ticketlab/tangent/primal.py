@@ -205,8 +205,8 @@ def tune_primal(
     def outputs() -> Iterator[np.ndarray]:
         for ridge in sorted(ridges, reverse=True):
             if loss.quadratic:
-                basis = matrix.eigen if spectral else (None, None)
-                delta = _ridge_solution(matrix, targets - offset, ridge, *basis)
+                values, vectors = matrix.eigen if spectral else (None, None)
+                delta = _ridge_solution(matrix, targets - offset, ridge, values, vectors)
             else:
                 delta, _ = _newton(matrix, loss, targets, offset, ridge, rough, found[-1] if found else None)
             found.append(delta)

@@ -270,7 +270,9 @@ def _started(
 def _replicas(search: Search, arms: Sequence[Arm], params: Params, masks: Any) -> Replicas:
     keys = search.order_keys
     data = np.tile(np.asarray(jax.random.key_data(keys)), (len(arms), 1))
-    return Replicas(params, jax.random.wrap_key_data(data, impl=jax.random.key_impl(keys)), masks=masks)
+    return Replicas(
+        params, jax.random.wrap_key_data(jax.device_put(data), impl=jax.random.key_impl(keys)), masks=masks
+    )
 
 
 def _no_curves(replicas: int) -> LearningCurves:
