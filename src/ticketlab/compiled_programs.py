@@ -89,7 +89,7 @@ def keep_programs_if_allowed() -> None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    if jax.config.read("jax_compilation_cache_dir") is not None:
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return
     if note := keep_programs(dict(os.environ)):
         warnings.warn(note, RuntimeWarning, stacklevel=2)
