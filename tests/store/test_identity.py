@@ -102,4 +102,8 @@ def test_every_place_before_the_engine_counts():
     ]
     places = ast.literal_eval(values[0])
     reaching = [place.removesuffix(".py") for place in module.REACHING]
-    assert reaching == [place for place in places[: places.index("claims") + 1] if place != "figures"]
+    without = (
+        "compiled_programs",
+        "figures",
+    )  # where programs are kept, and what pages draw, changes no result
+    assert reaching == [place for place in places[: places.index("claims") + 1] if place not in without]
