@@ -275,11 +275,17 @@ class NystromOperator(KernelOperator):
         return extreme_eigenvalues(self.gram, (1, self.matrix.shape[0]))
 
 
+SMALL = 1e-25  # curvature that float32 products would take below its normal numbers, with which processors are slow
+
+
 def _curved_inverse(
     f: Float[Any, "m r"], left: Any, curvature: Curvature, ridge: Float[Any, "c"]
 ) -> tuple[Float[Any, "c r r"], Float[np.ndarray, "c"]]:
     (m, r), ridge = f.shape, np.asarray(ridge)
     f = f.astype(np.float32)
+    if isinstance(f, np.ndarray) and curvature is not None:
+        curvature = np.asarray(curvature)
+        curvature = np.where(np.abs(curvature) < SMALL, 0.0, curvature)
     inverses, rests = [], []
     for i, lam in enumerate(ridge):
         hf, mean = f, 1.0
@@ -292,8 +298,10 @@ def _curved_inverse(
         rest = lam + float(left) * mean
         floor = 1e-7 * np.trace(inner)  # rounding in float32 must not make it indefinite
         system = 0.5 * (inner + inner.T) + (lam + floor) * np.eye(r)
-        lower, _ = scipy.linalg.lapack.dpotri(np.linalg.cholesky(system), lower=1)
-        inverses.append(np.tril(lower) + np.tril(lower, -1).T - np.eye(r) / rest)
+        inverse = np.linalg.inv(
+            system
+        )  # by NumPy as the products are: the threads of SciPy's library would wait for a core
+        inverses.append(0.5 * (inverse + inverse.T) - np.eye(r) / rest)
         rests.append(rest)
     stacked = np.stack(inverses)
     return stacked if isinstance(f, np.ndarray) else jnp.asarray(stacked), np.array(rests)
@@ -336,9 +344,11 @@ def _cholesky(matrix: Any, sigma: float) -> np.ndarray | None:
 
 
 def matrix_gram(matrix: Any, u: Functions) -> Functions:
-    """K u for K as a matrix, in the precision of the matrix."""
+    """K u for K as a matrix, in the precision of the matrix. A few functions are multiplied one by one, at the rate of memory."""
     flat = u.reshape(u.shape[0], -1).astype(matrix.dtype)
-    return (matrix @ flat.T).T.astype(u.dtype).reshape(u.shape)
+    few = isinstance(matrix, np.ndarray) and len(flat) < 4
+    product = np.stack([matrix @ row for row in np.asarray(flat)]) if few else (matrix @ flat.T).T
+    return product.astype(u.dtype).reshape(u.shape)
 
 
 def _random_pivots(matrix: Any, rank: int, rng: np.random.Generator, block: int = 64) -> np.ndarray:

@@ -74,7 +74,7 @@ class TangentMinimumPlan:
     momentum: float = 0.9
     batch: int = 64
     epochs: int = 120
-    doublings: int = 3
+    doublings: int = 5
     extensions: int = 4
     tolerance: float = 1e-4
 
