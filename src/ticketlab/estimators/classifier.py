@@ -69,8 +69,8 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
     Raises:
         UserError: a `ValueError`, for data or options that cannot be fitted.
 
-    Cost: that of `ticketlab.tangent.minimise` with one output per class, at most about twice with the choice of the ridge; with
-        `cv` once more for each fold.
+    Cost: that of `ticketlab.tangent.minimise` with one output per class. The choice of the ridge takes a few Newton steps for
+        each candidate, twice as long as the fit itself on small data; `cv` takes a fit for each fold and candidate.
 
     Equivalent: multinomial `LogisticRegression` without intercept on the features ∂f/∂θ.
     """
