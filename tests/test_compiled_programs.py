@@ -12,7 +12,7 @@ from ticketlab import compiled_programs
 from ticketlab.compiled_programs import cache_folder, keep_programs, shrink
 
 # fmt: off
-PLAN = ["tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
+PLAN = ["tangent-minimum", "--task", "boolean:train=60,validation=28,test=40", "--network", "mlp:6", "--losses", "square",
         "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1", "--doublings", "0", "--extensions", "0",
         "--seeds", "1", "--json"]
 # fmt: on

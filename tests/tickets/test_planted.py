@@ -68,7 +68,7 @@ def field(signs: bool) -> Field:
     params["output"]["weight"][units] = planted["output"]["weight"]
     data = TrainingData(parts[0], task.train.targets[again], parts[1], task.validation.targets)
     assert task.test.labels is not None
-    right = np.argmax(small.apply(planted, jnp.asarray(parts[2][:, :SEEN])), axis=1) == task.test.labels
+    right = np.argmax(jax.jit(small.apply)(planted, parts[2][:, :SEEN]), axis=1) == task.test.labels
     return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
 
 
@@ -105,7 +105,7 @@ each_method = pytest.mark.parametrize(
 
 
 def score(params: Any, of: Field, x: np.ndarray) -> float:
-    outputs = of.network.apply(jax.tree.map(jnp.asarray, params), jnp.asarray(x))
+    outputs = jax.jit(of.network.apply)(params, x)
     return float(np.mean(np.argmax(outputs, axis=1) == of.labels))
 
 
@@ -113,7 +113,7 @@ def moved_by_noise(params: Any, of: Field) -> float:
     """The mean square by which other noise moves the outputs, as a share of their variance."""
     other = of.test.copy()
     other[:, SEEN:] = np.random.default_rng(1).permutation(other[:, SEEN:])
-    here, there = (np.asarray(of.network.apply(params, jnp.asarray(x))) for x in (of.test, other))
+    here, there = (np.asarray(jax.jit(of.network.apply)(params, x)) for x in (of.test, other))
     return float(np.mean((here - there) ** 2) / (2 * here.var(axis=0).mean()))
 
 

@@ -232,7 +232,7 @@ class Jacobian:
     @cached_property
     def _batches(self) -> list[Array]:
         with self.x64():
-            return [jnp.asarray(x) for x in _chunks(np.asarray(self.x, self.dtype), self.batch)]
+            return jax.device_put(list(_chunks(np.asarray(self.x, self.dtype), self.batch)))
 
     @property
     def _columns_at_once(self) -> int:
