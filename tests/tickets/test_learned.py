@@ -29,6 +29,7 @@ from ticketlab.training import (
     Adam,
     Cosine,
     Replicas,
+    Resources,
     Sgd,
     TrainingData,
     TrainingPlan,
@@ -280,7 +281,7 @@ def test_a_search_learns(method):
     plan = dataclasses.replace(
         PLAN, steps=600, optimiser=Adam(0.3 if method == Supermask() else 0.01), schedule=Cosine(600)
     )
-    result = train(wide, SOFTMAX_CROSS_ENTROPY, DATA, plan, given)
+    result = train(wide, SOFTMAX_CROSS_ENTROPY, DATA, plan, given, resources=Resources(lanes=2))
     score = result.curves.validation_score.mean(axis=1)
     assert score[-1] > max(0.75, score[0] + 0.1)
 

@@ -18,7 +18,7 @@ import pytest
 from ticketlab.networks import MLP, Network
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
 from ticketlab.tickets import Binarised, Biprop, EdgePopup, ScoredMask, Supermask
-from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Adam, Cosine, Replicas, Resources, TrainingData, TrainingPlan, stack, train
 
 pytestmark = pytest.mark.usefixtures("optimised_training")  # thousands of steps
 SEEN, SMALL, LARGE, DENSITY, DRAWS, SEARCHES = 64, 16, 64, 0.25, 10, 3
@@ -56,7 +56,7 @@ def field(signs: bool) -> Field:
     digits = TrainingData(parts[0][:, :SEEN], task.train.targets[again])
     seen = Binarised.of(small) if signs else None
     replicas = Replicas(given, jax.random.split(jax.random.key(1), 1), effective=seen)
-    found = train(small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, replicas)
+    found = train(small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, replicas, resources=Resources(lanes=1))
     planted = jax.tree.map(lambda a: jnp.asarray(a)[0], found.params)
     planted = planted if seen is None else seen(planted, None, jax.random.key(0))
     network = MLP((LARGE,), bias=False).build((2 * SEEN,), 10)

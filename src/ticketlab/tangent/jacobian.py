@@ -263,7 +263,7 @@ class Jacobian:
         parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
         total = self._products.vjp(self._portions[0], parts[0])
         for x, part in zip(self._portions[1:], parts[1:], strict=True):
-            total = [a + b for a, b in zip(total, self._products.vjp(x, part), strict=True)]
+            total = _summed(total, self._products.vjp(x, part))
         return total
 
     @cached_property
@@ -298,6 +298,11 @@ def _chunks(items: Any, size: int) -> list[Any]:
 @partial(jax.jit, static_argnums=1)  # all leaves in one program, not each in its own
 def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
     return [jnp.asarray(leaf, dtype) for leaf in leaves]
+
+
+@jax.jit
+def _summed(one: list[Array], other: list[Array]) -> list[Array]:
+    return [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _joined(parts: list[Any], axis: int = 0) -> Any:
