@@ -183,7 +183,7 @@ class Jacobian:
         with self.x64():
             moving = iter(delta)
             leaves = [
-                jnp.zeros_like(leaf, self.dtype) if mask is False else jnp.asarray(next(moving), self.dtype)
+                _placed(np.zeros(leaf.shape) if mask is False else next(moving), self.dtype)
                 for leaf, mask in zip(self._leaves, self._masks, strict=True)
             ]
             return jax.tree.unflatten(self._structure, leaves)
@@ -298,6 +298,13 @@ def _chunks(items: Any, size: int) -> list[Any]:
 @partial(jax.jit, static_argnums=1)  # all leaves in one program, not each in its own
 def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
     return [jnp.asarray(leaf, dtype) for leaf in leaves]
+
+
+def _placed(leaf: Any, dtype: Any) -> Array:
+    """As `jnp.asarray`, which compiles a program for every shape of an array on the host."""
+    return (
+        jnp.asarray(leaf, dtype) if isinstance(leaf, jax.Array) else jax.device_put(np.asarray(leaf, dtype))
+    )
 
 
 @jax.jit
