@@ -3,8 +3,8 @@
     python docs/_ext/claim_results.py RUN_FOLDER [--shared]
 
 keeps from a run folder what the page needs, in `docs/studies/results/<claim>.json`: plan, verdicts and seconds. What the run
-measured is judged by the rules of today. `--shared` says that the processors had other work too. A test compares the plan with the default plan of today, so that no page can show the
-outcome of another one.
+measured is judged by the rules of today. `--shared` says that the processors had other work too. A test compares the plan with
+the default plan of today, so that no page can show the outcome of another one.
 """
 
 from __future__ import annotations
