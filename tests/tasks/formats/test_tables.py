@@ -13,6 +13,8 @@ def test_target_is_asked_for_or_usual_or_last() -> None:
     assert target_column(COLUMNS, "a", "file") == "a"
     assert target_column(COLUMNS, "", "file") == "label"
     assert target_column(["a", "b"], "", "file") == "b"
+    with pytest.raises(UserError, match=r"one of the columns of file: 0, 1, .*, 39, … \(1000 in all\)"):
+        target_column(map(str, range(1000)), "none", "file")
 
 
 def test_inputs_are_all_other_columns_in_order() -> None:

@@ -24,6 +24,7 @@ NAMELESS = re.compile(r"|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)  # a
 INDEX = frozenset(
     ["id", "index", "idx", "row", "rowid", "row_id", "rownames", "no", "no.", "nr", "sno", "s.no"]
 )
+SHOWN = 40  # columns in a message
 NAMED = 5  # columns of one kind, each with a note of its own
 
 
@@ -31,7 +32,8 @@ def target_column(columns: Iterable[str], target: str, name: str) -> str:
     """The column to predict: the one requested, else one with a usual name, else the last."""
     columns = list(columns)
     if target and target not in columns:
-        raise UserError(f"target={target!r}", f"one of the columns of {name}: {', '.join(columns)}")
+        shown = ", ".join(columns[:SHOWN]) + (f", … ({len(columns)} in all)" if len(columns) > SHOWN else "")
+        raise UserError(f"target={target!r}", f"one of the columns of {name}: {shown}")
     if target:
         return target
     by_lower = {column.lower(): column for column in reversed(columns)}
