@@ -156,3 +156,23 @@ def test_filled_blocks_change_no_result() -> None:
     np.testing.assert_allclose(filled.outputs(), plain.outputs(), rtol=1e-12)
     np.testing.assert_allclose(filled.dense(), plain.dense(), rtol=1e-12)
     np.testing.assert_allclose(tangent_kernel(filled), tangent_kernel(plain), rtol=1e-12)
+
+
+def test_filled_blocks_compile_nothing_for_another_number_of_examples() -> None:
+    network, params, split = problem(40)
+
+    def used(n: int) -> None:
+        jacobian = Jacobian(network, params, split.x[:n], dtype=np.float64, batch=8, filled=True)
+        tangent_kernel(jacobian)
+        steps = jacobian.pull_back(jacobian.gram(np.ones((1, n, 2))))
+        jacobian.push_forward(steps)
+        jacobian.outputs()
+
+    used(20)
+    compiled: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+    used(7)
+    used(33)
+    assert compiled == []
+    jax.jit(lambda v: v + 1.5)(np.ones(3))
+    assert any("compile" in name for name in compiled)  # the listener hears

@@ -33,7 +33,7 @@ from ticketlab.tangent.newton import FunctionSpaceProblem
 from ticketlab.tangent.operators import Curvature, Functions, KernelOperator, matrix_gram
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 
-__all__ = ["CURVED_ROWS", "CurvedOperator", "NewtonPoint", "curved_points"]
+__all__ = ["CurvedOperator", "NewtonPoint", "curved_points"]
 
 CURVED_ROWS = (
     2500  # of K; beyond, a low rank with conjugate gradients takes less time than m³/3 operations a step

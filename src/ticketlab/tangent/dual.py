@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
-from ticketlab.tangent.curved import CURVED_ROWS, CurvedOperator, NewtonPoint, curved_points
+from ticketlab.tangent.curved import CurvedOperator, NewtonPoint, curved_points
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
 from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
@@ -273,7 +273,7 @@ def _operators(
     if loss.quadratic:
         cholesky = CholeskyOperator.factorised(kernel.matrix, SIGMA * kernel.mean_diagonal)
         return cholesky, cholesky.gram
-    if rung.factor is None and len(kernel.matrix) <= CURVED_ROWS and isinstance(kernel.matrix, np.ndarray):
+    if rung.factor is None and len(kernel.matrix) <= EIGEN_ROWS and isinstance(kernel.matrix, np.ndarray):
         curved = CurvedOperator(kernel.matrix)
         return curved, curved.gram
     # Directions from K in float32 cost half the memory traffic; their rounding is far below the accuracy that a step needs.

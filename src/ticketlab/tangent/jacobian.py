@@ -114,7 +114,7 @@ class Jacobian:
     def outputs(self) -> Float[Any, "n k"]:
         """f(X, θ₀), scaled."""
         with self.x64():
-            found = _joined([self._products.outputs(x) for x in self._portions])
+            found = _joined([self._own(self._products.outputs(x)) for x in self._portions])
             return self.scaled(found if len(found) == self.examples else found[: self.examples])
 
     def jvp(self, delta: Sequence[Leaf]) -> Float[Any, "n k"]:
@@ -257,7 +257,7 @@ class Jacobian:
             return [self.devices.lay(x) for x in _chunks(np.asarray(self.x, self.dtype), sweep)]
 
     def _jvps(self, deltas: Sequence[Leaf]) -> Float[Any, "c n k"]:
-        found = _joined([self._products.jvp(x, list(deltas)) for x in self._portions], axis=1)
+        found = _joined([self._own(self._products.jvp(x, list(deltas))) for x in self._portions], axis=1)
         return self.scaled(found if found.shape[1] == self.examples else found[:, : self.examples])
 
     def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Leaf]:
@@ -267,13 +267,15 @@ class Jacobian:
             filling = ((0, 0), (0, int(ends[-1]) - self.examples), (0, 0))
             cotangents = np.pad(np.asarray(cotangents), filling)
         parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
-        found = [self._products.vjp(x, part) for x, part in zip(self._portions, parts, strict=True)]
-        if self.filled and len(found) > 1:  # on the host, where a sum is no program of its own
-            return [np.sum([np.asarray(each[i]) for each in found], axis=0) for i in range(len(found[0]))]
-        total = found[0]
-        for each in found[1:]:
-            total = [a + b for a, b in zip(total, each, strict=True)]
+        total = list(map(self._own, self._products.vjp(self._portions[0], parts[0])))
+        for x, part in zip(self._portions[1:], parts[1:], strict=True):
+            found = map(self._own, self._products.vjp(x, part))
+            total = [a + b for a, b in zip(total, found, strict=True)]
         return total
+
+    def _own(self, result: Array) -> Leaf:
+        """A result of one batch. If batches are filled, NumPy puts them together: for JAX each number is a program of its own."""
+        return np.asarray(result) if self.filled else result
 
     @cached_property
     def _unbound(self) -> _Sweeps:
