@@ -83,7 +83,8 @@ def main() -> None:
         print(json.dumps(measured(options.classes)))
         return
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC"), "1")
-    others = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    left_out = ("JAX_", "PYTHONDONTWRITEBYTECODE")  # as in an installed package, modules are kept in bytecode
+    others = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     command = [sys.executable, __file__, "--process", f"--classes={options.classes}"]
     with tempfile.TemporaryDirectory() as folder:
         environment = others | one | {"TICKETLAB_CACHE": folder}

@@ -21,7 +21,16 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel, solve_dual, tune_dual
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel_plan import common_block
-from ticketlab.tangent.ladder import Automatic, Choice, DenseDual, DensePrimal, MatrixFree, Rung, choose_rung
+from ticketlab.tangent.ladder import (
+    EIGEN_ROWS,
+    Automatic,
+    Choice,
+    DenseDual,
+    DensePrimal,
+    MatrixFree,
+    Rung,
+    choose_rung,
+)
 from ticketlab.tangent.leave_one_out import RidgeScores
 from ticketlab.tangent.matrix_free import MatrixFreeKernel, matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
@@ -159,7 +168,7 @@ def ridge_path(
         return [(not c, _absolute(r, mean_diagonal)) for c in centred for r in ridges]
 
     matrix = _matrix(posed.jacobian, chosen.rung, progress)
-    _check_range(loss, matrix)
+    _check_range(loss, matrix, chosen.rung)
     solve: Callable[..., list[Solution]] = solve_matrix_free
     if isinstance(matrix, DualKernel):
         assert isinstance(chosen.rung, DenseDual)
@@ -222,7 +231,7 @@ def tuned_minimum(
         return None
     posed = _posed(jacobian, loss, split.targets, weights, common, chosen)
     matrix = _matrix(posed.jacobian, chosen.rung, progress)
-    _check_range(loss, matrix)
+    _check_range(loss, matrix, chosen.rung)
     values = [_absolute(ridge, matrix.mean_diagonal) for ridge in ridges]
     shared: dict[str, Any] = {"options": options, "progress": progress}
     asked = (posed.loss, posed.targets, not centred, values, lambda outputs: score(posed.unscaled(outputs)))
@@ -320,13 +329,15 @@ def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
     return ridge.value * mean_diagonal if isinstance(ridge, Relative) else ridge.value
 
 
-def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel) -> None:
-    """The dual preconditions losses but the square one in float32, whose largest number is 3.4e38."""
-    mean_diagonal = matrix.mean_diagonal
-    if isinstance(matrix, DualKernel) and not loss.quadratic and mean_diagonal > FLOAT32:
+def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel, rung: Rung) -> None:
+    """A low rank of a large kernel, for losses but the square one, is in float32, whose largest number is 3.4e38."""
+    if loss.quadratic or matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
+        return
+    rows = matrix.jacobian.examples * matrix.jacobian.outputs_per_example
+    if rows > EIGEN_ROWS or rung != DenseDual():
         raise NumericalFailure(
-            f"The tangent kernel's mean diagonal is {mean_diagonal:.2g}: too large for {loss.name}, which is solved partly in "
-            "float32. Use smaller inputs (standardise them) or smaller parameters."
+            f"The tangent kernel's mean diagonal is {matrix.mean_diagonal:.2g}: too large for {loss.name}, which is solved "
+            "partly in float32. Use smaller inputs (standardise them) or smaller parameters."
         )
 
 
