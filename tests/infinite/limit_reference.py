@@ -3,6 +3,9 @@
 It knows a network by its stages and the standard deviations of its layers alone, and activation functions by integration.
 """
 
+import itertools
+from functools import lru_cache
+
 import numpy as np
 from scipy.special import erf, ndtr
 
@@ -33,18 +36,21 @@ FUNCTIONS = {
 }
 
 
+rule = lru_cache(np.polynomial.legendre.leggauss)
+
+
 def integral(g, a, b, c, angles=48, radii=160):
     """E[g(u) g(v)] by integration over radius and angle in the plane, split where u or v changes sign."""
-    r, r_weight = np.polynomial.legendre.leggauss(radii)
+    r, r_weight = rule(radii)
     r, r_weight = 6.5 * (r + 1), 6.5 * r_weight
     r_weight = r_weight * r * np.exp(-r * r / 2) / (2 * np.pi)
     size, rho = np.sqrt(a), 0.0 if a * b == 0 else c / np.sqrt(a * b)
     first, second = np.array([size, 0.0]), np.sqrt(b) * np.array([rho, np.sqrt(max(1 - rho * rho, 0.0))])
     zeros = [np.arctan2(-w[0], w[1]) % np.pi for w in (first, second) if np.any(w)]
     cuts = np.unique([0.0, 2 * np.pi, *zeros, *(z + np.pi for z in zeros)])
-    t, t_weight = np.polynomial.legendre.leggauss(angles)
+    t, t_weight = rule(angles)
     total = 0.0
-    for low, high in zip(cuts, cuts[1:], strict=False):
+    for low, high in itertools.pairwise(cuts):
         angle = (high - low) / 2 * (t + 1) + low
         unit = np.stack([np.cos(angle), np.sin(angle)])
         u, v = (np.multiply.outer(r, w @ unit) for w in (first, second))

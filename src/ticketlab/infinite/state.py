@@ -94,7 +94,7 @@ class State:
             return self
         assert self.ntk is not None
         ntk = self.ntk + self.owned.scale * self.nngp + self.owned.shift
-        return replace(self, ntk=ntk, owned=None)
+        return replace(self, ntk=ntk, owned=None).masked()
 
 
 @dataclass(eq=False)

@@ -54,5 +54,5 @@ def _window_mean(stage: Convolution, state: State, covariance: Array) -> Array:
         shifted = (
             jax.lax.slice_in_dim(padded, first, first + last + 1, stride, place) for first in range(window)
         )
-        covariance = sum(shifted, start=jnp.zeros((), covariance.dtype))
+        covariance = jax.lax.optimization_barrier(sum(shifted, start=jnp.zeros((), covariance.dtype)))
     return covariance / window**2

@@ -8,6 +8,8 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+import jax
+
 from ticketlab.errors import UserError
 from ticketlab.infinite.lags import Lags
 from ticketlab.infinite.state import Recursion, State
@@ -54,9 +56,15 @@ def through(steps: Sequence[Step], given: Shape, state: State, after: Lags, recu
     wanted = wanted_lags(steps, given, after)
     state = state.at(wanted[0])
     for step, lags in zip(steps, wanted[1:], strict=True):
-        state = limit(step.stage, step, given, state, lags, recursion).masked()
+        state = _computed(limit(step.stage, step, given, state, lags, recursion).masked())
         given = step.stage.shape(given)
     return state
+
+
+def _computed(state: State) -> State:
+    """The same, stored: a stage that reads an entry several times would otherwise compute it as often, and so on downwards."""
+    nngp, ntk = jax.lax.optimization_barrier((state.nngp, state.ntk))
+    return replace(state, nngp=nngp, ntk=ntk)
 
 
 def wanted_lags(steps: Sequence[Step], given: Shape, after: Lags) -> list[Lags]:
