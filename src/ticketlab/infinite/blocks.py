@@ -25,7 +25,7 @@ _TAIL, _LARGEST_TAIL = 1e-12, 1e-6  # of a series: aimed at, and accepted
 
 
 def block_size(recipe: Recipe, memory: int, examples: int) -> int:
-    """Examples in a block: what memory holds, what a cache holds, and no more than there are."""
+    """Examples in a block: what memory holds, what a cache holds, and no more than the next power of two."""
     steps, shape = entered(recipe.network)
     places = most_places(steps, shape, ())
     held = math.isqrt(memory // (8 * HELD * places))
@@ -36,7 +36,8 @@ def block_size(recipe: Recipe, memory: int, examples: int) -> int:
             "Give more memory, or flatten instead of taking the mean over all pixels.",
         )
     cached = max(1, math.isqrt(_PLACES // places))
-    return min(held, cached, _MOST_EXAMPLES, examples)
+    rounded = 1 << (examples - 1).bit_length()  # few sizes, so few programs
+    return min(held, cached, _MOST_EXAMPLES, rounded)
 
 
 @dataclass(frozen=True)
