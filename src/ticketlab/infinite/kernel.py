@@ -87,12 +87,12 @@ def kernels(
     recipe = _recipe(network, wanted, selection)
     first = _examples(network, x)
     second = first if x2 is None else _examples(network, x2)
-    size = block_size(recipe, memory, max(len(first), len(second)))
+    size, other = (block_size(recipe, memory, len(side)) for side in (first, second))
     with jax.enable_x64(True):
         recipe, left = met_with_themselves(recipe, first, size)
         right = left
         if x2 is not None:
-            again, right = met_with_themselves(recipe, second, size)
+            again, right = met_with_themselves(recipe, second, other)
             if again.terms != recipe.terms:  # both sides of a series have the same terms
                 recipe, left = met_with_themselves(again, first, size)
         found = assembled(recipe, left, right, x2 is None, devices or jax.local_devices()[:1], progress)

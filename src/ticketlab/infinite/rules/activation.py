@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from jaxtyping import Array
+
 from ticketlab.infinite.duals import dual_of
 from ticketlab.infinite.lags import Lags
 from ticketlab.infinite.moment import Moment
@@ -30,7 +32,7 @@ def _(stage: Activate, step: Step, given: Shape, state: State, after: Lags, recu
     if recursion.given is None and dual.tail is not None:
         recursion.tails.append(dual.tail(left))
 
-    def moment(of: Moment):
+    def moment(of: Moment) -> Array:
         return of.pair(state.left(of.profile(left)), state.right(of.profile(right)), state.nngp)
 
     ntk = state.ntk
