@@ -1,9 +1,9 @@
 """Subnetworks that must exist: masks of random networks that make them a given network, built and checked.
 
 Reading order: `subset_sum` and `searches` (how one weight is written), `laws` (what is drawn), `target` (what shall come out),
-`sums` (the masks of one layer), `construction` (the record), `gaps` (how far it can be from its target), `double_depth` (the
-random network of twice the depth), `one_more_layer`, `written_edges` (two others), `agreement` (the check), `failure_rates` (how
-often a weight cannot be written), `signs_by_depth` (what random signs would need).
+`sums` (the masks of one layer), `construction` (the record), `gaps` (how far it can be from its target), `pair` and
+`double_depth` (the random network of twice the depth), `one_more_layer`, `written_edges` (two others), `agreement` (the check),
+`failure_rates` (how often a weight cannot be written), `signs_by_depth` (what random signs would need).
 """
 
 from typing import TYPE_CHECKING
