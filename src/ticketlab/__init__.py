@@ -9,6 +9,7 @@ those above it and opens with its idea.
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
     training    one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
+    units       what single units and layers compute: every unit against every class, with the null of the best
     tickets     subnetworks: masks, their comparison, and the searches that find them
     laws        conclusions from many measurements: intervals, and the rules that give verdicts
     evidence    measured tables, and the record of a run
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         tasks,
         tickets,
         training,
+        units,
     )
     from ticketlab.errors import NumericalFailure, UserError
     from ticketlab.estimators import TangentClassifier, TangentRegressor
@@ -66,6 +68,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "tasks",
         "tickets",
         "training",
+        "units",
     ],
     submod_attrs={
         "errors": ["NumericalFailure", "UserError"],
@@ -78,6 +81,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "tasks",
     "training",
     "tangent",
+    "units",
     "tickets",
     "laws",
     "evidence",
