@@ -133,7 +133,7 @@ class MaximumNull:
             for part, to in ((sums, self.kept), (last, self.left_out)):
                 part *= scale
                 found = np.maximum(part.max(axis=0), -part.min(axis=0))
-                at = np.ix_(list(numbers), to)
+                at = np.ix_(np.array(numbers), to)
                 self.largest[at] = np.maximum(self.largest[at], found)
 
     def _matrix(self, numbers: range) -> Float[np.ndarray, "n columns"]:
