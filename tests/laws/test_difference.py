@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ticketlab.laws.difference import PRIOR, PSEUDO, SHARED, paired_difference
+from ticketlab.laws.difference import FALLS, PRIOR, PSEUDO, SHARED, paired_difference
 
 
 def clustered_both_ways(d, seed, example):
@@ -28,7 +28,7 @@ def test_the_parts_are_those_of_all_pairs_of_rows(rows) -> None:
     by_seed, by_example, both = clustered_both_ways(d, seed, example)
     found = paired_difference(d, seed, example, unit=None)
     assert found.example_variance == pytest.approx(by_example, rel=1e-12)
-    assert found.seed_variance == pytest.approx(by_seed - (1 - SHARED / 5) * both, rel=1e-12)
+    assert found.seed_variance == pytest.approx(by_seed - (1 - (SHARED / 5) ** FALLS) * both, rel=1e-12)
     assert (found.seeds, found.examples) == (5, 30)
 
 

@@ -170,7 +170,10 @@ def test_a_ratio_is_read_as_per_cent_more_and_turns_round() -> None:
     steps = Scale("% more steps", -1.0, ratio=True)
     assert steps.shown(np.log(2)) == pytest.approx(-50)
     assert steps.interval(0.0, np.log(2)) == (pytest.approx(-50), pytest.approx(0))
-    assert "lies below 25 % more steps" in Above(-np.log(1.25)).words("the ratio", steps, Levels())
+    assert "lies below 25 % more steps." in Above(-np.log(1.25)).words("the ratio", steps, Levels())
+    assert "lies below −9.09 % more steps (9.09 % fewer)." in Above(np.log(1.1)).words(
+        "the ratio", steps, Levels()
+    )
 
 
 def test_an_interval_stays_inside_the_range_of_its_quantity() -> None:

@@ -4,7 +4,7 @@ Two methods are scored on the same test examples in every run (seed), so their d
 varies between seeds and with the sample of test examples. If seeds share examples, averaging over seeds does not remove the
 second kind. So the variance has two parts,
 
-    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − 1.8/seeds)·C_both, 0)
+    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − (1.83/seeds)^1.2)·C_both, 0)
     V_examples   the sampling of examples:                    C_examples + floor
 
 where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first has only seeds − 1
@@ -41,7 +41,7 @@ __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 PSEUDO = 1.2  # multiplies the square of each of the two added examples; gives ±3/n without any disagreement
 PRIOR = 25.0  # examples' worth of weight on disagreements of a whole unit
 UNUSUAL = 1 / 8  # of a unit: how far from the median an example has something rare to say
-SHARED = 1.8  # divided by the number of seeds: the part of C_both that is not subtracted
+SHARED, FALLS = 1.83, 1.2  # (SHARED/seeds)^FALLS is the part of C_both that is not subtracted
 
 
 @runtime_checkable
@@ -210,7 +210,7 @@ def paired_difference(
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
     both = _both(e, pair)
-    by_seed = max(_clustered(e, run) - (1 - SHARED / seeds) * both, 0.0)
+    by_seed = max(_clustered(e, run) - (1 - (SHARED / seeds) ** FALLS) * both, 0.0)
     crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
     return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
 

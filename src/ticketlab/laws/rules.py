@@ -149,9 +149,8 @@ def _one_sided(what: str, scale: Scale, levels: Levels, limit: float, towards: s
     if scale.falls:
         towards, away = away, towards
     holds, fails = _percent(levels.holds), _percent(levels.fails)
-    bound = f"{scale.number(scale.shown(limit))} {scale.unit}".strip()
     return (
-        f"Holds if the {holds} interval of {what} lies {towards} {bound}. Fails if the {_again(fails, holds)} lies "
+        f"Holds if the {holds} interval of {what} lies {towards} {scale.limit(limit)}. Fails if the {_again(fails, holds)} lies "
         f"{away} it. Otherwise the question is undecided."
     )
 

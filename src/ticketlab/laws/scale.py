@@ -55,6 +55,12 @@ class Scale:
             else (one, other)
         )
 
+    def limit(self, value: float) -> str:
+        """An analysed limit as it is read, with its unit; a ratio below 0 says in brackets what it means."""
+        shown = self.shown(value)
+        text = f"{self.number(shown)} {self.unit}".strip()
+        return f"{text} ({self.number(-shown)} % fewer)" if self.ratio and shown < 0 else text
+
     def number(self, value: float) -> str:
         """A limit in words, with a typographic minus."""
         text = f"{value:.3g}".replace("-", "−")
