@@ -270,7 +270,9 @@ class Jacobian:
         total = list(map(self._own, self._products.vjp(self._portions[0], parts[0])))
         for x, part in zip(self._portions[1:], parts[1:], strict=True):
             found = list(map(self._own, self._products.vjp(x, part)))
-            total = [a + b for a, b in zip(total, found, strict=True)] if self.filled else _summed(total, found)
+            total = (
+                [a + b for a, b in zip(total, found, strict=True)] if self.filled else _summed(total, found)
+            )
         return total
 
     def _own(self, result: Array) -> Leaf:
