@@ -171,6 +171,7 @@ def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
     sweep = _compiled(jacobian.network, structure, (((), FactorProduct(layer, layer.has_bias)),))
     with jacobian.x64():
         b = jnp.concatenate([sweep(jacobian._leaves, [], x)[0][0][:, 0] for x in jacobian._batches])
+        b = b[: jacobian.examples]
         if layer.has_bias:
             b = jnp.concatenate([b, jnp.full((len(b), 1), layer.bias_scale, b.dtype)], axis=1)
         return b if jacobian.scale is None else b * jacobian.scale[:, None]
