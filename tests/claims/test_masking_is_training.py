@@ -294,7 +294,6 @@ LEARNT = MaskingIsTrainingPlan(
 )
 
 
-@pytest.mark.usefixtures("optimised_training")  # 7 800 steps
 def test_with_permuted_labels_nothing_is_decided():
     confused = dataclasses.replace(LEARNT, permuted_labels=True, seeds=8)
     verdicts = run_study(MaskingIsTraining(), confused).verdicts
