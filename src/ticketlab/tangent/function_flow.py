@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -146,7 +147,7 @@ def _derivatives(
 ]:
     """∇ℓ, ∇²ℓ and the mean of ℓ, in float64, as functions of the outputs on the host."""
 
-    def on_the_host(function: Callable[[Array, Array], Array]) -> Callable[[np.ndarray], np.ndarray]:
+    def on_the_host(function: Callable[[Any, Any], Array]) -> Callable[[np.ndarray], np.ndarray]:
         def evaluate(outputs: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):
                 return np.asarray(function(np.asarray(outputs, np.float64), np.asarray(targets, np.float64)))

@@ -321,7 +321,7 @@ def _placed(leaf: Any, dtype: Any) -> Array:
 
 
 @jax.jit
-def _summed(one: list[Array], other: list[Array]) -> list[Array]:
+def _summed(one: Any, other: Any) -> Any:
     return [a + b for a, b in zip(one, other, strict=True)]
 
 

@@ -260,7 +260,7 @@ def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingSt
 
 def _gradients(run: _Run, params: Params, seed: int, step: int) -> dict[str, np.ndarray]:
     """|∂L/∂w| of all weights of one seed, including removed ones, on the batch of the step."""
-    x, y, batch = run.data.x, run.data.y, run.plan.batch
+    x, y, batch = np.asarray(run.data.x), np.asarray(run.data.y), run.plan.batch
     if batch is not None:
         epoch, within = divmod(step, run.plan.steps_per_epoch(len(x)))
         order = np.asarray(epoch_order(run.order_keys[seed], epoch, len(x)))
