@@ -136,3 +136,15 @@ def test_every_dependency_has_its_reason():
     names = {re.split(r"[\[<>=]", d)[0] for group in groups for d in group} - {"ticketlab"}
     reasons = (ROOT / "docs" / "decisions.md").read_text(encoding="utf-8")
     assert {n for n in names if n not in reasons} == set()
+
+
+def test_every_extra_that_is_offered_is_used():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (ROOT / "docs" / "getting-started.md").read_text(encoding="utf-8").partition("## Extras")[2]
+    offered = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    assert offered <= set(project["optional-dependencies"])
+    code = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
+    for extra in offered - {"gpu", "dev"}:  # these are a device and tools
+        for needed in project["optional-dependencies"][extra]:
+            package = re.split(r"[\[<>=]", needed)[0]
+            assert re.search(rf"^\s*(?:import|from) {package}\b", code, re.MULTILINE), (extra, package)

@@ -183,3 +183,31 @@ def test_any_flipped_bit_of_a_draft_is_noticed(tmp_path, monkeypatch):
     assert len(said) == len(whole)
     file.write_bytes(whole)
     np.testing.assert_array_equal(keeper.draft(cell).read()["weights"], np.arange(4.0))
+
+
+@pytest.mark.parametrize("damaged", ["looks.json", "looks-copy.json"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b'{"looks": {}, "sha256": "0"}'])
+def test_damaged_looks_are_restored_from_their_copy(tmp_path, damaged, content):
+    folder = RunFolder.of(Toy(), PLAN, tmp_path / "run")
+    folder.run(PLAN)
+    more = dataclasses.replace(PLAN, seeds=4)
+    RunFolder.of(Toy(), more, folder.path).run(more)
+    looks = folder.looks().so_far()
+    assert [look.seeds for look in looks] == [2, 4]
+    file = folder.path / damaged
+    whole = file.read_bytes()
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
+    assert folder.looks().so_far() == looks
+    RunFolder.of(Toy(), more, folder.path).run(more)
+    assert file.read_bytes() == whole
+
+
+def test_looks_that_are_lost_twice_are_not_made_up(tmp_path):
+    folder = RunFolder.of(Toy(), PLAN, tmp_path / "run")
+    folder.run(PLAN)
+    for name in ("looks.json", "looks-copy.json"):
+        (folder.path / name).write_bytes(b"{}")
+    with pytest.raises(UserError, match="the level of another look is unknown"):
+        folder.run(PLAN)

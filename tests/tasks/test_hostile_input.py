@@ -32,6 +32,7 @@ HARMLESS = {
     "attributeerror-bd2.npz",  # two members of one name
     "attributeerror-e27.parquet",  # metadata of another shape than the hub's
     "keyerror-19a.parquet",
+    "keyerror-nul.parquet",  # a column whose name begins with null characters
     "typeerror-a3c.parquet",
     "unicodedecodeerror-c32.npz",  # classes that are no UTF-8
     "valueerror-f73.npz",  # long doubles

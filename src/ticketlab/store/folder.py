@@ -7,7 +7,7 @@ cells/              one immutable folder for each finished cell
     evidence/           the tables of the evidence as Parquet files
 evidence.json       their columns, units, meanings and checksums, and the digest
 verdict.json        the verdicts
-looks.json          how often verdicts were looked at, with how many seeds, and at which level
+looks.json          how often verdicts were looked at, with how many seeds, and at which level; and looks-copy.json
 report.html         the page, written from the files above
 """
 

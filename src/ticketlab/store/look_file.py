@@ -1,7 +1,8 @@
 """The looks at a run folder: `looks.json`, by question, with the seeds and the level of each look.
 
 Two runs ask the same question if their plans differ only in the number of seeds. A look is recorded before its first verdict
-is shown, so that a look counts even if it is interrupted afterwards.
+is shown, so that a look counts even if it is interrupted afterwards. There is a copy, because nothing else in the folder says
+at which level an earlier look was taken: the one is restored from the other if it is lost or damaged.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ticketlab.store.tables import Damaged
 
 __all__ = ["Looks", "question_hash"]
 
-NAME = "looks.json"
+NAMES = ("looks.json", "looks-copy.json")
 
 
 def question_hash(claim: str, plan: Any) -> str:
@@ -38,7 +39,8 @@ class Looks:
     """
 
     def __init__(self, folder: Path, claim: str, plan: Any) -> None:
-        self._file, self._question = folder / NAME, question_hash(claim, plan)
+        self._files = [folder / name for name in NAMES]
+        self._question = question_hash(claim, plan)
 
     def so_far(self) -> tuple[Look, ...]:
         """The recorded looks, in order."""
@@ -50,7 +52,9 @@ class Looks:
         look = look_at(seeds, before, most)
         if look not in before:
             noted = [dataclasses.asdict(each) for each in (*before, look)]
-            write_record(self._file, {"looks": {**self._all(), self._question: noted}})
+            self._write({**self._all(), self._question: noted})
+        elif any(_looks(file) is None for file in self._files):
+            self._write(self._all())
         return look
 
     def by_hand(self) -> Look:
@@ -58,15 +62,26 @@ class Looks:
         before = self.so_far()
         return look_at(1 + max((look.seeds for look in before), default=0), before)
 
+    def _write(self, looks: dict[str, Any]) -> None:
+        for file in self._files:
+            write_record(file, {"looks": looks})
+
     def _all(self) -> dict[str, Any]:
-        if not self._file.exists():
-            return {}
-        try:
-            found: dict[str, Any] = read_record(self._file)["looks"]
-        except Damaged as damage:
+        """The looks of the copy with more of them, in case a process was killed between writing the two."""
+        whole = [looks for file in self._files if (looks := _looks(file)) is not None]
+        if not whole and any(file.exists() for file in self._files):
             raise UserError(
-                f"{self._file}, which is damaged: {damage}",
+                f"{self._files[0]}, which is damaged, and so is its copy",
                 "the record of the looks at this run",
                 "Without it the level of another look is unknown: give another --out.",
-            ) from None
-        return found
+            )
+        return max(whole, key=lambda looks: sum(map(len, looks.values())), default={})
+
+
+def _looks(file: Path) -> dict[str, Any] | None:
+    """The looks in a file; None if it is missing or damaged."""
+    try:
+        found: dict[str, Any] = read_record(file)["looks"]
+    except (Damaged, KeyError):
+        return None
+    return found

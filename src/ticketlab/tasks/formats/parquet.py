@@ -206,9 +206,9 @@ def _columns(
     found: dict[str, Shaped[np.ndarray, "n"]] = {}
     for i in range(0, len(names), together):
         some = names[i : i + together]
-        query = f"SELECT {', '.join(map(_quoted, some))} FROM {READ}"
-        values = database.execute(query, paths).fetchnumpy()
-        found |= {column: _without_missing(values[column], column, name) for column in some}
+        numbered = ", ".join(f"{_quoted(column)} AS c{j}" for j, column in enumerate(some))
+        values = database.execute(f"SELECT {numbered} FROM {READ}", paths).fetchnumpy()
+        found |= {column: _without_missing(values[f"c{j}"], column, name) for j, column in enumerate(some)}
     return found
 
 
