@@ -92,7 +92,7 @@ def _ascent(network: Network, layer: str, jitter: bool, starts: int) -> Any:
             shift = jax.random.randint(key, (2,), -1, 2) if jitter else jnp.zeros(2, int)
 
             def loss(x: Array) -> Array:
-                seen = jnp.roll(x, (shift[0], shift[1]), axis=(0, 1)) if jitter else x
+                seen = jnp.roll(x, shift, axis=(0, 1)) if jitter else x
                 return variation * _variation(x) - response(params, seen, unit)
 
             gradient = jax.grad(loss)(x)
@@ -107,7 +107,7 @@ def _ascent(network: Network, layer: str, jitter: bool, starts: int) -> Any:
     def many(params: Params, units: Array, key: Array, variation: Array) -> Array:
         keys = jax.vmap(lambda unit: jax.random.split(jax.random.fold_in(key, unit), starts))(units)
         pairs = (jnp.repeat(units, starts), keys.reshape(-1))
-        x, reached = lax.map(lambda pair: one(params, *pair, variation), pairs, batch_size=16)
+        x, reached = lax.map(lambda pair: one(params, pair[0], pair[1], variation), pairs, batch_size=16)
         best = jnp.argmax(reached.reshape(-1, starts), axis=1)
         return x.reshape(-1, starts, *network.input_shape)[jnp.arange(len(units)), best]
 

@@ -68,7 +68,11 @@ def battery(size: int) -> Stimuli:
     """
     if size < 6:
         raise UserError(f"stimuli of {size} pixels", "at least 6 pixels along each axis")
-    images, families, members, places, titles = [], [], [], [], []
+    images: list[np.ndarray] = []
+    families: list[int] = []
+    members: list[int] = []
+    places: list[int] = []
+    titles: list[str] = []
     steps = (np.arange(PLACES) - PLACES // 2) * size / 8
     for family, (title, shape) in _shapes(size):
         at = [(x, y) for y in steps for x in steps]
@@ -84,7 +88,8 @@ def battery(size: int) -> Stimuli:
         members += [len(titles)] * PHASES
         places += range(PHASES)
         titles.append(f"grating, {np.degrees(theta):.0f}°, {f:g} cycles a pixel")
-    return Stimuli(np.concatenate(images), *map(np.array, (families, members, places)), tuple(titles))
+    numbers = [np.array(of) for of in (families, members, places)]
+    return Stimuli(np.concatenate(images), numbers[0], numbers[1], numbers[2], tuple(titles))
 
 
 @dataclass(frozen=True, eq=False)

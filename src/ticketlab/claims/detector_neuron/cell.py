@@ -55,11 +55,13 @@ def measure(
     after = _trained(plan, task, network, params, order)
     clock.lap("training")
     networks = {formula.RANDOM: params, formula.TRAINED: after}
+    labels = task.test.labels
+    assert labels is not None  # a task with classes
 
     rows: dict[str, list[dict[str, Any]]] = {"classes": [], "scans": []}
     for done, (source, units) in enumerate(_sources(task, network, networks, seed).items()):
         progress(f"scan: {source}", 0.3 + 0.1 * done)
-        found = scan(units, task.test.labels, permutations=plan.permutations, seed=seed)
+        found = scan(units, labels, permutations=plan.permutations, seed=seed)
         rows["classes"] += [{"source": source, "seed": seed, **row} for row in _class_rows(found, task)]
         rows["scans"].append({"source": source, "seed": seed, **_scan_row(found)})
     clock.lap("scans")
@@ -175,9 +177,10 @@ def _shapes(
             FieldFilters(images, window, plan.filters, seed, plan.network.activation).read(0, plan.filters)
             for images in shown
         ]
-        control = shape_detectors(*filters, stimuli)
+        control = shape_detectors(filters[0], filters[1], stimuli)
         for source, both in of_network.items():
-            channels = shape_detectors(*(of.read(start, start + layer.units) for of in both), stimuli)
+            shown_to, twins_to = (of.read(start, start + layer.units) for of in both)
+            channels = shape_detectors(shown_to, twins_to, stimuli)
             about = {"source": source, "seed": seed}
             excess = [channels.excess(family, control) for family in FAMILIES]
             rows["shapes"] += [

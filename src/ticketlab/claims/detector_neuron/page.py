@@ -59,7 +59,7 @@ def classes(table: Table) -> Figure:
     ends = [end for row in rows for s in row.series for end in s.ends]
     axis = linear_axis("reach, % of a reliable detector", [*ends, 0.0, 100.0])
     largest = max(_largest(table, formula.RANDOM))
-    title = f"The best unit of any random network has {fixed(100 * largest, 0)} % of the reach of a reliable detector"
+    title = f"The best unit of all random networks has {fixed(100 * largest, 0)} % of the reach of a reliable detector"
     caption = (
         "For each class, the unit that is best on one half of the test examples, scored on the other: the smaller of "
         "(AUC − ½)/0.45 and J/0.8. Signs are means over seeds, bars 95 % intervals; the numbers are the means, in the order "
@@ -77,7 +77,10 @@ def shapes(table: Table) -> Figure:
         by_layer[layer] = [
             (
                 family,
-                [(mark, spread(100 * rows["share"])) for mark, rows in _sources(of.where(family=family))],
+                [
+                    (mark, spread(100 * rows["share"], 0.0, 100.0))
+                    for mark, rows in _sources(of.where(family=family))
+                ],
             )
             for family in formula.SHAPES
         ]
