@@ -60,7 +60,7 @@ def test_measured_failures_lie_around_the_curve(n, tolerance, products):
 def test_products_below_the_tolerance_do_not_count_as_products():
     x, z = drawn(8, 200)
     dust = np.concatenate([x, np.full((200, 6), 1e-9)], axis=1)
-    np.testing.assert_allclose(expected_hits(dust, z, 0.01), expected_hits(x, z, 0.01), rtol=1e-3)
+    np.testing.assert_allclose(expected_hits(dust, z, 0.01), expected_hits(x, z, 0.01), rtol=5e-3)
 
 
 def test_one_product_is_near_or_zero_is():

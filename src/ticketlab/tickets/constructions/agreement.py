@@ -213,7 +213,7 @@ def _items(construction: Construction) -> list[Item]:
         bias = (
             np.where(masks[order[i]]["bias"], params[order[i]]["bias"], np.float32(0))
             if "bias" in masks[order[i]]
-            else 0.0
+            else np.zeros(mask.shape[-1], np.float32)
         )
         flat = mask.reshape(-1, mask.shape[-1])
         if (
@@ -227,8 +227,7 @@ def _items(construction: Construction) -> list[Item]:
             alive = np.flatnonzero(leaving.reshape(len(leaving), -1).any(axis=1))
             source = flat.argmax(axis=0)[alive]
             value = weight.reshape(flat.shape)[source, alive]
-            constant = bias[alive] if np.ndim(bias) else np.zeros(len(alive), np.float32)
-            found.append((stage, _selected, jax.device_put((source, value, constant))))
+            found.append((stage, _selected, jax.device_put((source, value, bias[alive]))))
         else:
             weight = weight if alive is None else np.take(weight, alive, axis=-2)
             alive = None

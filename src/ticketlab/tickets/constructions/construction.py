@@ -125,9 +125,8 @@ class Construction:
 
     def outputs(self, x: Float[np.ndarray, "n ..."]) -> Float[Array, "n k"]:
         """g(x; m ⊙ θ₀)/λ, by the whole network g with all its weights; float32."""
-        x = jnp.asarray(self.entering(x))
         params = jax.tree.map(jnp.asarray, masked(self.params, self.masks))
-        return self.network.apply(params, x) / self.factor
+        return self.network.apply(params, jnp.asarray(self.entering(x))) / self.factor
 
 
 def masked(params: Params, masks: Params) -> Params:

@@ -71,8 +71,8 @@ class Uniform(Law):
 class HeNormal(Law):
     """Normal with variance 2/fan-in, as networks are initialised.
 
-    Products have the standard deviation 2/√(fan-in · fan-in), far below the weights of a trained network. So the random network
-    contains λ f for a known, small λ, and not f itself.
+    A product has the standard deviation 2/√(d M), for layers of fan-in d and M, far below the weights of a trained network. So
+    the random network contains λ f for a known, small λ, and not f itself.
 
     Arguments:
         sigma_b: the standard deviation of biases; 0 for none.

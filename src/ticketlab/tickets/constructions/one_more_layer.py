@@ -83,12 +83,12 @@ class OneMoreLayer:
         begin = time.perf_counter()
         layers = target.layers
         wanted = _wanted(self, layers)
-        solved: list[_Layer] = []
+        solved: list[_Solved] = []
         copies = np.arange(layers[-1].weight.shape[1])  # the unit of every output that is to be written
         for number in reversed(range(len(layers))):
             rows, unit, factor = wanted[number]
-            layer = _Layer(self, seed, number, rows[:, copies], unit[:, copies], factor, copies)
-            solved.insert(0, layer.solved())
+            own = _Layer(self, seed, number, rows[:, copies], unit[:, copies], factor, copies)
+            solved.insert(0, own.solved())
             copies = solved[0].owner
         seconds = time.perf_counter() - begin
         stages: list[Stage] = [Flatten(), Dense(len(solved[0].owner)), RELU]

@@ -3,12 +3,12 @@
 A search gets rows of products, a target for each, and a tolerance. It returns what each row keeps. All are exact about what they
 keep, and differ in how many products they need for an error of ε:
 
-    pick-one            about 1/ε          the product that is nearest                          (Malach et al. 2020)
-    taking what fits    log(1/ε), × 10     from the largest down, each product that still fits
-    golden bins         log(1/ε), × 30     the same, with one product in each bin (γ^(k+1), γ^k]  (Orseau et al. 2020)
-    subset sum          log2(1/ε), × 1…3   the nearest of all 2^n sums                          (Pensia et al. 2020)
+    pick-one            of order 1/ε          the product that is nearest                          (Malach et al. 2020)
+    taking what fits    of order log(1/ε)     from the largest down, each product that still fits
+    golden bins         of order log(1/ε)     the same, one product in each bin (γ^(k+1), γ^k]     (Orseau et al. 2020)
+    subset sum          of order log(1/ε)     the nearest of all 2^n sums                          (Pensia et al. 2020)
 
-The factors are rough, for uniform or hyperbolic weights at ε = 0.01; `benchmarks/constructions.py` measures them.
+Subset sum needs the fewest products, taking what fits more of them, and bins the most of the last three.
 
 Taking what fits has a certificate. For products x_(1) ≥ x_(2) ≥ … > 0 with x_(k) ≤ 2ε + Σ_{j>k} x_(j) for all k, every target
 in [0, Σ x] is reached within ε. Bins of the golden ratio give this condition: γ^k = Σ_{j ≥ k+2} γ^j with γ = (√5 − 1)/2.
