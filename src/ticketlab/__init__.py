@@ -10,6 +10,7 @@ those above it and opens with its idea.
     training    one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
     infinite    the limit of infinite width: kernels of the same networks, and the posteriors that follow
+    units       what single units and layers compute: every unit against every class, with the null of the best
     tickets     subnetworks: masks, their comparison, and the searches that find them
     laws        conclusions from many measurements: intervals, and the rules that give verdicts
     evidence    measured tables, and the record of a run
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
         tasks,
         tickets,
         training,
+        units,
     )
     from ticketlab.errors import NumericalFailure, UserError
     from ticketlab.estimators import (
@@ -74,6 +76,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "tasks",
         "tickets",
         "training",
+        "units",
     ],
     submod_attrs={
         "errors": ["NumericalFailure", "UserError"],
@@ -92,6 +95,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "training",
     "tangent",
     "infinite",
+    "units",
     "tickets",
     "laws",
     "evidence",

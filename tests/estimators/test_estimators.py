@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.datasets import load_iris, load_linnerud, make_moons
+from sklearn.datasets import load_iris, load_linnerud, make_gaussian_quantiles, make_moons
 from sklearn.exceptions import ConvergenceWarning, UndefinedMetricWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, KFold, LeaveOneOut, StratifiedKFold, cross_val_score
@@ -18,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ticketlab import TangentClassifier, TangentRegressor, UserError
 from ticketlab.errors import NumericalFailure
-from ticketlab.estimators.parameters import RIDGES
+from ticketlab.estimators.parameters import NETWORK, RIDGES
 from ticketlab.networks import MLP, Activation, AllConv
 from ticketlab.tangent import Absolute, DenseDual, DensePrimal, Relative
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HINGE, huber
@@ -247,6 +248,23 @@ def test_a_classifiers_ridge_is_chosen_by_its_log_loss_or_as_asked() -> None:
         np.testing.assert_allclose(tangent.ridge_choice_.scores, by_hand[scoring], rtol=1e-6)
 
 
+# The network
+
+
+def test_the_default_network_tells_near_from_far() -> None:
+    """Classes that differ by the distance from the mean: no function with f(cx) = c f(x) can tell them apart."""
+    x, y = make_gaussian_quantiles(n_samples=120, n_features=2, n_classes=2, random_state=0)
+    x = StandardScaler().fit_transform(x)
+    settings = {"rung": DensePrimal(), "ridge": 1e-3, "random_state": 0}
+    scores = {
+        network: TangentClassifier(network, **settings).fit(x[:60], y[:60]).score(x[60:], y[60:])
+        for network in (replace(NETWORK, widths=(32,)), MLP(widths=(32,)))
+    }
+    default, through_the_mean = scores.values()
+    assert default > 0.85
+    assert through_the_mean < default
+
+
 # Examples left out
 
 
@@ -386,7 +404,8 @@ def test_the_networks_fields_are_parameters() -> None:
     for network in (MLP(widths=(4,)), "mlp:widths=4", None):
         tangent = TangentClassifier(network, loss="square", rung=DensePrimal())
         assert tangent.get_params()["network__widths"] == ((512, 512) if network is None else (4,))
-        assert clone(tangent).set_params(network__widths=(7,)).network == MLP(widths=(7,))
+        others = {} if network else {"initialisation": NETWORK.initialisation}
+        assert clone(tangent).set_params(network__widths=(7,)).network == MLP(widths=(7,), **others)
     both = tangent.set_params(network__activation=Activation.TANH, network=MLP(widths=(3,)))
     assert both.network == MLP(widths=(3,), activation=Activation.TANH)
     with pytest.raises(UserError, match="the parameter network__depth; expected one of .*widths"):
@@ -466,9 +485,10 @@ def test_inputs_beyond_single_precision_are_solved_or_refused_by_name() -> None:
         "network": MLP((5,)),
         "rung": DenseDual(),
     }  # relu: saturated units would move nothing
-    assert TangentClassifier(**settings, loss="square").fit(1e18 * x, y).certificate_.met
+    for loss in ("square", None):
+        assert TangentClassifier(**settings, loss=loss).fit(1e18 * x, y).certificate_.met
     with pytest.raises(NumericalFailure, match="Use smaller inputs"):
-        TangentClassifier(**settings).fit(1e18 * x, y)
+        TangentClassifier(**settings | {"rung": DenseDual("iterative")}).fit(1e18 * x, y)
 
 
 # At home

@@ -2,10 +2,12 @@
 
 import math
 
+import jax
+import numpy as np
 import pytest
 
 from ticketlab.errors import UserError
-from ticketlab.networks import Activation, Distribution, Family, Initialisation, Parameterisation
+from ticketlab.networks import MLP, Activation, Distribution, Family, Initialisation, Parameterisation
 
 
 def test_weight_sd_is_that_of_the_papers() -> None:
@@ -19,14 +21,26 @@ def test_sigma_w_replaces_the_familys() -> None:
 
 
 def test_biases_are_zero_in_the_standard_parameterisation_and_a_tenth_in_ntk() -> None:
-    assert Initialisation().bias_sd(Parameterisation.STANDARD) == 0.0
-    assert Initialisation().bias_sd(Parameterisation.NTK) == 0.1
-    assert Initialisation(sigma_b=0.5).bias_sd(Parameterisation.STANDARD) == 0.5
+    assert Initialisation().bias_sd(Parameterisation.STANDARD, 0.7) == 0.0
+    assert Initialisation().bias_sd(Parameterisation.NTK, 0.7) == 0.1
+    assert Initialisation(sigma_b=0.5).bias_sd(Parameterisation.STANDARD, 0.7) == 0.5
+
+
+def test_biases_like_weights_have_their_standard_deviation() -> None:
+    initialisation = Initialisation(bias_as_weight=True)
+    for parameterisation in Parameterisation:
+        assert initialisation.bias_sd(parameterisation, 0.7) == 0.7
+    assert initialisation.describe() == "He normal, biases like weights"
+    with pytest.raises(UserError, match="one of them"):
+        Initialisation(sigma_b=0.1, bias_as_weight=True)
+    params = MLP((2000,), initialisation=initialisation).build((8,), 1).init(jax.random.key(0))
+    assert np.std(params["dense1"]["bias"]) == pytest.approx(0.5, rel=0.1)  # √(2/8)
+    assert abs(float(params["output"]["bias"][0])) < 5 * (2 / 2000) ** 0.5
 
 
 def test_an_ntk_bias_of_no_effect_is_refused() -> None:
     with pytest.raises(UserError, match="bias=False"):
-        Initialisation(sigma_b=0.0).bias_sd(Parameterisation.NTK)
+        Initialisation(sigma_b=0.0).bias_sd(Parameterisation.NTK, 0.7)
 
 
 @pytest.mark.parametrize("options", [{"sigma_w": 0.0}, {"sigma_w": math.inf}, {"sigma_w": math.nan}])

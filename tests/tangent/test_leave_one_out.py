@@ -14,8 +14,8 @@ from ticketlab.tangent import (
     tangent_kernel,
     tuned_minimum,
 )
-from ticketlab.tangent.leave_one_out import Features, left_out, tried
-from ticketlab.tangent.minimise import bucket
+from ticketlab.tangent.kernel_plan import common_block
+from ticketlab.tangent.leave_one_out import Features, left_out, own_influence, tried
 from ticketlab.tasks import SQUARE
 from ticketlab.tasks.task import Split
 
@@ -50,9 +50,8 @@ def test_by_all_features_and_by_orthogonal_ones() -> None:
     root, eye = np.linalg.cholesky(matrix), np.broadcast_to(np.eye(K), (N, K, K))
     orthogonal = Features(vectors * np.sqrt(values), squares=values)
     for features, curvature in ((Features(root), None), (Features(root), eye), (orthogonal, None)):
-        np.testing.assert_allclose(
-            left_out(features, curvature, f - y, f, RIDGE), by_hand(matrix, y), rtol=1e-7
-        )
+        influence = own_influence(features, curvature, RIDGE, K)
+        np.testing.assert_allclose(left_out(influence, curvature, f - y, f), by_hand(matrix, y), rtol=1e-7)
 
 
 def test_by_a_low_rank_and_independent_noise() -> None:
@@ -62,7 +61,8 @@ def test_by_a_low_rank_and_independent_noise() -> None:
     features = Features(vectors[:, -5:] * np.sqrt(values[-5:]), rest=noise)
     whole = matrix + np.diag(noise.ravel())
     f = outputs(whole, y)
-    np.testing.assert_allclose(left_out(features, None, f - y, f, RIDGE), by_hand(whole, y), rtol=1e-6)
+    influence = own_influence(features, None, RIDGE, K)
+    np.testing.assert_allclose(left_out(influence, None, f - y, f), by_hand(whole, y), rtol=1e-6)
 
 
 def test_the_search_ends_after_two_that_are_worse() -> None:
@@ -102,7 +102,7 @@ def test_the_solution_for_the_best_ridge_is_that_of_the_ridge_alone(rung: DenseD
         return -float(np.mean((left - split.targets) ** 2))
 
     tuned = tuned_minimum(
-        network, params, split, loss=SQUARE, ridges=ridges, score=score, rung=rung, padded=True
+        network, params, split, loss=SQUARE, ridges=ridges, score=score, rung=rung, common=True
     )
     assert tuned is not None
     (alone,) = ridge_path(network, params, split, ridges=(ridges[tuned.scores.best],), rung=rung)
@@ -118,11 +118,11 @@ def test_the_solution_for_the_best_ridge_is_that_of_the_ridge_alone(rung: DenseD
     np.testing.assert_allclose(seen[0][4], start[4] + matrix[~others][:, others] @ solved, rtol=1e-2)
 
 
-def test_weights_and_padding_are_rows_of_the_jacobian() -> None:
+def test_weights_are_rows_of_the_jacobian() -> None:
     network, params, split = problem()
     weights = np.arange(10) % 3 + 1.0
     (weighted,) = ridge_path(
-        network, params, split, ridges=(Relative(0.1),), rung=DenseDual(), weights=weights, padded=True
+        network, params, split, ridges=(Relative(0.1),), rung=DenseDual(), weights=weights, common=True
     )
     rows = np.repeat(np.arange(10), weights.astype(int))
     (repeated,) = ridge_path(
@@ -137,17 +137,42 @@ def test_weights_and_padding_are_rows_of_the_jacobian() -> None:
     assert weighted.jacobian.scale is None
 
 
-def test_numbers_of_examples_are_rounded_up_to_a_few() -> None:
-    sizes = [bucket(n) for n in range(1, 3000)]
-    assert all(size >= n for n, size in enumerate(sizes, start=1))
-    assert len(set(sizes)) == 26
-    assert [bucket(n) for n in (1, 9, 178, 256, 257, 397, 1024, 1617)] == [
-        8,
-        16,
-        256,
-        256,
-        320,
-        448,
-        1024,
-        1664,
-    ]
+def test_blocks_of_any_number_of_examples_have_one_of_a_few_sizes() -> None:
+    for outputs in (1, 3, 10, 700):
+        sizes = [common_block(n, outputs) for n in range(1, 3000)]
+        assert sizes == sorted(sizes)
+        assert len(set(sizes)) <= 4
+    assert [common_block(n, 3) for n in (1, 8, 9, 100, 178, 1617)] == [8, 8, 32, 128, 128, 128]
+    assert [common_block(1000, k) for k in (1, 10, 700)] == [512, 64, 1]
+
+
+def test_filled_blocks_change_no_result() -> None:
+    network, params, split = problem(10)
+    plain = Jacobian(network, params, split.x, dtype=np.float64)
+    filled = Jacobian(network, params, split.x, dtype=np.float64, batch=8, filled=True)
+    u = np.random.default_rng(3).normal(size=(2, 10, 2))
+    np.testing.assert_allclose(filled.gram(u), plain.gram(u), rtol=1e-12)
+    np.testing.assert_allclose(filled.squared_norm(u), plain.squared_norm(u), rtol=1e-12)
+    np.testing.assert_allclose(filled.outputs(), plain.outputs(), rtol=1e-12)
+    np.testing.assert_allclose(filled.dense(), plain.dense(), rtol=1e-12)
+    np.testing.assert_allclose(tangent_kernel(filled), tangent_kernel(plain), rtol=1e-12)
+
+
+def test_filled_blocks_compile_nothing_for_another_number_of_examples() -> None:
+    network, params, split = problem(40)
+
+    def used(n: int) -> None:
+        jacobian = Jacobian(network, params, split.x[:n], dtype=np.float64, batch=8, filled=True)
+        tangent_kernel(jacobian)
+        steps = jacobian.pull_back(jacobian.gram(np.ones((1, n, 2))))
+        jacobian.push_forward(steps)
+        jacobian.outputs()
+
+    used(20)
+    compiled: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
+    used(7)
+    used(33)
+    assert compiled == []
+    jax.jit(lambda v: v + 1.5)(np.ones(3))
+    assert any("compile" in name for name in compiled)  # the listener hears

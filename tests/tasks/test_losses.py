@@ -1,6 +1,7 @@
 """Losses: gradients and Hessians against finite differences, conjugates against Fenchel–Young and the supremum itself."""
 
 import copy
+import dataclasses
 import pickle
 from collections.abc import Callable, Iterator
 
@@ -20,6 +21,7 @@ from ticketlab.tasks import (
     Targets,
     huber,
 )
+from ticketlab.tasks.losses import scaled
 
 ALL = {
     "square": SQUARE,
@@ -242,3 +244,26 @@ def test_targets_in_float64_are_distributions_there_too_and_the_given_ones_stay(
     np.testing.assert_allclose(exact, given, atol=1e-7)
     np.testing.assert_array_equal(given, kept)
     np.testing.assert_array_equal(SQUARE.float64_targets(given.astype(np.float32)), kept)
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["once", "weighted"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_closed_forms_are_those_of_automatic_differentiation(loss: ConvexLoss, weighted: bool) -> None:
+    outputs, targets = example(loss)
+    if weighted:
+        loss = scaled(loss)
+        targets = jnp.column_stack([targets, jnp.array([0.0, 1.0, 0.5, 2.0, 1.0, 3.0])])
+    on_host = np.asarray(outputs), np.asarray(targets)
+    plain = dataclasses.replace(loss, closed=None)
+    for name in ("values", "gradient", "hessian"):
+        found = getattr(loss, name)(*on_host)
+        assert isinstance(found, np.ndarray)
+        np.testing.assert_allclose(found, getattr(plain, name)(outputs, targets), rtol=1e-10, atol=1e-12)
+    v = loss.gradient(*on_host)
+    np.testing.assert_allclose(
+        loss.conjugates(v, on_host[1]), plain.conjugates(jnp.asarray(v), targets), rtol=1e-9, atol=1e-12
+    )
+    both = np.stack([on_host[0], 2 * on_host[0]])
+    for name in ("look", "curvature"):
+        found, expected = getattr(loss, name)(both, on_host[1]), getattr(plain, name)(both, targets)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12), found, expected)

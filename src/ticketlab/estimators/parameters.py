@@ -18,7 +18,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ticketlab.choices import families
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, Architecture
+from ticketlab.networks import MLP, Architecture, Initialisation
 from ticketlab.plans import parse_choice
 from ticketlab.tangent import Automatic, DenseDual, DensePrimal, MatrixFree, Relative
 from ticketlab.tangent.ladder import Rung
@@ -27,6 +27,7 @@ from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HIN
 
 __all__ = [
     "LOSSES",
+    "NETWORK",
     "RIDGES",
     "TUNED",
     "candidate_ridges",
@@ -48,6 +49,11 @@ LOSSES: Mapping[str, ConvexLoss] = {
     "squared-hinge": SQUARED_HINGE,
 }
 
+NETWORK = MLP(initialisation=Initialisation(bias_as_weight=True))
+"""The default. With zero biases the network would be homogeneous, f(cx) = c f(x): on standardised data every kink of its units
+would pass through the mean. A bias drawn like a weight puts a first-layer unit's kink at a distance from the mean that has the
+spread of standardised data along the unit's weights."""
+
 TUNED = "leave-one-out"
 """The ridge that predicts best on examples left out."""
 
@@ -58,7 +64,7 @@ RIDGES = tuple(10.0**i for i in range(2, -7, -1))
 def chosen_architecture(network: Any) -> Any:
     """The architecture that `network` gives: an MLP by default, a choice as text, or anything that can be built."""
     if network is None:
-        return MLP()
+        return NETWORK
     if isinstance(network, str):
         return parse_choice(network, families()[Architecture])
     if isinstance(network, type) or not callable(getattr(network, "build", None)):

@@ -48,7 +48,7 @@ from ticketlab.tangent import (
     ridge_path,
     tuned_minimum,
 )
-from ticketlab.tangent.minimise import Ridge, bucket
+from ticketlab.tangent.minimise import Ridge
 from ticketlab.tasks import ConvexLoss, Split
 
 __all__ = ["TangentEstimator"]
@@ -141,7 +141,7 @@ class TangentEstimator(BaseEstimator, ABC):
             "rung": chosen_rung(self.rung),
             "options": NewtonOptions(tolerance=tolerance(self.tol)),
             "progress": _printed if flag("verbose", self.verbose) else lambda what, value: None,
-            "padded": True,
+            "common": True,
         }
         centred = flag("centred", self.centred)
         network = self.architecture_.build(x.shape[1:], targets.shape[1])
@@ -218,11 +218,7 @@ class TangentEstimator(BaseEstimator, ABC):
         if hasattr(self, "_known"):
             return self._known
         x = self._shaped(validate_data(self, X, dtype=PRECISIONS, reset=False))
-        # Every number of examples compiles a program, so numbers are rounded up to a few common ones.
-        batch = self.solution_.jacobian.batch
-        rows = -(-len(x) // batch) * batch if len(x) > batch else bucket(len(x))
-        padding = np.zeros((rows - len(x), *x.shape[1:]), x.dtype)
-        return self.solution_.predict(np.concatenate([x, padding]))[: len(x)]
+        return self.solution_.predict(x)
 
     def _shaped(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n ..."]:
         return X.reshape(len(X), *shape_of(self.input_shape, X.shape[1]))

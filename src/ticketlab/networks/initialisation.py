@@ -88,15 +88,17 @@ class Initialisation:
         distribution: normal (not truncated), uniform or signed-constant.
         sigma_w: σ_w; None for the default of the family.
         sigma_b: σ_b; None for 0.1 in the NTK parameterisation and 0 in the others.
+        bias_as_weight: draw biases like weights, σ_b = σ_w/√fan in each layer, as if it had one more input that is always 1.
 
     Raises:
-        UserError: for an unknown name, σ_w ≤ 0 or σ_b < 0.
+        UserError: for an unknown name, σ_w ≤ 0, σ_b < 0, or a σ_b for biases that are drawn like weights.
     """
 
     family: Family = Family.HE
     distribution: Distribution = Distribution.NORMAL
     sigma_w: float | None = None
     sigma_b: float | None = None
+    bias_as_weight: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "family", Family(self.family))
@@ -109,6 +111,11 @@ class Initialisation:
             raise UserError(
                 f"sigma_b = {self.sigma_b}", "a number that is not negative, or none for the default"
             )
+        if self.sigma_b is not None and self.bias_as_weight:
+            raise UserError(
+                f"sigma_b = {self.sigma_b} and bias_as_weight",
+                "one of them, since biases that are drawn like weights have the σ_b of these",
+            )
 
     def weight_sd(self, fan_in: int, fan_out: int) -> float:
         """σ_w / √fan, the standard deviation of an effective weight."""
@@ -118,12 +125,14 @@ class Initialisation:
         fan = (fan_in + fan_out) / 2 if self.family is Family.GLOROT else fan_in
         return sigma_w / math.sqrt(fan)
 
-    def bias_sd(self, parameterisation: Parameterisation) -> float:
-        """σ_b, the standard deviation of an effective bias.
+    def bias_sd(self, parameterisation: Parameterisation, weight_sd: float) -> float:
+        """σ_b, the standard deviation of an effective bias in a layer whose effective weights have `weight_sd`.
 
         Raises:
             UserError: for σ_b = 0 in the NTK parameterisation, where a bias would have no effect and could not learn.
         """
+        if self.bias_as_weight:
+            return weight_sd
         sigma_b = _SIGMA_B[parameterisation] if self.sigma_b is None else self.sigma_b
         if sigma_b == 0 and parameterisation is Parameterisation.NTK:
             raise UserError(
@@ -138,6 +147,7 @@ class Initialisation:
         parts = [f"{_TITLES[self.family]} {self.distribution.replace('-', ' ')}"]
         parts += [f"σ_w = {self.sigma_w:g}"] if self.sigma_w is not None else []
         parts += [f"σ_b = {self.sigma_b:g}"] if self.sigma_b is not None else []
+        parts += ["biases like weights"] if self.bias_as_weight else []
         return ", ".join(parts)
 
 

@@ -1,9 +1,9 @@
 """The dense dual rung: K = JJᵀ is formed, and the minimum is found in function space, Δ = Jᵀu.
 
 Up to a few thousand rows K is decomposed into eigenvectors. Every ridge of the square loss then follows exactly, and
-the minimum-norm limit through the pseudo-inverse. For more rows, conjugate gradients with a preconditioner find the
-Newton steps of a whole ridge path at once. In both cases float64 Jacobian products, independent of the matrix, judge
-the result and refine it if needed.
+the minimum-norm limit through the pseudo-inverse. Other losses take a Cholesky factor for each Newton step. For more
+rows, conjugate gradients with a preconditioner find the Newton steps of a whole ridge path at once. In all cases float64
+Jacobian products, independent of the matrix, judge the result and refine it if needed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from jaxtyping import Float
 
 from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
+from ticketlab.tangent.curved import CurvedOperator, NewtonPoint, curved_points
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import kernel_cost, only_readout_moves, readout_root, tangent_kernel
 from ticketlab.tangent.ladder import EIGEN_ROWS, DenseDual
-from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, tried
+from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, own_influence, tried
 from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
     Iterate,
@@ -182,34 +183,50 @@ def tune_dual(
     Cost: a few Newton steps for each ridge that is tried, and `left_out`.
     """
     begin = time.perf_counter()
-    rough = replace(options, tolerance=max(options.tolerance, ROUGH))
-    found: list[Iterate] = []
-
-    def outputs() -> Iterator[np.ndarray]:
-        for ridge in sorted(ridges, reverse=True):
-            problem = _problem(kernel.jacobian, loss, targets, [(keeps, ridge)])
-            last = found[-1] if found else None
-            now = newton(
-                problem,
-                operators[0].gram,
-                krylov_directions(operators[0]),
-                rough,
-                start=last.u if last else None,
-                start_norm=last.start_norm if last else None,
-            )
-            found.append(now)
-            progress(f"ridge {ridge / kernel.mean_diagonal:.0e}", float(now.gap[0] / now.objective[0]))
-            at = problem.offsets[0] + now.ku[0]
-            h = None if loss.quadratic else np.asarray(loss.hessian(at, targets))
-            yield left_out(features, h, problem.look(at[None])[1][0], at, ridge)
-
+    order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
+    path = [ridges[i] for i in order]
+    found: list[np.ndarray] = []
     with jax.enable_x64(True):
         operators = _operators(kernel, loss, rung)
-        features = _features(kernel, operators[0])
+        problem = _problem(kernel.jacobian, loss, targets, [(keeps, path[0])])
+        start_norm = np.sqrt(kernel.jacobian.squared_norm(problem.look(problem.offsets)[1]))
+
+        def outputs() -> Iterator[np.ndarray]:
+            points = (
+                curved_points(operators[0], problem, path, options.steps)
+                if isinstance(operators[0], CurvedOperator)
+                else _points(kernel, operators[0], problem, path, options, start_norm)
+            )
+            for ridge, point in zip(path, points, strict=True):
+                found.append(point.u)
+                progress(f"ridge {ridge / kernel.mean_diagonal:.0e}", point.gap)
+                yield point.left_out
+
         scores = tried(ridges, outputs(), score)
-        order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
         chosen = found[order.index(scores.best)]
-    return scores, DualGuess(operators, chosen.u, chosen.start_norm, time.perf_counter() - begin)
+    return scores, DualGuess(operators, chosen, start_norm, time.perf_counter() - begin)
+
+
+def _points(
+    kernel: DualKernel,
+    operator: KernelOperator,
+    problem: FunctionSpaceProblem,
+    path: Sequence[float],
+    options: NewtonOptions,
+    start_norm: np.ndarray,
+) -> Iterator[NewtonPoint]:
+    """Rough minima for a descending path of ridges, by the iterations of the solver; from features, the outputs left out."""
+    rough = replace(options, tolerance=max(options.tolerance, ROUGH))
+    features, directions = _features(kernel, operator), krylov_directions(operator)
+    u = None
+    for ridge in path:
+        at = replace(problem, ridges=np.array([ridge]))
+        now = newton(at, operator.gram, directions, rough, start=u, start_norm=start_norm)
+        u, outputs = now.u, at.offsets[0] + now.ku[0]
+        h = None if at.loss.quadratic else np.asarray(at.loss.hessian(outputs, at.targets))
+        s = own_influence(features, h, ridge, outputs.shape[1])
+        left = left_out(s, h, at.look(outputs[None])[1][0], outputs)
+        yield NewtonPoint(u, left, float(now.gap[0] / now.objective[0]))
 
 
 def _features(kernel: DualKernel, operator: KernelOperator) -> Features:
@@ -233,8 +250,9 @@ def _problem(
     jacobian: Jacobian, loss: ConvexLoss, targets: np.ndarray, problems: Sequence[tuple[bool, float]]
 ) -> FunctionSpaceProblem:
     """All problems as one, each with its own offset and ridge."""
-    f0 = np.asarray(jacobian.outputs())
-    offsets = np.stack([f0 if keeps else np.zeros_like(f0) for keeps, _ in problems])
+    zero = np.zeros((jacobian.examples, jacobian.outputs_per_example))
+    f0 = np.asarray(jacobian.outputs()) if any(keeps for keeps, _ in problems) else zero
+    offsets = np.stack([f0 if keeps else zero for keeps, _ in problems])
     ridges = np.array([ridge for _, ridge in problems], float)
     return FunctionSpaceProblem(loss, np.asarray(targets, np.float64), offsets, ridges)
 
@@ -255,6 +273,9 @@ def _operators(
     if loss.quadratic:
         cholesky = CholeskyOperator.factorised(kernel.matrix, SIGMA * kernel.mean_diagonal)
         return cholesky, cholesky.gram
+    if rung.factor is None and len(kernel.matrix) <= EIGEN_ROWS and isinstance(kernel.matrix, np.ndarray):
+        curved = CurvedOperator(kernel.matrix)
+        return curved, curved.gram
     # Directions from K in float32 cost half the memory traffic; their rounding is far below the accuracy that a step needs.
     matrix = kernel.matrix if len(kernel.matrix) <= EIGEN_ROWS else kernel.matrix.astype(jnp.float32)
     nystrom = NystromOperator.pivoted(matrix, rung.rank, PIVOT_SEED)
@@ -378,12 +399,13 @@ def _title(operator: KernelOperator) -> str:
     names = {
         EigenOperator: "eigendecomposition",
         CholeskyOperator: "Cholesky-preconditioned conjugate gradients",
+        CurvedOperator: "Newton steps by Cholesky",
     }
     return names.get(type(operator), "Newton steps by Nyström-preconditioned conjugate gradients")
 
 
 def _peak_bytes(kernel: DualKernel, operator: KernelOperator) -> int:
     """K in float64, plus eigenvectors (with workspace), a float32 factor, or K in float32."""
-    beside = {EigenOperator: 3.0, CholeskyOperator: 1.0}.get(type(operator), 0.5)
+    beside = {EigenOperator: 3.0, CholeskyOperator: 1.0, CurvedOperator: 3.0}.get(type(operator), 0.5)
     held = kernel.root if kernel.matrix is None else kernel.matrix
     return 0 if held is None else int(held.nbytes * (1 + beside))

@@ -47,7 +47,7 @@ def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[
 
     def factors(i: int) -> tuple[Factor, ...]:
         rows = np.minimum(np.arange(i * size, (i + 1) * size), len(x) - 1)
-        block = jnp.asarray(x[rows], jacobian.dtype)
+        block = jax.device_put(np.asarray(x[rows], jacobian.dtype))
         found = sweep(leaves, kept, block)
         return tuple(
             (block, leaves, factor) if isinstance(part.contraction, TangentProduct) else factor
@@ -171,6 +171,7 @@ def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
     sweep = _compiled(jacobian.network, structure, (((), FactorProduct(layer, layer.has_bias)),))
     with jacobian.x64():
         b = jnp.concatenate([sweep(jacobian._leaves, [], x)[0][0][:, 0] for x in jacobian._batches])
+        b = b[: jacobian.examples]
         if layer.has_bias:
             b = jnp.concatenate([b, jnp.full((len(b), 1), layer.bias_scale, b.dtype)], axis=1)
         return b if jacobian.scale is None else b * jacobian.scale[:, None]

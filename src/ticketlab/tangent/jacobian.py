@@ -42,6 +42,8 @@ class Jacobian:
         devices: over which examples are distributed (default: JAX's first device has all).
         scale: s `[n]`, a factor of each example's rows and outputs: diag(s) J. An example that counts w times has s = √w
             (default: 1 for all).
+        filled: whether the last batch is filled up with copies of an example, whose results are left out. Then programs are
+            compiled for one number of examples, and any number uses them. Batches are also the blocks of the kernel.
 
     Vectors in parameter space are lists of arrays, one for each leaf that may move ("moving leaves"); `embed` turns such a list
     into a pytree like the parameters. Vectors in function space are `[n, k]`, or `[c, n, k]` for c of them at once.
@@ -59,6 +61,7 @@ class Jacobian:
     batch: int = 1024
     devices: Devices | None = None
     scale: Float[np.ndarray, "n"] | None = None
+    filled: bool = False
 
     def __post_init__(self) -> None:
         self.network.require_each_alone("a tangent space of functions of x")
@@ -111,7 +114,7 @@ class Jacobian:
     def outputs(self) -> Float[Any, "n k"]:
         """f(X, θ₀), scaled."""
         with self.x64():
-            found = _joined([self._products.outputs(x) for x in self._portions])
+            found = _joined([self._own(self._products.outputs(x)) for x in self._portions])
             return self.scaled(found if len(found) == self.examples else found[: self.examples])
 
     def jvp(self, delta: Sequence[Leaf]) -> Float[Any, "n k"]:
@@ -119,7 +122,7 @@ class Jacobian:
         with self.x64():
             return self._jvps([np.asarray(d, self.dtype)[None] for d in delta])[0]
 
-    def vjp(self, cotangent: Float[Any, "n k"]) -> list[Array]:
+    def vjp(self, cotangent: Float[Any, "n k"]) -> list[Leaf]:
         """Jᵀv, as a list over the moving leaves. Cost: about two forward passes."""
         with self.x64():
             return [d[0] for d in self._vjps(np.asarray(cotangent, self.dtype)[None])]
@@ -155,8 +158,8 @@ class Jacobian:
         """J as a matrix, for tests and for problems with few parameters. Memory: n·k·P numbers."""
         with self.x64():
             blocks = [self._sweeps.rows(x) for x in self._batches]
-            rows = [np.concatenate([np.asarray(b[i]) for b in blocks]) for i in range(len(blocks[0]))]
-        n, k = self.examples, self.outputs_per_example
+            n, k = self.examples, self.outputs_per_example
+            rows = [np.concatenate([np.asarray(b[i]) for b in blocks])[:n] for i in range(len(blocks[0]))]
         kept = [
             r.reshape(n, k, -1) if mask is True else r.reshape(n, k, -1)[:, :, np.asarray(mask).ravel()]
             for r, (_, mask) in zip(rows, self._moving_with_masks, strict=True)
@@ -232,7 +235,10 @@ class Jacobian:
     @cached_property
     def _batches(self) -> list[Array]:
         with self.x64():
-            return [jnp.asarray(x) for x in _chunks(np.asarray(self.x, self.dtype), self.batch)]
+            x = np.asarray(self.x, self.dtype)
+            if self.filled:
+                x = np.concatenate([x, np.repeat(x[-1:], -len(x) % self.batch, axis=0)])
+            return jax.device_put(list(_chunks(x, self.batch)))
 
     @property
     def _columns_at_once(self) -> int:
@@ -243,7 +249,7 @@ class Jacobian:
 
     @cached_property
     def _portions(self) -> list[Array]:
-        """The inputs of each sweep: batches, distributed over the devices and padded to equal shares."""
+        """The inputs of each sweep: batches, distributed over the devices and padded to equal shares. They may be filled up."""
         if self.devices is None:
             return self._batches
         with self.x64():
@@ -251,20 +257,27 @@ class Jacobian:
             return [self.devices.lay(x) for x in _chunks(np.asarray(self.x, self.dtype), sweep)]
 
     def _jvps(self, deltas: Sequence[Leaf]) -> Float[Any, "c n k"]:
-        found = _joined([self._products.jvp(x, list(deltas)) for x in self._portions], axis=1)
+        found = _joined([self._own(self._products.jvp(x, list(deltas))) for x in self._portions], axis=1)
         return self.scaled(found if found.shape[1] == self.examples else found[:, : self.examples])
 
-    def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Array]:
+    def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Leaf]:
         cotangents = self.scaled(cotangents)
         ends = np.cumsum([len(x) for x in self._portions])
         if ends[-1] > self.examples:  # padding examples have no effect
             filling = ((0, 0), (0, int(ends[-1]) - self.examples), (0, 0))
             cotangents = np.pad(np.asarray(cotangents), filling)
         parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
-        total = self._products.vjp(self._portions[0], parts[0])
+        total = list(map(self._own, self._products.vjp(self._portions[0], parts[0])))
         for x, part in zip(self._portions[1:], parts[1:], strict=True):
-            total = [a + b for a, b in zip(total, self._products.vjp(x, part), strict=True)]
+            found = list(map(self._own, self._products.vjp(x, part)))
+            total = (
+                [a + b for a, b in zip(total, found, strict=True)] if self.filled else _summed(total, found)
+            )
         return total
+
+    def _own(self, result: Array) -> Leaf:
+        """A result of one batch. If batches are filled, NumPy puts them together: for JAX each number is a program of its own."""
+        return np.asarray(result) if self.filled else result
 
     @cached_property
     def _unbound(self) -> _Sweeps:
@@ -300,6 +313,11 @@ def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
     return [jnp.asarray(leaf, dtype) for leaf in leaves]
 
 
+@jax.jit
+def _summed(one: list[Array], other: list[Array]) -> list[Array]:
+    return [a + b for a, b in zip(one, other, strict=True)]
+
+
 def _joined(parts: list[Any], axis: int = 0) -> Any:
     if len(parts) == 1:
         return parts[0]
@@ -307,7 +325,7 @@ def _joined(parts: list[Any], axis: int = 0) -> Any:
     return stacked(parts, axis=axis)
 
 
-def _squares(leaf: Float[Array, "c ..."]) -> Float[np.ndarray, "c"]:
+def _squares(leaf: Float[Any, "c ..."]) -> Float[np.ndarray, "c"]:
     return np.sum(np.square(np.asarray(leaf, np.float64)).reshape(leaf.shape[0], -1), axis=1)
 
 

@@ -30,11 +30,12 @@ from ticketlab.tangent.contractions import (
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.selection import leaf_paths
 
-__all__ = ["MEMORY", "KernelPlan", "Part", "kernel_cost"]
+__all__ = ["MEMORY", "KernelPlan", "Part", "common_block", "kernel_cost"]
 
 MEMORY = 2**30
 """The default budget of bytes for factors and blocks, in addition to the result."""
 
+COMMON_BLOCKS = (8, 32, 128, 512, 2048)
 BLOCK_ROWS = {"cpu": 640}  # a block and its parts fit in the cache, and the matrix product runs at full rate
 _BLOCK_ROWS_ELSEWHERE = 4096
 SMALL_ROWS = 128
@@ -121,8 +122,11 @@ def kernel_cost(
     parts = _together(parts)
     sweep = _sweep_flops(network, parts) * examples
     rows = 1 if averaged else k
-    size, held = _division(network, parts, n if other is None else None, rows, item, memory)
+    symmetric = n if other is None and not jacobian.filled else None
+    size, held = _division(network, parts, symmetric, rows, item, memory)
     block, beside = _even(n, size), _even(m, size)
+    if jacobian.filled:
+        block = beside = min(jacobian.batch, 1 << size.bit_length() - 1)
     return KernelPlan(
         parts=tuple(parts),
         sweep_flops=sweep,
@@ -227,6 +231,13 @@ def _division(
         size = min(size, max(-(-symmetric // 8), -(-SMALL_ROWS // rows)))
     size = max(1, size)
     return size, max(1, memory // 2 // max(1, size * factors))
+
+
+def common_block(examples: int, outputs: int) -> int:
+    """The next of a few numbers of examples, as long as a block of K is not too large; more examples take several blocks."""
+    most = max(1, BLOCK_ROWS.get(jax.default_backend(), _BLOCK_ROWS_ELSEWHERE) // outputs)
+    most = 1 << most.bit_length() - 1
+    return min(next((size for size in COMMON_BLOCKS if size >= examples), most), most)
 
 
 def _even(examples: int, size: int) -> int:

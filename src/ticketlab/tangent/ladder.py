@@ -29,15 +29,24 @@ __all__ = [
     "choose_rung",
 ]
 
-PRODUCTS = 2.5e10  # operations a second of a float64 matrix product, on one processor
-FACTORS = 8e9  # of decompositions
+PRODUCTS = 2e10  # operations a second of a float64 matrix product, on one processor
+FACTORS = 1.5e10  # of Cholesky factors, and of products in a Newton step, with what is copied in between
+EIGEN, EIGEN_COLUMN = (
+    2.5e10,
+    1e-4,
+)  # of 9 m³ operations of an eigendecomposition, and seconds for each of its m columns
+PANELS = 1e10  # of a float32 Cholesky factor by panels
+BLOCKS = 2e9  # of products with the k × k blocks of the curvature
 SWEEPS = 4e9  # of products with J
 WRITING = 1e9  # bytes a second of J written down
 BYTES = 8e9  # bytes a second of matrix–vector products
 OVERHEAD = 5e-3  # seconds of a step
-DUAL_STEPS, PRIMAL_STEPS = 8, 10  # Newton steps of one problem
+NEWTON_STEPS = 8  # of one problem
 ITERATIONS, CHOLESKY_STEPS = 12, 40  # products of a Newton step, and of a square loss whose K has one factor
-EIGEN_ROWS = 2500  # up to here an eigendecomposition takes seconds, and serves every ridge exactly
+LANCZOS = 40  # products for the ends of the spectrum
+EIGEN_ROWS = (
+    2500  # up to here a decomposition takes seconds; an eigendecomposition serves every ridge exactly
+)
 DUAL_ROWS = 20_000  # K in float64 and a float32 factor take 5 GB; memory grows with the square, a factorisation with the cube
 PRIMAL_COLUMNS = 20_000
 
@@ -143,23 +152,31 @@ def choose_rung(jacobian: Jacobian, rung: Rung, *, quadratic: bool = True, probl
 _NAMES = {DenseDual: "dual", DensePrimal: "primal"}
 
 
+def _eigen_seconds(rows: int) -> float:
+    return EIGEN_COLUMN * rows + 9.0 * rows**3 / EIGEN
+
+
 def _dual_seconds(jacobian: Jacobian, rung: DenseDual, quadratic: bool, problems: int) -> float:
     """Of forming K, decomposing it, the steps of all problems, and their certificates."""
     rows, columns = jacobian.examples * jacobian.outputs_per_example, jacobian.columns
     forming = kernel_cost(jacobian).flops / PRODUCTS
     products = 12.0 * jacobian.examples * columns / SWEEPS  # with J and Jᵀ, which certify
+    multiply = 8.0 * rows**2 / BYTES
     if rung.factor == "eigen" or (quadratic and rung.factor is None and rows <= EIGEN_ROWS):
-        return forming + 9.0 * rows**3 / FACTORS + problems * (products + 4 * 8.0 * rows**2 / BYTES)
+        return forming + _eigen_seconds(rows) + problems * (products + 4 * multiply)
     if quadratic:
-        factor = rows**3 / 3 / (2 * PRODUCTS)
-        return forming + factor + problems * (3 * products + CHOLESKY_STEPS * 8.0 * rows**2 / BYTES)
+        factor = rows**3 / 3 / PANELS
+        return forming + factor + problems * (3 * products + CHOLESKY_STEPS * multiply)
+    if rung.factor is None and rows <= EIGEN_ROWS:
+        step = rows**3 / 3 / FACTORS + 24 * multiply + OVERHEAD
+        return forming + LANCZOS * multiply + problems * (NEWTON_STEPS * step + 3 * products)
     rank = min(rung.rank, rows)
     pivots = 4.0 * rows * rank**2 / PRODUCTS
     item = 8.0 if rows <= EIGEN_ROWS else 4.0
     prepare = 2.0 * rows * rank**2 / (2 * PRODUCTS) + 3.0 * rank**3 / PRODUCTS
     iterations = ITERATIONS * (item * rows**2 + 16.0 * rows * rank) / BYTES
-    step = prepare + iterations + 3 * 8.0 * rows**2 / BYTES + OVERHEAD
-    return forming + pivots + problems * (DUAL_STEPS * step + 3 * products)
+    step = prepare + iterations + 3 * multiply + OVERHEAD
+    return forming + pivots + problems * (NEWTON_STEPS * step + 3 * products)
 
 
 def _primal_seconds(rows: int, columns: int, jacobian: Jacobian, quadratic: bool, problems: int) -> float:
@@ -169,9 +186,11 @@ def _primal_seconds(rows: int, columns: int, jacobian: Jacobian, quadratic: bool
     forming = 2.0 * rows * columns**2 / PRODUCTS
     kept = 1 if 8.0 * rows * columns <= 2**31 else 3  # otherwise J is computed again for every sweep
     sweeps = 8.0 * rows * columns / BYTES
-    factor = 9.0 * columns**3 / FACTORS if columns <= EIGEN_ROWS else columns**3 / 3 / FACTORS
+    cholesky = columns**3 / 3 / FACTORS
     if quadratic:
+        factor = _eigen_seconds(columns) if columns <= EIGEN_ROWS else cholesky
         return kept * written + forming + factor + problems * 6 * sweeps
-    step = forming + 2.0 * rows * columns * k / PRODUCTS + columns**3 / 3 / FACTORS + 4 * sweeps + OVERHEAD
+    curved = 2.0 * rows * columns**2 / FACTORS + 2.0 * rows * columns * k / BLOCKS
+    step = curved + cholesky + 16 * 8.0 * columns**2 / BYTES + 4 * sweeps + OVERHEAD
     again = 0.0 if kept == 1 else 4 * written
-    return written + forming + problems * PRIMAL_STEPS * (step + again)
+    return written + forming + problems * NEWTON_STEPS * (step + again)

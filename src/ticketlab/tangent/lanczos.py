@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -75,7 +74,7 @@ def lanczos(
     with jax.enable_x64(True):
         for i in range(steps):
             basis[i] = v
-            w = np.array(gram(jnp.asarray(v).reshape(1, *shape)), np.float64).ravel()
+            w = np.array(gram(v.reshape(1, *shape)), np.float64).ravel()
             largest = max(largest, float(np.linalg.norm(w)))
             alphas[i] = v @ w
             for _ in range(2):  # one pass would leave the rounding errors of the first

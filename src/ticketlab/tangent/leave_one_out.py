@@ -24,7 +24,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Float
 
-__all__ = ["ROUGH", "Features", "RidgeScores", "left_out", "tried"]
+__all__ = ["ROUGH", "Features", "RidgeScores", "left_out", "own_influence", "tried"]
 
 ROUGH = 1e-3  # the relative duality gap to which minima are found for comparing ridges
 PATIENCE = 2  # ridges in a row that are worse than the best before the rest is not tried
@@ -59,22 +59,36 @@ class RidgeScores:
 
 
 def left_out(
-    features: Features,
+    influence: Float[np.ndarray, "n k k"],
     curvature: Float[np.ndarray, "n k k"] | None,
     gradient: Float[np.ndarray, "n k"],
     outputs: Float[np.ndarray, "n k"],
-    ridge: float,
 ) -> Float[np.ndarray, "n k"]:
     """F₋ₙ.
 
     Arguments:
-        features: F and D.
+        influence: Sₙ.
         curvature, gradient, outputs: H, g and F at the minimum; H is None for the identity.
+    """
+    sh = influence if curvature is None else influence @ curvature
+    moved = np.linalg.solve(np.eye(outputs.shape[1]) - sh, influence @ gradient[..., None])
+    return outputs + moved[..., 0]
+
+
+def own_influence(
+    features: Features, curvature: Float[np.ndarray, "n k k"] | None, ridge: float, outputs: int
+) -> Float[np.ndarray, "n k k"]:
+    """Sₙ.
+
+    Arguments:
+        features: F and D.
+        curvature: H at the minimum; None for the identity.
         ridge: λ > 0.
+        outputs: k.
 
     Cost: 2 n·k·r² multiply–adds; n·k²·r if H = I and the columns are orthogonal.
     """
-    n, k = outputs.shape
+    n, k = len(features.columns) // outputs, outputs
     eye = np.eye(k)
     outer: np.ndarray
     h = np.broadcast_to(eye, (n, k, k)) if curvature is None else curvature
@@ -89,9 +103,7 @@ def left_out(
     else:
         z = _whitened(f, h @ outer, ridge).reshape(n, k, -1)
     s = outer @ e if features.rest is not None else 0.0
-    s = s + outer @ (z @ z.transpose(0, 2, 1)) @ outer.transpose(0, 2, 1)
-    moved = np.linalg.solve(eye - s @ h, s @ gradient[..., None])
-    return outputs + moved[..., 0]
+    return s + outer @ (z @ z.transpose(0, 2, 1)) @ outer.transpose(0, 2, 1)
 
 
 def _whitened(

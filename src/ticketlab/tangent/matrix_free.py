@@ -33,7 +33,6 @@ from ticketlab.tangent.newton import (
     FunctionSpaceProblem,
     NewtonOptions,
     Standing,
-    loss_curvature,
     newton,
     newton_path,
 )
@@ -327,7 +326,7 @@ def _newton_directions(
     d, iterations = np.zeros_like(g), np.zeros(len(wanted), int)
     for i in np.flatnonzero(wanted < 1):
         with jax.enable_x64(True):
-            curvature = loss_curvature(problem.loss, (problem.offsets + ku)[i : i + 1], problem.targets)
+            curvature = problem.loss.curvature((problem.offsets + ku)[i : i + 1], problem.targets)
         (root, inverse), ridge = _roots(np.asarray(curvature)[0]), float(problem.ridges[i])
         b = -rooted(inverse, g[i])
         enough = float(wanted[i]) ** 2 * float(np.vdot(b, b))

@@ -20,7 +20,17 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.dual import DualKernel, dual_kernel, solve_dual, tune_dual
 from ticketlab.tangent.jacobian import Jacobian
-from ticketlab.tangent.ladder import Automatic, Choice, DenseDual, DensePrimal, MatrixFree, Rung, choose_rung
+from ticketlab.tangent.kernel_plan import common_block
+from ticketlab.tangent.ladder import (
+    EIGEN_ROWS,
+    Automatic,
+    Choice,
+    DenseDual,
+    DensePrimal,
+    MatrixFree,
+    Rung,
+    choose_rung,
+)
 from ticketlab.tangent.leave_one_out import RidgeScores
 from ticketlab.tangent.matrix_free import MatrixFreeKernel, matrix_free_kernel, solve_matrix_free
 from ticketlab.tangent.newton import NewtonOptions
@@ -37,7 +47,6 @@ __all__ = [
     "Relative",
     "Ridge",
     "Tuned",
-    "bucket",
     "minimise",
     "ridge_path",
     "tuned_minimum",
@@ -135,15 +144,15 @@ def ridge_path(
     options: NewtonOptions = NewtonOptions(),
     devices: Devices | None = None,
     weights: Float[np.ndarray, "n"] | None = None,
-    padded: bool = False,
+    common: bool = False,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> list[Solution]:
     """The minima for a whole path of ridges, and with f₀ kept or centred away, from one matrix.
 
     Arguments: as for `minimise`, with several `ridges`; `centred` lists the variants. `progress` is called with the
         current activity, and a fraction (kernel) or the largest relative duality gap (Newton steps). `weights` w > 0 say how
-        many times each example counts, Σ w ℓ; relative ridges are then λ/(Σ w diag(K)/Σ w). `padded`: add examples of weight
-        0, up to one of a few common numbers, so that problems of similar size share their compiled programs.
+        many times each example counts, Σ w ℓ; relative ridges are then λ/(Σ w diag(K)/Σ w). `common`: examples pass in
+        blocks of one of a few common sizes, so that problems with any number of examples share their compiled programs.
 
     Returns:
         For each entry of `centred` in order, one solution per ridge in order.
@@ -152,22 +161,22 @@ def ridge_path(
     _check(network, split, loss, ridges, centred)
     jacobian = Jacobian(network, params, split.x, selection, dtype=np.float64, devices=devices)
     chosen = choose_rung(jacobian, rung, quadratic=loss.quadratic, problems=len(ridges) * len(centred))
-    posed = _posed(jacobian, loss, split.targets, weights, padded, chosen)
-    common: dict[str, Any] = {"reason": chosen.reason, "options": options, "progress": progress}
+    posed = _posed(jacobian, loss, split.targets, weights, common, chosen)
+    shared: dict[str, Any] = {"reason": chosen.reason, "options": options, "progress": progress}
 
     def problems(mean_diagonal: float) -> list[tuple[bool, float]]:
         return [(not c, _absolute(r, mean_diagonal)) for c in centred for r in ridges]
 
     matrix = _matrix(posed.jacobian, chosen.rung, progress)
-    _check_range(loss, matrix)
+    _check_range(loss, matrix, chosen.rung)
     solve: Callable[..., list[Solution]] = solve_matrix_free
     if isinstance(matrix, DualKernel):
         assert isinstance(chosen.rung, DenseDual)
         solve = partial(solve_dual, rung=chosen.rung)
     elif isinstance(matrix, PrimalMatrix):
         solve = solve_primal
-    return _at_examples(
-        solve(matrix, posed.loss, posed.targets, problems(matrix.mean_diagonal), **common), jacobian, chosen
+    return _of_one_each(
+        solve(matrix, posed.loss, posed.targets, problems(matrix.mean_diagonal), **shared), chosen
     )
 
 
@@ -196,7 +205,7 @@ def tuned_minimum(
     rung: Rung = Automatic(),
     options: NewtonOptions = NewtonOptions(),
     weights: Float[np.ndarray, "n"] | None = None,
-    padded: bool = False,
+    common: bool = False,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> Tuned | None:
     """The minimum for the ridge that predicts best on examples left out; None if a solver without a matrix is used.
@@ -220,9 +229,9 @@ def tuned_minimum(
     chosen = choose_rung(jacobian, rung, quadratic=loss.quadratic)
     if isinstance(chosen.rung, MatrixFree):
         return None
-    posed = _posed(jacobian, loss, split.targets, weights, padded, chosen)
+    posed = _posed(jacobian, loss, split.targets, weights, common, chosen)
     matrix = _matrix(posed.jacobian, chosen.rung, progress)
-    _check_range(loss, matrix)
+    _check_range(loss, matrix, chosen.rung)
     values = [_absolute(ridge, matrix.mean_diagonal) for ridge in ridges]
     shared: dict[str, Any] = {"options": options, "progress": progress}
     asked = (posed.loss, posed.targets, not centred, values, lambda outputs: score(posed.unscaled(outputs)))
@@ -238,22 +247,20 @@ def tuned_minimum(
         solve = partial(solve_primal, near=delta)
     problem = [(not centred, values[scores.best])]
     solutions = solve(matrix, posed.loss, posed.targets, problem, reason=chosen.reason, **shared)
-    return Tuned(_at_examples(solutions, jacobian, chosen)[0], scores)
+    return Tuned(_of_one_each(solutions, chosen)[0], scores)
 
 
 @dataclass(frozen=True, eq=False)
 class _Posed:
-    """The problem as it is solved: each example's rows of J times s, the root of its weight, and padding with s = 0."""
+    """The problem as it is solved: each example's rows of J times s, the root of its weight."""
 
     jacobian: Jacobian
     loss: ConvexLoss
     targets: Float[np.ndarray, "n targets"]
-    examples: int
 
-    def unscaled(self, outputs: Float[np.ndarray, "padded k"]) -> Float[np.ndarray, "n k"]:
-        """Of the examples that were given."""
-        scale, found = self.jacobian.scale, outputs[: self.examples]
-        return found if scale is None else found / scale[: self.examples, None]
+    def unscaled(self, outputs: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+        """Of an example that counts once."""
+        return outputs if self.jacobian.scale is None else outputs / self.jacobian.scale[:, None]
 
 
 def _posed(
@@ -261,10 +268,10 @@ def _posed(
     loss: ConvexLoss,
     targets: Any,
     weights: np.ndarray | None,
-    padded: bool,
+    common: bool,
     chosen: Choice,
 ) -> _Posed:
-    n, y = jacobian.examples, loss.float64_targets(targets)
+    y = loss.float64_targets(targets)
     if isinstance(chosen.rung, MatrixFree):
         if weights is not None:
             raise UserError(
@@ -272,19 +279,17 @@ def _posed(
                 "a problem that DenseDual() or DensePrimal() can solve",
                 "Leave the weights out, or fit fewer examples or a smaller network.",
             )
-        return _Posed(jacobian, loss, y, n)
-    total = bucket(n) if padded else n
-    if weights is None and total == n:
-        return _Posed(jacobian, loss, y, n)
-    scale = np.zeros(total)
-    scale[:n] = 1.0 if weights is None else np.sqrt(_weights(weights, n))
-    rows = np.concatenate([np.arange(n), np.zeros(total - n, int)])
-    x, y = np.asarray(jacobian.x)[rows], y[rows]
-    batch = -(-total // -(-total // jacobian.batch))
-    posed = replace(jacobian, x=x, scale=scale, batch=batch)
+        return _Posed(jacobian, loss, y)
+    if common:
+        block = common_block(jacobian.examples, jacobian.outputs_per_example)
+        jacobian = replace(jacobian, batch=block, filled=True)
+    if weights is None:
+        return _Posed(jacobian, loss, y)
+    scale = np.sqrt(_weights(weights, jacobian.examples))
+    posed = replace(jacobian, scale=scale)
     if loss.quadratic:
-        return _Posed(posed, loss, y * scale[:, None], n)
-    return _Posed(posed, scaled(loss), np.column_stack([y, scale]), n)
+        return _Posed(posed, loss, y * scale[:, None])
+    return _Posed(posed, scaled(loss), np.column_stack([y, scale]))
 
 
 def _weights(weights: Any, examples: int) -> np.ndarray:
@@ -298,15 +303,6 @@ def _weights(weights: Any, examples: int) -> np.ndarray:
     return values
 
 
-def bucket(examples: int) -> int:
-    """The next of a few common numbers of examples: compiled programs fit one number each."""
-    power = 1 << max(examples - 1, 7).bit_length()
-    if examples <= 256:
-        return power
-    step = power // 8 if examples <= 1024 else power // 16
-    return -(-examples // step) * step
-
-
 def _matrix(
     jacobian: Jacobian, rung: DenseDual | DensePrimal | MatrixFree, progress: Callable[[str, float], None]
 ) -> DualKernel | PrimalMatrix | MatrixFreeKernel:
@@ -317,14 +313,13 @@ def _matrix(
     return primal_matrix(jacobian)
 
 
-def _at_examples(solutions: Sequence[Solution], jacobian: Jacobian, chosen: Choice) -> list[Solution]:
-    """The solutions with the Jacobian at the examples that were given."""
-    rows = jacobian.examples * jacobian.outputs_per_example
+def _of_one_each(solutions: Sequence[Solution], chosen: Choice) -> list[Solution]:
+    """The solutions with the Jacobian of examples that count once."""
     return [
         replace(
             each,
-            jacobian=jacobian,
-            stats=replace(each.stats, rows=rows, predicted_seconds=chosen.seconds),
+            jacobian=each.jacobian if each.jacobian.scale is None else replace(each.jacobian, scale=None),
+            stats=replace(each.stats, predicted_seconds=chosen.seconds),
         )
         for each in solutions
     ]
@@ -334,13 +329,15 @@ def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
     return ridge.value * mean_diagonal if isinstance(ridge, Relative) else ridge.value
 
 
-def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel) -> None:
-    """The dual preconditions losses but the square one in float32, whose largest number is 3.4e38."""
-    mean_diagonal = matrix.mean_diagonal
-    if isinstance(matrix, DualKernel) and not loss.quadratic and mean_diagonal > FLOAT32:
+def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel, rung: Rung) -> None:
+    """A low rank of a large kernel, for losses but the square one, is in float32, whose largest number is 3.4e38."""
+    if loss.quadratic or matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
+        return
+    rows = matrix.jacobian.examples * matrix.jacobian.outputs_per_example
+    if rows > EIGEN_ROWS or rung != DenseDual():
         raise NumericalFailure(
-            f"The tangent kernel's mean diagonal is {mean_diagonal:.2g}: too large for {loss.name}, which is solved partly in "
-            "float32. Use smaller inputs (standardise them) or smaller parameters."
+            f"The tangent kernel's mean diagonal is {matrix.mean_diagonal:.2g}: too large for {loss.name}, which is solved "
+            "partly in float32. Use smaller inputs (standardise them) or smaller parameters."
         )
 
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Bool, Float, Int
 
 from ticketlab.tangent.krylov import NewtonSystem, conjugate_gradients
 from ticketlab.tangent.line_search import line_search
@@ -320,13 +320,7 @@ def _by_krylov(
         curvature = None
         if not problem.loss.quadratic:
             outputs = problem.offsets[chosen] + ku[chosen]
-            curvature = np.asarray(loss_curvature(problem.loss, outputs, problem.targets))
+            curvature = np.asarray(problem.loss.curvature(outputs, problem.targets))
         system = NewtonSystem(fast, curvature, problem.ridges[chosen])
         d[chosen], iterations[chosen] = conjugate_gradients(system, -g[chosen], wanted[chosen], limit)
     return d, iterations
-
-
-@partial(jax.jit, static_argnums=0)
-def loss_curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
-    """H `[c, n, k, k]`."""
-    return jax.vmap(lambda f: loss.hessian(f, targets))(outputs)

@@ -63,4 +63,5 @@ def predict_points(points: Sequence[TangentPoint], x: Float[Any, "m ..."]) -> Fl
     """F(x) of several points at the same θ₀ and selection, in one sweep."""
     at = points[0].jacobian.at(x)
     kept = np.array([p.keeps_offset for p in points], float)[:, None, None]
-    return np.asarray(at.push_forward([p.step for p in points])) + kept * np.asarray(at.outputs())
+    linear = np.asarray(at.push_forward([p.step for p in points]))
+    return linear + kept * np.asarray(at.outputs()) if kept.any() else linear

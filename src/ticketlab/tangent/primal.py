@@ -23,7 +23,7 @@ from ticketlab.errors import NumericalFailure
 from ticketlab.tangent.certificate import Certificate, Result
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.ladder import EIGEN_ROWS
-from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, tried
+from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_out, own_influence, tried
 from ticketlab.tangent.line_search import line_search
 from ticketlab.tangent.newton import FunctionSpaceProblem, NewtonOptions, Progress
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
@@ -44,6 +44,8 @@ class PrimalMatrix:
         rows = jacobian.examples * jacobian.outputs_per_example
         row_bytes = 8 * jacobian.columns * jacobian.outputs_per_example
         self.size = max(1, min(jacobian.examples, BLOCK_BYTES // max(row_bytes, 1)))
+        if jacobian.filled and self.size > jacobian.batch:
+            self.size -= self.size % jacobian.batch
         self._kept: list[np.ndarray] | None = None
         if row_bytes * jacobian.examples <= 2**31:
             self._kept = [block for _, block in self._computed()]
@@ -139,7 +141,7 @@ def solve_primal(
     begin = time.perf_counter()
     jacobian = matrix.jacobian
     targets = np.asarray(targets, np.float64)
-    f0 = np.asarray(jacobian.outputs())
+    f0 = _start(jacobian, any(keeps for keeps, _ in problems))
     needs_all = loss.quadratic and (
         jacobian.columns <= EIGEN_ROWS or any(ridge == 0 for _, ridge in problems)
     )
@@ -195,7 +197,7 @@ def tune_primal(
 
     J must be held. Cost: a few Newton steps for each ridge that is tried, and `left_out`.
     """
-    f0 = np.asarray(matrix.jacobian.outputs())
+    f0 = _start(matrix.jacobian, keeps)
     offset = f0 if keeps else np.zeros_like(f0)
     spectral = loss.quadratic and matrix.jacobian.columns <= EIGEN_ROWS
     features = matrix.features(spectral)
@@ -214,11 +216,19 @@ def tune_primal(
             at = offset + matrix.times(delta)
             with jax.enable_x64(True):
                 h = None if loss.quadratic else np.asarray(loss.hessian(at, targets))
-            yield left_out(features, h, _look(loss, at, targets)[1], at, ridge)
+            s = own_influence(features, h, ridge, at.shape[1])
+            yield left_out(s, h, _look(loss, at, targets)[1], at)
 
     scores = tried(ridges, outputs(), score)
     order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
     return scores, found[order.index(scores.best)]
+
+
+def _start(jacobian: Jacobian, kept: bool) -> Float[np.ndarray, "n k"]:
+    """f₀, or zeros if it is not needed."""
+    if not kept:
+        return np.zeros((jacobian.examples, jacobian.outputs_per_example))
+    return np.asarray(jacobian.outputs())
 
 
 def unflatten(jacobian: Jacobian, delta: Float[np.ndarray, "p"]) -> list[np.ndarray]:

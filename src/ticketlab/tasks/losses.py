@@ -3,9 +3,10 @@
 The conjugate ℓ*(v, y) = sup_F ⟨v, F⟩ − ℓ(F, y) turns the tangent-space problem into its dual. At v = ∇ℓ(F, y) the
 supremum is attained, so ℓ*(v, y) = ⟨v, F⟩ − ℓ(F, y) there. A test checks each conjugate by this Fenchel–Young equality.
 
-Any convex loss can be a `ConvexLoss`; gradients and curvatures come from automatic differentiation. Squared hinge and
-Huber are only piecewise quadratic: their curvature jumps. It is zero for examples beyond the hinge (squared hinge) and for
-outliers (Huber).
+Any convex loss can be a `ConvexLoss`; gradients and curvatures come from automatic differentiation. Those of the losses here
+are also written down for NumPy arrays, because between large products functions are small, and every shape of data would be
+compiled again. Squared hinge and Huber are only piecewise quadratic: their curvature jumps. It is zero for examples beyond the
+hinge (squared hinge) and for outliers (Huber).
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.special
-from jax.scipy.special import logsumexp, xlogy
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
@@ -30,6 +30,7 @@ __all__ = [
     "SOFTMAX_CROSS_ENTROPY",
     "SQUARE",
     "SQUARED_HINGE",
+    "ClosedForms",
     "ConvexLoss",
     "Targets",
     "huber",
@@ -47,11 +48,24 @@ class Targets(StrEnum):
 
 
 @dataclass(frozen=True)
+class ClosedForms:
+    """Derivatives of a loss in its outputs, for NumPy arrays.
+
+    Arguments:
+        gradient: `(F[..., n, k], y[n, targets]) -> [..., n, k]`.
+        hessian: `(F[..., n, k], y[n, targets]) -> [..., n, k, k]`.
+    """
+
+    gradient: Callable[[np.ndarray, np.ndarray], np.ndarray]
+    hessian: Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
 class ConvexLoss:
     """A convex loss per example, with its conjugate.
 
-    `value` and `conjugate` are plain functions, so that a loss can be copied, pickled and compared. `values` and
-    `conjugates` are their compiled versions.
+    `value` and `conjugate` are plain functions, so that a loss can be copied, pickled and compared. The methods are compiled,
+    or for a loss with closed forms and NumPy arrays computed by NumPy.
 
     Arguments:
         name: for tables and messages.
@@ -63,6 +77,8 @@ class ConvexLoss:
             a number from 0 to 1, or 0 or 1.
         probabilities: `F[n, k] -> p[n, k]`, the probabilities for which F is optimal: of the classes, or of 1 for each
             output. None if the loss models no probabilities.
+        closed: derivatives in closed form; then `value` and `conjugate` take NumPy arrays too, with any axes in front. None:
+            automatic differentiation.
     """
 
     name: str
@@ -72,90 +88,184 @@ class ConvexLoss:
     finite_minimum: bool = True
     targets: Targets = Targets.REAL
     probabilities: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    closed: ClosedForms | None = field(default=None, repr=False)
 
     def float64_targets(self, targets: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
         """The targets in float64; distributions are normalised again, since in float32 their sum is only near 1."""
         wide = np.asarray(targets, np.float64)
         return wide / wide.sum(axis=1, keepdims=True) if self.targets is Targets.DISTRIBUTION else wide
 
-    @partial(jax.jit, static_argnums=0)
-    def values(self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]) -> Float[Array, "n"]:
+    def values(self, outputs: Float[Any, "n k"], targets: Float[Any, "n targets"]) -> Float[Any, "n"]:
         """ℓ(F, y), example by example."""
-        return self.value(outputs, targets)
+        if self.closed and _on_host(outputs, targets):
+            return self.value(outputs, targets)
+        return _values(self, outputs, targets)
 
-    @partial(jax.jit, static_argnums=0)
-    def conjugates(self, v: Float[Array, "n k"], targets: Float[Array, "n targets"]) -> Float[Array, "n"]:
+    def conjugates(self, v: Float[Any, "n k"], targets: Float[Any, "n targets"]) -> Float[Any, "n"]:
         """ℓ*(v, y), example by example."""
-        return self.conjugate(v, targets)
+        if self.closed and _on_host(v, targets):
+            return self.conjugate(v, targets)
+        return _conjugates(self, v, targets)
 
-    @partial(jax.jit, static_argnums=0)
-    def gradient(
-        self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]
-    ) -> Float[Array, "n k"]:
+    def gradient(self, outputs: Float[Any, "n k"], targets: Float[Any, "n targets"]) -> Float[Any, "n k"]:
         """∇_F ℓ(F, y), example by example."""
-        return jax.grad(lambda f: jnp.sum(self.value(f, targets)))(outputs)
+        if self.closed and _on_host(outputs, targets):
+            return self.closed.gradient(outputs, targets)
+        return _gradient(self, outputs, targets)
 
-    @partial(jax.jit, static_argnums=0)
     def look(
-        self, outputs: Float[Array, "c n k"], targets: Float[Array, "n targets"]
-    ) -> tuple[Float[Array, "c"], Float[Array, "c n k"]]:
+        self, outputs: Float[Any, "c n k"], targets: Float[Any, "n targets"]
+    ) -> tuple[Float[Any, "c"], Float[Any, "c n k"]]:
         """Σₙ ℓ(F, y) and ∇_F ℓ(F, y) for c functions at once."""
-        return jax.vmap(jax.value_and_grad(lambda f: jnp.sum(self.value(f, targets))))(outputs)
+        if self.closed and _on_host(outputs, targets):
+            return np.sum(self.value(outputs, targets), axis=-1), self.closed.gradient(outputs, targets)
+        return _look(self, outputs, targets)
 
-    @partial(jax.jit, static_argnums=0)
-    def hessian(
-        self, outputs: Float[Array, "n k"], targets: Float[Array, "n targets"]
-    ) -> Float[Array, "n k k"]:
+    def hessian(self, outputs: Float[Any, "n k"], targets: Float[Any, "n targets"]) -> Float[Any, "n k k"]:
         """∇²_F ℓ(F, y), one k × k block for each example."""
-        return jax.vmap(jax.hessian(lambda f, y: self.value(f[None], y[None])[0]))(outputs, targets)
+        if self.closed and _on_host(outputs, targets):
+            return self.closed.hessian(outputs, targets)
+        return _hessian(self, outputs, targets)
+
+    def curvature(
+        self, outputs: Float[Any, "c n k"], targets: Float[Any, "n targets"]
+    ) -> Float[Any, "c n k k"]:
+        """∇²_F ℓ(F, y) for c functions at once."""
+        if self.closed and _on_host(outputs, targets):
+            return self.closed.hessian(outputs, targets)
+        return _curvature(self, outputs, targets)
 
 
-def _square_value(outputs: Array, targets: Array) -> Array:
-    return 0.5 * jnp.sum((outputs - targets) ** 2, axis=-1)
+def _on_host(*arrays: Any) -> bool:
+    return all(isinstance(array, np.ndarray) for array in arrays)
 
 
-def _square_conjugate(v: Array, targets: Array) -> Array:
-    return 0.5 * jnp.sum(v**2, axis=-1) + jnp.sum(v * targets, axis=-1)
+@partial(jax.jit, static_argnums=0)
+def _values(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return loss.value(outputs, targets)
 
 
-def _cross_entropy_value(outputs: Array, targets: Array) -> Array:
-    return logsumexp(outputs, axis=-1) * jnp.sum(targets, axis=-1) - jnp.sum(targets * outputs, axis=-1)
+@partial(jax.jit, static_argnums=0)
+def _conjugates(loss: ConvexLoss, v: Array, targets: Array) -> Array:
+    return loss.conjugate(v, targets)
 
 
-def _cross_entropy_conjugate(v: Array, targets: Array) -> Array:
+@partial(jax.jit, static_argnums=0)
+def _gradient(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return jax.grad(lambda f: jnp.sum(loss.value(f, targets)))(outputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _look(loss: ConvexLoss, outputs: Array, targets: Array) -> tuple[Array, Array]:
+    return jax.vmap(jax.value_and_grad(lambda f: jnp.sum(loss.value(f, targets))))(outputs)
+
+
+@partial(jax.jit, static_argnums=0)
+def _hessian(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return jax.vmap(jax.hessian(lambda f, y: loss.value(f[None], y[None])[0]))(outputs, targets)
+
+
+@partial(jax.jit, static_argnums=0)
+def _curvature(loss: ConvexLoss, outputs: Array, targets: Array) -> Array:
+    return jax.vmap(lambda f: _hessian(loss, f, targets))(outputs)
+
+
+def _libraries(array: Any) -> tuple[Any, Any]:
+    """NumPy and SciPy's special functions, or JAX's."""
+    return (np, scipy.special) if isinstance(array, np.ndarray) else (jnp, jax.scipy.special)
+
+
+def _diagonal(values: np.ndarray) -> np.ndarray:
+    """Blocks diag(values) over the last axis."""
+    return values[..., None] * np.eye(values.shape[-1])
+
+
+def _square_value(outputs: Any, targets: Any) -> Any:
+    return 0.5 * ((outputs - targets) ** 2).sum(axis=-1)
+
+
+def _square_conjugate(v: Any, targets: Any) -> Any:
+    return 0.5 * (v**2).sum(axis=-1) + (v * targets).sum(axis=-1)
+
+
+def _square_gradient(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return outputs - targets
+
+
+def _square_hessian(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return _diagonal(np.ones_like(outputs))
+
+
+def _cross_entropy_value(outputs: Any, targets: Any) -> Any:
+    _, special = _libraries(outputs)
+    return special.logsumexp(outputs, axis=-1) * targets.sum(axis=-1) - (targets * outputs).sum(axis=-1)
+
+
+def _cross_entropy_conjugate(v: Any, targets: Any) -> Any:
     # v = p − y with p in the simplex; sup_F ⟨p, F⟩ − logsumexp(F) = Σ p log p.
+    xp, special = _libraries(v)
     p = v + targets
-    slack = 64 * jnp.finfo(p.dtype).eps
-    inside = (jnp.min(p, axis=-1) >= -slack) & (jnp.abs(jnp.sum(p, axis=-1) - 1) <= slack * p.shape[-1])
-    entropy = jnp.sum(xlogy(jnp.maximum(p, 0), jnp.maximum(p, 0)), axis=-1)
-    return jnp.where(inside, entropy, jnp.inf)
+    slack = 64 * xp.finfo(p.dtype).eps
+    inside = (p.min(axis=-1) >= -slack) & (abs(p.sum(axis=-1) - 1) <= slack * p.shape[-1])
+    q = xp.maximum(p, 0)
+    return xp.where(inside, special.xlogy(q, q).sum(axis=-1), xp.inf)
 
 
-def _logistic_value(outputs: Array, targets: Array) -> Array:
-    return jnp.sum(jax.nn.softplus(outputs) - targets * outputs, axis=-1)
+def _cross_entropy_gradient(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return _softmax(outputs) * targets.sum(axis=-1, keepdims=True) - targets
 
 
-def _logistic_conjugate(v: Array, targets: Array) -> Array:
+def _cross_entropy_hessian(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    p = _softmax(outputs)
+    return (_diagonal(p) - p[..., :, None] * p[..., None, :]) * targets.sum(axis=-1)[:, None, None]
+
+
+def _logistic_value(outputs: Any, targets: Any) -> Any:
+    xp, _ = _libraries(outputs)
+    return (xp.logaddexp(outputs, 0) - targets * outputs).sum(axis=-1)
+
+
+def _logistic_conjugate(v: Any, targets: Any) -> Any:
     # v = p − y with p in [0, 1] for each output; the negative entropy of a coin.
+    xp, special = _libraries(v)
     p = v + targets
-    slack = 64 * jnp.finfo(p.dtype).eps
-    yes, no = jnp.clip(p, 0, 1), jnp.clip(1 - p, 0, 1)
-    inside = jnp.all((p >= -slack) & (p <= 1 + slack), axis=-1)
-    return jnp.where(inside, jnp.sum(xlogy(yes, yes) + xlogy(no, no), axis=-1), jnp.inf)
+    slack = 64 * xp.finfo(p.dtype).eps
+    yes, no = xp.clip(p, 0, 1), xp.clip(1 - p, 0, 1)
+    inside = xp.all((p >= -slack) & (p <= 1 + slack), axis=-1)
+    return xp.where(inside, (special.xlogy(yes, yes) + special.xlogy(no, no)).sum(axis=-1), xp.inf)
 
 
-def _squared_hinge_value(outputs: Array, targets: Array) -> Array:
-    return 0.5 * jnp.sum(jnp.maximum(1 - _signs(targets) * outputs, 0) ** 2, axis=-1)
+def _logistic_gradient(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return scipy.special.expit(outputs) - targets
 
 
-def _squared_hinge_conjugate(v: Array, targets: Array) -> Array:
+def _logistic_hessian(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return _diagonal(scipy.special.expit(outputs) * scipy.special.expit(-outputs))
+
+
+def _squared_hinge_value(outputs: Any, targets: Any) -> Any:
+    xp, _ = _libraries(outputs)
+    return 0.5 * (xp.maximum(1 - _signs(targets) * outputs, 0) ** 2).sum(axis=-1)
+
+
+def _squared_hinge_conjugate(v: Any, targets: Any) -> Any:
     # The conjugate of ½ max(0, 1 − z)² is w + ½w² for w ≤ 0; z = sF with s = ±1, so w = sv.
+    xp, _ = _libraries(v)
     w = _signs(targets) * v
-    inside = jnp.all(w <= 64 * jnp.finfo(w.dtype).eps, axis=-1)
-    return jnp.where(inside, jnp.sum(w + 0.5 * w**2, axis=-1), jnp.inf)
+    inside = xp.all(w <= 64 * xp.finfo(w.dtype).eps, axis=-1)
+    return xp.where(inside, (w + 0.5 * w**2).sum(axis=-1), xp.inf)
 
 
-def _signs(targets: Array) -> Array:
+def _squared_hinge_gradient(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    s = _signs(targets)
+    return -s * np.maximum(1 - s * outputs, 0)
+
+
+def _squared_hinge_hessian(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    return _diagonal((_signs(targets) * outputs < 1).astype(outputs.dtype))
+
+
+def _signs(targets: Any) -> Any:
     return 2 * targets - 1
 
 
@@ -163,27 +273,51 @@ def _signs(targets: Array) -> Array:
 class _HuberValue:
     width: float
 
-    def __call__(self, outputs: Array, targets: Array) -> Array:
+    def __call__(self, outputs: Any, targets: Any) -> Any:
+        xp, _ = _libraries(outputs)
         d = outputs - targets
-        near = jnp.clip(d, -self.width, self.width)
-        return jnp.sum(near * (d - 0.5 * near), axis=-1)  # ½d² within the width, width·|d| − ½width² outside
+        near = xp.clip(d, -self.width, self.width)
+        return (near * (d - 0.5 * near)).sum(axis=-1)  # ½d² within the width, width·|d| − ½width² outside
 
 
 @dataclass(frozen=True)
 class _HuberConjugate:
     width: float
 
-    def __call__(self, v: Array, targets: Array) -> Array:
-        slack = 64 * jnp.finfo(v.dtype).eps * self.width
-        inside = jnp.max(jnp.abs(v), axis=-1) <= self.width + slack
-        return jnp.where(inside, _square_conjugate(v, targets), jnp.inf)
+    def __call__(self, v: Any, targets: Any) -> Any:
+        xp, _ = _libraries(v)
+        slack = 64 * xp.finfo(v.dtype).eps * self.width
+        inside = abs(v).max(axis=-1) <= self.width + slack
+        return xp.where(inside, _square_conjugate(v, targets), xp.inf)
+
+
+@dataclass(frozen=True)
+class _HuberGradient:
+    width: float
+
+    def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return np.clip(outputs - targets, -self.width, self.width)
+
+
+@dataclass(frozen=True)
+class _HuberHessian:
+    width: float
+
+    def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        return _diagonal((np.abs(outputs - targets) < self.width).astype(outputs.dtype))
 
 
 def _softmax(outputs: np.ndarray) -> np.ndarray:
     return scipy.special.softmax(outputs, axis=-1)
 
 
-SQUARE = ConvexLoss("square", _square_value, _square_conjugate, quadratic=True)
+SQUARE = ConvexLoss(
+    "square",
+    _square_value,
+    _square_conjugate,
+    quadratic=True,
+    closed=ClosedForms(_square_gradient, _square_hessian),
+)
 """½‖F − y‖²."""
 
 SOFTMAX_CROSS_ENTROPY = ConvexLoss(
@@ -193,6 +327,7 @@ SOFTMAX_CROSS_ENTROPY = ConvexLoss(
     finite_minimum=False,
     targets=Targets.DISTRIBUTION,
     probabilities=_softmax,
+    closed=ClosedForms(_cross_entropy_gradient, _cross_entropy_hessian),
 )
 """log Σ_c exp F_c − ⟨y, F⟩. On separable data the unregularised minimum is at infinity."""
 
@@ -203,12 +338,17 @@ LOGISTIC = ConvexLoss(
     finite_minimum=False,
     targets=Targets.PROBABILITIES,
     probabilities=scipy.special.expit,
+    closed=ClosedForms(_logistic_gradient, _logistic_hessian),
 )
 """Σ_c log(1 + exp F_c) − y_c F_c: yes or no for each output. One output serves two classes; several serve one-vs-rest or
 labels that do not exclude each other."""
 
 SQUARED_HINGE = ConvexLoss(
-    "squared hinge", _squared_hinge_value, _squared_hinge_conjugate, targets=Targets.BINARY
+    "squared hinge",
+    _squared_hinge_value,
+    _squared_hinge_conjugate,
+    targets=Targets.BINARY,
+    closed=ClosedForms(_squared_hinge_gradient, _squared_hinge_hessian),
 )
 """½ Σ_c max(0, 1 − s_c F_c)² with s = 2y − 1 = ±1: the loss of a support vector machine with squared slacks."""
 
@@ -226,19 +366,28 @@ def huber(width: float = 1.0) -> ConvexLoss:
     """
     if not 0 < width < np.inf:
         raise UserError(f"width {width} of Huber's loss", "a positive number", "Pass, say, huber(1.0).")
-    return ConvexLoss(f"Huber of width {width:g}", _HuberValue(width), _HuberConjugate(width))
+    return ConvexLoss(
+        f"Huber of width {width:g}",
+        _HuberValue(width),
+        _HuberConjugate(width),
+        closed=ClosedForms(_HuberGradient(width), _HuberHessian(width)),
+    )
 
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A value or a conjugate, of an argument s times larger and targets with s in a last column."""
+    """A function of an argument s times larger and targets with s in a last column, times a power of s."""
 
-    unscaled: Callable[[Array, Array], Array]
+    unscaled: Callable[[Any, Any], Any]
+    power: int
+    axes: int = 0  # after that of the examples
 
-    def __call__(self, scaled: Array, targets: Array) -> Array:
+    def __call__(self, scaled: Any, targets: Any) -> Any:
+        xp, _ = _libraries(scaled)
         y, s = targets[..., :-1], targets[..., -1]
-        safe = jnp.where(s > 0, s, 1.0)
-        return jnp.where(s > 0, s**2 * self.unscaled(scaled / safe[..., None], y), 0.0)
+        found = self.unscaled(scaled / xp.where(s > 0, s, 1.0)[..., None], y)
+        s = s.reshape(*s.shape, *(1,) * self.axes)
+        return xp.where(s > 0, s**self.power * found, 0.0)
 
 
 def scaled(loss: ConvexLoss) -> ConvexLoss:
@@ -247,10 +396,12 @@ def scaled(loss: ConvexLoss) -> ConvexLoss:
     So weights become a factor of the Jacobian, J ↦ sJ, and leave the curvature as it is: ∇²s²ℓ(G/s) = ∇²ℓ(F). The targets are
     [y, s]. An example with s = 0 counts for nothing.
     """
+    closed = loss.closed
     return replace(
         loss,
         name=f"weighted {loss.name}",
-        value=_Scaled(loss.value),
-        conjugate=_Scaled(loss.conjugate),
+        value=_Scaled(loss.value, 2),
+        conjugate=_Scaled(loss.conjugate, 2),
         probabilities=None,
+        closed=closed and ClosedForms(_Scaled(closed.gradient, 1, 1), _Scaled(closed.hessian, 0, 2)),
     )

@@ -16,7 +16,7 @@ def scaled(layer: Layer, fitting: Fitting) -> DrawnLayer:
     """The dense layer or convolution with its standard deviations and constants."""
     initialisation = fitting.initialisation
     weight_sd = initialisation.weight_sd(layer.inputs, layer.units * math.prod(layer.weight_shape[:-2]))
-    bias_sd = initialisation.bias_sd(fitting.parameterisation) if layer.has_bias else 1.0
+    bias_sd = initialisation.bias_sd(fitting.parameterisation, weight_sd) if layer.has_bias else 1.0
     if fitting.parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         return DrawnLayer(replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0)
     drawn = DrawnLayer(layer, weight_sd, bias_sd)
