@@ -248,6 +248,7 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
         """Two classes: mean over standard deviation of the noisy latent value; more: the logarithms of the probabilities."""
+        check_is_fitted(self)
         if len(self.classes_) > 2:
             return np.log(np.maximum(self.predict_proba(X), np.finfo(float).tiny))
         cross, diagonal = (self.variance_ * part for part in self._tested(X))
