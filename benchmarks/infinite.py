@@ -116,10 +116,11 @@ def main() -> None:
                     print(f"  {title:17} {done.stderr.strip().splitlines()[-1][:100]}")
                     continue
                 theirs, taken = np.load(out), float(done.stdout.split()[-1])
-                error = np.abs(mine / theirs - 1).max()
+                error = np.abs(mine / theirs - 1)
+                own = np.eye(examples, dtype=bool)
                 print(
                     f"  {title:17} {taken:7.2f} core-seconds, {taken / seconds:.1f} × ours; "
-                    f"largest relative difference {error:.0e}",
+                    f"largest relative difference {error[:, ~own].max():.0e}, of the diagonal {error[:, own].max():.0e}",
                     flush=True,
                 )
 

@@ -46,8 +46,8 @@ def test_two_signs_have_the_probability_of_their_angle():
         np.testing.assert_allclose(math.exp(ep.log_marginal_likelihood), exact, rtol=0.02)
 
 
-def test_all_orthants_add_up_to_one_and_expectation_propagation_agrees_with_each():
-    n = 6
+@pytest.mark.parametrize("n", [4, pytest.param(8, marks=pytest.mark.slow)])
+def test_all_orthants_add_up_to_one_and_expectation_propagation_agrees_with_each(n):
     k = problem(n)[0] + np.eye(n)  # of probit
     exact, approximate, variance = [], [], 0.0
     for signs in itertools.product((-1.0, 1.0), repeat=n):
@@ -60,7 +60,7 @@ def test_all_orthants_add_up_to_one_and_expectation_propagation_agrees_with_each
         approximate.append(math.exp(ep.log_marginal_likelihood))
         assert abs(approximate[-1] / exact[-1] - 1) < 0.02
     assert abs(2 * sum(exact) - 1) < 5 * 2 * math.sqrt(variance) + 1e-4
-    assert abs(2 * sum(approximate) - 1) < 5e-3
+    assert abs(2 * sum(approximate) - 1) < 0.01
 
 
 def test_slices_have_the_marginals_of_rejection():
@@ -68,10 +68,10 @@ def test_slices_have_the_marginals_of_rejection():
     signs = np.array([1.0, 1.0, -1.0, 1.0])
     x = np.random.default_rng(1).standard_normal((24, 2))
     k = RBF(1.0)(x) + 1e-3 * np.eye(24)
-    prior = np.random.default_rng(2).standard_normal((400_000, 24)) @ np.linalg.cholesky(k).T
+    prior = np.random.default_rng(2).standard_normal((200_000, 24)) @ np.linalg.cholesky(k).T
     accepted = prior[(np.sign(prior[:, :4]) == signs).all(axis=1)]
-    assert len(accepted) > 5_000
-    slices = orthant_slices(KEY, k[:4, :4], signs, draws=4_000, chains=8, thin=4)
+    assert len(accepted) > 2_500
+    slices = orthant_slices(KEY, k[:4, :4], signs, draws=2_000, chains=8, thin=4)
     assert slices.r_hat < 1.01
     # Given the four, the others are Gaussian.
     solved = np.linalg.solve(k[:4, :4], k[:4, 4:])

@@ -93,7 +93,10 @@ def test_stages_on_images(name):
     np.testing.assert_allclose(found.ntk, reference.theta, rtol=1e-10)
 
 
-@pytest.mark.parametrize("activation", list(Activation))
+@pytest.mark.parametrize(
+    "activation",
+    [pytest.param(a, marks=[pytest.mark.slow] * (a is Activation.TANH)) for a in Activation],
+)
 def test_activations_initialisations_and_parameterisations(activation):
     """Glorot's variance depends on the ratio of widths; μP's does not tend to a constant."""
     x = RNG.standard_normal((4, 3))

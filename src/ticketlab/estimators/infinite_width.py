@@ -35,6 +35,7 @@ from ticketlab.networks import Parameterisation
 __all__ = ["InfiniteWidthClassifier", "InfiniteWidthRegressor"]
 
 _NOISES = tuple(10.0**i for i in range(1, -7, -1))
+_VARIANCES = (1.0, 10.0, 100.0, 1000.0)
 _PRECISIONS = (np.float64, np.float32)
 
 
@@ -175,18 +176,21 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
 
     Arguments:
         network, kernel, input_shape: as for `InfiniteWidthRegressor`.
-        variance: of the latent values before the data (default: 10).
+        variance: of the latent values before the data (default: of 1, 10, 100 and 1000 the one with the largest marginal
+            likelihood).
         random_state: draws the values over which probabilities of more than two classes are averaged.
 
     Attributes:
         posterior_: of the latent values.
+        variance_: their variance before the data.
         classes_: the labels.
         Others as for `InfiniteWidthRegressor`.
 
     Raises:
         UserError: a `ValueError`, for data or options that cannot be fitted, or a network without a limit.
 
-    Cost: that of `ticketlab.infinite.kernels`; then for each of 10 to 50 steps some 3 n³ operations for each class.
+    Cost: that of `ticketlab.infinite.kernels`; then for each variance and each of 10 to 50 steps some 3 n³
+        operations for each class.
 
     Equivalent: `GaussianProcessClassifier` with this kernel, which has the logistic likelihood and Laplace's approximation.
     """
@@ -199,7 +203,7 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
         network: Any = None,
         *,
         kernel: Any = "nngp",
-        variance: Any = 10.0,
+        variance: Any = None,
         input_shape: Any = None,
         random_state: Any = None,
     ) -> None:
@@ -216,19 +220,27 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise UserError(f"{len(self.classes_)} class", "at least two classes")
-        if not 0 < self.variance < np.inf:
-            raise UserError(f"variance={self.variance!r}", "a positive number")
-        k = self.variance * self._condition(X)
+        if self.variance is not None and not 0 < self.variance < np.inf:
+            raise UserError(
+                f"variance={self.variance!r}", "a positive number, or none for the best of several"
+            )
+        k = self._condition(X)
         self._seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if len(self.classes_) == 2:
-            self.posterior_ = expectation_propagation(k, 2.0 * labels - 1)
-        else:
-            self.posterior_ = laplace(k, labels, len(self.classes_))
+        variances = _VARIANCES if self.variance is None else (self.variance,)
+        found = [(variance, self._posterior(variance * k, labels)) for variance in variances]
+        self.variance_, self.posterior_ = max(found, key=lambda each: each[1].log_marginal_likelihood)
         return self
+
+    def _posterior(
+        self, k: Float[np.ndarray, "n n"], labels: np.ndarray
+    ) -> BinaryPosterior | LaplacePosterior:
+        if len(self.classes_) == 2:
+            return expectation_propagation(k, 2.0 * labels - 1)
+        return laplace(k, labels, len(self.classes_))
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "n classes"]:
         """The probabilities of the classes."""
-        cross, diagonal = (self.variance * part for part in self._tested(X))
+        cross, diagonal = (self.variance_ * part for part in self._tested(X))
         if isinstance(self.posterior_, BinaryPosterior):
             p = self.posterior_.probability(cross, diagonal)
             return np.stack([1 - p, p], axis=1)
@@ -236,9 +248,10 @@ class InfiniteWidthClassifier(ClassifierMixin, _InfiniteWidth):
 
     def decision_function(self, X: Any) -> Float[np.ndarray, "n ..."]:
         """Two classes: mean over standard deviation of the noisy latent value; more: the logarithms of the probabilities."""
+        check_is_fitted(self)
         if len(self.classes_) > 2:
             return np.log(np.maximum(self.predict_proba(X), np.finfo(float).tiny))
-        cross, diagonal = (self.variance * part for part in self._tested(X))
+        cross, diagonal = (self.variance_ * part for part in self._tested(X))
         assert isinstance(self.posterior_, BinaryPosterior)
         mean, spread = self.posterior_.latent(cross, diagonal)
         return mean / np.sqrt(1 + spread)

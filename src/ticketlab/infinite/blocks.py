@@ -94,13 +94,13 @@ def assembled(
         ):
             if result is None or block is None:
                 continue
-            block = np.array(block)
+            part = np.array(block)
             if symmetric and i == j:
-                block = (block + block.T) / 2
-                np.fill_diagonal(block, own)  # exact, where formulas would lose digits
-            result[i * size : (i + 1) * size, j * other : (j + 1) * other] = block
+                part = (part + part.T) / 2
+                np.fill_diagonal(part, own)  # exact, where formulas would lose digits
+            result[i * size : (i + 1) * size, j * other : (j + 1) * other] = part
             if symmetric and i != j:
-                result[j * other : (j + 1) * other, i * size : (i + 1) * size] = block.T
+                result[j * other : (j + 1) * other, i * size : (i + 1) * size] = part.T
         progress(done / len(pairs))
     return nngp, ntk
 

@@ -51,7 +51,7 @@ def _start(recipe: Recipe, x1: Array, x2: Array, crossed: bool) -> tuple[State, 
     products = _products(x1, x2, lags, pixels, crossed) / shape[-1]
     state = State(
         products,
-        jnp.zeros_like(products) if recipe.ntk else None,
+        jnp.zeros((), products.dtype) if recipe.ntk else None,
         lags,
         pixels,
         crossed,

@@ -7,8 +7,9 @@ example with itself (one batch axis) and each example of one block with each of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -38,7 +39,8 @@ class State:
 
     Arguments:
         nngp: mean over units of the product of their values.
-        ntk: mean over units of the product of their derivatives in all trained parameters so far; None if not wanted.
+        ntk: mean over units of the product of their derivatives in all trained parameters so far; None if not wanted, and a
+            single zero before the first layer.
         lags, pixels: which pairs of pixels; both empty for vectors.
         crossed: whether there are two batch axes.
         gaussian: whether the units are jointly Gaussian with mean zero.
@@ -75,18 +77,19 @@ class State:
         found = selected(self.nngp, self.lags, no_lag(axes))
         return found.reshape(*found.shape[: found.ndim - 2 * axes], *self.pixels)
 
+    def mapped(self, function: Callable[[Array], Array], **changes: Any) -> State:
+        """The same with a linear function applied to both kernels."""
+        ntk = self.ntk if self.ntk is None or self.ntk.ndim == 0 else function(self.ntk)
+        return replace(self, nngp=function(self.nngp), ntk=ntk, **changes)
+
     def at(self, lags: Lags) -> State:
         """The same at these lags alone."""
-        ntk = None if self.ntk is None else selected(self.ntk, self.lags, lags)
-        return replace(self, nngp=selected(self.nngp, self.lags, lags), ntk=ntk, lags=lags)
+        return self.mapped(lambda kernel: selected(kernel, self.lags, lags), lags=lags)
 
     def masked(self) -> State:
         """The same, with zeros where one of the two pixels is outside the image."""
         mask = inside(self.lags, self.pixels)
-        if mask is None:
-            return self
-        ntk = None if self.ntk is None else jnp.where(mask, self.ntk, 0.0)
-        return replace(self, nngp=jnp.where(mask, self.nngp, 0.0), ntk=ntk)
+        return self if mask is None else self.mapped(lambda kernel: jnp.where(mask, kernel, 0.0))
 
     def settled(self) -> State:
         """The same, with the parameters of a normalisation counted in the mean over units, for a stage that is linear."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -34,10 +33,8 @@ def _(stage: Flatten, step: Step, given: Shape, state: State, after: Lags, recur
         return jnp.mean(covariance, axis=tuple(range(covariance.ndim - over, covariance.ndim)))
 
     means = state.means
-    return replace(
-        state,
-        nngp=mean(state.nngp, 2 * axes),
-        ntk=None if state.ntk is None else mean(state.ntk, 2 * axes),
+    return state.mapped(
+        lambda kernel: mean(kernel, 2 * axes),
         lags=(),
         pixels=(),
         gaussian=state.gaussian and math.prod(state.pixels) == 1,  # else variances differ between units

@@ -5,8 +5,6 @@ out(P, P + L) = w⁻⁴ Σ_ij K(w P + i, w (P + L) + j),        so lag L needs t
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -39,10 +37,8 @@ def _(stage: Pool, step: Step, given: Shape, state: State, after: Lags, recursio
     state = state.settled()
     height, width, _ = stage.shape(given)
     means = state.means
-    return replace(
-        state,
-        nngp=_pooled(state, state.nngp, stage.window, after),
-        ntk=None if state.ntk is None else _pooled(state, state.ntk, stage.window, after),
+    return state.mapped(
+        lambda kernel: _pooled(state, kernel, stage.window, after),
         lags=after,
         pixels=(height, width),
         means=None if means is None else (_windows(means[0], stage), _windows(means[1], stage)),
@@ -92,10 +88,8 @@ def _(
         return jnp.sum(covariance, axis=tuple(range(covariance.ndim - 4, covariance.ndim))) / pairs
 
     means = state.means
-    return replace(
-        state,
-        nngp=mean(state.nngp),
-        ntk=None if state.ntk is None else mean(state.ntk),
+    return state.mapped(
+        mean,
         lags=(),
         pixels=(),
         means=None if means is None else (jnp.mean(means[0], (1, 2)), jnp.mean(means[1], (1, 2))),
