@@ -12,10 +12,12 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
     os.environ.setdefault(_name, "1")  # read when NumPy is imported, so before any other import here
 
 import atexit
+import gc
 import inspect
 import shutil
 import sys
 import tempfile
+import threading
 from functools import cache, partial, wraps
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -37,7 +39,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _programs = tempfile.mkdtemp(prefix="ticketlab-programs-")
     atexit.register(shutil.rmtree, _programs, ignore_errors=True)
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _programs
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.1"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.03"
 
 
 def check_made_once(made: dict[CodeType, Any], jaxtyped: Any, *, typechecker: Any) -> Any:
@@ -144,6 +146,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: place.get(item.path, len(place)))
 
 
+def pytest_collection_finish() -> None:
+    """Leaves what is there for good out of garbage collections, and collects seldom.
+
+    Tracing makes so many objects that a sixth of the time would go into looking for cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 MAPS = Path("/proc/self/maps")  # of Linux, which allows a process 65 530 by default
 MANY = 30_000
 
@@ -163,6 +175,24 @@ def few_lanes():
     and dropped."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ticketlab.training.memory._MOST_LANES", 16)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_contexts():
+    """A new context of MLIR for every 200th program of a thread; JAX makes one for each, and loading its dialects takes 5 ms."""
+    from jax._src.interpreters import mlir
+
+    made, own = mlir.make_ir_context, threading.local()
+
+    def context() -> Any:
+        if getattr(own, "left", 0) == 0:
+            own.context, own.left = made(), 200
+        own.left -= 1
+        return own.context
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mlir, "make_ir_context", context)
         yield
 
 

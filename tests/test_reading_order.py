@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ import ticketlab
 
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
-ORDER = ["errors", "compiled_programs", "networks", "tasks", "training", "tangent", "infinite", "tickets", "functions", "laws",
-         "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store", "report", "cli"]
+ORDER = ["errors", "compiled_programs", "networks", "tasks", "training", "tangent", "infinite", "units", "tickets", "functions",
+         "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 
@@ -23,18 +24,23 @@ def places() -> list[str]:
     return sorted(p.stem for p in PACKAGE.iterdir() if not p.name.startswith("_"))
 
 
+@cache
+def statements(file: Path) -> list[ast.Import | ast.ImportFrom]:
+    """All that import something, also within functions and for types alone."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imports(place: str) -> Iterator[tuple[str, str]]:
     """(file and line, imported place) for every import of the package by a place, also within functions."""
     files = (PACKAGE / place).rglob("*.py") if (PACKAGE / place).is_dir() else [PACKAGE / f"{place}.py"]
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in statements(file):
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, f"{file}:{node.lineno}: write imports in full"
                 names = [f"{node.module}.{a.name}" for a in node.names]
-            elif isinstance(node, ast.Import):
-                names = [a.name for a in node.names]
             else:
-                continue
+                names = [a.name for a in node.names]
             for name in names:
                 root, _, rest = name.partition(".")
                 if root == "ticketlab":
@@ -59,11 +65,12 @@ def modules() -> dict[str, Path]:
 
 def imported(file: Path) -> Iterator[tuple[str, str]]:
     """(module, name) for every name imported from a module of the package, also within functions and for types alone."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in statements(file):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "ticketlab":
             yield from ((node.module, alias.name) for alias in node.names)
 
 
+@cache
 def graph() -> dict[str, set[str]]:
     """For each file the files that it imports names from, seen through the `__init__` of packages."""
     files = modules()
@@ -110,12 +117,27 @@ def test_imports_are_followed_into_functions_types_and_packages():
     assert "ticketlab.networks.stages.dense" in found["ticketlab.networks.architectures"]  # by a package
 
 
-@pytest.mark.parametrize("folder", sorted(f.parent.name for f in PACKAGE.glob("claims/*/claim.py")))
-def test_a_claim_is_asked_without_what_is_measured_and_drawn(folder):
+@cache
+def loaded_by(modules: tuple[str, ...], heavy: str) -> dict[str, list[str]]:
+    """What is heavy and was not there before each of these modules, imported one after the other by a new process."""
+    code = (
+        "import importlib, sys; before = set()\n"
+        f"for module in {modules}:\n"
+        "    importlib.import_module(module)\n"
+        f"    now = set('{heavy}'.split()) & set(sys.modules)\n"
+        "    print(module, *sorted(now - before)); before = now"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return {module: loaded for module, *loaded in map(str.split, done.stdout.splitlines())}
+
+
+CLAIMS = tuple(f"ticketlab.claims.{f.parent.name}.claim" for f in sorted(PACKAGE.glob("claims/*/claim.py")))
+
+
+@pytest.mark.parametrize("module", CLAIMS)
+def test_a_claim_is_asked_without_what_is_measured_and_drawn(module):
     """`claim.py` and `formula.py` need no JAX and no charts."""
-    code = f"import sys, ticketlab.claims.{folder}.claim; print(*sorted({{'jax', 'plotly', 'optax'}} & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []
+    assert loaded_by(CLAIMS, "jax plotly optax")[module] == []
 
 
 def test_the_map_names_every_place_in_order():
@@ -124,14 +146,13 @@ def test_the_map_names_every_place_in_order():
     assert set(places()) - {"errors"} <= set(named)
 
 
-LIGHT = [p for p in places() if (PACKAGE / p).is_dir() or p == "cli"] + [
-    "networks.architectures",
-    "tasks.sources",
-]
+PLACES = [p for p in places() if (PACKAGE / p).is_dir() or p == "cli"]
+LIGHT = (
+    "ticketlab",
+    *(f"ticketlab.{place}" for place in (*PLACES, "networks.architectures", "tasks.sources")),
+)
 
 
-@pytest.mark.parametrize("module", ["ticketlab", *(f"ticketlab.{place}" for place in LIGHT)])
+@pytest.mark.parametrize("module", LIGHT)
 def test_nothing_heavy_is_imported_early(module):
-    code = f"import sys, {module}; print(*sorted(set('{HEAVY}'.split()) & set(sys.modules)))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert loaded.stdout.split() == []
+    assert loaded_by(LIGHT, HEAVY)[module] == []

@@ -1,10 +1,10 @@
 """The outcome of a claim's default plan on digits, as its page prints it, from the record that the run left.
 
-    python docs/_ext/claim_results.py RUN_FOLDER
+    python docs/_ext/claim_results.py RUN_FOLDER [--shared]
 
 keeps from a run folder what the page needs, in `docs/studies/results/<claim>.json`: plan, verdicts and seconds. What the run
-measured is judged by the rules of today. A test compares the plan with the default plan of today, so that no page can show the
-outcome of another one.
+measured is judged by the rules of today. `--shared` says that the processors had other work too. A test compares the plan with
+the default plan of today, so that no page can show the outcome of another one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TURNED = {" more ": " fewer ", " longer ": " shorter "}  # of a unit, where the 
 SHOWN = ("headline", "question", "outcome", "effect", "interval", "deciding", "unit", "reading")
 
 
-def keep(folder: Path, at: Path = KEPT) -> Path:
+def keep(folder: Path, at: Path = KEPT, *, shared: bool = False) -> Path:
     """Keeps the plan, the verdicts of today and the seconds of all cells of a finished run."""
     run = RunFolder.open(folder, CLAIMS)
     claim, plan = read_plan(folder / "plan.toml", CLAIMS)
@@ -34,6 +34,7 @@ def keep(folder: Path, at: Path = KEPT) -> Path:
     found = {
         "plan": run.plan_text,
         "seconds": round(sum(cell["seconds"] for cell in run.cells())),
+        "processors": "two processors that did other work too" if shared else "two processors",
         "verdicts": [{name: verdict.get(name) for name in SHOWN} for verdict in verdicts],
     }
     place = at / f"{claim}.json"
@@ -56,8 +57,8 @@ def results(study: Study, at: Path = KEPT) -> str:
     asked = [v for v in record["verdicts"] if v["question"] and v["headline"]]
     sides = [v for v in record["verdicts"] if v["question"] and not v["headline"]]
     parts = [
-        f"**The default plan: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on two "
-        "processors.",
+        f"**The default plan: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on "
+        f"{record['processors']}.",
         _table(asked),
     ]
     if sides:
@@ -103,4 +104,4 @@ def _time(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1])))
+    print(keep(Path(sys.argv[1]), shared="--shared" in sys.argv))

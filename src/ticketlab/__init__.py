@@ -9,6 +9,8 @@ those above it and opens with its idea.
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
     training    one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
+    infinite    the limit of infinite width: kernels of the same networks, and the posteriors that follow
+    units       what single units and layers compute: every unit against every class, with the null of the best
     tickets     subnetworks: masks, their comparison, and the searches that find them
     laws        conclusions from many measurements: intervals, and the rules that give verdicts
     evidence    measured tables, and the record of a run
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
         estimators,
         evidence,
         figures,
+        infinite,
         laws,
         networks,
         report,
@@ -46,9 +49,15 @@ if TYPE_CHECKING:
         tasks,
         tickets,
         training,
+        units,
     )
     from ticketlab.errors import NumericalFailure, UserError
-    from ticketlab.estimators import TangentClassifier, TangentRegressor
+    from ticketlab.estimators import (
+        InfiniteWidthClassifier,
+        InfiniteWidthRegressor,
+        TangentClassifier,
+        TangentRegressor,
+    )
 
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
@@ -58,6 +67,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "estimators",
         "evidence",
         "figures",
+        "infinite",
         "laws",
         "networks",
         "report",
@@ -66,10 +76,16 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "tasks",
         "tickets",
         "training",
+        "units",
     ],
     submod_attrs={
         "errors": ["NumericalFailure", "UserError"],
-        "estimators": ["TangentClassifier", "TangentRegressor"],
+        "estimators": [
+            "InfiniteWidthClassifier",
+            "InfiniteWidthRegressor",
+            "TangentClassifier",
+            "TangentRegressor",
+        ],
     },
 )
 
@@ -78,6 +94,8 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "tasks",
     "training",
     "tangent",
+    "infinite",
+    "units",
     "tickets",
     "laws",
     "evidence",
@@ -90,6 +108,8 @@ __all__ = [  # noqa: RUF022 (in reading order)
     # for scikit-learn
     "TangentClassifier",
     "TangentRegressor",
+    "InfiniteWidthClassifier",
+    "InfiniteWidthRegressor",
     # errors
     "NumericalFailure",
     "UserError",

@@ -57,13 +57,15 @@ def test_measures_are_those_of_training_written_out(evidence, parameterisation) 
     if parameterisation == "mup":
         params["output"] = jax.tree.map(jnp.zeros_like, params["output"])
     with jax.enable_x64(True):
-        start, restore = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params))
-        x, y = (jnp.asarray(a, jnp.float64) for a in (task.train.x, task.train.targets))
-        test = jnp.asarray(task.test.x, jnp.float64)
+        start, restore = ravel_pytree(jax.tree.map(lambda a: np.asarray(a, np.float64), params))
+        x, y = (np.asarray(a, np.float64) for a in (task.train.x, task.train.targets))
+        test = np.asarray(task.test.x, np.float64)
 
+        @jax.jit
         def outputs(theta, x):
             return network.apply(restore(theta), x) - network.apply(restore(start), x)
 
+        @jax.jit
         def linear(theta, x):
             return jax.jvp(lambda t: outputs(t, x), (start,), (theta - start,))[1]
 
@@ -77,10 +79,11 @@ def test_measures_are_those_of_training_written_out(evidence, parameterisation) 
 
         real, straight = trained(outputs), trained(linear)
         f, g = outputs(real, test), linear(straight, test)
+        jacobian = jax.jit(jax.jacfwd(lambda t: outputs(t, x[: PLAN.kernel_examples])))
         kernels = []
         for theta in (start, real):
-            j = jax.jacfwd(lambda t: outputs(t, x[: PLAN.kernel_examples]))(theta).reshape(-1, start.size)
-            kernels.append(np.asarray(j @ j.T))
+            j = np.asarray(jacobian(theta)).reshape(-1, start.size)
+            kernels.append(j @ j.T)
         expected = {
             "motion": float(jnp.linalg.norm(real - start) / jnp.linalg.norm(start)),
             "drift": 1 - centred_alignment(*kernels, task.outputs),
@@ -438,9 +441,10 @@ def test_with_cross_entropy_both_sides_stop_at_the_stated_loss() -> None:
     network = MLP((64, 64), parameterisation=Parameterisation.NTK).build(task.input_shape, task.outputs)
     params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(0), 1))[0])
     with jax.enable_x64(True):
-        start, restore = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params))
-        x, y, test = (jnp.asarray(a, jnp.float64) for a in (task.train.x, task.train.targets, task.test.x))
+        start, restore = ravel_pytree(jax.tree.map(lambda a: np.asarray(a, np.float64), params))
+        x, y, test = (np.asarray(a, np.float64) for a in (task.train.x, task.train.targets, task.test.x))
 
+        @jax.jit
         def linear(theta, x):
             return jax.jvp(lambda t: network.apply(restore(t), x), (start,), (theta - start,))[1]
 

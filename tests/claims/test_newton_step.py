@@ -56,13 +56,12 @@ def start():
     network = PLAN.network.build(task.input_shape, task.outputs)
     params = network.init(jax.random.split(jax.random.key(0), 3)[0])
     with jax.enable_x64(True):
-        flat, restore = ravel_pytree(jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params))
-        x = {name: jnp.asarray(getattr(task, name).x, jnp.float64) for name in ("train", "test")}
-        jacobian = {
-            name: np.asarray(jax.jacfwd(lambda t, v=v: network.apply(restore(t), v))(flat))
-            for name, v in x.items()
-        }
-        f0 = {name: np.asarray(network.apply(restore(flat), v)) for name, v in x.items()}
+        flat, restore = ravel_pytree(jax.tree.map(lambda a: np.asarray(a, np.float64), params))
+        x = {name: np.asarray(getattr(task, name).x, np.float64) for name in ("train", "test")}
+        function = jax.jit(lambda t, v: network.apply(restore(t), v))
+        tangent = jax.jit(jax.jacfwd(function))
+        jacobian = {name: np.asarray(tangent(flat, v)) for name, v in x.items()}
+        f0 = {name: np.asarray(function(flat, v)) for name, v in x.items()}
     return task, network, restore, np.asarray(flat), jacobian, f0
 
 
@@ -103,11 +102,9 @@ def test_steps_are_those_written_down_with_the_jacobian(evidence, start, loss) -
     j = jacobian["train"].reshape(n * k, -1)
     y = task.train.targets.astype(float)
     with jax.enable_x64(True):
-        gradient = np.asarray(jax.grad(lambda f: jnp.sum(LOSSES[loss](f, y)))(jnp.asarray(f0["train"])))
+        gradient = np.asarray(jax.jit(jax.grad(lambda f: jnp.sum(LOSSES[loss](f, y))))(f0["train"]))
         hessian = np.asarray(
-            jax.vmap(jax.hessian(lambda f, t: LOSSES[loss](f[None], t[None])[0]))(
-                jnp.asarray(f0["train"]), jnp.asarray(y)
-            )
+            jax.jit(jax.vmap(jax.hessian(lambda f, t: LOSSES[loss](f[None], t[None])[0])))(f0["train"], y)
         )
     rows = j.reshape(n, k, -1)
     curved = np.einsum("nap,nab->nbp", rows, hessian).reshape(n * k, -1)
@@ -121,7 +118,9 @@ def test_steps_are_those_written_down_with_the_jacobian(evidence, start, loss) -
         outputs = {
             "tangent": f0["test"] + jacobian["test"] @ newton,
             "network": np.asarray(
-                network.apply(restore(jnp.asarray(flat + newton)), jnp.asarray(task.test.x, jnp.float64))
+                jax.jit(lambda t, x: network.apply(restore(t), x))(
+                    flat + newton, np.asarray(task.test.x, np.float64)
+                )
             ),
         }
     for form, values in outputs.items():

@@ -19,7 +19,7 @@ from ticketlab.evidence.tables import Evidence
 from ticketlab.store import RunFolder
 
 # fmt: off
-PLAN = ["run", "tangent-minimum", "--task", "digits:train=60,validation=40,test=40", "--network", "mlp:6", "--losses", "square",
+PLAN = ["run", "tangent-minimum", "--task", "boolean:train=60,validation=28,test=40", "--network", "mlp:6", "--losses", "square",
         "--ridges", "0.01", "--step-sizes", "1", "--epochs", "1", "--doublings", "0",
         "--extensions", "0"]
 # fmt: on

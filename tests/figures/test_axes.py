@@ -15,9 +15,10 @@ def test_an_included_end_is_exact():
     assert linear_axis("", [-1.0, 4.0], include=0.0).low < -1
 
 
+@pytest.mark.parametrize("include", [None, 0.0, 3.0])
 @pytest.mark.parametrize("values", [[], [math.nan], [3.0], [0.0], [3.0, 3.0]])
-def test_a_linear_axis_is_never_empty(values):
-    low, high = linear_axis("", values).plotly()["range"]
+def test_a_linear_axis_is_never_empty(values, include):
+    low, high = linear_axis("", values, include=include).plotly()["range"]
     assert -math.inf < low < high < math.inf
 
 

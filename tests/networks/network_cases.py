@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
@@ -95,7 +94,7 @@ def prepared(name: str) -> Case:
 
 def batch(network: Network, n: int = 3, seed: int = 9) -> Array:
     draws = np.random.default_rng(seed).standard_normal((n, *network.input_shape))
-    return jnp.asarray(draws, jnp.float32)  # NumPy's, because JAX compiles its own for every shape
+    return jax.device_put(draws.astype(np.float32))  # NumPy's, because JAX compiles its own for every shape
 
 
 def random_params(network: Network) -> Params:
@@ -104,8 +103,7 @@ def random_params(network: Network) -> Params:
     shapes = jax.eval_shape(network.init, jax.random.key(0))
 
     def drawn(leaf: jax.ShapeDtypeStruct) -> Array:
-        return jnp.asarray(
-            draws.standard_normal(leaf.shape) / math.sqrt(math.prod(leaf.shape[:-1])), jnp.float32
-        )
+        size = 1 / math.sqrt(math.prod(leaf.shape[:-1]))
+        return jax.device_put((size * draws.standard_normal(leaf.shape)).astype(np.float32))
 
     return jax.tree.map(drawn, shapes)

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import jax
 import pytest
@@ -24,6 +25,10 @@ from ticketlab.networks import (
     LeNet300100,
     Normalisation,
     Parameterisation,
+    Pool,
+    Pooling,
+    PreActResNet,
+    Residual,
     ResNet,
     ResNet20,
     parameter_count,
@@ -197,3 +202,26 @@ def test_vgg_16_is_the_published_size() -> None:
     }
     with pytest.raises(UserError, match=r"1 × 1 pixels before a 2 × 2 pool"):
         VGG().build((8, 8, 1), 10)
+
+
+def test_average_pools_take_the_place_of_maximum_pools_and_nothing_else_changes() -> None:
+    for architecture in (ConvNet(4, 8), VGG(11, 8, Normalisation.CHANNELS), LeNet5()):
+        average = replace(architecture, pooling=Pooling.AVERAGE)
+        changed = [
+            replace(stage, pooling=Pooling.MAX) if isinstance(stage, Pool) else stage
+            for stage in average.stages(10)
+        ]
+        assert tuple(changed) == architecture.stages(10)
+        assert "average pools" in average.describe()
+        assert "average pools" not in architecture.describe()
+
+
+def test_a_pre_activation_network_sums_what_convolutions_return() -> None:
+    architecture = PreActResNet((8, 16), blocks=2, normalisation=None)
+    sums = [stage for stage in architecture.stages(10) if isinstance(stage, Residual)]
+    assert [type(stage).__name__ for stage in sums[2].stages] == ["Activate", "Convolution"] * 2
+    assert [stage.stages[1].stride for stage in sums] == [1, 1, 2, 1]
+    assert architecture.label(None, None) == "PreActResNet-10 8–16, not normalised"
+    assert weights(PreActResNet(), CIFAR) == weights(ResNet(), CIFAR)
+    with pytest.raises(UserError, match="at least one of each"):
+        PreActResNet(())

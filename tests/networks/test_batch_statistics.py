@@ -1,6 +1,7 @@
 """Normalisation over the batch: against statistics by hand, and as a function of each example alone once they are fixed."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +48,7 @@ STAGES = (
     *(GlobalAverage(), Dense(5), OVER, TANH, Dense(2)),
 )
 NETWORK = sequential(STAGES, (5, 6, 2), name="batch")
+applied, statistics = jax.jit(NETWORK.apply), jax.jit(NETWORK.statistics)
 
 
 def close(one, other, tolerance=2e-5):
@@ -87,7 +89,7 @@ def test_statistics_and_activations_are_those_by_hand():
     (mean, variance), a = by_hand(params, x)
     found = NETWORK.statistics(params, x)
     close(found["conv1-norm"], (mean, variance))
-    close(NETWORK.features(params, x)["conv1"], np.tanh(a))
+    close(jax.jit(NETWORK.features)(params, x)["conv1"], np.tanh(a))
     assert list(found) == ["conv1-norm", "conv2-norm", "conv3-norm", "dense1-norm"]
 
 
@@ -100,16 +102,17 @@ def test_with_the_statistics_of_a_batch_the_network_computes_what_it_computes_on
 
 def test_a_frozen_network_is_a_function_of_each_example_alone_and_the_network_is_not():
     params, x = case()
-    frozen = NETWORK.frozen(NETWORK.statistics(params, batch(NETWORK, 9, seed=1)))
-    one_by_one = jnp.concatenate([frozen.apply(params, x[i : i + 1]) for i in range(len(x))])
-    close(frozen.apply(params, x), one_by_one)
-    assert not np.allclose(NETWORK.apply(params, x)[:3], NETWORK.apply(params, x[:3]), atol=1e-3)
+    frozen = NETWORK.frozen(statistics(params, batch(NETWORK, 9, seed=1)))
+    apply = jax.jit(frozen.apply)
+    one_by_one = np.concatenate([apply(params, x[i : i + 1]) for i in range(len(x))])
+    close(apply(params, x), one_by_one)
+    assert not np.allclose(applied(params, x)[:3], applied(params, x[:3]), atol=1e-3)
 
 
 def test_scaling_the_weights_before_a_normalisation_changes_next_to_nothing():
     params, x = case()
     scaled = {**params, "conv1": {"weight": 50 * params["conv1"]["weight"]}}
-    close(NETWORK.apply(scaled, x), NETWORK.apply(params, x), 1e-3)
+    close(applied(scaled, x), applied(params, x), 1e-3)
 
 
 def test_a_layer_before_has_no_bias():
@@ -122,9 +125,10 @@ def test_blocks_of_examples_are_put_together(monkeypatch):
     params, x = case(40)
     monkeypatch.setattr(evaluation_module, "ROWS", 8)
     (mean, variance), _ = by_hand(params, x[:32])
-    close(estimated_statistics(NETWORK, params, x)["conv1-norm"], (mean, variance))
+    estimated = jax.jit(partial(estimated_statistics, NETWORK))
+    close(estimated(params, x)["conv1-norm"], (mean, variance))
     (mean, variance), _ = by_hand(params, x[:8])
-    close(estimated_statistics(NETWORK, params, x[:11])["conv1-norm"], (mean, variance))
+    close(estimated(params, x[:11])["conv1-norm"], (mean, variance))
 
 
 def test_blocks_are_as_small_as_the_network_is_large():
@@ -149,9 +153,9 @@ def test_evaluation_in_blocks_is_evaluation(monkeypatch):
 def test_evaluation_takes_statistics_from_the_reference_and_from_nothing_else(monkeypatch):
     params, x = case(30)
     train = batch(NETWORK, 20, seed=4)
-    expected = NETWORK.frozen(NETWORK.statistics(params, train)).apply(params, x)
+    expected = jax.jit(NETWORK.frozen(statistics(params, train)).apply)(params, x)
     monkeypatch.setattr(evaluation_module, "ROWS", 1024)
-    close(evaluate(NETWORK, params, x, train), expected)
+    close(jax.jit(partial(evaluate, NETWORK))(params, x, train), expected)
     plain = MLP((4,)).build((3,), 2)
     weights, inputs = random_params(plain), batch(plain, 5)
     np.testing.assert_array_equal(evaluate(plain, weights, inputs, inputs[:0]), plain.apply(weights, inputs))
@@ -161,16 +165,16 @@ def test_units_can_be_permuted():
     params, x = case()
     for group in NETWORK.unit_groups:
         assert not group.rescalable
-        order = jnp.asarray(np.random.default_rng(1).permutation(group.units))
-        close(NETWORK.apply(permute_units(params, group, order), x), NETWORK.apply(params, x))
+        order = np.random.default_rng(1).permutation(group.units)
+        close(applied(permute_units(params, group, order), x), applied(params, x))
 
 
 def test_the_tangent_space_of_a_frozen_network_is_that_of_its_reference():
     """Its structured kernel against the Jacobian by differentiation, in float64."""
     params, x = case(3)
-    frozen = NETWORK.frozen(NETWORK.statistics(params, batch(NETWORK, 9, seed=1)))
+    frozen = NETWORK.frozen(statistics(params, batch(NETWORK, 9, seed=1)))
     kernel = np.asarray(tangent_kernel(Jacobian(frozen, params, x)))
-    rows = jax.jacobian(lambda p: frozen.apply(p, x))(params)
+    rows = jax.jit(jax.jacobian(lambda p: frozen.apply(p, x)))(params)
     flat = np.concatenate([np.asarray(a).reshape(3 * 2, -1) for a in jax.tree.leaves(rows)], axis=1)
     close(kernel, flat @ flat.T, 2e-4)
 
@@ -212,10 +216,10 @@ def test_over_channels_nothing_has_changed():
             for n in nothing
         },
     }
-    frozen = NETWORK.frozen(nothing)
+    outputs_of = jax.jit(NETWORK.frozen(nothing).apply)
     for n, example in enumerate(np.asarray(x)):
         outputs, _ = reference(tuple(s for s in plain if s), layers, kept, example)
-        close(frozen.apply(kept, x)[n], outputs, 1e-4)
+        close(outputs_of(kept, x)[n], outputs, 1e-4)
 
 
 def _without(stage):

@@ -20,7 +20,7 @@ def reference(a: Array, weight: Array, stride: int, padding: str) -> Array:
 
 
 def drawn(shape: tuple[int, ...], seed: int) -> Array:
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape), jnp.float32)
+    return jax.device_put(np.random.default_rng(seed).standard_normal(shape).astype(np.float32))
 
 
 @settings(max_examples=12)  # each compiles a program

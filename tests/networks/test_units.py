@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import cache
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array
@@ -80,7 +79,9 @@ NETWORKS = {
 
 
 def inputs(network: Network) -> Array:
-    return jnp.asarray(np.random.default_rng(7).standard_normal((3, *network.input_shape)), jnp.float32)
+    return jax.device_put(
+        np.random.default_rng(7).standard_normal((3, *network.input_shape)).astype(np.float32)
+    )
 
 
 @cache
@@ -89,7 +90,7 @@ def drawn(name: str) -> Params:
     draws = np.random.default_rng(0)
     shapes = jax.eval_shape(NETWORKS[name].init, jax.random.key(0))
     return jax.tree.map(
-        lambda leaf: jnp.asarray(0.5 * draws.standard_normal(leaf.shape), jnp.float32), shapes
+        lambda leaf: jax.device_put((0.5 * draws.standard_normal(leaf.shape)).astype(np.float32)), shapes
     )
 
 
@@ -121,11 +122,11 @@ def test_taking_and_putting_back_changes_nothing(name: str) -> None:
 def test_permuted_units_compute_the_same_function(name: str) -> None:
     network, params = NETWORKS[name], drawn(name)
     for i, group in enumerate(network.unit_groups):
-        order = jnp.asarray(np.random.default_rng(i).permutation(group.units))
+        order = np.random.default_rng(i).permutation(group.units)
         permuted = permute_units(params, group, order)
         same_function(name, params, permuted)
         (_, moved), (_, features) = compiled(name)(permuted), compiled(name)(params)
-        expected = np.asarray(features[group.layer])[..., np.asarray(order)]
+        expected = np.asarray(features[group.layer])[..., order]
         np.testing.assert_allclose(moved[group.layer], expected, atol=2e-5)
 
 
@@ -135,7 +136,7 @@ def test_rescaled_relu_units_compute_the_same_function(name: str) -> None:
     for i, group in enumerate(network.unit_groups):
         assert group.rescalable
         assert not group.flippable
-        factors = jnp.asarray(np.exp(np.random.default_rng(i).standard_normal(group.units)), jnp.float32)
+        factors = np.exp(np.random.default_rng(i).standard_normal(group.units)).astype(np.float32)
         same_function(name, params, rescale_units(params, group, factors))
 
 
@@ -145,7 +146,7 @@ def test_flipped_odd_units_compute_the_same_function(name: str) -> None:
     for i, group in enumerate(network.unit_groups):
         assert group.flippable
         assert not group.rescalable
-        signs = jnp.asarray(np.random.default_rng(i).choice([-1.0, 1.0], group.units), jnp.float32)
+        signs = np.random.default_rng(i).choice([-1.0, 1.0], group.units).astype(np.float32)
         same_function(name, params, rescale_units(params, group, signs))
 
 

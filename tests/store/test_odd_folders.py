@@ -1,11 +1,17 @@
 """Evidence is what was written, whatever the folder is called, and the same bits as from a folder with a plain name."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from toy_study import Toy, ToyPlan
 
+from ticketlab import report
+from ticketlab.claims import CLAIMS
 from ticketlab.engine.run import run_study
 from ticketlab.evidence.tables import Column, Table
+from ticketlab.plans import find_study, read_plan
 from ticketlab.store.folder import RunFolder
 from ticketlab.store.tables import read_table, write_table
 from ticketlab.tasks.sources import Boolean
@@ -59,3 +65,42 @@ def test_a_run_gives_the_same_evidence_in_any_folder(tmp_path, monkeypatch, name
     assert opened.verdicts == expected.verdicts
     monkeypatch.chdir(tmp_path / name)  # and as a relative path, as it is typed
     assert RunFolder.of(Toy(), PLAN, type(place)(name)).run(PLAN).digest() == expected.digest()
+
+
+ODD = Path("seed=7") / "x[1]" / "**" / "{a,b}" / 'it\'s "one"\ntwo' / " sp ace "
+WINE = 'task = "bundled:name=wine,train=60,validation=40,test=70"\n'
+SMALL = "seeds = 2\nsteps = 20\nbatch = 16\n"
+SMALLEST = {  # a plan of few seconds for each claim; claims that are not here run their quick preset
+    "tangent-minimum": 'network = "mlp:16"\nseeds = 2\nridges = [1e-2, 1e-1]\nstep_sizes = [1.0, 2.5]\nepochs = 2\n',
+    "newton-step": 'network = "mlp:32"\nseeds = 2\ngradient_steps = [0.3, 1.0]\nridges = [1e-2, 1.0]\ntimes = 4\n'
+    "steps = 300\nconverged = 0.5\n",
+    "linear-regime": 'network = "mlp:64"\nseeds = 2\nshares = [0.125, 1.0]\ndepths = [1]\nlosses = ["square"]\n'
+    "steps = 20\nkernel_examples = 12\ntolerance = 1e-4\n",
+    "winning-ticket": f'network = "mlp:12x8"\n{SMALL}levels = 2\ndensity = 0.65\nevaluate_every = 10\n',
+    "linear-mode": f'network = "mlp:12x8"\n{SMALL}rewind_steps = [0, 5]\ncopies = 2\nlevels = 1\npoints = 3\n',
+    "masking-is-training": f'network = "mlp:12x8"\n{SMALL}levels = 2\ndensity = 0.65\nevaluate_every = 10\n',
+    "untrained-subnetwork": f'network = "mlp:12x8"\n{SMALL}densities = [0.2]\nwidths = []\ndistributions = []\n',
+    "multi-prize": f'network = "mlp:12x8"\n{SMALL}',
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_every_claims_evidence_is_the_same_wherever_its_folder_lies(tmp_path, claim):
+    """Read in a folder whose names could mean something, and then in one with a plain name."""
+    study = find_study(claim, CLAIMS)
+    plan = study.plan_type.presets()["quick"]
+    if claim in SMALLEST:
+        (tmp_path / "plan.toml").write_text(f'claim = "{claim}"\n{WINE}{SMALLEST[claim]}')
+        _, plan = read_plan(tmp_path / "plan.toml", CLAIMS)
+    folder = RunFolder.of(study, plan, tmp_path / ODD)
+    evidence = folder.run(plan)
+    assert report.write(folder).exists()
+    plain = tmp_path / "plain"
+    shutil.move(folder.path, plain)
+    opened = RunFolder.open(plain, CLAIMS).evidence()
+    assert opened.digest() == evidence.digest()
+    assert opened.verdicts == evidence.verdicts
+    cells = {p: p.stat().st_mtime_ns for p in (plain / "cells").rglob("*")}
+    assert RunFolder.of(study, plan, plain).run(plan).digest() == evidence.digest()
+    assert {p: p.stat().st_mtime_ns for p in (plain / "cells").rglob("*")} == cells

@@ -92,7 +92,7 @@ def explicit(network: Network, params: Params, x: np.ndarray) -> tuple[np.ndarra
         flat, restore = ravel_pytree(jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params))
 
         def outputs(theta: jax.Array) -> jax.Array:
-            return network.apply(restore(theta), jnp.asarray(x, jnp.float64))
+            return network.apply(restore(theta), jax.device_put(np.asarray(x, np.float64)))
 
         # Forward mode, where the package goes backward.
         values, columns = jax.jit(lambda theta: (outputs(theta), jax.jacfwd(outputs)(theta)))(flat)

@@ -120,8 +120,8 @@ def jacobian_of(name: str, dtype: Any = np.float64, **options: Any) -> Jacobian:
 def reverse(apply: Callable[[Params, Any], Any], params: Params, x: np.ndarray) -> np.ndarray:
     """J `[n, k, P]` by `jax.jacrev` of the whole batch, in float64."""
     with jax.enable_x64(True):
-        at = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
-        rows = jax.jit(jax.jacrev(lambda p: apply(p, jnp.asarray(x, jnp.float64))))(at)
+        at = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), params)
+        rows = jax.jit(jax.jacrev(lambda p: apply(p, np.asarray(x, np.float64))))(at)
         return np.concatenate([np.asarray(g).reshape(*g.shape[:2], -1) for g in jax.tree.leaves(rows)], -1)
 
 
@@ -231,7 +231,8 @@ def test_any_pure_function_has_the_kernel_of_its_jacobian(
     draws = np.random.default_rng(seed)
     shapes = {"square": (4, 4), "scale": (4,), "shift": (), "out": (4, outputs)}
     params = {
-        name: jnp.asarray(0.5 * draws.standard_normal(shape), jnp.float32) for name, shape in shapes.items()
+        name: jax.device_put((0.5 * draws.standard_normal(shape)).astype(np.float32))
+        for name, shape in shapes.items()
     }
     x = draws.standard_normal((n, 4)).astype(np.float32)
 

@@ -70,7 +70,7 @@ class Hidden:
         """Of the network under a mask, without training."""
         if mask is not None:
             params = jax.tree.map(lambda a, m: a * m, params, over_parameters(mask, params))
-        outputs = self.network.apply(jax.tree.map(jnp.asarray, params), jnp.asarray(self.task.test.x))
+        outputs = jax.jit(self.network.apply)(params, self.task.test.x)
         return float(np.mean(self.task.scores(np.asarray(outputs), self.task.test)))
 
     def recall(self, mask: Mask) -> float:

@@ -29,6 +29,7 @@ from ticketlab.training import (
     Adam,
     Cosine,
     Replicas,
+    Resources,
     Sgd,
     TrainingData,
     TrainingPlan,
@@ -280,7 +281,7 @@ def test_a_search_learns(method):
     plan = dataclasses.replace(
         PLAN, steps=600, optimiser=Adam(0.3 if method == Supermask() else 0.01), schedule=Cosine(600)
     )
-    result = train(wide, SOFTMAX_CROSS_ENTROPY, DATA, plan, given)
+    result = train(wide, SOFTMAX_CROSS_ENTROPY, DATA, plan, given, resources=Resources(lanes=2))
     score = result.curves.validation_score.mean(axis=1)
     assert score[-1] > max(0.75, score[0] + 0.1)
 
@@ -318,11 +319,11 @@ def test_binarised_weights_are_signs_with_a_gain_and_pass_the_gradient_on():
     params = init(jax.random.key(0))
     binary = Binarised.of(NETWORK)
     key = jax.random.key(0)
-    seen = binary(params, None, key)
+    seen = jax.jit(binary)(params, None, key)
     w = np.asarray(params["dense1"]["weight"])
     np.testing.assert_allclose(seen["dense1"]["weight"], np.sign(w) * np.abs(w).mean(), rtol=1e-6)
     same_bits(seen["dense1"]["bias"], params["dense1"]["bias"])
-    slope = jax.grad(lambda p: jnp.sum(3 * binary(p, None, key)["dense1"]["weight"]))(params)
+    slope = jax.jit(jax.grad(lambda p: jnp.sum(3 * binary(p, None, key)["dense1"]["weight"])))(params)
     assert (np.asarray(slope["dense1"]["weight"]) == 3).all()
     result = run(Replicas(stack([params]), keys(1), effective=binary), dataclasses.replace(PLAN, steps=200))
     assert result.curves.validation_score[-1, 0] > result.curves.validation_score[0, 0]

@@ -225,7 +225,7 @@ def test_a_mask_goes_along_with_its_units(network):
         order = np.random.default_rng(0).permutation(group.units)
         moved = transported(network, mask, group, order)
         assert layer_densities(moved) == layer_densities(mask)
-        found = masked(permute_units(params, group, jnp.asarray(order)), over_parameters(moved, params))
+        found = masked(permute_units(params, group, order), over_parameters(moved, params))
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 

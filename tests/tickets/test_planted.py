@@ -18,7 +18,7 @@ import pytest
 from ticketlab.networks import MLP, Network
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, Digits, Task
 from ticketlab.tickets import Binarised, Biprop, EdgePopup, ScoredMask, Supermask
-from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Adam, Cosine, Replicas, Resources, TrainingData, TrainingPlan, stack, train
 
 pytestmark = pytest.mark.usefixtures("optimised_training")  # thousands of steps
 SEEN, SMALL, LARGE, DENSITY, DRAWS, SEARCHES = 64, 16, 64, 0.25, 10, 3
@@ -56,7 +56,7 @@ def field(signs: bool) -> Field:
     digits = TrainingData(parts[0][:, :SEEN], task.train.targets[again])
     seen = Binarised.of(small) if signs else None
     replicas = Replicas(given, jax.random.split(jax.random.key(1), 1), effective=seen)
-    found = train(small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, replicas)
+    found = train(small, SOFTMAX_CROSS_ENTROPY, digits, PLAN, replicas, resources=Resources(lanes=1))
     planted = jax.tree.map(lambda a: jnp.asarray(a)[0], found.params)
     planted = planted if seen is None else seen(planted, None, jax.random.key(0))
     network = MLP((LARGE,), bias=False).build((2 * SEEN,), 10)
@@ -68,7 +68,7 @@ def field(signs: bool) -> Field:
     params["output"]["weight"][units] = planted["output"]["weight"]
     data = TrainingData(parts[0], task.train.targets[again], parts[1], task.validation.targets)
     assert task.test.labels is not None
-    right = np.argmax(small.apply(planted, jnp.asarray(parts[2][:, :SEEN])), axis=1) == task.test.labels
+    right = np.argmax(jax.jit(small.apply)(planted, parts[2][:, :SEEN]), axis=1) == task.test.labels
     return Field(network, params, units, data, parts[2], task.test.labels, float(right.mean()))
 
 
@@ -105,7 +105,7 @@ each_method = pytest.mark.parametrize(
 
 
 def score(params: Any, of: Field, x: np.ndarray) -> float:
-    outputs = of.network.apply(jax.tree.map(jnp.asarray, params), jnp.asarray(x))
+    outputs = jax.jit(of.network.apply)(params, x)
     return float(np.mean(np.argmax(outputs, axis=1) == of.labels))
 
 
@@ -113,7 +113,7 @@ def moved_by_noise(params: Any, of: Field) -> float:
     """The mean square by which other noise moves the outputs, as a share of their variance."""
     other = of.test.copy()
     other[:, SEEN:] = np.random.default_rng(1).permutation(other[:, SEEN:])
-    here, there = (np.asarray(of.network.apply(params, jnp.asarray(x))) for x in (of.test, other))
+    here, there = (np.asarray(jax.jit(of.network.apply)(params, x)) for x in (of.test, other))
     return float(np.mean((here - there) ** 2) / (2 * here.var(axis=0).mean()))
 
 

@@ -77,7 +77,7 @@ def masks_like(params, seed=3):
 
 
 def row(tree, r):
-    return jax.tree.map(lambda a: jnp.asarray(np.asarray(a)[r]), tree)
+    return jax.tree.map(lambda a: jax.device_put(np.asarray(a)[r]), tree)
 
 
 def assert_same_bits(a, b):
@@ -116,7 +116,7 @@ def reference_loop(network, loss, x, y, plan, params, key, step_size, mask=None,
     """One replica, slowly and obviously: the parameters after `plan.steps` steps, and every batch's loss."""
     mask = jax.tree.map(jnp.ones_like, params) if mask is None else mask
     params = start = jax.tree.map(jnp.multiply, params, mask)
-    optimiser, x, y = own_optimiser(plan, step_size), jnp.asarray(x), jnp.asarray(y)
+    optimiser, x, y = own_optimiser(plan, step_size), jax.device_put(x), jax.device_put(y)
     state, losses = optimiser.init(params), []
 
     @jax.value_and_grad

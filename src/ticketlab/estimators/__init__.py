@@ -1,4 +1,4 @@
-"""The tangent minimum as scikit-learn estimators: try a linearised network in an existing pipeline."""
+"""The tangent minimum and networks of infinite width as scikit-learn estimators: try them in an existing pipeline."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from ticketlab.estimators.classifier import TangentClassifier
+    from ticketlab.estimators.infinite_width import InfiniteWidthClassifier, InfiniteWidthRegressor
     from ticketlab.estimators.regressor import TangentRegressor
     from ticketlab.estimators.ridge_choice import RidgeChoice
 
@@ -13,9 +14,16 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "classifier": ["TangentClassifier"],
+        "infinite_width": ["InfiniteWidthClassifier", "InfiniteWidthRegressor"],
         "regressor": ["TangentRegressor"],
         "ridge_choice": ["RidgeChoice"],
     },
 )
 
-__all__ = ["RidgeChoice", "TangentClassifier", "TangentRegressor"]
+__all__ = [
+    "InfiniteWidthClassifier",
+    "InfiniteWidthRegressor",
+    "RidgeChoice",
+    "TangentClassifier",
+    "TangentRegressor",
+]

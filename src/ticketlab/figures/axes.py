@@ -74,7 +74,10 @@ def linear_axis(title: str, values: Iterable[float], *, include: float | None = 
     ends = [*known, *([] if include is None else [include])] or [0.0, 1.0]
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low) or 0.5 * abs(high) or 0.5
-    low, high = (low if low == include else low - room), (high if high == include else high + room)
+    if low < high:
+        low, high = (low if low == include else low - room), (high if high == include else high + room)
+    else:  # all values are equal: room on both sides, but `include` stays an end
+        low, high = (low if low == include else low - room), high + room
     return Axis(title, low, high, _round_ticks(low, high))
 
 

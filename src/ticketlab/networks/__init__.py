@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         ConvNet,
         LeNet5,
         LeNet300100,
+        PreActResNet,
         ResNet,
         ResNet20,
     )
@@ -61,6 +62,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "ConvNet",
             "LeNet5",
             "LeNet300100",
+            "PreActResNet",
             "ResNet",
             "ResNet20",
             "VGG",
@@ -110,6 +112,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "AllConv",
     "ResNet",
     "ResNet20",
+    "PreActResNet",
     "VGG",
     "Activation",
     "Pooling",

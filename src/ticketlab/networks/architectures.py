@@ -44,6 +44,7 @@ __all__ = [
     "ConvNet",
     "LeNet5",
     "LeNet300100",
+    "PreActResNet",
     "ResNet",
     "ResNet20",
     "Widened",
@@ -240,6 +241,7 @@ class ConvNet(Architecture):
         depth: the number of convolutions: 2, 4 or 6.
         width: w, channels of the first pair.
         normalisation: before each activation.
+        pooling: max as in the paper, or average, which has a limit of infinite width.
 
     Source: Frankle & Carbin 2018, arXiv 1803.03635, figure 2.
     """
@@ -247,13 +249,14 @@ class ConvNet(Architecture):
     depth: Literal[2, 4, 6] = 2
     width: int = 64
     normalisation: Normalisation | None = None
+    pooling: Pooling = Pooling.MAX
     initialisation: Initialisation = field(default=GLOROT_NORMAL, kw_only=True)
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if self.depth not in (2, 4, 6):
             raise UserError(f"a ConvNet of depth {self.depth!r}", "2, 4 or 6")
         act = (*_before(self.normalisation), Activate(self.activation))
-        pool = (Pool(Pooling.MAX, 2),)
+        pool = (Pool(Pooling(self.pooling), 2),)
         ending = (*pool, *act) if self.activation is Activation.SIGN else (*act, *pool)
         w = self.width
         pairs = [
@@ -263,7 +266,9 @@ class ConvNet(Architecture):
         return (*convolutions, Flatten(), Dense(4 * w), *act, Dense(4 * w), *act, Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"Conv-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}"
+        return (
+            f"Conv-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}{_pooled(self.pooling)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -317,22 +322,14 @@ class ResNet(Architecture):
     normalisation: Normalisation = Normalisation.CHANNELS
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
-        if not self.channels or not 1 <= self.blocks <= MOST_BLOCKS:
-            raise UserError(
-                f"a ResNet of {len(self.channels)} groups of {self.blocks} blocks",
-                f"at least one of each, and at most {MOST_BLOCKS} blocks",
-            )
+        _check_groups(self.channels, self.blocks)
         act, norm = Activate(self.activation), Normalise(self.normalisation)
 
         def block(units: int, stride: int) -> tuple[Stage, ...]:
             body = (Convolution(units, stride=stride), norm, act, Convolution(units), norm)
             return Residual(body), act
 
-        strides = [
-            (units, 2 if i and not j else 1)
-            for i, units in enumerate(self.channels)
-            for j in range(self.blocks)
-        ]
+        strides = _strides(self.channels, self.blocks)
         blocks = [stage for units, stride in strides for stage in block(units, stride)]
         return (Convolution(self.channels[0]), norm, act, *blocks, GlobalAverage(), Dense(outputs))
 
@@ -368,6 +365,55 @@ class ResNet20(Architecture):
 
 
 @dataclass(frozen=True)
+class PreActResNet(Architecture):
+    """A residual network whose sums are linear: normalisation and activation come before each convolution, inside the sum.
+
+    A 3 × 3 convolution, then groups as in `ResNet`, whose bodies are normalisation, activation, convolution, twice. Then a
+    normalisation, an activation, the mean over all pixels and a dense layer. The sums of a very wide network are Gaussian, so
+    unlike `ResNet` it has a limit of infinite width.
+
+    Arguments:
+        channels: channels of each group; the image is halved between groups.
+        blocks: residual sums in each group.
+        normalisation: over channels or over the batch; None for none.
+
+    Source: He, Zhang, Ren, Sun 2016, arXiv 1603.05027, figure 1(b).
+    """
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    blocks: int = 1
+    normalisation: Normalisation | None = Normalisation.CHANNELS
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        _check_groups(self.channels, self.blocks)
+        act = (*_before(self.normalisation), Activate(self.activation))
+        blocks = [
+            Residual((*act, Convolution(units, stride=stride), *act, Convolution(units)))
+            for units, stride in _strides(self.channels, self.blocks)
+        ]
+        return (Convolution(self.channels[0]), *blocks, *act, GlobalAverage(), Dense(outputs))
+
+    def label(self, input_shape: Shape | None, outputs: int | None) -> str:
+        depth = 2 * self.blocks * len(self.channels) + 2
+        usual = self.normalisation == Normalisation.CHANNELS
+        normalised = _normalised(self.normalisation) if self.normalisation else ", not normalised"
+        return f"PreActResNet-{depth} {'–'.join(map(str, self.channels))}{'' if usual else normalised}"
+
+
+def _check_groups(channels: tuple[int, ...], blocks: int) -> None:
+    if not channels or not 1 <= blocks <= MOST_BLOCKS:
+        raise UserError(
+            f"a ResNet of {len(channels)} groups of {blocks} blocks",
+            f"at least one of each, and at most {MOST_BLOCKS} blocks",
+        )
+
+
+def _strides(channels: tuple[int, ...], blocks: int) -> list[tuple[int, int]]:
+    """Channels and stride of each block: groups after the first begin with stride 2."""
+    return [(units, 2 if i and not j else 1) for i, units in enumerate(channels) for j in range(blocks)]
+
+
+@dataclass(frozen=True)
 class VGG(Architecture):
     """VGG for CIFAR: 3 × 3 convolutions in groups of w, 2w, 4w, 8w and 8w channels, a mean over pixels and one dense layer.
 
@@ -378,6 +424,7 @@ class VGG(Architecture):
         depth: 11, 13, 16 or 19, the paper's names; they count two more dense layers, which CIFAR does not need.
         width: w, channels of the first group.
         normalisation: over the batch or over channels.
+        pooling: max as in the paper, or average, which has a limit of infinite width if normalised over channels.
 
     Source: Simonyan & Zisserman 2014, arXiv 1409.1556, table 1 (A, B, D, E); reduced for CIFAR as in Frankle et al.
         2019, arXiv 1912.05671, table 1.
@@ -386,11 +433,16 @@ class VGG(Architecture):
     depth: Literal[11, 13, 16, 19] = 16
     width: int = 64
     normalisation: Normalisation = Normalisation.BATCH
+    pooling: Pooling = Pooling.MAX
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if self.depth not in _VGG_GROUPS:
             raise UserError(f"a VGG of depth {self.depth!r}", "11, 13, 16 or 19")
-        norm, act, pool = Normalise(self.normalisation), Activate(self.activation), Pool(Pooling.MAX, 2)
+        norm, act, pool = (
+            Normalise(self.normalisation),
+            Activate(self.activation),
+            Pool(Pooling(self.pooling), 2),
+        )
         found: list[Stage] = []
         for convolutions, factor in zip(_VGG_GROUPS[self.depth], (1, 2, 4, 8, 8), strict=True):
             group = (Convolution(factor * self.width), norm, act) * convolutions
@@ -398,7 +450,7 @@ class VGG(Architecture):
         return (*found, GlobalAverage(), Dense(outputs))
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
-        return f"VGG-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}"
+        return f"VGG-{self.depth}{_width(self.width)}{_normalised(self.normalisation)}{_pooled(self.pooling)}"
 
 
 _VGG_GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
@@ -406,6 +458,10 @@ _VGG_GROUPS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19
 
 def _width(width: int) -> str:
     return "" if width == 64 else f" of width {width}"
+
+
+def _pooled(pooling: Pooling) -> str:
+    return "" if pooling == Pooling.MAX else ", average pools"
 
 
 def _before(normalisation: Normalisation | None) -> tuple[Stage, ...]:
@@ -448,6 +504,7 @@ NETWORKS: dict[str, type[Architecture]] = {
     "all-conv": AllConv,
     "resnet": ResNet,
     "resnet-20": ResNet20,
+    "preact-resnet": PreActResNet,
     "vgg": VGG,
 }
 """The architectures by the names that plans and the command line use."""

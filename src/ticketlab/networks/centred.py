@@ -65,4 +65,6 @@ def centred(network: Network, params0: Params) -> Network:
         init=init,
         apply=apply,
         tapped=None if inner_tapped is None else tapped,
+        steps=(),  # its function is not that of the stages
+        parameterisation=None,
     )

@@ -18,7 +18,7 @@ from jaxtyping import Array
 
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.layers import DrawnLayer, Shape
-from ticketlab.networks.network import Params
+from ticketlab.networks.params import Params
 
 __all__ = ["draw_parameters"]
 

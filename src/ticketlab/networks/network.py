@@ -13,23 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
 
 import jax
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
+from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.layers import Layer
+from ticketlab.networks.params import Features, Params, Statistics
+from ticketlab.networks.stages.stage import Step
 from ticketlab.networks.units import UnitGroup
 
 __all__ = ["Features", "Network", "Params", "Statistics", "parameter_count", "pure_network"]
-
-Params: TypeAlias = (
-    Any  # a pytree of floating arrays; for zoo networks {layer name: {"weight": …, "bias": …}}
-)
-Features: TypeAlias = Mapping[str, Array]
-Statistics: TypeAlias = Mapping[str, tuple[Array, Array]]
-"""Mean and variance of each channel for every normalisation over the batch, `{layer name: ([units], [units])}`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +50,9 @@ class Network:
             normalisation over the batch, which is a function of each example alone.
         frozen: `statistics -> network`, a function of each example alone that normalises with the given statistics; None
             if `statistics` is None.
+        steps: its stages, fitted to the shapes that reach them, from which the limit of infinite width follows; empty for a
+            network without a description.
+        parameterisation: where the constants of its initialisation are; None for a network without a description.
     """
 
     name: str
@@ -71,6 +69,8 @@ class Network:
     surrogate: bool = False
     statistics: Callable[[Params, Array], Statistics] | None = field(default=None, repr=False)
     frozen: Callable[[Statistics], Network] | None = field(default=None, repr=False)
+    steps: tuple[Step, ...] = field(default=(), repr=False, compare=False)
+    parameterisation: Parameterisation | None = field(default=None, repr=False, compare=False)
 
     def require_each_alone(self, purpose: str) -> None:
         """Raises a UserError if an example's outputs depend on the other examples of its batch."""

@@ -20,7 +20,8 @@ from ticketlab.networks.drawing import draw_parameters
 from ticketlab.networks.fitting import fit
 from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
 from ticketlab.networks.layers import Shape
-from ticketlab.networks.network import Features, Network, Params, Statistics
+from ticketlab.networks.network import Network
+from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Stage, drawn_layers, follow, has_surrogate, reached, through
 from ticketlab.networks.streams import Streams
 from ticketlab.networks.walk import Walk
@@ -111,6 +112,8 @@ def sequential(
             tapped=tapped,
             unit_groups=unit_groups,
             surrogate=has_surrogate(steps),
+            steps=steps,
+            parameterisation=parameterisation,
         )
         if given is None and any(layer.stage.of_batch for layer in layers):
             return replace(network, statistics=statistics, frozen=functions)

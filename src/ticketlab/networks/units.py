@@ -68,6 +68,7 @@ def permute_units(params: Any, group: UnitGroup, order: Int[Array, "units"]) -> 
     return params
 
 
+@partial(jax.jit, static_argnums=1)
 def rescale_units(params: Any, group: UnitGroup, factors: Float[Array, "units"]) -> Any:
     """Incoming weights and bias × factor, outgoing weights ÷ factor, unit by unit.
 

@@ -9,7 +9,7 @@ from jaxtyping import Array
 
 from ticketlab.networks.convolution import convolve
 from ticketlab.networks.layers import Layer, pre_activation
-from ticketlab.networks.network import Params, Statistics
+from ticketlab.networks.params import Params, Statistics
 
 __all__ = ["Walk"]
 

@@ -189,7 +189,7 @@ class _Points:
     def at_zero(blocks: Blocks, targets: Float[np.ndarray, "n k"]) -> _Points:
         jacobian = blocks.products.jacobian
         parts = [
-            jnp.asarray(targets[i : i + jacobian.batch], jnp.float32)
+            jax.device_put(np.asarray(targets[i : i + jacobian.batch], np.float32))
             for i in range(0, len(targets), jacobian.batch)
         ]
         p, q = ([jnp.zeros_like(part) for part in parts] for _ in range(2))

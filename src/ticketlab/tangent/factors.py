@@ -47,7 +47,7 @@ def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[
 
     def factors(i: int) -> tuple[Factor, ...]:
         rows = np.minimum(np.arange(i * size, (i + 1) * size), len(x) - 1)
-        block = jnp.asarray(x[rows], jacobian.dtype)
+        block = jax.device_put(np.asarray(x[rows], jacobian.dtype))
         found = sweep(leaves, kept, block)
         return tuple(
             (block, leaves, factor) if isinstance(part.contraction, TangentProduct) else factor

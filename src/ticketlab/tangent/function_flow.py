@@ -149,9 +149,7 @@ def _derivatives(
     def on_the_host(function: Callable[[Array, Array], Array]) -> Callable[[np.ndarray], np.ndarray]:
         def evaluate(outputs: np.ndarray) -> np.ndarray:
             with jax.enable_x64(True):
-                return np.asarray(
-                    function(jnp.asarray(outputs, jnp.float64), jnp.asarray(targets, jnp.float64))
-                )
+                return np.asarray(function(np.asarray(outputs, np.float64), np.asarray(targets, np.float64)))
 
         return evaluate
 

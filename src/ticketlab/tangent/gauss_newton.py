@@ -22,7 +22,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -76,8 +75,8 @@ def gauss_newton_steps(
     jacobian = kernel.jacobian
     shape = targets.shape
     with jax.enable_x64(True):
-        f0 = jnp.zeros(shape) if centred else jacobian.outputs()
-        y = jnp.asarray(targets, jnp.float64)
+        f0 = np.zeros(shape) if centred else jacobian.outputs()
+        y = np.asarray(targets, np.float64)
         gradient = np.asarray(loss.gradient(f0, y))
         hessian = np.asarray(loss.hessian(f0, y))
     root, inverse = _roots(hessian)
@@ -124,7 +123,7 @@ def _weighted(kernel: DualKernel, root: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _symmetric(matrix: np.ndarray) -> jax.Array:
     with jax.enable_x64(True):
-        return jnp.asarray(0.5 * (matrix + matrix.T))
+        return jax.device_put(0.5 * (matrix + matrix.T))
 
 
 def _stationarity(

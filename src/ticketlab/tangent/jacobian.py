@@ -238,7 +238,7 @@ class Jacobian:
             x = np.asarray(self.x, self.dtype)
             if self.filled:
                 x = np.concatenate([x, np.repeat(x[-1:], -len(x) % self.batch, axis=0)])
-            return [jnp.asarray(part) for part in _chunks(x, self.batch)]
+            return jax.device_put(list(_chunks(x, self.batch)))
 
     @property
     def _columns_at_once(self) -> int:
@@ -269,8 +269,10 @@ class Jacobian:
         parts = np.split(cotangents, ends[:-1], axis=1) if len(ends) > 1 else [cotangents]
         total = list(map(self._own, self._products.vjp(self._portions[0], parts[0])))
         for x, part in zip(self._portions[1:], parts[1:], strict=True):
-            found = map(self._own, self._products.vjp(x, part))
-            total = [a + b for a, b in zip(total, found, strict=True)]
+            found = list(map(self._own, self._products.vjp(x, part)))
+            total = (
+                [a + b for a, b in zip(total, found, strict=True)] if self.filled else _summed(total, found)
+            )
         return total
 
     def _own(self, result: Array) -> Leaf:
@@ -309,6 +311,11 @@ def _chunks(items: Any, size: int) -> list[Any]:
 @partial(jax.jit, static_argnums=1)  # all leaves in one program, not each in its own
 def _cast(leaves: list[Any], dtype: np.dtype[Any]) -> list[Array]:
     return [jnp.asarray(leaf, dtype) for leaf in leaves]
+
+
+@jax.jit
+def _summed(one: list[Array], other: list[Array]) -> list[Array]:
+    return [a + b for a, b in zip(one, other, strict=True)]
 
 
 def _joined(parts: list[Any], axis: int = 0) -> Any:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.errors import UserError
@@ -96,7 +95,7 @@ class Masked(Selection):
                 )
             uniform = bool(np.all(values == values.flat[0])) if values.size else True
             # True or False is cheaper than an array for a leaf that moves as a whole or not at all.
-            masks.append(bool(np.any(values)) if uniform else jnp.asarray(values, bool))
+            masks.append(bool(np.any(values)) if uniform else jax.device_put(values.astype(bool)))
         if not any(mask is not False for mask in masks):
             raise UserError(
                 "a mask that keeps nothing", "at least one parameter that may move", "Keep more parameters."

@@ -260,10 +260,11 @@ def _without(plan: TrainingPlan, state: TrainingState, masks: Any) -> TrainingSt
 
 def _gradients(run: _Run, params: Params, seed: int, step: int) -> dict[str, np.ndarray]:
     """|∂L/∂w| of all weights of one seed, including removed ones, on the batch of the step."""
-    x, y, batch = jnp.asarray(run.data.x), jnp.asarray(run.data.y), run.plan.batch
+    x, y, batch = run.data.x, run.data.y, run.plan.batch
     if batch is not None:
         epoch, within = divmod(step, run.plan.steps_per_epoch(len(x)))
-        rows = epoch_order(run.order_keys[seed], epoch, len(x))[within * batch : (within + 1) * batch]
+        order = np.asarray(epoch_order(run.order_keys[seed], epoch, len(x)))
+        rows = order[within * batch : (within + 1) * batch]
         x, y = x[rows], y[rows]
     found = weights_of(run.network, _gradient(run.network, run.loss, params, x, y))
     return {name: np.abs(g) for name, g in found.items()}

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import jax
@@ -76,14 +77,17 @@ class ScoredMask(ABC):
             name: self.chosen(jnp.asarray(trained[name]), jnp.asarray(frozen[COUNTS][name]), keys[i])
             for i, name in enumerate(sorted(trained))
         }
-        return self.ticket(frozen[WEIGHTS], masks)
+        return self.under(frozen[WEIGHTS], masks)
 
     def ticket(self, params: Params, mask: Mapping[str, Any]) -> Params:
-        """The effective parameters of one network under a mask, without scores."""
+        """The effective parameters of one network under a mask, without scores; one program for the whole network."""
+        return _ticket(self, params, dict(mask))
 
-        params = jax.tree.map(jnp.asarray, params)
+    def under(self, params: Params, mask: Mapping[str, Any]) -> Params:
+        """The same, as a part of another program."""
 
-        def masked(weight: Array, kept: Any) -> Array:
+        def masked(weight: Any, kept: Any) -> Array:
+            weight = jnp.asarray(weight)
             return self.weight(weight, jnp.asarray(kept, weight.dtype))
 
         return {
@@ -128,6 +132,11 @@ class ScoredMask(ABC):
             self.mask({name: array[r] for name, array in host.items()}, counts_at(network, d))
             for r, d in enumerate(densities)
         )
+
+
+@partial(jax.jit, static_argnums=0)
+def _ticket(method: ScoredMask, params: Params, mask: dict[str, Any]) -> Params:
+    return method.under(params, mask)
 
 
 def counts_at(network: Network, density: float) -> dict[str, int]:

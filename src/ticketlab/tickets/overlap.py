@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -49,5 +48,4 @@ def transported(
         order: a permutation of 0 … units − 1.
     """
     shapes: Any = jax.eval_shape(network.init, jax.random.key(0))
-    tree = jax.tree.map(jnp.asarray, over_parameters(mask, shapes))
-    return mask_of(network, permute_units(tree, group, jnp.asarray(order)))
+    return mask_of(network, permute_units(over_parameters(mask, shapes), group, order))

@@ -16,7 +16,6 @@ from functools import lru_cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -58,7 +57,7 @@ def responses(
         UserError: for a network without a description of its layers.
     """
     prunable_layers(network)  # refuses a network without a description
-    found = _compiled(network)(params, jnp.asarray(x), jnp.asarray(reference))
+    found = _compiled(network)(params, x, reference)
     return {name: np.asarray(z) for name, z in found.items()}
 
 

@@ -56,7 +56,7 @@ class Snip:
         """Cost: one gradient of the mean loss."""
         seen.require(self, "loss", "x", "y")
         params = _under(mask, seen.initial)
-        found = _snip(seen.network, seen.loss, params, jnp.asarray(seen.x), jnp.asarray(seen.y))
+        found = _snip(seen.network, seen.loss, params, seen.x, seen.y)
         return {name: np.asarray(score) for name, score in found.items()}
 
 
@@ -80,7 +80,7 @@ class Grasp:
     def scores(self, seen: Seen, mask: Mask) -> Scores:
         """Cost: one gradient, and one product of the Hessian with a vector."""
         seen.require(self, "loss", "x", "y")
-        params, x, y = _under(mask, seen.initial), jnp.asarray(seen.x), jnp.asarray(seen.y)
+        params, x, y = _under(mask, seen.initial), seen.x, seen.y
         found = _grasp(seen.network, seen.loss, self.temperature, params, x, y)
         return {name: np.asarray(score) for name, score in found.items()}
 

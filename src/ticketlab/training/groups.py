@@ -131,7 +131,7 @@ def _bytes_per_replica(program: Program, lanes: Lanes, params: Params) -> tuple[
     x, y = (shape(getattr(lanes, name), int(name in program.own)) for name in ("x", "y"))
     leaves, structure = jax.tree.flatten((one, frozen, x, y))
     state, passes, evaluation = _bytes_on_the_way(
-        program, tuple(leaves), structure, bool(jax.config.read("jax_enable_x64"))
+        program.of_memory(), tuple(leaves), structure, bool(jax.config.read("jax_enable_x64"))
     )
     kept = sum(a.nbytes // len(a) for name in program.own for a in jax.tree.leaves(getattr(lanes, name)))
     targets = sum(a.nbytes for a in (lanes.y, lanes.validation_y) if a is not None)

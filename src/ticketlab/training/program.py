@@ -104,6 +104,10 @@ class Program:
         """The same for all programs that evaluate alike, whatever steps they take."""
         return replace(self, optimiser=Sgd(), schedule=Constant(), batch=None, steps_per_epoch=1)
 
+    def of_memory(self) -> Program:
+        """The same for all programs whose replicas need the same memory."""
+        return replace(self.of_starts(), batch=self.batch, own=frozenset(), key_kind="")
+
     def of_starts(self) -> Program:
         """The same for all programs whose states have the same arrays."""
         return replace(self.of_steps(), schedule=Constant(), batch=None, steps_per_epoch=1)

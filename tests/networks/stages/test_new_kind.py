@@ -86,7 +86,9 @@ def test_its_part_of_the_kernel_is_contracted_without_a_rule() -> None:
     assert ways["dense1-wave"] is TangentProduct
     with jax.enable_x64(True):
         exact = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), params)
-        rows = jax.tree.leaves(jax.jacrev(lambda p: waves.apply(p, jnp.asarray(X, jnp.float64)))(exact))
+        rows = jax.tree.leaves(
+            jax.jit(jax.jacrev(lambda p: waves.apply(p, jnp.asarray(X, jnp.float64))))(exact)
+        )
         j = np.concatenate([np.reshape(leaf, (8, -1)) for leaf in rows], axis=1)
     np.testing.assert_allclose(tangent_kernel(jacobian), j @ j.T, rtol=1e-10, atol=1e-10)
 

@@ -1,6 +1,9 @@
 """Encoded images and folders of them."""
 
 import io
+import logging
+import struct
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +88,22 @@ def test_bad_images_are_refused(contents: list[bytes], message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
         decode(contents, named)
     assert caught.value.expected
+
+
+def test_pillow_says_nothing_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 15)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert decode([encoded(picture())], named)[0].shape == (1, 4, 5, 3)
+    fields = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 8), (277, 2051)]
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in fields)
+    damaged = b"II*\0\x08\0\0\0" + struct.pack("<H", len(fields)) + directory + bytes(4)
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as outside of tests
+    with pytest.raises(UserError, match="cannot be read"):
+        decode([damaged], named)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_folder_of_classes(tmp_path: Path) -> None:

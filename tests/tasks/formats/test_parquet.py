@@ -2,15 +2,18 @@
 
 import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pytest
 from PIL import Image
 
 from ticketlab.errors import UserError
 from ticketlab.tasks import Parquet
+from ticketlab.tasks.formats import parquet as reader
 
 pyarrow = pytest.importorskip("pyarrow", reason="the tests write Parquet with pyarrow (extra 'frames')")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -48,6 +51,20 @@ def test_columns_of_numbers(tmp_path: Path) -> None:
 def test_types_of_numbers(tmp_path: Path, kind: type) -> None:
     path = written(tmp_path / "t.parquet", a=(np.arange(6) % 2).astype(kind), label=np.arange(6) % 2)
     np.testing.assert_array_equal(Parquet(path=path).load().x[:, 0], np.arange(6) % 2)
+
+
+def test_many_columns_take_few_queries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each query reads the names of all columns, so one for each column would take the square of their number."""
+    names = [f"range * {i} AS f{i}" for i in range(1, 1001)]
+    query = f"SELECT {', '.join(names)}, range % 2 AS label FROM range(9)"
+    duckdb.execute(f"COPY ({query}) TO '{tmp_path / 't.parquet'}' (FORMAT parquet)")
+    expected = np.arange(9)[:, None] * np.arange(1, 1001)
+    begun = time.process_time()
+    data = Parquet(path=str(tmp_path / "t.parquet")).load()
+    assert time.process_time() - begun < 3  # one query for each column takes 7 s
+    np.testing.assert_array_equal(data.x, expected)
+    monkeypatch.setattr(reader, "AT_ONCE", 9 * 300)
+    np.testing.assert_array_equal(Parquet(path=str(tmp_path / "t.parquet")).load().x, expected)
 
 
 def test_text_as_target_makes_classes(tmp_path: Path) -> None:

@@ -378,8 +378,9 @@ def _feature_motion(network: Network, params: Params, trained: Params, x: np.nda
     """‖h_T − h₀‖/‖h₀‖ of the last hidden layer's features; NaN for a network that does not describe them."""
     if network.features is None:
         return float("nan")
-    before, after = (list(network.features(p, jnp.asarray(x)).values())[-1] for p in (params, trained))
-    return float(jnp.linalg.norm(after - before) / jnp.linalg.norm(before))
+    features = jax.jit(network.features)
+    before, after = (np.asarray(list(features(p, x).values())[-1]) for p in (params, trained))
+    return float(np.linalg.norm(after - before) / np.linalg.norm(before))
 
 
 _MEANINGS = {

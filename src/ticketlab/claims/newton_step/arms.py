@@ -18,7 +18,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.special
 
@@ -107,7 +106,7 @@ def single_steps(at: Start, offset: str) -> tuple[Candidates, list[GaussNewtonSt
         names, settings, points, at.tangent_outputs(points), strict=True
     ):
         kind = "step size" if name == GRADIENT else "ridge"
-        network = at.network_outputs(jax.tree.map(lambda p: jnp.asarray(p, jnp.float32), point.moved))
+        network = at.network_outputs(jax.tree.map(lambda p: np.asarray(p, np.float32), point.moved))
         if before is not None:
             network = minus(network, before)
         for form, outputs in zip(FORMS, (tangent, network), strict=True):
@@ -120,7 +119,7 @@ def _gradient_steps(at: Start, offset: str) -> list[TangentPoint]:
     """Δθ = −η Jᵀ∇L(f₀) for every candidate η."""
     jacobian, start = at.kernel.jacobian, at.outputs(offset)["train"]
     with jax.enable_x64(True):
-        slope = np.asarray(at.loss.gradient(jnp.asarray(start), jnp.asarray(at.targets))) / len(start)
+        slope = np.asarray(at.loss.gradient(start, at.targets)) / len(start)
     downhill = [-np.asarray(leaf) for leaf in jacobian.pull_back(slope[None])[0]]
     return [
         TangentPoint(jacobian, [size * at.unit * leaf for leaf in downhill], offset != "centred")
@@ -199,7 +198,7 @@ class Sides:
             divergence = float(np.mean(np.sum(np.exp(p) * (p - q), axis=1)))
         cosine, length, distance = parameter_space(c.delta, self.trained.delta)
         with jax.enable_x64(True):
-            values = self.at.loss.value(jnp.asarray(c.outputs["train"]), jnp.asarray(self.at.targets))
+            values = self.at.loss.values(c.outputs["train"], self.at.targets)
         return {
             "unexplained": self.unexplained(c.outputs),
             "rms": float(np.sqrt(np.mean((test - reference) ** 2))),

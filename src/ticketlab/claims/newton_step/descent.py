@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.newton_step.arms import Candidate, Start, flat
@@ -56,7 +55,7 @@ def descend(
         (offset, arm, start) for offset in OFFSETS for arm, start in zip((TRAINED, TWIN), starts, strict=True)
     ]
     targets = np.asarray(task.train.targets, np.float32)
-    nothing = float(jnp.mean(loss.value(jnp.zeros_like(targets), jnp.asarray(targets))))
+    nothing = float(np.mean(loss.values(np.zeros_like(targets), targets)))
     result = train(
         network,
         loss,

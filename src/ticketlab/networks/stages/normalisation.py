@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ticketlab.networks.streams import Streams
     from ticketlab.networks.walk import Walk
 
-__all__ = ["Normalisation", "Normalise"]
+__all__ = ["EPSILON", "Normalisation", "Normalise"]
 
-_EPSILON = 1e-5  # added to the variance, which is zero where all channels are equal
+EPSILON = 1e-5  # added to the variance, which is zero where all channels are equal
 
 
 class Normalisation(Choice):
@@ -87,7 +87,7 @@ def _standardised(a: Array) -> Array:
     import jax.numpy as jnp
 
     a = a - jnp.mean(a, axis=-1, keepdims=True)
-    return a * jax.lax.rsqrt(jnp.mean(jnp.square(a), axis=-1, keepdims=True) + _EPSILON)
+    return a * jax.lax.rsqrt(jnp.mean(jnp.square(a), axis=-1, keepdims=True) + EPSILON)
 
 
 def _moments(a: Array) -> tuple[Array, Array]:
@@ -103,4 +103,4 @@ def _standardised_by(a: Array, mean: Array, variance: Array) -> Array:
     """(a − mean) / sd, of each channel."""
     import jax
 
-    return (a - mean) * jax.lax.rsqrt(variance + _EPSILON)
+    return (a - mean) * jax.lax.rsqrt(variance + EPSILON)

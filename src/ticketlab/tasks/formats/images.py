@@ -9,6 +9,8 @@ other programs. The size of the pixels is checked before they are unpacked.
 from __future__ import annotations
 
 import io
+import logging
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,9 @@ GREY = ("1", "L", "LA")
 COLOURED = ("RGB", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB")
 LEAST_PIXELS = 2**22  # bytes allowed for any image
 JPEG = b"\xff\xd8\xff"
+logging.getLogger("PIL").addHandler(
+    logging.NullHandler()
+)  # its remarks on damaged files reach the screen otherwise
 
 
 def decode(
@@ -47,17 +52,9 @@ def decode(
     """
     if side is not None and side < 1:
         raise UserError(f"side={side}", "at least 1 pixel")
-    images: list[_Image] = []
-    limit = allowed(sum(map(len, encoded)))
-    for i, content in enumerate(encoded):
-        images.append(_opened(content, origin(i), side, limit // len(encoded)))
-        if images[i].size != images[0].size:
-            (width, height), (w, h) = images[i].size, images[0].size
-            raise UserError(
-                f"{origin(i)} of {width}×{height} pixels, after images of {w}×{h}",
-                "images of one size",
-                "Resize them, or pass side=….",
-            )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow: what is too large or damaged is judged here
+        images = _all_opened(encoded, origin, side)
     if not images:
         raise UserError("no images", "at least one")
     grey = all(image.grey for image in images)
@@ -73,6 +70,21 @@ def decode(
         f"{several} of {len(images)} images have several frames or pages; the first is read.",
     ]
     return array, tuple(n for n, count in zip(notes, (transparent, several), strict=True) if count)
+
+
+def _all_opened(encoded: Sequence[bytes], origin: Callable[[int], str], side: int | None) -> list[_Image]:
+    images: list[_Image] = []
+    limit = allowed(sum(map(len, encoded)))
+    for i, content in enumerate(encoded):
+        images.append(_opened(content, origin(i), side, limit // len(encoded)))
+        if images[i].size != images[0].size:
+            (width, height), (w, h) = images[i].size, images[0].size
+            raise UserError(
+                f"{origin(i)} of {width}×{height} pixels, after images of {w}×{h}",
+                "images of one size",
+                "Resize them, or pass side=….",
+            )
+    return images
 
 
 @dataclass(frozen=True)

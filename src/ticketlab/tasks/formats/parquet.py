@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -35,6 +36,7 @@ OFFLINE: dict[str, str | bool | int | float | list[str]] = {
 }
 READ = "read_parquet(?, hive_partitioning = false)"
 MAGIC = b"PAR1"
+AT_ONCE = 2**23  # values in one query
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ def parquet_dataset(
                     "numbers in every column except the target, or one column of encoded images",
                     "Convert or remove it, or make it the target.",
                 )
-        columns = {column: _column(database, shards, column, name) for column in shards.types}
+        columns = _columns(database, shards, name)
     return table_dataset(columns, asked, name, kind=kind, classes=classes, official_test=shards.official_test)
 
 
@@ -191,7 +193,26 @@ def _column(
 ) -> Shaped[np.ndarray, "n"]:
     """One column (or field of a struct) of all shards in order; missing values raise an error."""
     query = f"SELECT {_quoted(column)}{field} AS c FROM {READ}"
-    found = database.execute(query, [list(shards.paths)]).fetchnumpy()["c"]
+    return _without_missing(database.execute(query, [list(shards.paths)]).fetchnumpy()["c"], column, name)
+
+
+def _columns(
+    database: duckdb.DuckDBPyConnection, shards: Shards, name: str
+) -> dict[str, Shaped[np.ndarray, "n"]]:
+    """All columns, several in one query, because each query reads the names of all columns anew."""
+    paths, names = [list(shards.paths)], list(shards.types)
+    rows = database.execute(f"SELECT count(*) FROM {READ}", paths).fetchall()[0][0]
+    together = max(1, AT_ONCE // max(1, rows))
+    found: dict[str, Shaped[np.ndarray, "n"]] = {}
+    for i in range(0, len(names), together):
+        some = names[i : i + together]
+        query = f"SELECT {', '.join(map(_quoted, some))} FROM {READ}"
+        values = database.execute(query, paths).fetchnumpy()
+        found |= {column: _without_missing(values[column], column, name) for column in some}
+    return found
+
+
+def _without_missing(found: Any, column: str, name: str) -> Shaped[np.ndarray, "n"]:
     if not isinstance(found, np.ndarray):  # an enumeration comes as pandas' categories
         found = np.asarray(found)
     missing = np.ma.getmaskarray(found)

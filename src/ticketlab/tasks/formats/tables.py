@@ -8,12 +8,12 @@ is kept and named in a note.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from jaxtyping import Shaped
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.formats.answers import Kind, read_answers
 
@@ -24,13 +24,16 @@ NAMELESS = re.compile(r"|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)  # a
 INDEX = frozenset(
     ["id", "index", "idx", "row", "rowid", "row_id", "rownames", "no", "no.", "nr", "sno", "s.no"]
 )
+SHOWN = 40  # columns in a message
+NAMED = 5  # columns of one kind, each with a note of its own
 
 
 def target_column(columns: Iterable[str], target: str, name: str) -> str:
     """The column to predict: the one requested, else one with a usual name, else the last."""
     columns = list(columns)
     if target and target not in columns:
-        raise UserError(f"target={target!r}", f"one of the columns of {name}: {', '.join(columns)}")
+        shown = ", ".join(columns[:SHOWN]) + (f", … ({len(columns)} in all)" if len(columns) > SHOWN else "")
+        raise UserError(f"target={target!r}", f"one of the columns of {name}: {shown}")
     if target:
         return target
     by_lower = {column.lower(): column for column in reversed(columns)}
@@ -95,25 +98,30 @@ def _without_row_numbers(
     inputs: Mapping[str, Shaped[np.ndarray, "n"]],
 ) -> tuple[dict[str, Shaped[np.ndarray, "n"]], tuple[str, ...]]:
     """The inputs without row numbers, and notes that name those."""
-    counting = [column for column, values in inputs.items() if _counts_rows(values)]
-    nameless = [
-        c for c in inputs if NAMELESS.fullmatch(c) and (c in counting or _are_numbers_of_rows(inputs[c]))
-    ]
-    out = [c for c in inputs if c in nameless or (c in counting and c.lower() in INDEX)]
+    counting = {column for column, values in inputs.items() if _counts_rows(values)}
+    other = {c for c in inputs if c not in counting and _may_number(c) and _are_numbers_of_rows(inputs[c])}
+    out = {c for c in counting if _may_number(c)} | {c for c in other if NAMELESS.fullmatch(c)}
     if len(out) == len(inputs):
-        out = []
-    kept = [column for column in counting if column not in out]
-    notes = [f"Column {column!r} is left out: it numbers the rows." for column in out]
-    named = [
-        c for c in inputs if c.lower() in INDEX and c not in counting and _are_numbers_of_rows(inputs[c])
-    ]
-    notes += [
-        f"Column {c!r} has another number in every row: if it is no measurement, remove it." for c in named
-    ]
-    notes += [
-        f"Column {c!r} counts the rows: if it is no measurement, remove it from the file." for c in kept
-    ]
-    return {column: values for column, values in inputs.items() if column not in out}, tuple(notes)
+        out = set()
+    measured = "if it is no measurement, remove it"
+    notes = (
+        *_noted(inputs, out, "is left out: it numbers the rows."),
+        *_noted(inputs, other - out, f"has another number in every row: {measured}."),
+        *_noted(inputs, counting - out, f"counts the rows: {measured} from the file."),
+    )
+    return {column: values for column, values in inputs.items() if column not in out}, notes
+
+
+def _may_number(column: str) -> bool:
+    return column.lower() in INDEX or NAMELESS.fullmatch(column) is not None
+
+
+def _noted(inputs: Iterable[str], columns: set[str], what: str) -> Iterator[str]:
+    """A note for each of these columns in order, for the first few by name."""
+    found = [column for column in inputs if column in columns]
+    yield from (f"Column {column!r} {what}" for column in found[:NAMED])
+    if len(found) > NAMED:
+        yield f"The same holds for {counted(len(found) - NAMED, 'further column')}, up to {found[-1]!r}."
 
 
 def _counts_rows(values: Shaped[np.ndarray, "n"]) -> bool:

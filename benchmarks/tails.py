@@ -1,0 +1,107 @@
+"""How often the intervals of planted tails and scaling laws cover, and which verdicts the tails get.
+
+    python benchmarks/tails.py [--repetitions 1000] [--draws 2000] [--noise 0.0]
+
+Each tail is drawn and fitted anew in every repetition, with its threshold chosen. With noise the values are measured with an
+error of that share of their deviation. Then the shape at the chosen share is followed back to no noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+from scipy.special import ndtri
+
+from ticketlab.laws.scaling import means_of, scaling_law
+from ticketlab.laws.tails import (
+    Pareto,
+    Returns,
+    extrapolated,
+    fit_tail,
+    gain_ratio,
+    judge,
+    maximum_likelihood,
+    normal_shape,
+)
+
+SHAPES = (-0.3, -0.1, 0.0, 0.2)
+
+
+def drawn(kind: float | str, count: int, rng: np.random.Generator) -> np.ndarray:
+    p = rng.random(count)
+    if kind == "normal":
+        return ndtri(p)
+    return Pareto(0.0 if kind == "exponential" else float(kind), 1.0).quantile(p)
+
+
+def tails(repetitions: int, draws: int, noise: float) -> None:
+    print(f"{repetitions} repetitions of {draws} tickets, noise {noise:g} of the deviation")
+    for kind in (*SHAPES, "exponential", "normal"):
+        rng, began = np.random.default_rng(1), time.perf_counter()
+        inside, said = 0, dict.fromkeys(Returns, 0)
+        for _ in range(repetitions):
+            true = drawn(kind, draws, rng)
+            error = noise * true.std()
+            values = true + error * rng.standard_normal(draws)
+            tail = fit_tail(values, rng)
+            low, high = tail.interval
+            if noise:
+                shift = (
+                    extrapolated(values, error**2, lambda v, s=tail.share: shape_at(v, s), rng)
+                    - tail.law.shape
+                )
+                low, high = low + shift, high + shift
+            truth = (
+                normal_shape(tail.share, tail.excesses)
+                if kind == "normal"
+                else float(kind != "exponential" and kind)
+            )
+            inside += low <= truth <= high
+            said[judge(tail, gain_ratio(values, rng))] += 1
+        verdicts = ", ".join(f"{name} {count / repetitions:.1%}" for name, count in said.items() if count)
+        seconds = (time.perf_counter() - began) / repetitions
+        print(f"  {kind}: covers {inside / repetitions:.1%}; {verdicts} ({seconds:.2f} s each)", flush=True)
+
+
+def shape_at(values: np.ndarray, share: float) -> float:
+    """ξ above the value that this share exceeds."""
+    threshold = np.quantile(values, 1 - share)
+    return maximum_likelihood(values[values > threshold] - threshold).shape
+
+
+def scaling(repetitions: int) -> None:
+    sizes = np.geomspace(3e3, 1e6, 7)
+    for exponent, floor, noise in ((0.35, 1.0, 0.005), (0.35, 1.0, 0.02), (0.2, 0.3, 0.01)):
+        rng, inside, best = np.random.default_rng(2), 0, 0
+        loss = floor + 2 * (sizes / sizes[0]) ** -exponent
+        for _ in range(repetitions):
+            runs = np.repeat(loss, 3) * np.exp(noise * rng.standard_normal(21))
+            law = scaling_law(means_of(np.repeat(sizes, 3), runs), rng)
+            inside += law.interval[0] <= exponent <= law.interval[1]
+            best += law.forms[0].curve.name == "power law with a floor"
+        print(
+            f"α {exponent}, floor {floor}, noise {noise:.1%}: covers {inside / repetitions:.1%}, "
+            f"the true form is preferred in {best / repetitions:.1%}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repetitions", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=2000)
+    parser.add_argument("--noise", type=float, default=0.0)
+    asked = parser.parse_args()
+    tails(asked.repetitions, asked.draws, asked.noise)
+    scaling(max(asked.repetitions // 5, 1))
+
+
+if __name__ == "__main__":
+    main()

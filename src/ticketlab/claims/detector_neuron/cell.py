@@ -1,0 +1,220 @@
+"""One cell: one seed, with its random network, the same network trained, and the controls; as rows of tidy tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from ticketlab.claims.detector_neuron import formula
+from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import Clock, batch_of, built, drawn_task, guessed, network_scores
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
+from ticketlab.tasks.task import Task
+from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.units import (
+    FAMILIES,
+    FieldFilters,
+    LinearFilters,
+    NetworkUnits,
+    Responses,
+    Scan,
+    battery,
+    brightness,
+    receptive_field,
+    scan,
+    scrambled,
+    shape_detectors,
+)
+
+__all__ = ["measure"]
+
+LAYERS = 2  # of which shapes are asked; the last decides
+
+
+def measure(
+    plan: DetectorNeuronPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
+) -> dict[str, Table]:
+    """One cell's tables."""
+    seed, clock = cell.seeds[0], Clock()
+    progress("drawing split and network", 0.0)
+    task = drawn_task(plan.task, seed)
+    _check(task, plan.network)
+    network = built(plan.network, task.input_shape, task.outputs)
+    start, order = jax.random.split(jax.random.key(seed))
+    params = network.init(start)
+    progress("training", 0.05)
+    after = _trained(plan, task, network, params, order)
+    clock.lap("training")
+    networks = {formula.RANDOM: params, formula.TRAINED: after}
+
+    rows: dict[str, list[dict[str, Any]]] = {"classes": [], "scans": []}
+    for done, (source, units) in enumerate(_sources(task, network, networks, seed).items()):
+        progress(f"scan: {source}", 0.3 + 0.1 * done)
+        found = scan(units, task.test.labels, permutations=plan.permutations, seed=seed)
+        rows["classes"] += [{"source": source, "seed": seed, **row} for row in _class_rows(found, task)]
+        rows["scans"].append({"source": source, "seed": seed, **_scan_row(found)})
+    clock.lap("scans")
+    progress("simple stimuli", 0.7)
+    rows |= _shapes(plan, network, networks, seed)
+    clock.lap("simple stimuli")
+    scored = {
+        "id": task.test.ids,
+        "guess": guessed(task),
+        "trained": network_scores(network, after, task, task.test),
+    }
+    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
+    rows["timings"] = [
+        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
+    ]
+    return tables_of(rows, _MEANINGS)
+
+
+def _check(task: Task, network: Architecture) -> None:
+    if task.kind != "classification":
+        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    shape = task.input_shape
+    if len(shape) != 3 or shape[0] != shape[1]:
+        raise UserError(f"inputs of shape {shape} in {task.name}", "square images [size, size, channels]")
+    layers = built(network, shape, task.outputs).layers
+    if len(layers) < LAYERS or any(len(layer.output_shape) != 3 for layer in layers[:LAYERS]):
+        raise UserError(
+            f"{network.describe(shape, task.outputs)}, whose second layer has no channels",
+            "a network that begins with two convolutions",
+            "Use --network conv:depth=2.",
+        )
+
+
+def _trained(
+    plan: DetectorNeuronPlan, task: Task, network: Network, params: Params, order: jax.Array
+) -> Params:
+    result = train(
+        network,
+        SOFTMAX_CROSS_ENTROPY,
+        TrainingData.of(task),
+        TrainingPlan(
+            steps=plan.steps,
+            batch=batch_of(plan.batch, task),
+            optimiser=plan.optimiser,
+            evaluate_every=plan.steps,
+        ),
+        Replicas(stack([params]), order_keys=order),
+    )
+    return jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
+
+
+def _sources(task: Task, network: Network, networks: dict[str, Params], seed: int) -> dict[str, Responses]:
+    found: dict[str, Responses] = {
+        source: NetworkUnits(network, params, task.test.x, task.train.x)
+        for source, params in networks.items()
+    }
+    found[formula.FILTERS] = LinearFilters(task.test.x, found[formula.RANDOM].units, seed)
+    found[formula.BRIGHTNESS] = brightness(task.test.x)
+    return found
+
+
+# --- classes ---
+
+
+def _class_rows(found: Scan, task: Task) -> list[dict[str, Any]]:
+    rows = []
+    for label, name in enumerate(task.classes):
+        best = found.best(label)
+        rows.append(
+            {
+                "class": name,
+                "auc": best.auc,
+                "youden": best.youden,
+                "reach": formula.reach(best.auc, best.youden),
+                "unit": found.name(best.units[0]),
+                "reliable_units": int(found.reliable[:, label].sum()),
+            }
+        )
+    return rows
+
+
+def _scan_row(found: Scan) -> dict[str, Any]:
+    return {
+        "units": len(found.auc),
+        "largest_z": float(np.abs(found.z).max()),
+        "critical_z": found.critical(0.05),
+        "p_value": found.p_value,
+    }
+
+
+# --- shapes ---
+
+
+def _shapes(
+    plan: DetectorNeuronPlan, network: Network, networks: dict[str, Params], seed: int
+) -> dict[str, list[dict[str, Any]]]:
+    """Detectors among the channels of the first two layers, by their spatial maxima."""
+    stimuli = battery(network.input_shape[0])
+    twins = scrambled(stimuli.images, seed)
+    shown = [
+        np.repeat(images[..., None], network.input_shape[2], axis=3) for images in (stimuli.images, twins)
+    ]
+    fields = receptive_field(network, networks[formula.RANDOM])
+    of_network = {
+        source: [NetworkUnits(network, params, images) for images in shown]
+        for source, params in networks.items()
+    }
+    rows: dict[str, list[dict[str, Any]]] = {"shapes": [], "channels": []}
+    start = 0
+    for number, layer in enumerate(network.layers[:LAYERS]):
+        window = fields[layer.name]
+        filters = [
+            FieldFilters(images, window, plan.filters, seed, plan.network.activation).read(0, plan.filters)
+            for images in shown
+        ]
+        control = shape_detectors(*filters, stimuli)
+        for source, both in of_network.items():
+            channels = shape_detectors(*(of.read(start, start + layer.units) for of in both), stimuli)
+            about = {"source": source, "seed": seed}
+            excess = [channels.excess(family, control) for family in FAMILIES]
+            rows["shapes"] += [
+                {
+                    **about,
+                    "layer": layer.name,
+                    "field": window,
+                    "family": of.family,
+                    "threshold": of.threshold,
+                    "found": of.found,
+                    "channels": of.units,
+                    "share": of.share,
+                }
+                for of in excess
+            ]
+            if number == LAYERS - 1:
+                detects = {family: channels.detects(family, control).astype(int) for family in FAMILIES}
+                ids = seed * layer.units + np.arange(layer.units)
+                rows["channels"] += [{**about, **row} for row in rows_of({"id": ids, **detects})]
+        start += 2 * layer.units  # a maximum and a mean of each channel
+    return rows
+
+
+_MEANINGS = {
+    "source": "whose units they are",
+    "auc": "held-out AUC of the best unit: chosen on one half of the test examples, scored on the other, both ways",
+    "youden": "held-out J of that unit, true-positive rate minus false-positive rate",
+    "reach": "the smaller of (AUC − ½)/0.45 and J/0.8; 1 for a reliable detector",
+    "unit": "the unit that the first half chose",
+    "reliable_units": "units with a held-out AUC of at least 0.95 and a held-out J of at least 0.8 for the class",
+    "largest_z": "the largest rank-sum statistic of all units and classes",
+    "critical_z": "what the largest statistic exceeds in 5 % of permutations of the labels",
+    "p_value": "of the largest statistic, by permutation",
+    "field": "height and width of the receptive field in pixels",
+    "threshold": "the AUC that a detector exceeds: 0.9, or what 99 % of random linear filters do not exceed",
+    "found": "channels that detect the family",
+    "share": "found / channels",
+    "guess": "the score of always giving the most frequent class",
+    "trained": "the score of the trained network",
+}

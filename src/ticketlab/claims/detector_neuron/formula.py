@@ -1,0 +1,176 @@
+"""What `detector-neuron` asks: two halves, one about classes and one about simple stimuli, from tables alone.
+
+A reliable detector of a class has a held-out AUC of at least 0.95 and a held-out J of at least 0.8. How near a unit comes is its
+
+    reach = min((AUC − ½)/0.45, J/0.8)
+
+which is 1 for a unit that just is one. The reach of a network is that of its best unit and class, where the unit is chosen on
+one half of the test examples and scored on the other.
+
+A channel of the second layer detects edges if it passes what 99 % of random linear filters of its receptive field do not. By
+chance 1 % of channels would at most, so the share has to lie above 1 %. Each channel counts as one example of its seed.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.wording import number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds, paired_difference
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.scale import SHARE, Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "BRIGHTNESS", "CHANCE", "CLASS", "FILTERS", "RANDOM", "RULE", "SHAPE", "SHAPES", "TRAINED", "formula", "reach",
+    "side_questions", "verdicts",
+]  # fmt: skip
+
+RANDOM, TRAINED, FILTERS, BRIGHTNESS = "random network", "trained network", "linear filters", "brightness"
+CLASS, SHAPE, EXCEEDS, AFTER = "class", "shape", "filters", "trained"
+SHAPES = ("edge", "bar", "corner", "disc", "ring", "blob", "Gabor", "grating")
+CHANCE = 0.01  # of random linear filters that pass
+REACH = Scale("% of a reliable detector", 100.0)
+AUC_ROOM, YOUDEN = 0.45, 0.8
+
+
+def reach(auc: float, youden: float) -> float:
+    """How near a unit comes to a reliable detector; 1 for one."""
+    return min((auc - 0.5) / AUC_ROOM, youden / YOUDEN)
+
+
+def formula() -> Formula:
+    """The claim: no unit detects a class reliably, and channels of the second layer detect edges beyond chance."""
+    return Gated((_skill(),), All((_no_detector(RANDOM, CLASS), _shapes(SHAPES[0])), key="claim"))
+
+
+def side_questions() -> tuple[Formula, ...]:
+    """Against random linear filters, after training, and for the other shapes."""
+    asked = (_exceeds(), _no_detector(TRAINED, AFTER), *map(_shapes, SHAPES[1:]))
+    return tuple(Gated((_skill(),), question) for question in asked)
+
+
+def verdicts(tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
+    """The claim, its two questions, and the side questions."""
+    whole = answer(formula(), tables, levels)
+    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, side_questions(), tables, levels)
+
+
+def _skill() -> Gate:
+    return skill_gate(lambda tables: tables["examples"], ("trained",))
+
+
+# --- classes ---
+
+
+def _no_detector(source: str, key: str) -> Question:
+    return Question(
+        key=key,
+        title=f"no unit of the {source} is a reliable class detector",
+        effect=partial(_reach, source),
+        rule=Below(1.0),
+        what=f"the reach of the best unit of the {source}",
+        scale=REACH,
+        reading=partial(_best_read, source),
+        says=three(
+            "no unit detects a class reliably",
+            "a unit detects a class reliably",
+            "whether a unit detects a class reliably",
+        ),
+        facets={"source": source},
+    )
+
+
+def _exceeds() -> Question:
+    return Question(
+        key=EXCEEDS,
+        title="the best unit exceeds the best of equally many random linear filters",
+        effect=lambda tables: of_seeds(_by_seed(tables, RANDOM) - _by_seed(tables, FILTERS)),
+        rule=Above(0.0),
+        what="the reach of the best unit of the random network, minus that of the best of equally many linear filters,",
+        scale=REACH,
+        reading=lambda tables: f"{_best_read(RANDOM, tables)}. {_best_read(FILTERS, tables)}",
+        says=three(
+            "the random network's best unit is the better one",
+            "random linear filters have the better one",
+            "which is the better one",
+        ),
+    )
+
+
+def _by_seed(tables: Tables, source: str) -> np.ndarray:
+    """The largest reach over classes, by seed."""
+    rows = tables["classes"].where(source=source).by_seed()
+    return np.array([of["reach"].max() for of in rows.by("seed").values()])
+
+
+def _reach(source: str, tables: Tables) -> Difference:
+    return of_seeds(_by_seed(tables, source))
+
+
+def _best_read(source: str, tables: Tables) -> str:
+    rows = tables["classes"].where(source=source)
+    best = [of.taken(np.array([np.argmax(of["reach"])])) for of in rows.by("seed").values()]
+    auc, youden = (float(np.mean([of[column][0] for of in best])) for column in ("auc", "youden"))
+    who = "The best of the linear filters" if source == FILTERS else f"The best unit of the {source}"
+    return f"{who} has a held-out AUC of {auc:.3f} and a J of {youden:.2f}, on average over seeds"
+
+
+# --- shapes ---
+
+
+def _shapes(family: str) -> Question:
+    return Question(
+        key=SHAPE,
+        title=f"channels of the second layer detect a shape: {family}",
+        effect=lambda tables: _share(_channels(tables), family),
+        rule=Above(CHANCE),
+        what=f"the share of second-layer channels that detect the shape ({family})",
+        scale=SHARE,
+        reading=partial(_share_read, family),
+        says=three(
+            "that is more than chance gives",
+            "that is no more than chance gives",
+            "whether that is more than chance gives",
+        ),
+        facets={"family": family},
+    )
+
+
+def _channels(tables: Tables) -> Table:
+    found: Table = tables["channels"].where(source=RANDOM)
+    return found
+
+
+def _share(channels: Table, family: str) -> Difference:
+    return paired_difference(channels[family].astype(float), channels["seed"], channels["id"])
+
+
+def _share_read(family: str, tables: Tables) -> str:
+    rows = _channels(tables)
+    found, count = int(np.sum(rows[family])), len(rows)
+    return (
+        f"{found} of {count} channels in the second layer of the random networks detect the shape ({family}), "
+        f"{number(100 * found / count)} %, where at most 1 % of random linear filters do"
+    )
+
+
+# --- the claim ---
+
+RULE = (
+    "The claim holds if no unit of the random network is a reliable class detector and more than 1 % of the channels in its "
+    "second layer detect edges. It fails if one of the two fails. Otherwise it is undecided. It is also undecided if the same "
+    "network, trained, is not better than guessing: then the task shows nothing. Everything else is a side question."
+)
+SAYS = {
+    Outcome.HOLDS: "No unit of the random network detects a class reliably, but some of its channels detect edges.",
+    Outcome.FAILS: "The two halves are not both true.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}

@@ -1,0 +1,72 @@
+"""Planted tables of `detector-neuron`: the reach of the best unit by seed, and channels that detect edges or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.claims.detector_neuron.formula import CHANCE, CLASS, RANDOM, SHAPES, formula
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+NOISE = 0.05  # of a seed's reach, its standard deviation
+
+
+@dataclass(frozen=True)
+class World:
+    """The mean reach of the best unit, the share of channels that detect edges, and what the trained network has learnt."""
+
+    reach: float = 0.7
+    share: float = 0.1
+    skill: Skill = Skill()
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    seeds = np.arange(sample.seeds)
+    reach = world.reach + NOISE * rng.standard_normal(sample.seeds)
+    classes = {
+        "source": np.full(sample.seeds, RANDOM),
+        "seed": seeds,
+        "auc": 0.5 + 0.45 * reach,
+        "youden": 0.8 * reach,
+        "reach": reach,
+    }
+    count = sample.seeds * sample.examples
+    channels = {
+        "source": np.full(count, RANDOM),
+        "seed": np.repeat(seeds, sample.examples),
+        "id": np.arange(count),
+        SHAPES[0]: (rng.random(count) < world.share).astype(int),
+    }
+    return {
+        "classes": made("classes", classes),
+        "channels": made("channels", channels),
+        "examples": _learnt(sample, world.skill, rng),
+    }
+
+
+def _learnt(sample: Sample, skill: Skill, rng: np.random.Generator) -> Table:
+    return examples(sample, {"trained": sample.accuracy}, rng, skill)
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    if question.key == CLASS:
+        return Asked(world.reach)
+    return Asked(world.share, sample.examples * world.share)
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "reach and share by half", World(0.5, 1.5 * CHANCE)),
+        (Kind.BOUNDARY, "the best unit just is a detector", World(reach=1.0)),
+        (Kind.BOUNDARY, "edges are detected as often as by chance", World(share=CHANCE)),
+        (Kind.TOGETHER, "both of these", World(1.0, CHANCE)),
+        (Kind.OUTSIDE, "the best unit has half as much again", World(reach=1.5)),
+        (Kind.OUTSIDE, "edges are detected half as often as by chance", World(share=CHANCE / 2)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
+    ]
+    return cases_of("detector-neuron", formula(), planted, truth, worlds)

@@ -1,0 +1,138 @@
+"""The claim `detector-neuron`: its formula on planted tables, and one small run from plan to verdict."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.detector_neuron import formula as rule
+from ticketlab.claims.detector_neuron.claim import DetectorNeuron, DetectorNeuronPlan
+from ticketlab.claims.detector_neuron.planted import World, planted
+from ticketlab.claims.planted import ALIKE
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP, ConvNet
+from ticketlab.tasks.sources import Bundled, Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(5, 200)
+
+
+def decided(world):
+    return answer(rule.formula(), planted(world, SAMPLE, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "classes", "edges"),
+    [
+        (World(), HOLDS, HOLDS, HOLDS),
+        (World(reach=1.3), FAILS, FAILS, HOLDS),
+        (World(share=0.0), FAILS, HOLDS, FAILS),
+        (World(reach=1.0), UNDECIDED, UNDECIDED, HOLDS),
+        (World(share=0.01), UNDECIDED, HOLDS, UNDECIDED),
+        (World(skill=ALIKE), UNDECIDED, UNDECIDED, UNDECIDED),
+    ],
+)
+def test_the_two_halves_are_asked_separately(world, whole, classes, edges):
+    found = decided(world)
+    assert found.outcome is whole
+    assert [q.outcome for q in found.questions()] == [classes, edges]
+
+
+def test_the_reach_is_one_at_a_reliable_detector():
+    assert rule.reach(0.95, 0.8) == pytest.approx(1)
+    assert rule.reach(0.99, 0.4) == pytest.approx(0.5)
+    assert rule.reach(0.725, 0.9) == pytest.approx(0.5)
+
+
+def test_the_best_class_of_each_seed_counts():
+    rows = [
+        {"source": rule.RANDOM, "seed": seed, "auc": 0.8, "youden": 0.5, "reach": value}
+        for seed, values in ((1, (0.2, 0.6)), (0, (0.7, 0.3)))
+        for value in values
+    ]
+    assert rule._by_seed({"classes": Table.from_rows("classes", rows)}, rule.RANDOM).tolist() == [0.7, 0.6]
+
+
+PLAN = DetectorNeuronPlan(
+    task=Digits(train=60, validation=30, test=80),
+    network=ConvNet(depth=2, width=4),
+    seeds=2,
+    permutations=19,
+    filters=100,
+    steps=60,
+    batch=30,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(DetectorNeuron(), PLAN)
+
+
+@pytest.mark.slow
+def test_every_source_and_layer_is_in_the_tables(evidence):
+    classes, shapes, channels = (evidence.tables[name] for name in ("classes", "shapes", "channels"))
+    assert set(classes["source"]) == {arm.name for arm in DetectorNeuron.arms}
+    assert len(classes) == 2 * 4 * 10
+    assert [len(set(shapes[name])) for name in ("source", "layer", "family", "seed")] == [2, 2, 8, 2]
+    assert set(shapes["field"]) == {3, 5}
+    assert len(channels) == 2 * 2 * 4
+    assert len(set(channels.where(source=rule.RANDOM)["id"])) == 8
+
+
+@pytest.mark.slow
+def test_counts_of_channels_agree(evidence):
+    shapes, channels = evidence.tables["shapes"], evidence.tables["channels"]
+    second = shapes.where(layer=shapes["layer"][-1])
+    for family in rule.SHAPES:
+        for (source, seed), rows in second.where(family=family).by("source", "seed").items():
+            assert rows["found"].sum() == channels.where(source=source, seed=seed)[family].sum()
+
+
+@pytest.mark.slow
+def test_reach_follows_from_its_columns_and_units_are_equally_many(evidence):
+    rows, scans = evidence.tables["classes"], evidence.tables["scans"]
+    expected = [rule.reach(a, j) for a, j in zip(rows["auc"], rows["youden"], strict=True)]
+    np.testing.assert_allclose(rows["reach"], expected)
+    counts = {source: set(scans.where(source=source)["units"]) for source in set(scans["source"])}
+    assert counts[rule.RANDOM] == counts[rule.TRAINED] == counts[rule.FILTERS]
+    assert counts[rule.BRIGHTNESS] == {1}
+    assert np.all((scans["p_value"] >= 0.05) & (scans["p_value"] <= 1))
+
+
+@pytest.mark.slow
+def test_verdicts_are_the_claim_its_two_questions_and_the_sides(evidence):
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert [v.key for v in asked if v.headline] == [rule.CLASS, rule.SHAPE]
+    assert len([v for v in asked if not v.headline]) == 2 + 7
+    assert DetectorNeuron().conclude(PLAN, {}).verdicts == ()
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again = run_study(DetectorNeuron(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("classes", "channels"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"network": MLP(widths=(8, 8))}, "second layer has no channels"),
+        ({"task": Bundled(name="wine", train=60, validation=40, test=70)}, "square images"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(changes, words):
+    with pytest.raises(UserError, match=words):
+        run_study(DetectorNeuron(), dataclasses.replace(PLAN, **changes))
+
+
+def test_plans_are_checked():
+    with pytest.raises(UserError, match="filters=10"):
+        DetectorNeuronPlan(filters=10)

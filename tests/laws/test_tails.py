@@ -1,0 +1,219 @@
+"""Tails: fits compared with SciPy and with brute force, predictions with simulations, verdicts with planted tails."""
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import ndtri
+from scipy.stats import genpareto
+
+from ticketlab.errors import UserError
+from ticketlab.laws.tails import (
+    Pareto,
+    Returns,
+    best_in_sample,
+    check_predictions,
+    empirical_bayes,
+    expected_best,
+    extrapolated,
+    fit_tail,
+    gain_ratio,
+    judge,
+    maximum_likelihood,
+    moment,
+    normal_shape,
+    predict_best,
+    profile_bounds,
+    reliability,
+    weighted_moments,
+)
+from ticketlab.laws.tails.threshold import candidates
+
+SHAPES = (-0.7, -0.3, 0.0, 0.2, 0.6)
+
+
+def drawn(shape, count, seed=0):
+    """A sample with this tail, or a normal one."""
+    p = np.random.default_rng(seed).random(count)
+    return ndtri(p) if shape == "normal" else Pareto(shape, 2.0).quantile(p)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_law_is_that_of_scipy(shape) -> None:
+    law, y = Pareto(shape, 2.0), np.linspace(0.01, 2.5, 7)
+    assert law.survival(y) == pytest.approx(genpareto.sf(y, shape, scale=2.0))
+    assert law.quantile(1 - law.survival(y)) == pytest.approx(y)
+    assert law.likelihood(y) == pytest.approx(float(np.mean(genpareto.logpdf(y, shape, scale=2.0))))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_maximum_likelihood_reaches_the_maximum_that_scipy_finds(shape) -> None:
+    y = drawn(shape, 500)
+    found = maximum_likelihood(y)
+    other, _, scale = genpareto.fit(y, floc=0)
+    assert found.likelihood(y) >= Pareto(other, scale).likelihood(y) - 1e-7
+    assert (found.shape, found.scale) == (pytest.approx(other, abs=2e-3), pytest.approx(scale, rel=2e-3))
+
+
+def test_the_scale_is_only_a_unit() -> None:
+    y = drawn(-0.2, 300)
+    for estimate in (maximum_likelihood, weighted_moments, empirical_bayes):
+        one, other = estimate(y), estimate(1000 * y)
+        assert (other.shape, other.scale) == (
+            pytest.approx(one.shape, abs=1e-6),
+            pytest.approx(1000 * one.scale, rel=1e-5),
+        )
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.3])
+def test_all_estimators_come_to_the_truth(shape) -> None:
+    y = drawn(shape, 50_000)
+    for estimate in (maximum_likelihood, weighted_moments, empirical_bayes):
+        assert estimate(y).shape == pytest.approx(shape, abs=0.02)
+    # a power law with ξ > 0 has its zero at u − σ/ξ; the moment estimator needs the scale that starts there
+    if shape > 0:
+        assert moment(y, 2.0 / shape) == pytest.approx(shape, abs=0.02)
+
+
+def test_a_normal_tail_has_a_negative_shape_at_every_threshold() -> None:
+    p = (np.arange(200_000) + 0.5) / 200_000
+    found = [
+        weighted_moments(ndtri(q + (1 - q) * p) - ndtri(q)).shape for q in (0.9, 0.95, 0.98, 0.99, 0.999)
+    ]
+    assert found == pytest.approx([-0.176, -0.142, -0.113, -0.098, -0.068], abs=6e-4)
+    assert -0.25 < normal_shape(0.2, 400) < normal_shape(0.2, 4000) < normal_shape(0.01, 4000) < 0
+
+
+def test_profile_bounds_are_where_the_likelihood_has_fallen() -> None:
+    y = drawn(-0.1, 200)
+    best = maximum_likelihood(y)
+    for bound in profile_bounds(y, best, 3.84):
+        least = minimize_scalar(
+            lambda log, xi=bound: -Pareto(xi, float(np.exp(log))).likelihood(y),
+            bounds=(np.log(max(-bound * y.max(), 1e-3)) + 1e-9, 5),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        assert 2 * len(y) * (best.likelihood(y) + least.fun) == pytest.approx(3.84, abs=1e-3)
+
+
+def test_the_threshold_leaves_out_a_body_of_another_form() -> None:
+    """One value in ten is an excess; the others are spread evenly far below."""
+    rng = np.random.default_rng(1)
+    values = np.where(rng.random(4000) < 0.1, rng.exponential(size=4000), -30 * rng.random(4000))
+    tail = fit_tail(values, rng, resamples=10)
+    assert tail.share < 0.11
+    assert tail.interval[0] < 0 < tail.interval[1]
+    assert tail.doubt is None
+
+
+def test_values_that_come_in_groups_say_less() -> None:
+    rng = np.random.default_rng(2)
+    alone = drawn(0.1, 1000, 3)
+    again, groups = np.repeat(alone, 4) + 1e-9 * rng.random(4000), np.repeat(np.arange(1000), 4)
+    taken_for_independent, grouped = (fit_tail(again, rng, groups=g, resamples=40) for g in (None, groups))
+    lengths = [t.interval[1] - t.interval[0] for t in (taken_for_independent, grouped)]
+    assert lengths[1] > 1.4 * lengths[0]
+
+
+def test_estimators_that_differ_cast_doubt() -> None:
+    tail = fit_tail(drawn(-0.1, 1000), np.random.default_rng(0), resamples=3)
+    assert tail.doubt is None
+    other = replace(tail, shapes={**tail.shapes, "empirical Bayes": tail.law.shape + 0.2})
+    assert "Two estimators" in str(other.doubt)
+    assert judge(other, gain_ratio(drawn(-0.1, 1000), np.random.default_rng(0))) is Returns.UNDECIDED
+
+
+def test_the_best_of_a_sample_is_that_of_all_subsets() -> None:
+    rng = np.random.default_rng(4)
+    quality, scored = rng.normal(size=8), rng.normal(size=8)
+    for n in (1, 3, 8):
+        subsets = [list(chosen) for chosen in combinations(range(8), n)]
+        best = np.mean([quality[s].max() for s in subsets])
+        elsewhere = np.mean([scored[s][np.argmax(quality[s])] for s in subsets])
+        assert best_in_sample(quality, [n]) == pytest.approx([best])
+        assert best_in_sample(quality, [n], scored) == pytest.approx([elsewhere])
+
+
+@pytest.mark.parametrize("shape", [-0.3, 0.0, 0.2])
+def test_the_predicted_best_is_the_simulated_one(shape) -> None:
+    rng = np.random.default_rng(5)
+    tail = fit_tail(drawn(shape, 2000, 6), rng, resamples=20)
+    known = replace(tail, threshold=0.0, share=1.0, law=Pareto(shape, 2.0), draws=np.empty((0, 4)))
+    best = drawn(shape, 1_000_000, 7).reshape(2000, 500).max(axis=1)
+    assert expected_best(known, 500) == pytest.approx(best.mean(), rel=0.03)
+    prediction = predict_best(known, 500, np.random.default_rng(8))
+    assert prediction.median == pytest.approx(np.median(best), rel=0.03)
+    low, high = predict_best(tail, 500, rng).interval
+    assert np.mean((low <= best) & (best <= high)) > 0.9
+
+
+def test_predictions_are_compared_with_rivals() -> None:
+    rng = np.random.default_rng(9)
+    for shape, winner in ((-0.3, "generalised Pareto"), (0.2, "generalised Pareto")):
+        values = drawn(shape, 40_000, 10)
+        tail = fit_tail(values[:4000], rng, resamples=10)
+        (check,) = check_predictions(tail, values[:4000], values[4000:], [1000, 10_000], rng)
+        assert (check.count, check.blocks) == (1000, 36)
+        assert min(check.crps, key=lambda name: check.crps[name]) == winner
+        assert check.covered > 0.8
+
+
+def test_two_halves_tell_signal_from_noise() -> None:
+    rng = np.random.default_rng(11)
+    true = rng.normal(size=50_000)
+    one, other = (true + 0.4 * rng.normal(size=50_000) for _ in range(2))
+    found = reliability(one, other)
+    assert (found.signal, found.noise) == (pytest.approx(1, abs=0.03), pytest.approx(0.08, abs=0.003))
+    assert found.ratio == pytest.approx(1 / 1.08, abs=0.003)
+    assert not found.enough
+    assert reliability(true, true).ratio == 1
+
+
+def test_noise_is_followed_back_to_none() -> None:
+    """Noise draws a short tail towards the normal one; extrapolation brings most of it back."""
+    rng = np.random.default_rng(12)
+    true = drawn(-0.3, 40_000, 13)
+    noise = (0.3 * true.std()) ** 2
+    measured = true + np.sqrt(noise) * rng.normal(size=len(true))
+
+    def shape(values):
+        (u,) = candidates(values, (0.95,)).thresholds
+        return maximum_likelihood(values[values > u] - u).shape
+
+    clean, naive, back = shape(true), shape(measured), extrapolated(measured, noise, shape, rng)
+    assert clean + 0.03 < naive
+    assert abs(back - clean) < 0.6 * abs(naive - clean)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [(-0.3, Returns.SHORT), (0.05, Returns.STEADY), ("normal", Returns.NORMAL)]
+)
+def test_planted_tails_get_their_verdict(shape, expected) -> None:
+    rng, values = np.random.default_rng(14), drawn(shape, 60_000, 15)
+    tail, gain = fit_tail(values, rng, resamples=10), gain_ratio(values[:20_000], rng)
+    assert judge(tail, gain) is expected
+    if shape != "normal":
+        assert gain.interval[0] < 10**shape < gain.interval[1]
+
+
+def test_mistakes_are_named() -> None:
+    rng = np.random.default_rng(0)
+    with pytest.raises(UserError, match="Draw more tickets"):
+        fit_tail(rng.normal(size=300), rng)
+    with pytest.raises(UserError, match="finite"):
+        fit_tail(np.full(1000, np.nan), rng)
+    with pytest.raises(UserError, match="one group for each value"):
+        fit_tail(rng.normal(size=1000), rng, groups=np.arange(3))
+    with pytest.raises(UserError, match="lower threshold"):
+        maximum_likelihood(np.ones(3))
+    with pytest.raises(UserError, match="positive"):
+        moment(rng.random(100), -1.0)
+    with pytest.raises(UserError, match="numbers from 1 to 5"):
+        best_in_sample(np.arange(5.0), [6])
+    with pytest.raises(UserError, match="best_in_sample"):
+        predict_best(fit_tail(rng.normal(size=1000), rng, resamples=3), 5, rng)
+    with pytest.raises(UserError, match="Draw more"):
+        gain_ratio(rng.normal(size=100), rng)
