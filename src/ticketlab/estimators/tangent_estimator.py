@@ -259,10 +259,13 @@ def _packed(solution: Solution) -> dict[str, Any]:
     """A solution as plain records and arrays."""
     kept = {f.name: getattr(solution, f.name) for f in fields(solution) if f.name != "jacobian"}
     jacobian = solution.jacobian
-    return kept | {"jacobian": (jacobian.params, np.asarray(jacobian.x), jacobian.outputs_per_example)}
+    blocks = {"batch": jacobian.batch, "filled": jacobian.filled}
+    return kept | {
+        "jacobian": (jacobian.params, np.asarray(jacobian.x), jacobian.outputs_per_example, blocks)
+    }
 
 
 def _unpacked(kept: dict[str, Any], architecture: Architecture) -> Solution:
-    params, x, outputs = kept["jacobian"]
-    jacobian = Jacobian(architecture.build(x.shape[1:], outputs), params, x, dtype=np.float64)
+    params, x, outputs, blocks = kept["jacobian"]
+    jacobian = Jacobian(architecture.build(x.shape[1:], outputs), params, x, dtype=np.float64, **blocks)
     return Solution(**(kept | {"jacobian": jacobian}))
