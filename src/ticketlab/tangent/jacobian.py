@@ -122,7 +122,7 @@ class Jacobian:
         with self.x64():
             return self._jvps([np.asarray(d, self.dtype)[None] for d in delta])[0]
 
-    def vjp(self, cotangent: Float[Any, "n k"]) -> list[Leaf]:
+    def vjp(self, cotangent: Float[Any, "n k"]) -> list[Any]:
         """Jᵀv, as a list over the moving leaves. Cost: about two forward passes."""
         with self.x64():
             return [d[0] for d in self._vjps(np.asarray(cotangent, self.dtype)[None])]
@@ -260,7 +260,7 @@ class Jacobian:
         found = _joined([self._own(self._products.jvp(x, list(deltas))) for x in self._portions], axis=1)
         return self.scaled(found if found.shape[1] == self.examples else found[:, : self.examples])
 
-    def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Leaf]:
+    def _vjps(self, cotangents: Float[Any, "c n k"]) -> list[Any]:
         cotangents = self.scaled(cotangents)
         ends = np.cumsum([len(x) for x in self._portions])
         if ends[-1] > self.examples:  # padding examples have no effect
@@ -275,7 +275,7 @@ class Jacobian:
             )
         return total
 
-    def _own(self, result: Array) -> Leaf:
+    def _own(self, result: Array) -> Any:
         """A result of one batch. If batches are filled, NumPy puts them together: for JAX each number is a program of its own."""
         return np.asarray(result) if self.filled else result
 
