@@ -48,7 +48,7 @@ def test_a_forecast_has_the_parts_of_a_run_of_that_size():
 @pytest.mark.parametrize(("b", "limit"), [(0.0, -0.015), (B, -0.02)])
 def test_at_the_number_that_is_named_most_runs_are_decided(b, limit):
     rng, decided, rule = np.random.default_rng(2), [], Above(limit)
-    while len(decided) < 40:
+    while len(decided) < 100:
         shared = np.sqrt(b) * rng.standard_normal(N)
         now = planted(rng, 5, shared)
         if rule.outcome(now, USUAL) is Outcome.UNDECIDED and (seeds := outlook(now, rule, USUAL).seeds):

@@ -33,6 +33,7 @@ from ticketlab.networks import (
     Params,
     Pool,
     Pooling,
+    PreActResNet,
     Repeat,
     Residual,
     ResNet,
@@ -61,6 +62,7 @@ ZOO: dict[str, tuple[Architecture, tuple[int, ...]]] = {
     "conv": (ConvNet(2), (2, 2, 1)),
     "all-conv": (AllConv((3, 4), parameterisation=NTK), (5, 4, 2)),
     "resnet": (ResNet((3, 4), parameterisation=NTK), (4, 3, 2)),
+    "preact-resnet": (PreActResNet((3, 4), parameterisation=NTK), (4, 3, 2)),
 }
 
 

@@ -37,6 +37,7 @@ REACHING = (
     "training",
     "tangent",
     "infinite",
+    "units",
     "tickets",
     "functions",
     "laws",

@@ -57,10 +57,10 @@ def best_stimuli(
         jitter: whether images are shifted by −1, 0 or 1 pixels along both axes before each step.
         starts: images to start from; the one that ends with the largest response is returned.
 
-    Returns: inputs of root mean square 1, `[units, *input_shape]`; a local maximum, so other keys may give
-        others.
-    Raises:
-        UserError: for a layer that the network has not.
+    Returns: inputs of root mean square 1, `[units, *input_shape]`; a local maximum, so other keys may give others.
+
+    Raises: UserError for a layer that the network has not.
+
     Cost: 256 forward and backward passes on one image for each unit and start.
     """
     network.require_each_alone("the best stimuli of its units")

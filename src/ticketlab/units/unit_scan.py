@@ -142,10 +142,11 @@ def scan(
         seed: of the permutations and of the halves. Scans with equal seeds and labels share them.
         memory: bytes of responses that are held at once; about 0.4 GiB of working arrays come on top.
 
-    Raises:
-        UserError: for labels without examples, or responses that are not numbers.
+    Raises: UserError for labels without examples, or responses that are not numbers.
+
     Cost: one reading of the responses for each block of `memory`; sorting, O(n log n) a unit; thresholds, O(nk) a unit;
-        permutations, 2·units·n·B·(k − 1) operations, in float32 while rank sums are exact there.
+    permutations, 2·units·n·B·(k − 1) operations, in float32 while rank sums are exact there.
+
     Equivalent routine: for one unit and class, `sklearn.metrics.roc_auc_score` and `scipy.stats.mannwhitneyu`.
     """
     if len(labels) != responses.examples:
