@@ -103,7 +103,7 @@ KEPT_BACK = [  # by a gate alone; of tickets that guess linear-mode says nothing
 
 
 def all_rates():
-    few, some, unmeasured = 3, 8, of_kind(Kind.NOTHING, Kind.VACUOUS, Kind.GATE)
+    few, unmeasured = 3, of_kind(Kind.NOTHING, Kind.VACUOUS, Kind.GATE)
     planted = {name: CASES[name].samples[0] for name in unmeasured}
     return {
         "boundaries": {claim: on_all_boundaries(claim) for claim in CLAIMS},
@@ -121,8 +121,7 @@ def all_rates():
         "unmeasured": {name: rates(name, sample, "", few) for name, sample in planted.items()},
         "without a gate": {
             name: {
-                gate: rates(name, planted[name], "", some, gate)
-                for gate in sorted(gates(CASES[name].formula))
+                gate: rates(name, planted[name], "", 20, gate) for gate in sorted(gates(CASES[name].formula))
             }
             for name in KEPT_BACK
         },

@@ -12,14 +12,14 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ticketlab.compiled_programs import keep_programs_if_allowed
 from ticketlab.errors import UserError
-from ticketlab.estimators.parameters import chosen_architecture, network_fields, shape_of, with_fields
+from ticketlab.estimators.parameters import OfNetwork, chosen_architecture, shape_of
 from ticketlab.infinite import (
     BinaryPosterior,
     LaplacePosterior,
@@ -39,26 +39,11 @@ _VARIANCES = (1.0, 10.0, 100.0, 1000.0)
 _PRECISIONS = (np.float64, np.float32)
 
 
-class _InfiniteWidth(BaseEstimator, ABC):
+class _InfiniteWidth(OfNetwork, ABC):
     """What both have in common: a network's kernel of training and test points."""
 
-    network: Any
     kernel: Any
     input_shape: Any
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """As in all of scikit-learn; the network's fields are `network__widths` and so on."""
-        own = super().get_params(deep)
-        return own | network_fields(self.network) if deep else own
-
-    def set_params(self, **params: Any) -> _InfiniteWidth:
-        """As in all of scikit-learn; fields of the network change the present network, or the one given with them."""
-        fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
-        super().set_params(**params)
-        if fields:
-            changes = {name.removeprefix("network__"): value for name, value in fields.items()}
-            self.network = with_fields(self.network, changes)
-        return self
 
     def _condition(self, X: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
         """Stores the training points and the architecture; returns the kernel in units of its mean diagonal."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight
 
@@ -30,16 +31,15 @@ __all__ = [
     "NETWORK",
     "RIDGES",
     "TUNED",
+    "OfNetwork",
     "candidate_ridges",
     "chosen_architecture",
     "chosen_loss",
     "chosen_rung",
     "flag",
-    "network_fields",
     "shape_of",
     "tolerance",
     "weights_of",
-    "with_fields",
 ]
 
 LOSSES: Mapping[str, ConvexLoss] = {
@@ -76,7 +76,27 @@ def chosen_architecture(network: Any) -> Any:
     return network
 
 
-def network_fields(network: Any) -> dict[str, Any]:
+class OfNetwork(BaseEstimator):
+    """An estimator with a network, whose fields are parameters too: `network__widths` and so on."""
+
+    network: Any
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """As in all of scikit-learn; the network's fields are `network__widths` and so on."""
+        own = super().get_params(deep)
+        return own | _network_fields(self.network) if deep else own
+
+    def set_params(self, **params: Any) -> OfNetwork:
+        """As in all of scikit-learn; fields of the network change the present network, or the one given with them."""
+        fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
+        super().set_params(**params)
+        if fields:
+            changes = {name.removeprefix("network__"): value for name, value in fields.items()}
+            self.network = _with_fields(self.network, changes)
+        return self
+
+
+def _network_fields(network: Any) -> dict[str, Any]:
     """The fields of an architecture by parameter name; empty for anything else."""
     try:
         architecture = chosen_architecture(network)
@@ -87,7 +107,7 @@ def network_fields(network: Any) -> dict[str, Any]:
     return {f"network__{f.name}": getattr(architecture, f.name) for f in dataclasses.fields(architecture)}
 
 
-def with_fields(network: Any, changes: Mapping[str, Any]) -> Any:
+def _with_fields(network: Any, changes: Mapping[str, Any]) -> Any:
     """The architecture with other values of some fields."""
     architecture = chosen_architecture(network)
     known = (

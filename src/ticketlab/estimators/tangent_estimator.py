@@ -18,7 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
@@ -28,14 +28,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ticketlab.compiled_programs import keep_programs_if_allowed
 from ticketlab.estimators.parameters import (
     TUNED,
+    OfNetwork,
     candidate_ridges,
     chosen_architecture,
     chosen_rung,
     flag,
-    network_fields,
     shape_of,
     tolerance,
-    with_fields,
 )
 from ticketlab.estimators.ridge_choice import RidgeChoice, choose_ridge
 from ticketlab.networks import Architecture, Network
@@ -59,7 +58,7 @@ PRECISIONS = (
 )  # inputs keep their type; the minimum is found in float64
 
 
-class TangentEstimator(BaseEstimator, ABC):
+class TangentEstimator(OfNetwork, ABC):
     """Parameters, fit and outputs of `TangentClassifier` and `TangentRegressor`, whose docstrings explain them."""
 
     solution_: Solution
@@ -96,20 +95,6 @@ class TangentEstimator(BaseEstimator, ABC):
         self.scoring = scoring
         self.verbose = verbose
         self.random_state = random_state
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """As in all of scikit-learn; the network's fields are `network__widths` and so on."""
-        own = super().get_params(deep)
-        return own | network_fields(self.network) if deep else own
-
-    def set_params(self, **params: Any) -> TangentEstimator:
-        """As in all of scikit-learn; fields of the network change the present network, or the one given with them."""
-        fields = {name: params.pop(name) for name in list(params) if name.startswith("network__")}
-        super().set_params(**params)
-        if fields:
-            changes = {name.removeprefix("network__"): value for name, value in fields.items()}
-            self.network = with_fields(self.network, changes)
-        return self
 
     @property
     def certificate_(self) -> Certificate:
