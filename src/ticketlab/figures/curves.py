@@ -21,7 +21,7 @@ from ticketlab.figures.html import json_text
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.spread import Spread
 
-__all__ = ["Curve", "Level", "Plot", "curve", "each_seed", "mean_curve", "plots", "runs"]
+__all__ = ["Curve", "Level", "Plot", "curve", "each_seed", "mean_curve", "plots", "points", "runs"]
 
 FONT = '"Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
 HEIGHT = 280
@@ -117,6 +117,11 @@ def mean_curve(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **h
     each = rows.along(x)
     means = [factor * float(np.mean(of[y])) for _, of in each]
     return Curve(mark, [float(place) for place, _ in each], means, **how)
+
+
+def points(mark: Mark, rows: Table, x: str, y: str, **how: Any) -> Curve:
+    """A sign a row."""
+    return Curve(mark, rows[x].astype(float).tolist(), rows[y].tolist(), joined=False, signed=True, **how)
 
 
 def runs(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **how: Any) -> list[Curve]:

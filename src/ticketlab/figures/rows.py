@@ -123,7 +123,7 @@ def row_panels(
 def bars(
     title: str,
     panels: Mapping[str, Mapping[str, Mapping[Mark, Spread]]],
-    limits: Mapping[float, Mark] | None = None,
+    limits: Mapping[str, Mapping[float, Mark]] | None = None,
     *,
     note: Callable[[Sequence[Spread]], str] = lambda spreads: "",
     unit: str = "",
@@ -133,7 +133,7 @@ def bars(
     """Means with their intervals, by panel, row and series; what was not measured is left out.
 
     Arguments:
-        limits: upright lines in every panel.
+        limits: upright lines, by panel.
         note: the numbers of a row, by default the means with their intervals, each with its unit.
         axis: as `row_panels` takes it.
     """
@@ -147,7 +147,7 @@ def bars(
         ]
         for name, labelled in panels.items()
     }
-    return row_panels(title, rows, dict.fromkeys(rows, limits or {}), **axis)
+    return row_panels(title, rows, limits, **axis)
 
 
 def drawn(label: str, s: Series) -> Iterator[Point]:

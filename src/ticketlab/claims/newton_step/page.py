@@ -124,7 +124,14 @@ def unexplained(arms: Table) -> Figure:
         "open signs single seeds; numbers are in the order of the key. The gradient step's size, the damping, and the time at "
         "which the flow is stopped are those that end nearest to the trained network on validation data; the Newton step has "
         "nothing to choose. The second training starts from another random network, on the same data.",
-        bars(f"{LEFT}, %", found, {100.0: WHOLE}, unit=" %", also=[100.0], logarithmic=True),
+        bars(
+            f"{LEFT}, %",
+            found,
+            {name: {100.0: WHOLE} for name in found},
+            unit=" %",
+            also=[100.0],
+            logarithmic=True,
+        ),
     )
 
 
@@ -225,7 +232,7 @@ def parameters(arms: Table) -> Figure | None:
         return bars(
             title,
             {name: found},
-            {1.0: SAME},
+            {name: {1.0: SAME}},
             note=lambda of: extent([s.mean for s in of], measure),
             also=[1.0],
             include=0.0,
