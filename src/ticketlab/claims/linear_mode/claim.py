@@ -122,16 +122,8 @@ class LinearMode(DraftedStudy):
         "them are exactly zero in every copy.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Mask by magnitude, rewound to step k.",
-            "The claim.",
-        ),
-        Arm(
-            "dense",
-            "No mask.",
-            "The standard of accuracy.",
-        ),
+        Arm("ticket", "Mask by magnitude, rewound to step k.", "The claim."),
+        Arm("dense", "No mask.", "The standard of accuracy."),
         Arm(
             "random",
             "A random mask with equally many weights and the Erdős–Rényi profile of layer densities [Evci et al. "

@@ -134,7 +134,7 @@ class LinearRegimePlan:
                 shares=(0.125, 0.5, 1.0),
                 seeds=8,
                 kernel_examples=50,
-            ),
+            )
         }
 
 
@@ -186,11 +186,7 @@ class LinearRegime(Study):
         "and the motion that changes features does not. Small motion alone says nothing about linearity.",
     )
     arms = (
-        Arm(
-            "standard",
-            "Variances in the draw: weights of order 1/√width.",
-            "The claim.",
-        ),
+        Arm("standard", "Variances in the draw: weights of order 1/√width.", "The claim."),
         Arm(
             "NTK",
             "Parameters of order one, with factors in front of them.",

@@ -115,12 +115,7 @@ def _level(
 
 
 def _train_level(
-    setting: Setting,
-    number: int,
-    chains: Mapping[str, Chain],
-    arms: Sequence[Arm],
-    rows: Rows,
-    work: Work,
+    setting: Setting, number: int, chains: Mapping[str, Chain], arms: Sequence[Arm], rows: Rows, work: Work
 ) -> dict[str, Chain]:
     """Training of what the plan asks for, with its scores; and where that takes the chains."""
     what = f"level {number}, trained"

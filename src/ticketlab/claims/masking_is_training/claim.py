@@ -184,11 +184,7 @@ class MaskingIsTraining(DraftedStudy):
             "Large final with the same sign; kept weights rewound, removed weights zero; untrained.",
             "The claim.",
         ),
-        Arm(
-            "guessing",
-            "Always the most frequent class.",
-            "Whether the network knows anything.",
-        ),
+        Arm("guessing", "Always the most frequent class.", "Whether the network knows anything."),
         Arm(
             "random masks",
             "Equally many weights in every layer, chosen at random.",

@@ -36,12 +36,7 @@ class TrainedArm:
 
 
 def trained(
-    setting: Setting,
-    task: Task,
-    arms: Sequence[tuple[Mask, Acted]],
-    rows: Rows,
-    work: Work,
-    what: str,
+    setting: Setting, task: Task, arms: Sequence[tuple[Mask, Acted]], rows: Rows, work: Work, what: str
 ) -> list[TrainedArm]:
     """All networks trained from where they start, on one order of the data, and proved."""
     results: list[TrainedArm] = []

@@ -60,12 +60,7 @@ class Arm:
 
 
 def measure_untrained(
-    setting: Setting,
-    number: int,
-    chains: Mapping[str, Chain],
-    about: dict[str, Any],
-    rows: Rows,
-    work: Work,
+    setting: Setting, number: int, chains: Mapping[str, Chain], about: dict[str, Any], rows: Rows, work: Work
 ) -> list[Arm]:
     """Scores of all untrained networks, and what the masks do to responses and to weights; those that the plan trains too."""
     equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))

@@ -147,21 +147,13 @@ class UntrainedSubnetwork(DraftedStudy):
         "each layer, or exactly zero.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Frozen weights, learned mask.",
-            "The claim.",
-        ),
+        Arm("ticket", "Frozen weights, learned mask.", "The claim."),
         Arm(
             "random",
             "Frozen weights, a random mask with the ticket's counts layer by layer.",
             "Whether any mask would do.",
         ),
-        Arm(
-            "dense",
-            "Trained weights, no mask.",
-            "The standard.",
-        ),
+        Arm("dense", "Trained weights, no mask.", "The standard."),
         Arm(
             "permuted",
             "Frozen weights, a mask learned from permuted labels (another permutation for every seed).",
