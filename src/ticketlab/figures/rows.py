@@ -125,7 +125,7 @@ def bars(
     panels: Mapping[str, Mapping[str, Mapping[Mark, Spread]]],
     limits: Mapping[str, Mapping[float, Mark]] | None = None,
     *,
-    note: Callable[[Sequence[Spread]], str] = lambda spreads: "",
+    note: Callable[[str, Sequence[Spread]], str] = lambda label, spreads: "",
     unit: str = "",
     dots: bool = True,
     **axis: Any,
@@ -134,13 +134,16 @@ def bars(
 
     Arguments:
         limits: upright lines, by panel.
-        note: the numbers of a row, by default the means with their intervals, each with its unit.
+        note: the numbers of a row, of its label and what it shows, by default the means with their intervals, each with its unit.
         axis: as `row_panels` takes it.
     """
     rows = {
         name: [
             Row(
-                label, tuple(series(m, s, dots=dots) for m, s in known.items()), note([*known.values()]), unit
+                label,
+                tuple(series(m, s, dots=dots) for m, s in known.items()),
+                note(label, [*known.values()]),
+                unit,
             )
             for label, of in labelled.items()
             if (known := {m: s for m, s in of.items() if s.values})

@@ -233,7 +233,7 @@ def parameters(arms: Table) -> Figure | None:
             title,
             {name: found},
             {name: {1.0: SAME}},
-            note=lambda of: extent([s.mean for s in of], measure),
+            note=lambda _, of: extent([s.mean for s in of], measure),
             also=[1.0],
             include=0.0,
         )

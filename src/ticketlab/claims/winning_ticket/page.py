@@ -91,7 +91,7 @@ def accuracy(levels: Table) -> Figure | None:
         f"At {_kept(levels)} of the weights the ticket's test score is {signed(from_dense, 2)} points from the dense network's"
         + (f", and from its controls': {said}" if said else ""),
         levels,
-        {arm: _by_level(levels, arm, score) for arm in ("dense", "ticket", *gaps)},
+        score,
         "test score, %",
         "Test score at the early stop against the density of the mask, from dense at the left to sparse at the right",
     )
@@ -109,21 +109,11 @@ def early_stop(levels: Table) -> Figure | None:
         f"At {_kept(levels)} of the weights the ticket's early stop is at step {stops['ticket']:.0f}, the dense network's at "
         f"{dense:.0f}" + (f", its controls' at: {listed(others)}" if others else ""),
         levels,
-        {arm: _by_level(levels, arm, stop) for arm in ("dense", *stops)},
+        stop,
         "step of the early stop",
         "The step at which the validation loss was lowest, against density. An early stop at the last step means that training "
         "was too short to see it",
     )
-
-
-Path = list[tuple[float, Spread]]
-"""Densities in per cent, and measurements over seeds."""
-
-
-def _by_level(levels: Table, arm: str, measured: Callable[[Table], Spread]) -> Path:
-    return [
-        (100 * float(np.mean(of["density"])), measured(of)) for _, of in levels.where(arm=arm).along("level")
-    ]
 
 
 def stop(rows: Table) -> Spread:
@@ -131,20 +121,29 @@ def stop(rows: Table) -> Spread:
 
 
 def _against_density(
-    key: str, title: str, levels: Table, paths: dict[str, Path], what: str, caption: str
+    key: str, title: str, levels: Table, measured: Callable[[Table], Spread], what: str, caption: str
 ) -> Figure:
-    lines = (Level(DENSE, y=paths["dense"][0][1].mean), Level(DECISIVE, x=100 * _density(levels)))
+    dense = measured(levels.where(arm="dense"))
+    lines = (Level(DENSE, y=dense.mean), Level(DECISIVE, x=100 * _density(levels)))
     drawn = {
-        name: [curve(MARKS[arm], [d for d, _ in paths[arm]], [s for _, s in paths[arm]]) for arm in arms]
+        name: [along_density(MARKS[arm], levels.where(arm=arm), measured) for arm in arms]
         for name, arms in compared(levels).items()
     }
-    dense = estimate(paths["dense"][0][1].mean, paths["dense"][0][1].interval)
     return Figure(
         key,
         title,
-        f"{caption}: means over {seeds(levels)} with 95 % intervals. The dense network's is {dense}. The upright line is the "
-        "density at which the question is decided, which was fixed before the runs.",
+        f"{caption}: means over {seeds(levels)} with 95 % intervals. The dense network's is "
+        f"{estimate(dense.mean, dense.interval)}. The upright line is the density at which the question is decided, which was "
+        "fixed before the runs.",
         plots(drawn, density_axis(levels), partial(linear_axis, what), lines, 260),
+    )
+
+
+def along_density(mark: Mark, rows: Table, measured: Callable[[Table], Spread]) -> Curve:
+    """Means over seeds with their intervals, against the density in per cent."""
+    levels = [of for _, of in rows.along("level")]
+    return curve(
+        mark, [100 * float(np.mean(of["density"])) for of in levels], [measured(of) for of in levels]
     )
 
 
