@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -27,6 +27,7 @@ __all__ = ["PIECES", "Notes", "effective", "example_table", "left", "refuse_dive
 PIECES = 10  # of a training; between them the draft is written
 
 
+@runtime_checkable
 class Trained(Protocol):
     """What is trained a piece at a time."""
 
