@@ -91,7 +91,7 @@ class Signals:
         def ring() -> None:
             if not self._ended:
                 self._again = True
-                _thread.interrupt_main(number)
+                _thread.interrupt_main(signal.Signals(number))
 
         clock = threading.Timer(seconds, ring)
         clock.daemon = True
