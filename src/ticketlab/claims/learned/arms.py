@@ -46,7 +46,7 @@ DRAWS = 10  # masks over which a supermask's score is also averaged
 
 def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str, Table]:
     """All tables of one setting, from where the draft says."""
-    run = _Run(Bench(setting, drawn_task(setting.task, SPLIT_SEED)), Notes.of(draft))
+    run = _Run(Bench(setting, drawn_task(setting.plan.task, SPLIT_SEED)), Notes.of(draft))
     arrays = run.notes.arrays
     groups = setting.groups()
     shares = np.cumsum([0] + [len(group) for group in groups]) / len(setting.arms)

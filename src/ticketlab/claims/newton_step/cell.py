@@ -33,14 +33,14 @@ ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 def measure(
     plan: NewtonStepPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's"""
+    """One cell's tables."""
     return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 
 def compare(
     plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
 ) -> dict[str, Table]:
-    """All arms for one loss and one seed, as tidy"""
+    """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and networks", 0.0)
     clock, loss = Clock(), LOSSES[loss_name]
     task = drawn_task(plan.task, seed)
