@@ -29,34 +29,14 @@ from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
 __all__ = ["MaskOneName", "MaskZeroName", "MaskingIsTraining", "MaskingIsTrainingPlan", "SomeCriterion"]
 
 SomeCriterion = Literal[
-    "large-final",
-    "large-final-same-sign",
-    "magnitude-increase",
-    "magnitude-increase-same-sign",
-    "movement",
-    "movement-same-sign",
-    "large-both",
-    "large-both-same-sign",
-    "large-initial",
-    "large-initial-same-sign",
-    "random",
-    "random-same-sign",
-    "small-final",
-    "small-final-same-sign",
-    "snip",
-    "grasp",
-    "synflow",
-]
+    "large-final", "large-final-same-sign", "magnitude-increase", "magnitude-increase-same-sign", "movement",
+    "movement-same-sign", "large-both", "large-both-same-sign", "large-initial", "large-initial-same-sign",
+    "random", "random-same-sign", "small-final", "small-final-same-sign", "snip", "grasp", "synflow",
+]  # fmt: skip
 MaskOneName = Literal[
-    "rewind",
-    "rewind-random-sign",
-    "reinitialise",
-    "reinitialise-same-sign",
-    "reshuffle",
-    "reshuffle-same-sign",
-    "constant",
-    "constant-same-sign",
-]
+    "rewind", "rewind-random-sign", "reinitialise", "reinitialise-same-sign", "reshuffle",
+    "reshuffle-same-sign", "constant", "constant-same-sign",
+]  # fmt: skip
 MaskZeroName = Literal["zero", "frozen", "frozen-if-grown", "frozen-if-shrunk"]
 Trained = Literal["all", "rewound", "none"]
 
