@@ -82,24 +82,15 @@ class LinearRegimePlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
-        if (
-            len(self.shares) < 2
-            or len(set(self.shares)) < len(self.shares)
-            or not all(np.isfinite(s) and s > 0 for s in self.shares)
-        ):
-            raise UserError(f"shares {self.shares}", "at least two different positive numbers")
-        names = self.parameterisations
-        if not names or len(set(names)) != len(names):
-            raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
-        if not (np.isfinite(self.least) and self.least > 0):
-            raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.different(self, "shares")
+        if len(self.shares) < 2:
+            raise UserError(f"shares {self.shares}", "at least two")
         plan_checks.losses_once(self.losses)
-        plan_checks.each_once(self, "depths", some=True)
+        plan_checks.each_once(self, "depths", "parameterisations", some=True)
         if min(self.depths) < 1:
             raise UserError(f"depths {self.depths}", "at least one hidden layer")
-        if not 0 < self.reached < 1:
-            raise UserError(f"reached={self.reached}", "a fraction between 0 and 1")
-        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.fraction(self, "reached")
+        plan_checks.positive(self, "least", "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")

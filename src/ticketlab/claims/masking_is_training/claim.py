@@ -94,8 +94,7 @@ class MaskingIsTrainingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
-        if not 0 < self.density < 1:
-            raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
+        plan_checks.fraction(self, "density", hint="21 % is 0.21.")
         plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
         plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every", "random_masks", "scored")
         if self.trained == "none" and not self.one_shot:
