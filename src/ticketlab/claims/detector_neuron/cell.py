@@ -43,7 +43,6 @@ LAYERS = 2  # of which shapes are asked; the last decides
 def measure(
     plan: DetectorNeuronPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing split and network", 0.0)
     task = drawn_task(plan.task, seed)

@@ -57,7 +57,6 @@ STREAM = 2  # of every seed's key: choosing the default plan used others, and an
 def measure(
     plan: LinearModePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return analysed(plan, cell.settings["rewind_step"], draft, progress, cell.seeds)
 
 

@@ -54,7 +54,6 @@ ROWS = 12_000  # Nk above which K takes more than a gigabyte
 def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return at_widths(plan, **cell.settings, seed=cell.seeds[0], progress=progress, devices=devices)
 
 

@@ -38,7 +38,6 @@ __all__ = ["measure", "measure_seed"]
 def measure(
     plan: MaskingIsTrainingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return measure_seed(plan, cell.seeds[0], draft, progress)
 
 

@@ -33,7 +33,6 @@ ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 def measure(
     plan: NewtonStepPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 

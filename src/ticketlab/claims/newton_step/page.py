@@ -77,7 +77,6 @@ ASKED = {  # the axis, and what its sides are
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `newton-step`."""
     dots = partial(_by_seed, record.evidence.tables.get("examples"))
     return Presentation(
         asked={key: Asked(effect, sides, dots) for key, (effect, sides) in ASKED.items()},

@@ -19,7 +19,6 @@ __all__ = ["measure"]
 def measure(
     plan: UntrainedSubnetworkPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return run_setting(_setting(plan, cell.settings["size"], cell.seeds), draft, progress)
 
 

@@ -54,7 +54,6 @@ STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, w
 def measure(
     plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return search_levels(plan, draft, progress, cell.seeds)
 
 
