@@ -227,7 +227,8 @@ class _Run:
             for entry in rows["scores"]
             for measure in ("score", "barrier", "barrier_split")
         }
-        meanings = {column: _MEANINGS[f"example_{column.split('_', 1)[1]}"] for column in scores} | _MEANINGS
+        own = {column: _MEANINGS[f"example_{column.split('_', 1)[1]}"] for column in scores}
+        meanings = {**own, **_MEANINGS}
         about = {"rewind_step": self.k}
         examples = example_table(
             "examples", self.seeds, self.task, {**scores, "guess": None}, meanings, **about
