@@ -238,7 +238,7 @@ def parameters(arms: Table) -> Figure | None:
         )
 
     newton, gradient = (
-        extent((float(np.mean(of.where(arm=arm)["cosine"])) for of in of_settings.values()), measure)
+        extent((spread(of.where(arm=arm)["cosine"]).mean for of in of_settings.values()), measure)
         for arm in (formula.NEWTON, formula.GRADIENT)
     )
     if newton == MISSING:
