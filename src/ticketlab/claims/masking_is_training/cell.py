@@ -87,7 +87,7 @@ def _level(work: Work, number: int, chains: Mapping[str, Chain]) -> dict[str, Ch
     setting, full = work.setting, full_mask(work.setting.network)
     at = {}
     for name, chain in chains.items():
-        criterion = CRITERIA[chain.criterion]  # type: ignore[index]
+        criterion = CRITERIA[chain.criterion]
         within = full if setting.plan.one_shot else chain.mask
         mask = chosen(criterion, setting.seen(chain), setting.counts[number - 1], within)
         at[name] = replace(chain, mask=mask)
