@@ -141,7 +141,7 @@ def _read(setting: Setting, arrays: Mapping[str, np.ndarray]) -> tuple[int, dict
     layers, tree = full_mask(setting.network), jax.tree.structure(setting.initial)
     chains = {}
     for name in (*setting.criteria, PERMUTED):
-        leaves = [arrays[f"final {name} {i:03d}"] for i in range(tree.num_leaves)]
+        leaves = [arrays[f"final {name} {i:03d}"] for i in range(len(jax.tree.leaves(setting.initial)))]
         mask = {layer: arrays[f"mask {name} {layer}"] for layer in layers}
         chains[name] = Chain(name, jax.tree.unflatten(tree, leaves), mask)
     return int(arrays["level"]), chains

@@ -5,7 +5,7 @@ The pre-registered arm is the one on which the verdict turns: chosen before any 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from ticketlab.claims.masking_is_training.claim import MaskOneName, MaskZeroName
 from ticketlab.tickets.actions import (
@@ -34,7 +34,9 @@ from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
 
 __all__ = ["CRITERIA", "ONES", "ZEROS"]
 
-_ALSO_BY_SIGN = {  # with "-same-sign" weights that kept their sign come before all others
+_ALSO_BY_SIGN: Mapping[
+    str, Callable[..., Criterion]
+] = {  # with "-same-sign" weights that kept their sign come before all others
     "large-final": LargeFinal,
     "magnitude-increase": MagnitudeIncrease,
     "movement": Movement,
@@ -44,10 +46,13 @@ _ALSO_BY_SIGN = {  # with "-same-sign" weights that kept their sign come before 
     "small-final": SmallFinal,
 }
 CRITERIA: Mapping[str, Criterion] = {
-    name + suffix: criterion(same_sign=bool(suffix))
-    for name, criterion in _ALSO_BY_SIGN.items()
-    for suffix in ("", "-same-sign")
-} | {"snip": Snip(), "grasp": Grasp(), "synflow": SynFlow()}
+    **{
+        name + suffix: criterion(same_sign=bool(suffix))
+        for name, criterion in _ALSO_BY_SIGN.items()
+        for suffix in ("", "-same-sign")
+    },
+    **{"snip": Snip(), "grasp": Grasp(), "synflow": SynFlow()},
+}
 ONES: Mapping[MaskOneName, MaskOne] = {
     "rewind": Rewind(),
     "rewind-random-sign": Rewind(keep_sign=False),
