@@ -51,6 +51,7 @@ from ticketlab.training import Adam, Sgd, TrainingPlan
 __all__ = ["measure"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
+FEWER = 16  # times fewer runs on shuffled labels, which take many more steps to fit
 STREAM = 71  # of the seeds' keys
 
 
@@ -92,8 +93,9 @@ def measure(
                 0.1 + 0.7 * (place + case * len(plan.arms)) / len(plan.arms),
             )
             arm_key = jax.random.fold_in(key, 100 + 10 * case + place)
-            runs = _runs(plan, network, of, arm, jax.random.fold_in(key, 99))
-            found = collect(runs, arm_key, plan.runs // runs.chunk)
+            count = plan.runs // FEWER if control else plan.runs
+            runs = _runs(plan, network, of, arm, count, jax.random.fold_in(key, 99))
+            found = collect(runs, arm_key, count // runs.chunk)
             clock.lap(TITLES.get(name, name))
             about = {"training": name, "seed": seed}
             rows["laws"].append({**about, **_law_row(found, bayes, of, rng)})
@@ -130,12 +132,14 @@ def _slices(plan: RandomPickPlan, network: Network, of: _Examples) -> GaussianSl
     return GaussianSlices.of(network, of.on.x, of.labels, of.off.x, reference=of.target)
 
 
-def _runs(plan: RandomPickPlan, network: Network, of: _Examples, arm: str, key: jax.Array) -> TrainingRuns:
+def _runs(
+    plan: RandomPickPlan, network: Network, of: _Examples, arm: str, count: int, key: jax.Array
+) -> TrainingRuns:
     loss = LOGISTIC if arm == "logistic" else SQUARE
     batch = None if arm == "full-batch" else min(plan.batch, len(of.on))
     optimiser = Adam(plan.adam_step_size) if arm == "adam" else Sgd(_step_size(plan, network, loss, of, key))
     training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=8)
-    chunk = math.gcd(plan.runs, CHUNK)
+    chunk = math.gcd(count, CHUNK)
     return TrainingRuns(network, loss, of.on.x, of.labels, of.off.x, training, chunk)
 
 

@@ -57,7 +57,7 @@ class RandomPickPlan:
         arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
         seeds: how many draws of S; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other training sets for the same question.
-        runs: of each way of training, a multiple of 1 024.
+        runs: of each way of training, a multiple of 1 024; a sixteenth of these on shuffled labels.
         draws: of functions from the Gaussian posterior, a multiple of 4 096.
         steps: the most steps of a run.
         batch: examples in a step.
@@ -71,8 +71,8 @@ class RandomPickPlan:
     arms: tuple[Trained, ...] = ARMS
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
-    runs: int = 8192
-    draws: int = 32_768
+    runs: int = 4096
+    draws: int = 16_384
     steps: int = 20_000
     batch: int = 8
     step_share: float = 0.2
@@ -89,7 +89,7 @@ class RandomPickPlan:
 
     @classmethod
     def presets(cls) -> dict[str, RandomPickPlan]:
-        return {"quick": cls(arms=("sgd", "logistic"), seeds=3, runs=4096, draws=16_384)}
+        return {"quick": cls(arms=("sgd", "logistic"), seeds=2, runs=2048, draws=16_384)}
 
 
 class RandomPick(Study):

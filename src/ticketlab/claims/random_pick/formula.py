@@ -54,19 +54,18 @@ PLAIN = Scale("")
 
 def formula(arms: Sequence[str] = ARMS) -> Formula:
     """The claim: for every way of training, the two laws are equal but for a tenth."""
-    return Gated(
-        (_fits(), _chains()), All(tuple(Gated((_seen(arm),), _equality(arm)) for arm in arms), key="claim")
-    )
+    parts = tuple(Gated((_seen(arm),), _equality(arm)) for arm in arms)
+    return Gated((_fits(arms), _chains(arms)), All(parts, key="claim"))
 
 
 def side_questions(arms: Sequence[str] = ARMS) -> tuple[Formula, ...]:
     """The order and the inductive bias of each way of training, and what shuffled labels do."""
     sides: list[Formula] = []
+    quality = (_fits(arms), _chains(arms))
     for arm in arms:
-        sides.append(Gated((_fits(), _chains(), _seen(arm), _range(arm)), _slope(arm)))
-        sides.append(Gated((_fits(), _chains(), _seen(arm), _range(arm)), _correlation(arm)))
-        sides.append(Gated((_fits(), _chains()), _bias(arm)))
-    return (*sides, Gated((_fits(),), _shuffled()))
+        single = (*quality, _seen(arm), _range(arm))
+        sides += [Gated(single, _slope(arm)), Gated(single, _correlation(arm)), Gated(quality, _bias(arm))]
+    return (*sides, _shuffled())
 
 
 def verdicts(tables: Tables, arms: Sequence[str] = ARMS, levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -206,9 +205,9 @@ def _of_seeds(arm: str, column: str, tables: Tables) -> Difference:
 # --- gates ---
 
 
-def _fits() -> Gate:
+def _fits(arms: Sequence[str]) -> Gate:
     def passed(tables: Tables) -> str | None:
-        least = float(np.min(tables["laws"]["fitted"]))
+        least = min(float(np.min(_rows(arm, tables)["fitted"])) for arm in arms)
         if least >= FITTED:
             return None
         return f"Only {number(100 * least)} % of the runs of one arm fit the training examples; {100 * FITTED:g} % are required."
@@ -216,9 +215,10 @@ def _fits() -> Gate:
     return Gate("fits", "training runs fit", passed, "More steps, or another step size, would let them fit.")
 
 
-def _chains() -> Gate:
+def _chains(arms: Sequence[str]) -> Gate:
     def passed(tables: Tables) -> str | None:
-        r_hat, effective = float(np.max(tables["laws"]["r_hat"])), float(np.min(tables["laws"]["effective"]))
+        r_hat = max(float(np.max(_rows(arm, tables)["r_hat"])) for arm in arms)
+        effective = min(float(np.min(_rows(arm, tables)["effective"])) for arm in arms)
         if r_hat < R_HAT and effective >= EFFECTIVE:
             return None
         return (
