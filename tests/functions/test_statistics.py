@@ -106,7 +106,9 @@ def test_the_corrected_distance_of_different_laws():
         corrected_total_variation(drawn(rng, law, 8).of_streams(slice(0, 1)), drawn(rng, law, 8), rng)
 
 
-@pytest.mark.parametrize(("slope", "scatter"), [(1.0, 0.0), (0.7, 0.3), pytest.param(1.3, 0.4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("slope", "scatter"), [(1.0, 0.0), (0.7, 0.3), pytest.param(1.3, 0.4, marks=pytest.mark.slow)]
+)
 def test_the_fit_finds_slope_and_scatter_of_planted_laws(slope, scatter):
     found = []
     for seed in range(2):

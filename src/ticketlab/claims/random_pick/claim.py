@@ -103,7 +103,8 @@ class RandomPick(Study):
         "A function is the string of its labels on held-out examples. Its probability in training is the share of runs, from "
         "random starts, that end on it at the first evaluation where they fit the training examples. Its probability among "
         "random networks that fit is that of the Gaussian process of infinitely wide networks, given the signs on the training "
-        "examples [Mingard et al. 2021]. It is drawn by elliptical slices, which are exact for this zero–one likelihood [Murray et al. 2010].",
+        "examples [Mingard et al. 2021]. It is drawn by elliptical slices, which are exact for this zero–one likelihood "
+        "[Murray et al. 2010].",
         "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own.",
         "Total variation is estimated twice. A set of functions that one half of the draws chooses and the other half measures "
         "gives a value whose mean is at most the truth. The plug-in value has a mean that is at least the truth. The lower bound "
