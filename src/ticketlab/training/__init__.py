@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from ticketlab.training.plan import (
         Accuracy,
+        BinaryAccuracy,
         Interpolation,
         Resources,
         RSquared,
@@ -52,6 +53,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "plan": [
             "Accuracy",
+            "BinaryAccuracy",
             "Interpolation",
             "RSquared",
             "Resources",
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Score",
     "Accuracy",
     "SignAccuracy",
+    "BinaryAccuracy",
     "RSquared",
     # optimisers and schedules
     "Optimiser",
