@@ -57,7 +57,7 @@ def test_the_index_is_one_for_twins_and_zero_for_independent_networks():
         independent = 1.0 + own[:, None] + own[None, :] + 0.01 * draw.standard_normal((nets, nets))
         twins = 0.3 + own
         measured = distance + own + 0.01 * draw.standard_normal(nets)
-        return similarity_index(measured[:, None], twins, independent)
+        return similarity_index(measured[:, None], twins, independent, repetitions=100)
 
     at = {d: index(12, d) for d in (0.3, 0.65, 1.0)}
     assert [at[d].value for d in at] == pytest.approx([1.0, 0.5, 0.0], abs=0.05)

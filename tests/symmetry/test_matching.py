@@ -82,7 +82,7 @@ def test_a_small_problem_ends_at_the_best_of_all_orders(activation):
     """All 3! · 3! orders, and all signs where they are free."""
     network = MLP((3, 3), activation=activation).build((2,), 2)
     signs = [1.0] if activation is Activation.RELU else [1.0, -1.0]
-    for seed in range(5):
+    for seed in range(5 if len(signs) == 1 else 1):
         one, other = drawn(network, seed), drawn(network, 50 + seed)
         best = -np.inf
         for first, second in product(permutations(range(3)), repeat=2):
@@ -186,7 +186,7 @@ def test_the_straight_through_estimator_lowers_the_loss_halfway():
         return float(np.mean(SOFTMAX_CROSS_ENTROPY.value(network.apply(params, x), targets)))
 
     found = match_straight_through(
-        network, SOFTMAX_CROSS_ENTROPY, one, other, x, targets, steps=30, learning_rate=0.05, batch=100
+        network, SOFTMAX_CROSS_ENTROPY, one, other, x, targets, steps=12, learning_rate=0.1, batch=100
     )
     by_weights = match_weights(network, one, other)
     assert halfway(found) < halfway(by_weights)

@@ -44,7 +44,10 @@ def test_the_correction_is_the_one_written_out():
     assert apart(jax.tree.map(np.asarray, between(0.0)), one) < 1e-4  # the ends are what they were
 
 
-@pytest.mark.parametrize("name", ["residual, channels", "ntk", "residual, batch"])
+@pytest.mark.parametrize(
+    "name",
+    ["ntk", *(pytest.param(n, marks=pytest.mark.slow) for n in ("residual, channels", "residual, batch"))],
+)
 def test_every_corrected_layer_has_the_moments_it_was_given(name):
     network, x = NETWORKS[name], inputs(NETWORKS[name], 16)
     forms = [canonical(network, drawn(network, seed), reference=x) for seed in (1, 2)]
