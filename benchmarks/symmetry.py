@@ -49,7 +49,6 @@ from ticketlab.tickets import barrier, lines
 from ticketlab.training import Adam, Cosine, Replicas, TrainingData, TrainingPlan, stack, train
 
 T = TypeVar("T")
-POINTS, ON_LINES = 25, 2000  # values of α, and examples of each part
 
 
 def timed(function: Callable[[], T]) -> tuple[T, float]:
@@ -151,7 +150,14 @@ def trained(network: Network, part: Split, steps: int, batch: int, shared: bool)
     return [jax.tree.map(lambda a, i=i: np.asarray(a[i]), result.params) for i in range(2)]
 
 
-def barriers(kind: str, examples: int, epochs: float, shared: bool, width: int) -> None:
+def barriers(asked: argparse.Namespace) -> None:
+    kind, examples, epochs, shared, width = (
+        asked.network,
+        asked.examples,
+        asked.epochs,
+        asked.shared,
+        asked.width,
+    )
     train_part, test_part = mnist(examples)
     architecture = (
         MLP((512,) * 3) if kind == "mlp" else ResNet((width, 2 * width, 4 * width), 1, Normalisation.CHANNELS)
@@ -189,9 +195,9 @@ def barriers(kind: str, examples: int, epochs: float, shared: bool, width: int) 
         f"matching: as they are {took:.1f} s, balanced {seconds:.1f} s, starts {_rounded(found.objectives)}"
     )
     for name, ends in ways.items():
-        _print_barriers(network, name, ends, False, train_part, test_part)
-    for name in ("not matched", "balanced, matched by weights"):
-        _print_barriers(network, name, ways[name], True, train_part, test_part)
+        _print_barriers(network, name, ends, False, train_part, test_part, asked)
+    for name in ("not matched", "balanced, matched by weights", "balanced, matched by activations"):
+        _print_barriers(network, name, ways[name], True, train_part, test_part, asked)
 
 
 def _rounded(objectives: Any) -> dict[str, float]:
@@ -205,14 +211,15 @@ def _print_barriers(
     repair: bool,
     train_part: Split,
     test_part: Split,
+    asked: argparse.Namespace,
 ) -> None:
     found = []
     for part in (train_part, test_part):
-        x, y = part.x[:ON_LINES], part.targets[:ON_LINES]
+        x, y = part.x[: asked.lines], part.targets[: asked.lines]
         at = lines(
             *(network, SOFTMAX_CROSS_ENTROPY, stack([ends[0]]), stack([ends[1]]), x, y),
             reference=train_part.x[:1024],
-            points=POINTS,
+            points=asked.points,
             between=repaired_between if repair else None,
         )
         found += [100 * barrier(at.error)[0], barrier(at.loss)[0]]
@@ -231,6 +238,8 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=60_000)
     parser.add_argument("--epochs", type=float, default=5)
     parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--lines", type=int, default=2000, help="examples of each part on the lines")
+    parser.add_argument("--points", type=int, default=25, help="values of α")
     parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--shared", action="store_true")
     asked = parser.parse_args()
@@ -239,7 +248,7 @@ def main() -> None:
     elif asked.what == "recovery":
         recovery(asked.repetitions)
     else:
-        barriers(asked.network, asked.examples, asked.epochs, asked.shared, asked.width)
+        barriers(asked)
 
 
 if __name__ == "__main__":

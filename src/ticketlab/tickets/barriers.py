@@ -31,7 +31,7 @@ from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["POINTS", "Between", "Lines", "barrier", "lines", "peak", "straight"]
 
-Between: TypeAlias = Callable[[Network, Array, Params, Params, Array], Params]
+Between: TypeAlias = Callable[[Network, Array | float, Params, Params, Array], Params]
 """`(network, α, θ_A, θ_B, reference inputs) -> θ(α)`, traced in a compiled program."""
 
 POINTS = 30  # values of α, including the ends
@@ -93,7 +93,7 @@ def lines(
     return Lines(alphas, np.asarray(losses, np.float64), np.asarray(wrong))
 
 
-def straight(network: Network, alpha: Array, one: Params, other: Params, reference: Array) -> Params:
+def straight(network: Network, alpha: Array | float, one: Params, other: Params, reference: Array) -> Params:
     """θ(α). α = 0 and α = 1 give the networks themselves, to the bit: a + 0·b is a, and 0·a + b is b."""
     return jax.tree.map(lambda a, b: ((1 - alpha) * a + alpha * b).astype(a.dtype), one, other)
 
