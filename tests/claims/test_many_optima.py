@@ -6,7 +6,7 @@ import pytest
 from ticketlab.claims.many_optima import formula as rule
 from ticketlab.claims.many_optima.claim import ManyOptima, ManyOptimaPlan
 from ticketlab.claims.many_optima.planted import World, planted
-from ticketlab.claims.planted import ALIKE
+from ticketlab.claims.planted import ALIKE, made
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -48,10 +48,8 @@ def test_a_disagreement_that_copies_have_too_is_no_other_function():
         f"differs_{rule.INDEPENDENT}": noise[0].astype(float),
         f"differs_{rule.COPY}": noise[1].astype(float),
     }
-    from ticketlab.claims.planted import made
-
     found = answer(rule.formula(), {**tables, "examples": made("examples", columns)})
-    assert found.questions()[0].outcome is not HOLDS
+    assert next(iter(found.questions())).outcome is not HOLDS
 
 
 def test_the_index_is_counted_from_independent_networks_to_twins():
@@ -73,6 +71,7 @@ def test_plans_that_cannot_be_run_are_refused():
     assert ManyOptimaPlan(steps=1000, fork=0.05).shared_steps == 50
 
 
+@pytest.mark.slow
 def test_a_small_run_goes_from_plan_to_verdict():
     """A copy is nearer than a twin, both are nearer than an independent network, and matching never adds distance."""
     plan = ManyOptimaPlan(

@@ -51,7 +51,7 @@ def tables(seeds=3):
         )
         for name, of in rows.items()
     }
-    examples = planted(World(0.03, 0.1), Sample(seeds, 400, 0.95), np.random.default_rng(0))["examples"]
+    examples = planted(World(0.06, 0.2), Sample(seeds, 2000, 0.95), np.random.default_rng(0))["examples"]
     return {**made, "examples": examples}
 
 

@@ -185,16 +185,16 @@ def _basins(arm: str, key: str) -> Question:
 def _own_ticket() -> Question:
     return Question(
         key=OWN,
-        title="a ticket is more like its own dense network than like an independent one",
+        title="from an independent network to a twin, a ticket is more than half of the way to its own dense network",
         effect=lambda tables: of_seeds(index(tables["pairs"], OWN)),
         rule=Above(0.5),
         what="the similarity index of a network and its ticket",
         scale=SIMILARITY,
         reading=lambda tables: _distances_read(tables, (OWN, TWIN, INDEPENDENT)),
         says=three(
-            "the ticket is more like its own network",
-            "the ticket is no more like its own network than like an independent one",
-            "whether the ticket is like its own network",
+            "it is more than half as near as a twin",
+            "it is less than half as near as a twin",
+            "whether it is half as near as a twin",
         ),
     )
 
