@@ -52,9 +52,7 @@ class Problem:
         self.groups, self.leaves = groups, leaves_of(groups)
         norms = [np.sqrt(sum(np.sum(leaf.of(a) ** 2) for leaf in self.leaves)) for a in (one, other)]
         self.size = float(norms[0] * norms[1]) or 1.0  # ‖A‖‖B‖
-        self.one, self.other = (
-            {k: {n: np.float32(a) for n, a in v.items()} for k, v in x.items()} for x in (one, other)
-        )
+        self.one, self.other = (_single(arrays) for arrays in (one, other))
         self.shared = [leaf for leaf in self.leaves if leaf.writes and leaf.reads]
         own = {(leaf.layer, leaf.name) for leaf in self.leaves if leaf not in self.shared}
         self.own_gains = [
@@ -77,11 +75,12 @@ class Problem:
     def value(self, now: Orders) -> float:
         """Σ ⟨A, P B Pᵀ⟩."""
         own = sum(
-            np.sum(gains[np.arange(len(order)), order] * signs, dtype=np.float64)
+            float(np.sum(gains[np.arange(len(order)), order] * signs, dtype=np.float64))
             for gains, order, signs in zip(self.own_gains, now.orders, now.signs, strict=True)
         )
-        shared = sum(np.sum(leaf.of(self.one) * leaf.of(now.b), dtype=np.float64) for leaf in self.shared)
-        return float(own + shared)
+        return own + sum(
+            float(np.sum(leaf.of(self.one) * leaf.of(now.b), dtype=np.float64)) for leaf in self.shared
+        )
 
     def move(self, now: Orders, i: int, order: np.ndarray, signs: np.ndarray) -> None:
         """Puts the unit of B in place `order[j]` into place j, times its sign."""
@@ -112,6 +111,12 @@ class Orders:
     signs: list[np.ndarray]
 
 
+def _single(arrays: Arrays) -> Arrays:
+    return {
+        layer: {name: a.astype(np.float32) for name, a in leaves.items()} for layer, leaves in arrays.items()
+    }
+
+
 def started(problem: Problem, start: Start) -> Orders:
     b: Arrays = {}
     for leaf in problem.shared:
@@ -123,7 +128,7 @@ def started(problem: Problem, start: Start) -> Orders:
     )
     for i, group in enumerate(problem.groups):
         order = np.asarray(start.orders.get(group.layer, now.orders[i]))
-        problem.move(now, i, order, np.float32(start.signs.get(group.layer, now.signs[i])))
+        problem.move(now, i, order, np.asarray(start.signs.get(group.layer, now.signs[i]), np.float32))
     return now
 
 

@@ -76,9 +76,10 @@ def unit_correlations(
     network.require_each_alone("matching by activations")
     if len(x) < 2:
         raise UserError(f"{len(x)} inputs", "at least 2, for correlations")
+    assert network.features is not None  # a network with layers has them
     shapes = jax.eval_shape(
         network.features, one, jax.ShapeDtypeStruct((1, *network.input_shape), np.float32)
-    )  # type: ignore[arg-type]
+    )
     wanted = {
         layer: group.units
         for group in groups
@@ -107,7 +108,7 @@ def _moments(
     """The number of rows, and sums of a, b, a², b² and a bᵀ, of each layer."""
     assert network.features is not None
     features: list[Features] = [network.features(params, x) for params in (one, other)]
-    found = {}
+    found: dict[str, tuple[Array, ...]] = {}
     for layer, units in wanted:
         a, b = (f[layer].reshape(-1, units) for f in features)
         rows = jnp.float32(a.shape[0])

@@ -20,6 +20,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -75,7 +76,7 @@ def moments(network: Network, params: Params, x: Float[Array | np.ndarray, "n ..
         return z
 
     assert network.corrected is not None  # a network with layers has it
-    network.corrected(params, x, seen)
+    network.corrected(params, jnp.asarray(x), seen)
     return found
 
 
@@ -100,7 +101,7 @@ def repaired(
         return z * scale + shift
 
     assert network.corrected is not None
-    network.corrected(params, x, corrected)
+    network.corrected(params, jnp.asarray(x), corrected)
     return changed
 
 
@@ -113,10 +114,7 @@ def repaired_between(
     """
     x = reference[:ROWS]
     ends = [moments(network, params, x) for params in (one, other)]
-    target = {
-        layer: tuple((1 - alpha) * a + alpha * b for a, b in zip(ends[0][layer], ends[1][layer], strict=True))
-        for layer in ends[0]
-    }
+    target = jax.tree.map(lambda a, b: (1 - alpha) * a + alpha * b, *ends)
     return repaired(network, straight(network, alpha, one, other, reference), target, x)
 
 
