@@ -6,7 +6,7 @@ their rules are in `formula`; `cell` computes one cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
@@ -28,9 +28,10 @@ from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
@@ -149,6 +150,7 @@ class ManyOptima(Study):
         ),
         CAMERON_2011,
     )
+    needs = ("examples", "pairs", "networks")
     plan_type = ManyOptimaPlan
 
     def asked(self, plan: ManyOptimaPlan) -> Agenda:
@@ -164,7 +166,7 @@ class ManyOptima(Study):
             f"{pair['disagreement'].mean():.1%}"
         )
 
-    def conclude(self, plan: ManyOptimaPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
-        if "pairs" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(tables, levels))
+    def verdicts(
+        self, plan: ManyOptimaPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(tables, levels)
