@@ -17,7 +17,6 @@ Source of CKA: Kornblith, Norouzi, Lee, Hinton 2019, arXiv 1905.00414, equation 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,7 +137,7 @@ def similarity_index(
     return SimilarityIndex(index(np.arange(nets)), float(low), float(high))
 
 
-def _flat(params: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:
+def _flat(params: Params) -> np.ndarray:
     return np.concatenate(
         [np.asarray(params[k][n], np.float64).ravel() for k in sorted(params) for n in sorted(params[k])]
     )

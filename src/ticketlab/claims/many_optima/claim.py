@@ -59,7 +59,7 @@ class ManyOptimaPlan:
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
     network: Architecture = MLP(widths=(256, 256))
-    seeds: int = field(default=8, metadata={"cells": False})
+    seeds: int = field(default=20, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     steps: int = 1000
     batch: int = 60
