@@ -4,8 +4,8 @@ For each group, the correlations of A's units with B's, over examples and pixels
 The groups do not depend on each other, so there are no local maxima, and the answer does not depend on scales. Layers
 whose units are tied by sums add up their correlations. A unit that never varies correlates with nothing.
 
-Source: Li, Yosinski, Clune, Lipson, Hopcroft 2015, arXiv 1511.07543, section 3 (one-to-one matching of correlations);
-Ainsworth et al. 2022, arXiv 2209.04836, section 3.1.
+Source: Li, Yosinski, Clune, Lipson, Hopcroft 2015, arXiv 1511.07543 (one-to-one matching of correlations);
+Ainsworth et al. 2022, arXiv 2209.04836, section 3.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ The function stays the same to rounding. Before a normalisation over channels a 
 the ε = 10⁻⁵ that it adds to the variance: for variances v before and v' after, outputs change by the fraction ½ε(1/v − 1/v').
 So this factor is left as it is unless the form says `common=True`, which is what distances between trained networks need.
 
-Sources: `Balanced`: Stock et al. 2019, arXiv 1902.10416. `UnitNorm`: Pittorino et al. 2022, arXiv 2202.03038, section 2.
+Sources: `Balanced`: Stock et al. 2019, arXiv 1902.10416. `UnitNorm`: Pittorino et al. 2022, arXiv 2202.03038.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ puts it between twins (the same start, another order of the data: 1) and indepen
 For functions: the share of inputs whose largest output differs, the share of the variance of one's centred outputs that a
 multiple of the other's explains, and the linear CKA of each layer's features, which no rotation of the units changes.
 
-Source of CKA: Kornblith, Norouzi, Lee, Hinton 2019, arXiv 1905.00414, equation 3 with linear kernels.
+Source of CKA: Kornblith, Norouzi, Lee, Hinton 2019, arXiv 1905.00414.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ followed to its end:
 
 Where signs are free (tanh, erf) the assignment is by |C_ij|, and the signs go with it.
 
-Source: Ainsworth, Hayase, Srinivasa 2022, arXiv 2209.04836, section 3.2 and algorithm 1 (one start, and no profiles).
+Source: Ainsworth, Hayase, Srinivasa 2022, arXiv 2209.04836, section 3 and algorithm 1 (one start, and no profiles).
 """
 
 from __future__ import annotations

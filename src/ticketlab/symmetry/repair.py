@@ -10,7 +10,7 @@ affine function of z, so it goes into the layer's weights and bias. A layer dire
 normalisation's own scale and shift are corrected. It lifts networks that were not matched a little, too, so a barrier after
 REPAIR has to be compared with that of the unmatched pair.
 
-Source: Jordan, Sedghi, Saukh, Entezari, Neyshabur 2022, arXiv 2211.08403, section 3, equation 3.
+Source: Jordan, Sedghi, Saukh, Entezari, Neyshabur 2022, arXiv 2211.08403.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ Parameters θ̃, which start at θ_A, choose the permutation. The gradient of th
 The best permutations seen are kept. The objective is the barrier itself at its middle, so a barrier must then be measured
 on other examples, and *distances must not use this matching*.
 
-Source: Ainsworth, Hayase, Srinivasa 2022, arXiv 2209.04836, section 3.3 and algorithm 3.
+Source: Ainsworth, Hayase, Srinivasa 2022, arXiv 2209.04836, section 3.
 """
 
 from __future__ import annotations
