@@ -64,13 +64,14 @@ class Problem:
         total = np.zeros((group.units, group.units), np.float32)
         for axis in filter(wanted, (*group.incoming, *group.outgoing)):
             one, other = (by_unit(a, axis).reshape(group.units, -1) for a in (self.one, b))
-            total += one @ other.T
-        return total
+            total += other @ one.T
+        return total.T  # B's units are the rows in memory, so that reordering them copies rows
 
     def gains(self, now: Orders, i: int) -> Float[np.ndarray, "units units"]:
         """C_ij, what having B's unit j, in its present order, in place i adds."""
         shared = self._gains(now.b, self.groups[i], lambda axis: (axis.layer, axis.leaf) in self._shared)
-        return self.own_gains[i][:, now.orders[i]] * now.signs[i] + shared
+        own = self.own_gains[i].T[now.orders[i]].T
+        return (own * now.signs[i] if self.groups[i].flippable else own) + shared
 
     def value(self, now: Orders) -> float:
         """Σ ⟨A, P B Pᵀ⟩."""

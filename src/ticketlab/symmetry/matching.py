@@ -37,7 +37,7 @@ from ticketlab.symmetry.places import Arrays, Leaf, arrays_of, like, require_gro
 __all__ = ["Matching", "identity_orders", "match_from", "match_weights", "permuted"]
 
 # The least gain after which neighbours are solved again, as a fraction of ‖A‖‖B‖: in every start, and from the best of them.
-COARSE, TOLERANCE = 3e-3, 1e-7
+COARSE, TOLERANCE = 1e-2, 1e-7
 
 
 @dataclass(frozen=True)
