@@ -145,6 +145,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
     "linear-mode": ("test_linear_mode_page", "toy_record"),
     "linear-regime": ("test_linear_regime_page", "toy_record"),
+    "many-optima": ("test_many_optima_page", "toy_record"),
     "masking-is-training": ("test_masking_page", "toy_record"),
     "multi-prize": ("test_learned_masks_page", "toy_prizes"),
     "newton-step": ("test_newton_step_page", "toy_record"),
