@@ -28,7 +28,7 @@ from ticketlab.networks.walk import Walk
 from ticketlab.tickets.constructions.construction import Construction, masked, require_untouched
 from ticketlab.tickets.constructions.gaps import Gap, certificate, gaps
 
-__all__ = ["Agreement", "agreement", "attacked", "compact"]
+__all__ = ["Agreement", "agreement", "attacked", "batched", "compact"]
 
 ROUNDING = 1e-5
 BATCH = 1000
@@ -106,7 +106,7 @@ def agreement(
     scaled = _on_sphere(x[: len(found)], size)
     everything = np.concatenate([x, found, scaled, random])
     batch = IMAGES if construction.target.convolutional else BATCH
-    f, g = (_batched(function, everything, batch) for function in (theirs, ours))
+    f, g = (batched(function, everything, batch) for function in (theirs, ours))
     error = np.linalg.norm(f - g, axis=1)
     own = np.linalg.norm(everything.reshape(len(everything), -1), axis=1)
     largest = float(np.linalg.norm(f, axis=1).max())
@@ -274,7 +274,7 @@ def _directions(
     return _on_sphere(x if construction.signed else np.abs(x), radius)
 
 
-def _batched(function: Function, x: np.ndarray, batch: int) -> np.ndarray:
+def batched(function: Function, x: np.ndarray, batch: int) -> np.ndarray:
     """All outputs, a batch of one size at a time, so that one program serves."""
     padded = np.concatenate([x, np.zeros((-len(x) % batch, *x.shape[1:]), x.dtype)])
     parts = [np.asarray(function(jnp.asarray(padded[i : i + batch]))) for i in range(0, len(padded), batch)]
