@@ -25,7 +25,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import LEAST
-from ticketlab.claims.wording import margin_words, number
+from ticketlab.claims.wording import listed, margin_words, number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
@@ -47,7 +47,7 @@ HALVING = Scale("products for each halving of ε")
 STEP = Scale("% more products in the last half of log 1/ε", ratio=True)
 EXPONENT = Scale("exponent of 1/ε")
 FAILURES = Scale("% more failures than the curve says", ratio=True)
-CLOSE = math.log(1.25)  # what counts as "as the curve says"
+CLOSE = math.log(1.1)  # what counts as "as the curve says"
 
 
 def allowed(tolerance: float) -> int:
@@ -237,9 +237,13 @@ def _growth_read(search: str, tables: Tables) -> str:
     parts = []
     for tolerance, of in rows.along("tolerance")[::-1]:
         if np.isfinite(of["products"]).all():
-            parts.append(f"{number(tolerance)}: {float(np.mean(of['products'])):.3g}")
+            mean = float(np.mean(of["products"]))
+            parts.append(
+                f"{mean:.0f} at ε = {tolerance:g}" if mean >= 100 else f"{mean:.1f} at ε = {tolerance:g}"
+            )
     left = number(100 * float(rows["left"][0]))
-    return f"With {search}, products that leave {left} % of the weights unwritten, by ε: {', '.join(parts)}"
+    how = "the closest subset" if search == SUBSET else "one product for each weight"
+    return f"With {how}, products that leave {left} % of the weights unwritten: {listed(parts)}"
 
 
 # --- the masked network ---
@@ -308,9 +312,9 @@ def _curve(tolerance: float) -> Question:
         scale=FAILURES,
         reading=partial(_curve_read, tolerance),
         says=three(
-            "the curve is right to a quarter",
+            "the curve is right to a tenth",
             "the curve is an approximation there",
-            "whether the curve is right to a quarter",
+            "whether the curve is right to a tenth",
         ),
         facets={"tolerance": f"{tolerance:g}"},
     )

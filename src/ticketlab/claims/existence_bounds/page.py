@@ -28,6 +28,7 @@ SEARCHES = {
 }
 ATTACK = Mark("found by the attack", LIGHT.vermilion, "square")
 CERTIFICATE = Mark("certified bound", LIGHT.blue)
+BY = {"construction": "construction", "target": "target"}
 
 
 def present(record: Record) -> Presentation:
@@ -37,6 +38,7 @@ def present(record: Record) -> Presentation:
         summaries=made(
             record,
             (construction_table, "constructions"),
+            (agreement_table, "constructions"),
             (growth_table, "growth"),
             (rate_table, "rates"),
             (target_table, "rates"),
@@ -102,9 +104,9 @@ def growth(table: Table) -> Figure:
     return Figure(
         "growth",
         f"Each halving of ε costs a subset sum {extent(slopes, measure)} products",
-        f"Products that leave {left} % of the weights further than ε from their sum, for weights larger than the largest ε: means "
-        f"over {seeds(table)}, with 95 % intervals. With one product for each weight, their number grows as 1/ε to the power "
-        f"{extent(powers, measure)}.",
+        f"Products that leave {left} % of the weights further than ε from their sum, for weights larger than the largest ε: "
+        f"means over {seeds(table)}, with 95 % intervals. With one product for each weight, their number grows as 1/ε to the "
+        f"power {extent(powers, measure)}.",
         alone(Plot(x, y, tuple(drawn), height=320)),
     )
 
@@ -143,16 +145,28 @@ def construction_table(table: Table) -> TextTable:
         "failed at first, %": mean("failed", 100.0),
         "… inputs, %": mean("failed_inputs", 100.0),
         "attempts": lambda rows: quantity(int(rows["attempts"].max())),
-        "same class, %": scored("agreement"),
-        "relative difference": _power("relative"),
     }
     needed = measure(float(table["bits_needed"][0]))
     caption = (
         "Size, weights kept and bits of the mask for each weight of the target; writing a weight to within ε needs "
-        f"{needed} bits. Failures are those of the first attempt. The last two columns are about test examples. Means over seeds."
+        f"{needed} bits. Failures are those of the first attempt. Means over seeds."
     )
-    by = {"construction": "construction", "target": "target"}
-    return summary(caption, table, by, cells, name="constructions")
+    return summary(caption, table, BY, cells, name="constructions")
+
+
+def agreement_table(table: Table) -> TextTable:
+    cells: dict[str, Cell] = {
+        "same class, %": scored("agreement"),
+        "relative difference": _power("relative"),
+        "attack": distance("attack"),
+        "certificate": distance("certificate"),
+        "masked or whole": _power("whole"),
+    }
+    caption = (
+        "The masked random network and its target: test examples with the same class, the largest difference there relative to "
+        "the largest output, the largest difference in the ball, and what evaluating the whole network changes. Means over seeds."
+    )
+    return summary(caption, table, BY, cells, name="agreement")
 
 
 def _power(column: str) -> Cell:
@@ -170,12 +184,13 @@ def growth_table(table: Table) -> TextTable:
         "weights": count("weights"),
     }
     caption = "Products that a weight needs, and the constant that the theorem leaves open, estimated: means over seeds ± 95 %."
-    ordered = table.taken(np.argsort(-table["tolerance"], kind="stable"))
+    ordered = table.taken(np.lexsort((-table["tolerance"], table["search"] != formula.SUBSET)))
     return summary(caption, ordered, {"search": "search", "tolerance": "ε"}, cells, name="growth")
 
 
 def rate_table(table: Table) -> TextTable:
     own = table.where(target=formula.TARGETS[0])
+    own = own.taken(np.lexsort((own["drawn"], -own["tolerance"])))
     caption = (
         "Failure rates of the trained target's weights, in %: measured, by the curve, and with the targets of other weights. The "
         "last column is the difference of the first and the third, in standard errors over all seeds."
@@ -208,7 +223,7 @@ def target_table(table: Table) -> TextTable:
         f"{drawn} units": lambda rows, n=drawn: _rate("failed")(rows.where(drawn=n))
         for drawn in sorted(set(table["drawn"].tolist()))
     }
-    caption = "Failure rates in %, by units drawn, for the three targets: what a network has learnt makes little difference."
+    caption = "Failure rates in %, by units drawn, for the three targets."
     return summary(caption, table, {"target": "target", "tolerance": "ε"}, cells, name="targets")
 
 

@@ -101,7 +101,7 @@ def _growth(world: World, sample: Sample, rng: np.random.Generator) -> Table:
                 noise = NOISE * rng.standard_normal(2)
                 of = _products(world.slope + noise[0] / 2, world.bend + noise[1])
             else:
-                of = 3.0 * TOLERANCES ** -(world.exponent + NOISE * rng.standard_normal())
+                of = 3.0 * TOLERANCES ** -(world.exponent + NOISE / 2 * rng.standard_normal())
             values = {"search": search, "seed": seed, "tolerance": TOLERANCES, "left": 0.1, "products": of}
             for name, value in values.items():
                 rows[name].append(np.broadcast_to(value, TOLERANCES.shape))
