@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from ticketlab.tickets.constructions.agreement import Agreement, agreement, attacked, batched, compact
+    from ticketlab.tickets.constructions.agreement import (
+        Agreement,
+        agreement,
+        attacked,
+        batched,
+        collapsed_function,
+        compact,
+    )
     from ticketlab.tickets.constructions.construction import (
         Construction,
         LayerReport,
@@ -52,7 +59,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "agreement": ["Agreement", "agreement", "attacked", "batched", "compact"],
+        "agreement": ["Agreement", "agreement", "attacked", "batched", "collapsed_function", "compact"],
         "construction": ["Construction", "LayerReport", "masked", "require_untouched"],
         "double_depth": ["DoubleDepth"],
         "failure_rates": [
@@ -111,6 +118,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Agreement",
     "attacked",
     "batched",
+    "collapsed_function",
     "compact",
     "Collapsed",
     "Gap",
