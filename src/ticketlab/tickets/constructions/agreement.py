@@ -206,7 +206,7 @@ def collapsed_function(construction: Construction, layers: Sequence[Collapsed]) 
         layers: what the masked network computes, from θ₀ and the mask alone.
     """
     arrays = [
-        tuple(None if a is None else np.asarray(a, np.float32) for a in (of.weight, of.negative, of.bias))
+        tuple(None if a is None else jnp.asarray(a, jnp.float32) for a in (of.weight, of.negative, of.bias))
         for of in layers
     ]
 
