@@ -15,6 +15,7 @@ from ticketlab.tickets.constructions import (
     exchanged,
     expected_hits,
     failure_chance,
+    law,
     lueker,
     needed,
     one_product,
@@ -143,13 +144,26 @@ def test_exchanged_targets_are_those_of_the_same_source_and_move():
 
 
 def test_exchanged_targets_fail_as_often():
-    """Over 40 networks, within three standard errors of the difference, network by network."""
-    target, gains = small_target(), []
+    """Over 40 networks, within three standard errors, which are those that the networks show."""
+    target, gains, errors = small_target(), [], []
     for seed in range(40):
         found = pools(DoubleDepth(10, signed=False), target, seed, 10**6, np.random.default_rng(0))
-        gains.append(np.mean(shortfall(found)[1] > 0.1) - np.mean(shortfall(exchanged(found))[1] > 0.1))
+        failed, other = shortfall(found)[1] > 0.1, exchanged(found)
+        count, error = law(found, failed, [(other, shortfall(other)[1] > 0.1)])
+        gains.append(failed.sum() - count)
+        errors.append(error)
     assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
-    assert np.std(gains) > 0
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(gains), rel=0.35)
+
+
+def test_sources_that_cannot_be_exchanged_add_nothing():
+    found = pools(DoubleDepth(6, signed=False), small_target(), 0, 40, np.random.default_rng(0))
+    other = exchanged(found)
+    assert len(other.source) < len(found.source)
+    failed = shortfall(found)[1] > 0.01
+    alone = ~np.isin(found.source, other.source)
+    count, _ = law(found, failed, [(other, np.zeros(len(other.source), bool))])
+    assert count == failed[alone].sum()
 
 
 def test_what_is_needed_is_found_by_trying_every_number_of_products():

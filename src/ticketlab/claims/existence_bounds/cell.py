@@ -30,7 +30,6 @@ from ticketlab.tickets.constructions import (
     Hyperbolic,
     OneMoreLayer,
     PickOne,
-    Pools,
     SubsetSum,
     Sums,
     Target,
@@ -41,6 +40,7 @@ from ticketlab.tickets.constructions import (
     compact,
     exchanged,
     failure_chance,
+    law,
     needed,
     pools,
     reached,
@@ -119,19 +119,21 @@ def _trained(plan: ExistenceBoundsPlan, task: Task, start: jax.Array, order: jax
 # --- how often a weight cannot be written ---
 
 
-def _rates(plan: ExistenceBoundsPlan, target: Target, seed: int, law: bool) -> Iterator[dict[str, Any]]:
-    """Failures of the closest subset sum, by units drawn and ε, with the curve; and with exchanged targets, if `law`."""
+def _rates(plan: ExistenceBoundsPlan, target: Target, seed: int, exchange: bool) -> Iterator[dict[str, Any]]:
+    """Failures of the closest subset sum, by units drawn and ε, with the curve; and with exchanged targets, if `exchange`."""
     for count in plan.counts:
         rng = np.random.default_rng(seed)
         found = pools(DoubleDepth(count, signed=False), target, seed, plan.weights, rng)
         products, error = shortfall(found)
         sums, wanted = Sums(products), found.relative[1]
-        others = [exchanged(found, by + 1) for by in range(EXCHANGES if law else 0)]
+        others = [exchanged(found, by + 1) for by in range(EXCHANGES if exchange else 0)]
         theirs = [shortfall(other)[1] for other in others]
         sources = np.unique(found.source)
         for tolerance in plan.tolerances:
             failed = error > tolerance
             chance = failure_chance(products, wanted, tolerance, sums)
+            tried = [(other, of > tolerance) for other, of in zip(others, theirs, strict=True)]
+            by_law, spread = law(found, failed, tried) if tried else (math.nan, math.nan)
             yield {
                 "tolerance": tolerance,
                 "drawn": count,
@@ -139,31 +141,12 @@ def _rates(plan: ExistenceBoundsPlan, target: Target, seed: int, law: bool) -> I
                 "weights": len(error),
                 "failed": int(failed.sum()),
                 "expected": float(chance.sum()),
-                "law": _shared(theirs, tolerance) * len(error),
-                "spread": _spread(found, failed, others, theirs, tolerance),
+                "law": by_law,
+                "spread": spread,
                 "inputs": len(sources),
                 "failed_inputs": len(np.unique(found.source[failed])),
                 "free": float(np.mean(np.abs(wanted) <= tolerance)),
             }
-
-
-def _shared(errors: list[np.ndarray], tolerance: float) -> float:
-    """The share of failures; NaN without any weight."""
-    together = np.concatenate(errors) if errors else np.zeros(0)
-    return float(np.mean(together > tolerance)) if len(together) else math.nan
-
-
-def _spread(
-    found: Pools, failed: np.ndarray, others: list[Pools], theirs: list[np.ndarray], tolerance: float
-) -> float:
-    """The standard error of failures minus those with exchanged targets; sources are independent, their weights are not."""
-    if not others:
-        return math.nan
-    size = int(found.source.max()) + 1
-    of = np.bincount(found.source, failed.astype(float), size)
-    for other, error in zip(others, theirs, strict=True):
-        of -= np.bincount(other.source, (error > tolerance).astype(float), size) / len(others)
-    return float(np.sqrt(np.sum(of**2)))
 
 
 def _growth(plan: ExistenceBoundsPlan, target: Target, seed: int) -> Rows:

@@ -31,6 +31,7 @@ al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -45,7 +46,7 @@ from ticketlab.tickets.constructions.sums import rows_of
 from ticketlab.tickets.constructions.target import Target
 
 __all__ = [
-    "Pools", "Sums", "density", "exchanged", "expected_hits", "failure_chance", "lueker", "needed", "one_product", "pools",
+    "Pools", "Sums", "density", "exchanged", "expected_hits", "failure_chance", "law", "lueker", "needed", "one_product", "pools",
     "reached", "shortfall",
 ]  # fmt: skip
 
@@ -270,6 +271,28 @@ def exchanged(found: Pools, by: int = 1) -> Pools:
         unit=found.unit[moved],
         source=found.source[rows],
     )
+
+
+def law(
+    found: Pools, failed: Bool[np.ndarray, " m"], others: Sequence[tuple[Pools, Bool[np.ndarray, " k"]]]
+) -> tuple[float, float]:
+    """How many weights would fail by the law, and the standard error of the difference to those that do.
+
+    Sources are independent, and the weights of a source share its units, so sources are the clusters of the standard error. A
+    source with too few weights to exchange their targets counts with its own failures, and adds nothing to the difference.
+
+    Arguments:
+        failed: whether each weight fails.
+        others: exchanged pools, and whether each fails; at least one.
+    """
+    size = int(found.source.max(initial=0)) + 1
+    total, tries = np.zeros(size), np.zeros(size)
+    for other, of in others:
+        total += np.bincount(other.source, of.astype(float), size)
+        tries += np.bincount(other.source, minlength=size) > 0
+    own = np.bincount(found.source, failed.astype(float), size)
+    difference = np.where(tries > 0, own - total / np.maximum(tries, 1), 0.0)
+    return float(np.sum(own) - np.sum(difference)), float(np.sqrt(np.sum(difference**2)))
 
 
 def shortfall(found: Pools) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, " m"]]:
