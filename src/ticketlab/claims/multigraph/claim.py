@@ -114,14 +114,14 @@ class Multigraph(Study):
         "A multigraph with base-2 spaced weights can be masked into any network, yet contains nothing useful."
     )
     question = (
-        "Put parallel edges with fixed weights, ± powers of two, in the place of every weight. Does a mask turn them into a trained "
-        "network, and into one that has fitted permuted labels? And which measures of a random network would this fool?"
+        "Put parallel edges with fixed weights, ± powers of two, in the place of every weight. Does a mask turn them into a "
+        "trained network, and into one that has fitted permuted labels? And which measures of a random network would this fool?"
     )
     method = (
         "In the place of each parameter are b pairs of parallel edges with the weights ±S·2^−k, where S is a power of two. All "
         "edges together add up to zero. A mask keeps the binary digits of a trained parameter, to an error of S·2^−(b+1).",
-        "The multigraph is scored with all its edges, under random masks that keep each edge with probability one half, and under "
-        "the mask that writes a trained network. Another mask writes a network that has fitted permuted labels.",
+        "The multigraph is scored with all its edges, under random masks that keep each edge with probability one half, and "
+        "under the mask that writes a trained network. Another mask writes a network that has fitted permuted labels.",
         "Four measures are calibrated: the accuracy of the network as it is drawn, the held-out AUC of the best hidden unit, a "
         "linear read-out of the last hidden layer, and the accuracy of a learned mask. Each is taken of a random network, of "
         "the same network with permuted labels, and of the multigraph with all its edges.",

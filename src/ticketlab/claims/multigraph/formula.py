@@ -26,7 +26,7 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "EDGES", "EMPTY", "MEASURES", "NET", "PERMUTED", "RANDOM", "TARGET", "WRITTEN", "formula", "rule", "side_questions",
+    "EDGES", "EMPTY", "LEAST", "MEASURES", "NET", "PERMUTED", "RANDOM", "TARGET", "WRITTEN", "formula", "rule", "side_questions",
     "verdicts",
 ]  # fmt: skip
 
@@ -123,16 +123,16 @@ def rule(margin: float, bits: int) -> str:
     return (
         f"The claim holds if four statements are true. A mask of {bits} digits gives the multigraph the trained network's test "
         f"score, to within {margin_words(margin)}. Another mask loses less than a tenth of the headroom of a network that has "
-        "fitted permuted labels, on those labels. With all its edges the multigraph gains less than a tenth of the headroom above "
-        "guessing, and so it does under random masks. It fails if one of them is false. Otherwise it is undecided. It is also "
+        "fitted permuted labels, on those labels. With all its edges, and under random masks, the multigraph gains less than a "
+        "tenth of the headroom above guessing. It fails if one of them is false. Otherwise it is undecided. It is also "
         "undecided if a target has learnt nothing. The measures are side questions."
     )
 
 
 SAYS = {
     Outcome.HOLDS: (
-        "A mask turns the multigraph into any network, and without one it knows nothing. What a mask does shows no content of the "
-        "network that is masked."
+        "A mask turns the multigraph into any network, and without one it knows nothing. What a mask does shows no content of "
+        "the network that is masked."
     ),
     Outcome.FAILS: "Not all that the claim says of the multigraph is true.",
     Outcome.UNDECIDED: "These runs do not decide the claim.",
@@ -190,6 +190,6 @@ def _read(measure: str, tables: Tables) -> str:
     net, permuted, edges = (100 * float(_values(tables, measure, of).mean()) for of in (NET, PERMUTED, EDGES))
     read = [f"{value:.0f} %".replace("-", "−") for value in (net, permuted, edges)]
     return (
-        f"The measure ({measure}) gains {read[0]} of what chance leaves on the random network, {read[1]} with permuted labels and "
-        f"{read[2]} on the multigraph"
+        f"The measure ({measure}) gains {read[0]} of what chance leaves on the random network, {read[1]} with permuted labels "
+        f"and {read[2]} on the multigraph"
     )
