@@ -148,6 +148,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "linear-regime": ("test_linear_regime_page", "toy_record"),
     "masking-is-training": ("test_masking_page", "toy_record"),
     "multi-prize": ("test_learned_masks_page", "toy_prizes"),
+    "multigraph": ("test_multigraph_page", "toy_record"),
     "newton-step": ("test_newton_step_page", "toy_record"),
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
     "winning-ticket": ("test_winning_ticket_page", "toy_record"),
