@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ticketlab.laws.difference import FALLS, PRIOR, PSEUDO, SHARED, paired_difference
+from ticketlab.laws.difference import FALLS, PRIOR, PSEUDO, paired_difference
 
 
 def clustered_both_ways(d, seed, example):
@@ -28,7 +28,7 @@ def test_the_parts_are_those_of_all_pairs_of_rows(rows) -> None:
     by_seed, by_example, both = clustered_both_ways(d, seed, example)
     found = paired_difference(d, seed, example, unit=None)
     assert found.example_variance == pytest.approx(by_example, rel=1e-12)
-    assert found.seed_variance == pytest.approx(by_seed - (1 - (SHARED / 5) ** FALLS) * both, rel=1e-12)
+    assert found.seed_variance == pytest.approx(by_seed - (1 - 4**-FALLS) * both, rel=1e-12)
     assert (found.seeds, found.examples) == (5, 30)
 
 
@@ -40,7 +40,7 @@ def test_the_floor_is_that_of_two_examples_whose_size_is_learnt() -> None:
     with_floor, without = (
         paired_difference(d.ravel(), seed, example, unit=u).example_variance for u in (1.0, None)
     )
-    square = (1 + 1 / 16 + 0 + PRIOR) / (3 + PRIOR)
+    square = (1 + 1 / 16**2 + PRIOR) / (1 + 1 / 16 + PRIOR)
     assert with_floor - without == pytest.approx(2 * PSEUDO * square / 50**2)
 
 

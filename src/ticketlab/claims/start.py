@@ -29,12 +29,13 @@ from ticketlab.tasks.pinned import check_pinned
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Accuracy, RSquared
-from ticketlab.training.plan import Score
+from ticketlab.training.optimisers import Constant
+from ticketlab.training.plan import Score, TrainingPlan
 
 __all__ = [
     "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "drawn_task", "example_scores", "guessed",
-    "largest_curvature", "minus", "network_outputs", "network_scores", "parts", "permuted", "permuted_labels",
-    "relative_motion", "score_of", "seed_keys",
+    "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted", "permuted_labels",
+    "relative_motion", "score_of", "seed_keys", "training_plan",
 ]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -143,6 +144,22 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
 def score_of(task: Task) -> Score:
     """What training is scored by: accuracy, or R² for regression."""
     return Accuracy() if task.kind == "classification" else RSquared()
+
+
+def loss_of(task: Task) -> ConvexLoss:
+    """What is minimised where a plan has no choice of losses: cross-entropy, or the square loss for regression."""
+    return SOFTMAX_CROSS_ENTROPY if task.kind == "classification" else SQUARE
+
+
+def training_plan(plan: Any, task: Task, **more: Any) -> TrainingPlan:
+    """Training as a plan says: its steps, batch, optimiser and schedule; `more` is what else is asked for."""
+    return TrainingPlan(
+        steps=plan.steps,
+        batch=batch_of(plan.batch, task),
+        optimiser=plan.optimiser,
+        schedule=getattr(plan, "schedule", Constant()),
+        **more,
+    )
 
 
 @lru_cache(maxsize=16)

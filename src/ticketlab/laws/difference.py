@@ -4,7 +4,7 @@ Two methods are scored on the same test examples in every run (seed), so their d
 varies between seeds and with the sample of test examples. If seeds share examples, averaging over seeds does not remove the
 second kind. So the variance has two parts,
 
-    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − (1.83/seeds)^1.2)·C_both, 0)
+    V_seeds      what seeds add to the sampling of examples:  max(C_seeds − (1 − (seeds−1)^(−7/8))·C_both, 0)
     V_examples   the sampling of examples:                    C_examples + floor
 
 where C_G is the variance clustered by G (Cameron, Gelbach & Miller 2011, equation 2.8). The first has only seeds − 1
@@ -15,12 +15,17 @@ seeds. So each part has its own factor, and the half-widths are added in quadrat
     h(α)² = t²(seeds − 1, α)·V_seeds + t²(examples − 1, α)·V_examples
 
 C_both is the contribution of sampling examples to C_seeds. With few seeds only part of it is subtracted, because
-C_seeds is then often far too small by chance. The factor was chosen by coverage (docs/decisions.md).
+C_seeds is then often far too small by chance; with two seeds, nothing. The exponent was chosen by coverage
+(docs/decisions.md).
 
 The floor: if hardly any example differs from the others, the sample says nothing about rare ones that it lacks. As
-Bonett & Price 2012 do for paired proportions, two examples that differ in opposite directions are added. Their size is
-estimated from the examples that do differ, with a prior of one unit that has the weight of 25 examples. (What does not
-recur from seed to seed moves the mean by less.) Without any such example the interval reaches ±3/n, the "rule of three".
+Bonett & Price 2012 do for paired proportions, two examples that differ in opposite directions are added. Their squared
+size is the mean of that of the examples which do differ, each weighted by what it contributes to the variance,
+
+    (Σ m⁴ + 1/4) / (Σ m² + 1/4),   m = an example's mean difference over seeds, in units,
+
+because what does not recur from seed to seed moves the mean by less. The quarters are a prior of one unit. Without any such
+example the interval reaches ±3/n, the "rule of three".
 
 An example differs from the others if it is away from the median. Where two methods mostly agree, these are their
 disagreements. Where one is nearly always right and the other guesses, they are the first one's errors.
@@ -39,9 +44,9 @@ from scipy.special import stdtrit
 __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 
 PSEUDO = 1.2  # multiplies the square of each of the two added examples; gives ±3/n without any disagreement
-PRIOR = 25.0  # examples' worth of weight on disagreements of a whole unit
+PRIOR = 0.25  # of an example: the weight of a disagreement of a whole unit
 UNUSUAL = 1 / 8  # of a unit: how far from the median an example has something rare to say
-SHARED, FALLS = 1.83, 1.2  # (SHARED/seeds)^FALLS is the part of C_both that is not subtracted
+FALLS = 7 / 8  # (seeds − 1)^−FALLS is the part of C_both that is not subtracted
 
 
 @runtime_checkable
@@ -210,7 +215,7 @@ def paired_difference(
     if seeds < 2:
         return Difference(mean, float("nan"), by_example, seeds, examples)
     both = _both(e, pair)
-    by_seed = max(_clustered(e, run) - (1 - (SHARED / seeds) ** FALLS) * both, 0.0)
+    by_seed = max(_clustered(e, run) - (1 - (seeds - 1) ** -FALLS) * both, 0.0)
     crossed = _crossed(clustered, both - by_seed / examples, len(d) / examples)
     return Difference(mean, by_seed, by_example, seeds, examples, crossed_variance=crossed)
 
@@ -237,8 +242,8 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     count, middle = np.bincount(example), len(d) // 2
     apart = (d - np.partition(d, middle)[middle]) / unit
     unusual = np.bincount(example, weights=np.abs(apart) > UNUSUAL) > 0
-    means = np.bincount(example, weights=apart)[unusual] / count[unusual]
-    square = (means @ means + PRIOR) / (len(means) + PRIOR)
+    squares = (np.bincount(example, weights=apart)[unusual] / count[unusual]) ** 2
+    square = (squares @ squares + PRIOR) / (squares.sum() + PRIOR)
     return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
 
