@@ -5,7 +5,7 @@ A cell is one seed. The questions and their rules are in `formula`; `cell` compu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,9 +29,10 @@ from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
@@ -195,6 +196,7 @@ class ExistenceBounds(Study):
         CAMERON_2011,
         BERGER_1982,
     )
+    needs = ("constructions",)
     plan_type = ExistenceBoundsPlan
 
     def asked(self, plan: ExistenceBoundsPlan) -> Agenda:
@@ -213,9 +215,7 @@ class ExistenceBounds(Study):
         score = float(np.mean(tables["examples"][SUBSET]))
         return f"{least:.1f} to {most:.1f} products a weight, masked network's test accuracy {score:.1%}"
 
-    def conclude(
-        self, plan: ExistenceBoundsPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "constructions" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(tables, plan.tolerance, plan.margin, plan.tolerances, levels))
+    def verdicts(
+        self, plan: ExistenceBoundsPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(tables, plan.tolerance, plan.margin, plan.tolerances, levels)

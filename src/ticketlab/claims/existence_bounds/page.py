@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.existence_bounds import formula
@@ -42,7 +44,7 @@ def present(record: Record) -> Presentation:
             (growth_table, "growth"),
             (rate_table, "rates"),
             (target_table, "rates"),
-            (_seconds, "timings"),
+            partial(seconds_table, by={"part": "part"}),
         ),
         certificates=made(record, (gaps, "constructions")),
     )
@@ -225,7 +227,3 @@ def target_table(table: Table) -> TextTable:
     }
     caption = "Failure rates in %, by units drawn, for the three targets."
     return summary(caption, table, {"target": "target", "tolerance": "ε"}, cells, name="targets")
-
-
-def _seconds(table: Table) -> TextTable:
-    return seconds_table(table, {"part": "part"})

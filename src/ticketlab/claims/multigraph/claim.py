@@ -5,7 +5,7 @@ A cell is one seed. The questions and their rules are in `formula`; `cell` compu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,9 +28,10 @@ from ticketlab.claims.multigraph.formula import (
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
@@ -141,6 +142,7 @@ class Multigraph(Study):
     )
     redraws = "A seed draws the split, the networks, the data order, the permuted labels, the scores and the random masks."
     sources = (RAMANUJAN_2020, CAMERON_2011, BERGER_1982)
+    needs = ("measures",)
     plan_type = MultigraphPlan
 
     def asked(self, plan: MultigraphPlan) -> Agenda:
@@ -154,7 +156,7 @@ class Multigraph(Study):
         read = (f"{name} {float(np.mean(rows[name])):.1%}" for name in (TARGET, WRITTEN, EMPTY, RANDOM))
         return "test accuracy: " + ", ".join(read)
 
-    def conclude(self, plan: MultigraphPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
-        if "measures" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(tables, plan.margin, plan.bits, levels))
+    def verdicts(
+        self, plan: MultigraphPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(tables, plan.margin, plan.bits, levels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.multigraph import formula
@@ -41,7 +43,7 @@ def present(record: Record) -> Presentation:
             (bits_table, "bits"),
             (measure_table, "measures"),
             (search_table, "searches"),
-            (_seconds, "timings"),
+            partial(seconds_table, by={"part": "part"}),
         ),
     )
 
@@ -134,7 +136,3 @@ def search_table(table: Table) -> TextTable:
     }
     caption = "Learned masks: what was masked, and what the labels were. Means over seeds ± 95 %."
     return summary(caption, table, {"over": "masked", "labels": "labels"}, cells, name="searches")
-
-
-def _seconds(table: Table) -> TextTable:
-    return seconds_table(table, {"part": "part"})
