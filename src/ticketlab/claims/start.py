@@ -27,14 +27,15 @@ from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.pinned import check_pinned
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
+from ticketlab.tasks.step_losses import each_step
 from ticketlab.tasks.task import Split, Task
-from ticketlab.training import Accuracy, RSquared
+from ticketlab.training import Accuracy, RSquared, StepAccuracy
 from ticketlab.training.plan import Score
 
 __all__ = [
-    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "drawn_task", "example_scores", "guessed",
-    "largest_curvature", "minus", "network_outputs", "network_scores", "parts", "permuted", "permuted_labels",
-    "relative_motion", "score_of", "seed_keys",
+    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "check_one_answer", "drawn_task", "example_scores",
+    "guessed", "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted",
+    "permuted_labels", "relative_motion", "score_of", "seed_keys",
 ]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -104,7 +105,8 @@ def guessed(task: Task) -> np.ndarray:
     """Each test example's score where the most frequent class, or the mean, is always the answer."""
     if task.train.labels is None or task.test.labels is None:
         return np.zeros(len(task.test))
-    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
+    right = task.test.labels == np.bincount(task.train.labels.ravel()).argmax()
+    return right.reshape(len(task.test), -1).mean(axis=1)
 
 
 def example_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
@@ -130,7 +132,11 @@ def _compiled(network: Network) -> Any:
 
 
 def check_losses(losses: Sequence[str], task: Task) -> None:
-    """Refuses a loss that needs classes for a task that has none: all of a plan's, so that the first cell finds a mistake."""
+    """Refuses a loss that needs classes for a task that has none: all of a plan's, so that the first cell finds a mistake.
+
+    Refuses a task with an answer at every step too: its outputs are those of many classifications.
+    """
+    check_one_answer(task)
     for name in losses:
         if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
             raise UserError(
@@ -140,9 +146,26 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
             )
 
 
+def check_one_answer(task: Task) -> None:
+    """Refuses a task with an answer at every step, for a study that compares outputs class by class."""
+    if task.steps > 1:
+        raise UserError(
+            f"{task.name} with {task.steps} answers for each example",
+            "one answer for each example, for this study",
+            "Ask for the last answer alone: answers=last in --task.",
+        )
+
+
+def loss_of(task: Task) -> ConvexLoss:
+    """What is minimised: the cross-entropy of each answer, or the square loss for regression."""
+    return each_step(SOFTMAX_CROSS_ENTROPY, task.steps) if task.kind == "classification" else SQUARE
+
+
 def score_of(task: Task) -> Score:
-    """What training is scored by: accuracy, or R² for regression."""
-    return Accuracy() if task.kind == "classification" else RSquared()
+    """What training is scored by: accuracy (at every step that has an answer), or R² for regression."""
+    if task.kind != "classification":
+        return RSquared()
+    return Accuracy() if task.steps == 1 else StepAccuracy(task.steps)
 
 
 @lru_cache(maxsize=16)

@@ -381,7 +381,7 @@ def _check(
 
 def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
     if loss.targets is Targets.DISTRIBUTION:
-        if np.min(targets) < 0 or not np.allclose(targets.sum(axis=1), 1.0):
+        if np.min(targets) < 0 or not np.allclose(loss.by_step(targets).sum(axis=2), 1.0):
             raise UserError(
                 f"targets that are not distributions over classes, with {loss.name}",
                 "one-hot rows, or rows ≥ 0 with sum 1",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RSquared,
         Score,
         SignAccuracy,
+        StepAccuracy,
         Stop,
         TrainingPlan,
         ValidationLoss,
@@ -57,6 +58,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Resources",
             "Score",
             "SignAccuracy",
+            "StepAccuracy",
             "Stop",
             "TrainingPlan",
             "ValidationLoss",
@@ -80,6 +82,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Score",
     "Accuracy",
     "SignAccuracy",
+    "StepAccuracy",
     "RSquared",
     # optimisers and schedules
     "Optimiser",

@@ -15,11 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.start import batch_of, built, network_scores, permuted, score_of, seed_keys
+from ticketlab.claims.start import batch_of, built, loss_of, network_scores, permuted, score_of, seed_keys
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.sources import TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.biprop import Binarised
@@ -103,8 +102,7 @@ class Bench:
         self.init, self.order, self.score, self.chance = (keys[:, i] for i in range(4))
         draws = (np.random.Generator(np.random.PCG64((SPLIT_SEED, seed))) for seed in setting.seeds)
         self.permuted = [permuted(task.train, rng) for rng in draws]
-        classes = task.kind == "classification"
-        self.loss = SOFTMAX_CROSS_ENTROPY if classes else SQUARE
+        self.loss = loss_of(task)
 
     def params(self, arm: Arm, place: int) -> Params:
         """θ₀ of the seed at a place, drawn as the arm says."""

@@ -20,7 +20,7 @@ from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
 from ticketlab.claims.linear_mode.tables import mode_tables
 from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import batch_of, built, drawn_task, seed_keys
+from ticketlab.claims.start import batch_of, built, check_one_answer, drawn_task, seed_keys
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -73,6 +73,7 @@ def analysed(
     task = drawn_task(plan.task, SPLIT_SEED)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
+    check_one_answer(task)
     run = _Run.of(plan, k, task, draft, progress, tuple(seeds or seed_numbers(plan)))
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()

@@ -17,9 +17,17 @@ import numpy as np
 from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
-from ticketlab.claims.start import batch_of, built, drawn_task, network_scores, permuted_labels, score_of
+from ticketlab.claims.start import (
+    batch_of,
+    built,
+    drawn_task,
+    loss_of,
+    network_scores,
+    permuted_labels,
+    score_of,
+)
 from ticketlab.networks.network import Network, Params
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
+from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.criterion import Seen
 from ticketlab.tickets.masks import Mask
@@ -67,7 +75,7 @@ class Setting:
 
     @property
     def loss(self) -> ConvexLoss:
-        return SOFTMAX_CROSS_ENTROPY if self.task.kind == "classification" else SQUARE
+        return loss_of(self.task)
 
     @property
     def training(self) -> TrainingPlan:

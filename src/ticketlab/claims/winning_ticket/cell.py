@@ -25,6 +25,7 @@ from ticketlab.claims.start import (
     drawn_task,
     example_scores,
     guessed,
+    loss_of,
     permuted_labels,
     score_of,
     seed_keys,
@@ -36,7 +37,6 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
@@ -112,12 +112,11 @@ def _task(plan: WinningTicketPlan) -> Task:
 
 
 def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[Search, Companions]:
-    classes = task.kind == "classification"
     network = built(plan.network, task.input_shape, task.outputs)
     keys = seed_keys(seeds, STREAM, 3)
     search = Search(
         network=network,
-        loss=SOFTMAX_CROSS_ENTROPY if classes else SQUARE,
+        loss=loss_of(task),
         data=TrainingData.of(task),
         plan=TrainingPlan(
             steps=plan.steps,
