@@ -113,7 +113,7 @@ def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
     """Every arm of the verdict made again, by hand: split, training, mask, zeros, accuracy."""
     setting = setting_of(PLAN, 1)
     work = Work(setting, silent)
-    chains = one_seed._dense(setting, {}, work)
+    chains = one_seed._dense(work)
     counts, initial = setting.counts[setting.decisive - 1], setting.initial
     examples = evidence.tables["examples"].where(seed=1)
     test = setting.task.test

@@ -7,6 +7,7 @@ import pytest
 
 from ticketlab.claims.linear_mode.claim import LinearMode, LinearModePlan
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.figures.html import prose
 from ticketlab.report.page import presentation, render
 
 PLAN = LinearModePlan(seeds=4, rewind_steps=(0, 20), copies=3, steps=100)
@@ -160,4 +161,4 @@ def test_a_table_that_is_missing_leaves_its_figures_out(page) -> None:
 def test_the_page_is_written(page) -> None:
     html = render(page)
     assert "its weights under a shuffled mask" in html
-    assert page.evidence.verdicts[0].reading in html
+    assert prose(page.evidence.verdicts[0].reading) in html

@@ -7,6 +7,7 @@ import pytest
 from ticketlab.claims.masking_is_training.claim import MaskingIsTraining, MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.page import CONTROL, CRITERIA, ONES, ZEROS
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.figures.html import prose
 from ticketlab.report.page import presentation, render
 
 PLAN = MaskingIsTrainingPlan(seeds=3)
@@ -195,4 +196,4 @@ def test_a_table_that_is_missing_leaves_its_figures_out(page) -> None:
 def test_the_page_is_written(page) -> None:
     html = render(page)
     assert "random, with the chosen mask" in html
-    assert page.evidence.verdicts[0].reading in html
+    assert prose(page.evidence.verdicts[0].reading) in html

@@ -7,6 +7,7 @@ import pytest
 
 from ticketlab.claims.winning_ticket.claim import WinningTicket, WinningTicketPlan
 from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.figures.html import prose
 from ticketlab.report.page import presentation, render
 
 PLAN = WinningTicketPlan(seeds=3, levels=2, density=0.5)
@@ -154,7 +155,7 @@ def test_a_table_that_is_missing_leaves_its_figures_out(page) -> None:
 def test_the_page_is_written(page) -> None:
     html = render(page)
     assert "its weights under a shuffled mask" in html
-    assert page.evidence.verdicts[0].reading in html
+    assert prose(page.evidence.verdicts[0].reading) in html
 
 
 def test_published_numbers_are_next_to_ours(page) -> None:

@@ -30,12 +30,13 @@ from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.step_losses import each_step
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Accuracy, RSquared, StepAccuracy
-from ticketlab.training.plan import Score
+from ticketlab.training.optimisers import Constant
+from ticketlab.training.plan import Score, TrainingPlan
 
 __all__ = [
     "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "check_one_answer", "drawn_task", "example_scores",
     "guessed", "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted",
-    "permuted_labels", "relative_motion", "score_of", "seed_keys",
+    "permuted_labels", "relative_motion", "score_of", "seed_keys", "training_plan",
 ]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -157,7 +158,7 @@ def check_one_answer(task: Task) -> None:
 
 
 def loss_of(task: Task) -> ConvexLoss:
-    """What is minimised: the cross-entropy of each answer, or the square loss for regression."""
+    """What is minimised where a plan has no choice of losses: each answer's cross-entropy, or the square loss for regression."""
     return each_step(SOFTMAX_CROSS_ENTROPY, task.steps) if task.kind == "classification" else SQUARE
 
 
@@ -166,6 +167,17 @@ def score_of(task: Task) -> Score:
     if task.kind != "classification":
         return RSquared()
     return Accuracy() if task.steps == 1 else StepAccuracy(task.steps)
+
+
+def training_plan(plan: Any, task: Task, **more: Any) -> TrainingPlan:
+    """Training as a plan says: its steps, batch, optimiser and schedule; `more` is what else is asked for."""
+    return TrainingPlan(
+        steps=plan.steps,
+        batch=batch_of(plan.batch, task),
+        optimiser=plan.optimiser,
+        schedule=getattr(plan, "schedule", Constant()),
+        **more,
+    )
 
 
 @lru_cache(maxsize=16)

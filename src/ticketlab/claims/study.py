@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from ticketlab.evidence.arm import Arm
     from ticketlab.evidence.source import Source
     from ticketlab.laws.agenda import Agenda
+    from ticketlab.laws.verdict import Verdict
     from ticketlab.tangent.devices import Devices
     from ticketlab.tickets.ticket import Ticket
 
 __all__ = [
-    "Blank", "Cell", "Draft", "DraftedStudy", "Progress", "Study", "cell_of", "groups", "seed_numbers", "silent",
+    "Blank", "Cell", "Draft", "DraftedStudy", "Progress", "Study", "cell_of", "groups", "of_losses", "seed_numbers", "silent",
 ]  # fmt: skip
 
 Progress = Callable[[str, float], None]
@@ -149,7 +150,8 @@ class Study(ABC):
 
     Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence),
     `method` (paragraphs of plain words, for the report), `arms` (what is compared), `redraws` (what a seed draws anew, one
-    sentence), `sources`, and `plan_type` (the frozen dataclass of its options, each with a default).
+    sentence), `sources`, `needs` (tables without which there are no verdicts), and `plan_type` (the frozen dataclass of its
+    options, each with a default).
     """
 
     claim: ClassVar[str]
@@ -159,6 +161,7 @@ class Study(ABC):
     arms: ClassVar[tuple[Arm, ...]] = ()
     redraws: ClassVar[str] = ""
     sources: ClassVar[tuple[Source, ...]]
+    needs: ClassVar[tuple[str, ...]] = ("examples",)
     plan_type: ClassVar[type]
 
     @abstractmethod
@@ -202,7 +205,6 @@ class Study(ABC):
         """A finished cell's numbers in one short line for the screen ("test accuracy: …"); empty for none."""
         return ""
 
-    @abstractmethod
     def conclude(self, plan: Any, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
         """Evidence and verdicts from the tables of all cells, each table concatenated over the cells that have it.
 
@@ -212,6 +214,12 @@ class Study(ABC):
         Arguments:
             levels: with which *holds* and *fails* may be wrong; those of the look at the run.
         """
+        known = all(name in tables for name in self.needs)
+        return Evidence(dict(tables), tuple(self.verdicts(plan, tables, levels)) if known else ())
+
+    def verdicts(self, plan: Any, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
+        """The claim as a whole, then its questions; by default none."""
+        return ()
 
 
 class DraftedStudy(Study):
@@ -221,6 +229,12 @@ class DraftedStudy(Study):
         self, plan: Any, cell: Cell, draft: Draft, progress: Progress = silent, devices: Devices | None = None
     ) -> dict[str, Table]:
         return cell_of(self).measure(plan, cell, draft, progress, devices)
+
+
+def of_losses(plan: Any, weights: Mapping[str, float]) -> tuple[Cell, ...]:
+    """A cell a loss, with the share of the work of each."""
+    seeds = seed_numbers(plan)
+    return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
 
 
 def cell_of(study: Study) -> Any:

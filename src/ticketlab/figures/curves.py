@@ -7,7 +7,7 @@ are straight lines across the chart: a limit, a reference, the place at which th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,12 +16,12 @@ import numpy as np
 
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis
-from ticketlab.figures.figure import Point
+from ticketlab.figures.figure import Panel, Point
 from ticketlab.figures.html import json_text
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.spread import Spread
 
-__all__ = ["Curve", "Level", "Plot", "curve", "each_seed", "mean_curve", "runs"]
+__all__ = ["Curve", "Level", "Plot", "curve", "each_seed", "mean_curve", "plots", "points", "runs"]
 
 FONT = '"Segoe UI", Roboto, "Noto Sans", "Liberation Sans", system-ui, sans-serif'
 HEIGHT = 280
@@ -53,6 +53,11 @@ class Curve:
     joined: bool = True
     signed: bool = False
     texts: Sequence[str] = ()
+
+    @property
+    def ends(self) -> Iterator[float]:
+        """All that the upright axis has to hold."""
+        yield from (float(v) for ends in (self.y, *filter(None, self.intervals)) for v in ends)
 
     def plotly(self) -> dict[str, Any]:
         what = "+".join(n for n, yes in (("lines", self.joined), ("markers", self.signed)) if yes)
@@ -112,6 +117,11 @@ def mean_curve(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **h
     each = rows.along(x)
     means = [factor * float(np.mean(of[y])) for _, of in each]
     return Curve(mark, [float(place) for place, _ in each], means, **how)
+
+
+def points(mark: Mark, rows: Table, x: str, y: str, **how: Any) -> Curve:
+    """A sign a row."""
+    return Curve(mark, rows[x].astype(float).tolist(), rows[y].tolist(), joined=False, signed=True, **how)
 
 
 def runs(mark: Mark, rows: Table, x: str, y: str, factor: float = 1.0, **how: Any) -> list[Curve]:
@@ -194,6 +204,27 @@ class Plot:
             },
         }
         return {"data": [c.plotly() for c in self.curves], "layout": layout}
+
+
+def plots(
+    panels: Mapping[str, Iterable[Curve]],
+    x: Axis,
+    y: Axis | Callable[[list[float]], Axis],
+    levels: Iterable[Level] | Mapping[str, Iterable[Level]] = (),
+    height: int = HEIGHT,
+) -> tuple[Panel, ...]:
+    """Curves in panels by name, over shared axes.
+
+    Arguments:
+        y: the upright axis, or what makes it of all that it has to hold.
+        levels: of each panel by its name, or of all.
+    """
+    curves = {name: tuple(of) for name, of in panels.items()}
+    lines = {n: tuple(levels[n] if isinstance(levels, Mapping) else levels) for n in curves}
+    if not isinstance(y, Axis):
+        ends = [e for of in curves.values() for c in of for e in c.ends]
+        y = y([*ends, *(level.y for of in lines.values() for level in of if level.y is not None)])
+    return tuple(Panel(name, Plot(x, y, of, lines[name], height)) for name, of in curves.items())
 
 
 def _short(values: Iterable[float]) -> list[float | None]:

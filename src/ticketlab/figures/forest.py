@@ -14,6 +14,7 @@ from html import escape
 
 from ticketlab.figures.axes import Axis, linear_axis
 from ticketlab.figures.figure import Figure, Panel, Point
+from ticketlab.figures.html import prose
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.rows import Row, Series, axis_cell, bar_cell, drawn, region_of
 from ticketlab.figures.wording import decimals, estimate, listed, plural, quantity, span
@@ -127,7 +128,7 @@ class Forest:
 
     def _row(self, v: Verdict, axis: Axis | None) -> str:
         side = "" if v.headline else ' <small class="note">(side question)</small>'
-        question = f'<th scope="row"><b>{escape(v.question)}</b>{side}<span class="said">{escape(in_words(v))}</span></th>'
+        question = f'<th scope="row"><b>{prose(v.question)}</b>{side}<span class="said">{prose(in_words(v))}</span></th>'
         answer = f'<td class="answer-cell">{badge(v.outcome)}</td>'
         if axis is None or v.effect is None:
             return f'<tr>{question}<td class="bar"></td><td class="number">–</td>{answer}</tr>'

@@ -5,10 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Sequence
+from html import escape
 from typing import Any
 
-__all__ = ["csv_text", "json_text"]
+__all__ = ["csv_text", "json_text", "prose"]
+
+_PERCENT = re.compile(r"(?<=\d) (?=%)")
+_OPTION = re.compile(r"(?<!\S)--[a-z][a-z-]*")
+
+
+def prose(text: str) -> str:
+    """A sentence, in which no line breaks between a number and its "%", or within the name of an option."""
+    whole = _PERCENT.sub("\N{NO-BREAK SPACE}", escape(text))
+    return _OPTION.sub(r'<span class="whole">\g<0></span>', whole)
 
 
 def json_text(value: Any) -> str:

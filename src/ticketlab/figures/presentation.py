@@ -5,7 +5,8 @@ Every table of a run may be missing (a run that is not finished, an older run). 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +17,9 @@ from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.text_tables import TextTable, mean, names, summary, total
-from ticketlab.figures.wording import MISSING, extent, measure, quantity
+from ticketlab.figures.wording import MISSING, extent, measure, quantity, setting
 
-__all__ = ["Presentation", "choice", "made", "rate_table", "seconds_table"]
+__all__ = ["Presentation", "by_setting", "choice", "made", "rate_table", "seconds_table"]
 
 
 @dataclass(frozen=True)
@@ -36,20 +37,32 @@ class Presentation:
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
 
-def made(record: Record, *parts: tuple[Any, ...]) -> tuple[Any, ...]:
+def made(record: Record, *parts: Callable[..., Any] | tuple[Any, ...]) -> tuple[Any, ...]:
     """What is made of a run's tables.
 
     Arguments:
-        parts: each a function with the names of the tables that it takes. A part whose tables are not all there, or are empty,
-            is left out, and so is one that returns None.
+        parts: functions whose arguments are called as the tables that they take, or "record"; or each a function with the names
+            of its tables. A part whose tables are not all there, or are empty, is left out, and so is one that returns None.
     """
-    filled: dict[str, Table] = {name: t for name, t in record.evidence.tables.items() if len(t)}
+    filled: dict[str, Any] = {"record": record}
+    filled |= {name: table for name, table in record.evidence.tables.items() if len(table)}
     found = []
-    for make, *needed in parts:
+    for part in parts:
+        make, *needed = part if isinstance(part, tuple) else (part, *_needed(part))
         if all(name in filled for name in needed):
-            result = make(*(filled[name] for name in needed))
-            found += [] if result is None else [result]
-    return tuple(found)
+            found.append(make(*(filled[name] for name in needed)))
+    return tuple(result for result in found if result is not None)
+
+
+def _needed(make: Callable[..., Any]) -> list[str]:
+    """The names of the arguments without a default."""
+    given = inspect.signature(make).parameters.values()
+    return [p.name for p in given if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+
+
+def by_setting(table: Table) -> dict[str, Table]:
+    """The rows by loss and offset, under the words for both."""
+    return {setting(*key): of for key, of in table.by("loss", "offset").items()}
 
 
 def seconds_table(timings: Table, by: Mapping[str, str], more: str = "", **how: Any) -> TextTable:

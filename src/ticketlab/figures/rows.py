@@ -9,9 +9,10 @@ so that nothing has to be drawn again when the width changes.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from typing import Any
 
 from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
 from ticketlab.figures.figure import Panel, Point
@@ -21,7 +22,7 @@ from ticketlab.figures.spread import Spread
 from ticketlab.figures.wording import estimate
 
 __all__ = [
-    "Row", "Rows", "Series", "axis_cell", "bar_cell", "drawn", "region_of", "row_panels", "series", "single",
+    "Row", "Rows", "Series", "axis_cell", "bar_cell", "bars", "drawn", "region_of", "row_panels", "series", "single",
 ]  # fmt: skip
 
 LANE = 15  # pixels between series of one row
@@ -117,6 +118,39 @@ def row_panels(
     ends = [*also, *(e for of in rows.values() for r in of for s in r.series for e in s.ends)]
     axis = logarithmic_axis(title, ends) if logarithmic else linear_axis(title, ends, include=include)
     return tuple(Panel(name, Rows(of, axis, (limits or {}).get(name, {}))) for name, of in rows.items())
+
+
+def bars(
+    title: str,
+    panels: Mapping[str, Mapping[str, Mapping[Mark, Spread]]],
+    limits: Mapping[str, Mapping[float, Mark]] | None = None,
+    *,
+    note: Callable[[str, Sequence[Spread]], str] = lambda label, spreads: "",
+    unit: str = "",
+    dots: bool = True,
+    **axis: Any,
+) -> tuple[Panel, ...]:
+    """Means with their intervals, by panel, row and series; what was not measured is left out.
+
+    Arguments:
+        limits: upright lines, by panel.
+        note: the numbers of a row, of its label and what it shows, by default the means with their intervals, each with its unit.
+        axis: as `row_panels` takes it.
+    """
+    rows = {
+        name: [
+            Row(
+                label,
+                tuple(series(m, s, dots=dots) for m, s in known.items()),
+                note(label, [*known.values()]),
+                unit,
+            )
+            for label, of in labelled.items()
+            if (known := {m: s for m, s in of.items() if s.values})
+        ]
+        for name, labelled in panels.items()
+    }
+    return row_panels(title, rows, limits, **axis)
 
 
 def drawn(label: str, s: Series) -> Iterator[Point]:

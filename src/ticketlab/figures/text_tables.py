@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ticketlab.evidence.tables import Column, Table
-from ticketlab.figures.html import csv_text, json_text
+from ticketlab.figures.html import csv_text, json_text, prose
 from ticketlab.figures.spread import Spread, positive, score, spread
 from ticketlab.figures.wording import MISSING, extent, measure, percent, plus_minus, power, quantity
 
@@ -217,11 +217,11 @@ def html_table(table: TextTable) -> str:
             for j, c in enumerate(row)
         )
         body.append(f"<tr>{''.join(cells)}</tr>")
-    meanings = "; ".join(f"<b>{escape(h)}</b> {escape(words)}" for h, words in table.meanings)
+    meanings = "; ".join(f"<b>{escape(h)}</b> {prose(words)}" for h, words in table.meanings)
     explained = f'<p class="meanings">{meanings}.</p>' if meanings else ""
     return (
         f'<div class="table"><div class="scroll" tabindex="0" role="region" aria-label="{escape(table.caption)}"><table>'
-        f"<caption>{escape(table.caption)}</caption>"
+        f"<caption>{prose(table.caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table></div>{explained}"
         f"{save_buttons(table.name, table.csv(), ('csv',))}</div>"
     )

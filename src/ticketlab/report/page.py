@@ -21,7 +21,7 @@ from ticketlab.evidence.source import Source
 from ticketlab.figures.figure import Figure, Panel, Point
 from ticketlab.figures.forest import badge, forest, in_words
 from ticketlab.figures.glossary import Glossary
-from ticketlab.figures.html import csv_text, json_text
+from ticketlab.figures.html import csv_text, json_text, prose
 from ticketlab.figures.key import html_key
 from ticketlab.figures.palette import DARK, LIGHT, dark_of
 from ticketlab.figures.presentation import Presentation
@@ -103,7 +103,7 @@ def _title(record: Record) -> str:
 def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
     whole = record.whole
     answer = (
-        f'<div class="answer">{badge(whole.outcome)}<p class="reading">{escape(in_words(whole))}</p></div>'
+        f'<div class="answer">{badge(whole.outcome)}<p class="reading">{prose(in_words(whole))}</p></div>'
         if whole
         else '<div class="answer"><p class="reading">There is no verdict on the claim as a whole.</p></div>'
     )
@@ -111,7 +111,7 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
     sides = ["side question" for v in record.questions if not v.headline]
     explained = words.explain(record.question, *said, *sides)
     return f"""<section id="verdict" aria-labelledby="claim">
-<p class="kicker">{escape(record.question)}</p>
+<p class="kicker">{prose(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
 {_figure(figure, 1, words, "h2") if figure else ""}
@@ -127,13 +127,13 @@ def _rules(record: Record) -> str:
     named = whole + [(v.question, v.rule) for v in record.questions if v.rule]
     if not named:
         return ""
-    items = "".join(f"<li><b>{escape(name)}.</b> {escape(rule)}</li>" for name, rule in named)
+    items = "".join(f"<li><b>{escape(name)}.</b> {prose(rule)}</li>" for name, rule in named)
     summary = "The rules by which this was decided. They were fixed before the runs."
     return f'<details class="rule"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
 def _facts(facts: Mapping[str, str]) -> str:
-    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts.items())
+    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
 
 
@@ -151,9 +151,9 @@ def _figure(figure: Figure, number: int, words: Glossary, heading: str = "h3") -
     named = (figure.title, figure.caption, *(p.name for p in figure.panels), *(m.label for m in figure.marks))
     points = [(panel.name, point) for panel in figure.panels for point in panel.chart.points()]
     return f"""<figure id="{key}" aria-labelledby="{key}-title">
-<div class="figure-head"><{heading} id="{key}-title">Figure {number}. {escape(figure.title)}</{heading}>
+<div class="figure-head"><{heading} id="{key}-title">Figure {number}. {prose(figure.title)}</{heading}>
 {html_key(figure.marks)}</div><div class="panels{one}">{panels}</div>
-<figcaption id="{key}-caption">{escape(figure.caption)}</figcaption>
+<figcaption id="{key}-caption">{prose(figure.caption)}</figcaption>
 {words.explain(*named)}
 {save_buttons(key, _points_csv(points), ("svg", "png", "csv"))}
 {_numbers(points, number)}
@@ -233,7 +233,7 @@ def _cited(paragraph: str, numbers: Mapping[str, int]) -> str:
         links = (f'<a class="cite" href="#source-{numbers[key]}">{numbers[key]}</a>' for key in keys)
         return f"[{', '.join(links)}]"
 
-    return re.sub(r"\[([^\[\]]+)\]", link, escape(paragraph))
+    return re.sub(r"\[([^\[\]]+)\]", link, prose(paragraph))
 
 
 def _source(source: Source) -> str:

@@ -5,7 +5,7 @@ A cell is one seed. The questions and their rules are in `formula`; `cell` compu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
@@ -23,9 +23,10 @@ from ticketlab.claims.literature import CAMERON_2011
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import Architecture, ConvNet
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
@@ -122,6 +123,7 @@ class DetectorNeuron(Study):
         Source("Youden 1950", "W. J. Youden. Index for rating diagnostic tests. Cancer 3."),
         CAMERON_2011,
     )
+    needs = ("classes",)
     plan_type = DetectorNeuronPlan
 
     def asked(self, plan: DetectorNeuronPlan) -> Agenda:
@@ -140,9 +142,7 @@ class DetectorNeuron(Study):
             ", ".join(f"{source} {value:.0%}" for source, value in best.items()) + " of a reliable detector"
         )
 
-    def conclude(
-        self, plan: DetectorNeuronPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "classes" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(tables, levels))
+    def verdicts(
+        self, plan: DetectorNeuronPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(tables, levels)

@@ -19,13 +19,13 @@ import jax
 import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
-from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
-from ticketlab.claims.start import drawn_task, guessed
+from ticketlab.claims.notes import PIECES, Notes, example_table
+from ticketlab.claims.rows import curve_rows, timings
+from ticketlab.claims.start import drawn_task
 from ticketlab.claims.study import Draft, Progress
 from ticketlab.errors import NumericalFailure
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params, parameter_count
-from ticketlab.tasks.task import Task
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
 from ticketlab.tickets.magnitude import TICKET
@@ -40,16 +40,14 @@ from ticketlab.training import Ended, LearningCurves, train
 __all__ = ["run_setting"]
 
 PERMUTED = "permuted"
-PIECES = 10  # of an arm's training; between them the draft is written
 LOOKED_AT = {name: name for name in ("batch_loss", "validation_score")}
 DRAWS = 10  # masks over which a supermask's score is also averaged
 
 
 def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str, Table]:
     """All tables of one setting, from where the draft says."""
-    arrays = draft.read()
-    rows: Rows = {} if arrays is None else read_rows(arrays["rows"])
-    run = _Run(Bench(setting, drawn_task(setting.task, SPLIT_SEED)), rows, draft)
+    run = _Run(Bench(setting, drawn_task(setting.task, SPLIT_SEED)), Notes.of(draft))
+    arrays = run.notes.arrays
     groups = setting.groups()
     shares = np.cumsum([0] + [len(group) for group in groups]) / len(setting.arms)
     began: list[float] = []
@@ -65,10 +63,9 @@ def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str,
         trained = run.train(groups[number], number, arrays, told)
         arrays = None
         for i, arm in enumerate(groups[number]):
-            run.measure(
-                arm, [jax.tree.map(lambda a, r=r: jax.device_put(a[r]), trained) for r in run.bench.rows(i)]
-            )
-    return _tables(rows, setting, run.bench.task)
+            for s, r in enumerate(run.bench.rows(i)):
+                run.measure(arm, s, jax.tree.map(lambda a, r=r: jax.device_put(a[r]), trained))
+    return run.tables()
 
 
 def _named(group: Sequence[Arm]) -> str:
@@ -77,14 +74,10 @@ def _named(group: Sequence[Arm]) -> str:
 
 @dataclass(frozen=True)
 class _Run:
-    """What is measured, the rows that it leaves, and where it is noted."""
+    """What is measured, and where it is noted."""
 
     bench: Bench
-    rows: Rows
-    draft: Draft
-
-    def add(self, table: str, *rows: dict[str, Any]) -> None:
-        self.rows.setdefault(table, []).extend(rows)
+    notes: Notes
 
     def train(
         self,
@@ -117,14 +110,13 @@ class _Run:
                     f"Training diverged ({bench.setting.name}, {group[0].name}) before step {until}: use a smaller step size "
                     f"than {plan.optimiser.step_size:g}."
                 )
-            steps, seconds = len(replicas) * (until - step), time.perf_counter() - began
-            self.add("timings", {"arms": _named(group), "network_steps": steps, "seconds": seconds})
+            self.notes.timed(began, len(replicas) * (until - step), arms=_named(group))
             self.add_curves(group, result.curves)
             if step < plan.steps / 2 <= until < plan.steps:
                 self.note_halfway(group, result.state.params)
             state, step = result.state, until
             where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
-            self.draft.write({"group": np.array(number), "rows": written_rows(self.rows), **where})
+            self.notes.write({"group": np.array(number), **where})
         assert state is not None
         return state.params
 
@@ -133,7 +125,9 @@ class _Run:
             for seed, replica in zip(self.bench.setting.seeds, self.bench.rows(i), strict=True):
                 if arm.compared:
                     about = {**self.bench.about(arm), "seed": seed}
-                    self.add("curves", *({**about, **row} for row in curve_rows(curves, replica, LOOKED_AT)))
+                    self.notes.add(
+                        "curves", *({**about, **row} for row in curve_rows(curves, replica, LOOKED_AT))
+                    )
 
     def note_halfway(self, group: Sequence[Arm], params: Params) -> None:
         """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
@@ -142,7 +136,7 @@ class _Run:
                 one = jax.tree.map(lambda a, row=row: jax.device_put(a[row]), params)
                 network, _ = self.made(arm, s, one)
                 score = float(self.bench.scores(network, self.bench.learnt(arm, s)).mean())
-                self.add(
+                self.notes.add(
                     "halfway", {"arm": arm.name, "seed": self.bench.setting.seeds[s], "train_score": score}
                 )
 
@@ -160,29 +154,28 @@ class _Run:
         (mask,) = arm.search.masks(bench.network, one, arm.density)
         return arm.search.ticket(bench.params(arm, s), mask), mask
 
-    def measure(self, arm: Arm, trained: Sequence[Params]) -> None:
-        """One arm's rows, and those of random masks with the ticket's counts; the ticket itself is left behind."""
-        bench = self.bench
-        for s, scores in enumerate(trained):
-            seed, (params, mask) = bench.setting.seeds[s], self.made(arm, s, scores)
-            if arm.search is None:
-                self.note(arm, s, params, None)
-                continue
-            drawn = bench.params(arm, s)
-            compared = require_frozen(drawn, params, mask, signs=isinstance(arm.search, Biprop))
-            self.add(
-                "checks", {**bench.about(arm), "seed": seed, "compared": compared, "kept": kept_of(mask)}
-            )
-            if arm.name == TICKET:
-                about = described(bench.network, mask, seed)
-                self.draft.leave(f"seed-{seed}", Ticket(jax.tree.map(np.asarray, params), mask, about=about))
-            self.note(arm, s, params, mask, self.sampled(arm.search, scores, drawn, s))
-            if not arm.permuted:
-                shapes = {name: kept.shape for name, kept in mask.items()}
-                counts = {name: int(kept.sum()) for name, kept in mask.items()}
-                chance = random_mask(shapes, counts, bench.chance[s])
-                random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
-                self.note(random, s, arm.search.ticket(drawn, chance), chance)
+    def measure(self, arm: Arm, s: int, trained: Params) -> None:
+        """One network's rows, and those of a random mask with the ticket's counts; the ticket itself is left behind."""
+        bench, seed, (params, mask) = self.bench, self.bench.setting.seeds[s], self.made(arm, s, trained)
+        if arm.search is None:
+            return self.note(arm, s, params, None)
+        drawn = bench.params(arm, s)
+        compared = require_frozen(drawn, params, mask, signs=isinstance(arm.search, Biprop))
+        self.notes.add(
+            "checks", {**bench.about(arm), "seed": seed, "compared": compared, "kept": kept_of(mask)}
+        )
+        if arm.name == TICKET:
+            about = described(bench.network, mask, seed)
+            ticket = Ticket(jax.tree.map(np.asarray, params), mask, about=about)
+            self.notes.draft.leave(f"seed-{seed}", ticket)
+        self.note(arm, s, params, mask, self.sampled(arm.search, trained, drawn, s))
+        if not arm.permuted:
+            shapes = {name: kept.shape for name, kept in mask.items()}
+            counts = {name: int(kept.sum()) for name, kept in mask.items()}
+            chance = random_mask(shapes, counts, bench.chance[s])
+            random = replace(arm, name="random" if arm.name == TICKET else f"random {arm.name}")
+            self.note(random, s, arm.search.ticket(drawn, chance), chance)
+        return None
 
     def sampled(self, search: ScoredMask, scores: Params, drawn: Params, s: int) -> float:
         """A supermask's mean score over masks that are drawn; NaN for masks that are not drawn."""
@@ -196,7 +189,7 @@ class _Run:
         """A network's rows: of the arm, of its layers, and its scores where they are compared."""
         bench, seed = self.bench, self.bench.setting.seeds[s]
         test = bench.scores(params, bench.task.test)
-        halfway = self.rows.get("halfway", [])
+        halfway = self.notes.rows.get("halfway", [])
         half = [r["train_score"] for r in halfway if (r["arm"], r["seed"]) == (arm.name, seed)]
         weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
         row = {
@@ -212,51 +205,34 @@ class _Run:
             "validation_score": float(bench.scores(params, bench.task.validation).mean()),
         }
         about = {**bench.about(arm), "seed": seed}
-        self.add("arms", {**about, **row})
+        self.notes.add("arms", {**about, **row})
         if arm.compared:
-            self.add("scores", {"arm": arm.name, "seed": seed, "scores": test.tolist()})
+            self.notes.add("scores", {"arm": arm.name, "seed": seed, "scores": test.tolist()})
         if mask is not None and arm.compared:
             layers = layer_densities(mask).items()
-            self.add("layers", *({**about, "layer": name, "density": d} for name, d in layers))
+            self.notes.add("layers", *({**about, "layer": name, "density": d} for name, d in layers))
 
-
-# --- tables ---
-
-
-def _tables(rows: Rows, setting: Setting, task: Task) -> dict[str, Table]:
-    """All tables, by name."""
-    names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
-    tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
-    tables += [*_examples(rows, setting, task), timings(rows, "arms", _MEANINGS, setting=setting.name)]
-    return {table.name: table.by_seed() for table in tables}
-
-
-def _examples(rows: Rows, setting: Setting, task: Task) -> list[Table]:
-    """Every test example's score with each arm, and with guessing."""
-    arms = list(dict.fromkeys(row["arm"] for row in rows["scores"]))
-    scores = {
-        arm: np.array([r["scores"] for r in rows["scores"] if r["arm"] == arm], np.float64) for arm in arms
-    }
-    seeds, examples = next(iter(scores.values())).shape
-    guess = np.broadcast_to(guessed(task), (seeds, examples))
-    permuted = {arm: values for arm, values in scores.items() if arm.startswith(PERMUTED)}
-    compared = {"guess": guess, **{arm: v for arm, v in scores.items() if arm not in permuted}}
-    found = [_example_table("examples", compared, setting, task)]
-    if permuted:
-        found.append(_example_table("permuted", {"guess": guess, **permuted}, setting, task))
-    return found
-
-
-def _example_table(name: str, scores: Mapping[str, np.ndarray], setting: Setting, task: Task) -> Table:
-    seeds, examples = next(iter(scores.values())).shape
-    columns: dict[str, np.ndarray] = {
-        "setting": np.full(seeds * examples, setting.name),
-        "size": np.full(seeds * examples, setting.size),
-        "seed": np.repeat(setting.seeds, examples).astype(np.int64),
-        "id": np.tile(task.test.ids, seeds).astype(np.int64),
-        **{arm: values.reshape(-1).astype(np.float64) for arm, values in scores.items()},
-    }
-    return made(name, columns, _MEANINGS)
+    def tables(self) -> dict[str, Table]:
+        """All tables, by name; test examples have their score with each arm, and with guessing."""
+        rows, setting, task = self.notes.rows, self.bench.setting, self.bench.task
+        scores: dict[str, list[Any]] = {}
+        for row in rows["scores"]:
+            scores.setdefault(row["arm"], []).append(row["scores"])
+        permuted = {arm: of for arm, of in scores.items() if arm.startswith(PERMUTED)}
+        examples = {
+            "examples": {arm: of for arm, of in scores.items() if arm not in permuted},
+            "permuted": permuted,
+        }
+        names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
+        tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
+        about = {"setting": setting.name, "size": setting.size}
+        tables += [
+            example_table(name, setting.seeds, task, {"guess": None, **of}, _MEANINGS, **about)
+            for name, of in examples.items()
+            if of
+        ]
+        tables.append(timings(rows, "arms", _MEANINGS, setting=setting.name))
+        return {table.name: table.by_seed() for table in tables}
 
 
 _MEANINGS: Mapping[str, str] = {

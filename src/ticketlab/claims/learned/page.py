@@ -7,17 +7,18 @@ was memorised; and how masks are learned.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from ticketlab.claims.published import CONV, FULLY, Paper, published_table
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis
-from ticketlab.figures.curves import Level, Plot, curve, mean_curve
-from ticketlab.figures.figure import Figure, Panel, alone
+from ticketlab.figures.curves import Level, curve, mean_curve, plots
+from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import Row, row_panels, series, single
+from ticketlab.figures.rows import bars, row_panels, single
 from ticketlab.figures.spread import Spread, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, scored, share, summary, total
 from ticketlab.figures.wording import estimate, fixed, listed, percent, quantity
@@ -96,16 +97,13 @@ def _present(
         return published_table(record, [(paper, own) for paper in papers])
 
     points = Asked("ticket minus the other", ("ticket worse", "ticket better"))
+    rates = partial(rate_table, by={"setting": "setting", "arms": "arms"})
     return Presentation(
         asked={v.key: points for v in record.questions if v.unit.startswith("points")},
-        figures=made(record, *((make, "arms") for make in of_arms), (training, "curves")),
-        published=made(record, (published, "arms")),
-        summaries=made(
-            record,
-            (arm_table, "arms"),
-            (lambda t: rate_table(t, {"setting": "setting", "arms": "arms"}), "timings"),
-        ),
-        certificate_tables=made(record, (check_table, "checks")),
+        figures=made(record, *of_arms, training),
+        published=made(record, published),
+        summaries=made(record, arm_table, rates),
+        certificate_tables=made(record, check_table),
     )
 
 
@@ -172,29 +170,23 @@ def _sweep(
     decided: float,
 ) -> Figure:
     """Ticket, random mask and dense network on a scale from zero, and how far the first is from the last, seed by seed."""
-    parts = [
-        ([score(of) for of in each], mark) for each, mark in zip(arms, (TICKET, CHANCE, DENSE), strict=True)
-    ]
-    mine, _, dense = arms
+    mine, chance, dense = ([score(of) for of in each] for each in arms)
     gaps = [
-        spread(100 * (a["test_score"] - b["test_score"]), -100, 100) for a, b in zip(mine, dense, strict=True)
+        spread(100 * (a["test_score"] - b["test_score"]), -100, 100)
+        for a, b in zip(arms[0], arms[2], strict=True)
     ]
-    levels = linear_axis("test score, %", [s.mean for of, _ in parts for s in of], include=0.0)
-    apart = linear_axis("points", [v for s in gaps for v in (s.mean, *(s.interval or ()), 0.0)])
     upright = Level(DECISIVE, x=decided)
-    drawn = tuple(curve(mark, places, of) for of, mark in parts)
+    drawn = [curve(mark, places, of) for of, mark in ((mine, TICKET), (chance, CHANCE), (dense, DENSE))]
+    apart, points = [curve(TICKET, places, gaps)], partial(linear_axis, "points")
     return Figure(
         key,
         title,
-        f"Test score against {against}: means over {seeds(mine[0])} with 95 % intervals; in the second panel the "
+        f"Test score against {against}: means over {seeds(arms[0][0])} with 95 % intervals; in the second panel the "
         "ticket's score less "
         "the dense network's, seed by seed. The upright line is where the question is decided, which was fixed before the runs.",
         (
-            Panel("test score", Plot(x, levels, drawn, (upright,))),
-            Panel(
-                "learned mask less dense network",
-                Plot(x, apart, (curve(TICKET, places, gaps),), (upright, Level(ZERO, y=0.0))),
-            ),
+            *plots({"test score": drawn}, x, partial(linear_axis, "test score, %", include=0.0), [upright]),
+            *plots({"learned mask less dense network": apart}, x, points, [upright, Level(ZERO, y=0.0)]),
         ),
     )
 
@@ -244,7 +236,7 @@ def prizes(arms: Table) -> Figure | None:
     panels, chance = {}, []
     for s in settings:
         name = "sign activations" if "activations" in s else "the activation function that was chosen"
-        panels[name] = [single(PRIZES[a][1], found[s, a], PRIZES[a][0]) for a in shown]
+        panels[name] = {label: {mark: found[s, a]} for a, (label, mark) in PRIZES.items() if a in shown}
         drawn = score(arms.where(setting=s, arm="random"))
         chance.append(f"{s} {estimate(drawn.mean, drawn.interval)} %")
     full = next(found[s, "dense"] for s in settings if "activations" not in s or len(settings) == 1)
@@ -254,7 +246,7 @@ def prizes(arms: Table) -> Figure | None:
         f"Tickets whose weights were never trained score: {said}; the trained network of full precision {fixed(full.mean, 1)} %",
         "Test score: filled signs are means, bars their 95 % intervals, open signs single seeds. Random masks of equal counts "
         f"over the same signs score: {'; '.join(chance)}.",
-        row_panels("test score, %", panels),
+        bars("test score, %", panels, unit=" %"),
     )
 
 
@@ -264,26 +256,24 @@ def memory(arms: Table) -> Figure | None:
         return None
     whole = arms.where(setting=arms.where(arm="permuted")["setting"][0])
     found = {
-        a: (score(of, "train_score"), score(of))
+        LABELS[a]: {TRAIN: score(of, "train_score"), TEST: score(of)}
         for a in ("ticket", "permuted", "dense", "permuted dense")
         if len(of := whole.where(arm=a))
     }
-    rows = [
-        Row(
-            LABELS[a],
-            (series(TRAIN, fitted, dots=False), series(TEST, true, dots=False)),
-            f"{fixed(fitted.mean, 1)} %, {fixed(true.mean, 1)} %",
-        )
-        for a, (fitted, true) in found.items()
-    ]
-    fitted, true = found["permuted"]
+    fitted, true = found[LABELS["permuted"]].values()
     return Figure(
         "memory",
         f"Over permuted labels the search fits {fixed(fitted.mean, 1)} % of the training labels, and on true labels scores "
         f"{fixed(true.mean, 1)} %",
         "How much is memorised: scores on the training labels that were learnt from, and on test data with true labels; "
         "means over seeds with 95 % intervals.",
-        row_panels("score, %", {"": rows}, include=0.0),
+        bars(
+            "score, %",
+            {"": found},
+            note=lambda _, of: ", ".join(f"{fixed(s.mean, 1)} %" for s in of),
+            dots=False,
+            include=0.0,
+        ),
     )
 
 
@@ -291,18 +281,17 @@ def training(curves: Table) -> Figure | None:
     """Validation score by step, of the setting that decides: a search may take longer than training."""
     name = curves["setting"][0]
     of = curves.where(setting=name)
-    drawn = tuple(
+    drawn = [
         mean_curve(mark, rows, "step", "validation_score", 100)
         for arm, mark in CURVES.items()
         if len(rows := of.where(arm=arm))
-    )
+    ]
     x = linear_axis("step", of["step"].tolist(), include=0.0)
-    y = linear_axis("validation score, %", (100 * of["validation_score"]).tolist(), include=0.0)
     return Figure(
         "training",
         "How masks and weights are learned",
         f"Validation score on the true labels by step, means over seeds ({name}). Nothing was chosen by it.",
-        alone(Plot(x, y, drawn, height=300)),
+        plots({"": drawn}, x, partial(linear_axis, "validation score, %", include=0.0), height=300),
     )
 
 

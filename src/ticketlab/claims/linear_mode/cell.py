@@ -2,6 +2,8 @@
 
 draw split  →  θ₀, orders, masks' keys  →  levels: train, prune, rewind to k  →  the last level's copies, in orders of their own
 →  prove that pruned weights took no part  →  error and loss along the lines between copies  →  tables
+
+Rows called "scores" are those of an arm, by seed and test example; "timings" one a piece of training, or an arm's lines.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts
 from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
-from ticketlab.claims.linear_mode.tables import mode_tables
-from ticketlab.claims.rows import Rows, read_rows, written_rows
-from ticketlab.claims.start import batch_of, built, check_one_answer, drawn_task, seed_keys
+from ticketlab.claims.notes import PIECES, Notes, effective, example_table
+from ticketlab.claims.rows import timings
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
-from ticketlab.errors import NumericalFailure, UserError
+from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
@@ -41,15 +43,12 @@ from ticketlab.tickets.instability import (
 from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, next_level, trained
 from ticketlab.tickets.masks import density, kept, mask_of
 from ticketlab.tickets.pruned import require_pruned
-from ticketlab.tickets.reach import effective_density
 from ticketlab.tickets.written import read_level, written_level
-from ticketlab.training import TrainingData, TrainingPlan, stack
-from ticketlab.training.result import Ended
+from ticketlab.training import TrainingData, stack
 
 __all__ = ["TRAINING_EXAMPLES", "analysed", "measure"]
 
 LINES = "lines between copies"
-PIECES = 10  # of a round's training; between them the draft is written
 TRAINING_EXAMPLES = 2000  # at most, whose errors along lines stand beside those of all test examples
 SPLIT_SEED = 1
 STREAM = 2  # of every seed's key: choosing the default plan used others, and another split
@@ -70,19 +69,19 @@ def analysed(
     Arguments:
         seeds: whose; by default all of the plan.
     """
-    task = drawn_task(plan.task, SPLIT_SEED)
+    task = start.drawn_task(plan.task, SPLIT_SEED)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
-    check_one_answer(task)
-    run = _Run.of(plan, k, task, draft, progress, tuple(seeds or seed_numbers(plan)))
+    start.check_one_answer(task)
+    run = _Run.of(plan, k, task, Notes.of(draft), progress, tuple(seeds or seed_numbers(plan)))
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()
     while copies is None:
         level = run.to_the_end(level)
         level = next_level(run.search, level, run.beside)
         copies = first_copies(run.search, level, run.copy_keys) if level.number == plan.levels else None
-    copies = run.copies_to_the_end(copies)
-    return mode_tables(_measured(run, copies), task, run.seeds)
+    run.measure(run.copies_to_the_end(copies))
+    return run.tables()
 
 
 @dataclass(frozen=True)
@@ -95,28 +94,21 @@ class _Run:
     search: Search
     beside: Companions
     copy_keys: jax.Array
-    rows: Rows
-    draft: Draft
+    notes: Notes
     told: Callable[[str, float], None]
     seeds: tuple[int, ...]
 
     @staticmethod
     def of(
-        plan: LinearModePlan, k: int, task: Task, draft: Draft, progress: Progress, seeds: tuple[int, ...]
+        plan: LinearModePlan, k: int, task: Task, notes: Notes, progress: Progress, seeds: tuple[int, ...]
     ) -> _Run:
-        network = built(plan.network, task.input_shape, task.outputs)
-        keys = seed_keys(seeds, STREAM, 4)
+        network = start.built(plan.network, task.input_shape, task.outputs)
+        keys = start.seed_keys(seeds, STREAM, 4)
         search = Search(
             network=network,
             loss=SOFTMAX_CROSS_ENTROPY,
             data=TrainingData(task.train.x, task.train.targets),  # nothing is stopped or chosen by validation
-            plan=TrainingPlan(
-                steps=plan.steps,
-                batch=batch_of(plan.batch, task),
-                optimiser=plan.optimiser,
-                schedule=plan.schedule,
-                evaluate_every=max(1, round(plan.steps / PIECES)),
-            ),
+            plan=start.training_plan(plan, task, evaluate_every=max(1, round(plan.steps / PIECES))),
             params=stack([network.init(key) for key in keys[:, 0]]),
             order_keys=keys[:, 1],
             pruning=plan.pruning,
@@ -125,16 +117,15 @@ class _Run:
         others = beside_the_dense(search, controls(plan.controls, search, plan.network, keys[:, 2]))
         copy_keys = jnp.stack([jax.random.split(key, plan.copies) for key in keys[:, 3]])
         return _Run(
-            plan, k, task, search, lambda n, masks: others(n, masks) if n == plan.levels else (), copy_keys, {},
-            draft, progress, seeds,
+            plan, k, task, search, lambda n, masks: others(n, masks) if n == plan.levels else (), copy_keys, notes,
+            progress, seeds,
         )  # fmt: skip
 
     def begun(self) -> tuple[Level, Copies | None]:
         """From the start, or from where the draft says."""
-        arrays = self.draft.read()
+        arrays = self.notes.arrays
         if arrays is None:
             return first_level(self.search), None
-        self.rows.update(read_rows(arrays["rows"]))
         level = read_level(self.search, arrays, self.beside)
         if level.number < self.plan.levels:
             return level, None
@@ -142,59 +133,30 @@ class _Run:
 
     def to_the_end(self, level: Level) -> Level:
         """A level of the search to the end of its training."""
-        of = self.plan.levels - 1
-        what = "dense" if level.number == 0 else f"round {level.number} of {of}"
-        return self._pieces(
-            level,
-            what,
-            lambda at, until, progress: trained(self.search, at, until, progress),
-            written_level,
-            level.number * self.plan.steps * len(self.seeds),
-            len(self.seeds),
-        )
+        what = f"round {level.number} of {self.plan.levels - 1}" if level.number else "dense"
+        before = level.number * self.plan.steps * len(self.seeds)
+        return self._pieces(level, trained, written_level, what, before, len(self.seeds))
 
     def copies_to_the_end(self, copies: Copies) -> Copies:
         """All copies to the end of their training."""
         count = len(np.asarray(copies.state.steps))
-        start = self.plan.levels * self.plan.steps * len(self.seeds) - self.k * count
-        return self._pieces(
-            copies,
-            f"{count} copies",
-            lambda at, until, progress: trained_copies(self.search, at, until, progress),
-            _written,
-            start,
-            count,
-        )
+        before = self.plan.levels * self.plan.steps * len(self.seeds) - self.k * count
+        return self._pieces(copies, trained_copies, _written, f"{count} copies", before, count)
 
     def _pieces(
-        self,
-        at: Any,
-        what: str,
-        go_on: Callable[[Any, int, Callable[[float], None]], Any],
-        written: Callable[[Any], dict[str, np.ndarray]],
-        before: int,
-        networks: int,
+        self, at: Any, go_on: Any, written: Callable[[Any], Any], what: str, before: int, networks: int
     ) -> Any:
-        """Trained to the end a piece at a time, noting where it stands; `before`: network-steps done at step 0 of it."""
-        piece = self.search.plan.evaluate_every or 1
-        while at.step < self.plan.steps and _running(at):
-            first, began = at.step, time.perf_counter()
-            until = min((first // piece + 1) * piece, self.plan.steps)
-
-            def progress(fraction: float, first: int = first, until: int = until) -> None:
-                self.tell(what, before + networks * (first + fraction * (until - first)))
-
-            at = go_on(at, until, progress)
-            self.rows.setdefault("timings", []).append(
-                {"what": what, "network_steps": networks * (at.step - first), "seconds": time.perf_counter() - began}
-            )  # fmt: skip
-            self.note(written(at))
-        if not _running(at):
-            raise NumericalFailure(
-                f"Training diverged (k = {self.k}: {what}), after {int(np.min(at.state.steps))} of {self.plan.steps} steps: "
-                f"use a smaller step size than {self.plan.optimiser.step_size:g}."
-            )
-        return at
+        """Trained to the end; `before`: network-steps done at step 0 of it."""
+        return self.notes.in_pieces(
+            at,
+            self.plan,
+            self.search.plan.evaluate_every or 1,
+            lambda at, until, progress: go_on(self.search, at, until, progress),
+            written,
+            lambda step: self.tell(what, before + networks * step),
+            f"(k = {self.k}: {what})",
+            what=what,
+        )
 
     def tell(self, what: str, steps: float, arms: int = 0) -> None:
         """What is done, of network-steps and of the lines of so many arms."""
@@ -216,13 +178,65 @@ class _Run:
         copies = _arms(plan) * len(self.seeds) * plan.copies
         return plan.levels * plan.steps * len(self.seeds) + copies * (plan.steps - self.k)
 
-    def note(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.draft.write({**arrays, "rows": written_rows(self.rows)})
+    def measure(self, copies: Copies) -> None:
+        """All rows of the copies; those of an arm are noted before the next is measured."""
+        notes, plan, task, search = self.notes, self.plan, self.task, self.search
+        notes.rows["checks"] = [self.check(copies, s) for s in range(len(self.seeds))]
+        known = {row["arm"] for row in notes.rows.get("networks", ())}
+        parts = {"test": task.test, "train": _first(task.train, TRAINING_EXAMPLES)}
+        for i, arm in enumerate(copies.level.arms):
+            self.tell(LINES, self.trainings, i)
+            if arm.name in known:
+                continue
+            began, (one, other) = time.perf_counter(), copies.pairs_of(i)
+            along = (search.network, search.loss, one, other)
+            found = {
+                name: lines(*along, part.x, part.targets, reference=task.train.x, points=plan.points)
+                for name, part in parts.items()
+            }
+            made = line_rows(plan, self.seeds, found, one, other)
+            made["networks"] = [self.network_row(arm.masks, s) for s in range(len(self.seeds))]
+            for name, rows in made.items():
+                notes.add(name, *({"rewind_step": self.k, "arm": arm.name, **row} for row in rows))
+            notes.timed(began, 0, what="lines")
+            notes.write(_written(copies))
+        self.tell(LINES, self.trainings, _arms(plan))
 
+    def check(self, copies: Copies, s: int) -> dict[str, Any]:
+        """Proves that pruned weights took no part in the training of one seed's copies."""
 
-def _running(at: Level | Copies) -> bool:
-    """Whether no network has diverged: a level is ranked as a whole, and a line has two ends."""
-    return bool(np.all(np.asarray(at.state.ended) == Ended.NO))
+        def own(array: Any) -> np.ndarray:
+            a = np.asarray(array)  # [arms · seeds · copies, …]
+            by_seed = a.reshape(-1, len(self.seeds), copies.count, *a.shape[1:])[:, s]
+            return by_seed.reshape(-1, *a.shape[1:])
+
+        state, masks = jax.tree.map(own, (copies.state, copies.all_masks()))
+        proof = require_pruned(self.search.plan.optimiser, state, masks)
+        about = {"rewind_step": self.k, "seed": self.seeds[s], "pruned": proof.pruned}
+        return {**about, "parameters_left": proof.parameters, "moments": proof.moments}
+
+    def network_row(self, masks: Any, s: int) -> dict[str, Any]:
+        network = self.search.network
+        mask = mask_of(network, jax.tree.map(lambda a: a[s], masks))
+        of = {"density": density(mask), "effective_density": effective(network, mask), "kept": kept(mask)}
+        return {"seed": self.seeds[s], **of}
+
+    def tables(self) -> dict[str, Table]:
+        """All tables, by name, seed by seed."""
+        rows, names = self.notes.rows, ("barriers", "copies", "lines", "networks", "checks")
+        scores = {
+            f"{entry['arm']}_{measure}": entry[measure]
+            for entry in rows["scores"]
+            for measure in ("score", "barrier", "barrier_split")
+        }
+        meanings = {column: _MEANINGS[f"example_{column.split('_', 1)[1]}"] for column in scores} | _MEANINGS
+        about = {"rewind_step": self.k}
+        tables = [
+            *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names),
+            example_table("examples", self.seeds, self.task, {**scores, "guess": None}, meanings, **about),
+            timings(rows, "what", _MEANINGS, **about),
+        ]
+        return {table.name: table.by_seed() for table in tables}
 
 
 def _arms(plan: LinearModePlan) -> int:
@@ -232,52 +246,6 @@ def _arms(plan: LinearModePlan) -> int:
 
 def _written(copies: Copies) -> dict[str, np.ndarray]:
     return {**written_level(copies.level), **written_copies(copies)}
-
-
-def _measured(run: _Run, copies: Copies) -> Rows:
-    """All rows of the cell; those of an arm are noted before the next is measured."""
-    rows, plan, task = run.rows, run.plan, run.task
-    rows["checks"] = [_check(run, copies, s) for s in range(len(run.seeds))]
-    train, known = _first(task.train, TRAINING_EXAMPLES), {row["arm"] for row in rows.get("networks", ())}
-    for i, arm in enumerate(copies.level.arms):
-        run.tell(LINES, run.trainings, i)
-        if arm.name in known:
-            continue
-        began, (one, other) = time.perf_counter(), copies.pairs_of(i)
-        found = {
-            part: lines(
-                run.search.network, run.search.loss, one, other, data.x, data.targets,
-                reference=task.train.x, points=plan.points,
-            )
-            for part, data in (("test", task.test), ("train", train))
-        }  # fmt: skip
-        about = {"rewind_step": run.k, "arm": arm.name}
-        for name, made in line_rows(plan, run.seeds, found, one, other).items():
-            rows.setdefault(name, []).extend({**about, **row} for row in made)
-        rows.setdefault("networks", []).extend({**about, **row} for row in _network_rows(run, arm.masks))
-        rows["timings"].append({"what": "lines", "network_steps": 0, "seconds": time.perf_counter() - began})
-        run.note(_written(copies))
-    run.tell(LINES, run.trainings, _arms(plan))
-    return rows
-
-
-def _check(run: _Run, copies: Copies, s: int) -> dict[str, Any]:
-    """Proves that pruned weights took no part in the training of one seed's copies."""
-
-    def own(array: Any) -> np.ndarray:
-        a = np.asarray(array)  # [arms · seeds · copies, …]
-        by_seed = a.reshape(-1, len(run.seeds), copies.count, *a.shape[1:])[:, s]
-        return by_seed.reshape(-1, *a.shape[1:])
-
-    state, masks = jax.tree.map(own, (copies.state, copies.all_masks()))
-    proof = require_pruned(run.search.plan.optimiser, state, masks)
-    return {
-        "rewind_step": run.k,
-        "seed": run.seeds[s],
-        "pruned": proof.pruned,
-        "parameters_left": proof.parameters,
-        "moments": proof.moments,
-    }
 
 
 def _first(part: Split, count: int) -> Split:
@@ -290,20 +258,31 @@ def _first(part: Split, count: int) -> Split:
     )
 
 
-def _network_rows(run: _Run, masks: Any) -> list[dict[str, Any]]:
-    rows = []
-    for s, seed in enumerate(run.seeds):
-        mask = mask_of(run.search.network, jax.tree.map(lambda a, s=s: a[s], masks))
-        try:
-            effective = effective_density(run.search.network, mask)
-        except UserError:  # a network that has none
-            effective = float("nan")
-        rows.append(
-            {
-                "seed": seed,
-                "density": density(mask),
-                "effective_density": effective,
-                "kept": kept(mask),
-            }
-        )
-    return rows
+_MEANINGS: Mapping[str, str] = {
+    "rewind_step": "k, the step from which copies are trained, and to which tickets are rewound",
+    "arm": "dense, ticket, or another mask of as many weights",
+    "seed": "of parameters, data orders and masks",
+    "id": "the test example's number in the data set",
+    "pair": "the copies at the two ends of the line",
+    "copy": "of the network, with a data order of its own",
+    "alpha": "place on the line from one copy (0) to the other (1); in the table of barriers where the test error is highest",
+    "test_error": "in the table of barriers the highest on the line less the mean of its ends; else the mean over lines",
+    "train_error": "likewise, of training examples",
+    "test_loss": "likewise, cross-entropy",
+    "train_loss": "likewise, of training examples",
+    "test_score": "accuracy at the last step",
+    "train_score": "likewise, of training examples",
+    "distance": "between the two copies, relative to the mean of their norms",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "pruned": "pruned parameters of all copies of the seed",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "example_score": "1 where the copies are right, their mean",
+    "guess": "1 where the most frequent class is right",
+    "example_barrier_split": "the same, at the α that is the highest on the other half of the test examples",
+    "example_barrier": "wrong where the mean of the seed's lines is highest, less wrong at the ends; means over lines",
+    "what": "what was done",
+    "network_steps": "steps times networks",
+}

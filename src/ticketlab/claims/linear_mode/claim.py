@@ -6,7 +6,7 @@ copies.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
@@ -15,9 +15,10 @@ from ticketlab.claims.literature import CAMERON_2011, EVCI_2020, FRANKLE_2020, F
 from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import MaskControl
@@ -122,16 +123,8 @@ class LinearMode(DraftedStudy):
         "them are exactly zero in every copy.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Mask by magnitude, rewound to step k.",
-            "The claim.",
-        ),
-        Arm(
-            "dense",
-            "No mask.",
-            "The standard of accuracy.",
-        ),
+        Arm("ticket", "Mask by magnitude, rewound to step k.", "The claim."),
+        Arm("dense", "No mask.", "The standard of accuracy."),
         Arm(
             "random",
             "A random mask with equally many weights and the Erdős–Rényi profile of layer densities [Evci et al. "
@@ -169,10 +162,10 @@ class LinearMode(DraftedStudy):
             words.append(f"{arm} {score:.1f} %, barrier {error:.2f} points")
         return "; ".join(words)
 
-    def conclude(self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
-        if "examples" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
+    def verdicts(
+        self, plan: LinearModePlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(self._terms(plan), tables, levels)
 
     @staticmethod
     def _terms(plan: LinearModePlan) -> Terms:

@@ -78,7 +78,7 @@ class Terms:
 
 def formula(terms: Terms, steps: Sequence[int]) -> Formula:
     """Works ⇒ stable, at the given steps."""
-    return _gated(terms, steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
+    return _gated(steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
@@ -112,7 +112,7 @@ def verdicts(terms: Terms, tables: Mapping[str, Table], levels: Levels = USUAL) 
     each = [verdict for k in known for verdict in _step(terms, k, found, tables, levels)]
     side = [_converse(terms, known, seen, complete, tables, levels)] if compared else []
     masks = [_of_all_masks(terms, known, complete, tables, levels)] if terms.controls else []
-    claim = _claim(terms, found, seen, complete, tables)
+    claim = _claim(terms, found, seen, complete)
     if found is not None:
         claim = with_outlook(claim, found)
     if claim.outcome is Outcome.UNDECIDED and not claim.would_decide:
@@ -128,7 +128,7 @@ def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:
 # --- parts ---
 
 
-def _gated(terms: Terms, steps: Sequence[int], part: Formula) -> Formula:
+def _gated(steps: Sequence[int], part: Formula) -> Formula:
     """Provided that the dense network has learnt the task."""
     gates = tuple(skill_gate(partial(_rows, k), (f"{DENSE}_score",)) for k in steps)
     return Gated(gates, part)
@@ -262,7 +262,7 @@ class _Seen:
         def at(kind: Callable[[int], Formula]) -> tuple[int, ...]:
             one = Levels(share, share)
             return tuple(
-                k for k in known if answer(_gated(terms, [k], kind(k)), tables, one).outcome is Outcome.HOLDS
+                k for k in known if answer(_gated([k], kind(k)), tables, one).outcome is Outcome.HOLDS
             )
 
         stable = partial(_stable, terms, arm=TICKET)
@@ -279,7 +279,7 @@ def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
     return found.outcome if put_to_the_test or found.outcome is not Outcome.HOLDS else Outcome.UNDECIDED
 
 
-def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool, tables: Tables) -> Verdict:
+def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool) -> Verdict:
     outcome = Outcome.UNDECIDED if found is None else _outcome(found, seen, complete)
     return Verdict(
         "", outcome, RULE, None, None, "", _whole(terms, found, seen, outcome, complete), key="claim"
@@ -319,7 +319,7 @@ def _converse(
     terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables, levels: Levels
 ) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
-    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels)).outcome
+    outcome = answer(_gated(known, All(parts)), tables, _share(terms, known, levels)).outcome
     if outcome is Outcome.HOLDS and not (seen.both and complete):
         outcome = Outcome.UNDECIDED
     reading = {
@@ -340,15 +340,13 @@ def _of_all_masks(
     parts = tuple(
         Any((Not(_accurate(terms, k, arm)), _stable(terms, k, arm)), f"{arm}@{k}") for arm, k in each
     )
-    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels))
+    found = answer(_gated(known, All(parts)), tables, _share(terms, known, levels))
     share = levels.holds / (len(terms.masks) * len(terms.rewind_steps))
     counts = [0, 0]
     for arm, k in each:
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)
         for i, kind in enumerate((All((stable, accurate)), All((Not(stable), Not(accurate))))):
-            counts[i] += (
-                answer(_gated(terms, [k], kind), tables, Levels(share, share)).outcome is Outcome.HOLDS
-            )
+            counts[i] += answer(_gated([k], kind), tables, Levels(share, share)).outcome is Outcome.HOLDS
     outcome = found.outcome
     if outcome is Outcome.HOLDS and not (all(counts) and complete):
         outcome = Outcome.UNDECIDED

@@ -6,6 +6,8 @@ is the highest test error on the straight line between them, less the mean of th
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.published import LENET, published_table
@@ -14,8 +16,8 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
 from ticketlab.figures.certificates import check_table
-from ticketlab.figures.curves import Curve, Level, Plot, mean_curve
-from ticketlab.figures.figure import Figure, Panel, alone
+from ticketlab.figures.curves import Curve, Level, Plot, mean_curve, plots
+from ticketlab.figures.figure import Figure, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made
@@ -32,6 +34,10 @@ MARKS = {
 }
 STABLE = Mark("the barrier below which a network is stable", LIGHT.vermilion, dash="dash", line=True)
 AS_GOOD = Mark("what still counts as accurate", LIGHT.vermilion, dash="dot", line=True)
+CHECKS = (
+    "Pruned parameters of all copies, and how many of them, and of the optimiser's moments of them, were not exactly zero at "
+    "the end of training."
+)
 FLOOR = 0.05  # points; smaller barriers are drawn there
 APART = 0.07  # between the arms at one k, in steps of the axis
 WIDE = 5  # between the highest and the lowest error, from which on the axis is logarithmic
@@ -48,14 +54,14 @@ def present(record: Record) -> Presentation:
         asked={v.key: barrier if "error" in v.unit else scores for v in record.questions},
         figures=made(
             record,
-            (lambda table: barriers(table, stable), "barriers"),
-            (lambda copies, table: relation(copies, table, stable, margin), "copies", "barriers"),
-            (lambda table: accuracy(table, margin), "copies"),
-            (paths, "lines"),
+            partial(by_step, stable=stable),
+            partial(relation, stable=stable, margin=margin),
+            partial(accuracy, margin=margin),
+            paths,
         ),
-        published=made(record, (lambda table: published(record, table), "barriers")),
-        summaries=made(record, (arm_table, "copies", "barriers", "networks"), (time_table, "timings")),
-        certificate_tables=made(record, (checked, "checks")),
+        published=made(record, published),
+        summaries=made(record, arm_table, time_table),
+        certificate_tables=made(record, partial(check_table, CHECKS, by={"rewind_step": "from step"})),
     )
 
 
@@ -87,9 +93,9 @@ def _known(table: Table, column: str) -> Known:
     }
 
 
-def barriers(table: Table, stable: float) -> Figure:
+def by_step(barriers: Table, stable: float) -> Figure:
     """The error barrier between copies against k, a series an arm."""
-    ks, known = steps_in(table), _known(table, "test_error")
+    ks, known = steps_in(barriers), _known(barriers, "test_error")
     ends = [max(e, FLOOR) for each in known.values() for s in each for e in (s.mean, *(s.interval or ()))]
     y = logarithmic_axis("error barrier, points", [FLOOR, stable, *ends])
     where = [
@@ -100,15 +106,15 @@ def barriers(table: Table, stable: float) -> Figure:
         "barriers",
         f"Mean barriers below {quantity(stable)} points: {listed(where)}",
         "Highest test error on the line between two copies less the mean of its ends, against the step k from which the copies "
-        f"were trained: means over {seeds(table)} with 95 % intervals. Below the line at {quantity(stable)} points a network is "
-        f"stable. Barriers below {quantity(FLOOR)} points are drawn there.",
+        f"were trained: means over {seeds(barriers)} with 95 % intervals. Below the line at {quantity(stable)} points a network "
+        f"is stable. Barriers below {quantity(FLOOR)} points are drawn there.",
         alone(_against_k(known, ks, y, (Level(STABLE, y=stable),), FLOOR)),
     )
 
 
-def accuracy(table: Table, margin: float) -> Figure:
+def accuracy(copies: Table, margin: float) -> Figure:
     """Test score of the copies against k, a series an arm."""
-    ks, known = steps_in(table), _known(table, "test_score")
+    ks, known = steps_in(copies), _known(copies, "test_score")
     y = linear_axis(
         "test score, %", [e for each in known.values() for s in each for e in (s.mean, *(s.interval or ()))]
     )
@@ -121,7 +127,7 @@ def accuracy(table: Table, margin: float) -> Figure:
         "accuracy",
         title if said else "Test score of the copies",
         "Test score of the copies at the last step, against the step k from which they were trained: means over "
-        f"{seeds(table)} with 95 % intervals. A ticket counts as accurate down to {quantity(margin)} "
+        f"{seeds(copies)} with 95 % intervals. A ticket counts as accurate down to {quantity(margin)} "
         f"{'point' if margin == 1 else 'points'} below the dense network.",
         alone(_against_k(known, ks, y)),
     )
@@ -141,9 +147,9 @@ def _against_k(
     return Plot(x, y, tuple(drawn), levels, 300)
 
 
-def relation(copies: Table, table: Table, stable: float, margin: float) -> Figure | None:
+def relation(copies: Table, barriers: Table, stable: float, margin: float) -> Figure | None:
     """How far each subnetwork is from the dense accuracy, against its barrier: a sign an arm and step."""
-    arms = [arm for arm in arms_in(table) if arm != "dense"]
+    arms = [arm for arm in arms_in(barriers) if arm != "dense"]
     if "dense" not in arms_in(copies):
         return None
 
@@ -151,9 +157,11 @@ def relation(copies: Table, table: Table, stable: float, margin: float) -> Figur
         mine, dense = (by_seed(copies.where(rewind_step=k, arm=a), "test_score").mean for a in (arm, "dense"))
         return mine - dense
 
-    ks = steps_in(table)
+    ks = steps_in(barriers)
     heights = {
-        (arm, k): by_seed(table.where(rewind_step=k, arm=arm), "test_error").mean for arm in arms for k in ks
+        (arm, k): by_seed(barriers.where(rewind_step=k, arm=arm), "test_error").mean
+        for arm in arms
+        for k in ks
     }
     gaps = {key: gap(key[1], key[0]) for key in heights}
     x = logarithmic_axis("error barrier, points", [FLOOR, stable, *(max(h, FLOOR) for h in heights.values())])
@@ -193,32 +201,32 @@ def _where(chosen: list[int], every: list[int]) -> str:
     return "at every k" if chosen == every else f"at k = {listed([quantity(k) for k in chosen])}"
 
 
-def paths(table: Table) -> Figure:
+def paths(lines: Table) -> Figure:
     """Mean test error over seeds and pairs at every α: a panel a rewind step, a curve an arm."""
     curves = {
-        k: tuple(
+        f"k = {k}": tuple(
             mean_curve(MARKS[arm], of, "alpha", "test_error", 100)
-            for arm in arms_in(table)
-            if len(of := table.where(rewind_step=k, arm=arm))
+            for arm in arms_in(lines)
+            if len(of := lines.where(rewind_step=k, arm=arm))
         )
-        for k in steps_in(table)
+        for k in steps_in(lines)
     }
-    errors = [e for drawn in curves.values() for c in drawn for e in c.y]
-    wide = min(errors) > 0 and max(errors) > WIDE * min(errors)
-    y = (logarithmic_axis if wide else linear_axis)("test error, %", errors)
-    x = linear_axis("α", [0.0, 1.0])
-    panels = tuple(Panel(f"k = {k}", Plot(x, y, drawn, height=260)) for k, drawn in curves.items())
+
+    def axis(errors: list[float]) -> Axis:
+        wide = min(errors) > 0 and max(errors) > WIDE * min(errors)
+        return (logarithmic_axis if wide else linear_axis)("test error, %", errors)
+
     return Figure(
         "paths",
         "Test error on the lines between copies",
-        f"From one copy (α = 0) to another (α = 1): means over {seeds(table)} and all pairs of copies, at each α. The mean of "
+        f"From one copy (α = 0) to another (α = 1): means over {seeds(lines)} and all pairs of copies, at each α. The mean of "
         "curves that are highest at different α is lower than the mean of their highest points. The verdict is about the mean of "
         "each seed's lines, the table of barriers about single lines.",
-        panels,
+        plots(curves, linear_axis("α", [0.0, 1.0]), axis, height=260),
     )
 
 
-def published(record: Record, table: Table) -> TextTable | None:
+def published(record: Record, barriers: Table) -> TextTable | None:
     """From which step on networks are stable, in Frankle et al. (2020) and here."""
     papers = {
         "dense": ("barrier of the dense network", "stable, below 2 points, at k = 0"),
@@ -226,7 +234,7 @@ def published(record: Record, table: Table) -> TextTable | None:
     }
     rows = []
     for arm, paper in papers.items():
-        each = [(k, by_seed(of, "test_error")) for k, of in table.where(arm=arm).along("rewind_step")]
+        each = [(k, by_seed(of, "test_error")) for k, of in barriers.where(arm=arm).along("rewind_step")]
         said = [f"{estimate(s.mean, s.interval)} points at k = {k}" for k, s in each]
         rows += [((*paper, LENET, "Frankle et al. 2020"), "; ".join(said))] if said else []
     return published_table(record, rows)
@@ -260,16 +268,6 @@ def arm_table(copies: Table, barriers: Table, networks: Table) -> TextTable:
         heading=lambda k: f"from step {k}",
         titles={arm: mark.label for arm, mark in MARKS.items()},
         name="copies-summary",
-    )
-
-
-def checked(checks: Table) -> TextTable:
-    """What the check of pruned weights found in the copies."""
-    return check_table(
-        "Pruned parameters of all copies, and how many of them, and of the optimiser's moments of them, were not exactly zero at "
-        "the end of training.",
-        checks,
-        {"rewind_step": "from step"},
     )
 
 

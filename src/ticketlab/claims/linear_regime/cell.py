@@ -13,27 +13,18 @@ linear model is the same recurrence with K in place of f.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims import start
 from ticketlab.claims.linear_regime.claim import LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import CONTROL, settled
-from ticketlab.claims.linear_regime.linear import LinearPath, linearised
-from ticketlab.claims.start import (
-    LOSSES,
-    Clock,
-    built,
-    check_losses,
-    drawn_task,
-    guessed,
-    largest_curvature,
-    relative_motion,
-    score_of,
-)
+from ticketlab.claims.linear_regime.linear import LinearPath, Start, linearised
+from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -45,8 +36,6 @@ from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import tangent_kernel
 from ticketlab.tangent.quadrature import kernel_spectrum
-from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tasks.task import Task
 from ticketlab.training import (
     Interpolation,
     Replicas,
@@ -75,10 +64,7 @@ def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
     """One cell's tables."""
-    at = cell.settings
-    return at_widths(
-        plan, at["loss"], at["depth"], at["parameterisation"], cell.seeds[0], progress, devices=devices
-    )
+    return at_widths(plan, **cell.settings, seed=cell.seeds[0], progress=progress, devices=devices)
 
 
 def at_widths(
@@ -92,8 +78,8 @@ def at_widths(
     devices: Devices | None = None,
 ) -> dict[str, Table]:
     """All widths of one loss, depth, parameterisation and seed, as tidy tables."""
-    task = drawn_task(plan.task, seed)
-    check_losses(plan.losses, task)
+    task = start.drawn_task(plan.task, seed)
+    start.check_losses(plan.losses, task)
     if (rows := len(task.train) * task.outputs) > ROWS:
         raise UserError(
             f"{len(task.train)} training examples with {task.outputs} outputs, {rows} rows",
@@ -102,7 +88,7 @@ def at_widths(
         )
     shares = sorted(plan.shares)
     architecture = replace(plan.of_depth(depth), parameterisation=Parameterisation(parameterisation))
-    networks = [built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
+    networks = [start.built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
     sizes = [_width(network) for network in networks]
     if len(set(sizes)) < len(sizes):
         raise UserError(
@@ -111,7 +97,7 @@ def at_widths(
             "Use a wider network, or fewer shares.",
         )
     about = {"loss": loss, "depth": depth, "parameterisation": parameterisation, "seed": seed}
-    widths, curves, seconds, examples = [], [], [], []
+    found: dict[str, list[dict[str, Any]]] = {"widths": [], "curves": [], "examples": [], "timings": []}
     work = np.cumsum([0.0, *np.square(shares)])
     for i, (network, width) in enumerate(zip(networks, sizes, strict=True)):
         low, high = work[i : i + 2] / work[-1]
@@ -119,25 +105,22 @@ def at_widths(
         def told(what: str, done: float, low: float = low, high: float = high, width: int = width) -> None:
             progress(f"width {width}, {what}", float(low + (high - low) * done))
 
-        clock = Clock()
-        key = jax.random.fold_in(jax.random.key(seed), i)
-        found = _at_width(plan, task, LOSSES[loss], network, parameterisation, key, told, devices)
+        clock = start.Clock()
+        draw, order = jax.random.split(jax.random.fold_in(jax.random.key(seed), i))
+        params, convex = _params(network, parameterisation, draw), start.LOSSES[loss]
+        step_size = plan.step_size / start.largest_curvature(network, params, task.train, convex)
+        at = Start(plan, task, convex, network, params, order, step_size)
+        row, curve, examples = _at_width(at, told, devices)
         clock.lap("all")
-        widths.append({**about, "width": width, **found.row})
-        curves += [{**about, "width": width, **point} for point in found.curve]
-        seconds.append({**about, "width": width, "seconds": clock.seconds["all"]})
+        found["widths"].append({**about, "width": width, **row})
+        found["curves"] += [{**about, "width": width, **point} for point in rows_of(curve)]
+        found["timings"].append({**about, "width": width, "seconds": clock.seconds["all"]})
         if width == max(sizes):
-            examples = [{**about, **row} for row in _example_rows(task, found)]
-    tables = (
-        Table.from_rows("widths", widths, meanings=_MEANINGS),
-        Table.from_rows("curves", curves, meanings=_MEANINGS),
-        Table.from_rows("examples", examples, meanings=_MEANINGS),
-        Table.from_rows("timings", seconds, units={"seconds": "s"}, measured=True),
-    )
-    return {table.name: table for table in tables}
+            found["examples"] = [{**about, **score} for score in rows_of(examples)]
+    return tables_of(found, _MEANINGS)
 
 
-def _start(network: Network, parameterisation: str, key: jax.Array) -> Params:
+def _params(network: Network, parameterisation: str, key: jax.Array) -> Params:
     """θ₀; under μP with a read-out of zero (Yang et al. 2022): a random one has noise that vanishes only as width grows."""
     params = network.init(key)
     if parameterisation != CONTROL:
@@ -156,46 +139,16 @@ def _width(network: Network) -> int:
     return max(layer.units for layer in hidden)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What was measured at one width.
-
-    Arguments:
-        row: of the table of widths.
-        curve: the training losses at every look.
-        scores, linear_scores: of every test example.
-    """
-
-    row: dict[str, Any]
-    curve: list[dict[str, Any]]
-    scores: np.ndarray
-    linear_scores: np.ndarray
-
-
-def _example_rows(task: Task, found: _Found) -> list[dict[str, Any]]:
-    columns = (task.test.ids, guessed(task), found.scores, found.linear_scores)
-    return [
-        {"id": int(i), "guess": float(guess), "network": float(one), "linear": float(other)}
-        for i, guess, one, other in zip(*columns, strict=True)
-    ]
-
-
 def _at_width(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    network: Network,
-    parameterisation: str,
-    key: jax.Array,
-    progress: Progress,
-    devices: Devices | None,
-) -> _Found:
-    draw, order = jax.random.split(key)
-    params = _start(network, parameterisation, draw)
-    step_size = plan.step_size / largest_curvature(network, params, task.train, loss)
-    jacobian = Jacobian(network, params, task.train.x, dtype=np.float64, devices=devices)
-    result, halvings = _trained(plan, task, loss, network, params, order, step_size, progress)
-    step_size /= 2**halvings
+    at: Start, progress: Progress, devices: Devices | None
+) -> tuple[dict[str, Any], dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """What was measured at one width: the row of the table of widths; the training losses at every look; and of every test
+    example the scores at the end.
+    """
+    plan, task, network = at.plan, at.task, at.network
+    jacobian = Jacobian(network, at.params, task.train.x, dtype=np.float64, devices=devices)
+    result, halvings = _trained(at, progress)
+    at = _halved(at, halvings)
     trained = jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
     last = int(result.steps[0])
     steps = [step for step in result.curves.steps.tolist() if step <= last]
@@ -203,132 +156,109 @@ def _at_width(
     progress("tangent kernel", 0.7)
     kernel = dual_kernel(jacobian)
     progress("linearisation", 0.8)
-    path = _followed(plan, task, loss, kernel, step_size, steps)
+    path = _followed(at, kernel, steps)
     linear = path.outputs  # without f₀, when it is centred away
     progress("kernel at the end", 0.9)
-    start, end = (
-        np.asarray(Jacobian(network, p, task.test.x).outputs(), np.float64) for p in (params, trained)
+    before, after = (
+        np.asarray(Jacobian(network, p, task.test.x).outputs(), np.float64) for p in (at.params, trained)
     )
     if plan.centred:
-        start, end = np.zeros_like(start), end - start
+        before, after = np.zeros_like(before), after - before
     looks = result.curves.train_loss[result.curves.steps <= last, 0]
     train_loss = np.pad(looks, (0, len(path.steps) - len(looks)), mode="edge")
-    scores, linear_scores = (task.scores(outputs, task.test) for outputs in (end, linear))
+    scores, linear_scores = (task.scores(outputs, task.test) for outputs in (after, linear))
     row = {
-        "parameters": parameter_count(params),
-        "motion": relative_motion(trained, params),
-        **_kernels(plan, task, kernel, trained),
-        "distance": float(np.sqrt(np.mean((end - linear) ** 2) / max(np.mean((end - start) ** 2), 1e-300))),
-        "features": _feature_motion(network, params, trained, task.test.x),
+        "parameters": parameter_count(at.params),
+        "motion": start.relative_motion(trained, at.params),
+        **_kernels(at, kernel, trained),
+        "distance": float(
+            np.sqrt(np.mean((after - linear) ** 2) / max(np.mean((after - before) ** 2), 1e-300))
+        ),
+        "features": _feature_motion(at, trained),
         "last_step": last,
         "linear_step": path.steps[-1],
         "train_loss": float(train_loss[-1]),
         "linear_train_loss": float(path.losses[-1]),
         "test_score": float(np.mean(scores)),
         "linear_test_score": float(np.mean(linear_scores)),
-        "step_size": step_size,
+        "step_size": at.step_size,
         "halvings": halvings,
         "defect": path.defect,
     }
-    curve = [
-        {"step": int(step), "train_loss": float(real), "linear_train_loss": float(straight)}
-        for step, real, straight in zip(path.steps, train_loss, path.losses, strict=True)
-    ]
-    return _Found(row, curve, scores, linear_scores)
+    losses = {"train_loss": train_loss, "linear_train_loss": path.losses}
+    curve = {"step": np.array(path.steps), **{name: of.astype(float) for name, of in losses.items()}}
+    examples = {"id": task.test.ids, "guess": start.guessed(task), "network": scores, "linear": linear_scores}
+    return row, curve, examples
 
 
-def _followed(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    kernel: DualKernel,
-    step_size: float,
-    steps: list[int],
-) -> LinearPath:
+def _followed(at: Start, kernel: DualKernel, steps: list[int]) -> LinearPath:
     """The linear model, at the network's last step; or later with the square loss, if the network has stopped before its plan's.
 
     Arguments:
         steps: of the looks at the network's training.
     """
-    if not loss.finite_minimum or steps[-1] == plan.steps:
-        return linearised(plan, task, loss, kernel, step_size, steps)
+    end = at.plan.steps
+    if not at.loss.finite_minimum or steps[-1] == end:
+        return linearised(at, kernel, steps)
     for times in LONGER:
-        more = range(0, times * plan.steps + 1, times * _every(plan))
-        path = linearised(plan, task, loss, kernel, step_size, sorted({*steps, *more, times * plan.steps}))
+        more = range(0, times * end + 1, times * _every(at.plan))
+        path = linearised(at, kernel, sorted({*steps, *more, times * end}))
         if settled(np.array(path.steps), path.losses):
             break
     return path
 
 
-def _trained(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    network: Network,
-    params: Params,
-    order: jax.Array,
-    step_size: float,
-    progress: Progress,
-) -> tuple[TrainingResult, int]:
+def _halved(at: Start, times: int) -> Start:
+    return replace(at, step_size=at.step_size / 2**times)
+
+
+def _trained(at: Start, progress: Progress) -> tuple[TrainingResult, int]:
     """Training, and how often the step size had to be halved, because training diverged or did not learn.
 
     The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
     hidden layers: deep narrow networks diverge, and with cross-entropy units die, which leaves the loss where it was. So there
     the first steps are a trial, with a look at every step.
     """
-    slow = None
+    plan, slow = at.plan, None
     for halvings in range(HALVINGS + 1):
-        steps = plan.steps if loss.finite_minimum else min(plan.steps, TRIAL)
-        result = _train(plan, task, loss, network, params, order, step_size / 2**halvings, progress, steps)
+        steps = plan.steps if at.loss.finite_minimum else min(plan.steps, TRIAL)
+        result = _train(_halved(at, halvings), steps, progress)
         left = result.curves.train_loss[:, 0]
         if result.endings[0] is Ending.DIVERGED or not np.all(np.isfinite(left)):
             continue
-        if loss.finite_minimum or result.endings[0] is Ending.INTERPOLATED or steps == plan.steps:
+        if at.loss.finite_minimum or result.endings[0] is Ending.INTERPOLATED or steps == plan.steps:
             return result, halvings
         if left[-1] < left[0] / 2:
-            longer = _train(
-                plan, task, loss, network, params, order, step_size / 2**halvings, progress, plan.steps
-            )
-            return longer, halvings
+            return _train(_halved(at, halvings), plan.steps, progress), halvings
         slow = slow or (result, halvings)
     if slow is not None:  # a gate says that the stated loss was not reached
         return slow
     raise NumericalFailure(
-        f"gradient descent diverged after {int(result.steps[0])} steps with {network.name}, and with every larger step size "
+        f"gradient descent diverged after {int(result.steps[0])} steps with {at.network.name}, and with every larger step size "
         f"tried: use a smaller step_size than {plan.step_size / 2**HALVINGS:g}"
     )
 
 
-def _train(
-    plan: LinearRegimePlan,
-    task: Task,
-    loss: ConvexLoss,
-    network: Network,
-    params: Params,
-    order: jax.Array,
-    step_size: float,
-    progress: Progress,
-    steps: int,
-) -> TrainingResult:
+def _train(at: Start, steps: int, progress: Progress) -> TrainingResult:
     """Gradient descent on all training examples: until hardly any loss is left, or a stated share where there is no minimum."""
-    share = GONE if loss.finite_minimum else plan.reached
+    plan, finite = at.plan, at.loss.finite_minimum
     return train(
-        network,
-        loss,
-        TrainingData(task.train.x, task.train.targets),
+        at.network,
+        at.loss,
+        TrainingData(at.task.train.x, at.task.train.targets),
         TrainingPlan(
             steps=steps,
             batch=None,
             optimiser=Sgd(momentum=plan.momentum),
-            score=score_of(task),
-            stop=Interpolation(share * _start_loss(plan, task, loss, network, params)),
-            evaluate_every=_every(plan) if loss.finite_minimum else max(1, steps // TRIAL),
+            score=start.score_of(at.task),
+            stop=Interpolation((GONE if finite else plan.reached) * _start_loss(at)),
+            evaluate_every=_every(plan) if finite else max(1, steps // TRIAL),
             evaluate_training=True,
         ),
         Replicas(
-            stack([params]),
-            order,
-            step_sizes=np.full(1, step_size, np.float32),
+            stack([at.params]),
+            at.order,
+            step_sizes=np.full(1, at.step_size, np.float32),
             centred=np.array([plan.centred]),
         ),
         progress=lambda done: progress("gradient descent", 0.7 * done),
@@ -340,22 +270,23 @@ def _every(plan: LinearRegimePlan) -> int:
     return max(1, plan.steps // LOOKS)
 
 
-def _start_loss(
-    plan: LinearRegimePlan, task: Task, loss: ConvexLoss, network: Network, params: Params
-) -> float:
+def _start_loss(at: Start) -> float:
     """The mean training loss at θ₀."""
-    outputs = np.asarray(Jacobian(network, params, task.train.x).outputs())
+    outputs = np.asarray(Jacobian(at.network, at.params, at.task.train.x).outputs())
     return float(
-        jnp.mean(loss.values(np.zeros_like(outputs) if plan.centred else outputs, task.train.targets))
+        jnp.mean(
+            at.loss.values(np.zeros_like(outputs) if at.plan.centred else outputs, at.task.train.targets)
+        )
     )
 
 
-def _kernels(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Params) -> dict[str, float]:
+def _kernels(at: Start, kernel: DualKernel, trained: Params) -> dict[str, float]:
     """The tangent kernel at the start and at the end, on some training examples.
 
     Its drift 1 − CKA, its alignment with the targets and, at the start, its effective dimension.
     """
-    count = min(plan.kernel_examples, len(task.train))
+    task = at.task
+    count = min(at.plan.kernel_examples, len(task.train))
     rows, targets = count * task.outputs, np.asarray(task.train.targets[:count], np.float64)
     jacobian = replace(kernel.jacobian, x=task.train.x[:count])
     whole = kernel.matrix if kernel.matrix is not None else tangent_kernel(kernel.jacobian)
@@ -374,12 +305,12 @@ def _kernels(plan: LinearRegimePlan, task: Task, kernel: DualKernel, trained: Pa
     }
 
 
-def _feature_motion(network: Network, params: Params, trained: Params, x: np.ndarray) -> float:
+def _feature_motion(at: Start, trained: Params) -> float:
     """‖h_T − h₀‖/‖h₀‖ of the last hidden layer's features; NaN for a network that does not describe them."""
-    if network.features is None:
+    if at.network.features is None:
         return float("nan")
-    features = jax.jit(network.features)
-    before, after = (np.asarray(list(features(p, x).values())[-1]) for p in (params, trained))
+    features, x = jax.jit(at.network.features), at.task.test.x
+    before, after = (np.asarray(list(features(p, x).values())[-1]) for p in (at.params, trained))
     return float(np.linalg.norm(after - before) / np.linalg.norm(before))
 
 

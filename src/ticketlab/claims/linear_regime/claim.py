@@ -6,7 +6,7 @@ computes one cell.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -33,6 +33,7 @@ from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -134,7 +135,7 @@ class LinearRegimePlan:
                 shares=(0.125, 0.5, 1.0),
                 seeds=8,
                 kernel_examples=50,
-            ),
+            )
         }
 
 
@@ -186,11 +187,7 @@ class LinearRegime(Study):
         "and the motion that changes features does not. Small motion alone says nothing about linearity.",
     )
     arms = (
-        Arm(
-            "standard",
-            "Variances in the draw: weights of order 1/√width.",
-            "The claim.",
-        ),
+        Arm("standard", "Variances in the draw: weights of order 1/√width.", "The claim."),
         Arm(
             "NTK",
             "Parameters of order one, with factors in front of them.",
@@ -232,6 +229,7 @@ class LinearRegime(Study):
             "https://arxiv.org/abs/1905.00414",
         ),
     )
+    needs = ("widths",)
     plan_type = LinearRegimePlan
 
     def asked(self, plan: LinearRegimePlan) -> Agenda:
@@ -266,18 +264,30 @@ class LinearRegime(Study):
     def conclude(
         self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
     ) -> Evidence:
-        if "widths" not in tables:
-            return Evidence(dict(tables))
+        found = super().conclude(plan, tables, levels)
+        complete = self._complete(plan, tables) if "widths" in tables else {}
+        fits = [
+            _fit_row(tables["widths"], at, name, measure)
+            for at, names in complete.items()
+            for name in names
+            for measure in MEASURES
+        ]
+        more = {"fits": Table.from_rows("fits", fits)} if fits else {}
+        return replace(found, tables={**found.tables, **more})
+
+    def verdicts(
+        self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(_terms(plan), self._complete(plan, tables), tables, levels)
+
+    @staticmethod
+    def _complete(plan: LinearRegimePlan, tables: Mapping[str, Table]) -> dict[Setting, tuple[str, ...]]:
+        """The parameterisations of each setting that have been run."""
         rows = tables["widths"]
-        complete = {
+        return {
             at: tuple(name for name in plan.parameterisations if len(at.rows(rows, name)))
             for at in plan.settings()
         }
-        fits = [
-            _fit_row(rows, at, name, m) for at, names in complete.items() for name in names for m in MEASURES
-        ]
-        more = {"fits": Table.from_rows("fits", fits)} if fits else {}
-        return Evidence({**tables, **more}, tuple(verdicts(_terms(plan), complete, tables, levels)))
 
 
 def _terms(plan: LinearRegimePlan) -> Terms:

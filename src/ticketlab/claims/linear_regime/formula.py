@@ -281,9 +281,7 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
 def _falls(terms: Terms, at: Setting, name: str, measure: str) -> Question:
     power = f"width to the power {number(-terms.least)}"
     says = three(
-        f"it falls faster than {power}",
-        f"it does not fall as fast as {power}",
-        "whether that is fast enough",
+        f"it falls faster than {power}", f"it does not fall as fast as {power}", "whether that is fast enough"
     )
     return _exponent(at, name, measure, "falls", Above(terms.least), says)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.axes import Axis, above_zero, axis_at, linear_axis, logarithmic_axis
 from ticketlab.figures.certificates import proof
-from ticketlab.figures.curves import Curve, Plot, mean_curve, runs
+from ticketlab.figures.curves import Curve, Plot, mean_curve, plots, points, runs
 from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
@@ -70,17 +70,11 @@ def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
     tables = {name: t.where(**at.where()) for name, t in record.evidence.tables.items() if len(t)}
     own = replace(record, evidence=Evidence(tables))
     by = {"parameterisation": "parameterisation", "width": "width"}
+    seconds = partial(seconds_table, by=by, more="; the first run of a width compiles", titles=TITLES)
     return at, Presentation(
-        figures=made(
-            own, (measures, "widths", "fits"), (kernels, "widths"), (training, "curves"), (scores, "widths")
-        ),
-        summaries=made(
-            own,
-            (fit_table, "fits"),
-            (width_table, "widths"),
-            (lambda t: seconds_table(t, by, "; the first run of a width compiles", titles=TITLES), "timings"),
-        ),
-        certificates=made(own, (defects, "widths")),
+        figures=made(own, measures, kernels, training, scores),
+        summaries=made(own, fit_table, width_table, seconds),
+        certificates=made(own, defects),
     )
 
 
@@ -95,9 +89,9 @@ def _captioned(table: TextTable, at: Setting) -> TextTable:
     return replace(table, name=name, caption=f"{sentence(at.title)}. {table.caption}")
 
 
-def _each(table: Table) -> Iterable[tuple[str, Table]]:
+def _each(table: Table) -> dict[str, Table]:
     """The parameterisations of a table in the order of the page."""
-    return ((name, of) for name in TITLES if len(of := table.where(parameterisation=name)))
+    return {name: of for name in TITLES if len(of := table.where(parameterisation=name))}
 
 
 def _width_axis(widths: Table) -> Axis:
@@ -109,11 +103,6 @@ def _widest(of: Table, column: str) -> float:
     return float(np.mean(of.along("width")[-1][1][column]))
 
 
-def _signs(of: Table, column: str, mark: Mark) -> Curve:
-    """One sign a seed."""
-    return Curve(mark, of["width"].astype(float).tolist(), of[column].tolist(), joined=False, signed=True)
-
-
 def measures(widths: Table, fits: Table) -> Figure:
     """Every measure against width, seed by seed, with its power law."""
     x = _width_axis(widths)
@@ -123,7 +112,7 @@ def measures(widths: Table, fits: Table) -> Figure:
         if not np.isfinite(widths[column]).any():
             continue
         drawn = []
-        for p, of in _each(widths):
+        for p, of in _each(widths).items():
             for law in fits.where(parameterisation=p, measure=column).rows():
                 values = law["level"] * ends ** (-law["exponent"])
                 label = f"{TITLES[p]}: width to the power −{law['exponent']:.2f}"
@@ -131,7 +120,7 @@ def measures(widths: Table, fits: Table) -> Figure:
                 laws.append(
                     f"{name}, {TITLES[p]}: {estimate(law['exponent'], (law['low'], law['high']), sign=True)}"
                 )
-            drawn.append(_signs(of, column, HUES[p]))
+            drawn.append(points(HUES[p], of, "width", column))
         panels.append(
             Panel(name, Plot(x, logarithmic_axis(formula, widths[column].tolist()), tuple(drawn), height=290))
         )
@@ -149,7 +138,7 @@ def measures(widths: Table, fits: Table) -> Figure:
 def _finding(widths: Table) -> str:
     """ "Distance to the linear model from width 64 to 1 024. NTK: 0.23 to 0.092; …"."""
     parts = []
-    for p, of in _each(widths):
+    for p, of in _each(widths).items():
         means = [measure(float(np.mean(at["distance"]))) for _, at in of.along("width")]
         parts.append(f"{TITLES[p].removesuffix(' (the control)')}: {means[0]} to {means[-1]}")
     low, high = (quantity(int(end)) for end in (widths["width"].min(), widths["width"].max()))
@@ -158,84 +147,80 @@ def _finding(widths: Table) -> str:
 
 def training(curves: Table) -> Figure:
     """Training loss of the network and of its linearisation, at the narrowest and the widest."""
-    ends = {int(curves["width"].min()), int(curves["width"].max())}
-    at_ends = [w in ends for w in curves["width"].tolist()]
-    losses = [v for _, c in BOTH for v in curves[c][at_ends].tolist()]
-    x = linear_axis("step", curves["step"].tolist(), include=0.0)
-    y = logarithmic_axis("training loss", losses)
-    panels, last = [], []
-    for p, of in _each(curves):
-        for width in sorted(ends):
-            at = of.where(width=width)
+    ends = sorted({int(curves["width"].min()), int(curves["width"].max())})
+    drawn, last = {}, []
+    for p, of in _each(curves).items():
+        for width in ends:
+            at, name = of.where(width=width), f"{TITLES[p]}, width {quantity(width)}"
             each = zip(*(runs(mark, at, "step", c) for mark, c in BOTH), strict=True)
-            drawn = tuple(c for pair in each for c in pair)
-            name = f"{TITLES[p]}, width {quantity(width)}"
-            panels.append(Panel(name, Plot(x, y, drawn, height=230)))
+            drawn[name] = [c for pair in each for c in pair]
             final = at.where(step=int(at["step"].max()))
             last.append(f"{name} {' and '.join(power(float(final[c].mean())) for _, c in BOTH)}")
+    x = linear_axis("step", curves["step"].tolist(), include=0.0)
     return Figure(
         "training",
         "The network and its linearisation in training, at the narrowest and at the widest",
         f"Training loss by step, over {seeds(curves)}; both sides take the same steps. Where the two lines cannot be told "
         "apart, the network trains as its linearisation does. Mean losses at the last step, of the network and of its "
         f"linearisation: {'; '.join(last)}.",
-        tuple(panels),
+        plots(drawn, x, partial(logarithmic_axis, "training loss"), height=230),
     )
 
 
 def scores(widths: Table) -> Figure:
     """Test scores of the networks and of their linearisations."""
-    columns = ((REAL, "test_score"), (LINEAR, "linear_test_score"))
-    y = linear_axis("test score, %", [v for _, c in columns for v in (100 * widths[c]).tolist()])
-    panels, gaps = [], []
-    for p, of in _each(widths):
-        drawn = []
-        for mark, column in columns:
-            drawn += runs(mark, of, "width", column, 100, thin=True)
-            drawn.append(mean_curve(mark, of, "width", column, 100, label=f"{mark.label}, mean", strong=True))
+    drawn: dict[str, list[Curve]] = {}
+    gaps = []
+    for p, of in _each(widths).items():
+        drawn[TITLES[p]] = []
+        for mark, column in ((REAL, "test_score"), (LINEAR, "linear_test_score")):
+            mean = mean_curve(mark, of, "width", column, 100, label=f"{mark.label}, mean", strong=True)
+            drawn[TITLES[p]] += [*runs(mark, of, "width", column, 100, thin=True), mean]
         gaps.append(100 * _widest(of, "linear_test_score") - 100 * _widest(of, "test_score"))
-        panels.append(Panel(TITLES[p], Plot(_width_axis(widths), y, tuple(drawn), height=250)))
     return Figure(
         "scores",
         f"At the widest the linearisation's test score is {extent(gaps, lambda v: signed(v, 1))} points from the network's",
         f"Test score against width, of the network and of its linearisation trained the same way: means over {seeds(widths)} and "
         "single seeds.",
-        tuple(panels),
+        plots(drawn, _width_axis(widths), partial(linear_axis, "test score, %"), height=250),
     )
 
 
 def kernels(widths: Table) -> Figure:
     """What the kernels are like: alignment with the targets at the start and at the end, effective dimension."""
-    columns, x = ((BEFORE, "alignment_start"), (AFTER, "alignment_end")), _width_axis(widths)
-    y = linear_axis(
-        "alignment with the targets", [v for _, c in columns for v in widths[c].tolist()], include=0.0
-    )
-    panels, gains, worst = [], [], []
-    for p, of in _each(widths):
-        drawn = [
+    x, height = _width_axis(widths), 250
+    alignment, gains, worst = {}, [], []
+    for p, of in _each(widths).items():
+        alignment[f"{TITLES[p]}: alignment"] = [
             c
-            for mark, column in columns
-            for c in (mean_curve(mark, of, "width", column), _signs(of, column, mark))
+            for mark, column in ((BEFORE, "alignment_start"), (AFTER, "alignment_end"))
+            for c in (mean_curve(mark, of, "width", column), points(mark, of, "width", column))
         ]
         gains.append(_widest(of, "alignment_end") - _widest(of, "alignment_start"))
-        panels.append(Panel(f"{TITLES[p]}: alignment", Plot(x, y, tuple(drawn), height=250)))
         worst.append(float(np.max(of["effective_dimension_error"] / of["effective_dimension"])))
-    dimension = logarithmic_axis("effective dimension", widths["effective_dimension"].tolist())
-    drawn = [_signs(of, "effective_dimension", HUES[p]) for p, of in _each(widths)]
-    panels.append(Panel("effective dimension at the start", Plot(x, dimension, tuple(drawn), height=250)))
+    dimension = [points(HUES[p], of, "width", "effective_dimension") for p, of in _each(widths).items()]
+    panels = (
+        *plots(alignment, x, partial(linear_axis, "alignment with the targets", include=0.0), height=height),
+        *plots(
+            {"effective dimension at the start": dimension},
+            x,
+            partial(logarithmic_axis, "effective dimension"),
+            height=height,
+        ),
+    )
     return Figure(
         "kernels",
         f"At the widest, training changes the kernel's alignment with the targets by {extent(gains, lambda v: signed(v, 3))}",
         "Centred alignment of the tangent kernel with the targets, at the start and at the end of training, and the effective "
         "dimension tr K(K + λI)⁻¹ at the start, with λ a hundredth of the mean diagonal; its standard errors are up to "
         f"{measure(100 * max(worst))} %. A kernel that learns the task aligns with it.",
-        tuple(panels),
+        panels,
     )
 
 
 def defects(widths: Table) -> Figure:
     """How far the linearised path is from its own equation, computed without the matrix that it came from."""
-    rows = tuple(proof(TITLES[p], {HUES[p]: of["defect"]}) for p, of in _each(widths))
+    rows = tuple(proof(TITLES[p], {HUES[p]: of["defect"]}) for p, of in _each(widths).items())
     return Figure(
         "certificates",
         f"The linearised paths obey their own equation within {power(float(np.max(widths['defect'])))}",

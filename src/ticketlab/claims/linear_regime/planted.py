@@ -8,14 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from ticketlab.claims.linear_regime.formula import (
-    CONTROL,
-    EXPONENTS,
-    MEASURES,
-    Setting,
-    Terms,
-    formula,
-)
+from ticketlab.claims.linear_regime.formula import CONTROL, EXPONENTS, MEASURES, Setting, Terms, formula
 from ticketlab.claims.planted import cases_of, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample

@@ -18,7 +18,6 @@ from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED, TRAINED
 from ticketlab.claims.masking_is_training.named import CRITERIA
 from ticketlab.claims.masking_is_training.setting import Chain, Setting, setting_of
-from ticketlab.claims.masking_is_training.tables import masking_tables
 from ticketlab.claims.masking_is_training.training import trained
 from ticketlab.claims.masking_is_training.untrained import Arm, decide, measure_untrained
 from ticketlab.claims.masking_is_training.work import Work
@@ -47,108 +46,81 @@ def measure_seed(
 ) -> dict[str, Table]:
     """Everything of one seed, as tidy tables; from where the draft says."""
     setting = setting_of(plan, seed)
-    work = Work(setting, progress)
-    found = _read(setting, draft.read())
-    if found is None:
-        level, rows = 0, Rows()
-        chains = _dense(setting, rows, work)
-        draft.write(_written(level, chains, rows))
+    arrays = draft.read()
+    work = Work(setting, progress, None if arrays is None else read_rows(arrays["rows"]))
+    if arrays is None:
+        level, chains = 0, _dense(work)
+        draft.write(_written(level, chains, work.rows))
     else:
-        level, chains, rows = found
+        level, chains = _read(setting, arrays)
         work.skip(level)
     for number in range(level + 1, plan.levels + 1):
-        chains = _level(setting, number, chains, rows, work)
-        draft.write(_written(number, chains, rows))
-    return masking_tables(rows)
+        chains = _level(work, number, chains)
+        draft.write(_written(number, chains, work.rows))
+    return {name: _table(name, rows) for name, rows in work.rows.items()}
 
 
-def _dense(setting: Setting, rows: Rows, work: Work) -> dict[str, Chain]:
+def _dense(work: Work) -> dict[str, Chain]:
     """Training of the dense network on true and on permuted labels, and the chains that start there."""
+    setting = work.setting
     full = full_mask(setting.network)
     whole = acted(Seen(setting.network, setting.initial), full, Rewind(), Zero(), setting.key)
-    finals = {}
-    for name, task in (("dense", setting.task), (PERMUTED, setting.confused)):
-        (result,) = trained(setting, task, [(full, whole)], rows, work, f"dense, {name} labels")
-        finals[name] = result.final
-        if name == "dense":
-            scores = setting.score(result.best)
-            rows[TRAINED] = [{"score": float(score)} for score in scores]
-            about = {"early_stop_step": result.stop, "test_score": float(scores.mean())}
-            untrained = float(setting.score(setting.initial).mean())
-            step = motion(*(weights_of(setting.network, p) for p in (setting.initial, result.final)))
-            rows["dense"] = [
-                {
-                    "seed": setting.seed,
-                    "untrained_score": untrained,
-                    **about,
-                    "moved": step.distance,
-                    "bits": step.bits,
-                }
-            ]
-    names = (*setting.criteria, PERMUTED)
-    return {n: Chain(n, finals[n if n == PERMUTED else "dense"], full) for n in names}
+    (dense,) = trained(work, setting.task, [(full, whole)], "dense, dense labels")
+    scores = setting.score(dense.best)
+    work.rows[TRAINED] = [{"score": float(score)} for score in scores]
+    step = motion(*(weights_of(setting.network, p) for p in (setting.initial, dense.final)))
+    work.add(
+        "dense",
+        untrained_score=float(setting.score(setting.initial).mean()),
+        early_stop_step=dense.stop,
+        test_score=float(scores.mean()),
+        moved=step.distance,
+        bits=step.bits,
+    )
+    (permuted,) = trained(work, setting.confused, [(full, whole)], f"dense, {PERMUTED} labels")
+    chains = {name: Chain(name, dense.final, full) for name in setting.criteria}
+    return {**chains, PERMUTED: Chain(PERMUTED, permuted.final, full)}
 
 
-def _level(
-    setting: Setting, number: int, chains: Mapping[str, Chain], rows: Rows, work: Work
-) -> dict[str, Chain]:
+def _level(work: Work, number: int, chains: Mapping[str, Chain]) -> dict[str, Chain]:
     """One level: masks, untrained networks, trained networks, and where the chains are then."""
-    plan, full = setting.plan, full_mask(setting.network)
-    at = {
-        name: replace(
-            chain,
-            mask=chosen(
-                CRITERIA[chain.criterion],  # type: ignore[index]
-                setting.seen(chain),
-                setting.counts[number - 1],
-                full if plan.one_shot else chain.mask,
-            ),
-        )
-        for name, chain in chains.items()
-    }
-    about: dict[str, Any] = {"seed": setting.seed, "level": number, "decisive": number == setting.decisive}
-    about["density"] = density(at[PREREGISTERED].mask)
-    arms = measure_untrained(setting, number, at, about, rows, work)
-    if number == setting.decisive:
-        decide(setting, at, rows)
-    return _train_level(setting, number, at, arms, rows, work)
+    setting, full = work.setting, full_mask(work.setting.network)
+    at = {}
+    for name, chain in chains.items():
+        criterion = CRITERIA[chain.criterion]  # type: ignore[index]
+        within = full if setting.plan.one_shot else chain.mask
+        mask = chosen(criterion, setting.seen(chain), setting.counts[number - 1], within)
+        at[name] = replace(chain, mask=mask)
+    decisive = number == setting.decisive
+    about = {"level": number, "decisive": decisive, "density": density(at[PREREGISTERED].mask)}
+    arms = measure_untrained(work, number, at, about)
+    if decisive:
+        decide(work, at)
+    return _train_level(work, number, at, arms)
 
 
 def _train_level(
-    setting: Setting,
-    number: int,
-    chains: Mapping[str, Chain],
-    arms: Sequence[Arm],
-    rows: Rows,
-    work: Work,
+    work: Work, number: int, chains: Mapping[str, Chain], arms: Sequence[Arm]
 ) -> dict[str, Chain]:
     """Training of what the plan asks for, with its scores; and where that takes the chains."""
-    what = f"level {number}, trained"
-    results = trained(setting, setting.task, [(arm.mask, arm.act) for arm in arms], rows, work, what)
-    of = {(r["criterion"], r["one"], r["zero"]): r for r in rows["arms"] if r["level"] == number}
+    setting = work.setting
+    results = trained(work, setting.task, [(arm.mask, arm.act) for arm in arms], f"level {number}, trained")
+    of = {(r["criterion"], r["one"], r["zero"]): r for r in work.rows["arms"] if r["level"] == number}
+    final: dict[str, Params] = {}
     for arm, result in zip(arms, results, strict=True):
         whole = jax.tree.map(np.add, result.best, arm.act.frozen)
         of[arm.name].update(
             trained_score=float(setting.score(whole).mean()), early_stop_step=float(result.stop)
         )
+        if arm.name[1:] == ("rewind", "zero"):
+            final[arm.name[0]] = result.final
     if setting.plan.one_shot:
         return dict(chains)
-    rewound = {
-        arm.name[0]: result
-        for arm, result in zip(arms, results, strict=True)
-        if arm.name[1:] == ("rewind", "zero")
-    }
-    found = {name: result.final for name, result in rewound.items()}
-    found |= _train_permuted(setting, number, chains[PERMUTED], rows, work)
-    return {name: replace(chain, final=_carried(chain, found[name])) for name, chain in chains.items()}
-
-
-def _train_permuted(setting: Setting, number: int, chain: Chain, rows: Rows, work: Work) -> dict[str, Params]:
+    chain = chains[PERMUTED]
     act = acted(setting.seen(chain), chain.mask, Rewind(), Zero(), setting.key)
-    (result,) = trained(
-        setting, setting.confused, [(chain.mask, act)], rows, work, f"level {number}, permuted"
-    )
-    return {PERMUTED: result.final}
+    (result,) = trained(work, setting.confused, [(chain.mask, act)], f"level {number}, permuted")
+    final[PERMUTED] = result.final
+    return {name: replace(chain, final=_carried(chain, final[name])) for name, chain in chains.items()}
 
 
 def _carried(chain: Chain, final: Params) -> Params:
@@ -165,15 +137,80 @@ def _written(level: int, chains: Mapping[str, Chain], rows: Rows) -> dict[str, n
     return arrays
 
 
-def _read(
-    setting: Setting, arrays: Mapping[str, np.ndarray] | None
-) -> tuple[int, dict[str, Chain], Rows] | None:
-    if arrays is None:
-        return None
+def _read(setting: Setting, arrays: Mapping[str, np.ndarray]) -> tuple[int, dict[str, Chain]]:
     layers, tree = full_mask(setting.network), jax.tree.structure(setting.initial)
     chains = {}
     for name in (*setting.criteria, PERMUTED):
-        leaves = [arrays[f"final {name} {i:03d}"] for i in range(len(jax.tree.leaves(setting.initial)))]
+        leaves = [arrays[f"final {name} {i:03d}"] for i in range(tree.num_leaves)]
         mask = {layer: arrays[f"mask {name} {layer}"] for layer in layers}
         chains[name] = Chain(name, jax.tree.unflatten(tree, leaves), mask)
-    return int(arrays["level"]), chains, read_rows(arrays["rows"])
+    return int(arrays["level"]), chains
+
+
+def _table(name: str, rows: list[dict[str, Any]]) -> Table:
+    units, meanings = _UNITS.get(name), {**_MEANINGS, **_OWN.get(name, {})}
+    return Table.from_rows(name, rows, units=units, meanings=meanings, measured=name == "timings")
+
+
+_UNITS: Mapping[str, Mapping[str, str]] = {"timings": {"seconds": "s", "rate": "1/s"}}
+_MEANINGS: Mapping[str, str] = {
+    "level": "rounds of the rule of pruning",
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "criterion": "by which the mask is chosen; random-equal-layers is the chosen mask shuffled within each layer",
+    "one": "what becomes of the weights that are kept",
+    "zero": "what becomes of those that are not",
+    "trained_score": "at the step of the lowest validation loss, where the network was trained",
+    "early_stop_step": "that step",
+    "kept": "weights that are kept",
+    "mask_bits": "log₂ of how many masks have as many weights in each layer",
+    "flipped": "the share of the kept weights whose sign training changed",
+    "shrank": "the share of the removed weights that training made smaller",
+    "moved": "‖Δ‖/‖θ_i‖ over all weights",
+    "motion_bits": "Σ ‖Δ‖²/(2 σ² ln 2) of the motion that putting weights to zero is, σ the layer's initial scatter",
+    "aligned": "the cosine of that motion with the one of training",
+    "decorrelation": "1 − correlation of a unit's response before and after masking, mean over the layer's units",
+    "lower": "its lower quartile over units",
+    "upper": "its upper quartile over units",
+    "relative_change": "root mean square of the change of response over that of the response, mean over units",
+    "removed": "removed parameters of all networks",
+    "parameters_left": "of these, how many are not exactly zero in the state at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of removed parameters are not exactly zero",
+    "network_steps": "steps times networks",
+    "as_good": "random masks with a test score at least that of the chosen one",
+}
+_OWN: Mapping[str, Mapping[str, str]] = {
+    "arms": {"test_score": "of the untrained network"},
+    "chance": {
+        "test_score": "of the untrained network under a random mask with the chosen mask's layer counts"
+    },
+    "dense": {
+        "test_score": "of the trained dense network, at the step of the lowest validation loss",
+        "untrained_score": "of the network as it was drawn",
+        "moved": "‖θ_f − θ_i‖/‖θ_i‖ over all weights",
+        "bits": "Σ ‖Δ‖²/(2 σ² ln 2) of the motion of training",
+    },
+    "surprise": {"bits": "−log₂ of the share of masks as good as the chosen one, itself among them"},
+    "multigraph": {
+        "bits": "b: every parameter has 2b edges, of weight ±S·2^−k with k from 1 to b",
+        "test_score": "under the mask that writes the trained weights to b bits",
+        "random_score": "under a random mask with equally many edges for each array of parameters",
+        "train_score": "on permuted training labels, under the mask that training on them gives",
+    },
+    "memorised": {"train_score": "on permuted training labels, untrained"},
+    "examples": {
+        "mask": "the score under the chosen mask, untrained; the other columns likewise",
+        "random": "mean over random masks with as many weights in every layer",
+        "guess": "always answering with the most frequent class",
+        "permuted": "under the mask found on permuted labels",
+        "shrunk": "with zero for those removed weights that training made smaller, and the others as they were drawn",
+        "grown": "with zero for those removed weights that training made larger",
+        "drawn": "the network as it was drawn",
+        "shrunk_twin": "with zero for equally many removed weights in each layer, chosen at random; mean over draws",
+        "grown_twin": "the same, for those that training made larger",
+        "multigraph": "the multigraph under the mask that writes the trained weights",
+        "shrunk_permuted": "with zero for those removed weights that training on permuted labels made smaller",
+        "trained": "of the trained dense network, at the step of the lowest validation loss",
+    },
+}

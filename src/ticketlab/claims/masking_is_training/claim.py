@@ -6,7 +6,7 @@ and trains the masked networks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -17,9 +17,10 @@ from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.ranking import LayerWise, Pruning
@@ -184,11 +185,7 @@ class MaskingIsTraining(DraftedStudy):
             "Large final with the same sign; kept weights rewound, removed weights zero; untrained.",
             "The claim.",
         ),
-        Arm(
-            "guessing",
-            "Always the most frequent class.",
-            "Whether the network knows anything.",
-        ),
+        Arm("guessing", "Always the most frequent class.", "Whether the network knows anything."),
         Arm(
             "random masks",
             "Equally many weights in every layer, chosen at random.",
@@ -252,9 +249,7 @@ class MaskingIsTraining(DraftedStudy):
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
-    def conclude(
-        self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "examples" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(tables, levels))
+    def verdicts(
+        self, plan: MaskingIsTrainingPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return conclude(tables, levels)

@@ -6,23 +6,25 @@ becomes of kept and of removed weights.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED
 from ticketlab.claims.published import FULLY, published_table
-from ticketlab.claims.winning_ticket.page import density_axis
+from ticketlab.claims.winning_ticket.page import along_density, density_axis
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import Axis, linear_axis
+from ticketlab.figures.axes import linear_axis
 from ticketlab.figures.certificates import check_table
-from ticketlab.figures.curves import Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel, alone
+from ticketlab.figures.curves import Level, plots
+from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import Row, Rows, Series, series
+from ticketlab.figures.rows import Row, bars, row_panels, series
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, distance, interval, scored, share, summary
 from ticketlab.figures.wording import (
@@ -66,6 +68,11 @@ DECISIVE = Mark("the density at which the question is decided", LIGHT.soft, dash
 UNTRAINED, TRAINED = Mark("untrained", LIGHT.blue, "circle"), Mark("trained", LIGHT.vermilion, "square")
 DENSE = Mark("dense network, trained", LIGHT.soft, dash="dash", line=True)
 MINE, OTHER = Mark("chosen mask and its rivals", LIGHT.blue, "circle"), Mark("random mask", LIGHT.ink, "x")
+PER_CENT: dict[str, Any] = {
+    "dots": False,
+    "also": [0.0, 100.0],
+    "include": 0.0,
+}  # rows of means on a whole scale
 NOTHING = Mark("no common direction", LIGHT.soft, line=True)
 ONES = {
     "rewind": "rewound",
@@ -96,27 +103,26 @@ ASKED = {
 }
 
 
+CHECKS = (
+    "Removed parameters of all trained networks, zero or frozen, and how many of them, and of the optimiser's moments of them, "
+    "were not exactly zero in what training moves: at the end, and at the early stop."
+)
+
+
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `masking-is-training`."""
     return Presentation(
         asked=ASKED,
-        figures=made(
-            record,
-            (by_density, "arms"),
-            (by_criterion, "arms", "dense"),
-            (actions, "arms", "dense"),
-            (units, "responses"),
-            (direction, "masks", "dense"),
-        ),
-        published=made(record, (lambda arms: published(record, arms), "arms")),
+        figures=made(record, by_density, by_criterion, actions, units, direction),
+        published=made(record, published),
         summaries=made(
             record,
-            (mask_table, "masks", "dense", "surprise"),
-            (action_table, "arms"),
-            (multigraph_table, "multigraph"),
-            (lambda t: rate_table(t, {"training": "training"}), "timings"),
+            mask_table,
+            action_table,
+            multigraph_table,
+            partial(rate_table, by={"training": "training"}),
         ),
-        certificate_tables=made(record, (checked, "checks")),
+        certificate_tables=made(record, partial(check_table, CHECKS, by={"training": "training"})),
     )
 
 
@@ -136,21 +142,19 @@ def _criteria(table: Table) -> dict[str, Table]:
 def by_density(arms: Table) -> Figure:
     """Untrained test score against density: a panel a family of criteria, each with the random mask."""
     plain = arms.where(one="rewind", zero="zero")
-    y = linear_axis("test score untrained, %", (100 * plain["test_score"]).tolist(), include=0.0)
     groups = {name: {c + SAME: SIGNED, c: FREE} for c, name in FAMILIES.items()}
     groups["pruning at initialisation"] = dict(AT_START)
-    panels = []
-    for name, marks in groups.items():
-        shown = {c: mark for c, mark in marks.items() if c in plain["criterion"]}
-        if not shown:
-            continue
-        drawn = []
-        for criterion, mark in {**shown, CONTROL: REFERENCE}.items():
-            levels = [of for _, of in plain.where(criterion=criterion).along("level")]
-            places = [100 * float(np.mean(of["density"])) for of in levels]
-            drawn.append(curve(mark, places, [score(of) for of in levels]))
-        decided = Level(DECISIVE, x=100 * float(np.mean(_decisive(plain)["density"])))
-        panels.append(Panel(name, Plot(density_axis(plain), y, tuple(drawn), (decided,), 230)))
+    drawn = {
+        name: [
+            along_density(mark, plain.where(criterion=c), score)
+            for c, mark in {**marks, CONTROL: REFERENCE}.items()
+            if c in plain["criterion"]
+        ]
+        for name, marks in groups.items()
+        if set(marks) & set(plain["criterion"].tolist())
+    }
+    decided = Level(DECISIVE, x=100 * float(np.mean(_decisive(plain)["density"])))
+    y = partial(linear_axis, "test score untrained, %", include=0.0)
     mine, other = (measure(score(_decisive(plain).where(criterion=c)).mean) for c in (PREREGISTERED, CONTROL))
     return Figure(
         "density",
@@ -159,7 +163,7 @@ def by_density(arms: Table) -> Figure:
         f"Test score of untrained networks against density, means over {seeds(arms)} with 95 % intervals, rewound and with "
         "zeros. The random mask is one a seed here; the verdict takes the mean over many. The upright line is the density at "
         "which the question is decided, for large final with the same sign; both were fixed before the runs.",
-        tuple(panels),
+        plots(drawn, density_axis(plain), y, [decided], 230),
     )
 
 
@@ -169,26 +173,20 @@ def by_criterion(arms: Table, dense: Table) -> Figure:
         c: {m: score(of, column) for m, column in ((UNTRAINED, "test_score"), (TRAINED, "trained_score"))}
         for c, of in _criteria(_decisive(arms).where(one="rewind", zero="zero")).items()
     }
-    rows = tuple(
-        Row(
-            CRITERIA[c],
-            tuple(series(mark, s, dots=False) for mark, s in of.items() if s.values),
-            " → ".join(measure(s.mean) for s in of.values() if s.values),
-        )
-        for c, of in found.items()
-    )
     ranked = sorted(found, key=lambda c: -found[c][UNTRAINED].mean)
     return Figure(
         "criteria",
         f"Untrained the highest score is that of {CRITERIA[ranked[0]]}, the lowest that of {CRITERIA[ranked[-1]]}",
         f"At {_kept(arms)} of the weights, rewound and with zeros: test score untrained → at the "
         f"early stop of training, means over {seeds(arms)} with 95 % intervals. The broken line is the dense network.",
-        alone(Rows(rows, _per_cent("test score, %"), {score(dense).mean: DENSE})),
+        bars(
+            "test score, %",
+            {"": {CRITERIA[c]: of for c, of in found.items()}},
+            {"": {score(dense).mean: DENSE}},
+            note=lambda _, of: " → ".join(measure(s.mean) for s in of),
+            **PER_CENT,
+        ),
     )
-
-
-def _per_cent(title: str, low: float = 0.0) -> Axis:
-    return linear_axis(title, [low, 100.0], include=low)
 
 
 def actions(arms: Table, dense: Table) -> Figure | None:
@@ -197,22 +195,27 @@ def actions(arms: Table, dense: Table) -> Figure | None:
     found = at.by("one", "zero")
     if len(found) < 2:
         return None
-    panels = []
-    for column, name in (("test_score", "untrained"), ("trained_score", "trained")):
-        rows = []
-        for one, label in ONES.items():
-            each = {z: s for z in ZEROS if (one, z) in found and (s := score(found[one, z], column)).values}
-            if each:
-                drawn = tuple(series(ZEROS[z], s, dots=False) for z, s in each.items())
-                rows.append(Row(label, drawn, " · ".join(measure(s.mean) for s in each.values())))
-        if len(rows) > 1 or (rows and name == "untrained"):
-            low = (
-                0.0
-                if name == "untrained"
-                else max(0.0, min(s.centre or 0.0 for row in rows for s in row.series) - 2)
+    panels: list[Panel] = []
+    for column, name, limits in (
+        ("test_score", "untrained", {}),
+        ("trained_score", "trained", {score(dense).mean: DENSE}),
+    ):
+        rows = {
+            label: {mark: score(found[one, z], column) for z, mark in ZEROS.items() if (one, z) in found}
+            for one, label in ONES.items()
+        }
+        means = [s.mean for of in rows.values() for s in of.values() if s.values]
+        if name == "untrained" or sum(any(s.values for s in of.values()) for of in rows.values()) > 1:
+            low = 0.0 if name == "untrained" else max(0.0, min(means) - 2)
+            panels += bars(
+                f"test score {name}, %",
+                {name: rows},
+                {name: limits},
+                note=lambda _, of: " · ".join(measure(s.mean) for s in of),
+                dots=False,
+                also=[low, 100.0],
+                include=low,
             )
-            limits = {score(dense).mean: DENSE} if name == "trained" else {}
-            panels.append(Panel(name, Rows(tuple(rows), _per_cent(f"test score {name}, %", low), limits)))
     kept, constant = (
         score(found[one, "zero"]).mean if (one, "zero") in found else np.nan
         for one in ("rewind", "constant-same-sign")
@@ -236,25 +239,23 @@ def _mark(criterion: str) -> Mark:
     return OTHER if criterion == CONTROL else MINE
 
 
+def _both(found: Mapping[str, Spread]) -> tuple[str, ...]:
+    """The means of the chosen mask and of the random one, in words."""
+    return tuple(measure(found[c].mean) if c in found else MISSING for c in (PREREGISTERED, CONTROL))
+
+
 def units(responses: Table) -> Figure:
     """Decorrelation of each layer's units, a panel a layer, a row a criterion."""
     at = _decisive(responses)
-    axis = linear_axis("decorrelation", at["decorrelation"].tolist(), include=0.0)
-    panels, said = [], []
+    panels, said = {}, []
     for (layer,), of in at.by("layer").items():
         found = {c: spread(rows["decorrelation"], 0.0, 2.0) for c, rows in _criteria(of).items()}
-        change = {c: positive(rows, "relative_change") for c, rows in _criteria(of).items()}
-        rows = tuple(
-            Row(
-                CRITERIA[c],
-                (series(_mark(c), s),),
-                f"{estimate(s.mean, s.interval)}; change {measure(change[c].mean)}",
-            )
+        change = {c: measure(positive(rows, "relative_change").mean) for c, rows in _criteria(of).items()}
+        panels[layer] = [
+            Row(CRITERIA[c], (series(_mark(c), s),), f"{estimate(s.mean, s.interval)}; change {change[c]}")
             for c, s in found.items()
-        )
-        panels.append(Panel(layer, Rows(rows, axis)))
-        mine, other = (measure(found[c].mean) if c in found else MISSING for c in (PREREGISTERED, CONTROL))
-        said.append(f"in {layer} {mine} and {other}")
+        ]
+        said.append(f"in {layer} {' and '.join(_both(found))}")
     return Figure(
         "responses",
         "How far units' responses decorrelate from what they were as drawn, under the chosen mask and under a random one: "
@@ -262,7 +263,7 @@ def units(responses: Table) -> Figure:
         f"1 − correlation of each unit's pre-activation on test data before and after masking, untrained, at {_kept(at)} of "
         f"the weights: means over units and {seeds(at)} with 95 % intervals, seeds as open signs. 0: the unit says what it "
         "said; 1: it says something else. The change is relative to the size of the response.",
-        tuple(panels),
+        row_panels("decorrelation", panels, include=0.0),
     )
 
 
@@ -270,16 +271,10 @@ def direction(masks: Table, dense: Table) -> Figure:
     """The cosine between what zeroing does to the weights and what training did."""
     at = _decisive(masks)
     found: dict[str, Spread] = {c: spread(of["aligned"], -1.0, 1.0) for c, of in _criteria(at).items()}
-    rows = tuple(
-        Row(
-            CRITERIA[c],
-            (series(_mark(c), s),) if s.values else (Series(_mark(c)),),
-            plus_minus(s.mean, s.interval),
-        )
-        for c, s in found.items()
-    )
-    mine, other = (measure(found[c].mean) if c in found else MISSING for c in (PREREGISTERED, CONTROL))
-    axis = linear_axis("cosine with the motion of training", at["aligned"].tolist(), include=0.0)
+    rows = [
+        Row(CRITERIA[c], (series(_mark(c), s),), plus_minus(s.mean, s.interval)) for c, s in found.items()
+    ]
+    mine, other = _both(found)
     return Figure(
         "direction",
         f"Zeroing by the chosen mask moves weights where training moves them with a cosine of {mine}, by a random "
@@ -287,7 +282,7 @@ def direction(masks: Table, dense: Table) -> Figure:
         f"Putting weights to zero is a motion in weight space. Its cosine with that of training, at "
         f"{_kept(at)} of the weights; training moved them by {measure(positive(dense, 'moved').mean)} of ‖θ_i‖. Means "
         "with 95 % intervals, seeds as open signs.",
-        alone(Rows(rows, axis, {0.0: NOTHING})),
+        row_panels("cosine with the motion of training", {"": rows}, {"": {0.0: NOTHING}}, include=0.0),
     )
 
 
@@ -381,14 +376,4 @@ def action_table(arms: Table) -> TextTable:
         heading=lambda c: CRITERIA[c],
         titles=ONES,
         name="actions-summary",
-    )
-
-
-def checked(checks: Table) -> TextTable:
-    """What the check of removed weights found, over all seeds."""
-    return check_table(
-        "Removed parameters of all trained networks, zero or frozen, and how many of them, and of the optimiser's moments of "
-        "them, were not exactly zero in what training moves: at the end, and at the early stop.",
-        checks,
-        {"training": "training"},
     )

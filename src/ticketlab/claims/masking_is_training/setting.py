@@ -18,13 +18,13 @@ from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
 from ticketlab.claims.start import (
-    batch_of,
     built,
     drawn_task,
     loss_of,
     network_scores,
     permuted_labels,
     score_of,
+    training_plan,
 )
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
@@ -79,15 +79,8 @@ class Setting:
 
     @property
     def training(self) -> TrainingPlan:
-        p = self.plan
-        return TrainingPlan(
-            steps=p.steps,
-            batch=batch_of(p.batch, self.task),
-            optimiser=p.optimiser,
-            schedule=p.schedule,
-            evaluate_every=p.evaluate_every,
-            score=score_of(self.task),
-        )
+        every, score = self.plan.evaluate_every, score_of(self.task)
+        return training_plan(self.plan, self.task, evaluate_every=every, score=score)
 
     @property
     def criteria(self) -> tuple[str, ...]:

@@ -10,9 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.claims.masking_is_training.setting import Setting
 from ticketlab.claims.masking_is_training.work import Work
-from ticketlab.claims.rows import Rows
+from ticketlab.claims.notes import left
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Params
 from ticketlab.tasks.task import Task
@@ -20,7 +19,7 @@ from ticketlab.tickets.actions import Acted
 from ticketlab.tickets.masks import Mask, over_parameters
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.training import Replicas, Resources, Sum, TrainingData, train
-from ticketlab.training.result import Ended, TrainingResult
+from ticketlab.training.result import Ending, TrainingResult
 
 __all__ = ["TrainedArm", "trained"]
 
@@ -35,17 +34,10 @@ class TrainedArm:
     stop: int
 
 
-def trained(
-    setting: Setting,
-    task: Task,
-    arms: Sequence[tuple[Mask, Acted]],
-    rows: Rows,
-    work: Work,
-    what: str,
-) -> list[TrainedArm]:
+def trained(work: Work, task: Task, arms: Sequence[tuple[Mask, Acted]], what: str) -> list[TrainedArm]:
     """All networks trained from where they start, on one order of the data, and proved."""
+    setting = work.setting
     results: list[TrainedArm] = []
-    order = jax.random.fold_in(setting.key, 1)
     for first in range(0, len(arms), TOGETHER):
         some = arms[first : first + TOGETHER]
         masks, starts, frozen = (
@@ -56,7 +48,6 @@ def trained(
                 [a.frozen for _, a in some],
             )
         )
-        replicas = Replicas(starts, order, masks=masks, effective=Sum(), frozen=frozen)
         began, count = time.perf_counter(), len(some)
 
         def told(share: float, count: int = count) -> None:
@@ -67,49 +58,30 @@ def trained(
             setting.loss,
             TrainingData.of(task),
             setting.training,
-            replicas,
+            Replicas(starts, jax.random.fold_in(setting.key, 1), masks=masks, effective=Sum(), frozen=frozen),
             resources=Resources(least_lanes=LANES if len(arms) >= LANES else 1),
             progress=told,
         )
         work.done(what, count)
-        results += _checked(setting, result, masks, rows, what, time.perf_counter() - began)
+        results += _checked(work, result, masks, what, time.perf_counter() - began)
     return results
 
 
-def _checked(
-    setting: Setting, result: TrainingResult, masks: Any, rows: Rows, what: str, seconds: float
-) -> list[TrainedArm]:
-    if (np.asarray(result.state.ended) == Ended.DIVERGED).any():
+def _checked(work: Work, result: TrainingResult, masks: Any, what: str, seconds: float) -> list[TrainedArm]:
+    optimiser, best = work.setting.plan.optimiser, result.best
+    if Ending.DIVERGED in result.endings:
         raise NumericalFailure(
-            f"Training diverged ({what}): use a smaller step size than {setting.plan.optimiser.step_size:g}."
+            f"Training diverged ({what}): use a smaller step size than {optimiser.step_size:g}."
         )
-    proof = require_pruned(setting.plan.optimiser, result.state, masks)
-    networks, best = len(result.steps), result.best
     assert best is not None
-    rows.setdefault("checks", []).append(
-        {
-            "seed": setting.seed,
-            "training": what,
-            "networks": networks,
-            "removed": proof.pruned,
-            "parameters_left": proof.parameters,
-            "best": proof.best,
-            "moments": proof.moments,
-        }
-    )
-    rows.setdefault("timings", []).append(
-        {
-            "seed": setting.seed,
-            "training": what,
-            "network_steps": int(result.steps.sum()),
-            "seconds": seconds,
-            "rate": float(result.steps.sum() / seconds),
-        }
-    )
-
-    def one(tree: Any, r: int) -> Any:
-        return jax.tree.map(lambda a: np.asarray(a)[r], tree)
-
+    proof, count = require_pruned(optimiser, result.state, masks), len(result.steps)
+    work.add("checks", training=what, networks=count, removed=proof.pruned, **left(proof))
+    steps = int(result.steps.sum())
+    work.add("timings", training=what, network_steps=steps, seconds=seconds, rate=steps / seconds)
     return [
-        TrainedArm(one(result.params, r), one(best.params, r), int(best.steps[r])) for r in range(networks)
+        TrainedArm(
+            *(jax.tree.map(lambda a, r=r: np.asarray(a)[r], of) for of in (result.params, best.params)),
+            int(best.steps[r]),
+        )
+        for r in range(count)
     ]

@@ -12,26 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ticketlab.claims.masking_is_training.formula import (
-    CONTROL,
-    DRAWN,
-    GROWN,
-    GROWN_TWIN,
-    GUESS,
-    MASK,
-    MULTIGRAPH,
-    PERMUTED,
-    PREREGISTERED,
-    RANDOM,
-    SHRUNK,
-    SHRUNK_PERMUTED,
-    SHRUNK_TWIN,
-    TRAINED,
-)
+from ticketlab.claims.masking_is_training import formula
 from ticketlab.claims.masking_is_training.named import ONES, ZEROS
 from ticketlab.claims.masking_is_training.setting import Chain, Setting
 from ticketlab.claims.masking_is_training.work import Work
-from ticketlab.claims.rows import Rows
+from ticketlab.claims.rows import rows_of
 from ticketlab.claims.start import guessed
 from ticketlab.networks.network import Params
 from ticketlab.tickets.actions import Acted, Frozen, FrozenIfGrown, FrozenIfShrunk, Rewind, Zero, acted, laid
@@ -60,36 +45,25 @@ class Arm:
 
 
 def measure_untrained(
-    setting: Setting,
-    number: int,
-    chains: Mapping[str, Chain],
-    about: dict[str, Any],
-    rows: Rows,
-    work: Work,
+    work: Work, number: int, chains: Mapping[str, Chain], about: dict[str, Any]
 ) -> list[Arm]:
     """Scores of all untrained networks, and what the masks do to responses and to weights; those that the plan trains too."""
-    equal = shuffled(chains[PREREGISTERED].mask, setting.draw(number, 11))
-    control = Chain(CONTROL, chains[PREREGISTERED].final, equal)
+    setting = work.setting
+    equal = shuffled(chains[formula.PREREGISTERED].mask, setting.draw(number, 11))
+    control = Chain(formula.CONTROL, chains[formula.PREREGISTERED].final, equal)
     later = []
     for name in (*setting.criteria, control.name):
-        chain = chains.get(name, control)
+        chain, of = chains.get(name, control), {**about, "criterion": name}
         for one, zero, act in actions(setting, number, chain):
             if setting.trains(number, one, zero):
                 later.append(Arm((name, one, zero), chain.mask, act))
-            rows.setdefault("arms", []).append(
-                {
-                    **about,
-                    "criterion": name,
-                    "one": one,
-                    "zero": zero,
-                    "test_score": float(setting.score(act.params).mean()),
-                    "trained_score": float("nan"),
-                    "early_stop_step": float("nan"),
-                }
-            )
+            scores = {"test_score": float(setting.score(act.params).mean())}
+            scores |= dict.fromkeys(("trained_score", "early_stop_step"), float("nan"))
+            work.add("arms", **of, one=one, zero=zero, **scores)
             if (one, zero) == ("rewind", "zero"):
-                rows.setdefault("masks", []).append(_mask_row(setting, chain, about, act))
-                rows.setdefault("responses", []).extend(_response_rows(setting, name, about, act.params))
+                work.add("masks", **of, **_of_mask(setting, chain, act))
+                for layer, row in _of_responses(setting, act.params).items():
+                    work.add("responses", **of, layer=layer, **row)
         work.done(f"level {number}, untrained", work.LEVEL / (len(setting.criteria) + 1))
     return later
 
@@ -104,7 +78,7 @@ def actions(setting: Setting, number: int, chain: Chain) -> Iterator[tuple[str, 
             yield one, zero, laid(setting.initial, chain.mask, ones[one], zeros[zero])
 
 
-def _mask_row(setting: Setting, chain: Chain, about: dict[str, Any], act: Acted) -> dict[str, Any]:
+def _of_mask(setting: Setting, chain: Chain, act: Acted) -> dict[str, Any]:
     network = setting.network
     start, final, masked = (weights_of(network, p) for p in (setting.initial, chain.final, act.params))
     removed = {n: ~m for n, m in chain.mask.items()}
@@ -112,8 +86,6 @@ def _mask_row(setting: Setting, chain: Chain, about: dict[str, Any], act: Acted)
     flipped = sum(int(np.sum((start[n] * final[n] <= 0)[m])) for n, m in chain.mask.items())
     shrank = sum(int(np.sum((np.abs(final[n]) <= np.abs(start[n]))[m])) for n, m in removed.items())
     return {
-        **about,
-        "criterion": chain.name,
         "kept": kept(chain.mask),
         "mask_bits": bits(chain.mask),
         "flipped": flipped / max(kept(chain.mask), 1),
@@ -124,100 +96,72 @@ def _mask_row(setting: Setting, chain: Chain, about: dict[str, Any], act: Acted)
     }
 
 
-def _response_rows(
-    setting: Setting, criterion: str, about: dict[str, Any], params: Params
-) -> list[dict[str, Any]]:
-    changed = change(setting.responses, setting.responses_of(params))
-    return [
-        {
-            **about,
-            "criterion": criterion,
-            "layer": layer,
+def _of_responses(setting: Setting, params: Params) -> dict[str, dict[str, Any]]:
+    """By layer."""
+    return {
+        layer: {
             "units": len(of.decorrelation),
             "decorrelation": float(np.mean(of.decorrelation)),
             "lower": float(np.quantile(of.decorrelation, 0.25)),
             "upper": float(np.quantile(of.decorrelation, 0.75)),
             "relative_change": _mean(of.relative),
         }
-        for layer, of in changed.items()
-    ]
+        for layer, of in change(setting.responses, setting.responses_of(params)).items()
+    }
 
 
-def decide(setting: Setting, chains: Mapping[str, Chain], rows: Rows) -> None:
+def decide(work: Work, chains: Mapping[str, Chain]) -> None:
     """The arms on which the verdict turns: untrained, example by example; and random masks, one by one."""
-    chain = chains[PREREGISTERED]
-    seen, key = setting.seen(chain), setting.key
+    setting, chain, confused = work.setting, chains[formula.PREREGISTERED], chains[formula.PERMUTED]
 
-    def untrained(mask: Mask, zero: Any = None) -> Params:
-        return acted(seen, mask, Rewind(), zero or Zero(), key).params
+    def untrained(mask: Mask, zero: Any = None, seen: Chain = chain) -> Params:
+        return acted(setting.seen(seen), mask, Rewind(), zero or Zero(), setting.key).params
 
     masks = [shuffled(chain.mask, setting.draw(i, 13)) for i in range(setting.plan.random_masks)]
     random = [untrained(m) for m in masks]
     scores = np.stack([setting.score(p) for p in random])
     initial, final = (weights_of(setting.network, p) for p in (setting.initial, chain.final))
     shrank = {n: np.abs(final[n]) <= np.abs(w) for n, w in initial.items()}
-    confused = setting.seen(chains[PERMUTED])
     arms = {
-        MASK: setting.score(untrained(chain.mask)),
-        RANDOM: scores.mean(axis=0),
-        GUESS: guessed(setting.task),
-        PERMUTED: setting.score(untrained(chains[PERMUTED].mask)),
-        SHRUNK: setting.score(untrained(chain.mask, FrozenIfGrown())),
-        GROWN: setting.score(untrained(chain.mask, FrozenIfShrunk())),
-        DRAWN: setting.score(untrained(chain.mask, Frozen())),
-        SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
-        GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
-        SHRUNK_PERMUTED: setting.score(acted(confused, chain.mask, Rewind(), FrozenIfGrown(), key).params),
-        MULTIGRAPH: setting.score(summed(edges_of(chain.final, BITS), setting.initial)),
-        TRAINED: np.array([row["score"] for row in rows.pop(TRAINED)]),
+        formula.MASK: setting.score(untrained(chain.mask)),
+        formula.RANDOM: scores.mean(axis=0),
+        formula.GUESS: guessed(setting.task),
+        formula.PERMUTED: setting.score(untrained(confused.mask)),
+        formula.SHRUNK: setting.score(untrained(chain.mask, FrozenIfGrown())),
+        formula.GROWN: setting.score(untrained(chain.mask, FrozenIfShrunk())),
+        formula.DRAWN: setting.score(untrained(chain.mask, Frozen())),
+        formula.SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
+        formula.GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
+        formula.SHRUNK_PERMUTED: setting.score(untrained(chain.mask, FrozenIfGrown(), confused)),
+        formula.MULTIGRAPH: setting.score(summed(edges_of(chain.final, BITS), setting.initial)),
+        formula.TRAINED: np.array([row["score"] for row in work.rows.pop(formula.TRAINED)]),
     }
-    rows["multigraph"] = _multigraph(setting, chain, chains[PERMUTED])
-    rows["examples"] = [
-        {"seed": setting.seed, "id": int(i), **{arm: float(values[n]) for arm, values in arms.items()}}
-        for n, i in enumerate(setting.task.test.ids)
-    ]
+    _multigraph(work, chain, confused)
+    for row in rows_of({"id": setting.task.test.ids, **arms}):
+        work.add("examples", **row)
     each = scores.mean(axis=1)
-    as_good = 1 + int(np.sum(each >= arms[MASK].mean()))
-    rows["chance"] = [
-        {"seed": setting.seed, "draw": i, "test_score": float(score)} for i, score in enumerate(each)
-    ]
-    rows["surprise"] = [
-        {
-            "seed": setting.seed,
-            "random_masks": len(masks),
-            "as_good": as_good - 1,
-            "bits": float(np.log2((1 + len(masks)) / as_good)),
-        }
-    ]
-    fits = {
-        MASK: [setting.memorised(untrained(chains[PERMUTED].mask))],
-        RANDOM: [setting.memorised(p) for p in random],
-    }
-    rows["memorised"] = [
-        {"seed": setting.seed, "arm": arm, "train_score": float(np.mean(values))}
-        for arm, values in fits.items()
-    ]
+    as_good = int(np.sum(each >= arms[formula.MASK].mean()))
+    for i, score in enumerate(each):
+        work.add("chance", draw=i, test_score=float(score))
+    surprise = float(np.log2((1 + len(masks)) / (1 + as_good)))
+    work.add("surprise", random_masks=len(masks), as_good=as_good, bits=surprise)
+    for arm, networks in ((formula.MASK, [untrained(confused.mask)]), (formula.RANDOM, random)):
+        fitted = float(np.mean([setting.memorised(p) for p in networks]))
+        work.add("memorised", arm=arm, train_score=fitted)
 
 
-def _multigraph(setting: Setting, chain: Chain, confused: Chain) -> list[dict[str, Any]]:
+def _multigraph(work: Work, chain: Chain, confused: Chain) -> None:
     """What masks of the multigraph do, by the number of digits that they can write."""
+    setting = work.setting
     rng = np.random.Generator(np.random.PCG64(setting.seed))
-    found = []
     for digits in (1, 2, 4, BITS):
         edges, permuted = (edges_of(of.final, digits) for of in (chain, confused))
         network, random, fitted = (
             summed(of, setting.initial) for of in (edges, shuffled_edges(edges, rng), permuted)
         )
-        found.append(
-            {
-                "seed": setting.seed,
-                "bits": digits,
-                "test_score": float(setting.score(network).mean()),
-                "random_score": float(setting.score(random).mean()),
-                "train_score": setting.memorised(fitted),
-            }
-        )
-    return found
+        scored = {"test_score": network, "random_score": random}
+        scores = {name: float(setting.score(params).mean()) for name, params in scored.items()}
+        work.add("multigraph", bits=digits, **scores, train_score=setting.memorised(fitted))
 
 
 def twin(zeroed: Mask, removed: Mask, key: Any) -> dict[str, np.ndarray]:

@@ -1,20 +1,24 @@
-"""How much of a seed is done, for the estimate of the time that is left."""
+"""One seed on its way: its setting, the rows that it leaves, and how much of it is done, for the estimate of the time left."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from ticketlab.claims.masking_is_training.setting import Setting
+from ticketlab.claims.rows import Rows
 from ticketlab.claims.study import Progress
 
 __all__ = ["Work"]
 
 
 class Work:
-    """How much of a seed is done, in trained networks; an untrained level counts as a few."""
+    """One seed; its work is counted in trained networks, of which an untrained level counts as a few."""
 
     LEVEL = 4.0
 
-    def __init__(self, setting: Setting, progress: Progress) -> None:
+    def __init__(self, setting: Setting, progress: Progress, rows: Rows | None = None) -> None:
         plan = setting.plan
+        self.setting, self.rows = setting, {} if rows is None else rows
         criteria, self._tell, self._begun = len(setting.criteria) + 1, progress, 0.0
         combinations = len({"rewind", *plan.ones}) * len({"zero", *plan.zeros})
         at = 0 if plan.trained == "none" else criteria + (not plan.one_shot)
@@ -22,6 +26,10 @@ class Work:
         if plan.trained == "all":
             self._levels[setting.decisive - 1] += criteria * (combinations - 1)
         self._whole, self._done = 2.0 + sum(self._levels), 0.0
+
+    def add(self, table: str, **row: Any) -> None:
+        """A row of the seed."""
+        self.rows.setdefault(table, []).append({"seed": self.setting.seed, **row})
 
     def skip(self, level: int) -> None:
         """Levels that an earlier process did."""

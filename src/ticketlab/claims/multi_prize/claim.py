@@ -7,7 +7,7 @@ in `formula`; `learned` has what is trained.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,9 +19,10 @@ from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture, ConvNet
 from ticketlab.networks.stages import (
     Activate,
@@ -158,6 +159,7 @@ class MultiPrize(DraftedStudy):
         ),
         CAMERON_2011,
     )
+    needs = ("examples", "permuted")
     plan_type = MultiPrizePlan
 
     def asked(self, plan: MultiPrizePlan) -> Agenda:
@@ -180,12 +182,11 @@ class MultiPrize(DraftedStudy):
             f"{said['dense']}"
         )
 
-    def conclude(self, plan: MultiPrizePlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
-        if "examples" not in tables or set(tables["examples"]["setting"].tolist()) != {WEIGHTS, BOTH}:
-            return Evidence(dict(tables))
-        if "permuted" not in tables or set(tables["permuted"]["setting"].tolist()) != {WEIGHTS, BOTH}:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), conclude(plan.margin, tables, levels))
+    def verdicts(
+        self, plan: MultiPrizePlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        settings = [set(tables[name]["setting"].tolist()) for name in self.needs]
+        return conclude(plan.margin, tables, levels) if settings == [{WEIGHTS, BOTH}] * 2 else ()
 
 
 def with_signs(network: Architecture) -> Architecture:

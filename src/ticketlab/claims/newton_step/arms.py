@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import jax
 import numpy as np
@@ -23,12 +24,14 @@ import scipy.special
 
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.formula import DAMPED, FORMS, GRADIENT, NEWTON
-from ticketlab.claims.start import Outputs, minus, network_outputs, parts
+from ticketlab.claims.start import Outputs, largest_curvature, minus, network_outputs, parts
 from ticketlab.networks.network import Network, Params
-from ticketlab.tangent.dual import DualKernel
+from ticketlab.tangent.devices import Devices
+from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.flow import GradientFlow, path_of
 from ticketlab.tangent.function_flow import function_path
 from ticketlab.tangent.gauss_newton import GaussNewtonStep, gauss_newton_steps
+from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.point import TangentPoint, predict_points
 from ticketlab.tasks.losses import ConvexLoss, Targets
 from ticketlab.tasks.task import Task
@@ -62,8 +65,18 @@ class Start:
     loss: ConvexLoss
     network: Network
     params: Params
-    kernel: DualKernel
-    unit: float  # the inverse of the loss's largest curvature
+    devices: Devices | None
+
+    @cached_property
+    def unit(self) -> float:
+        """The inverse of the loss's largest curvature."""
+        return 1.0 / largest_curvature(self.network, self.params, self.task.train, self.loss)
+
+    @cached_property
+    def kernel(self) -> DualKernel:
+        """K at the training inputs."""
+        x = self.task.train.x
+        return dual_kernel(Jacobian(self.network, self.params, x, dtype=np.float64, devices=self.devices))
 
     @property
     def targets(self) -> np.ndarray:
@@ -71,10 +84,8 @@ class Start:
 
     def outputs(self, offset: str) -> Outputs:
         """f(x, θ₀), or 0 when it is centred away."""
-        return {
-            name: (outputs if offset == "kept" else np.zeros_like(outputs))
-            for name, outputs in self.network_outputs(self.params).items()
-        }
+        kept = 1.0 if offset == "kept" else 0.0
+        return {name: kept * outputs for name, outputs in self.network_outputs(self.params).items()}
 
     def network_outputs(self, params: Params) -> Outputs:
         found = network_outputs(self.network, params, self.task)
@@ -131,18 +142,17 @@ def flow(at: Start, offset: str) -> tuple[list[tuple[float, Candidate]], dict[fl
     """The linearised model's gradient flow: (t, function) from nearly 0 to ∞, where there is one; and its defects."""
     (path,) = path_of(at.kernel, at.targets, GradientFlow(), centred=(offset == "centred",))
     relative = np.geomspace(FIRST_TIME, at.plan.last_time, at.plan.times).tolist()
-    times = [t / path.largest_curvature for t in relative]
+    times, known = [t / path.largest_curvature for t in relative], {}
     if at.loss.quadratic:
-        relative.append(float("inf"))
-        points = path.points([*times, float("inf")])
-        looked = [0, len(times) // 2, len(times)]
-        defects = path.defect([[*times, float("inf")][i] for i in looked])
+        relative, times = [*relative, float("inf")], [*times, float("inf")]
+        points = path.points(times)
+        looked = [0, at.plan.times // 2, at.plan.times]
+        defects = path.defect([times[i] for i in looked])
         known = {relative[i]: float(d) for i, d in zip(looked, defects, strict=True)}
     else:
         points = function_path(
             at.kernel, at.loss, at.targets, times, centred=offset == "centred", tolerance=FLOW_TOLERANCE
         ).points
-        known = {}
     found = [
         (t, Candidate(outputs, flat(point.delta), t, "time"))
         for t, point, outputs in zip(relative, points, at.tangent_outputs(points), strict=True)
@@ -190,9 +200,8 @@ class Sides:
 
     def measured(self, c: Candidate) -> dict[str, float]:
         task, test, reference = self.at.task, c.outputs["test"], self.trained.outputs["test"]
-        classes = task.kind == "classification"
         agreement = divergence = float("nan")
-        if classes:
+        if task.kind == "classification":
             agreement = float(np.mean(np.argmax(test, axis=1) == np.argmax(reference, axis=1)))
             p, q = (scipy.special.log_softmax(f, axis=1) for f in (reference, test))
             divergence = float(np.mean(np.sum(np.exp(p) * (p - q), axis=1)))

@@ -16,15 +16,13 @@ from ticketlab.claims.newton_step import formula
 from ticketlab.claims.newton_step.arms import Candidate, Candidates, Sides, Start, choose, flow, single_steps
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.descent import Trained, descend, trained_function
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed, largest_curvature
+from ticketlab.claims.rows import Rows, rows_of, tables_of
+from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
-from ticketlab.tangent.dual import dual_kernel
 from ticketlab.tangent.gauss_newton import GaussNewtonStep
-from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tasks.task import Task
 
 __all__ = ["compare", "measure"]
@@ -50,43 +48,30 @@ def compare(
     _check_size(task)
     network = built(plan.network, task.input_shape, task.outputs)
     one, other, order = jax.random.split(jax.random.key(seed), 3)
-    starts = network.init(one), network.init(other)
-    unit = 1.0 / largest_curvature(network, starts[0], task.train, loss)
-
+    at = Start(plan, task, loss, network, network.init(one), devices)
     progress("gradient descent", 0.02)
-    trained, curves, ends = descend(
-        plan,
-        task,
-        loss,
-        network,
-        starts,
-        order,
-        unit,
-        lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done),
+    trained, ended = descend(
+        at, network.init(other), order, lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done)
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)
-    kernel = dual_kernel(Jacobian(network, starts[0], task.train.x, dtype=np.float64, devices=devices))
+    _ = at.kernel
     clock.lap("tangent kernel")
-    at = Start(plan, task, loss, network, starts[0], kernel, unit)
 
     cell = {"loss": loss_name, "seed": seed}
-    rows: dict[str, list[dict[str, Any]]] = {
-        name: [] for name in ("arms", "candidates", "path", "certificates", "examples")
-    }
+    names = ("arms", "candidates", "path", "certificates", "examples")
+    rows: Rows = {name: [] for name in names}
     for i, offset in enumerate(formula.OFFSETS):
-        about = {**cell, "offset": offset}
         for name, found in _with_offset(at, offset, trained, 0.55 + 0.22 * i, clock, progress).items():
-            rows[name] += [{**about, **row} for row in found]
-    rows["curves"] = [{**cell, **row} for row in curves]
-    rows["training"] = [{**cell, **row} for row in ends]
+            rows[name] += [{**cell, "offset": offset, **row} for row in found]
+    rows |= {name: [{**cell, **row} for row in found] for name, found in ended.items()}
     rows["timings"] = [{**cell, "part": part, "seconds": value} for part, value in clock.seconds.items()]
     return tables_of(rows, _MEANINGS)
 
 
 def _with_offset(
     at: Start, offset: str, trained: Trained, share: float, clock: Clock, progress: Progress
-) -> dict[str, list[dict[str, Any]]]:
+) -> Rows:
     """The rows of every table with f₀ kept, or centred away; `share` of the cell is done before."""
     progress(f"steps, f₀ {offset}", share)
     sides = Sides(at, offset, *(trained_function(at, offset, *pair) for pair in trained[offset]))

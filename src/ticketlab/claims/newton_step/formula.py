@@ -35,8 +35,8 @@ from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "DAMPED", "FLOW", "FORMS", "GRADIENT", "GRADIENT_APART", "LENGTH", "LUCK", "NEARER", "NEWTON", "NEWTON_NEAR",
-    "OFFSETS", "RULE", "SCORE", "START", "STOPPED", "TRAINED", "TURN", "TWIN", "VARIANTS", "formula", "side_questions",
-    "verdicts",
+    "OFFSETS", "RULE", "SCORE", "START", "STOPPED", "TRAINED", "TURN", "TWIN", "VARIANTS", "compared", "formula",
+    "side_questions", "verdicts",
 ]  # fmt: skip
 
 OFFSETS, FORMS = ("kept", "centred"), ("tangent", "network")
@@ -154,6 +154,14 @@ SHARES: Mapping[str, _Share] = {
         three("the Newton step is nearer to training", "a second training is nearer", "which is nearer"),
     ),
 }
+
+
+def compared(key: str) -> tuple[str, ...]:
+    """The columns of examples that a question is about, of two the first minus the second; none if it is about none."""
+    if key == SCORE:
+        return "newton_score", "trained_score"
+    asked = SHARES.get(key)
+    return () if asked is None else asked.effect[0] if asked.effect else (next(iter(asked.left)),)
 
 
 def formula(losses: Sequence[str], margin: float) -> Formula:

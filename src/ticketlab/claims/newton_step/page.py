@@ -6,8 +6,8 @@ The control that decides is the linearised model's gradient flow, from the gradi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import SMALLEST, Axis, above_zero, linear_axis, logarithmic_axis
 from ticketlab.figures.certificates import all_met, met, proof, worst
-from ticketlab.figures.curves import Curve, Level, Plot, each_seed
+from ticketlab.figures.curves import Curve, Level, each_seed, plots
 from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
-from ticketlab.figures.rows import Row, Rows, row_panels, series
+from ticketlab.figures.presentation import Presentation, by_setting, choice, made, seconds_table
+from ticketlab.figures.rows import Rows, bars
 from ticketlab.figures.spread import Spread, error, positive, seeds, spread
 from ticketlab.figures.text_tables import TextTable, distance, mean, names, scored, summary
 from ticketlab.figures.wording import extent, listed, measure, plural, power, quantity, setting
@@ -35,6 +35,12 @@ FORMS = {
     "network": Mark("the network itself", LIGHT.green, "triangle-up"),
 }
 NAMES = {"tangent": "function", "network": "network"}
+LOOKS = (
+    (LIGHT.blue, "diamond"),
+    (LIGHT.vermilion, "square"),
+    (LIGHT.green, "triangle-up"),
+    (LIGHT.purple, "x"),
+)
 WHOLE = Mark("no nearer than the random start", LIGHT.soft, dash="dot", line=True)
 SAME = Mark("as training", LIGHT.soft, dash="dot", line=True)
 PATH = Mark("gradient flow of the linearised model", LIGHT.blue, line=True)
@@ -54,34 +60,17 @@ KINDS = {
     "flow": Mark("flow", LIGHT.green, "circle"),
 }
 LEFT = "left unexplained of training's change"
-NEARER_SIDES = ("second nearer", "Newton nearer")
-ASKED: Mapping[str, tuple[Any, ...]] = {  # the axis, what its sides are, and the columns of a seed's effect
-    formula.SCORE: (
-        "Newton step minus trained network",
-        ("training better", "Newton better"),
-        "newton_score",
-        "trained_score",
-    ),
-    formula.NEWTON_NEAR: (f"{LEFT} by the Newton step", None, "newton_gap"),
-    formula.GRADIENT_APART: (f"{LEFT} by the gradient step", None, "gradient_gap"),
-    formula.NEARER: (
-        "left by the gradient step minus left by the Newton step",
-        NEARER_SIDES,
-        "gradient_gap",
-        "newton_gap",
-    ),
+NEARER = ("second nearer", "Newton nearer")
+ASKED = {  # the axis, and what its sides are
+    formula.SCORE: ("Newton step minus trained network", ("training better", "Newton better")),
+    formula.NEWTON_NEAR: (f"{LEFT} by the Newton step", None),
+    formula.GRADIENT_APART: (f"{LEFT} by the gradient step", None),
+    formula.NEARER: ("left by the gradient step minus left by the Newton step", NEARER),
     formula.FLOW: (
         "left at the end of the flow minus left at its best time",
         ("end nearer", "earlier nearer"),
-        "newton_gap",
-        "stopped_gap",
     ),
-    formula.LUCK: (
-        "left by the second training minus left by the Newton step",
-        NEARER_SIDES,
-        "second_gap",
-        "newton_gap",
-    ),
+    formula.LUCK: ("left by the second training minus left by the Newton step", NEARER),
     formula.TURN: ("cosine of the Newton step with training", None),
     formula.LENGTH: ("length of the Newton step", ("shorter", "longer")),
 }
@@ -89,39 +78,24 @@ ASKED: Mapping[str, tuple[Any, ...]] = {  # the axis, what its sides are, and th
 
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `newton-step`."""
-    examples = record.evidence.tables.get("examples")
-
-    def asked(effect: str, sides: tuple[str, str] | None, *columns: str) -> Asked:
-        return Asked(effect, sides, lambda v: _by_seed(examples, v, columns) if columns and examples else ())
-
+    dots = partial(_by_seed, record.evidence.tables.get("examples"))
     return Presentation(
-        asked={key: asked(*how) for key, how in ASKED.items()},
-        figures=made(
-            record,
-            (unexplained, "arms"),
-            (along_the_flow, "arms", "path"),
-            (score_along_the_flow, "arms", "path"),
-            (parameters, "arms"),
-            (training, "curves", "training"),
-        ),
-        summaries=made(
-            record,
-            (arm_table, "arms"),
-            (lambda t: seconds_table(t, {"loss": "loss", "part": "part"}), "timings"),
-        ),
-        certificates=made(record, (arrival, "certificates")),
-        certificate_tables=made(record, (certificate_table, "certificates")),
+        asked={key: Asked(effect, sides, dots) for key, (effect, sides) in ASKED.items()},
+        figures=made(record, unexplained, along_the_flow, score_along_the_flow, parameters, convergence),
+        summaries=made(record, arm_table, partial(seconds_table, by={"loss": "loss", "part": "part"})),
+        certificates=made(record, arrival),
+        certificate_tables=made(record, certificate_table),
     )
 
 
-def _by_seed(examples: Table, v: Verdict, columns: Sequence[str]) -> tuple[float, ...]:
+def _by_seed(examples: Table | None, v: Verdict) -> tuple[float, ...]:
+    """The effect of each seed, in per cent, where examples have it."""
+    columns = formula.compared(v.key)
+    if not examples or not columns:
+        return ()
     rows = examples.where(**v.facets)
     effect = 100 * (rows[columns[0]] - (rows[columns[1]] if len(columns) > 1 else 0.0))
     return tuple(float(np.mean(effect[rows["seed"] == s])) for s in dict.fromkeys(rows["seed"].tolist()))
-
-
-def _settings(table: Table) -> dict[tuple[str, str], Table]:
-    return table.by("loss", "offset")
 
 
 def _left(rows: Table, arm: str, form: str = "tangent") -> Spread:
@@ -135,45 +109,30 @@ def _left(rows: Table, arm: str, form: str = "tangent") -> Spread:
 def unexplained(arms: Table) -> Figure:
     """Every arm's unexplained share of training's change, on test examples."""
     found = {
-        setting(*key): {arm: {f: s for f in FORMS if (s := _left(of, arm, f)).values} for arm in STEPS}
-        for key, of in _settings(arms).items()
+        name: {arm: {mark: _left(of, arm, form) for form, mark in FORMS.items()} for arm in STEPS}
+        for name, of in by_setting(arms).items()
     }
-    rows = {
-        name: [
-            Row(arm, tuple(series(FORMS[f], s) for f, s in of.items()), unit=" %")
-            for arm, of in by_arm.items()
-            if of
-        ]
-        for name, by_arm in found.items()
-    }
-    limits = {name: {100.0: WHOLE} for name in rows}
     newton, gradient = (
-        [of[arm]["tangent"].mean for of in found.values() if "tangent" in of[arm]]
+        extent([of[arm][FORMS["tangent"]].mean for of in found.values()], measure)
         for arm in (formula.NEWTON, formula.GRADIENT)
     )
     return Figure(
         "unexplained",
-        f"The Newton step leaves {extent(newton, measure)} % of what training changed unexplained, the best gradient step "
-        f"{extent(gradient, measure)} %",
+        f"The Newton step leaves {newton} % of what training changed unexplained, the best gradient step {gradient} %",
         "Σ‖F − f_T‖² / Σ‖f_T − f₀‖² over test examples, with f_T the trained network: 0 for the same function, 100 % for one "
         f"that is no nearer than the random start. Filled signs are means over {seeds(arms)}, bars their 95 % intervals, "
         "open signs single seeds; numbers are in the order of the key. The gradient step's size, the damping, and the time at "
         "which the flow is stopped are those that end nearest to the trained network on validation data; the Newton step has "
         "nothing to choose. The second training starts from another random network, on the same data.",
-        row_panels(f"{LEFT}, %", rows, limits, also=[100.0], logarithmic=True),
+        bars(
+            f"{LEFT}, %",
+            found,
+            {name: {100.0: WHOLE} for name in found},
+            unit=" %",
+            also=[100.0],
+            logarithmic=True,
+        ),
     )
-
-
-def _paths(rows: Table, values: np.ndarray) -> list[Curve]:
-    """The flow of every seed, and the mean last."""
-    finite = rows.adding(values=values).taken(np.isfinite(rows["time"]))
-    return each_seed(PATH, finite, "time", "values")
-
-
-def _end(axis: Axis, value: float) -> Curve:
-    """The Newton step at the right edge, where t = ∞ is drawn."""
-    edge = axis.high * (axis.low / axis.high) ** 0.02
-    return Curve(END, [edge], [value], joined=False, signed=True)
 
 
 def _time_axis(path: Table) -> Axis:
@@ -181,34 +140,31 @@ def _time_axis(path: Table) -> Axis:
     return logarithmic_axis("time t, relative to the inverse of the largest curvature", times)
 
 
+def _paths(rows: Table, values: np.ndarray, axis: Axis, end: float) -> list[Curve]:
+    """The flow of every seed, the mean after them, and the Newton step at the right edge, where t = ∞ is drawn."""
+    edge = axis.high * (axis.low / axis.high) ** 0.02
+    finite = rows.adding(values=values).taken(np.isfinite(rows["time"]))
+    return [*each_seed(PATH, finite, "time", "values"), Curve(END, [edge], [end], joined=False, signed=True)]
+
+
 def along_the_flow(arms: Table, path: Table) -> Figure:
     """How far the flow is from training at every time."""
-    others = [
-        v
-        for of in _settings(arms).values()
-        for a, f in ((formula.GRADIENT, "tangent"), (formula.TWIN, "network"))
-        for v in _left(of, a, f).values
-    ]
-    x = _time_axis(path)
-    y = logarithmic_axis(f"{LEFT}, %", [*(100 * path["unexplained"]).tolist(), *others])
-    panels, nearest, said = [], [], []
-    for key, of in _settings(path).items():
-        rows = arms.where(loss=key[0], offset=key[1])
-        curves = _paths(of, 100 * of["unexplained"])
-        times, mean = curves[-1].x, curves[-1].y
+    x, of_arms = _time_axis(path), by_setting(arms)
+    curves: dict[str, list[Curve]] = {}
+    levels, nearest, said = {}, [], []
+    for name, of in by_setting(path).items():
+        rows = of_arms[name]
+        newton = _left(rows, formula.NEWTON).mean
+        curves[name] = _paths(of, 100 * of["unexplained"], x, newton)
+        times, mean = curves[name][-2].x, curves[name][-2].y
         best = int(np.argmin(mean))
         nearest.append(times[best])
-        newton = _left(rows, formula.NEWTON).mean
         said.append(
-            f"{setting(*key)} {measure(mean[best])} % at time {power(times[best])} and {measure(newton)} % by the Newton step"
+            f"{name} {measure(mean[best])} % at time {power(times[best])} and {measure(newton)} % by the Newton step"
         )
-        signs = [Curve(NEAREST, [times[best]], [mean[best]], joined=False, signed=True), _end(x, newton)]
-        levels = [
-            (BEST_GRADIENT, _left(rows, formula.GRADIENT).mean),
-            (SECOND, _left(rows, formula.TWIN, "network").mean),
-        ]
-        lines = tuple(Level(mark, y=at) for mark, at in levels if np.isfinite(at))
-        panels.append(Panel(setting(*key), Plot(x, y, (*curves, *signs), lines)))
+        curves[name].insert(-1, Curve(NEAREST, [times[best]], [mean[best]], joined=False, signed=True))
+        at = {BEST_GRADIENT: _left(rows, formula.GRADIENT), SECOND: _left(rows, formula.TWIN, "network")}
+        levels[name] = [Level(mark, y=s.mean) for mark, s in at.items() if s.values]
     return Figure(
         "flow",
         _flow_title(nearest, path),
@@ -216,7 +172,7 @@ def along_the_flow(arms: Table, path: Table) -> Figure:
         f"time t. The thick line is the mean over {seeds(path)}, thin lines are single seeds. The flow sets out in the direction "
         "of the gradient step and, with the square loss, ends in the Newton step of minimum norm, drawn at the right edge. If "
         f"training were the Newton step, the line would fall to its end. It leaves least: {'; '.join(said)}.",
-        tuple(panels),
+        plots(curves, x, partial(logarithmic_axis, f"{LEFT}, %"), levels),
     )
 
 
@@ -233,32 +189,22 @@ def _flow_title(nearest: Sequence[float], path: Table) -> str:
 
 def score_along_the_flow(arms: Table, path: Table) -> Figure:
     """Test error along the flow, against the trained network's."""
-
-    def wrong(key: tuple[str, str], arm: str, form: str) -> float:
-        return error(arms.where(loss=key[0], offset=key[1], arm=arm, form=form)).mean
-
-    trained = {key: wrong(key, formula.TRAINED, "network") for key in _settings(arms)}
-    what = "examples" if np.isfinite(arms["agreement"]).any() else "variance"
-    x = _time_axis(path)
-    y = linear_axis(
-        f"test error, % of {what}",
-        [*(100 * (1 - path["test_score"])).tolist(), *trained.values()],
-        include=0.0,
-    )
-    panels, changes = [], []
-    for key, of in _settings(path).items():
-        newton = wrong(key, formula.NEWTON, "tangent")
-        changes.append(newton - trained[key])
-        curves = _paths(of, 100 - 100 * of["test_score"])
-        panels.append(
-            Panel(setting(*key), Plot(x, y, (*curves, _end(x, newton)), (Level(TRAINING, y=trained[key]),)))
+    x, what = _time_axis(path), "examples" if np.isfinite(arms["agreement"]).any() else "variance"
+    curves, levels, changes = {}, {}, []
+    for name, of in by_setting(path).items():
+        newton, trained = (
+            error(by_setting(arms)[name].where(arm=arm, form=form)).mean
+            for arm, form in ((formula.NEWTON, "tangent"), (formula.TRAINED, "network"))
         )
+        changes.append(newton - trained)
+        curves[name] = _paths(of, 100 - 100 * of["test_score"], x, newton)
+        levels[name] = [Level(TRAINING, y=trained)]
     return Figure(
         "flow-score",
         f"The Newton step's test error is {_against(changes)} the trained network's",
         f"Test error of the linearised model's gradient flow, stopped at time t: mean over {seeds(path)} and single seeds. The "
         "dotted line is the mean of the trained network.",
-        tuple(panels),
+        plots(curves, x, partial(linear_axis, f"test error, % of {what}", include=0.0), levels),
     )
 
 
@@ -275,63 +221,60 @@ def _against(changes: Sequence[float]) -> str:
 
 def parameters(arms: Table) -> Figure | None:
     """Direction and length of each step against training's."""
-    hues, signs = (
-        (LIGHT.blue, LIGHT.vermilion, LIGHT.green, LIGHT.purple),
-        ("diamond", "square", "triangle-up", "x"),
-    )
-    by_setting = {setting(*key): of.where(form="tangent") for key, of in _settings(arms).items()}
-    marks = {name: Mark(name, hue, sign) for name, hue, sign in zip(by_setting, hues, signs, strict=False)}
-    panels: list[Panel] = []
-    cosines: dict[str, list[float]] = {}
-    for column, name, title, ends in (
-        ("cosine", "direction", "cosine of the angle between Δθ and θ_T − θ₀", (-1.0, 1.0)),
-        ("relative_length", "length", "‖Δθ‖ / ‖θ_T − θ₀‖", (0.0, np.inf)),
-    ):
+    of_settings = {name: of.where(form="tangent") for name, of in by_setting(arms).items()}
+    marks = {name: Mark(name, *look) for name, look in zip(of_settings, LOOKS, strict=False)}
+
+    def drawn(column: str, name: str, title: str, *ends: float) -> tuple[Panel, ...]:
         found = {
-            arm: {s: spread(of.where(arm=arm)[column], *ends) for s, of in by_setting.items()}
+            arm: {marks[s]: spread(of.where(arm=arm)[column], *ends) for s, of in of_settings.items()}
             for arm in (formula.GRADIENT, formula.NEWTON, formula.DAMPED, formula.STOPPED)
         }
-        means = {arm: [v.mean for v in of.values()] for arm, of in found.items()}
-        cosines = cosines or means
-        rows = [
-            Row(arm, drawn, extent(means[arm], measure))
-            for arm, of in found.items()
-            if (drawn := tuple(series(marks[s], v) for s, v in of.items() if v.values))
-        ]
-        if not rows:
-            return None
-        panels += row_panels(title, {name: rows}, {name: {1.0: SAME}}, also=[1.0], include=0.0)
-    newton, gradient = (extent(cosines[arm], measure) for arm in (formula.NEWTON, formula.GRADIENT))
+        return bars(
+            title,
+            {name: found},
+            {name: {1.0: SAME}},
+            note=lambda _, of: extent([s.mean for s in of], measure),
+            also=[1.0],
+            include=0.0,
+        )
+
+    panels = (
+        *drawn("cosine", "direction", "cosine of the angle between Δθ and θ_T − θ₀", -1.0, 1.0),
+        *drawn("relative_length", "length", "‖Δθ‖ / ‖θ_T − θ₀‖", 0.0, np.inf),
+    )
+    said = {row.label: row.note for row in panels[0].chart.rows}
+    if not said:
+        return None
     return Figure(
         "parameters",
-        f"In parameter space the Newton step has a cosine of {newton} with training, the gradient step {gradient}",
+        f"In parameter space the Newton step has a cosine of {said[formula.NEWTON]} with training, the gradient step "
+        f"{said[formula.GRADIENT]}",
         "Direction and length of each step Δθ against training's θ_T − θ₀: means with 95 % intervals, open signs single seeds. "
         "At the dotted line they are the same. Two networks of nearly the same function can lie far apart in parameter space, "
         "so this is the stricter comparison.",
-        tuple(panels),
+        panels,
     )
 
 
-def training(curves: Table, ends: Table) -> Figure:
-    """Training loss against steps, to convergence; `ends` says how each run ended."""
-    x = linear_axis("step", curves["step"].tolist(), include=0.0)
-    y = logarithmic_axis("training loss", curves["train_loss"].tolist())
-    panels = []
-    for key, of in _settings(curves).items():
-        drawn = [
+def convergence(curves: Table, training: Table) -> Figure:
+    """Training loss against steps, to convergence."""
+    drawn = {
+        name: [
             Curve(LINES[arm], run["step"].tolist(), run["train_loss"].tolist(), label=f"{arm}, seed {seed}")
             for (arm, seed), run in of.by("arm", "seed").items()
             if arm in LINES
         ]
-        panels.append(Panel(setting(*key), Plot(x, y, tuple(drawn), height=250)))
-    reached, total, longest = int(ends["converged"].sum()), len(ends), quantity(int(curves["step"].max()))
+        for name, of in by_setting(curves).items()
+    }
+    reached, total = int(training["converged"].sum()), len(training)
     runs = "in every run," if reached == total else f"in {quantity(reached)} of {plural(total, 'run')}"
+    x = linear_axis("step", curves["step"].tolist(), include=0.0)
     return Figure(
         "training",
-        f"Gradient descent converged {runs} within {longest} steps",
+        f"Gradient descent converged {runs} within {quantity(int(curves['step'].max()))} steps",
         f"Training loss of gradient descent on all training examples, over {seeds(curves)}; a run ends where its loss has fallen "
         "to the plan's share of that of zero outputs.",
-        tuple(panels),
+        plots(drawn, x, partial(logarithmic_axis, "training loss"), height=250),
     )
 
 
@@ -363,34 +306,32 @@ def arm_table(arms: Table) -> TextTable:
     )
 
 
-def arrival(table: Table) -> Figure:
+def arrival(certificates: Table) -> Figure:
     """Stationarity of every Newton step, and the flow's defect, against the tolerance."""
-    tolerances = sorted(set(table["tolerance"].tolist()))
+    tolerances = sorted(set(certificates["tolerance"].tolist()))
     rows = tuple(
-        proof(
-            setting(*key), {m: part["value"] for kind, m in KINDS.items() if len(part := of.where(what=kind))}
-        )
-        for key, of in _settings(table).items()
+        proof(name, {m: part["value"] for kind, m in KINDS.items() if len(part := of.where(what=kind))})
+        for name, of in by_setting(certificates).items()
     )
     axis = logarithmic_axis(
-        "stationarity of a step, or defect of the flow", [*tolerances, *above_zero(table["value"])]
+        "stationarity of a step, or defect of the flow", [*tolerances, *above_zero(certificates["value"])]
     )
     return Figure(
         "certificates",
-        all_met(table, "check"),
+        all_met(certificates, "check"),
         "For every Newton step the gradient of its second-order model, relative to that at θ₀; for the flow how far it is from "
         "its own equation, at its first, a middle, and its last time. Both are computed in float64 by differentiating the "
         f"network, without the matrix that was decomposed. Values below {power(SMALLEST)} are drawn there. The largest is "
-        f"{power(worst(table['value']))}; the tolerance is {listed([power(t) for t in tolerances])}.",
+        f"{power(worst(certificates['value']))}; the tolerance is {listed([power(t) for t in tolerances])}.",
         alone(Rows(rows, axis, dict.fromkeys(tolerances, TOLERANCE))),
     )
 
 
-def certificate_table(table: Table) -> TextTable:
+def certificate_table(certificates: Table) -> TextTable:
     """By setting: the worst of each over seeds."""
     return summary(
         "Certificates, in float64: the worst value over seeds, ridges and times.",
-        table,
+        certificates,
         {"what": "what"},
         {"measure": names("measure"), "worst": lambda rows: power(worst(rows["value"])), "met": met},
         group=("loss", "offset"),

@@ -114,10 +114,9 @@ def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
     """
     if past_its_minimum(losses):
         return True
-    known = np.isfinite(losses)
-    if len(losses) < 2 or not known.any():
+    if not _learnt(losses):
         return False
-    loss = np.where(known, losses, np.inf)
+    loss = np.where(np.isfinite(losses), losses, np.inf)
     half = (len(loss) + 1) // 2
     score_inside = int(np.nanargmax(scores)) <= LATE * (len(scores) - 1)
     return score_inside and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
@@ -125,10 +124,13 @@ def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
 
 def past_its_minimum(losses: np.ndarray) -> bool:
     """Whether the lowest validation loss lies inside the run; not with a step size too small to have learnt anything yet."""
-    known = np.isfinite(losses)
-    if len(losses) < 2 or not known.any():
-        return False
-    return int(np.argmin(np.where(known, losses, np.inf))) <= LATE * (len(losses) - 1)
+    return _learnt(losses) and int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) <= LATE * (
+        len(losses) - 1
+    )
+
+
+def _learnt(losses: np.ndarray) -> bool:
+    return len(losses) > 1 and bool(np.isfinite(losses).any())
 
 
 def inside(candidates: Sequence[Scored]) -> bool:
@@ -166,12 +168,10 @@ def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
     new: list[float] = []
     ends = sorted(towards) or [1]
     for i in range(count):
+        ratio = ordered[1] / ordered[0] if len(ordered) > 1 else FACTOR
         if ends[i % len(ends)] < 0:
-            ratio = ordered[1] / ordered[0] if len(ordered) > 1 else FACTOR
-            ordered.insert(0, ordered[0] / ratio)
-            new.append(ordered[0])
+            new.append(ordered[0] / ratio)
         else:
-            ratio = ordered[-1] / ordered[-2] if len(ordered) > 1 else FACTOR
-            ordered.append(ordered[-1] * ratio)
-            new.append(ordered[-1])
+            new.append(ordered[-1] * (ordered[-1] / ordered[-2] if len(ordered) > 1 else FACTOR))
+        ordered = sorted([*ordered, new[-1]])
     return new

@@ -67,7 +67,7 @@ def compare(
     clock.lap("wider grids")
     arms |= minima.moved_network(at, arms)
     clock.lap(MOVED)
-    return _tables(at, {"loss": loss_name, "seed": seed}, arms, descent, clock.seconds)
+    return _tables(at, loss_name, seed, arms, descent, clock)
 
 
 def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
@@ -102,57 +102,52 @@ def _test_score(arms: Arms, arm: str) -> float:
 # --- rows ---
 
 
-def _tables(
-    at: Start, cell: dict[str, Any], arms: Arms, descent: Descent, seconds: dict[str, float]
-) -> dict[str, Table]:
-    chosen = {key: best(candidates) for key, candidates in arms.items()}
+Chosen = dict[tuple[str, str], Scored]
+"""By (offset, arm): what validation chose."""
+
+
+def _tables(at: Start, loss: str, seed: int, arms: Arms, descent: Descent, clock: Clock) -> dict[str, Table]:
+    chosen, cell = {key: best(candidates) for key, candidates in arms.items()}, {"loss": loss, "seed": seed}
+
+    def of_cell(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{"loss": loss, "offset": row["offset"], "seed": seed, **row} for row in rows]
+
     rows = {
-        "arms": _arm_rows(at, cell, chosen),
-        "tuning": _tuning_rows(cell, arms, chosen),
+        "arms": of_cell([_arm_row(at, chosen, *key) for key in chosen]),
+        "tuning": of_cell(_tuning_rows(arms, chosen)),
         "curves": [{**cell, **row} for row in descent.curves()],
-        "choices": _choice_rows(cell, arms, descent),
-        "certificates": _certificate_rows(cell, arms),
-        "examples": _example_rows(at, cell, chosen),
-        "timings": [{**cell, "arm": arm, "seconds": value} for arm, value in seconds.items()],
+        "choices": of_cell(
+            [_choice_row(arms, descent, o, arm) for o in OFFSETS for arm in (DESCENT, TANGENT)]
+        ),
+        "certificates": of_cell(_certificate_rows(arms)),
+        "examples": of_cell([{"offset": o, **row} for o in OFFSETS for row in _example_rows(at, chosen, o)]),
+        "timings": [{**cell, "arm": arm, "seconds": seconds} for arm, seconds in clock.seconds.items()],
     }
     return tables_of(rows, _MEANINGS)
 
 
-def _about(cell: dict[str, Any], offset: str) -> dict[str, Any]:
-    return {"loss": cell["loss"], "offset": offset, "seed": cell["seed"]}
-
-
-def _arm_rows(at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]) -> list[dict[str, Any]]:
-    rows = []
-    for (offset, arm), s in chosen.items():
+def _arm_row(at: Start, chosen: Chosen, offset: str, arm: str) -> dict[str, Any]:
+    s, agreement = chosen[offset, arm], float("nan")
+    outputs = s.candidate.outputs.get("test")
+    if at.task.kind == "classification" and outputs is not None:
         reference = chosen[offset, DESCENT].candidate.outputs["test"]
-        outputs = s.candidate.outputs.get("test")
-        agreement = float("nan")
-        if at.task.kind == "classification" and outputs is not None:
-            agreement = float(np.mean(np.argmax(outputs, axis=1) == np.argmax(reference, axis=1)))
-        rows.append(
-            {
-                **_about(cell, offset),
-                "arm": arm,
-                "test_score": s.score["test"],
-                "validation_score": s.score["validation"],
-                "train_score": s.score["train"],
-                "test_loss": s.loss["test"],
-                "agreement": agreement,
-                "relative_motion": s.candidate.motion,
-                "setting": s.candidate.setting,
-                "setting_name": s.candidate.setting_name,
-            }
-        )
-    return rows
+        agreement = float(np.mean(np.argmax(outputs, axis=1) == np.argmax(reference, axis=1)))
+    return {
+        "offset": offset,
+        "arm": arm,
+        **{f"{part}_score": s.score[part] for part in ("test", "validation", "train")},
+        "test_loss": s.loss["test"],
+        "agreement": agreement,
+        "relative_motion": s.candidate.motion,
+        "setting": s.candidate.setting,
+        "setting_name": s.candidate.setting_name,
+    }
 
 
-def _tuning_rows(
-    cell: dict[str, Any], arms: Arms, chosen: dict[tuple[str, str], Scored]
-) -> list[dict[str, Any]]:
+def _tuning_rows(arms: Arms, chosen: Chosen) -> list[dict[str, Any]]:
     return [
         {
-            **_about(cell, offset),
+            "offset": offset,
             "arm": arm,
             "candidate": s.candidate.setting,
             "validation_score": s.score["validation"],
@@ -169,23 +164,22 @@ def _tuning_rows(
     ]
 
 
-def _choice_rows(cell: dict[str, Any], arms: Arms, descent: Descent) -> list[dict[str, Any]]:
-    """Whether the two sides were tuned and trained to the end."""
-    return [
-        {
-            **_about(cell, offset),
-            "arm": arm,
-            "candidates": len(arms[offset, arm]),
-            "inside": inside(arms[offset, arm]),
-            "settled": descent.settled(offset) if arm == DESCENT else True,
-            "epochs": descent.epochs_of_chosen(offset) if arm == DESCENT else 0,
-        }
-        for offset in OFFSETS
-        for arm in (DESCENT, TANGENT)
-    ]
+def _choice_row(arms: Arms, descent: Descent, offset: str, arm: str) -> dict[str, Any]:
+    """Whether a side was tuned and trained to the end."""
+    return {
+        "offset": offset,
+        "arm": arm,
+        "candidates": len(arms[offset, arm]),
+        "inside": inside(arms[offset, arm]),
+        "settled": descent.settled(offset) if arm == DESCENT else True,
+        "epochs": descent.epochs_of_chosen(offset) if arm == DESCENT else 0,
+    }
 
 
-def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
+CERTIFIED = ("relative_residual", "duality_gap", "primal", "dual", "condition", "iterations", "precision")
+
+
+def _certificate_rows(arms: Arms) -> list[dict[str, Any]]:
     rows = []
     for (offset, arm), candidates in arms.items():
         if arm == LINEAR and offset == "centred":
@@ -195,46 +189,31 @@ def _certificate_rows(cell: dict[str, Any], arms: Arms) -> list[dict[str, Any]]:
             if solution is None or (arm == LIMIT and solution.ridge > 0):
                 continue
             c = solution.certificate
+            about = {"offset": offset, "arm": arm, "ridge": s.candidate.setting}
+            measured = {name: getattr(c, name) for name in CERTIFIED}
             rows.append(
-                {
-                    **_about(cell, offset),
-                    "arm": arm,
-                    "ridge": s.candidate.setting,
-                    "relative_residual": c.relative_residual,
-                    "duality_gap": c.duality_gap,
-                    "primal": c.primal,
-                    "dual": c.dual,
-                    "condition": c.condition,
-                    "iterations": c.iterations,
-                    "precision": c.precision,
-                    "rung": solution.stats.rung,
-                    "met": c.met,
-                    "tolerance": c.tolerance,
-                }
+                {**about, **measured, "rung": solution.stats.rung, "met": c.met, "tolerance": c.tolerance}
             )
     return rows
 
 
-def _example_rows(
-    at: Start, cell: dict[str, Any], chosen: dict[tuple[str, str], Scored]
-) -> list[dict[str, Any]]:
-    rows = []
+COMPARED = {
+    "descent_score": DESCENT,
+    "tangent_score": TANGENT,
+    "read_out_score": READ_OUT,
+    "moved_score": MOVED,
+}
+
+
+def _example_rows(at: Start, chosen: Chosen, offset: str) -> list[dict[str, Any]]:
     guess = guessed(at.task)
-    compared = {
-        "descent_score": DESCENT,
-        "tangent_score": TANGENT,
-        "read_out_score": READ_OUT,
-        "moved_score": MOVED,
-    }
-    for offset in OFFSETS:
-        scores = {"guess": guess}
-        for column, arm in compared.items():
-            if (offset, arm) in chosen:
-                outputs = chosen[offset, arm].candidate.outputs
-                scores[column] = at.task.scores(outputs["test"], at.task.test) if outputs else guess
-        scored = {"id": at.task.test.ids, **{c: np.asarray(v, np.float64) for c, v in scores.items()}}
-        rows += [{**_about(cell, offset), **row} for row in rows_of(scored)]
-    return rows
+    columns = {"id": at.task.test.ids, "guess": guess}
+    for column, arm in COMPARED.items():
+        if (offset, arm) in chosen:
+            outputs = chosen[offset, arm].candidate.outputs
+            scores = at.task.scores(outputs["test"], at.task.test) if outputs else guess
+            columns[column] = np.asarray(scores, np.float64)
+    return rows_of(columns)
 
 
 _MEANINGS = {

@@ -5,13 +5,13 @@ A cell is one loss and a seed. The questions and their rules are in `formula`; `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study, of_losses
 from ticketlab.claims.tangent_minimum.formula import (
     DESCENT,
     LIMIT,
@@ -27,9 +27,10 @@ from ticketlab.claims.tangent_minimum.formula import (
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 
@@ -189,19 +190,15 @@ class TangentMinimum(Study):
         return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
-        weights = {"square": 1.0, "cross-entropy": 1.5}
-        seeds = seed_numbers(plan)
-        return tuple(Cell(loss, {"loss": loss}, weights[loss], f"{loss} loss", seeds) for loss in plan.losses)
+        return of_losses(plan, {"square": 1.0, "cross-entropy": 1.5})
 
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept")
         score = dict(zip(arms["arm"].tolist(), arms["test_score"].tolist(), strict=True))
         return f"test score {score[TANGENT]:.3f} in tangent space, {score[DESCENT]:.3f} by gradient descent"
 
-    def conclude(
-        self, plan: TangentMinimumPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "examples" not in tables:
-            return Evidence(dict(tables))
-        losses = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
-        return Evidence(dict(tables), tuple(verdicts(plan.losses, losses, plan.margin, tables, levels)))
+    def verdicts(
+        self, plan: TangentMinimumPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        complete = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
+        return verdicts(plan.losses, complete, plan.margin, tables, levels)

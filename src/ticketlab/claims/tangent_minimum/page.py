@@ -8,6 +8,7 @@ wider search might have done better; both figures of tuning say how often that h
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -17,12 +18,12 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import SMALLEST, linear_axis, logarithmic_axis
 from ticketlab.figures.certificates import all_met, met, proof, worst
-from ticketlab.figures.curves import Curve, Level, Plot, each_seed
+from ticketlab.figures.curves import Curve, Level, Plot, each_seed, plots, points
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark, ramp
-from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
-from ticketlab.figures.rows import Row, row_panels, single
+from ticketlab.figures.presentation import Presentation, by_setting, choice, made, seconds_table
+from ticketlab.figures.rows import bars, row_panels
 from ticketlab.figures.spread import Spread, error, score, seeds, spread
 from ticketlab.figures.text_tables import Cell, TextTable, distance, mean, names, of_spread, ranged, summary
 from ticketlab.figures.wording import extent, fixed, listed, measure, plural, power, quantity, setting, signed
@@ -50,33 +51,20 @@ GAP, RESIDUAL = "relative duality gap", "relative residual"
 
 def present(record: Record) -> Presentation:
     """What the page shows of a run of `tangent-minimum`."""
-    arms = record.evidence.tables.get("arms")
     compared = {formula.SCORE: TANGENT, formula.READ_OUT_SCORE: READ_OUT, formula.MOVED_SCORE: MOVED}
+    minus, sides = f"test score minus that of {DESCENT}", (f"{DESCENT} better", f"{DESCENT} worse")
+    dots = partial(_by_seed, record.evidence.tables.get("arms"))
     return Presentation(
-        asked={key: _asked(arms, arm) for key, arm in compared.items()},
-        figures=made(
-            record,
-            (test_error, "arms"),
-            (ridge_path, "arms", "tuning"),
-            (learning_curves, "arms", "tuning", "curves"),
-            (motion, "arms"),
-            (agreement, "arms"),
-        ),
-        summaries=made(
-            record,
-            (arm_table, "arms"),
-            (lambda t: seconds_table(t, {"loss": "loss", "arm": "arm"}), "timings"),
-        ),
-        certificates=made(record, (certificates, "certificates")),
-        certificate_tables=made(record, (certificate_table, "certificates")),
+        asked={key: Asked(minus, sides, partial(dots, arm)) for key, arm in compared.items()},
+        figures=made(record, test_error, ridge_path, learning_curves, motion, agreement),
+        summaries=made(record, arm_table, partial(seconds_table, by={"loss": "loss", "arm": "arm"})),
+        certificates=made(record, proofs),
+        certificate_tables=made(record, certificate_table),
     )
 
 
-def _asked(arms: Table | None, arm: str) -> Asked:
-    def dots(v: Verdict) -> Sequence[float]:
-        return differences(arms.where(**v.facets), arm) if arms and len(arms) else ()
-
-    return Asked(f"test score minus that of {DESCENT}", (f"{DESCENT} better", f"{DESCENT} worse"), dots)
+def _by_seed(arms: Table | None, arm: str, v: Verdict) -> Sequence[float]:
+    return differences(arms.where(**v.facets), arm) if arms and len(arms) else ()
 
 
 def differences(arms: Table, arm: str = TANGENT) -> tuple[float, ...]:
@@ -93,15 +81,15 @@ def differences(arms: Table, arm: str = TANGENT) -> tuple[float, ...]:
 
 def _by_arm(arms: Table, of: Callable[[Table], Spread], but: str = "") -> dict[str, dict[str, Spread]]:
     """What is measured of each arm that has it, by setting."""
-    found = {}
-    for key, rows in arms.by("loss", "offset").items():
-        each = {arm: of(rows.where(arm=arm)) for arm in ARMS if arm != but and arm in rows["arm"]}
-        found[setting(*key)] = {arm: s for arm, s in each.items() if s.values}
+    found = {
+        name: {arm: s for arm in ARMS if arm != but and (s := of(rows.where(arm=arm))).values}
+        for name, rows in by_setting(arms).items()
+    }
     return {name: of_arms for name, of_arms in found.items() if of_arms}
 
 
-def _rows(found: dict[str, dict[str, Spread]]) -> dict[str, list[Row]]:
-    return {name: [single(ARMS[arm], s) for arm, s in of.items()] for name, of in found.items()}
+def _marked(found: dict[str, dict[str, Spread]]) -> dict[str, dict[str, dict[Mark, Spread]]]:
+    return {name: {arm: {ARMS[arm]: s} for arm, s in of.items()} for name, of in found.items()}
 
 
 def error_of(arms: Table) -> str:
@@ -121,7 +109,7 @@ def test_error(arms: Table) -> Figure:
         f"Test error of every arm. Filled signs are means over {seeds(arms)}, bars their 95 % intervals, open signs "
         f"single seeds; the dotted line is the mean of {DESCENT}. The intervals ignore the pairing that the verdict uses, so two "
         "of them may overlap although the difference is clear.",
-        row_panels(f"test error, % of {error_of(arms)}", _rows(found), limits, include=0.0),
+        bars(f"test error, % of {error_of(arms)}", _marked(found), limits, unit=" %", include=0.0),
     )
 
 
@@ -137,7 +125,7 @@ def motion(arms: Table) -> Figure | None:
         f"Gradient descent moves the parameters by {by_descent} % of ‖θ₀‖, the tangent minimum by {by_tangent} %",
         "Distance ‖Δθ‖ between the initial parameters θ₀ and those an arm ends at, relative to ‖θ₀‖: means with 95 % intervals, "
         "open signs single seeds. The smaller it is, the better a first-order expansion around θ₀ can describe the network.",
-        row_panels("‖Δθ‖ / ‖θ₀‖, %", _rows(found), logarithmic=True),
+        bars("‖Δθ‖ / ‖θ₀‖, %", _marked(found), unit=" %", logarithmic=True),
     )
 
 
@@ -152,7 +140,7 @@ def agreement(arms: Table) -> Figure | None:
         f"The {TANGENT} predicts as {DESCENT} does on {extent(shares, measure)} % of test examples",
         f"Share of test examples on which an arm predicts the same class as {DESCENT}, right or wrong: means with 95 % "
         "intervals, open signs single seeds. Two arms of equal accuracy may still disagree on many examples.",
-        row_panels(f"same prediction as {DESCENT}, % of test examples", _rows(found)),
+        bars(f"same prediction as {DESCENT}, % of test examples", _marked(found), unit=" %"),
     )
 
 
@@ -168,27 +156,17 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
     tuning = tuning.adding(candidate=np.array(digits), **errors).where(arm=TANGENT)
     if not len(tuning):
         return None
-    tested = _by_arm(arms, error)
-    paths = {setting(*key): of for key, of in tuning.by("loss", "offset").items()}
-    limits = {s: tested[s][LIMIT].mean for s in paths if LIMIT in tested.get(s, {})}
-    gains = [tested[s][TANGENT].mean - limits[s] for s in limits if TANGENT in tested[s]]
-    x = logarithmic_axis("ridge, relative to mean diag K", tuning["candidate"].tolist())
-    y = linear_axis(
-        f"error, % of {error_of(arms)}",
-        [*tuning["validation"], *tuning["test"], *limits.values()],
-        include=0.0,
-    )
-    panels = []
-    for name, path in paths.items():
-        curves = [
+    tested, paths = _by_arm(arms, error), by_setting(tuning)
+    limits = {name: tested[name][LIMIT].mean for name in paths if LIMIT in tested.get(name, {})}
+    gains = [tested[name][TANGENT].mean - limit for name, limit in limits.items() if TANGENT in tested[name]]
+    curves = {
+        name: [
             *each_seed(VALIDATION, path, "candidate", "validation"),
             *each_seed(TEST, path, "candidate", "test"),
+            points(CHOSEN, path.where(chosen=True), "candidate", "test"),
         ]
-        chosen = path.where(chosen=True)
-        places, errors_there = chosen["candidate"].tolist(), chosen["test"].tolist()
-        curves.append(Curve(CHOSEN, places, errors_there, joined=False, signed=True))
-        levels = (Level(LIMIT_LINE, y=limits[name]),) if name in limits else ()
-        panels.append(Panel(name, Plot(x, y, tuple(curves), levels)))
+        for name, path in paths.items()
+    }
     return Figure(
         "ridge-path",
         f"Tuning the ridge {_change(gains)} against the minimum-norm limit"
@@ -197,7 +175,12 @@ def ridge_path(arms: Table, tuning: Table) -> Figure | None:
         f"Error of the {TANGENT} against its ridge, relative to the mean diagonal of the tangent kernel. Thick lines are "
         f"means over {seeds(tuning)}, thin lines single seeds. Only validation error was used to choose. {_stand_in(arms)}"
         f"{_edge(tuning, TANGENT, 'ridge')}",
-        tuple(panels),
+        plots(
+            curves,
+            logarithmic_axis("ridge, relative to mean diag K", tuning["candidate"].tolist()),
+            partial(linear_axis, f"error, % of {error_of(arms)}", include=0.0),
+            {name: [Level(LIMIT_LINE, y=limits[name])] if name in limits else [] for name in paths},
+        ),
     )
 
 
@@ -349,10 +332,10 @@ def arm_table(arms: Table) -> TextTable:
     )
 
 
-def certificates(table: Table) -> Figure:
+def proofs(certificates: Table) -> Figure:
     """Relative duality gap, with its tolerance, and relative residual of every solve, by setting and arm."""
-    tolerances = sorted(set(table["tolerance"].tolist()))
-    solves = table.by("loss", "offset", "arm").items()
+    tolerances = sorted(set(certificates["tolerance"].tolist()))
+    solves = certificates.by("loss", "offset", "arm").items()
     panels: list[Panel] = []
     for column, name, limits in (("duality_gap", GAP, tolerances), ("relative_residual", RESIDUAL, [])):
         rows = [proof(f"{setting(*key)}: {arm}", {ARMS[arm]: of[column]}) for (*key, arm), of in solves]
@@ -361,25 +344,25 @@ def certificates(table: Table) -> Figure:
         )
     return Figure(
         "certificates",
-        all_met(table, "solution"),
-        f"Every solve of every ridge and seed, computed again in {names('precision')(table)} with derivatives of the network "
-        "itself. The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is above "
-        "its minimum; for the minimum-norm limit the relative norm of the gradient replaces it. Values below "
-        f"{power(SMALLEST)} are drawn there. The largest gap is {power(worst(table['duality_gap']))}; the tolerance is "
-        f"{listed([power(t) for t in tolerances])}. The largest residual is {power(worst(table['relative_residual']))}.",
+        all_met(certificates, "solution"),
+        f"Every solve of every ridge and seed, computed again in {names('precision')(certificates)} with derivatives of the "
+        "network itself. The relative duality gap (primal minus dual objective, over the primal) bounds how far the objective is "
+        "above its minimum; for the minimum-norm limit the relative norm of the gradient replaces it. Values below "
+        f"{power(SMALLEST)} are drawn there. The largest gap is {power(worst(certificates['duality_gap']))}; the tolerance is "
+        f"{listed([power(t) for t in tolerances])}. The largest residual is {power(worst(certificates['relative_residual']))}.",
         tuple(panels),
     )
 
 
-def certificate_table(table: Table) -> TextTable:
+def certificate_table(certificates: Table) -> TextTable:
     """By setting and arm: how it was solved, and the worst of each measure over ridges and seeds."""
 
     def largest(column: str) -> Cell:
         return lambda rows: power(worst(rows[column]))
 
     return summary(
-        f"Certificates, in {names('precision')(table)}: the worst value over ridges and seeds, by setting and arm.",
-        table,
+        f"Certificates, in {names('precision')(certificates)}: the worst value over ridges and seeds, by setting and arm.",
+        certificates,
         {"arm": "arm"},
         {
             "rung": names("rung"),

@@ -5,7 +5,7 @@ A cell is one width and a group of seeds. The questions and their rules are in `
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,9 +17,10 @@ from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
 from ticketlab.claims.untrained_subnetwork.formula import RULE, conclude, formula, wider
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.networks.initialisation import Distribution, Initialisation
 from ticketlab.tasks.sources import Digits, TaskSource
@@ -147,21 +148,13 @@ class UntrainedSubnetwork(DraftedStudy):
         "each layer, or exactly zero.",
     )
     arms = (
-        Arm(
-            "ticket",
-            "Frozen weights, learned mask.",
-            "The claim.",
-        ),
+        Arm("ticket", "Frozen weights, learned mask.", "The claim."),
         Arm(
             "random",
             "Frozen weights, a random mask with the ticket's counts layer by layer.",
             "Whether any mask would do.",
         ),
-        Arm(
-            "dense",
-            "Trained weights, no mask.",
-            "The standard.",
-        ),
+        Arm("dense", "Trained weights, no mask.", "The standard."),
         Arm(
             "permuted",
             "Frozen weights, a mask learned from permuted labels (another permutation for every seed).",
@@ -178,6 +171,7 @@ class UntrainedSubnetwork(DraftedStudy):
         "labels and the random masks. Intervals do not cover the choice of training examples."
     )
     sources = (RAMANUJAN_2020, ZHOU_2019, CAMERON_2011)
+    needs = ("examples", "permuted")
     plan_type = UntrainedSubnetworkPlan
 
     def asked(self, plan: UntrainedSubnetworkPlan) -> Agenda:
@@ -205,14 +199,11 @@ class UntrainedSubnetwork(DraftedStudy):
         said = {arm: f"{float(np.mean(examples[arm])):.3f}" for arm in ("ticket", "random", "dense")}
         return f"test score: ticket {said['ticket']}, random mask {said['random']}, dense {said['dense']}"
 
-    def conclude(
-        self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "examples" not in tables or "permuted" not in tables:
-            return Evidence(dict(tables))
+    def verdicts(
+        self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
         sizes = np.unique(tables["examples"]["size"])
-        widths = len(sizes) == 1 + len(plan.widths) > 1
-        return Evidence(dict(tables), conclude(plan.margin, tables, levels, widths=widths))
+        return conclude(plan.margin, tables, levels, widths=len(sizes) == 1 + len(plan.widths) > 1)
 
 
 def _name(size: float) -> str:

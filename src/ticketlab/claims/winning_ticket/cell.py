@@ -8,7 +8,6 @@ Rows called "scores" are those of the test examples, "timings" one a piece of tr
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,38 +16,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
-from ticketlab.claims.rows import Rows, curve_rows, made, read_rows, timings, written_rows
-from ticketlab.claims.start import (
-    batch_of,
-    built,
-    drawn_task,
-    example_scores,
-    guessed,
-    loss_of,
-    permuted_labels,
-    score_of,
-    seed_keys,
-)
+from ticketlab.claims.notes import PIECES, Notes, effective, example_table, left, refuse_diverged
+from ticketlab.claims.rows import curve_rows, timings
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
-from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
-from ticketlab.networks.network import Network, Params
+from ticketlab.networks.network import Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.controls import controls, equal_size
 from ticketlab.tickets.dynamic import Dynamic, Gradual, Regrowth, trained_sparse
 from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, next_level, stacked, trained
-from ticketlab.tickets.masks import Mask, density, full_mask, kept, layer_densities, mask_of
+from ticketlab.tickets.masks import density, full_mask, kept, layer_densities, mask_of
 from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.random_masks import erdos_renyi_counts
-from ticketlab.tickets.reach import effective_density
 from ticketlab.tickets.ticket import level_tickets
 from ticketlab.tickets.written import read_level, written_level
-from ticketlab.training import TrainingData, TrainingPlan, stack
-from ticketlab.training.result import Best, Ended, TrainingState
+from ticketlab.training import TrainingData, stack
+from ticketlab.training.result import Best, TrainingState
 
 __all__ = ["measure", "search_levels"]
 
@@ -59,7 +47,6 @@ DYNAMIC: dict[DynamicName, Dynamic] = {
 }
 LOOKED_AT = {name: name for name in ("validation_loss", "validation_score")}
 PER = 1000  # steps of training for which the intervals between updates above are meant; others in proportion
-PIECES = 10  # of a level's training; between them the draft is written
 SPLIT_SEED = 1
 STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, were used up in choosing the default plan
 
@@ -86,14 +73,15 @@ def search_levels(
     if "equal-size" in plan.controls:
         for count in counts:  # what has no such control is refused before anything is trained
             equal_size(plan.network, search.network, weights_left(count))
-    level, rows = _begin(search, others, draft)
+    notes = Notes.of(draft)
+    level = first_level(search) if notes.arrays is None else read_level(search, notes.arrays, others)
     began = _done(plan, level.number, level.step)
 
     def told(what: str, done: float) -> None:
         """Of what is left for this process, from which the time left is estimated."""
         progress(what, (done - began) / max(1.0 - began, 1e-9))
 
-    run = _Run(plan, task, search, seeds, decisive, rows, draft, told)
+    run = _Run(plan, task, search, seeds, decisive, notes, told)
     while True:
         level = run.to_the_end(level)
         run.measure(level)
@@ -102,30 +90,23 @@ def search_levels(
                 draft.leave(f"seed-{seed}", ticket)
         if level.number == plan.levels:
             run.measure_dynamic(weights_left(counts[decisive - 1]))
-            return _tables(rows, task, seeds)
+            return run.tables()
         level = next_level(search, level, others)
 
 
 def _task(plan: WinningTicketPlan) -> Task:
-    task = drawn_task(plan.task, SPLIT_SEED)
-    return permuted_labels(task, SPLIT_SEED) if plan.permuted_labels else task
+    task = start.drawn_task(plan.task, SPLIT_SEED)
+    return start.permuted_labels(task, SPLIT_SEED) if plan.permuted_labels else task
 
 
 def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[Search, Companions]:
-    network = built(plan.network, task.input_shape, task.outputs)
-    keys = seed_keys(seeds, STREAM, 3)
+    network = start.built(plan.network, task.input_shape, task.outputs)
+    keys = start.seed_keys(seeds, STREAM, 3)
     search = Search(
         network=network,
-        loss=loss_of(task),
+        loss=start.loss_of(task),
         data=TrainingData.of(task),
-        plan=TrainingPlan(
-            steps=plan.steps,
-            batch=batch_of(plan.batch, task),
-            optimiser=plan.optimiser,
-            schedule=plan.schedule,
-            evaluate_every=plan.evaluate_every,
-            score=score_of(task),
-        ),
+        plan=start.training_plan(plan, task, evaluate_every=plan.evaluate_every, score=start.score_of(task)),
         params=stack([network.init(key) for key in keys[:, 0]]),
         order_keys=keys[:, 1],
         pruning=plan.pruning,
@@ -133,13 +114,6 @@ def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[
         one_shot=plan.one_shot,
     )
     return search, controls(plan.controls, search, plan.network, keys[:, 2])
-
-
-def _begin(search: Search, others: Companions, draft: Draft) -> tuple[Level, Rows]:
-    arrays = draft.read()
-    if arrays is None:
-        return first_level(search), {}
-    return read_level(search, arrays, others), read_rows(arrays["rows"])
 
 
 @dataclass(frozen=True)
@@ -155,39 +129,23 @@ class _Run:
     search: Search
     seeds: tuple[int, ...]
     decisive: int
-    rows: Rows
-    draft: Draft
+    notes: Notes
     told: Progress
-
-    def add(self, table: str, *rows: dict[str, Any]) -> None:
-        self.rows.setdefault(table, []).extend(rows)
 
     def to_the_end(self, level: Level) -> Level:
         """The level to the end of its training."""
-        plan, number, networks = self.plan, level.number, len(self.search) * len(level.arms)
-        every = plan.evaluate_every
-        piece = every * max(1, round(plan.steps / every / PIECES))
+        plan, number, every = self.plan, level.number, self.plan.evaluate_every
         what = f"level {number} of {plan.levels}, {100 * density(level.masks[0]):.3g} % of the weights"
-        while level.step < plan.steps and _running(level.state):
-            first, began = level.step, time.perf_counter()
-            until = (first // piece + 1) * piece
-
-            def told(fraction: float, first: int = first, until: int = until) -> None:
-                self.told(what, _done(plan, number, first + fraction * (until - first)))
-
-            level = trained(self.search, level, until, told)
-            steps, seconds = networks * (level.step - first), time.perf_counter() - began
-            self.add("timings", {"level": number, "network_steps": steps, "seconds": seconds})
-            self.draft.write({**written_level(level), "rows": written_rows(self.rows)})
-        self.refuse_diverged(f"at level {number}", level.state)
-        return level
-
-    def refuse_diverged(self, where: str, state: TrainingState) -> None:
-        if not _running(state):
-            raise NumericalFailure(
-                f"Training diverged {where}, after {int(np.min(state.steps))} of {self.plan.steps} steps: use a smaller step "
-                f"size than {self.plan.optimiser.step_size:g}."
-            )
+        return self.notes.in_pieces(
+            level,
+            plan,
+            every * max(1, round(plan.steps / every / PIECES)),
+            lambda at, until, progress: trained(self.search, at, until, progress),
+            written_level,
+            lambda step: self.told(what, _done(plan, number, step)),
+            f"at level {number}",
+            level=number,
+        )
 
     def measure(self, level: Level) -> None:
         """One trained level's rows."""
@@ -202,7 +160,7 @@ class _Run:
             if level.number in (0, self.decisive):
                 for seed, replica in zip(self.seeds, range(at.start, at.stop), strict=True):
                     for row in curve_rows(level.curves, replica, LOOKED_AT):
-                        self.add("curves", {**about, "seed": seed, **row})
+                        self.notes.add("curves", {**about, "seed": seed, **row})
 
     def measure_dynamic(self, weights: int) -> None:
         """Networks with masks that change, to the count of weights that decides, with the Erdős–Rényi profile in the end."""
@@ -227,7 +185,7 @@ class _Run:
                     f"masks that change: {name}", levels + (i + share) * plan.steps / _all_steps(plan)
                 ),
             )
-            self.refuse_diverged(f"with {name}", found.state)
+            refuse_diverged(found.state, f"with {name}", plan.steps, plan.optimiser)
             masks = stacked(found.masks, search.params)
             self.check(number, [name], found.state, masks)
             self.measure_arm({"level": number, "arm": name}, found.state.best, found.state.params, masks)
@@ -238,14 +196,15 @@ class _Run:
             own, kept_by = jax.tree.map(lambda a, s=s: np.asarray(a)[s :: len(self.seeds)], (state, masks))
             proof = require_pruned(self.search.plan.optimiser, own, kept_by)
             about = {"seed": seed, "level": number, "arms": ", ".join(arms), "pruned": proof.pruned}
-            left = {"parameters_left": proof.parameters, "best": proof.best, "moments": proof.moments}
-            self.add("checks", {**about, **left})
+            self.notes.add("checks", {**about, **left(proof)})
 
     def measure_arm(self, about: dict[str, Any], best: Best | None, params: Params, masks: Any) -> None:
         """One arm's rows: of its networks, one a seed, and of their layers; and its scores, where they are compared."""
         assert best is not None
         network, decisive = self.search.network, about["level"] == self.decisive
-        early, final = (example_scores(network, p, self.task, self.task.test) for p in (best.params, params))
+        early, final = (
+            start.example_scores(network, p, self.task, self.task.test) for p in (best.params, params)
+        )
         for s, seed in enumerate(self.seeds):
             own = jax.tree.map(lambda a, s=s: a[s], masks)
             mask = mask_of(network, own)
@@ -253,7 +212,7 @@ class _Run:
                 "seed": seed,
                 "decisive": decisive,
                 "density": density(mask),
-                "effective_density": _effective(network, mask),
+                "effective_density": effective(network, mask),
                 "kept": kept(mask),
                 "parameters": sum(int(np.count_nonzero(leaf)) for leaf in jax.tree.leaves(own)),
                 "early_stop_step": int(best.steps[s]),
@@ -262,12 +221,27 @@ class _Run:
                 "validation_loss": float(best.loss[s]),
                 "final_test_score": float(final[s].mean()),
             }
-            self.add("levels", {**about, **row})
+            self.notes.add("levels", {**about, **row})
             if about["arm"] != DENSE:
                 for name, d in layer_densities(mask).items():
-                    self.add("layers", {**about, "seed": seed, "layer": name, "density": d})
+                    self.notes.add("layers", {**about, "seed": seed, "layer": name, "density": d})
         if decisive or about["arm"] == DENSE:
-            self.add("scores", {"arm": about["arm"], "early": early.tolist()})
+            self.notes.add("scores", {"arm": about["arm"], "early": early.tolist()})
+
+    def tables(self) -> dict[str, Table]:
+        """All tables, by name, seed by seed; of examples at the early stop, dense and at the decisive level."""
+        rows = self.notes.rows
+        scores = {entry["arm"]: entry["early"] for entry in rows["scores"]}
+        first = {arm: scores.get(arm) for arm in (DENSE, TICKET, GUESS) if arm in (*scores, GUESS)}
+        tables = [
+            *(
+                Table.from_rows(n, rows[n], meanings=_MEANINGS)
+                for n in ("levels", "layers", "curves", "checks")
+            ),
+            example_table("examples", self.seeds, self.task, first | scores, _MEANINGS),
+            timings(rows, "level", _MEANINGS),
+        ]
+        return {table.name: table.by_seed() for table in tables}
 
 
 def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
@@ -280,44 +254,6 @@ def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
 def _all_steps(plan: WinningTicketPlan) -> int:
     """Of one seed: of the dense network, of all arms at every level, and of masks that change."""
     return (1 + plan.levels * (1 + len(plan.controls)) + len(plan.dynamic)) * plan.steps
-
-
-def _running(state: TrainingState) -> bool:
-    """Whether no network has diverged: a level is ranked as a whole."""
-    return bool(np.all(np.asarray(state.ended) == Ended.NO))
-
-
-def _effective(network: Network, mask: Mask) -> float:
-    """NaN for a network that has no effective density."""
-    try:
-        return effective_density(network, mask)
-    except UserError:
-        return float("nan")
-
-
-# --- tables ---
-
-
-def _tables(rows: Rows, task: Task, seeds: Sequence[int]) -> dict[str, Table]:
-    """All tables, by name, seed by seed."""
-    tables = [
-        *(Table.from_rows(n, rows[n], meanings=_MEANINGS) for n in ("levels", "layers", "curves", "checks")),
-        _examples(rows, task, seeds),
-        timings(rows, "level", _MEANINGS),
-    ]
-    return {table.name: table.by_seed() for table in tables}
-
-
-def _examples(rows: Rows, task: Task, numbers: Sequence[int]) -> Table:
-    """Every test example's score with each arm at its early stop, and with guessing: dense, and at the decisive level."""
-    scores = {entry["arm"]: np.array(entry["early"], np.float64) for entry in rows["scores"]}
-    seeds, examples = scores[DENSE].shape
-    scores[GUESS] = np.broadcast_to(guessed(task), (seeds, examples))
-    columns = {"seed": np.repeat(numbers, examples), "id": np.tile(task.test.ids, seeds)}
-    columns = {name: values.astype(np.int64) for name, values in columns.items()}
-    columns |= {arm: scores[arm].reshape(-1) for arm in (DENSE, TICKET, GUESS) if arm in scores}
-    columns |= {arm: values.reshape(-1) for arm, values in scores.items() if arm not in columns}
-    return made("examples", columns, _MEANINGS)
 
 
 _MEANINGS: Mapping[str, str] = {

@@ -6,7 +6,7 @@ with all controls in one program, level after level.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,9 +19,10 @@ from ticketlab.claims.winning_ticket.formula import Terms, formula, said, verdic
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.tickets.control_names import Control
@@ -201,12 +202,10 @@ class WinningTicket(DraftedStudy):
     def brief(self, plan: WinningTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)
 
-    def conclude(
-        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if "examples" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(self._terms(plan), tables, levels))
+    def verdicts(
+        self, plan: WinningTicketPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return verdicts(self._terms(plan), tables, levels)
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:

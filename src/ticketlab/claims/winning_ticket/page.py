@@ -7,6 +7,7 @@ line marks the density at which the question is decided.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -15,12 +16,12 @@ from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import Axis, axis_at, linear_axis, logarithmic_axis
 from ticketlab.figures.certificates import check_table
-from ticketlab.figures.curves import Curve, Level, Plot, curve, mean_curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.curves import Curve, Level, curve, mean_curve, plots
+from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import row_panels, single
+from ticketlab.figures.rows import bars
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, distance, scored, share, summary
 from ticketlab.figures.wording import MISSING, estimate, listed, percent, quantity, signed
@@ -42,6 +43,10 @@ DYNAMIC = {
 }
 DENSE = Mark("dense network", LIGHT.soft, dash="dash", line=True)
 DECISIVE = Mark("the density at which the question is decided", LIGHT.soft, dash="dot", line=True)
+CHECKS = (
+    "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
+    "them, were not exactly zero: at the end of training, and at the early stop."
+)
 LOOKS = tuple((mark.colour, mark.symbol) for mark in MARKS.values())
 TICKS = (100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
 
@@ -52,25 +57,22 @@ def present(record: Record) -> Presentation:
     scores = Asked("ticket minus the other", ("ticket worse", "ticket better"))
     return Presentation(
         asked={v.key: steps if "steps" in v.unit else scores for v in record.questions},
-        figures=made(
-            record,
-            (accuracy, "levels"),
-            (early_stop, "levels"),
-            (dynamic, "levels"),
-            (training, "curves"),
-            (layers, "layers", "levels"),
-        ),
-        published=made(record, (lambda levels: published(record, levels), "levels")),
-        summaries=made(
-            record, (level_table, "levels"), (lambda t: rate_table(t, {"level": "level"}), "timings")
-        ),
-        certificate_tables=made(record, (checked, "checks")),
+        figures=made(record, accuracy, early_stop, dynamic, training, by_layer),
+        published=made(record, published),
+        summaries=made(record, level_table, partial(rate_table, by={"level": "level"})),
+        certificate_tables=made(record, partial(check_table, CHECKS, by={"level": "level", "arms": "arms"})),
     )
 
 
 def controls_in(table: Table) -> list[str]:
     """The ticket's controls that a table has, in the order of the page."""
     return [arm for arm in MARKS if arm in table["arm"] and arm != "ticket"]
+
+
+def compared(table: Table) -> dict[str, list[str]]:
+    """What is drawn together: the ticket with each of its controls, by the control's name."""
+    controls = {MARKS[arm].label: ["ticket", arm] for arm in controls_in(table)}
+    return controls or {"": ["ticket"]}
 
 
 def accuracy(levels: Table) -> Figure | None:
@@ -89,7 +91,7 @@ def accuracy(levels: Table) -> Figure | None:
         f"At {_kept(levels)} of the weights the ticket's test score is {signed(from_dense, 2)} points from the dense network's"
         + (f", and from its controls': {said}" if said else ""),
         levels,
-        {arm: _by_level(levels, arm, score) for arm in ("dense", "ticket", *gaps)},
+        score,
         "test score, %",
         "Test score at the early stop against the density of the mask, from dense at the left to sparse at the right",
     )
@@ -107,21 +109,11 @@ def early_stop(levels: Table) -> Figure | None:
         f"At {_kept(levels)} of the weights the ticket's early stop is at step {stops['ticket']:.0f}, the dense network's at "
         f"{dense:.0f}" + (f", its controls' at: {listed(others)}" if others else ""),
         levels,
-        {arm: _by_level(levels, arm, stop) for arm in ("dense", *stops)},
+        stop,
         "step of the early stop",
         "The step at which the validation loss was lowest, against density. An early stop at the last step means that training "
         "was too short to see it",
     )
-
-
-Path = list[tuple[float, Spread]]
-"""Densities in per cent, and measurements over seeds."""
-
-
-def _by_level(levels: Table, arm: str, measured: Callable[[Table], Spread]) -> Path:
-    return [
-        (100 * float(np.mean(of["density"])), measured(of)) for _, of in levels.where(arm=arm).along("level")
-    ]
 
 
 def stop(rows: Table) -> Spread:
@@ -129,23 +121,29 @@ def stop(rows: Table) -> Spread:
 
 
 def _against_density(
-    key: str, title: str, levels: Table, paths: dict[str, Path], name: str, caption: str
+    key: str, title: str, levels: Table, measured: Callable[[Table], Spread], what: str, caption: str
 ) -> Figure:
-    x = density_axis(levels)
-    y = linear_axis(name, [e for path in paths.values() for _, s in path for e in s.ends])
-    lines = (Level(DENSE, y=paths["dense"][0][1].mean), Level(DECISIVE, x=100 * _density(levels)))
-    panels = []
-    for control in controls_in(levels) or [""]:
-        shown = [arm for arm in ("ticket", control) if arm]
-        curves = [curve(MARKS[arm], [d for d, _ in paths[arm]], [s for _, s in paths[arm]]) for arm in shown]
-        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, tuple(curves), lines, 260)))
-    dense = estimate(paths["dense"][0][1].mean, paths["dense"][0][1].interval)
+    dense = measured(levels.where(arm="dense"))
+    lines = (Level(DENSE, y=dense.mean), Level(DECISIVE, x=100 * _density(levels)))
+    drawn = {
+        name: [along_density(MARKS[arm], levels.where(arm=arm), measured) for arm in arms]
+        for name, arms in compared(levels).items()
+    }
     return Figure(
         key,
         title,
-        f"{caption}: means over {seeds(levels)} with 95 % intervals. The dense network's is {dense}. The upright line is the "
-        "density at which the question is decided, which was fixed before the runs.",
-        tuple(panels),
+        f"{caption}: means over {seeds(levels)} with 95 % intervals. The dense network's is "
+        f"{estimate(dense.mean, dense.interval)}. The upright line is the density at which the question is decided, which was "
+        "fixed before the runs.",
+        plots(drawn, density_axis(levels), partial(linear_axis, what), lines, 260),
+    )
+
+
+def along_density(mark: Mark, rows: Table, measured: Callable[[Table], Spread]) -> Curve:
+    """Means over seeds with their intervals, against the density in per cent."""
+    levels = [of for _, of in rows.along("level")]
+    return curve(
+        mark, [100 * float(np.mean(of["density"])) for of in levels], [measured(of) for of in levels]
     )
 
 
@@ -156,66 +154,68 @@ def dynamic(levels: Table) -> Figure | None:
         return None
     marks = {arm: m for arm, m in {**MARKS, **DYNAMIC}.items() if arm in ("ticket", "random", *arms)}
     found = {arm: score(of, "final_test_score") for arm in marks if len(of := decisive(levels, arm))}
-    rows = [single(marks[a], s) for a, s in found.items()]
     said = [f"{DYNAMIC[arm].label} {estimate(found[arm].mean, None)} %" for arm in arms]
     return Figure(
         "dynamic",
         f"Masks that change while the network learns, at {_kept(levels)} of the weights: {listed(said)}",
         "Test score after the last step, when every mask has its final density: means with 95 % intervals, seeds as open signs. "
         "These networks search while they train, and the verdict does not turn on them.",
-        row_panels("test score at the end, %", {"": rows}),
+        bars(
+            "test score at the end, %",
+            {"": {marks[a].label: {marks[a]: s} for a, s in found.items()}},
+            unit=" %",
+        ),
     )
 
 
 def training(curves: Table) -> Figure:
     """Validation loss by step at the level at which the question is decided, and of the dense network."""
-    marks = {"dense": DENSE, **MARKS}
     means = {
         arm: mean_curve(mark, of, "step", "validation_loss")
-        for arm, mark in marks.items()
+        for arm, mark in {"dense": DENSE, **MARKS}.items()
         if len(of := curves.where(arm=arm))
     }
+    drawn = {
+        name: [means[arm] for arm in ("dense", *arms) if arm in means]
+        for name, arms in compared(curves).items()
+    }
     x = linear_axis("step", curves["step"].tolist(), include=0.0)
-    y = logarithmic_axis("validation loss", [v for drawn in means.values() for v in drawn.y])
-    panels = []
-    for control in controls_in(curves) or [""]:
-        drawn = tuple(means[arm] for arm in ("dense", "ticket", control) if arm in means)
-        panels.append(Panel(MARKS[control].label if control else "", Plot(x, y, drawn, height=230)))
     return Figure(
         "training",
         "How the ticket, its controls and the dense network learn",
         "Validation loss by step, means over seeds, at the density at which the question is decided.",
-        tuple(panels),
+        plots(drawn, x, partial(logarithmic_axis, "validation loss"), height=230),
     )
 
 
-def layers(layers: Table, levels: Table) -> Figure:
+def by_layer(layers: Table, levels: Table) -> Figure:
     """The density of each layer against the density of the whole: of the ticket, and of the random mask."""
     names = list(dict.fromkeys(layers["layer"].tolist()))
     marks = {n: Mark(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(names)}
-    shown = [arm for arm in ("ticket", "random") if arm in layers["arm"]]
-    y = linear_axis(
-        "density of the layer, %",
-        [v for arm in shown for v in (100 * layers.where(arm=arm)["density"]).tolist()],
-        include=0.0,
-    )
-    whole = {(r["level"], r["arm"]): r["density"] for r in levels.where(seed=0).rows()}
-    panels = []
-    for arm in shown:
-        drawn = []
-        for name in names:
-            by_level = layers.where(arm=arm, layer=name).along("level")
-            at = [100 * whole[level, arm] for level, _ in by_level]
-            means = [100 * float(np.mean(of["density"])) for _, of in by_level]
-            drawn.append(Curve(marks[name], at, means, signed=True))
-        panels.append(Panel(MARKS[arm].label, Plot(density_axis(levels), y, tuple(drawn), height=260)))
+    whole = {(r["level"], r["arm"]): 100 * r["density"] for r in levels.where(seed=0).rows()}
+
+    def density(arm: str, layer: str) -> Curve:
+        each = layers.where(arm=arm, layer=layer).along("level")
+        means = [100 * float(np.mean(of["density"])) for _, of in each]
+        return Curve(marks[layer], [whole[level, arm] for level, _ in each], means, signed=True)
+
+    drawn = {
+        MARKS[arm].label: [density(arm, layer) for layer in names]
+        for arm in ("ticket", "random")
+        if arm in layers["arm"]
+    }
     last = levels.where(arm="ticket", level=int(levels["level"].max()))
     kept, effective = (percent(float(np.mean(last[c]))) for c in ("density", "effective_density"))
     return Figure(
         "layers",
         f"At the last level {kept} of the weights are kept, and {effective} lie on a path from an input to an output",
         "The density of each layer against the density of the whole network, means over seeds.",
-        tuple(panels),
+        plots(
+            drawn,
+            density_axis(levels),
+            partial(linear_axis, "density of the layer, %", include=0.0),
+            height=260,
+        ),
     )
 
 
@@ -275,16 +275,6 @@ def level_table(levels: Table) -> TextTable:
         heading=lambda n: f"level {n}{', where the question is decided' if n in decided else ''}",
         titles={"dense": "dense", **{arm: m.label for arm, m in {**MARKS, **DYNAMIC}.items()}},
         name="levels-summary",
-    )
-
-
-def checked(checks: Table) -> TextTable:
-    """What the check of pruned weights found after every training."""
-    return check_table(
-        "Pruned parameters of all networks that were trained together, and how many of them, and of the optimiser's moments of "
-        "them, were not exactly zero: at the end of training, and at the early stop.",
-        checks,
-        {"level": "level", "arms": "arms"},
     )
 
 
