@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         Markov,
         Mnist,
         Mnist1d,
+        NextRow,
         Npz,
         Parquet,
         SourceCode,
@@ -78,6 +79,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Markov",
             "Mnist",
             "Mnist1d",
+            "NextRow",
             "Npz",
             "Parquet",
             "SourceCode",
@@ -115,6 +117,7 @@ __all__ = [  # noqa: RUF022 (by topic)
     # sequences, and data of known floor
     "SourceCode",
     "Text",
+    "NextRow",
     "Markov",
     "InContext",
     "SparseParity",

@@ -12,7 +12,15 @@ from ticketlab.tasks.sources.bundled import Bundled, Digits
 from ticketlab.tasks.sources.made import Boolean, Mnist1d
 from ticketlab.tasks.sources.named import Cifar10, Fashion, Hub, Mnist, NamedFolder
 from ticketlab.tasks.sources.own import Csv, Idx, ImageFolder, Npz, OwnFile, Parquet
-from ticketlab.tasks.sources.sequences import InContext, Markov, SourceCode, SparseParity, Teacher, Text
+from ticketlab.tasks.sources.sequences import (
+    InContext,
+    Markov,
+    NextRow,
+    SourceCode,
+    SparseParity,
+    Teacher,
+    Text,
+)
 from ticketlab.tasks.sources.source import TaskSource
 
 __all__ = [  # noqa: RUF022 (by topic)
@@ -26,6 +34,7 @@ __all__ = [  # noqa: RUF022 (by topic)
     # sequences, and data of known floor
     "SourceCode",
     "Text",
+    "NextRow",
     "Markov",
     "InContext",
     "SparseParity",

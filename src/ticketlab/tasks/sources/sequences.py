@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ticketlab.tasks.dataset import Dataset
     from ticketlab.tasks.sequences.text import Windows
 
-__all__ = ["InContext", "Markov", "SourceCode", "SparseParity", "Teacher", "Text"]
+__all__ = ["InContext", "Markov", "NextRow", "SourceCode", "SparseParity", "Teacher", "Text"]
 
 Answers = Literal["last", "every"]
 
@@ -180,6 +180,46 @@ class InContext(TaskSource):
         return (
             f"in-context regression, {self.steps} points in {self.dimensions} dimensions (draw {self.draw})"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRow(TaskSource):
+    """Black-and-white images row by row: after each row but the last, every pixel of the next row is asked for.
+
+    A pixel is on above half of the largest value. Every pixel is an answer of two classes, so the loss is the Bernoulli
+    likelihood in nats a pixel. The network needs answers=every.
+
+    Arguments:
+        images: digits or mnist (from the folder that TICKETLAB_DATA names).
+    """
+
+    images: Literal["digits", "mnist"] = "digits"
+
+    what: ClassVar[str] = "black-and-white digits row by row, the next row to be predicted"
+    size: ClassVar[str] = "1 797"
+
+    def load(self) -> Dataset:
+        import numpy as np
+
+        from ticketlab.tasks.dataset import Dataset
+        from ticketlab.tasks.sources.bundled import Digits
+        from ticketlab.tasks.sources.named import Mnist
+
+        if self.images not in ("digits", "mnist"):
+            raise UserError(f"images={self.images!r}", "digits or mnist")
+        images = (Digits() if self.images == "digits" else Mnist()).load()
+        on = (images.x[..., 0] > images.scale / 2).astype(np.int64)
+        return Dataset(
+            name=f"next row of {self.images}",
+            x=on[:, :-1],
+            classes=("off", "on"),
+            labels=on[:, 1:].reshape(len(on), -1),
+            standardise=False,
+            official_test=images.official_test,
+        )
+
+    def describe(self) -> str:
+        return f"black-and-white {self.images} row by row, the next row to be predicted"
 
 
 @dataclass(frozen=True, kw_only=True)
