@@ -51,7 +51,8 @@ class Attention(Stage):
 
     Cost: steps² · features operations and heads · steps² numbers for each example, besides the layers.
     Equivalent to `torch.nn.MultiheadAttention` with a causal mask (not rotary).
-    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; rotary positions: Su et al. 2021, arXiv 2104.09864, equation 34;
+    Source: Vaswani et al. 2017, arXiv 1706.03762, section 3.2; rotary positions: Su et al. 2021, arXiv 2104.09864, equation 34
+    (there with adjacent entries as pairs);
     1/size: Yang et al. 2022, arXiv 2203.03466, definition 4.1.
     """
 

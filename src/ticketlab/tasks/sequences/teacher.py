@@ -4,7 +4,7 @@ x is uniform on [−½, ½]^d. The teacher has two hidden ReLU layers and one ou
 variances 2/fan-in and 1. How fast a student's loss falls with its size depends on d: the published prediction is a power 4/d
 of the number of parameters.
 
-Source: Sharma, Kaplan 2020, arXiv 2004.10802, sections 1 and 3.
+Source: Sharma, Kaplan 2020, arXiv 2004.10802.
 """
 
 from __future__ import annotations
