@@ -236,7 +236,7 @@ def test_shapes_are_refused_where_they_are_wrong() -> None:
     with pytest.raises(UserError, match="which define it"):
         LSTMNet(activation=Activation.RELU)
     with pytest.raises(UserError, match="recurrent layers"):
-        GRUNet(())
+        GRUNet((), symbols=3)
     with pytest.raises(UserError, match="weights"):
         GRUNet((100_000,)).build((4, 4), 2)
     assert Rows().shape((4, 3, 2)) == (4, 6)

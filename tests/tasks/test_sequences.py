@@ -151,6 +151,11 @@ def test_your_text_is_a_file_or_a_folder(tmp_path) -> None:
         (tmp_path / f"{i}.txt").write_text(f"{i} is a number. " * 60, encoding="utf-8")
     several = Text(path=str(tmp_path), steps=5, examples=60, symbols=8).load()
     assert several.official_test > 0
+    (tmp_path / "copies").mkdir()
+    for i in range(3):
+        (tmp_path / "copies" / f"{i}.txt").write_text("the same. " * 60, encoding="utf-8")
+    with pytest.raises(UserError, match="1 text in"):
+        Text(path=str(tmp_path / "copies")).load()
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(UserError, match="no UTF-8"):
         Text(path=str(tmp_path / "bad.txt")).load()

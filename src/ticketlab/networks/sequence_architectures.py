@@ -67,8 +67,9 @@ class SequenceArchitecture(Architecture):
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         if self.answers not in ("last", "every"):
             raise UserError(f"answers={self.answers!r}", "'last' or 'every'")
+        body = self.body()  # checks the sizes
         end = (EveryStep(outputs),) if self.answers == "every" else (LastStep(), Dense(outputs))
-        return (*self.start(), *self.body(), *end)
+        return (*self.start(), *body, *end)
 
     def sizes(self) -> str:
         """What the label adds about tokens and answers."""
@@ -83,11 +84,7 @@ def _check_layers(layers: int, what: str) -> None:
 
 @dataclass(frozen=True)
 class _RecurrentNet(SequenceArchitecture):
-    """Layers of gated units, each reading the states of the one before.
-
-    Arguments:
-        widths: units of each layer, at least one layer.
-    """
+    """Layers of gated units, each reading the states of the one before."""
 
     widths: tuple[int, ...] = (64,)
     activation: Activation = field(default=Activation.TANH, kw_only=True)

@@ -7,7 +7,6 @@ of the training text, and one symbol for all others.
 
 from __future__ import annotations
 
-import hashlib
 import sysconfig
 from collections import Counter
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 
 __all__ = ["Windows", "own_text", "standard_library", "windows"]
 
@@ -61,7 +60,7 @@ def standard_library() -> tuple[str, str]:
             for file in sorted((root / package).rglob("*.py"))
             if not {"test", "tests"} & set(file.relative_to(root).parts)
         )
-        return _joined(file.read_text(encoding="utf-8", errors="replace") for file in files)
+        return "\n".join(dict.fromkeys(f.read_text(encoding="utf-8", errors="replace") for f in files))
 
     found = text(TRAINING_PACKAGES), text(TEST_PACKAGES)
     if not all(found):
@@ -85,11 +84,13 @@ def own_text(where: Path) -> tuple[str, str]:
         cut = len(whole) * (TEST_EVERY - 1) // TEST_EVERY
         return whole[:cut], whole[cut:]
     files = [file for file in sorted(files_in(where, what)) if file.is_file()]
-    if len(files) < 2:
-        raise UserError(f"{len(files)} files in the folder {where}", "at least two, one of them for testing")
-    texts = [_read(file, what) for file in files]
-    testing = {i for i in range(len(files)) if i % TEST_EVERY == TEST_EVERY - 1} or {len(files) - 1}
-    return tuple(_joined(t for i, t in enumerate(texts) if (i in testing) is part) for part in (False, True))  # type: ignore[return-value]
+    texts = list(
+        dict.fromkeys(_read(file, what) for file in files)
+    )  # copies once, or a test text may be one of training
+    if len(texts) < 2:
+        raise UserError(f"{counted(len(texts), 'text')} in {where}", "at least two, one of them for testing")
+    testing = texts[TEST_EVERY - 1 :: TEST_EVERY] or texts[-1:]
+    return "\n".join(t for t in texts if t not in testing), "\n".join(testing)
 
 
 def _read(file: Path, what: str) -> str:
@@ -105,14 +106,6 @@ def _read(file: Path, what: str) -> str:
         raise UserError(
             f"bytes in {file} that are no UTF-8 ({error.reason} at byte {error.start})", what
         ) from error
-
-
-def _joined(texts: object) -> str:
-    """The texts one after the other, each of them once."""
-    seen: dict[bytes, str] = {}
-    for text in texts:  # type: ignore[attr-defined]
-        seen.setdefault(hashlib.sha256(text.encode()).digest(), text)
-    return "\n".join(seen.values())
 
 
 def windows(training: str, testing: str, steps: int, examples: int, symbols: int) -> Windows:
