@@ -71,6 +71,7 @@ def analysed(
     task = start.drawn_task(plan.task, SPLIT_SEED)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
+    start.check_one_answer(task)
     run = _Run.of(plan, k, task, Notes.of(draft), progress, tuple(seeds or seed_numbers(plan)))
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()
