@@ -110,8 +110,8 @@ def _equality(arm: str) -> Question:
         scale=PLAIN,
         reading=lambda tables: (
             f"With {TITLES[arm]}, the total variation is at least {number(_mean(arm, 'tv_low', tables))} and at most "
-            f"{number(_mean(arm, 'tv_high', tables))}, on average over seeds; chance alone makes "
-            f"{number(_mean(arm, 'tv_within', tables))} of one law"
+            f"{number(_mean(arm, 'tv_high', tables))}, on average over seeds. Between eighths of the draws of one "
+            f"sampler it is {number(_mean(arm, 'tv_within', tables))}"
         ),
         says=three(
             "the two laws are equal but for a tenth",
