@@ -42,6 +42,7 @@ class Network:
         layers: the description of the layers in order of depth; empty for a network without one.
         tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
             the layer's pre-activation z, `[n, *output_shape]`; a layer missing from `taps` gets nothing.
+        corrected: `(params, x, correct) -> outputs[n, k]`, where `correct(layer, z)` takes the place of each layer's z.
         unit_groups: which parameters belong to which unit, in order of depth: one group for each hidden layer, or one for all
             layers whose units are tied by a sum.
         surrogate: whether it is differentiated through a surrogate (sign activations). It can be trained, but its derivatives
@@ -64,6 +65,9 @@ class Network:
     features: Callable[[Params, Array], Features] | None = field(default=None, repr=False)
     layers: tuple[Layer, ...] = ()
     tapped: Callable[[Params, Array, Mapping[str, Array]], tuple[Array, dict[str, Array]]] | None = field(
+        default=None, repr=False
+    )
+    corrected: Callable[[Params, Array, Callable[[Layer, Array], Array]], Array] | None = field(
         default=None, repr=False
     )
     unit_groups: tuple[UnitGroup, ...] = field(default=(), repr=False)

@@ -21,7 +21,8 @@ def check_targets(loss: ConvexLoss, targets: Any) -> None:
     """
     y = np.asarray(targets)
     if loss.targets is Targets.DISTRIBUTION:
-        if np.min(y) < 0 or not np.allclose(y.sum(axis=-1), 1.0, atol=1e-5):
+        answers = loss.by_step(y.reshape(-1, y.shape[-1]))
+        if np.min(y) < 0 or not np.allclose(answers.sum(axis=2), 1.0, atol=1e-5):
             raise UserError(
                 f"targets that are not distributions over classes, with {loss.name}",
                 "one-hot rows, or rows ≥ 0 with sum 1",

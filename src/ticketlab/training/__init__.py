@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         RSquared,
         Score,
         SignAccuracy,
+        StepAccuracy,
         Stop,
         TrainingPlan,
         ValidationLoss,
@@ -59,6 +60,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Resources",
             "Score",
             "SignAccuracy",
+            "StepAccuracy",
             "Stop",
             "TrainingPlan",
             "ValidationLoss",
@@ -83,6 +85,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Accuracy",
     "SignAccuracy",
     "BinaryAccuracy",
+    "StepAccuracy",
     "RSquared",
     # optimisers and schedules
     "Optimiser",

@@ -23,6 +23,7 @@ __all__ = [
     "Resources",
     "Score",
     "SignAccuracy",
+    "StepAccuracy",
     "Stop",
     "TrainingPlan",
     "ValidationLoss",
@@ -41,6 +42,21 @@ class Accuracy:
 
     def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
         return (outputs.argmax(-1) == targets.argmax(-1)).mean(dtype=outputs.dtype)
+
+
+@dataclass(frozen=True)
+class StepAccuracy:
+    """The fraction of steps whose largest output and largest target have the same index.
+
+    Arguments:
+        steps: of each example; its outputs are those of all steps, one after the other.
+    """
+
+    steps: int
+
+    def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
+        one, other = (a.reshape(*a.shape[:-1], self.steps, -1).argmax(-1) for a in (outputs, targets))
+        return (one == other).mean(dtype=outputs.dtype)
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class RSquared:
         return 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.mean(0)) ** 2).sum()
 
 
-Score = Accuracy | SignAccuracy | BinaryAccuracy | RSquared
+Score = Accuracy | StepAccuracy | SignAccuracy | BinaryAccuracy | RSquared
 
 
 @dataclass(frozen=True)
