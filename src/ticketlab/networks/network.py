@@ -18,7 +18,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
-from ticketlab.networks.initialisation import Parameterisation
+from ticketlab.networks.initialisation import Distribution, Parameterisation
 from ticketlab.networks.layers import Layer
 from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Step
@@ -54,6 +54,7 @@ class Network:
         steps: its stages, fitted to the shapes that reach them, from which the limit of infinite width follows; empty for a
             network without a description.
         parameterisation: where the constants of its initialisation are; None for a network without a description.
+        distribution: of its weights; None for a network without a description, or with weights that are not drawn.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Network:
     frozen: Callable[[Statistics], Network] | None = field(default=None, repr=False)
     steps: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     parameterisation: Parameterisation | None = field(default=None, repr=False, compare=False)
+    distribution: Distribution | None = field(default=None, repr=False, compare=False)
 
     def require_each_alone(self, purpose: str) -> None:
         """Raises a UserError if an example's outputs depend on the other examples of its batch."""

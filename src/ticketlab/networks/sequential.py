@@ -118,6 +118,7 @@ def sequential(
             surrogate=has_surrogate(steps),
             steps=steps,
             parameterisation=parameterisation,
+            distribution=initialisation.distribution if all(d.start is None for d in drawn) else None,
         )
         if given is None and any(layer.stage.of_batch for layer in layers):
             return replace(network, statistics=statistics, frozen=functions)
