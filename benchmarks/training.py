@@ -4,11 +4,13 @@ A network-step is one minibatch step of one network. Both sides train the same n
 on the same data; their agreement is checked before timing. PyTorch runs an ordinary eager loop with one thread and with two;
 the better result counts. All figures come from one run, with the machine's own single-precision matrix-product rate.
 
-    python benchmarks/training.py
+    python benchmarks/training.py          # all cases
+    python benchmarks/training.py GRU      # those with this word in their name
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 import torch
 
-from ticketlab.networks import MLP
+from ticketlab.networks import MLP, Architecture, GRUNet, LSTMNet, Transformer
 from ticketlab.networks.network import Network, Params
+from ticketlab.store import torch_layout
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
 from ticketlab.training import Replicas, Sgd, TrainingData, TrainingPlan, stack, train
 
@@ -55,7 +58,47 @@ class Case:
         return x, np.eye(self.widths[-1], dtype=np.float32)[rng.integers(0, self.widths[-1], self.examples)]
 
 
-CASES = (
+@dataclass(frozen=True)
+class SequenceCase:
+    """Networks that read sequences of random numbers and answer at the last step, among ten classes."""
+
+    name: str
+    architecture: Architecture
+    networks: int
+    batch: int
+    length: int
+    steps: int  # of each network, for timing ours
+    peer_steps: int  # of one network, for timing PyTorch
+    wanted: float
+    features: int = 8
+    examples: int = 640
+    loss: ConvexLoss = SOFTMAX_CROSS_ENTROPY
+
+    def network(self) -> Network:
+        return self.architecture.build((self.length, self.features), 10)
+
+    def flops(self) -> float:
+        """Operations of one network-step: three products for each layer at each step of a sequence; attention's are left out."""
+        layers = [layer for layer in self.network().layers if layer.stage.weighted]
+        times = [float(np.prod(layer.output_shape[:-1])) for layer in layers]
+        products = zip(times, layers, strict=True)
+        return 6.0 * self.batch * sum(n * layer.inputs * layer.units for n, layer in products)
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.examples, self.length, self.features)).astype(np.float32)
+        return x, np.eye(10, dtype=np.float32)[rng.integers(0, 10, self.examples)]
+
+
+CASES: tuple[Case | SequenceCase, ...] = (
+    SequenceCase("16 GRUs of 32 units, 8 steps, batch 32", GRUNet((32,)), 16, 32, 8, 400, 800, 2.0),
+    SequenceCase("16 LSTMs of 32 units, 8 steps, batch 32", LSTMNet((32,)), 16, 32, 8, 400, 800, 2.0),
+    SequenceCase(
+        "16 transformers of 2 blocks of width 32, 8 steps, batch 32",
+        Transformer(32, 2, 16, "learned"),
+        *(16, 32, 8, 100, 400, 2.0),
+    ),
+    SequenceCase("2 GRUs of 570 units (10⁶ parameters)", GRUNet((570,)), 2, 32, 8, 30, 60, 1.0),
     Case("1000 MLPs 7–40–40–1, batch 32", (7, 40, 40, 1), 1000, 32, 128, SQUARE, 400, 4000, 30.0),
     Case(
         "20 LeNet-300-100, batch 60",
@@ -72,7 +115,7 @@ CASES = (
 STEP_SIZE = 0.01
 
 
-def ours(case: Case, shared_order: bool) -> Callable[[], float]:
+def ours(case: Case | SequenceCase, shared_order: bool) -> Callable[[], float]:
     """A function that trains all networks once and returns network-steps per second."""
     network = case.network()
     x, y = case.data()
@@ -93,7 +136,7 @@ def ours(case: Case, shared_order: bool) -> Callable[[], float]:
     return lambda: run(case.steps)
 
 
-def peer(case: Case) -> Callable[[], float]:
+def peer(case: Case | SequenceCase) -> Callable[[], float]:
     """The same for one network in PyTorch, with the current number of threads."""
     model = _torch_model(case, case.network().init(jax.random.key(0)))
     optimiser = torch.optim.SGD(model.parameters(), lr=STEP_SIZE)
@@ -116,7 +159,7 @@ def peer(case: Case) -> Callable[[], float]:
     return lambda: run(case.peer_steps)
 
 
-def check(case: Case) -> float:
+def check(case: Case | SequenceCase) -> float:
     """The largest relative difference between the losses of both sides over 20 full-batch steps from the same parameters."""
     network = case.network()
     params = network.init(jax.random.key(0))
@@ -149,7 +192,9 @@ def matrix_rate() -> float:
     return 2 * 4096**3 / min(seconds) / 1e9
 
 
-def _torch_model(case: Case, params: Params) -> Any:
+def _torch_model(case: Case | SequenceCase, params: Params) -> Any:
+    if isinstance(case, SequenceCase):
+        return _torch_sequences(case, params)
     layers: list[Any] = []
     for i, layer in enumerate(params.values()):
         linear = torch.nn.Linear(*layer["weight"].shape)
@@ -160,16 +205,91 @@ def _torch_model(case: Case, params: Params) -> Any:
     return torch.nn.Sequential(*layers)
 
 
-def _torch_loss(case: Case) -> Callable[[Any, Any], Any]:
+def _torch_loss(case: Case | SequenceCase) -> Callable[[Any, Any], Any]:
     if case.loss is SQUARE:
         return lambda f, y: 0.5 * ((f - y) ** 2).sum(1).mean()
     return torch.nn.functional.cross_entropy
 
 
-def main() -> None:
+class _Recurrent(torch.nn.Module):  # type: ignore[misc]
+    """`torch.nn.GRU` or `torch.nn.LSTM`, and a read-out of the last step."""
+
+    def __init__(self, kind: str, arrays: dict[str, Any]) -> None:
+        super().__init__()
+        rows, inputs = arrays[f"{kind}1.weight"].shape
+        units = arrays[f"{kind}1-recurrent.weight"].shape[1]
+        self.inner = getattr(torch.nn, kind.upper())(inputs, units, batch_first=True)
+        self.output = torch.nn.Linear(units, 10)
+        zeros = torch.zeros(rows)
+        _fill(self.inner, "weight_ih_l0", arrays[f"{kind}1.weight"])
+        _fill(self.inner, "weight_hh_l0", arrays[f"{kind}1-recurrent.weight"])
+        _fill(self.inner, "bias_ih_l0", arrays[f"{kind}1.bias"])
+        _fill(self.inner, "bias_hh_l0", arrays.get(f"{kind}1-recurrent.bias", zeros))
+        if kind == "lstm":  # ours has one bias
+            self.inner.bias_hh_l0.requires_grad_(False)
+        _fill_layer(self.output, arrays, "output")
+
+    def forward(self, x: Any) -> Any:
+        return self.output(self.inner(x)[0][:, -1])
+
+
+class _Transformer(torch.nn.Module):  # type: ignore[misc]
+    """Pre-norm blocks as in any small GPT, with `scaled_dot_product_attention`."""
+
+    def __init__(self, case: SequenceCase, arrays: dict[str, Any]) -> None:
+        super().__init__()
+        assert isinstance(case.architecture, Transformer)
+        self.heads = case.architecture.width // case.architecture.head
+        names = [layer.name for layer in case.network().layers]
+        self.positions = torch.nn.Parameter(arrays["dense1-positions.weight"])
+        self.names = [name for name in names if "positions.weight" not in name and name != "dense1-positions"]
+        self.layers = torch.nn.ModuleDict({name: self._layer(arrays, name) for name in self.names})
+
+    def _layer(self, arrays: dict[str, Any], name: str) -> Any:
+        weight = arrays[f"{name}.weight"]
+        layer = torch.nn.LayerNorm(len(weight)) if weight.ndim == 1 else torch.nn.Linear(*weight.shape[::-1])
+        _fill_layer(layer, arrays, name)
+        return layer
+
+    def forward(self, x: Any) -> Any:
+        first, *blocks, output = (self.layers[name] for name in self.names)
+        a = first(x) + self.positions
+        for i in range(0, len(blocks) - 1, 6):
+            norm, qkv, out, second, up, down = blocks[i : i + 6]
+            n, steps, width = a.shape
+            q, k, v = (
+                part.reshape(n, steps, self.heads, -1).transpose(1, 2)
+                for part in qkv(norm(a)).split(width, 2)
+            )
+            mixed = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+            a = a + out(mixed.transpose(1, 2).reshape(n, steps, width))
+            a = a + down(torch.nn.functional.gelu(up(second(a))))
+        return output(blocks[-1](a)[:, -1])
+
+
+def _torch_sequences(case: SequenceCase, params: Params) -> Any:
+    arrays = {name: torch.from_numpy(a) for name, a in torch_layout(case.network(), params).items()}
+    if isinstance(case.architecture, Transformer):
+        return _Transformer(case, arrays)
+    return _Recurrent("gru" if isinstance(case.architecture, GRUNet) else "lstm", arrays)
+
+
+def _fill(module: Any, name: str, values: Any) -> None:
+    with torch.no_grad():
+        getattr(module, name).copy_(values)
+
+
+def _fill_layer(layer: Any, arrays: dict[str, Any], name: str) -> None:
+    _fill(layer, "weight", arrays[f"{name}.weight"])
+    _fill(layer, "bias", arrays[f"{name}.bias"])
+
+
+def main(only: str = "") -> None:
     rate = matrix_rate()
     print(f"PyTorch {torch.__version__}, JAX {jax.__version__}; float32 matrix product: {rate:.0f} GFLOP/s")
     for case in CASES:
+        if only not in case.name:
+            continue
         print(f"\n{case.name}: losses of both sides agree to {check(case):.0e} over 20 steps")
         rounds: dict[str, list[float]] = {}
         sides = {
@@ -197,4 +317,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

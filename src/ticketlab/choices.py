@@ -88,7 +88,8 @@ class Family:
 @functools.cache
 def families() -> Mapping[Any, Family]:
     """The families that have registries, by the annotation of a plan's field."""
-    from ticketlab.networks.architectures import NETWORKS, Architecture
+    from ticketlab.networks.architectures import Architecture
+    from ticketlab.networks.zoo import NETWORKS
     from ticketlab.tasks.catalogue import TASKS, from_path
     from ticketlab.tasks.sources import TaskSource
 

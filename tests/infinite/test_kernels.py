@@ -142,6 +142,20 @@ def test_blocks_diagonals_crosses_and_devices_agree(activation):
     np.testing.assert_allclose(ntk, cross.ntk, rtol=1e-12)
 
 
+def test_the_diagonal_is_that_of_the_scalar_recursion():
+    """An example with itself has ρ = 1, where an arc cosine would lose half of the digits."""
+    network = MLP((8, 8, 8), parameterisation=Parameterisation.NTK).build((40,), 1)
+    x = RNG.standard_normal((30, 40))
+    found = kernels(network, x)
+    bias = 0.1**2
+    nngp = 2 * np.mean(x**2, axis=1) + bias
+    ntk = nngp.copy()
+    for _ in range(3):  # He: E[relu(u)²] is half of u's variance, and so is E[relu′(u)²] of 1
+        nngp, ntk = nngp + bias, nngp + bias + ntk
+    np.testing.assert_allclose(np.diag(found.nngp), nngp, rtol=1e-14)
+    np.testing.assert_allclose(np.diag(found.ntk), ntk, rtol=1e-14)
+
+
 def test_copies_zeros_and_opposites():
     """Kernels of degenerate examples are symmetric and positive semi-definite, and derivatives are finite."""
     network = MLP((8, 8), parameterisation=Parameterisation.STANDARD).build((3,), 1)

@@ -20,13 +20,16 @@ from ticketlab.networks import (
     Activation,
     AllConv,
     Architecture,
+    CausalCNN,
     ConvNet,
     Convolution,
     Dense,
     Flatten,
     GlobalAverage,
+    GRUNet,
     LeNet5,
     LeNet300100,
+    LSTMNet,
     Network,
     Normalise,
     Parameterisation,
@@ -37,6 +40,7 @@ from ticketlab.networks import (
     Repeat,
     Residual,
     ResNet,
+    Transformer,
     pure_network,
     sequential,
 )
@@ -63,6 +67,10 @@ ZOO: dict[str, tuple[Architecture, tuple[int, ...]]] = {
     "all-conv": (AllConv((3, 4), parameterisation=NTK), (5, 4, 2)),
     "resnet": (ResNet((3, 4), parameterisation=NTK), (4, 3, 2)),
     "preact-resnet": (PreActResNet((3, 4), parameterisation=NTK), (4, 3, 2)),
+    "gru": (GRUNet((4,), parameterisation=NTK), (3, 2)),
+    "lstm": (LSTMNet((3,), answers="every"), (3, 2)),
+    "transformer": (Transformer(4, 1, 2, "learned", symbols=5), (3,)),
+    "causal-cnn": (CausalCNN((3, 4), 2), (4, 2)),
 }
 
 
@@ -112,7 +120,10 @@ def drawn(name: str) -> Params:
 
 def inputs(name: str, n: int = 5, seed: int = 1) -> np.ndarray:
     draws = np.random.default_rng(seed)
-    return draws.standard_normal((n, *network(name).input_shape)).astype(np.float32)
+    shape = (n, *network(name).input_shape)
+    if name == "transformer":
+        return draws.integers(0, 5, shape).astype(np.float32)  # tokens
+    return draws.standard_normal(shape).astype(np.float32)
 
 
 def jacobian_of(name: str, dtype: Any = np.float64, **options: Any) -> Jacobian:
@@ -150,8 +161,15 @@ def test_every_network_of_the_zoo_is_here() -> None:
     assert all(type(ZOO[name][0]) is NETWORKS[name] for name in ZOO)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("name", ALL)
+SEQUENCES = ("gru", "lstm", "transformer", "causal-cnn")
+BOTH = [
+    pytest.param(name, dtype, marks=pytest.mark.slow if name in SEQUENCES and dtype is np.float32 else ())
+    for name in ALL
+    for dtype in TOLERANCE
+]
+
+
+@pytest.mark.parametrize(("name", "dtype"), BOTH)
 def test_kernels_are_products_of_jacobians(name: str, dtype: Any) -> None:
     near(tangent_kernel(jacobian_of(name, dtype)), product(expected(name)), dtype)
 

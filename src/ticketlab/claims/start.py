@@ -27,15 +27,16 @@ from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss, Targets
 from ticketlab.tasks.pinned import check_pinned
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
+from ticketlab.tasks.step_losses import each_step
 from ticketlab.tasks.task import Split, Task
-from ticketlab.training import Accuracy, RSquared
+from ticketlab.training import Accuracy, RSquared, StepAccuracy
 from ticketlab.training.optimisers import Constant
 from ticketlab.training.plan import Score, TrainingPlan
 
 __all__ = [
-    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "drawn_task", "example_scores", "guessed",
-    "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted", "permuted_labels",
-    "relative_motion", "score_of", "seed_keys", "training_plan",
+    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "check_one_answer", "drawn_task", "example_scores",
+    "guessed", "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted",
+    "permuted_labels", "relative_motion", "score_of", "seed_keys", "training_plan",
 ]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -105,7 +106,8 @@ def guessed(task: Task) -> np.ndarray:
     """Each test example's score where the most frequent class, or the mean, is always the answer."""
     if task.train.labels is None or task.test.labels is None:
         return np.zeros(len(task.test))
-    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(np.float64)
+    right = task.test.labels == np.bincount(task.train.labels.ravel()).argmax()
+    return right.reshape(len(task.test), -1).mean(axis=1)
 
 
 def example_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
@@ -131,7 +133,11 @@ def _compiled(network: Network) -> Any:
 
 
 def check_losses(losses: Sequence[str], task: Task) -> None:
-    """Refuses a loss that needs classes for a task that has none: all of a plan's, so that the first cell finds a mistake."""
+    """Refuses a loss that needs classes for a task that has none: all of a plan's, so that the first cell finds a mistake.
+
+    Refuses a task with an answer at every step too: its outputs are those of many classifications.
+    """
+    check_one_answer(task)
     for name in losses:
         if LOSSES[name].targets is not Targets.REAL and task.kind != "classification":
             raise UserError(
@@ -141,14 +147,26 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
             )
 
 
-def score_of(task: Task) -> Score:
-    """What training is scored by: accuracy, or R² for regression."""
-    return Accuracy() if task.kind == "classification" else RSquared()
+def check_one_answer(task: Task) -> None:
+    """Refuses a task with an answer at every step, for a study that compares outputs class by class."""
+    if task.steps > 1:
+        raise UserError(
+            f"{task.name} with {task.steps} answers for each example",
+            "one answer for each example, for this study",
+            "Ask for the last answer alone: answers=last in --task.",
+        )
 
 
 def loss_of(task: Task) -> ConvexLoss:
-    """What is minimised where a plan has no choice of losses: cross-entropy, or the square loss for regression."""
-    return SOFTMAX_CROSS_ENTROPY if task.kind == "classification" else SQUARE
+    """What is minimised where a plan has no choice of losses: each answer's cross-entropy, or the square loss for regression."""
+    return each_step(SOFTMAX_CROSS_ENTROPY, task.steps) if task.kind == "classification" else SQUARE
+
+
+def score_of(task: Task) -> Score:
+    """What training is scored by: accuracy (at every step that has an answer), or R² for regression."""
+    if task.kind != "classification":
+        return RSquared()
+    return Accuracy() if task.steps == 1 else StepAccuracy(task.steps)
 
 
 def training_plan(plan: Any, task: Task, **more: Any) -> TrainingPlan:

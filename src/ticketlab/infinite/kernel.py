@@ -28,6 +28,7 @@ from jaxtyping import Array, Float
 from ticketlab.errors import UserError
 from ticketlab.infinite.blocks import assembled, block_size, met_with_themselves
 from ticketlab.infinite.recursion import Recipe, itself, pair
+from ticketlab.infinite.rules import refuse_sequences
 from ticketlab.networks import Activate, Network, Parameterisation
 from ticketlab.tangent.selection import AllParameters, Layers, Masked, Selection
 
@@ -162,6 +163,7 @@ def _recipe(network: Network, wanted: tuple[str, ...], selection: Selection, ter
             "a network of the zoo, or stages joined by ticketlab.networks.sequential",
             "Average the empirical kernel of wide networks instead (ticketlab.tangent.averaged_kernel).",
         )
+    refuse_sequences(network.steps)
     if isinstance(network.steps[-1].stage, Activate):
         raise UserError(
             f"{network.name}, which ends in an activation function, so its outputs are not Gaussian",

@@ -7,7 +7,6 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.networks.architectures import (
         MLP,
-        NETWORKS,
         VGG,
         AllConv,
         Architecture,
@@ -31,24 +30,37 @@ if TYPE_CHECKING:
         parameter_count,
         pure_network,
     )
+    from ticketlab.networks.sequence_architectures import CausalCNN, GRUNet, LSTMNet, Transformer
     from ticketlab.networks.sequential import sequential
     from ticketlab.networks.stages import (
+        GRU,
+        LSTM,
         Activate,
         Activation,
+        Attention,
+        CausalConvolution,
         Convolution,
         Dense,
+        Embedding,
+        EveryStep,
+        FeedForward,
         Flatten,
         GlobalAverage,
+        LastStep,
         Normalisation,
         Normalise,
+        PerStep,
         Pool,
         Pooling,
+        Positions,
         Repeat,
         Residual,
+        Rows,
         Stage,
     )
     from ticketlab.networks.straight_through import straight_through
     from ticketlab.networks.units import UnitAxis, UnitGroup, permute_units, rescale_units
+    from ticketlab.networks.zoo import NETWORKS
 
 # Imported on first use, so that the choices do not import JAX.
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -56,7 +68,6 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "architectures": [
             "MLP",
-            "NETWORKS",
             "AllConv",
             "Architecture",
             "ConvNet",
@@ -80,24 +91,37 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "parameter_count",
             "pure_network",
         ],
+        "sequence_architectures": ["CausalCNN", "GRUNet", "LSTMNet", "Transformer"],
         "sequential": ["sequential"],
         "stages": [
+            "GRU",
+            "LSTM",
             "Activate",
             "Activation",
+            "Attention",
+            "CausalConvolution",
             "Convolution",
             "Dense",
+            "Embedding",
+            "EveryStep",
+            "FeedForward",
             "Flatten",
             "GlobalAverage",
+            "LastStep",
             "Normalisation",
             "Normalise",
+            "PerStep",
             "Pool",
             "Pooling",
+            "Positions",
             "Repeat",
             "Residual",
+            "Rows",
             "Stage",
         ],
         "straight_through": ["straight_through"],
         "units": ["UnitAxis", "UnitGroup", "permute_units", "rescale_units"],
+        "zoo": ["NETWORKS"],
     },
 )
 
@@ -114,6 +138,10 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "ResNet20",
     "PreActResNet",
     "VGG",
+    "GRUNet",
+    "LSTMNet",
+    "Transformer",
+    "CausalCNN",
     "Activation",
     "Pooling",
     "Parameterisation",
@@ -152,6 +180,18 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Normalisation",
     "Residual",
     "Repeat",
+    # stages for sequences
+    "Rows",
+    "Embedding",
+    "Positions",
+    "GRU",
+    "LSTM",
+    "Attention",
+    "FeedForward",
+    "CausalConvolution",
+    "PerStep",
+    "LastStep",
+    "EveryStep",
     "convolve",
     "convolve_once",
     "patches",

@@ -21,6 +21,7 @@ from ticketlab.networks.stages import (
     Activation,
     Convolution,
     Dense,
+    FeedForward,
     Flatten,
     GlobalAverage,
     Normalisation,
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MLP",
-    "NETWORKS",
     "VGG",
     "AllConv",
     "Architecture",
@@ -120,7 +120,7 @@ class Architecture(ABC):
         """A short name: "MLP 64–512–512–10, ReLU, standard parameterisation"; leaves out sizes that are not given."""
         stages = self.stages(outputs or 1)
         parts = [self.label(input_shape, outputs)]
-        if any(isinstance(s, Activate) for s in stages):
+        if _activated(stages):
             parts.append(_ACTIVATION_TITLES[self.activation])
         parts.append(f"{_PARAMETERISATION_TITLES[self.parameterisation]} parameterisation")
         usual = next(f.default for f in fields(self) if f.name == "initialisation")
@@ -400,6 +400,11 @@ class PreActResNet(Architecture):
         return f"PreActResNet-{depth} {'–'.join(map(str, self.channels))}{'' if usual else normalised}"
 
 
+def _activated(stages: tuple[Stage, ...]) -> bool:
+    """Whether the choice of an activation function has any effect."""
+    return any(isinstance(s, Activate | FeedForward) or _activated(getattr(s, "stages", ())) for s in stages)
+
+
 def _check_groups(channels: tuple[int, ...], blocks: int) -> None:
     if not channels or not 1 <= blocks <= MOST_BLOCKS:
         raise UserError(
@@ -494,17 +499,3 @@ class Widened(Architecture):
 
     def label(self, input_shape: Shape | None, outputs: int | None) -> str:
         return f"{self.base.label(input_shape, outputs)} × {self.share:g}"
-
-
-NETWORKS: dict[str, type[Architecture]] = {
-    "mlp": MLP,
-    "lenet-300-100": LeNet300100,
-    "lenet5": LeNet5,
-    "conv": ConvNet,
-    "all-conv": AllConv,
-    "resnet": ResNet,
-    "resnet-20": ResNet20,
-    "preact-resnet": PreActResNet,
-    "vgg": VGG,
-}
-"""The architectures by the names that plans and the command line use."""

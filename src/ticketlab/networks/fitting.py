@@ -1,6 +1,7 @@
 """Stages fitted to the shapes that reach them: the layers of a whole network, their names, and the read-out layer.
 
-Layers are named `conv1`, …, `dense1`, …, `output`. A normalisation takes its name from the layer before it, `conv1-norm`.
+Layers are named `conv1`, …, `dense1`, …, `output`. A normalisation takes its name from the layer before it, `conv1-norm`, and
+so does the second layer of a stage that has two, `gru1-recurrent`.
 JAX sorts dictionaries, so names sort in order of depth. The shortcut of a residual sum counts as the layer after its body.
 """
 
@@ -40,7 +41,9 @@ def fit(
     if not any(stage.weighted for stage in layers):
         raise UserError("a network without layers", "at least one dense layer or convolution")
     names = _names(layers)
-    hidden = [name for name, stage in zip(names, layers, strict=True) if stage.weighted][:-1]
+    hidden = [
+        name for name, stage in zip(names, layers, strict=True) if stage.weighted and not stage.continues
+    ][:-1]
     naming = iter(names)
     fitting = replace(fitting, name=lambda _: next(naming), first=hidden[0] if hidden else "")
     steps = list(fitted(stages, shape, fitting))
@@ -54,11 +57,11 @@ def fit(
 
 def _names(layers: Sequence[Parametrised]) -> list[str]:
     """conv1, conv1-norm, conv2, dense1, output, …; with ten layers or more, zeros pad the numbers to keep them sorted."""
-    numbered = [i for i, stage in enumerate(layers) if stage.weighted]
+    numbered = [i for i, stage in enumerate(layers) if stage.weighted and not stage.continues]
     digits = len(str(len(numbered)))
     names: list[str] = []
     for i, stage in enumerate(layers):
-        if not stage.weighted:
+        if not stage.weighted or stage.continues:
             names.append(f"{names[-1] if names else 'before'}-{stage.prefix}")
         elif i == numbered[-1]:
             names.append("output")

@@ -27,10 +27,13 @@ class Parametrised(ABC):
         prefix: the name of its layers, before their number.
         weighted: whether its weights connect the units of one layer to those of the next (dense, convolution). Other layers
             scale units in place (normalisation); they take their name from the layer before and are never masked.
+        continues: whether a weighted layer belongs to the layer before it and takes its name from it (the recurrent weights
+            of a GRU).
     """
 
     prefix: ClassVar[str]
     weighted: ClassVar[bool]
+    continues: ClassVar[bool] = False
 
     @property
     def of_batch(self) -> bool:
@@ -64,6 +67,7 @@ class Layer:
     weight_scale: float = 1.0
     bias_scale: float = 1.0
     readout: bool = False  # a dense layer whose z is the network's output, so that ∂f/∂z is the identity
+    gates: int = 1  # how many groups of units its outputs form, gate after gate (3 for a GRU)
     gated: bool = False  # the read-out's input h_u is a function of z_u alone, so that ∂f_c/∂z_pu = ∂h_u/∂z_pu ∂f_c/∂h_u
 
 

@@ -57,13 +57,37 @@ class Streams:
         )
 
     def cross(self, layer: Layer, view: tuple[int, ...]) -> None:
-        """A layer reads the stream and writes the next. Reshaped to `view`, its weight has the units read as axis −2."""
+        """A layer reads the stream and writes the next. Reshaped to `view`, its weight has the units read as axis −2.
+
+        A unit of a layer with gates owns one column of each.
+        """
         self.current.outgoing.append(UnitAxis(layer.name, "weight", view, -2))
-        self.current = Stream(layer.name, layer.units)
-        self.current.incoming.append(UnitAxis(layer.name, "weight", layer.weight_shape, -1))
-        if layer.has_bias:
-            self.current.incoming.append(UnitAxis(layer.name, "bias", (layer.units,), 0))
+        self.current = Stream(layer.name, layer.units // layer.gates)
+        self._write(layer)
         self._written.append(self.current)
+
+    def loop(self, layer: Layer) -> None:
+        """A layer reads the stream and writes it: the recurrent weights of its units."""
+        self.current.outgoing.append(UnitAxis(layer.name, "weight", (1, *layer.weight_shape), -2))
+        self._write(layer)
+
+    def join(self, layer: Layer) -> None:
+        """A layer is added to the stream, unit by unit, and reads none of it (learned positions)."""
+        self._write(layer)
+
+    def renew(self, units: int) -> None:
+        """The units so far are fixed, and so are those that follow: entries of the stream change their meaning."""
+        self.current.fixed = True
+        self.current = Stream("", units, fixed=True)
+        self._written.append(self.current)
+
+    def _write(self, layer: Layer) -> None:
+        """The columns of a layer's weight and its biases belong to the units of the stream."""
+        incoming, gates = self.current.incoming, () if layer.gates == 1 else (layer.gates,)
+        view = (*layer.weight_shape[:-1], *gates, self.current.units)
+        incoming.append(UnitAxis(layer.name, "weight", view, -1))
+        if layer.has_bias:
+            incoming.append(UnitAxis(layer.name, "bias", (*gates, self.current.units), len(gates)))
 
     def scale(self, layer: Layer) -> None:
         """A normalisation's scale and shift belong to the units of the stream."""

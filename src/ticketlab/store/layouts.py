@@ -8,7 +8,8 @@ import numpy as np
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
-from ticketlab.networks.stages import Convolution, Dense, Normalise
+from ticketlab.networks.stages import CausalConvolution, Convolution, Dense, Embedding, Normalise, Positions
+from ticketlab.networks.stages.per_step import Map
 
 __all__ = ["torch_layout"]
 
@@ -17,8 +18,10 @@ def torch_layout(network: Network, params: Params) -> dict[str, np.ndarray]:
     """Parameters in the axes and sizes of PyTorch's layers: `{"dense1.weight": [units, inputs], …}`.
 
     A convolution's kernel becomes [units, channels, rows, columns]. If an image is flattened for a dense layer, its inputs are
-    reordered to PyTorch's order, channel by channel; here channels vary fastest. Constants of the parameterisation (NTK, μP)
-    are multiplied into the parameters, because PyTorch's layers have none.
+    reordered to PyTorch's order, channel by channel; here channels vary fastest. The two layers of a GRU or an LSTM become
+    `weight_ih_l0` and `weight_hh_l0`, with the gates in PyTorch's order, those of attention `in_proj_weight` and
+    `out_proj.weight`, under the names of the layers here. Constants of the parameterisation (NTK, μP) are multiplied into the
+    parameters, because PyTorch's layers have none.
 
     Raises:
         UserError: for a network without a description of its layers, or with a kind of layer that has no rule here.
@@ -60,6 +63,21 @@ def weight_layout(stage: object, values: np.ndarray, pixels: int) -> np.ndarray:
 def _(stage: Dense, values: np.ndarray, pixels: int) -> np.ndarray:
     rows = values.reshape(pixels, -1, stage.units)
     return rows.transpose(2, 1, 0).reshape(stage.units, -1)
+
+
+@weight_layout.register
+def _(stage: Map, values: np.ndarray, pixels: int) -> np.ndarray:
+    return values.T
+
+
+@weight_layout.register
+def _(stage: CausalConvolution, values: np.ndarray, pixels: int) -> np.ndarray:
+    return values.transpose(2, 1, 0)
+
+
+@weight_layout.register
+def _(stage: Embedding | Positions, values: np.ndarray, pixels: int) -> np.ndarray:
+    return values
 
 
 @weight_layout.register

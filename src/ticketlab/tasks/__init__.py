@@ -1,7 +1,7 @@
 """What is learnt: the data, its split into a task, and the losses.
 
-Reading order: `task`, `losses`, `dataset`, `splitting`, `sources` (the choices), `pinned`, `catalogue` (the choices by name),
-`boolean` and `mnist1d` (generated data), `formats` (the user's files).
+Reading order: `task`, `losses`, `step_losses`, `dataset`, `splitting`, `sources` (the choices), `pinned`, `catalogue` (the
+choices by name), `boolean`, `mnist1d` and `sequences` (generated data), `formats` (the user's files).
 """
 
 from __future__ import annotations
@@ -32,13 +32,21 @@ if TYPE_CHECKING:
         Hub,
         Idx,
         ImageFolder,
+        InContext,
+        Markov,
         Mnist,
         Mnist1d,
+        NextRow,
         Npz,
         Parquet,
+        SourceCode,
+        SparseParity,
         TaskSource,
+        Teacher,
+        Text,
     )
     from ticketlab.tasks.splitting import Sizes, split
+    from ticketlab.tasks.step_losses import each_step
     from ticketlab.tasks.task import Split, Task
 
 __getattr__, __dir__, _ = lazy_loader.attach(
@@ -55,6 +63,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "huber",
         ],
         "dataset": ["Dataset"],
+        "step_losses": ["each_step"],
         "splitting": ["Sizes", "split"],
         "sources": [
             "Boolean",
@@ -66,11 +75,18 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "Hub",
             "Idx",
             "ImageFolder",
+            "InContext",
+            "Markov",
             "Mnist",
             "Mnist1d",
+            "NextRow",
             "Npz",
             "Parquet",
+            "SourceCode",
+            "SparseParity",
             "TaskSource",
+            "Teacher",
+            "Text",
         ],
         "catalogue": ["TASKS", "Available", "available", "check", "from_path"],
     },
@@ -88,6 +104,7 @@ __all__ = [  # noqa: RUF022 (by topic)
     "LOGISTIC",
     "SQUARED_HINGE",
     "huber",
+    "each_step",
     # from data to a task
     "Dataset",
     "Sizes",
@@ -97,6 +114,14 @@ __all__ = [  # noqa: RUF022 (by topic)
     "Bundled",
     "Boolean",
     "Mnist1d",
+    # sequences, and data of known floor
+    "SourceCode",
+    "Text",
+    "NextRow",
+    "Markov",
+    "InContext",
+    "SparseParity",
+    "Teacher",
     # data by name
     "Mnist",
     "Fashion",

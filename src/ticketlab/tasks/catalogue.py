@@ -17,13 +17,20 @@ from ticketlab.tasks.sources import (
     Hub,
     Idx,
     ImageFolder,
+    InContext,
+    Markov,
     Mnist,
     Mnist1d,
     NamedFolder,
+    NextRow,
     Npz,
     OwnFile,
     Parquet,
+    SourceCode,
+    SparseParity,
     TaskSource,
+    Teacher,
+    Text,
 )
 
 __all__ = ["TASKS", "Available", "available", "check", "from_path"]
@@ -32,6 +39,12 @@ TASKS: dict[str, type[TaskSource]] = {
     "digits": Digits,
     "boolean": Boolean,
     "mnist1d": Mnist1d,
+    "source-code": SourceCode,
+    "next-row": NextRow,
+    "markov": Markov,
+    "in-context": InContext,
+    "sparse-parity": SparseParity,
+    "teacher": Teacher,
     "bundled": Bundled,
     "mnist": Mnist,
     "fashion": Fashion,
@@ -41,6 +54,7 @@ TASKS: dict[str, type[TaskSource]] = {
     "csv": Csv,
     "parquet": Parquet,
     "images": ImageFolder,
+    "text": Text,
     "hub": Hub,
 }
 """Every choice of data, by its name in plans and on the command line."""

@@ -34,7 +34,7 @@ class Dataset:
         name: for tables and messages ("digits", or a file's name).
         x: raw inputs `[n, …]`, integers or floats. The last axis of images `[n, height, width, channels]` is the channels.
         classes: the names of the classes (classification) or of the targets (regression); k = len(classes).
-        labels: `[n]` integers 0 … k−1; None for regression.
+        labels: `[n]` integers 0 … k−1, or `[n, steps]`, one for each step of a sequence; None for regression.
         targets: `[n, k]` real targets; None for classification.
         features: the names of the features, if they have names.
         scale: the raw value that counts as 1 (255 for 8-bit images).
@@ -51,7 +51,7 @@ class Dataset:
     x: Shaped[np.ndarray, "n ..."] = field(repr=False)
     classes: tuple[str, ...]
     # Lengths are checked below, with a message for the user.
-    labels: Integer[np.ndarray, "labels"] | None = field(default=None, repr=False)
+    labels: Integer[np.ndarray, "labels ..."] | None = field(default=None, repr=False)
     targets: Float[np.ndarray, "targets k"] | None = field(default=None, repr=False)
     features: tuple[str, ...] = ()
     scale: float = 1.0
@@ -141,10 +141,15 @@ class Dataset:
                 ("targets' mean ± sd", ", ".join(f"{name}: {m:.4g} ± {s:.4g}" for name, m, s in spread))
             )
         else:
-            counts = np.bincount(self.labels, minlength=len(self.classes))
+            counts = np.bincount(self.labels.ravel(), minlength=len(self.classes))
             shown = [f"{name}: {count}" for name, count in zip(self.classes, counts, strict=True)]
             more = f", … ({len(shown) - SHOWN} more)" if len(shown) > SHOWN else ""
-            rows.append(("examples per class", ", ".join(shown[:SHOWN]) + more))
+            rows.append(
+                (
+                    f"{'examples' if self.labels.ndim == 1 else 'answers'} per class",
+                    ", ".join(shown[:SHOWN]) + more,
+                )
+            )
         rows.append(("content hash", self.content_hash))
         return (*rows, *(("note", note) for note in self.notes))
 
@@ -227,23 +232,23 @@ def _check_targets(targets: np.ndarray, names: tuple[str, ...], name: str) -> No
 
 
 def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> None:
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if labels.ndim not in (1, 2) or labels.dtype.kind not in "iu":
         raise UserError(
             f"labels of type {labels.dtype} and shape {list(labels.shape)} in {name}",
-            "one integer for each example",
+            "one integer for each example, or one for each of its steps",
             "Number the classes from 0.",
         )
     k = len(classes)
     outside = (labels < 0) | (labels >= k)
     if outside.any():
-        first = int(np.argmax(outside))
+        first = int(np.argmax(outside.reshape(len(labels), -1).any(axis=1)))
         raise UserError(
             f"{counted(int(np.count_nonzero(outside)), 'label')} out of range in {name}, "
-            f"the first ({labels[first]}) at row {first} (counted from 0)",
+            f"the first ({labels[outside][0]}) at row {first} (counted from 0)",
             f"integers from 0 to {k - 1} for {k} classes",
             "Number the classes from 0, and remove examples without a class.",
         )
-    counts = np.bincount(labels, minlength=k)
+    counts = np.bincount(labels.ravel(), minlength=k)
     present = np.flatnonzero(counts)
     if len(present) == 1:
         raise UserError(
@@ -251,7 +256,7 @@ def _check_labels(labels: np.ndarray, classes: tuple[str, ...], name: str) -> No
             "at least two classes",
             "Add examples of another class, or choose another label.",
         )
-    if len(labels) < k:
+    if labels.size < k:
         raise UserError(
             f"{len(labels)} examples for {k} classes in {name}",
             "at least one example of each class",

@@ -77,6 +77,7 @@ class ConvexLoss:
             a number from 0 to 1, or 0 or 1.
         probabilities: `F[n, k] -> p[n, k]`, the probabilities for which F is optimal: of the classes, or of 1 for each
             output. None if the loss models no probabilities.
+        steps: answers of each example, one for each step of a sequence; outputs and targets are theirs, one after the other.
         closed: derivatives in closed form; then `value` and `conjugate` take NumPy arrays too, with any axes in front. None:
             automatic differentiation.
     """
@@ -88,12 +89,20 @@ class ConvexLoss:
     finite_minimum: bool = True
     targets: Targets = Targets.REAL
     probabilities: Callable[[np.ndarray], np.ndarray] | None = field(default=None, repr=False)
+    steps: int = 1
     closed: ClosedForms | None = field(default=None, repr=False)
 
     def float64_targets(self, targets: Float[Any, "n k"]) -> Float[np.ndarray, "n k"]:
         """The targets in float64; distributions are normalised again, since in float32 their sum is only near 1."""
         wide = np.asarray(targets, np.float64)
-        return wide / wide.sum(axis=1, keepdims=True) if self.targets is Targets.DISTRIBUTION else wide
+        if self.targets is not Targets.DISTRIBUTION:
+            return wide
+        answers = self.by_step(wide)
+        return (answers / answers.sum(axis=2, keepdims=True)).reshape(wide.shape)
+
+    def by_step(self, targets: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n steps each"]:
+        """The targets of each step by themselves."""
+        return targets.reshape(len(targets), self.steps, -1)
 
     def values(self, outputs: Float[Any, "n k"], targets: Float[Any, "n targets"]) -> Float[Any, "n"]:
         """ℓ(F, y), example by example."""

@@ -102,7 +102,8 @@ def _draw(dataset: Dataset, seed: int, sizes: Sizes) -> dict[str, Int[np.ndarray
     """The numbers of the examples in each part: random order for drawn parts, original order for an official test part."""
     pool = len(dataset) - dataset.official_test
     counts = _counts(sizes, pool, dataset.official_test, dataset.name)
-    strata = np.zeros(len(dataset), np.int64) if dataset.labels is None else dataset.labels.astype(np.int64)
+    labels = _one_label(dataset)
+    strata = np.zeros(len(dataset), np.int64) if labels is None else labels.astype(np.int64)
     # NumPy promises never to change the stream of raw bits.
     order = np.argsort(np.random.PCG64(seed).random_raw(pool), kind="stable")
     drawn = {part: counts[part] for part in ("test", "validation", "train")}  # in the order of dealing
@@ -172,7 +173,12 @@ def _evenly(strata: Int[np.ndarray, "n"], count: int, dataset: Dataset) -> Int[n
 
 
 def _sizes(strata: Int[np.ndarray, "n"], dataset: Dataset) -> Int[np.ndarray, "s"]:
-    return np.bincount(strata, minlength=1 if dataset.labels is None else len(dataset.classes))
+    return np.bincount(strata, minlength=1 if _one_label(dataset) is None else len(dataset.classes))
+
+
+def _one_label(dataset: Dataset) -> Int[np.ndarray, "n"] | None:
+    """The label of each example, by which a split is stratified; None for regression, or for an answer at every step."""
+    return None if dataset.labels is None or dataset.labels.ndim > 1 else dataset.labels
 
 
 def _shares(
@@ -253,7 +259,7 @@ def _standardised(
 
 def _targets(dataset: Dataset, train: Int[np.ndarray, "m"]) -> Float[np.ndarray, "n k"]:
     if dataset.targets is None:
-        return np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels]
+        return np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels].reshape(len(dataset), -1)
     fitted = dataset.targets[train].astype(np.float64)
     mean, deviation = fitted.mean(axis=0), fitted.std(axis=0)
     deviation = np.where(deviation > CONSTANT * np.abs(fitted).max(axis=0), deviation, 1.0)

@@ -29,8 +29,8 @@ def effective_mask(network: Network, mask: Mask) -> dict[str, np.ndarray]:
     """The kept weights that lie on a path of kept weights from an input to an output.
 
     Raises:
-        UserError: for a network without a description of its layers, one that applies a layer several times, or one that adds its
-            inputs or outputs to hidden units.
+        UserError: for a network without a description of its layers, one with gates or attention, one that applies a layer
+            several times, or one that adds its inputs or outputs to hidden units.
 
     Cost: two passes over the weights.
     """
@@ -145,7 +145,12 @@ def _used(edges: list[_Edge], units: list[int], mask: Mask) -> dict[str, np.ndar
 
 
 def _check(network: Network, edges: list[_Edge]) -> None:
-    """Checks that no layer is applied twice and that only the last feeds the outputs."""
+    """Checks that no layer has gates or is applied twice, and that only the last feeds the outputs."""
+    if any(edge.layer.gates > 1 for edge in edges):
+        raise UserError(
+            f"{network.name}, in which gates or attention connect units that no weight connects",
+            "a network whose units are connected by weights alone, for an effective density",
+        )
     if any(edge.layer.times for edge in edges):
         raise UserError(
             f"{network.name}, which applies a layer several times",

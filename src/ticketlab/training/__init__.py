@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     )
     from ticketlab.training.plan import (
         Accuracy,
+        BinaryAccuracy,
         Interpolation,
         Resources,
         RSquared,
         Score,
         SignAccuracy,
+        StepAccuracy,
         Stop,
         TrainingPlan,
         ValidationLoss,
@@ -52,11 +54,13 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "plan": [
             "Accuracy",
+            "BinaryAccuracy",
             "Interpolation",
             "RSquared",
             "Resources",
             "Score",
             "SignAccuracy",
+            "StepAccuracy",
             "Stop",
             "TrainingPlan",
             "ValidationLoss",
@@ -80,6 +84,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Score",
     "Accuracy",
     "SignAccuracy",
+    "BinaryAccuracy",
+    "StepAccuracy",
     "RSquared",
     # optimisers and schedules
     "Optimiser",

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accuracy",
+    "BinaryAccuracy",
     "Interpolation",
     "RSquared",
     "Resources",
     "Score",
     "SignAccuracy",
+    "StepAccuracy",
     "Stop",
     "TrainingPlan",
     "ValidationLoss",
@@ -43,11 +45,34 @@ class Accuracy:
 
 
 @dataclass(frozen=True)
+class StepAccuracy:
+    """The fraction of steps whose largest output and largest target have the same index.
+
+    Arguments:
+        steps: of each example; its outputs are those of all steps, one after the other.
+    """
+
+    steps: int
+
+    def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
+        one, other = (a.reshape(*a.shape[:-1], self.steps, -1).argmax(-1) for a in (outputs, targets))
+        return (one == other).mean(dtype=outputs.dtype)
+
+
+@dataclass(frozen=True)
 class SignAccuracy:
     """The fraction of examples whose outputs all have the signs of their targets ±1 (an output of 0 counts as wrong)."""
 
     def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
         return (outputs * targets > 0).all(-1).mean(dtype=outputs.dtype)
+
+
+@dataclass(frozen=True)
+class BinaryAccuracy:
+    """The fraction of examples whose outputs are above 0 exactly where their targets, 0 or 1, are above ½."""
+
+    def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
+        return ((outputs > 0) == (targets > 0.5)).all(-1).mean(dtype=outputs.dtype)
 
 
 @dataclass(frozen=True)
@@ -58,7 +83,7 @@ class RSquared:
         return 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.mean(0)) ** 2).sum()
 
 
-Score = Accuracy | SignAccuracy | RSquared
+Score = Accuracy | StepAccuracy | SignAccuracy | BinaryAccuracy | RSquared
 
 
 @dataclass(frozen=True)

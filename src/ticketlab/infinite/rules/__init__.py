@@ -16,6 +16,7 @@ from ticketlab.infinite.rules import (
     residual,
 )
 from ticketlab.infinite.rules.rules import lags_before, limit, most_places, through, wanted_lags
+from ticketlab.infinite.rules.sequences import refuse_sequences
 
 __all__ = [
     "activation",
@@ -27,6 +28,7 @@ __all__ = [
     "most_places",
     "normalisation",
     "pooling",
+    "refuse_sequences",
     "repeat",
     "residual",
     "through",

@@ -8,7 +8,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.layers import Shape
 from ticketlab.networks.stages.stage import Stage
 
-__all__ = ["check_image", "check_positive", "check_room", "check_some"]
+__all__ = ["check_image", "check_positive", "check_room", "check_sequence", "check_some"]
 
 
 def check_some(stages: Sequence[Stage], what: str) -> None:
@@ -38,3 +38,13 @@ def check_room(given: Shape, window: int, what: str) -> None:
             f"at least {window} × {window}",
             "Use larger images, or a network with fewer pools.",
         )
+
+
+def check_sequence(given: Shape, what: str) -> Shape:
+    if len(given) != 2:
+        raise UserError(
+            f"activations of shape {given} before {what}",
+            "a sequence: (steps, features)",
+            "Put Rows before it, which reads an image row by row, or Embedding for tokens.",
+        )
+    return given

@@ -13,9 +13,13 @@ __all__ = ["scaled"]
 
 
 def scaled(layer: Layer, fitting: Fitting) -> DrawnLayer:
-    """The dense layer or convolution with its standard deviations and constants."""
+    """The dense layer or convolution with its standard deviations and constants.
+
+    Each gate of a layer counts as a layer of its own: its fan-out is the number of units in one gate.
+    """
     initialisation = fitting.initialisation
-    weight_sd = initialisation.weight_sd(layer.inputs, layer.units * math.prod(layer.weight_shape[:-2]))
+    units = layer.units // layer.gates
+    weight_sd = initialisation.weight_sd(layer.inputs, units * math.prod(layer.weight_shape[:-2]))
     bias_sd = initialisation.bias_sd(fitting.parameterisation, weight_sd) if layer.has_bias else 1.0
     if fitting.parameterisation is Parameterisation.NTK:  # the constants move from the draws to the layer
         return DrawnLayer(replace(layer, weight_scale=weight_sd, bias_scale=bias_sd), 1.0, 1.0)
@@ -31,7 +35,7 @@ def _maximal_update(drawn: DrawnLayer, first: str) -> DrawnLayer:
     A bias reads a constant, as the first layer reads the data. So √units is in front of all biases except the outputs'.
     """
     layer = drawn.layer
-    wide = math.sqrt(layer.units)
+    wide = math.sqrt(layer.units // layer.gates)
     if layer.name == "output":
         return replace(drawn, layer=replace(layer, weight_scale=1 / math.sqrt(layer.inputs)))
     scale = wide if layer.name == first else 1.0

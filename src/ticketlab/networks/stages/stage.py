@@ -130,8 +130,8 @@ class Fitting:
         """Whether the stage's own layer has biases; a normalisation over the batch would remove them with the mean."""
         return self.bias and not (isinstance(self.following, Parametrised) and self.following.of_batch)
 
-    def layer(self, stage: Parametrised, weight_shape: Shape, shape: Shape) -> Layer:
-        """The stage's own layer, with activations of this shape."""
+    def layer(self, stage: Parametrised, weight_shape: Shape, shape: Shape, gates: int = 1) -> Layer:
+        """The stage's own layer, with activations of this shape, in so many gates."""
         return Layer(
             self.name(stage),
             stage,
@@ -141,6 +141,7 @@ class Fitting:
             weight_shape=weight_shape,
             output_shape=(*self.times, *shape),
             times=self.times,
+            gates=gates,
         )
 
 

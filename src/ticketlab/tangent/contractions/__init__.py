@@ -22,7 +22,12 @@ kinds without a rule.
 Source: Novak, Sohl-Dickstein, Schoenholz 2022, arXiv 2206.08720, sections 3.2 to 3.4.
 """
 
-from ticketlab.tangent.contractions import convolution, dense, normalisation  # each registers its rules
+from ticketlab.tangent.contractions import (  # each registers its rules
+    convolution,
+    dense,
+    normalisation,
+    sequences,
+)
 from ticketlab.tangent.contractions.contraction import Contraction, Factor, Way, count, positions
 from ticketlab.tangent.contractions.factor_product import FactorProduct
 from ticketlab.tangent.contractions.gated_product import GatedProduct
@@ -44,5 +49,6 @@ __all__ = [
     "normalisation",
     "outputs_at",
     "positions",
+    "sequences",
     "ways",
 ]

@@ -5,13 +5,22 @@ optional counts `train`, `validation` and `test` (see `Sizes`). So a plan can sa
 one line.
 
 Reading order: `source` (the base class), `bundled` (comes with scikit-learn), `made` (generated), `named` (published
-data), `own` (the user's files).
+data), `own` (the user's files), `sequences` (text, and generated data whose best possible loss is known).
 """
 
 from ticketlab.tasks.sources.bundled import Bundled, Digits
 from ticketlab.tasks.sources.made import Boolean, Mnist1d
 from ticketlab.tasks.sources.named import Cifar10, Fashion, Hub, Mnist, NamedFolder
 from ticketlab.tasks.sources.own import Csv, Idx, ImageFolder, Npz, OwnFile, Parquet
+from ticketlab.tasks.sources.sequences import (
+    InContext,
+    Markov,
+    NextRow,
+    SourceCode,
+    SparseParity,
+    Teacher,
+    Text,
+)
 from ticketlab.tasks.sources.source import TaskSource
 
 __all__ = [  # noqa: RUF022 (by topic)
@@ -22,6 +31,14 @@ __all__ = [  # noqa: RUF022 (by topic)
     "Bundled",
     "Boolean",
     "Mnist1d",
+    # sequences, and data of known floor
+    "SourceCode",
+    "Text",
+    "NextRow",
+    "Markov",
+    "InContext",
+    "SparseParity",
+    "Teacher",
     # data by name
     "NamedFolder",
     "Mnist",
