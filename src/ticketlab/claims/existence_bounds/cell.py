@@ -166,8 +166,8 @@ def _growth(plan: ExistenceBoundsPlan, target: Target, seed: int) -> Rows:
     }
     large = np.flatnonzero(np.abs(wanted) > max(plan.tolerances))
     some = large[: max(1, 2**22 // LONG)]
-    law = Uniform()
-    single = np.abs(law.weights(rng, (len(some), LONG), 1)) * law.weights(rng, (len(some), LONG), 1)
+    uniform = Uniform()
+    single = np.abs(uniform.weights(rng, (len(some), LONG), 1)) * uniform.weights(rng, (len(some), LONG), 1)
     nearest = np.minimum.accumulate(np.abs(single / unit[some, None] - wanted[some, None]), axis=1)
     rows = []
     for number, tolerance in enumerate(plan.tolerances):
