@@ -67,10 +67,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 
 
 def _accuracies(world: World, sample: Sample) -> dict[str, float]:
-    written = sample.accuracy
     return {
-        TARGET: min(written - world.written, 1.0),
-        WRITTEN: written,
+        TARGET: sample.accuracy,
+        WRITTEN: min(sample.accuracy + world.written, 1.0),
         EMPTY: FREQUENT + world.empty * (1 - FREQUENT),
         RANDOM: FREQUENT + world.random * (1 - FREQUENT),
     }
