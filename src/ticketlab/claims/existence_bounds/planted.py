@@ -149,7 +149,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         case key if key == PERMUTED:
             return of_headroom(sample, _fitted(world, sample), sample.accuracy)
         case key if key == RANDOM:
-            return of_headroom(sample, masked, random)
+            return of_headroom(sample, masked, random) if world.skill.task else Asked(0.0, 0.0)
     return None
 
 

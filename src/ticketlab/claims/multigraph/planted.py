@@ -96,7 +96,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
             fitted = _fitted(world, sample)
             return of_headroom(sample, fitted[WRITTEN], fitted[TARGET])
         case key if key in (EMPTY, RANDOM):
-            return of_headroom(sample, of[key])
+            return of_headroom(sample, of[key]) if world.skill.task else Asked(0.0, 0.0)
     return None
 
 
