@@ -12,8 +12,8 @@ those above it and opens with its idea.
     infinite    the limit of infinite width: kernels of the same networks, and the posteriors that follow
     units       what single units and layers compute: every unit against every class, with the null of the best
     tickets     subnetworks: masks, their comparison, and the searches that find them
-    functions   which function: the laws over functions of training and of random networks, drawn and compared
     symmetry    networks that are the same up to rescaling and permuting units; matching, barriers, overlap
+    functions   which function: the laws over functions of training and of random networks, drawn and compared
     laws        conclusions from many measurements: intervals, and the rules that give verdicts
     evidence    measured tables, and the record of a run
     figures     charts of tables and verdicts, with their words and numbers
