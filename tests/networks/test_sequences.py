@@ -346,7 +346,7 @@ def test_embeddings_agree_with_pytorch() -> None:
 
 # --- μP ---------------------------------------------------------------------------------------------------------------
 
-WIDTHS = (32, 64, 128, 256)
+WIDTHS = (32, 96, 256)
 OF_WIDTH = {
     "gru": lambda width: GRUNet((width,), parameterisation=MUP),
     "lstm": lambda width: LSTMNet((width,), parameterisation=MUP),
@@ -366,12 +366,14 @@ def changes(network: Network, last: str) -> tuple[float, float]:
     @jax.vmap
     def of(key: Array) -> tuple[Array, Array]:
         start = network.init(key)
-        params = start
-        for _ in range(3):
+
+        def step(_: int, params: Params) -> Params:
             error = jax.grad(lambda p: 0.5 * jnp.mean(jnp.sum((network.apply(p, x) - y) ** 2, axis=1)))(
                 params
             )
-            params = jax.tree.map(lambda p, g: p - 0.2 * g, params, error)
+            return jax.tree.map(lambda p, g: p - 0.2 * g, params, error)
+
+        params = jax.lax.fori_loop(0, 3, step, start)
         before, after = (network.features(p, x)[last] for p in (start, params))
         moved = jnp.linalg.norm(after - before) / jnp.linalg.norm(before)
         return moved, jnp.linalg.norm(network.apply(params, x) - network.apply(start, x))
