@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jaxtyping import Array
 from sequence_reference import reference
 
+from ticketlab.choices import choice_text, family
 from ticketlab.errors import UserError
 from ticketlab.infinite import kernels
 from ticketlab.networks import (
@@ -37,6 +38,7 @@ from ticketlab.networks import (
 )
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.stages.attention import attend, rotated
+from ticketlab.plans import parse_choice
 from ticketlab.store import torch_layout
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tickets.masks import full_mask
@@ -220,6 +222,19 @@ def test_what_is_not_described_is_refused(name: str) -> None:
         return
     with pytest.raises(UserError, match="gates or attention"):
         effective_mask(network(name), full_mask(network(name)))
+
+
+def test_they_are_written_as_text() -> None:
+    of = family(Architecture)
+    assert of is not None
+    for text, wanted in {
+        "gru:8x4": GRUNet((8, 4)),
+        "lstm:8": LSTMNet((8,)),
+        "transformer:32,positions=learned,symbols=9": Transformer(32, positions="learned", symbols=9),
+        "causal-cnn:8x8,answers=every": CausalCNN((8, 8), answers="every"),
+    }.items():
+        assert parse_choice(text, of) == wanted
+        assert parse_choice(choice_text(wanted, of), of) == wanted
 
 
 def test_shapes_are_refused_where_they_are_wrong() -> None:
