@@ -12,6 +12,8 @@ those above it and opens with its idea.
     infinite    the limit of infinite width: kernels of the same networks, and the posteriors that follow
     units       what single units and layers compute: every unit against every class, with the null of the best
     tickets     subnetworks: masks, their comparison, and the searches that find them
+    symmetry    networks that are the same up to rescaling and permuting units; matching, barriers, overlap
+    functions   which function: the laws over functions of training and of random networks, drawn and compared
     laws        conclusions from many measurements: intervals, and the rules that give verdicts
     evidence    measured tables, and the record of a run
     figures     charts of tables and verdicts, with their words and numbers
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
         estimators,
         evidence,
         figures,
+        functions,
         infinite,
         laws,
         networks,
@@ -67,6 +70,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "estimators",
         "evidence",
         "figures",
+        "functions",
         "infinite",
         "laws",
         "networks",
@@ -97,6 +101,7 @@ __all__ = [  # noqa: RUF022 (in reading order)
     "infinite",
     "units",
     "tickets",
+    "functions",
     "laws",
     "evidence",
     "figures",

@@ -1,5 +1,7 @@
 """What a page makes of the tables of a run: nothing of those that are missing, and times as means and ranges."""
 
+from functools import partial
+
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.presentation import made, rate_table, seconds_table
@@ -13,6 +15,14 @@ def test_what_is_made_of_tables_that_are_there():
     assert made(record, (lambda a, b: a.name + b.name, "one", "two")) == ("onetwo",)
     assert made(record, (lambda a, b: 1 / 0, "one", "three"), (lambda a: 1 / 0, "none")) == ()
     assert made(record, (lambda a: None, "one")) == ()
+
+
+def test_arguments_are_called_as_the_tables_that_they_take():
+    tables = {name: Table.from_rows(name, [{"c": 1.0}]) for name in ("one", "two")}
+    record = Record("", "", "", (), (), {}, "", {}, {}, (), Evidence(tables))
+    with_times = partial(seconds_table, by={"c": "c"})
+    parts = (lambda one, two, unit="s": one.name + two.name + unit, lambda record, two: record is not two)
+    assert made(record, *parts, lambda three: 1 / 0, with_times) == ("onetwos", True)
 
 
 def test_seconds_by_loss_and_arm_in_their_order():

@@ -77,6 +77,7 @@ SMALLEST = {  # a plan of few seconds for each claim; claims that are not here r
     "linear-regime": 'network = "mlp:64"\nseeds = 2\nshares = [0.125, 1.0]\ndepths = [1]\nlosses = ["square"]\n'
     "steps = 20\nkernel_examples = 12\ntolerance = 1e-4\n",
     "winning-ticket": f'network = "mlp:12x8"\n{SMALL}levels = 2\ndensity = 0.65\nevaluate_every = 10\n',
+    "many-optima": f'network = "mlp:12x8"\n{SMALL}points = 3\nrestarts = 0\n',
     "linear-mode": f'network = "mlp:12x8"\n{SMALL}rewind_steps = [0, 5]\ncopies = 2\nlevels = 1\npoints = 3\n',
     "masking-is-training": f'network = "mlp:12x8"\n{SMALL}levels = 2\ndensity = 0.65\nevaluate_every = 10\n',
     "untrained-subnetwork": f'network = "mlp:12x8"\n{SMALL}densities = [0.2]\nwidths = []\ndistributions = []\n',

@@ -13,6 +13,7 @@ from ticketlab.training import (
     Accuracy,
     Adam,
     AdamW,
+    BinaryAccuracy,
     Constant,
     Cosine,
     Piecewise,
@@ -82,6 +83,9 @@ def test_scores():
     assert float(Accuracy()(outputs, one_hot)) == pytest.approx(2 / 3)
     signs = jnp.array([[1.0], [-1.0], [1.0], [1.0]])
     assert float(SignAccuracy()(jnp.array([[0.3], [-2.0], [0.0], [-1.0]]), signs)) == pytest.approx(0.5)
+    bits = (signs + 1) / 2
+    assert float(BinaryAccuracy()(jnp.array([[0.3], [-2.0], [0.0], [-1.0]]), bits)) == pytest.approx(0.5)
+    assert float(BinaryAccuracy()(outputs, one_hot)) == pytest.approx(0.0)  # each output counts, none is 0
     y = jnp.array([[1.0], [2.0], [3.0]])
     assert float(RSquared()(y, y)) == 1
     assert float(RSquared()(jnp.full((3, 1), 2.0), y)) == pytest.approx(0)

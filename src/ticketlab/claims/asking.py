@@ -45,6 +45,7 @@ def scores(
     facets: Mapping[str, str] | None = None,
     headroom: bool = False,
     before: str = "",
+    part: str = "test",
 ) -> Question:
     """The difference between two test scores, paired by seed and test example.
 
@@ -53,13 +54,14 @@ def scores(
         one, other: the column, and its name with an article ("the ticket").
         headroom: whether the rule is about the difference as a share of the headroom above guessing.
         before: begins the reading ("With the square loss, ").
+        part: of the data, if the scores are not those of test examples ("training").
     """
     (first, who), (second, whom) = one, other
 
     def reading(tables: Tables) -> str:
         of = examples(tables)
         gain = points(difference(of, first, second).mean)
-        said = f"{who} scores {percent(of, first)} on test data and {whom} {percent(of, second)}"
+        said = f"{who} scores {percent(of, first)} on {part} data and {whom} {percent(of, second)}"
         return f"{sentence(before + said)}, a difference of {gain} points"
 
     def effect(tables: Tables) -> Difference:
@@ -70,7 +72,7 @@ def scores(
         title=title,
         effect=effect,
         rule=rule,
-        what=f"the difference in test score, {_bare(who)} minus {_bare(whom)},",
+        what=f"the difference in {part} score, {_bare(who)} minus {_bare(whom)},",
         scale=HEADROOM if headroom else POINTS,
         reading=reading,
         says=says,

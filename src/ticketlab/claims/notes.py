@@ -22,8 +22,18 @@ from ticketlab.tickets.reach import effective_density
 from ticketlab.training.optimisers import Optimiser
 from ticketlab.training.result import Ended, TrainingState
 
-__all__ = ["PIECES", "Notes", "effective", "example_table", "left", "refuse_diverged"]
+__all__ = ["OF_MASKS", "PIECES", "Notes", "effective", "example_table", "left", "refuse_diverged"]
 
+OF_MASKS = {  # what columns about masks, and the proof that removed weights took no part, mean
+    "decisive": "whether the question is decided at this level",
+    "density": "the fraction of the weights that is kept",
+    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
+    "kept": "weights that are kept",
+    "parameters_left": "of these, how many are not exactly zero at the end",
+    "best": "how many are not exactly zero at the early stop",
+    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
+    "network_steps": "steps times networks",
+}
 PIECES = 10  # of a training; between them the draft is written
 
 
@@ -68,6 +78,11 @@ class Notes:
     def timed(self, began: float, network_steps: int, **about: Any) -> None:
         """A row of seconds since `time.perf_counter()` was `began`."""
         self.add("timings", {**about, "network_steps": network_steps, "seconds": time.perf_counter() - began})
+
+    def tables(self, names: Sequence[str], meanings: Mapping[str, str], *more: Table) -> dict[str, Table]:
+        """The tables that there are of these names, and more, seed by seed."""
+        own = (Table.from_rows(n, self.rows[n], meanings=meanings) for n in names if self.rows.get(n))
+        return {table.name: table.by_seed() for table in (*own, *more)}
 
     def in_pieces(
         self,

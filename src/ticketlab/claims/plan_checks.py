@@ -10,8 +10,8 @@ import numpy as np
 from ticketlab.errors import UserError
 
 __all__ = [
-    "at_least", "different", "each_once", "losses_once", "margin_inside", "momentum_below_one", "positive",
-    "some_seeds",
+    "at_least", "different", "each_once", "fraction", "kept_fraction", "losses_once", "margin_inside",
+    "momentum_below_one", "positive", "some_seeds",
 ]  # fmt: skip
 
 
@@ -25,6 +25,23 @@ def some_seeds(seeds: int, first: int) -> None:
 def margin_inside(margin: float, name: str = "margin") -> None:
     if not 0 < margin < 1:
         raise UserError(f"{name}={margin}", "a fraction between 0 and 1", "One percentage point is 0.01.")
+
+
+def fraction(plan: Any, *names: str, hint: str = "") -> None:
+    """Numbers between 0 and 1, by the names of their options."""
+    for name in names:
+        if not 0 < (value := getattr(plan, name)) < 1:
+            raise UserError(f"{name}={value}", "a fraction between 0 and 1", hint)
+
+
+def kept_fraction(*densities: float) -> None:
+    for density in densities:
+        if not 0 < density <= 1:
+            raise UserError(
+                f"density={density:g}",
+                "the fraction that is kept, above 0 and at most 1",
+                "10 % kept is 0.1.",
+            )
 
 
 def losses_once(losses: Sequence[str]) -> None:

@@ -23,18 +23,9 @@ from ticketlab.laws.formulae import Answer, Formula, Question, Tables
 from ticketlab.laws.verdict import Outcome
 
 __all__ = [
-    "ALIKE",
-    "FREQUENT",
-    "MANY",
-    "NOTHING",
-    "Skill",
-    "all_cases",
-    "cases_of",
-    "compared",
-    "examples",
-    "made",
+    "ALIKE", "FREQUENT", "MANY", "NOTHING", "Skill", "all_cases", "cases_of", "compared", "examples", "made",
     "of_headroom",
-]
+]  # fmt: skip
 
 World = TypeVar("World")
 

@@ -75,7 +75,7 @@ def _ended(words: list[str], studies: Mapping[str, str] | None, signals: Signals
     except StreamFailure as failure:
         return _failed(failure)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(signals)
 
 
 def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Signals) -> int:
@@ -90,14 +90,14 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
     except NumericalFailure as failure:
         return _say(f"numerical failure: {failure}", 3)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _interrupted(signals)
     except StreamFailure:
         raise
     except SystemExit as end:  # tyro: 0 after help, 2 after a mistake that it has explained
         return end.code if isinstance(end.code, int) else 2
     except BaseException as error:
         if signals.came:  # other code has turned the interruption into another exception
-            return _interrupted()
+            return _interrupted(signals)
         from ticketlab.cli.fault import explain
 
         return _say(explain(error, words), FAULT)
@@ -142,7 +142,8 @@ def _say(message: str, code: int) -> int:
     return code
 
 
-def _interrupted() -> int:
+def _interrupted(signals: Signals) -> int:
+    signals.end()
     with contextlib.suppress(StreamFailure):
         sys.stdout.flush()
     say("ticketlab: interrupted")

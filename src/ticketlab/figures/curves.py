@@ -61,7 +61,8 @@ class Curve:
 
     def plotly(self) -> dict[str, Any]:
         what = "+".join(n for n, yes in (("lines", self.joined), ("markers", self.signed)) if yes)
-        colour = self.mark.colour
+        colour, edge = self.mark.colour, {"width": 1, "color": LIGHT.paper}
+        width = 1 if self.thin else 2.5 if self.strong else 1.8
         trace: dict[str, Any] = {
             "type": "scatter",
             "x": _short(self.x),
@@ -69,17 +70,8 @@ class Curve:
             "mode": what,
             "meta": self.mark.label,
             "opacity": 0.4 if self.thin else 1.0,
-            "line": {
-                "color": colour,
-                "width": 1 if self.thin else 2.5 if self.strong else 1.8,
-                "dash": self.mark.dash,
-            },
-            "marker": {
-                "symbol": self.mark.symbol,
-                "size": 8,
-                "color": colour,
-                "line": {"width": 1, "color": LIGHT.paper},
-            },
+            "line": {"color": colour, "width": width, "dash": self.mark.dash},
+            "marker": {"symbol": self.mark.symbol, "size": 8, "color": colour, "line": edge},
             "hovertemplate": f"{escape(self.label or self.mark.label)}: %{{y:.4g}} at %{{x:.4g}}<extra></extra>",
         }
         if self.texts:
@@ -185,6 +177,7 @@ class Plot:
 
     def plotly(self) -> dict[str, Any]:
         """A chart in the style of the page, as wide as the space it is given."""
+        hover = {"color": LIGHT.ink, "size": 12}
         layout = {
             "height": self.height,
             "xaxis": self.x.plotly(),
@@ -197,11 +190,7 @@ class Plot:
             "showlegend": False,
             "hovermode": "closest",
             "dragmode": False,
-            "hoverlabel": {
-                "bgcolor": LIGHT.wash,
-                "bordercolor": LIGHT.rule,
-                "font": {"color": LIGHT.ink, "size": 12},
-            },
+            "hoverlabel": {"bgcolor": LIGHT.wash, "bordercolor": LIGHT.rule, "font": hover},
         }
         return {"data": [c.plotly() for c in self.curves], "layout": layout}
 

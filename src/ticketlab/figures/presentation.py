@@ -48,7 +48,8 @@ def made(record: Record, *parts: Callable[..., Any] | tuple[Any, ...]) -> tuple[
     filled |= {name: table for name, table in record.evidence.tables.items() if len(table)}
     found = []
     for part in parts:
-        make, *needed = part if isinstance(part, tuple) else (part, *_needed(part))
+        make = part[0] if isinstance(part, tuple) else part
+        needed = part[1:] if isinstance(part, tuple) else _needed(part)
         if all(name in filled for name in needed):
             found.append(make(*(filled[name] for name in needed)))
     return tuple(result for result in found if result is not None)

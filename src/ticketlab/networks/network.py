@@ -18,7 +18,7 @@ import jax
 from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
-from ticketlab.networks.initialisation import Parameterisation
+from ticketlab.networks.initialisation import Distribution, Parameterisation
 from ticketlab.networks.layers import Layer
 from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Step
@@ -42,6 +42,7 @@ class Network:
         layers: the description of the layers in order of depth; empty for a network without one.
         tapped: `(params, x, taps) -> (outputs[n, k], {layer name: the layer's input a})`, where `taps[layer name]` is added to
             the layer's pre-activation z, `[n, *output_shape]`; a layer missing from `taps` gets nothing.
+        corrected: `(params, x, correct) -> outputs[n, k]`, where `correct(layer, z)` takes the place of each layer's z.
         unit_groups: which parameters belong to which unit, in order of depth: one group for each hidden layer, or one for all
             layers whose units are tied by a sum.
         surrogate: whether it is differentiated through a surrogate (sign activations). It can be trained, but its derivatives
@@ -53,6 +54,7 @@ class Network:
         steps: its stages, fitted to the shapes that reach them, from which the limit of infinite width follows; empty for a
             network without a description.
         parameterisation: where the constants of its initialisation are; None for a network without a description.
+        distribution: of its weights; None for a network without a description, or with weights that are not drawn.
     """
 
     name: str
@@ -65,12 +67,16 @@ class Network:
     tapped: Callable[[Params, Array, Mapping[str, Array]], tuple[Array, dict[str, Array]]] | None = field(
         default=None, repr=False
     )
+    corrected: Callable[[Params, Array, Callable[[Layer, Array], Array]], Array] | None = field(
+        default=None, repr=False
+    )
     unit_groups: tuple[UnitGroup, ...] = field(default=(), repr=False)
     surrogate: bool = False
     statistics: Callable[[Params, Array], Statistics] | None = field(default=None, repr=False)
     frozen: Callable[[Statistics], Network] | None = field(default=None, repr=False)
     steps: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     parameterisation: Parameterisation | None = field(default=None, repr=False, compare=False)
+    distribution: Distribution | None = field(default=None, repr=False, compare=False)
 
     def require_each_alone(self, purpose: str) -> None:
         """Raises a UserError if an example's outputs depend on the other examples of its batch."""

@@ -7,7 +7,7 @@ key means the same network in every precision. To compute in float64, cast them 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from ticketlab.networks.convolution import convolve_once
 from ticketlab.networks.drawing import draw_parameters
 from ticketlab.networks.fitting import fit
 from ticketlab.networks.initialisation import HE_NORMAL, Initialisation, Parameterisation
-from ticketlab.networks.layers import Shape
+from ticketlab.networks.layers import Layer, Shape
 from ticketlab.networks.network import Network
 from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Stage, drawn_layers, follow, has_surrogate, reached, through
@@ -96,6 +96,9 @@ def sequential(
             walk = Walk(params, given, taps, convolve_once)  # many cotangents, one kernel
             return forward(walk, x), walk.inputs
 
+        def corrected(params: Params, x: ArrayLike, correct: Callable[[Layer, Array], Array]) -> Array:
+            return forward(Walk(params, given, corrected=correct), x)
+
         def statistics(params: Params, x: ArrayLike) -> Statistics:
             walk = Walk(params)
             forward(walk, x)
@@ -110,10 +113,12 @@ def sequential(
             features=features,
             layers=layers,
             tapped=tapped,
+            corrected=corrected,
             unit_groups=unit_groups,
             surrogate=has_surrogate(steps),
             steps=steps,
             parameterisation=parameterisation,
+            distribution=initialisation.distribution if all(d.start is None for d in drawn) else None,
         )
         if given is None and any(layer.stage.of_batch for layer in layers):
             return replace(network, statistics=statistics, frozen=functions)

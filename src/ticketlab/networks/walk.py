@@ -19,12 +19,14 @@ class Walk:
     """Records each layer's input, and the features under the name of the layer before them.
 
     A normalisation over the batch uses the given statistics, or those of the batch; it records them too.
+    `corrected` may put another z in a layer's place, which the next layers then read.
     """
 
     params: Params
     given: Statistics | None = None
     taps: Mapping[str, Array] = field(default_factory=dict)
     convolution: Callable[..., Array] = convolve
+    corrected: Callable[[Layer, Array], Array] | None = None
     current: str = ""
     inputs: dict[str, Array] = field(default_factory=dict)
     features: dict[str, Array] = field(default_factory=dict)
@@ -34,7 +36,8 @@ class Walk:
         """The layer's z plus its tap."""
         self.inputs[layer.name] = a
         z = pre_activation(layer, self.params[layer.name], a, self.convolution)
-        return z + self.taps[layer.name] if layer.name in self.taps else z
+        z = z + self.taps[layer.name] if layer.name in self.taps else z
+        return z if self.corrected is None else self.corrected(layer, z)
 
     def weighted(self, layer: Layer, a: Array) -> Array:
         """The same for a layer that gives its name to the features after it."""

@@ -39,6 +39,7 @@ REACHING = (
     "infinite",
     "units",
     "tickets",
+    "symmetry",
     "functions",
     "laws",
     "evidence",

@@ -35,9 +35,6 @@ from ticketlab.tangent.spectrum import extreme_eigenvalues
 
 __all__ = ["CurvedOperator", "NewtonPoint", "curved_points"]
 
-CURVED_ROWS = (
-    2500  # of K; beyond, a low rank with conjugate gradients takes less time than m³/3 operations a step
-)
 LEAST = 1e-12  # of the curvature, relative to its largest
 FLAT = (
     1e-8  # below this curvature, relative to the largest, a gradient is that of a loss with straight pieces

@@ -38,7 +38,8 @@ from ticketlab.tangent.primal import PrimalMatrix, primal_matrix, solve_primal, 
 from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
-from ticketlab.tasks.losses import SQUARE, ConvexLoss, Targets, scaled
+from ticketlab.tasks.losses import SQUARE, ConvexLoss, scaled
+from ticketlab.tasks.target_check import check_targets
 from ticketlab.tasks.task import Split, Task
 
 __all__ = [
@@ -376,27 +377,4 @@ def _check(
         raise UserError(
             "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
         )
-    _check_targets(loss, targets)
-
-
-def _check_targets(loss: ConvexLoss, targets: np.ndarray) -> None:
-    if loss.targets is Targets.DISTRIBUTION:
-        if np.min(targets) < 0 or not np.allclose(loss.by_step(targets).sum(axis=2), 1.0):
-            raise UserError(
-                f"targets that are not distributions over classes, with {loss.name}",
-                "one-hot rows, or rows ≥ 0 with sum 1",
-                "Encode labels as one-hot rows, or use the square loss.",
-            )
-    elif loss.targets is Targets.PROBABILITIES:
-        if np.min(targets) < 0 or np.max(targets) > 1:
-            raise UserError(
-                f"targets from {np.min(targets):g} to {np.max(targets):g}, with {loss.name}",
-                "numbers from 0 to 1",
-                "Encode yes as 1 and no as 0, or use the square loss.",
-            )
-    elif loss.targets is Targets.BINARY and not np.isin(targets, (0, 1)).all():
-        raise UserError(
-            f"targets other than 0 and 1, with {loss.name}",
-            "zeros and ones",
-            "Encode yes as 1 and no as 0, or use the square loss.",
-        )
+    check_targets(loss, targets)

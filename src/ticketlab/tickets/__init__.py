@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     )
     from ticketlab.tickets.largest import largest
     from ticketlab.tickets.learned import ScoredMask, counts_at, require_frozen
+    from ticketlab.tickets.learned_edges import LearnedEdges
     from ticketlab.tickets.magnitude import (
         DENSE,
         TICKET,
@@ -148,6 +149,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "largest": ["largest"],
         "learned": ["ScoredMask", "counts_at", "require_frozen"],
+        "learned_edges": ["LearnedEdges"],
         "supermask": ["Supermask"],
         "edge_popup": ["EdgePopup"],
         "biprop": ["Binarised", "Biprop"],
@@ -247,6 +249,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "ScoredMask",
     "Supermask",
     "EdgePopup",
+    "LearnedEdges",
     "Biprop",
     "Binarised",
     "largest",

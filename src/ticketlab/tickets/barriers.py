@@ -13,8 +13,10 @@ arXiv 1803.05407, section 3.2 (batch statistics of averaged weights).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +29,10 @@ from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 
-__all__ = ["POINTS", "Lines", "barrier", "lines", "peak"]
+__all__ = ["POINTS", "Between", "Lines", "barrier", "lines", "peak", "straight"]
+
+Between: TypeAlias = Callable[[Network, Array | float, Params, Params, Array], Params]
+"""`(network, α, θ_A, θ_B, reference inputs) -> θ(α)`, traced in a compiled program."""
 
 POINTS = 30  # values of α, including the ends
 
@@ -62,6 +67,7 @@ def lines(
     *,
     reference: Float[Array | np.ndarray, "m ..."],
     points: int = POINTS,
+    between: Between | None = None,
 ) -> Lines:
     """Loss and errors along the lines between P pairs of networks.
 
@@ -71,6 +77,7 @@ def lines(
         x, targets: the examples, with one-hot targets.
         reference: training inputs, from which batch statistics are estimated; other networks ignore them.
         points: values of α, at least 2.
+        between: what is in place of the straight line, such as REPAIR (`ticketlab.symmetry.repaired_between`).
 
     Raises:
         UserError: for fewer points, or a network with one output.
@@ -82,8 +89,13 @@ def lines(
     if network.outputs < 2:
         raise UserError("a network with one output", "one output for each class, for errors along a line")
     alphas = np.linspace(0.0, 1.0, points)
-    losses, wrong = _along(network, loss, one, other, alphas, x, targets, reference)
+    losses, wrong = _along(network, loss, between or straight, one, other, alphas, x, targets, reference)
     return Lines(alphas, np.asarray(losses, np.float64), np.asarray(wrong))
+
+
+def straight(network: Network, alpha: Array | float, one: Params, other: Params, reference: Array) -> Params:
+    """θ(α). α = 0 and α = 1 give the networks themselves, to the bit: a + 0·b is a, and 0·a + b is b."""
+    return jax.tree.map(lambda a, b: ((1 - alpha) * a + alpha * b).astype(a.dtype), one, other)
 
 
 def barrier(values: Float[np.ndarray, "*rest A"]) -> Float[np.ndarray, "*rest"]:
@@ -96,10 +108,11 @@ def peak(values: Float[np.ndarray, "*rest A"]) -> np.ndarray:
     return np.argmax(values, axis=-1)
 
 
-@partial(jax.jit, static_argnames=("network", "loss"))
+@partial(jax.jit, static_argnames=("network", "loss", "between"))
 def _along(
     network: Network,
     loss: ConvexLoss,
+    between: Between,
     one: Params,
     other: Params,
     alphas: Array,
@@ -111,8 +124,7 @@ def _along(
 
     def pair(ends: tuple[Params, Params]) -> tuple[Array, Array]:
         def point(alpha: Array) -> tuple[Array, Array]:
-            # a + 0·b is a, and 0·a + b is b, to the bit: the ends are the networks themselves.
-            params = jax.tree.map(lambda a, b: ((1 - alpha) * a + alpha * b).astype(a.dtype), *ends)
+            params = between(network, alpha, *ends, reference)
             outputs = evaluate(network, params, x, reference)
             return jnp.mean(loss.value(outputs, targets)), jnp.argmax(outputs, axis=-1) != labels
 

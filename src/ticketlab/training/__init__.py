@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from ticketlab.training.plan import (
         Accuracy,
+        BinaryAccuracy,
         Interpolation,
         Resources,
         RSquared,
@@ -53,6 +54,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "plan": [
             "Accuracy",
+            "BinaryAccuracy",
             "Interpolation",
             "RSquared",
             "Resources",
@@ -82,6 +84,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Score",
     "Accuracy",
     "SignAccuracy",
+    "BinaryAccuracy",
     "StepAccuracy",
     "RSquared",
     # optimisers and schedules

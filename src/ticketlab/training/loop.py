@@ -18,8 +18,16 @@ import numpy as np
 from ticketlab.errors import UserError, counted
 from ticketlab.networks.network import Network
 from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.target_check import check_targets
 from ticketlab.training.groups import Groups, layout, program_and_lanes
-from ticketlab.training.plan import Interpolation, Resources, RSquared, TrainingPlan
+from ticketlab.training.plan import (
+    Accuracy,
+    Interpolation,
+    Resources,
+    RSquared,
+    TrainingPlan,
+    ValidationScore,
+)
 from ticketlab.training.program import Lanes, Measured, Program, advance, assess, begin, offsets, take_up
 from ticketlab.training.replicas import Replicas, TrainingData
 from ticketlab.training.result import Ended, LearningCurves, TrainingResult, TrainingState, endings
@@ -60,12 +68,17 @@ def train(
         parameters or losses are no longer finite ends as `Ending.DIVERGED`; the others are unaffected.
 
     Raises:
-        UserError: if arrays do not fit each other, if one group does not fit in memory, or for centred replicas of a network
+        UserError: if arrays do not fit each other, for targets that the loss does not accept, for a score that cannot decide, if
+            one group does not fit in memory, or for centred replicas of a network
             that normalises over the batch.
 
     Cost: R·steps·(3 forward passes on a batch), plus an evaluation on the validation data every `evaluate_every` steps.
     """
     data.check(network, len(replicas))
+    for targets in (data.y, data.validation_y):
+        if targets is not None:
+            check_targets(loss, targets)
+    _check_score(network, plan)
     if np.any(replicas.centred):
         network.require_each_alone("centred replicas")
     program, lanes = program_and_lanes(network, loss, data, plan, replicas)
@@ -110,6 +123,17 @@ class _Done:
     state: TrainingState
     measured: list[tuple[int, Measured]]
     checkpoints: dict[int, TrainingState]
+
+
+def _check_score(network: Network, plan: TrainingPlan) -> None:
+    """The largest of one output is always the right one, so every network would fit."""
+    decides = isinstance(plan.stop, ValidationScore) or plan.stop == Interpolation()
+    if decides and network.outputs == 1 and isinstance(plan.score, Accuracy):
+        raise UserError(
+            f"{plan.stop} with Accuracy() and one output",
+            "a score that one output can miss",
+            "Use BinaryAccuracy() for targets 0 and 1, or SignAccuracy() for targets −1 and 1.",
+        )
 
 
 def _first_step(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Accuracy",
+    "BinaryAccuracy",
     "Interpolation",
     "RSquared",
     "Resources",
@@ -67,6 +68,14 @@ class SignAccuracy:
 
 
 @dataclass(frozen=True)
+class BinaryAccuracy:
+    """The fraction of examples whose outputs are above 0 exactly where their targets, 0 or 1, are above ½."""
+
+    def __call__(self, outputs: Float[Array, "n k"], targets: Float[Array, "n k"]) -> Float[Array, ""]:
+        return ((outputs > 0) == (targets > 0.5)).all(-1).mean(dtype=outputs.dtype)
+
+
+@dataclass(frozen=True)
 class RSquared:
     """1 − Σ‖F − y‖² / Σ‖y − ȳ‖², the explained fraction of the targets' variance."""
 
@@ -74,7 +83,7 @@ class RSquared:
         return 1 - ((outputs - targets) ** 2).sum() / ((targets - targets.mean(0)) ** 2).sum()
 
 
-Score = Accuracy | StepAccuracy | SignAccuracy | RSquared
+Score = Accuracy | StepAccuracy | SignAccuracy | BinaryAccuracy | RSquared
 
 
 @dataclass(frozen=True)

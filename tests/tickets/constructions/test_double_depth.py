@@ -18,6 +18,7 @@ from ticketlab.tickets.constructions import (
     Uniform,
     agreement,
     certificate,
+    collapsed_function,
     compact,
     gaps,
     require_untouched,
@@ -197,6 +198,8 @@ def test_without_what_is_masked_the_network_is_the_same(built, convolutional):
     for construction, x in ((built["carried constant"], INPUTS), (convolutional, small_images())):
         whole = np.asarray(construction.outputs(x))
         np.testing.assert_allclose(compact(construction)(x), whole, atol=1e-5 * np.abs(whole).max())
+        layers = collapsed_function(construction, construction.collapse(construction))
+        np.testing.assert_allclose(layers(x), whole, atol=1e-5 * np.abs(whole).max())
 
 
 def test_attack_and_certificate_enclose_the_largest_difference(built):

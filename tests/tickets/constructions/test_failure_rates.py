@@ -8,13 +8,20 @@ from ticketlab.networks import MLP
 from ticketlab.tickets.constructions import (
     DoubleDepth,
     HeNormal,
+    Sums,
     Target,
     closest,
     density,
+    exchanged,
     expected_hits,
+    failure_chance,
+    law,
     lueker,
+    needed,
     one_product,
     pools,
+    reached,
+    shortfall,
 )
 from ticketlab.tickets.constructions.subset_sum import doubled
 
@@ -52,7 +59,7 @@ def test_measured_failures_lie_around_the_curve(n, tolerance, products):
     is an approximation."""
     x, z = drawn(n, products=products, seed=n)
     failed = np.abs((x * closest(x, z)).sum(axis=1) - z) > tolerance
-    chance = np.exp(-expected_hits(x, z, tolerance))
+    chance = failure_chance(x, z, tolerance)
     assert chance.sum() > 5
     assert abs(failed.sum() - chance.sum()) < 3 * np.sqrt((chance * (1 - chance)).sum())
 
@@ -92,3 +99,89 @@ def test_pools_are_those_of_the_construction(plan):
     assert failures > 0
     assert told - 1 <= failures <= told  # the constant that is carried is no weight of the target
     assert np.all(np.bincount(found.source) <= 6)
+
+
+def test_the_chance_of_a_window_is_that_of_all_subsets():
+    x, z = drawn(12, 4)
+    for tolerance in (0.3, 0.1):
+        counted = np.mean(np.abs(doubled(x) - z[:, None]) <= tolerance, axis=1)
+        np.testing.assert_allclose(Sums(x).within(z, tolerance), counted, rtol=0.12, atol=0.01)
+
+
+def test_a_window_that_holds_everything_has_chance_one_and_one_outside_none():
+    x = np.array([[0.5, -0.25, 0.1]])
+    assert Sums(x).within(np.array([0.2]), 5.0) == pytest.approx(1)
+    assert Sums(x).within(np.array([3.0]), 0.1) == 0
+
+
+def test_without_products_only_targets_below_the_tolerance_are_written():
+    chance = failure_chance(np.zeros((2, 3)), np.array([0.005, 0.5]), 0.01)
+    np.testing.assert_array_equal(chance, [0, 1])
+
+
+def test_the_chance_is_the_exponential_of_the_hits_where_windows_are_short():
+    x, z = drawn(14, 300)
+    np.testing.assert_allclose(
+        failure_chance(x, z, 1e-4), np.exp(-expected_hits(x, z, 1e-4)), rtol=1e-3, atol=1e-6
+    )
+
+
+def small_target():
+    architecture = MLP((6,))
+    params = jax.tree.map(np.asarray, architecture.build((30,), 3).init(jax.random.key(0)))
+    return Target(architecture, (30,), 3, params)
+
+
+def test_exchanged_targets_are_those_of_the_same_source_and_move():
+    found = pools(DoubleDepth(8, signed=False), small_target(), 0, 10**6, np.random.default_rng(0))
+    other = exchanged(found)
+    for source in np.unique(other.source):
+        mine, theirs = found.source == source, other.source == source
+        assert sorted(found.target[mine]) == sorted(other.target[theirs])
+        np.testing.assert_array_equal(found.pool[mine], other.pool[theirs])
+        assert np.all(found.target[mine] != other.target[theirs])
+    assert len(exchanged(found, 10**6).pool) == 0
+
+
+def test_exchanged_targets_fail_as_often():
+    """Over 40 networks, within three standard errors, which are those that the networks show."""
+    target, gains, errors = small_target(), [], []
+    for seed in range(40):
+        found = pools(DoubleDepth(10, signed=False), target, seed, 10**6, np.random.default_rng(0))
+        failed, other = shortfall(found)[1] > 0.03, exchanged(found)
+        count, error = law(found, failed, [(other, shortfall(other)[1] > 0.03)])
+        gains.append(failed.sum() - count)
+        errors.append(error)
+    assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / np.sqrt(len(gains))
+    assert np.sqrt(np.mean(np.square(errors))) == pytest.approx(np.std(gains), rel=0.25)
+
+
+def test_sources_that_cannot_be_exchanged_add_nothing():
+    found = pools(DoubleDepth(6, signed=False), small_target(), 0, 40, np.random.default_rng(0))
+    other = exchanged(found)
+    assert len(other.source) < len(found.source)
+    failed = shortfall(found)[1] > 0.01
+    alone = ~np.isin(found.source, other.source)
+    count, _ = law(found, failed, [(other, np.zeros(len(other.source), bool))])
+    assert count == failed[alone].sum()
+
+
+def test_what_is_needed_is_found_by_trying_every_number_of_products():
+    x, z = drawn(7, 60)
+    z[0] = 0.001
+    counts = needed(x, z, (0.1, 0.01), 7)
+    for row in range(len(x)):
+        for number, tolerance in enumerate((0.1, 0.01)):
+            tried = [np.abs(doubled(x[row : row + 1, :k]) - z[row]).min() <= tolerance for k in range(8)]
+            assert counts[number, row] == (tried.index(True) if any(tried) else np.inf)
+    assert counts[1, 0] == 0
+    assert np.isinf(counts).any()
+
+
+def test_the_number_that_leaves_a_share_lies_between_whole_numbers():
+    counts = np.array([1, 2, 3, 3, 4, 4, 4, 5, 9, np.inf])
+    assert reached(counts, 0.2) == pytest.approx(5)
+    assert 4 < reached(counts, 0.25) < 5
+    assert np.isnan(reached(counts, 0.05))
+    assert reached(np.zeros(5), 0.1) == 0
+    assert np.isnan(reached(np.full(3, np.inf), 0.1))

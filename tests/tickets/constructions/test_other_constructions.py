@@ -11,6 +11,7 @@ from ticketlab.tickets.constructions import (
     Target,
     WrittenEdges,
     certificate,
+    collapsed_function,
     compact,
     gaps,
     require_untouched,
@@ -52,6 +53,8 @@ def test_it_is_the_target_within_its_certificate_and_its_weights_are_untouched(b
     assert 0 < error.max() < 0.2 * np.abs(wanted).max()  # copies have errors of their own, which add up
     require_untouched(construction)
     np.testing.assert_allclose(compact(construction)(x), found, atol=1e-5 * np.abs(found).max())
+    layers = collapsed_function(construction, construction.collapse(construction))
+    np.testing.assert_allclose(layers(x), found, atol=1e-5 * np.abs(found).max())
 
 
 def test_one_more_layer_is_one_more_and_its_copies_are_all_checked(built):

@@ -10,7 +10,7 @@ import numpy as np
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, batch_of, built, drawn_task, guessed, network_scores
+from ticketlab.claims.start import Clock, built, drawn_task, guessed, network_scores, training_plan
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -19,7 +19,7 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
-from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Replicas, TrainingData, stack, train
 from ticketlab.units import (
     FAMILIES,
     FieldFilters,
@@ -43,7 +43,6 @@ LAYERS = 2  # of which shapes are asked; the last decides
 def measure(
     plan: DetectorNeuronPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing split and network", 0.0)
     task = drawn_task(plan.task, seed)
@@ -98,18 +97,9 @@ def _check(task: Task, network: Architecture) -> None:
 def _trained(
     plan: DetectorNeuronPlan, task: Task, network: Network, params: Params, order: jax.Array
 ) -> Params:
-    result = train(
-        network,
-        SOFTMAX_CROSS_ENTROPY,
-        TrainingData.of(task),
-        TrainingPlan(
-            steps=plan.steps,
-            batch=batch_of(plan.batch, task),
-            optimiser=plan.optimiser,
-            evaluate_every=plan.steps,
-        ),
-        Replicas(stack([params]), order_keys=order),
-    )
+    how = training_plan(plan, task, evaluate_every=plan.steps)
+    replicas = Replicas(stack([params]), order_keys=order)
+    result = train(network, SOFTMAX_CROSS_ENTROPY, TrainingData.of(task), how, replicas)
     return jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
 
 

@@ -9,16 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.detector_neuron.formula import (
-    BRIGHTNESS,
-    FILTERS,
-    RANDOM,
-    RULE,
-    TRAINED,
-    formula,
-    side_questions,
-    verdicts,
-)
+from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.literature import CAMERON_2011
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.evidence.arm import Arm
@@ -96,16 +87,18 @@ class DetectorNeuron(Study):
         "share counts both sources of chance [Cameron et al. 2011].",
     )
     arms = (
-        Arm(RANDOM, "The network as it is drawn.", "The claim."),
+        Arm(formula.RANDOM, "The network as it is drawn.", "The claim."),
         Arm(
-            TRAINED,
+            formula.TRAINED,
             "The same network after training.",
             "What training adds; and whether the task can be learnt.",
         ),
         Arm(
-            FILTERS, "Equally many Gaussian filters of the input.", "Whether the network's units exceed them."
+            formula.FILTERS,
+            "Equally many Gaussian filters of the input.",
+            "Whether the network's units exceed them.",
         ),
-        Arm(BRIGHTNESS, "The mean of the image.", "What brightness alone detects."),
+        Arm(formula.BRIGHTNESS, "The mean of the image.", "What brightness alone detects."),
     )
     redraws = (
         "A seed draws the split, the network, the data order, the filters, the phases and the permutations."
@@ -127,7 +120,7 @@ class DetectorNeuron(Study):
     plan_type = DetectorNeuronPlan
 
     def asked(self, plan: DetectorNeuronPlan) -> Agenda:
-        return Agenda(RULE, formula(), side_questions())
+        return Agenda(formula.RULE, formula.formula(), formula.side_questions())
 
     def cells(self, plan: DetectorNeuronPlan) -> tuple[Cell, ...]:
         return (Cell("units", {}, 1.0, "all units", seed_numbers(plan)),)
@@ -136,7 +129,7 @@ class DetectorNeuron(Study):
         classes = tables["classes"]
         best = {
             source: float(classes.where(source=source)["reach"].max())
-            for source in (RANDOM, TRAINED, FILTERS)
+            for source in (formula.RANDOM, formula.TRAINED, formula.FILTERS)
         }
         return (
             ", ".join(f"{source} {value:.0%}" for source, value in best.items()) + " of a reliable detector"
@@ -145,4 +138,4 @@ class DetectorNeuron(Study):
     def verdicts(
         self, plan: DetectorNeuronPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
-        return verdicts(tables, levels)
+        return formula.verdicts(tables, levels)

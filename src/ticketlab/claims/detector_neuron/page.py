@@ -28,7 +28,6 @@ EXPECTED = Mark("random linear filters", LIGHT.soft, dash="dot", line=True)
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
         figures=made(record, by_class, by_shape),
         summaries=made(

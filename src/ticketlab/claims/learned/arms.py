@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
-from ticketlab.claims.notes import PIECES, Notes, example_table
+from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, example_table
 from ticketlab.claims.rows import curve_rows, timings
 from ticketlab.claims.start import drawn_task
 from ticketlab.claims.study import Draft, Progress
@@ -46,7 +46,7 @@ DRAWS = 10  # masks over which a supermask's score is also averaged
 
 def run_setting(setting: Setting, draft: Draft, progress: Progress) -> dict[str, Table]:
     """All tables of one setting, from where the draft says."""
-    run = _Run(Bench(setting, drawn_task(setting.task, SPLIT_SEED)), Notes.of(draft))
+    run = _Run(Bench(setting, drawn_task(setting.plan.task, SPLIT_SEED)), Notes.of(draft))
     arrays = run.notes.arrays
     groups = setting.groups()
     shares = np.cumsum([0] + [len(group) for group in groups]) / len(setting.arms)
@@ -223,27 +223,24 @@ class _Run:
             "examples": {arm: of for arm, of in scores.items() if arm not in permuted},
             "permuted": permuted,
         }
-        names = [name for name in ("arms", "layers", "curves", "checks") if rows.get(name)]
-        tables = [Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names]
         about = {"setting": setting.name, "size": setting.size}
-        tables += [
+        more = [
             example_table(name, setting.seeds, task, {"guess": None, **of}, _MEANINGS, **about)
             for name, of in examples.items()
             if of
         ]
-        tables.append(timings(rows, "arms", _MEANINGS, setting=setting.name))
-        return {table.name: table.by_seed() for table in tables}
+        times = timings(rows, "arms", _MEANINGS, setting=setting.name)
+        return self.notes.tables(("arms", "layers", "curves", "checks"), _MEANINGS, *more, times)
 
 
 _MEANINGS: Mapping[str, str] = {
+    **OF_MASKS,
     "setting": "which networks",
     "arm": "ticket, or one of its controls; those of other densities and distributions are called variants",
     "size": "the factor on the network's widths",
     "distribution": "of the weights at the start",
     "asked": "the density that was asked for; of a supermask, that it starts with",
     "permuted": "whether it learnt from permuted labels",
-    "density": "the fraction of the weights that is kept",
-    "kept": "weights that are kept",
     "weights": "all weights of the network",
     "parameters": "these, and biases and normalisations",
     "test_score": "accuracy, or R² for regression, on the true labels",
@@ -254,5 +251,4 @@ _MEANINGS: Mapping[str, str] = {
     "batch_loss": "mean over the batches since the row before",
     "compared": "entries of the ticket's parameters, all of which are what was drawn, times one number a layer, or zero",
     "guess": "always answering with the most frequent class",
-    "network_steps": "steps times networks",
 }

@@ -69,7 +69,6 @@ CURVES = {
 
 
 def present_untrained_subnetwork(record: Record) -> Presentation:
-    """What the page shows of a run of `untrained-subnetwork`."""
     papers = (
         ("learned supermask", "95.3 %", FULLY, "Zhou et al. 2019"),
         ("learned supermask, ± one constant, rescaled", "98.0 %", FULLY, "Zhou et al. 2019"),
@@ -79,7 +78,6 @@ def present_untrained_subnetwork(record: Record) -> Presentation:
 
 
 def present_multi_prize(record: Record) -> Presentation:
-    """What the page shows of a run of `multi-prize`."""
     papers = (("biprop, a tenth kept", "70 %", CONV, "Diffenderfer & Kailkhura 2021"),)
     return _present(record, papers, prizes, memory)
 

@@ -74,20 +74,13 @@ class Asked:
     def as_accurate(self, key: str, other: tuple[str, str]) -> Question:
         """At most the margin less accurate than something else, whose column and name are given."""
         margin = f"the margin of {margin_words(self.margin)}"
-        return scores(
-            key,
-            f"{self.before}as accurate as {other[1]}",
-            self.examples,
-            TICKET,
-            other,
-            Above(-self.margin),
-            three(
-                f"within {margin} it is as accurate",
-                f"it is less accurate by more than {margin}",
-                f"whether this is within {margin}",
-            ),
-            facets=self.facets,
+        title, rule = f"{self.before}as accurate as {other[1]}", Above(-self.margin)
+        says = three(
+            f"within {margin} it is as accurate",
+            f"it is less accurate by more than {margin}",
+            f"whether this is within {margin}",
         )
+        return scores(key, title, self.examples, TICKET, other, rule, says, facets=self.facets)
 
     def better(self, key: str, examples: Part, other: tuple[str, str], title: str = "") -> Question:
         """Better than a control, by a tenth of the headroom above guessing."""

@@ -19,12 +19,10 @@ from ticketlab.claims.start import batch_of, built, loss_of, network_scores, per
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
-from ticketlab.tasks.sources import TaskSource
 from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.biprop import Binarised
 from ticketlab.tickets.learned import ScoredMask
 from ticketlab.training import Cosine, Replicas, TrainingData, TrainingPlan, stack
-from ticketlab.training.optimisers import Optimiser
 
 __all__ = ["SPLIT_SEED", "Arm", "Bench", "Setting"]
 
@@ -67,24 +65,19 @@ class Setting:
     Arguments:
         name: for the tables ("width 0.5").
         size: the factor on the widths.
+        plan: with task, steps, batch, and the optimisers of scores (`optimiser`), of weights (`dense_optimiser`), and of weights
+            that are seen as signs (`binary_optimiser`). Step sizes fall to zero along half a cosine.
         architecture: of all arms.
         arms: what is compared; one called "ticket" comes with a random mask of equal counts.
         seeds: whose numbers are computed.
-        search_by, train_by, binary_by: the optimisers of scores, of weights, and of weights that are seen as signs. Step sizes
-            fall to zero along half a cosine.
     """
 
     name: str
     size: float
-    task: TaskSource
+    plan: Any
     architecture: Architecture
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
-    steps: int
-    batch: int
-    search_by: Optimiser
-    train_by: Optimiser
-    binary_by: Optimiser
 
     def groups(self) -> list[tuple[Arm, ...]]:
         """The arms by program, in the order of the first of each."""
@@ -140,14 +133,14 @@ class Bench:
         return replace(shared, y=np.concatenate([np.stack([p.targets for p in self.permuted])] * arms))
 
     def plan(self, arm: Arm) -> TrainingPlan:
-        steps, of = self.setting.steps, self.setting
-        by = of.search_by if arm.search else of.binary_by if arm.binary else of.train_by
+        plan = self.setting.plan
+        by = "optimiser" if arm.search else "binary_optimiser" if arm.binary else "dense_optimiser"
         return TrainingPlan(
-            steps=steps,
-            batch=batch_of(self.setting.batch, self.task),
-            optimiser=by,
-            schedule=Cosine(steps),
-            evaluate_every=max(1, steps // LOOKS),
+            steps=plan.steps,
+            batch=batch_of(plan.batch, self.task),
+            optimiser=getattr(plan, by),
+            schedule=Cosine(plan.steps),
+            evaluate_every=max(1, plan.steps // LOOKS),
             score=score_of(self.task),
         )
 

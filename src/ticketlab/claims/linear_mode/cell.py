@@ -21,7 +21,7 @@ from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts
 from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
-from ticketlab.claims.notes import PIECES, Notes, effective, example_table
+from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, effective, example_table
 from ticketlab.claims.rows import timings
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.errors import UserError
@@ -57,7 +57,6 @@ STREAM = 2  # of every seed's key: choosing the default plan used others, and an
 def measure(
     plan: LinearModePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return analysed(plan, cell.settings["rewind_step"], draft, progress, cell.seeds)
 
 
@@ -229,14 +228,13 @@ class _Run:
             for entry in rows["scores"]
             for measure in ("score", "barrier", "barrier_split")
         }
-        meanings = {column: _MEANINGS[f"example_{column.split('_', 1)[1]}"] for column in scores} | _MEANINGS
+        own = {column: _MEANINGS[f"example_{column.split('_', 1)[1]}"] for column in scores}
+        meanings = {**own, **_MEANINGS}
         about = {"rewind_step": self.k}
-        tables = [
-            *(Table.from_rows(name, rows[name], meanings=_MEANINGS) for name in names),
-            example_table("examples", self.seeds, self.task, {**scores, "guess": None}, meanings, **about),
-            timings(rows, "what", _MEANINGS, **about),
-        ]
-        return {table.name: table.by_seed() for table in tables}
+        examples = example_table(
+            "examples", self.seeds, self.task, {**scores, "guess": None}, meanings, **about
+        )
+        return self.notes.tables(names, _MEANINGS, examples, timings(rows, "what", _MEANINGS, **about))
 
 
 def _arms(plan: LinearModePlan) -> int:
@@ -259,6 +257,7 @@ def _first(part: Split, count: int) -> Split:
 
 
 _MEANINGS: Mapping[str, str] = {
+    **OF_MASKS,
     "rewind_step": "k, the step from which copies are trained, and to which tickets are rewound",
     "arm": "dense, ticket, or another mask of as many weights",
     "seed": "of parameters, data orders and masks",
@@ -273,16 +272,10 @@ _MEANINGS: Mapping[str, str] = {
     "test_score": "accuracy at the last step",
     "train_score": "likewise, of training examples",
     "distance": "between the two copies, relative to the mean of their norms",
-    "density": "the fraction of the weights that is kept",
-    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
-    "kept": "weights that are kept",
     "pruned": "pruned parameters of all copies of the seed",
-    "parameters_left": "of these, how many are not exactly zero at the end",
-    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
     "example_score": "1 where the copies are right, their mean",
     "guess": "1 where the most frequent class is right",
     "example_barrier_split": "the same, at the α that is the highest on the other half of the test examples",
     "example_barrier": "wrong where the mean of the seed's lines is highest, less wrong at the ends; means over lines",
     "what": "what was done",
-    "network_steps": "steps times networks",
 }

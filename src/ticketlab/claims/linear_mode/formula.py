@@ -90,7 +90,7 @@ def decided(terms: Terms, tables: Tables) -> tuple[Outcome, Answer]:
     """The outcome of the claim, and the answer to its formula, where all rewind steps have been run and compared."""
     steps = terms.rewind_steps
     found = answer(formula(terms, steps), tables)
-    if found.outcome is not Outcome.HOLDS:
+    if found.outcome is not Outcome.HOLDS:  # what was seen need not be asked
         return found.outcome, found
     return _outcome(found, _Seen.of(terms, steps, tables, USUAL), True), found
 
@@ -274,9 +274,13 @@ class _Seen:
         )
 
 
+def _tested(outcome: Outcome, *tests: object) -> Outcome:
+    """What holds, but was not put to the test, is undecided."""
+    return Outcome.UNDECIDED if outcome is Outcome.HOLDS and not all(tests) else outcome
+
+
 def _outcome(found: Answer, seen: _Seen, complete: bool) -> Outcome:
-    put_to_the_test = bool(seen.both and seen.neither and complete)
-    return found.outcome if put_to_the_test or found.outcome is not Outcome.HOLDS else Outcome.UNDECIDED
+    return _tested(found.outcome, seen.both, seen.neither, complete)
 
 
 def _claim(terms: Terms, found: Answer | None, seen: _Seen, complete: bool) -> Verdict:
@@ -320,13 +324,11 @@ def _converse(
 ) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
     outcome = answer(_gated(known, All(parts)), tables, _share(terms, known, levels)).outcome
-    if outcome is Outcome.HOLDS and not (seen.both and complete):
-        outcome = Outcome.UNDECIDED
+    outcome = _tested(outcome, seen.both, complete)
     reading = {
         Outcome.HOLDS: "Wherever the ticket is stable it works.",
-        Outcome.FAILS: f"At {_at(seen.idle)} the ticket is stable and does not work: stability is not enough."
-        if seen.idle
-        else "At some k the ticket is stable and does not work: stability is not enough.",
+        Outcome.FAILS: f"At {_at(seen.idle) if seen.idle else 'some k'} the ticket is stable and does not work: stability is not "
+        "enough.",
         Outcome.UNDECIDED: "The data do not decide whether stability is enough to work.",
     }[outcome]
     return _side_verdict("converse", LOGIC[0][0], outcome, CONVERSE, reading)
@@ -347,9 +349,7 @@ def _of_all_masks(
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)
         for i, kind in enumerate((All((stable, accurate)), All((Not(stable), Not(accurate))))):
             counts[i] += answer(_gated([k], kind), tables, Levels(share, share)).outcome is Outcome.HOLDS
-    outcome = found.outcome
-    if outcome is Outcome.HOLDS and not (all(counts) and complete):
-        outcome = Outcome.UNDECIDED
+    outcome = _tested(found.outcome, *counts, complete)
     against = [
         f"{TITLES[arm]} at k = {k}"
         for (arm, k), part in zip(each, found.parts[0].parts, strict=True)

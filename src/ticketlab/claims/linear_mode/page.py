@@ -44,7 +44,6 @@ WIDE = 5  # between the highest and the lowest error, from which on the axis is 
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `linear-mode`."""
     stable, margin = (
         100 * record.plan.get(name, usual) for name, usual in (("stable", 0.02), ("margin", 0.01))
     )

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab import training
 from ticketlab.claims import start
 from ticketlab.claims.linear_regime.claim import LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import CONTROL, settled
@@ -36,16 +37,6 @@ from ticketlab.tangent.dual import DualKernel, dual_kernel
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.kernel import tangent_kernel
 from ticketlab.tangent.quadrature import kernel_spectrum
-from ticketlab.training import (
-    Interpolation,
-    Replicas,
-    Sgd,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-    stack,
-    train,
-)
 from ticketlab.training.result import Ending
 
 __all__ = ["at_widths", "measure"]
@@ -63,7 +54,6 @@ ROWS = 12_000  # Nk above which K takes more than a gigabyte
 def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return at_widths(plan, **cell.settings, seed=cell.seeds[0], progress=progress, devices=devices)
 
 
@@ -212,7 +202,7 @@ def _halved(at: Start, times: int) -> Start:
     return replace(at, step_size=at.step_size / 2**times)
 
 
-def _trained(at: Start, progress: Progress) -> tuple[TrainingResult, int]:
+def _trained(at: Start, progress: Progress) -> tuple[training.TrainingResult, int]:
     """Training, and how often the step size had to be halved, because training diverged or did not learn.
 
     The curvature at θ₀ bounds the step size of the first steps only. Under μP with a read-out of zero it knows nothing of the
@@ -239,24 +229,24 @@ def _trained(at: Start, progress: Progress) -> tuple[TrainingResult, int]:
     )
 
 
-def _train(at: Start, steps: int, progress: Progress) -> TrainingResult:
+def _train(at: Start, steps: int, progress: Progress) -> training.TrainingResult:
     """Gradient descent on all training examples: until hardly any loss is left, or a stated share where there is no minimum."""
     plan, finite = at.plan, at.loss.finite_minimum
-    return train(
+    return training.train(
         at.network,
         at.loss,
-        TrainingData(at.task.train.x, at.task.train.targets),
-        TrainingPlan(
+        training.TrainingData(at.task.train.x, at.task.train.targets),
+        training.TrainingPlan(
             steps=steps,
             batch=None,
-            optimiser=Sgd(momentum=plan.momentum),
+            optimiser=training.Sgd(momentum=plan.momentum),
             score=start.score_of(at.task),
-            stop=Interpolation((GONE if finite else plan.reached) * _start_loss(at)),
+            stop=training.Interpolation((GONE if finite else plan.reached) * _start_loss(at)),
             evaluate_every=_every(plan) if finite else max(1, steps // TRIAL),
             evaluate_training=True,
         ),
-        Replicas(
-            stack([at.params]),
+        training.Replicas(
+            training.stack([at.params]),
             at.order,
             step_sizes=np.full(1, at.step_size, np.float32),
             centred=np.array([plan.centred]),

@@ -13,17 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.linear_regime.formula import (
-    MEASURES,
-    TITLES,
-    Setting,
-    Terms,
-    fitted,
-    formula,
-    side_questions,
-    verdicts,
-    whole_rule,
-)
+from ticketlab.claims.linear_regime import formula
 from ticketlab.claims.literature import JACOT_2018, LEE_2019
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.claims.wording import plural
@@ -92,32 +82,23 @@ class LinearRegimePlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
-        if (
-            len(self.shares) < 2
-            or len(set(self.shares)) < len(self.shares)
-            or not all(np.isfinite(s) and s > 0 for s in self.shares)
-        ):
-            raise UserError(f"shares {self.shares}", "at least two different positive numbers")
-        names = self.parameterisations
-        if not names or len(set(names)) != len(names):
-            raise UserError(f"parameterisations {names}", "standard, ntk, mup, or some of them, each once")
-        if not (np.isfinite(self.least) and self.least > 0):
-            raise UserError(f"least={self.least}", "a positive exponent")
+        plan_checks.different(self, "shares")
+        if len(self.shares) < 2:
+            raise UserError(f"shares {self.shares}", "at least two")
         plan_checks.losses_once(self.losses)
-        plan_checks.each_once(self, "depths", some=True)
+        plan_checks.each_once(self, "depths", "parameterisations", some=True)
         if min(self.depths) < 1:
             raise UserError(f"depths {self.depths}", "at least one hidden layer")
-        if not 0 < self.reached < 1:
-            raise UserError(f"reached={self.reached}", "a fraction between 0 and 1")
-        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.fraction(self, "reached")
+        plan_checks.positive(self, "least", "step_size", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")
 
-    def settings(self) -> tuple[Setting, ...]:
+    def settings(self) -> tuple[formula.Setting, ...]:
         """For which the claim is asked."""
         depths = self.depths if _repeated(self.network) else (_hidden(self.network),)
-        return tuple(Setting(loss, depth) for depth in depths for loss in self.losses)
+        return tuple(formula.Setting(loss, depth) for depth in depths for loss in self.losses)
 
     def of_depth(self, depth: int) -> Architecture:
         """The widest network with this number of hidden layers."""
@@ -234,7 +215,7 @@ class LinearRegime(Study):
 
     def asked(self, plan: LinearRegimePlan) -> Agenda:
         terms = _terms(plan)
-        return Agenda(whole_rule(terms), formula(terms), side_questions(terms))
+        return Agenda(formula.whole_rule(terms), formula.formula(terms), formula.side_questions(terms))
 
     def cells(self, plan: LinearRegimePlan) -> tuple[Cell, ...]:
         return tuple(
@@ -242,7 +223,7 @@ class LinearRegime(Study):
                 f"{at.loss}-depth{at.depth}-{name}",
                 {**at.where(), "parameterisation": name},
                 float(max(at.depth, 1)),
-                f"{at.title}, {TITLES[name]} parameterisation",
+                f"{at.title}, {formula.TITLES[name]} parameterisation",
                 seed_numbers(plan),
             )
             for at in plan.settings()
@@ -270,7 +251,7 @@ class LinearRegime(Study):
             _fit_row(tables["widths"], at, name, measure)
             for at, names in complete.items()
             for name in names
-            for measure in MEASURES
+            for measure in formula.MEASURES
         ]
         more = {"fits": Table.from_rows("fits", fits)} if fits else {}
         return replace(found, tables={**found.tables, **more})
@@ -278,10 +259,12 @@ class LinearRegime(Study):
     def verdicts(
         self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
-        return verdicts(_terms(plan), self._complete(plan, tables), tables, levels)
+        return formula.verdicts(_terms(plan), self._complete(plan, tables), tables, levels)
 
     @staticmethod
-    def _complete(plan: LinearRegimePlan, tables: Mapping[str, Table]) -> dict[Setting, tuple[str, ...]]:
+    def _complete(
+        plan: LinearRegimePlan, tables: Mapping[str, Table]
+    ) -> dict[formula.Setting, tuple[str, ...]]:
         """The parameterisations of each setting that have been run."""
         rows = tables["widths"]
         return {
@@ -290,12 +273,12 @@ class LinearRegime(Study):
         }
 
 
-def _terms(plan: LinearRegimePlan) -> Terms:
-    return Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
+def _terms(plan: LinearRegimePlan) -> formula.Terms:
+    return formula.Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
 
 
-def _fit_row(rows: Table, at: Setting, parameterisation: str, measure: str) -> dict[str, object]:
-    law = fitted(at.rows(rows, parameterisation), measure)
+def _fit_row(rows: Table, at: formula.Setting, parameterisation: str, measure: str) -> dict[str, object]:
+    law = formula.fitted(at.rows(rows, parameterisation), measure)
     low, high = law.exponent.interval()
     return {
         **at.where(),

@@ -31,7 +31,7 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL", "EXPONENTS", "MEASURES", "SIZES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
+    "CONTROL", "EXPONENTS", "MEASURES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
     "side_questions", "verdicts", "whole_rule",
 ]  # fmt: skip
 
@@ -43,7 +43,7 @@ MEASURES = {  # column: how it is called
 }
 CONTROL = "mup"
 CONTROLLED = ("drift", "distance")  # ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width
-EXPONENTS, SIZES = ("falls", "vanishes"), ("small", "stays")
+EXPONENTS = ("falls", "vanishes")
 SMALL = 0.1  # what counts as small: of training's motion in function space, and of the kernel's alignment
 LARGE = 0.2  # what the control's distance must exceed
 SETTLED = (

@@ -45,7 +45,6 @@ AFTER = Mark("at the end", LIGHT.purple, "diamond")
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `linear-regime`."""
     falls = Asked("exponent of a fall as width to the power −α", ("grows with width", "falls with width"))
     parts = [_of(record, at) for at in _settings(record)]
     alone = len(parts) == 1

@@ -21,6 +21,7 @@ from ticketlab.claims.masking_is_training.setting import Chain, Setting, setting
 from ticketlab.claims.masking_is_training.training import trained
 from ticketlab.claims.masking_is_training.untrained import Arm, decide, measure_untrained
 from ticketlab.claims.masking_is_training.work import Work
+from ticketlab.claims.notes import OF_MASKS
 from ticketlab.claims.rows import Rows, read_rows, written_rows
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
@@ -37,7 +38,6 @@ __all__ = ["measure", "measure_seed"]
 def measure(
     plan: MaskingIsTrainingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return measure_seed(plan, cell.seeds[0], draft, progress)
 
 
@@ -87,7 +87,7 @@ def _level(work: Work, number: int, chains: Mapping[str, Chain]) -> dict[str, Ch
     setting, full = work.setting, full_mask(work.setting.network)
     at = {}
     for name, chain in chains.items():
-        criterion = CRITERIA[chain.criterion]  # type: ignore[index]
+        criterion = CRITERIA[chain.criterion]
         within = full if setting.plan.one_shot else chain.mask
         mask = chosen(criterion, setting.seen(chain), setting.counts[number - 1], within)
         at[name] = replace(chain, mask=mask)
@@ -141,7 +141,7 @@ def _read(setting: Setting, arrays: Mapping[str, np.ndarray]) -> tuple[int, dict
     layers, tree = full_mask(setting.network), jax.tree.structure(setting.initial)
     chains = {}
     for name in (*setting.criteria, PERMUTED):
-        leaves = [arrays[f"final {name} {i:03d}"] for i in range(tree.num_leaves)]
+        leaves = [arrays[f"final {name} {i:03d}"] for i in range(len(jax.tree.leaves(setting.initial)))]
         mask = {layer: arrays[f"mask {name} {layer}"] for layer in layers}
         chains[name] = Chain(name, jax.tree.unflatten(tree, leaves), mask)
     return int(arrays["level"]), chains
@@ -154,15 +154,13 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Table:
 
 _UNITS: Mapping[str, Mapping[str, str]] = {"timings": {"seconds": "s", "rate": "1/s"}}
 _MEANINGS: Mapping[str, str] = {
+    **OF_MASKS,
     "level": "rounds of the rule of pruning",
-    "decisive": "whether the question is decided at this level",
-    "density": "the fraction of the weights that is kept",
     "criterion": "by which the mask is chosen; random-equal-layers is the chosen mask shuffled within each layer",
     "one": "what becomes of the weights that are kept",
     "zero": "what becomes of those that are not",
     "trained_score": "at the step of the lowest validation loss, where the network was trained",
     "early_stop_step": "that step",
-    "kept": "weights that are kept",
     "mask_bits": "log₂ of how many masks have as many weights in each layer",
     "flipped": "the share of the kept weights whose sign training changed",
     "shrank": "the share of the removed weights that training made smaller",
@@ -175,9 +173,7 @@ _MEANINGS: Mapping[str, str] = {
     "relative_change": "root mean square of the change of response over that of the response, mean over units",
     "removed": "removed parameters of all networks",
     "parameters_left": "of these, how many are not exactly zero in the state at the end",
-    "best": "how many are not exactly zero at the early stop",
     "moments": "how many of the optimiser's moments of removed parameters are not exactly zero",
-    "network_steps": "steps times networks",
     "as_good": "random masks with a test score at least that of the chosen one",
 }
 _OWN: Mapping[str, Mapping[str, str]] = {

@@ -29,34 +29,14 @@ from ticketlab.training.optimisers import Adam, Constant, Optimiser, Schedule
 __all__ = ["MaskOneName", "MaskZeroName", "MaskingIsTraining", "MaskingIsTrainingPlan", "SomeCriterion"]
 
 SomeCriterion = Literal[
-    "large-final",
-    "large-final-same-sign",
-    "magnitude-increase",
-    "magnitude-increase-same-sign",
-    "movement",
-    "movement-same-sign",
-    "large-both",
-    "large-both-same-sign",
-    "large-initial",
-    "large-initial-same-sign",
-    "random",
-    "random-same-sign",
-    "small-final",
-    "small-final-same-sign",
-    "snip",
-    "grasp",
-    "synflow",
-]
+    "large-final", "large-final-same-sign", "magnitude-increase", "magnitude-increase-same-sign", "movement",
+    "movement-same-sign", "large-both", "large-both-same-sign", "large-initial", "large-initial-same-sign",
+    "random", "random-same-sign", "small-final", "small-final-same-sign", "snip", "grasp", "synflow",
+]  # fmt: skip
 MaskOneName = Literal[
-    "rewind",
-    "rewind-random-sign",
-    "reinitialise",
-    "reinitialise-same-sign",
-    "reshuffle",
-    "reshuffle-same-sign",
-    "constant",
-    "constant-same-sign",
-]
+    "rewind", "rewind-random-sign", "reinitialise", "reinitialise-same-sign", "reshuffle",
+    "reshuffle-same-sign", "constant", "constant-same-sign",
+]  # fmt: skip
 MaskZeroName = Literal["zero", "frozen", "frozen-if-grown", "frozen-if-shrunk"]
 Trained = Literal["all", "rewound", "none"]
 
@@ -114,8 +94,7 @@ class MaskingIsTrainingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
-        if not 0 < self.density < 1:
-            raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
+        plan_checks.fraction(self, "density", hint="21 % is 0.21.")
         plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
         plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every", "random_masks", "scored")
         if self.trained == "none" and not self.one_shot:

@@ -19,6 +19,7 @@ every unit. It must do as well as the chosen mask. So what a mask stores does no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -47,6 +48,8 @@ DECORRELATION = Scale("of decorrelation", bounds=(-2.0, 2.0))
 
 
 WORDS = {  # what is compared; "a random choice" is among the removed weights, of equal size in every layer
+    MASK: "the chosen mask",
+    MULTIGRAPH: "the masked multigraph",
     GUESS: "guessing the most frequent class",
     RANDOM: "a random mask of equal counts",
     PERMUTED: "the mask found on permuted labels",
@@ -71,20 +74,14 @@ def said(tables: Mapping[str, Table]) -> str:
 
 def formula() -> Formula:
     """The claim."""
-    return Gated(
-        (skill_gate(_examples, (TRAINED,)),),
-        All(
-            (
-                _holds_the_task("guessing", GUESS),
-                _holds_the_task("random", RANDOM),
-                _holds_the_task("labels", PERMUTED),
-                _towards(SHRUNK_TWIN),
-                _towards(SHRUNK_PERMUTED),
-                _away(GROWN_TWIN),
-                _multigraph(),
-            )
-        ),
+    held = (("guessing", GUESS), ("random", RANDOM), ("labels", PERMUTED))
+    parts = (
+        *(_holds_the_task(key, other) for key, other in held),
+        *(_towards(other) for other in (SHRUNK_TWIN, SHRUNK_PERMUTED)),
+        _away(GROWN_TWIN),
+        _multigraph(),
     )
+    return Gated((skill_gate(_examples, (TRAINED,)),), All(parts))
 
 
 def sides() -> tuple[Formula, ...]:
@@ -124,85 +121,51 @@ def _examples(tables: Tables) -> Table:
     return tables["examples"]
 
 
+def _asked(
+    key: str, title: str, one: str, other: str, rule: Rule, says: Mapping[Outcome, str], **how: Any
+) -> Question:
+    """The difference between two scores of untrained networks."""
+    how = {"before": "untrained, ", **how}
+    return scores(key, title, _examples, (one, WORDS[one]), (other, WORDS[other]), rule, says, **how)
+
+
 def _holds_the_task(key: str, other: str) -> Question:
     """Is the chosen mask better, by a tenth of the headroom above guessing?"""
     least = "a tenth of the headroom above guessing"
-    return scores(
-        key,
-        f"the chosen mask is better than {WORDS[other]}",
-        _examples,
-        (MASK, "the chosen mask"),
-        (other, WORDS[other]),
-        Above(LEAST),
-        three(
-            "masking put the task into the network",
-            f"that is less than {least}",
-            f"whether that is more than {least}",
-        ),
-        headroom=True,
-        before="untrained, ",
+    says = three(
+        "masking put the task into the network",
+        f"that is less than {least}",
+        f"whether that is more than {least}",
     )
+    title = f"the chosen mask is better than {WORDS[other]}"
+    return _asked(key, title, MASK, other, Above(LEAST), says, headroom=True)
 
 
 def _towards(other: str) -> Question:
-    return _choice(
-        "shrunk",
-        SHRUNK,
-        other,
-        "better",
-        Above(0.0),
-        three(
-            "zeroing them trains the network"
-            if other == DRAWN
-            else "what counts is which weights training moved to zero",
-            "it is worse",
-            "whether it is better",
-        ),
-    )
+    counts = "what counts is which weights training moved to zero"
+    holds = "zeroing them trains the network" if other == DRAWN else counts
+    says = three(holds, "it is worse", "whether it is better")
+    return _choice("shrunk", SHRUNK, other, "better", Above(0.0), says)
 
 
 def _away(other: str) -> Question:
-    return _choice(
-        "grown",
-        GROWN,
-        other,
-        "worse",
-        Below(0.0),
-        three("zeroing what training moved away from zero does harm", "it is better", "whether it is worse"),
-    )
+    harm = "zeroing what training moved away from zero does harm"
+    says = three(harm, "it is better", "whether it is worse")
+    return _choice("grown", GROWN, other, "worse", Below(0.0), says)
 
 
-def _choice(
-    key: str, one: str, other: str, than: str, rule: Above | Below, says: Mapping[Outcome, str]
-) -> Question:
+def _choice(key: str, one: str, other: str, than: str, rule: Rule, says: Mapping[Outcome, str]) -> Question:
     """Two choices of the removed weights that are zeroed, the others left as they were drawn."""
-    return scores(
-        key,
-        f"{WORDS[one]} is {than} than {WORDS[other]}",
-        _examples,
-        (one, WORDS[one]),
-        (other, WORDS[other]),
-        rule,
-        says,
-        facets={"against": other},
-        before="untrained, with all other weights as they were drawn, ",
-    )
+    before = "untrained, with all other weights as they were drawn, "
+    title = f"{WORDS[one]} is {than} than {WORDS[other]}"
+    return _asked(key, title, one, other, rule, says, facets={"against": other}, before=before)
 
 
 def _multigraph() -> Question:
-    return scores(
-        "multigraph",
-        "a mask of the multigraph does as well",
-        _examples,
-        (MULTIGRAPH, "the masked multigraph"),
-        (MASK, "the chosen mask"),
-        Above(-MARGIN),
-        three(
-            "a mask needs no random start to hold the task",
-            "it is less accurate",
-            "whether it is as accurate",
-        ),
-        before="untrained, ",
+    holds = "a mask needs no random start to hold the task"
+    says = three(holds, "it is less accurate", "whether it is as accurate")
+    return _asked(
+        "multigraph", "a mask of the multigraph does as well", MULTIGRAPH, MASK, Above(-MARGIN), says
     )
 
 

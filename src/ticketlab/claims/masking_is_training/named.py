@@ -5,9 +5,9 @@ The pre-registered arm is the one on which the verdict turns: chosen before any 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from ticketlab.claims.masking_is_training.claim import MaskOneName, MaskZeroName, SomeCriterion
+from ticketlab.claims.masking_is_training.claim import MaskOneName, MaskZeroName
 from ticketlab.tickets.actions import (
     Constant,
     Frozen,
@@ -34,24 +34,24 @@ from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
 
 __all__ = ["CRITERIA", "ONES", "ZEROS"]
 
-CRITERIA: Mapping[SomeCriterion, Criterion] = {
-    "large-final": LargeFinal(),
-    "large-final-same-sign": LargeFinal(same_sign=True),
-    "magnitude-increase": MagnitudeIncrease(),
-    "magnitude-increase-same-sign": MagnitudeIncrease(same_sign=True),
-    "movement": Movement(),
-    "movement-same-sign": Movement(same_sign=True),
-    "large-both": LargeBoth(),
-    "large-both-same-sign": LargeBoth(same_sign=True),
-    "large-initial": LargeInitial(),
-    "large-initial-same-sign": LargeInitial(same_sign=True),
-    "random": Random(),
-    "random-same-sign": Random(same_sign=True),
-    "small-final": SmallFinal(),
-    "small-final-same-sign": SmallFinal(same_sign=True),
-    "snip": Snip(),
-    "grasp": Grasp(),
-    "synflow": SynFlow(),
+_ALSO_BY_SIGN: Mapping[
+    str, Callable[..., Criterion]
+] = {  # with "-same-sign" weights that kept their sign come before all others
+    "large-final": LargeFinal,
+    "magnitude-increase": MagnitudeIncrease,
+    "movement": Movement,
+    "large-both": LargeBoth,
+    "large-initial": LargeInitial,
+    "random": Random,
+    "small-final": SmallFinal,
+}
+CRITERIA: Mapping[str, Criterion] = {
+    **{
+        name + suffix: criterion(same_sign=bool(suffix))
+        for name, criterion in _ALSO_BY_SIGN.items()
+        for suffix in ("", "-same-sign")
+    },
+    **{"snip": Snip(), "grasp": Grasp(), "synflow": SynFlow()},
 }
 ONES: Mapping[MaskOneName, MaskOne] = {
     "rewind": Rewind(),

@@ -110,7 +110,6 @@ CHECKS = (
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `masking-is-training`."""
     return Presentation(
         asked=ASKED,
         figures=made(record, by_density, by_criterion, actions, units, direction),

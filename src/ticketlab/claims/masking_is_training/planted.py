@@ -7,20 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.masking_is_training.formula import (
-    GROWN,
-    GROWN_TWIN,
-    MARGIN,
-    MASK,
-    MULTIGRAPH,
-    PERMUTED,
-    RANDOM,
-    SHRUNK,
-    SHRUNK_PERMUTED,
-    SHRUNK_TWIN,
-    TRAINED,
-    formula,
-)
+from ticketlab.claims.masking_is_training import formula
 from ticketlab.claims.planted import (
     ALIKE,
     FREQUENT,
@@ -63,16 +50,16 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
     room = 1 - world.guess
     mask = sample.accuracy if world.mask is None else world.guess + world.mask * room
     return {
-        MASK: mask,
-        RANDOM: mask - world.over[0] * room,
-        PERMUTED: mask - world.over[1] * room,
-        TRAINED: world.guess + world.trained * room,
-        MULTIGRAPH: min(mask + world.multigraph, 1.0),
-        SHRUNK: 0.5,
-        SHRUNK_TWIN: 0.5 - world.shrunk[0],
-        SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
-        GROWN: 0.5 + world.grown,
-        GROWN_TWIN: 0.5,
+        formula.MASK: mask,
+        formula.RANDOM: mask - world.over[0] * room,
+        formula.PERMUTED: mask - world.over[1] * room,
+        formula.TRAINED: world.guess + world.trained * room,
+        formula.MULTIGRAPH: min(mask + world.multigraph, 1.0),
+        formula.SHRUNK: 0.5,
+        formula.SHRUNK_TWIN: 0.5 - world.shrunk[0],
+        formula.SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
+        formula.GROWN: 0.5 + world.grown,
+        formula.GROWN_TWIN: 0.5,
     }
 
 
@@ -84,13 +71,16 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if not world.skill.task:
         return None
     of = accuracies(world, sample)
-    one, twin = {"shrunk": SHRUNK, "grown": GROWN}.get(question.key, MASK), question.facets.get("against")
+    one, twin = (
+        {"shrunk": formula.SHRUNK, "grown": formula.GROWN}.get(question.key, formula.MASK),
+        question.facets.get("against"),
+    )
     if twin is not None:
         return compared(sample, of[one], of[twin])
     if question.key == "multigraph":
-        return compared(sample, of[MULTIGRAPH], of[MASK])
-    against = {"guessing": None, "random": RANDOM, "labels": PERMUTED}[question.key]
-    return of_headroom(sample, of[MASK], None if against is None else of[against], world.guess)
+        return compared(sample, of[formula.MULTIGRAPH], of[formula.MASK])
+    against = {"guessing": None, "random": formula.RANDOM, "labels": formula.PERMUTED}[question.key]
+    return of_headroom(sample, of[formula.MASK], None if against is None else of[against], world.guess)
 
 
 def cases() -> tuple[Case, ...]:
@@ -98,7 +88,7 @@ def cases() -> tuple[Case, ...]:
         (
             Kind.INSIDE,
             "shares of 15 %",
-            World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05, multigraph=-MARGIN / 2),
+            World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05, multigraph=-formula.MARGIN / 2),
         ),
         (Kind.BOUNDARY, "a tenth better than random masks", World(over=(0.1, 0.3))),
         (Kind.BOUNDARY, "a tenth better than permuted labels", World(over=(0.3, 0.1))),
@@ -106,11 +96,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "the same, one class frequent", World(0.1, (0.5, 0.5), guess=0.8)),
         (Kind.BOUNDARY, "zeroing what shrank is equal to its twin", World(shrunk=(0.0, 0.2))),
         (Kind.BOUNDARY, "zeroing what grew is equal to its twin", World(grown=0.0)),
-        (Kind.BOUNDARY, "the multigraph is less accurate by the margin", World(multigraph=-MARGIN)),
-        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0, multigraph=-MARGIN)),
+        (Kind.BOUNDARY, "the multigraph is less accurate by the margin", World(multigraph=-formula.MARGIN)),
+        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0, multigraph=-formula.MARGIN)),
         (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "the trained network guesses", World(trained=0.0)),
     ]
-    return cases_of("masking-is-training", formula(), planted, truth, worlds)
+    return cases_of("masking-is-training", formula.formula(), planted, truth, worlds)

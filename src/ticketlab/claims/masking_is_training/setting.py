@@ -14,18 +14,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
-from ticketlab.claims.start import (
-    built,
-    drawn_task,
-    loss_of,
-    network_scores,
-    permuted_labels,
-    score_of,
-    training_plan,
-)
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Task
@@ -75,12 +67,12 @@ class Setting:
 
     @property
     def loss(self) -> ConvexLoss:
-        return loss_of(self.task)
+        return start.loss_of(self.task)
 
     @property
     def training(self) -> TrainingPlan:
-        every, score = self.plan.evaluate_every, score_of(self.task)
-        return training_plan(self.plan, self.task, evaluate_every=every, score=score)
+        every, score = self.plan.evaluate_every, start.score_of(self.task)
+        return start.training_plan(self.plan, self.task, evaluate_every=every, score=score)
 
     @property
     def criteria(self) -> tuple[str, ...]:
@@ -118,24 +110,26 @@ class Setting:
 
     def score(self, params: Params) -> np.ndarray:
         """Of one network, every test example's."""
-        return network_scores(self.network, params, self.task, self.task.test)
+        return start.network_scores(self.network, params, self.task, self.task.test)
 
     def memorised(self, params: Params) -> float:
         """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
         whole = self.confused.train
         part = {f.name: getattr(whole, f.name) for f in fields(whole)}
         some: Any = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
-        return float(network_scores(self.network, params, self.confused, replace(whole, **some)).mean())
+        return float(start.network_scores(self.network, params, self.confused, replace(whole, **some)).mean())
 
 
 def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:
     drawn = STREAM * SPLITS + seed
-    task = drawn_task(plan.task, drawn)
-    task = permuted_labels(task, drawn) if plan.permuted_labels else task
-    network = built(plan.network, task.input_shape, task.outputs)
+    task = start.drawn_task(plan.task, drawn)
+    task = start.permuted_labels(task, drawn) if plan.permuted_labels else task
+    network = start.built(plan.network, task.input_shape, task.outputs)
     key = jax.random.fold_in(jax.random.key(seed), STREAM)
     initial = jax.tree.map(np.asarray, network.init(jax.random.fold_in(key, 0)))
-    setting = Setting(plan, seed, task, permuted_labels(task, drawn + SPLITS // 2), network, initial, key)
+    setting = Setting(
+        plan, seed, task, start.permuted_labels(task, drawn + SPLITS // 2), network, initial, key
+    )
     _ = setting.decisive  # refuses a density that no level has, before anything is trained
     if "synflow" in setting.criteria:
         require_homogeneous(network)

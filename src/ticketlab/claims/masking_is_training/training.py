@@ -78,10 +78,8 @@ def _checked(work: Work, result: TrainingResult, masks: Any, what: str, seconds:
     work.add("checks", training=what, networks=count, removed=proof.pruned, **left(proof))
     steps = int(result.steps.sum())
     work.add("timings", training=what, network_steps=steps, seconds=seconds, rate=steps / seconds)
-    return [
-        TrainedArm(
-            *(jax.tree.map(lambda a, r=r: np.asarray(a)[r], of) for of in (result.params, best.params)),
-            int(best.steps[r]),
-        )
-        for r in range(count)
-    ]
+
+    def one(tree: Any, r: int) -> Any:
+        return jax.tree.map(lambda a: np.asarray(a)[r], tree)
+
+    return [TrainedArm(one(result.params, r), one(best.params, r), int(best.steps[r])) for r in range(count)]

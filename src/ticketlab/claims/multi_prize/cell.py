@@ -19,7 +19,6 @@ __all__ = ["measure"]
 def measure(
     plan: MultiPrizePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return run_setting(_setting(plan, cell.settings["signs"], cell.seeds), draft, progress)
 
 
@@ -29,16 +28,5 @@ def _setting(plan: MultiPrizePlan, signs: bool, seeds: Sequence[int] = ()) -> Se
         Arm("permuted", Biprop(), density=plan.density, permuted=True),
     ]
     arms += [Arm("mask", EdgePopup(), density=plan.density), Arm("dense"), Arm("binarised", binary=True)]
-    return Setting(
-        name=BOTH if signs else WEIGHTS,
-        size=1.0,
-        task=plan.task,
-        architecture=with_signs(plan.network) if signs else plan.network,
-        arms=tuple(arms),
-        seeds=tuple(seeds or seed_numbers(plan)),
-        steps=plan.steps,
-        batch=plan.batch,
-        search_by=plan.optimiser,
-        train_by=plan.dense_optimiser,
-        binary_by=plan.binary_optimiser,
-    )
+    name, network = (BOTH, with_signs(plan.network)) if signs else (WEIGHTS, plan.network)
+    return Setting(name, 1.0, plan, network, tuple(arms), tuple(seeds or seed_numbers(plan)))

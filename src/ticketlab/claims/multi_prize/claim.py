@@ -75,12 +75,7 @@ class MultiPrizePlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
-        if not 0 < self.density <= 1:
-            raise UserError(
-                f"density={self.density:g}",
-                "the fraction that is kept, above 0 and at most 1",
-                "10 % kept is 0.1.",
-            )
+        plan_checks.kept_fraction(self.density)
         if self.network.activation is Activation.SIGN:
             raise UserError(
                 "a network of sign activations as the full-precision side",

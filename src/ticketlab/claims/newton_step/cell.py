@@ -33,14 +33,13 @@ ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 def measure(
     plan: NewtonStepPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's"""
     return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 
 def compare(
     plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
 ) -> dict[str, Table]:
-    """All arms for one loss and one seed, as tidy"""
+    """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and networks", 0.0)
     clock, loss = Clock(), LOSSES[loss_name]
     task = drawn_task(plan.task, seed)
@@ -80,14 +79,14 @@ def _with_offset(
     progress(f"flow of the linearised model, f₀ {offset}", share + 0.08)
     path, defects = flow(at, offset)
     clock.lap(f"flow, f₀ {offset}")
-    _require(at.plan, offset, newton, defects)
+    certified = _certificate_rows(at.plan, offset, newton, defects)
     stopped = [c for _, c in path if np.isfinite(c.setting)]
     chosen = choose(sides, {**steps, (formula.STOPPED, "tangent"): stopped})
     return {
         "arms": _arm_rows(sides, chosen),
         "candidates": _candidate_rows(sides, steps, chosen),
         "path": _path_rows(sides, path),
-        "certificates": _certificate_rows(at.plan, newton, defects),
+        "certificates": certified,
         "examples": _example_rows(sides, chosen, path),
     }
 
@@ -183,41 +182,29 @@ def _example_rows(
 # --- certificates ---
 
 
-def _require(
-    plan: NewtonStepPlan, offset: str, newton: list[GaussNewtonStep], defects: dict[float, float]
-) -> None:
-    """A verdict on Newton steps needs Newton steps."""
-    for step in newton:
-        if not step.stationarity <= plan.tolerance:
-            raise NumericalFailure(
-                f"The Newton step with f₀ {offset} and ridge {step.ridge:g} is not stationary: relative gradient of its model "
-                f"{step.stationarity:.1e}, tolerance {plan.tolerance:g}. Use a larger tolerance, or fewer training examples."
-            )
-    for time, defect in defects.items():
-        if not defect <= plan.tolerance:
-            raise NumericalFailure(
-                f"The flow with f₀ {offset} misses its own equation at relative time {time:g} by {defect:.1e}, tolerance "
-                f"{plan.tolerance:g}. Use a larger tolerance, or fewer training examples."
-            )
-
-
 def _certificate_rows(
-    plan: NewtonStepPlan, newton: list[GaussNewtonStep], defects: dict[float, float]
+    plan: NewtonStepPlan, offset: str, newton: list[GaussNewtonStep], defects: dict[float, float]
 ) -> list[dict[str, Any]]:
-    settings = (0.0, *plan.ridges)
-    rows: list[dict[str, Any]] = [
-        {
-            "what": formula.NEWTON if ridge == 0 else formula.DAMPED,
-            "setting": ridge,
-            "measure": "stationarity",
-            "value": s.stationarity,
-        }
-        for ridge, s in zip(settings, newton, strict=True)
+    """What certifies steps and flow; a verdict on Newton steps needs Newton steps."""
+    found = [
+        (formula.DAMPED if ridge else formula.NEWTON, ridge, "stationarity", step.stationarity)
+        for ridge, step in zip((0.0, *plan.ridges), newton, strict=True)
     ]
-    rows += [{"what": "flow", "setting": t, "measure": "defect", "value": d} for t, d in defects.items()]
+    found += [("flow", time, "defect", defect) for time, defect in defects.items()]
+    missed = {
+        "stationarity": "The Newton step with f₀ {} and relative ridge {:g} is not stationary: relative gradient of its model",
+        "defect": "The flow with f₀ {} misses its own equation, at relative time {:g}, by",
+    }
+    for _, setting, measure, value in found:
+        if not value <= plan.tolerance:
+            raise NumericalFailure(
+                f"{missed[measure].format(offset, setting)} {value:.1e}, tolerance {plan.tolerance:g}. Use a larger tolerance, "
+                "or fewer training examples."
+            )
+    certified = {"tolerance": plan.tolerance, "met": True, "precision": "float64"}
     return [
-        {**row, "tolerance": plan.tolerance, "met": row["value"] <= plan.tolerance, "precision": "float64"}
-        for row in rows
+        {"what": what, "setting": setting, "measure": measure, "value": value, **certified}
+        for what, setting, measure, value in found
     ]
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 import jax
 import numpy as np
 
+from ticketlab import training
 from ticketlab.claims.newton_step.arms import Candidate, Start, flat
 from ticketlab.claims.newton_step.formula import OFFSETS, TRAINED, TWIN
 from ticketlab.claims.rows import Rows, curve_rows
 from ticketlab.claims.start import minus, score_of
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Params
-from ticketlab.training import Interpolation, Replicas, Sgd, TrainingData, TrainingPlan, stack, train
 from ticketlab.training.result import Ending
 
 __all__ = ["Trained", "descend", "trained_function"]
@@ -38,21 +38,21 @@ def descend(
     lanes = [(offset, arm, start) for offset in OFFSETS for arm, start in starts]
     plan, targets = at.plan, np.asarray(at.task.train.targets, np.float32)
     nothing = float(np.mean(at.loss.values(np.zeros_like(targets), targets)))
-    result = train(
+    result = training.train(
         at.network,
         at.loss,
-        TrainingData(at.task.train.x, targets),
-        TrainingPlan(
+        training.TrainingData(at.task.train.x, targets),
+        training.TrainingPlan(
             steps=plan.steps,
             batch=None,
-            optimiser=Sgd(momentum=plan.momentum),
-            stop=Interpolation(loss=plan.converged * nothing),
+            optimiser=training.Sgd(momentum=plan.momentum),
+            stop=training.Interpolation(loss=plan.converged * nothing),
             score=score_of(at.task),
             evaluate_every=max(1, plan.steps // 160),
             evaluate_training=True,
         ),
-        Replicas(
-            params=stack([start for _, _, start in lanes]),
+        training.Replicas(
+            params=training.stack([start for _, _, start in lanes]),
             order_keys=order,
             step_sizes=np.full(len(lanes), plan.step_size * at.unit, np.float32),
             centred=np.array([offset == "centred" for offset, _, _ in lanes]),

@@ -64,7 +64,11 @@ LEFT = Scale("%", 100.0, bounds=(0.0, np.inf))
 LONGER = Scale("% longer than training's", ratio=True)
 
 
-UNEXPLAINED = "share of training's change that {} leaves unexplained"
+TENTH, TWENTIETH = f"{100 * THERE:g} %", f"{100 * APART:g} %"
+
+
+def _left(step: str) -> str:
+    return f"the share of training's change that {step} leaves unexplained"
 
 
 @dataclass(frozen=True)
@@ -97,11 +101,9 @@ SHARES: Mapping[str, _Share] = {
         NEWTON_GAP,
         (),
         Below(THERE),
-        f"the {UNEXPLAINED.format('the Newton step')}",
+        _left("the Newton step"),
         three(
-            "training ends about there",
-            "training does not end there",
-            f"whether that is less than {100 * THERE:g} %",
+            "training ends about there", "training does not end there", f"whether that is less than {TENTH}"
         ),
     ),
     GRADIENT_APART: _Share(
@@ -109,23 +111,19 @@ SHARES: Mapping[str, _Share] = {
         GRADIENT_GAP,
         (),
         Above(THERE),
-        f"the {UNEXPLAINED.format('the best gradient step')}",
-        three(
-            "training does not end there",
-            "training ends there too",
-            f"whether that is more than {100 * THERE:g} %",
-        ),
+        _left("the best gradient step"),
+        three("training does not end there", "training ends there too", f"whether that is more than {TENTH}"),
     ),
     NEARER: _Share(
         "nearer than a gradient step",
         {**NEWTON_GAP, **GRADIENT_GAP},
         (("gradient_gap", "newton_gap"),),
         Above(APART),
-        f"the {UNEXPLAINED.format('the best gradient step')}, minus that of the Newton step,",
+        f"{_left('the best gradient step')}, minus that of the Newton step,",
         three(
-            f"the Newton step is nearer by more than {100 * APART:g} %",
-            f"the Newton step is not nearer by {100 * APART:g} %",
-            f"whether the Newton step is nearer by {100 * APART:g} %",
+            f"the Newton step is nearer by more than {TWENTIETH}",
+            f"the Newton step is not nearer by {TWENTIETH}",
+            f"whether the Newton step is nearer by {TWENTIETH}",
         ),
     ),
     # The minimum over t is bracketed: a time that validation data chose leaves at least as much as the best, one that test data
@@ -138,7 +136,7 @@ SHARES: Mapping[str, _Share] = {
         },
         (("newton_gap", "stopped_gap"), ("newton_gap", "nearest_gap")),
         Below(APART),
-        f"the {UNEXPLAINED.format('the linearised flow')} at t = ∞, minus its minimum over all t,",
+        f"{_left('the linearised flow')} at t = ∞, minus its minimum over all t,",
         three(
             "no earlier time is nearer by more than a little",
             "training ends at an earlier time of the flow",
@@ -150,7 +148,7 @@ SHARES: Mapping[str, _Share] = {
         {**NEWTON_GAP, "second_gap": "a second training"},
         (("second_gap", "newton_gap"),),
         Above(0.0),
-        f"the {UNEXPLAINED.format('a second training from another random start')}, minus that of the Newton step,",
+        f"{_left('a second training from another random start')}, minus that of the Newton step,",
         three("the Newton step is nearer to training", "a second training is nearer", "which is nearer"),
     ),
 }
@@ -224,17 +222,18 @@ def _about(key: str, title: str, loss: str, variant: Variant) -> dict[str, Any]:
 
 def _score(loss: str, variant: Variant, margin: float) -> Question:
     within = margin_words(margin)
+    says = three(
+        f"they are equal within {within}",
+        f"they differ by more than {within}",
+        f"whether they are equal within {within}",
+    )
     return scores(
         **_about(SCORE, "same test score", loss, variant),
         examples=partial(_rows, loss, variant),
         one=("newton_score", "the Newton step"),
         other=("trained_score", "the trained network"),
         rule=Within(margin),
-        says=three(
-            f"they are equal within {within}",
-            f"they differ by more than {within}",
-            f"whether they are equal within {within}",
-        ),
+        says=says,
     )
 
 
@@ -358,8 +357,8 @@ def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
 
 WRONG = {  # why the claim fails
     SCORE: "the Newton step's test score differs from that of the trained network",
-    NEWTON_NEAR: f"the Newton step leaves more than {100 * THERE:g} % of training's change unexplained",
-    GRADIENT_APART: f"a gradient step leaves less than {100 * THERE:g} % of training's change unexplained",
+    NEWTON_NEAR: f"the Newton step leaves more than {TENTH} of training's change unexplained",
+    GRADIENT_APART: f"a gradient step leaves less than {TENTH} of training's change unexplained",
     NEARER: "the Newton step is not clearly nearer to training than a gradient step",
     FLOW: "the linearised flow is nearer to training at an earlier time",
 }
@@ -372,9 +371,9 @@ OPEN = {  # what is undecided
 }
 RULE = (
     "The claim holds if, for every loss, with f₀ kept and the Newton step taken as the tangent function, all of these "
-    f"hold: the test scores are equal within the margin; the Newton step leaves less than {100 * THERE:g} % of training's "
-    f"change unexplained, and the best gradient step more; the Newton step is nearer by more than {100 * APART:g} % of "
-    f"training's change; and, for the square loss, no earlier time of the flow is nearer by {100 * APART:g} %. It fails if "
+    f"hold: the test scores are equal within the margin; the Newton step leaves less than {TENTH} of training's "
+    f"change unexplained, and the best gradient step more; the Newton step is nearer by more than {TWENTIETH} of "
+    f"training's change; and, for the square loss, no earlier time of the flow is nearer by {TWENTIETH}. It fails if "
     "one of them fails. Otherwise it is undecided. It is also undecided if training did not converge, if a step is not "
     "exact, or if neither side is better than guessing. Everything else is a side question."
 )

@@ -24,7 +24,7 @@ from ticketlab.figures.presentation import Presentation, by_setting, choice, mad
 from ticketlab.figures.rows import Rows, bars
 from ticketlab.figures.spread import Spread, error, positive, seeds, spread
 from ticketlab.figures.text_tables import TextTable, distance, mean, names, scored, summary
-from ticketlab.figures.wording import extent, listed, measure, plural, power, quantity, setting
+from ticketlab.figures.wording import MISSING, extent, listed, measure, plural, power, quantity, setting
 from ticketlab.laws.verdict import Verdict
 
 __all__ = ["present"]
@@ -77,7 +77,6 @@ ASKED = {  # the axis, and what its sides are
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `newton-step`."""
     dots = partial(_by_seed, record.evidence.tables.get("examples"))
     return Presentation(
         asked={key: Asked(effect, sides, dots) for key, (effect, sides) in ASKED.items()},
@@ -238,17 +237,19 @@ def parameters(arms: Table) -> Figure | None:
             include=0.0,
         )
 
+    newton, gradient = (
+        extent((spread(of.where(arm=arm)["cosine"]).mean for of in of_settings.values()), measure)
+        for arm in (formula.NEWTON, formula.GRADIENT)
+    )
+    if newton == MISSING:
+        return None
     panels = (
         *drawn("cosine", "direction", "cosine of the angle between Δθ and θ_T − θ₀", -1.0, 1.0),
         *drawn("relative_length", "length", "‖Δθ‖ / ‖θ_T − θ₀‖", 0.0, np.inf),
     )
-    said = {row.label: row.note for row in panels[0].chart.rows}
-    if not said:
-        return None
     return Figure(
         "parameters",
-        f"In parameter space the Newton step has a cosine of {said[formula.NEWTON]} with training, the gradient step "
-        f"{said[formula.GRADIENT]}",
+        f"In parameter space the Newton step has a cosine of {newton} with training, the gradient step {gradient}",
         "Direction and length of each step Δθ against training's θ_T − θ₀: means with 95 % intervals, open signs single seeds. "
         "At the dotted line they are the same. Two networks of nearly the same function can lie far apart in parameter space, "
         "so this is the stricter comparison.",

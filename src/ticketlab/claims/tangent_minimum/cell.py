@@ -27,7 +27,6 @@ __all__ = ["compare", "measure"]
 def measure(
     plan: TangentMinimumPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
 
 

@@ -12,18 +12,7 @@ from typing import Literal
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.study import Cell, Study, of_losses
-from ticketlab.claims.tangent_minimum.formula import (
-    DESCENT,
-    LIMIT,
-    LINEAR,
-    MOVED,
-    READ_OUT,
-    RULE,
-    TANGENT,
-    formula,
-    side_questions,
-    verdicts,
-)
+from ticketlab.claims.tangent_minimum import formula
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -144,25 +133,29 @@ class TangentMinimum(Study):
         "correction for the number of losses to hold [Berger 1982]; to fail, a loss must fail at a corrected level.",
     )
     arms = (
-        Arm(DESCENT, "The network, trained on the same loss by minibatches with momentum.", "The standard."),
-        Arm(TANGENT, "The minimum in the tangent space; validation chooses the ridge.", "The claim."),
         Arm(
-            LIMIT,
+            formula.DESCENT,
+            "The network, trained on the same loss by minibatches with momentum.",
+            "The standard.",
+        ),
+        Arm(formula.TANGENT, "The minimum in the tangent space; validation chooses the ridge.", "The claim."),
+        Arm(
+            formula.LIMIT,
             "The end of the ridge path, λ → 0. Cross-entropy has none on separable data; the smallest ridge takes its place.",
             "What an exact fit does.",
         ),
         Arm(
-            MOVED,
+            formula.MOVED,
             "The real network at the tangent minimum's parameters.",
             "Whether the first-order picture still describes the network there.",
         ),
         Arm(
-            READ_OUT,
+            formula.READ_OUT,
             "The tangent minimum of the last layer alone, with the same ridges.",
             "Whether random features are enough.",
         ),
         Arm(
-            LINEAR,
+            formula.LINEAR,
             "The same loss and ridges on the inputs, from zero, without a network.",
             "Whether the task is too easy to tell.",
         ),
@@ -186,8 +179,8 @@ class TangentMinimum(Study):
     plan_type = TangentMinimumPlan
 
     def asked(self, plan: TangentMinimumPlan) -> Agenda:
-        sides = [side for loss in plan.losses for side in side_questions(loss, plan.margin)]
-        return Agenda(RULE, formula(plan.losses, plan.margin), tuple(sides))
+        sides = [side for loss in plan.losses for side in formula.side_questions(loss, plan.margin)]
+        return Agenda(formula.RULE, formula.formula(plan.losses, plan.margin), tuple(sides))
 
     def cells(self, plan: TangentMinimumPlan) -> tuple[Cell, ...]:
         return of_losses(plan, {"square": 1.0, "cross-entropy": 1.5})
@@ -195,10 +188,10 @@ class TangentMinimum(Study):
     def brief(self, plan: TangentMinimumPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms = tables["arms"].where(offset="kept")
         score = dict(zip(arms["arm"].tolist(), arms["test_score"].tolist(), strict=True))
-        return f"test score {score[TANGENT]:.3f} in tangent space, {score[DESCENT]:.3f} by gradient descent"
+        return f"test score {score[formula.TANGENT]:.3f} in tangent space, {score[formula.DESCENT]:.3f} by gradient descent"
 
     def verdicts(
         self, plan: TangentMinimumPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
         complete = [loss for loss in plan.losses if loss in tables["examples"]["loss"]]
-        return verdicts(plan.losses, complete, plan.margin, tables, levels)
+        return formula.verdicts(plan.losses, complete, plan.margin, tables, levels)

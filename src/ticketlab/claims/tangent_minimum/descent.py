@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab import training
 from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.candidates import (
@@ -26,17 +27,6 @@ from ticketlab.claims.tangent_minimum.candidates import (
 )
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
 from ticketlab.errors import NumericalFailure
-from ticketlab.training import (
-    LearningCurves,
-    Replicas,
-    Sgd,
-    TrainingData,
-    TrainingPlan,
-    TrainingResult,
-    ValidationScore,
-    stack,
-    train,
-)
 from ticketlab.training.result import Ending
 
 __all__ = ["Descent"]
@@ -58,7 +48,7 @@ class _Part:
     """Replicas that were trained equally long, and what came out, with the learning curves from step 0."""
 
     lanes: tuple[_Lane, ...]
-    result: TrainingResult
+    result: training.TrainingResult
     epochs: int
 
     def only(self, replicas: Sequence[int]) -> _Part:
@@ -176,25 +166,25 @@ class Descent:
         )
 
     def _train(
-        self, lanes: tuple[_Lane, ...], epochs: int, before: TrainingResult | None, progress: _Told
-    ) -> TrainingResult:
+        self, lanes: tuple[_Lane, ...], epochs: int, before: training.TrainingResult | None, progress: _Told
+    ) -> training.TrainingResult:
         at, plan = self.at, self.at.plan
         batch = batch_of(plan.batch, at.task)
         steps = len(at.task.train) // batch
-        return train(
+        return training.train(
             at.network,
             at.loss,
-            TrainingData.of(at.task),
-            TrainingPlan(
+            training.TrainingData.of(at.task),
+            training.TrainingPlan(
                 steps=epochs * steps,
                 batch=batch,
                 evaluate_every=_between_evaluations(plan.epochs) * steps,
-                optimiser=Sgd(momentum=plan.momentum),
-                stop=ValidationScore(),
+                optimiser=training.Sgd(momentum=plan.momentum),
+                stop=training.ValidationScore(),
                 score=score_of(at.task),
             ),
-            Replicas(
-                params=stack([at.params] * len(lanes)),
+            training.Replicas(
+                params=training.stack([at.params] * len(lanes)),
                 order_keys=self.order,
                 step_sizes=np.array([self.unit * size for _, size in lanes], np.float32),
                 centred=np.array([offset == "centred" for offset, _ in lanes]),
@@ -209,12 +199,14 @@ def _between_evaluations(epochs: int) -> int:
     return max(d for d in range(1, max(1, epochs // EVALUATIONS) + 1) if epochs % d == 0)
 
 
-def _joined(before: LearningCurves, after: LearningCurves) -> LearningCurves:
+def _joined(before: training.LearningCurves, after: training.LearningCurves) -> training.LearningCurves:
     names = ("steps", "batch_loss", "train_loss", "train_score", "validation_loss", "validation_score")
-    return LearningCurves(**{n: np.concatenate([getattr(before, n), getattr(after, n)]) for n in names})
+    return training.LearningCurves(
+        **{n: np.concatenate([getattr(before, n), getattr(after, n)]) for n in names}
+    )
 
 
-def _scored(at: Start, result: TrainingResult, i: int, offset: str, size: float) -> Scored:
+def _scored(at: Start, result: training.TrainingResult, i: int, offset: str, size: float) -> Scored:
     """The best point of a run, by validation."""
     assert result.best is not None
     params = jax.tree.map(lambda leaf: np.asarray(leaf)[i], result.best.params)

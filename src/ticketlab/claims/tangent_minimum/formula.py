@@ -85,8 +85,12 @@ def _asked(key: str, loss: str, offset: str, margin: float) -> Formula:
 
 
 def _question(key: str, loss: str, offset: str, margin: float) -> Question:
-    within = margin_words(margin)
-    centred = "" if offset == "kept" else " and f₀ centred away"
+    within, centred = margin_words(margin), "" if offset == "kept" else " and f₀ centred away"
+    says = three(
+        f"they are about equally good, within {within}",
+        f"they differ by more than {within}",
+        f"whether they are equal within {within}",
+    )
     return scores(
         key,
         f"{loss} loss, f₀ {offset}{TITLED.get(key, '')}",
@@ -94,11 +98,7 @@ def _question(key: str, loss: str, offset: str, margin: float) -> Question:
         (COLUMNS[key], NAMES[key]),
         ("descent_score", "gradient descent"),
         Within(margin),
-        three(
-            f"they are about equally good, within {within}",
-            f"they differ by more than {within}",
-            f"whether they are equal within {within}",
-        ),
+        says,
         facets={"loss": loss, "offset": offset},
         before=f"with the {loss} loss{centred}, ",
     )

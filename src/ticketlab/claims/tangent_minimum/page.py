@@ -50,7 +50,6 @@ GAP, RESIDUAL = "relative duality gap", "relative residual"
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `tangent-minimum`."""
     compared = {formula.SCORE: TANGENT, formula.READ_OUT_SCORE: READ_OUT, formula.MOVED_SCORE: MOVED}
     minus, sides = f"test score minus that of {DESCENT}", (f"{DESCENT} better", f"{DESCENT} worse")
     dots = partial(_by_seed, record.evidence.tables.get("arms"))

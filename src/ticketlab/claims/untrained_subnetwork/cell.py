@@ -19,7 +19,6 @@ __all__ = ["measure"]
 def measure(
     plan: UntrainedSubnetworkPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return run_setting(_setting(plan, cell.settings["size"], cell.seeds), draft, progress)
 
 
@@ -39,16 +38,5 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = 
     arms += [Arm("dense")]
     if size == 1:
         arms += [Arm("permuted dense", permuted=True)]
-    return Setting(
-        name=f"width {size:g}",
-        size=size,
-        task=plan.task,
-        architecture=plan.network if size == 1 else plan.network.widened(size),
-        arms=tuple(arms),
-        seeds=tuple(seeds or seed_numbers(plan)),
-        steps=plan.steps,
-        batch=plan.batch,
-        search_by=plan.optimiser,
-        train_by=plan.dense_optimiser,
-        binary_by=plan.dense_optimiser,
-    )
+    network = plan.network if size == 1 else plan.network.widened(size)
+    return Setting(f"width {size:g}", size, plan, network, tuple(arms), tuple(seeds or seed_numbers(plan)))

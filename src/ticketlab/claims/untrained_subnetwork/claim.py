@@ -80,13 +80,7 @@ class UntrainedSubnetworkPlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
-        for density in (self.density, *self.densities):
-            if not 0 < density <= 1:
-                raise UserError(
-                    f"density {density:g}",
-                    "the fraction that is kept, above 0 and at most 1",
-                    "10 % kept is 0.1.",
-                )
+        plan_checks.kept_fraction(self.density, *self.densities)
         for width in self.widths:
             if not 0 < width < np.inf or width == 1:
                 raise UserError(
@@ -182,15 +176,9 @@ class UntrainedSubnetwork(DraftedStudy):
         sizes = (1.0, *sorted(plan.widths, reverse=True))
         arms = 4 + len(plan.densities) + len(plan.distributions)
         seeds = seed_numbers(plan)
+        work = {s: s * (arms if s == 1 else 2) for s in sizes}
         return tuple(
-            Cell(
-                f"width-{_name(s)}",
-                {"size": s},
-                s * (arms if s == 1 else 2),
-                f"{_name(s)} × the width",
-                seeds,
-                True,
-            )
+            Cell(f"width-{_name(s)}", {"size": s}, work[s], f"{_name(s)} × the width", seeds, True)
             for s in sizes
         )
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
-from ticketlab.claims.notes import PIECES, Notes, effective, example_table, left, refuse_diverged
+from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, effective, example_table, left, refuse_diverged
 from ticketlab.claims.rows import curve_rows, timings
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
@@ -54,7 +54,6 @@ STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, w
 def measure(
     plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     return search_levels(plan, draft, progress, cell.seeds)
 
 
@@ -233,15 +232,9 @@ class _Run:
         rows = self.notes.rows
         scores = {entry["arm"]: entry["early"] for entry in rows["scores"]}
         first = {arm: scores.get(arm) for arm in (DENSE, TICKET, GUESS) if arm in (*scores, GUESS)}
-        tables = [
-            *(
-                Table.from_rows(n, rows[n], meanings=_MEANINGS)
-                for n in ("levels", "layers", "curves", "checks")
-            ),
-            example_table("examples", self.seeds, self.task, first | scores, _MEANINGS),
-            timings(rows, "level", _MEANINGS),
-        ]
-        return {table.name: table.by_seed() for table in tables}
+        examples = example_table("examples", self.seeds, self.task, first | scores, _MEANINGS)
+        names, times = ("levels", "layers", "curves", "checks"), timings(rows, "level", _MEANINGS)
+        return self.notes.tables(names, _MEANINGS, examples, times)
 
 
 def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
@@ -257,12 +250,9 @@ def _all_steps(plan: WinningTicketPlan) -> int:
 
 
 _MEANINGS: Mapping[str, str] = {
+    **OF_MASKS,
     "level": "rounds of pruning so far; 0 is dense",
     "arm": "dense, ticket, one of its controls, or a network with a mask that changes",
-    "decisive": "whether the question is decided at this level",
-    "density": "the fraction of the weights that is kept",
-    "effective_density": "the fraction of the weights that is kept and lies on a path from an input to an output",
-    "kept": "weights that are kept",
     "parameters": "these, and all biases that the network has",
     "early_stop_step": "the step with the lowest validation loss",
     "test_score": "there: accuracy, or R² for regression",
@@ -271,9 +261,5 @@ _MEANINGS: Mapping[str, str] = {
     "final_test_score": "at the last step",
     "arms": "which were trained together",
     "pruned": "pruned parameters of all networks of the seed",
-    "parameters_left": "of these, how many are not exactly zero at the end",
-    "best": "how many are not exactly zero at the early stop",
-    "moments": "how many of the optimiser's moments of pruned parameters are not exactly zero",
     "guess": "always answering with the most frequent class",
-    "network_steps": "steps times networks",
 }

@@ -84,8 +84,7 @@ class WinningTicketPlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
-        if not 0 < self.density < 1:
-            raise UserError(f"density={self.density}", "a fraction between 0 and 1", "21 % is 0.21.")
+        plan_checks.fraction(self, "density", hint="21 % is 0.21.")
         if not (np.isfinite(self.slower) and self.slower >= 1):
             raise UserError(f"slower={self.slower}", "a factor of at least 1")
         plan_checks.each_once(self, "controls", "dynamic")

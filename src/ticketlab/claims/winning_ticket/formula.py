@@ -69,15 +69,11 @@ class Terms:
 
 def formula(terms: Terms) -> Formula:
     """The claim."""
+    with_one = "Some --controls would open it."
     gates = (
-        skill_gate(lambda tables: tables["examples"], (TICKET, DENSE)),
+        skill_gate(_examples, (TICKET, DENSE)),
         Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
-        Gate(
-            "controls",
-            "compared with a control",
-            lambda tables: _compared(terms),
-            "Some --controls would open it.",
-        ),
+        Gate("controls", "compared with a control", lambda tables: _compared(terms), with_one),
     )
     dense = (
         _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
@@ -157,42 +153,33 @@ def _whom(other: str) -> str:
 
 
 def _score(terms: Terms, other: str, key: str, rule: Rule) -> Question:
-    least = margin_words(terms.margin / 2)
-    says = (
-        three(
+    least, whom = margin_words(terms.margin / 2), (other, _whom(other))
+    less = f"it is less accurate by more than {margin_words(terms.margin)}"
+    says = three("it is as accurate", less, "whether it is as accurate")
+    if key == "more-accurate":
+        says = three(
             f"the ticket is more accurate by more than {least}",
             f"the ticket is not more accurate by {least}",
             f"whether the ticket is more accurate by {least}",
         )
-        if key == "more-accurate"
-        else three(
-            "it is as accurate",
-            f"it is less accurate by more than {margin_words(terms.margin)}",
-            "whether it is as accurate",
-        )
-    )
-    return scores(
-        key,
-        TITLED[key].format(_whom(other)),
-        lambda tables: tables["examples"],
-        (TICKET, "the ticket"),
-        (other, _whom(other)),
-        rule,
-        says,
-        facets={"other": other},
-    )
+    title, ticket = TITLED[key].format(whom[1]), (TICKET, "the ticket")
+    return scores(key, title, _examples, ticket, whom, rule, says, facets={"other": other})
+
+
+def _examples(tables: Tables) -> Table:
+    found: Table = tables["examples"]
+    return found
 
 
 def _time(terms: Terms, other: str, key: str, rule: Rule) -> Question:
     factor = f"by a factor of {SOONER:g}"
-    says = {
-        "as-soon": three("that is a similar time", "that is a longer time", "whether that is a similar time"),
-        "sooner": three(
+    says = three("that is a similar time", "that is a longer time", "whether that is a similar time")
+    if key == "sooner":
+        says = three(
             f"the ticket is sooner {factor} at least",
             f"the ticket is not sooner {factor}",
             f"whether the ticket is sooner {factor}",
-        ),
-    }[key]
+        )
     return Question(
         key=key,
         title=TITLED[key].format(_whom(other)),

@@ -52,7 +52,6 @@ TICKS = (100, 70, 50, 30, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1)
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run of `winning-ticket`."""
     steps = Asked("ticket against the other, steps to the early stop", ("ticket sooner", "ticket later"))
     scores = Asked("ticket minus the other", ("ticket worse", "ticket better"))
     return Presentation(

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from ticketlab.tickets.constructions.agreement import Agreement, agreement, attacked, compact
+    from ticketlab.tickets.constructions.agreement import (
+        Agreement,
+        agreement,
+        attacked,
+        batched,
+        collapsed_function,
+        compact,
+    )
     from ticketlab.tickets.constructions.construction import (
         Construction,
         LayerReport,
@@ -21,11 +28,18 @@ if TYPE_CHECKING:
     from ticketlab.tickets.constructions.double_depth import DoubleDepth
     from ticketlab.tickets.constructions.failure_rates import (
         Pools,
+        Sums,
         density,
+        exchanged,
         expected_hits,
+        failure_chance,
+        law,
         lueker,
+        needed,
         one_product,
         pools,
+        reached,
+        shortfall,
     )
     from ticketlab.tickets.constructions.gaps import Collapsed, Gap, certificate, gaps, spectral_norm
     from ticketlab.tickets.constructions.laws import HeNormal, Hyperbolic, Law, Uniform
@@ -46,10 +60,24 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "agreement": ["Agreement", "agreement", "attacked", "compact"],
+        "agreement": ["Agreement", "agreement", "attacked", "batched", "collapsed_function", "compact"],
         "construction": ["Construction", "LayerReport", "masked", "require_untouched"],
         "double_depth": ["DoubleDepth"],
-        "failure_rates": ["Pools", "density", "expected_hits", "lueker", "one_product", "pools"],
+        "failure_rates": [
+            "Pools",
+            "Sums",
+            "density",
+            "exchanged",
+            "expected_hits",
+            "failure_chance",
+            "law",
+            "lueker",
+            "needed",
+            "one_product",
+            "pools",
+            "reached",
+            "shortfall",
+        ],
         "gaps": ["Collapsed", "Gap", "certificate", "gaps", "spectral_norm"],
         "laws": ["HeNormal", "Hyperbolic", "Law", "Uniform"],
         "one_more_layer": ["OneMoreLayer"],
@@ -91,6 +119,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "agreement",
     "Agreement",
     "attacked",
+    "batched",
+    "collapsed_function",
     "compact",
     "Collapsed",
     "Gap",
@@ -100,8 +130,15 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     # how often a weight cannot be written
     "Pools",
     "pools",
+    "exchanged",
+    "law",
+    "shortfall",
+    "needed",
+    "reached",
+    "Sums",
     "density",
     "expected_hits",
+    "failure_chance",
     "one_product",
     "lueker",
 ]

@@ -6,12 +6,15 @@ directions, gives a difference that occurs. The certificate gives one that canno
 The whole network g, with all its weights and its mask, is evaluated on some inputs. For the many others, what the mask removes is
 left out first. That is the same function: a unit that nothing leaves is dropped, and a unit with one weight reads one input. Sums
 in another order differ in the last digits of float32, so differences up to 1e-5 of the largest output count as rounding.
+
+The attack only has to find inputs. So it climbs with the gradient of what the masked network computes layer by layer of the
+target (`collapsed_function`), a network of the target's size. The inputs that it finds are then evaluated like all others.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,14 +29,14 @@ from ticketlab.networks.stages import Convolution, Dense, Stage
 from ticketlab.networks.stages.stage import Step
 from ticketlab.networks.walk import Walk
 from ticketlab.tickets.constructions.construction import Construction, masked, require_untouched
-from ticketlab.tickets.constructions.gaps import Gap, certificate, gaps
+from ticketlab.tickets.constructions.gaps import Collapsed, Gap, certificate, gaps
 
-__all__ = ["Agreement", "agreement", "attacked", "compact"]
+__all__ = ["Agreement", "agreement", "attacked", "batched", "collapsed_function", "compact"]
 
 ROUNDING = 1e-5
 BATCH = 1000
 IMAGES = 50  # at once through convolutions, so that their products stay near the processor
-WHOLE = 200  # inputs for the whole network
+WHOLE = 200  # inputs for the whole network; of images that are convolved, `IMAGES`
 
 
 @dataclass(frozen=True)
@@ -88,31 +91,33 @@ def agreement(
         starts, steps: of the attack.
         radius: of the ball; None for the largest norm of the given inputs.
 
-    Cost: `inputs` evaluations of the target and of what the mask keeps, and 3 · starts · steps for the attack.
+    Cost: `inputs` evaluations of the target and of what the mask keeps, and 6 · starts · steps of the target for the attack.
     """
     begin = time.perf_counter()
     x = np.asarray(x, np.float32)
     norms = np.linalg.norm(x.reshape(len(x), -1), axis=1)
     size = float(norms.max()) if radius is None else radius
     digest = require_untouched(construction)
-    layers = gaps(construction.collapse(construction))
+    written = construction.collapse(construction)
+    layers = gaps(written)
     ours, theirs = compact(construction), _target(construction)
+    near = collapsed_function(construction, written)
 
     first = np.concatenate(
         [_on_sphere(x[: starts // 2], size), _directions(construction, rng, starts - starts // 2, size)]
     )
-    found = attacked(construction, first, size, steps, ours=ours, theirs=theirs)
+    found = attacked(construction, first, size, steps, ours=near, theirs=theirs)
     random = _directions(construction, rng, max(0, inputs - len(x) - 2 * len(found)), size)
     scaled = _on_sphere(x[: len(found)], size)
     everything = np.concatenate([x, found, scaled, random])
     batch = IMAGES if construction.target.convolutional else BATCH
-    f, g = (_batched(function, everything, batch) for function in (theirs, ours))
+    f, g = (batched(function, everything, batch) for function in (theirs, ours))
     error = np.linalg.norm(f - g, axis=1)
     own = np.linalg.norm(everything.reshape(len(everything), -1), axis=1)
     largest = float(np.linalg.norm(f, axis=1).max())
     bound = certificate(layers, own * (1 + 1e-6))
     beyond = float(((error - ROUNDING * largest) / np.maximum(bound, 1e-300)).max())
-    some = everything[: min(WHOLE, len(everything))]
+    some = everything[: min(IMAGES if construction.target.convolutional else WHOLE, len(everything))]
     whole = np.abs(np.asarray(construction.outputs(some)) - g[: len(some)]).max() / np.abs(f[: len(x)]).max()
     inside = own <= size * (1 + 1e-6)
     return Agreement(
@@ -151,7 +156,7 @@ def attacked(
     Arguments:
         first: where to start.
         steps: how many.
-        ours, theirs: g/λ and f.
+        ours, theirs: g/λ, or what it computes, and f.
     """
 
     def difference(x: Array) -> Array:
@@ -188,6 +193,35 @@ def compact(construction: Construction) -> Function:
         for stage, kind, arrays in items:
             x = kind(stage, arrays, x)
         return x / construction.factor
+
+    return jax.jit(forward)
+
+
+def collapsed_function(construction: Construction, layers: Sequence[Collapsed]) -> Function:
+    """g(x)/λ by its layers in the target's units: M relu(x) + M⁻ relu(−x) + b̂ in the place of each pair of random layers.
+
+    In exact arithmetic this is g(x)/λ, for inputs that are not negative where M⁻ is missing.
+
+    Arguments:
+        layers: what the masked network computes, from θ₀ and the mask alone.
+    """
+    arrays = [
+        tuple(None if a is None else jnp.asarray(a, jnp.float32) for a in (of.weight, of.negative, of.bias))
+        for of in layers
+    ]
+
+    def forward(x: Array) -> Array:
+        own = iter(arrays)
+        for stage in construction.target.stages:
+            if not isinstance(stage, Dense | Convolution):
+                x = _other(stage, None, x)
+                continue
+            weight, negative, bias = next(own)
+            z = stage.multiply(x if negative is None else jnp.maximum(x, 0.0), weight, convolve_once)
+            if negative is not None:
+                z = z + stage.multiply(jnp.maximum(-x, 0.0), negative, convolve_once)
+            x = z + bias
+        return x
 
     return jax.jit(forward)
 
@@ -274,7 +308,7 @@ def _directions(
     return _on_sphere(x if construction.signed else np.abs(x), radius)
 
 
-def _batched(function: Function, x: np.ndarray, batch: int) -> np.ndarray:
+def batched(function: Function, x: np.ndarray, batch: int) -> np.ndarray:
     """All outputs, a batch of one size at a time, so that one program serves."""
     padded = np.concatenate([x, np.zeros((-len(x) % batch, *x.shape[1:]), x.dtype)])
     parts = [np.asarray(function(jnp.asarray(padded[i : i + batch]))) for i in range(0, len(padded), batch)]

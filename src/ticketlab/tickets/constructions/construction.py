@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ticketlab.errors import NumericalFailure
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.stages import Stage
 from ticketlab.tickets.constructions.target import Target
@@ -25,7 +25,7 @@ from ticketlab.tickets.masks import Mask
 if TYPE_CHECKING:
     from ticketlab.tickets.constructions.gaps import Collapsed
 
-__all__ = ["Construction", "LayerReport", "masked", "require_untouched"]
+__all__ = ["Construction", "LayerReport", "check_options", "masked", "require_untouched"]
 
 
 @dataclass(frozen=True)
@@ -154,3 +154,17 @@ def require_untouched(construction: Construction) -> str:
                 )
             digest.update(np.asarray(array).tobytes())
     return digest.hexdigest()
+
+
+def check_options(options: Any, one: str, many: str) -> None:
+    """Refuses what no construction can be made with.
+
+    Arguments:
+        options: of the construction: `count`, `tolerance` and `attempts`.
+        one, many: what is counted ("unit", "units").
+    """
+    if options.count < 1 or not 0 < options.tolerance < 1 or options.attempts < 1:
+        raise UserError(
+            f"{options.count} {many}, tolerance {options.tolerance}, {options.attempts} attempts",
+            f"at least one {one} and attempt, and a tolerance between 0 and 1",
+        )

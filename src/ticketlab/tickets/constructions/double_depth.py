@@ -28,7 +28,7 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.sequential import sequential
 from ticketlab.networks.stages import Activate, Activation, Convolution, Dense, Stage
-from ticketlab.tickets.constructions.construction import Construction, LayerReport
+from ticketlab.tickets.constructions.construction import Construction, LayerReport, check_options
 from ticketlab.tickets.constructions.gaps import Collapsed
 from ticketlab.tickets.constructions.laws import Law, Uniform
 from ticketlab.tickets.constructions.pair import Pair
@@ -62,11 +62,7 @@ class DoubleDepth:
     attempts: int = 20
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not 0 < self.tolerance < 1 or self.attempts < 1:
-            raise UserError(
-                f"{self.count} units, tolerance {self.tolerance}, {self.attempts} attempts",
-                "at least one unit and attempt, and a tolerance between 0 and 1",
-            )
+        check_options(self, "unit", "units")
 
     def __call__(self, target: Target, seed: int) -> Construction:
         """Draws a random network and finds the mask that makes it the target.

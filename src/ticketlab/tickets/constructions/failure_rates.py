@@ -1,14 +1,14 @@
-"""How often a weight cannot be written: a curve without a fitted constant, and the form that the theorem has.
+"""How often a weight cannot be written: a curve without a fitted constant, the law itself, and the form that the theorem has.
 
 Of the 2^n sums of a pool x, about
 
-    λ = 2^n · 2ε · f(z),     f the density of a random subset's sum at the target z,
+    λ = 2^n · P(|S − z| ≤ ε),     S the sum of a random subset, z the target,
 
-lie within ε of the target. If they fall like a Poisson process, a weight fails with probability e^−λ, given its pool. So failures
-have two regimes. As long as 2^n ε is small, each product halves λ. Beyond that only targets fail that lie at the edge of what
-their pool adds up to, or outside; then f is small or zero, and more products help slowly.
+lie within ε of the target. If they fell independently, a weight would fail with probability (1 − λ/2^n)^(2^n), given its pool,
+which is e^−λ for short windows. So failures have two regimes. As long as 2^n ε is small, each product halves λ. Beyond that only
+targets fail that lie at the edge of what their pool adds up to, or outside. Few sums are near, and more products help slowly.
 
-f is the saddlepoint density. With K(s) = Σ ln((1 + e^{s x_i})/2) and K'(s) = z,
+P comes from the saddlepoint density f. With K(s) = Σ ln((1 + e^{s x_i})/2) and K'(s) = z,
 
     f(z) ∝ e^{K(s) − s z} / √(2π K''(s)),
 
@@ -20,7 +20,9 @@ one clump. λ is multiplied by the length of the union of the windows of all sum
 windows' lengths together.
 
 The curve is an approximation. It is good where windows are short. It is too high where they are long compared with the products,
-since sums of few products lie more evenly than the points of a Poisson process.
+since sums of few products lie more evenly than independent points. The law itself needs no approximation: the weights that leave
+a source are independent of the target, so each pool might as well have had the target of another weight of its source
+(`exchanged`). The rate of failures of such pairs estimates the same expectation.
 
 Sources: Lueker 1998, "Exponentially small bounds on the expected optimum of the partition and subset sum problems"; da Cunha et
 al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximations in statistics" (the density); Aldous 1989,
@@ -29,79 +31,127 @@ al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximation
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.special import expit
 
 from ticketlab.tickets.constructions.double_depth import DoubleDepth
-from ticketlab.tickets.constructions.subset_sum import doubled
+from ticketlab.tickets.constructions.searches import SubsetSum
+from ticketlab.tickets.constructions.subset_sum import closest, doubled
 from ticketlab.tickets.constructions.sums import rows_of
 from ticketlab.tickets.constructions.target import Target
 
-__all__ = ["Pools", "density", "expected_hits", "lueker", "one_product", "pools"]
+__all__ = [
+    "Pools", "Sums", "density", "exchanged", "expected_hits", "failure_chance", "law", "lueker", "needed", "one_product", "pools",
+    "reached", "shortfall",
+]  # fmt: skip
 
 CLUMPED = 8  # small products counted, the largest of them
-HALVINGS = 60
-NODES = 120  # of the integral that normalises the density
+NODES = 240  # at which the density is known
+
+
+@dataclass(frozen=True)
+class Sums:
+    """How the sums of random subsets of each row are distributed, by the saddlepoint approximation.
+
+    Arguments:
+        pool: products; zeros are places without one.
+
+    Cost: 240 evaluations of K and its derivatives, once for all targets and tolerances.
+    """
+
+    pool: Float[np.ndarray, "m n"]
+
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """z, f and F at nodes s = u/(1 − |u|)/scale, equally spaced in u, `[m, nodes]`; ∫ f dz = ∫ f K'' ds = 1."""
+        x = self.pool
+        scale = np.maximum(np.sqrt((x**2).sum(axis=1)) / 2, 1e-300)
+        edges = np.linspace(-1, 1, NODES + 2)[1:-1]
+        z, f, mass = (np.zeros((len(x), NODES)) for _ in range(3))
+        for k, u in enumerate(edges):
+            s = u / (1 - abs(u)) / scale
+            p = expit(s[:, None] * x)
+            cumulant = (np.logaddexp(0, s[:, None] * x) - np.log(2)).sum(axis=1)
+            z[:, k], second = (x * p).sum(axis=1), (x**2 * p * (1 - p)).sum(axis=1)
+            with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
+                f[:, k] = np.exp(cumulant - s * z[:, k]) / np.sqrt(2 * np.pi * second)
+                mass[:, k] = f[:, k] * second / (1 - abs(u)) ** 2 / scale
+        f, mass = (np.nan_to_num(a, nan=0.0, posinf=0.0, neginf=0.0) for a in (f, mass))
+        total = np.maximum(mass.sum(axis=1, keepdims=True), 1e-300)
+        cumulative = np.cumsum(mass, axis=1) - mass / 2
+        return z, f / (total * (edges[1] - edges[0])), cumulative / total
+
+    def density(self, target: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
+        """f at each row's target; 0 outside of what the row adds up to."""
+        z, f, _ = self._table
+        inside = (target > np.minimum(self.pool, 0).sum(axis=1)) & (
+            target < np.maximum(self.pool, 0).sum(axis=1)
+        )
+        found = np.zeros(len(z))
+        for row in np.flatnonzero(inside):
+            found[row] = np.interp(target[row], z[row], f[row])
+        return found
+
+    def within(self, target: Float[np.ndarray, " m"], tolerance: float) -> Float[np.ndarray, " m"]:
+        """P(|S − z| ≤ ε) of each row."""
+        z, _, cumulative = self._table
+        ends = np.stack([target - tolerance, target + tolerance], axis=1)
+        found = np.zeros(len(z))
+        for row in range(len(z)):
+            if z[row, 0] < z[row, -1]:
+                low, high = np.interp(ends[row], z[row], cumulative[row], left=0.0, right=1.0)
+                found[row] = high - low
+        return found
 
 
 def density(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
     """The saddlepoint density of a random subset's sum at each row's target; 0 outside of what the row adds up to.
 
     It is normalised: its integral over the targets is 1.
-
-    Cost: 180 evaluations of K and its derivatives.
     """
-    inside = (target > np.minimum(pool, 0).sum(axis=1)) & (target < np.maximum(pool, 0).sum(axis=1))
-    x, z = pool[inside], target[inside]
-    scale = np.sqrt((x**2).sum(axis=1)) / 2
-    # K' is increasing: halve the interval of u = s·scale/(1 + |s|·scale), which is bounded.
-    low, high = np.full(len(x), -1.0), np.full(len(x), 1.0)
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        s = middle / (1 - np.abs(middle)) / scale
-        below = (x * expit(s[:, None] * x)).sum(axis=1) < z
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    s = (low + high) / 2
-    s = s / np.maximum(1 - np.abs(s), 1e-16) / scale
-    p = expit(s[:, None] * x)
-    cumulant = (np.logaddexp(0, s[:, None] * x) - np.log(2)).sum(axis=1)
-    second = (x**2 * p * (1 - p)).sum(axis=1)
-    found = np.zeros(len(pool))
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        found[inside] = np.exp(cumulant - s * z) / np.sqrt(2 * np.pi * second) / _mass(x, scale)
-    return np.nan_to_num(found, nan=0.0, posinf=0.0)
-
-
-def _mass(x: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """∫ f dz of each row, = ∫ e^{K − s K'} √(K''/2π) ds with z = K'(s), in u as above."""
-    edges = np.linspace(-1, 1, NODES + 2)
-    total = np.zeros(len(x))
-    for u in edges[1:-1]:
-        s = u / (1 - abs(u)) / scale
-        p = expit(s[:, None] * x)
-        cumulant = (np.logaddexp(0, s[:, None] * x) - np.log(2)).sum(axis=1)
-        mean, second = (x * p).sum(axis=1), (x**2 * p * (1 - p)).sum(axis=1)
-        step = (edges[1] - edges[0]) / (1 - abs(u)) ** 2 / scale
-        total += np.exp(cumulant - s * mean) * np.sqrt(second / (2 * np.pi)) * step
-    return total
+    return Sums(pool).density(target)
 
 
 def expected_hits(
-    pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float
+    pool: Float[np.ndarray, "m n"],
+    target: Float[np.ndarray, " m"],
+    tolerance: float,
+    sums: Sums | None = None,
 ) -> Float[np.ndarray, " m"]:
-    """λ of each row: the expected number of clumps of sums within the tolerance. A row fails with probability e^−λ.
+    """λ of each row: the expected number of clumps of sums within the tolerance.
 
     Arguments:
         pool: products; zeros are places without one.
         target: z.
         tolerance: ε.
+        sums: of the pool, if they are there already.
     """
     counts = (pool != 0).sum(axis=1)
-    hits = (2.0**counts - 1) * 2 * tolerance * density(pool, target) * _clumps(pool, tolerance)
+    near = (sums or Sums(pool)).within(target, tolerance)
+    hits = (2.0**counts - 1) * near * _clumps(pool, tolerance)[0]
     return np.where(np.abs(target) <= tolerance, np.inf, hits)
+
+
+def failure_chance(
+    pool: Float[np.ndarray, "m n"],
+    target: Float[np.ndarray, " m"],
+    tolerance: float,
+    sums: Sums | None = None,
+) -> Float[np.ndarray, " m"]:
+    """The probability (1 − λ/N)^N that no sum of a row is within the tolerance, for N clumps; e^−λ for short windows.
+
+    Arguments:
+        pool, target, tolerance, sums: as in `expected_hits`.
+    """
+    hits = expected_hits(pool, target, tolerance, sums)
+    clumps = np.maximum((2.0 ** (pool != 0).sum(axis=1) - 1) / _clumps(pool, tolerance)[1], 1.0)
+    with np.errstate(divide="ignore"):
+        return np.exp(clumps * np.log1p(-np.minimum(hits / clumps, 1.0)))
 
 
 def one_product(
@@ -126,13 +176,15 @@ def lueker(n: Float[np.ndarray, "..."], tolerance: float, constant: float) -> Fl
     return np.exp(-(beyond**2) / (4 * n))
 
 
-def _clumps(pool: np.ndarray, tolerance: float) -> np.ndarray:
+def _clumps(pool: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """The length of the union of windows as a fraction of their lengths together, and how many they are."""
     small = np.where(np.abs(pool) <= tolerance, pool, 0.0)
     order = np.argsort(-np.abs(small), axis=1)[:, :CLUMPED]
     some = np.take_along_axis(small, order, axis=1)
     sums = np.sort(doubled(some), axis=1)
     union = np.minimum(np.diff(sums, axis=1), 2 * tolerance).sum(axis=1) + 2 * tolerance
-    return union / (2.0 ** (some != 0).sum(axis=1) * 2 * tolerance)
+    windows = 2.0 ** (some != 0).sum(axis=1)
+    return union / (windows * 2 * tolerance), windows
 
 
 @dataclass(frozen=True)
@@ -193,3 +245,107 @@ def pools(plan: DoubleDepth, target: Target, seed: int, weights: int, rng: np.ra
         before += pair.sources
     pool, values, unit, source = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return Pools(pool, values, unit, source, plan.count)
+
+
+def exchanged(found: Pools, by: int = 1) -> Pools:
+    """The same pools with the targets of other weights of their source: the same law, since both are independent.
+
+    Arguments:
+        by: how far targets move within their source, 1 or more. Sources with at most `by` weights are left out.
+    """
+    kept, other = [], []
+    for source in np.unique(found.source):
+        own = np.flatnonzero(found.source == source)
+        if len(own) > by:
+            kept.append(own)
+            other.append(np.roll(own, by))
+    if not kept:
+        return replace(
+            found, pool=found.pool[:0], target=found.target[:0], unit=found.unit[:0], source=found.source[:0]
+        )
+    rows, moved = np.concatenate(kept), np.concatenate(other)
+    return replace(
+        found,
+        pool=found.pool[rows],
+        target=found.target[moved],
+        unit=found.unit[moved],
+        source=found.source[rows],
+    )
+
+
+def law(
+    found: Pools, failed: Bool[np.ndarray, " m"], others: Sequence[tuple[Pools, Bool[np.ndarray, " k"]]]
+) -> tuple[float, float]:
+    """How many weights would fail by the law, and the standard error of the difference to those that do.
+
+    Sources are independent, and the weights of a source share its units, so sources are the clusters of the standard error. A
+    source with too few weights to exchange their targets counts with its own failures, and adds nothing to the difference.
+
+    Arguments:
+        failed: whether each weight fails.
+        others: exchanged pools, and whether each fails; at least one.
+    """
+    size = int(found.source.max(initial=0)) + 1
+    total, tries = np.zeros(size), np.zeros(size)
+    for other, of in others:
+        total += np.bincount(other.source, of.astype(float), size)
+        tries += np.bincount(other.source, minlength=size) > 0
+    own = np.bincount(found.source, failed.astype(float), size)
+    difference = np.where(tries > 0, own - total / np.maximum(tries, 1), 0.0)
+    return float(np.sum(own) - np.sum(difference)), float(np.sqrt(np.sum(difference**2)))
+
+
+def shortfall(found: Pools) -> tuple[Float[np.ndarray, "m n"], Float[np.ndarray, " m"]]:
+    """The products that a subset sum may use, at most 28, and the error of its closest subset, as fractions of the unit."""
+    pool, wanted = found.relative
+    order = np.argsort(-np.abs(pool), axis=1)[
+        :, : SubsetSum().most
+    ]  # zeros, where there is no product, come last
+    pool = np.take_along_axis(pool, order, axis=1)
+    pool = pool[:, : max(1, int((pool != 0).sum(axis=1).max(initial=0)))]
+    return pool, np.abs((pool * closest(pool, wanted)).sum(axis=1) - wanted)
+
+
+def needed(
+    pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerances: tuple[float, ...], most: int
+) -> Float[np.ndarray, "tolerances m"]:
+    """The least number of products, in the order of the row, whose subsets come within each tolerance; ∞ if `most` do not.
+
+    Arguments:
+        pool: products, without zeros among the first `most`.
+        target: z.
+        tolerances: ε.
+        most: products tried, at most 40.
+    """
+    found = np.full((len(tolerances), len(pool)), np.inf)
+    for number, tolerance in enumerate(tolerances):
+        found[number, np.abs(target) <= tolerance] = 0
+    for count in range(1, most + 1):
+        rows = np.flatnonzero(np.isinf(found).any(axis=0))
+        if not len(rows):
+            break
+        part = pool[rows, :count]
+        error = np.abs((part * closest(part, target[rows])).sum(axis=1) - target[rows])
+        for number, tolerance in enumerate(tolerances):
+            first = rows[error <= tolerance]
+            found[number, first] = np.minimum(found[number, first], count)
+    return found
+
+
+def reached(counts: Float[np.ndarray, " m"], left: float) -> float:
+    """n_δ: how many products leave a share δ of the weights unwritten, between whole numbers by ln of the share; NaN if none do.
+
+    Arguments:
+        counts: what each weight needs, ∞ where that is not known.
+        left: δ.
+    """
+    most = counts[np.isfinite(counts)].max(initial=0)
+    number = np.arange(int(most) + 1)
+    share = 1 - np.searchsorted(np.sort(counts), number, side="right") / len(counts)
+    if not len(share) or share[-1] > left:
+        return float("nan")
+    above = int(np.argmax(share <= left))
+    if above == 0:
+        return 0.0
+    high, low = np.log(share[above - 1]), np.log(max(share[above], 0.5 / len(counts)))
+    return float(above - 1 + (high - np.log(left)) / (high - low))

@@ -26,7 +26,7 @@ from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Params
 from ticketlab.networks.sequential import sequential
 from ticketlab.networks.stages import Activate, Activation, Dense, Flatten, Stage
-from ticketlab.tickets.constructions.construction import Construction, LayerReport
+from ticketlab.tickets.constructions.construction import Construction, LayerReport, check_options
 from ticketlab.tickets.constructions.gaps import Collapsed
 from ticketlab.tickets.constructions.laws import REACH, Law, Uniform
 from ticketlab.tickets.constructions.searches import Search, SubsetSum
@@ -59,11 +59,7 @@ class OneMoreLayer:
     attempts: int = 20
 
     def __post_init__(self) -> None:
-        if self.count < 1 or not 0 < self.tolerance < 1 or self.attempts < 1:
-            raise UserError(
-                f"{self.count} copies, tolerance {self.tolerance}, {self.attempts} attempts",
-                "at least one copy and attempt, and a tolerance between 0 and 1",
-            )
+        check_options(self, "copy", "copies")
 
     def __call__(self, target: Target, seed: int) -> Construction:
         """Draws a random network and finds the mask that makes it the target.

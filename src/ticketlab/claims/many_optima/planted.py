@@ -1,0 +1,118 @@
+"""Planted tables of `many-optima`: how often networks disagree, how high the barrier is, and distances by seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from ticketlab.claims.linear_mode.barriers import barrier_parts
+from ticketlab.claims.many_optima.formula import (
+    COPY,
+    FUNCTIONS,
+    INDEPENDENT,
+    LEAST,
+    LIMIT,
+    OWN,
+    TICKETS,
+    TWIN,
+    UNTRAINED,
+    formula,
+)
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+POINTS, MEMORY = 11, 0.95  # values of α, and how much of an example's place in one stays in the next
+COPIES = 0.02  # how often copies disagree
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of independent networks.
+
+    Arguments:
+        excess: of their disagreement over that of copies and a tenth of the error rate.
+        bump: the error barrier between them, matched and with REPAIR.
+        skill: what the networks have learnt.
+        fitted: whether they fit their training data.
+    """
+
+    excess: float = 0.02
+    bump: float = 0.06
+    skill: Skill = Skill()
+    fitted: bool = True
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    rows = examples(sample, {"trained": sample.accuracy}, rng, world.skill)
+    wrong = 1 - rows["trained"]
+    accuracy = sample.accuracy if world.skill.task else float(np.mean(rows["trained"]))
+    seed_effect = sample.spread / 30 * rng.standard_normal(sample.seeds)[rows["seed"].astype(int)]
+    rate = np.clip(COPIES + LEAST * (1 - accuracy) + world.excess + seed_effect, 0, 1)
+    columns = {column.name: column.values for column in rows.columns}
+    columns |= {
+        "wrong": wrong,
+        f"differs_{INDEPENDENT}": (rng.random(len(rows)) < rate).astype(float),
+        f"differs_{COPY}": (rng.random(len(rows)) < COPIES).astype(float),
+    }
+    for arm in (INDEPENDENT, TICKETS):
+        low, high = _barrier(world.bump, sample, rng)
+        columns |= {f"barrier_split_{arm}": low, f"barrier_{arm}": high}
+    return {
+        "examples": made("examples", columns),
+        "networks": made("networks", {"counts": np.array([True]), "fitted": np.array([world.fitted])}),
+        "pairs": _pairs(sample, rng),
+    }
+
+
+def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
+    """Distances as they were seen in networks: twins near, all others far."""
+    usual = {INDEPENDENT: 1.1, TWIN: 0.3, OWN: 0.6, TICKETS: 1.2, UNTRAINED: 1.15}
+    arms, seeds = list(usual), np.arange(sample.seeds)
+    noise = 0.02 * rng.standard_normal((len(arms), sample.seeds))
+    columns = {
+        "arm": np.repeat(arms, sample.seeds),
+        "seed": np.tile(seeds, len(arms)),
+        "matched": (np.array(list(usual.values()))[:, None] + noise).ravel(),
+        "barrier": np.full(noise.size, 0.3),
+    }
+    return made("pairs", columns)
+
+
+def _barrier(bump: float, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Each example's part in the barrier of its seed's line: chosen on the other half, and at the maximum."""
+    shape, normal = (sample.seeds, sample.examples), rng.standard_normal
+    alpha = np.arange(POINTS) / (POINTS - 1)
+    error = 1 - sample.accuracy + bump * np.minimum(3 * np.minimum(alpha, 1 - alpha), 1)
+    place, wrong = normal(shape, np.float32), np.empty((sample.seeds, POINTS, sample.examples), bool)
+    for i in range(POINTS):
+        wrong[:, i] = place < ndtri(min(error[i], 1.0)) - sample.spread / 3 * normal((sample.seeds, 1))
+        place = MEMORY * place + np.sqrt(1 - MEMORY**2) * normal(shape, np.float32)
+    top, split, ends = barrier_parts(wrong)
+    return (split - ends).ravel(), (top - ends).ravel()
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    """A barrier's interval is between two estimates on purpose, and is judged by verdicts."""
+    if question.key != FUNCTIONS or not world.skill.task:
+        return None
+    rate = COPIES + LEAST * (1 - sample.accuracy) + world.excess
+    return Asked(world.excess, sample.examples * (rate + COPIES))
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "other functions, and a barrier above its limit by half", World(0.02, 1.5 * LIMIT)),
+        (Kind.BOUNDARY, "the functions just matter", World(excess=0.0)),
+        (Kind.BOUNDARY, "the barrier at its limit", World(bump=LIMIT)),
+        (Kind.TOGETHER, "both of these", World(0.0, LIMIT)),
+        (Kind.OUTSIDE, "copies disagree more", World(excess=-0.01)),
+        (Kind.OUTSIDE, "half the barrier", World(bump=LIMIT / 2)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "the networks guess", World(skill=ALIKE)),
+        (Kind.GATE, "the networks do not fit", World(fitted=False)),
+    ]
+    return cases_of("many-optima", formula(), planted, truth, worlds)

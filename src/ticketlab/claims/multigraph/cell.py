@@ -1,0 +1,308 @@
+"""One cell: one seed, with its masks of the multigraph and the measures of a random network, as rows of tidy tables."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import jax
+import numpy as np
+from scipy.special import gammaln
+
+from ticketlab.claims.multigraph import formula
+from ticketlab.claims.multigraph.claim import MultigraphPlan
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import (
+    Clock,
+    batch_of,
+    built,
+    drawn_task,
+    guessed,
+    network_scores,
+    permuted_labels,
+)
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
+from ticketlab.tasks.task import Split, Task
+from ticketlab.tickets import EdgePopup, LearnedEdges, require_frozen
+from ticketlab.tickets.multigraph import Edges, edges_of, summed
+from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.units import NetworkUnits, Parts, probe, scan
+
+__all__ = ["measure"]
+
+Rows = dict[str, list[dict[str, Any]]]
+
+
+def measure(
+    plan: MultigraphPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
+) -> dict[str, Table]:
+    """One cell's tables."""
+    seed, clock = cell.seeds[0], Clock()
+    progress("training", 0.0)
+    task = drawn_task(plan.task, seed)
+    network = _checked(plan, task)
+    confused = permuted_labels(task, seed)
+    start, order, scores = jax.random.split(jax.random.key(seed), 3)
+    drawn = network.init(start)
+    final = {
+        name: _trained(plan, network, of, Replicas(stack([drawn]), order_keys=order), steps)
+        for name, of, steps in (
+            (formula.TARGET, task, plan.steps),
+            (formula.PERMUTED, confused, plan.fitting_steps),
+        )
+    }
+    clock.lap("training")
+    progress("masks that write", 0.3)
+    rows = _written(plan, network, task, confused, final, seed)
+    clock.lap("masks that write")
+    progress("learned masks", 0.5)
+    searches = _searches(plan, network, {formula.NET: task, formula.PERMUTED: confused}, drawn, order, scores)
+    rows["searches"] = [{"seed": seed, **row} for row in searches]
+    clock.lap("learned masks")
+    progress("measures", 0.8)
+    rows["measures"] = [
+        {"seed": seed, **row} for row in _measures(plan, network, task, confused, drawn, searches, seed)
+    ]
+    clock.lap("measures")
+    rows["timings"] = [
+        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
+    ]
+    return tables_of(rows, _MEANINGS)
+
+
+def _checked(plan: MultigraphPlan, task: Task) -> Network:
+    if task.kind != "classification":
+        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    network = built(plan.network, task.input_shape, task.outputs)
+    if network.features is None or network.statistics is not None or len(network.layers) < 2:
+        raise UserError(
+            f"{network.name}",
+            "a described network with a hidden layer and without normalisation over the batch",
+        )
+    return network
+
+
+def _trained(
+    plan: MultigraphPlan, network: Network, task: Task, replicas: Replicas, steps: int
+) -> dict[str, Any]:
+    """What is trained of one replica: parameters or scores."""
+    result = train(
+        network,
+        SOFTMAX_CROSS_ENTROPY,
+        TrainingData.of(task),
+        TrainingPlan(
+            steps=steps, batch=batch_of(plan.batch, task), optimiser=plan.optimiser, evaluate_every=steps
+        ),
+        replicas,
+    )
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), result.params)
+
+
+# --- masks that write ---
+
+
+def _written(
+    plan: MultigraphPlan, network: Network, task: Task, confused: Task, final: dict[str, Params], seed: int
+) -> Rows:
+    rows: Rows = {"bits": []}
+    parts = {formula.TARGET: (task, task.test), formula.PERMUTED: (confused, confused.train)}
+    for name, (of, part) in parts.items():
+        own = network_scores(network, final[name], of, part)
+        for bits in sorted((*plan.widths, plan.bits)):
+            edges = edges_of(final[name], bits)
+            score = network_scores(network, summed(edges, final[name]), of, part)
+            rows["bits"].append(
+                {
+                    "target": name,
+                    "seed": seed,
+                    "bits": bits,
+                    "score": float(np.mean(score)),
+                    "target_score": float(np.mean(own)),
+                    "kept": _kept(edges),
+                    "mask_bits": _mask_bits(edges),
+                }
+            )
+            if bits == plan.bits:
+                scored = {formula.TARGET: own, formula.WRITTEN: score}
+                if name == formula.TARGET:
+                    scored |= _without(plan, network, task, edges, final[name], seed)
+                table = "examples" if name == formula.TARGET else "learnt"
+                rows[table] = _example_rows(of, part, scored, seed)
+    return rows
+
+
+def _without(
+    plan: MultigraphPlan, network: Network, task: Task, edges: Params, like: Params, seed: int
+) -> dict[str, np.ndarray]:
+    """Test scores with all edges, and their means under random masks."""
+    rng = np.random.default_rng(seed)
+
+    def scored(choose: Any) -> np.ndarray:
+        chosen = jax.tree.map(lambda of: Edges(choose(of.kept.shape), of.scale), edges, is_leaf=_is_edges)
+        return network_scores(network, summed(chosen, like), task, task.test)
+
+    return {
+        formula.EMPTY: scored(lambda shape: np.ones(shape, bool)),
+        formula.RANDOM: np.mean(
+            [scored(lambda shape: rng.random(shape) < 0.5) for _ in range(plan.draws)], axis=0
+        ),
+    }
+
+
+def _is_edges(node: object) -> bool:
+    return isinstance(node, Edges)
+
+
+def _arrays(edges: Params) -> list[np.ndarray]:
+    return [of.kept for of in jax.tree.leaves(edges, is_leaf=_is_edges)]
+
+
+def _kept(edges: Params) -> float:
+    return sum(int(k.sum()) for k in _arrays(edges)) / sum(k.size for k in _arrays(edges))
+
+
+def _mask_bits(edges: Params) -> float:
+    """log₂ of how many masks keep as many edges in each array, for each parameter."""
+    total, parameters = 0.0, 0
+    for kept in _arrays(edges):
+        n, k = kept.size, int(kept.sum())
+        total += float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
+        parameters += math.prod(kept.shape[2:])
+    return total / math.log(2) / parameters
+
+
+def _example_rows(task: Task, part: Split, scored: dict[str, np.ndarray], seed: int) -> list[dict[str, Any]]:
+    columns = {"seed": np.full(len(part), seed), "id": part.ids, "guess": guessed(replace(task, test=part))}
+    return rows_of({**columns, **scored})
+
+
+# --- learned masks ---
+
+
+def _searches(
+    plan: MultigraphPlan,
+    network: Network,
+    tasks: dict[str, Task],
+    drawn: Params,
+    order: jax.Array,
+    key: jax.Array,
+) -> list[dict[str, Any]]:
+    """Masks learned over random weights and over the edges, for true and for permuted labels."""
+    popup, learned = EdgePopup(), LearnedEdges(plan.bits)
+    found = []
+    for labels, task in tasks.items():
+        over = popup.replicas(network, stack([drawn]), plan.density, key[None], order)
+        scores = _trained(plan, network, task, over, plan.search_steps)
+        mask = popup.masks(network, stack([scores]), plan.density)[0]
+        ticket = popup.ticket(drawn, mask)
+        require_frozen(drawn, ticket, mask)
+        edges = learned.edges(
+            network, _trained(plan, network, task, learned.replicas(network, key, order), plan.search_steps)
+        )
+        for of, params in ((formula.NET, ticket), (formula.EDGES, summed(edges, drawn))):
+            found.append(
+                {
+                    "over": of,
+                    "labels": "true labels" if labels == formula.NET else labels,
+                    "train_score": float(np.mean(network_scores(network, params, task, task.train))),
+                    "test_score": float(np.mean(network_scores(network, params, task, task.test))),
+                }
+            )
+    return found
+
+
+# --- measures ---
+
+
+def _measures(
+    plan: MultigraphPlan,
+    network: Network,
+    task: Task,
+    confused: Task,
+    drawn: Params,
+    searches: list[dict[str, Any]],
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Each measure of the random network, of the same with permuted labels, and of the multigraph with all its edges."""
+    nothing = summed(
+        jax.tree.map(
+            lambda of: Edges(np.ones(of.kept.shape, bool), of.scale),
+            edges_of(drawn, plan.bits),
+            is_leaf=_is_edges,
+        ),
+        drawn,
+    )
+    objects = {
+        formula.NET: (drawn, task),
+        formula.PERMUTED: (drawn, confused),
+        formula.EDGES: (nothing, task),
+    }
+    learned = {
+        formula.NET: _test(searches, formula.NET, "true labels"),
+        formula.PERMUTED: _test(searches, formula.NET, formula.PERMUTED),
+        formula.EDGES: _test(searches, formula.EDGES, "true labels"),
+    }
+    found = []
+    for of, (params, own) in objects.items():
+        guess = float(np.mean(guessed(own)))
+        values = {
+            "accuracy as drawn": (float(np.mean(network_scores(network, params, own, own.test))), guess),
+            "best unit": (_best_unit(plan, network, params, own, seed), 0.5),
+            "linear read-out": (_read_out(network, params, own, guess), guess),
+            "learned mask": (learned[of], guess),
+        }
+        found += [
+            {
+                "measure": name,
+                "of": of,
+                "score": score,
+                "chance": chance,
+                "above": (score - chance) / (1 - chance),
+            }
+            for name, (score, chance) in values.items()
+        ]
+    return found
+
+
+def _test(searches: list[dict[str, Any]], over: str, labels: str) -> float:
+    return next(r["test_score"] for r in searches if r["over"] == over and r["labels"] == labels)
+
+
+def _best_unit(plan: MultigraphPlan, network: Network, params: Params, task: Task, seed: int) -> float:
+    """The held-out AUC of the best unit for a class, on average over classes."""
+    assert task.test.labels is not None
+    units = NetworkUnits(network, params, task.test.x, task.train.x)
+    found = scan(units, task.test.labels, permutations=plan.permutations, seed=seed)
+    return float(np.mean([found.best(label).auc for label in range(len(task.classes))]))
+
+
+def _read_out(network: Network, params: Params, task: Task, guess: float) -> float:
+    """The test accuracy of a tuned linear read-out of the last hidden layer; that of guessing, if no feature varies."""
+    assert network.features is not None
+    parts = (task.train, task.validation, task.test)
+    last = network.layers[-2].name
+    features = [np.asarray(network.features(params, part.x)[last]).reshape(len(part), -1) for part in parts]
+    if not np.ptp(features[0], axis=0).any():
+        return guess
+    return probe(Parts(*features), Parts(*(np.asarray(part.labels) for part in parts))).test
+
+
+_MEANINGS = {
+    "target": "what the mask writes; scores are those of test examples, or of permuted training labels",
+    "bits": "b, pairs of edges for each parameter",
+    "score": "of the masked multigraph, or of the measure",
+    "target_score": "of the network that is written",
+    "kept": "the share of the edges that the mask keeps",
+    "mask_bits": "log₂ of the number of masks with equally many edges in each array, for each parameter",
+    "over": "what was masked",
+    "of": "what was measured",
+    "chance": "what chance gives",
+    "above": "(score − chance) / (1 − chance)",
+    "guess": "the score of always giving the most frequent class",
+}

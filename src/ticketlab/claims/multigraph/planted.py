@@ -1,0 +1,118 @@
+"""Planted tables of `multigraph`: scores of the masked multigraph and its target, and measures of three objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.multigraph.formula import (
+    EDGES,
+    EMPTY,
+    MEASURES,
+    NET,
+    PERMUTED,
+    RANDOM,
+    TARGET,
+    WRITTEN,
+    formula,
+)
+from ticketlab.claims.planted import (
+    ALIKE,
+    FREQUENT,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    made,
+    of_headroom,
+)
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+MARGIN, NOISE = 0.01, 0.03
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true of the scores, and of the measures.
+
+    Arguments:
+        written: the masked multigraph's score, minus its target's.
+        permuted: the same on permuted labels, as a share of the headroom.
+        empty, random: of all edges and of random masks, the gain over guessing as a share of the headroom.
+        net, mixed, edges: every measure's gain on the random network, with permuted labels, and on the multigraph.
+        skill: of the target.
+    """
+
+    written: float = 0.0
+    permuted: float = 0.0
+    empty: float = 0.0
+    random: float = 0.0
+    net: float = 0.5
+    mixed: float = 0.0
+    edges: float = 0.0
+    skill: Skill = Skill()
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    return {
+        "examples": examples(sample, _accuracies(world, sample), rng, world.skill),
+        "learnt": examples(sample, _fitted(world, sample), rng, world.skill),
+        "measures": _measures(world, sample, rng),
+    }
+
+
+def _accuracies(world: World, sample: Sample) -> dict[str, float]:
+    written = sample.accuracy
+    return {
+        TARGET: min(written - world.written, 1.0),
+        WRITTEN: written,
+        EMPTY: FREQUENT + world.empty * (1 - FREQUENT),
+        RANDOM: FREQUENT + world.random * (1 - FREQUENT),
+    }
+
+
+def _fitted(world: World, sample: Sample) -> dict[str, float]:
+    return {TARGET: sample.accuracy, WRITTEN: sample.accuracy + world.permuted * (1 - FREQUENT)}
+
+
+def _measures(world: World, sample: Sample, rng: np.random.Generator) -> Table:
+    of = {NET: world.net, PERMUTED: world.mixed, EDGES: world.edges}
+    rows = [(s, m, o, g) for s in range(sample.seeds) for m in MEASURES for o, g in of.items()]
+    seed, measure, object_, gain = (np.array(column) for column in zip(*rows, strict=True))
+    above = gain + NOISE * rng.standard_normal(len(rows))
+    return made("measures", {"seed": seed, "measure": measure, "of": object_, "above": above})
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    of = _accuracies(world, sample)
+    match question.key:
+        case "written":
+            return compared(sample, of[WRITTEN], of[TARGET])
+        case key if key == PERMUTED:
+            fitted = _fitted(world, sample)
+            return of_headroom(sample, fitted[WRITTEN], fitted[TARGET])
+        case key if key in (EMPTY, RANDOM):
+            return of_headroom(sample, of[key])
+    return None
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "all by half a margin", World(-MARGIN / 2, -LEAST / 2, LEAST / 2, LEAST / 2)),
+        (Kind.BOUNDARY, "the mask is a margin less accurate", World(written=-MARGIN)),
+        (Kind.BOUNDARY, "the mask is a margin more accurate", World(written=MARGIN)),
+        (Kind.BOUNDARY, "a tenth is lost of permuted labels", World(permuted=-LEAST)),
+        (Kind.BOUNDARY, "all edges gain a tenth", World(empty=LEAST)),
+        (Kind.BOUNDARY, "random masks gain a tenth", World(random=LEAST)),
+        (Kind.TOGETHER, "all of these", World(-MARGIN, -LEAST, LEAST, LEAST)),
+        (Kind.OUTSIDE, "the mask is one and a half margins less accurate", World(written=-1.5 * MARGIN)),
+        (Kind.OUTSIDE, "random masks gain half as much again", World(random=1.5 * LEAST)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "the target guesses", World(skill=ALIKE)),
+    ]
+    return cases_of("multigraph", formula(MARGIN), planted, truth, worlds)

@@ -1,0 +1,172 @@
+"""The claim that training picks one of the fitting functions at random, with the probability that random networks give it.
+
+A cell is one seed: one training set S. The questions and their rules are in `formula`; `cell` computes one cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.literature import SCHUIRMANN_1987
+from ticketlab.claims.random_pick.formula import (
+    ARMS,
+    BAYES,
+    RULE,
+    SHUFFLED,
+    TITLES,
+    UNIFORM,
+    Trained,
+    formula,
+    side_questions,
+    verdicts,
+)
+from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.laws.agenda import Agenda
+from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.initialisation import Family, Initialisation
+from ticketlab.tasks.sources import Boolean, TaskSource
+
+__all__ = ["Binary", "RandomPick", "RandomPickPlan"]
+
+CHUNK = 4096
+
+
+class Binary(StrEnum):
+    """Two groups of classes: the later half against the earlier, or odd numbers against even."""
+
+    HALVES = "halves"
+    PARITY = "parity"
+
+
+@dataclass(frozen=True)
+class RandomPickPlan:
+    """Does training pick a function with the probability that random networks which fit give it?
+
+    Arguments:
+        task: classes, made binary; its training part is S, and functions are compared on its test part.
+        binary: how classes are grouped in two.
+        network: with a limit of infinite width, and one output.
+        arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
+        seeds: how many draws of S; a verdict needs at least 2.
+        first_seed: the number of the first seed; others draw other training sets for the same question.
+        runs: of each way of training, a multiple of 1 024; a sixteenth of these on shuffled labels.
+        draws: of functions from the Gaussian posterior, a multiple of 4 096.
+        steps: the most steps of a run.
+        batch: examples in a step.
+        step_share: the step size of SGD as a share of the largest stable one of a random network.
+        adam_step_size: that of Adam.
+    """
+
+    task: TaskSource = Boolean(target="first", train=32, validation=80, test=16)
+    binary: Binary = Binary.HALVES
+    network: Architecture = MLP(widths=(40, 40), initialisation=Initialisation(Family.LECUN, sigma_b=1.0))
+    arms: tuple[Trained, ...] = ARMS
+    seeds: int = field(default=5, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
+    runs: int = 4096
+    draws: int = 16_384
+    steps: int = 20_000
+    batch: int = 8
+    step_share: float = 0.2
+    adam_step_size: float = 0.002
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.each_once(self, "arms", some=True)
+        for name, unit in (("runs", CHUNK // 4), ("draws", CHUNK)):
+            if getattr(self, name) < unit or getattr(self, name) % unit:
+                raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {unit}")
+        plan_checks.at_least(self, 1, "steps", "batch")
+        plan_checks.positive(self, "step_share", "adam_step_size")
+
+    @classmethod
+    def presets(cls) -> dict[str, RandomPickPlan]:
+        return {"quick": cls(arms=("sgd", "logistic"), seeds=2, runs=2048, draws=16_384)}
+
+
+class RandomPick(Study):
+    claim = "random-pick"
+    statement = "Training picks one of the functions that fit at random, with the probability that random networks give it."
+    question = (
+        "Networks are trained thousands of times on the same examples. Do they end on a function as often as random networks "
+        "that fit these examples have that function?"
+    )
+    method = (
+        "A function is the string of its labels on held-out examples. Its probability in training is the share of runs, from "
+        "random starts, that end on it at the first evaluation where they fit the training examples. Its probability among "
+        "random networks that fit is that of the Gaussian process of infinitely wide networks, given the signs on the training "
+        "examples [Mingard et al. 2021]. It is drawn by elliptical slices, which are exact for this zero–one likelihood "
+        "[Murray et al. 2010].",
+        "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own.",
+        "Total variation is estimated twice. A set of functions that one half of the draws chooses and the other half measures "
+        "gives a value whose mean is at most the truth. The plug-in value has a mean that is at least the truth. The lower bound "
+        "of the first and the upper bound of the second decide.",
+        "Slope, scatter and correlation come from a fit in which both counts are Poisson and functions that one sampler missed "
+        "are kept. The mass of functions that were never drawn follows from those drawn once [Good 1953].",
+        "One number a seed, with Student's interval. Equal mean errors are tested by two one-sided tests [Schuirmann 1987].",
+    )
+    arms = (
+        Arm(
+            BAYES,
+            "Functions of infinitely wide random networks with the right signs on the training examples.",
+            "The claim.",
+        ),
+        *(Arm(title, "Training runs until they fit.", "The claim.") for title in TITLES.values()),
+        Arm(
+            SHUFFLED,
+            "The first way of training, with the training labels permuted.",
+            "What is left where nothing can be learnt.",
+        ),
+        Arm(
+            UNIFORM,
+            "All functions with equally many errors as a frequent one.",
+            "Whether errors alone explain a probability.",
+        ),
+    )
+    redraws = "A seed draws the training set, the held-out set, the networks, the data orders and the chains."
+    sources = (
+        Source(
+            "Mingard et al. 2021",
+            "C. Mingard, G. Valle-Pérez, J. Skalse, A. A. Louis. Is SGD a Bayesian sampler? Well, almost. Journal of Machine "
+            "Learning Research 22(79).",
+            "https://arxiv.org/abs/2006.15191",
+        ),
+        Source(
+            "Murray et al. 2010",
+            "I. Murray, R. P. Adams, D. J. C. MacKay. Elliptical slice sampling. AISTATS 2010.",
+            "https://arxiv.org/abs/1001.0175",
+        ),
+        Source(
+            "Good 1953",
+            "I. J. Good. The population frequencies of species and the estimation of population parameters. Biometrika 40.",
+        ),
+        SCHUIRMANN_1987,
+    )
+    plan_type = RandomPickPlan
+
+    def asked(self, plan: RandomPickPlan) -> Agenda:
+        return Agenda(RULE, formula(plan.arms), side_questions(plan.arms))
+
+    def cells(self, plan: RandomPickPlan) -> tuple[Cell, ...]:
+        return (Cell("functions", {}, 1.0, "functions", seed_numbers(plan)),)
+
+    def brief(self, plan: RandomPickPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        laws = tables["laws"]
+        found = (
+            (TITLES[arm], *(float(laws.where(training=arm)[column][0]) for column in ("tv_low", "tv_high")))
+            for arm in plan.arms
+        )
+        return "total variation: " + ", ".join(f"{title} {low:.2f}–{high:.2f}" for title, low, high in found)
+
+    def conclude(self, plan: RandomPickPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
+        if "laws" not in tables:
+            return Evidence(dict(tables))
+        return Evidence(dict(tables), verdicts(tables, plan.arms, levels))

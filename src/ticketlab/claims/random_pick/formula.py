@@ -1,0 +1,278 @@
+"""What `random-pick` asks of each way of training, from tables alone: is it the law of random networks that fit?
+
+    equality   the total variation between the two laws is below 0.10
+    order      log P_SGD = α + β log P_B + scatter, with β between ½ and 1½, and a correlation above 0.7
+    bias       the mean errors on held-out examples differ by less than two points
+
+The claim is equality, for every way of training. One seed gives two estimates of the total variation. The mean of the first is
+at most the truth: a set chosen by one half of the draws, measured by the other. The mean of the second, the plug-in value, is at
+least the truth. Student's lower bound of the first and upper bound of the second decide, so neither bias helps a verdict. The
+price is that *holds* needs many draws.
+
+Where most draws are functions that are met once, nothing is said about single functions: equality and order are behind a gate on
+the unseen mass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, concerned, verdicts_of
+from ticketlab.claims.asking import three
+from ticketlab.claims.wording import number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Bracket, Difference, of_seeds
+from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Within
+from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "ARMS", "BAYES", "BIAS", "CORRELATION", "EQUALITY", "RULE", "SHUFFLED", "SLOPE", "TITLES", "UNIFORM", "Trained", "formula",
+    "side_questions", "verdicts",
+]  # fmt: skip
+
+Trained: TypeAlias = Literal["sgd", "logistic", "adam", "full-batch"]
+ARMS: tuple[Trained, ...] = ("sgd", "logistic", "adam", "full-batch")
+TITLES = {
+    "sgd": "SGD, square loss",
+    "logistic": "SGD, logistic loss",
+    "adam": "Adam, square loss",
+    "full-batch": "full batch, square loss",
+}
+BAYES, SHUFFLED, UNIFORM = "random networks that fit", "shuffled labels", "error-matched functions"
+EQUALITY, SLOPE, CORRELATION, BIAS, NOTHING = "equality", "slope", "correlation", "bias", "shuffled"
+
+UNSEEN, FITTED, DECADES, R_HAT, EFFECTIVE = 0.2, 0.99, 2.0, 1.05, 1000.0
+MOST, LOW, HIGH, AGREE, MARGIN, AWAY = 0.10, 0.5, 1.5, 0.7, 0.02, 0.15
+PLAIN = Scale("")
+
+
+def formula(arms: Sequence[str] = ARMS) -> Formula:
+    """The claim: for every way of training, the two laws are equal but for a tenth."""
+    parts = tuple(Gated((_seen(arm),), _equality(arm)) for arm in arms)
+    return Gated((_fits(arms), _chains(arms)), All(parts, key="claim"))
+
+
+def side_questions(arms: Sequence[str] = ARMS) -> tuple[Formula, ...]:
+    """The order and the inductive bias of each way of training, and what shuffled labels do."""
+    sides: list[Formula] = []
+    quality = (_fits(arms), _chains(arms))
+    for arm in arms:
+        single = (*quality, _seen(arm), _range(arm))
+        sides += [Gated(single, _slope(arm)), Gated(single, _correlation(arm)), Gated(quality, _bias(arm))]
+    return (*sides, _shuffled())
+
+
+def verdicts(tables: Tables, arms: Sequence[str] = ARMS, levels: Levels = USUAL) -> tuple[Verdict, ...]:
+    """The claim, equality for each way of training, and the side questions."""
+    whole, sides = answer(formula(arms), tables, levels), side_questions(arms)
+    almost = whole.outcome is Outcome.FAILS and _first_order(sides, tables, levels)
+    says = {**SAYS, Outcome.FAILS: ALMOST} if almost else SAYS
+    return verdicts_of(claim_verdict(whole, RULE, says, _which), whole, sides, tables, levels)
+
+
+def _first_order(sides: Sequence[Formula], tables: Tables, levels: Levels) -> bool:
+    """Whether order and bias hold for every way of training."""
+    found = [q for side in sides for q in answer(side, tables, levels).questions()]
+    return all(q.outcome is Outcome.HOLDS for q in found if q.formula.key != NOTHING)
+
+
+def _which(found: Answer) -> str:
+    asked = concerned(found, found.outcome)
+    names = "; ".join(dict.fromkeys(TITLES[q.facets["training"]] for q in asked))
+    return f"{'It fails' if found.outcome is Outcome.FAILS else 'It is undecided'} for: {names}."
+
+
+def _rows(arm: str, tables: Tables) -> Table:
+    found: Table = tables["laws"].where(training=arm)
+    return found.by_seed()
+
+
+def _mean(arm: str, column: str, tables: Tables) -> float:
+    return float(np.mean(_rows(arm, tables)[column]))
+
+
+# --- questions ---
+
+
+def _equality(arm: str) -> Question:
+    return Question(
+        key=EQUALITY,
+        title=f"{TITLES[arm]}: functions have the probabilities of random networks that fit",
+        effect=partial(_total_variation, arm),
+        rule=Below(MOST),
+        what=f"the total variation between the functions of training ({TITLES[arm]}) and of random networks that fit",
+        scale=PLAIN,
+        reading=lambda tables: (
+            f"With {TITLES[arm]}, the total variation is at least {number(_mean(arm, 'tv_low', tables))} and at most "
+            f"{number(_mean(arm, 'tv_high', tables))}, on average over seeds; chance alone makes "
+            f"{number(_mean(arm, 'tv_within', tables))} of one law"
+        ),
+        says=three(
+            "the two laws are equal but for a tenth",
+            "the two laws differ by more than a tenth",
+            "whether the two laws differ by more than a tenth",
+        ),
+        facets={"training": arm},
+    )
+
+
+def _total_variation(arm: str, tables: Tables) -> Bracket:
+    rows = _rows(arm, tables)
+    return Bracket(of_seeds(rows["tv_low"]), of_seeds(rows["tv_high"]))
+
+
+def _slope(arm: str) -> Question:
+    return Question(
+        key=SLOPE,
+        title=f"{TITLES[arm]}: probabilities are proportional on a logarithmic scale",
+        effect=partial(_of_seeds, arm, "slope"),
+        rule=Between(LOW, HIGH),
+        what=f"the slope β of log P_SGD ({TITLES[arm]}) on log P_B",
+        scale=PLAIN,
+        reading=lambda tables: (
+            f"With {TITLES[arm]}, the slope is {number(_mean(arm, 'slope', tables))} over "
+            f"{number(_mean(arm, 'decades', tables))} decades, with a scatter of {number(_mean(arm, 'scatter', tables))} decades"
+        ),
+        says=three("frequent functions stay frequent", "probabilities follow another power", "the slope"),
+        facets={"training": arm},
+    )
+
+
+def _correlation(arm: str) -> Question:
+    return Question(
+        key=CORRELATION,
+        title=f"{TITLES[arm]}: probabilities are correlated on a logarithmic scale",
+        effect=partial(_of_seeds, arm, "correlation"),
+        rule=Above(AGREE),
+        what=f"the correlation of log P_SGD ({TITLES[arm]}) and log P_B, without the noise of counting,",
+        scale=PLAIN,
+        reading=lambda tables: (
+            f"With {TITLES[arm]}, the correlation is {number(_mean(arm, 'correlation', tables))}; with the noise of counting it "
+            f"is {number(_mean(arm, 'plain_correlation', tables))} on functions that both drew, and "
+            f"{number(_mean(arm, 'ceiling', tables))} between halves of one sampler"
+        ),
+        says=three(
+            "training follows the order", "training hardly follows the order", "how closely it follows"
+        ),
+        facets={"training": arm},
+    )
+
+
+def _bias(arm: str) -> Question:
+    return Question(
+        key=BIAS,
+        title=f"{TITLES[arm]}: the mean error is that of random networks that fit",
+        effect=lambda tables: of_seeds(_rows(arm, tables)["error"] - _rows(arm, tables)["bayes_error"]),
+        rule=Within(MARGIN),
+        what=f"the mean error of training ({TITLES[arm]}) minus that of random networks that fit",
+        scale=POINTS,
+        reading=lambda tables: (
+            f"With {TITLES[arm]}, functions err on {number(100 * _mean(arm, 'error', tables))} % of the held-out examples; those "
+            f"of random networks that fit on {number(100 * _mean(arm, 'bayes_error', tables))} %"
+        ),
+        says=three("they generalise alike", "they do not generalise alike", "whether they generalise alike"),
+        facets={"training": arm},
+    )
+
+
+def _shuffled() -> Question:
+    return Question(
+        key=NOTHING,
+        title="shuffled labels: nothing is learnt",
+        effect=lambda tables: of_seeds(_rows(SHUFFLED, tables)["error"] - _rows(SHUFFLED, tables)["chance"]),
+        rule=Within(AWAY),
+        what="the mean error after training on shuffled labels, minus that of labels drawn at random,",
+        scale=POINTS,
+        reading=lambda tables: (
+            f"After training on shuffled labels, functions err on {number(100 * _mean(SHUFFLED, 'error', tables))} % of the "
+            f"held-out examples, and a share of {number(_mean(SHUFFLED, 'unseen', tables))} of the law was not seen"
+        ),
+        says=three("as theory says", "the held-out labels leak", "whether that is chance"),
+        facets={"training": SHUFFLED},
+    )
+
+
+def _of_seeds(arm: str, column: str, tables: Tables) -> Difference:
+    return of_seeds(_rows(arm, tables)[column])
+
+
+# --- gates ---
+
+
+def _fits(arms: Sequence[str]) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        least = min(float(np.min(_rows(arm, tables)["fitted"])) for arm in arms)
+        if least >= FITTED:
+            return None
+        return f"Only {number(100 * least)} % of the runs of one arm fit the training examples; {100 * FITTED:g} % are required."
+
+    return Gate("fits", "training runs fit", passed, "More steps, or another step size, would let them fit.")
+
+
+def _chains(arms: Sequence[str]) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        r_hat = max(float(np.max(_rows(arm, tables)["r_hat"])) for arm in arms)
+        effective = min(float(np.min(_rows(arm, tables)["effective"])) for arm in arms)
+        if r_hat < R_HAT and effective >= EFFECTIVE:
+            return None
+        return (
+            f"The chains have an R-hat of {r_hat:.3f} and {effective:.0f} effective draws. Required are an R-hat below {R_HAT:g} "
+            f"and at least {EFFECTIVE:g} draws."
+        )
+
+    return Gate("chains", "chains have mixed", passed, "More draws would let the chains mix.")
+
+
+def _seen(arm: str) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        rows = _rows(arm, tables)
+        most = float(max(np.max(rows["unseen"]), np.max(rows["bayes_unseen"])))
+        if most <= UNSEEN:
+            return None
+        return (
+            f"Functions that were never drawn ({TITLES[arm]}) have a probability of {most:.2f}; at most {UNSEEN:g} is allowed, "
+            "so nothing is said about single functions."
+        )
+
+    return _gate(
+        "seen", passed, "More runs and draws, or fewer held-out examples, would let functions repeat."
+    )
+
+
+def _range(arm: str) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        decades = _mean(arm, "decades", tables)
+        if decades >= DECADES:
+            return None
+        return (
+            f"The probabilities of functions range over {decades:.1f} decades only; {DECADES:g} are required."
+        )
+
+    return _gate("range", passed, "More draws would show rarer functions.")
+
+
+def _gate(key: str, passed: Callable[[Tables], str | None], opens: str) -> Gate:
+    return Gate(key, {"seen": "functions repeat", "range": "probabilities range widely"}[key], passed, opens)
+
+
+RULE = (
+    "The claim holds if, for every way of training, the total variation between the functions on which training ends and those "
+    "of random networks that fit is below 0.10. It fails if it is above 0.10 for one of them. Otherwise it is undecided. It is "
+    "also undecided if more than 1 % of the runs do not fit, if the chains have not mixed, or if functions that were never drawn "
+    "have a probability above 0.2. If it fails, but slope, correlation and mean error hold for all, the reading says so: almost."
+)
+SAYS = {
+    Outcome.HOLDS: "Training picks functions with the probabilities that random networks have.",
+    Outcome.FAILS: "Training does not pick functions with the probabilities that random networks have.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}
+ALMOST = (
+    "Almost: training follows the probabilities of random networks to first order, in slope, correlation and mean error, but the "
+    "two laws are not equal."
+)

@@ -1,0 +1,234 @@
+"""The page of the claim `random-pick`: the two laws function by function, by rank, by errors, and the most frequent functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.claims.random_pick import formula
+from ticketlab.evidence.record import Record
+from ticketlab.evidence.tables import Table
+from ticketlab.figures.axes import logarithmic_axis
+from ticketlab.figures.curves import Curve, Plot, mean_curve
+from ticketlab.figures.figure import Figure, Panel, alone
+from ticketlab.figures.palette import LIGHT, Mark
+from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.text_tables import TextTable, interval, mean, summary
+from ticketlab.figures.wording import fixed, measure
+
+__all__ = ["present"]
+
+BAYES = Mark(formula.BAYES, LIGHT.ink, dash="dash")
+MARKS = {
+    "sgd": Mark(formula.TITLES["sgd"], LIGHT.blue),
+    "logistic": Mark(formula.TITLES["logistic"], LIGHT.vermilion, "square"),
+    "adam": Mark(formula.TITLES["adam"], LIGHT.green, "triangle-up"),
+    "full-batch": Mark(formula.TITLES["full-batch"], LIGHT.purple, "diamond"),
+}
+EQUAL = Mark("equal probabilities", LIGHT.soft, dash="dot", line=True)
+MATCHED = Mark("mean of all functions with equally many errors", LIGHT.soft, "x")
+BARS, FUNCTIONS = 20, 5
+
+
+def present(record: Record) -> Presentation:
+    """What the page shows of a run."""
+    return Presentation(
+        figures=made(
+            record,
+            (scatter, "functions", "laws"),
+            (ranks, "functions"),
+            (matched, "functions"),
+            (spectra, "spectra"),
+        ),
+        summaries=made(
+            record,
+            (distance_table, "laws"),
+            (agreement_table, "laws"),
+            (function_table, "functions"),
+            (_seconds, "timings"),
+        ),
+    )
+
+
+def _arms(table: Table) -> list[str]:
+    return [arm for arm in MARKS if arm in set(table["training"].tolist())]
+
+
+def _first_seed(table: Table) -> Table:
+    found: Table = table.where(seed=int(np.min(table["seed"])))
+    return found
+
+
+def scatter(table: Table, laws: Table) -> Figure:
+    """P_SGD against P_B, function by function, for the first seed."""
+    rows = _first_seed(table)
+    axes = [
+        logarithmic_axis(title, _drawn(rows))
+        for title in ("P among random networks that fit", "P in training")
+    ]
+    ends = [axes[0].low, axes[0].high]
+    panels = []
+    for arm in _arms(rows):
+        of = rows.where(training=arm)
+        both = (of["bayes_count"] > 0) & (of["trained_count"] > 0)
+        of = of.taken(np.flatnonzero(both))
+        points = _points(MARKS[arm], of)
+        line = Curve(EQUAL, ends, ends)
+        panels.append(Panel(MARKS[arm].label, Plot(axes[0], axes[1], (line, points), height=320)))
+    slopes = [float(np.mean(laws.where(training=arm)["slope"])) for arm in _arms(rows)]
+    title = f"The slope of log P in training is {_extent(slopes)} on log P among random networks that fit"
+    caption = (
+        "A sign is one function: the labels on the held-out examples, for the first seed. The most frequent functions of either "
+        f"sampler that both drew; bars are two standard errors of the {BARS} most frequent. The slope, a mean over seeds, comes "
+        "from all functions, also those that one sampler did not draw."
+    )
+    return Figure("scatter", title, caption, tuple(panels))
+
+
+def _points(mark: Mark, of: Table) -> Curve:
+    y = of["trained"]
+    error = 2 * y / np.sqrt(of["trained_count"])
+    often = set(np.argsort(-y)[:BARS].tolist())
+    bars = [
+        (max(float(v - e), float(v) / 10), float(v + e)) if i in often else None
+        for i, (v, e) in enumerate(zip(y, error, strict=True))
+    ]
+    texts = [f"{e} errors" for e in of["errors"]]
+    return Curve(mark, of["bayes"].tolist(), y.tolist(), bars, joined=False, signed=True, texts=texts)
+
+
+def _drawn(rows: Table) -> list[float]:
+    both = np.concatenate([rows["trained"], rows["bayes"]])
+    return both[both > 0].tolist()
+
+
+def ranks(table: Table) -> Figure:
+    """The probabilities of the most frequent functions, by rank, for the first seed."""
+    rows = _first_seed(table)
+    arms = _arms(rows)
+    laws = {BAYES: rows.where(training=arms[0])["bayes"]}
+    laws |= {MARKS[arm]: rows.where(training=arm)["trained"] for arm in arms}
+    drawn = []
+    for mark, values in laws.items():
+        p = np.sort(values[values > 0])[::-1]
+        drawn.append(Curve(mark, np.arange(1.0, len(p) + 1).tolist(), p.tolist(), strong=mark is BAYES))
+    x = logarithmic_axis("rank of the function", [v for c in drawn for v in c.x])
+    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
+    top = {mark.label: float(np.max(values)) for mark, values in laws.items()}
+    title = f"The most frequent function has a probability from {measure(min(top.values()))} to {measure(max(top.values()))}"
+    caption = "Each law has its own ranks. The most frequent functions of either sampler, for the first seed."
+    return Figure("ranks", title, caption, alone(Plot(x, y, tuple(drawn), height=320)))
+
+
+def matched(table: Table) -> Figure | None:
+    """The probability of frequent functions next to the mean of all functions with equally many errors."""
+    rows = _first_seed(table)
+    of = rows.where(training=_arms(rows)[0])
+    of = of.taken(np.flatnonzero((of["bayes_count"] > 0) & (of["matched"] > 0)))
+    if not len(of):
+        return None
+    errors = (of["errors"] + 1).astype(float).tolist()
+    drawn = (
+        Curve(MATCHED, errors, of["matched"].tolist(), joined=False, signed=True),
+        Curve(BAYES, errors, of["bayes"].tolist(), joined=False, signed=True),
+    )
+    x = logarithmic_axis("errors + 1", errors)
+    y = logarithmic_axis("probability", [*of["matched"], *of["bayes"]])
+    gap = float(np.mean(np.log10(of["bayes"] / of["matched"])))
+    title = f"Frequent functions are {fixed(gap, 1)} decades more probable than functions with equally many errors"
+    caption = (
+        "Among random networks that fit, for the first seed. Crosses are the mean over all functions with equally many errors, "
+        "drawn or not. If errors alone decided, both would agree."
+    )
+    return Figure("matched", title, caption, alone(Plot(x, y, drawn, height=320)))
+
+
+def spectra(table: Table) -> Figure:
+    """The distribution of errors in each law, means over seeds."""
+    seeds = len(set(table["seed"].tolist()))
+    drawn = []
+    for source, mark in {"bayes": BAYES, **MARKS}.items():
+        of = table.where(source=source)
+        if len(of):
+            sums = mean_curve(mark, of, "errors", "probability", strong=source == "bayes")
+            counts = [
+                len(rows) / seeds for _, rows in of.along("errors")
+            ]  # a seed without a row has probability 0
+            p = [value * share for value, share in zip(sums.y, counts, strict=True)]
+            drawn.append(Curve(mark, [e + 1 for e in sums.x], p, strong=source == "bayes"))
+    x = logarithmic_axis("errors on held-out examples + 1", [v for c in drawn for v in c.x])
+    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
+    means = {c.mark.label: sum((e - 1) * p for e, p in zip(c.x, c.y, strict=True)) for c in drawn}
+    title = (
+        f"Training makes {_extent([v for k, v in means.items() if k != BAYES.label])} errors on average, random networks that "
+        f"fit {fixed(means[BAYES.label], 2)}"
+    )
+    return Figure("spectra", title, "Means over seeds.", alone(Plot(x, y, tuple(drawn), height=320)))
+
+
+def _extent(values: list[float]) -> str:
+    low, high = fixed(min(values), 2), fixed(max(values), 2)
+    return low if low == high else f"{low} to {high}"
+
+
+TITLES = {**formula.TITLES, formula.SHUFFLED: formula.SHUFFLED}
+BY = {"training": "training"}
+
+
+def distance_table(table: Table) -> TextTable:
+    cells = {
+        "TV, from below": interval("tv_low"),
+        "TV, corrected": interval("tv_corrected"),
+        "TV, plug-in": interval("tv_high"),
+        "TV by chance": mean("tv_within"),
+        "unseen, training": mean("unseen"),
+        "unseen, random": mean("bayes_unseen"),
+        "energy distance": mean("energy"),
+    }
+    caption = (
+        "Total variation between training and random networks that fit, and the mass of functions that were not drawn: means "
+        "over seeds ± 95 %. By chance: between streams of one sampler, with an eighth of the draws each."
+    )
+    return summary(caption, table, BY, cells, titles=TITLES, name="distances")
+
+
+def agreement_table(table: Table) -> TextTable:
+    cells = {
+        "slope": interval("slope"),
+        "scatter, decades": mean("scatter"),
+        "correlation": interval("correlation"),
+        "with noise": mean("plain_correlation"),
+        "its ceiling": mean("ceiling"),
+        "rank": mean("rank"),
+        "its ceiling, rank": mean("rank_ceiling"),
+        "labels, rms": mean("label_rms"),
+        "error, %": interval("error", 100.0),
+        "error, random, %": interval("bayes_error", 100.0),
+    }
+    caption = "How the two laws agree: means over seeds ± 95 %. Ceilings are between halves of the draws of random networks."
+    return summary(caption, table, BY, cells, titles=TITLES, name="agreement")
+
+
+def function_table(table: Table) -> TextTable:
+    """The most frequent functions of the first way of training, for the first seed."""
+    rows = _first_seed(table)
+    of = rows.where(training=_arms(rows)[0])
+    order = np.argsort(-of["trained"], kind="stable")[:FUNCTIONS]
+    body = tuple(
+        (
+            str(of["function"][i]),
+            str(int(of["errors"][i])),
+            measure(float(of["trained"][i])),
+            measure(float(of["bayes"][i])),
+            f"{float(of['matched'][i]):.1e}".replace("-", "−"),
+        )
+        for i in order
+    )
+    head = ("labels", "errors", "P in training", "P, random networks", "P, equally many errors")
+    caption = (
+        f"The most frequent functions of training ({formula.TITLES[_arms(rows)[0]]}), for the first seed."
+    )
+    return TextTable(caption, head, body, 1, name="functions")
+
+
+def _seconds(table: Table) -> TextTable:
+    return seconds_table(table, {"part": "part"})

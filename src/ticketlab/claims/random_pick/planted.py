@@ -1,0 +1,95 @@
+"""Planted tables of `random-pick`: what each seed measures of two laws whose distance, slope and errors are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.claims.planted import cases_of, made
+from ticketlab.claims.random_pick.formula import ARMS, MOST, SHUFFLED, formula
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+NOISE = 0.02  # of a seed's total variation, its standard deviation
+SEEDS = (Sample(5, 0), Sample(3, 0), Sample(10, 0), Sample(2, 0))
+
+
+@dataclass(frozen=True)
+class World:
+    """Two laws, and how well they were measured.
+
+    Arguments:
+        distance: total variation, of every way of training but the last.
+        last: that of the last one; None: the same.
+        slope, correlation, bias: of log P_SGD on log P_B, and the difference of mean errors.
+        unseen, fitted, r_hat, decades: what gates ask for.
+    """
+
+    distance: float = 0.03
+    last: float | None = None
+    slope: float = 1.0
+    correlation: float = 0.9
+    bias: float = 0.0
+    unseen: float = 0.1
+    fitted: float = 1.0
+    r_hat: float = 1.0
+    decades: float = 3.0
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    columns: dict[str, list[np.ndarray]] = {}
+    for arm in (*ARMS, SHUFFLED):
+        distance = _distance(world, arm)
+        tv = distance + NOISE * rng.standard_normal(sample.seeds)
+        error = 0.15 + 0.02 * rng.standard_normal(sample.seeds)
+        bias = world.bias + 0.005 * rng.standard_normal(sample.seeds)
+        chance = np.full(sample.seeds, 0.5)
+        row = {
+            "training": np.full(sample.seeds, arm),
+            "seed": np.arange(sample.seeds),
+            "tv_low": tv,
+            "tv_high": tv,
+            "slope": world.slope + 0.05 * rng.standard_normal(sample.seeds),
+            "correlation": world.correlation + 0.02 * rng.standard_normal(sample.seeds),
+            "bayes_error": error,
+            "error": chance + bias if arm == SHUFFLED else error + bias,
+            "chance": chance,
+            "effective": np.full(sample.seeds, 10_000.0),
+        }
+        constant = {
+            "unseen": world.unseen,
+            "bayes_unseen": world.unseen,
+            "fitted": world.fitted,
+            "r_hat": world.r_hat,
+            "decades": world.decades,
+            "tv_within": 0.1,
+            "scatter": 0.3,
+            "plain_correlation": 0.8,
+            "ceiling": 0.9,
+        }
+        row |= {name: np.full(sample.seeds, value) for name, value in constant.items()}
+        for name, values in row.items():
+            columns.setdefault(name, []).append(values)
+    return {"laws": made("laws", {name: np.concatenate(parts) for name, parts in columns.items()})}
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    return Asked(_distance(world, question.facets["training"]))
+
+
+def _distance(world: World, arm: str) -> float:
+    return world.distance if world.last is None or arm != ARMS[-1] else world.last
+
+
+def cases() -> tuple[Case, ...]:
+    worlds = [
+        (Kind.INSIDE, "total variation by half", World(distance=MOST / 2)),
+        (Kind.BOUNDARY, "one way of training is just as far as allowed", World(last=MOST)),
+        (Kind.TOGETHER, "all ways of training are", World(distance=MOST)),
+        (Kind.OUTSIDE, "one way of training is half as far again", World(last=1.5 * MOST)),
+        (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
+        (Kind.GATE, "runs do not fit", World(fitted=0.5)),
+        (Kind.GATE, "chains have not mixed", World(r_hat=1.3)),
+    ]
+    return cases_of("random-pick", formula(), planted, truth, worlds, many=SEEDS, few=SEEDS[:2])

@@ -1,0 +1,119 @@
+"""Which function? The laws over functions that training and random networks give, drawn, counted and compared.
+
+Reading order: `label_strings`, `counting`, `sampler`, `collecting`; the samplers `training_runs`, `random_networks`,
+`gaussian_slices`, `weight_slices`; and what two tables of counts say, `coverage`, `total_variation`, `power_relation`, `coarse`.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from ticketlab.functions.coarse import (
+        Marginals,
+        energy_distance,
+        error_spectrum,
+        marginals,
+        mean_errors,
+        same_labels,
+        spectrum_distance,
+    )
+    from ticketlab.functions.collecting import Collected, Keeping, KeptFile, collect
+    from ticketlab.functions.counting import STREAMS, Counts, Tally, aligned
+    from ticketlab.functions.coverage import UnseenMass, unseen_mass
+    from ticketlab.functions.gaussian_slices import GaussianSlices
+    from ticketlab.functions.label_strings import differences, distances, packed, text, unpacked
+    from ticketlab.functions.power_relation import Agreement, LogLogFit, agreement, loglog_fit
+    from ticketlab.functions.random_networks import RandomNetworks, expected_acceptances
+    from ticketlab.functions.sampler import Drawn, Sampler, State
+    from ticketlab.functions.total_variation import (
+        Bound,
+        Corrected,
+        corrected_total_variation,
+        lower_bound,
+        plug_in,
+        upper_bound,
+    )
+    from ticketlab.functions.training_runs import TrainingRuns, binary_targets
+    from ticketlab.functions.weight_slices import WeightSlices
+
+# Imported on first use, because they import JAX and SciPy.
+__getattr__, __dir__, _ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "power_relation": ["Agreement", "LogLogFit", "agreement", "loglog_fit"],
+        "coarse": [
+            "Marginals",
+            "energy_distance",
+            "error_spectrum",
+            "marginals",
+            "mean_errors",
+            "same_labels",
+            "spectrum_distance",
+        ],
+        "collecting": ["Collected", "Keeping", "KeptFile", "collect"],
+        "counting": ["STREAMS", "Counts", "Tally", "aligned"],
+        "coverage": ["UnseenMass", "unseen_mass"],
+        "gaussian_slices": ["GaussianSlices"],
+        "label_strings": ["differences", "distances", "packed", "text", "unpacked"],
+        "random_networks": ["RandomNetworks", "expected_acceptances"],
+        "sampler": ["Drawn", "Sampler", "State"],
+        "total_variation": [
+            "Bound",
+            "Corrected",
+            "corrected_total_variation",
+            "lower_bound",
+            "plug_in",
+            "upper_bound",
+        ],
+        "training_runs": ["TrainingRuns", "binary_targets"],
+        "weight_slices": ["WeightSlices"],
+    },
+)
+
+__all__ = [  # noqa: RUF022 (grouped by topic)
+    # functions and how often they were drawn
+    "packed",
+    "unpacked",
+    "text",
+    "differences",
+    "distances",
+    "Counts",
+    "Tally",
+    "aligned",
+    "STREAMS",
+    # samplers
+    "Sampler",
+    "State",
+    "Drawn",
+    "TrainingRuns",
+    "binary_targets",
+    "RandomNetworks",
+    "expected_acceptances",
+    "GaussianSlices",
+    "WeightSlices",
+    "collect",
+    "Collected",
+    "Keeping",
+    "KeptFile",
+    # two laws compared
+    "unseen_mass",
+    "UnseenMass",
+    "plug_in",
+    "lower_bound",
+    "corrected_total_variation",
+    "upper_bound",
+    "Bound",
+    "Corrected",
+    "loglog_fit",
+    "LogLogFit",
+    "agreement",
+    "Agreement",
+    "marginals",
+    "same_labels",
+    "Marginals",
+    "error_spectrum",
+    "mean_errors",
+    "spectrum_distance",
+    "energy_distance",
+]

@@ -1,0 +1,92 @@
+"""The claim `many-optima`: its formula on planted tables, and one small run from plan to verdict."""
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.many_optima import formula as rule
+from ticketlab.claims.many_optima.claim import ManyOptima, ManyOptimaPlan
+from ticketlab.claims.many_optima.planted import World, planted
+from ticketlab.claims.planted import ALIKE, made
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(6, 700, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "functions", "basins"),
+    [
+        (World(0.04, 0.08), HOLDS, HOLDS, HOLDS),
+        (World(-0.02, 0.08), FAILS, FAILS, HOLDS),
+        (World(0.04, 0.0), FAILS, HOLDS, FAILS),
+        (World(0.0, 0.08), UNDECIDED, UNDECIDED, HOLDS),
+        (World(0.04, rule.LIMIT), UNDECIDED, HOLDS, UNDECIDED),
+        (World(0.04, 0.08, ALIKE), UNDECIDED, UNDECIDED, UNDECIDED),
+        (World(0.04, 0.08, fitted=False), UNDECIDED, UNDECIDED, UNDECIDED),
+    ],
+)
+def test_functions_and_basins_are_asked_separately(world, whole, functions, basins):
+    found = answer(rule.formula(), planted(world, SAMPLE, np.random.default_rng(0)))
+    assert found.outcome is whole
+    assert [q.outcome for q in found.questions()] == [functions, basins]
+
+
+def test_a_disagreement_that_copies_have_too_is_no_other_function():
+    """Both disagree on a tenth of the examples, and hardly any answer is wrong."""
+    tables = planted(World(), SAMPLE, np.random.default_rng(0))
+    rows = tables["examples"]
+    noise = np.random.default_rng(1).random((2, len(rows))) < 0.1
+    columns = {c.name: c.values for c in rows.columns}
+    columns |= {
+        f"differs_{rule.INDEPENDENT}": noise[0].astype(float),
+        f"differs_{rule.COPY}": noise[1].astype(float),
+    }
+    found = answer(rule.formula(), {**tables, "examples": made("examples", columns)})
+    assert next(iter(found.questions())).outcome is not HOLDS
+
+
+def test_the_index_is_counted_from_independent_networks_to_twins():
+    rows = [
+        {"arm": arm, "seed": seed, "matched": value + seed}
+        for seed in (1, 0)
+        for arm, value in ((rule.INDEPENDENT, 1.0), (rule.TWIN, 0.2), (rule.OWN, 0.6))
+    ]
+    pairs = Table.from_rows("pairs", rows)
+    assert rule.index(pairs, rule.OWN) == pytest.approx([0.5, 0.5])
+    assert rule.index(pairs, rule.TWIN) == pytest.approx([1, 1])
+    assert rule.index(pairs, rule.INDEPENDENT) == pytest.approx([0, 0])
+
+
+def test_plans_that_cannot_be_run_are_refused():
+    for wrong in ({"fork": 0.0}, {"density": 1.0}, {"points": 2}, {"steps": 3}, {"seeds": 0}):
+        with pytest.raises(UserError):
+            ManyOptimaPlan(**wrong)
+    assert ManyOptimaPlan(steps=1000, fork=0.05).shared_steps == 50
+
+
+@pytest.mark.slow
+def test_a_small_run_goes_from_plan_to_verdict():
+    """A copy is nearer than a twin, both are nearer than an independent network, and matching never adds distance."""
+    plan = ManyOptimaPlan(
+        task=Digits(train=200, validation=50, test=100), network=MLP(widths=(12,)), seeds=1, steps=60, batch=50, points=3,
+        restarts=0,
+    )  # fmt: skip
+    evidence = run_study(ManyOptima(), plan)
+    pairs = {row["arm"]: row for row in evidence.tables["pairs"].rows()}
+    assert pairs[rule.COPY]["matched"] < pairs[rule.TWIN]["matched"] < pairs[rule.INDEPENDENT]["matched"]
+    assert all(row["matched"] <= row["balanced"] + 1e-6 for row in pairs.values())
+    assert np.isnan(pairs[rule.UNTRAINED]["barrier"])
+    assert pairs[rule.INDEPENDENT]["barrier_matched"] >= 0
+    networks = {row["network"]: row for row in evidence.tables["networks"].rows()}
+    assert networks["one"]["train_score"] > networks[rule.UNTRAINED]["train_score"]
+    differs = evidence.tables["examples"][f"differs_{rule.INDEPENDENT}"]
+    assert np.mean(differs) == pytest.approx(pairs[rule.INDEPENDENT]["disagreement"])
+    claim = evidence.verdicts[0]
+    assert claim.outcome is UNDECIDED  # one seed decides nothing

@@ -1,0 +1,138 @@
+"""The claim `multigraph`: its formula on planted tables, and one small run from plan to verdict."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.multigraph import formula as rule
+from ticketlab.claims.multigraph.claim import Multigraph, MultigraphPlan
+from ticketlab.claims.multigraph.planted import MARGIN, World, planted
+from ticketlab.claims.planted import ALIKE
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(5, 2000, 0.95)
+
+
+def tables_of(world):
+    return planted(world, SAMPLE, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "key"),
+    [
+        (World(), HOLDS, "written"),
+        (World(written=-0.04), FAILS, "written"),
+        (World(permuted=-0.3), FAILS, rule.PERMUTED),
+        (World(empty=0.3), FAILS, rule.EMPTY),
+        (World(random=0.3), FAILS, rule.RANDOM),
+        (World(random=0.1), UNDECIDED, rule.RANDOM),
+    ],
+)
+def test_each_statement_decides_alone(world, whole, key):
+    found = answer(rule.formula(MARGIN), tables_of(world))
+    assert found.outcome is whole
+    assert found.find(key).outcome is whole
+    assert all(q.outcome is HOLDS for q in found.questions() if q.formula.key != key)
+
+
+def test_nothing_is_said_of_targets_that_guess():
+    found = answer(rule.formula(MARGIN), tables_of(World(skill=ALIKE)))
+    assert {q.outcome for q in found.questions()} == {UNDECIDED}
+
+
+@pytest.mark.parametrize(
+    ("world", "separates", "chance"),
+    [
+        (World(), HOLDS, HOLDS),
+        (World(mixed=0.5), FAILS, HOLDS),
+        (World(edges=0.5), HOLDS, FAILS),
+    ],
+)
+def test_a_measure_shows_content_if_labels_matter_and_the_multigraph_has_none(world, separates, chance):
+    found = [answer(q, tables_of(world)) for q in rule.side_questions()]
+    assert {a.outcome for a in found[::2]} == {separates}
+    assert {a.outcome for a in found[1::2]} == {chance}
+    assert len(found) == 2 * len(rule.MEASURES)
+
+
+PLAN = MultigraphPlan(
+    task=Digits(train=200, validation=50, test=100),
+    network=MLP(widths=(8,)),
+    seeds=2,
+    widths=(1, 4),
+    draws=3,
+    steps=150,
+    fitting_steps=150,
+    search_steps=150,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(Multigraph(), PLAN)
+
+
+@pytest.mark.slow
+def test_every_measure_and_object_is_in_the_tables(evidence):
+    measures, bits = evidence.tables["measures"], evidence.tables["bits"]
+    assert len(measures) == 2 * 4 * 3
+    assert set(measures["measure"]) == set(rule.MEASURES)
+    assert len(bits) == 2 * 2 * 3
+    assert len(evidence.tables["searches"]) == 2 * 4
+    above = (measures["score"] - measures["chance"]) / (1 - measures["chance"])
+    np.testing.assert_allclose(measures["above"], above)
+
+
+@pytest.mark.slow
+def test_the_multigraph_is_at_chance_unless_it_is_masked(evidence):
+    measures = evidence.tables["measures"]
+    edges = measures.where(of=rule.EDGES)
+    assert np.all(edges.where(measure="best unit")["score"] == 0.5)
+    assert np.all(edges.where(measure="linear read-out")["above"] == 0)
+    examples = evidence.tables["examples"]
+    assert np.mean(examples[rule.WRITTEN] == examples[rule.TARGET]) > 0.97
+    for _, rows in examples.by("seed").items():
+        assert len(np.unique(rows[rule.EMPTY])) == 2  # always the same class
+
+
+@pytest.mark.slow
+def test_more_bits_come_nearer(evidence):
+    for _, rows in evidence.tables["bits"].by("target", "seed").items():
+        error = np.abs(rows["score"] - rows["target_score"])[np.argsort(rows["bits"])]
+        assert error[-1] <= error[0]
+        assert np.all(np.diff(rows["mask_bits"][np.argsort(rows["bits"])]) > 0)
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again = run_study(Multigraph(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("bits", "measures", "searches", "examples"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"bits": 0}, "0 bits"),
+        ({"widths": (8,)}, "other than `bits`"),
+        ({"density": 0.0}, "density=0"),
+        ({"permutations": 5}, "permutations=5"),
+    ],
+)
+def test_plans_are_checked(changes, words):
+    with pytest.raises(UserError, match=words):
+        dataclasses.replace(PLAN, **changes)
+
+
+@pytest.mark.slow
+def test_a_network_without_hidden_layer_is_refused():
+    with pytest.raises(UserError, match="hidden layer"):
+        run_study(Multigraph(), dataclasses.replace(PLAN, network=MLP(widths=())))

@@ -1,0 +1,151 @@
+"""The claim `random-pick`: its formula on planted tables, and one small run from plan to verdict."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.random_pick import formula as rule
+from ticketlab.claims.random_pick.claim import Binary, RandomPick, RandomPickPlan
+from ticketlab.claims.random_pick.planted import World, planted
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.tasks.sources import Boolean, Bundled, Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+
+
+def tables(world, seed=0):
+    return planted(world, Sample(5, 0), np.random.default_rng(seed))
+
+
+def sides(world):
+    found = [q for f in rule.side_questions() for q in answer(f, tables(world)).questions()]
+    return {(q.formula.key, q.formula.facets["training"]): q.outcome for q in found}
+
+
+@pytest.mark.parametrize(
+    ("world", "whole"),
+    [
+        (World(), HOLDS),
+        (World(distance=0.3), FAILS),
+        (World(last=0.3), FAILS),  # one way of training is enough
+        (World(last=0.1), UNDECIDED),
+        (World(unseen=0.5), UNDECIDED),
+        (World(distance=0.3, unseen=0.5), UNDECIDED),
+        (World(fitted=0.9), UNDECIDED),
+        (World(r_hat=1.2), UNDECIDED),
+    ],
+)
+def test_the_claim_is_equality_for_every_way_of_training(world, whole):
+    assert answer(rule.formula(), tables(world)).outcome is whole
+
+
+def test_a_wide_gap_between_the_bounds_is_undecided():
+    """The lower bound alone says "below", the upper bound alone "above": neither may decide."""
+    found = tables(World(distance=0.05))
+    laws = found["laws"]
+    columns = tuple(
+        dataclasses.replace(c, values=c.values + 0.1) if c.name == "tv_high" else c for c in laws.columns
+    )
+    wide = {"laws": dataclasses.replace(laws, columns=columns)}
+    assert answer(rule.formula(), found).outcome is HOLDS
+    assert answer(rule.formula(), wide).outcome is UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("world", "slope", "correlation", "bias"),
+    [
+        (World(), HOLDS, HOLDS, HOLDS),
+        (World(slope=0.3), FAILS, HOLDS, HOLDS),
+        (World(correlation=0.4), HOLDS, FAILS, HOLDS),
+        (World(bias=0.1), HOLDS, HOLDS, FAILS),
+        (World(unseen=0.5), UNDECIDED, UNDECIDED, HOLDS),  # errors are known all the same
+        (World(decades=1.0), UNDECIDED, UNDECIDED, HOLDS),
+    ],
+)
+def test_order_and_bias_are_side_questions(world, slope, correlation, bias):
+    found = sides(world)
+    for arm in rule.ARMS:
+        assert found[rule.SLOPE, arm] is slope
+        assert found[rule.CORRELATION, arm] is correlation
+        assert found[rule.BIAS, arm] is bias
+
+
+def test_almost_is_said_only_where_order_and_bias_hold():
+    almost, *_ = rule.verdicts(tables(World(distance=0.3)))
+    assert almost.outcome is FAILS
+    assert almost.reading.startswith("Almost")
+    for world in (World(distance=0.3, slope=0.3), World(distance=0.3, bias=0.1), World()):
+        assert "Almost" not in rule.verdicts(tables(world))[0].reading
+
+
+PLAN = RandomPickPlan(
+    task=Boolean(bits=5, target="first", train=12, validation=12, test=8),
+    network=dataclasses.replace(RandomPickPlan().network, widths=(12,)),
+    arms=("sgd", "full-batch"),
+    seeds=2,
+    runs=1024,
+    draws=4096,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(RandomPick(), PLAN)
+
+
+@pytest.mark.slow
+def test_tables_agree_with_each_other(evidence):
+    laws, functions, spectra = (evidence.tables[name] for name in ("laws", "functions", "spectra"))
+    assert set(laws["training"]) == {"sgd", "full-batch", rule.SHUFFLED}
+    assert all(np.all(laws.where(training=arm)["fitted"] == 1) for arm in PLAN.arms)
+    assert np.all(laws["tv_low"] <= laws["tv_high"])
+    for (source, seed), rows in spectra.by("source", "seed").items():
+        assert rows["probability"].sum() == pytest.approx(1)
+        column, arm = ("bayes_error", "sgd") if source == "bayes" else ("error", source)
+        mean = float(rows["errors"] @ rows["probability"]) / 8
+        assert mean == pytest.approx(float(laws.where(training=arm, seed=seed)[column][0]))
+    for (arm, seed), rows in functions.by("training", "seed").items():
+        assert len(set(rows["function"])) == len(rows)
+        whole = 1 - float(laws.where(training=arm, seed=seed)["unseen"][0])
+        assert rows["trained"].sum() <= 1 + 1e-9
+        assert rows["trained"].sum() > whole - 0.2
+        assert np.all(rows["matched"] <= 1)
+
+
+@pytest.mark.slow
+def test_verdicts_and_bits(evidence):
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert [v.key for v in asked if v.headline] == 2 * [rule.EQUALITY]
+    assert len([v for v in asked if not v.headline]) == 3 * 2 + 1
+    assert RandomPick().conclude(PLAN, {}).verdicts == ()
+    again = run_study(RandomPick(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("laws", "functions", "spectra"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+@pytest.mark.slow
+def test_digits_are_made_binary():
+    task = Digits(train=40, validation=40, test=20)
+    plan = dataclasses.replace(PLAN, task=task, binary=Binary.PARITY, arms=("adam",), seeds=1)
+    laws = run_study(RandomPick(), plan).tables["laws"]
+    assert 0 < laws.where(training="adam")["error"][0] < 0.5
+
+
+def test_regression_is_refused_and_plans_are_checked():
+    with pytest.raises(UserError, match="regression"):
+        run_study(RandomPick(), dataclasses.replace(PLAN, task=Bundled(name="diabetes", train=60, test=40)))
+    for wrong in (
+        {"runs": 1500},
+        {"draws": 1024},
+        {"arms": ()},
+        {"arms": ("sgd", "sgd")},
+        {"step_share": 0.0},
+    ):
+        with pytest.raises(UserError):
+            RandomPickPlan(**wrong)
