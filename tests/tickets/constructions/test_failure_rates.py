@@ -164,6 +164,9 @@ def test_sources_that_cannot_be_exchanged_add_nothing():
     alone = ~np.isin(found.source, other.source)
     count, _ = law(found, failed, [(other, np.zeros(len(other.source), bool))])
     assert count == failed[alone].sum()
+    twice = [(exchanged(found, by), np.ones(len(exchanged(found, by).source), bool)) for by in (1, 2)]
+    assert len(twice[0][1]) > len(twice[1][1])
+    assert law(found, failed, twice)[0] == failed[alone].sum() + len(other.source)
 
 
 def test_what_is_needed_is_found_by_trying_every_number_of_products():

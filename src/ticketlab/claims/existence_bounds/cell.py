@@ -166,8 +166,8 @@ def _growth(plan: ExistenceBoundsPlan, target: Target, seed: int) -> Rows:
     }
     large = np.flatnonzero(np.abs(wanted) > max(plan.tolerances))
     some = large[: max(1, 2**22 // LONG)]
-    law = Uniform()
-    single = np.abs(law.weights(rng, (len(some), LONG), 1)) * law.weights(rng, (len(some), LONG), 1)
+    uniform = Uniform()
+    single = np.abs(uniform.weights(rng, (len(some), LONG), 1)) * uniform.weights(rng, (len(some), LONG), 1)
     nearest = np.minimum.accumulate(np.abs(single / unit[some, None] - wanted[some, None]), axis=1)
     rows = []
     for number, tolerance in enumerate(plan.tolerances):
@@ -221,7 +221,9 @@ def _constructed(
     signed = bool((task.train.x < 0).any())
     main = DoubleDepth(plan.count, plan.tolerance, signed=signed)
     learnt = targets[formula.TARGETS[0]]
-    todo = [(formula.SUBSET, name, main) for name in formula.TARGETS]
+    todo: list[tuple[str, str, Callable[..., Construction]]] = [
+        (formula.SUBSET, name, main) for name in formula.TARGETS
+    ]
     todo.append(("multigraph", formula.TARGETS[0], WrittenEdges(plan.bits, signed)))
     if plan.others:
         todo += [(name, formula.TARGETS[0], of) for name, of in _plans(plan, learnt, signed).items()]
@@ -281,7 +283,7 @@ def _scores(construction: Construction, task: Task, part: Split, seed: int) -> l
     random = jax.tree.map(lambda mask: rng.permutation(mask.ravel()).reshape(mask.shape), construction.masks)
     target = construction.target
     params = jax.device_put(target.params)
-    functions = {
+    functions: dict[str, Callable[[jax.Array], jax.Array]] = {
         formula.TARGET: jax.jit(lambda x: target.network.apply(params, x)),
         formula.SUBSET: compact(construction),
         formula.RANDOM: compact(replace(construction, masks=random)),

@@ -141,6 +141,8 @@ class ExistenceBounds(Study):
         "Weights that fail get fresh units until none fails. The weights of the random network are drawn again and compared bit "
         "by bit. Under its mask it is compared with its target on test examples, on random inputs and on inputs that gradient "
         "ascent finds. A certificate from measured spectral norms bounds the difference in the whole ball.",
+        "Other constructions are next to it: digits of the golden ratio [Orseau et al. 2020], one more layer, He's law, and the "
+        "multigraph. A convolution of the target becomes a 1 × 1 convolution and one of its own window [da Cunha et al. 2022].",
         "Two targets are controls: a network that has fitted permuted labels, and the trained one with the weights of each layer "
         "shuffled. A random mask keeps equally many weights of each array.",
         "Numbers of products are one number a seed, with Student's interval. Test scores are paired by example, and their "

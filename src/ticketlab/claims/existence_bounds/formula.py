@@ -17,6 +17,7 @@ contains what was put into it, and its existence says nothing about what can be 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -29,7 +30,7 @@ from ticketlab.claims.wording import listed, margin_words, number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Within
+from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Rule, Within
 from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -182,7 +183,18 @@ def _power() -> Question:
     )
 
 
-def _grows(key, title, measured, rule, what, scale, says, search: str = SUBSET) -> Question:  # type: ignore[no-untyped-def]
+def _grows(
+    key: str,
+    title: str,
+    measured: Callable[[Table], float],
+    rule: Rule,
+    what: str,
+    scale: Scale,
+    says: Mapping[Outcome, str],
+    search: str = SUBSET,
+) -> Question:
+    """A question about one number of the growth of each seed."""
+
     def effect(tables: Tables) -> Difference:
         return of_seeds(np.array([measured(of) for of in _by_seed(tables, search)]))
 

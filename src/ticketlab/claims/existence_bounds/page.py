@@ -221,9 +221,9 @@ def _errors(rows: Table) -> str:
 
 
 def target_table(table: Table) -> TextTable:
-    cells: dict[str, Cell] = {
-        f"{drawn} units": lambda rows, n=drawn: _rate("failed")(rows.where(drawn=n))
-        for drawn in sorted(set(table["drawn"].tolist()))
-    }
+    def at(drawn: int) -> Cell:
+        return lambda rows: _rate("failed")(rows.where(drawn=drawn))
+
+    cells = {f"{drawn} units": at(drawn) for drawn in sorted(set(table["drawn"].tolist()))}
     caption = "Failure rates in %, by units drawn, for the three targets."
     return summary(caption, table, {"target": "target", "tolerance": "ε"}, cells, name="targets")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -102,7 +103,13 @@ def _growth(world: World, sample: Sample, rng: np.random.Generator) -> Table:
                 of = _products(world.slope + noise[0] / 2, world.bend + noise[1])
             else:
                 of = 3.0 * TOLERANCES ** -(world.exponent + NOISE / 2 * rng.standard_normal())
-            values = {"search": search, "seed": seed, "tolerance": TOLERANCES, "left": 0.1, "products": of}
+            values: dict[str, Any] = {
+                "search": search,
+                "seed": seed,
+                "tolerance": TOLERANCES,
+                "left": 0.1,
+                "products": of,
+            }
             for name, value in values.items():
                 rows[name].append(np.broadcast_to(value, TOLERANCES.shape))
     return made("growth", {name: np.concatenate(parts) for name, parts in rows.items()})
@@ -117,8 +124,8 @@ def _products(slope: float, bend: float) -> np.ndarray:
 
 def _accuracies(world: World, sample: Sample) -> tuple[float, float, float]:
     """Of the target, of the masked network, and of the random mask."""
-    masked = sample.accuracy
-    target = min(masked - world.score, 1.0)
+    target = sample.accuracy
+    masked = min(target + world.score, 1.0)
     return target, masked, masked - world.random * (1 - FREQUENT)
 
 
@@ -142,7 +149,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         case key if key == PERMUTED:
             return of_headroom(sample, _fitted(world, sample), sample.accuracy)
         case key if key == RANDOM:
-            return of_headroom(sample, masked, random)
+            return of_headroom(sample, masked, random) if world.skill.task else Asked(0.0, 0.0)
     return None
 
 
@@ -168,6 +175,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "a random mask does as well", World(random=LEAST / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the target guesses", World(skill=ALIKE)),
-        (Kind.GATE, "an attack exceeds its certificate", World(exceeds=True)),
+        (Kind.GATE, "an attack exceeds its certificate", World(missed=0.0, exceeds=True)),
     ]
     return cases_of("existence-bounds", formula(TOLERANCE, MARGIN), planted, truth, worlds)

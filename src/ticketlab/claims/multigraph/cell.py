@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaln
 
@@ -287,7 +288,10 @@ def _read_out(network: Network, params: Params, task: Task, guess: float) -> flo
     assert network.features is not None
     parts = (task.train, task.validation, task.test)
     last = network.layers[-2].name
-    features = [np.asarray(network.features(params, part.x)[last]).reshape(len(part), -1) for part in parts]
+    features = [
+        np.asarray(network.features(params, jnp.asarray(part.x))[last]).reshape(len(part), -1)
+        for part in parts
+    ]
     if not np.ptp(features[0], axis=0).any():
         return guess
     return probe(Parts(*features), Parts(*(np.asarray(part.labels) for part in parts))).test

@@ -187,8 +187,8 @@ def _chance(measure: str) -> Question:
 
 
 def _read(measure: str, tables: Tables) -> str:
-    net, permuted, edges = (100 * float(_values(tables, measure, of).mean()) for of in (NET, PERMUTED, EDGES))
-    read = [f"{value:.0f} %".replace("-", "−") for value in (net, permuted, edges)]
+    means = (float(_values(tables, measure, of).mean()) for of in (NET, PERMUTED, EDGES))
+    read = [f"{round(100 * mean)} %".replace("-", "−") for mean in means]
     return (
         f"The measure ({measure}) gains {read[0]} of what chance leaves on the random network, {read[1]} with permuted labels "
         f"and {read[2]} on the multigraph"

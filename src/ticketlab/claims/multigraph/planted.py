@@ -67,10 +67,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 
 
 def _accuracies(world: World, sample: Sample) -> dict[str, float]:
-    written = sample.accuracy
     return {
-        TARGET: min(written - world.written, 1.0),
-        WRITTEN: written,
+        TARGET: sample.accuracy,
+        WRITTEN: min(sample.accuracy + world.written, 1.0),
         EMPTY: FREQUENT + world.empty * (1 - FREQUENT),
         RANDOM: FREQUENT + world.random * (1 - FREQUENT),
     }
@@ -97,7 +96,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
             fitted = _fitted(world, sample)
             return of_headroom(sample, fitted[WRITTEN], fitted[TARGET])
         case key if key in (EMPTY, RANDOM):
-            return of_headroom(sample, of[key])
+            return of_headroom(sample, of[key]) if world.skill.task else Asked(0.0, 0.0)
     return None
 
 

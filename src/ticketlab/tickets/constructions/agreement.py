@@ -206,7 +206,11 @@ def collapsed_function(construction: Construction, layers: Sequence[Collapsed]) 
         layers: what the masked network computes, from θ₀ and the mask alone.
     """
     arrays = [
-        tuple(None if a is None else jnp.asarray(a, jnp.float32) for a in (of.weight, of.negative, of.bias))
+        (
+            jnp.asarray(of.weight, jnp.float32),
+            None if of.negative is None else jnp.asarray(of.negative, jnp.float32),
+            jnp.asarray(of.bias, jnp.float32),
+        )
         for of in layers
     ]
 

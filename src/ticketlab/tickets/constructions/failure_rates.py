@@ -274,7 +274,7 @@ def exchanged(found: Pools, by: int = 1) -> Pools:
 
 
 def law(
-    found: Pools, failed: Bool[np.ndarray, " m"], others: Sequence[tuple[Pools, Bool[np.ndarray, " k"]]]
+    found: Pools, failed: Bool[np.ndarray, " m"], others: Sequence[tuple[Pools, np.ndarray]]
 ) -> tuple[float, float]:
     """How many weights would fail by the law, and the standard error of the difference to those that do.
 
