@@ -360,8 +360,8 @@ def test_the_brief_says_all_sides(prizes, evidence):
     ("plan", "options", "message"),
     [
         (UntrainedSubnetworkPlan, {"seeds": 0}, "seeds=0"),
-        (UntrainedSubnetworkPlan, {"density": 0.0}, "density 0"),
-        (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density 1.2"),
+        (UntrainedSubnetworkPlan, {"density": 0.0}, "density=0"),
+        (UntrainedSubnetworkPlan, {"densities": (0.5, 1.2)}, "density=1.2"),
         (UntrainedSubnetworkPlan, {"widths": (1.0,)}, "factors other than 1"),
         (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5)}, "each once"),
         (UntrainedSubnetworkPlan, {"widths": (0.5, 0.5001)}, "equally many units, or one name"),

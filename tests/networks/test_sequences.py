@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from jaxtyping import Array
 from sequence_reference import reference
 
+from ticketlab.choices import choice_text, family
 from ticketlab.errors import UserError
 from ticketlab.infinite import kernels
 from ticketlab.networks import (
@@ -37,6 +38,7 @@ from ticketlab.networks import (
 )
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.stages.attention import attend, rotated
+from ticketlab.plans import parse_choice
 from ticketlab.store import torch_layout
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tickets.masks import full_mask
@@ -222,6 +224,19 @@ def test_what_is_not_described_is_refused(name: str) -> None:
         effective_mask(network(name), full_mask(network(name)))
 
 
+def test_they_are_written_as_text() -> None:
+    of = family(Architecture)
+    assert of is not None
+    for text, wanted in {
+        "gru:8x4": GRUNet((8, 4)),
+        "lstm:8": LSTMNet((8,)),
+        "transformer:32,positions=learned,symbols=9": Transformer(32, positions="learned", symbols=9),
+        "causal-cnn:8x8,answers=every": CausalCNN((8, 8), answers="every"),
+    }.items():
+        assert parse_choice(text, of) == wanted
+        assert parse_choice(choice_text(wanted, of), of) == wanted
+
+
 def test_shapes_are_refused_where_they_are_wrong() -> None:
     with pytest.raises(UserError, match="Put Rows before it"):
         sequential((GRU(3), LastStep(), Dense(2)), (4, 4, 1), name="images")
@@ -346,7 +361,7 @@ def test_embeddings_agree_with_pytorch() -> None:
 
 # --- μP ---------------------------------------------------------------------------------------------------------------
 
-WIDTHS = (32, 64, 128, 256)
+WIDTHS = (32, 96, 256)
 OF_WIDTH = {
     "gru": lambda width: GRUNet((width,), parameterisation=MUP),
     "lstm": lambda width: LSTMNet((width,), parameterisation=MUP),
@@ -366,12 +381,14 @@ def changes(network: Network, last: str) -> tuple[float, float]:
     @jax.vmap
     def of(key: Array) -> tuple[Array, Array]:
         start = network.init(key)
-        params = start
-        for _ in range(3):
+
+        def step(_: int, params: Params) -> Params:
             error = jax.grad(lambda p: 0.5 * jnp.mean(jnp.sum((network.apply(p, x) - y) ** 2, axis=1)))(
                 params
             )
-            params = jax.tree.map(lambda p, g: p - 0.2 * g, params, error)
+            return jax.tree.map(lambda p, g: p - 0.2 * g, params, error)
+
+        params = jax.lax.fori_loop(0, 3, step, start)
         before, after = (network.features(p, x)[last] for p in (start, params))
         moved = jnp.linalg.norm(after - before) / jnp.linalg.norm(before)
         return moved, jnp.linalg.norm(network.apply(params, x) - network.apply(start, x))

@@ -23,6 +23,7 @@ from ticketlab.networks import (
     ResNet,
     sequential,
 )
+from ticketlab.networks.sequence_architectures import GRUNet
 from ticketlab.symmetry.places import arrays_of, by_unit
 from ticketlab.symmetry.scale_groups import scale_groups
 
@@ -57,6 +58,7 @@ NETWORKS = {
     "pre-activation, batch": PreActResNet((6, 8), blocks=1, normalisation=BATCH).build(SHAPE, 3),
     "repeated": repeated(),
     "normalised after activations": normalised_when_flat(),
+    "gru": GRUNet((6,)).build((4, 3), 3),
 }
 
 

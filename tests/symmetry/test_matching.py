@@ -43,7 +43,8 @@ def recovered(network, seed, noise=0.0, **options):
     """Whether every unit of a planted permutation comes back."""
     params = canonical(network, drawn(network, seed)).params
     moved, orders = planted(network, params, 1000 + seed)
-    moved = canonical(network, noisy(moved, seed, noise)).params
+    balanced = canonical(network, moved).params  # noise of one size for all units
+    moved = canonical(network, noisy(balanced, seed, noise)).params
     found = match_weights(network, params, moved, **options)
     return all(np.array_equal(orders[k][found.orders[k]], np.arange(len(orders[k]))) for k in orders)
 

@@ -11,6 +11,8 @@ from jaxtyping import Bool, Int, UInt8
 
 __all__ = ["differences", "distances", "packed", "text", "unpacked"]
 
+BLOCK = 256  # functions whose distances are computed at once
+
 
 def packed(labels: Bool[np.ndarray, "*n m"]) -> UInt8[np.ndarray, "*n bytes"]:
     """Labels as bytes, the first label in the highest bit of the first byte; the rest of the last byte is 0."""
@@ -38,4 +40,5 @@ def distances(
     functions: UInt8[np.ndarray, "n bytes"], others: UInt8[np.ndarray, "k bytes"]
 ) -> Int[np.ndarray, "n k"]:
     """All Hamming distances between two sets of functions."""
-    return np.stack([differences(others, function) for function in functions])
+    blocks = (functions[i : i + BLOCK, None] ^ others for i in range(0, len(functions), BLOCK))
+    return np.concatenate([np.bitwise_count(block).sum(axis=-1, dtype=np.int64) for block in blocks])

@@ -109,6 +109,8 @@ class GRUNet(_RecurrentNet):
         widths: units of each layer, at least one layer.
     """
 
+    widths: tuple[int, ...] = (64,)
+
     def body(self) -> tuple[Stage, ...]:
         self.check()
         return tuple(GRU(width) for width in self.widths)
@@ -124,6 +126,8 @@ class LSTMNet(_RecurrentNet):
     Arguments:
         widths: units of each layer, at least one layer.
     """
+
+    widths: tuple[int, ...] = (64,)
 
     def body(self) -> tuple[Stage, ...]:
         self.check()

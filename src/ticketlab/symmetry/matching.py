@@ -30,9 +30,9 @@ from jaxtyping import Float, Int
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
-from ticketlab.networks.units import UnitGroup
+from ticketlab.networks.units import UnitAxis, UnitGroup
 from ticketlab.symmetry.ascent import Orders, Problem, Start, ascend, assignment, reorder, started
-from ticketlab.symmetry.places import Arrays, Leaf, arrays_of, like, require_groups
+from ticketlab.symmetry.places import Arrays, Leaf, arrays_of, by_unit, like, require_groups
 
 __all__ = ["Matching", "identity_orders", "match_from", "match_weights", "permuted"]
 
@@ -167,8 +167,19 @@ def _profile(leaf: Leaf, arrays: Arrays, i: int, units: int, signed: bool) -> Fl
     view = sides[-1][1].view  # of what reads, if anything does: it also has the axis of what is written
     array = leaf.of(arrays).reshape(view)
     array = np.abs(array) if signed else array
-    own = next(axis.axis for j, axis in sides if j == i) % len(view)
+    if any(
+        axis.view[axis.axis] != view[axis.axis] for _, axis in sides
+    ):  # gates: a unit has a column in each
+        rows = by_unit(
+            {leaf.layer: {leaf.name: np.abs(leaf.of(arrays)) if signed else leaf.of(arrays)}}, _own(sides, i)
+        )
+        return np.sort(rows.reshape(units, -1), axis=1)
+    own = _own(sides, i).axis % len(view)
     rest = [axis.axis % len(view) for j, axis in sides if j != i or axis.axis % len(view) != own]
     for axis in rest:
         array = np.sort(array, axis=axis)
     return np.moveaxis(array, own, 0).reshape(units, -1)
+
+
+def _own(sides: Sequence[tuple[int, UnitAxis]], i: int) -> UnitAxis:
+    return next(axis for j, axis in sides if j == i)

@@ -77,6 +77,10 @@ def moments(network: Network, params: Params, x: Float[Array | np.ndarray, "n ..
 
     assert network.corrected is not None  # a network with layers has it
     network.corrected(params, jnp.asarray(x), seen)
+    if missing := sorted(set(wanted) - set(found)):
+        raise UserError(
+            f"layer {missing[0]!r}, which is computed step by step", "layers applied once, for REPAIR"
+        )
     return found
 
 

@@ -28,7 +28,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Within
-from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -50,6 +50,8 @@ EQUALITY, SLOPE, CORRELATION, BIAS, NOTHING = "equality", "slope", "correlation"
 UNSEEN, FITTED, DECADES, R_HAT, EFFECTIVE = 0.2, 0.99, 2.0, 1.05, 1000.0
 MOST, LOW, HIGH, AGREE, MARGIN, AWAY = 0.10, 0.5, 1.5, 0.7, 0.02, 0.15
 PLAIN = Scale("")
+DISTANCE, COEFFICIENT = Scale("", bounds=(0.0, 1.0)), Scale("", bounds=(-1.0, 1.0))
+ERRORS = Scale("points of error", 100.0, bounds=(-100.0, 100.0))
 
 
 def formula(arms: Sequence[str] = ARMS) -> Formula:
@@ -107,11 +109,11 @@ def _equality(arm: str) -> Question:
         effect=partial(_total_variation, arm),
         rule=Below(MOST),
         what=f"the total variation between the functions of training ({TITLES[arm]}) and of random networks that fit",
-        scale=PLAIN,
+        scale=DISTANCE,
         reading=lambda tables: (
             f"With {TITLES[arm]}, the total variation is at least {number(_mean(arm, 'tv_low', tables))} and at most "
-            f"{number(_mean(arm, 'tv_high', tables))}, on average over seeds; chance alone makes "
-            f"{number(_mean(arm, 'tv_within', tables))} of one law"
+            f"{number(_mean(arm, 'tv_high', tables))}, on average over seeds. Between eighths of the draws of one "
+            f"sampler it is {number(_mean(arm, 'tv_within', tables))}"
         ),
         says=three(
             "the two laws are equal but for a tenth",
@@ -151,7 +153,7 @@ def _correlation(arm: str) -> Question:
         effect=partial(_of_seeds, arm, "correlation"),
         rule=Above(AGREE),
         what=f"the correlation of log P_SGD ({TITLES[arm]}) and log P_B, without the noise of counting,",
-        scale=PLAIN,
+        scale=COEFFICIENT,
         reading=lambda tables: (
             f"With {TITLES[arm]}, the correlation is {number(_mean(arm, 'correlation', tables))}; with the noise of counting it "
             f"is {number(_mean(arm, 'plain_correlation', tables))} on functions that both drew, and "
@@ -171,7 +173,7 @@ def _bias(arm: str) -> Question:
         effect=lambda tables: of_seeds(_rows(arm, tables)["error"] - _rows(arm, tables)["bayes_error"]),
         rule=Within(MARGIN),
         what=f"the mean error of training ({TITLES[arm]}) minus that of random networks that fit",
-        scale=POINTS,
+        scale=ERRORS,
         reading=lambda tables: (
             f"With {TITLES[arm]}, functions err on {number(100 * _mean(arm, 'error', tables))} % of the held-out examples; those "
             f"of random networks that fit on {number(100 * _mean(arm, 'bayes_error', tables))} %"
@@ -188,7 +190,7 @@ def _shuffled() -> Question:
         effect=lambda tables: of_seeds(_rows(SHUFFLED, tables)["error"] - _rows(SHUFFLED, tables)["chance"]),
         rule=Within(AWAY),
         what="the mean error after training on shuffled labels, minus that of labels drawn at random,",
-        scale=POINTS,
+        scale=ERRORS,
         reading=lambda tables: (
             f"After training on shuffled labels, functions err on {number(100 * _mean(SHUFFLED, 'error', tables))} % of the "
             f"held-out examples, and a share of {number(_mean(SHUFFLED, 'unseen', tables))} of the law was not seen"
