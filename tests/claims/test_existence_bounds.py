@@ -95,15 +95,15 @@ def test_the_claim_allows_four_products_for_each_halving():
 
 PLAN = ExistenceBoundsPlan(
     task=Digits(train=200, validation=30, test=100),
-    network=MLP(widths=(4,)),
+    network=MLP(widths=(8,)),
     seeds=2,
     tolerances=(0.1, 0.03, 0.01),
     counts=(8, 16),
     weights=150,
     inputs=300,
     others=False,
-    steps=100,
-    fitting_steps=100,
+    steps=600,
+    fitting_steps=600,
 )
 
 
@@ -167,7 +167,7 @@ def test_other_constructions_and_convolutions():
     dense = run_study(ExistenceBounds(), plan).tables["constructions"]
     assert dense["certified"].all()
     assert {"golden bins", "one more layer", "He's law", rule.PICK} < set(dense["construction"])
-    plan = dataclasses.replace(plan, network=ConvNet(depth=1, width=3), others=False)
+    plan = dataclasses.replace(plan, network=ConvNet(depth=2, width=3), others=False)
     images = run_study(ExistenceBounds(), plan).tables["constructions"]
     assert images["certified"].all()
 
