@@ -23,11 +23,12 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, concerned, verdicts_of
 from ticketlab.claims.asking import three
+from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Within
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Between, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -57,13 +58,13 @@ ERRORS = Scale("points of error", 100.0, bounds=(-100.0, 100.0))
 def formula(arms: Sequence[str] = ARMS) -> Formula:
     """The claim: for every way of training, the two laws are equal but for a tenth."""
     parts = tuple(Gated((_seen(arm),), _equality(arm)) for arm in arms)
-    return Gated((_fits(arms), _chains(arms)), All(parts, key="claim"))
+    return Gated((_fits(arms), _chains(arms), _skill(arms)), All(parts, key="claim"))
 
 
 def side_questions(arms: Sequence[str] = ARMS) -> tuple[Formula, ...]:
     """The order and the inductive bias of each way of training, and what shuffled labels do."""
     sides: list[Formula] = []
-    quality = (_fits(arms), _chains(arms))
+    quality = (_fits(arms), _chains(arms), _skill(arms))
     for arm in arms:
         single = (*quality, _seen(arm), _range(arm))
         sides += [Gated(single, _slope(arm)), Gated(single, _correlation(arm)), Gated(quality, _bias(arm))]
@@ -231,6 +232,27 @@ def _chains(arms: Sequence[str]) -> Gate:
     return Gate("chains", "chains have mixed", passed, "More draws would let the chains mix.")
 
 
+def _skill(arms: Sequence[str]) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        gains = [_gain(arm, column, tables) for arm in arms for column in ("error", "bayes_error")]
+        best = max(gains, key=lambda gain: gain.lower(ALPHA))
+        if not best.decidable or best.lower(ALPHA) > LEAST:
+            return None
+        return (
+            f"Neither training nor random networks that fit are better than guessing on held-out examples: the better one avoids "
+            f"{number(100 * best.mean)} % of its errors, and {100 * LEAST:g} % are required."
+        )
+
+    opens = "More training examples, or a target that networks generalise to, would make it a question."
+    return Gate("skill", "better than guessing", passed, opens)
+
+
+def _gain(arm: str, column: str, tables: Tables) -> Difference:
+    """The share of guessing's errors that are avoided."""
+    rows = _rows(arm, tables)
+    return of_seeds(1 - rows[column] / rows["chance"])
+
+
 def _seen(arm: str) -> Gate:
     def passed(tables: Tables) -> str | None:
         rows = _rows(arm, tables)
@@ -266,8 +288,9 @@ def _gate(key: str, passed: Callable[[Tables], str | None], opens: str) -> Gate:
 RULE = (
     "The claim holds if, for every way of training, the total variation between the functions on which training ends and those "
     "of random networks that fit is below 0.10. It fails if it is above 0.10 for one of them. Otherwise it is undecided. It is "
-    "also undecided if more than 1 % of the runs do not fit, if the chains have not mixed, or if functions that were never drawn "
-    "have a probability above 0.2. If it fails, but slope, correlation and mean error hold for all, the reading says so: almost."
+    "also undecided if more than 1 % of the runs do not fit, if the chains have not mixed, if neither side is better than "
+    "guessing by a tenth, or if functions that were never drawn have a probability above 0.2. If it fails, but slope, correlation "
+    "and mean error hold for all, the reading says so: almost."
 )
 SAYS = {
     Outcome.HOLDS: "Training picks functions with the probabilities that random networks have.",

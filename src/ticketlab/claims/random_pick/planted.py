@@ -23,7 +23,7 @@ class World:
         distance: total variation, of every way of training but the last.
         last: that of the last one; None: the same.
         slope, correlation, bias: of log P_SGD on log P_B, and the difference of mean errors.
-        unseen, fitted, r_hat, decades: what gates ask for.
+        error, unseen, fitted, r_hat, decades: what gates ask for.
     """
 
     distance: float = 0.03
@@ -31,6 +31,7 @@ class World:
     slope: float = 1.0
     correlation: float = 0.9
     bias: float = 0.0
+    error: float = 0.15
     unseen: float = 0.1
     fitted: float = 1.0
     r_hat: float = 1.0
@@ -42,7 +43,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     for arm in (*ARMS, SHUFFLED):
         distance = _distance(world, arm)
         tv = distance + NOISE * rng.standard_normal(sample.seeds)
-        error = 0.15 + 0.02 * rng.standard_normal(sample.seeds)
+        error = world.error + 0.02 * rng.standard_normal(sample.seeds)
         bias = world.bias + 0.005 * rng.standard_normal(sample.seeds)
         chance = np.full(sample.seeds, 0.5)
         row = {
@@ -88,6 +89,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "one way of training is just as far as allowed", World(last=MOST)),
         (Kind.TOGETHER, "all ways of training are", World(distance=MOST)),
         (Kind.OUTSIDE, "one way of training is half as far again", World(last=1.5 * MOST)),
+        (Kind.VACUOUS, "both guess", World(error=0.5)),
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
         (Kind.GATE, "runs do not fit", World(fitted=0.5)),
         (Kind.GATE, "chains have not mixed", World(r_hat=1.3)),
