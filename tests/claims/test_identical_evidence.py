@@ -15,6 +15,7 @@ from ticketlab.claims.tangent_minimum.claim import TangentMinimum
 from ticketlab.cli import main
 from ticketlab.engine.run import run_study
 from ticketlab.evidence.tables import Column, Evidence, Table
+from ticketlab.figures.html import prose
 from ticketlab.plans import read_plan, toml
 from ticketlab.store.folder import RunFolder
 from ticketlab.training import groups, loop
@@ -77,7 +78,7 @@ def test_the_plan_file_and_the_options_ask_the_same(plan, evidence, tmp_path, mo
     assert results[0]["plan"] == results[1]["plan"]
     assert {r["digest"] for r in results} == {evidence.digest()}
     page = (tmp_path / results[0]["report"]).read_text(encoding="utf-8")
-    assert evidence.verdicts[0].reading in page
+    assert prose(evidence.verdicts[0].reading) in page
 
 
 def test_a_changed_plan_takes_only_the_cells_that_stay_valid(plan, tmp_path, monkeypatch):
