@@ -31,7 +31,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Between, Levels, Rule, Within
-from ticketlab.laws.scale import SHARE, Scale
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -44,6 +44,7 @@ PERMUTED, SHUFFLED = "permuted labels", "shuffled weights"
 TARGETS = ("true labels", PERMUTED, SHUFFLED)
 MISSES = 1e-3  # weights that may be missed
 SLOPE = (0.8, 1.6)
+MISSED = Scale("% of weights not written", 100.0, bounds=(0.0, 100.0))
 HALVING = Scale("products for each halving of ε")
 STEP = Scale("% more products in the last half of log 1/ε", ratio=True)
 EXPONENT = Scale("exponent of 1/ε")
@@ -122,7 +123,7 @@ def _missed(tolerance: float) -> Question:
         effect=lambda tables: _share(tables["weights"], "missed"),
         rule=Below(MISSES),
         what=f"the share of weights that no subset of {count} products writes to within ε = {tolerance:g}",
-        scale=SHARE,
+        scale=MISSED,
         reading=partial(_missed_read, count, tolerance),
         says=three(
             "4 log₂ 1/ε products are enough",
