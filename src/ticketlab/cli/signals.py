@@ -91,11 +91,19 @@ class Signals:
         def ring() -> None:
             if not self._ended:
                 self._again = True
-                _thread.interrupt_main(signal.Signals(number))
+                _send(number)
 
         clock = threading.Timer(seconds, ring)
         clock.daemon = True
         clock.start()
+
+
+def _send(number: int) -> None:
+    """To the main thread; a true signal also ends its sleep, where the system has them for threads."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        _thread.interrupt_main(signal.Signals(number))
 
 
 def _importing(frame: FrameType | None) -> bool:
