@@ -287,14 +287,14 @@ def _gate(key: str, passed: Callable[[Tables], str | None], opens: str) -> Gate:
 
 RULE = (
     "The claim holds if, for every way of training, the total variation between the functions on which training ends and those "
-    "of random networks that fit is below 0.10. It fails if it is above 0.10 for one of them. Otherwise it is undecided. It is "
-    "also undecided if more than 1 % of the runs do not fit, if the chains have not mixed, if neither side is better than "
-    "guessing by a tenth, or if functions that were never drawn have a probability above 0.2. If it fails, but slope, "
-    "correlation and mean error hold for all, the reading says so: almost."
+    "of random networks that fit, at infinite width, is below 0.10. It fails if it is above 0.10 for one of them. Otherwise it "
+    "is undecided. It is also undecided if more than 1 % of the runs do not fit, if the chains have not mixed, if neither side "
+    "is better than guessing by a tenth, or if functions that were never drawn have a probability above 0.2. If it fails, but "
+    "slope, correlation and mean error hold for all, the reading says so: almost."
 )
 SAYS = {
-    Outcome.HOLDS: "Training picks functions with the probabilities that random networks have.",
-    Outcome.FAILS: "Training does not pick functions with the probabilities that random networks have.",
+    Outcome.HOLDS: "Training picks functions with the probabilities that random networks of infinite width have.",
+    Outcome.FAILS: "Training does not pick functions with the probabilities that random networks of infinite width have.",
     Outcome.UNDECIDED: "These runs do not decide the claim.",
 }
 ALMOST = (
