@@ -61,8 +61,9 @@ def climbed(record: Record, examples: Table, rungs: Table) -> Figure:
         "rungs",
         title,
         "Each row is a rung, with its control below. Signs are mean test errors, bars 95 % intervals for seeds and test "
-        "examples; the numbers are the rung's error and the control's. A rung left of the dashed line is within the margin of the "
-        "trained network. It owes that to the network if its control lies to the right of it. Errors below 0.1 % are drawn there.",
+        "examples; the numbers are the rung's error and the control's. A rung left of the dashed line is within the margin of "
+        "the trained network. It owes that to the network if its control lies to the right of it. Errors below 0.1 % are drawn "
+        "there.",
         row_panels("test error, % (logarithmic)", {"": rows}, {"": {limit: ENOUGH}}, logarithmic=True),
     )
 
