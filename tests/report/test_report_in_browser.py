@@ -145,6 +145,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
     "edge-contribution": ("test_edge_contribution_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
+    "ladder": ("test_ladder_page", "toy_record"),
     "linear-mode": ("test_linear_mode_page", "toy_record"),
     "linear-regime": ("test_linear_regime_page", "toy_record"),
     "many-optima": ("test_many_optima_page", "toy_record"),
