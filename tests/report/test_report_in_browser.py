@@ -146,6 +146,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "disconnected-detector": ("test_disconnected_detector_page", "toy_record"),
     "edge-contribution": ("test_edge_contribution_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
+    "ladder": ("test_ladder_page", "toy_record"),
     "linear-mode": ("test_linear_mode_page", "toy_record"),
     "linear-regime": ("test_linear_regime_page", "toy_record"),
     "many-optima": ("test_many_optima_page", "toy_record"),
