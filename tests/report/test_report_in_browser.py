@@ -143,6 +143,7 @@ def test_light_and_dark_follow_the_system(page):
 
 TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
+    "disconnected-detector": ("test_disconnected_detector_page", "toy_record"),
     "edge-contribution": ("test_edge_contribution_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
     "ladder": ("test_ladder_page", "toy_record"),
