@@ -25,7 +25,7 @@ from jaxtyping import Array, Float
 from ticketlab.errors import UserError
 from ticketlab.networks.convolution import convolve
 
-__all__ = ["FrontEnd", "gaussian_window", "local_contrast_normalisation"]
+__all__ = ["FrontEnd", "Pooled", "Rectification", "gaussian_window", "local_contrast_normalisation"]
 
 Rectification = Literal["none", "absolute", "relu"]
 Pooled = Literal["none", "average", "maximum"]

@@ -26,14 +26,20 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
 from ticketlab.units import FrontEnd, Parts, gabor_filters, random_filters
+from ticketlab.units.front_end import Pooled, Rectification
 
 __all__ = ["measure"]
 
-RECTIFY, POOL = ("none", "absolute", "relu"), ("average", "maximum", "none")
-LEARNT = (
-    *((1, rectify, normalise) for rectify in ("none", "absolute") for normalise in (False, True)),
+RECTIFY: tuple[Rectification, ...] = ("none", "absolute", "relu")
+POOL: tuple[Pooled, ...] = ("average", "maximum", "none")
+LEARNT: tuple[tuple[int, Rectification, bool], ...] = (
+    (1, "none", False),
+    (1, "none", True),
+    (1, "absolute", False),
+    (1, "absolute", True),
     (2, "absolute", True),
 )
+"""Designs with learned filters: stages, rectification, normalisation."""
 Filters = tuple[np.ndarray, ...]
 """Of each stage."""
 
