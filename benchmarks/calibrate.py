@@ -120,13 +120,12 @@ def run(job: Job, repetitions: int, until: float) -> tuple[Rates, bool] | None:
 
 
 def measured(case: Case, sample: Sample, repetitions: int) -> tuple[Rates, bool]:
-    counts = [times * repetitions for times in (1, *AGAIN)]
-    streams = np.random.SeedSequence(int(identity(case, sample, 0), 16)).spawn(len(counts))
-    for number, (count, stream) in enumerate(zip(counts, streams, strict=True)):
-        rates = repeated(case, sample, count, np.random.Generator(np.random.PCG64(stream)))
+    streams = np.random.SeedSequence(int(identity(case, sample, 0), 16)).spawn(1 + len(AGAIN))
+    for times, stream in zip((1, *AGAIN), streams, strict=True):
+        rates = repeated(case, sample, times * repetitions, np.random.Generator(np.random.PCG64(stream)))
         if not missed(case, sample, rates):
             break
-    return rates, number > 0
+    return rates, times > 1
 
 
 def identity(case: Case, sample: Sample, repetitions: int) -> str:
