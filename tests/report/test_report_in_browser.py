@@ -144,6 +144,7 @@ def test_light_and_dark_follow_the_system(page):
 TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
+    "gp-performance": ("test_gp_performance_page", "toy_record"),
     "linear-mode": ("test_linear_mode_page", "toy_record"),
     "linear-regime": ("test_linear_regime_page", "toy_record"),
     "many-optima": ("test_many_optima_page", "toy_record"),
