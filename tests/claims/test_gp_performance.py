@@ -171,14 +171,14 @@ def evidence():
 @pytest.mark.slow
 def test_a_small_run_has_all_tables_and_verdicts(evidence):
     arms, tuning = evidence.tables["arms"], evidence.tables["tuning"]
-    kept = arms.where(labels=rule.TRUE, offset="kept", size=40)
-    assert set(kept["arm"]) == {*rule.ARMS, rule.DRAW}
+    centred = arms.where(labels=rule.TRUE, offset="centred", size=40)
+    assert set(centred["arm"]) == set(rule.ARMS)
     for (_, _, _, arm, offset, _), of in tuning.by(
         "labels", "size", "seed", "arm", "offset", "width"
     ).items():
         assert np.sum(of["chosen"]) == 1, (arm, offset)
     counts = {
-        len(of) for of in tuning.where(offset="kept", size=40, labels=rule.TRUE, seed=0).by("arm").values()
+        len(of) for of in tuning.where(offset="centred", size=40, labels=rule.TRUE, seed=0).by("arm").values()
     }
     assert len(counts) == 1
     claim, *asked = evidence.verdicts

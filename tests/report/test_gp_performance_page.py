@@ -30,11 +30,11 @@ def tables():
         planted = {rule.COLUMNS[arm]: v if true else 0.1 for arm, v in SCORES[size].items()}
         of = examples(Sample(SEEDS, 600), planted, rng)
         columns = {c: of[c] for c in ("seed", "id", "guess", *planted)}
-        columns |= {f"centred_{arm}_score": of[f"{arm}_score"] for arm in ("descent", "tangent")}
+        columns |= {f"kept_{arm}_score": of[f"{arm}_score"] for arm in ("descent", "tangent")}
         parts.append(made("examples", {**{k: np.full(len(of), v) for k, v in about.items()}, **columns}))
         for seed in range(SEEDS):
             for arm in (*rule.ARMS, rule.DRAW):
-                at = {**about, "seed": seed, "offset": "kept", "arm": arm}
+                at = {**about, "seed": seed, "offset": "kept" if arm == rule.DRAW else "centred", "arm": arm}
                 score = float(np.mean(of.where(seed=seed)[rule.COLUMNS[arm]]))
                 found = {"test_score": score, "validation_score": score, "train_score": 1.0}
                 rows["arms"].append({**at, **found, "setting": 0.01, "setting_name": "ridge"})
@@ -99,6 +99,6 @@ def test_questions_by_width_size_and_picture(page) -> None:
     assert keys.count(rule.EQUAL) == 6
     assert keys.count(rule.SHARE) == 12
     assert keys.count(rule.GROWTH) == 6
-    assert keys.count(rule.CENTRED) == 4
+    assert keys.count(rule.KEPT) == 6
     search = next(v for v in asked if v.key == rule.SEARCH)
     assert "3 were expected to fit 16 examples" in search.reading

@@ -116,7 +116,7 @@ def _compare(
     arms, descent = wide_enough(at, arms, descent, lambda what, _: progress(what, 0.8))
     clock.lap(DESCENT)
     progress("infinite width", 0.9)
-    arms |= _infinite(at, len(arms[KEPT, TANGENT]), noise)
+    arms |= _infinite(at, len(arms[CENTRED, TANGENT]), noise)
     clock.lap("infinite width")
     return _tables(at, {**about, "seed": seed}, arms, descent, clock)
 
@@ -131,8 +131,8 @@ def _infinite(at: Start, budget: int, key: jax.Array) -> Arms:
     arms: Arms = {}
     for arm, which in ((NNGP, "nngp"), (NTK, "ntk")):
         of = {name: getattr(found, which) for name, found in cross.items()}
-        arms[KEPT, arm] = _tuned(at, budget, partial(_posterior, at, of))
-    ridge = best(arms[KEPT, NTK]).candidate.setting
+        arms[CENTRED, arm] = _tuned(at, budget, partial(_posterior, at, of))
+    ridge = best(arms[CENTRED, NTK]).candidate.setting
     law = trained_law(
         own.nngp,
         own.ntk,
@@ -205,13 +205,13 @@ def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, cloc
 
 def _example_rows(at: Start, chosen: dict[tuple[str, str], Scored]) -> list[dict[str, Any]]:
     columns = {
-        "descent_score": (KEPT, DESCENT),
-        "tangent_score": (KEPT, TANGENT),
-        "nngp_score": (KEPT, NNGP),
-        "ntk_score": (KEPT, NTK),
+        "descent_score": (CENTRED, DESCENT),
+        "tangent_score": (CENTRED, TANGENT),
+        "nngp_score": (CENTRED, NNGP),
+        "ntk_score": (CENTRED, NTK),
         "draw_score": (KEPT, DRAW),
-        "centred_descent_score": (CENTRED, DESCENT),
-        "centred_tangent_score": (CENTRED, TANGENT),
+        "kept_descent_score": (KEPT, DESCENT),
+        "kept_tangent_score": (KEPT, TANGENT),
     }
     scores = {
         name: at.task.scores(chosen[key].candidate.outputs["test"], at.task.test)
@@ -297,7 +297,7 @@ def _pair(task: Task, classes: tuple[int, int], size: int) -> _Pair:
 
 def _search(plan: GpPerformancePlan, seed: int, progress: Progress) -> dict[str, Table]:
     task = _classes(plan, seed)
-    network = built(plan.network.widened(min(plan.widths)), task.input_shape, 1)
+    network = built(plan.network.widened(plan.search_width), task.input_shape, 1)
     key = jax.random.fold_in(jax.random.key(seed), STREAM + 1)
     rows: dict[str, list[dict[str, Any]]] = {"search_examples": [], "searches": [], "timings": []}
     for number, size in enumerate(plan.search_sizes):
@@ -338,7 +338,7 @@ def _search(plan: GpPerformancePlan, seed: int, progress: Progress) -> dict[str,
                 "fitted": trained.counts.draws / trained.tried,
             }
         )
-        about = {"labels": "pair", "width": float(min(plan.widths)), "size": size, "seed": seed}
+        about = {"labels": "pair", "width": plan.search_width, "size": size, "seed": seed}
         rows["timings"] += [
             {**about, "arm": arm, "seconds": seconds} for arm, seconds in clock.seconds.items()
         ]
@@ -357,7 +357,7 @@ _MEANINGS = {
     "labels": "true or shuffled; pair: those of the search",
     "width": "of the trained network, as a multiple of the plan's",
     "size": "training examples",
-    "offset": "whether f(x, θ₀) is kept or centred away",
+    "offset": "whether f(x, θ₀) is kept or centred away; the means of infinite width have none",
     "guess": "the score of always giving the most frequent class",
     "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
     "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",

@@ -53,6 +53,7 @@ class GpPerformancePlan:
         extensions: how often grids may be extended, until the choices lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
         search_sizes: numbers of training examples of the guess-and-check search; none for no search.
+        search_width: of the network of the search, as a multiple of the network's.
         pair: the two classes of the search, by their numbers.
         networks: random networks that are tried in the search, a multiple of 16 384.
         runs: training runs that the search is compared with.
@@ -77,8 +78,9 @@ class GpPerformancePlan:
     extensions: int = 4
     tolerance: float = 1e-4
     search_sizes: tuple[int, ...] = (4, 8, 16)
+    search_width: float = 0.125
     pair: tuple[int, int] = (3, 5)
-    networks: int = 131_072
+    networks: int = 65_536
     runs: int = 512
     steps: int = 4096
     step_share: float = 0.2
@@ -99,7 +101,7 @@ class GpPerformancePlan:
         if self.networks < CHUNK or self.networks % CHUNK:
             raise UserError(f"networks={self.networks}", f"a multiple of {CHUNK}")
         plan_checks.at_least(self, 1, "runs", "steps")
-        plan_checks.positive(self, "step_share")
+        plan_checks.positive(self, "step_share", "search_width")
         self.tuning()
 
     def tuning(self) -> TangentMinimumPlan:
@@ -135,7 +137,8 @@ class GpPerformancePlan:
                 ridges=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
                 step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
                 search_sizes=(4, 8),
-                networks=2 * CHUNK,
+                search_width=0.25,
+                networks=CHUNK,
                 runs=256,
             )
         }
@@ -155,15 +158,16 @@ class GpPerformance(Study):
         "Two pictures have infinite width, from the network's own layers. The NNGP posterior is the law of random networks given "
         "the data [Lee et al. 2018]. The law of trained wide networks is that of gradient flow from random starts; it is the "
         "posterior of nothing [Lee et al. 2019] [He et al. 2020]. Its mean is also that of the Gaussian process whose covariance "
-        "is the tangent kernel. The mean predicts, for both. One draw of the law of trained networks shows what the random "
-        "function at the start costs.",
+        "is the tangent kernel. The mean predicts, for both.",
         "The third picture is the minimum in the tangent space of the finite network at the θ₀ from which it is trained.",
         "All are tuned on the same validation examples with equally many candidates: noise or ridge on one side, step sizes and "
         "the moment to stop on the other. The scale of a kernel needs no candidates of its own, because only its ratio to the "
         "noise matters. Training ends when its validation loss has its minimum inside the run, or hardly falls. If training or "
         "the tangent minimum chooses the edge of a grid, all grids get more candidates.",
-        "Training and tangent minimum are measured with the random function f₀ kept, and with f₀ centred away. Training sets "
-        "are nested: smaller ones are the first examples of the largest.",
+        "A random network computes a random function f₀ before any training. Training and tangent minimum are measured with it "
+        "centred away, f(x, θ) − f(x, θ₀), as the claim is asked, and kept. With f₀ kept, training loses what the means of "
+        "infinite width cannot lose, and one draw of the law of trained networks is the like of it. Training sets are nested: "
+        "smaller ones are the first examples of the largest, which also standardises the inputs.",
         "The guess-and-check search draws random networks and keeps those that happen to fit a few examples of two classes. "
         "Training runs from the same law of starts stop at the first evaluation where they fit [Chiang et al. 2023]. The report "
         "gives how many networks were expected to fit; where these are too few, nothing is searched.",
@@ -248,7 +252,7 @@ class GpPerformance(Study):
                 )
             ]
             return f"random networks that fit: {', '.join(found)}"
-        arms = tables["arms"].where(offset="kept")
+        arms = tables["arms"].where(offset="centred")
         return "test score: " + ", ".join(
             f"{arm} {score:.3f}"
             for arm, score in zip(arms["arm"].tolist(), arms["test_score"].tolist(), strict=True)

@@ -72,15 +72,15 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         columns = {c: rows[c] for c in ("seed", "id", "guess", *COLUMNS.values())}
         about = {"labels": labels, "width": 1.0, "size": 300}
         constant = {name: np.full(len(rows), value) for name, value in about.items()}
-        centred = {f"centred_{arm}_score": rows[f"{arm}_score"] for arm in ("descent", "tangent")}
-        found.append(made("examples", {**constant, **columns, **centred}))
+        kept = {f"kept_{arm}_score": rows[f"{arm}_score"] for arm in ("descent", "tangent")}
+        found.append(made("examples", {**constant, **columns, **kept}))
     return {"examples": concatenate("examples", found), **_choices(world, sample.seeds)}
 
 
 @lru_cache(64)
 def _choices(world: World, seeds: int) -> dict[str, Table]:
     """Candidates and choices, which do not depend on chance: one is best on validation examples, another on test examples."""
-    about = {"labels": TRUE, "width": 1.0, "size": 300, "offset": "kept"}
+    about = {"labels": TRUE, "width": 1.0, "size": 300, "offset": "centred"}
     tuning: list[dict[str, Any]] = []
     choices: list[dict[str, Any]] = []
     for seed in range(seeds):
