@@ -12,7 +12,7 @@ from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Sample
 from ticketlab.report.page import presentation
 
-SEEDS, WIDTHS, SIZES = 3, (0.125, 1.0), (75, 150, 300)
+SEEDS, WIDTHS, SIZES = 3, (0.25, 1.0), (75, 150, 300)
 SCORES = {
     75: {rule.DESCENT: 0.80, rule.NNGP: 0.80, rule.NTK: 0.80, rule.TANGENT: 0.78, rule.DRAW: 0.74},
     150: {rule.DESCENT: 0.88, rule.NNGP: 0.87, rule.NTK: 0.87, rule.TANGENT: 0.86, rule.DRAW: 0.82},

@@ -62,10 +62,10 @@ class GpPerformancePlan:
     """
 
     task: TaskSource = Digits(train=300, validation=297, test=1200)
-    network: Architecture = MLP(widths=(256, 256))
-    widths: tuple[float, ...] = (0.125, 1.0)
+    network: Architecture = MLP(widths=(128, 128))
+    widths: tuple[float, ...] = (0.25, 1.0)
     sizes: tuple[int, ...] = (75, 150, 300)
-    seeds: int = field(default=8, metadata={"cells": False})
+    seeds: int = field(default=6, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     majority: float = field(default=0.9, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
@@ -78,7 +78,7 @@ class GpPerformancePlan:
     extensions: int = 4
     tolerance: float = 1e-4
     search_sizes: tuple[int, ...] = (4, 8, 16)
-    search_width: float = 0.125
+    search_width: float = 0.25
     pair: tuple[int, int] = (3, 5)
     networks: int = 65_536
     runs: int = 512
@@ -130,14 +130,12 @@ class GpPerformancePlan:
         return {
             "quick": cls(
                 task=Digits(train=150, validation=297, test=1200),
-                network=MLP(widths=(128, 128)),
                 widths=(1.0,),
                 sizes=(75, 150),
                 seeds=4,
                 ridges=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
                 step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
                 search_sizes=(4, 8),
-                search_width=0.25,
                 networks=CHUNK,
                 runs=256,
             )
