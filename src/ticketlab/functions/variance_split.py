@@ -13,7 +13,7 @@ for A rows and B columns.
 σ_e² is what belongs to neither source alone: their interaction. Estimates are means over held-out examples. Each is unbiased, so
 a source without effect may come out a little below zero.
 
-Source: Searle, Casella, McCulloch 1992, "Variance Components", chapter 4 (the two-way crossed classification).
+Source: Searle, Casella, McCulloch 1992, "Variance Components", on balanced two-way crossed classifications.
 """
 
 from __future__ import annotations

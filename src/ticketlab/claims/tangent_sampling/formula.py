@@ -95,7 +95,8 @@ def _equality(comparison: str) -> Question:
         reading=lambda tables: (
             f"The total variation between trained networks and {TITLES[comparison]} is at least "
             f"{number(_mean(comparison, 'tv_low', tables))} and at most {number(_mean(comparison, 'tv_high', tables))}, on "
-            f"average over seeds. Between halves of the trained networks the second number is {number(_mean(HALVES, 'tv_high', tables))}"
+            f"average over seeds. Between halves of the trained networks the second number is "
+            f"{number(_mean(HALVES, 'tv_high', tables))}"
         ),
         says=three(
             "the two laws are equal but for a tenth",
