@@ -32,6 +32,7 @@ def tables(world, seed=0):
         (World(unseen=0.5), UNDECIDED),
         (World(fitted=0.9), UNDECIDED),
         (World(error=0.5), UNDECIDED),  # both guess, so equal laws say nothing
+        (World(distance=0.005, top=0.98), UNDECIDED),  # both are nearly one function
         (World(null=0.0), HOLDS),
     ],
 )
@@ -63,6 +64,8 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(), rule.NULL_SPACE, "tangent", HOLDS),
         (World(null_space=0.7), rule.NULL_SPACE, "tangent", FAILS),
         (World(fitted=0.5), rule.START, "training", UNDECIDED),
+        (World(total=0.001), rule.START, "training", UNDECIDED),
+        (World(total=0.001), rule.NULL_SPACE, "tangent", UNDECIDED),
     ],
 )
 def test_side_questions(world, key, facet, outcome):

@@ -51,7 +51,7 @@ class TangentSamplingPlan:
             exact fits.
     """
 
-    task: TaskSource = Boolean(target="first", train=32, validation=80, test=16)
+    task: TaskSource = Boolean(target="first", train=16, validation=102, test=10)
     binary: Binary = Binary.HALVES
     network: Architecture = MLP(widths=(40, 40), initialisation=Initialisation(Family.LECUN, sigma_b=1.0))
     seeds: int = field(default=5, metadata={"cells": False})

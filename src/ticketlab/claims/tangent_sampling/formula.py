@@ -4,7 +4,7 @@
 
 As in `random-pick`, each seed gives two estimates of the total variation. The mean of one is at most the truth and that of the
 other is at least the truth, and each bounds one side. Where most draws are functions that are met once, nothing is said about
-single functions.
+single functions. Where both laws are nearly one function there is nothing to compare.
 
 Side questions ask the same of one start's null space, whether errors agree, and from where predictions get their variance: the
 start θ₀, the order of the data, or the null space.
@@ -39,6 +39,10 @@ TITLES = {
 }
 EQUALITY, BIAS, START, ORDER, NULL_SPACE = "equality", "bias", "start", "order", "null-space"
 UNSEEN, FITTED, MOST, MARGIN = 0.2, 0.99, 0.10, 0.02
+ONE, SPREAD = (
+    0.8,
+    0.01,
+)  # probability of one function that leaves little to compare; variance of labels that can be split
 HALF, TENTH = 0.5, 0.1
 DISTANCE = Scale("", bounds=(0.0, 1.0))
 ERRORS = Scale("points of error", 100.0, bounds=(-100.0, 100.0))
@@ -47,18 +51,18 @@ VARIANCE = Scale("% of the variance", 100.0)
 
 def formula() -> Formula:
     """The claim: trained networks and tangent solutions over random starts have one law, but for a tenth."""
-    return Gated((_fits(), _skill(), _seen(STARTS)), _equality(STARTS), key="claim")
+    return Gated((_fits(), _skill(), _seen(STARTS), _varied(STARTS)), _equality(STARTS), key="claim")
 
 
 def side_questions() -> tuple[Formula, ...]:
     """One start's null space, mean errors, and the sources of variance."""
     quality = (_fits(), _skill())
     return (
-        Gated((*quality, _seen(NULL)), _equality(NULL)),
+        Gated((*quality, _seen(NULL), _varied(NULL)), _equality(NULL)),
         *(Gated(quality, _bias(comparison)) for comparison in (STARTS, NULL)),
-        Gated((_fits(),), _variance(START, "training", "rows", Above(HALF))),
-        Gated((_fits(),), _variance(ORDER, "training", "columns", Below(TENTH))),
-        _variance(NULL_SPACE, "tangent", "columns", Below(HALF)),
+        Gated((_fits(), _chance("training")), _variance(START, "training", "rows", Above(HALF))),
+        Gated((_fits(), _chance("training")), _variance(ORDER, "training", "columns", Below(TENTH))),
+        Gated((_chance("tangent"),), _variance(NULL_SPACE, "tangent", "columns", Below(HALF))),
     )
 
 
@@ -216,11 +220,38 @@ def _seen(comparison: str) -> Gate:
     return Gate("seen", "functions repeat", passed, opens)
 
 
+def _varied(comparison: str) -> Gate:
+    """Two laws that both are nearly one function are equal, and that says little."""
+
+    def passed(tables: Tables) -> str | None:
+        rows = _rows(comparison, tables)
+        least = float(min(np.mean(rows["top"]), np.mean(rows["other_top"])))
+        if least <= ONE:
+            return None
+        return (
+            f"Both laws are nearly one function: the most frequent one has a probability of {least:.2f} or more in each, and at "
+            f"most {ONE:g} is allowed, so there is little to compare."
+        )
+
+    return Gate("varied", "functions vary", passed, "Fewer training examples would let functions vary.")
+
+
+def _chance(law: str) -> Gate:
+    def passed(tables: Tables) -> str | None:
+        least = float(np.mean(tables["variance"].where(law=law)["total"]))
+        if least >= SPREAD:
+            return None
+        return f"Labels have a variance of {least:.4f}; at least {SPREAD:g} is required to split it."
+
+    return Gate("chance", "labels vary", passed, "Fewer training examples would let labels vary.")
+
+
 RULE = (
     "The claim holds if the total variation between the functions of trained networks and of tangent-space solutions, both over "
     "random starts, is below 0.10. It fails if it is above 0.10. Otherwise it is undecided. It is also undecided if more than "
-    "1 % of the runs did not reach the training loss, if neither side is better than guessing by a tenth, or if functions that "
-    "were never drawn have a probability above 0.2. Everything else is a side question."
+    "1 % of the runs did not reach the training loss, if neither side is better than guessing by a tenth, if functions that "
+    "were never drawn have a probability above 0.2, or if both laws give one function more than "
+    "0.8. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "The functions that training reaches have the law of tangent-space solutions over random starts.",

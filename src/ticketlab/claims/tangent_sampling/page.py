@@ -81,6 +81,8 @@ def law_table(laws: Table) -> TextTable:
         "TV, from below": interval("tv_low"),
         "TV, corrected": interval("tv_corrected"),
         "TV, plug-in": interval("tv_high"),
+        "top function": mean("top"),
+        "top, other": mean("other_top"),
         "unseen": mean("unseen"),
         "unseen, other": mean("other_unseen"),
         "labels, rms": mean("label_rms"),

@@ -23,7 +23,7 @@ class World:
         distance, null: total variation between trained networks and tangent solutions, over starts and along one null space.
         bias: the difference of mean errors.
         start, order, null_space: shares of the variance.
-        error, unseen, fitted: what gates ask for; guessing errs on half of the examples.
+        error, unseen, fitted, top, total: what gates ask for; guessing errs on half of the examples.
     """
 
     distance: float = 0.03
@@ -35,6 +35,8 @@ class World:
     error: float = 0.1
     unseen: float = 0.1
     fitted: float = 1.0
+    top: float = 0.4
+    total: float = 0.1
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -61,6 +63,8 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "unseen": world.unseen,
             "other_unseen": world.unseen,
             "fitted": world.fitted,
+            "top": world.top,
+            "other_top": world.top,
         }
         columns |= {name: np.full(sample.seeds, value) for name, value in constant.items()}
         for name, values in columns.items():
@@ -80,6 +84,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "rows": rows,
         "columns": second,
         "rest": 1 - rows - second,
+        "total": np.full(2 * sample.seeds, world.total),
     }
     return {
         "laws": made("laws", {name: np.concatenate(parts) for name, parts in laws.items()}),
@@ -98,6 +103,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "half as far again", World(distance=1.5 * MOST)),
         (Kind.VACUOUS, "both guess", World(error=0.5)),
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
+        (Kind.GATE, "both laws are nearly one function", World(top=0.98)),
         (Kind.GATE, "runs did not end", World(fitted=0.5)),
     ]
     return cases_of("tangent-sampling", formula(), planted, truth, worlds, many=SEEDS, few=SEEDS[:2])
