@@ -68,7 +68,7 @@ def test_what_was_not_measured_well_is_undecided(world, why):
 def test_a_gain_that_is_hardly_known_is_no_denominator():
     """Seeds differ so much that training's gain may be half or double: above a tenth, but its share says nothing."""
     found = tables(World(), sample=Sample(3, 400, 0.5, spread=0.35))
-    gates = rule.parts(ASKED)["width × 1, 300 training examples"].parts[0].gates
+    gates = rule.parts(ASKED)["width × 1, 300 training examples"].gates
     closed = {gate.key for gate in gates if gate.passed(found) is not None}
     assert "known" in closed
 

@@ -110,8 +110,8 @@ def parts(asked: Asked) -> dict[str, Formula]:
     found: dict[str, Formula] = {}
     for width in asked.widths:
         at = (width, asked.sizes[-1])
-        of = tuple(Gated(_gates(*at, picture), _share(*at, picture, asked.majority)) for picture in PICTURES)
-        found[_named(*at)] = All(of)
+        of = tuple(Gated(_tuned(*at, picture), _share(*at, picture, asked.majority)) for picture in PICTURES)
+        found[_named(*at)] = Gated(_training(*at), All(of))
     return {**found, SHUFFLED: All(tuple(_nothing(arm) for arm in ARMS))}
 
 
@@ -338,11 +338,22 @@ def _kept_gates(width: float, size: int, picture: str) -> tuple[Gate, ...]:
 
 
 def _gates(width: float, size: int, picture: str) -> tuple[Gate, ...]:
+    return (*_training(width, size), *_tuned(width, size, picture))
+
+
+def _training(width: float, size: int) -> tuple[Gate, ...]:
+    """What training has to have done."""
     rows = partial(_rows, width, size)
-    gates = [
+    return (
         skill_gate(rows, (COLUMNS[DESCENT],)),
         _known_gain(rows, COLUMNS[DESCENT]),
         _trained(width, size),
+    )
+
+
+def _tuned(width: float, size: int, picture: str) -> tuple[Gate, ...]:
+    """Both sides were tuned alike."""
+    gates = [
         Gate(
             "inside", "choices lie inside their grids", partial(_inside, width, size, picture, OFFSET), _WIDER
         ),

@@ -12,7 +12,6 @@ from ticketlab.claims.gp_performance.formula import (
     ARMS,
     COLUMNS,
     DESCENT,
-    DRAW,
     NOTHING,
     PICTURES,
     SHUFFLED,
@@ -59,7 +58,7 @@ class World:
         """Of every arm; a picture that explains more than all is better than training."""
         most = max(1.0, *self.shares)
         gain = (sample.accuracy - FREQUENT) / most if self.gain is None else self.gain
-        shares = {DESCENT: 1.0, **dict(zip(PICTURES, self.shares, strict=True)), DRAW: 0.9}
+        shares = {DESCENT: 1.0, **dict(zip(PICTURES, self.shares, strict=True))}
         return {COLUMNS[arm]: FREQUENT + share * gain for arm, share in shares.items()}
 
 
@@ -67,13 +66,15 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     found = []
     for labels in (TRUE, SHUFFLED):
         true = labels == TRUE
-        arms = world.accuracies(sample) if true else dict.fromkeys(COLUMNS.values(), world.shuffled)
+        arms = (
+            world.accuracies(sample)
+            if true
+            else dict.fromkeys((COLUMNS[arm] for arm in ARMS), world.shuffled)
+        )
         rows = examples(sample, arms, rng, world.skill if true else Skill())
-        columns = {c: rows[c] for c in ("seed", "id", "guess", *COLUMNS.values())}
         about = {"labels": labels, "width": 1.0, "size": 300}
         constant = {name: np.full(len(rows), value) for name, value in about.items()}
-        kept = {f"kept_{arm}_score": rows[f"{arm}_score"] for arm in ("descent", "tangent")}
-        found.append(made("examples", {**constant, **columns, **kept}))
+        found.append(made("examples", {**constant, **{c: rows[c] for c in ("seed", "id", "guess", *arms)}}))
     return {"examples": concatenate("examples", found), **_choices(world, sample.seeds)}
 
 
