@@ -26,6 +26,14 @@ def tables(world, seed=0, sample=SAMPLE):
     return planted(world, sample, np.random.default_rng(seed))
 
 
+def measured(world):
+    """With what only side questions read."""
+    found = tables(world)
+    of = found["examples"]
+    more = {f"{name}_score": of["descent_score"] for name in ("draw", "kept_descent", "kept_tangent")}
+    return {**found, "examples": of.adding(**more)}
+
+
 def whole(world, seed=0):
     return answer(All(tuple(rule.parts(ASKED).values())), tables(world, seed))
 
@@ -120,7 +128,7 @@ def searched(accepted, score, seeds=5):
         for s in range(seeds)
     ]
     return {
-        **tables(World()),
+        **measured(World()),
         "search_examples": made("search_examples", {"size": np.full(len(of), 8), **columns}),
         "searches": Table.from_rows("searches", rows),
     }
@@ -141,7 +149,7 @@ def test_the_search_needs_random_networks_that_fit(accepted, score, outcome):
 
 def test_questions_wait_for_their_cells():
     asked = dataclasses.replace(ASKED, widths=(0.5, 1.0))
-    found = rule.verdicts(asked, tables(World()))
+    found = rule.verdicts(asked, measured(World()))
     assert not any(v.key == "claim" for v in found)
     assert {v.facets.get("width") for v in found if v.key == rule.SHARE} == {"1"}
 
