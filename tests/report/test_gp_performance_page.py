@@ -70,7 +70,7 @@ def tables():
 
 
 def toy_record(record):
-    study, plan = GpPerformance(), GpPerformancePlan(seeds=SEEDS, search_sizes=(16,))
+    study, plan = GpPerformance(), GpPerformancePlan(seeds=SEEDS, sizes=SIZES, search_sizes=(16,))
     return replace(record, claim=study.claim, evidence=study.conclude(plan, tables()), plan={"seeds": SEEDS})
 
 

@@ -61,10 +61,10 @@ class GpPerformancePlan:
         step_share: their step size as a share of the largest stable one.
     """
 
-    task: TaskSource = Digits(train=300, validation=297, test=1200)
+    task: TaskSource = Digits(train=200, validation=297, test=1300)
     network: Architecture = MLP(widths=(128, 128))
     widths: tuple[float, ...] = (0.25, 1.0)
-    sizes: tuple[int, ...] = (75, 150, 300)
+    sizes: tuple[int, ...] = (50, 100, 200)
     seeds: int = field(default=6, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     majority: float = field(default=0.9, metadata={"cells": False})
@@ -129,9 +129,9 @@ class GpPerformancePlan:
     def presets(cls) -> dict[str, GpPerformancePlan]:
         return {
             "quick": cls(
-                task=Digits(train=150, validation=297, test=1200),
+                task=Digits(train=100, validation=297, test=1400),
                 widths=(1.0,),
-                sizes=(75, 150),
+                sizes=(50, 100),
                 seeds=4,
                 ridges=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
                 step_sizes=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
