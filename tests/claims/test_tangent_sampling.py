@@ -57,14 +57,12 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(null=0.02), rule.EQUALITY, rule.NULL, HOLDS),
         (World(), rule.BIAS, rule.STARTS, HOLDS),
         (World(bias=0.1), rule.BIAS, rule.STARTS, FAILS),
-        (World(), rule.START, "training", HOLDS),
-        (World(start=0.3), rule.START, "training", FAILS),
         (World(), rule.ORDER, "training", HOLDS),
         (World(order=0.3), rule.ORDER, "training", FAILS),
         (World(), rule.NULL_SPACE, "tangent", HOLDS),
         (World(null_space=0.7), rule.NULL_SPACE, "tangent", FAILS),
-        (World(fitted=0.5), rule.START, "training", UNDECIDED),
-        (World(total=0.001), rule.START, "training", UNDECIDED),
+        (World(fitted=0.5), rule.ORDER, "training", UNDECIDED),
+        (World(total=0.001), rule.ORDER, "training", UNDECIDED),
         (World(total=0.001), rule.NULL_SPACE, "tangent", UNDECIDED),
     ],
 )
@@ -106,7 +104,7 @@ def test_a_small_run_has_all_tables_and_verdicts(evidence):
         assert mean == pytest.approx(float(laws.where(comparison=rule.STARTS, seed=seed)["error"][0]))
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert len(asked) == 1 + 6
+    assert len(asked) == 1 + 5
     assert TangentSampling().conclude(PLAN, {}).verdicts == ()
 
 

@@ -22,14 +22,13 @@ class World:
     Arguments:
         distance, null: total variation between trained networks and tangent solutions, over starts and along one null space.
         bias: the difference of mean errors.
-        start, order, null_space: shares of the variance.
+        order, null_space: shares of the variance that are left at one start.
         error, unseen, fitted, top, total: what gates ask for; guessing errs on half of the examples.
     """
 
     distance: float = 0.03
     null: float = 0.4
     bias: float = 0.0
-    start: float = 0.8
     order: float = 0.03
     null_space: float = 0.3
     error: float = 0.1
@@ -69,21 +68,15 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         columns |= {name: np.full(sample.seeds, value) for name, value in constant.items()}
         for name, values in columns.items():
             laws.setdefault(name, []).append(values)
-    rows = np.concatenate(
-        [
-            share + 0.03 * rng.standard_normal(sample.seeds)
-            for share in (world.start, 1 - world.null_space - 0.1)
-        ]
-    )
-    second = np.concatenate(
+    left = np.concatenate(
         [share + 0.01 * rng.standard_normal(sample.seeds) for share in (world.order, world.null_space)]
     )
     variance = {
         "law": np.repeat(["training", "tangent"], sample.seeds),
         "seed": np.tile(seeds, 2),
-        "rows": rows,
-        "columns": second,
-        "rest": 1 - rows - second,
+        "rows": 1 - left,
+        "columns": 0.1 * left,
+        "rest": 0.9 * left,
         "total": np.full(2 * sample.seeds, world.total),
     }
     return {
