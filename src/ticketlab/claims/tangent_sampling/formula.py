@@ -160,7 +160,8 @@ def _variance(key: str, law: str, rule: Below) -> Question:
     def reading(tables: Tables) -> str:
         of = rows(tables)
         start, second, rest = (
-            f"{100 * float(np.mean(of[c])):.1f}".replace("-", "−") for c in ("rows", "columns", "rest")
+            f"{round(100 * float(np.mean(of[c])), 1) + 0.0:.1f}".replace("-", "−")
+            for c in ("rows", "columns", "rest")
         )
         other = "the order of the data" if law == "training" else "the null-space draw"
         whose = "trained networks" if law == "training" else "tangent solutions"
