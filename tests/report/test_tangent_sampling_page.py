@@ -54,5 +54,5 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     assert "differ by 0.20" in figures["labels"].title
     share = float(np.mean(page.evidence.tables["variance"].where(law="training")["rows"]))
     assert f"θ₀ has {100 * share:.0f} % of the variance" in figures["variance"].title
-    assert [len(table.rows) for table in show.summaries] == [4, 1]
+    assert [len(table.rows) for table in show.summaries] == [4, 4, 1]
     check_words(show)
