@@ -65,7 +65,7 @@ class GpPerformancePlan:
     network: Architecture = MLP(widths=(128, 128))
     widths: tuple[float, ...] = (0.25, 1.0)
     sizes: tuple[int, ...] = (50, 100, 200)
-    seeds: int = field(default=6, metadata={"cells": False})
+    seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     majority: float = field(default=0.9, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
