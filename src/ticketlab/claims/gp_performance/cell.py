@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.fair_search import Candidate, Scored, best, edges, inside, wider
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
 from ticketlab.claims.gp_performance.formula import DESCENT, DRAW, NNGP, NTK, SHUFFLED, TANGENT
 from ticketlab.claims.rows import rows_of, tables_of
@@ -25,16 +26,7 @@ from ticketlab.claims.start import (
 )
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
-from ticketlab.claims.tangent_minimum.candidates import (
-    Arms,
-    Candidate,
-    Scored,
-    Start,
-    best,
-    edges,
-    inside,
-    wider,
-)
+from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.cell import wide_enough
 from ticketlab.claims.tangent_minimum.descent import Descent
 from ticketlab.claims.tangent_minimum.formula import OFFSETS
@@ -149,8 +141,9 @@ def _infinite(at: Start, budget: int, key: jax.Array) -> Arms:
     return {**arms, (KEPT, DRAW): [scored]}
 
 
-def _unit(kernel: np.ndarray) -> float:
+def _unit(kernel: np.ndarray | None) -> float:
     """That of ridges: the mean diagonal."""
+    assert kernel is not None
     return float(np.mean(np.diag(kernel)))
 
 

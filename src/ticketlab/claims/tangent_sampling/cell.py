@@ -87,18 +87,18 @@ def measure(
 
     law, other = _counts(trained), _counts(linear)
     compared = [_law_row(law, counts, of, rng) for counts in nulls]
+    one, two = law.halves()
+    ensembles = [_counts(_ensembles(outputs, plan.members)) for outputs in (trained, linear)]
     laws = [
         {"comparison": STARTS, **_law_row(law, other, of, rng)},
         {
             "comparison": NULL,
             **{name: float(np.mean([row[name] for row in compared])) for name in compared[0]},
         },
-        {"comparison": HALVES, **_law_row(*law.halves(), of, rng)},
+        {"comparison": HALVES, **_law_row(one, two, of, rng)},
         {
             "comparison": ENSEMBLES,
-            **_law_row(
-                *(_counts(_ensembles(outputs, plan.members)) for outputs in (trained, linear)), of, rng
-            ),
+            **_law_row(ensembles[0], ensembles[1], of, rng),
         },
     ]
     labels = {"trained": marginals(law), "starts": marginals(other), "null": marginals(nulls[0])}
