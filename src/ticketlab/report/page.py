@@ -125,12 +125,16 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 
 
 def _rules(record: Record) -> str:
-    """The decision rules, folded: that of the claim as a whole first, then that of each question."""
-    whole = [("The claim as a whole", record.whole.rule)] if record.whole and record.whole.rule else []
-    named = whole + [(v.question, v.rule) for v in record.questions if v.rule]
+    """The decision rules, folded: that of the claim as a whole first, then those of the questions, each rule once."""
+    named: dict[str, list[str]] = {}
+    if record.whole and record.whole.rule:
+        named[record.whole.rule] = ["The claim as a whole"]
+    for v in record.questions:
+        if v.rule:
+            named.setdefault(v.rule, []).append(v.question)
     if not named:
         return ""
-    items = "".join(f"<li><b>{escape(name)}.</b> {prose(rule)}</li>" for name, rule in named)
+    items = "".join(f"<li><b>{escape('; '.join(of))}.</b> {prose(rule)}</li>" for rule, of in named.items())
     summary = "The rules by which this was decided. They were fixed before the runs."
     return f'<details class="rule paper"><summary>{summary}</summary><ul>{items}</ul></details>'
 
