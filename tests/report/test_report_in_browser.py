@@ -152,6 +152,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "multigraph": ("test_multigraph_page", "toy_record"),
     "newton-step": ("test_newton_step_page", "toy_record"),
     "random-pick": ("test_random_pick_page", "toy_record"),
+    "ticket-tail": ("test_ticket_tail_page", "toy_record"),
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
     "winning-ticket": ("test_winning_ticket_page", "toy_record"),
 }
