@@ -57,7 +57,7 @@ def tables(seeds=3):
                     "seen": 0.079,
                     "decade": 0.02,
                 }
-                row |= {"miss": (0.05 + shift) * known, "covered": 0.95 if blocks > 1 else 1.0}
+                row |= {"miss": (0.1 + shift) * known, "covered": 0.95 if blocks > 1 else 1.0}
                 rows["predictions"].append({**about, **row, **{n: v * known for n, v in scores.items()}})
             rows["timings"].append({**about, "part": "draws", "seconds": 2.0})
     return {

@@ -77,8 +77,8 @@ class TicketTailPlan:
 class TicketTail(Study):
     claim = "ticket-tail"
     statement = (
-        "More random tickets keep paying: with every ten times more of them, the best one improves at least as it would under a "
-        "normal law."
+        "More random tickets keep paying: with every ten times more of them, the best one improves as it would under a normal "
+        "law, or more."
     )
     question = (
         "Draw thousands of random tickets and score them. How good is the best of n, does the tail of the tickets tell, and what "

@@ -42,7 +42,7 @@ SKILL, LOG = "skill", "log loss"  # the two scales: 1 − L, and −log(L − E)
 RESAMPLES = 30  # for the choice of a threshold
 MORE = (1, 10, 100)  # times as many tickets as were drawn
 BLOCKS = 24  # of held-out tickets, on which predictions are checked
-LEAST, PART = 600, 50  # tickets of a first fit: at least, and as a part of all
+LEAST, PART = 600, 10  # tickets of a first fit: at least, and as a part of all
 SPARE = 50  # the last decade of the gains ends where the sample has this many times more tickets
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from ticketlab.claims.ticket_tail.formula import ALSO, HEADLINE, TAIL
+from ticketlab.claims.ticket_tail.formula import ALSO, GAIN, HEADLINE, PREDICTED, STRAIGHT, TAIL
 from ticketlab.claims.ticket_tail.measures import LOG
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -43,7 +43,12 @@ def present(record: Record) -> Presentation:
             prediction_table,
             partial(seconds_table, by={"kind": "kind", "part": "part"}),
         ),
-        asked={TAIL: Asked("", ("shorter than a normal law's", "longer"))},
+        asked={
+            TAIL: Asked("tail minus a normal law's", ("shorter", "longer")),
+            GAIN: Asked("gain by a tenfold minus a normal law's", ("smaller", "larger")),
+            STRAIGHT: Asked("tail", ("falling returns", "rising")),
+            PREDICTED: Asked("predicted minus seen"),
+        },
     )
 
 

@@ -68,7 +68,7 @@ def _measured(halves: np.ndarray) -> Qualities:
     return Qualities(1 - np.exp(-halves.mean(axis=0)), skills, skills[::-1])
 
 
-@lru_cache(2)
+@lru_cache(32)
 def pool(world: World) -> dict[str, list[list[dict[str, float | str]]]]:
     """The rows of finished seeds, by table."""
     rng = np.random.Generator(np.random.PCG64(7))
