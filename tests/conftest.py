@@ -18,9 +18,10 @@ import shutil
 import sys
 import tempfile
 import threading
+from dataclasses import is_dataclass
 from functools import cache, partial, wraps
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import jaxtyping
@@ -42,26 +43,47 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.03"
 
 
-def check_made_once(made: dict[CodeType, Any], jaxtyped: Any, *, typechecker: Any) -> Any:
-    """The decorator `jaxtyped`, but the check of an inner function is made once, not every time that the outer one runs.
+def check_when_called(made: dict[int, Any], jaxtyped: Any, *, typechecker: Any) -> Any:
+    """The decorator `jaxtyped`, but a check is made when its function is first called: making one takes 3 ms, and a process calls
+    few of the package's functions.
 
-    Making one takes 3 ms, as long as what many an inner function computes. All functions of one code have the same
-    annotations, so one check serves them all: it takes the function as another, first argument.
+    All inner functions of one code have the same annotations, so one check serves them all: it takes the function as another,
+    first argument. (Codes are told apart by identity: those of two dataclasses with equal fields are equal.)
     """
 
-    def decorated(function: Any) -> Any:
-        code = getattr(function, "__code__", None)
-        if code is None or "<locals>" not in function.__qualname__:
-            return jaxtyped(function, typechecker=typechecker)
-        if code not in made:
-            made[code] = jaxtyped(_given(function), typechecker=typechecker)
-        check = made[code]
+    def check_once(function: FunctionType) -> Any:
+        check = None
 
         @wraps(function)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            return check(function, *args, **kwargs)
+            __tracebackhide__ = True
+            nonlocal check
+            if check is None:
+                check = jaxtyped(function, typechecker=typechecker)
+            return check(*args, **kwargs)
 
         return checked
+
+    def check_for_all(function: FunctionType) -> Any:
+        code = function.__code__
+
+        @wraps(function)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            __tracebackhide__ = True
+            if id(code) not in made:
+                made[id(code)] = code, jaxtyped(_given(function), typechecker=typechecker)
+            return made[id(code)][1](function, *args, **kwargs)
+
+        return checked
+
+    def decorated(defined: Any) -> Any:
+        if isinstance(defined, FunctionType):
+            return (check_for_all if "<locals>" in defined.__qualname__ else check_once)(defined)
+        init = vars(defined).get("__init__") if is_dataclass(defined) else None
+        if isinstance(init, FunctionType) and not hasattr(init, "__wrapped__"):
+            defined.__init__ = check_once(init)
+            return defined
+        return jaxtyped(defined, typechecker=typechecker)
 
     return decorated
 
@@ -85,7 +107,7 @@ _checker = ModuleType("ticketlab_annotation_checker")
 _checker.checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
 sys.modules[_checker.__name__] = _checker
 jaxtyping.jaxtyped = partial(
-    check_made_once, {}, jaxtyping.jaxtyped
+    check_when_called, {}, jaxtyping.jaxtyped
 )  # what the hook writes before every definition
 install_import_hook("ticketlab", f"{_checker.__name__}.checked")
 

@@ -6,6 +6,10 @@ already imported, the location is set in its configuration. The command line kee
 separated by processor instructions, because hosts share home folders, and by the number of threads, because the compiler divides
 loops among them.
 
+A program that runs for a moment can take longer to compile than it will ever run. `quick_options` are those of a compiler that
+takes a quarter of the time: on a processor it then neither fuses loops nor optimises them. Matrix products, which come from a
+library, are as fast as before.
+
 `TICKETLAB_CACHE` names another folder, or is `off`. A user's own JAX_COMPILATION_CACHE_DIR has priority. When a run starts, the
 folder is reduced to a size limit; the files unread for longest go first. (JAX's own limit needs another package and a lock for
 every read.)
@@ -23,6 +27,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -30,6 +35,7 @@ __all__ = [
     "cache_folder",
     "keep_programs",
     "keep_programs_if_allowed",
+    "quick_options",
     "shrink",
 ]
 
@@ -94,6 +100,21 @@ def keep_programs_if_allowed() -> None:
     if note := keep_programs(dict(os.environ)):
         warnings.warn(note, RuntimeWarning, stacklevel=2)
     compilation_cache.reset_cache()  # a program compiled before has settled that there is none
+
+
+@cache
+def quick_options() -> dict[str, Any] | None:
+    """Options for `jax.jit` with which programs of a processor compile quickly; None elsewhere, or if JAX does not know them."""
+    import jax
+
+    options = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 0}
+    if jax.default_backend() != "cpu":
+        return None
+    try:
+        jax.jit(lambda x: x, compiler_options=options).lower(1.0).compile()
+    except Exception:  # of a kind that depends on the version
+        return None
+    return options
 
 
 def cache_folder(environment: Mapping[str, str], system: str = sys.platform) -> Path | None:

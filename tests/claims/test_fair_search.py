@@ -1,11 +1,11 @@
-"""The search of `tangent-minimum`: when a run is trained to the end, and when a choice lies inside its grid."""
+"""The fair search, and that of `tangent-minimum`: when a run is trained to the end, and when a choice lies inside its grid."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from ticketlab.claims.tangent_minimum.candidates import (
+from ticketlab.claims.fair_search import (
     Candidate,
     Scored,
     edges,

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -26,6 +27,7 @@ from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE, SQUARED_HIN
 
 SMALL = MLP(widths=(8,), activation=Activation.TANH)
 SETTINGS: dict[str, Any] = {"network": SMALL, "rung": DensePrimal(), "ridge": 0.01, "random_state": 3}
+PROGRAMS = [f"jit({name})" for name in ("_block", "jvp", "sweep", "vjp")]
 TUNED: dict[str, Any] = SETTINGS | {"ridge": "leave-one-out"}
 
 
@@ -436,6 +438,29 @@ def test_the_seconds_that_were_predicted_and_taken_are_kept() -> None:
     assert "predicted dual" in stats.reason
     assert 0 < stats.predicted_seconds < 60
     assert stats.seconds > 0
+
+
+def test_another_shape_of_data_compiles_four_programs_and_another_number_of_examples_none() -> None:
+    """The factors of the kernel, its blocks, and products with J and Jᵀ; all else is shared or needs no program."""
+    compiled: list[str] = []
+
+    def heard(event: str, seconds: float, **of: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(str(of.get("fun_name")))
+
+    def fit(n: int, d: int, k: int) -> list[str]:
+        x = np.random.default_rng(n).normal(size=(n, d))
+        compiled.clear()
+        TangentClassifier(SMALL, ridge=0.1, rung=DenseDual(), random_state=0).fit(x, np.arange(n) % k)
+        return list(compiled)
+
+    fit(30, 5, 3)
+    jax.monitoring.register_event_duration_secs_listener(heard)
+    try:
+        assert fit(25, 5, 3) == []
+        assert sorted(fit(30, 6, 3)) == sorted(fit(30, 5, 4)) == PROGRAMS
+    finally:
+        jax.monitoring.unregister_event_duration_listener(heard)
 
 
 @pytest.mark.parametrize(

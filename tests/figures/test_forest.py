@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ticketlab.figures.forest import Asked, forest
+from ticketlab.figures.forest import MANY, Asked, forest
 from ticketlab.laws.verdict import Outcome, Verdict
 
 GOOD = Verdict("one", Outcome.HOLDS, "rule", 0.2, (-0.1, 0.5), "points", "It holds.", region=(-1.0, 1.0))
@@ -48,6 +48,22 @@ def test_everything_is_within_the_axis():
 
 def test_one_axis_a_scale():
     assert html(GOOD, replace(GOOD, unit="bits"), GOOD).count('class="axis"') == 2
+
+
+def test_an_axis_of_what_the_one_before_measures_only_has_new_ticks():
+    far = replace(BAD, key="far")
+    text = html(GOOD, far)
+    assert text.count(">points</th>") == text.count('aria-label="points"') == 1
+    assert html(GOOD, replace(GOOD, unit="bits"), far).count(">points</th>") == 2
+
+
+@pytest.mark.parametrize("count", [MANY, MANY + 1])
+def test_what_was_found_is_folded_where_there_are_many_but_where_a_question_fails(count):
+    text = html(*[GOOD] * (count - 2), BAD, OPEN)
+    many = count > MANY
+    assert text.count('<details class="paper"><summary>') == (count - 1) * many
+    assert text.count('<details class="paper" open><summary>') == many
+    assert text.count("It holds.") == count
 
 
 def test_side_questions_do_not_stretch_the_axis_of_those_that_count():

@@ -20,8 +20,11 @@ from ticketlab.networks import (
     Initialisation,
     Parameterisation,
     ResNet,
+    drawing,
     sequential,
 )
+
+SHAPES = [((9, 7), 5, 3), ((30,), 40, 2), ((4, 4, 4), 6, 1)]
 
 
 @pytest.mark.parametrize("distribution", Distribution)
@@ -135,3 +138,18 @@ def test_normalisations_start_as_the_identity() -> None:
     np.testing.assert_array_equal(params["conv1-norm"]["bias"], np.zeros(3, np.float32))
     unbiased = jax.eval_shape(ResNet((3,), bias=False).build((4, 4, 1), 2).init, jax.random.key(0))
     assert set(unbiased["conv1-norm"]) == {"weight"}
+
+
+def test_another_network_needs_no_other_generator() -> None:
+    """A draw has one of a few common lengths, whose beginning is a draw of the exact length, as compiled programs make it."""
+    networks = [
+        MLP(widths, initialisation=Initialisation(bias_as_weight=True)).build((d,), k)
+        for widths, d, k in SHAPES
+    ]
+    networks[0].init(jax.random.key(0))
+    generators = drawing._drawn._cache_size()
+    for network in networks:
+        drawn, compiled = network.init(jax.random.key(5)), jax.jit(network.init)(jax.random.key(5))
+        for one, other in zip(jax.tree.leaves(drawn), jax.tree.leaves(compiled), strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6)
+    assert drawing._drawn._cache_size() == generators

@@ -141,7 +141,17 @@ def test_one_seed(page) -> None:
 
 
 def test_every_loss_and_depth_has_figures_of_its_own(page) -> None:
-    """Of twice the run, once with another depth: twice the figures but those of the verdicts, under names of their own."""
+    """Twice the figures but those of the verdicts, under names of their own, each in the section of its setting."""
+    show = presentation(of_two_depths(page))
+    keys = [f.key for f in (*show.figures, *show.certificates)]
+    assert len(keys) == len(set(keys)) == 2 * 5
+    sections = ["square loss, 1 hidden layer", "square loss, 2 hidden layers"]
+    assert [f.section for f in show.figures] == [s for s in sections for _ in range(4)]
+    assert [t.section for t in show.summaries] == [s for s in sections for _ in range(3)]
+
+
+def of_two_depths(page):
+    """Twice the run, once with another depth."""
     deeper = {}
     for name, table in page.evidence.tables.items():
         both = [
@@ -151,8 +161,12 @@ def test_every_loss_and_depth_has_figures_of_its_own(page) -> None:
             for c in table.columns
         ]
         deeper[name] = Table(name, tuple(both), table.measured)
-    show = presentation(replace(page, evidence=replace(page.evidence, tables=deeper)))
-    keys = [f.key for f in (*show.figures, *show.certificates)]
-    assert len(keys) == len(set(keys)) == 2 * 5
-    assert [f.title for f in show.figures if f.title.startswith("Square loss, 2 hidden layers: ")]
-    assert len(show.summaries) == 6
+    return replace(page, evidence=replace(page.evidence, tables=deeper))
+
+
+def toy_of_two_depths(record):
+    """With as many questions as two depths have, of which some fail."""
+    page = of_two_depths(toy_record(record))
+    verdicts = page.evidence.verdicts
+    again = [replace(v, question=f"{v.question}, deeper", reading="Folded.") for v in verdicts[1:]]
+    return replace(page, evidence=replace(page.evidence, verdicts=(*verdicts, *again)))

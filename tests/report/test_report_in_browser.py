@@ -85,7 +85,7 @@ def drawn(page):
     """Waits until every chart is as wide as its place, in the colours of the page."""
     page.wait_for_function(
         """() => [...document.querySelectorAll(".chart")].every((e) =>
-            e.layout.width === e.clientWidth &&
+            e.closest('details:not([open])') || e.layout.width === e.clientWidth &&
             getComputedStyle(e.querySelector(".xtitle")).fill === getComputedStyle(document.querySelector(".kicker")).color)"""
     )
 
@@ -143,7 +143,9 @@ def test_light_and_dark_follow_the_system(page):
 
 TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
+    "edge-contribution": ("test_edge_contribution_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
+    "ladder": ("test_ladder_page", "toy_record"),
     "linear-mode": ("test_linear_mode_page", "toy_record"),
     "linear-regime": ("test_linear_regime_page", "toy_record"),
     "many-optima": ("test_many_optima_page", "toy_record"),
@@ -152,6 +154,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "multigraph": ("test_multigraph_page", "toy_record"),
     "newton-step": ("test_newton_step_page", "toy_record"),
     "random-pick": ("test_random_pick_page", "toy_record"),
+    "symmetry-breaking": ("test_symmetry_breaking_page", "toy_record"),
     "ticket-tail": ("test_ticket_tail_page", "toy_record"),
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
     "winning-ticket": ("test_winning_ticket_page", "toy_record"),
@@ -207,6 +210,38 @@ def toy(record, module, function):
     tests = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tests)
     return getattr(tests, function)(record)
+
+
+def test_sections_are_drawn_when_they_are_opened_and_paper_has_them_all(browser, record, tmp_path):
+    file = tmp_path / "report.html"
+    file.write_text(render(toy(record, "test_linear_regime_page", "toy_of_two_depths")), encoding="utf-8")
+    page = browser.new_page()
+    page.set_default_timeout(180_000)
+    page.goto(file.as_uri())
+    charts, reading = (
+        page.locator(".section .chart .main-svg:first-child"),
+        page.locator(".forest .said").first,
+    )
+    drawn(page)
+    half = charts.count()
+    assert 0 < half < page.locator(".section .chart").count()
+    assert not reading.is_visible()
+    page.locator("#figures .section").last.locator("summary").first.click()
+    page.wait_for_function(
+        "half => document.querySelectorAll('.section .main-svg:first-child').length === 2 * half", arg=half
+    )
+    page.locator("#figures .section").last.locator("summary").first.click()
+    page.emulate_media(media="print")
+    drawn(page)
+    assert all(page.locator(".section").evaluate_all("all => all.map(e => e.open)"))
+    assert reading.is_visible()
+    page.emulate_media(media="screen")
+    with page.expect_download() as download:
+        page.locator("#figure-verdict [data-kind=svg]").click()
+    saved = download.value.path().read_text(encoding="utf-8")
+    assert ">deeper<" in saved  # of questions
+    assert ">Folded.<" not in saved  # what was found
+    page.close()
 
 
 def test_overlapping_texts_are_found(browser):

@@ -75,6 +75,12 @@ def test_a_damaged_draft_is_none(tmp_path):
     assert keeper(tmp_path).draft(CELL).read() is None
 
 
+def test_a_draft_of_types_that_numpy_has_not_is_none(tmp_path):
+    header = b'{"a": {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}}'
+    (tmp_path / "t").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    assert drafts.DraftFile(tmp_path / "t", tmp_path, {}).read() is None
+
+
 def test_a_moment_later_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.setattr(drafts, "EVERY", 1000.0)
     draft = keeper(tmp_path).draft(CELL)

@@ -14,6 +14,7 @@ from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Evidence
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import read_plan
+from ticketlab.store import folder as store_folder
 from ticketlab.store.folder import RunFolder, default_place
 from ticketlab.tasks.sources import Boolean, Digits, Npz
 
@@ -203,3 +204,33 @@ def test_a_run_that_was_refused_leaves_nothing(tmp_path, monkeypatch, error):
     with pytest.raises(type(error)):
         finish(place)
     assert [file.name.rsplit("-", 1)[0] for file in (place / "cells").iterdir()] == ["plus-seed0"]
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_a_run_that_is_killed_at_its_start_is_continued(tmp_path, monkeypatch):
+    """After any of its first files, in a folder that was there before, so that nothing is removed."""
+    kept = {name: getattr(store_folder, name) for name in ("write_text", "write_record")}
+    _, undisturbed = finish(tmp_path / "undisturbed")
+    for after in range(3):
+        path, written = tmp_path / f"after-{after}", []
+        path.mkdir()
+
+        def dying(name, after=after, written=written):
+            def write(*args):
+                kept[name](*args)
+                written.append(args[0].name)
+                if len(written) > after:
+                    raise Killed
+
+            return write
+
+        with monkeypatch.context() as patch:
+            for name in kept:
+                patch.setattr(store_folder, name, dying(name))
+            with pytest.raises(Killed):
+                finish(path)
+        assert [p.name for p in path.iterdir() if not p.name.startswith(".")] != []
+        assert finish(path)[1].digest() == undisturbed.digest()

@@ -236,8 +236,9 @@ def _drawing(network: Network) -> Callable[[Any], Any]:
 
 
 def drawn(network: Network, seed: int) -> Any:
-    """The parameters of a key, by one program instead of one for each array."""
-    return jax.tree.map(np.asarray, _drawing(network)(jax.random.key(seed)))
+    """The parameters of a key; by one program instead of one for each array, where the network is not known to need few."""
+    draw = network.init if network.layers else _drawing(network)
+    return jax.tree.map(np.asarray, draw(jax.random.key(seed)))
 
 
 def _packed(solution: Solution) -> dict[str, Any]:

@@ -67,12 +67,14 @@ class Figure:
         title: the finding, computed from the data, a sentence without its full stop.
         caption: what is drawn and how to read it.
         panels: the charts.
+        section: what neighbouring figures share ("square loss, 2 hidden layers"); a page folds all such sections but the first.
     """
 
     key: str
     title: str
     caption: str
     panels: tuple[Panel, ...]
+    section: str = ""
 
     @property
     def marks(self) -> tuple[Mark, ...]:

@@ -30,6 +30,7 @@ MARKS = {
     Outcome.UNDECIDED: Mark("undecided", LIGHT.soft, "square"),
 }
 ZERO = Mark("zero", LIGHT.soft, line=True)
+MANY = 20  # questions, beyond which what was found is folded, but where a question fails
 Interval = tuple[float, float]
 
 
@@ -101,22 +102,26 @@ class Forest:
         heads = "".join(
             f'<th scope="col">{h}</th>' for h in ("Question", "Effect", "95 % interval", "Answer")
         )
-        body = "".join(self._group(*group) for group in self.groups())
+        before, body = None, ""
+        for what, unit, of in self.groups():
+            head = (f"{what}, {unit}" if what else unit, self.how(of[0]).sides)
+            body += self._group(*head, of, again=head == before)
+            before = head
         return (
             f'<table class="bars forest" aria-label="{escape(label)}" aria-describedby="{described_by}">'
             f"<thead><tr>{heads}</tr></thead>{body}</table>"
         )
 
-    def _group(self, effect: str, unit: str, of: Sequence[Verdict]) -> str:
-        axis = self._axis(f"{effect}, {unit}" if effect else unit, of)
-        sides = self.how(of[0]).sides
-        title = f'<th class="what" scope="colgroup">{escape(axis.title)}</th>' if axis else ""
-        head = (
-            f'<tr class="axis">{title}{axis_cell(axis, sides, title=False)}<td></td><td></td></tr>'
-            if axis
-            else ""
-        )
-        return f"<tbody>{head}{''.join(self._row(v, axis) for v in of)}</tbody>"
+    def _group(self, title: str, sides: tuple[str, str] | None, of: Sequence[Verdict], again: bool) -> str:
+        """A group under its axis; `again` where the head of the group before says the same, so that only the ticks are new."""
+        axis = self._axis(title, of)
+        rows = "".join(self._row(v, axis) for v in of)
+        if axis is None:
+            return f"<tbody>{rows}</tbody>"
+        named = f' aria-label="{escape(title)}">' if again else f">{escape(title)}"
+        ticks = axis_cell(axis, None if again else sides, title=False)
+        head = f'<th class="what" scope="colgroup"{named}</th>{ticks}<td></td><td></td>'
+        return f'<tbody><tr class="axis">{head}</tr>{rows}</tbody>'
 
     def _axis(self, title: str, of: Sequence[Verdict]) -> Axis | None:
         """Holds all intervals, zero, and the limits of the rules where they are not far beyond them."""
@@ -128,7 +133,7 @@ class Forest:
 
     def _row(self, v: Verdict, axis: Axis | None) -> str:
         side = "" if v.headline else ' <small class="note">(side question)</small>'
-        question = f'<th scope="row"><b>{prose(v.question)}</b>{side}<span class="said">{prose(in_words(v))}</span></th>'
+        question = f'<th scope="row">{self._asked(v, f"<b>{prose(v.question)}</b>{side}")}</th>'
         answer = f'<td class="answer-cell">{badge(v.outcome)}</td>'
         if axis is None or v.effect is None:
             return f'<tr>{question}<td class="bar"></td><td class="number">–</td>{answer}</tr>'
@@ -136,6 +141,14 @@ class Forest:
         sign = how.sides is not None or not how.effect  # a share or a size is written without one
         bar = bar_cell(Row(v.question, (self.series(v),)), axis, {0.0: ZERO}, region_of(axis, v.region))
         return f'<tr>{question}{bar}<td class="number">{_numbers(v, sign)}</td>{answer}</tr>'
+
+    def _asked(self, v: Verdict, title: str) -> str:
+        """A question with what was found, which is folded where there are many."""
+        said = f'<span class="said">{prose(in_words(v))}</span>'
+        if len(self.verdicts) <= MANY:
+            return title + said
+        opened = " open" if v.outcome is Outcome.FAILS else ""
+        return f'<details class="paper"{opened}><summary>{title}</summary>{said}</details>'
 
 
 def in_words(v: Verdict) -> str:

@@ -34,7 +34,7 @@ class TextTable:
     """A table of text: a caption, the heads, and rows of which the first `labels` cells name the row.
 
     `groups` are headings over runs of rows: (index of the first row, heading). `meanings` explain columns: (head, words). `full`
-    is the table in full digits for its file, by default the text.
+    is the table in full digits for its file, by default the text. `section` is that of a figure.
     """
 
     caption: str
@@ -45,6 +45,7 @@ class TextTable:
     meanings: tuple[tuple[str, str], ...] = ()
     name: str = "table"
     full: str = ""
+    section: str = ""
 
     def csv(self) -> str:
         """Comma-separated values, with the headings of groups as a first column."""

@@ -1,8 +1,9 @@
 """From a key to the parameters of a network: draws of unit variance, times the standard deviation of each layer.
 
 All weights come from one draw and all biases from another, because compiling each random generator takes a third of a
-second. With one draw per layer, a network of five layers took seven seconds. Draws are always in float32, so that a key
-means the same network in every precision.
+second. With one draw per layer, a network of five layers took seven seconds. Outside of a compiled program, a draw is made at
+the next of a few common lengths and cut on the host, so that another network needs no other generator: number i of a draw
+does not depend on its length. Draws are always in float32, so that a key means the same network in every precision.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from ticketlab.networks.initialisation import Distribution
@@ -21,6 +24,8 @@ from ticketlab.networks.layers import DrawnLayer, Shape
 from ticketlab.networks.params import Params
 
 __all__ = ["draw_parameters"]
+
+SHORTEST = 2048  # numbers of a draw outside of a compiled program
 
 # Unit variance each; U(−√3, √3) has variance 1.
 _UNIT_DRAWS: Mapping[Distribution, Callable[[Array, int], Array]] = {
@@ -76,19 +81,28 @@ def _arrays(
     draw: Callable[[Array, int], Array], key: Array, shapes: tuple[Shape, ...], sds: tuple[float, ...]
 ) -> list[Array]:
     """Arrays of these shapes and standard deviations, cut one after the other from one draw."""
-    if not any(sds):
-        return _zeros(shapes)
-    return _cut(draw(key, sum(math.prod(shape) for shape in shapes)), shapes, sds)
+    numbers = sum(math.prod(shape) for shape in shapes)
+    if isinstance(key, jax.core.Tracer):
+        return _cut(draw(key, numbers), shapes, sds) if any(sds) else _zeros(shapes)
+    drawn = _common(draw, numbers, key) if any(sds) else np.zeros(numbers, np.float32)
+    return jax.device_put(_cut(drawn, shapes, sds))
 
 
-# Array by array, and outside of a compiled program, each slice and each product would be compiled as one of its own.
-@partial(jax.jit, static_argnums=0)
 def _zeros(shapes: tuple[Shape, ...]) -> list[Array]:
     return [jnp.zeros(shape, jnp.float32) for shape in shapes]
 
 
-@partial(jax.jit, static_argnums=(1, 2))
-def _cut(drawn: Array, shapes: tuple[Shape, ...], sds: tuple[float, ...]) -> list[Array]:
-    ends = list(accumulate(math.prod(shape) for shape in shapes))
-    parts = jnp.split(drawn, ends[:-1])
-    return [sd * part.reshape(shape) for sd, part, shape in zip(sds, parts, shapes, strict=True)]
+def _cut(drawn: Any, shapes: tuple[Shape, ...], sds: tuple[float, ...]) -> list[Any]:
+    ends = [0, *accumulate(math.prod(shape) for shape in shapes)]
+    parts = [drawn[start:end] for start, end in pairwise(ends)]
+    return [np.float32(sd) * part.reshape(shape) for sd, part, shape in zip(sds, parts, shapes, strict=True)]
+
+
+def _common(draw: Callable[[Array, int], Array], numbers: int, key: Array) -> np.ndarray:
+    """The first numbers of a draw of common length."""
+    return np.asarray(_drawn(draw, max(SHORTEST, 1 << (numbers - 1).bit_length()), key))[:numbers]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _drawn(draw: Callable[[Array, int], Array], numbers: int, key: Array) -> Array:
+    return draw(key, numbers)

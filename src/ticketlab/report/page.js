@@ -14,9 +14,11 @@
   }));
   const inDark = (_, value) => (typeof value === "string" && Object.hasOwn(darkOf, value) ? darkOf[value] : value);
 
+  const FOLDED = "details:not([open])";
   const draw = (only) => {
     const reviver = scheme.matches && !root.classList.contains("printing") ? inDark : undefined;
     for (const chart of only ?? charts) {
+      if (chart.place.closest(FOLDED)) continue; // drawn when it is opened
       const { data, layout } = JSON.parse(chart.text, reviver);
       for (const trace of data) trace.visible = !chart.hidden.has(trace.meta);
       if (chart.zoom) {
@@ -27,13 +29,13 @@
       Plotly.react(chart.place, data, { ...layout, width }, { displayModeBar: false, doubleClick: "reset" });
     }
   };
-  const before = new Map(); // which rules were open before printing opened them all
+  const before = new Map(); // what was open before printing opened all that paper has
   const printing = (on) => {
     if (root.classList.toggle("printing", on) !== on || root.dataset.drawn !== String(on)) {
       root.dataset.drawn = String(on);
-      for (const rules of document.querySelectorAll("details.rule")) {
-        if (on) before.set(rules, rules.open);
-        rules.open = on || (before.get(rules) ?? rules.open);
+      for (const folded of document.querySelectorAll("details.paper")) {
+        if (on) before.set(folded, folded.open);
+        folded.open = on || (before.get(folded) ?? folded.open);
       }
       draw();
     }
@@ -78,7 +80,7 @@
         for (const text of texts) text.setAttribute("style", `font-family: ${FONT}; font-size: 12px; fill: var(--soft)`);
         const size = { width: at.width, height: at.height, overflow: "visible" };
         if (at.width) add(copy, { x: at.left - box.left, y: at.top - box.top, ...size });
-      } else if (!(node instanceof Element) || !node.matches("script, details, .tools, .sr")) {
+      } else if (!(node instanceof Element) || !node.matches(`script, .words, .tools, ${FOLDED} > .said`)) {
         node.childNodes.forEach(walk);
       }
     };
@@ -148,6 +150,9 @@
       draw(own);
     };
   }
+
+  for (const section of document.querySelectorAll("details.section"))
+    section.addEventListener("toggle", () => draw(charts.filter(({ place }) => section.contains(place))));
 
   let waiting = 0;
   addEventListener("resize", () => {

@@ -12,10 +12,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
+from itertools import groupby
+from operator import itemgetter
 
 from plotly.offline import get_plotlyjs
 
 from ticketlab.claims import page_of
+from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.source import Source
 from ticketlab.figures.figure import Figure, Panel, Point
@@ -122,14 +125,18 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 
 
 def _rules(record: Record) -> str:
-    """The decision rules, folded: that of the claim as a whole first, then that of each question."""
-    whole = [("The claim as a whole", record.whole.rule)] if record.whole and record.whole.rule else []
-    named = whole + [(v.question, v.rule) for v in record.questions if v.rule]
+    """The decision rules, folded: that of the claim as a whole first, then those of the questions, each rule once."""
+    named: dict[str, list[str]] = {}
+    if record.whole and record.whole.rule:
+        named[record.whole.rule] = ["The claim as a whole"]
+    for v in record.questions:
+        if v.rule:
+            named.setdefault(v.rule, []).append(v.question)
     if not named:
         return ""
-    items = "".join(f"<li><b>{escape(name)}.</b> {prose(rule)}</li>" for name, rule in named)
+    items = "".join(f"<li><b>{escape('; '.join(of))}.</b> {prose(rule)}</li>" for rule, of in named.items())
     summary = "The rules by which this was decided. They were fixed before the runs."
-    return f'<details class="rule"><summary>{summary}</summary><ul>{items}</ul></details>'
+    return f'<details class="rule paper"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
 def _facts(facts: Mapping[str, str]) -> str:
@@ -141,7 +148,19 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def _figures(figures: Iterable[Figure], first: int, words: Glossary) -> str:
-    return "".join(_figure(f, number, words) for number, f in enumerate(figures, first))
+    return _sections((f.section, _figure(f, number, words)) for number, f in enumerate(figures, first))
+
+
+def _sections(parts: Iterable[tuple[str, str]]) -> str:
+    """Figures or tables by section, each of which can be folded; only the first is open. Those of no section are never folded."""
+    text, opened = "", " open"
+    for section, of in groupby(parts, key=itemgetter(0)):
+        body = "".join(html for _, html in of)
+        if section:
+            head = f"<summary>{escape(sentence(section))}</summary>"
+            body, opened = f'<details class="section paper"{opened}>{head}{body}</details>', ""
+        text += body
+    return text
 
 
 def _figure(figure: Figure, number: int, words: Glossary, heading: str = "h3") -> str:
@@ -206,11 +225,12 @@ def _tables(record: Record, summaries: Iterable[TextTable]) -> str:
         for name, table in record.evidence.tables.items()
     )
     every = f'<div class="raw"><h3>All tables of the evidence</h3>{raw}</div>' if raw else ""
-    return "".join(map(html_table, summaries)) + every
+    return _sections((t.section, html_table(t)) for t in summaries) + every
 
 
 def _certificates(show: Presentation, first: int, words: Glossary) -> str:
-    return _figures(show.certificates, first, words) + "".join(map(html_table, show.certificate_tables))
+    tables = _sections((t.section, html_table(t)) for t in show.certificate_tables)
+    return _figures(show.certificates, first, words) + tables
 
 
 # --- method and reproduction ---

@@ -188,8 +188,10 @@ class RunFolder:
             pinned({own.source: own.hash for own in data.values()}),
         ):
             self._start_afresh()
+            write_text(
+                self.path / "plan.toml", self.plan_text
+            )  # first: by it the folder is known after a kill
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
-            write_text(self.path / "plan.toml", self.plan_text)
             write_record(self.path / "environment.json", environment(devices))
             seeds = getattr(plan, "seeds", 1)
             yield CellFolders(

@@ -9,7 +9,7 @@ enough.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ticketlab.compiled_programs import quick_options
 from ticketlab.networks.layers import Layer
 from ticketlab.networks.network import Network
 from ticketlab.tangent.contractions import (
@@ -41,6 +42,7 @@ def block_factors(jacobian: Jacobian, plan: KernelPlan, size: int) -> Callable[[
         jacobian.network,
         jax.tree.structure(jacobian.params),
         tuple((part.leaves, part.contraction) for part in plan.parts),
+        jacobian.quick,
     )
     kept = [_kept(part.contraction, jacobian._masks[i]) for part in plan.parts for i in part.leaves]
     x, leaves = np.asarray(jacobian.x), jacobian._leaves
@@ -67,13 +69,13 @@ def _kept(contraction: Contraction, mask: Any) -> np.ndarray | None:
 
 @lru_cache(maxsize=64)
 def _compiled(
-    network: Network, structure: Any, parts: tuple[tuple[tuple[int, ...], Any], ...]
+    network: Network, structure: Any, parts: tuple[tuple[tuple[int, ...], Any], ...], quick: bool
 ) -> Callable[..., Any]:
     """The sweep over one block: (all leaves, kept columns of each leaf that moves, x) → each part's factor."""
     described = [c for _, c in parts if not isinstance(c, TangentProduct) and c.layer is not None]
     swept = [c.layer for c in described if _takes_cotangents(c)]
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=quick_options() if quick else None)
     def sweep(leaves: list[Array], kept: list[Array | None], x: Array) -> list[Factor]:
         params = jax.tree.unflatten(structure, leaves)
         a, delta = _cotangents(network, params, x, swept) if described else ({}, {})
@@ -168,7 +170,9 @@ def readout_root(jacobian: Jacobian) -> Float[Array, "n p"]:
     """B with K = BBᵀ ⊗ I_k, if `only_readout_moves`."""
     (layer,) = (layer for layer in jacobian.network.layers if layer.readout)
     structure = jax.tree.structure(jacobian.params)
-    sweep = _compiled(jacobian.network, structure, (((), FactorProduct(layer, layer.has_bias)),))
+    sweep = _compiled(
+        jacobian.network, structure, (((), FactorProduct(layer, layer.has_bias)),), jacobian.quick
+    )
     with jacobian.x64():
         b = jnp.concatenate([sweep(jacobian._leaves, [], x)[0][0][:, 0] for x in jacobian._batches])
         b = b[: jacobian.examples]

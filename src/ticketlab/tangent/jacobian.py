@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ticketlab.compiled_programs import quick_options
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
@@ -106,6 +107,11 @@ class Jacobian:
                 for leaf, mask in self._moving_with_masks
             )
         )
+
+    @property
+    def quick(self) -> bool:
+        """Whether its programs are worth less optimising, because a problem of this size is solved in a moment."""
+        return self.filled and self.examples * self.outputs_per_example <= QUICK_ROWS
 
     def x64(self) -> Any:
         """A context in which JAX can make arrays of this operator's precision."""
@@ -215,7 +221,10 @@ class Jacobian:
     @cached_property
     def _leaves(self) -> list[Array]:
         with self.x64():
-            return _cast(jax.tree.leaves(self.params), np.dtype(self.dtype))
+            leaves, dtype = jax.tree.leaves(self.params), np.dtype(self.dtype)
+            if all(isinstance(leaf, np.ndarray) for leaf in leaves):
+                return jax.device_put([leaf.astype(dtype) for leaf in leaves])
+            return _cast(leaves, dtype)
 
     @property
     def moving_leaves(self) -> list[Array]:
@@ -282,7 +291,7 @@ class Jacobian:
     @cached_property
     def _unbound(self) -> _Sweeps:
         pattern = tuple("still" if m is False else "all" if m is True else "some" for m in self._masks)
-        return _compiled(self.network, self._structure, pattern)
+        return _compiled(self.network, self._structure, pattern, self.quick)
 
     @cached_property
     def _at(self) -> tuple[list[Array], list[Array]]:
@@ -301,6 +310,7 @@ class Jacobian:
             return self._unbound.over(self.devices).bind(*self.devices.everywhere(self._at))
 
 
+QUICK_ROWS = 2500  # of K, up to which compiling takes longer than what is compiled
 _PARAMETER_BYTES = 2**28  # bound on the parameter-space vectors held at once
 
 
@@ -360,12 +370,20 @@ class _Sweeps:
         return _Sweeps(*(partial(getattr(self, f.name), at) for f in fields(self)))
 
 
+def _each(function: Callable[[Any], Any], vectors: Any) -> Any:
+    """The function of each vector. For one vector, plain products compile three times faster than those with a batch axis."""
+    if len(jax.tree.leaves(vectors)[0]) > 1:
+        return jax.vmap(function)(vectors)
+    return jax.tree.map(lambda leaf: leaf[None], function(jax.tree.map(lambda leaf: leaf[0], vectors)))
+
+
 @lru_cache(maxsize=64)
-def _compiled(network: Network, structure: Any, pattern: tuple[str, ...]) -> _Sweeps:
+def _compiled(network: Network, structure: Any, pattern: tuple[str, ...], quick: bool) -> _Sweeps:
     """The sweeps of a network, compiled once for all θ₀, data sets and precisions.
 
     `pattern` says for each leaf whether it moves ("all", "some": where the mask is one) or not ("still").
     """
+    compiled = partial(jax.jit, compiler_options=quick_options() if quick else None)
 
     def split(leaves: list[Array]) -> tuple[list[Array], list[Array]]:
         moving = [leaf for leaf, how in zip(leaves, pattern, strict=True) if how != "still"]
@@ -381,29 +399,29 @@ def _compiled(network: Network, structure: Any, pattern: tuple[str, ...]) -> _Sw
         hows = [how for how in pattern if how != "still"]
         return [v * next(remaining) if how == "some" else v for v, how in zip(values, hows, strict=True)]
 
-    @jax.jit
+    @compiled
     def outputs(at: Any, x: Array) -> Array:
         return function(*split(at[0]), x)
 
-    @jax.jit
+    @compiled
     def jvp(at: Any, x: Array, deltas: list[Array]) -> Array:
         moving, still = split(at[0])
         push = jax.linearize(lambda v: function(v, still, x), moving)[1]
-        return jax.vmap(lambda delta: push(masked(delta, at[1])))(deltas)
+        return _each(lambda delta: push(masked(delta, at[1])), deltas)
 
-    @jax.jit
+    @compiled
     def vjp(at: Any, x: Array, cotangents: Array) -> list[Array]:
         moving, still = split(at[0])
         pull = jax.vjp(lambda v: function(v, still, x), moving)[1]
-        return jax.vmap(lambda v: masked(pull(v)[0], at[1]))(cotangents)
+        return _each(lambda v: masked(pull(v)[0], at[1]), cotangents)
 
-    @jax.jit
+    @compiled
     def rows(at: Any, x: Array) -> list[Array]:
         moving, still = split(at[0])
         one = jax.jacrev(lambda v, example: function(v, still, example[None])[0])
         return jax.vmap(one, in_axes=(None, 0))(moving, x)
 
-    @jax.jit
+    @compiled
     def pull(at: Any, x: Array) -> Callable[..., Any]:
         moving, still = split(at[0])
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ticketlab.compiled_programs import quick_options
 from ticketlab.tangent.contractions import Contraction, Factor
 from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.factors import block_factors, only_readout_moves, readout_root
@@ -118,7 +119,7 @@ def kernel_blocks(jacobian: Jacobian) -> Iterator[Float[Array, "rows rows"]]:
     for i in range(-(-n // size)):
         with jacobian.x64():
             factor = factors(i)
-            block = _block(contractions, False, factor, factor)
+            block = _block_program(jacobian.quick)(contractions, False, factor, factor)
         rows = (min(n, (i + 1) * size) - i * size) * jacobian.outputs_per_example
         yield block[:rows, :rows]
 
@@ -138,6 +139,7 @@ def _assembled(
         left = block_factors(jacobian, plan, plan.block)
         right = left if other is None else block_factors(other, plan, plan.block_beside)
         result = _empty((n * rows, m * rows), jacobian.dtype)
+        pair = _block_program(jacobian.quick)
         down, across = range(-(-n // plan.block)), range(-(-m // plan.block_beside))
         total = len(down) * (len(down) + 1) // 2 if symmetric else len(down) * len(across)
         done = 0
@@ -146,7 +148,7 @@ def _assembled(
             for j in across[start if symmetric else 0 :]:
                 beside = panel[j] if symmetric and j in panel else right(j)
                 for i in panel if not symmetric else [i for i in panel if i <= j]:
-                    block = _block(contractions, rows == 1, panel[i], beside)
+                    block = pair(contractions, rows == 1, panel[i], beside)
                     result = _place(result, block, i, j, symmetric)
                     done += 1
                     progress(done / total)
@@ -191,6 +193,7 @@ def _panel(
 ) -> list[Array]:
     """For blocks from the first on: the part of K with the half of the circle that follows."""
     contractions, half = tuple(part.contraction for part in plan.parts), blocks // 2 + 1
+    pair = _block_program(False)
     panel = {i: factors(i % blocks) for i in range(first, first + height)}
     strips: dict[int, list[Array]] = {i: [] for i in panel}
     for j in range(first, first + height + half - 1):
@@ -199,7 +202,7 @@ def _panel(
             if 0 <= j - i < half:
                 mine = _meets(i % blocks, j - i, blocks)
                 strip.append(
-                    _block(contractions, False, panel[i], beside) if mine else jnp.zeros_like(strip[0])
+                    pair(contractions, False, panel[i], beside) if mine else jnp.zeros_like(strip[0])
                 )
     return [jnp.concatenate(strip, axis=1) for strip in strips.values()]
 
@@ -220,7 +223,12 @@ def _laid(result: Any, strip: np.ndarray, i: int, blocks: int) -> Any:
     return result
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@cache
+def _block_program(quick: bool) -> Callable[..., Any]:
+    options = quick_options() if quick else None
+    return jax.jit(_block, static_argnums=(0, 1), compiler_options=options)
+
+
 def _block(
     contractions: tuple[Contraction, ...], averaged: bool, left: tuple[Factor, ...], right: tuple[Factor, ...]
 ) -> Float[Any, "rows columns"]:

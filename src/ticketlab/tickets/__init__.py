@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     )
     from ticketlab.tickets.barriers import Lines, barrier, lines, peak
     from ticketlab.tickets.biprop import Binarised, Biprop
+    from ticketlab.tickets.contributions import (
+        Contributions,
+        all_subsets,
+        first_order_contributions,
+        sampled_contributions,
+        shapley_densities,
+    )
     from ticketlab.tickets.control_names import Control
     from ticketlab.tickets.controls import CONTROLS, controls
     from ticketlab.tickets.criteria import (
@@ -154,6 +161,13 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "edge_popup": ["EdgePopup"],
         "biprop": ["Binarised", "Biprop"],
         "narrow": ["embedded", "nearest_size", "units_kept"],
+        "contributions": [
+            "Contributions",
+            "all_subsets",
+            "first_order_contributions",
+            "sampled_contributions",
+            "shapley_densities",
+        ],
         "control_names": ["Control"],
         "controls": ["CONTROLS", "controls"],
         "ticket": ["Ticket", "level_tickets"],
@@ -206,6 +220,12 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Snip",
     "Grasp",
     "SynFlow",
+    # contributions of weights to subnetworks
+    "sampled_contributions",
+    "Contributions",
+    "first_order_contributions",
+    "all_subsets",
+    "shapley_densities",
     # actions on kept and on removed weights
     "MaskOne",
     "Rewind",

@@ -75,6 +75,7 @@ class Probe:
     Arguments:
         penalty: the chosen λ.
         at_edge: whether it is the smallest or largest candidate.
+        inside: whether it lies between two others, or is the largest and no better than the next.
         validation, test: accuracies.
         correct: of each test example.
         parameters: fitted, (p + 1)·k.
@@ -83,6 +84,7 @@ class Probe:
 
     penalty: float
     at_edge: bool
+    inside: bool
     validation: float
     test: float
     correct: tuple[bool, ...]
@@ -128,9 +130,12 @@ def probe(features: Parts, labels: Parts, how: Ridge | Logistic = Ridge()) -> Pr
         found.append((float(np.mean(correct[0])), correct[1]))
     best = max(range(len(found)), key=lambda i: (found[i][0], penalties[i]))
     score, right = found[best]
+    at_edge = best in (0, len(penalties) - 1)
+    equal = best == 0 and len(found) > 1 and found[1][0] == score
     return Probe(
         penalties[best],
-        best in (0, len(penalties) - 1),
+        at_edge,
+        equal or not at_edge,
         score,
         float(np.mean(right)),
         tuple(right.tolist()),

@@ -56,6 +56,12 @@ def test_fractions_make_a_regression_and_kind_overrules(tmp_path: Path) -> None:
     assert Npz(path=saved(tmp_path, x=X, y=Y), kind="regression").load().kind == "regression"
 
 
+@pytest.mark.parametrize("arrays", [{"x": X, "y": np.array(5)}, {"x": np.array(5.0), "y": Y}])
+def test_one_number_is_no_array_of_examples(tmp_path: Path, arrays: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"[xy] of shape \[\] .* expected examples along the first axis"):
+        Npz(path=saved(tmp_path, **arrays)).load()
+
+
 def test_booleans_are_numbers(tmp_path: Path) -> None:
     assert Npz(path=saved(tmp_path, x=X > 0, y=Y)).load().x.dtype == np.uint8
 

@@ -72,6 +72,12 @@ def test_text_as_target_makes_classes(tmp_path: Path) -> None:
     assert Parquet(path=path).load().classes == ("cat", "dog")
 
 
+def test_lists_are_no_target(tmp_path: Path) -> None:
+    path = written(tmp_path / "t.parquet", a=np.arange(4), embedding=[[0.5, 1.0]] * 4)
+    with pytest.raises(UserError, match=r"the target 'embedding' of type DOUBLE\[\]"):
+        Parquet(path=path, target="embedding").load()
+
+
 def test_encoded_images_with_class_names_from_the_hub(tmp_path: Path) -> None:
     names = {"info": {"features": {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
     path = written(tmp_path / "t.parquet", names, img=[image(i) for i in range(6)], label=np.arange(6) % 2)

@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.linear_regime.formula import Setting
-from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.axes import Axis, above_zero, axis_at, linear_axis, logarithmic_axis
@@ -78,14 +77,11 @@ def _of(record: Record, at: Setting) -> tuple[Setting, Presentation]:
 
 
 def _named(figure: Figure, at: Setting) -> Figure:
-    return replace(
-        figure, key=f"{figure.key}-{at.loss}-{at.depth}", title=f"{sentence(at.title)}: {figure.title}"
-    )
+    return replace(figure, key=f"{figure.key}-{at.loss}-{at.depth}", section=at.title)
 
 
 def _captioned(table: TextTable, at: Setting) -> TextTable:
-    name = f"{table.name}-{at.loss}-{at.depth}"
-    return replace(table, name=name, caption=f"{sentence(at.title)}. {table.caption}")
+    return replace(table, name=f"{table.name}-{at.loss}-{at.depth}", section=at.title)
 
 
 def _each(table: Table) -> dict[str, Table]:

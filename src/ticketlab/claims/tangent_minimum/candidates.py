@@ -1,65 +1,22 @@
 """Where every arm starts from, and what it ends with: candidates, scored on every part of the data; validation chooses.
 
-A fair search: each side's choice lies inside its grid, and gradient descent is trained to the end.
-
-Grids extend themselves where a choice is at an edge, and the other side then gets equally many candidates more, so that both end
-with the same number. A candidate of gradient descent is trained until its validation loss has its minimum inside the run; the
-others are taken up to twice their epochs, again and again, until the chosen one has too. A square loss without noise can fall for
-ever, ever more slowly; so training has an end, too, where its highest validation score lies inside the run, and its second half
-has lowered the validation loss by less than a tenth.
+The search is fair (`claims.fair_search`): where one grid is extended, the other side gets equally many candidates more, so that
+both end with the same number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
-import numpy as np
-
-from ticketlab.claims.start import Outputs, minus, network_outputs, parts
+from ticketlab.claims.fair_search import Candidate, Scored, scored
+from ticketlab.claims.start import Outputs, minus, network_outputs
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
-from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 
-__all__ = [
-    "Arms", "Candidate", "Scored", "Start", "best", "edges", "inside", "past_its_minimum", "settled", "wider",
-]  # fmt: skip
-
-LATE = 0.8  # a best point after this part of the run may still move
-GAIN = 0.1  # a second half that lowers the validation loss by less has brought nothing
-FLAT = 1e-3  # relative difference of validation losses at the limit of a grid
-FACTOR = 10**0.5  # between the candidates of a grid of one
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One candidate of an arm: a function on all parts of the data, with what it is and how it came about."""
-
-    setting: float
-    setting_name: str
-    outputs: Outputs  # empty where it diverged
-    motion: float
-    stop_step: int = 0
-    outcome: str = "minimum reached"
-    solution: Solution | None = None
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A candidate with its scores and losses on each part."""
-
-    candidate: Candidate
-    score: dict[str, float]
-    loss: dict[str, float]
-
-    def rank(self) -> tuple[float, float]:
-        """Larger is better: validation score, then lower validation loss."""
-        return self.score["validation"], -self.loss["validation"]
-
+__all__ = ["Arms", "Start"]
 
 Arms = dict[tuple[str, str], list[Scored]]
 """By (offset, arm): the candidates."""
@@ -77,101 +34,9 @@ class Start:
     devices: Devices | None
 
     def scored(self, candidate: Candidate) -> Scored:
-        score, loss = {}, {}
-        for name, part in parts(self.task).items():
-            outputs = candidate.outputs.get(name)
-            score[name] = (
-                float(np.mean(self.task.scores(outputs, part))) if outputs is not None else float("nan")
-            )
-            loss[name] = self.mean_loss(outputs, part) if outputs is not None else float("inf")
-        return Scored(candidate, score, loss)
-
-    def mean_loss(self, outputs: np.ndarray, part: Split) -> float:
-        with jax.enable_x64(True):
-            values = self.loss.values(np.asarray(outputs, np.float64), np.asarray(part.targets, np.float64))
-            return float(np.mean(values))
+        return scored(self.task, self.loss, candidate)
 
     def outputs(self, params: Params, offset: str) -> Outputs:
         """f(x, θ), or f(x, θ) − f(x, θ₀) when that is centred away."""
         now = network_outputs(self.network, params, self.task)
         return now if offset == "kept" else minus(now, network_outputs(self.network, self.params, self.task))
-
-
-def best(candidates: Sequence[Scored]) -> Scored:
-    """The candidate of the highest validation score, of equals that with the lowest validation loss."""
-    usable = [s for s in candidates if s.candidate.outputs]
-    return max(usable or candidates, key=Scored.rank)
-
-
-# --- a fair search ---
-
-
-def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
-    """Whether a run was trained to the end.
-
-    Arguments:
-        losses, scores: on validation data, evaluated once an epoch, from the start.
-    """
-    if past_its_minimum(losses):
-        return True
-    if not _learnt(losses):
-        return False
-    loss = np.where(np.isfinite(losses), losses, np.inf)
-    half = (len(loss) + 1) // 2
-    score_inside = int(np.nanargmax(scores)) <= LATE * (len(scores) - 1)
-    return score_inside and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
-
-
-def past_its_minimum(losses: np.ndarray) -> bool:
-    """Whether the lowest validation loss lies inside the run; not with a step size too small to have learnt anything yet."""
-    return _learnt(losses) and int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) <= LATE * (
-        len(losses) - 1
-    )
-
-
-def _learnt(losses: np.ndarray) -> bool:
-    return len(losses) > 1 and bool(np.isfinite(losses).any())
-
-
-def inside(candidates: Sequence[Scored]) -> bool:
-    """Whether the best candidate lies between two others, or next to one that is as good to a thousandth."""
-    return not edges(candidates)
-
-
-def edges(candidates: Sequence[Scored]) -> set[int]:
-    """Towards which ends a grid has to be extended: −1 to smaller candidates, +1 to larger ones, none where it is wide enough."""
-    ordered = sorted(candidates, key=lambda s: s.candidate.setting)
-    chosen = best(ordered)
-    if not chosen.candidate.outputs:
-        return {-1}
-    at = ordered.index(chosen)
-    found = set()
-    if at == 0 and not _as_good(chosen, ordered[1:2]):
-        found.add(-1)
-    if at == len(ordered) - 1 and not _as_good(chosen, ordered[-2:-1]):
-        found.add(1)
-    return found
-
-
-def _as_good(chosen: Scored, neighbour: Sequence[Scored]) -> bool:
-    """Whether the neighbour's validation loss is the same to a thousandth: the limit of the grid is reached."""
-    return any(
-        s.score["validation"] == chosen.score["validation"]
-        and abs(s.loss["validation"] - chosen.loss["validation"]) <= FLAT * chosen.loss["validation"]
-        for s in neighbour
-    )
-
-
-def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
-    """So many candidates more, at each of the given ends in turn; at the upper end where none is given."""
-    ordered = sorted(grid)
-    new: list[float] = []
-    ends = sorted(towards) or [1]
-    for i in range(count):
-        ratio = ordered[1] / ordered[0] if len(ordered) > 1 else FACTOR
-        if ends[i % len(ends)] < 0:
-            new.append(ordered[0] / ratio)
-        else:
-            new.append(ordered[-1] * (ordered[-1] / ordered[-2] if len(ordered) > 1 else FACTOR))
-        ordered = sorted([*ordered, new[-1]])
-    return new

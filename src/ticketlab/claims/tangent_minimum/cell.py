@@ -10,11 +10,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.fair_search import Scored, best, edges, inside, wider
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
-from ticketlab.claims.tangent_minimum.candidates import Arms, Scored, Start, best, edges, inside, wider
+from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.claims.tangent_minimum.descent import Descent
 from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT

@@ -14,17 +14,10 @@ import jax
 import numpy as np
 
 from ticketlab import training
+from ticketlab.claims.fair_search import Candidate, Scored, best, past_its_minimum, settled
 from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
-from ticketlab.claims.tangent_minimum.candidates import (
-    Arms,
-    Candidate,
-    Scored,
-    Start,
-    best,
-    past_its_minimum,
-    settled,
-)
+from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS
 from ticketlab.errors import NumericalFailure
 from ticketlab.training.result import Ending

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims.fair_search import Candidate, Scored, best
 from ticketlab.claims.start import built, parts
 from ticketlab.claims.study import Progress
-from ticketlab.claims.tangent_minimum.candidates import Arms, Candidate, Scored, Start, best
+from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.architectures import MLP

@@ -1,0 +1,225 @@
+"""What `edge-contribution` asks: is the gradient of a weight what it contributes to subnetworks, good and bad?
+
+For each measure of contribution (densities, of which ½ is the Banzhaf value, and the Shapley value) there is one number a seed,
+
+    r = mean of corr(g, φ_A) and corr(g, φ_B)  /  √corr(φ_A, φ_B),        g = −w ∂L/∂w at the full network,
+
+where φ_A and φ_B are contributions from two independent halves of the masks. The denominator takes out what the noise of the
+values hides (Spearman 1904). The claim asks for r > 0.7, half of the variance, at each of the inner densities of the sweep and
+for the Shapley value. It also asks for more than the gradient for permuted labels reaches: that gradient knows the network and
+not the task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.wording import number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "BANZHAF",
+    "RANDOM",
+    "RULE",
+    "SHAPLEY",
+    "TRAINED",
+    "formula",
+    "inner",
+    "measure_name",
+    "side_questions",
+    "verdicts",
+]
+
+RANDOM, TRAINED = "random network", "trained network"
+BANZHAF, SHAPLEY = "density 0.5 (Banzhaf)", "Shapley"
+HALF = 0.7  # a correlation that explains half of the variance
+MORE = 0.1  # than permuted labels
+RELIABLE = 0.1  # the least correlation of two halves that can be corrected for
+SIGNS = 0.75
+CORRELATION = Scale("correlation", bounds=(-np.inf, np.inf))
+PART = Scale("% of weights", 100.0, bounds=(0.0, 100.0))
+INNER = (0.1, 0.9)
+
+
+def measure_name(density: float) -> str:
+    """What the contributions at a density are called."""
+    return BANZHAF if np.isclose(density, 0.5) else f"density {density:.2g}"
+
+
+def inner(densities: Sequence[float]) -> tuple[str, ...]:
+    """The measures that the claim asks about: densities from 0.1 to 0.9, and the Shapley value."""
+    return (*(measure_name(p) for p in densities if INNER[0] <= p <= INNER[1]), SHAPLEY)
+
+
+def formula(measures: Sequence[str]) -> Formula:
+    """The claim, about the random network.
+
+    Arguments:
+        measures: of contribution.
+    """
+    asked = [_follows(RANDOM, measure, "corrected", "correlation") for measure in measures]
+    return Gated((_skill(), _reliable(measures)), All((*asked, _of_task())), key="claim")
+
+
+def side_questions(measures: Sequence[str]) -> tuple[Formula, ...]:
+    """Ranks and signs; and the same after training."""
+    asked = (
+        _follows(RANDOM, BANZHAF, "rank_corrected", "ranks"),
+        _follows(RANDOM, SHAPLEY, "rank_corrected", "ranks"),
+        _signs(RANDOM),
+        *(_follows(TRAINED, measure, "corrected", "trained") for measure in measures),
+    )
+    return tuple(Gated((_skill(),), question) for question in asked)
+
+
+def verdicts(measures: Sequence[str], tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
+    """The claim, its questions, and the side questions."""
+    whole = answer(formula(measures), tables, levels)
+    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, side_questions(measures), tables, levels)
+
+
+# --- questions ---
+
+
+def _rows(tables: Tables, source: str, measure: str) -> Table:
+    found: Table = tables["measures"].where(source=source, measure=measure).by_seed()
+    return found
+
+
+def _of(source: str, measure: str, column: str, tables: Tables) -> Difference:
+    return of_seeds(_rows(tables, source, measure)[column].astype(float))
+
+
+def _named(measure: str) -> str:
+    return "the Shapley value" if measure == SHAPLEY else f"the contribution at {measure}"
+
+
+def _follows(source: str, measure: str, column: str, key: str) -> Question:
+    kind = "rank correlation" if column == "rank_corrected" else "correlation"
+
+    def reading(tables: Tables) -> str:
+        rows = _rows(tables, source, measure)
+        found, seen = (
+            float(np.mean(rows[name])) for name in (column, column.removesuffix("corrected") + "correlation")
+        )
+        return (
+            f"In the {source} the {kind} of −w·∂L/∂w with {_named(measure)} is {number(found)}, corrected for noise "
+            f"({number(seen)} before)"
+        )
+
+    return Question(
+        key=key,
+        title=f"{source}, {measure}: the gradient follows the contribution{' in rank' * (column != 'corrected')}",
+        effect=partial(_of, source, measure, column),
+        rule=Above(HALF),
+        what=f"the {kind} of −w·∂L/∂w with {_named(measure)} in the {source}, corrected for noise,",
+        scale=CORRELATION,
+        reading=reading,
+        says=three(
+            "it explains half of the variance",
+            "it explains less than half",
+            "whether it explains half of the variance",
+        ),
+        facets={"source": source, "measure": measure},
+    )
+
+
+def _of_task() -> Question:
+    def reading(tables: Tables) -> str:
+        rows = _rows(tables, RANDOM, BANZHAF)
+        own, other = (number(float(np.mean(rows[name]))) for name in ("corrected", "permuted"))
+        return f"The gradient correlates by {own} with Banzhaf values, and the gradient for permuted labels by {other}"
+
+    def effect(tables: Tables) -> Difference:
+        rows = _rows(tables, RANDOM, BANZHAF)
+        return of_seeds(rows["corrected"].astype(float) - rows["permuted"].astype(float))
+
+    return Question(
+        key="labels",
+        title="the gradient says more than that for permuted labels",
+        effect=effect,
+        rule=Above(MORE),
+        what="the correlation with Banzhaf values, of the gradient minus that for permuted labels,",
+        scale=CORRELATION,
+        reading=reading,
+        says=three("it says more", "it does not say more by a tenth", "whether it says more by a tenth"),
+        facets={"source": RANDOM},
+    )
+
+
+def _signs(source: str) -> Question:
+    def reading(tables: Tables) -> str:
+        share = float(np.mean(_rows(tables, source, BANZHAF)["signs"]))
+        return (
+            f"Of weights whose Banzhaf value differs from zero by two standard errors, {100 * share:.0f} % have a gradient of "
+            "the same sign"
+        )
+
+    return Question(
+        key="signs",
+        title=f"{source}: gradient and Banzhaf value have the same sign",
+        effect=partial(_of, source, BANZHAF, "signs"),
+        rule=Above(SIGNS),
+        what="the share of weights, of those whose Banzhaf value is known to differ from zero, with a gradient of the same sign",
+        scale=PART,
+        reading=reading,
+        says=three("most agree", "too many differ", "whether three quarters agree"),
+        facets={"source": source},
+    )
+
+
+# --- gates and the claim ---
+
+
+def _skill() -> Gate:
+    return skill_gate(lambda tables: tables["examples"], ("trained",))
+
+
+def _reliable(measures: Sequence[str]) -> Gate:
+    """Two halves of the masks agree, so that noise can be corrected for."""
+
+    def passed(tables: Tables) -> str | None:
+        found = {m: _of(RANDOM, m, "reliability", tables) for m in measures}
+        low = {
+            m: of
+            for m, of in found.items()
+            if not (of.mean if not of.decidable else of.lower(ALPHA)) > RELIABLE
+        }
+        if not low:
+            return None
+        worst = min(low, key=lambda m: low[m].mean)
+        return (
+            f"Contributions are too noisy: two halves of the masks correlate by {number(low[worst].mean)} ({worst}), and a lower "
+            f"bound above {RELIABLE:g} is required."
+        )
+
+    return Gate(
+        "noise",
+        "contributions are known well enough",
+        passed,
+        "More --masks, or fewer weights, would open the question.",
+    )
+
+
+RULE = (
+    f"The claim holds if −w·∂L/∂w at the full random network correlates by more than {HALF:g} with contributions at every inner "
+    f"density and with Shapley values, and by {MORE:g} more than the gradient for permuted labels does. It fails if one of these "
+    "is false. Otherwise it is undecided. It is also undecided if the same network, trained, is not better than guessing, or if "
+    "contributions are too noisy. Ranks, signs and trained networks are side questions."
+)
+SAYS = {
+    Outcome.HOLDS: "A weight's gradient at the full network is what it contributes to subnetworks.",
+    Outcome.FAILS: "A weight's gradient at the full network is not what it contributes to subnetworks.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}

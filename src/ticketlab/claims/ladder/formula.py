@@ -1,0 +1,214 @@
+"""What `ladder` asks of each rung, and how the claim follows: from the test scores of all rungs and of their controls.
+
+A rung is *enough* if it scores at most the margin less than the trained network. It *owes its score to the network* if it scores
+more than its control, the same fit with equally many parameters on random projections of the input. Usefulness appears at the
+first rung of which both are true.
+
+The claim names three rungs. The best single unit is not enough, the linear read-out of the best layer is not enough, and the
+whole tangent space is enough and beats its control. What the other rungs do are side questions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import percent
+from ticketlab.claims.learned.questions import converged
+from ticketlab.claims.wording import margin_words
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "ABOVE", "CONTROL", "ENOUGH", "HIDDEN", "LAYER", "MASK", "NAMES", "NOT_ENOUGH", "PROBE", "PROBES", "RULE", "RUNGS",
+    "TANGENT", "TRAINED", "UNIT", "UNITS", "appears", "control_of", "formula", "side_questions", "verdicts",
+]  # fmt: skip
+
+UNIT, UNITS, PROBE, PROBES = "unit", "units", "probe", "probes"
+LAYER, HIDDEN, TANGENT, MASK, TRAINED = "layer", "hidden", "tangent", "mask", "trained"
+NAMES = {
+    UNIT: "the best single unit",
+    UNITS: "one unit for each class",
+    PROBE: "the linear read-out of the best layer",
+    PROBES: "the linear read-out of all layers",
+    LAYER: "the tangent space of the best layer",
+    HIDDEN: "the tangent space of all layers but the last",
+    TANGENT: "the whole tangent space",
+    MASK: "the best untrained mask",
+    TRAINED: "the trained network",
+}
+RUNGS = tuple(NAMES)
+CERTIFIED = (LAYER, HIDDEN, TANGENT)  # minima with a certificate
+
+ENOUGH, NOT_ENOUGH, ABOVE, CONTROL = "enough", "not-enough", "above-control", "_control"
+
+
+def control_of(rung: str) -> str:
+    """The column of a rung's control."""
+    return rung + CONTROL
+
+
+def formula(margin: float) -> Formula:
+    """The claim.
+
+    Arguments:
+        margin: by which a rung that is enough may score less than the trained network.
+    """
+    asked = (_short(UNIT, margin), _short(PROBE, margin), _enough(TANGENT, margin), _above(TANGENT))
+    return Gated(_of_training(), All(asked), key="claim")
+
+
+def side_questions(margin: float) -> tuple[Formula, ...]:
+    """Of every other rung whether it is enough, and of every rung whether it beats its control."""
+    enough = [_enough(rung, margin) for rung in (UNITS, PROBES, LAYER, HIDDEN, MASK)]
+    above = [_above(rung, margin) for rung in RUNGS if rung != TANGENT]
+    return tuple(Gated(_of_training(), each) for each in (*enough, *above))
+
+
+def verdicts(margin: float, tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
+    """The claim, its four questions, and the side questions."""
+    whole = answer(formula(margin), tables, levels)
+    claim = claim_verdict(whole, RULE, SAYS)
+    claim = replace(claim, reading=f"{claim.reading} {_appears_words(margin, tables)}".rstrip())
+    return verdicts_of(claim, whole, side_questions(margin), tables, levels)
+
+
+def appears(margin: float, tables: Tables) -> str | None:
+    """The first rung that is enough and beats its control, each at the one-sided 2.5 % level; None without one."""
+    for rung in RUNGS[:-1]:
+        both = All((_enough(rung, margin), _above(rung, margin)))
+        if answer(Gated(_of_training(), both), tables).outcome is Outcome.HOLDS:
+            return rung
+    return None
+
+
+def _appears_words(margin: float, tables: Tables) -> str:
+    if len(set(tables["examples"]["seed"].tolist())) < 2:
+        return ""
+    rung = appears(margin, tables)
+    if rung is None:
+        return f"No rung is both within {margin_words(margin)} of the trained network and better than its control."
+    return (
+        f"The first rung that is within {margin_words(margin)} of the trained network and better than its control is "
+        f"{NAMES[rung]}, with a test score of {percent(tables['examples'], rung)}."
+    )
+
+
+# --- questions ---
+
+
+def _examples(tables: Tables) -> Table:
+    found: Table = tables["examples"]
+    return found
+
+
+def _enough(rung: str, margin: float) -> Formula:
+    within = f"the margin of {margin_words(margin)}"
+    says = three(
+        f"that is within {within}, so it is enough",
+        f"it falls short by more than {within}",
+        f"whether that is within {within}",
+    )
+    return _asked(ENOUGH, rung, f"{NAMES[rung]} is enough", TRAINED, Above(-margin), says, margin)
+
+
+def _short(rung: str, margin: float) -> Formula:
+    within = f"the margin of {margin_words(margin)}"
+    says = three(
+        f"it falls short by more than {within}",
+        f"that is within {within}, so it is enough",
+        f"whether that is within {within}",
+    )
+    return _asked(NOT_ENOUGH, rung, f"{NAMES[rung]} is not enough", TRAINED, Below(-margin), says, margin)
+
+
+def _above(rung: str, margin: float = 0.02) -> Formula:
+    says = three("it beats its control", "its control is better", "which is better")
+    return _asked(ABOVE, rung, f"{NAMES[rung]} beats its control", control_of(rung), Above(0.0), says, margin)
+
+
+def _asked(
+    key: str, rung: str, title: str, other: str, rule: Above | Below, says: dict[Outcome, str], margin: float
+) -> Formula:
+    """A question about one rung, under the gates of that rung."""
+    whom = NAMES[TRAINED] if other == TRAINED else "the same fit on equally many random projections"
+    question: Question = scores(
+        key, title, _examples, (rung, NAMES[rung]), (other, whom), rule, says, facets={"rung": rung}
+    )
+    return Gated(_of_rung(rung, margin), question)
+
+
+# --- gates ---
+
+
+def _of_training() -> tuple[Gate, ...]:
+    """The trained network is the standard of every question."""
+    return (
+        skill_gate(_examples, (TRAINED,)),
+        no_misses(
+            "trained",
+            "the network is trained to the end",
+            partial(_of, "rungs", TRAINED),
+            "settled",
+            "In {} runs training was still improving when it ended.",
+            "More epochs would open the question: --epochs, or --doublings.",
+        ),
+        _inside(TRAINED),
+    )
+
+
+def _of_rung(rung: str, margin: float) -> tuple[Gate, ...]:
+    gates = [_inside(rung)]
+    if rung in CERTIFIED:
+        gates.append(
+            no_misses(
+                "certified",
+                "minima are certified",
+                partial(_of, "certificates", rung),
+                "met",
+                f"{{}} minima in {NAMES[rung]} missed their tolerance.",
+                "Larger ridges or another --tolerance would open the question.",
+            )
+        )
+    if rung == MASK:
+        search = lambda tables: tables["search"]  # noqa: E731
+        gates.append(converged("search", "the search for a mask", search, _examples, margin))
+    return tuple(gates)
+
+
+def _inside(rung: str) -> Gate:
+    return no_misses(
+        "inside",
+        "choices lie inside their grids",
+        partial(_of, "rungs", rung),
+        "inside",
+        f"In {{}} runs a setting of {NAMES[rung]} or of its control lies at the edge of what was tried.",
+        "A wider search would open the question: --extensions.",
+    )
+
+
+def _of(table: str, rung: str, tables: Tables) -> Table:
+    found: Table = tables[table].where(rung=rung)
+    return found
+
+
+# --- the claim ---
+
+RULE = (
+    "The claim holds if four things are true. The best single unit scores less than the trained network by more than the "
+    "margin. So does the linear read-out of the best layer. The whole tangent space scores at most the margin less. And it "
+    "beats a ridge read-out with equally many parameters on random projections of the input. The claim fails if one of the four "
+    "fails. Otherwise it is undecided. It is also undecided if the trained network is not better than guessing, if training was "
+    "still improving, if a setting lies at the edge of its grid, or if a tangent-space minimum missed its tolerance. Everything "
+    "about other rungs is a side question."
+)
+SAYS = {
+    Outcome.HOLDS: "Neither one unit nor a linear read-out of one layer is enough; the whole tangent space is.",
+    Outcome.FAILS: "The ladder is not as the claim says.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}

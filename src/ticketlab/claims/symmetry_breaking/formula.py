@@ -1,0 +1,279 @@
+"""What `symmetry-breaking` asks: do units that start alike stay alike, and does that cost accuracy?
+
+Units of a hidden layer that start with equal weights get equal gradients, so they stay equal, and a layer of any width computes
+one feature. The claim has three parts, all of the constant start without noise: the gradients of every hidden layer have rank
+one, one distinct unit is left in every layer, and the test score is lower than that of a random start by at least a tenth of the
+headroom above guessing. Where a symmetric start does as well, the third part fails.
+
+How much noise is enough is a side question for each size of noise: the start with noise loses at most the margin. The time
+until units differ is compared with
+
+    steps = ln(1/ε)/λ + constant,
+
+because a difference of size ε grows like ε·exp(λ·steps) while it is small. Here ε is the difference that is there before the
+first step, after rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.wording import margin_words, number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "side_questions", "times", "verdicts",
+]  # fmt: skip
+
+CONSTANT, SIGNS, DUPLICATED, RANDOM = "constant", "signs", "duplicated", "random"
+TITLES = {
+    CONSTANT: "the constant start",
+    SIGNS: "the start with constants of either sign",
+    DUPLICATED: "the start with copies of random units",
+    RANDOM: "the random start",
+}
+ONE = float(np.log(1.5))  # below it, one is nearer than two
+STRAIGHT = 0.9  # of the variance of times
+COUNT = Scale("distinct units", log=True, bounds=(1.0, np.inf))
+RANK = Scale("independent gradients", log=True, bounds=(1.0, np.inf))
+VARIANCE = Scale("% of the variance", 100.0, bounds=(-np.inf, 100.0))
+
+
+def noisy(noise: float) -> str:
+    """The name of the constant start with noise, in tables."""
+    return f"noise {noise:.0e}"
+
+
+def formula(margin: float) -> Formula:
+    """The claim, asked of the constant start without noise.
+
+    Arguments:
+        margin: of training score, that may be left to be gained.
+    """
+    gates = (
+        skill_gate(lambda tables: tables["examples"], (RANDOM,)),
+        _rounding(),
+        *(_converged(start, margin) for start in (CONSTANT, RANDOM)),
+    )
+    return Gated(gates, All((_gradients(), _units(CONSTANT, 1), _worse(CONSTANT))), key="claim")
+
+
+def side_questions(margin: float, noises: Sequence[float]) -> tuple[Formula, ...]:
+    """Two other symmetric starts, each size of noise, and the time that it takes to grow."""
+    gate = skill_gate(lambda tables: tables["examples"], (RANDOM,))
+    asked = (
+        _units(SIGNS, 2),
+        _worse(SIGNS),
+        _worse(DUPLICATED),
+        *(_enough(noise, margin) for noise in noises),
+        _time(),
+    )
+    return tuple(Gated((gate,), question) for question in asked)
+
+
+def verdicts(
+    margin: float, noises: Sequence[float], tables: Tables, levels: Levels = USUAL
+) -> tuple[Verdict, ...]:
+    """The claim with the smallest noise that is enough, its three questions, and the side questions."""
+    whole = answer(formula(margin), tables, levels)
+    claim, *rest = verdicts_of(
+        claim_verdict(whole, RULE, SAYS), whole, side_questions(margin, noises), tables, levels
+    )
+    least = _least(noises, {v.facets["noise"]: v.outcome for v in rest if v.key == "noise"})
+    return (replace(claim, reading=f"{claim.reading} {least}"), *rest)
+
+
+def _least(noises: Sequence[float], outcomes: dict[str, Outcome]) -> str:
+    enough = [noise for noise in noises if outcomes[noisy(noise)] is Outcome.HOLDS]
+    if not enough:
+        return "No size of noise was found to be enough."
+    return f"The smallest noise that was found to be enough is {min(enough):.0e} of the random weights."
+
+
+# --- what is asked of units ---
+
+
+def _most(tables: Tables, start: str, column: str) -> np.ndarray:
+    """The logarithm of the largest count of any hidden layer, by seed."""
+    rows = tables["layers"].where(start=start).by_seed()
+    return np.array([np.log(max(float(of[column].max()), 1.0)) for of in rows.by("seed").values()])
+
+
+def _counted(key: str, start: str, most: int, column: str, scale: Scale, title: str, what: str) -> Question:
+    def reading(tables: Tables) -> str:
+        found = np.exp(_most(tables, start, column))
+        units = int(tables["layers"]["units"].max())
+        return f"From {TITLES[start]}, the hidden layer with most has {number(float(found.mean()))} of {units} {what}"
+
+    return Question(
+        key=key,
+        title=title,
+        effect=lambda tables: of_seeds(_most(tables, start, column)),
+        rule=Below(ONE if most == 1 else float(np.log(most + 0.5))),
+        what=f"the number of {what}, in the hidden layer that has most, from {TITLES[start]},",
+        scale=scale,
+        reading=reading,
+        says=three(f"that is at most {most}", f"that is more than {most}", f"whether that is at most {most}"),
+        facets={"start": start},
+    )
+
+
+def _gradients() -> Question:
+    title = "constant start: the gradients of a hidden layer are all alike"
+    return _counted("gradients", CONSTANT, 1, "rank", RANK, title, "gradients that are independent")
+
+
+def _units(start: str, most: int) -> Question:
+    named = "constant start" if start == CONSTANT else "constants of either sign"
+    title = f"{named}: at most {most} distinct unit{'s' * (most > 1)} in a hidden layer after training"
+    return _counted("units", start, most, "distinct", COUNT, title, "units distinct after training")
+
+
+# --- what is asked of test scores ---
+
+
+def _worse(start: str) -> Question:
+    return scores(
+        "error",
+        f"{TITLES[start].removeprefix('the ')}: worse than a random start",
+        lambda tables: tables["examples"],
+        (RANDOM, TITLES[RANDOM]),
+        (start, TITLES[start]),
+        Above(LEAST),
+        three(
+            "the symmetric start is worse",
+            "the symmetric start is not worse by a tenth of the headroom above guessing",
+            "whether the symmetric start is worse by a tenth of the headroom above guessing",
+        ),
+        facets={"start": start},
+        headroom=True,
+    )
+
+
+def _enough(noise: float, margin: float) -> Question:
+    words = f"the margin of {margin_words(margin)}"
+    return scores(
+        "noise",
+        f"noise of {noise:.0e} is enough",
+        lambda tables: tables["examples"],
+        (noisy(noise), f"the constant start with noise of {noise:.0e}"),
+        (RANDOM, TITLES[RANDOM]),
+        Above(-margin),
+        three(
+            f"within {words} it is as accurate",
+            f"it is less accurate by more than {words}",
+            f"whether it is within {words}",
+        ),
+        facets={"noise": noisy(noise)},
+    )
+
+
+# --- the time until units differ ---
+
+
+def times(tables: Tables) -> dict[int, Table]:
+    """The rows of noise that was small at the start and had grown by the end of training, by seed."""
+    rows = tables["arms"].where(start="noise").by_seed()
+    grew = np.isfinite(rows["broken"]) & (rows["broken"] > 0) & (rows["at_start"] > 0)
+    kept = rows.taken(np.flatnonzero(grew))
+    return {int(seed): of for (seed,), of in kept.by("seed").items()}
+
+
+def line(rows: Table) -> tuple[float, float]:
+    """The slope in ln(1/difference at the start), 1/λ, and the share of the variance of times that the line explains.
+
+    Both are NaN for fewer than three times.
+    """
+    if len(rows) < 3:
+        return float("nan"), float("nan")
+    x, y = -np.log(rows["at_start"].astype(float)), rows["broken"].astype(float)
+    slope, at = np.polyfit(x, y, 1)
+    left = float(np.sum((y - slope * x - at) ** 2))
+    return float(slope), 1 - left / max(float(np.sum((y - y.mean()) ** 2)), 1e-12)
+
+
+def _time() -> Question:
+    def effect(tables: Tables) -> Difference:
+        every = np.unique(tables["arms"]["seed"])
+        found = times(tables)
+        return of_seeds(np.array([line(found[s])[1] if s in found else float("nan") for s in every]))
+
+    def reading(tables: Tables) -> str:
+        slopes = [line(rows)[0] for rows in times(tables).values()]
+        known = [slope for slope in slopes if np.isfinite(slope)]
+        if not known:
+            return "Too few sizes of noise grew during training to fit a line"
+        steps = float(np.mean(known))
+        return f"A tenth of the difference takes {number(steps * np.log(10))} more steps to grow (1/λ = {number(steps)} steps)"
+
+    return Question(
+        key="time",
+        title="the time until units differ is a line in ln(1/difference at the start)",
+        effect=effect,
+        rule=Above(STRAIGHT),
+        what="the share of the variance of the time until units differ that a line explains",
+        scale=VARIANCE,
+        reading=reading,
+        says=three("times lie on a line", "times do not lie on a line", "whether times lie on a line"),
+    )
+
+
+# --- the claim ---
+
+
+def _rounding() -> Gate:
+    return no_misses(
+        "rounding",
+        "rounding treats equal units alike",
+        lambda tables: tables["arms"].where(start=CONSTANT),
+        "equal",
+        "In {} runs rounding told units apart that had started equal: products round their columns differently here.",
+        "Hidden layers of another width (multiples of 16, say), or another device, may round all columns alike.",
+    )
+
+
+def _converged(start: str, margin: float) -> Gate:
+    """At most the margin of training score is left to be gained, or the last quarter of the steps gained less than it."""
+
+    def passed(tables: Tables) -> str | None:
+        rows = tables["arms"].where(start=start)
+        last, before = (float(np.mean(rows[column])) for column in ("train_score", "before"))
+        if min(1 - last, last - before) <= margin:
+            return None
+        return (
+            f"Training from {TITLES[start]} has not converged: its training score rose from {100 * before:.1f} % to "
+            f"{100 * last:.1f} % between the last two quarters of the steps."
+        )
+
+    return Gate(
+        f"{start} converged",
+        f"training from {TITLES[start]} has converged",
+        passed,
+        "More --steps would open the question.",
+    )
+
+
+RULE = (
+    "The claim holds if, from the constant start, the gradients of every hidden layer have rank one, one distinct unit is left "
+    f"in every hidden layer, and the test score is lower than from the random start by at least {100 * LEAST:g} % of the "
+    "headroom above guessing. It fails if one of the three is false. Otherwise it is undecided. It is also undecided if the "
+    "random start is not better than guessing, if training has not converged, or if rounding alone has told units apart. Other "
+    "starts, noise and times are side questions."
+)
+SAYS = {
+    Outcome.HOLDS: "From equal weights the units of a layer stay equal, and the network learns less.",
+    Outcome.FAILS: "Equal weights do not have all the consequences that the claim says.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}

@@ -1,0 +1,113 @@
+"""The claim `edge-contribution`: its numbers on planted contributions, its formula, and one small run."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.edge_contribution import formula as rule
+from ticketlab.claims.edge_contribution.cell import agreement
+from ticketlab.claims.edge_contribution.claim import EdgeContribution, EdgeContributionPlan
+from ticketlab.claims.edge_contribution.planted import MEASURES, World, planted
+from ticketlab.claims.planted import ALIKE
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+
+
+def test_the_correction_finds_the_correlation_under_the_noise():
+    """True contributions correlate by 0.6 with the gradient; noise hides half of that."""
+    rng, count = np.random.default_rng(0), 40_000
+    true = rng.normal(size=count)
+    own = 0.6 * true + 0.8 * rng.normal(size=count)
+    halves = true + rng.normal(size=(2, count)) * np.sqrt(3)
+    found = agreement(own, rng.normal(size=count), halves, np.full(count, np.sqrt(1.5)))
+    assert found["reliability"] == pytest.approx(0.25, abs=0.03)
+    assert found["correlation"] == pytest.approx(0.3, abs=0.02)
+    assert found["corrected"] == pytest.approx(0.6, abs=0.04)
+    assert found["permuted"] == pytest.approx(0, abs=0.04)
+    assert found["random_signs"] < 0.03
+    assert found["rank_corrected"] == pytest.approx(0.58, abs=0.06)
+    assert 0.5 < found["signs"] < 0.9
+
+
+def test_a_gradient_that_is_the_contribution_agrees_and_one_that_is_not_there_does_not():
+    values = np.random.default_rng(1).normal(size=500)
+    same = agreement(values, -values, np.stack([values, values]), np.full(500, 1e-3))
+    assert same["corrected"] == same["rank_corrected"] == pytest.approx(1)
+    assert same["permuted"] == pytest.approx(-1)
+    assert same["signs"] == 1
+    nothing = agreement(np.zeros(500), values, np.stack([values, values]), np.full(500, 1e-3))
+    assert nothing["corrected"] == 0
+    noise = agreement(values, values, np.stack([values, -values]), np.ones(500))
+    assert np.isnan(noise["corrected"])
+
+
+@pytest.mark.parametrize(
+    ("world", "whole"),
+    [
+        (World(), HOLDS),
+        (World(lowest=0.3), FAILS),  # at one density of the sweep it does not follow
+        (World(more=0.0), FAILS),  # a gradient that knows no labels does as well
+        (World(0.7, more=0.1), UNDECIDED),
+        (World(reliability=0.02), UNDECIDED),
+        (World(skill=ALIKE), UNDECIDED),
+    ],
+)
+def test_it_holds_only_at_every_density_and_beyond_permuted_labels(world, whole):
+    tables = planted(world, Sample(5, 200), np.random.default_rng(0))
+    assert answer(rule.formula(MEASURES), tables).outcome is whole
+
+
+PLAN = EdgeContributionPlan(
+    task=Digits(train=80, validation=30, test=80),
+    network=MLP(widths=(4,)),
+    seeds=2,
+    masks=200,
+    densities=3,
+    examples=40,
+    steps=60,
+    batch=40,
+)
+
+
+def test_the_claim_asks_about_inner_densities_and_shapley():
+    assert PLAN.measures() == ("density 0.11", rule.BANZHAF, "density 0.89", rule.SHAPLEY)
+    assert EdgeContributionPlan().measures() == ("density 0.23", rule.BANZHAF, "density 0.77", rule.SHAPLEY)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(EdgeContribution(), PLAN)
+
+
+def test_a_run_has_every_measure_of_both_networks(evidence):
+    measures, weights = evidence.tables["measures"], evidence.tables["weights"]
+    assert len(measures) == 2 * 2 * 4
+    assert set(measures["measure"]) == set(PLAN.measures())
+    assert len(weights) == 2 * 2 * min(300, 64 * 4 + 4 * 10)
+    assert np.all(np.abs(measures["correlation"]) <= 1)
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert [v.key for v in asked if v.headline] == ["correlation"] * 4 + ["labels"]
+    assert [v.key for v in asked if not v.headline] == ["ranks"] * 2 + ["signs"] + ["trained"] * 4
+    assert EdgeContribution().conclude(PLAN, {}).verdicts == ()
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again = run_study(EdgeContribution(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("measures", "weights", "examples"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_plans_are_checked():
+    for changes, words in (({"densities": 4}, "densities=4"), ({"masks": 7}, "masks=7")):
+        with pytest.raises(UserError, match=words):
+            EdgeContributionPlan(**changes)

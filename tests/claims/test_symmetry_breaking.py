@@ -1,0 +1,183 @@
+"""The claim `symmetry-breaking`: symmetric starts and their measures, the formula on planted tables, and one small run."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from ticketlab.claims.planted import ALIKE
+from ticketlab.claims.symmetry_breaking import formula as rule
+from ticketlab.claims.symmetry_breaking import starts
+from ticketlab.claims.symmetry_breaking.claim import SymmetryBreaking, SymmetryBreakingPlan
+from ticketlab.claims.symmetry_breaking.planted import World, planted
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+NETWORK = MLP(widths=(16, 16))
+
+
+# --- starts and measures ---
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    network = NETWORK.build((8,), 3)
+    return network, jax.jit(network.init)(jax.random.key(0))
+
+
+def units_of(network, params):
+    return [starts.by_unit(group, params) for group in network.unit_groups]
+
+
+def test_symmetric_starts_have_as_many_distinct_units_as_they_say(drawn):
+    network, params = drawn
+    made = {
+        1: starts.constant(network, params),
+        2: starts.signs(network, params),
+        4: starts.duplicated(network, params, 4),
+        16: params,
+    }
+    for count, of in made.items():
+        assert [starts.distinct(units) for units in units_of(network, of)] == [count, count]
+
+
+def test_copies_compute_what_one_unit_of_a_narrow_network_does(drawn):
+    """With c copies, each read with 1/√c, a layer is a layer of u/c units that is read with √c."""
+    network, params = drawn
+    wide = starts.duplicated(network, params, 4)
+    first, second, out = (np.asarray(wide[layer.name]["weight"]) for layer in network.layers)
+    x = np.random.default_rng(0).normal(size=(5, 8)).astype(np.float32)
+    narrow = np.maximum(x @ first[:, :4], 0)
+    narrow = np.maximum(4 * narrow @ second[:4, :4], 0)
+    np.testing.assert_allclose(jax.jit(network.apply)(wide, x), 4 * narrow @ out[:4], rtol=1e-5, atol=1e-6)
+    drawn_rows = np.asarray(params[network.layers[2].name]["weight"])[:4]
+    np.testing.assert_allclose(out[:4], drawn_rows / 2, rtol=1e-6)
+
+
+def test_the_constant_keeps_the_size_of_sums_and_noise_is_a_share_of_the_draw(drawn):
+    network, params = drawn
+    layer = network.layers[0]
+    weight = np.asarray(params[layer.name]["weight"], np.float64)
+    still = starts.constant(network, params)[layer.name]["weight"]
+    np.testing.assert_allclose(still, np.sqrt(np.mean(weight**2) / 8), rtol=1e-6)
+    noisy = starts.with_noise(network, params, 0.5)[layer.name]["weight"]
+    np.testing.assert_allclose(noisy - still, 0.5 * weight, rtol=1e-5, atol=1e-6)
+
+
+def test_counts_and_ranks_against_known_matrices():
+    rng = np.random.default_rng(0)
+    units = rng.normal(size=(3, 5))[[0, 1, 2, 0, 1]]
+    assert starts.distinct(units) == starts.independent(units) == 3
+    assert starts.distinct(units * (1 + 1e-8)) == 3
+    assert starts.distinct(np.concatenate([units, units * (1 + 1e-4)])) == 6
+    assert starts.independent(np.concatenate([units, 2 * units])) == 3
+    assert starts.distinct(np.zeros((4, 2))) == 1
+    assert starts.independent(np.zeros((4, 2))) == 0
+    assert starts.spread(np.ones((4, 2))) == starts.spread(np.zeros((4, 2))) == 0
+    assert starts.spread(np.array([[1.0], [-1.0]])) == 1
+
+
+# --- the rule ---
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "asked"),
+    [
+        (World(), HOLDS, [HOLDS, HOLDS, HOLDS]),
+        (World(gain=0.0), FAILS, [HOLDS, HOLDS, FAILS]),  # a symmetric start does as well
+        (World(gain=0.1), UNDECIDED, [HOLDS, HOLDS, UNDECIDED]),
+        (World(distinct=3.0), FAILS, [HOLDS, FAILS, HOLDS]),
+        (World(rank=3.0), FAILS, [FAILS, HOLDS, HOLDS]),
+        (World(gain=0.0, skill=ALIKE), UNDECIDED, [UNDECIDED] * 3),  # both starts guess
+        (World(fitted={rule.CONSTANT: (0.5, 0.4)}), UNDECIDED, [UNDECIDED] * 3),  # it would still learn
+        (World(fitted={rule.RANDOM: (0.9, 0.8)}), UNDECIDED, [UNDECIDED] * 3),
+        (World(equal=False), UNDECIDED, [UNDECIDED] * 3),
+    ],
+)
+def test_the_claim_holds_only_where_all_three_are_true_and_measured(world, whole, asked):
+    tables = planted(world, Sample(5, 400, 0.9), np.random.default_rng(0))
+    found = answer(rule.formula(0.02), tables)
+    assert found.outcome is whole
+    assert [q.outcome for q in found.questions()] == asked
+
+
+def test_the_time_is_a_line_in_the_logarithm_of_noise():
+    noise = np.array([1e-6, 1e-4, 1e-2])
+    rows = [{"start": "noise", "at_start": n, "seed": 0, "broken": 40 - 30 * np.log(n)} for n in noise]
+    slope, straight = rule.line(Table.from_rows("arms", rows))
+    assert slope == pytest.approx(30)
+    assert straight == pytest.approx(1)
+    assert np.isnan(rule.line(Table.from_rows("arms", rows[:2]))).all()
+
+
+def test_noise_that_never_grows_or_was_large_at_once_is_left_out():
+    rows = [
+        {"start": "noise", "at_start": 0.1**i, "seed": 0, "broken": b}
+        for i, b in enumerate((0.0, 30.0, np.nan))
+    ]
+    assert rule.times({"arms": Table.from_rows("arms", rows)})[0]["broken"].tolist() == [30.0]
+
+
+# --- a run ---
+
+PLAN = SymmetryBreakingPlan(
+    task=Digits(train=100, validation=30, test=80),
+    network=NETWORK,
+    seeds=2,
+    noises=(1e-3, 1e-1),
+    copies=4,
+    steps=60,
+    batch=50,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(SymmetryBreaking(), PLAN)
+
+
+def test_a_run_says_what_each_start_has_left(evidence):
+    layers, arms = evidence.tables["layers"], evidence.tables["arms"]
+    assert len(arms) == 2 * (4 + 2)
+    assert len(layers) == 2 * len(arms)
+    counts = {start: set(layers.where(start=start)["distinct"]) for start in set(layers["start"])}
+    assert counts[rule.RANDOM] == {16}
+    if arms.where(start=rule.CONSTANT)["equal"].all():
+        assert counts[rule.CONSTANT] == {1}
+        assert set(layers.where(start=rule.CONSTANT)["rank"]) == {1}
+    assert not arms.where(start=rule.RANDOM)["equal"].any()
+    assert np.all(arms.where(noise=0.1)["broken"] == 0)
+    assert set(evidence.tables["examples"][rule.noisy(1e-3)]) <= {0.0, 1.0}
+
+
+def test_verdicts_are_the_claim_its_questions_and_the_sides(evidence):
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert "noise" in claim.reading
+    assert [v.key for v in asked if v.headline] == ["gradients", "units", "error"]
+    assert [v.key for v in asked if not v.headline] == ["units", "error", "error", "noise", "noise", "time"]
+    assert SymmetryBreaking().conclude(PLAN, {}).verdicts == ()
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again = run_study(SymmetryBreaking(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("arms", "layers", "curves", "examples"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_what_cannot_be_asked_is_refused():
+    with pytest.raises(UserError, match="no hidden layer"):
+        run_study(SymmetryBreaking(), dataclasses.replace(PLAN, network=MLP(widths=())))
+    with pytest.raises(UserError, match="single unit"):
+        run_study(SymmetryBreaking(), dataclasses.replace(PLAN, network=MLP(widths=(4, 1))))
+    with pytest.raises(UserError, match="copies=1"):
+        SymmetryBreakingPlan(copies=1)

@@ -1,0 +1,112 @@
+"""The page of `ladder`, from invented numbers: its findings follow from them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.ladder import formula as rule
+from ticketlab.claims.ladder.claim import Ladder, LadderPlan
+from ticketlab.evidence.tables import Table
+from ticketlab.report.page import presentation
+
+WRONG = {
+    rule.UNIT: 0.75,
+    rule.UNITS: 0.3,
+    rule.PROBE: 0.15,
+    rule.PROBES: 0.12,
+    rule.MASK: 0.06,
+    rule.TRAINED: 0.05,
+}
+LAYERS = ("dense1", "output")
+EXAMPLES = 400
+
+
+def rungs_in_order():
+    layers = [f"{rule.LAYER}: {name}" for name in LAYERS]
+    return [*rule.RUNGS[:4], *layers, *rule.RUNGS[5:8], rule.LAYER, rule.TRAINED]
+
+
+def tables(seeds=3):
+    rng = np.random.default_rng(0)
+    rows = {name: [] for name in ("examples", "rungs", "certificates", "search", "alignment", "timings")}
+    rungs = rungs_in_order()
+    for seed in range(seeds):
+        difficulty = rng.random(EXAMPLES)
+        columns = {
+            "seed": np.full(EXAMPLES, seed),
+            "id": np.arange(EXAMPLES),
+            "guess": (np.arange(EXAMPLES) % 10 == 0),
+        }
+        for rung in rungs:
+            wrong = WRONG.get(rung, 0.06)
+            columns[rung] = difficulty > wrong
+            columns[rule.control_of(rung)] = difficulty > wrong + 0.1
+            row = {"seed": seed, "rung": rung, "layer": "dense1" if rung in (rule.PROBE, rule.LAYER) else ""}
+            row |= {"test_score": 1 - wrong, "validation_score": 1 - wrong, "control_score": 0.9 - wrong}
+            row |= {
+                "parameters": 1000,
+                "control_parameters": 1000,
+                "bits": 1.0,
+                "setting": 0.1,
+                "setting_name": "ridge",
+            }
+            rows["rungs"].append({**row, "candidates": 5, "inside": True, "settled": True, "epochs": 0})
+            if rung.startswith(rule.LAYER) or rung in (rule.HIDDEN, rule.TANGENT):
+                found = {"relative_residual": 1e-9, "duality_gap": 1e-10, "condition": 1e4, "met": True}
+                rows["certificates"].append({"seed": seed, "rung": rung, **found})
+        names = list(columns)
+        rows["examples"] += [
+            {n: int(v) if n in ("seed", "id") else float(v) for n, v in zip(names, values, strict=True)}
+            for values in zip(*columns.values(), strict=True)
+        ]
+        rows["search"].append(
+            {"seed": seed, "setting": "the mask", "train_score": 1.0, "halfway_train_score": 1.0}
+        )
+        for layer in LAYERS:
+            rows["alignment"].append(
+                {
+                    "seed": seed,
+                    "layer": layer,
+                    "cosine": 0.2 + 0.01 * seed,
+                    "two_trainings": 0.9,
+                    "permuted": 0.02,
+                }
+            )
+        rows["timings"].append({"seed": seed, "part": "training", "seconds": 2.0})
+    return {
+        name: Table.from_rows(
+            name, of, units={"seconds": "s"} if name == "timings" else {}, measured=name == "timings"
+        )
+        for name, of in rows.items()
+    }
+
+
+def toy_record(record):
+    study, plan = Ladder(), LadderPlan(seeds=3)
+    evidence = study.conclude(plan, tables())
+    return replace(record, claim=study.claim, evidence=evidence, plan={"seeds": 3, "margin": 0.02})
+
+
+@pytest.fixture(scope="module")
+def page(record):
+    return toy_record(record)
+
+
+def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> None:
+    show = presentation(page)
+    figures = {figure.key: figure for figure in show.figures}
+    assert list(figures) == ["rungs", "alignment"]
+    assert figures["rungs"].title == "Usefulness appears at this rung: the tangent space of the best layer"
+    assert "a cosine of 0.21 to 0.21" in figures["alignment"].title
+    rows = [row.label for row in figures["rungs"].panels[0].chart.rows]
+    assert rows[0] == rule.NAMES[rule.UNIT]
+    assert rows[4:6] == [f"the tangent space of {layer} alone" for layer in LAYERS]
+    assert rows[-1] == rule.NAMES[rule.TRAINED]
+    assert len(show.summaries) == 2
+    assert len(show.certificate_tables) == 1
+    check_words(show)
+
+
+def test_the_invented_numbers_hold(page) -> None:
+    assert str(page.whole.outcome) == "holds"
