@@ -10,9 +10,9 @@ import pytest
 from ticketlab.claims.ticket_tail import formula as rule
 from ticketlab.claims.ticket_tail import kinds, planted
 from ticketlab.claims.ticket_tail.claim import TicketTail, TicketTailPlan
-from ticketlab.claims.ticket_tail.measures import curve_rows, prediction_rows, ratio_of, top
+from ticketlab.claims.ticket_tail.measures import LOG, curve_rows, prediction_rows, ratio_of, tail_row, top
 from ticketlab.claims.ticket_tail.planted import World
-from ticketlab.claims.ticket_tail.quality import Sums, qualities, scaled
+from ticketlab.claims.ticket_tail.quality import Qualities, Sums, qualities, scaled
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.laws.calibration import Sample
@@ -151,6 +151,22 @@ def test_what_is_chosen_on_noise_is_worth_nothing_on_other_examples():
     last = curve_rows(true, permuted)[-1]
     assert last["naive"] > 0.02
     assert abs(last["held_out"]) < 0.005
+
+
+def test_noise_that_grows_with_the_skill_is_taken_out():
+    rng, found = np.random.default_rng(0), []
+    for _ in range(3):
+        signal = np.sqrt(
+            0.02 * Pareto(-0.3, 1.0).quantile(rng.random(20_000))
+        )  # correlations, whose noise is even
+        halves = signal + 0.012 * rng.standard_normal((2, len(signal)))
+        of = Qualities(halves.mean(axis=0) ** 2, halves**2, halves**2)
+        found.append(tail_row(of, LOG, 0.0, rng))
+    raw, clear = (float(np.mean([row[name] for row in found])) for name in ("raw_shape", "shape"))
+    assert raw > -0.26
+    assert clear < raw - 0.01
+    assert clear == pytest.approx(-0.29, abs=0.03)  # what the same skills have without noise
+    assert all(row["reliability"] > rule.RELIABLE for row in found)
 
 
 @pytest.mark.slow

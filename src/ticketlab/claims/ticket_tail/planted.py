@@ -125,6 +125,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.INSIDE, "exponential tickets, noise 0.2", World(noise=0.2)),
         (Kind.INSIDE, "normal tickets, noise 0.2", World("normal", 0.2)),
         (Kind.BOUNDARY, "just as short as is allowed", World(_shortest())),
+        (Kind.BOUNDARY, "just as short as is allowed, noise 0.2", World(_shortest(), 0.2)),
         (Kind.OUTSIDE, "shape −0.3", World(-0.3)),
         (Kind.OUTSIDE, "shape −0.3, noise 0.2", World(-0.3, 0.2)),
         (Kind.NOTHING, "permuted targets", World("alike", 1.0, better=False)),
