@@ -141,7 +141,8 @@ class TicketTail(Study):
         )
 
     def cells(self, plan: TicketTailPlan) -> tuple[Cell, ...]:
-        counts = {**dict.fromkeys(plan.kinds, plan.tickets), **dict.fromkeys(plan.also, plan.fewer)}
+        counts: dict[str, int] = dict.fromkeys(plan.kinds, plan.tickets)
+        counts |= dict.fromkeys(plan.also, plan.fewer)
         return tuple(
             Cell(
                 kind.replace(" ", "-"),

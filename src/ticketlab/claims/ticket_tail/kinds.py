@@ -27,6 +27,9 @@ from ticketlab.networks.network import Network, Params
 __all__ = ["Drum", "Kind", "draw"]
 
 Kind: TypeAlias = Literal["unit", "network", "mask", "read-out", "tangent direction", "probe"]
+_Parts: TypeAlias = tuple[Array, Array, Array]
+"""The sums of a `Sums`, in JAX."""
+
 TOGETHER = 64  # draws that are computed at once
 CHUNK = 2048  # draws in one call
 RIDGE = 1e-2  # of a probe, in units of the mean variance of its features
@@ -93,10 +96,10 @@ def _first(of: Qualities, count: int) -> Qualities:
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
-def _sums(kind: Kind, network: Network, cut: int, drum: Drum, numbers: UInt[Array, "b"]) -> Sums:
+def _sums(kind: Kind, network: Network, cut: int, drum: Drum, numbers: UInt[Array, "b"]) -> _Parts:
     """Of every number `[b, label or 1, half, ticket, …]`."""
 
-    def of_one(number: Array) -> Sums:
+    def of_one(number: Array) -> _Parts:
         outputs = _DRAWS[kind](network, drum, jax.random.fold_in(drum.key, number))
         centred = outputs - outputs.mean(axis=1, keepdims=True)
         parts = [
@@ -106,19 +109,20 @@ def _sums(kind: Kind, network: Network, cut: int, drum: Drum, numbers: UInt[Arra
             for part in (slice(0, cut), slice(cut, None))
             for of in (centred[:, part],)
         ]
-        return Sums(*(jnp.stack(pair, axis=1) for pair in zip(*parts, strict=True)))
+        mean, square, cross = (jnp.stack(pair, axis=1) for pair in zip(*parts, strict=True))
+        return mean, square, cross
 
     return jax.lax.map(of_one, numbers, batch_size=TOGETHER)
 
 
-def _half(outputs: Float[Array, "n t m"], targets: Float[Array, "n k"]) -> Sums:
+def _half(outputs: Float[Array, "n t m"], targets: Float[Array, "n k"]) -> _Parts:
     unit = outputs.shape[2] == 1 and targets.shape[1] > 1
     cross = (
         jnp.einsum("nt,nk->tk", outputs[..., 0], targets)
         if unit
         else jnp.einsum("ntk,nk->t", outputs, targets)[:, None]
     )
-    return Sums(outputs.mean(axis=0), jnp.sum(outputs**2, axis=(0, 2)), cross)
+    return outputs.mean(axis=0), jnp.sum(outputs**2, axis=(0, 2)), cross
 
 
 # --- what is drawn: outputs [labels or 1, n, tickets, outputs] ---
