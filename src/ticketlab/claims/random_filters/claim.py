@@ -107,7 +107,8 @@ class RandomFilters(Study):
     method = (
         "A stage convolves, takes the hyperbolic tangent, rectifies (absolute value, positive part, or not at all), normalises "
         "local contrast or does not, and pools (average, maximum, or not at all) [Jarrett et al. 2009]. The published stage has "
-        "a gain for each map and pools overlapping windows; this one does neither. Pixels outside the image count as zeros.",
+        "a gain for each map and pools overlapping windows; this one does neither. Pixels outside the image count as zeros. "
+        "That random filters do well there was explained by the architecture [Saxe et al. 2011].",
         "Random filters are Gaussian. Gabor filters have evenly spaced orientations in two phases; their second stage is "
         "random. Learned filters start as the random ones and are trained together with a linear read-out, by minibatches on "
         "cross-entropy. Validation chooses step size and epoch. Random filters are run in all combinations, with one and two "
