@@ -13,7 +13,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.disconnected_detector import formula
-from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020
+from ticketlab.claims.literature import RAMANUJAN_2020
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -108,7 +108,6 @@ class DisconnectedDetector(Study):
             "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. ICLR 2019.",
             "https://arxiv.org/abs/1810.02340",
         ),
-        CAMERON_2011,
     )
     needs = ("units", "weights", "examples")
     plan_type = DisconnectedDetectorPlan
