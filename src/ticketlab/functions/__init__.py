@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ticketlab.functions.power_relation import Agreement, LogLogFit, agreement, loglog_fit
     from ticketlab.functions.random_networks import RandomNetworks, expected_acceptances
     from ticketlab.functions.sampler import Drawn, Sampler, State
+    from ticketlab.functions.tangent_solutions import TangentSolutions, tangent_outputs
     from ticketlab.functions.total_variation import (
         Bound,
         Corrected,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         upper_bound,
     )
     from ticketlab.functions.training_runs import TrainingRuns, binary_targets
+    from ticketlab.functions.variance_split import VarianceSplit, variance_split
     from ticketlab.functions.weight_slices import WeightSlices
 
 # Imported on first use, because they import JAX and SciPy.
@@ -58,6 +60,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "label_strings": ["differences", "distances", "packed", "text", "unpacked"],
         "random_networks": ["RandomNetworks", "expected_acceptances"],
         "sampler": ["Drawn", "Sampler", "State"],
+        "tangent_solutions": ["TangentSolutions", "tangent_outputs"],
         "total_variation": [
             "Bound",
             "Corrected",
@@ -67,6 +70,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "upper_bound",
         ],
         "training_runs": ["TrainingRuns", "binary_targets"],
+        "variance_split": ["VarianceSplit", "variance_split"],
         "weight_slices": ["WeightSlices"],
     },
 )
@@ -92,6 +96,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "expected_acceptances",
     "GaussianSlices",
     "WeightSlices",
+    "TangentSolutions",
+    "tangent_outputs",
     "collect",
     "Collected",
     "Keeping",
@@ -116,4 +122,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "mean_errors",
     "spectrum_distance",
     "energy_distance",
+    # one law by its sources of chance
+    "variance_split",
+    "VarianceSplit",
 ]

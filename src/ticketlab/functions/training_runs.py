@@ -72,6 +72,7 @@ class TrainingRuns:
         plan: optimiser, batch, the most steps, and steps between evaluations; its stop and score are set here.
         chunk: runs in a step of the sampler.
         resources: of the training program.
+        stop: when a run fits: where the score is 1 (default), or where the training loss is low enough.
     """
 
     network: Network
@@ -82,6 +83,7 @@ class TrainingRuns:
     plan: TrainingPlan = TrainingPlan(steps=20_000, batch=8, evaluate_every=8)
     chunk: int = 4096
     resources: Resources | None = None
+    stop: Interpolation = Interpolation()
 
     def __post_init__(self) -> None:
         checked_labels(self.labels, len(self.x))
@@ -112,12 +114,15 @@ class TrainingRuns:
 
     def trained(self, key: Array, numbers: np.ndarray) -> tuple[Params, np.ndarray, np.ndarray]:
         """The parameters of these runs at their end `[n, …]`, the steps that each took, and how it ended."""
-        starts, orders = _starts(self.network, key, jnp.asarray(numbers, jnp.uint32))
+        return self.trained_from(*_starts(self.network, key, jnp.asarray(numbers, jnp.uint32)))
+
+    def trained_from(self, starts: Params, order_keys: Array) -> tuple[Params, np.ndarray, np.ndarray]:
+        """The same for runs with these parameters θ₀ `[n, …]` and these keys of data orders `[n]`."""
         params = jax.tree.map(np.array, starts)
-        orders = np.asarray(jax.random.key_data(orders))
-        ended = np.zeros(len(numbers), np.int32)
-        steps = np.zeros(len(numbers), np.int64)
-        running, now, until = np.arange(len(numbers)), None, FIRST_STAGE
+        orders = np.asarray(jax.random.key_data(order_keys))
+        ended = np.zeros(len(orders), np.int32)
+        steps = np.zeros(len(orders), np.int64)
+        running, now, until = np.arange(len(orders)), None, FIRST_STAGE
         while len(running):
             until = min(until, self.plan.steps)
             now = self._stage(_rows(params, running), orders[running], now, until)
@@ -136,7 +141,7 @@ class TrainingRuns:
     ) -> TrainingState:
         labels = checked_labels(self.labels, len(self.x))
         score = SignAccuracy() if self.loss.targets is Targets.REAL else BinaryAccuracy()
-        plan = replace(self.plan, steps=until, stop=Interpolation(), score=score, checkpoints=())
+        plan = replace(self.plan, steps=until, stop=self.stop, score=score, checkpoints=())
         data = TrainingData(np.asarray(self.x, np.float32), binary_targets(self.loss, labels))
         replicas = Replicas(params, order_keys=jax.random.wrap_key_data(jnp.asarray(orders)))
         return train(

@@ -18,24 +18,16 @@ import numpy as np
 from scipy.special import gammaln
 
 from ticketlab import training
-from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, settled, wider
+from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
 from ticketlab.claims.ladder.rung import Rung, Start, of_candidates
-from ticketlab.claims.start import (
-    batch_of,
-    largest_curvature,
-    network_outputs,
-    network_scores,
-    relative_motion,
-)
-from ticketlab.errors import NumericalFailure
+from ticketlab.claims.start import batch_of, largest_curvature, network_outputs, network_scores
+from ticketlab.claims.tuned_training import Course, again, tuned_training
 from ticketlab.networks.network import Params, parameter_count
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets.edge_popup import EdgePopup
-from ticketlab.training.result import Ending
 
 __all__ = ["Mask", "Trained", "best_mask", "trained_network"]
 
-EVALUATIONS = 30  # of the first run
 Told = Callable[[float], None]
 
 
@@ -60,101 +52,29 @@ class Trained:
     twin: Params
 
 
-@dataclass(eq=False)
-class _Run:
-    """Replicas with their step sizes, trained equally long; the validation curves from the start."""
-
-    sizes: list[float]
-    result: training.TrainingResult
-    losses: np.ndarray
-    scores: np.ndarray
-
-    def settled(self, i: int) -> bool:
-        return settled(self.losses[:, i], self.scores[:, i])
-
-    def params(self, i: int) -> Params:
-        """The best point by validation."""
-        assert self.result.best is not None
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[i], self.result.best.params)
-
-
 def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told) -> Trained:
     """The network, trained with the step size that validation chooses, to the end; and its twin.
 
     Arguments:
         order, twin: keys of the two data orders.
     """
-    unit = 1.0 / largest_curvature(at.network, at.params, at.task.train, SQUARE)
-    plan, epochs = at.plan, at.plan.epochs
-    runs = [_longer(at, order, [*plan.step_sizes], unit, epochs)]
-    extensions = 0
-    while True:
-        candidates, chosen, i = _chosen(at, runs)
-        towards = edges(candidates)
-        if not chosen.settled(i) and epochs < plan.epochs * 2**plan.doublings:
-            epochs *= 2
-            runs = [_longer(at, order, run.sizes, unit, epochs, run) for run in runs]
-        elif towards and extensions < plan.extensions:
-            extensions += 1
-            tried = [size for run in runs for size in run.sizes]
-            runs.append(_longer(at, order, wider(tried, towards, len(towards)), unit, epochs))
-        else:
-            break
-        progress(min(0.9, (epochs / plan.epochs + extensions) / 2**plan.doublings))
-    other = _longer(at, twin, [chosen.sizes[i]], unit, epochs)
-    steps = [_minus(run.params(j), at.params) for run, j in ((chosen, i), (other, 0))]
-    rung = of_candidates(at.task, candidates, parameter_count(at.params), "step size")
-    return Trained(rung, chosen.settled(i), epochs, *steps)
-
-
-def _chosen(at: Start, runs: Sequence[_Run]) -> tuple[list[Scored], _Run, int]:
-    """All candidates, and the run and place of the chosen one."""
-    places = [(run, i) for run in runs for i in range(len(run.sizes))]
-    candidates = [_candidate(at, run, i) for run, i in places]
-    chosen = best(candidates)
-    if not chosen.candidate.outputs:
-        raise NumericalFailure("Training diverged at every step size. Use smaller ones (--step-sizes).")
-    return candidates, *places[candidates.index(chosen)]
-
-
-def _candidate(at: Start, run: _Run, i: int) -> Scored:
-    params = run.params(i)
-    outputs = network_outputs(at.network, params, at.task)
-    diverged = run.result.endings[i] is Ending.DIVERGED
-    fine = not diverged and all(np.isfinite(of).all() for of in outputs.values())
-    motion = relative_motion(params, at.params)
-    return scored(at.task, SQUARE, Candidate(run.sizes[i], "step size", outputs if fine else {}, motion))
-
-
-def _longer(
-    at: Start, order: jax.Array, sizes: list[float], unit: float, epochs: int, before: _Run | None = None
-) -> _Run:
-    """Trained for this number of epochs in all, from where they were."""
-    plan, count = at.plan, len(sizes)
-    batch = batch_of(plan.batch, at.task)
-    steps = len(at.task.train) // batch
-    result = training.train(
+    plan, unit = at.plan, 1.0 / largest_curvature(at.network, at.params, at.task.train, SQUARE)
+    course = Course(
         at.network,
         SQUARE,
-        training.TrainingData.of(at.task),
-        training.TrainingPlan(
-            steps=epochs * steps,
-            batch=batch,
-            evaluate_every=max(1, plan.epochs // EVALUATIONS) * steps,
-            optimiser=training.Sgd(momentum=plan.momentum),
-            stop=training.ValidationScore(),
-        ),
-        training.Replicas(
-            params=training.stack([at.params] * count),
-            order_keys=order,
-            step_sizes=np.array([unit * size for size in sizes], np.float32),
-        ),
-        start=None if before is None else before.result.state,
+        at.task,
+        at.params,
+        order,
+        training.Sgd(momentum=plan.momentum),
+        plan.batch,
+        plan.epochs,
+        plan.doublings,
+        plan.extensions,
     )
-    losses, right = result.curves.validation_loss, result.curves.validation_score
-    if before is not None:
-        losses, right = np.concatenate([before.losses, losses]), np.concatenate([before.scores, right])
-    return _Run(sizes, result, losses, right)
+    tuned = tuned_training(course, plan.step_sizes, unit, progress)
+    steps = [_minus(params, at.params) for params in (tuned.params, again(course, tuned, twin))]
+    rung = of_candidates(at.task, tuned.candidates, parameter_count(at.params), "step size")
+    return Trained(rung, tuned.settled, tuned.epochs, *steps)
 
 
 def _minus(params: Params, start: Params) -> Params:

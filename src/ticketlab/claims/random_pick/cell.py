@@ -48,7 +48,7 @@ from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Adam, Sgd, TrainingPlan
 
-__all__ = ["measure"]
+__all__ = ["BinaryExamples", "binary_examples", "measure"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
 FEWER = 16  # times fewer runs on shuffled labels, which take many more steps to fit
@@ -56,7 +56,7 @@ STREAM = 71  # of the seeds' keys
 
 
 @dataclass(frozen=True)
-class _Examples:
+class BinaryExamples:
     """The training set S and the held-out set E, with binary labels."""
 
     on: Split
@@ -64,7 +64,7 @@ class _Examples:
     labels: np.ndarray
     target: np.ndarray
 
-    def shuffled(self, rng: np.random.Generator) -> _Examples:
+    def shuffled(self, rng: np.random.Generator) -> BinaryExamples:
         return replace(self, labels=rng.permutation(self.labels))
 
 
@@ -75,7 +75,7 @@ def measure(
     seed, clock = cell.seeds[0], Clock()
     progress("drawing examples", 0.0)
     task = drawn_task(plan.task, seed)
-    examples = _examples(task, plan.binary)
+    examples = binary_examples(task, plan.binary)
     network = built(plan.network, task.input_shape, 1)
     key, rng = jax.random.fold_in(jax.random.key(seed), STREAM), np.random.default_rng((STREAM, seed))
     rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": [], "spectra": []}
@@ -110,7 +110,8 @@ def measure(
     return tables_of(rows, _MEANINGS)
 
 
-def _examples(task: Task, binary: Binary) -> _Examples:
+def binary_examples(task: Task, binary: Binary) -> BinaryExamples:
+    """The training part and the test part of a task whose classes are grouped in two."""
     if task.train.labels is None or task.test.labels is None:
         raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
 
@@ -124,16 +125,16 @@ def _examples(task: Task, binary: Binary) -> _Examples:
         raise UserError(
             "training examples of one group of classes", "examples of both", "Choose more examples."
         )
-    return _Examples(task.train, task.test, on, packed(off))
+    return BinaryExamples(task.train, task.test, on, packed(off))
 
 
-def _slices(plan: RandomPickPlan, network: Network, of: _Examples) -> GaussianSlices:
+def _slices(plan: RandomPickPlan, network: Network, of: BinaryExamples) -> GaussianSlices:
     # A step draws CHUNK functions: 16 from each of 256 chains.
     return GaussianSlices.of(network, of.on.x, of.labels, of.off.x, reference=of.target)
 
 
 def _runs(
-    plan: RandomPickPlan, network: Network, of: _Examples, arm: str, count: int, key: jax.Array
+    plan: RandomPickPlan, network: Network, of: BinaryExamples, arm: str, count: int, key: jax.Array
 ) -> TrainingRuns:
     loss = LOGISTIC if arm == "logistic" else SQUARE
     batch = None if arm == "full-batch" else min(plan.batch, len(of.on))
@@ -144,14 +145,16 @@ def _runs(
 
 
 def _step_size(
-    plan: RandomPickPlan, network: Network, loss: ConvexLoss, of: _Examples, key: jax.Array
+    plan: RandomPickPlan, network: Network, loss: ConvexLoss, of: BinaryExamples, key: jax.Array
 ) -> float:
     """A share of 2/h: h is the largest curvature of the loss of a random network."""
     part = replace(of.on, targets=binary_targets(loss, of.labels))
     return plan.step_share * 2 / largest_curvature(network, network.init(key), part, loss)
 
 
-def _law_row(found: Collected, bayes: Collected, of: _Examples, rng: np.random.Generator) -> dict[str, float]:
+def _law_row(
+    found: Collected, bayes: Collected, of: BinaryExamples, rng: np.random.Generator
+) -> dict[str, float]:
     """The comparison of training's law with that of random networks that fit."""
     one, other, target = found.counts, bayes.counts, of.target
     trace = bayes.trace.T.astype(float)

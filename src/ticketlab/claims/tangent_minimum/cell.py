@@ -22,7 +22,7 @@ from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOV
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 
-__all__ = ["compare", "measure"]
+__all__ = ["compare", "measure", "wide_enough"]
 
 
 def measure(
@@ -63,14 +63,14 @@ def compare(
     progress(f"{said}; gradient descent", 0.5)
     descent = Descent.of(at, order).with_sizes(plan.step_sizes, descending).to_the_end(descending)
     clock.lap(DESCENT)
-    arms, descent = _wide_enough(at, arms, descent, lambda what, _: progress(f"{said}; {what}", 0.8))
+    arms, descent = wide_enough(at, arms, descent, lambda what, _: progress(f"{said}; {what}", 0.8))
     clock.lap("wider grids")
     arms |= minima.moved_network(at, arms)
     clock.lap(MOVED)
     return _tables(at, loss_name, seed, arms, descent, clock)
 
 
-def _wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
+def wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
     """Both grids extended until every choice lies inside, or no extensions are left; and all arms of the two sides."""
 
     def descending(fraction: float) -> None:

@@ -1,0 +1,231 @@
+"""One cell: one training set, the functions of trained networks and of tangent-space solutions; as rows of tidy tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ticketlab.claims.random_pick.cell import BinaryExamples, binary_examples
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.claims.tangent_sampling.claim import CHUNK, TangentSamplingPlan
+from ticketlab.claims.tangent_sampling.formula import ENSEMBLES, HALVES, NULL, STARTS
+from ticketlab.evidence.tables import Table
+from ticketlab.functions import (
+    STREAMS,
+    Counts,
+    Tally,
+    TangentSolutions,
+    TrainingRuns,
+    binary_targets,
+    collect,
+    corrected_total_variation,
+    energy_distance,
+    lower_bound,
+    marginals,
+    mean_errors,
+    packed,
+    plug_in,
+    same_labels,
+    tangent_outputs,
+    unseen_mass,
+    variance_split,
+)
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
+from ticketlab.tasks import SQUARE
+from ticketlab.training import Interpolation, Sgd, TrainingPlan
+from ticketlab.training.result import Ended
+
+__all__ = ["measure"]
+
+STREAM = 97  # of the seeds' keys
+
+
+def measure(
+    plan: TangentSamplingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
+) -> dict[str, Table]:
+    """One cell's tables."""
+    seed, clock = cell.seeds[0], Clock()
+    progress("drawing examples", 0.0)
+    task = drawn_task(plan.task, seed)
+    of = binary_examples(task, plan.binary)
+    network = built(plan.network, task.input_shape, 1)
+    key = jax.random.fold_in(jax.random.key(seed), STREAM)
+    keys = dict(
+        zip(("training", "starts", "nulls", "draws", "pairs", "unit"), jax.random.split(key, 6), strict=True)
+    )
+    rng = np.random.default_rng((STREAM, seed))
+
+    runs = _runs(plan, network, of, keys["unit"])
+    progress("training", 0.05)
+    trained, fitted = _trained(runs, keys["training"], plan.runs)
+    clock.lap("trained networks")
+    progress("tangent solutions over random starts", 0.45)
+    solutions = TangentSolutions(network, of.on.x, of.labels, of.off.x, ridge=plan.ridge, chunk=CHUNK)
+    linear = tangent_outputs(solutions, jax.random.split(keys["starts"], plan.draws), None)[:, 0]
+    clock.lap("tangent solutions over random starts")
+    progress("tangent solutions along null spaces", 0.6)
+    nulls = [
+        collect(replace(solutions, start=start), draw, plan.draws // (plan.nulls * CHUNK)).counts
+        for start, draw in zip(
+            jax.random.split(keys["nulls"], plan.nulls),
+            jax.random.split(keys["draws"], plan.nulls),
+            strict=True,
+        )
+    ]
+    clock.lap("tangent solutions along null spaces")
+    progress("variance of trained networks", 0.7)
+    variance = _variances(plan, runs, solutions, keys["pairs"])
+    clock.lap("split of variance")
+
+    law, other = _counts(trained), _counts(linear)
+    compared = [_law_row(law, counts, of, rng) for counts in nulls]
+    one, two = law.halves()
+    ensembles = [_counts(_ensembles(outputs, plan.members)) for outputs in (trained, linear)]
+    laws = [
+        {"comparison": STARTS, **_law_row(law, other, of, rng)},
+        {
+            "comparison": NULL,
+            **{name: float(np.mean([row[name] for row in compared])) for name in compared[0]},
+        },
+        {"comparison": HALVES, **_law_row(one, two, of, rng)},
+        {
+            "comparison": ENSEMBLES,
+            **_law_row(ensembles[0], ensembles[1], of, rng),
+        },
+    ]
+    labels = {"trained": marginals(law), "starts": marginals(other), "null": marginals(nulls[0])}
+    target = np.unpackbits(of.target, count=law.examples)
+    rows = {
+        "laws": [{"seed": seed, **row, "fitted": fitted} for row in laws],
+        "variance": [{"seed": seed, **row} for row in variance],
+        "labels": [
+            {"seed": seed, **row}
+            for row in rows_of({"example": np.arange(law.examples), "target": target, **labels})
+        ],
+        "timings": [{"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()],
+    }
+    return tables_of(rows, _MEANINGS)
+
+
+# --- training ---
+
+
+def _runs(plan: TangentSamplingPlan, network: Network, of: BinaryExamples, key: jax.Array) -> TrainingRuns:
+    part = replace(of.on, targets=binary_targets(SQUARE, of.labels))
+    step_size = plan.step_share * 2 / largest_curvature(network, network.init(key), part, SQUARE)
+    training = TrainingPlan(plan.steps, min(plan.batch, len(of.on)), Sgd(step_size), evaluate_every=16)
+    return TrainingRuns(
+        network, SQUARE, of.on.x, of.labels, of.off.x, training, CHUNK, stop=Interpolation(plan.loss)
+    )
+
+
+def _trained(runs: TrainingRuns, key: jax.Array, count: int) -> tuple[np.ndarray, float]:
+    """Outputs on held-out examples of all runs that ended, and their share."""
+    found = []
+    for numbers in np.split(np.arange(count), range(CHUNK, count, CHUNK)):
+        params, _, ended = runs.trained(key, numbers)
+        found.append(_outputs(runs, params)[ended == Ended.INTERPOLATED])
+    outputs = np.concatenate(found)
+    return outputs, len(outputs) / count
+
+
+def _outputs(runs: TrainingRuns, params: Params) -> np.ndarray:
+    return np.asarray(_applied(runs.network, params, jnp.asarray(runs.held_out, jnp.float32)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _applied(network: Network, params: Params, x: jax.Array) -> jax.Array:
+    return jax.lax.map(lambda p: network.apply(p, x)[:, 0], params, batch_size=256)
+
+
+# --- functions ---
+
+
+def _counts(outputs: np.ndarray) -> Counts:
+    """How often each function was drawn, in independent streams."""
+    tally = Tally(outputs.shape[1])
+    tally.add(packed(outputs > 0), np.arange(len(outputs)) % STREAMS)
+    return tally.counts()
+
+
+def _ensembles(outputs: np.ndarray, members: int) -> np.ndarray:
+    """Mean outputs of groups of networks."""
+    groups = len(outputs) // members
+    mean: np.ndarray = outputs[: groups * members].reshape(groups, members, -1).mean(axis=1)
+    return mean
+
+
+def _law_row(one: Counts, other: Counts, of: BinaryExamples, rng: np.random.Generator) -> dict[str, float]:
+    """The comparison of two laws."""
+    apart = corrected_total_variation(one, other, rng)
+    labels = same_labels(one, other)
+    ones, share = np.unpackbits(of.target, count=one.examples).mean(), of.labels.mean()
+    return {
+        "tv_low": lower_bound(one, other).estimate,
+        "tv_high": plug_in(one, other),
+        "tv_corrected": apart.estimate,
+        "top": float(one.total.max() / one.draws),
+        "other_top": float(other.total.max() / other.draws),
+        "unseen": unseen_mass(one).mass,
+        "other_unseen": unseen_mass(other).mass,
+        "label_rms": labels.rms,
+        "energy": energy_distance(one, other, rng),
+        "error": mean_errors(one, of.target),
+        "other_error": mean_errors(other, of.target),
+        "chance": share * (1 - ones) + (1 - share) * ones,
+    }
+
+
+# --- variance ---
+
+
+def _variances(
+    plan: TangentSamplingPlan, runs: TrainingRuns, solutions: TangentSolutions, key: jax.Array
+) -> list[dict[str, Any]]:
+    """Of labels, by start and data order in training, and by start and null space in tangent solutions."""
+    n = plan.levels
+    starts, orders, moves = (jax.random.split(k, n) for k in jax.random.split(key, 3))
+    first, second = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
+    params, _, _ = runs.trained_from(jax.vmap(runs.network.init)(starts[first]), orders[second])
+    trained = _outputs(runs, params).reshape(n, n, -1)
+    linear = tangent_outputs(solutions, starts, moves)
+    found = []
+    for law, outputs in (("training", trained), ("tangent", linear)):
+        split = variance_split(outputs > 0)
+        rows, columns, rest = split.shares()
+        found.append({"law": law, "rows": rows, "columns": columns, "rest": rest, "total": split.total})
+    return found
+
+
+_MEANINGS = {
+    "comparison": "with what trained networks are compared; ensembles are compared with each other",
+    "tv_low": "total variation: a value whose mean is at most the truth",
+    "tv_high": "total variation: the plug-in value, whose mean is at least the truth",
+    "tv_corrected": "total variation between streams of both, minus that between streams of one",
+    "unseen": "the probability of functions of the first law that were not drawn",
+    "other_unseen": "the same for the second law",
+    "top": "the probability of the most frequent function of the first law",
+    "other_top": "the same for the second law",
+    "label_rms": "root mean square of the differences in P(label = 1)",
+    "energy": "energy distance, with the root of the Hamming distance",
+    "error": "mean share of held-out examples on which functions of the first law err",
+    "other_error": "the same for the second law",
+    "chance": "the error of labels drawn at random with the training labels' frequency",
+    "fitted": "the share of training runs that reached the training loss",
+    "law": "trained networks, or tangent solutions",
+    "rows": "the share of the variance of labels that the start θ₀ has alone",
+    "columns": "that of the order of the data, or of the null space",
+    "rest": "that of both together",
+    "total": "the variance of labels, mean over held-out examples",
+    "trained": "P(label = 1) of trained networks",
+    "starts": "P(label = 1) of tangent solutions over random starts",
+    "null": "P(label = 1) along the null space of the first start",
+}

@@ -1,0 +1,226 @@
+"""The claim `gp-performance`: its formula on planted tables, and one small run from plan to verdict."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.gp_performance import formula as rule
+from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePlan
+from ticketlab.claims.gp_performance.planted import ASKED, World, planted
+from ticketlab.claims.planted import ALIKE, NOTHING, examples, made
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table, concatenate
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import All, answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Bundled, Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(5, 1000)
+
+
+def tables(world, seed=0, sample=SAMPLE):
+    return planted(world, sample, np.random.default_rng(seed))
+
+
+def measured(world):
+    """With what only side questions read."""
+    found = tables(world)
+    of = found["examples"]
+    more = {f"{name}_score": of["descent_score"] for name in ("draw", "kept_descent", "kept_tangent")}
+    return {**found, "examples": of.adding(**more)}
+
+
+def whole(world, seed=0):
+    return answer(All(tuple(rule.parts(ASKED).values())), tables(world, seed))
+
+
+@pytest.mark.parametrize(
+    ("world", "outcome"),
+    [
+        (World(), HOLDS),
+        (World((0.8, 0.97, 0.97)), FAILS),  # one picture is enough
+        (World((0.97, 0.97, 0.8)), FAILS),
+        (World((0.9, 0.97, 0.97)), UNDECIDED),
+        (World((1.1, 1.1, 1.1)), HOLDS),  # better than training
+        (World(shuffled=0.4), FAILS),  # labels leak
+    ],
+)
+def test_the_claim_is_the_large_majority_for_every_picture(world, outcome):
+    assert whole(world).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("world", "why"),
+    [
+        (World(skill=NOTHING), "not better than guessing"),
+        (World(skill=ALIKE), "not better than guessing"),  # every share is 0/0
+        (World(settled=False), "still improving"),
+        (World(on_test=True), "not that of the validation examples"),
+        (World((1.0, 1.0, 1.0), gain=0.02), "not better than guessing"),  # a share of next to nothing
+        (World(inside=False), "edge of what was tried"),
+        (World(met=False), "missed their tolerance"),
+        (World(candidates=2), "unequal numbers of candidates"),
+    ],
+)
+def test_what_was_not_measured_well_is_undecided(world, why):
+    """Without its gate each of these would hold."""
+    found = whole(world)
+    assert found.outcome is UNDECIDED
+    assert any(why in reason for q in found.questions() for reason in q.closed)
+
+
+def test_a_gain_that_is_hardly_known_is_no_denominator():
+    """Seeds differ so much that training's gain may be half or double: above a tenth, but its share says nothing."""
+    found = tables(World(), sample=Sample(3, 400, 0.5, spread=0.35))
+    gates = rule.parts(ASKED)["width × 1, 300 training examples"].gates
+    closed = {gate.key for gate in gates if gate.passed(found) is not None}
+    assert "known" in closed
+
+
+def test_the_share_explained_is_the_ratio_of_gains_with_a_covering_interval():
+    """The mean is the plain ratio; the interval covers the planted one, also with seeds that differ."""
+    sample, covered, repetitions = Sample(5, 400, 0.8, 0.5, 0.15), 0, 200
+    rng = np.random.default_rng(0)
+    for _ in range(repetitions):
+        of = examples(sample, {"picture": 0.66, "trained": 0.8}, rng)
+        found = rule.explained(of, "picture", "trained")
+        mean = {c: np.mean(of[c]) for c in ("picture", "trained", "guess")}
+        assert found.mean == pytest.approx(
+            (mean["picture"] - mean["guess"]) / (mean["trained"] - mean["guess"])
+        )
+        low, high = found.interval()
+        covered += low <= 0.8 <= high
+    assert covered / repetitions > 0.9
+
+
+def test_the_growth_of_the_lead_is_a_slope_over_doublings():
+    """A lead of 2, 5 and 8 points at 75, 150 and 300 examples grows by 3 points for each doubling."""
+    rng, parts = np.random.default_rng(1), []
+    for size, lead in ((75, 0.02), (150, 0.05), (300, 0.08)):
+        of = examples(Sample(5, 2000), {"descent_score": 0.9, "nngp_score": 0.9 - lead}, rng)
+        about = {"labels": np.full(len(of), rule.TRUE), "width": np.full(len(of), 1.0)}
+        columns = {c: of[c] for c in ("seed", "id", "descent_score", "nngp_score")}
+        parts.append(made("examples", {**about, "size": np.full(len(of), size), **columns}))
+    found = rule._growing((75, 150, 300), 1.0, rule.NNGP, {"examples": concatenate("examples", parts)})
+    assert found.mean == pytest.approx(0.03, abs=0.01)
+    assert found.standard_error < 0.01
+    low, high = found.interval()
+    assert low < 0.03 < high
+
+
+def searched(accepted, score, seeds=5):
+    rng = np.random.default_rng(2)
+    of = examples(Sample(seeds, 400, 0.9), {"trained_score": 0.9, "search_score": score}, rng, guess=0.5)
+    columns = {c: of[c] for c in ("seed", "id", "guess", "trained_score", "search_score")}
+    rows = [
+        {
+            "size": 8,
+            "seed": s,
+            "tried_for": 1000,
+            "expected": 1.2 * accepted,
+            "accepted": accepted,
+            "fitted": 1.0,
+        }
+        for s in range(seeds)
+    ]
+    return {
+        **measured(World()),
+        "search_examples": made("search_examples", {"size": np.full(len(of), 8), **columns}),
+        "searches": Table.from_rows("searches", rows),
+    }
+
+
+@pytest.mark.parametrize(
+    ("accepted", "score", "outcome"), [(100, 0.9, HOLDS), (100, 0.8, FAILS), (5, 0.9, UNDECIDED)]
+)
+def test_the_search_needs_random_networks_that_fit(accepted, score, outcome):
+    asked = dataclasses.replace(ASKED, searched=(8,))
+    found = rule.verdicts(asked, searched(accepted, score))
+    verdict = next(v for v in found if v.key == rule.SEARCH)
+    assert verdict.outcome is outcome
+    assert not verdict.headline
+    if accepted == 5:
+        assert "were expected to fit" in verdict.reading
+
+
+def test_questions_wait_for_their_cells():
+    asked = dataclasses.replace(ASKED, widths=(0.5, 1.0))
+    found = rule.verdicts(asked, measured(World()))
+    assert not any(v.key == "claim" for v in found)
+    assert {v.facets.get("width") for v in found if v.key == rule.SHARE} == {"1"}
+
+
+PLAN = GpPerformancePlan(
+    task=Digits(train=40, validation=60, test=80),
+    network=MLP(widths=(16,)),
+    widths=(1.0,),
+    sizes=(20, 40),
+    seeds=2,
+    ridges=(1e-3, 1e-2, 1e-1),
+    step_sizes=(1.0, 2.0, 4.0),
+    epochs=20,
+    doublings=1,
+    extensions=1,
+    search_sizes=(2, 24),
+    networks=16_384,
+    runs=32,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(GpPerformance(), PLAN)
+
+
+@pytest.mark.slow
+def test_a_small_run_has_all_tables_and_verdicts(evidence):
+    arms, tuning = evidence.tables["arms"], evidence.tables["tuning"]
+    centred = arms.where(labels=rule.TRUE, offset="centred", size=40)
+    assert set(centred["arm"]) == set(rule.ARMS)
+    for (_, _, _, arm, offset, _), of in tuning.by(
+        "labels", "size", "seed", "arm", "offset", "width"
+    ).items():
+        assert np.sum(of["chosen"]) == 1, (arm, offset)
+    counts = {
+        len(of) for of in tuning.where(offset="centred", size=40, labels=rule.TRUE, seed=0).by("arm").values()
+    }
+    assert len(counts) == 1
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert len([v for v in asked if v.headline]) == 3 + 4
+    searches = evidence.tables["searches"].where(seed=0)
+    accepted = dict(zip(searches["size"].tolist(), searches["accepted"].tolist(), strict=True))
+    assert accepted[2] > 100
+    assert accepted[24] == 0  # too few are expected, so nothing was searched
+    assert np.all(searches["fitted"] == 1)
+    few = searches.where(size=2)
+    assert few["accepted"][0] == pytest.approx(few["expected"][0], rel=0.3)
+
+
+@pytest.mark.slow
+def test_a_seed_alone_gives_the_same_bits(evidence):
+    again = run_study(GpPerformance(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("examples", "tuning", "searches", "search_examples"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_plans_are_checked():
+    for wrong in (
+        {"sizes": (40, 20)},
+        {"majority": 1.0},
+        {"search_sizes": (3,)},
+        {"pair": (3, 3)},
+        {"networks": 1000},
+        {"ridges": (0.1,)},
+    ):
+        with pytest.raises(UserError):
+            GpPerformancePlan(**wrong)
+    with pytest.raises(UserError, match="training examples of 40"):
+        run_study(GpPerformance(), dataclasses.replace(PLAN, sizes=(60,)))
+    diabetes = Bundled(name="diabetes", train=40, validation=40, test=40)
+    with pytest.raises(UserError, match="regression"):
+        run_study(GpPerformance(), dataclasses.replace(PLAN, task=diabetes))

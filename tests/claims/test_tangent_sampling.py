@@ -1,0 +1,121 @@
+"""The claim `tangent-sampling`: its formula on planted tables, and one small run from plan to verdict."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ticketlab.claims.random_pick.claim import RandomPickPlan
+from ticketlab.claims.tangent_sampling import formula as rule
+from ticketlab.claims.tangent_sampling.claim import TangentSampling, TangentSamplingPlan
+from ticketlab.claims.tangent_sampling.planted import World, planted
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.tasks.sources import Boolean
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+
+
+def tables(world, seed=0):
+    return planted(world, Sample(5, 0), np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(
+    ("world", "whole"),
+    [
+        (World(), HOLDS),
+        (World(distance=0.3), FAILS),
+        (World(distance=0.1), UNDECIDED),
+        (World(unseen=0.5), UNDECIDED),
+        (World(fitted=0.9), UNDECIDED),
+        (World(error=0.5), UNDECIDED),  # both guess, so equal laws say nothing
+        (World(distance=0.005, top=0.98), UNDECIDED),  # both are nearly one function
+        (World(null=0.0), HOLDS),
+    ],
+)
+def test_the_claim_is_equality_over_random_starts(world, whole):
+    assert answer(rule.formula(), tables(world)).outcome is whole
+
+
+def test_a_wide_gap_between_the_bounds_is_undecided():
+    """The lower bound alone says "below", the upper bound alone "above": neither may decide."""
+    found = tables(World(distance=0.05))
+    laws = found["laws"]
+    high = laws["tv_high"] + 0.1
+    wide = {**found, "laws": laws.adding(tv_high=high)}
+    assert answer(rule.formula(), found).outcome is HOLDS
+    assert answer(rule.formula(), wide).outcome is UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("world", "key", "facet", "outcome"),
+    [
+        (World(), rule.EQUALITY, rule.NULL, FAILS),
+        (World(null=0.02), rule.EQUALITY, rule.NULL, HOLDS),
+        (World(), rule.BIAS, rule.STARTS, HOLDS),
+        (World(bias=0.1), rule.BIAS, rule.STARTS, FAILS),
+        (World(), rule.ORDER, "training", HOLDS),
+        (World(order=0.3), rule.ORDER, "training", FAILS),
+        (World(), rule.NULL_SPACE, "tangent", HOLDS),
+        (World(null_space=0.7), rule.NULL_SPACE, "tangent", FAILS),
+        (World(fitted=0.5), rule.ORDER, "training", UNDECIDED),
+        (World(total=0.001), rule.ORDER, "training", UNDECIDED),
+        (World(total=0.001), rule.NULL_SPACE, "tangent", UNDECIDED),
+    ],
+)
+def test_side_questions(world, key, facet, outcome):
+    found = [q for f in rule.side_questions() for q in answer(f, tables(world)).questions()]
+    asked = next(q for q in found if q.formula.key == key and facet in q.formula.facets.values())
+    assert asked.outcome is outcome
+
+
+PLAN = TangentSamplingPlan(
+    task=Boolean(bits=5, target="first", train=12, validation=12, test=8),
+    network=dataclasses.replace(RandomPickPlan().network, widths=(12,)),
+    seeds=2,
+    runs=1024,
+    draws=2048,
+    nulls=2,
+    levels=6,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(TangentSampling(), PLAN)
+
+
+@pytest.mark.slow
+def test_a_small_run_has_all_tables_and_verdicts(evidence):
+    laws, variance, labels = (evidence.tables[name] for name in ("laws", "variance", "labels"))
+    assert set(laws["comparison"]) == set(rule.TITLES)
+    assert np.all(laws["fitted"] == 1)
+    assert np.all(laws["tv_low"] <= laws["tv_high"])
+    halves = laws.where(comparison=rule.HALVES)
+    assert np.all(np.abs(halves["tv_corrected"]) < 0.05)
+    np.testing.assert_allclose(variance["rows"] + variance["columns"] + variance["rest"], 1)
+    assert np.all((labels["trained"] >= 0) & (labels["trained"] <= 1))
+    wrong = np.abs(labels["target"] - labels["trained"])
+    for seed in (0, 1):
+        mean = float(np.mean(wrong[labels["seed"] == seed]))
+        assert mean == pytest.approx(float(laws.where(comparison=rule.STARTS, seed=seed)["error"][0]))
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert len(asked) == 1 + 5
+    assert TangentSampling().conclude(PLAN, {}).verdicts == ()
+
+
+@pytest.mark.slow
+def test_a_seed_alone_gives_the_same_bits(evidence):
+    again = run_study(TangentSampling(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("laws", "variance", "labels"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_plans_are_checked():
+    for wrong in ({"runs": 1500}, {"draws": 1024}, {"nulls": 3}, {"levels": 1}, {"loss": 0.0}):
+        with pytest.raises(UserError):
+            TangentSamplingPlan(**wrong)
