@@ -449,7 +449,7 @@ def _search_gates(size: int) -> tuple[Gate, ...]:
         if least >= ACCEPTED:
             return None
         return (
-            f"Of {int(rows['tried_for'][0])} random networks, {number(float(np.mean(rows['expected'])))} were expected to fit "
+            f"Of {int(rows['tried_for'][0])} random networks, {float(np.mean(rows['expected'])):.0f} were expected to fit "
             f"{size} examples; in one seed {least} were found, and {ACCEPTED} are required."
         )
 
