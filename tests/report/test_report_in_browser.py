@@ -143,6 +143,7 @@ def test_light_and_dark_follow_the_system(page):
 
 TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "detector-neuron": ("test_detector_neuron_page", "toy_record"),
+    "disconnected-detector": ("test_disconnected_detector_page", "toy_record"),
     "edge-contribution": ("test_edge_contribution_page", "toy_record"),
     "existence-bounds": ("test_existence_bounds_page", "toy_record"),
     "gp-performance": ("test_gp_performance_page", "toy_record"),
@@ -154,9 +155,12 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "multi-prize": ("test_learned_masks_page", "toy_prizes"),
     "multigraph": ("test_multigraph_page", "toy_record"),
     "newton-step": ("test_newton_step_page", "toy_record"),
+    "random-filters": ("test_random_filters_page", "toy_record"),
     "random-pick": ("test_random_pick_page", "toy_record"),
+    "same-ticket": ("test_same_ticket_page", "toy_record"),
     "symmetry-breaking": ("test_symmetry_breaking_page", "toy_record"),
     "tangent-sampling": ("test_tangent_sampling_page", "toy_record"),
+    "ticket-tail": ("test_ticket_tail_page", "toy_record"),
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
     "winning-ticket": ("test_winning_ticket_page", "toy_record"),
 }

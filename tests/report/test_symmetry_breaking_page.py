@@ -82,4 +82,4 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
 def test_the_invented_numbers_hold(page) -> None:
     whole = next(v for v in page.evidence.verdicts if not v.question)
     assert str(whole.outcome) == "holds"
-    assert "1e-06 of the random weights" in whole.reading
+    assert "10⁻⁶ of the random weights" in whole.reading

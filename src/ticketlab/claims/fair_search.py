@@ -18,8 +18,11 @@ from ticketlab.claims.start import Outputs, parts
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Split, Task
+from ticketlab.units import Parts, Probe, Ridge, probe
 
-__all__ = ["Candidate", "Scored", "best", "edges", "inside", "past_its_minimum", "scored", "settled", "wider"]
+__all__ = [
+    "Candidate", "Scored", "best", "edges", "inside", "past_its_minimum", "scored", "settled", "tuned_probe", "wider",
+]  # fmt: skip
 
 LATE = 0.8  # a best point after this part of the run may still move
 GAIN = 0.1  # a second half that lowers the validation loss by less has brought nothing
@@ -144,3 +147,17 @@ def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
             new.append(ordered[-1] * (ordered[-1] / ordered[-2] if len(ordered) > 1 else FACTOR))
         ordered = sorted([*ordered, new[-1]])
     return new
+
+
+def tuned_probe(
+    features: Parts, labels: Parts, penalties: Sequence[float], extensions: int
+) -> tuple[Probe, int]:
+    """A ridge read-out whose grid is extended while the choice lies at its edge; and the number of candidates."""
+    grid = list(penalties)
+    found = probe(features, labels, Ridge(tuple(grid)))
+    for _ in range(extensions):
+        if found.inside:
+            break
+        grid += wider(grid, {-1 if found.penalty == min(grid) else 1}, 2)
+        found = probe(features, labels, Ridge(tuple(grid)))
+    return found, len(grid)

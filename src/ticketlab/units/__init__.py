@@ -7,6 +7,8 @@ import lazy_loader
 if TYPE_CHECKING:
     from ticketlab.units.best_stimulus import best_stimuli
     from ticketlab.units.fields import FieldFilters, receptive_field
+    from ticketlab.units.filter_banks import gabor_filters, random_filters
+    from ticketlab.units.front_end import FrontEnd, gaussian_window, local_contrast_normalisation
     from ticketlab.units.growth import BestOf, LimitUnits, best_of
     from ticketlab.units.held_out import HalfScores, half_scores, halves
     from ticketlab.units.null import Labels, MaximumNull, permuted_labels
@@ -24,6 +26,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     submod_attrs={
         "best_stimulus": ["best_stimuli"],
         "fields": ["FieldFilters", "receptive_field"],
+        "filter_banks": ["gabor_filters", "random_filters"],
+        "front_end": ["FrontEnd", "gaussian_window", "local_contrast_normalisation"],
         "growth": ["BestOf", "LimitUnits", "best_of"],
         "held_out": ["HalfScores", "half_scores", "halves"],
         "null": ["Labels", "MaximumNull", "permuted_labels"],
@@ -69,6 +73,12 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "FieldFilters",
     "receptive_field",
     "best_stimuli",
+    # the front end of early vision
+    "FrontEnd",
+    "local_contrast_normalisation",
+    "gaussian_window",
+    "random_filters",
+    "gabor_filters",
     # linear read-outs
     "probe",
     "Probe",

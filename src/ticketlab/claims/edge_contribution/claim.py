@@ -12,7 +12,6 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.edge_contribution import formula
-from ticketlab.claims.literature import CAMERON_2011
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -123,7 +122,6 @@ class EdgeContribution(Study):
             "Spearman 1904",
             "C. Spearman. The proof and measurement of association between two things. American Journal of Psychology 15.",
         ),
-        CAMERON_2011,
     )
     needs = ("measures", "examples")
     plan_type = EdgeContributionPlan

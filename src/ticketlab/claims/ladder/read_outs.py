@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import rankdata
 
-from ticketlab.claims.fair_search import wider
+from ticketlab.claims.fair_search import tuned_probe
 from ticketlab.claims.ladder.rung import Rung, Start, best_rung
-from ticketlab.units import NetworkUnits, Parts, Probe, Ridge, probe, random_features
+from ticketlab.units import NetworkUnits, Parts, Probe, random_features
 
 __all__ = ["control", "layer_features", "one_for_each_class", "one_unit", "read_out", "unit_responses"]
 
@@ -77,14 +77,7 @@ def _auc(values: np.ndarray, labels: np.ndarray, classes: int) -> Float[np.ndarr
 
 def read_out(features: Parts, at: Start) -> Rung:
     """The ridge read-out; its grid is extended while the choice lies at its edge."""
-    grid = list(at.plan.penalties)
-    found = probe(features, at.labels, Ridge(tuple(grid)))
-    for _ in range(at.plan.extensions):
-        if found.inside:
-            break
-        grid += wider(grid, {-1 if found.penalty == min(grid) else 1}, 2)
-        found = probe(features, at.labels, Ridge(tuple(grid)))
-    return _of_probe(found, len(grid))
+    return _of_probe(*tuned_probe(features, at.labels, at.plan.penalties, at.plan.extensions))
 
 
 def _of_probe(found: Probe, candidates: int) -> Rung:

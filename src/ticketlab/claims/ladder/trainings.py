@@ -1,8 +1,9 @@
 """The last two rungs: a mask learnt over the frozen random weights, and the network with its weights trained.
 
 Both are tuned on validation data, and their step sizes are extended while the choice lies at an edge. Training minimises the
-square loss, as the tangent-space minimum does, by minibatches with momentum, and goes on in doublings until it is at its end. A
-twin with another data order goes the same way, at the same step size. The search for a mask (edge-popup) minimises cross-entropy,
+square loss, as the tangent-space minimum does, by minibatches with momentum, and goes on in doublings until it is at its end.
+Like the minimum it is run with f(x, θ₀) kept and with f(x, θ₀) centred away, and validation chooses. With f(x, θ₀) kept, a twin
+with another data order goes the same way, at the same step size. The search for a mask (edge-popup) minimises cross-entropy,
 because a mask can hardly change the size of the outputs, for which the square loss asks.
 """
 
@@ -18,24 +19,16 @@ import numpy as np
 from scipy.special import gammaln
 
 from ticketlab import training
-from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, settled, wider
-from ticketlab.claims.ladder.rung import Rung, Start, of_candidates
-from ticketlab.claims.start import (
-    batch_of,
-    largest_curvature,
-    network_outputs,
-    network_scores,
-    relative_motion,
-)
-from ticketlab.errors import NumericalFailure
+from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
+from ticketlab.claims.ladder.rung import OFFSETS, Rung, Start, best_rung, of_candidates
+from ticketlab.claims.start import batch_of, largest_curvature, network_outputs, network_scores
+from ticketlab.claims.tuned_training import Course, again, tuned_training
 from ticketlab.networks.network import Params, parameter_count
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets.edge_popup import EdgePopup
-from ticketlab.training.result import Ending
 
 __all__ = ["Mask", "Trained", "best_mask", "trained_network"]
 
-EVALUATIONS = 30  # of the first run
 Told = Callable[[float], None]
 
 
@@ -47,10 +40,10 @@ class Trained:
     """The trained network.
 
     Arguments:
-        rung: its scores.
-        settled: whether it was trained to the end.
-        epochs: how long.
-        step, twin: Δθ of training, and of training with another data order.
+        rung: its scores; inside if both step sizes are.
+        settled: whether both were trained to the end.
+        epochs: how long the chosen one was.
+        step, twin: Δθ of training with f(x, θ₀) kept, and of the same with another data order.
     """
 
     rung: Rung
@@ -60,101 +53,43 @@ class Trained:
     twin: Params
 
 
-@dataclass(eq=False)
-class _Run:
-    """Replicas with their step sizes, trained equally long; the validation curves from the start."""
-
-    sizes: list[float]
-    result: training.TrainingResult
-    losses: np.ndarray
-    scores: np.ndarray
-
-    def settled(self, i: int) -> bool:
-        return settled(self.losses[:, i], self.scores[:, i])
-
-    def params(self, i: int) -> Params:
-        """The best point by validation."""
-        assert self.result.best is not None
-        return jax.tree.map(lambda leaf: np.asarray(leaf)[i], self.result.best.params)
-
-
 def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told) -> Trained:
-    """The network, trained with the step size that validation chooses, to the end; and its twin.
+    """The network, trained to the end, with the step size and the offset that validation chooses; and its twin.
 
     Arguments:
         order, twin: keys of the two data orders.
     """
-    unit = 1.0 / largest_curvature(at.network, at.params, at.task.train, SQUARE)
-    plan, epochs = at.plan, at.plan.epochs
-    runs = [_longer(at, order, [*plan.step_sizes], unit, epochs)]
-    extensions = 0
-    while True:
-        candidates, chosen, i = _chosen(at, runs)
-        towards = edges(candidates)
-        if not chosen.settled(i) and epochs < plan.epochs * 2**plan.doublings:
-            epochs *= 2
-            runs = [_longer(at, order, run.sizes, unit, epochs, run) for run in runs]
-        elif towards and extensions < plan.extensions:
-            extensions += 1
-            tried = [size for run in runs for size in run.sizes]
-            runs.append(_longer(at, order, wider(tried, towards, len(towards)), unit, epochs))
-        else:
-            break
-        progress(min(0.9, (epochs / plan.epochs + extensions) / 2**plan.doublings))
-    other = _longer(at, twin, [chosen.sizes[i]], unit, epochs)
-    steps = [_minus(run.params(j), at.params) for run, j in ((chosen, i), (other, 0))]
-    rung = of_candidates(at.task, candidates, parameter_count(at.params), "step size")
-    return Trained(rung, chosen.settled(i), epochs, *steps)
-
-
-def _chosen(at: Start, runs: Sequence[_Run]) -> tuple[list[Scored], _Run, int]:
-    """All candidates, and the run and place of the chosen one."""
-    places = [(run, i) for run in runs for i in range(len(run.sizes))]
-    candidates = [_candidate(at, run, i) for run, i in places]
-    chosen = best(candidates)
-    if not chosen.candidate.outputs:
-        raise NumericalFailure("Training diverged at every step size. Use smaller ones (--step-sizes).")
-    return candidates, *places[candidates.index(chosen)]
-
-
-def _candidate(at: Start, run: _Run, i: int) -> Scored:
-    params = run.params(i)
-    outputs = network_outputs(at.network, params, at.task)
-    diverged = run.result.endings[i] is Ending.DIVERGED
-    fine = not diverged and all(np.isfinite(of).all() for of in outputs.values())
-    motion = relative_motion(params, at.params)
-    return scored(at.task, SQUARE, Candidate(run.sizes[i], "step size", outputs if fine else {}, motion))
-
-
-def _longer(
-    at: Start, order: jax.Array, sizes: list[float], unit: float, epochs: int, before: _Run | None = None
-) -> _Run:
-    """Trained for this number of epochs in all, from where they were."""
-    plan, count = at.plan, len(sizes)
-    batch = batch_of(plan.batch, at.task)
-    steps = len(at.task.train) // batch
-    result = training.train(
+    plan, unit = at.plan, 1.0 / largest_curvature(at.network, at.params, at.task.train, SQUARE)
+    kept = Course(
         at.network,
         SQUARE,
-        training.TrainingData.of(at.task),
-        training.TrainingPlan(
-            steps=epochs * steps,
-            batch=batch,
-            evaluate_every=max(1, plan.epochs // EVALUATIONS) * steps,
-            optimiser=training.Sgd(momentum=plan.momentum),
-            stop=training.ValidationScore(),
-        ),
-        training.Replicas(
-            params=training.stack([at.params] * count),
-            order_keys=order,
-            step_sizes=np.array([unit * size for size in sizes], np.float32),
-        ),
-        start=None if before is None else before.result.state,
+        at.task,
+        at.params,
+        order,
+        training.Sgd(momentum=plan.momentum),
+        plan.batch,
+        plan.epochs,
+        plan.doublings,
+        plan.extensions,
     )
-    losses, right = result.curves.validation_loss, result.curves.validation_score
-    if before is not None:
-        losses, right = np.concatenate([before.losses, losses]), np.concatenate([before.scores, right])
-    return _Run(sizes, result, losses, right)
+    courses = (kept, replace(kept, centred=True))
+    found = [
+        tuned_training(course, plan.step_sizes, unit, lambda done, i=i: progress((i + done) / 2))
+        for i, course in enumerate(courses)
+    ]
+    count = parameter_count(at.params)
+    rungs = [
+        replace(of_candidates(at.task, of.candidates, count, "step size"), offset=offset)
+        for of, offset in zip(found, OFFSETS, strict=True)
+    ]
+    rung = best_rung(rungs)
+    return Trained(
+        replace(rung, inside=all(r.inside for r in rungs)),
+        settled=all(of.settled for of in found),
+        epochs=found[rungs.index(rung)].epochs,
+        step=_minus(found[0].params, at.params),
+        twin=_minus(again(kept, found[0], twin), at.params),
+    )
 
 
 def _minus(params: Params, start: Params) -> Params:

@@ -34,7 +34,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "side_questions", "times", "verdicts",
+    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "shown", "side_questions", "times",
+    "verdicts",
 ]  # fmt: skip
 
 CONSTANT, SIGNS, DUPLICATED, RANDOM = "constant", "signs", "duplicated", "random"
@@ -45,6 +46,7 @@ TITLES = {
     RANDOM: "the random start",
 }
 ONE = float(np.log(1.5))  # below it, one is nearer than two
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STRAIGHT = 0.9  # of the variance of times
 COUNT = Scale("distinct units", log=True, bounds=(1.0, np.inf))
 RANK = Scale("independent gradients", log=True, bounds=(1.0, np.inf))
@@ -54,6 +56,13 @@ VARIANCE = Scale("% of the variance", 100.0, bounds=(-np.inf, 100.0))
 def noisy(noise: float) -> str:
     """The name of the constant start with noise, in tables."""
     return f"noise {noise:.0e}"
+
+
+def shown(noise: float) -> str:
+    """A size of noise for people, "10⁻⁸"."""
+    exponent = round(float(np.log10(noise)))
+    power = f"10{str(exponent).translate(RAISED)}"
+    return power if np.isclose(noise, 10.0**exponent) else f"{noise:.0e}"
 
 
 def formula(margin: float) -> Formula:
@@ -99,7 +108,7 @@ def _least(noises: Sequence[float], outcomes: dict[str, Outcome]) -> str:
     enough = [noise for noise in noises if outcomes[noisy(noise)] is Outcome.HOLDS]
     if not enough:
         return "No size of noise was found to be enough."
-    return f"The smallest noise that was found to be enough is {min(enough):.0e} of the random weights."
+    return f"The smallest noise that was found to be enough is {shown(min(enough))} of the random weights."
 
 
 # --- what is asked of units ---
@@ -111,18 +120,18 @@ def _most(tables: Tables, start: str, column: str) -> np.ndarray:
     return np.array([np.log(max(float(of[column].max()), 1.0)) for of in rows.by("seed").values()])
 
 
-def _counted(key: str, start: str, most: int, column: str, scale: Scale, title: str, what: str) -> Question:
+def _counted(key: str, start: str, most: int, column: str, scale: Scale, title: str, said: str) -> Question:
     def reading(tables: Tables) -> str:
         found = np.exp(_most(tables, start, column))
         units = int(tables["layers"]["units"].max())
-        return f"From {TITLES[start]}, the hidden layer with most has {number(float(found.mean()))} of {units} {what}"
+        return f"From {TITLES[start]}, {said.format(number(float(found.mean())), units)}"
 
     return Question(
         key=key,
         title=title,
         effect=lambda tables: of_seeds(_most(tables, start, column)),
         rule=Below(ONE if most == 1 else float(np.log(most + 0.5))),
-        what=f"the number of {what}, in the hidden layer that has most, from {TITLES[start]},",
+        what=f"the number of {scale.unit}, in the hidden layer that has most, from {TITLES[start]},",
         scale=scale,
         reading=reading,
         says=three(f"that is at most {most}", f"that is more than {most}", f"whether that is at most {most}"),
@@ -132,13 +141,15 @@ def _counted(key: str, start: str, most: int, column: str, scale: Scale, title: 
 
 def _gradients() -> Question:
     title = "constant start: the gradients of a hidden layer are all alike"
-    return _counted("gradients", CONSTANT, 1, "rank", RANK, title, "gradients that are independent")
+    said = "gradients have ranks up to {} in hidden layers of {} units"
+    return _counted("gradients", CONSTANT, 1, "rank", RANK, title, said)
 
 
 def _units(start: str, most: int) -> Question:
     named = "constant start" if start == CONSTANT else "constants of either sign"
     title = f"{named}: at most {most} distinct unit{'s' * (most > 1)} in a hidden layer after training"
-    return _counted("units", start, most, "distinct", COUNT, title, "units distinct after training")
+    said = "up to {} of the {} units of a hidden layer are distinct after training"
+    return _counted("units", start, most, "distinct", COUNT, title, said)
 
 
 # --- what is asked of test scores ---
@@ -166,9 +177,9 @@ def _enough(noise: float, margin: float) -> Question:
     words = f"the margin of {margin_words(margin)}"
     return scores(
         "noise",
-        f"noise of {noise:.0e} is enough",
+        f"noise of {shown(noise)} is enough",
         lambda tables: tables["examples"],
-        (noisy(noise), f"the constant start with noise of {noise:.0e}"),
+        (noisy(noise), f"the constant start with noise of {shown(noise)}"),
         (RANDOM, TITLES[RANDOM]),
         Above(-margin),
         three(

@@ -17,7 +17,7 @@ from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.rows import bars
 from ticketlab.figures.spread import error, seeds, spread
 from ticketlab.figures.text_tables import TextTable, interval, mean, ranged, scored, summary
-from ticketlab.figures.wording import fixed, tens
+from ticketlab.figures.wording import fixed
 
 __all__ = ["present"]
 
@@ -46,13 +46,8 @@ def _names(arms: Table) -> dict[str, Table]:
     noise = arms.where(start="noise")
     sizes = sorted({float(n) for n in noise["noise"]}, reverse=True)
     return {t: rows for t, rows in named.items() if len(rows)} | {
-        f"constant, noise {_size(n)}": noise.where(noise=n) for n in sizes
+        f"constant, noise {formula.shown(n)}": noise.where(noise=n) for n in sizes
     }
-
-
-def _size(noise: float) -> str:
-    exponent = round(np.log10(noise))
-    return tens(exponent) if np.isclose(noise, 10.0**exponent) else f"{noise:.0e}"
 
 
 def by_start(arms: Table) -> Figure:
@@ -76,7 +71,7 @@ def growth(curves: Table) -> Figure | None:
     sizes = sorted({float(n) for n in noise["noise"]})
     lines = []
     for colour, size in zip(ramp(len(sizes)), sizes, strict=True):
-        mark = Mark(f"noise {_size(size)}", colour, line=True)
+        mark = Mark(f"noise {formula.shown(size)}", colour, line=True)
         lines.append(mean_curve(mark, noise.where(noise=size), "step", "spread"))
     still = curves.where(start=formula.CONSTANT)
     most = float(still["spread"].max()) if len(still) else 0.0
@@ -144,4 +139,6 @@ def layer_table(layers: Table) -> TextTable:
 
 def _labels(rows: Table) -> np.ndarray:
     pairs = zip(rows["start"].tolist(), rows["noise"].tolist(), strict=True)
-    return np.array([STARTS.get(start) or f"constant, noise {_size(noise)}" for start, noise in pairs])
+    return np.array(
+        [STARTS.get(start) or f"constant, noise {formula.shown(noise)}" for start, noise in pairs]
+    )

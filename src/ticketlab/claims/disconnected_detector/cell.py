@@ -1,0 +1,206 @@
+"""One cell: one seed, its ticket and controls, their units in the masked and in the whole network, and the gradient there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import rankdata
+
+from ticketlab.claims.disconnected_detector import formula
+from ticketlab.claims.disconnected_detector.claim import DisconnectedDetectorPlan
+from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.start import (
+    Clock,
+    built,
+    drawn_task,
+    guessed,
+    loss_of,
+    network_scores,
+    permuted,
+    score_of,
+    training_plan,
+)
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.networks.network import Network, Params
+from ticketlab.tangent.devices import Devices
+from ticketlab.tasks.task import Task
+from ticketlab.tickets.contributions import first_order_contributions
+from ticketlab.tickets.edge_popup import EdgePopup
+from ticketlab.tickets.learned import require_frozen
+from ticketlab.tickets.masks import Mask, prunable_layers
+from ticketlab.tickets.random_masks import shuffled
+from ticketlab.training import Cosine, TrainingData, stack, train
+from ticketlab.units import NetworkUnits, Scan, scan
+
+__all__ = ["measure", "unit_rows", "weight_rows"]
+
+SEARCH = EdgePopup()
+PERMUTATIONS = 19  # of the scan's null, which is not asked about here
+
+
+@dataclass(frozen=True)
+class Found:
+    """A mask, its network, and the scores that were learned; none for a random mask."""
+
+    mask: Mask
+    params: Params
+    scores: Params | None = None
+
+
+def measure(
+    plan: DisconnectedDetectorPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
+) -> dict[str, Table]:
+    seed, clock = cell.seeds[0], Clock()
+    progress("drawing split and network", 0.0)
+    task = drawn_task(plan.task, seed)
+    if task.kind != "classification" or task.steps > 1:
+        raise UserError(task.name, "a task with classes, one for each example", "Choose another --task.")
+    network = built(plan.network, task.input_shape, task.outputs)
+    init, *keys = jax.random.split(jax.random.key(seed), 4)
+    drawn = network.init(init)
+    progress("searching masks", 0.05)
+    found = _masks(plan, task, network, drawn, keys, seed)
+    clock.lap("search")
+    progress("units", 0.7)
+    labels = task.test.labels
+    assert labels is not None  # a task with classes
+
+    def scanned(params: Params) -> Scan:
+        units = NetworkUnits(network, params, task.test.x, task.train.x)
+        return scan(units, labels, permutations=PERMUTATIONS, seed=seed)
+
+    whole = scanned(drawn)
+    rows: dict[str, list[dict[str, Any]]] = {"units": [], "weights": []}
+    for source, of in found.items():
+        about = {"source": source, "seed": seed}
+        rows["units"] += [{**about, **row} for row in unit_rows(scanned(of.params), whole, task.classes)]
+    clock.lap("units")
+    progress("gradients", 0.9)
+    gradient = _by_layer(
+        network,
+        first_order_contributions(network, loss_of(task), drawn, task.train.x, task.train.targets),
+    )
+    for source, of in found.items():
+        about = {"source": source, "seed": seed}
+        rows["weights"] += [{**about, **row} for row in weight_rows(gradient, of.mask, of.scores)]
+    clock.lap("gradients")
+    scored = {"id": task.test.ids, "guess": guessed(task)}
+    scored |= {source: network_scores(network, of.params, task, task.test) for source, of in found.items()}
+    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
+    rows["timings"] = [
+        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
+    ]
+    return tables_of(rows, _MEANINGS)
+
+
+def _masks(
+    plan: DisconnectedDetectorPlan,
+    task: Task,
+    network: Network,
+    drawn: Params,
+    keys: list[jax.Array],
+    seed: int,
+) -> dict[str, Found]:
+    """The ticket, a mask from permuted labels in the same program, and a random mask of the ticket's counts."""
+    order, score, chance = keys
+    other = permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
+    data = replace(TrainingData.of(task), y=np.stack([task.train.targets, other.targets]))
+    both = jnp.broadcast_to(order, 2)
+    replicas = SEARCH.replicas(network, stack([drawn, drawn]), plan.density, jnp.broadcast_to(score, 2), both)
+    how = replace(
+        training_plan(plan, task, evaluate_every=plan.steps, score=score_of(task)),
+        schedule=Cosine(plan.steps),
+    )
+    result = train(network, loss_of(task), data, how, replicas)
+    masks = SEARCH.masks(network, result.params, plan.density)
+    found = {}
+    for number, (name, mask) in enumerate(zip((formula.TICKET, formula.LABELS), masks, strict=True)):
+        scores = jax.tree.map(lambda a, n=number: np.asarray(a[n]), result.params)
+        found[name] = Found(mask, SEARCH.ticket(drawn, mask), scores)
+    by_chance = shuffled(masks[0], chance)
+    found[formula.RANDOM] = Found(by_chance, SEARCH.ticket(drawn, by_chance))
+    for of in found.values():
+        require_frozen(drawn, of.params, of.mask)
+    return found
+
+
+def _by_layer(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
+    layers = prunable_layers(network)
+    ends = np.cumsum([int(np.prod(layer.weight_shape)) for layer in layers])[:-1]
+    return dict(zip((layer.name for layer in layers), np.split(values, ends), strict=True))
+
+
+def unit_rows(masked: Scan, whole: Scan, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """For each class the best unit of the masked network, and the same unit in the whole one; both ways, averaged.
+
+    In each network the direction that marks the class is chosen on the half that chose the unit.
+    """
+    rows = []
+    for label, name in enumerate(classes):
+        chosen = np.argmax(np.abs(masked.halves.auc[:, :, label] - 0.5), axis=1)
+        own, same = (
+            float(np.mean([of.halves.directed_auc[1 - half, chosen[half], label] for half in (0, 1)]))
+            for of in (masked, whole)
+        )
+        average = float(np.mean(whole.halves.directed_auc[:, :, label]))
+        best = float(whole.best(label).auc)
+        rows.append(
+            {
+                "class": name,
+                "unit": masked.name(int(chosen[0])),
+                "auc": own,
+                "whole": same,
+                "average": average,
+                "best": best,
+            }
+        )
+    return rows
+
+
+def weight_rows(gradient: dict[str, np.ndarray], mask: Mask, scores: Params | None) -> list[dict[str, Any]]:
+    """How well −w ∂L/∂w tells kept from removed weights, layer by layer.
+
+    Arguments:
+        gradient: −w ∂L/∂w by layer.
+        scores: learned ones, whose sizes choose the mask.
+    """
+    rows = []
+    for layer, kept in mask.items():
+        inside, values = kept.ravel(), gradient[layer]
+        ranks, count = rankdata(values), int(inside.sum())
+        removed = len(inside) - count
+        auc = (ranks[inside].sum() - count * (count + 1) / 2) / max(count * removed, 1)
+        highest = np.argsort(-values, kind="stable")[:count]
+        correlation = float("nan")
+        if scores is not None:
+            correlation = float(np.corrcoef(ranks, rankdata(np.abs(scores[layer]).ravel()))[0, 1])
+        rows.append(
+            {
+                "layer": layer,
+                "auc": float(auc),
+                "common": float(np.mean(inside[highest])),
+                "density": count / len(inside),
+                "rank_correlation": correlation,
+            }
+        )
+    return rows
+
+
+_MEANINGS = {
+    "source": "which mask",
+    "unit": "the unit that is best on the first half of the test examples, in the masked network",
+    "auc": "of units: held-out, in the masked network; of weights: of −w·∂L/∂w for the kept ones",
+    "whole": "of the same units in the whole network",
+    "average": "of the average unit of the whole network",
+    "best": "of the best unit of the whole network",
+    "common": "the share of the mask's weights among equally many with the highest −w·∂L/∂w",
+    "density": "the fraction of the layer's weights that the mask keeps, which is what chance gives",
+    "rank_correlation": "of the sizes of the learned scores with −w·∂L/∂w",
+    "guess": "the score of always giving the most frequent class",
+}

@@ -1,0 +1,72 @@
+"""Planted tables of `random-filters`: the test scores of random filters, learned filters and pixels, and the gates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples
+from ticketlab.claims.random_filters.formula import LEARNED, PIXELS, RANDOM, SCORE, formula
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+MARGIN = 0.02
+
+
+@dataclass(frozen=True)
+class World:
+    """Scores, and which gates are passed.
+
+    Arguments:
+        short: by how much random filters score less than learned ones.
+        above: by how much they score more than the pixels.
+    """
+
+    short: float = 0.0
+    above: float = 0.05
+    skill: Skill = Skill()
+    settled: bool = True
+    inside: bool = True
+
+
+def accuracies(world: World, sample: Sample) -> dict[str, float]:
+    """The best of all has the sample's accuracy."""
+    random = sample.accuracy - max(world.short, -world.above, 0.0)
+    return {RANDOM: random, LEARNED: random + world.short, PIXELS: random - world.above}
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    choices = [
+        {"arm": arm, "inside": world.inside, "settled": world.settled or arm != LEARNED}
+        for arm in (RANDOM, LEARNED, PIXELS)
+    ]
+    return {
+        "examples": examples(sample, accuracies(world, sample), rng, world.skill),
+        "choices": Table.from_rows("choices", choices),
+    }
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    if not world.skill.task:
+        return None
+    of = accuracies(world, sample)
+    return compared(sample, of[RANDOM], of[LEARNED if question.key == SCORE else PIXELS])
+
+
+def cases() -> tuple[Case, ...]:
+    m = MARGIN
+    worlds = [
+        (Kind.INSIDE, "half a margin each", World(m / 2, m / 2)),
+        (Kind.BOUNDARY, "a margin below learned filters", World(short=m)),
+        (Kind.BOUNDARY, "as good as the pixels", World(above=0.0)),
+        (Kind.TOGETHER, "both of these", World(m, 0.0)),
+        (Kind.OUTSIDE, "one and a half margins below learned filters", World(short=1.5 * m)),
+        (Kind.OUTSIDE, "half a margin below the pixels", World(above=-m / 2)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.GATE, "filters not trained to the end", World(settled=False)),
+        (Kind.GATE, "a setting at the edge", World(inside=False)),
+    ]
+    return cases_of("random-filters", formula(m), planted, truth, worlds)

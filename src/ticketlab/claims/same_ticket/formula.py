@@ -1,0 +1,491 @@
+"""What `same-ticket` asks: is the ticket that is good at the start the one that training reinforces, while the rest is dampened?
+
+A mask m is fixed at θ₀ without seeing the training. Every sub-verdict has two questions: one about an absolute size, and one
+about the control that decides.
+
+    survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training on permuted labels would have lost it
+    reinforced     its share of the weights' norm grows by 5 %    … and by more than on permuted labels
+    rest dampened  the rest knows less than chance rests          … and by more than on permuted labels
+    carries alone  without the rest the network loses little      … and chance masks lose more
+
+*Chance masks* keep equally many weights in every tenth of |θ₀|, layer by layer: large weights stay large without learning, so a
+mask that likes large weights would seem to be reinforced. A chance rest is the complement of such a mask. Growth is
+
+    g = log r(T)/r(0),   r(t) = share of ‖θ_t‖² under m / mean share under chance masks,
+
+in balanced form, where no rescaling of units can shift it. *Permuted labels*: the same θ₀, mask and order of the data.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, verdicts_of
+from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import LEAST, percent
+from ticketlab.claims.wording import points
+from ticketlab.laws.difference import Difference, of_seeds, paired_difference
+from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "ALONE", "CARRIES", "COST", "DAMPENED", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED", "REST", "RULE",
+    "SLACK", "SURVIVES", "TICKET", "TRAINED", "TWIN", "formula", "growth", "growths", "index", "side_questions", "verdicts",
+]  # fmt: skip
+
+TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
+TICKET, REST = "ticket", "rest"
+SURVIVES, REINFORCED, DAMPENED, CARRIES = "survives", "is reinforced", "rest is dampened", "carries alone"
+PARTS = (SURVIVES, REINFORCED, DAMPENED, CARRIES)
+SLACK = 0.02  # of test score, that a ticket may lose and survive
+GROWTH = float(np.log(1.05))  # the least growth that counts
+COST = (
+    0.05  # of test score: what the rest may be worth to the network, and the least that matters between masks
+)
+GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
+FITTED = 0.95  # of the training data, that the trained network fits
+MOVED = 0.5  # of training's motion, that the control moves at least
+OVERLAP = 0.05  # of κ, that counts
+GROWN = Scale("% more of the squared norm", ratio=True)
+KAPPA = Scale("of κ", 1.0)
+SIMILARITY = Scale("on the scale from permuted labels (0) to twin (1)", 1.0)
+
+
+def formula() -> Formula:
+    """The claim: the four sub-verdicts, all of which must hold."""
+    parts = (
+        All((_kept(), _kept_by_the_task()), key=SURVIVES, title=SURVIVES),
+        All((_grown(), _grown_by_the_task()), key=REINFORCED, title=REINFORCED),
+        All((_dampened(), _dampened_by_the_task()), key=DAMPENED, title=DAMPENED),
+        All((_cheap(), _by_its_places()), key=CARRIES, title=CARRIES),
+    )
+    return Gated(_gates(), All(parts, key="claim"))
+
+
+def side_questions(masks: tuple[str, ...] = ()) -> tuple[Formula, ...]:
+    """The causal arm, motion, wind-back, overlap, the weights of the ticket trained alone, and other masks.
+
+    Arguments:
+        masks: the other masks, by their names.
+    """
+    asked: list[Formula] = [
+        _other_rest(),
+        _decides(),
+        _moved_more(),
+        _wound_back(),
+        _overlaps(),
+        _same_weights(),
+    ]
+    asked += [_grown_also(name) for name in masks]
+    return tuple(Gated(_gates(), question) for question in asked)
+
+
+def verdicts(tables: Tables, masks: tuple[str, ...] = (), levels: Levels = USUAL) -> tuple[Verdict, ...]:
+    """The claim, its eight questions, and the side questions."""
+    whole = answer(formula(), tables, levels)
+    claim = claim_verdict(whole, RULE, SAYS, _parts_read)
+    return verdicts_of(claim, whole, side_questions(masks), tables, levels)
+
+
+# --- gates ---
+
+
+def _gates() -> tuple[Gate, ...]:
+    return (
+        skill_gate(lambda tables: tables["examples"], (TRAINED,)),
+        Gate(
+            "good",
+            "the ticket is good at the start",
+            _good,
+            "More --search-steps, a larger density or a wider network would find a better ticket.",
+        ),
+        no_misses(
+            "fitted",
+            f"the network fits at least {100 * FITTED:g} % of the training data",
+            lambda tables: tables["networks"].where(network=TRAINED),
+            "fitted",
+            f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
+            "More --steps would let them fit.",
+        ),
+        no_misses(
+            "moved",
+            "training on permuted labels moves the weights at least half as far",
+            lambda tables: tables["networks"].where(network=PERMUTED),
+            "moved",
+            "With permuted labels {} networks move less than half as far as with true ones, so the control shows nothing.",
+            "More --steps would let it move.",
+        ),
+    )
+
+
+def _good(tables: Tables) -> str | None:
+    of = tables["examples"]
+    above = of["start"] - GOOD * of[TRAINED] - (1 - GOOD) * of["guess"]
+    found = paired_difference(above, of["seed"], of["id"])
+    if not found.decidable or found.lower(ALPHA) > 0:
+        return None
+    return (
+        f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "
+        "trained network's gain over guessing is required."
+    )
+
+
+# --- survives ---
+
+
+def _kept() -> Question:
+    return scores(
+        "kept",
+        "the ticket is as accurate after training as at the start",
+        lambda tables: tables["examples"],
+        (TICKET, "the ticket in the trained network"),
+        ("start", "the same ticket untrained"),
+        Above(-SLACK),
+        three("it survives training", "training costs it more than 2 points", "whether it survives training"),
+        facets={"part": SURVIVES},
+    )
+
+
+def _kept_by_the_task() -> Question:
+    return scores(
+        "kept by the task",
+        "training on permuted labels would have lost the ticket",
+        lambda tables: tables["examples"],
+        (TICKET, "the ticket in the trained network"),
+        ("ticket_permuted", "the ticket in the network trained on permuted labels"),
+        Above(LEAST),
+        three(
+            "what keeps it is the task",
+            "other labels would have kept it too",
+            "whether the task is what keeps it",
+        ),
+        facets={"part": SURVIVES},
+        headroom=True,
+    )
+
+
+# --- reinforced ---
+
+
+def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET) -> np.ndarray:
+    """g by seed: by how much the share of a mask has grown from the first look to the last, in logarithms.
+
+    Motion and gradient have no share at θ₀, so that g is log r(T) for them.
+
+    Arguments:
+        labels: "true" or "permuted".
+        kind: "norm", "motion" or "gradient".
+        mask: by its name; the ticket by default.
+    """
+    rows = tables["shares"].where(labels=labels, kind=kind, mask=mask)
+    return np.array(
+        [growth(of["step"], of["share"], of["stratified"], kind) for of in rows.by_seed().by("seed").values()]
+    )
+
+
+def growth(step: np.ndarray, shares: np.ndarray, chance: np.ndarray, kind: str = "norm") -> float:
+    """g of one seed, from the first step to the last."""
+    ratio = np.log(shares.astype(float)) - np.log(chance.astype(float))
+    first, last = int(np.argmin(step)), int(np.argmax(step))
+    return float(ratio[last] - (ratio[first] if kind == "norm" else 0.0))
+
+
+def _grown() -> Question:
+    return Question(
+        key="grown",
+        title="the ticket's share of the norm grows by more than 5 %",
+        effect=lambda tables: of_seeds(growths(tables, "true")),
+        rule=Above(GROWTH),
+        what="the growth of the ticket's share of the squared norm, against chance masks,",
+        scale=GROWN,
+        reading=lambda tables: _grown_read(tables),
+        says=three("it is reinforced", "it is not reinforced by 5 %", "whether it is reinforced by 5 %"),
+        facets={"part": REINFORCED},
+    )
+
+
+def _grown_by_the_task() -> Question:
+    return Question(
+        key="grown by the task",
+        title="it grows by more than in training on permuted labels",
+        effect=lambda tables: of_seeds(growths(tables, "true") - growths(tables, "permuted")),
+        rule=Above(0.0),
+        what="the growth of the ticket's share of the squared norm, true minus permuted labels,",
+        scale=GROWN,
+        reading=lambda tables: _grown_read(tables),
+        says=three(
+            "the task reinforces it",
+            "other labels reinforce it as much",
+            "whether the task is what reinforces it",
+        ),
+        facets={"part": REINFORCED},
+    )
+
+
+def _grown_read(tables: Tables, mask: str = TICKET, kind: str = "norm") -> str:
+    true, permuted = (
+        f"{100 * np.expm1(float(np.mean(growths(tables, labels, kind, mask)))):+.1f} %".replace("-", "−")
+        for labels in ("true", "permuted")
+    )
+    what = "share of the squared norm changes by" if kind == "norm" else f"share of the {kind} differs by"
+    who = "the ticket's" if mask == TICKET else f"the {mask} mask's"
+    return f"Against chance masks {who} {what} {true} in training, and by {permuted} on permuted labels"
+
+
+# --- the rest ---
+
+
+def _dampened() -> Question:
+    return scores(
+        "dampened",
+        "the rest knows less than chance rests, by 5 points",
+        lambda tables: tables["examples"],
+        (REST, "the rest of the trained network"),
+        ("chance_rest", "the rest that a chance mask leaves"),
+        Below(-COST),
+        three(
+            "the rest is dampened",
+            "the rest is not dampened by 5 points",
+            "whether it is dampened by 5 points",
+        ),
+        facets={"part": DAMPENED},
+    )
+
+
+def _dampened_by_the_task() -> Question:
+    def effect(tables: Tables) -> Difference:
+        of = tables["examples"]
+        gap = of[REST] - of["chance_rest"] - of["rest_permuted"] + of["chance_rest_permuted"]
+        return paired_difference(gap, of["seed"], of["id"], unit=2.0)
+
+    def reading(tables: Tables) -> str:
+        of = tables["examples"]
+        true = points(float(np.mean(of[REST] - of["chance_rest"])))
+        permuted = points(float(np.mean(of["rest_permuted"] - of["chance_rest_permuted"])))
+        return f"The rest differs from chance rests by {true} points in training, and by {permuted} on permuted labels"
+
+    return Question(
+        key="dampened by the task",
+        title="and by more than in training on permuted labels",
+        effect=effect,
+        rule=Below(0.0),
+        what="the rest's test score minus that of chance rests, true minus permuted labels,",
+        scale=POINTS,
+        reading=reading,
+        says=three(
+            "the task dampens it", "other labels dampen it as much", "whether the task is what dampens it"
+        ),
+        facets={"part": DAMPENED},
+    )
+
+
+# --- carries alone ---
+
+
+def _cheap() -> Question:
+    return scores(
+        "cheap",
+        "without the rest, the network loses less than 5 points",
+        lambda tables: tables["examples"],
+        (TICKET, "the ticket in the trained network"),
+        (TRAINED, "the whole network"),
+        Above(-COST),
+        three(
+            "the ticket carries the network",
+            "the network needs the rest",
+            "whether the network needs the rest",
+        ),
+        facets={"part": CARRIES},
+    )
+
+
+def _by_its_places() -> Question:
+    return scores(
+        "by its places",
+        "chance masks lose more, by 5 points",
+        lambda tables: tables["examples"],
+        (TICKET, "the ticket in the trained network"),
+        ("chance", "a chance mask of it"),
+        Above(COST),
+        three(
+            "not any such mask would do",
+            "chance masks do nearly as well",
+            "whether chance masks do nearly as well",
+        ),
+        facets={"part": CARRIES},
+    )
+
+
+# --- side questions ---
+
+
+def _other_rest() -> Question:
+    return scores(
+        "other rest",
+        "next to another rest, the ticket is as good after training",
+        lambda tables: tables["examples"],
+        ("ticket_redrawn", "the ticket, trained next to another random rest,"),
+        (TICKET, "the ticket next to its own"),
+        Above(-COST),
+        three("the rest hardly matters to it", "it needs its own rest", "whether it needs its own rest"),
+    )
+
+
+def _decides() -> Question:
+    def effect(tables: Tables) -> Difference:
+        of = tables["examples"]
+        return paired_difference(of["differs_rest"] - of["differs_ticket"], of["seed"], of["id"])
+
+    def reading(tables: Tables) -> str:
+        of = tables["examples"]
+        rest, ticket = (percent(of, f"differs_{what}") for what in (REST, TICKET))
+        return (
+            f"Trained from θ₀ with the rest redrawn, the network answers {rest} of the test examples otherwise, and with the "
+            f"ticket redrawn {ticket}"
+        )
+
+    return Question(
+        key="decides",
+        title="what the network becomes is decided by the ticket more than by the rest",
+        effect=effect,
+        rule=Below(0.0),
+        what="the disagreement with the network, rest redrawn minus ticket redrawn,",
+        scale=Scale("points of disagreement", 100.0, bounds=(-100.0, 100.0)),
+        reading=reading,
+        says=three("the ticket decides more", "the rest decides more", "which of them decides more"),
+    )
+
+
+def _moved_more() -> Question:
+    return Question(
+        key="moved",
+        title="training moves the ticket's weights by more than chance masks'",
+        effect=lambda tables: of_seeds(growths(tables, "true", "motion")),
+        rule=Above(GROWTH),
+        what="the ticket's share of the squared motion, against chance masks,",
+        scale=Scale("% more of the squared motion", ratio=True),
+        reading=lambda tables: _grown_read(tables, kind="motion"),
+        says=three("it moves more", "it does not move more by 5 %", "whether it moves more by 5 %"),
+    )
+
+
+def _wound_back() -> Formula:
+    def question(key: str, other: tuple[str, str]) -> Question:
+        return scores(
+            key,
+            f"wound back to θ₀, the largest trained weights are better than {other[1]}",
+            lambda tables: tables["examples"],
+            ("wound", "the mask of the largest trained weights, on the untrained network,"),
+            other,
+            Above(LEAST),
+            three(
+                "they were good before training",
+                "they are not better by a tenth of the headroom",
+                "whether they are better by a tenth of the headroom",
+            ),
+            headroom=True,
+        )
+
+    return All(
+        (
+            question("wound", ("wound_chance", "chance masks")),
+            question("wound by the task", ("wound_permuted", "the largest weights after permuted labels")),
+        ),
+        key="wind-back",
+    )
+
+
+def _overlaps() -> Question:
+    def values(tables: Tables, end: str) -> np.ndarray:
+        rows = tables["overlaps"].where(mask=TICKET, end=end).by_seed()
+        found: np.ndarray = rows["kappa"].astype(float)
+        return found
+
+    return Question(
+        key="overlap",
+        title="the ticket at the start overlaps with the largest trained weights, beyond permuted labels",
+        effect=lambda tables: of_seeds(values(tables, TRAINED) - values(tables, PERMUTED)),
+        rule=Above(OVERLAP),
+        what="κ of ticket and largest weights, true minus permuted labels,",
+        scale=KAPPA,
+        reading=lambda tables: (
+            f"κ of the ticket and the largest weights is {values(tables, TRAINED).mean():.3f} after training and "
+            f"{values(tables, PERMUTED).mean():.3f} after training on permuted labels"
+        ).replace("-0.", "−0."),
+        says=three("they overlap", "they hardly overlap", "whether they overlap"),
+    )
+
+
+def index(tables: Tables, which: str, column: str = "distance") -> np.ndarray:
+    """S = (d_permuted − d)/(d_permuted − d_twin), by seed, of the ticket's weights in the trained network and elsewhere."""
+    rows = tables["weights"].by_seed()
+    d = {name: rows.where(of=name)[column].astype(float) for name in (which, TWIN, PERMUTED)}
+    return np.asarray((d[PERMUTED] - d[which]) / (d[PERMUTED] - d[TWIN]))
+
+
+def _same_weights() -> Question:
+    def reading(tables: Tables) -> str:
+        of = tables["weights"]
+        found = {name: float(of.where(of=name)["distance"].mean()) for name in (ALONE, TWIN, PERMUTED)}
+        return (
+            f"In the trained network the ticket's weights are {found[ALONE]:.2f} from those of the ticket trained alone, "
+            f"{found[TWIN]:.2f} from the twin's and {found[PERMUTED]:.2f} from those after permuted labels"
+        )
+
+    return Question(
+        key="same weights",
+        title="trained alone, the ticket gets the weights that it has in the whole network, half as nearly as a twin",
+        effect=lambda tables: of_seeds(index(tables, ALONE)),
+        rule=Above(0.5),
+        what="the similarity index of the ticket in the network and alone",
+        scale=SIMILARITY,
+        reading=reading,
+        says=three("they are the same", "they are other weights", "whether they are the same"),
+    )
+
+
+def _grown_also(name: str) -> Question:
+    return Question(
+        key="grown also",
+        title=f"{name}: the mask's share of the norm grows by more than on permuted labels",
+        effect=lambda tables: of_seeds(
+            growths(tables, "true", mask=name) - growths(tables, "permuted", mask=name)
+        ),
+        rule=Above(0.0),
+        what=f"the growth of the {name} mask's share of the squared norm, true minus permuted labels,",
+        scale=GROWN,
+        reading=partial(_grown_read, mask=name),
+        says=three(
+            "the task reinforces it", "other labels reinforce it as much", "whether the task reinforces it"
+        ),
+        facets={"mask": name},
+    )
+
+
+# --- the claim ---
+
+RULE = (
+    "The claim holds if all four sub-verdicts hold: the ticket survives, is reinforced, the rest is dampened, and the ticket "
+    "carries alone. A sub-verdict holds if both of its questions hold: the one about size, and the one about the control. The "
+    "claim fails if one of the eight questions fails. Otherwise it is undecided. It is also undecided if the trained network is "
+    "not better than guessing or fits less than 95 % of its training data, if the ticket is not good at the start, or if "
+    "training on permuted labels moves the weights less than half as far. Everything else is a side question."
+)
+SAYS = {
+    Outcome.HOLDS: (
+        "The ticket that is good at the start survives, is reinforced and carries the network alone, while the rest is dampened."
+    ),
+    Outcome.FAILS: "The ticket that is good at the start is not simply the one that training reinforces.",
+    Outcome.UNDECIDED: "These runs do not decide the claim.",
+}
+
+
+def _parts_read(found: Answer) -> str:
+    """The four sub-verdicts."""
+    said = "; ".join(f"{part}: {found.find(part).outcome}" for part in PARTS)
+    return f"The sub-verdicts: {said}."

@@ -1,0 +1,149 @@
+"""Planted tables of `same-ticket`: test scores of the ticket, the rest and chance masks, and the growth of shares by seed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.planted import (
+    ALIKE,
+    FREQUENT,
+    NOTHING,
+    Skill,
+    cases_of,
+    compared,
+    examples,
+    made,
+    of_headroom,
+)
+from ticketlab.claims.same_ticket.formula import COST, GROWTH, PERMUTED, REST, SLACK, TICKET, TRAINED, formula
+from ticketlab.laws.calibration import Asked, Case, Kind, Sample
+from ticketlab.laws.formulae import Question, Tables
+
+NOISE = 0.02  # of a seed's growth, its standard deviation
+LEAST_SCORE = LEAST * (1 - FREQUENT)  # what the control must lose, as a difference in score
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true, as differences in test score; accuracies count from that of the trained network.
+
+    Arguments:
+        change: ticket after training minus at the start.
+        task: ticket minus the same after training on permuted labels.
+        growth, growth_permuted: g, on true and on permuted labels.
+        rest: the rest minus chance rests.
+        rest_permuted: the same after training on permuted labels.
+        cost: ticket minus the whole network.
+        places: ticket minus chance masks.
+        skill: what the networks have learnt.
+        fitted, moved: the gates.
+    """
+
+    change: float = 0.0
+    task: float = 0.25
+    growth: float = 0.2
+    growth_permuted: float = 0.0
+    rest: float = -0.15
+    rest_permuted: float = 0.0
+    cost: float = -0.02
+    places: float = 0.2
+    skill: Skill = Skill()
+    fitted: bool = True
+    moved: bool = True
+
+
+def accuracies(world: World, accuracy: float) -> dict[str, float]:
+    """Of every column."""
+    ticket, chance_rest = accuracy + world.cost, 0.6 * accuracy
+    return {
+        TRAINED: accuracy,
+        "start": ticket - world.change,
+        TICKET: ticket,
+        "chance": ticket - world.places,
+        REST: chance_rest + world.rest,
+        "chance_rest": chance_rest,
+        "ticket_permuted": ticket - world.task,
+        "rest_permuted": 0.2 + world.rest_permuted,
+        "chance_rest_permuted": 0.2,
+    }
+
+
+def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
+    seeds = np.arange(sample.seeds)
+    columns = ("seed", "mask", "labels", "kind", "step", "share", "stratified")
+    shares: dict[str, list[Any]] = {column: [] for column in columns}
+    for labels, growth in (("true", world.growth), ("permuted", world.growth_permuted)):
+        found = growth + NOISE * rng.standard_normal(sample.seeds)
+        for step, share in ((0, np.full(sample.seeds, 0.5)), (100, 0.5 * np.exp(found))):
+            shares["seed"] += [*seeds]
+            shares["share"] += [*share]
+            shares["stratified"] += [0.5] * sample.seeds
+            shares["step"] += [step] * sample.seeds
+            for column, value in (("mask", TICKET), ("labels", labels), ("kind", "norm")):
+                shares[column] += [value] * sample.seeds
+    networks = {
+        "network": np.array([TRAINED, PERMUTED]),
+        "fitted": np.array([world.fitted, True]),
+        "moved": np.array([True, world.moved]),
+    }
+    return {
+        "examples": examples(sample, accuracies(world, sample.accuracy), rng, world.skill),
+        "shares": made("shares", {name: np.array(values) for name, values in shares.items()}),
+        "networks": made("networks", networks),
+    }
+
+
+def truth(world: World, sample: Sample, question: Question) -> Asked | None:
+    at = accuracies(world, sample.accuracy)
+
+    def pair(one: str, other: str) -> Callable[[], Asked]:
+        return lambda: compared(sample, at[one], at[other])
+
+    asked: dict[str, Callable[[], Asked]] = {
+        "kept": pair(TICKET, "start"),
+        "kept by the task": lambda: of_headroom(sample, at[TICKET], at["ticket_permuted"]),
+        "grown": lambda: Asked(world.growth),
+        "grown by the task": lambda: Asked(world.growth - world.growth_permuted),
+        "dampened": pair(REST, "chance_rest"),
+        "dampened by the task": lambda: Asked(world.rest - world.rest_permuted),
+        "cheap": pair(TICKET, TRAINED),
+        "by its places": pair(TICKET, "chance"),
+    }
+    return asked[question.key]() if world.skill.task else None
+
+
+def cases() -> tuple[Case, ...]:
+    half = World(
+        -SLACK / 2, 1.5 * LEAST_SCORE, 1.5 * GROWTH, GROWTH / 2, -1.5 * COST, 0.0, -COST / 2, 1.5 * COST
+    )
+    edge = World(-SLACK, LEAST_SCORE, GROWTH, GROWTH, -COST, -COST, -COST, COST)
+    worlds = [
+        (Kind.INSIDE, "all by half", half),
+        (Kind.BOUNDARY, "the ticket loses what it may", World(change=-SLACK)),
+        (Kind.BOUNDARY, "permuted labels just lose it", World(task=LEAST_SCORE)),
+        (Kind.BOUNDARY, "its share grows by 5 %", World(growth=GROWTH)),
+        (Kind.BOUNDARY, "permuted labels reinforce as much", World(growth_permuted=0.2)),
+        (Kind.BOUNDARY, "the rest is just dampened", World(rest=-COST)),
+        (Kind.BOUNDARY, "permuted labels dampen as much", World(rest_permuted=-0.15)),
+        (Kind.BOUNDARY, "the rest is worth what it may be", World(cost=-COST)),
+        (Kind.BOUNDARY, "chance masks lose just enough more", World(places=COST)),
+        (Kind.TOGETHER, "all of these", edge),
+        (Kind.OUTSIDE, "training destroys it by half too much", World(change=-1.5 * SLACK, cost=-0.04)),
+        (Kind.OUTSIDE, "other labels keep it", World(task=LEAST_SCORE / 2)),
+        (Kind.OUTSIDE, "half the growth", World(growth=GROWTH / 2)),
+        (Kind.OUTSIDE, "permuted labels reinforce more", World(growth_permuted=0.25)),
+        (Kind.OUTSIDE, "the rest is dampened by half", World(rest=-COST / 2)),
+        (Kind.OUTSIDE, "the rest is needed", World(cost=-1.5 * COST)),
+        (Kind.OUTSIDE, "chance masks lose half as much more", World(places=COST / 2)),
+        (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
+        (Kind.VACUOUS, "the networks guess", World(skill=ALIKE)),
+        (Kind.GATE, "the network does not fit", World(fitted=False)),
+        (Kind.GATE, "the control does not move", World(moved=False)),
+        (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),
+    ]  # fmt: skip
+    return cases_of("same-ticket", formula(), planted, truth, worlds)

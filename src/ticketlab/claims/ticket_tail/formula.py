@@ -1,0 +1,310 @@
+"""What `ticket-tail` asks of each kind of ticket: does the best of n keep improving, tenfold by tenfold?
+
+On the scale X = −log(L − E) steady returns are a straight line against log n. The tail of X has a shape ξ: with 0 every tenfold
+buys the same, below 0 it buys less and there is an end, above 0 it buys more. A normal law, fitted above a threshold, has a shape
+below 0 too, and its returns fall slowly and never end. It is the yardstick, at the same threshold and with equally many excesses:
+
+    tail   ξ − ξ_normal above −0.05
+    gain   r − r_normal above −0.15,   r = (B(n) − B(n/10))/(B(n/10) − B(n/100)), B(n) the mean best of n
+
+Both are without the noise of the test set, and the second needs no fit. Returns are steady if both hold. If one fails the
+tail is short: tickets pay less than a normal law's, and have an end. Each seed gives one number.
+
+Nothing is said of a kind if the best of many is no better, held out, than for permuted targets; if more than a
+twentieth of what differs between tickets is noise; if two estimators of ξ disagree; or if tickets tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
+from ticketlab.claims.asking import three
+from ticketlab.claims.ticket_tail.measures import LOG
+from ticketlab.claims.wording import number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels, Within
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.tails.fit import AGREE
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "ALSO", "GAIN", "HEADLINE", "PREDICTED", "RULE", "STRAIGHT", "TAIL", "formula", "side_questions", "verdicts",
+]  # fmt: skip
+
+HEADLINE = ("unit", "network")
+ALSO = ("mask", "read-out", "tangent direction", "probe")
+TAIL, GAIN, STRAIGHT, PREDICTED = "tail", "gain", "straight", "predicted"
+ROOM, GAIN_ROOM, MISS = 0.05, 0.15, 0.5
+RELIABLE, DISTINCT = 0.95, 0.99
+SHAPE = Scale("in ξ")
+RATIO = Scale("% of the gain before", 100.0)
+DECADE = Scale("% of a tenfold's gain", 100.0)
+
+
+def formula(kinds: Sequence[str] = HEADLINE) -> Formula:
+    """The claim: the returns of every kind are at least those of a normal law."""
+    return All(tuple(_kind(kind) for kind in kinds), key="claim")
+
+
+def side_questions(kinds: Sequence[str] = HEADLINE, also: Sequence[str] = ALSO) -> tuple[Formula, ...]:
+    """Whether returns do not fall at all, whether few tickets foretell what many bring, and the other kinds."""
+    sides: list[Formula] = []
+    for kind in kinds:
+        sides += [Gated(_gates(kind), _straight(kind)), Gated(_gates(kind), _predicted(kind))]
+    return (*sides, *(_kind(kind) for kind in also))
+
+
+def verdicts(
+    kinds: Sequence[str],
+    also: Sequence[str],
+    complete: Collection[str],
+    tables: Tables,
+    levels: Levels = USUAL,
+) -> tuple[Verdict, ...]:
+    """The claim, once all its kinds are drawn, then the questions of each kind that is."""
+    whole, found = headline({kind: _kind(kind) for kind in kinds}, complete, tables, levels)
+    claim = [] if whole is None else [claim_verdict(whole, RULE, SAYS)]
+    sides = side_questions([k for k in kinds if k in complete], [k for k in also if k in complete])
+    return (*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels))
+
+
+def _kind(kind: str) -> Formula:
+    return Gated(_gates(kind), All((_tail(kind), _gain(kind))))
+
+
+# --- questions ---
+
+
+def _rows(kind: str, name: str, tables: Tables) -> Table:
+    rows = tables[name].where(kind=kind)
+    found: Table = (rows.where(scale=LOG) if name == "tails" else rows).by_seed()
+    return found
+
+
+def _asked(
+    key: str, kind: str, title: str, effect: Callable[[str, Tables], Difference], **how: Any
+) -> Question:
+    return Question(
+        key=key, title=f"{kind}: {title}", effect=partial(effect, kind), facets={"kind": kind}, **how
+    )
+
+
+def _tail(kind: str) -> Question:
+    return _asked(
+        TAIL,
+        kind,
+        "the tail is about as long as a normal law's, or longer",
+        _longer,
+        rule=Above(-ROOM),
+        what=f"the shape of the tail of {_many(kind)}, minus a normal law's,",
+        scale=SHAPE,
+        reading=partial(_shape_read, kind),
+        says=three(
+            "the tail is about as long as a normal law's, or longer",
+            "the tail is shorter than a normal law's, and has an end",
+            "whether the tail is about as long as a normal law's",
+        ),
+    )
+
+
+def _longer(kind: str, tables: Tables) -> Difference:
+    rows = _rows(kind, "tails", tables)
+    return of_seeds(rows["shape"] - rows["normal_shape"])
+
+
+def _gain(kind: str) -> Question:
+    return _asked(
+        GAIN,
+        kind,
+        "gains fall about as slowly as under a normal law, or more slowly",
+        _slower,
+        rule=Above(-GAIN_ROOM),
+        what=f"the gain by a tenfold of {_many(kind)}, minus a normal law's,",
+        scale=RATIO,
+        reading=partial(_gain_read, kind),
+        says=three(
+            "gains fall about as slowly as under a normal law, or more slowly",
+            "gains fall faster than under a normal law",
+            "whether gains fall about as slowly as under a normal law",
+        ),
+    )
+
+
+def _slower(kind: str, tables: Tables) -> Difference:
+    rows = _rows(kind, "gains", tables)
+    return of_seeds(rows["last"] / rows["before"] - rows["normal_ratio"])
+
+
+def _straight(kind: str) -> Question:
+    return _asked(
+        STRAIGHT,
+        kind,
+        "returns do not fall at all",
+        lambda kind, tables: of_seeds(_rows(kind, "tails", tables)["shape"]),
+        rule=Above(-ROOM),
+        what=f"the shape of the tail of {_many(kind)}",
+        scale=SHAPE,
+        reading=partial(_shape_read, kind),
+        says=three(
+            "every tenfold buys about the same, or more",
+            "every tenfold buys less than the one before",
+            "whether every tenfold buys the same",
+        ),
+    )
+
+
+def _predicted(kind: str) -> Question:
+    return _asked(
+        PREDICTED,
+        kind,
+        "the tail of a few foretells the best of many",
+        lambda kind, tables: of_seeds(_checked(kind, tables)["miss"]),
+        rule=Within(MISS),
+        what=f"the predicted best of more {_many(kind)} minus the best that was found",
+        scale=DECADE,
+        reading=partial(_prediction_read, kind),
+        says=three(
+            "the prediction comes true",
+            "the prediction does not come true",
+            "whether the prediction comes true",
+        ),
+    )
+
+
+def _checked(kind: str, tables: Tables) -> Table:
+    rows = _rows(kind, "predictions", tables)
+    return rows.taken(np.flatnonzero(rows["blocks"] > 1))
+
+
+def _many(kind: str) -> str:
+    return f"random {kind}s"
+
+
+def _shape_read(kind: str, tables: Tables) -> str:
+    rows = _rows(kind, "tails", tables)
+    shape, normal = (_two(float(np.mean(rows[name]))) for name in ("shape", "normal_shape"))
+    best = [_percent(float(np.mean(rows[f"best_{more}"]))) for more in (1, 10, 100)]
+    count = _grouped(int(rows["tickets"][0]))
+    return (
+        f"The tail of {_many(kind)} has the shape {shape}, a normal law's is {normal} there. The best of {count} explains "
+        f"{best[0]} of the targets' variance. Ten times more would bring {best[1]}, a hundred times more {best[2]}"
+    )
+
+
+def _gain_read(kind: str, tables: Tables) -> str:
+    rows = _rows(kind, "gains", tables)
+    ratio, normal = float(np.mean(rows["last"] / rows["before"])), float(rows["normal_ratio"][0])
+    return (
+        f"Each tenfold of {_many(kind)} buys {_two(ratio)} times the gain of the one before, and {_two(normal)} under a "
+        "normal law"
+    )
+
+
+def _prediction_read(kind: str, tables: Tables) -> str:
+    rows, all_rows = _checked(kind, tables), _rows(kind, "predictions", tables)
+    first, count, covered = int(rows["fitted"][0]), int(rows["count"][0]), float(np.mean(rows["covered"]))
+    last = all_rows.taken(np.flatnonzero(all_rows["blocks"] == 1))
+    return (
+        f"A fit to {_grouped(first)} {_many(kind)} has an interval of 95 % for the best of {_grouped(count)} others, and "
+        f"{100 * covered:.0f} % of them lie in it. So does the best of {_grouped(int(last['count'][0]))} others in "
+        f"{int(np.sum(last['covered']))} of {len(last)} seeds"
+    )
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace("-", "−")
+
+
+def _grouped(count: int) -> str:
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+# --- gates ---
+
+
+def _gates(kind: str) -> tuple[Gate, ...]:
+    return (
+        Gate(
+            "skill",
+            "better than with permuted targets",
+            partial(_skill, kind),
+            "More tickets, or another task, would open the question.",
+        ),
+        Gate(
+            "noise",
+            "little noise of the test set",
+            partial(_noise, kind),
+            "More test examples would open the question.",
+        ),
+        Gate(
+            "agreement",
+            "estimators of the shape agree",
+            partial(_agreement, kind),
+            "More tickets would open the question.",
+        ),
+        Gate(
+            "ties",
+            "tickets do not tie",
+            partial(_ties, kind),
+            "A task with more test examples would open the question.",
+        ),
+    )
+
+
+def _skill(kind: str, tables: Tables) -> str | None:
+    rows = tables["curves"].where(kind=kind)
+    rows = rows.where(count=int(rows["count"].max())).by_seed()
+    gain = of_seeds(rows["held_out"] - rows["permuted"])
+    if not gain.decidable or gain.lower(ALPHA) > 0:
+        return None
+    return (
+        f"Held out, the best {kind} explains {_percent(float(np.mean(rows['held_out'])))} of the targets' variance, and "
+        f"{_percent(float(np.mean(rows['permuted'])))} of permuted targets: no more than chance."
+    )
+
+
+def _noise(kind: str, tables: Tables) -> str | None:
+    ratio = float(np.mean(_rows(kind, "tails", tables)["reliability"]))
+    if ratio >= RELIABLE:
+        return None
+    return f"Of what differs between {_many(kind)}, {_percent(1 - ratio)} is noise of the test set, and at most 5 % may be."
+
+
+def _agreement(kind: str, tables: Tables) -> str | None:
+    apart = float(np.max(_rows(kind, "tails", tables)["apart"]))
+    if apart <= AGREE:
+        return None
+    return f"Two estimators of the shape of {_many(kind)} differ by {number(apart)} in a seed, and by 0.1 at most they may."
+
+
+def _ties(kind: str, tables: Tables) -> str | None:
+    distinct = float(np.min(_rows(kind, "tails", tables)["distinct"]))
+    if distinct >= DISTINCT:
+        return None
+    return f"Of the best {_many(kind)} only {_percent(distinct)} have a quality of their own: a tail needs a continuous one."
+
+
+# --- the claim ---
+
+RULE = (
+    "The claim holds if, for units and for networks, the tail is about as long as a normal law's, or longer, and gains fall "
+    "about as slowly, or more slowly. It fails if, for one of them, the tail is shorter or gains fall faster. Otherwise it is "
+    "undecided. It is also undecided for a kind that is no better than with permuted targets, too noisy, tied, or fitted "
+    "differently by two estimators. Everything else is a side question."
+)
+SAYS = {
+    Outcome.HOLDS: "More random tickets keep paying: every tenfold buys about as much as under a normal law, or more.",
+    Outcome.FAILS: "More random tickets do not keep paying for every kind.",
+    Outcome.UNDECIDED: "These runs do not decide whether more random tickets keep paying.",
+}

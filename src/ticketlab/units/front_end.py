@@ -1,0 +1,120 @@
+"""The front end of early vision: convolution, rectification, local contrast normalisation, pooling; one stage or several.
+
+    y_j = tanh(Σ_i k_ij ∗ x_i)                                         convolution with zeros around the image
+    |y_j|,  max(y_j, 0),  or y_j                                       rectification
+    v_j = y_j − Σ_ipq w_pq y_i(· + p, · + q),   v_j / max(c, σ)        local contrast normalisation
+    σ² = Σ_ipq w_pq v_i(· + p, · + q)²,   c = mean of σ over the image
+    average or maximum of windows that do not overlap                  pooling
+
+w is a Gaussian window whose sum over pixels and maps is 1. At the border the window is not renormalised: pixels outside count
+as zeros. The published front end has a gain for each map, which is left out here, and pools overlapping windows.
+
+Source: Jarrett, Kavukcuoglu, Ranzato, LeCun 2009, What is the best multi-stage architecture for object recognition?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ticketlab.errors import UserError
+from ticketlab.networks.convolution import convolve
+
+__all__ = ["FrontEnd", "Pooled", "Rectification", "gaussian_window", "local_contrast_normalisation"]
+
+Rectification = Literal["none", "absolute", "relu"]
+Pooled = Literal["none", "average", "maximum"]
+SPREAD = 4  # windows have a standard deviation of a quarter of their width
+
+
+@dataclass(frozen=True)
+class FrontEnd:
+    """Which blocks a stage has.
+
+    Arguments:
+        rectify: absolute value, positive part, or nothing.
+        normalise: whether contrast is normalised.
+        pool: how windows are pooled, if at all.
+        neighbourhood: width of the window of contrast normalisation in pixels, odd.
+        window: width of the pooled windows in pixels.
+    """
+
+    rectify: Rectification = "absolute"
+    normalise: bool = True
+    pool: Pooled = "average"
+    neighbourhood: int = 3
+    window: int = 2
+
+    def __post_init__(self) -> None:
+        if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
+            raise UserError(f"neighbourhood={self.neighbourhood}", "an odd number of pixels")
+        if self.window < 1:
+            raise UserError(f"window={self.window}", "at least 1 pixel")
+
+    def features(
+        self,
+        filters: Sequence[Float[Array, "rows columns maps units"]],
+        x: Float[Array, "n height width maps"],
+    ) -> Float[Array, "n features"]:
+        """The last stage's maps, flattened.
+
+        Arguments:
+            filters: k of each stage.
+            x: images.
+        """
+        for k in filters:
+            x = self.stage(k, x)
+        return x.reshape(len(x), -1)
+
+    def stage(
+        self, filters: Float[Array, "rows columns maps units"], x: Float[Array, "n height width maps"]
+    ) -> Float[Array, "n out_height out_width units"]:
+        """One stage."""
+        y = jnp.tanh(convolve(x, filters))
+        y = {"none": lambda z: z, "absolute": jnp.abs, "relu": lambda z: jnp.maximum(z, 0)}[self.rectify](y)
+        if self.normalise:
+            y = local_contrast_normalisation(y, self.neighbourhood)
+        return y if self.pool == "none" else self._pooled(y)
+
+    def _pooled(self, y: Array) -> Array:
+        (n, height, width, units), w = y.shape, self.window
+        if height < w or width < w:
+            raise UserError(f"maps of {height} × {width} pixels", f"at least {w} × {w} for pooling")
+        rows, columns = height // w, width // w
+        windows = y[:, : rows * w, : columns * w].reshape(n, rows, w, columns, w, units)
+        return (jnp.max if self.pool == "maximum" else jnp.mean)(windows, axis=(2, 4))
+
+
+def gaussian_window(width: int) -> Float[np.ndarray, "width width"]:
+    """exp(−(p² + q²)/2s²) with s a quarter of the width, scaled to sum to 1."""
+    at = np.arange(width) - (width - 1) / 2
+    one = np.exp(-(at**2) / (2 * (width / SPREAD) ** 2))
+    window = np.outer(one, one)
+    return window / window.sum()
+
+
+def local_contrast_normalisation(
+    x: Float[Array, "n height width maps"], width: int
+) -> Float[Array, "n height width maps"]:
+    """v / max(c, σ), v and σ as above.
+
+    Arguments:
+        x: maps.
+        width: of the window, odd.
+
+    Equivalent to two calls of `scipy.ndimage.correlate` with mode "constant" on the mean over maps.
+    """
+    window = jnp.asarray(gaussian_window(width), x.dtype)[:, :, None, None]
+
+    def local(values: Array) -> Array:
+        return convolve(jnp.mean(values, axis=-1, keepdims=True), window)
+
+    v = x - local(x)
+    spread = jnp.sqrt(jnp.maximum(local(v**2), jnp.finfo(x.dtype).tiny))
+    usual = jnp.mean(spread, axis=(1, 2), keepdims=True)
+    return v / jnp.maximum(usual, spread)

@@ -1,0 +1,121 @@
+"""The claim `disconnected-detector`: its numbers on planted units and gradients, its formula, and one small run."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from ticketlab.claims.disconnected_detector import formula as rule
+from ticketlab.claims.disconnected_detector.cell import unit_rows, weight_rows
+from ticketlab.claims.disconnected_detector.claim import DisconnectedDetector, DisconnectedDetectorPlan
+from ticketlab.claims.disconnected_detector.planted import World, planted
+from ticketlab.claims.planted import ALIKE, NOTHING
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+from ticketlab.units import Matrix, scan
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "asked"),
+    [
+        (World(), HOLDS, [HOLDS] * 4),
+        (World(gain=0.0), FAILS, [FAILS, HOLDS, HOLDS, HOLDS]),  # the best units of any mask gain as much
+        (World(labels=0.0), FAILS, [HOLDS, FAILS, HOLDS, HOLDS]),  # any search does as much
+        (World(before=0.2), FAILS, [HOLDS, HOLDS, FAILS, HOLDS]),  # they detected before
+        (World(gradient=0.2), FAILS, [HOLDS, HOLDS, HOLDS, FAILS]),  # the gradient points to them
+        (World(gradient=0.05), UNDECIDED, [HOLDS, HOLDS, HOLDS, UNDECIDED]),
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 4),  # the ticket does not do the task
+        (World(skill=NOTHING), UNDECIDED, [UNDECIDED] * 4),
+    ],
+)
+def test_both_halves_have_to_hold_of_a_ticket_that_does_the_task(world, whole, asked):
+    tables = planted(world, Sample(5, 200), np.random.default_rng(0))
+    found = answer(rule.formula(), tables)
+    assert found.outcome is whole
+    assert [q.outcome for q in found.questions()] == asked
+
+
+def test_the_same_unit_is_scored_with_and_without_the_rest():
+    """Unit 1 marks class 0 under the mask, by low responses, and nothing without it; unit 0 the other way round."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 200)
+    marks, noise = np.where(labels == 0, -3.0, 3.0) + rng.normal(size=400), rng.normal(size=400)
+    masked, whole = (
+        scan(Matrix(np.stack(of).astype(np.float32)), labels, permutations=19, seed=0)
+        for of in ((noise, marks), (marks, noise))
+    )
+    rows = unit_rows(masked, whole, ("a", "b"))
+    for row in rows:
+        assert row["unit"].endswith("unit 1")
+        assert row["auc"] > 0.99
+        assert 0.4 < row["whole"] < 0.6
+        assert row["best"] > 0.99
+        assert row["average"] == pytest.approx((row["whole"] + row["best"]) / 2, abs=0.01)
+
+
+def test_the_gradient_is_scored_as_a_reference_does():
+    rng = np.random.default_rng(0)
+    mask = {"one": rng.random((6, 5)) < 0.4, "two": rng.random((5, 3)) < 0.5}
+    values = {name: np.round(rng.normal(size=of.size) + of.ravel(), 1) for name, of in mask.items()}
+    scores = {name: -(values[name].reshape(of.shape) ** 2) for name, of in mask.items()}
+    for row in weight_rows(values, mask, scores):
+        inside, of = mask[row["layer"]].ravel(), values[row["layer"]]
+        assert row["auc"] == pytest.approx(roc_auc_score(inside, of))
+        assert row["density"] == pytest.approx(inside.mean())
+        top = set(np.argsort(-of, kind="stable")[: inside.sum()])
+        assert row["common"] == pytest.approx(len(top & set(np.flatnonzero(inside))) / inside.sum())
+        assert -1 <= row["rank_correlation"] <= 1
+    (first, _) = weight_rows(values, mask, None)
+    assert np.isnan(first["rank_correlation"])
+
+
+def test_a_random_mask_is_told_from_the_others_by_nothing():
+    rng = np.random.default_rng(0)
+    values = {"layer": rng.normal(size=10_000)}
+    (row,) = weight_rows(values, {"layer": rng.random((100, 100)) < 0.5}, None)
+    assert row["auc"] == pytest.approx(0.5, abs=0.03)
+    assert row["common"] == pytest.approx(row["density"], abs=0.04)
+
+
+PLAN = DisconnectedDetectorPlan(
+    task=Digits(train=100, validation=30, test=100), network=MLP(widths=(12,)), seeds=2, steps=30, batch=50
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(DisconnectedDetector(), PLAN)
+
+
+def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
+    units, weights = evidence.tables["units"], evidence.tables["weights"]
+    assert set(units["source"]) == set(weights["source"]) == {rule.TICKET, rule.RANDOM, rule.LABELS}
+    assert len(units) == 2 * 3 * 10
+    assert len(weights) == 2 * 3 * 2
+    for (layer,), rows in weights.by("layer").items():
+        assert len(set(rows["density"])) == 1, layer  # equal counts
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert [v.key for v in asked if v.headline] == ["cut off", "cut off", "before", "gradient"]
+    assert [v.key for v in asked if not v.headline] == ["chance", "task", "gradient", "scores"]
+    assert DisconnectedDetector().conclude(PLAN, {}).verdicts == ()
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again = run_study(DisconnectedDetector(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("units", "weights", "examples"):
+        assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_what_cannot_be_asked_is_refused():
+    with pytest.raises(UserError, match="density=1"):
+        DisconnectedDetectorPlan(density=1.0)

@@ -1,0 +1,195 @@
+"""The claim `random-filters`: its formula on planted tables, tuned training with frozen layers, and one small run."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from ticketlab.claims.planted import ALIKE, examples
+from ticketlab.claims.random_filters import formula as rule
+from ticketlab.claims.random_filters.claim import RandomFilters, RandomFiltersPlan
+from ticketlab.claims.random_filters.planted import MARGIN, World, planted
+from ticketlab.claims.tuned_training import Course, again, tuned_training
+from ticketlab.engine.run import run_study
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP, ConvNet
+from ticketlab.tasks import split
+from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
+from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.training import Adam
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(5, 4000)
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "questions"),
+    [
+        (World(), HOLDS, [HOLDS, HOLDS]),
+        (World(short=0.06), FAILS, [FAILS, HOLDS]),  # learned filters are better
+        (World(above=-0.05), FAILS, [HOLDS, FAILS]),  # the pixels are better
+        (World(above=0.0), UNDECIDED, [HOLDS, UNDECIDED]),  # or as good: then any filters look good
+        (World(short=MARGIN), UNDECIDED, [UNDECIDED, HOLDS]),
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED, UNDECIDED]),
+        (World(settled=False), UNDECIDED, [UNDECIDED, HOLDS]),
+        (World(inside=False), UNDECIDED, [UNDECIDED, UNDECIDED]),
+    ],
+)
+def test_the_claim_needs_learned_filters_and_pixels(world, whole, questions):
+    found = answer(rule.formula(MARGIN), planted(world, SAMPLE, np.random.default_rng(0)))
+    assert found.outcome is whole
+    assert [q.outcome for q in found.questions()] == questions
+
+
+def _tables(scores):
+    columns = {name: scores.get(name, 0.9) for name in (*rule.NAMES, rule.frozen(0), rule.frozen(1))}
+    choices = [{"arm": arm, "inside": True, "settled": True} for arm in columns]
+    return {
+        "examples": examples(SAMPLE, columns, np.random.default_rng(1)),
+        "choices": Table.from_rows("choices", choices),
+    }
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcome"),
+    [
+        (
+            {rule.PLAIN: 0.5, rule.LEARNED_PLAIN: 0.8},
+            HOLDS,
+        ),  # learning gains 30 points without the blocks, none with
+        (
+            {rule.PLAIN: 0.5, rule.LEARNED_PLAIN: 0.5, rule.RANDOM: 0.5},
+            FAILS,
+        ),  # 40 points with them, none without
+        ({rule.PLAIN: 0.5, rule.LEARNED_PLAIN: 0.5}, UNDECIDED),  # the blocks help both alike
+    ],
+)
+def test_the_interaction_is_a_difference_of_two_gaps(scores, outcome):
+    found = next(v for v in rule.verdicts(MARGIN, (1,), _tables(scores)) if v.key == rule.INTERACTION)
+    assert found.outcome is outcome
+
+
+def test_frozen_layers_are_compared_with_all_trained():
+    found = next(
+        v for v in rule.verdicts(MARGIN, (1,), _tables({rule.frozen(1): 0.5})) if v.key == rule.FREEZING
+    )
+    assert found.outcome is FAILS
+    assert found.facets == {"layers": "1"}
+
+
+# --- tuned training ---
+
+
+@pytest.mark.slow
+def test_frozen_parameters_stay_as_they_were_drawn_and_others_move():
+    source = Digits(train=60, validation=40, test=50)
+    task = split(source.load(), 0, source.sizes())
+    network = MLP(widths=(8,)).build(task.input_shape, task.outputs)
+    params = network.init(jax.random.key(0))
+    movable = {
+        name: jax.tree.map(lambda leaf, free=name != "dense1": np.full(leaf.shape, free, np.float32), of)
+        for name, of in params.items()
+    }
+    order = jax.random.key(1)
+    course = Course(network, SOFTMAX_CROSS_ENTROPY, task, params, order, Adam(), 20, 4, 1, 1, movable)
+    tuned = tuned_training(course, (0.01, 0.03))
+    for leaf, array in params["dense1"].items():
+        np.testing.assert_array_equal(tuned.params["dense1"][leaf], array)
+    assert not np.allclose(tuned.params["output"]["weight"], params["output"]["weight"])
+    twin = again(course, tuned, order)
+    np.testing.assert_allclose(
+        twin["output"]["weight"], tuned.params["output"]["weight"], rtol=1e-4, atol=1e-5
+    )
+
+
+# --- one small run ---
+
+PLAN = RandomFiltersPlan(
+    task=Digits(train=60, validation=40, test=80),
+    filters=3,
+    second=4,
+    network=ConvNet(depth=2, width=2),
+    frozen=(1,),
+    seeds=2,
+    penalties=(0.1, 1.0),
+    step_sizes=(0.01,),
+    batch=30,
+    epochs=2,
+    doublings=0,
+    extensions=1,
+)
+
+
+@pytest.fixture(scope="module")
+def evidence():
+    return run_study(RandomFilters(), PLAN)
+
+
+@pytest.mark.slow
+def test_every_design_is_run(evidence):
+    designs = evidence.tables["designs"].where(seed=0)
+    assert len(designs.where(filters="random")) == 2 * 3 * 2 * 3
+    assert len(designs.where(filters="gabor")) == 2 * 3 * 2
+    assert len(designs.where(filters="learned")) == 5
+    one = designs.where(filters="random", stages=1, pool="average")
+    assert set(one["features"]) == {4 * 4 * 3}
+    assert set(designs.where(filters="random", stages=2, pool="none")["features"]) == {8 * 8 * 4}
+
+
+@pytest.mark.slow
+def test_questions_are_about_the_designs_that_they_name(evidence):
+    designs, scored = evidence.tables["designs"], evidence.tables["examples"]
+    of = {"stages": 1, "pool": "average", "seed": 1}
+    named = {
+        rule.RANDOM: ("random", "absolute", True),
+        rule.LEARNED: ("learned", "absolute", True),
+        rule.PLAIN: ("random", "none", False),
+        rule.RECTIFIED: ("random", "absolute", False),
+        rule.NORMALISED: ("random", "none", True),
+    }
+    for column, (filters, rectify, normalise) in named.items():
+        found = designs.where(filters=filters, rectify=rectify, normalise=normalise, **of)["test_score"]
+        assert scored.where(seed=1)[column].mean() == pytest.approx(found[0])
+
+
+@pytest.mark.slow
+def test_verdicts_are_the_claim_its_two_questions_and_the_sides(evidence):
+    claim, *asked = evidence.verdicts
+    assert claim.key == "claim"
+    assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS]
+    assert len([v for v in asked if not v.headline]) == 7 + 1
+
+
+@pytest.mark.slow
+def test_the_same_plan_gives_the_same_bits(evidence):
+    again_ = run_study(RandomFilters(), dataclasses.replace(PLAN, seeds=1))
+    for name in ("examples", "designs"):
+        assert again_.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"frozen": (5,)}, "so that the last one is trained"),
+        (
+            {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "network": MLP()},
+            "regression",
+        ),
+        ({"task": Bundled(name="wine", train=60, validation=40, test=70), "network": MLP()}, "images"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(changes, words):
+    with pytest.raises(UserError, match=words):
+        run_study(RandomFilters(), dataclasses.replace(PLAN, **changes))
+
+
+def test_plans_are_checked():
+    with pytest.raises(UserError, match="odd"):
+        RandomFiltersPlan(neighbourhood=2)
+    with pytest.raises(UserError, match="none is always there"):
+        RandomFiltersPlan(frozen=(0,))

@@ -1,0 +1,201 @@
+"""The claim `same-ticket`: its formula on planted tables, its measures against references, and planted tickets in networks."""
+
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pytest
+
+from ticketlab.claims.planted import ALIKE, NOTHING
+from ticketlab.claims.same_ticket import formula as rule
+from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
+from ticketlab.claims.same_ticket.planted import World, planted
+from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import answer
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Outcome
+from ticketlab.networks.architectures import MLP
+from ticketlab.tasks.sources import Digits
+
+HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
+SAMPLE = Sample(6, 700, 0.95)
+SMALL = SameTicketPlan(
+    task=Digits(train=400, validation=50, test=300), network=MLP(widths=(40, 20)), others=("snip", "twin"), seeds=1,
+    densities=(0.2,), search_steps=150, steps=200, batch=50, chance_masks=5, redraws=1,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "parts"),
+    [
+        (World(), HOLDS, (HOLDS, HOLDS, HOLDS, HOLDS)),
+        (World(change=-0.06), FAILS, (FAILS, HOLDS, HOLDS, HOLDS)),
+        (World(task=0.0), FAILS, (FAILS, HOLDS, HOLDS, HOLDS)),
+        (World(growth=0.0), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
+        (World(growth_permuted=0.4), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
+        (World(rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        (World(rest_permuted=-0.2, rest=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        (World(cost=-0.2), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
+        (World(places=0.0), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
+        (World(growth=rule.GROWTH), UNDECIDED, (HOLDS, UNDECIDED, HOLDS, HOLDS)),
+    ],
+)
+def test_the_four_sub_verdicts_are_asked_separately(world, whole, parts):
+    found = answer(rule.formula(), planted(world, SAMPLE, np.random.default_rng(0)))
+    assert tuple(found.find(part).outcome for part in rule.PARTS) == parts
+    assert found.outcome is whole
+
+
+@pytest.mark.parametrize(
+    "world",
+    [World(skill=ALIKE), World(skill=NOTHING), World(fitted=False), World(moved=False), World(change=0.7)],
+    ids=["all guess", "permuted labels", "not fitted", "a control that stays", "bad at the start"],
+)
+def test_what_was_not_measured_decides_nothing(world):
+    found = answer(rule.formula(), planted(world, SAMPLE, np.random.default_rng(0)))
+    assert [q.outcome for q in found.questions()] == [UNDECIDED] * 8
+
+
+def test_growth_is_that_of_the_ratio_to_chance_masks():
+    """A share of a half that becomes 0.6 while that of chance masks falls to 0.4."""
+    step, share, chance = np.array([10, 0]), np.array([0.6, 0.5]), np.array([0.4, 0.5])
+    assert rule.growth(step, share, chance) == pytest.approx(np.log(1.5))
+    assert rule.growth(step, share, np.array([0.4, 0.25])) == pytest.approx(np.log(0.75))
+    assert rule.growth(step, share, np.array([0.4, 0.25]), "motion") == pytest.approx(np.log(1.5))
+
+
+def test_the_index_is_counted_from_permuted_labels_to_the_twin():
+    distances = {rule.TWIN: 0.1, rule.ALONE: 0.3, rule.PERMUTED: 0.5}
+    rows = [{"seed": seed, "of": of, "distance": d + seed} for seed in (1, 0) for of, d in distances.items()]
+    tables = {"weights": Table.from_rows("weights", rows)}
+    assert rule.index(tables, rule.ALONE) == pytest.approx([0.5, 0.5])
+    assert rule.index(tables, rule.TWIN) == pytest.approx([1, 1])
+
+
+def test_plans_that_cannot_be_run_are_refused():
+    for wrong in (
+        {"density": 1.0}, {"densities": (0.5,)}, {"others": ("edge-popup",)}, {"steps": 3}, {"chance_masks": 1}, {"seeds": 0},
+    ):  # fmt: skip
+        with pytest.raises(UserError):
+            SameTicketPlan(**wrong)
+    assert SameTicketPlan(steps=1000).looks() == (0, 3, 10, 30, 100, 300, 1000)
+    assert SameTicketPlan(steps=250).looks() == (0, 3, 10, 30, 100, 250)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A task, a network and its start."""
+    from ticketlab.claims.start import built, drawn_task
+
+    task = drawn_task(SMALL.task, 0)
+    network = built(SMALL.network, task.input_shape, task.outputs)
+    return task, network, network.init(jax.random.key(0))
+
+
+def test_shares_and_outputs_agree_with_slow_references(small):
+    """Layer by layer, in plain products of matrices in float64."""
+    from ticketlab.claims.same_ticket.followed import View, around, complement
+    from ticketlab.tickets.masks import weights_of
+
+    task, network, start = small
+    view, sizes = View(task, network), weights_of(network, start)
+    draw = np.random.default_rng(0)
+    mask = {name: draw.random(w.shape) < 0.3 for name, w in sizes.items()}
+    masks = around(mask, sizes, 5, 3)
+    for chance in (*masks.stratified, *masks.shuffled):
+        assert {n: int(m.sum()) for n, m in chance.items()} == {n: int(m.sum()) for n, m in mask.items()}
+    first = next(iter(sizes))
+    order = np.argsort(np.abs(sizes[first]).ravel(), kind="stable")[: sizes[first].size // 10]
+    assert all(m[first].ravel()[order].sum() == mask[first].ravel()[order].sum() for m in masks.stratified)
+
+    end = jax.tree.map(
+        lambda a: np.asarray(a) + 0.01 * draw.standard_normal(a.shape).astype(np.float32), start
+    )
+    found = {row["kind"]: row for row in view.shares(masks, view.quantities(start, end))}
+    moved = {name: (weights_of(network, end)[name] - w).astype(float) ** 2 for name, w in sizes.items()}
+    total = sum(m.sum() for m in moved.values())
+    shares = [sum(moved[n][m[n]].sum() for n in moved) / total for m in (mask, *masks.stratified)]
+    assert found["motion"]["share"] == pytest.approx(shares[0], rel=1e-5)
+    assert found["motion"]["stratified"] == pytest.approx(np.mean(shares[1:]), rel=1e-5)
+    assert found["motion"]["z"] == pytest.approx(
+        (shares[0] - np.mean(shares[1:])) / np.std(shares[1:], ddof=1), rel=1e-2
+    )
+    assert "motion" not in view.quantities(start, start)
+
+    x = task.test.x.reshape(len(task.test), -1).astype(np.float64)
+    for layer in network.layers:
+        x = np.maximum(x, 0) if layer.name != network.layers[0].name else x
+        x = x @ (end[layer.name]["weight"] * ~mask[layer.name]) + end[layer.name]["bias"]
+    assert view.outputs(end, complement(mask)) == pytest.approx(x, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_a_ticket_that_training_keeps_and_one_that_it_destroys_are_told_apart(small):
+    """The ticket is trained alone, then set among random weights of such sizes; the whole is trained on two kinds of labels."""
+    from ticketlab.claims.same_ticket.cell import followed
+    from ticketlab.claims.same_ticket.networks import trained_networks
+    from ticketlab.tickets.masks import full_mask, over_parameters, weights_of
+
+    task, network, _ = small
+    other = (task.train.labels + 3) % 10
+    wrong = replace(
+        task, train=replace(task.train, targets=np.eye(10, dtype=np.float32)[other], labels=other)
+    )
+    plan = replace(SMALL, others=())
+    seen = []
+    for seed in range(3):
+        start, draw = network.init(jax.random.key(seed)), np.random.default_rng(seed)
+        mask = {name: draw.random(m.shape) < 0.5 for name, m in full_mask(network).items()}
+        alone = trained_networks(plan, task, network, start, mask, seed)[rule.ALONE][plan.steps]
+        keep = over_parameters(mask, start)
+        among = {}
+        for name, leaves in alone.items():
+            weight = weights_of(network, alone)[name].copy()
+            weight[~mask[name]] = 0.5 * draw.choice(weight[mask[name]], int((~mask[name]).sum()))
+            among[name] = {**leaves, "weight": weight}
+        assert jax.tree.structure(keep) == jax.tree.structure(among)
+        found = [followed(plan, of, network, among, {plan.ticket: mask}, seed) for of in (task, wrong)]
+        seen.append(found)
+    kept, destroyed = (
+        {
+            name: Table.from_rows(name, [row for found in seen for row in found[i][name].rows()])
+            for name in SameTicket.needs
+        }
+        for i in (0, 1)
+    )
+    question = rule.formula().part.parts[0].parts[0]
+    outcomes = [question.rule.outcome(question.effect(tables), Levels()) for tables in (kept, destroyed)]
+    assert outcomes == [HOLDS, FAILS]
+    assert (
+        answer(rule.formula(), kept).find("kept by the task").outcome is HOLDS
+    )  # and by permuted labels it is lost
+    assert rule.growths(kept, "permuted").max() < rule.GROWTH  # which do not reinforce it
+
+
+@pytest.mark.slow
+def test_a_small_run_goes_from_plan_to_verdict():
+    """Untrained, the ticket is far better than chance masks; the twin's mask overlaps most with the trained network's."""
+    from ticketlab.engine.run import run_study
+
+    tables = (evidence := run_study(SameTicket(), SMALL)).tables
+    examples = tables["examples"]
+    first = {r["of"]: r["score"] for r in tables["paths"].where(mask="ticket", labels="true", step=0).rows()}
+    last = {
+        r["of"]: r["score"]
+        for r in tables["paths"].where(mask="ticket", labels="true", step=SMALL.steps).rows()
+    }
+    assert first["ticket"] == pytest.approx(np.mean(examples["start"]))
+    assert first["ticket"] > first["stratified"] + 0.2
+    assert last["ticket"] == pytest.approx(np.mean(examples["ticket"]))
+    instead = {r["instead"]: r["score"] for r in tables["instead"].where(of="ticket").rows()}
+    assert instead["itself"] == pytest.approx(np.mean(examples["trained"]))
+    assert instead["zero"] == pytest.approx(last["ticket"])
+    kappa = {r["mask"]: r["kappa"] for r in tables["overlaps"].where(end="trained").rows()}
+    assert kappa["twin"] > max(kappa["ticket"], kappa["snip"])
+    weights = {r["of"]: r for r in tables["weights"].rows()}
+    assert weights["twin"]["distance"] < weights["alone"]["distance"] < weights["permuted labels"]["distance"]
+    networks = {r["network"]: r for r in tables["networks"].rows()}
+    assert networks["twin"]["test_score"] > networks["permuted labels"]["test_score"] + 0.3
+    assert evidence.verdicts[0].outcome is UNDECIDED  # one seed decides nothing
