@@ -117,10 +117,9 @@ def _compared(
         formula.measure_name(of.density): (of.halves, of.standard_errors, of.density, of.loss)
         for of in sampled
     }
-    shapley = sum(share * of.halves for share, of in zip(shares, sampled, strict=True))
-    errors = np.sqrt(
-        sum((share * of.standard_errors) ** 2 for share, of in zip(shares, sampled, strict=True))
-    )
+    pairs = list(zip(shares, sampled, strict=True))
+    shapley = np.sum([share * of.halves for share, of in pairs], axis=0)
+    errors = np.sqrt(np.sum([(share * of.standard_errors) ** 2 for share, of in pairs], axis=0))
     halves[formula.SHAPLEY] = (shapley, errors, float("nan"), float("nan"))
     rows = [
         {"measure": name, "density": density, "loss": mean, **agreement(own, other, values, error)}

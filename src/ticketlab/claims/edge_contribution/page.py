@@ -71,7 +71,8 @@ def over_densities(measures: Table) -> Figure:
 def one_against_another(weights: Table) -> Figure:
     """Gradient against Banzhaf value, weight by weight, in one network of each kind."""
     first = {source: rows.where(seed=rows["seed"].min()) for source, rows in _sources(weights).items()}
-    panels, shown, least = {}, 0, 1.0
+    panels: dict[str, list[Curve]] = {}
+    shown, least = 0, 1.0
     for source, rows in first.items():
         x, y = _scaled(rows["saliency"]), _scaled(rows["banzhaf"])
         inside = (np.abs(x) <= 3) & (np.abs(y) <= 3)
