@@ -167,6 +167,9 @@ def test_every_rung_has_its_scores_its_control_and_equally_many_parameters(evide
     assert count[rule.HIDDEN] == sizes["dense1"] + sizes["dense2"]
     assert count[rule.UNIT] == 19
     assert count[rule.MASK] == 0
+    offset = dict(zip(fitted["rung"], fitted["offset"], strict=True))
+    chose = {rung for rung, of in offset.items() if of in ("kept", "centred")}
+    assert chose == {*layers, rule.LAYER, rule.HIDDEN, rule.TANGENT, rule.TRAINED}
     apart = np.abs(fitted["parameters"] - fitted["control_parameters"])
     assert np.all(apart[fitted["rung"] != rule.MASK] <= 10)
 

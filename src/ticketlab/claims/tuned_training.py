@@ -15,7 +15,7 @@ import numpy as np
 
 from ticketlab import training
 from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, settled, wider
-from ticketlab.claims.start import batch_of, network_outputs, relative_motion
+from ticketlab.claims.start import Outputs, batch_of, minus, network_outputs, relative_motion
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
@@ -42,6 +42,7 @@ class Course:
         epochs: at first.
         doublings, extensions: how often the epochs may be doubled, and the grid extended.
         movable: a pytree like θ₀ of zeros and ones; parameters with a zero stay as they were drawn. None: all move.
+        centred: whether f(x, θ) − f(x, θ₀) is trained; all parameters move then.
     """
 
     network: Network
@@ -55,6 +56,12 @@ class Course:
     doublings: int
     extensions: int
     movable: Any = None
+    centred: bool = False
+
+    def outputs(self, params: Params) -> Outputs:
+        """What is trained, on every part of the data."""
+        now = network_outputs(self.network, params, self.task)
+        return minus(now, network_outputs(self.network, self.params, self.task)) if self.centred else now
 
     def kept(self) -> Params:
         """The parameters that do not move, zero elsewhere."""
@@ -156,7 +163,7 @@ def _chosen(course: Course, runs: Sequence[_Run]) -> tuple[list[Scored], _Run, i
 
 def _candidate(course: Course, run: _Run, i: int) -> Scored:
     params = course.whole(run.best(i))
-    outputs = network_outputs(course.network, params, course.task)
+    outputs = course.outputs(params)
     diverged = run.result.endings[i] is Ending.DIVERGED
     fine = not diverged and all(np.isfinite(of).all() for of in outputs.values())
     motion = relative_motion(params, course.params)
@@ -180,9 +187,9 @@ def _longer(
     def many(tree: Params) -> Params:
         return training.stack([tree] * count)
 
-    masked: dict[str, Any] = {}
+    options: dict[str, Any] = {"centred": course.centred}
     if course.movable is not None:
-        masked = {
+        options |= {
             "masks": many(course.movable),
             "effective": training.Sum(),
             "frozen": many(course.kept()),
@@ -202,7 +209,7 @@ def _longer(
             params=many(course.params),
             order_keys=course.order if order is None else order,
             step_sizes=np.array([unit * size for size in sizes], np.float32),
-            **masked,
+            **options,
         ),
         start=None if before is None else before.result.state,
     )

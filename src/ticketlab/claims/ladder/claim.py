@@ -142,7 +142,7 @@ class Ladder(Study):
         "regressions on one-hot labels.",
         "The tangent space at θ₀ is the set of functions f(x, θ₀) + Δθ·df/dθ(x, θ₀) [Jacot et al. 2018]. Its minimum of the "
         "square loss is exact and carries a certificate. A layer's tangent space lets only that layer's parameters move. "
-        "Validation chooses the ridge, and whether f(x, θ₀) is kept or centred away.",
+        "Validation chooses the ridge, and whether f(x, θ₀) is kept or centred away; for training it chooses that, too.",
         "The untrained mask keeps some weights exactly as drawn [Ramanujan et al. 2020]. Training minimises the square loss by "
         "minibatches with momentum, and validation chooses the epoch.",
         "Every setting is chosen on the same validation examples. A grid is extended while its best value lies at an edge. "

@@ -17,7 +17,9 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.task import Task
 from ticketlab.units import Parts
 
-__all__ = ["Rung", "Start", "best_rung", "of_candidates"]
+__all__ = ["OFFSETS", "Rung", "Start", "best_rung", "of_candidates"]
+
+OFFSETS = ("kept", "centred")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Rung:
         setting, setting_name: what validation chose ("ridge"), and its value.
         candidates: how many settings were tried.
         inside: whether the setting lies inside its grid.
+        offset: whether f(x, θ₀) was kept or centred away; empty for a rung that does not choose.
         layer: whose rung it is; empty for one that is not of one layer.
         certificate: of a tangent-space minimum.
         step: its Δθ.
@@ -65,6 +68,7 @@ class Rung:
     setting_name: str = ""
     candidates: int = 1
     inside: bool = True
+    offset: str = ""
     layer: str = ""
     certificate: Certificate | None = None
     step: Params = field(default=None, repr=False)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
-from ticketlab.claims.ladder.rung import Rung, Start, best_rung, of_candidates
+from ticketlab.claims.ladder.rung import OFFSETS, Rung, Start, best_rung, of_candidates
 from ticketlab.claims.start import parts
 from ticketlab.networks.network import Params
 from ticketlab.tangent.minimise import Relative, ridge_path
@@ -24,8 +24,6 @@ from ticketlab.tasks.losses import SQUARE
 
 __all__ = ["cosine", "permuted_units", "tangent_minimum"]
 
-OFFSETS = (False, True)  # whether f₀ is centred away
-
 
 def tangent_minimum(at: Start, names: Sequence[str], progress: Callable[[str, float], None]) -> Rung:
     """The minimum in the tangent space of some layers, all of them if all are named.
@@ -33,7 +31,7 @@ def tangent_minimum(at: Start, names: Sequence[str], progress: Callable[[str, fl
     The certificate is that of the chosen solution; `step` is Δθ of the best minimum with f₀ kept.
     """
     selection: Selection = AllParameters() if len(names) == len(at.network.layers) else Layers(tuple(names))
-    found: dict[bool, list[tuple[Scored, Solution]]] = {offset: [] for offset in OFFSETS}
+    found: dict[str, list[tuple[Scored, Solution]]] = {offset: [] for offset in OFFSETS}
     grid: list[float] = []
     new = list(at.plan.ridges)
     for _ in range(1 + at.plan.extensions):
@@ -45,13 +43,13 @@ def tangent_minimum(at: Start, names: Sequence[str], progress: Callable[[str, fl
             break
         new = wider(grid, towards, len(towards))
     count = sum(int(np.prod(leaf.shape)) for name in names for leaf in jax.tree.leaves(at.params[name]))
-    rungs = [_rung(at, of, count) for of in found.values()]
+    rungs = [replace(_rung(at, of, count), offset=offset) for offset, of in found.items()]
     return replace(best_rung(rungs), step=rungs[0].step, inside=all(rung.inside for rung in rungs))
 
 
 def _path(
     at: Start, selection: Selection, ridges: Sequence[float], progress: Callable[[str, float], None]
-) -> dict[bool, list[tuple[Scored, Solution]]]:
+) -> dict[str, list[tuple[Scored, Solution]]]:
     solutions = ridge_path(
         at.network,
         at.params,
@@ -59,7 +57,7 @@ def _path(
         loss=SQUARE,
         ridges=[Relative(ridge) for ridge in ridges],
         selection=selection,
-        centred=OFFSETS,
+        centred=[offset == "centred" for offset in OFFSETS],
         options=NewtonOptions(tolerance=at.plan.tolerance),
         devices=at.devices,
         progress=progress,

@@ -1,8 +1,9 @@
 """The last two rungs: a mask learnt over the frozen random weights, and the network with its weights trained.
 
 Both are tuned on validation data, and their step sizes are extended while the choice lies at an edge. Training minimises the
-square loss, as the tangent-space minimum does, by minibatches with momentum, and goes on in doublings until it is at its end. A
-twin with another data order goes the same way, at the same step size. The search for a mask (edge-popup) minimises cross-entropy,
+square loss, as the tangent-space minimum does, by minibatches with momentum, and goes on in doublings until it is at its end.
+Like the minimum it is run with f(x, θ₀) kept and with f(x, θ₀) centred away, and validation chooses. With f(x, θ₀) kept, a twin
+with another data order goes the same way, at the same step size. The search for a mask (edge-popup) minimises cross-entropy,
 because a mask can hardly change the size of the outputs, for which the square loss asks.
 """
 
@@ -19,7 +20,7 @@ from scipy.special import gammaln
 
 from ticketlab import training
 from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
-from ticketlab.claims.ladder.rung import Rung, Start, of_candidates
+from ticketlab.claims.ladder.rung import OFFSETS, Rung, Start, best_rung, of_candidates
 from ticketlab.claims.start import batch_of, largest_curvature, network_outputs, network_scores
 from ticketlab.claims.tuned_training import Course, again, tuned_training
 from ticketlab.networks.network import Params, parameter_count
@@ -39,10 +40,10 @@ class Trained:
     """The trained network.
 
     Arguments:
-        rung: its scores.
-        settled: whether it was trained to the end.
-        epochs: how long.
-        step, twin: Δθ of training, and of training with another data order.
+        rung: its scores; inside if both step sizes are.
+        settled: whether both were trained to the end.
+        epochs: how long the chosen one was.
+        step, twin: Δθ of training with f(x, θ₀) kept, and of the same with another data order.
     """
 
     rung: Rung
@@ -53,13 +54,13 @@ class Trained:
 
 
 def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told) -> Trained:
-    """The network, trained with the step size that validation chooses, to the end; and its twin.
+    """The network, trained to the end, with the step size and the offset that validation chooses; and its twin.
 
     Arguments:
         order, twin: keys of the two data orders.
     """
     plan, unit = at.plan, 1.0 / largest_curvature(at.network, at.params, at.task.train, SQUARE)
-    course = Course(
+    kept = Course(
         at.network,
         SQUARE,
         at.task,
@@ -71,10 +72,24 @@ def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told
         plan.doublings,
         plan.extensions,
     )
-    tuned = tuned_training(course, plan.step_sizes, unit, progress)
-    steps = [_minus(params, at.params) for params in (tuned.params, again(course, tuned, twin))]
-    rung = of_candidates(at.task, tuned.candidates, parameter_count(at.params), "step size")
-    return Trained(rung, tuned.settled, tuned.epochs, *steps)
+    courses = (kept, replace(kept, centred=True))
+    found = [
+        tuned_training(course, plan.step_sizes, unit, lambda done, i=i: progress((i + done) / 2))
+        for i, course in enumerate(courses)
+    ]
+    count = parameter_count(at.params)
+    rungs = [
+        replace(of_candidates(at.task, of.candidates, count, "step size"), offset=offset)
+        for of, offset in zip(found, OFFSETS, strict=True)
+    ]
+    rung = best_rung(rungs)
+    return Trained(
+        replace(rung, inside=all(r.inside for r in rungs)),
+        settled=all(of.settled for of in found),
+        epochs=found[rungs.index(rung)].epochs,
+        step=_minus(found[0].params, at.params),
+        twin=_minus(again(kept, found[0], twin), at.params),
+    )
 
 
 def _minus(params: Params, start: Params) -> Params:

@@ -15,7 +15,7 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.biprop import Biprop
-from ticketlab.tickets.criterion import Seen, chosen
+from ticketlab.tickets.criterion import Criterion, Seen, chosen
 from ticketlab.tickets.edge_popup import EdgePopup
 from ticketlab.tickets.learned import ScoredMask, counts_at
 from ticketlab.tickets.masks import Mask, full_mask, weights_of
@@ -31,7 +31,7 @@ SEARCHES: dict[str, ScoredMask] = {
     "biprop": Biprop(),
     "supermask": Supermask(),
 }
-CRITERIA = {"snip": Snip(), "synflow": SynFlow()}
+CRITERIA: dict[str, Criterion] = {"snip": Snip(), "synflow": SynFlow()}
 
 
 def fixed_mask(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -74,7 +75,8 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     seeds = np.arange(sample.seeds)
-    shares = {"seed": [], "mask": [], "labels": [], "kind": [], "step": [], "share": [], "stratified": []}
+    columns = ("seed", "mask", "labels", "kind", "step", "share", "stratified")
+    shares: dict[str, list[Any]] = {column: [] for column in columns}
     for labels, growth in (("true", world.growth), ("permuted", world.growth_permuted)):
         found = growth + NOISE * rng.standard_normal(sample.seeds)
         for step, share in ((0, np.full(sample.seeds, 0.5)), (100, 0.5 * np.exp(found))):
@@ -116,13 +118,12 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
 
 
 def cases() -> tuple[Case, ...]:
-    half = {
-        "change": -SLACK / 2, "task": 1.5 * LEAST_SCORE, "growth": 1.5 * GROWTH, "growth_permuted": GROWTH / 2,
-        "rest": -1.5 * COST, "cost": -COST / 2, "places": 1.5 * COST,
-    }  # fmt: skip
+    half = World(
+        -SLACK / 2, 1.5 * LEAST_SCORE, 1.5 * GROWTH, GROWTH / 2, -1.5 * COST, 0.0, -COST / 2, 1.5 * COST
+    )
     edge = World(-SLACK, LEAST_SCORE, GROWTH, GROWTH, -COST, -COST, -COST, COST)
     worlds = [
-        (Kind.INSIDE, "all by half", World(**half)),
+        (Kind.INSIDE, "all by half", half),
         (Kind.BOUNDARY, "the ticket loses what it may", World(change=-SLACK)),
         (Kind.BOUNDARY, "permuted labels just lose it", World(task=LEAST_SCORE)),
         (Kind.BOUNDARY, "its share grows by 5 %", World(growth=GROWTH)),
