@@ -155,7 +155,7 @@ def test_questions_wait_for_their_cells():
 
 
 PLAN = GpPerformancePlan(
-    task=Digits(train=40, validation=60, test=80),
+    task=Digits(train=200, validation=60, test=80),
     network=MLP(widths=(16,)),
     widths=(1.0,),
     sizes=(20, 40),
@@ -219,8 +219,8 @@ def test_plans_are_checked():
     ):
         with pytest.raises(UserError):
             GpPerformancePlan(**wrong)
-    with pytest.raises(UserError, match="training examples of 40"):
-        run_study(GpPerformance(), dataclasses.replace(PLAN, sizes=(60,)))
+    with pytest.raises(UserError, match="training examples of 200"):
+        run_study(GpPerformance(), dataclasses.replace(PLAN, sizes=(260,)))
     diabetes = Bundled(name="diabetes", train=40, validation=40, test=40)
     with pytest.raises(UserError, match="regression"):
         run_study(GpPerformance(), dataclasses.replace(PLAN, task=diabetes))

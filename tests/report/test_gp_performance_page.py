@@ -84,7 +84,7 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     figures = {figure.key: figure for figure in show.figures}
     assert list(figures) == ["learning-curves", "shares"]
     assert [len(figure.panels) for figure in figures.values()] == [2, 2]
-    assert figures["learning-curves"].title.startswith("With most data, training scores 9")
+    assert figures["learning-curves"].title.startswith("With most data and units, training scores 9")
     low, high = (float(w) for w in figures["shares"].title.split() if w.replace(".", "").isdigit())
     assert low == pytest.approx(100 * 0.80 / 0.84, abs=2.5)  # the tangent minimum
     assert high == pytest.approx(100 * 0.83 / 0.84, abs=2.5)  # the NNGP posterior

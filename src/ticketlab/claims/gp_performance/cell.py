@@ -265,7 +265,7 @@ class _Pair:
     answers: np.ndarray
 
 
-def _pair(task: Task, classes: tuple[int, int], size: int) -> _Pair:
+def _pair(task: Task, classes: tuple[int, ...], size: int) -> _Pair:
     """The first training examples of each class, equally many, and all test examples of both."""
     assert task.train.labels is not None
     assert task.test.labels is not None

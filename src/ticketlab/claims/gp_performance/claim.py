@@ -79,7 +79,7 @@ class GpPerformancePlan:
     tolerance: float = 1e-4
     search_sizes: tuple[int, ...] = (4, 8, 16)
     search_width: float = 0.25
-    pair: tuple[int, int] = (3, 5)
+    pair: tuple[int, ...] = (3, 5)
     networks: int = 65_536
     runs: int = 512
     steps: int = 4096

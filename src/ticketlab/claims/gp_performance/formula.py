@@ -185,7 +185,7 @@ def _share(width: float, size: int, picture: str, majority: float, key: str = SH
 
 def _read(part: Part, picture: str, trained: str, name: str, where: str, tables: Tables) -> str:
     of = part(tables)
-    share_of = number(100 * explained(of, picture, trained).mean)
+    share_of = f"{100 * explained(of, picture, trained).mean:.0f}"
     said = f"with {where}, guessing scores {percent(of, 'guess')}, {name} {percent(of, picture)} and training"
     return f"{sentence(said)} {percent(of, trained)}: {share_of} % of the gain"
 
@@ -240,8 +240,7 @@ def _growth(sizes: Sequence[int], width: float, picture: str, margin: float) -> 
             for of in (_rows(width, size, tables) for size in sizes)
         ]
         listed = ", ".join(f"{number(100 * gap)} ({size})" for gap, size in zip(gaps, sizes, strict=True))
-        lead = f"At width × {width:g}, training is better than {NAMES[picture]} by {listed} points"
-        return f"{lead} (training examples in brackets)"
+        return f"At width × {width:g}, training's lead over {NAMES[picture]} is {listed} points (training examples in brackets)"
 
     return Question(
         key=GROWTH,
@@ -450,7 +449,7 @@ def _search_gates(size: int) -> tuple[Gate, ...]:
         if least >= ACCEPTED:
             return None
         return (
-            f"Of {int(rows['tried_for'][0])} random networks, {number(float(np.mean(rows['expected'])))} were expected to fit "
+            f"Of {int(rows['tried_for'][0])} random networks, {float(np.mean(rows['expected'])):.0f} were expected to fit "
             f"{size} examples; in one seed {least} were found, and {ACCEPTED} are required."
         )
 

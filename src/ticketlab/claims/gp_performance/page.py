@@ -47,14 +47,14 @@ def learning_curves(arms: Table) -> Figure:
     x = logarithmic_axis("training examples", [v for c in every for v in c.x])
     y = linear_axis("test score, %", [v for c in every for v in c.ends])
     panels = tuple(Panel(f"width × {width:g}", Plot(x, y, tuple(curves))) for width, curves in drawn.items())
-    largest = of.where(size=int(np.max(of["size"])))
+    largest = of.where(size=int(np.max(of["size"])), width=float(np.max(of["width"])))
     means = {
         arm: 100 * float(np.mean(largest.where(arm=arm, offset=_offset(arm))["test_score"]))
         for arm in formula.ARMS
     }
     pictures = [means[arm] for arm in formula.PICTURES]
     title = (
-        f"With most data, training scores {fixed(means[formula.DESCENT], 1)} %, its pictures "
+        f"With most data and units, training scores {fixed(means[formula.DESCENT], 1)} %, its pictures "
         f"{fixed(min(pictures), 1)} to {fixed(max(pictures), 1)} %"
     )
     caption = (
