@@ -58,8 +58,8 @@ class FrontEnd:
 
     def features(
         self,
-        filters: Sequence[Float[Array, "rows columns maps units"]],
-        x: Float[Array, "n height width maps"],
+        filters: Sequence[Float[Array | np.ndarray, "_ _ _ _"]],
+        x: Float[Array | np.ndarray, "n height width maps"],
     ) -> Float[Array, "n features"]:
         """The last stage's maps, flattened.
 
@@ -67,9 +67,10 @@ class FrontEnd:
             filters: k of each stage.
             x: images.
         """
+        maps = jnp.asarray(x)
         for k in filters:
-            x = self.stage(k, x)
-        return x.reshape(len(x), -1)
+            maps = self.stage(jnp.asarray(k), maps)
+        return maps.reshape(len(maps), -1)
 
     def stage(
         self, filters: Float[Array, "rows columns maps units"], x: Float[Array, "n height width maps"]

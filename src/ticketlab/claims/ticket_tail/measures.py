@@ -61,6 +61,7 @@ def tail_row(of: Qualities, scale: str, floor: float, rng: np.random.Generator) 
     threshold = found.thresholds[chosen(whole, found.thresholds, rng, RESAMPLES)]
     share = float(np.mean(whole > threshold))
     raw = _tail(whole, share)
+    excesses = whole[whole > raw.threshold] - raw.threshold
     others = [_tail(half, share) for half in halves]
     best = {
         f"best_{more}": _clear(raw, others, partial(expected_best, count=more * len(whole))) for more in MORE
@@ -75,8 +76,8 @@ def tail_row(of: Qualities, scale: str, floor: float, rng: np.random.Generator) 
         "shape": _clear(raw, others, lambda t: t.law.shape),
         "raw_shape": raw.law.shape,
         "normal_shape": _normal(round(share, 4), raw.excesses),
-        "apart": abs(raw.shapes["maximum likelihood"] - raw.law.shape),
-        "moments_shape": raw.shapes["probability-weighted moments"],
+        "apart": abs(maximum_likelihood(excesses).shape - raw.law.shape),
+        "moments_shape": weighted_moments(excesses).shape,
         "reliability": reliability(*halves).ratio,
         "distinct": distinct,
         **best,
@@ -105,13 +106,7 @@ def _tail(values: np.ndarray, share: float) -> Tail:
     threshold = float(np.quantile(values, 1 - share))
     excesses = values[values > threshold] - threshold
     law = empirical_bayes(excesses)
-    shapes = {
-        "empirical Bayes": law.shape,
-        "maximum likelihood": maximum_likelihood(excesses).shape,
-        "probability-weighted moments": weighted_moments(excesses).shape,
-    }
-    nothing = np.empty((0, 4))
-    return Tail(threshold, share, len(excesses), law, shapes, (law.shape, law.shape), 1.0, nothing)
+    return Tail(threshold, share, len(excesses), law, {}, (law.shape, law.shape), 1.0, draws=np.empty((0, 4)))
 
 
 def _clear(raw: Tail, halves: Sequence[Tail], estimate: Callable[[Tail], float]) -> float:

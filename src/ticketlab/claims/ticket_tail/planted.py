@@ -22,7 +22,7 @@ from ticketlab.laws.tails import Pareto, normal_shape
 
 __all__ = ["World", "cases", "planted", "pool"]
 
-TICKETS, POOL = 5000, 400
+TICKETS, POOL = 5000, 200
 BASE, STEP = 0.3, 0.01  # of the quality −log(loss): where it starts, and the unit of its law
 GATED = 0.22  # noise beyond which a twentieth of what differs is noise, and nothing is asked
 SEEDS = (Sample(5, 0), Sample(10, 0), Sample(3, 0), Sample(2, 0))
