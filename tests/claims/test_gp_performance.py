@@ -166,6 +166,7 @@ PLAN = GpPerformancePlan(
     doublings=1,
     extensions=1,
     search_sizes=(2, 24),
+    search_width=1.0,
     networks=16_384,
     runs=32,
 )
@@ -196,7 +197,7 @@ def test_a_small_run_has_all_tables_and_verdicts(evidence):
     accepted = dict(zip(searches["size"].tolist(), searches["accepted"].tolist(), strict=True))
     assert accepted[2] > 100
     assert accepted[24] == 0  # too few are expected, so nothing was searched
-    assert np.all(searches["fitted"] == 1)
+    assert np.all(searches["fitted"] > 0.9)
     few = searches.where(size=2)
     assert few["accepted"][0] == pytest.approx(few["expected"][0], rel=0.3)
 
