@@ -21,7 +21,8 @@ from ticketlab.tasks.task import Split, Task
 from ticketlab.units import Parts, Probe, Ridge, probe
 
 __all__ = [
-    "Candidate", "Scored", "best", "edges", "inside", "past_its_minimum", "scored", "settled", "tuned_probe", "wider",
+    "Candidate", "Scored", "best", "edges", "inside", "labels_of", "past_its_minimum", "scored", "settled", "tuned_probe",
+    "wider",
 ]  # fmt: skip
 
 LATE = 0.8  # a best point after this part of the run may still move
@@ -147,6 +148,11 @@ def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
             new.append(ordered[-1] * (ordered[-1] / ordered[-2] if len(ordered) > 1 else FACTOR))
         ordered = sorted([*ordered, new[-1]])
     return new
+
+
+def labels_of(task: Task) -> Parts:
+    """The labels of all parts of the data."""
+    return Parts(*(np.asarray(part.labels) for part in (task.train, task.validation, task.test)))
 
 
 def tuned_probe(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -22,7 +23,7 @@ from ticketlab.units import NetworkUnits, Parts, Probe, random_features
 
 __all__ = ["control", "layer_features", "one_for_each_class", "one_unit", "read_out", "unit_responses"]
 
-KINDS = ("linear", "relu")
+KINDS: tuple[Literal["linear", "relu"], ...] = ("linear", "relu")
 
 
 def unit_responses(at: Start) -> Parts:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from ticketlab.claims.fair_search import Scored, best, edges
+from ticketlab.claims.fair_search import Scored, best, edges, labels_of
 from ticketlab.claims.ladder.claim import LadderPlan
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.certificate import Certificate
@@ -35,7 +35,7 @@ class Start:
 
     @property
     def labels(self) -> Parts:
-        return Parts(*(part.labels for part in (self.task.train, self.task.validation, self.task.test)))
+        return labels_of(self.task)
 
     @property
     def inputs(self) -> Parts:

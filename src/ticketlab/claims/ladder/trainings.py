@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -74,7 +75,7 @@ def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told
     )
     courses = (kept, replace(kept, centred=True))
     found = [
-        tuned_training(course, plan.step_sizes, unit, lambda done, i=i: progress((i + done) / 2))
+        tuned_training(course, plan.step_sizes, unit, partial(_of_two, progress, i))
         for i, course in enumerate(courses)
     ]
     count = parameter_count(at.params)
@@ -90,6 +91,10 @@ def trained_network(at: Start, order: jax.Array, twin: jax.Array, progress: Told
         step=_minus(found[0].params, at.params),
         twin=_minus(again(kept, found[0], twin), at.params),
     )
+
+
+def _of_two(progress: Told, which: int, done: float) -> None:
+    progress((which + done) / 2)
 
 
 def _minus(params: Params, start: Params) -> Params:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.fair_search import tuned_probe
+from ticketlab.claims.fair_search import labels_of, tuned_probe
 from ticketlab.claims.random_filters import formula
 from ticketlab.claims.random_filters.claim import RandomFiltersPlan
 from ticketlab.claims.rows import rows_of, tables_of
@@ -71,8 +71,9 @@ class _Run:
 
     def read_out(self, arm: str | None, features: Parts, tuned: Tuned | None = None, **design: Any) -> None:
         """Features, read out; their row, and their scores if a question is about them."""
-        labels = Parts(*(part.labels for part in (self.task.train, self.task.validation, self.task.test)))
-        found, candidates = tuned_probe(features, labels, self.plan.penalties, self.plan.extensions)
+        found, candidates = tuned_probe(
+            features, labels_of(self.task), self.plan.penalties, self.plan.extensions
+        )
         inside = found.inside and (tuned is None or tuned.inside)
         if design:
             self.note(

@@ -58,7 +58,8 @@ def by_blocks(designs: Table, examples: Table) -> Figure:
 def by_pool(designs: Table, examples: Table) -> Figure:
     """Test score of random filters by pooling."""
     drawn = designs.where(filters="random")
-    whole = {pool: float(drawn.where(pool=pool)["test_score"].mean()) for pool in POOLS}
+    pools = set(drawn["pool"].tolist())
+    whole = {pool: float(drawn.where(pool=pool)["test_score"].mean()) for pool in POOLS if pool in pools}
     best = max(whole, key=lambda pool: whole[pool])
     return Figure(
         "pools",

@@ -65,7 +65,7 @@ def measure(
     clock = Clock()
     progress("fixing masks", 0.02)
     names = [plan.ticket, *(name for name in plan.others if name != "twin")]
-    masks = {name: fixed_mask(name, plan, task, network, start, seed) for name in names}
+    masks: dict[str, Mask] = {name: fixed_mask(name, plan, task, network, start, seed) for name in names}
     clock.lap("masks")
     return followed(plan, task, network, start, masks, seed, progress, clock)
 

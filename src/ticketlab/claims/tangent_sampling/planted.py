@@ -93,6 +93,7 @@ def cases() -> tuple[Case, ...]:
     worlds = [
         (Kind.INSIDE, "total variation by half", World(distance=MOST / 2)),
         (Kind.BOUNDARY, "the laws are just as far apart as allowed", World(distance=MOST)),
+        (Kind.TOGETHER, "its only boundary", World(distance=MOST)),
         (Kind.OUTSIDE, "half as far again", World(distance=1.5 * MOST)),
         (Kind.VACUOUS, "both guess", World(error=0.5)),
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,9 +19,9 @@ from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.rows import bars
-from ticketlab.figures.spread import spread
+from ticketlab.figures.spread import Spread, spread
 from ticketlab.figures.text_tables import Cell, TextTable, count, interval, mean, share, summary
-from ticketlab.figures.wording import fixed, quantity
+from ticketlab.figures.wording import estimate, fixed, quantity
 
 __all__ = ["present"]
 
@@ -90,9 +91,13 @@ def shapes(tails: Table) -> Figure:
         "shapes",
         f"{len(longer)} of {len(found)} kinds of ticket have a longer tail than a normal law",
         "The shape ξ of the tail of −log(loss − floor), without the noise of the test set. With 0 every tenfold buys the same, "
-        "below it less. Signs are means over seeds, bars 95 % intervals.",
-        bars("shape ξ", {"": found}, {"": {0.0: STEADY}}, dots=False, also=[0.0]),
+        "below it less. Signs are means over seeds, bars 95 % intervals; the numbers are those of the tickets.",
+        bars("shape ξ", {"": found}, {"": {0.0: STEADY}}, note=_of_tickets, dots=False, also=[0.0]),
     )
+
+
+def _of_tickets(kind: str, spreads: Sequence[Spread]) -> str:
+    return estimate(spreads[0].mean, spreads[0].interval)
 
 
 def bought_table(tails: Table) -> TextTable:
