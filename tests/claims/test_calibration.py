@@ -109,10 +109,8 @@ def test_without_its_gate_a_claim_is_decided_where_nothing_was_measured(rates, n
 
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_every_gate_keeps_a_planted_case_back(rates, claim):
-    """But for those that ask which arms a plan has, and those that no planted case closes alone (UNDECIDED_ANYWAY)."""
+    """But for those that ask which arms a plan has."""
     of_plan = {"linear-regime": {"sides"}, "winning-ticket": {"controls"}}
-    of_plan |= {"gp-performance": {"known", "skill"}, "random-filters": {"skill"}, "same-ticket": {"skill"}}
-    of_plan |= {"ticket-tail": {"agreement", "noise", "skill"}}
     needed = {
         gate
         for name, found in rates["without a gate"].items()

@@ -147,8 +147,8 @@ def test_ratios_of_gains_are_those_of_known_laws():
 
 
 def test_what_is_chosen_on_noise_is_worth_nothing_on_other_examples():
-    true, permuted = planted.drawn(World("alike", 1.0, better=False), np.random.default_rng(0))
-    last = curve_rows(true, permuted)[-1]
+    true, noise = planted.drawn(World("alike", 1.0), np.random.default_rng(0))
+    last = curve_rows(noise, true)[-1]
     assert last["naive"] > 0.02
     assert abs(last["held_out"]) < 0.005
 
@@ -195,12 +195,21 @@ def small_pools(monkeypatch):
     [
         (World(0.2), HOLDS, None),
         (World(-0.45), FAILS, None),
-        (World("alike", 1.0, better=False), UNDECIDED, "skill"),
+        (World("alike", 1.0, permuted=1.0), UNDECIDED, "skill"),
+        (World("two groups"), UNDECIDED, "agreement"),
         (World("alike", 1.0), UNDECIDED, "noise"),
         (World(-0.3, 1.0), UNDECIDED, "noise"),
         (World(levels=2), UNDECIDED, "ties"),
     ],
-    ids=["long", "short", "permuted targets", "noise alone", "a short tail under noise", "ties"],
+    ids=[
+        "long",
+        "short",
+        "permuted targets",
+        "two groups",
+        "noise alone",
+        "a short tail under noise",
+        "ties",
+    ],
 )
 @pytest.mark.usefixtures("small_pools")
 def test_the_rule_on_planted_tickets(world, outcome, gate):

@@ -42,6 +42,7 @@ class World:
         places: ticket minus chance masks.
         skill: what the networks have learnt.
         fitted, moved: the gates.
+        lost: whether training loses all: what it leads to guesses, and only the untrained ticket does not.
     """
 
     change: float = 0.0
@@ -55,12 +56,13 @@ class World:
     skill: Skill = Skill()
     fitted: bool = True
     moved: bool = True
+    lost: bool = False
 
 
 def accuracies(world: World, accuracy: float) -> dict[str, float]:
     """Of every column."""
     ticket, chance_rest = accuracy + world.cost, 0.6 * accuracy
-    return {
+    found = {
         TRAINED: accuracy,
         "start": ticket - world.change,
         TICKET: ticket,
@@ -71,6 +73,11 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
         "rest_permuted": 0.2 + world.rest_permuted,
         "chance_rest_permuted": 0.2,
     }
+    return (
+        {name: FREQUENT if name != "start" else score for name, score in found.items()}
+        if world.lost
+        else found
+    )
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -141,7 +148,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "the rest is needed", World(cost=-1.5 * COST)),
         (Kind.OUTSIDE, "chance masks lose half as much more", World(places=COST / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
-        (Kind.VACUOUS, "the networks guess", World(skill=ALIKE)),
+        (Kind.NOTHING, "all guess", World(skill=ALIKE)),
+        (Kind.VACUOUS, "all networks guess once they are trained", World(lost=True)),
         (Kind.GATE, "the network does not fit", World(fitted=False)),
         (Kind.GATE, "the control does not move", World(moved=False)),
         (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),

@@ -89,8 +89,11 @@ def maximum_likelihood(y: Float[np.ndarray, "n"]) -> Pareto:
     values = np.array([_profile(theta, y) for theta in thetas])
     best = int(np.argmax(values))
     around = np.log(GRID[[max(best - 1, 0), min(best + 1, len(GRID) - 1)]])
+    lowest = (
+        values[best] - 1e6
+    )  # for ξ ≤ −1, where there is no likelihood: the search subtracts values, so none may be infinite
     found = minimize_scalar(
-        lambda z: -_profile(np.expm1(z) / top, y),
+        lambda z: -max(_profile(np.expm1(z) / top, y), lowest),
         bounds=tuple(around),
         method="bounded",
         options={"xatol": 1e-7},
