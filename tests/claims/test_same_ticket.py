@@ -13,6 +13,7 @@ from ticketlab.claims.same_ticket.planted import World, planted
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
+from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Outcome
@@ -132,11 +133,14 @@ def test_shares_and_outputs_agree_with_slow_references(small):
 
 
 @pytest.mark.slow
-def test_a_ticket_that_other_labels_destroy_is_found_destroyed_and_on_its_own_labels_it_is_not(small):
-    """The ticket is trained alone, then set among random weights of such sizes; the whole is trained on two kinds of labels."""
+def test_a_ticket_that_training_keeps_and_one_that_it_destroys_are_told_apart(small):
+    """The ticket is trained alone, then set among small random weights; the whole is trained on its labels, and on others.
+
+    Training on permuted labels reinforces neither.
+    """
     from ticketlab.claims.same_ticket.cell import followed
     from ticketlab.claims.same_ticket.networks import trained_networks
-    from ticketlab.tickets.masks import full_mask, over_parameters, weights_of
+    from ticketlab.tickets.masks import full_mask, weights_of
 
     task, network, _ = small
     other = (task.train.labels + 3) % 10
@@ -145,17 +149,15 @@ def test_a_ticket_that_other_labels_destroy_is_found_destroyed_and_on_its_own_la
     )
     plan = replace(SMALL, others=())
     seen = []
-    for seed in range(3):
+    for seed in range(5):
         start, draw = network.init(jax.random.key(seed)), np.random.default_rng(seed)
         mask = {name: draw.random(m.shape) < 0.5 for name, m in full_mask(network).items()}
         alone = trained_networks(plan, task, network, start, mask, seed)[rule.ALONE][plan.steps]
-        keep = over_parameters(mask, start)
         among = {}
         for name, leaves in alone.items():
             weight = weights_of(network, alone)[name].copy()
-            weight[~mask[name]] = 0.5 * draw.choice(weight[mask[name]], int((~mask[name]).sum()))
+            weight[~mask[name]] = 0.1 * draw.choice(weight[mask[name]], int((~mask[name]).sum()))
             among[name] = {**leaves, "weight": weight}
-        assert jax.tree.structure(keep) == jax.tree.structure(among)
         found = [followed(plan, of, network, among, {plan.ticket: mask}, seed) for of in (task, wrong)]
         seen.append(found)
     kept, destroyed = (
@@ -165,10 +167,11 @@ def test_a_ticket_that_other_labels_destroy_is_found_destroyed_and_on_its_own_la
         }
         for i in (0, 1)
     )
-    question = rule.formula().part.parts[0].parts[0]
-    outcomes = [question.rule.outcome(question.effect(tables), Levels()) for tables in (kept, destroyed)]
-    assert outcomes[1] is FAILS
-    assert outcomes[0] is not FAILS  # three seeds do not decide whether it loses more than 2 points
+    survives, reinforced = (rule.formula().part.parts[i].parts[0] for i in (0, 1))
+    outcomes = [survives.rule.outcome(survives.effect(tables), Levels()) for tables in (kept, destroyed)]
+    assert outcomes == [HOLDS, FAILS]
+    for tables in (kept, destroyed):
+        assert reinforced.rule.outcome(of_seeds(rule.growths(tables, "permuted")), Levels()) is FAILS
 
 
 @pytest.mark.slow
