@@ -13,6 +13,7 @@ from ticketlab.claims.disconnected_detector.planted import World, planted
 from ticketlab.claims.planted import ALIKE, NOTHING
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -26,14 +27,19 @@ HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 @pytest.mark.parametrize(
     ("world", "whole", "asked"),
     [
-        (World(), HOLDS, [HOLDS] * 4),
-        (World(gain=0.0), FAILS, [FAILS, HOLDS, HOLDS, HOLDS]),  # the best units of any mask gain as much
-        (World(labels=0.0), FAILS, [HOLDS, FAILS, HOLDS, HOLDS]),  # any search does as much
-        (World(before=0.2), FAILS, [HOLDS, HOLDS, FAILS, HOLDS]),  # they detected before
-        (World(gradient=0.2), FAILS, [HOLDS, HOLDS, HOLDS, FAILS]),  # the gradient points to them
-        (World(gradient=0.05), UNDECIDED, [HOLDS, HOLDS, HOLDS, UNDECIDED]),
-        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 4),  # the ticket does not do the task
-        (World(skill=NOTHING), UNDECIDED, [UNDECIDED] * 4),
+        (World(), HOLDS, [HOLDS] * 5),
+        (
+            World(gain=0.0),
+            FAILS,
+            [FAILS, HOLDS, HOLDS, HOLDS, HOLDS],
+        ),  # the best units of any mask gain as much
+        (World(labels=0.0), FAILS, [HOLDS, FAILS, HOLDS, HOLDS, HOLDS]),  # any search does as much
+        (World(auc=0.8), FAILS, [HOLDS, HOLDS, FAILS, HOLDS, HOLDS]),  # nobody detects anything
+        (World(before=0.2), FAILS, [HOLDS, HOLDS, HOLDS, FAILS, HOLDS]),  # they detected before
+        (World(gradient=0.2), FAILS, [HOLDS, HOLDS, HOLDS, HOLDS, FAILS]),  # the gradient points to them
+        (World(gradient=0.05), UNDECIDED, [HOLDS, HOLDS, HOLDS, HOLDS, UNDECIDED]),
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 5),  # the ticket does not do the task
+        (World(skill=NOTHING), UNDECIDED, [UNDECIDED] * 5),
     ],
 )
 def test_both_halves_have_to_hold_of_a_ticket_that_does_the_task(world, whole, asked):
@@ -41,6 +47,28 @@ def test_both_halves_have_to_hold_of_a_ticket_that_does_the_task(world, whole, a
     found = answer(rule.formula(), tables)
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == asked
+
+
+def test_one_layer_to_which_the_gradient_points_is_enough_to_fail():
+    tables = planted(World(), Sample(5, 200), np.random.default_rng(0))
+    rows = [
+        {**row, "layer": layer}
+        for row in tables["weights"].rows()
+        for layer in ("dense1", "dense2", "output")
+    ]
+    for row in rows:
+        row["auc"] += 0.12 * (row["layer"] == "dense2")
+    found = answer(rule.formula(), {**tables, "weights": Table.from_rows("weights", rows)})
+    assert [q.outcome for q in found.questions()] == [HOLDS, HOLDS, HOLDS, HOLDS, FAILS]
+    *_, gradient = found.questions()
+    assert "in dense2, where it is largest" in gradient.formula.reading(
+        {"weights": Table.from_rows("weights", rows)}
+    )
+
+
+def test_of_a_layer_that_is_kept_as_a_whole_the_gradient_says_nothing():
+    (row,) = weight_rows({"dense1": np.arange(4.0)}, {"dense1": np.ones((2, 2), bool)}, None)
+    assert row["auc"] == 0.5
 
 
 def test_the_same_unit_is_scored_with_and_without_the_rest():
@@ -104,7 +132,7 @@ def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
         assert len(set(rows["density"])) == 1, layer  # equal counts
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert [v.key for v in asked if v.headline] == ["cut off", "cut off", "before", "gradient"]
+    assert [v.key for v in asked if v.headline] == ["cut off", "cut off", "detects", "before", "gradient"]
     assert [v.key for v in asked if not v.headline] == ["chance", "task", "gradient", "scores"]
     assert DisconnectedDetector().conclude(PLAN, {}).verdicts == ()
 

@@ -73,6 +73,23 @@ def test_what_was_not_measured_well_is_undecided(world, why):
     assert any(why in reason for q in found.questions() for reason in q.closed)
 
 
+def test_choices_with_f0_kept_are_checked_too():
+    """A choice by test scores with f₀ kept closes the questions about it, and no other."""
+    found = tables(World())
+    tuning = found["tuning"]
+    kept = (tuning["offset"] == "kept") & (tuning["arm"] == rule.TANGENT)
+    last = tuning["candidate"] == tuning["candidate"].min()
+    chosen = np.where(kept, last, tuning["chosen"])
+    columns = [dataclasses.replace(c, values=chosen) if c.name == "chosen" else c for c in tuning.columns]
+    found["tuning"] = dataclasses.replace(tuning, columns=tuple(columns))
+    assert answer(All(tuple(rule.parts(ASKED).values())), found).outcome is HOLDS
+    gates = {
+        offset: rule._by_validation(1.0, 300, rule.TANGENT, offset, found) for offset in ("kept", "centred")
+    }
+    assert "not that of the validation examples" in gates["kept"]
+    assert gates["centred"] is None
+
+
 def test_a_gain_that_is_hardly_known_is_no_denominator():
     """Seeds differ so much that training's gain may be half or double: above a tenth, but its share says nothing."""
     found = tables(World(), sample=Sample(3, 400, 0.5, spread=0.35))

@@ -201,8 +201,9 @@ def _caption(table: Forest) -> str:
     wider = [v for v in table.verdicts if v.deciding]
     if wider:
         sentences.append(
-            "Several questions are asked at once, so each must be surer than 95 %, or the claim as a whole would be wrong too "
-            "often: the wider intervals, drawn as thin bars with their numbers under the others, decide."
+            "Several questions are asked at once, so some answers must be surer than 95 %, or the claim is wrong too often. For "
+            "these the wider intervals decide, drawn as thin bars with their numbers under the others; the rules "
+            "below say for which."
         )
     differ = [v.question for v in wider if _reads_otherwise(v)]
     if differ:

@@ -175,7 +175,10 @@ def weight_rows(gradient: dict[str, np.ndarray], mask: Mask, scores: Params | No
         inside, values = kept.ravel(), gradient[layer]
         ranks, count = rankdata(values), int(inside.sum())
         removed = len(inside) - count
-        auc = (ranks[inside].sum() - count * (count + 1) / 2) / max(count * removed, 1)
+        above = ranks[inside].sum() - count * (count + 1) / 2
+        auc = (
+            above / (count * removed) if count and removed else 0.5
+        )  # a layer that is kept, or removed, as a whole
         highest = np.argsort(-values, kind="stable")[:count]
         correlation = float("nan")
         if scores is not None:

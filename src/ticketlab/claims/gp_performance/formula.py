@@ -333,6 +333,11 @@ def _kept_gates(width: float, size: int, picture: str) -> tuple[Gate, ...]:
         _known_gain(rows, KEPT_DESCENT),
         _trained(width, size, "kept"),
         inside,
+        Gate(
+            "validation",
+            "validation chose, from equally many candidates",
+            partial(_by_validation, width, size, picture, "kept"),
+        ),
     )
 
 
@@ -359,7 +364,7 @@ def _tuned(width: float, size: int, picture: str) -> tuple[Gate, ...]:
         Gate(
             "validation",
             "validation chose, from equally many candidates",
-            partial(_by_validation, width, size, picture),
+            partial(_by_validation, width, size, picture, OFFSET),
         ),
     ]
     if picture == TANGENT:
@@ -423,13 +428,14 @@ def _inside(width: float, size: int, picture: str, offset: str, tables: Tables) 
     )
 
 
-def _by_validation(width: float, size: int, picture: str, tables: Tables) -> str | None:
-    """Recomputes each choice from the scores of all candidates."""
-    rows = tables["tuning"].where(labels=TRUE, width=width, size=size, offset=OFFSET)
+def _by_validation(width: float, size: int, picture: str, offset: str, tables: Tables) -> str | None:
+    """Recomputes each choice from the scores of all candidates; pictures without f₀ have one offset only."""
+    rows = tables["tuning"].where(labels=TRUE, width=width, size=size)
+    offsets = {DESCENT: offset, picture: offset if picture == TANGENT else OFFSET}
     for (seed,), of in rows.by("seed").items():
         counts = set()
-        for arm in (DESCENT, picture):
-            tried = of.where(arm=arm)
+        for arm, its in offsets.items():
+            tried = of.where(arm=arm, offset=its)
             counts.add(len(tried))
             ranks = list(
                 zip(tried["validation_score"].tolist(), (-tried["validation_loss"]).tolist(), strict=True)

@@ -88,7 +88,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 @lru_cache(64)
 def _choices(world: World, seeds: int) -> dict[str, Table]:
     """Candidates and choices, which do not depend on chance: one is best on validation examples, another on test examples."""
-    about = {"labels": TRUE, "width": 1.0, "size": 300, "offset": "centred"}
+    about = {"labels": TRUE, "width": 1.0, "size": 300}
     tuning: list[dict[str, Any]] = []
     choices: list[dict[str, Any]] = []
     for seed in range(seeds):
@@ -96,8 +96,16 @@ def _choices(world: World, seeds: int) -> dict[str, Table]:
             count = world.candidates if arm in PICTURES else 3
             best = 2 if world.on_test and arm in PICTURES else 1
             tuning += [
-                {**about, "seed": seed, "arm": arm, "candidate": 10.0**-i, "chosen": i == best}
+                {
+                    **about,
+                    "offset": offset,
+                    "seed": seed,
+                    "arm": arm,
+                    "candidate": 10.0**-i,
+                    "chosen": i == best,
+                }
                 | {"validation_score": 0.9 if i == 1 else 0.8, "validation_loss": 0.1 if i == 1 else 0.2}
+                for offset in ("kept", "centred")
                 for i in range(count)
             ]
             outcome = {"inside": world.inside, "settled": world.settled}

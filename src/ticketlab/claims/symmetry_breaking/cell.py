@@ -170,7 +170,7 @@ def _arm(curve: list[dict[str, Any]]) -> dict[str, Any]:
     broken = next((row["step"] for row in curve if row["spread"] >= BROKEN), float("nan"))
     return {
         "broken": float(broken),
-        "equal": curve[1]["equal"],
+        "equal": all(row["equal"] for row in curve),
         "at_start": curve[0]["spread"],
         "spread": curve[-1]["spread"],
         "train_score": means[0],
@@ -196,7 +196,7 @@ _MEANINGS = {
     "spread": "‖U − ū‖/‖U‖ of the incoming weights U of a layer's units, the least of all hidden layers",
     "at_start": "the spread before the first step",
     "broken": "the first look at which the spread is at least 0.1; missing if there is none",
-    "equal": "whether the units of every hidden layer are equal to the last bit; of arms, at the first look after the start",
+    "equal": "whether the units of every hidden layer are equal to the last bit; of arms, at every look",
     "train_score": "on training data; of arms, the mean over the last quarter of the looks",
     "before": "the same over the quarter before",
     "distinct": "units that differ by more than 10⁻⁶ of their norm, after training",

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
@@ -95,7 +96,7 @@ def side_questions(margin: float, noises: Sequence[float]) -> tuple[Formula, ...
 def verdicts(
     margin: float, noises: Sequence[float], tables: Tables, levels: Levels = USUAL
 ) -> tuple[Verdict, ...]:
-    """The claim with the smallest noise that is enough, its three questions, and the side questions."""
+    """The claim with the noise from which on it is enough, its three questions, and the side questions."""
     whole = answer(formula(margin), tables, levels)
     claim, *rest = verdicts_of(
         claim_verdict(whole, RULE, SAYS), whole, side_questions(margin, noises), tables, levels
@@ -105,10 +106,11 @@ def verdicts(
 
 
 def _least(noises: Sequence[float], outcomes: dict[str, Outcome]) -> str:
-    enough = [noise for noise in noises if outcomes[noisy(noise)] is Outcome.HOLDS]
+    sizes = sorted(noises, reverse=True)
+    enough = list(takewhile(lambda noise: outcomes[noisy(noise)] is Outcome.HOLDS, sizes))
     if not enough:
-        return "No size of noise was found to be enough."
-    return f"The smallest noise that was found to be enough is {shown(min(enough))} of the random weights."
+        return "The largest noise was not found to be enough."
+    return f"All sizes of noise from {shown(enough[-1])} of the random weights on were found to be enough."
 
 
 # --- what is asked of units ---
