@@ -254,9 +254,9 @@ def _chance(law: str) -> Gate:
 RULE = (
     "The claim holds if the total variation between the functions of trained networks and of tangent-space solutions, both over "
     "random starts, is below 0.10. It fails if it is above 0.10. Otherwise it is undecided. It is also undecided if more than "
-    "1 % of the runs did not reach the training loss, or if neither side is better than guessing by a tenth. Nor is anything "
-    "decided if, on average over training sets, functions that were never drawn have a probability above 0.2, or both laws give "
-    "one function more than 0.8. Everything else is a side question."
+    "1 % of the runs did not reach the training loss, if neither side is better than guessing by a tenth, if functions that "
+    "were never drawn have a probability above 0.2, or if both laws give one function more than 0.8, on average over training "
+    "sets. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "The functions that training reaches have the law of tangent-space solutions over random starts.",
