@@ -124,3 +124,29 @@ def test_a_damaged_record_is_written_again(ask) -> None:
     Path("lab/lab.json").write_text("{")
     assert ask(*WORDS)[0] == 0
     assert json.loads(Path("lab/lab.json").read_text())["asked"]["seeds"] == 2
+
+
+def test_data_of_the_same_name_keep_the_plans_numbers_of_examples() -> None:
+    from ticketlab.claims import CLAIMS
+    from ticketlab.lab import LabPlan
+    from ticketlab.plans import find_study
+    from ticketlab.tasks.sources import Digits
+
+    study = find_study("ladder", CLAIMS)
+    own = study.plan_type().task
+    assert LabPlan(task=Digits()).plan(study).task == own
+    assert LabPlan(task=Digits(train=50)).plan(study).task == Digits(train=50)
+    assert LabPlan(preset="quick").plan(study) == study.plan_type.presets()["quick"]
+
+
+def test_a_claim_without_a_network_is_left_out_if_one_is_asked_for() -> None:
+    from ticketlab.claims import CLAIMS
+    from ticketlab.errors import UserError
+    from ticketlab.lab import LabPlan
+    from ticketlab.networks.architectures import MLP
+    from ticketlab.plans import find_study
+
+    without = [c for c in CLAIMS if not hasattr(find_study(c, CLAIMS).plan_type(), "network")]
+    for claim in without:
+        with pytest.raises(UserError, match="takes a network"):
+            LabPlan(network=MLP(widths=(8,))).plan(find_study(claim, CLAIMS))

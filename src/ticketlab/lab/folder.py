@@ -33,7 +33,8 @@ class LabPlan:
     """What a lab asks: every claim, on one task and one network where its plan has them.
 
     Arguments:
-        task: the data; None for those of each claim's own plan.
+        task: the data; None for those of each claim's own plan. Data of the same name without fields are the plan's own, with
+            its numbers of examples.
         network: the architecture; None for that of each claim's own plan.
         seeds: None for those of each claim's own plan.
         preset: of each claim that has one of this name; the default plan of the others.
@@ -51,6 +52,8 @@ class LabPlan:
             name: value for name in ("task", "network", "seeds") if (value := getattr(self, name)) is not None
         }
         base = named.get(self.preset, named["default"])
+        if type(given.get("task")) is type(getattr(base, "task", None)) and self.task == type(self.task)():
+            del given["task"]
         for name in given:
             if not hasattr(base, name):
                 raise UserError(
