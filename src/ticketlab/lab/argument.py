@@ -149,7 +149,7 @@ class Arrow:
 
 
 def _all(*claims: str) -> Support:
-    return Every(tuple(map(Asked, claims))) if len(claims) > 1 else Asked(*claims)
+    return Every(tuple(map(Asked, claims))) if len(claims) > 1 else Asked(claims[0])
 
 
 MADE = Undercut(
