@@ -31,6 +31,7 @@ usage: ticketlab COMMAND [options]
   claims               list the claims
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
   report RUN           write the report of a finished run again
+  lab                  run every claim on one network and data set, with one page for the whole argument
   data list            list the data sets, and how to use your own
   data check TASK      check whether data can be used, and show their content
 
@@ -115,6 +116,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         return 0
 
     from ticketlab.cli import commands
+    from ticketlab.cli.lab import lab
 
     table = {
         "run": commands.run,
@@ -122,6 +124,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "plan": commands.plan,
         "report": commands.report,
         "data": commands.data,
+        "lab": lab,
     }
     if command not in table:
         from ticketlab.choices import suggestion

@@ -118,6 +118,13 @@ class RunFolder:
         kept = {record["identity"]: record for record in cell_records(self.path / "cells")}
         return [kept[i] for i in self._record("evidence.json")["cells"] if i in kept]
 
+    def finished(self) -> bool:
+        """Whether the evidence of this very plan is stored."""
+        try:
+            return self._record("evidence.json")["plan"] == self._plan_seal()
+        except UserError:
+            return False
+
     def evidence(self) -> Evidence:
         """The stored evidence, with the bits that were stored.
 
