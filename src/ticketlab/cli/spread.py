@@ -1,8 +1,13 @@
-"""The devices over which a run is distributed, as requested on the command line."""
+"""The devices and processes over which a run is distributed, as requested on the command line.
+
+`--devices` and `--coordinator` spread one cell; `--jobs` runs several cells at the same time.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,11 +16,12 @@ import tyro
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
+    from ticketlab.engine.runner import Runner
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["Spread"]
 
-MOST = 256  # shares of one host's CPUs; each has its own threads
+MOST = 256  # processes, or shares of one host's CPUs; each has its own threads
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,7 @@ class Spread:
         coordinator: "host:port" of process 0; None for a single process.
         processes: the number of processes.
         process: the number of this one.
+        jobs: the number of processes of this host in which cells run; None to run them in this one.
     """
 
     devices: Annotated[
@@ -53,7 +60,18 @@ class Spread:
         int | None, tyro.conf.arg(metavar="INT", help="number of this process, from 0", help_behavior_hint="")
     ] = None
 
+    jobs: Annotated[
+        int | None,
+        tyro.conf.arg(
+            metavar="INT",
+            help="number of processes of this host in which cells run at the same time, one thread each "
+            "(default: one cell after the other, with all threads)",
+            help_behavior_hint="",
+        ),
+    ] = None
+
     def __post_init__(self) -> None:
+        self._check_jobs()
         if self.devices is not None and not 1 <= self.devices <= MOST:
             raise UserError(
                 f"--devices {self.devices}",
@@ -96,6 +114,28 @@ class Spread:
             join(self.coordinator, self.processes, self.process)
         return Devices.of_each(self.devices)
 
+    def _check_jobs(self) -> None:
+        if self.jobs is None:
+            return
+        if not 1 <= self.jobs <= MOST:
+            raise UserError(f"--jobs {self.jobs}", f"1 to {MOST}", "One for each core is most.")
+        if self.devices is not None or self.coordinator is not None:
+            other = "--devices" if self.devices is not None else "--coordinator"
+            raise UserError(
+                f"--jobs with {other}", "one of them", "--jobs runs several cells at once, the other spreads one."
+            )
+
+    @contextlib.contextmanager
+    def runner(self) -> Iterator[Runner | None]:
+        """Where the cells run, inside the block; None for this process."""
+        if self.jobs is None:
+            yield None
+            return
+        from ticketlab.engine.jobs import Jobs
+
+        with Jobs(self.jobs) as jobs:
+            yield jobs
+
     @property
     def words(self) -> list[str]:
         """The options, as typed."""
@@ -104,5 +144,6 @@ class Spread:
             "--coordinator": self.coordinator,
             "--processes": self.processes,
             "--process": self.process,
+            "--jobs": self.jobs,
         }
         return [word for name, value in values.items() if value is not None for word in (name, str(value))]

@@ -48,6 +48,7 @@ from ticketlab.store.whole import flush_tree, move
 from ticketlab.tasks.pinned import pinned
 
 if TYPE_CHECKING:
+    from ticketlab.engine.runner import Runner
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["RunFolder", "default_place"]
@@ -140,6 +141,7 @@ class RunFolder:
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
         most: int | None = None,
+        runner: Runner | None = None,
     ) -> Evidence:
         """Runs what is not finished yet, and stores the evidence.
 
@@ -149,13 +151,14 @@ class RunFolder:
             note: receives messages on kept cells that cannot be used.
             devices: over which examples are spread; by default all on one.
             most: seeds at which a planned sequence of looks ends that this run belongs to; None if it belongs to none.
+            runner: where the cells run; by default here, one after the other.
 
         Returns: the evidence as it is stored.
 
         Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
         """
         with self.work(plan, note, devices, most) as keeper:
-            return self.keep(run_study(self.study, plan, keeper, observer, devices), keeper, plan)
+            return self.keep(run_study(self.study, plan, keeper, observer, devices, runner), keeper, plan)
 
     @contextlib.contextmanager
     def work(
