@@ -21,14 +21,14 @@ import sys
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from multiprocessing.connection import Connection, wait
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ticketlab.claims.study import Cell, Draft
+from ticketlab.claims.study import Cell, Draft, Study
 from ticketlab.engine import parcels
 from ticketlab.engine.parcels import Parcel
 from ticketlab.engine.runner import Done, Work, measured
@@ -38,7 +38,7 @@ from ticketlab.errors import NumericalFailure, UserError
 if TYPE_CHECKING:
     from ticketlab.tickets.ticket import Ticket
 
-__all__ = ["DEATHS", "Jobs", "given_up"]
+__all__ = ["DEATHS", "Jobs", "deaf", "given_up"]
 
 DEATHS = 3  # of its process that a cell is allowed
 DRAFTS = 25.0  # seconds between drafts, a little more than what a run folder asks for
@@ -66,6 +66,10 @@ class Jobs:
         for helper in self._helpers:
             helper.end()
         self._helpers.clear()
+
+    def device(self, study: Study, plan: Any, note: Callable[[str], None]) -> None:
+        """That of this process: its processes have the same environment."""
+        return None
 
     def run(self, cells: Sequence[Cell], work: Work) -> Iterator[Done]:
         order = parcels.ordered(work.study, work.plan)
@@ -162,7 +166,7 @@ class _Helper:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
-        with _surroundings(number), _deaf():
+        with _surroundings(number), deaf():
             self._process.start()
         theirs.close()  # so that the pipe ends with the process
 
@@ -301,7 +305,7 @@ def _gpus() -> list[str]:
 
 
 @contextlib.contextmanager
-def _deaf() -> Iterator[None]:
+def deaf() -> Iterator[None]:
     """Inside the block, a new process is deaf to Ctrl-C from its first moment: a shell sends it to all processes of a command."""
     if not hasattr(signal, "pthread_sigmask"):
         yield

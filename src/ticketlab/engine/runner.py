@@ -60,6 +60,15 @@ class Runner(Protocol):
     def places(self) -> int:
         """The number of cells that run at the same time."""
 
+    def device(self, study: Study, plan: Any, note: Callable[[str], None]) -> Mapping[str, Any] | None:
+        """The device on which the cells run, for their identity; None for that of this process.
+
+        Asked before the first cell. Raises UserError if results would depend on the place that a cell gets.
+
+        Arguments:
+            note: receives a message if it has to wait.
+        """
+
     def run(self, cells: Sequence[Cell], work: Work) -> Iterator[Done]:
         """Each cell once, as it is finished. A failure is raised as itself; what was yielded before is kept."""
 
@@ -68,6 +77,9 @@ class InProcess:
     """One cell after the other, in this process."""
 
     places = 1
+
+    def device(self, study: Study, plan: Any, note: Callable[[str], None]) -> None:
+        return None
 
     def run(self, cells: Sequence[Cell], work: Work) -> Iterator[Done]:
         for cell in cells:

@@ -157,7 +157,8 @@ class RunFolder:
 
         Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
         """
-        with self.work(plan, note, devices, most) as keeper:
+        device = None if runner is None else runner.device(self.study, plan, note)
+        with self.work(plan, note, devices, most, device) as keeper:
             return self.keep(run_study(self.study, plan, keeper, observer, devices, runner), keeper, plan)
 
     @contextlib.contextmanager
@@ -167,8 +168,13 @@ class RunFolder:
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
         most: int | None = None,
+        device: Mapping[str, Any] | None = None,
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
+
+        Arguments:
+            plan, note, devices, most: as for `run`.
+            device: where the cells run, if not in this process.
 
         A run that ends before anything was computed leaves no folder that was not there before.
 
@@ -178,7 +184,7 @@ class RunFolder:
         watch = Watch(plan, data_hashes)
         data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
         hashes = {where: own.hash for where, own in data.items()}
-        depends = dependencies(self.study, plan, devices, hashes)
+        depends = dependencies(self.study, plan, devices, hashes, device)
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
@@ -195,7 +201,7 @@ class RunFolder:
                 self.path / "plan.toml", self.plan_text
             )  # first: by it the folder is known after a kill
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
-            write_record(self.path / "environment.json", environment(devices))
+            write_record(self.path / "environment.json", environment(devices, device))
             seeds = getattr(plan, "seeds", 1)
             yield CellFolders(
                 self.path / "cells",
