@@ -18,7 +18,7 @@ from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.run import Silence, run_study
 from ticketlab.engine.runner import Runner
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.tasks.pinned import pinned
+from ticketlab.tasks.pinned import check_pinned, pinned
 from ticketlab.tasks.sources import Boolean
 
 posix = pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
@@ -109,7 +109,9 @@ def test_a_cell_that_kills_every_process_is_given_up_after_the_others(two, flags
     for number in range(9):
         (flags / f"kill-plus-seed0-{number}").touch()
     keeper = Keeping()
-    with pytest.raises(NumericalFailure, match="plus, seed 0: killed 4 processes, probably for lack of memory"):
+    with pytest.raises(
+        NumericalFailure, match="plus, seed 0: killed 4 processes, probably for lack of memory"
+    ):
         run_study(Toy(), PLAN, keeper, runner=two)
     assert begun(flags)["plus-seed0"] == 4
     assert sorted(keeper.saved) == sorted(c.name for c in Toy().cells(PLAN) if c.name != "plus-seed0")
@@ -123,7 +125,9 @@ def test_a_cell_that_kills_every_process_is_given_up_after_the_others(two, flags
         ("interrupt", KeyboardInterrupt, None),
     ],
 )
-def test_an_error_comes_back_as_itself_when_the_other_cell_is_done(two, flags, monkeypatch, kind, error, words):
+def test_an_error_comes_back_as_itself_when_the_other_cell_is_done(
+    two, flags, monkeypatch, kind, error, words
+):
     class Patient(Silence):
         """Lets the other cell go on when the first has failed."""
 
@@ -158,11 +162,14 @@ def test_a_run_that_cannot_store_leaves_no_process_at_work(two, flags):
 def test_data_that_have_changed_are_refused_in_every_process():
     with pinned({PLAN.task: "another content"}):
         order = parcels.ordered(Toy(), PLAN)
-    with parcels.opened(order) as (_, plan), pytest.raises(UserError, match="data that changed during the run"):
-        plan.task.load()
+    with (
+        parcels.opened(order) as (_, plan),
+        pytest.raises(UserError, match="data that changed during the run"),
+    ):
+        check_pinned(plan.task, plan.task.load())
     with parcels.opened(parcels.ordered(Toy(), PLAN)) as (study, plan):
         assert (type(study), plan) == (Toy, PLAN)
-        plan.task.load()
+        check_pinned(plan.task, plan.task.load())
 
 
 def test_a_study_that_others_cannot_import_is_refused(two):

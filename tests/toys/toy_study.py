@@ -3,7 +3,8 @@
 TOY_TROUBLE is "<kind>:<cell>", where kind is numerical, user, interrupt, or sleep (which says so in a file named by TOY_ASLEEP).
 
 TOY_FLAGS is a folder, for cells that run in other processes. Each cell that begins adds a line to its file `begun`. A file
-`kill-<cell>-<number>` there is removed by the cell, which then kills its process; `wait-<cell>` holds it up while it is there.
+`kill-<cell>-<number>` there is removed by the cell, which then kills its process; `wait-<cell>` holds it up while it is there,
+and with `fail-<cell>` it raises an error.
 """
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ class Toy(Study):
     ) -> dict[str, Table]:
         began = time.perf_counter()
         progress("drawing", 0.5)
-        flags(cell)
+        flags(cell, progress)
         trouble(cell)
         random = np.random.default_rng(cell.settings["seed"])
         law = plan.law
@@ -177,7 +178,7 @@ class Toy(Study):
         return Evidence(dict(tables), tuple(verdicts))
 
 
-def flags(cell: Cell) -> None:
+def flags(cell: Cell, progress: Progress) -> None:
     if "TOY_FLAGS" not in os.environ:
         return
     folder = Path(os.environ["TOY_FLAGS"])
@@ -186,6 +187,9 @@ def flags(cell: Cell) -> None:
     until = time.monotonic() + 60
     while (folder / f"wait-{cell.name}").exists() and time.monotonic() < until:
         time.sleep(0.02)
+        progress("waiting", 0.5)
+    if (folder / f"fail-{cell.name}").exists():
+        raise UserError("a toy mistake", "none")
     for flag in folder.glob(f"kill-{cell.name}-*"):
         with contextlib.suppress(FileNotFoundError):
             flag.unlink()

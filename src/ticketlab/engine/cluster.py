@@ -32,6 +32,7 @@ from ticketlab.errors import UserError
 __all__ = ["Cluster"]
 
 NOBODY = 300.0  # seconds to wait for a worker, and for a scheduler that is gone
+CONNECT = 10.0  # seconds for one attempt to reach the scheduler
 TICK = 0.1
 LOOK = 1.0  # seconds between two looks at the workers
 LOSSES = 5  # of the scheduler, with no cell finished in between
@@ -71,6 +72,13 @@ class Cluster:
         try:
             self._cluster = started(self._place)
             self._client = self._connected()
+        except (OSError, TimeoutError) as error:
+            self.__exit__(None, None, None)
+            raise UserError(
+                f"no scheduler that answers at {self._place} ({error})",
+                "one that runs, with the same certificate authority",
+                "Start it: dask scheduler --protocol tls --tls-ca-file … --tls-cert … --tls-key …",
+            ) from None
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -156,7 +164,9 @@ class Cluster:
                         break
                     work.tell(flight.waiting[0], f"waiting for a worker of {self._address}", 0.0, 0.0)
                 self._hear(flight, work)
-                if self._client.status != "running" or any(f.status in ("cancelled", "lost") for f in flight.flying):
+                if self._client.status != "running" or any(
+                    f.status in ("cancelled", "lost") for f in flight.flying
+                ):
                     losses += 1
                     self._again(flight, work, losses)
                 for future in [f for f in flight.flying if f.status in ("finished", "error")]:
@@ -243,7 +253,10 @@ class Cluster:
 
         assert self._cluster is not None
         client = Client(
-            self._cluster.address, security=self._cluster.security, timeout=10, set_as_default=False
+            self._cluster.address,
+            security=self._cluster.security,
+            timeout=min(CONNECT, self._patience),
+            set_as_default=False,
         )
         client.subscribe_topic(self._topic, lambda event: self._events.put(event[1]))
         self._seen, self._looked = time.monotonic(), 0.0

@@ -107,7 +107,9 @@ def _slurm(place: Slurm) -> Started:
         try:
             keys = tempfile.mkdtemp(prefix=".ticketlab-keys-", dir=Path(place.shared).expanduser())
         except OSError as error:
-            raise UserError(f"shared={place.shared} ({error.strerror})", "a folder that can be written") from None
+            raise UserError(
+                f"shared={place.shared} ({error.strerror})", "a folder that can be written"
+            ) from None
         ends.callback(shutil.rmtree, keys, ignore_errors=True)
         security = Security.temporary()
         cluster = SLURMCluster(

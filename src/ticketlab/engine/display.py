@@ -48,7 +48,9 @@ class Display:
         self._began = self._said = time.monotonic()
         self._last = ""
         self._total = self._done = 0.0
-        self._running: dict[str, tuple[str, float]] = {}  # by cell: what it is doing, and the work that is done
+        self._running: dict[
+            str, tuple[str, float]
+        ] = {}  # by cell: what it is doing, and the work that is done
         percent, left = (
             TextColumn("{task.percentage:3.0f} %"),
             TextColumn("{task.fields[left]}", markup=False),
@@ -102,9 +104,7 @@ class Display:
         self._done += cell.work
         self._running.pop(cell.name, None)
         self._said = time.monotonic()
-        self._bar.update(
-            self._task, completed=self._done + sum(work for _, work in self._running.values())
-        )
+        self._bar.update(self._task, completed=self._done + sum(work for _, work in self._running.values()))
         if self._running:
             self._doing.plain = self._lines()
         numbers = f": {brief}" if brief else ""

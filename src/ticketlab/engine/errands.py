@@ -52,15 +52,19 @@ def depends_here(order: Parcel, depends: Depends) -> Parcel:
 
 def digests(depends: Mapping[str, Any]) -> dict[str, str]:
     """A hash of each dependency."""
-    return {name: hashlib.sha256(canonical_json(value).encode()).hexdigest() for name, value in depends.items()}
+    return {
+        name: hashlib.sha256(canonical_json(value).encode()).hexdigest() for name, value in depends.items()
+    }
 
 
-def run_cell(order: Parcel, cell: Parcel, depends: Depends, expected: Mapping[str, str], topic: str) -> Parcel:
+def run_cell(
+    order: Parcel, cell: Parcel, depends: Depends, expected: Mapping[str, str], topic: str
+) -> Parcel:
     """A cell's tables, tickets and times; or its error, or how this worker differs from the others."""
     from distributed import get_worker
 
     worker = get_worker()
-    found = _here(order["study"], order["plan"], depends)
+    found = _here(order["study"], order["plan"], depends, tuple(sorted(order["data"].items())))
     if "failed" in found:
         return {"what": "failed", "content": found["failed"]}
     if differing := [name for name, digest in expected.items() if found["digests"].get(name) != digest]:
@@ -95,7 +99,8 @@ def run_cell(order: Parcel, cell: Parcel, depends: Depends, expected: Mapping[st
 
 
 @functools.lru_cache(maxsize=8)
-def _here(study: str, plan: str, depends: Depends) -> Parcel:
+def _here(study: str, plan: str, depends: Depends, data: tuple[tuple[str, str], ...]) -> Parcel:
+    """Found once by each process for a plan, and again if the run has other data."""
     found = depends_here({"study": study, "plan": plan}, depends)
     return found if "failed" in found else {"digests": digests(found["depends"])}
 

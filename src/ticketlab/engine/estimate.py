@@ -67,7 +67,9 @@ class Estimate:
         if pace is None:
             return None
         free = [0.0] * max(places, 1)
-        waiting = sorted(self._left, key=lambda name: name not in self._running)  # those that run have their places
+        waiting = sorted(
+            self._left, key=lambda name: name not in self._running
+        )  # those that run have their places
         for name in waiting:
             work = self._left[name] - self._running.get(name, (0.0, 0.0))[0]
             heapq.heapreplace(free, free[0] + pace * work)

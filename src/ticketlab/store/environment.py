@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["environment"]
 
 
-def environment(
-    devices: Devices | None = None, elsewhere: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+def environment(devices: Devices | None = None, elsewhere: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The environment of this process and the devices over which it distributes examples, as JSON values.
 
     Arguments:
