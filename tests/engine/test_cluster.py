@@ -1,4 +1,4 @@
-"""Cells on a Dask cluster of this host: the same evidence as in one process, whatever happens to workers, scheduler and client."""
+"""Cells on a Dask cluster of this host: the evidence of one process, whatever happens to workers, scheduler and client."""
 
 import contextlib
 import json
@@ -243,10 +243,13 @@ def sbatch(tmp_path, monkeypatch):
     """A Slurm that runs a job at once on this host."""
     tools = tmp_path / "tools"
     tools.mkdir()
-    scripts = {
-        "sbatch": f'cat "$1" > {tmp_path}/job; bash "$1" > {tmp_path}/log 2>&1 & echo $! > {tmp_path}/pid\necho Submitted batch job 7',
-        "scancel": "exit 0",
-    }
+    at_once = [
+        f'cat "$1" > {tmp_path}/job',
+        f'bash "$1" > {tmp_path}/log 2>&1 &',
+        f"echo $! > {tmp_path}/pid",
+        "echo Submitted batch job 7",
+    ]
+    scripts = {"sbatch": "\n".join(at_once), "scancel": "exit 0"}
     for name, text in scripts.items():
         (tools / name).write_text(f"#!/bin/bash\n{text}\n")
         (tools / name).chmod(0o755)

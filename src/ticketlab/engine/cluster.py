@@ -1,11 +1,12 @@
 """Cells on the workers of a Dask cluster, one cell a worker at a time; this process alone writes.
 
-A cell is a pure function of the plan, so Dask may run it anywhere, and again when its worker is lost. Only that is repeated: an
-error of the computation would come again, so it ends the run, after the cells that run at that moment. A cell that kills its
-worker again and again is given up by the scheduler, and the others go on. If the scheduler is lost, this process waits for it to
-come back and gives it the cells that are not finished.
+A cell is a pure function of the plan, so Dask may run it anywhere, and again when its worker is lost. Only that is repeated:
+an error of the computation would come again, so it ends the run, after the cells that run at that moment. A cell that kills
+its worker again and again is given up by the scheduler, and the others go on. If the scheduler is lost, this process waits
+for it to come back and gives it the cells that are not finished.
 
-No more cells are handed over than there are workers. So a worker that dies takes one cell with it, and a failure ends the run soon.
+No more cells are handed over than there are workers. So a worker that dies takes one cell with it, and a failure ends the
+run soon.
 """
 
 from __future__ import annotations

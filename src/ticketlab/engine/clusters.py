@@ -1,7 +1,8 @@
 """A Dask cluster started or found: its scheduler's address, the keys to reach it, and how it is ended.
 
-Everything has TLS by default. A cluster of this host makes its keys in memory. One of Slurm's jobs writes them, for the time of the
-run, to a folder that only its user can read. A scheduler that others have started uses the files that Dask's configuration names.
+Everything has TLS by default. A cluster of this host makes its keys in memory. One of Slurm's jobs writes them, for the time
+of the run, to a folder that only its user can read. A scheduler that others have started uses the files that Dask's
+configuration names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What a Dask worker does for a run: it says what its results would depend on, and runs cells.
 
-Everything comes and goes as built-in values (see `parcels`). A worker stores nothing: drafts are dropped, because a worker that is
-lost is lost with its disk, and tickets come back beside the tables. Before its first cell of a plan, every worker process compares
-what its results depend on with what the others' do, also one that was started again or joined late.
+Everything comes and goes as built-in values (see `parcels`). A worker stores nothing: drafts are dropped, because a worker
+that is lost is lost with its disk, and tickets come back beside the tables. Before its first cell of a plan, every worker
+process compares what its results depend on with what the others' do, also one that was started again or joined late.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class Jobs:
 
     def device(self, study: Study, plan: Any, note: Callable[[str], None]) -> None:
         """That of this process: its processes have the same environment."""
-        return None
+        return
 
     def run(self, cells: Sequence[Cell], work: Work) -> Iterator[Done]:
         order = parcels.ordered(work.study, work.plan)

@@ -129,7 +129,7 @@ def packed_error(error: BaseException) -> Parcel:
 
 
 def error_of(parcel: Mapping[str, Any]) -> BaseException:
-    """The error as itself, with the other process's traceback as a note; one of an unknown kind as a RuntimeError that names it."""
+    """The error as itself, with the other process's traceback as a note; one of an unknown kind is a RuntimeError."""
     error = _error(parcel["kind"], parcel["words"])
     error.add_note(f"In another process:\n{parcel['trace']}")
     return error

@@ -1,8 +1,8 @@
 """The places of a Dask cluster, as `--cluster` names them: `local:4`, `slurm:queue=short,memory=8GB`, or a scheduler's address.
 
-Whoever reaches a port of a cluster can run code there, as the user who started it. So what Ticketlab starts itself listens to this
-host alone, or, for Slurm, to holders of a key that it makes for this one run. An address that leads elsewhere needs TLS. This file
-imports nothing of Dask's, so that mistakes are explained before anything starts.
+Whoever reaches a port of a cluster can run code there, as the user who started it. So what Ticketlab starts itself listens
+to this host alone, or, for Slurm, to holders of a key that it makes for this one run. An address that leads elsewhere needs
+TLS. This file imports nothing of Dask's, so that mistakes are explained before anything starts.
 """
 
 from __future__ import annotations
