@@ -148,7 +148,7 @@ def test_a_cell_that_kills_its_worker_is_given_up_after_the_others(workers, flag
     (flags / "kill-plus-seed0-0").touch()
     workers._client.run_on_scheduler(allow_failures, 0)
     keeper = Keeping()
-    with pytest.raises(NumericalFailure, match="plus, seed 0: killed .* probably for lack of memory"):
+    with pytest.raises(NumericalFailure, match="plus, seed 0: killed 1 worker, probably for lack of memory"):
         run(workers, keeper=keeper)
     workers._client.run_on_scheduler(allow_failures, 3)
     assert sorted(keeper.saved) == sorted(c.name for c in Toy().cells(PLAN) if c.name != "plus-seed0")

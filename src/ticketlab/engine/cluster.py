@@ -25,7 +25,7 @@ from ticketlab.claims.study import Cell, Study
 from ticketlab.engine import parcels
 from ticketlab.engine.clusters import Started, started
 from ticketlab.engine.errands import Depends, depends_here, digests, run_cell
-from ticketlab.engine.jobs import DEATHS, given_up
+from ticketlab.engine.jobs import given_up
 from ticketlab.engine.places import Local, Place, Slurm
 from ticketlab.engine.runner import Done, Work
 from ticketlab.errors import UserError
@@ -106,8 +106,10 @@ class Cluster:
         Raises: UserError if one would compute something else, or if there is none for too long.
         """
         order = parcels.ordered(study, plan)
-        self._wait_for_workers(note)
-        found = self._client.run(depends_here, order, self._depends, on_error="return")
+        try:
+            found = self._said(order, note)
+        except (OSError, TimeoutError):
+            raise self._gone() from None
         own = dict(self._depends(study, plan))
         devices = []
         for worker, said in found.items():
@@ -126,6 +128,14 @@ class Cluster:
             raise _differs(several)
         self._expected = digests({**own, "device": devices[0][1]})
         return devices[0][1]
+
+    def _said(self, order: parcels.Parcel, note: Callable[[str], None]) -> dict[str, Any]:
+        """What each worker's results would depend on, or its error; without those that are lost while they are asked."""
+        while True:
+            self._wait_for_workers(note)
+            found = self._client.run(depends_here, order, self._depends, on_error="return")
+            if there := {worker: said for worker, said in found.items() if not isinstance(said, OSError)}:
+                return there
 
     def _wait_for_workers(self, note: Callable[[str], None]) -> None:
         began, said = time.monotonic(), False
@@ -180,7 +190,7 @@ class Cluster:
         if flight.failure:
             raise flight.failure
         if flight.lost:
-            raise given_up(flight.lost, "worker", DEATHS + 1)
+            raise given_up(flight.lost, "worker", flight.deaths)
 
     def _fill(self, flight: _Flight, order: parcels.Parcel, work: Work) -> None:
         """Hands over a cell for every free worker."""
@@ -219,6 +229,7 @@ class Cluster:
         error = future.exception() if future.status == "error" else None
         if isinstance(error, KilledWorker):
             flight.lost.append(cell)
+            flight.deaths = error.allowed_failures + 1
             work.tell(cell, "given up: it has killed its workers", 0.0, 0.0)
             return None
         if error is not None:
@@ -291,19 +302,21 @@ class Cluster:
             f"{what} Finished cells are kept.",
         )
 
+    def _gone(self) -> UserError:
+        return UserError(
+            f"a scheduler at {self._address} that is gone",
+            "one that answers",
+            "Finished cells are kept: start it again, and run the same command.",
+        )
+
     def _again(self, flight: _Flight, work: Work, losses: int) -> None:
         """Waits for the scheduler to come back; cells that it had are to be handed over again."""
         cells = flight.grounded()
         with contextlib.suppress(Exception):
             self._client.close(timeout=1)
         until = time.monotonic() + self._patience
-        gone = UserError(
-            f"a scheduler at {self._address} that is gone",
-            "one that answers",
-            "Finished cells are kept: start it again, and run the same command.",
-        )
         if isinstance(self._place, Local) or losses > LOSSES:
-            raise gone
+            raise self._gone()
         while True:
             for cell in cells:
                 work.tell(cell, "waiting for the scheduler to come back", 0.0, 0.0)
@@ -312,7 +325,7 @@ class Cluster:
                 return
             except (OSError, TimeoutError):
                 if time.monotonic() > until:
-                    raise gone from None
+                    raise self._gone() from None
                 time.sleep(TICK)
 
 
@@ -323,6 +336,7 @@ class _Flight:
         self.waiting = deque(cells)
         self.flying: dict[Any, Cell] = {}  # by Dask's future
         self.lost: list[Cell] = []
+        self.deaths = 0  # of workers, by each of these
         self.failure: BaseException | None = None
 
     @property

@@ -58,6 +58,9 @@ class Jobs:
         self._stillborn = 0
 
     def __enter__(self) -> Jobs:
+        os.environ.setdefault(
+            "XLA_PYTHON_CLIENT_PREALLOCATE", "false"
+        )  # this process leaves GPUs to the others
         return self
 
     def __exit__(
@@ -148,9 +151,9 @@ class Jobs:
 def given_up(cells: Sequence[Cell], what: str, count: int) -> NumericalFailure:
     """The failure for cells whose processes were killed again and again."""
     names = ", ".join(cell.title or cell.name for cell in cells)
-    many = f"{count} {what}es" if what.endswith("s") else f"{count} {what}s"
+    plural = "" if count == 1 else "es" if what.endswith("s") else "s"
     return NumericalFailure(
-        f"{names}: killed {many}, probably for lack of memory. The other cells are kept. "
+        f"{names}: killed {count} {what}{plural}, probably for lack of memory. The other cells are kept. "
         "Give each more memory: fewer at a time, or a smaller network, task or batch."
     )
 
