@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -92,7 +93,8 @@ def workers(cluster, flags):
 
 
 def begun(flags):
-    return Counter((flags / "begun").read_text().split())
+    file = flags / "begun"
+    return Counter(file.read_text().split() if file.exists() else ())
 
 
 def run(runner, study=None, plan=PLAN, keeper=None, observer=None):
@@ -115,7 +117,7 @@ def test_killed_workers_and_a_scheduler_that_is_started_again_change_no_bit(clus
     (flags / "wait-minus-seed2").touch()
 
     def restart():
-        eventually(lambda: (flags / "begun").exists() and begun(flags)["minus-seed2"] > 0)
+        eventually(lambda: begun(flags)["minus-seed2"])
         cluster.scheduler.kill()
         (flags / "wait-minus-seed2").unlink()
 
@@ -236,6 +238,39 @@ def test_a_cluster_of_this_host_has_tls_and_listens_to_this_host_alone(monkeypat
             == []
         )
     )
+
+
+@pytest.fixture
+def as_from_a_terminal():
+    """A process in the background, or under nohup, ignores Ctrl-C, and hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("as_from_a_terminal")
+def test_ctrl_c_ends_the_workers_of_this_host_in_silence(flags, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("TOY_FLAGS", str(flags))
+    (flags / "wait-plus-seed1").touch()
+    words = ["run", "toy", "--task", "boolean:3", "--seeds", "2", "--out", "run", "--cluster", "local:1"]
+    with subprocess.Popen(
+        [sys.executable, str(TOYS / "toy_cli.py"), *words],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as client:
+        eventually(lambda: client.poll() is not None or begun(flags)["plus-seed1"])
+        theirs = psutil.Process(client.pid).children(recursive=True)
+        os.killpg(client.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        said, _ = client.communicate(timeout=60)
+    assert client.returncode == 130, said
+    assert "1 finished cell kept. Continue from there" in said
+    assert "--cluster local:1" in said
+    assert "Traceback" not in said
+    assert psutil.wait_procs(theirs, timeout=10)[1] == []
 
 
 @pytest.fixture
