@@ -83,7 +83,7 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
     try:
         from ticketlab.engine.threads import limit_threads
 
-        limit_threads(os.environ)
+        limit_threads(os.environ, 1 if _in_processes(words) else None)
         _replace_unprintable()
         return _dispatch(words, studies)
     except UserError as error:
@@ -159,6 +159,11 @@ def _failed(failure: StreamFailure) -> int:
         return UNREAD
     say(f"ticketlab: {failure}. Finished cells are kept.")
     return 2
+
+
+def _in_processes(words: Sequence[str]) -> bool:
+    """Whether cells run in processes of one thread each, whose number is part of what makes a cell the same."""
+    return any(word.split("=")[0] in ("--jobs", "--cluster") for word in words)
 
 
 def _one_of_several() -> bool:
