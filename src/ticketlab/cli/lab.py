@@ -16,7 +16,8 @@ from rich.console import Console
 
 from ticketlab.choices import families, plain, suggestion
 from ticketlab.claims.study import Study
-from ticketlab.cli.options import parse
+from ticketlab.cli.options import Request, parse
+from ticketlab.cli.running import run_request
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
