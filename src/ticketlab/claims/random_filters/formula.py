@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.asking import columns, no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import difference
 from ticketlab.claims.wording import margin_words, points
@@ -114,12 +114,15 @@ def formula(margin: float) -> Formula:
     return Gated((_skill(),), All(asked), key="claim")
 
 
-def side_questions(margin: float, layers: Sequence[int], copies: Sequence[int] = ()) -> tuple[Formula, ...]:
+def side_questions(
+    margin: float, layers: Sequence[int], copies: Sequence[int] = (), *, logistics: bool = True
+) -> tuple[Formula, ...]:
     """The blocks, their interaction with learning, Gabor filters, the second stage, logistic read-outs, freezing and copying.
 
     Arguments:
         layers: numbers of first layers that are frozen.
         copies: numbers of first layers that are copied between two halves of the classes.
+        logistics: whether logistic read-outs are asked about.
     """
     asked = (
         _better(BLOCKS, RANDOM, PLAIN),
@@ -129,9 +132,7 @@ def side_questions(margin: float, layers: Sequence[int], copies: Sequence[int] =
         _as_good(GABOR, GABOR, LEARNED, margin),
         _as_good(STAGE, TWO, LEARNED_TWO, margin),
         _better("second-stage", TWO, RANDOM),
-        _as_good("logistic", logistic(RANDOM), logistic(LEARNED), margin),
-        _better("logistic-pixels", logistic(RANDOM), logistic(PIXELS)),
-        _interaction(logistic),
+        *(_with_logistic(margin) if logistics else ()),
         *(_freezing(count, margin) for count in layers),
     )
     of_halves = [question for count in copies for question in _copying(count, margin)]
@@ -146,10 +147,12 @@ def verdicts(
     levels: Levels = USUAL,
     copies: Sequence[int] = (),
 ) -> tuple[Verdict, ...]:
-    """The claim, its two questions, and the side questions."""
+    """The claim, its two questions, and the side questions; without those that an older run has not measured."""
     whole = answer(formula(margin), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS)
-    return verdicts_of(claim, whole, side_questions(margin, layers, copies), tables, levels)
+    logistics = set(map(logistic, LOGISTIC)) <= columns(_examples(tables))
+    asked = side_questions(margin, layers, copies if "halves" in tables else (), logistics=logistics)
+    return verdicts_of(claim, whole, asked, tables, levels)
 
 
 # --- questions ---
@@ -220,7 +223,7 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
     first = f"first {'layer' if count == 1 else f'{count} layers'}"
 
     def asked(kind: str, other: str, rule: Above, says: dict[Outcome, str], then: str) -> Formula:
-        columns = copied(kind, count), other if other == BASE else copied(other, count)
+        pair = copied(kind, count), other if other == BASE else copied(other, count)
         whom = "the network with all layers trained"
         if other != BASE:
             whom = f"the network with its {first} {COPIED[other]}"
@@ -228,14 +231,14 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
             COPYING,
             f"{first} {COPIED[kind]}: {then}",
             lambda tables: tables["halves"],
-            (columns[0], f"the network with its {first} {COPIED[kind]}"),
-            (columns[1], whom),
+            (pair[0], f"the network with its {first} {COPIED[kind]}"),
+            (pair[1], whom),
             rule,
             says,
             facets={"layers": str(count), "kind": kind},
             before="on half B of the classes, ",
         )
-        return Gated(_of(*columns), question)
+        return Gated(_of(*pair), question)
 
     return (
         asked("bnb", BASE, Above(-margin), good, "as good as all trained"),
@@ -246,9 +249,18 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
     )
 
 
+def _with_logistic(margin: float) -> tuple[Formula, ...]:
+    """The claim's two questions and the interaction, with another read-out."""
+    return (
+        _as_good("logistic", logistic(RANDOM), logistic(LEARNED), margin),
+        _better("logistic-pixels", logistic(RANDOM), logistic(PIXELS)),
+        _interaction(logistic),
+    )
+
+
 def _interaction(named: Callable[[str], str] = lambda arm: arm) -> Formula:
-    columns = tuple(map(named, (LEARNED_PLAIN, PLAIN, LEARNED, RANDOM)))
-    learned_plain, plain, learned, random = columns
+    four = tuple(map(named, (LEARNED_PLAIN, PLAIN, LEARNED, RANDOM)))
+    learned_plain, plain, learned, random = four
     how = "" if plain == PLAIN else "With a logistic read-out, "
 
     def gaps(tables: Tables) -> tuple[Difference, Difference]:
@@ -281,7 +293,7 @@ def _interaction(named: Callable[[str], str] = lambda arm: arm) -> Formula:
             "whether the blocks make up for it",
         ),
     )
-    return Gated(_of(*columns), question)
+    return Gated(_of(*four), question)
 
 
 # --- gates ---
@@ -291,15 +303,15 @@ def _skill() -> Gate:
     return skill_gate(_examples, (LEARNED,))
 
 
-def _of(*columns: str) -> tuple[Gate, ...]:
+def _of(*names: str) -> tuple[Gate, ...]:
     """Read-outs lie inside their grids, and what was trained was trained to its end."""
 
     def rows(tables: Tables) -> Table:
         table: Table = tables["choices"]
-        return table.taken(np.flatnonzero(np.isin(table["arm"], columns)))
+        return table.taken(np.flatnonzero(np.isin(table["arm"], names)))
 
     who = " or ".join(
-        dict.fromkeys(_name(c) if c.removesuffix("_logistic") in NAMES else "a deep network" for c in columns)
+        dict.fromkeys(_name(c) if c.removesuffix("_logistic") in NAMES else "a deep network" for c in names)
     )
     gates = [
         no_misses(
@@ -311,9 +323,7 @@ def _of(*columns: str) -> tuple[Gate, ...]:
             "A wider search would open the question: --extensions.",
         )
     ]
-    if any(
-        c.removesuffix("_logistic") in TRAINED or c.removesuffix("_logistic") not in NAMES for c in columns
-    ):
+    if any(c.removesuffix("_logistic") in TRAINED or c.removesuffix("_logistic") not in NAMES for c in names):
         gates.append(
             no_misses(
                 "trained",
