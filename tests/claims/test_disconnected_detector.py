@@ -162,7 +162,7 @@ def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == ["cut off", "cut off", "detects", "before", "gradient"]
-    assert [v.key for v in asked if not v.headline] == ["chance", "task", "gradient", "scores"]
+    assert [v.key for v in asked if not v.headline] == ["chance", "task", "ceiling", "gradient", "scores"]
     assert DisconnectedDetector().conclude(PLAN, {}).verdicts == ()
 
 
