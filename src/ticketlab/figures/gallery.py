@@ -17,7 +17,7 @@ from ticketlab.figures.palette import Mark
 
 __all__ = ["Gallery", "Picture", "Shelf", "gallery"]
 
-HEIGHT = 30  # pixels on the page, of a strip
+HEIGHT = 26  # pixels on the page, of a strip
 
 
 @dataclass(frozen=True)

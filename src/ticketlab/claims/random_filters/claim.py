@@ -60,7 +60,7 @@ class RandomFiltersPlan:
     window: int = 2
     network: Architecture = ConvNet(depth=2, width=8)
     frozen: tuple[int, ...] = (1, 2, 3, 4)
-    copied: tuple[int, ...] = (1, 2, 3, 4)
+    copied: tuple[int, ...] = (1, 3)
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.02, metadata={"cells": False})
@@ -69,7 +69,7 @@ class RandomFiltersPlan:
     optimiser: Optimiser = Adam()
     batch: int = 50
     epochs: int = 30
-    doublings: int = 7
+    doublings: int = 6
     extensions: int = 3
 
     def __post_init__(self) -> None:

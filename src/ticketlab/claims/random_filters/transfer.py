@@ -26,6 +26,7 @@ from ticketlab.tasks.task import Split, Task
 
 __all__ = ["halves_of", "transfer"]
 
+DOUBLINGS = 5  # of the epochs, at most: one network that goes on takes all others with it
 KEPT = 0.8  # of the examples that half of a part would have: every seed then has equally many, and shares compiled programs
 
 
@@ -76,6 +77,7 @@ def transfer(run: SeedRun, network: Network, draw: jax.Array, order: jax.Array) 
         for kind in formula.COPIES
     }
     how = course(plan, second, networks[1], anew, order)
+    how = replace(how, doublings=min(plan.doublings, DOUBLINGS))
     ended = side_by_side(how, list(lanes.values()), base.size)
     found = {formula.BASE: (base.params, base.settled, base.epochs)}
     found |= {arm: (of.params, of.settled, of.epochs) for arm, of in zip(lanes, ended, strict=True)}
