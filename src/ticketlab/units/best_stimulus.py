@@ -81,7 +81,7 @@ def best_stimuli_of_filters(
     front: FrontEnd,
     filters: Float[np.ndarray, "rows columns maps units"],
     units: Int[np.ndarray, "units"],
-    input_shape: tuple[int, int, int],
+    input_shape: tuple[int, ...],
     key: Array,
     *,
     variation: float = 1e-3,

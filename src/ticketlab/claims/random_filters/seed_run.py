@@ -52,7 +52,7 @@ class SeedRun:
         if arm is not None:
             self.scored[arm] = np.asarray(found.correct, float)
             self.choice(arm, inside, tuned, candidates)
-        if arm in formula.LOGISTIC:
+        if arm is not None and arm in formula.LOGISTIC:
             other, candidates = tuned_probe(features, labels, plan.penalties, plan.extensions, Logistic)
             self.scored[formula.logistic(arm)] = np.asarray(other.correct, float)
             inside = other.inside and other.converged and (tuned is None or tuned.inside)

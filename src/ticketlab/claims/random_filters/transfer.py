@@ -42,11 +42,11 @@ def halves_of(task: Task, rng: np.random.Generator) -> tuple[Task, Task]:
 
 def _of_classes(task: Task, classes: np.ndarray) -> Task:
     share = KEPT * len(classes) / len(task.classes)
-    parts = {
-        name: _of_part(part, classes, int(share * len(part)))
-        for name, part in (("train", task.train), ("validation", task.validation), ("test", task.test))
-    }
-    return replace(task, classes=tuple(task.classes[c] for c in classes.tolist()), **parts)
+    train, validation, test = (
+        _of_part(part, classes, int(share * len(part))) for part in (task.train, task.validation, task.test)
+    )
+    names = tuple(task.classes[c] for c in classes.tolist())
+    return replace(task, classes=names, train=train, validation=validation, test=test)
 
 
 def _of_part(part: Split, classes: np.ndarray, most: int) -> Split:
