@@ -71,7 +71,7 @@ def side_questions(ceiling: bool = True) -> tuple[Formula, ...]:
     Arguments:
         ceiling: whether there was a second search; an older run has none.
     """
-    asked = (
+    asked: tuple[Formula, ...] = (
         _beyond_chance(),
         _beyond_labels(),
         *([Gated((_ceiling(),), _of_ceiling())] if ceiling else []),
