@@ -13,7 +13,7 @@ import ticketlab
 
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
-ORDER = ["errors", "compiled_programs", "networks", "tasks", "training", "tangent", "infinite", "units", "tickets", "symmetry",
+ORDER = ["errors", "compiled_programs", "networks", "adapters", "tasks", "training", "tangent", "infinite", "units", "tickets", "symmetry",
          "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store", "report",
          "cli"]
 # fmt: on

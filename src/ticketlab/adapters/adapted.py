@@ -7,7 +7,6 @@ random inputs, before anything is run.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +16,12 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.adapters.traced import uses
+from ticketlab.adapters.user_code import first_line
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params, pure_network
 from ticketlab.networks.own_format import OwnFormat
 
-__all__ = ["adapted", "called", "required", "title"]
+__all__ = ["adapted", "check"]
 
 TRIED = 4  # examples
 NEAR = 1e-5  # of the largest output: the rounding of single precision is below
@@ -61,7 +61,13 @@ def adapted(
         )
     check(network, params, x)
     return pure_network(
-        init, apply, input_shape=input_shape, outputs=outputs, name=name, weights=weights, own_format=own_format
+        init,
+        apply,
+        input_shape=input_shape,
+        outputs=outputs,
+        name=name,
+        weights=weights,
+        own_format=own_format,
     )
 
 
@@ -74,13 +80,17 @@ def check(network: Network, params: Params, x: np.ndarray) -> None:
     Cost: the model is compiled for two sizes of a batch, and its gradient once.
     """
     name, apply = network.name, jax.jit(network.apply)
-    once, again = (np.asarray(_tried(name, f"run on inputs {x.shape}", lambda: apply(params, x))) for _ in range(2))
+    once, again = (
+        np.asarray(_tried(name, f"run on inputs {x.shape}", lambda: apply(params, x))) for _ in range(2)
+    )
     if not np.isfinite(once).all():
         raise UserError(f"{name}, whose outputs for random inputs are not finite", "finite numbers")
     size = max(float(np.abs(once).max()), 1e-6)
     if np.abs(once - again).max() > NEAR * size:
         raise UserError(
-            f"{name}, which gives other outputs at a second call", "a deterministic function", "Dropout is on: switch it off."
+            f"{name}, which gives other outputs at a second call",
+            "a deterministic function",
+            "Dropout is on: switch it off.",
         )
     alone = np.asarray(_tried(name, "run on one example", lambda: apply(params, x[:1])))
     mixed = float(np.abs(once[:1] - alone).max())
@@ -101,46 +111,12 @@ def check(network: Network, params: Params, x: np.ndarray) -> None:
         )
 
 
-def called(factory: Any, *arguments: Any) -> Any:
-    """What a user's factory returns; its own error is told as the user's."""
-    if not callable(factory):
-        raise UserError(f"{factory!r}", "a function that makes the model, or the model")
-    try:
-        return factory(*arguments)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"{title(factory)}, which raised {type(error).__name__}: {error}", "a function that makes the model"
-        ) from error
-
-
-def title(factory: Any) -> str:
-    """A factory's name for messages."""
-    return getattr(factory, "__qualname__", None) or type(factory).__qualname__
-
-
-def required(module: str, library: str) -> Any:
-    """An optional library.
-
-    Raises:
-        UserError: if it is not installed.
-    """
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        extra = module.partition(".")[0]
-        raise UserError(
-            f"a model of {library}, which cannot be imported ({error})",
-            f"an installed {library}",
-            f"Install it with `pip install 'ticketlab[{extra}]'`.",
-        ) from None
-
-
 def _check_types(name: str, params: Params) -> None:
     odd = [n for n, a in params.items() if not jnp.issubdtype(jnp.asarray(a).dtype, jnp.floating)]
     if odd:
-        raise UserError(f"{name}, whose parameters {_listed(odd)} are not real numbers", "real floating numbers")
+        raise UserError(
+            f"{name}, whose parameters {_listed(odd)} are not real numbers", "real floating numbers"
+        )
 
 
 def _tried(name: str, what: str, do: Callable[[], Any]) -> Any:
@@ -150,8 +126,9 @@ def _tried(name: str, what: str, do: Callable[[], Any]) -> Any:
     except UserError:
         raise
     except Exception as error:
-        said = (str(error).strip() or type(error).__name__).splitlines()[0][:300]
-        raise UserError(f"{name}, which cannot {what} ({type(error).__name__}: {said})", "a model that can") from error
+        raise UserError(
+            f"{name}, which cannot {what} ({type(error).__name__}: {first_line(error)})", "a model that can"
+        ) from error
 
 
 def _listed(names: Any) -> str:

@@ -8,6 +8,7 @@ axis is free: the graph holds for any number of examples. Operations that have n
 from __future__ import annotations
 
 import operator
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.adapters.aten import ATEN
+from ticketlab.adapters.user_code import first_line
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ class ExportedGraph:
             elif node.op == "output":
                 return map_arg(node.args[0], known.__getitem__)[0]
             elif not _ignored(node.target):
-                known[node] = _function(node.target)(*map_arg(node.args, known.get), **map_arg(node.kwargs, known.get))
+                known[node] = _function(node.target)(
+                    *map_arg(node.args, known.get), **map_arg(node.kwargs, known.get)
+                )
         raise AssertionError("a graph without outputs")
 
     def _input(self, placeholder: str, params: Mapping[str, Array], x: Array) -> Any:
@@ -85,7 +89,9 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
     module.eval()
     free = ({0: torch.export.Dim("n")},)
     try:
-        with torch.enable_grad():  # without it PyTorch takes fast paths that have no derivatives
+        # Without gradients PyTorch takes fast paths that have no derivatives. Its exporter warns of its own past.
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             module(example)
             exported = torch.export.export(module, (example,), dynamic_shapes=free).run_decompositions()
     except Exception as error:
@@ -164,17 +170,16 @@ def _check_outputs(signature: Any, name: str) -> None:
         )
     if len(kinds) != 1:
         raise UserError(
-            f"{name}, which returns {len(kinds)} arrays", "one array of outputs [n, k]", "Return the outputs alone."
+            f"{name}, which returns {len(kinds)} arrays",
+            "one array of outputs [n, k]",
+            "Return the outputs alone.",
         )
 
 
 def _not_exported(name: str, error: Exception, example: torch.Tensor) -> UserError:
-    import textwrap
-
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return UserError(
         f"{name}, which PyTorch cannot run or export on inputs {tuple(example.shape)} "
-        f"({type(error).__name__}: {textwrap.shorten(said, 200)})",
+        f"({type(error).__name__}: {first_line(error)})",
         "a model that takes a batch of any size and decides nothing by the values of its inputs",
         "Images arrive as [n, channels, height, width]. `torch.export.export` says more.",
     )

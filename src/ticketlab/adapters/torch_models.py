@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.adapters.adapted import adapted, called, required, title
+from ticketlab.adapters.adapted import adapted
 from ticketlab.adapters.exported_graph import export
+from ticketlab.adapters.user_code import called, required, title
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.own_format import OwnFormat
@@ -82,7 +83,9 @@ def torch(
         _check_drawn(factory, module, name)
         init = _drawing(factory, {n: tuple(p.shape) for n, p in of.items()})
     about = {"framework": f"torch {library.__version__}", "class": type(module).__qualname__}
-    return adapted(init, apply, input_shape, outputs, name, OwnFormat("PyTorch", about, _state_of(module), "pruned"))
+    names = _names_of(module)
+    own = OwnFormat("PyTorch", about, _state_of(module, names), names, "pruned")
+    return adapted(init, apply, input_shape, outputs, name, own)
 
 
 def _fixed(start: Mapping[str, np.ndarray], key: Array) -> Params:
@@ -132,15 +135,20 @@ def _check_drawn(factory: Callable[[], Any], module: Any, name: str) -> None:
         )
 
 
-def _state_of(module: Any) -> Callable[[Params], dict[str, np.ndarray]]:
+def _names_of(module: Any) -> dict[str, tuple[str, ...]]:
+    """All names of every parameter, by the first."""
+    every = list(module.named_parameters(remove_duplicate=False))
+    return {n: tuple(m for m, q in every if q is p) for n, p in module.named_parameters()}
+
+
+def _state_of(module: Any, names: Mapping[str, tuple[str, ...]]) -> Callable[[Params], dict[str, np.ndarray]]:
     """The whole state under PyTorch's names: the given parameters, under all names of tied ones, and everything that is fixed."""
     fixed = {n: t.detach().cpu().numpy().copy() for n, t in module.state_dict().items()}
-    first: dict[int, str] = {id(p): n for n, p in module.named_parameters()}
-    names = {n: first[id(p)] for n, p in module.named_parameters(remove_duplicate=False)}
+    first = {name: n for n, tied in names.items() for name in tied}
 
     def state(params: Params) -> dict[str, np.ndarray]:
         def value(n: str, kept: np.ndarray) -> np.ndarray:
-            own = params.get(names.get(n, n))
+            own = params.get(first.get(n, n))
             return kept if own is None else np.asarray(own).astype(kept.dtype).reshape(kept.shape)
 
         return {n: value(n, kept) for n, kept in fixed.items()}

@@ -48,7 +48,9 @@ def uses(
     reached = _follow(program.jaxpr, [frozenset({n}) for n in names], [frozenset({n}) for n in names], found)
     depends = frozenset().union(*(every for _, every in reached))
     weights = (n for n in found if params[n].ndim > 1)
-    return tuple(Weight(n, tuple(params[n].shape)) for n in weights), tuple(n for n in names if n not in depends)
+    return tuple(Weight(n, tuple(params[n].shape)) for n in weights), tuple(
+        n for n in names if n not in depends
+    )
 
 
 Names = frozenset[str]
@@ -64,7 +66,7 @@ def _follow(
         found: collects the weights.
     """
     none: Names = frozenset()
-    known = {v: pair for v, pair in zip(program.invars, zip(laid, every, strict=True), strict=True)}
+    known = dict(zip(program.invars, zip(laid, every, strict=True), strict=True))
 
     def of(v: Any) -> tuple[Names, Names]:
         return (none, none) if hasattr(v, "val") else known.get(v, (none, none))
@@ -82,7 +84,15 @@ def _follow(
         for part in inner:  # the last inputs are those of the body; of a branch, all but the index
             ends = given[len(given) - len(part.invars) :]
             once = _follow(part, [p[0] for p in ends], [p[1] for p in ends], found)
-            if kind in ("pjit", "jit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat", "checkpoint"):
+            if kind in (
+                "pjit",
+                "jit",
+                "closed_call",
+                "custom_jvp_call",
+                "custom_vjp_call",
+                "remat",
+                "checkpoint",
+            ):
                 results = once
         if kind in LAYS_OUT:
             results = [(none.union(*(pair[0] for pair in given)), depends)] * len(eqn.outvars)

@@ -10,6 +10,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from ticketlab.adapters.aten.means import mean_of_last
 from ticketlab.errors import UserError
 
 __all__ = ["LAYERS"]
@@ -182,9 +183,8 @@ def _batch_norm(
 def _layer_norm(
     a: Array, shape: Sequence[int], weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, None, None]:
-    axes = tuple(range(a.ndim - len(shape), a.ndim))
-    centred = a - jnp.mean(a, axis=axes, keepdims=True)
-    result = centred * lax.rsqrt(jnp.mean(jnp.square(centred), axis=axes, keepdims=True) + eps)
+    centred = a - mean_of_last(a, len(shape))
+    result = centred * lax.rsqrt(mean_of_last(jnp.square(centred), len(shape)) + eps)
     if weight is not None:
         result = result * weight
     return (result if bias is None else result + bias), None, None
@@ -201,8 +201,8 @@ def _group_norm(
     eps: float,
 ) -> tuple[Array, None, None]:
     parts = a.reshape(n, groups, -1)
-    centred = parts - jnp.mean(parts, axis=-1, keepdims=True)
-    result = centred * lax.rsqrt(jnp.mean(jnp.square(centred), axis=-1, keepdims=True) + eps)
+    centred = parts - mean_of_last(parts, 1)
+    result = centred * lax.rsqrt(mean_of_last(jnp.square(centred), 1) + eps)
     result, axes = result.reshape(a.shape), (1, -1, *(1,) * (a.ndim - 2))
     if weight is not None:
         result = result * weight.reshape(axes)

@@ -100,7 +100,9 @@ def _to_copy(a: Array, *, dtype: Any = None, **_: Any) -> Array:
 
 
 def _full_like(a: Array, value: Any, *, dtype: Any = None, **_: Any) -> Array:
-    return jnp.full(a.shape, value, a.dtype if dtype is None else converted(jnp.zeros((), a.dtype), dtype).dtype)
+    return jnp.full(
+        a.shape, value, a.dtype if dtype is None else converted(jnp.zeros((), a.dtype), dtype).dtype
+    )
 
 
 def _ones_like(a: Array, **options: Any) -> Array:

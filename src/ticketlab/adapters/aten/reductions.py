@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.adapters.aten.dtypes import converted
+from ticketlab.adapters.aten.means import mean_of_last
 
 __all__ = ["REDUCTIONS"]
 
@@ -28,15 +30,31 @@ def _reduction(function: Callable[..., Array]) -> Callable[..., Array]:
     return reduced
 
 
+def _mean(a: Array, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Array:
+    a = converted(a, dtype)
+    return _averaged(a, _axes(a, dim), keepdim)
+
+
+def _averaged(a: Array, axes: tuple[int, ...], keepdim: bool) -> Array:
+    others = [axis for axis in range(a.ndim) if axis not in axes]
+    mean = mean_of_last(jnp.transpose(a, (*others, *axes)), len(axes)).reshape([a.shape[i] for i in others])
+    return jnp.expand_dims(mean, axes) if keepdim else mean
+
+
 def _variance(a: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> Array:
-    return jnp.var(a, axis=_axes(a, dim), ddof=1 if correction is None else correction, keepdims=keepdim)
+    return _variance_mean(a, dim, correction=correction, keepdim=keepdim)[0]
 
 
 def _variance_mean(
     a: Array, dim: Any = None, *, correction: Any = 1, keepdim: bool = False
 ) -> tuple[Array, Array]:
-    mean = jnp.mean(a, axis=_axes(a, dim), keepdims=keepdim)
-    return _variance(a, dim, correction=correction, keepdim=keepdim), mean
+    axes = _axes(a, dim)
+    mean = _averaged(a, axes, True)
+    size = math.prod(a.shape[axis] for axis in axes)
+    variance = _averaged(jnp.square(a - mean), axes, keepdim) * (
+        size / (size - (1 if correction is None else correction))
+    )
+    return variance, mean if keepdim else jnp.squeeze(mean, axes)
 
 
 def _extreme(of: Callable[..., Array], place: Callable[..., Array]) -> Callable[..., tuple[Array, Array]]:
@@ -93,14 +111,14 @@ def _einsum(equation: str, operands: Sequence[Array], **_: Any) -> Array:
     return jnp.einsum(equation, *operands)
 
 
-_SUM, _MEAN, _PRODUCT = _reduction(jnp.sum), _reduction(jnp.mean), _reduction(jnp.prod)
+_SUM, _PRODUCT = _reduction(jnp.sum), _reduction(jnp.prod)
 _ANY, _ALL = _reduction(jnp.any), _reduction(jnp.all)
 
 REDUCTIONS: Mapping[str, Callable[..., Any]] = {
     "aten.sum.default": _SUM,
     "aten.sum.dim_IntList": _SUM,
-    "aten.mean.default": _MEAN,
-    "aten.mean.dim": _MEAN,
+    "aten.mean.default": _mean,
+    "aten.mean.dim": _mean,
     "aten.prod.default": _PRODUCT,
     "aten.prod.dim_int": _PRODUCT,
     "aten.any.default": _ANY,

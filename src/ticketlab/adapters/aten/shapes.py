@@ -51,7 +51,9 @@ def _flip(a: Array, dims: Sequence[int]) -> Array:
 
 
 def _roll(a: Array, shifts: Sequence[int], dims: Sequence[int] = ()) -> Array:
-    return jnp.roll(a, tuple(shifts), tuple(dims)) if dims else jnp.roll(a.ravel(), shifts[0]).reshape(a.shape)
+    return (
+        jnp.roll(a, tuple(shifts), tuple(dims)) if dims else jnp.roll(a.ravel(), shifts[0]).reshape(a.shape)
+    )
 
 
 def _repeat(a: Array, times: Sequence[int]) -> Array:
@@ -112,7 +114,9 @@ def _pad(a: Array, widths: Sequence[int], value: Any = 0.0) -> Array:
     """Widths from the last axis to the first, before and after; negative ones cut."""
     pairs = [(0, 0)] * (a.ndim - len(widths) // 2)
     pairs += [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
-    cut = tuple(slice(max(-low, 0), size - max(-high, 0)) for (low, high), size in zip(pairs, a.shape, strict=True))
+    cut = tuple(
+        slice(max(-low, 0), size - max(-high, 0)) for (low, high), size in zip(pairs, a.shape, strict=True)
+    )
     return jnp.pad(a[cut], [(max(low, 0), max(high, 0)) for low, high in pairs], constant_values=value)
 
 
