@@ -46,7 +46,8 @@ def adapted(
     Raises:
         UserError: as `check` says.
     """
-    x = np.random.Generator(np.random.PCG64(0)).standard_normal((TRIED, *input_shape)).astype(np.float32)
+    drawn = np.random.Generator(np.random.PCG64(0)).standard_normal((TRIED, *input_shape))
+    x = jnp.asarray(drawn, jnp.float32)
     params = _tried(name, "draw its parameters", lambda: init(jax.random.key(0)))
     if not params:
         raise UserError(f"{name}, which has no parameters to train", "a model with trainable parameters")
@@ -71,7 +72,7 @@ def adapted(
     )
 
 
-def check(network: Network, params: Params, x: np.ndarray) -> None:
+def check(network: Network, params: Params, x: Array) -> None:
     """Tries a network on some inputs.
 
     Raises:
@@ -100,7 +101,7 @@ def check(network: Network, params: Params, x: np.ndarray) -> None:
             "a function of each example alone",
             "Batch normalisation must use fixed statistics, and no axis but the first may count the examples.",
         )
-    weights = np.linspace(1, 2, once.size, dtype=np.float32).reshape(once.shape)
+    weights = jnp.linspace(1, 2, once.size, dtype=jnp.float32).reshape(once.shape)
     gradient = jax.jit(jax.grad(lambda p: jnp.sum(network.apply(p, x) * weights)))
     found = _tried(name, "be differentiated", lambda: gradient(params))
     if wrong := [n for n, g in found.items() if not np.isfinite(np.asarray(g)).all()]:

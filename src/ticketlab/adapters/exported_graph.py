@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ExportedGraph", "export"]
 
 IGNORED = ("_assert", "sym_constrain_range")  # of shapes that were checked when the graph was exported
+SAME = 1e-4  # of the largest output; the rounding of deep models in single precision is below
 DRAWN = ("rand", "bernoulli", "dropout", "normal", "multinomial", "exponential", "uniform")
 
 
@@ -39,6 +41,7 @@ class ExportedGraph:
         parameters, constants: the names of what its placeholders stand for: `{placeholder: name in the state}`.
         values: the fixed arrays: buffers, parameters that are not trained, and constants, by name.
         given: the placeholder of the inputs.
+        each: whether the graph is that of one example, which is then mapped over a batch.
     """
 
     graph: Any
@@ -46,9 +49,15 @@ class ExportedGraph:
     constants: Mapping[str, str]
     values: Mapping[str, np.ndarray]
     given: str
+    each: bool = False
 
-    def __call__(self, params: Mapping[str, Array], x: Array) -> Array:
+    def __call__(self, params: Mapping[str, Any], x: Any) -> Array:
         """The outputs for a batch, with the parameters by name."""
+        if self.each:
+            return jax.vmap(lambda one: self._evaluated(params, one[None])[0])(jnp.asarray(x))
+        return self._evaluated(params, jnp.asarray(x))
+
+    def _evaluated(self, params: Mapping[str, Any], x: Array) -> Array:
         from torch.fx.node import map_arg
 
         known: dict[Any, Any] = {}
@@ -63,11 +72,11 @@ class ExportedGraph:
                 )
         raise AssertionError("a graph without outputs")
 
-    def _input(self, placeholder: str, params: Mapping[str, Array], x: Array) -> Any:
+    def _input(self, placeholder: str, params: Mapping[str, Any], x: Array) -> Any:
         if placeholder == self.given:
             return x
         if placeholder in self.parameters:
-            return params[self.parameters[placeholder]]
+            return jnp.asarray(params[self.parameters[placeholder]])
         value = self.values[self.constants[placeholder]]
         # A fixed number of single precision does not bring double precision down, nor the other way round.
         return jnp.asarray(value, jnp.result_type(x) if value.dtype.kind == "f" else None)
@@ -88,14 +97,19 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
 
     module.eval()
     free = ({0: torch.export.Dim("n")},)
-    try:
-        # Without gradients PyTorch takes fast paths that have no derivatives. Its exporter warns of its own past.
-        with torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            module(example)
+    each = False
+    # Without gradients PyTorch takes fast paths that have no derivatives. Its exporter warns of its own past.
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            expected = module(example)
             exported = torch.export.export(module, (example,), dynamic_shapes=free).run_decompositions()
-    except Exception as error:
-        raise _not_exported(name, error, example) from error
+        except Exception as error:
+            try:  # a model that fixes the size of its batch, by len(x) for example
+                exported = torch.export.export(module, (example[:1],)).run_decompositions()
+                each = True
+            except Exception:
+                raise _not_exported(name, error, example) from error
     signature, kinds = exported.graph_signature, torch.export.graph_signature.InputKind
     _check_outputs(signature, name)
     _check_operations(exported.graph, name)
@@ -110,7 +124,21 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
             constants[spec.arg.name] = spec.target
             held = exported.state_dict if spec.target in exported.state_dict else exported.constants
             values[spec.target] = held[spec.target].detach().cpu().numpy()
-    return ExportedGraph(exported.graph, parameters, constants, values, given[0])
+    graph = ExportedGraph(exported.graph, parameters, constants, values, given[0], each)
+    held = {n: p.detach().cpu().numpy() for n, p in module.named_parameters()}
+    _check_same(name, np.asarray(graph(held, example.numpy())), expected.detach().cpu().numpy())
+    return graph
+
+
+def _check_same(name: str, mine: np.ndarray, theirs: np.ndarray) -> None:
+    """Checks that the graph gives the outputs of the model itself on a batch."""
+    away = float(np.abs(mine - theirs).max()) if mine.shape == theirs.shape else np.inf
+    if not away <= SAME * max(float(np.abs(theirs).max()), 1.0) and np.isfinite(theirs).all():
+        raise UserError(
+            f"{name}, whose outputs differ by {away:.2g} from those of its examples one by one",
+            "a function of each example alone",
+            "It mixes examples, or decides something by the size of the batch.",
+        )
 
 
 def _ignored(target: Any) -> bool:
@@ -119,7 +147,7 @@ def _ignored(target: Any) -> bool:
 
 def _function(target: Any) -> Callable[..., Any]:
     """The counterpart of an operation; Python's own arithmetic on sizes is its own."""
-    return ATEN[str(target)] if str(target) in ATEN else target
+    return ATEN.get(str(target), target)
 
 
 def _known(target: Any) -> bool:

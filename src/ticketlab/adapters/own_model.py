@@ -91,7 +91,7 @@ def adapt(own: Any, input_shape: Shape, outputs: int, name: str) -> Network:
     """
     from ticketlab import adapters
     from ticketlab.adapters.user_code import called
-    from ticketlab.networks.network import Network, pure_network
+    from ticketlab.networks.network import Network
 
     kind = kind_of(own)
     if kind is None and not isinstance(own, Network | tuple):
@@ -105,7 +105,7 @@ def adapt(own: Any, input_shape: Shape, outputs: int, name: str) -> Network:
     if kind is not None:
         return getattr(adapters, kind)(own, input_shape, outputs)
     if isinstance(own, tuple) and len(own) == 2 and all(map(callable, own)):
-        return pure_network(*own, input_shape=input_shape, outputs=outputs, name=name)
+        return adapters.functions(*own, input_shape, outputs, name=name)
     if not isinstance(own, Network):
         raise UserError(f"{type(own).__name__} from {name}", ACCEPTED)
     if (own.input_shape, own.outputs) != (tuple(input_shape), outputs):

@@ -1,4 +1,4 @@
-"""A name for a user's own code, `my_package.my_module:make_model` or `path/to/my_model.py:make_model`: found, imported, hashed."""
+"""A name for a user's own code, found, imported and hashed: `my_package.my_module:make_model` or `my_model.py:make_model`."""
 
 from __future__ import annotations
 

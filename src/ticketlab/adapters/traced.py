@@ -41,11 +41,12 @@ def uses(
     Cost: tracing alone; nothing is computed.
     """
     names = sorted(params)  # as JAX orders a dictionary
-    program = jax.make_jaxpr(lambda *arrays: apply(dict(zip(names, arrays, strict=True)), x))(
-        *(params[n] for n in names)
+    program = jax.make_jaxpr(lambda x, *arrays: apply(dict(zip(names, arrays, strict=True)), x))(
+        x, *(params[n] for n in names)
     )
+    own = [frozenset[str](), *(frozenset({n}) for n in names)]
     found: dict[str, None] = {}
-    reached = _follow(program.jaxpr, [frozenset({n}) for n in names], [frozenset({n}) for n in names], found)
+    reached = _follow(program.jaxpr, own, own, found)
     depends = frozenset().union(*(every for _, every in reached))
     weights = (n for n in found if params[n].ndim > 1)
     return tuple(Weight(n, tuple(params[n].shape)) for n in weights), tuple(

@@ -1,8 +1,11 @@
 """A ticket in a file that other programs can read: initial weights, trained weights, the mask, and its origin.
 
 The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
-`mask/LAYER` (bytes, 0 or 1); for a user's own model `start/PARAMETER` and so on. Weights are already masked. The text names the network, the search and the plan.
+`mask/LAYER` (bytes, 0 or 1). Weights are already masked. The text names the network, the search and the plan.
 `ticketlab.store.torch_layout` converts the arrays to PyTorch's layout.
+
+The parameters of a user's own model are `start-parameter/NAME` and `trained-parameter/NAME`. Other files beside this one have the
+ticket in the format of the model's library.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
     for what, params in (("start", ticket.start), ("trained", ticket.trained)):
         for name, leaves in (params or {}).items():
             if not isinstance(leaves, Mapping):  # of a user's own model: an array by name
-                arrays[f"{what}/{name}"] = np.ascontiguousarray(leaves)
+                arrays[f"{what}-parameter/{name}"] = np.ascontiguousarray(leaves)
                 continue
             for leaf, array in leaves.items():
                 arrays[f"{what}/{name}/{leaf}"] = np.ascontiguousarray(array)
@@ -80,8 +83,8 @@ def read_ticket(path: Path) -> Ticket:
         match name.split("/"):
             case ["mask", layer]:
                 parts["mask"][layer] = array.astype(bool)
-            case ["start" | "trained" as what, name]:
-                parts[what][name] = array
+            case ["start-parameter" | "trained-parameter" as what, name]:
+                parts[what.removesuffix("-parameter")][name] = array
             case ["start" | "trained" as what, layer, leaf]:
                 parts[what].setdefault(layer, {})[leaf] = array
             case _:
