@@ -113,13 +113,14 @@ def export(module: torch.nn.Module, example: torch.Tensor, name: str) -> Exporte
     signature, kinds = exported.graph_signature, torch.export.graph_signature.InputKind
     _check_outputs(signature, name)
     _check_operations(exported.graph, name)
-    trained = {n for n, p in module.named_parameters(remove_duplicate=False) if p.requires_grad}
+    first = {id(p): n for n, p in module.named_parameters()}  # a tied parameter has its first name
+    trained = {n: first[id(p)] for n, p in module.named_parameters(remove_duplicate=False) if p.requires_grad}
     parameters, constants, values, given = {}, {}, {}, []
     for spec in signature.input_specs:
         if spec.kind == kinds.USER_INPUT:
             given.append(spec.arg.name)
         elif spec.kind == kinds.PARAMETER and spec.target in trained:
-            parameters[spec.arg.name] = spec.target
+            parameters[spec.arg.name] = trained[spec.target]
         else:
             constants[spec.arg.name] = spec.target
             held = exported.state_dict if spec.target in exported.state_dict else exported.constants

@@ -97,13 +97,13 @@ def adapt(own: Any, input_shape: Shape, outputs: int, name: str) -> Network:
     if kind is None and not isinstance(own, Network | tuple):
         factory, keyed = _filled(own, input_shape, outputs, name)
         if keyed:
-            return getattr(adapters, keyed)(factory, input_shape, outputs)
+            return getattr(adapters, keyed)(factory, input_shape, outputs, name=name)
         found = called(factory)
         kind = kind_of(found)
         # Linen modules and PyTorch factories draw their parameters by the key; other models come with theirs.
         own = factory if kind in ("torch", "linen") else found
     if kind is not None:
-        return getattr(adapters, kind)(own, input_shape, outputs)
+        return getattr(adapters, kind)(own, input_shape, outputs, name=name)
     if isinstance(own, tuple) and len(own) == 2 and all(map(callable, own)):
         return adapters.functions(*own, input_shape, outputs, name=name)
     if not isinstance(own, Network):

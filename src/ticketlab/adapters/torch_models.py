@@ -97,7 +97,8 @@ def _drawing(factory: Callable[[], Any], shapes: Mapping[str, tuple[int, ...]]) 
     like = {n: jax.ShapeDtypeStruct(shape, jnp.float32) for n, shape in shapes.items()}
 
     def draw(key: Any) -> dict[str, np.ndarray]:
-        module = _seeded(factory, int.from_bytes(np.asarray(key).tobytes(), "little") % 2**63)
+        # PyTorch's generator takes the last 32 bits of a seed, so all words of the key must reach them.
+        module = _seeded(factory, int(np.random.SeedSequence(np.asarray(key).tolist()).generate_state(1)[0]))
         found = dict(module.named_parameters())
         return {n: found[n].detach().cpu().numpy().astype(np.float32) for n in shapes}
 

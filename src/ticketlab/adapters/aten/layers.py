@@ -90,13 +90,13 @@ def _apart_and_whole(a: Array, kernel: Any, stride: Any, padding: Any, dilation:
     return whole and stride == kernel and not any(padding) and set(dilation) == {1}
 
 
-def _by_reshaping(a: Array, kernel: tuple[int, ...], reduce: Callable[..., Array]) -> Array:
+def _mean_by_reshaping(a: Array, kernel: tuple[int, ...]) -> Array:
     """Such a pool as a reshape and a reduction, which stays fast when vmapped and differentiated."""
     outer = a.ndim - len(kernel)
     shape = list(a.shape[:outer])
     for n, k in zip(a.shape[outer:], kernel, strict=True):
         shape += [n // k, k]
-    return reduce(a.reshape(shape), axis=tuple(outer + 1 + 2 * i for i in range(len(kernel))))
+    return jnp.mean(a.reshape(shape), axis=tuple(outer + 1 + 2 * i for i in range(len(kernel))))
 
 
 def _max_pool(rank: int) -> Callable[..., Any]:
@@ -108,11 +108,24 @@ def _max_pool(rank: int) -> Callable[..., Any]:
         dilation: Any = 1,
         ceil_mode: bool = False,
     ) -> tuple[Array, None]:
-        """The largest of each window; where they are is not given."""
-        if _apart_and_whole(a, kernel, stride, padding, dilation, rank):
-            return _by_reshaping(a, _each(kernel, rank), jnp.max), None
+        """The largest of each window, and the first of equals has the derivative; where they are is not given.
+
+        By comparisons of shifted images: a reduction finds the largest again in its derivative, by equality, and XLA's processor
+        back end can round the two differently (NaN for the CNN of the tests, with jaxlib 0.10.2).
+        """
         size, step, pads, apart = _windows(a, kernel, stride, padding, dilation, ceil_mode, rank)
-        return lax.reduce_window(a, -jnp.inf, lax.max, size, step, pads, window_dilation=apart), None
+        outer = a.ndim - rank
+        padded = jnp.pad(a, pads, constant_values=-jnp.inf)
+        largest = None
+        for place in np.ndindex(*size[outer:]):
+            cut = [slice(None)] * outer
+            for axis, at in enumerate(place, start=outer):
+                reach = apart[axis] * (size[axis] - 1) + 1
+                last = (padded.shape[axis] - reach) // step[axis] * step[axis]
+                cut.append(slice(apart[axis] * at, apart[axis] * at + last + 1, step[axis]))
+            shifted = padded[tuple(cut)]
+            largest = shifted if largest is None else jnp.where(shifted > largest, shifted, largest)
+        return largest, None
 
     return pooled
 
@@ -128,7 +141,7 @@ def _average_pool(rank: int) -> Callable[..., Array]:
         divisor_override: Any = None,
     ) -> Array:
         if divisor_override is None and _apart_and_whole(a, kernel, stride, padding, 1, rank):
-            return _by_reshaping(a, _each(kernel, rank), jnp.mean)
+            return _mean_by_reshaping(a, _each(kernel, rank))
         size, step, pads, _ = _windows(a, kernel, stride, padding, 1, ceil_mode, rank)
         total = lax.reduce_window(a, 0.0, lax.add, size, step, pads)
         if divisor_override is not None:

@@ -126,7 +126,9 @@ def _tri(keep: Callable[..., Array]) -> Callable[..., Array]:
 
 def _arange(*bounds: Any, dtype: Any = None, **_: Any) -> Array:
     whole = all(isinstance(b, int) for b in bounds)
-    return jnp.arange(*bounds, dtype=number_type(dtype, jnp.asarray(0).dtype if whole else jnp.float32))
+    kind = number_type(dtype, jnp.asarray(0).dtype if whole else jnp.float32)
+    start, stop, step = {1: (0, *bounds, 1), 2: (*bounds, 1)}.get(len(bounds), bounds)
+    return jnp.arange(start, stop, step, kind)
 
 
 def _full(shape: Sequence[int], value: Any, *, dtype: Any = None, **_: Any) -> Array:
