@@ -8,6 +8,7 @@ import pytest
 from model_checks import OUTPUTS, SHAPE, inputs, library, near, same_as, tilted, vmapped
 
 from ticketlab import UserError, adapters
+from ticketlab.tickets import LayerWise, full_mask, over_parameters, weights_of
 
 torch = library("torch", "torch")
 
@@ -150,3 +151,32 @@ REFUSED = {
 def test_what_is_no_function_of_each_example_is_refused(said):
     with pytest.raises(UserError, match=said):
         adapters.torch(REFUSED[said], SHAPE, OUTPUTS)
+
+
+def test_a_ticket_loads_into_torch_pruned_and_dense(tmp_path):
+    """`prune.identity` and `load_state_dict` are PyTorch's own; `load_ticket` gives the same model."""
+    from safetensors.numpy import save_file
+    from safetensors.torch import load_file
+    from torch.nn.utils import prune
+
+    network = adapters.torch(cnn, SHAPE, OUTPUTS)
+    params = tilted(network.init(jax.random.key(0)))
+    mask = LayerWise(0.6).prune(weights_of(network, params), full_mask(network))
+    ticket = jax.tree.map(np.multiply, params, over_parameters(mask, params))
+    for kind, arrays in network.own_format.files(params, ticket, mask).items():
+        save_file(arrays, tmp_path / f"{kind}.safetensors")
+    x = torch.from_numpy(inputs()).permute(0, 3, 1, 2)
+    expected = np.asarray(jax.jit(network.apply)(ticket, inputs()))
+
+    dense = cnn().eval()
+    dense.load_state_dict(load_file(tmp_path / "trained.safetensors"), strict=True)
+    pruned = cnn().eval()
+    for weight in network.weights:
+        prune.identity(pruned.get_submodule(weight.name.removesuffix(".weight")), "weight")
+    pruned.load_state_dict(load_file(tmp_path / "trained-pruned.safetensors"), strict=True)
+    loaded = adapters.load_ticket(tmp_path / "trained-pruned.safetensors", cnn()).eval()
+    for model in (dense, pruned, loaded):
+        near(expected, model(x).detach().numpy())
+    assert sorted(load_file(tmp_path / "start-pruned.safetensors")) == sorted(pruned.state_dict())
+    with pytest.raises(UserError, match="does not fit"):
+        adapters.load_ticket(tmp_path / "trained.safetensors", mlp())
