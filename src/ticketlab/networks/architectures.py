@@ -94,6 +94,10 @@ class Architecture(ABC):
             UserError: if the architecture cannot take such data.
         """
 
+    def staged(self) -> StagedArchitecture:
+        """The architecture itself, with the options of stages; UserError for a network that is not made of stages."""
+        raise self._not_described("its stages")
+
     @property
     def activation(self) -> Activation:
         """The activation function of all hidden layers; UserError for a network that is not made of stages."""
@@ -152,6 +156,9 @@ class StagedArchitecture(Architecture):
     @abstractmethod
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         """The network from input to output."""
+
+    def staged(self) -> StagedArchitecture:
+        return self
 
     def widened(self, share: float) -> StagedArchitecture:
         """The same architecture with the units of every hidden layer multiplied by `share`, at least one in each."""

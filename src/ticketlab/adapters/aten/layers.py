@@ -116,7 +116,7 @@ def _max_pool(rank: int) -> Callable[..., Any]:
         size, step, pads, apart = _windows(a, kernel, stride, padding, dilation, ceil_mode, rank)
         outer = a.ndim - rank
         padded = jnp.pad(a, pads, constant_values=-jnp.inf)
-        largest = None
+        largest: Array | None = None
         for place in np.ndindex(*size[outer:]):
             cut = [slice(None)] * outer
             for axis, at in enumerate(place, start=outer):
@@ -125,6 +125,7 @@ def _max_pool(rank: int) -> Callable[..., Any]:
                 cut.append(slice(apart[axis] * at, apart[axis] * at + last + 1, step[axis]))
             shifted = padded[tuple(cut)]
             largest = shifted if largest is None else jnp.where(shifted > largest, shifted, largest)
+        assert largest is not None
         return largest, None
 
     return pooled
