@@ -143,6 +143,7 @@ LONGEST = (
     "claims/test_winning_ticket.py",
     "test_docs.py",
     "claims/test_masking_is_training.py",
+    "engine/test_cluster.py",
     "cli/test_spread.py",
     "adapters/test_torch_models.py",
     "adapters/test_flax_models.py",

@@ -15,7 +15,7 @@ PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
 ORDER = ["errors", "compiled_programs", "networks", "adapters", "tasks", "training", "tangent", "infinite", "units", "tickets",
          "symmetry", "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store",
-         "report", "cli"]
+         "lab", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 

@@ -51,13 +51,18 @@ REACHING = (
 
 
 def dependencies(
-    study: Study, plan: Any, devices: Devices | None = None, data: Mapping[str, str] | None = None
+    study: Study,
+    plan: Any,
+    devices: Devices | None = None,
+    data: Mapping[str, str] | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The dependencies of all cells of a plan, as JSON values: claim, plan, code, data, libraries, device, the user's own models.
 
     Arguments:
         devices: over which examples are distributed, if any.
         data: the content hash of every data set, by the option's name; by default the data are read.
+        elsewhere: the device on which the cells run, if they run in other processes that differ from this one.
     """
     own = {where: dict(model.digest()) for where, model in own_models(plan)}
     return {
@@ -67,7 +72,7 @@ def dependencies(
         "code": code_digest(type(study)),
         "data": data_hashes(plan) if data is None else dict(data),
         "libraries": library_versions(),
-        "device": device(devices),
+        "device": device(devices) if elsewhere is None else dict(elsewhere),
     }
 
 
