@@ -4,6 +4,7 @@ Every page is found by glob. The `python` blocks of a page run in order in one n
 page reads from top to bottom.
 """
 
+import importlib.util
 import re
 import shlex
 import tomllib
@@ -19,6 +20,7 @@ from ticketlab.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
 FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+OPTIONAL = ("torch", "flax", "equinox")  # libraries of extras that pages use
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 
 
@@ -43,11 +45,33 @@ def name(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
+def sections(page: Path) -> list[list[Block]]:
+    """The Python of each part of a page under a heading of the second level."""
+    starts = [m.start() for m in re.finditer(r"^## ", page.read_text(encoding="utf-8"), re.MULTILINE)]
+    lines = [page.read_text(encoding="utf-8").count("\n", 0, at) for at in starts]
+    parts: dict[int, list[Block]] = {}
+    for block in blocks(page, "python"):
+        parts.setdefault(sum(line < block.line for line in lines), []).append(block)
+    return list(parts.values())
+
+
+def missing(part: list[Block]) -> list[str]:
+    """The optional libraries that a part imports and that are not installed."""
+    code = "\n".join(block.code for block in part)
+    used = [n for n in OPTIONAL if re.search(rf"^(?:import|from) {n}\b", code, re.MULTILINE)]
+    return [n for n in used if importlib.util.find_spec(n) is None]
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning:torch.*", "ignore::FutureWarning:copyreg")
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
 def test_python_runs(page, tmp_path, monkeypatch):
+    """A section that imports an optional library is left out where that is missing."""
     monkeypatch.chdir(tmp_path)
     namespace = {"__name__": "__main__"}
-    for block in blocks(page, "python"):
+    runs = [part for part in sections(page) if not missing(part)]
+    if not runs:
+        pytest.skip(f"needs {sorted({n for part in sections(page) for n in missing(part)})}")
+    for block in (block for part in runs for block in part):
         # Blank lines before the code give tracebacks the page's own line numbers.
         exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)
 

@@ -6,6 +6,7 @@ those above it and opens with its idea.
 
     compiled_programs  where JAX keeps compiled programs between processes
     networks    random networks, as two pure functions and a description of their layers
+    adapters    the user's own model in PyTorch, Flax or Equinox as such a network, and the way back
     tasks       what is learnt: data, read and checked, split and standardised; and the convex losses
     training    one compiled program that trains many replicas at once
     tangent     the first-order picture: the Jacobian as an operator, its kernel, the minimum and its certificate
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from ticketlab import (
+        adapters,
         claims,
         engine,
         estimators,
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submodules=[
+        "adapters",
         "claims",
         "engine",
         "estimators",
@@ -96,6 +99,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
 
 __all__ = [  # noqa: RUF022 (in reading order)
     "networks",
+    "adapters",
     "tasks",
     "training",
     "tangent",

@@ -7,7 +7,7 @@ from their defaults, `mlp:widths=512x512,activation=tanh`. The first value may o
 Numbers in a sequence are joined by `x`, words by `+`. Fields of a nested record have dotted names
 (`initialisation.family=glorot`). `none` is None. A value that contains a comma or a quote, or begins or ends with a
 space, is put in double quotes as in JSON. A task can also be the path of a file, with or without fields: `birds.csv`,
-`birds.csv:label=species`.
+`birds.csv:label=species`. A network can be code of the user's: `my_module:make_model`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ CHOICE = "choice"
 """The key of the choice's name in a table."""
 
 _FIELD = re.compile(r'\s*(?:([\w.]+)=)?("(?:[^"\\]|\\.)*"|[^,"]*)(?:,|$)')
+_CODE = re.compile(r"[^,=\n]*[\w.]:[A-Za-z_]\w*")
 _CHOICE = re.compile(r"([\w.-]+)(?::(.*))?", re.DOTALL)
 
 
@@ -58,11 +59,13 @@ class Family:
         noun: the word for one member in messages ("task").
         members: the classes of the members by name.
         from_path: makes a choice from the path of a user's file; None where files have no meaning.
+        from_code: makes a choice from the name of a user's code, `my_module:make_model`; None where code has no meaning.
     """
 
     noun: str
     members: Mapping[str, type]
     from_path: Callable[[str], Any] | None = None
+    from_code: Callable[[str], Any] | None = None
 
     def name_of(self, choice: Any) -> str:
         """The name of a choice's class in the family."""
@@ -80,6 +83,7 @@ class Family:
         if name in self.members:
             return self.members[name]
         path = ", or the path of a file" if self.from_path else ""
+        path += ", or MODULE:FACTORY for a model of your own" if self.from_code else ""
         raise UserError(
             f"{self.noun} {name!r}", f"one of {', '.join(self.members)}{path}", suggestion(name, self.members)
         )
@@ -88,12 +92,14 @@ class Family:
 @functools.cache
 def families() -> Mapping[Any, Family]:
     """The families that have registries, by the annotation of a plan's field."""
+    from ticketlab.adapters.own_model import OwnModel
     from ticketlab.networks.architectures import Architecture
     from ticketlab.networks.zoo import NETWORKS
     from ticketlab.tasks.catalogue import TASKS, from_path
     from ticketlab.tasks.sources import TaskSource
 
-    return {TaskSource: Family("task", TASKS, from_path), Architecture: Family("network", NETWORKS)}
+    networks = Family("network", {**NETWORKS, "own": OwnModel}, from_code=OwnModel)
+    return {TaskSource: Family("task", TASKS, from_path), Architecture: networks}
 
 
 def family(annotation: Any) -> Family | None:
@@ -119,6 +125,8 @@ def text_table(text: str, family: Family) -> dict[str, Any]:
     if family.from_path and _looks_like_path(path):
         choice = family.from_path(path)
         return {**choice_table(choice, family), **_fields(fields, type(choice))}
+    if family.from_code and _CODE.fullmatch(text):
+        return choice_table(family.from_code(text), family)
     family.member(text.partition(":")[0].strip())
     raise UserError(f"{family.noun} {text!r}", "a name, or name:field=value,field=value")
 

@@ -176,6 +176,10 @@ class Study(ABC):
         arms = " ".join(f"{arm.name[0].upper()}{arm.name[1:]}: {arm.description}" for arm in self.arms)
         return (*self.method, *filter(None, (arms, self.redraws)))
 
+    def remarks(self, plan: Any) -> tuple[str, ...]:
+        """What a reader of this plan's results should know, one sentence each: what was left out, and why."""
+        return ()
+
     def asked(self, plan: Any) -> Agenda | None:
         """The questions of a plan with their rules, before anything is measured; None for a study without a formula."""
         return None

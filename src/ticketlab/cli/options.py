@@ -178,7 +178,13 @@ def _choices() -> ConstructorRegistry:
             return None
         return PrimitiveConstructorSpec(
             nargs=1,
-            metavar=" | ".join([*within.members, "PATH"] if within.from_path else within.members)
+            metavar=" | ".join(
+                [
+                    *within.members,
+                    *["PATH"] * bool(within.from_path),
+                    *["MODULE:FACTORY"] * bool(within.from_code),
+                ]
+            )
             + " [:field=value,…]",
             instance_from_str=lambda words: parse_choice(words[0], within),
             is_instance=lambda value: type(value) in within.members.values(),

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import GLOROT_NORMAL, HE_NORMAL, Initialisation, Parameterisation
@@ -47,6 +47,7 @@ __all__ = [
     "PreActResNet",
     "ResNet",
     "ResNet20",
+    "StagedArchitecture",
     "Widened",
 ]
 
@@ -67,9 +68,64 @@ _PARAMETERISATION_TITLES = {
 MOST_BLOCKS = 1000  # in a group; the deepest of He et al. has 200
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Architecture(ABC):
-    """The options of every network.
+    """A choice of network, which is fitted to data when it is built.
+
+    Class attributes: `described` (whether the networks have a description of their layers and units).
+    """
+
+    described: ClassVar[bool] = True
+
+    @abstractmethod
+    def describe(self, input_shape: Shape | None = None, outputs: int | None = None) -> str:
+        """A short name, with the sizes that are given."""
+
+    @abstractmethod
+    def build(self, input_shape: Shape, outputs: int) -> Network:
+        """The network for data of this shape: the same object for equal choices, so that its programs are compiled once.
+
+        Arguments:
+            input_shape: the shape of one example: any for an MLP, (height, width, channels) for a convolutional
+                network.
+            outputs: k, the number of classes or targets.
+
+        Raises:
+            UserError: if the architecture cannot take such data.
+        """
+
+    def staged(self) -> StagedArchitecture:
+        """The architecture itself, with the options of stages; UserError for a network that is not made of stages."""
+        raise self._not_described("its stages")
+
+    @property
+    def activation(self) -> Activation:
+        """The activation function of all hidden layers; UserError for a network that is not made of stages."""
+        raise self._not_described("its activation function")
+
+    @property
+    def parameterisation(self) -> Parameterisation:
+        """Where the constants of the initialisation are; UserError for a network that is not made of stages."""
+        raise self._not_described("its parameterisation")
+
+    def stages(self, outputs: int) -> tuple[Stage, ...]:
+        """The network from input to output; UserError for a network that is not made of stages."""
+        raise self._not_described("its stages")
+
+    def widened(self, share: float) -> Architecture:
+        """The same architecture with the units of every hidden layer multiplied; UserError for a network without widths."""
+        raise self._not_described("the widths of its layers")
+
+    def _not_described(self, what: str) -> UserError:
+        return UserError(
+            f"{self.describe()}, a model of your own, where {what} must be known",
+            "a network of the zoo, such as mlp or conv",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedArchitecture(Architecture):
+    """The options of every network that is made of stages.
 
     Arguments:
         activation: after every layer except the last.
@@ -101,7 +157,10 @@ class Architecture(ABC):
     def stages(self, outputs: int) -> tuple[Stage, ...]:
         """The network from input to output."""
 
-    def widened(self, share: float) -> Architecture:
+    def staged(self) -> StagedArchitecture:
+        return self
+
+    def widened(self, share: float) -> StagedArchitecture:
         """The same architecture with the units of every hidden layer multiplied by `share`, at least one in each."""
         return Widened(
             activation=self.activation,
@@ -131,21 +190,11 @@ class Architecture(ABC):
         return ", ".join(parts)
 
     def build(self, input_shape: Shape, outputs: int) -> Network:
-        """The network for data of this shape: the same object for equal choices, so that its programs are compiled once.
-
-        Arguments:
-            input_shape: the shape of one example: any for an MLP, (height, width, channels) for a convolutional
-                network.
-            outputs: k, the number of classes or targets.
-
-        Raises:
-            UserError: if the architecture cannot take such data.
-        """
         return _built(self, tuple(input_shape), outputs)
 
 
 @lru_cache(maxsize=256)
-def _built(architecture: Architecture, input_shape: Shape, outputs: int) -> Network:
+def _built(architecture: StagedArchitecture, input_shape: Shape, outputs: int) -> Network:
     from ticketlab.networks.sequential import sequential
 
     return sequential(
@@ -159,7 +208,7 @@ def _built(architecture: Architecture, input_shape: Shape, outputs: int) -> Netw
 
 
 @dataclass(frozen=True)
-class MLP(Architecture):
+class MLP(StagedArchitecture):
     """A multilayer perceptron on the flattened input.
 
     Arguments:
@@ -184,7 +233,7 @@ class MLP(Architecture):
 
 
 @dataclass(frozen=True)
-class LeNet300100(Architecture):
+class LeNet300100(StagedArchitecture):
     """LeNet-300-100, the perceptron of the lottery-ticket papers: 266 610 parameters on MNIST.
 
     Glorot normal initialisation, as in Frankle & Carbin 2018, arXiv 1803.03635, figure 2. Sizes from LeCun et al. 1998,
@@ -202,7 +251,7 @@ class LeNet300100(Architecture):
 
 
 @dataclass(frozen=True)
-class LeNet5(Architecture):
+class LeNet5(StagedArchitecture):
     """LeNet-5: two 5 × 5 convolutions (6 and 16 channels), each pooled by 2, then dense layers of 120 and 84 units.
 
     The first convolution is padded, so 28 × 28 pixels are enough (the paper pads the images to 32 × 32). On MNIST it
@@ -227,7 +276,7 @@ class LeNet5(Architecture):
 
 
 @dataclass(frozen=True)
-class ConvNet(Architecture):
+class ConvNet(StagedArchitecture):
     """Conv-2, Conv-4 and Conv-6 of the lottery-ticket paper: smaller VGG networks for CIFAR-10.
 
     Pairs of 3 × 3 convolutions with w, 2w, 4w channels, each pair followed by a 2 × 2 maximum pool; then dense layers
@@ -272,7 +321,7 @@ class ConvNet(Architecture):
 
 
 @dataclass(frozen=True)
-class AllConv(Architecture):
+class AllConv(StagedArchitecture):
     """A small all-convolutional network: one global pool at the end, no dense layer.
 
     For each entry of `channels`: a 3 × 3 convolution, and another of stride 2 in place of a pool. Then a 1 × 1 convolution
@@ -301,7 +350,7 @@ class AllConv(Architecture):
 
 
 @dataclass(frozen=True)
-class ResNet(Architecture):
+class ResNet(StagedArchitecture):
     """A small residual network, as for CIFAR: 2 · blocks · len(channels) + 2 layers, by default ResNet-8.
 
     A 3 × 3 convolution, then for each entry of `channels` a group of residual sums of two 3 × 3 convolutions. Every
@@ -340,7 +389,7 @@ class ResNet(Architecture):
 
 
 @dataclass(frozen=True)
-class ResNet20(Architecture):
+class ResNet20(StagedArchitecture):
     """ResNet-20 for CIFAR: three groups of three residual sums, with normalisation over the batch as in the paper.
 
     The same as `ResNet` with channels w, 2w, 4w and three blocks; shortcuts between groups are 1 × 1 convolutions.
@@ -365,7 +414,7 @@ class ResNet20(Architecture):
 
 
 @dataclass(frozen=True)
-class PreActResNet(Architecture):
+class PreActResNet(StagedArchitecture):
     """A residual network whose sums are linear: normalisation and activation come before each convolution, inside the sum.
 
     A 3 × 3 convolution, then groups as in `ResNet`, whose bodies are normalisation, activation, convolution, twice. Then a
@@ -419,7 +468,7 @@ def _strides(channels: tuple[int, ...], blocks: int) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True)
-class VGG(Architecture):
+class VGG(StagedArchitecture):
     """VGG for CIFAR: 3 × 3 convolutions in groups of w, 2w, 4w, 8w and 8w channels, a mean over pixels and one dense layer.
 
     A 2 × 2 maximum pool separates groups, and a normalisation follows every convolution. Depth 16 with w = 64 has 14.7
@@ -479,7 +528,7 @@ def _normalised(normalisation: Normalisation | None) -> str:
 
 
 @dataclass(frozen=True)
-class Widened(Architecture):
+class Widened(StagedArchitecture):
     """Another architecture with more or fewer units in every hidden layer; `Architecture.widened` returns it.
 
     Arguments:
@@ -487,7 +536,7 @@ class Widened(Architecture):
         share: multiplies its units and channels; the read-out keeps its outputs.
     """
 
-    base: Architecture = MLP()
+    base: StagedArchitecture = MLP()
     share: float = 1.0
 
     def stages(self, outputs: int) -> tuple[Stage, ...]:

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import Distribution, Parameterisation
 from ticketlab.networks.layers import Layer
+from ticketlab.networks.own_format import OwnFormat, Weight
 from ticketlab.networks.params import Features, Params, Statistics
 from ticketlab.networks.stages.stage import Step
 from ticketlab.networks.units import UnitGroup
@@ -55,6 +56,9 @@ class Network:
             network without a description.
         parameterisation: where the constants of its initialisation are; None for a network without a description.
         distribution: of its weights; None for a network without a description, or with weights that are not drawn.
+        weights: which parameters masks cover, in order of depth, for a network without a description of its layers whose
+            parameters are arrays by name; empty if that is not known.
+        own_format: for a network made from a model of another library, the way back; else None.
     """
 
     name: str
@@ -77,6 +81,8 @@ class Network:
     steps: tuple[Step, ...] = field(default=(), repr=False, compare=False)
     parameterisation: Parameterisation | None = field(default=None, repr=False, compare=False)
     distribution: Distribution | None = field(default=None, repr=False, compare=False)
+    weights: tuple[Weight, ...] = field(default=(), repr=False)
+    own_format: OwnFormat | None = field(default=None, repr=False, compare=False)
 
     def require_each_alone(self, purpose: str) -> None:
         """Raises a UserError if an example's outputs depend on the other examples of its batch."""
@@ -105,6 +111,8 @@ def pure_network(
     input_shape: tuple[int, ...],
     outputs: int,
     name: str = "user's network",
+    weights: tuple[Weight, ...] = (),
+    own_format: OwnFormat | None = None,
 ) -> Network:
     """A `Network` from any pair of pure functions. It has no description of units; errors say where one is needed.
 
@@ -114,6 +122,8 @@ def pure_network(
         input_shape: the shape of one example.
         outputs: k.
         name: for tables and messages.
+        weights: which parameters masks may cover, if the parameters are arrays by name; without them it has no masks.
+        own_format: the way back to the library that the model comes from.
 
     Raises:
         UserError: from `apply`, if the outputs are not `[n, outputs]`.
@@ -129,7 +139,9 @@ def pure_network(
             )
         return result
 
-    return Network(name, tuple(input_shape), outputs, init, checked_apply)
+    return Network(
+        name, tuple(input_shape), outputs, init, checked_apply, weights=weights, own_format=own_format
+    )
 
 
 def parameter_count(params: Params) -> int:

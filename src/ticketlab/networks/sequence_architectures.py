@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MOST_BLOCKS, Architecture
+from ticketlab.networks.architectures import MOST_BLOCKS, StagedArchitecture
 from ticketlab.networks.initialisation import Family, Initialisation
 from ticketlab.networks.stages import (
     GRU,
@@ -40,7 +40,7 @@ LECUN_NORMAL = Initialisation(Family.LECUN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class SequenceArchitecture(Architecture):
+class SequenceArchitecture(StagedArchitecture):
     """The options of every network for sequences.
 
     Arguments:

@@ -12,6 +12,7 @@ from typing import Any
 from ticketlab.engine.estimate import spoken
 from ticketlab.evidence.record import Record
 from ticketlab.figures.wording import plural, power, quantity
+from ticketlab.plans import structure
 from ticketlab.report.page import render
 from ticketlab.store.folder import RunFolder
 from ticketlab.store.records import write_text
@@ -39,7 +40,13 @@ def record(folder: RunFolder) -> Record:
         sources=study.sources,
         plan=plan,
         plan_text=folder.plan_text,
-        facts={**_choices(plan), **_data(folder.data()), **_effort(folder.cells()), **_look(folder)},
+        facts={
+            **_choices(plan),
+            **_data(folder.data()),
+            **_remarks(folder),
+            **_effort(folder.cells()),
+            **_look(folder),
+        },
         environment=dict(_lines(folder.environment())),
         commands=("ticketlab run plan.toml",),
         evidence=folder.evidence(),
@@ -58,6 +65,12 @@ def _data(data: Mapping[str, Any]) -> dict[str, str]:
     notes = [str(note) for own in data.values() for note in own["notes"]]
     facts = {"Target": ", ".join(targets), "Notes on the data": " ".join(notes)}
     return {name: text for name, text in facts.items() if text}
+
+
+def _remarks(folder: RunFolder) -> dict[str, str]:
+    """What the study left out of this plan, and why."""
+    said = " ".join(folder.study.remarks(structure(folder.plan_table(), folder.study.plan_type)))
+    return {"Left out": said} if said else {}
 
 
 def _look(folder: RunFolder) -> dict[str, str]:

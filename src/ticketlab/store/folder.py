@@ -195,6 +195,8 @@ class RunFolder:
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
+        for text in self.study.remarks(plan):
+            note(text)
         made = [place for place in (self.path, self.path.parent) if not place.exists()]
         with storing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)

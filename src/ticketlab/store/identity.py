@@ -8,6 +8,7 @@ command line leave kept cells valid. If any dependency were left out, an old res
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ticketlab
+from ticketlab.adapters.own_model import OwnModel
 from ticketlab.claims.study import Cell, Study
 from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
@@ -33,6 +35,7 @@ LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "scikit-learn", "optax")
 REACHING = (
     "errors.py",
     "networks",
+    "adapters",
     "tasks",
     "training",
     "tangent",
@@ -54,14 +57,16 @@ def dependencies(
     data: Mapping[str, str] | None = None,
     elsewhere: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The dependencies of all cells of a plan, as JSON values: claim, plan, code, data, libraries, device.
+    """The dependencies of all cells of a plan, as JSON values: claim, plan, code, data, libraries, device, the user's own models.
 
     Arguments:
         devices: over which examples are distributed, if any.
         data: the content hash of every data set, by the option's name; by default the data are read.
         elsewhere: the device on which the cells run, if they run in other processes that differ from this one.
     """
+    own = {where: dict(model.digest()) for where, model in own_models(plan)}
     return {
+        **({"model": own} if own else {}),
         "claim": study.claim,
         "plan": cell_fields(plan),
         "code": code_digest(type(study)),
@@ -76,6 +81,18 @@ def identity(depends: Mapping[str, Any], cell: Cell) -> str:
     return hashlib.sha256(canonical_json({**depends, "cell": cell_record(cell)}).encode()).hexdigest()
 
 
+def own_models(value: Any, where: str = "") -> Iterator[tuple[str, OwnModel]]:
+    """(the option's name, the choice) of every model of the user's own that a plan names."""
+    if isinstance(value, OwnModel):
+        yield where, value
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from own_models(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from own_models(item, f"{where}[{i}]")
+
+
 def cell_record(cell: Cell) -> dict[str, Any]:
     return {"name": cell.name, "settings": dict(cell.settings), "seeds": list(cell.seeds)}
 
@@ -84,7 +101,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """The names of the differences between the dependencies of two cells, the most informative first."""
     return [
         key
-        for key in ("plan", "cell", "data", "code", "libraries", "device")
+        for key in ("plan", "cell", "data", "model", "code", "libraries", "device")
         if one.get(key) != other.get(key)
     ]
 

@@ -3,10 +3,14 @@
 The file is safetensors: named arrays and a dictionary of text. Names are `start/LAYER/weight`, `trained/LAYER/weight` and
 `mask/LAYER` (bytes, 0 or 1). Weights are already masked. The text names the network, the search and the plan.
 `ticketlab.store.torch_layout` converts the arrays to PyTorch's layout.
+
+The parameters of a user's own model are `start-parameter/NAME` and `trained-parameter/NAME`. Other files beside this one have the
+ticket in the format of the model's library.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,7 @@ import ticketlab
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Params
 from ticketlab.store.whole import write_whole
-from ticketlab.tickets.masks import Mask
+from ticketlab.tickets.masks import Mask, weights_in
 from ticketlab.tickets.ticket import Ticket
 
 __all__ = ["read_ticket", "write_ticket"]
@@ -37,11 +41,17 @@ def write_ticket(path: Path, ticket: Ticket) -> None:
     }
     for what, params in (("start", ticket.start), ("trained", ticket.trained)):
         for name, leaves in (params or {}).items():
+            if not isinstance(leaves, Mapping):  # of a user's own model: an array by name
+                arrays[f"{what}-parameter/{name}"] = np.ascontiguousarray(leaves)
+                continue
             for leaf, array in leaves.items():
                 arrays[f"{what}/{name}/{leaf}"] = np.ascontiguousarray(array)
         _check_masked(what, params or {}, ticket.mask)
     about = {"format": FORMAT, "ticketlab": ticketlab.__version__, **ticket.about}
     write_whole(path, save(arrays, metadata=about))
+    for kind, own in ticket.own.items():
+        whole = {name: np.ascontiguousarray(array) for name, array in own.items()}
+        write_whole(path.with_suffix(f".{kind}.safetensors"), save(whole, metadata={**about, "format": kind}))
 
 
 def read_ticket(path: Path) -> Ticket:
@@ -73,6 +83,8 @@ def read_ticket(path: Path) -> Ticket:
         match name.split("/"):
             case ["mask", layer]:
                 parts["mask"][layer] = array.astype(bool)
+            case ["start-parameter" | "trained-parameter" as what, name]:
+                parts[what.removesuffix("-parameter")][name] = array
             case ["start" | "trained" as what, layer, leaf]:
                 parts[what].setdefault(layer, {})[leaf] = array
             case _:
@@ -85,7 +97,7 @@ def read_ticket(path: Path) -> Ticket:
 
 def _check_masked(what: str, params: Params, mask: Mask) -> None:
     for name, kept in mask.items():
-        if name in params and np.any(np.asarray(params[name]["weight"])[~kept]):
+        if name in params and np.any(np.asarray(weights_in(params, [name])[name])[~kept]):
             raise UserError(
                 f"weights of {name!r} ({what}) that are not zero where the mask is",
                 "a ticket's own parameters",

@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         mask_of,
         over_parameters,
         prunable_layers,
+        prunable_weights,
         weights_of,
     )
     from ticketlab.tickets.motion import Motion, bits, cosine, motion
@@ -105,6 +106,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "mask_of",
             "over_parameters",
             "prunable_layers",
+            "prunable_weights",
             "weights_of",
         ],
         "criterion": ["Criterion", "Seen", "chosen", "stages"],
@@ -189,6 +191,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     # masks
     "Mask",
     "prunable_layers",
+    "prunable_weights",
     "weights_of",
     "full_mask",
     "mask_of",

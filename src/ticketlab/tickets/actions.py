@@ -28,7 +28,7 @@ from jaxtyping import Array
 
 from ticketlab.networks.network import Params
 from ticketlab.tickets.criterion import Seen
-from ticketlab.tickets.masks import Mask, weights_of
+from ticketlab.tickets.masks import Mask, weights_in, weights_of, with_weights
 
 __all__ = [
     "Acted",
@@ -183,22 +183,13 @@ def laid(params: Params, mask: Mask, ones: Weights, zeros: Weights) -> Acted:
     """One set of weights where a mask keeps, the other where it removes; other parameters unchanged."""
     initial = jax.tree.map(np.asarray, params)
 
-    def filled(name: str, leaf: str, array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if leaf != "weight" or name not in mask:
-            return array, np.zeros_like(array)
-        kept, nothing = mask[name], np.zeros_like(array)
-        return (
-            np.where(kept, ones[name], nothing).astype(array.dtype),
-            np.where(kept, nothing, zeros[name]).astype(array.dtype),
-        )
+    def where(mask: Mask, values: Weights, of: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {n: np.where(m, values[n], np.zeros_like(of[n])).astype(of[n].dtype) for n, m in mask.items()}
 
-    both = {
-        name: {leaf: filled(name, leaf, a) for leaf, a in leaves.items()} for name, leaves in initial.items()
-    }
-    start, frozen = (
-        {name: {leaf: pair[i] for leaf, pair in leaves.items()} for name, leaves in both.items()}
-        for i in (0, 1)
-    )
+    of = weights_in(initial, mask)
+    start = with_weights(initial, where(mask, ones, of))
+    nothing = jax.tree.map(np.zeros_like, initial)
+    frozen = with_weights(nothing, where({n: ~m for n, m in mask.items()}, zeros, of))
     return Acted(start, frozen)
 
 

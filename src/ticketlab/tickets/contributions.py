@@ -35,7 +35,7 @@ from jaxtyping import Array, Float
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tickets.masks import prunable_layers
+from ticketlab.tickets.masks import prunable_weights, weights_in, with_weights
 
 __all__ = [
     "Contributions",
@@ -222,14 +222,13 @@ def _half(
 
 
 def _weights(network: Network, params: Params) -> dict[str, Any]:
-    return {layer.name: params[layer.name]["weight"] for layer in prunable_layers(network)}
+    return weights_in(params, [weight.name for weight in prunable_weights(network)])
 
 
 def _mean_loss(
     network: Network, loss: ConvexLoss, weights: Mapping[str, Any], params: Params, x: Any, y: Any
 ) -> Array:
-    of = {n: {**leaves, "weight": weights[n]} if n in weights else leaves for n, leaves in params.items()}
-    return jnp.mean(loss.value(network.apply(of, x), y))
+    return jnp.mean(loss.value(network.apply(with_weights(params, weights), x), y))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

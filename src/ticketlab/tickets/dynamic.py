@@ -38,7 +38,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tickets.magnitude import stacked
-from ticketlab.tickets.masks import Mask, full_mask, prunable_layers, weights_of
+from ticketlab.tickets.masks import Mask, full_mask, prunable_weights, weights_of
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.ranking import highest
 from ticketlab.training.batches import epoch_order
@@ -216,7 +216,7 @@ class _Run:
 def _first(run: _Run) -> tuple[Mask, ...]:
     if isinstance(run.dynamic, Gradual):
         return (full_mask(run.network),) * len(run.keys)
-    shapes = {layer.name: layer.weight_shape for layer in prunable_layers(run.network)}
+    shapes = {weight.name: weight.weight_shape for weight in prunable_weights(run.network)}
     return tuple(random_mask(shapes, run.counts, key) for key in run.keys)
 
 

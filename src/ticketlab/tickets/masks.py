@@ -4,17 +4,21 @@ A mask is a pytree of booleans, `{layer: kept [shape of the weight]}`, over the 
 order of depth. It does not include biases and normalisations, which are never pruned and never counted in a density. Masks
 are NumPy arrays on the host, because they change once in thousands of steps. `over_parameters` turns a mask into the factors
 for training.
+
+The parameters of a zoo network are `{layer: {"weight": …, "bias": …}}`, and a mask names layers. Those of a user's own model are
+arrays by name, `{"stem.0.weight": …}`, and a mask names parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool
 
 from ticketlab.errors import UserError
+from ticketlab.networks.own_format import Weight
 
 if TYPE_CHECKING:
     from ticketlab.networks.layers import Layer
@@ -29,8 +33,11 @@ __all__ = [
     "mask_of",
     "over_parameters",
     "prunable_layers",
+    "prunable_weights",
     "same_shapes",
+    "weights_in",
     "weights_of",
+    "with_weights",
 ]
 
 Mask: TypeAlias = Mapping[str, Bool[np.ndarray, "..."]]
@@ -45,32 +52,57 @@ def prunable_layers(network: Network) -> tuple[Layer, ...]:
     return tuple(layer for layer in network.require_layers("masks") if layer.stage.weighted)
 
 
+def prunable_weights(network: Network) -> tuple[Weight, ...]:
+    """The weights that masks cover, in order of depth.
+
+    Raises:
+        UserError: for a network of which they are not known.
+    """
+    if network.weights:
+        return network.weights
+    return tuple(Weight(layer.name, tuple(layer.weight_shape)) for layer in prunable_layers(network))
+
+
+def weights_in(params: Params, names: Iterable[str]) -> dict[str, Any]:
+    """The weights with these names among parameters."""
+    return {name: params[name]["weight"] if _of_layer(params[name]) else params[name] for name in names}
+
+
+def with_weights(params: Params, weights: Mapping[str, Any]) -> Params:
+    """Parameters with these weights; everything else is unchanged."""
+    new = {
+        name: {**params[name], "weight": w} if _of_layer(params[name]) else w for name, w in weights.items()
+    }
+    return {**params, **new}
+
+
 def weights_of(network: Network, params: Params) -> dict[str, np.ndarray]:
     """The weights that a mask covers, by layer, on the host."""
-    return {layer.name: np.asarray(params[layer.name]["weight"]) for layer in prunable_layers(network)}
+    names = [weight.name for weight in prunable_weights(network)]
+    return {name: np.asarray(array) for name, array in weights_in(params, names).items()}
 
 
 def full_mask(network: Network) -> dict[str, np.ndarray]:
     """The mask that keeps every weight."""
-    return {layer.name: np.ones(layer.weight_shape, bool) for layer in prunable_layers(network)}
+    return {weight.name: np.ones(weight.weight_shape, bool) for weight in prunable_weights(network)}
 
 
 def over_parameters(mask: Mask, params: Params) -> Any:
     """A pytree of booleans like one network's parameters: the mask over its weights, and true for everything else."""
-    return {
-        name: {
-            leaf: np.asarray(mask[name])
-            if leaf == "weight" and name in mask
-            else np.ones(np.shape(array), bool)
-            for leaf, array in leaves.items()
-        }
-        for name, leaves in params.items()
-    }
+    import jax  # plans import this module to read a rule of pruning
+
+    everything = jax.tree.map(lambda array: np.ones(np.shape(array), bool), params)
+    return with_weights(everything, {name: np.asarray(kept) for name, kept in mask.items() if name in params})
 
 
 def mask_of(network: Network, tree: Any) -> dict[str, np.ndarray]:
     """The mask within a pytree like the parameters: `mask_of(network, over_parameters(mask, params))` is the mask."""
     return {name: array.astype(bool) for name, array in weights_of(network, tree).items()}
+
+
+def _of_layer(leaves: Any) -> bool:
+    """Whether parameters under a name are those of a layer, not one array."""
+    return isinstance(leaves, Mapping)
 
 
 def kept(mask: Mask) -> int:

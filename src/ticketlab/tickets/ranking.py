@@ -16,7 +16,9 @@ import numpy as np
 from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.tickets.masks import Mask, kept, same_shapes
 
-OUTPUT = "output"  # the name of the last layer in every network of the zoo
+OUTPUT = (
+    "output"  # the name of the last layer in every network of the zoo; in others it is the last of the mask
+)
 
 __all__ = ["Counts", "Global", "LayerWise", "Pruning", "best", "highest", "highest_overall"]
 
@@ -85,10 +87,11 @@ class LayerWise:
 
     def survivors(self, mask: Mask) -> dict[str, int]:
         """The number of weights left in each layer after a round."""
-        return {name: _survivors(array, self._of(name, array)) for name, array in mask.items()}
+        last = OUTPUT if OUTPUT in mask else next(reversed(list(mask)), "")
+        return {name: _survivors(array, self._of(array, name == last)) for name, array in mask.items()}
 
-    def _of(self, layer: str, weight: np.ndarray) -> float:
-        own = self.output if layer == OUTPUT else self.convolution if weight.ndim > 2 else None
+    def _of(self, weight: np.ndarray, last: bool) -> float:
+        own = self.output if last else self.convolution if weight.ndim > 2 else None
         return self.fraction if own is None else own
 
 

@@ -32,7 +32,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tickets.criterion import Scores, Seen
-from ticketlab.tickets.masks import Mask, over_parameters, prunable_layers
+from ticketlab.tickets.masks import Mask, over_parameters, prunable_weights, weights_in, with_weights
 
 __all__ = ["Grasp", "Snip", "SynFlow", "require_homogeneous"]
 
@@ -134,12 +134,8 @@ def _under(mask: Mask, params: Params) -> Params:
 
 def _of_weights(network: Network, params: Params) -> tuple[Weights, Callable[[Weights], Params]]:
     """The weights by layer, and the inverse: parameters with these weights and the other leaves unchanged."""
-    names = [layer.name for layer in prunable_layers(network)]
-
-    def back(weights: Weights) -> Params:
-        return {k: {**v, "weight": weights[k]} if k in weights else v for k, v in params.items()}
-
-    return {name: params[name]["weight"] for name in names}, back
+    names = [weight.name for weight in prunable_weights(network)]
+    return weights_in(params, names), lambda weights: with_weights(params, weights)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

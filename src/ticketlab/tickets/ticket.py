@@ -15,7 +15,7 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tickets.magnitude import Level, Search
 from ticketlab.tickets.masks import Mask, density, over_parameters
 
-__all__ = ["Ticket", "described", "level_tickets"]
+__all__ = ["Ticket", "described", "level_tickets", "ticket"]
 
 
 @dataclass(frozen=True)
@@ -27,28 +27,37 @@ class Ticket:
         mask: by layer.
         trained: the parameters after training, masked; None for a ticket that is not trained.
         about: text by name: the plan, the network, the seed, ….
+        own: for a user's own model, the same in the format of its library: arrays by name, for each kind of file.
     """
 
     start: Params
     mask: Mask
     trained: Params | None = None
     about: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
 
 
 def level_tickets(search: Search, level: Level) -> tuple[Ticket, ...]:
     """The tickets of a trained level, one per seed: from the rewind point to the early stop, or to the end without one."""
     start = search.params if level.point is None else level.point.params
     trained = level.state.params if level.state.best is None else level.state.best.params
-    own = level.rows(0)
+    first = level.rows(0).start
     return tuple(
-        Ticket(
-            _masked(mask, start, seed),
-            mask,
-            _masked(mask, trained, own.start + seed),
-            about=described(search.network, mask, seed),
-        )
+        ticket(search.network, mask, _masked(mask, start, seed), _masked(mask, trained, first + seed), seed)
         for seed, mask in enumerate(level.masks)
     )
+
+
+def ticket(network: Network, mask: Mask, start: Params, trained: Params | None, seed: int) -> Ticket:
+    """A ticket with its description, and in the model's own format if the network comes from one.
+
+    Arguments:
+        start, trained: masked.
+    """
+    about, own = described(network, mask, seed), network.own_format
+    if own is None:
+        return Ticket(start, mask, trained, about)
+    return Ticket(start, mask, trained, {**about, **own.about}, own.files(start, trained, mask))
 
 
 def described(network: Network, mask: Mask, seed: int) -> dict[str, str]:

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from ticketlab.tickets.magnitude import Companions, Level, Search, first_level, level_arms
-from ticketlab.tickets.masks import prunable_layers
+from ticketlab.tickets.masks import prunable_weights
 from ticketlab.training.result import LearningCurves
 
 __all__ = ["read_level", "written_level"]
@@ -33,7 +33,7 @@ def read_level(search: Search, arrays: Mapping[str, np.ndarray], companions: Com
     """The written level, for the same search with the same companions."""
     like = first_level(search)
     number = int(arrays["number"])
-    names = [layer.name for layer in prunable_layers(search.network)]
+    names = [weight.name for weight in prunable_weights(search.network)]
     masks = tuple({name: arrays[f"mask {name}"][s] for name in names} for s in range(len(search)))
     return Level(
         number=number,

@@ -117,7 +117,7 @@ class Bench:
 
     def about(self, arm: Arm) -> dict[str, Any]:
         """What every row of an arm says."""
-        own = self.setting.architecture.initialisation.distribution
+        own = self.setting.architecture.staged().initialisation.distribution
         return {
             "setting": self.setting.name,
             "arm": arm.name,
@@ -160,6 +160,7 @@ def _drawing(
     architecture: Architecture, distribution: Distribution | None, shape: tuple[int, ...], outputs: int
 ) -> Any:
     if distribution is not None:
-        drawn = replace(architecture.initialisation, distribution=distribution)
-        architecture = replace(architecture, initialisation=drawn)
+        staged = architecture.staged()
+        drawn = replace(staged.initialisation, distribution=distribution)
+        architecture = replace(staged, initialisation=drawn)
     return jax.jit(built(architecture, shape, outputs).init)

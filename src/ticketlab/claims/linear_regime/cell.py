@@ -77,7 +77,7 @@ def at_widths(
             f"Use fewer: --task …:train={ROWS // task.outputs}. The tangent kernel is formed at every width.",
         )
     shares = sorted(plan.shares)
-    architecture = replace(plan.of_depth(depth), parameterisation=Parameterisation(parameterisation))
+    architecture = replace(plan.of_depth(depth).staged(), parameterisation=Parameterisation(parameterisation))
     networks = [start.built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
     sizes = [_width(network) for network in networks]
     if len(set(sizes)) < len(sizes):

@@ -190,7 +190,7 @@ def with_signs(network: Architecture) -> Architecture:
     Raises:
         UserError: for one that does not become what the method says.
     """
-    signs = replace(network, activation=Activation.SIGN)
+    signs = replace(network.staged(), activation=Activation.SIGN)
     if isinstance(signs, MLP | ConvNet):
         signs = replace(signs, normalisation=signs.normalisation or Normalisation.CHANNELS)
     if not _signs_after_normalisations(signs.stages(outputs=1)):

@@ -26,7 +26,7 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = 
     search = EdgePopup(plan.rescale) if plan.search == "edge-popup" else Supermask(plan.rescale)
     arms = [Arm("ticket", search, density=plan.density)]
     if size == 1:
-        own = plan.network.initialisation.distribution
+        own = plan.network.staged().initialisation.distribution
         others = [d for d in plan.densities if d != plan.density]
         arms += [Arm("density", search, density=d, compared=False) for d in others]
         arms += [

@@ -69,7 +69,7 @@ def search_levels(
     search, others = _search(plan, task, seeds)
     counts = level_counts(plan.pruning, search.network, plan.levels)
     decisive = nearest_level(counts, search.network, plan.density)
-    if "equal-size" in plan.controls:
+    if "equal-size" in plan.compared:
         for count in counts:  # what has no such control is refused before anything is trained
             equal_size(plan.network, search.network, weights_left(count))
     notes = Notes.of(draft)
@@ -112,7 +112,7 @@ def _search(plan: WinningTicketPlan, task: Task, seeds: Sequence[int]) -> tuple[
         rewind_step=plan.rewind_step,
         one_shot=plan.one_shot,
     )
-    return search, controls(plan.controls, search, plan.network, keys[:, 2])
+    return search, controls(plan.compared, search, plan.network, keys[:, 2])
 
 
 @dataclass(frozen=True)
@@ -239,14 +239,14 @@ class _Run:
 
 def _done(plan: WinningTicketPlan, number: int, step: float) -> float:
     """The fraction of all network-steps that are done at a step of a level; level 0 has one arm, the others all."""
-    arms = 1 + len(plan.controls)
+    arms = 1 + len(plan.compared)
     before = (1 + (number - 1) * arms) * plan.steps if number else 0
     return (before + (arms if number else 1) * step) / _all_steps(plan)
 
 
 def _all_steps(plan: WinningTicketPlan) -> int:
     """Of one seed: of the dense network, of all arms at every level, and of masks that change."""
-    return (1 + plan.levels * (1 + len(plan.controls)) + len(plan.dynamic)) * plan.steps
+    return (1 + plan.levels * (1 + len(plan.compared)) + len(plan.dynamic)) * plan.steps
 
 
 _MEANINGS: Mapping[str, str] = {

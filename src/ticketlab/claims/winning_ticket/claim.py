@@ -100,6 +100,11 @@ class WinningTicketPlan:
                 f"rewind_step={self.rewind_step}", f"a step before the end of training, 0 to {self.steps - 1}"
             )
 
+    @property
+    def compared(self) -> tuple[Control, ...]:
+        """The controls that the network can have: one of equal size needs a network whose widths are known."""
+        return tuple(c for c in self.controls if self.network.described or c != "equal-size")
+
     @classmethod
     def presets(cls) -> dict[str, WinningTicketPlan]:
         return {
@@ -191,6 +196,14 @@ class WinningTicket(DraftedStudy):
     )
     plan_type = WinningTicketPlan
 
+    def remarks(self, plan: WinningTicketPlan) -> tuple[str, ...]:
+        if plan.compared == plan.controls:
+            return ()
+        return (
+            f"The control 'equal-size' is left out: nothing says how wide the layers of {plan.network.describe()} are, so no "
+            "narrower network can be made of it.",
+        )
+
     def asked(self, plan: WinningTicketPlan) -> Agenda:
         terms = self._terms(plan)
         return Agenda(whole_rule(terms), formula(terms))
@@ -208,4 +221,4 @@ class WinningTicket(DraftedStudy):
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:
-        return Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.controls)
+        return Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.compared)
