@@ -28,7 +28,6 @@ __all__ = ["measure"]
 STREAM = 97  # of the seeds' keys
 LOOKS = 40  # evaluations of a run
 WAIT = 8  # evaluations without improvement that end it
-CONTROL_WAIT = 2
 NEXT = 2.0  # between step sizes of the grid, and those of the check
 EXTENSIONS = 3  # of the grid
 CORRUPTED = 0.1  # of the inputs, for the loss with noise
@@ -55,30 +54,29 @@ def measure(
     clock.lap("training")
     progress("training with permuted targets", 0.7)
     shuffled = setting.permuted(seed)
-    control = _trained(shuffled, place, [tuned.step_size], max(plan.steps // 4, LOOKS), CONTROL_WAIT)
+    control = _trained(shuffled, place, [tuned.step_size], plan.steps, WAIT)
     clock.lap("control")
-    regret = float("nan")
-    if place == len(plan.sizes) - 1:
-        progress("checking the step size", 0.85)
-        regret = _regret(setting, place, tuned.step_size, result)
+    late = regret = float("nan")
+    if place >= len(plan.sizes) - 2:
+        progress("checking length and step size", 0.8)
+        late, regret = _checked(setting, place, tuned.step_size, result, place == len(plan.sizes) - 1)
         clock.lap("check")
     params = setting.effective(place, result)
     parameters, width = setting.count(place), setting.widths[place]
     losses = {
         "loss": _loss(network, params, task, task.test),
         "noisy": _loss(network, params, task, setting.corrupted(seed)),
-        "train_loss": _loss(network, params, task, _first(task.train)),
+        "train_loss": _loss(network, params, task, setting.seen(seed)),
         "validation_loss": _best_loss(result),
         "permuted": _loss(network, setting.effective(place, control), task, shuffled.task.test),
         "guess": _guess(task),
     }
-    late = _late(result)
     row = {**about, "parameters": parameters, "width": width, "step_size": tuned.step_size, **losses}
     row |= {"late": late, "steps": int(result.steps[0]), "inside": tuned.inside, "regret": regret}
     rows: dict[str, list[dict[str, Any]]] = {
         "runs": [row],
         "curves": [
-            {**about, "step": int(step), "compute": 6.0 * parameters * setting.reads(kind) * step * setting.batch, "validation": float(value)}
+            {**about, "step": int(step), "validation": float(value)}
             for step, value in zip(result.curves.steps, result.curves.validation_loss[:, 0], strict=True)
             if np.isfinite(value)
         ],
@@ -138,9 +136,12 @@ class _Setting:
         other = test.x[rng.permutation(len(test))]
         return replace(test, x=np.where(rng.random(test.x.shape) < CORRUPTED, other, test.x))
 
-    def reads(self, kind: Kind) -> int:
-        """How often every parameter is used for an example."""
-        return 1 if kind == "MLP" else int(self.task.input_shape[0])
+    def seen(self, seed: int) -> Split:
+        """Some training examples, at random: neighbours in a text are alike."""
+        part = self.task.train
+        some = np.random.default_rng((STREAM, 3, seed)).permutation(len(part))[:SEEN]
+        labels = None if part.labels is None else part.labels[some]
+        return replace(part, x=part.x[some], targets=part.targets[some], ids=part.ids[some], labels=labels)
 
 
 @lru_cache(maxsize=4)
@@ -219,7 +220,7 @@ def _trained(
             batch=setting.batch,
             evaluate_every=max(1, steps // LOOKS),
             optimiser=training.Adam(),
-            schedule=training.Warmup(max(1, steps // 50)),
+            schedule=training.Warmup(max(1, steps // 50), training.Cosine(steps - max(1, steps // 50))),
             stop=training.ValidationLoss(patience),
             score=score_of(setting.task),
         ),
@@ -234,28 +235,24 @@ def _trained(
     )
 
 
-def _regret(setting: _Setting, place: int, step_size: float, whole: TrainingResult) -> float:
-    """log(loss at this step size) − log(the least at half and twice of it), on validation data after half of the steps."""
-    looks = whole.curves.steps
-    half = int(looks[-1]) // 2
-    others = _trained(setting, place, [step_size / NEXT, step_size * NEXT], max(half, 1), None)
-    own = float(np.nanmin(whole.curves.validation_loss[looks <= max(half, looks[0]), 0]))
-    best = min(_best_loss(others, i) for i in (0, 1) if others.endings[i] is not Ending.DIVERGED)
-    return float(np.log(own) - np.log(best))
+def _checked(
+    setting: _Setting, place: int, step_size: float, whole: TrainingResult, other_sizes: bool
+) -> tuple[float, float]:
+    """Training of half the steps, with its own decay: how much worse it is, and how much better another step size would be.
+
+    Both are differences of log validation losses. The second is log(loss at this step size) − log(the least at half and twice
+    of it); NaN without `other_sizes`.
+    """
+    sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
+    half = _trained(setting, place, sizes, int(whole.curves.steps[-1]) // 2, WAIT)
+    losses = [np.log(_best_loss(half, i)) for i in range(len(sizes)) if half.endings[i] is not Ending.DIVERGED]
+    regret = losses[0] - min(losses[1:], default=np.inf) if other_sizes else np.nan
+    return float(losses[0] - np.log(_best_loss(whole))), float(regret)
 
 
 def _best_loss(result: TrainingResult, replica: int = 0) -> float:
     assert result.best is not None
     return float(result.best.loss[replica])
-
-
-def _late(result: TrainingResult) -> float:
-    """By how much, in log loss, the second half of the run improved on the first; 0 if the run ended for lack of improvement."""
-    if result.endings[0] is Ending.NO_BETTER:
-        return 0.0
-    losses = result.curves.validation_loss[:, 0]
-    half = len(losses) // 2 + 1
-    return float(np.log(np.nanmin(losses[:half])) - np.log(np.nanmin(losses)))
 
 
 # --- losses ---
@@ -272,12 +269,6 @@ def _loss(network: Network, params: Params, task: Task, part: Split) -> float:
 @lru_cache(maxsize=16)
 def _applied(network: Network) -> Any:
     return jax.jit(network.apply)
-
-
-def _first(part: Split) -> Split:
-    n = SEEN
-    labels = None if part.labels is None else part.labels[:n]
-    return replace(part, x=part.x[:n], targets=part.targets[:n], ids=part.ids[:n], labels=labels)
 
 
 def _guess(task: Task) -> float:
@@ -297,8 +288,7 @@ _MEANINGS = {
     "validation_loss": "at the best point",
     "permuted": "test loss after training with permuted targets, of permuted targets",
     "guess": "of the training frequencies, on test data",
-    "late": "improvement of the validation loss in the second half of training, log",
+    "late": "log validation loss after half of the steps above that after all, at the two largest sizes",
     "inside": "whether the step size lies inside its grid",
-    "regret": "log loss above that at half or twice the step size, at the largest size",
-    "compute": "6 · parameters · uses an example · examples, in operations",
+    "regret": "log loss above that at half or twice the step size, after half of the steps, at the largest size",
 }

@@ -45,15 +45,15 @@ class ScalingPlan:
     """
 
     task: TaskSource = SourceCode(
-        steps=8, examples=180_000, symbols=32, train=136_000, validation=4000, test=12_000
+        steps=8, examples=180_000, symbols=32, train=128_000, validation=4000, test=12_000
     )
     architectures: tuple[Kind, ...] = (*OTHERS, YARDSTICK)
     sizes: tuple[int, ...] = (900, 2300, 5900, 15_000, 38_000, 98_000, 290_000)
     seeds: int = field(default=3, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
-    step_sizes: tuple[float, ...] = (0.004, 0.008, 0.016)
+    step_sizes: tuple[float, ...] = (0.004, 0.008, 0.016, 0.032)
     batch: int = 128
-    steps: int = 6000
+    steps: int = 8000
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
@@ -75,7 +75,7 @@ class ScalingPlan:
 
     @classmethod
     def presets(cls) -> dict[str, ScalingPlan]:
-        quick = cls(architectures=("MLP", "transformer"), sizes=(900, 2600, 7600, 22_000, 75_000), steps=3000)
+        quick = cls(architectures=("MLP", "transformer"), sizes=(900, 2500, 7000, 20_000, 60_000), steps=1000)
         return {"quick": quick}
 
 
@@ -89,11 +89,12 @@ class Scaling(Study):
     method = (
         "Every architecture grows in width alone. Its size is the total number of parameters, with tables and read-out: at small "
         "sizes exponents depend on what is counted [Pearce & Song 2024].",
-        "All are trained alike: by Adam, with one warm-up, batch and number of steps, from a seed's split and data order. Step "
+        "All are trained alike: by Adam, with one schedule, batch and number of steps, from a seed's split and data order. Step "
         "sizes are tried at the two smallest sizes and transferred by maximal-update scaling [Yang et al. 2022]. At the largest "
-        "size half and twice the step size are tried too.",
-        "The loss is that on test data at the step that validation prefers: training is stopped early. The losses at equal "
-        "computation, the lower envelope of the learning curves, are another thing and have a table of their own.",
+        "size half and twice the step size are tried too, for half of the steps.",
+        "The loss is that on test data at the step that validation prefers: training is stopped early. The step size rises, then "
+        "falls along half a cosine. At the two largest sizes a training of half the steps tells whether more would change the "
+        "exponent. Losses at equal computation are another thing, and are not measured here.",
         "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds to "
         "all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
         "the largest sizes is asked to predict the largest.",
