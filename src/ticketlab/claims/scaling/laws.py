@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from ticketlab.claims.scaling.formula import Curves, curves, left_out
+from ticketlab.claims.scaling.formula import Curves, curves
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.scaling import POWER, Contest, Means, ScalingLaw, fit_curve, forecast, paired_means, scaling_law, without_end
 
@@ -48,7 +48,7 @@ def fits(runs: Table, kinds: Sequence[str]) -> dict[str, Fit]:
         if len(of.losses) < 2 or len(of.sizes) < 5:
             continue
         means = paired_means(of.sizes, of.losses)
-        falls = forecast(of.sizes, of.losses, left_out(len(of.sizes)))
+        falls = forecast(of.sizes, of.losses, 1)
         law = scaling_law(means, np.random.default_rng(0))
         found[kind] = Fit(of, means, law, without_end(means), np.expm1(falls[:, 1] - falls[:, 0]))
     return found

@@ -88,23 +88,32 @@ def without_end(means: Means) -> Contest:
 def forecast(
     sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "S n"], left_out: int
 ) -> Float[np.ndarray, "S 2"]:
-    """For each seed the fall of log L from the largest fitted size to the largest one: as promised, and as measured.
+    """The fall of log L from the largest fitted size to the largest one, promised and measured: a pseudo-value for each seed.
 
-    E + A·P^(−α) is fitted to all but the largest sizes. Both falls begin at the fitted value.
+    E + A·P^(−α) is fitted to geometric means over seeds, without the largest sizes. Both falls begin at the fitted value. The fit
+    is not linear and has E ≥ 0, so fits to single seeds would be biased alike, and their mean too. Seed i of S therefore has the
+    jackknife's pseudo-value Sθ̂ − (S − 1)θ̂₋ᵢ, whose mean has less bias and Student's interval.
 
     Arguments:
         left_out: sizes that are not fitted; at least four others have to be left.
+
+    Source: Tukey 1958, Bias and confidence in not-quite large samples (abstract), Ann. Math. Statist. 29.
     """
-    fitted = len(sizes) - left_out
+    fitted, logs = len(sizes) - left_out, np.log(np.asarray(losses, float))
     if left_out < 1 or fitted < 4:
         raise UserError(f"{left_out} of {len(sizes)} sizes left out", "at least one, and four others")
-    ends = np.array([sizes[fitted - 1], sizes[-1]], float)
-    found = []
-    for row in np.asarray(losses, float):
-        law = fit_curve(POWER, sizes[:fitted], row[:fitted], np.full(fitted, 0.01))
+    ends, seeds = np.array([sizes[fitted - 1], sizes[-1]], float), len(logs)
+
+    def falls(of: np.ndarray) -> np.ndarray:
+        mean = of.mean(axis=0)
+        law = fit_curve(POWER, sizes[:fitted], np.exp(mean[:fitted]), np.full(fitted, 0.01))
         start, end = np.log(law.at(ends))
-        found.append((start - end, start - np.log(row[-1])))
-    return np.array(found)
+        return np.array([start - end, start - mean[-1]])
+
+    whole = falls(logs)
+    if seeds == 1:
+        return whole[None]
+    return np.array([seeds * whole - (seeds - 1) * falls(np.delete(logs, i, axis=0)) for i in range(seeds)])
 
 
 def _tried(curves: tuple[Curve, ...], means: Means) -> list[Curve]:
