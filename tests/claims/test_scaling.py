@@ -176,7 +176,9 @@ def test_a_regression_is_refused() -> None:
 
 
 def test_images_have_no_symbols() -> None:
-    setting = cells._setting(dataclasses.replace(PLAN, task=Digits(), sizes=(900, 2000, 4000, 9000, 20_000)), "GRU", 0)
+    setting = cells._setting(
+        dataclasses.replace(PLAN, task=Digits(), sizes=(900, 2000, 4000, 9000, 20_000)), "GRU", 0
+    )
     assert setting.symbols is None
     assert len(setting.widths) == 5
 

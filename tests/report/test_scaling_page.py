@@ -25,7 +25,12 @@ def tables(seeds=3):
                 loss = floor + amount * (min(size, least) / SIZES[0]) ** -exponent
                 loss *= np.exp(0.002 * rng.standard_normal() + 0.01 * (seed - 1))
                 last = place == len(SIZES) - 1
-                found = {"loss": loss, "noisy": 1.1 * loss, "train_loss": 0.97 * loss, "validation_loss": loss}
+                found = {
+                    "loss": loss,
+                    "noisy": 1.1 * loss,
+                    "train_loss": 0.97 * loss,
+                    "validation_loss": loss,
+                }
                 found |= {"permuted": 3.0 + 0.003 * rng.standard_normal(), "guess": 3.0, "inside": True}
                 found |= {"late": 0.02 if place >= 5 else np.nan, "regret": -0.01 if last else np.nan}
                 rows["runs"].append(
@@ -40,9 +45,13 @@ def tables(seeds=3):
                         **found,
                     }
                 )
-            rows["timings"].append({"kind": kind, "place": 0, "seed": seed, "part": "training", "seconds": 20.0})
+            rows["timings"].append(
+                {"kind": kind, "place": 0, "seed": seed, "part": "training", "seconds": 20.0}
+            )
     return {
-        name: Table.from_rows(name, of, units={"seconds": "s"} if name == "timings" else {}, measured=name == "timings")
+        name: Table.from_rows(
+            name, of, units={"seconds": "s"} if name == "timings" else {}, measured=name == "timings"
+        )
         for name, of in rows.items()
     }
 
@@ -75,7 +84,9 @@ def test_one_architecture_that_has_ended_fails_the_claim(page) -> None:
     assert str(claim.outcome) == "fails"
     said = {(v.facets["kind"], v.key): str(v.outcome) for v in asked}
     assert said["MLP", "exponent"] == "fails"
-    assert {said[kind, key] for kind in ("CNN", "GRU", "LSTM") for key in ("exponent", "promise", "control")} == {"holds"}
+    assert {
+        said[kind, key] for kind in ("CNN", "GRU", "LSTM") for key in ("exponent", "promise", "control")
+    } == {"holds"}
     assert said[YARDSTICK, "exponent"] == "holds"
 
 

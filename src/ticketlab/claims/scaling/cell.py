@@ -47,7 +47,12 @@ def measure(
     network = setting.network(place)
     task, about = setting.task, {"kind": kind, "place": place, "seed": seed}
     result = _trained(
-        setting, place, [tuned.step_size], plan.steps, WAIT, lambda done: progress("training", 0.1 + 0.6 * done)
+        setting,
+        place,
+        [tuned.step_size],
+        plan.steps,
+        WAIT,
+        lambda done: progress("training", 0.1 + 0.6 * done),
     )
     if result.endings[0] is Ending.DIVERGED:
         raise NumericalFailure(f"Training of the {kind} diverged at the step size of the narrower ones.")
@@ -106,7 +111,9 @@ class _Setting:
     key: jax.Array
 
     def network(self, place: int) -> Network:
-        return network_of(self.kind, self.widths[place], self.task.input_shape, self.task.outputs, self.symbols)
+        return network_of(
+            self.kind, self.widths[place], self.task.input_shape, self.task.outputs, self.symbols
+        )
 
     def count(self, place: int) -> int:
         return parameters_at(
@@ -127,7 +134,9 @@ class _Setting:
     def permuted(self, seed: int) -> _Setting:
         """The same inputs, with targets of other examples in every part."""
         rng = np.random.default_rng((STREAM, 1, seed))
-        train, validation, test = (permuted(part, rng) for part in (self.task.train, self.task.validation, self.task.test))
+        train, validation, test = (
+            permuted(part, rng) for part in (self.task.train, self.task.validation, self.task.test)
+        )
         return replace(self, task=replace(self.task, train=train, validation=validation, test=test))
 
     def corrupted(self, seed: int) -> Split:
@@ -152,7 +161,9 @@ def _setting(plan: ScalingPlan, kind: Kind, seed: int) -> _Setting:
         symbols = 1 + int(max(part.x.max() for part in (task.train, task.validation, task.test)))
     widths = tuple(width_for(kind, size, task.input_shape, task.outputs, symbols) for size in plan.sizes)
     if len(set(widths)) < len(widths):
-        raise UserError(f"sizes {plan.sizes}, for which the {kind} has widths {widths}", "a width for each size")
+        raise UserError(
+            f"sizes {plan.sizes}, for which the {kind} has widths {widths}", "a width for each size"
+        )
     key = jax.random.fold_in(jax.random.key(seed), STREAM)
     return _Setting(kind, task, widths, symbols, batch_of(plan.batch, task), key)
 
@@ -162,7 +173,9 @@ def _task(plan: ScalingPlan, seed: int) -> Task:
     task = drawn_task(plan.task, seed)
     check_one_answer(task)
     if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes, whose loss is a cross-entropy")
+        raise UserError(
+            f"{task.name}, a regression task", "a task with classes, whose loss is a cross-entropy"
+        )
     return task
 
 
@@ -245,7 +258,9 @@ def _checked(
     """
     sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
     half = _trained(setting, place, sizes, int(whole.curves.steps[-1]) // 2, WAIT)
-    losses = [np.log(_best_loss(half, i)) for i in range(len(sizes)) if half.endings[i] is not Ending.DIVERGED]
+    losses = [
+        np.log(_best_loss(half, i)) for i in range(len(sizes)) if half.endings[i] is not Ending.DIVERGED
+    ]
     regret = losses[0] - min(losses[1:], default=np.inf) if other_sizes else np.nan
     return float(losses[0] - np.log(_best_loss(whole))), float(regret)
 
@@ -261,7 +276,10 @@ def _best_loss(result: TrainingResult, replica: int = 0) -> float:
 def _loss(network: Network, params: Params, task: Task, part: Split) -> float:
     """The mean cross-entropy, in nats."""
     outputs = np.concatenate(
-        [np.asarray(_applied(network)(params, part.x[i : i + 2048]), np.float64) for i in range(0, len(part), 2048)]
+        [
+            np.asarray(_applied(network)(params, part.x[i : i + 2048]), np.float64)
+            for i in range(0, len(part), 2048)
+        ]
     )
     return float(np.mean(loss_of(task).values(outputs, np.asarray(part.targets, np.float64))))
 

@@ -106,7 +106,11 @@ class Scaling(Study):
         Arm("GRU", "Two recurrent layers.", "The claim."),
         Arm("LSTM", "Two recurrent layers.", "The claim."),
         Arm("transformer", "Two blocks.", "The yardstick."),
-        Arm("permuted targets", "The same networks and inputs, with targets of other examples.", "What size buys by chance."),
+        Arm(
+            "permuted targets",
+            "The same networks and inputs, with targets of other examples.",
+            "What size buys by chance.",
+        ),
     )
     redraws = "A seed draws the split, the parameters, the data order and the permutation."
     sources = (

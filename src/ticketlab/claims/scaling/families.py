@@ -80,7 +80,9 @@ def _architecture(kind: Kind, width: int, input_shape: Shape, symbols: int | Non
         return CausalCNN(widths=(width,) * 3, symbols=symbols)
     if len(input_shape) != 3:
         raise UserError(
-            f"inputs of shape {input_shape} for a CNN", "tokens, or images (height, width, channels)", "Leave CNN out."
+            f"inputs of shape {input_shape} for a CNN",
+            "tokens, or images (height, width, channels)",
+            "Leave CNN out.",
         )
     return AllConv(channels=(width, 2 * width))
 

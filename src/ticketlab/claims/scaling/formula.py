@@ -131,8 +131,12 @@ def promised(of: Curves) -> Float[np.ndarray, "S"]:
 # --- questions ---
 
 
-def _asked(key: str, kind: str, title: str, effect: Callable[[str, Tables], Difference], **how: Any) -> Question:
-    return Question(key=key, title=f"{kind}: {title}", effect=partial(effect, kind), facets={"kind": kind}, **how)
+def _asked(
+    key: str, kind: str, title: str, effect: Callable[[str, Tables], Difference], **how: Any
+) -> Question:
+    return Question(
+        key=key, title=f"{kind}: {title}", effect=partial(effect, kind), facets={"kind": kind}, **how
+    )
 
 
 def _exponent(kind: str) -> Question:
@@ -264,9 +268,24 @@ def _gates(kind: str) -> tuple[Gate, ...]:
     gates = [
         ("trained", "trained to the end", _trained, more),
         ("grid", "step sizes inside their grid", _inside, "More step sizes would open the question."),
-        ("transfer", "the step size is right for the largest size", _transfer, "Other step sizes would open the question."),
-        ("data", "data enough for the largest size", _data, "More training examples would open the question."),
-        ("noise", "little noise between seeds", _noise, "More test examples and steps would open the question."),
+        (
+            "transfer",
+            "the step size is right for the largest size",
+            _transfer,
+            "Other step sizes would open the question.",
+        ),
+        (
+            "data",
+            "data enough for the largest size",
+            _data,
+            "More training examples would open the question.",
+        ),
+        (
+            "noise",
+            "little noise between seeds",
+            _noise,
+            "More test examples and steps would open the question.",
+        ),
         ("range", "two decades of sizes", _range, "More sizes would open the question."),
         ("skill", "better than the targets' frequencies", _skill, "Another task would open the question."),
     ]
@@ -374,7 +393,9 @@ def _yardstick(tables: Tables) -> str | None:
     slope = of_seeds(local(curves(YARDSTICK, tables)))
     if not slope.decidable or slope.lower(ALPHA) > 0:
         return None
-    return "Even the transformer's loss does not fall for certain at the largest size: the task may end there."
+    return (
+        "Even the transformer's loss does not fall for certain at the largest size: the task may end there."
+    )
 
 
 def _means(of: Curves) -> Means:

@@ -11,7 +11,17 @@ from scipy.optimize import brentq
 
 from ticketlab.claims.scaling.formula import Curves, curves
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.scaling import POWER, Contest, Means, ScalingLaw, fit_curve, forecast, paired_means, scaling_law, without_end
+from ticketlab.laws.scaling import (
+    POWER,
+    Contest,
+    Means,
+    ScalingLaw,
+    fit_curve,
+    forecast,
+    paired_means,
+    scaling_law,
+    without_end,
+)
 
 __all__ = ["Fit", "band", "crossings", "fits"]
 

@@ -51,7 +51,9 @@ def present(record: Record) -> Presentation:
         published=made(record, partial(published_exponents, found=found)),
         asked={
             EXPONENT: Asked("exponent at the largest sizes"),
-            PROMISE: Asked("measured fall minus two thirds of the promised one", ("less arrives", "more arrives")),
+            PROMISE: Asked(
+                "measured fall minus two thirds of the promised one", ("less arrives", "more arrives")
+            ),
             CONTROL: Asked("exponent with permuted targets"),
             NOISY: Asked("exponent with noise in the inputs"),
         },
@@ -88,7 +90,13 @@ def _drawn(kind: str, fit: Fit, runs: Table) -> list[Curve]:
         Curve(BAND, x, law[1].tolist(), thin=True),
         Curve(BAND, x, law[2].tolist(), thin=True),
         curve(PERMUTED, permuted.sizes.tolist(), [spread(of) for of in permuted.losses.T]),
-        curve(MEASURED, fit.curves.sizes.tolist(), [spread(of) for of in fit.curves.losses.T], joined=False, strong=True),
+        curve(
+            MEASURED,
+            fit.curves.sizes.tolist(),
+            [spread(of) for of in fit.curves.losses.T],
+            joined=False,
+            strong=True,
+        ),
     ]
 
 
@@ -170,7 +178,10 @@ def crossing_table(*, found: Mapping[str, Fit]) -> TextTable | None:
     rows = []
     for one, other, places in crossings(found):
         largest = min(found[one].means.sizes[-1], found[other].means.sizes[-1])
-        first = found[one].law.fitted.at(np.array([largest]))[0] < found[other].law.fitted.at(np.array([largest]))[0]
+        first = (
+            found[one].law.fitted.at(np.array([largest]))[0]
+            < found[other].law.fitted.at(np.array([largest]))[0]
+        )
         words = ", ".join(power(place) + (" (extrapolated)" if place > largest else "") for place in places)
         rows.append((f"{one}, {other}", one if first else other, words or "nowhere"))
     return TextTable(

@@ -81,7 +81,10 @@ def paired_means(sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "S n"]
 
 def without_end(means: Means) -> Contest:
     """The best form without an end against the best that has one."""
-    endless, ending = (min((_aicc(curve, means), curve.name, curve) for curve in _tried(of, means)) for of in (ENDLESS, ENDING))
+    endless, ending = (
+        min((_aicc(curve, means), curve.name, curve) for curve in _tried(of, means))
+        for of in (ENDLESS, ENDING)
+    )
     return Contest(ending[0] - endless[0], endless[2], ending[2])
 
 
