@@ -54,17 +54,6 @@ def test_by_all_features_and_by_orthogonal_ones() -> None:
         np.testing.assert_allclose(left_out(influence, curvature, f - y, f), by_hand(matrix, y), rtol=1e-7)
 
 
-def test_by_a_low_rank_and_independent_noise() -> None:
-    matrix, y = matrix_of(5)
-    noise = np.random.default_rng(1).random((N, K))
-    values, vectors = np.linalg.eigh(matrix)
-    features = Features(vectors[:, -5:] * np.sqrt(values[-5:]), rest=noise)
-    whole = matrix + np.diag(noise.ravel())
-    f = outputs(whole, y)
-    influence = own_influence(features, None, RIDGE, K)
-    np.testing.assert_allclose(left_out(influence, None, f - y, f), by_hand(whole, y), rtol=1e-6)
-
-
 def test_the_search_ends_after_two_that_are_worse() -> None:
     seen: list[float] = []
 
@@ -89,17 +78,15 @@ def problem(n: int = 10) -> tuple:
     return network, network.init(jax.random.key(1)), Split(x, y, np.arange(n))
 
 
-@pytest.mark.parametrize(
-    "rung", [DenseDual(), DenseDual("iterative"), DensePrimal()], ids=["eigen", "cholesky", "primal"]
-)
+@pytest.mark.parametrize("rung", [DenseDual(), DensePrimal()], ids=["eigen", "primal"])
 def test_the_solution_for_the_best_ridge_is_that_of_the_ridge_alone(rung: DenseDual | DensePrimal) -> None:
     network, params, split = problem()
     ridges = (Relative(1e3), Relative(1.0), Relative(1e-2))
     seen = []
 
-    def score(left: np.ndarray) -> float:
+    def score(left: np.ndarray, rows: np.ndarray) -> float:
         seen.append(left)
-        return -float(np.mean((left - split.targets) ** 2))
+        return -float(np.mean((left - split.targets[rows]) ** 2))
 
     tuned = tuned_minimum(
         network, params, split, loss=SQUARE, ridges=ridges, score=score, rung=rung, common=True

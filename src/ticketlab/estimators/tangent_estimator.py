@@ -155,14 +155,15 @@ class TangentEstimator(OfNetwork, ABC):
                 params,
                 Split(x, targets, whole),
                 ridges=candidates,
-                score=lambda outputs: score(outputs, whole),
+                score=score,
                 centred=centred,
                 weights=weights,
                 **settings,
             )
         if tuned is not None:
             self.solution_ = tuned.solution
-            sizes = np.array([len(x) if weights is None else weights.sum()], float)
+            rows = whole if tuned.scores.rows is None else tuned.scores.rows
+            sizes = np.array([len(rows) if weights is None else weights[rows].sum()], float)
             self.ridge_choice_ = RidgeChoice(candidates, tuned.scores.scores[None], sizes, tuned.scores.best)
             self.ridge_ = self.ridge_choice_.ridge
         else:

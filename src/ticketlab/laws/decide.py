@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ticketlab.laws.difference import Bracket, Difference, Effect
+from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import Levels, Rule
 from ticketlab.laws.verdict import Outcome
 
@@ -40,7 +41,7 @@ def projected(effect: Effect, seeds: int | None = None, examples: int | None = N
     """The effect with the same estimate but more seeds or test examples; unchanged for unknown kinds."""
     if isinstance(effect, Bracket):
         return Bracket(effect.low.of_size(seeds, examples), effect.high.of_size(seeds, examples))
-    return effect.of_size(seeds, examples) if isinstance(effect, Difference) else effect
+    return effect.of_size(seeds, examples) if isinstance(effect, (Difference, Ratio)) else effect
 
 
 def fewest(decided: Callable[[int], bool], above: int, most: int) -> int | None:
@@ -60,7 +61,11 @@ def fewest(decided: Callable[[int], bool], above: int, most: int) -> int | None:
 
 def outlook(effect: Effect, rule: Rule, levels: Levels) -> Outlook:
     """What would decide an undecided question."""
-    sides = (effect.low, effect.high) if isinstance(effect, Bracket) else (effect,)
+    sides: tuple[Effect, ...] = (effect,)
+    if isinstance(effect, Bracket):
+        sides = (effect.low, effect.high)
+    elif isinstance(effect, Ratio):
+        sides = (effect.above, effect.below)
     parts = [side for side in sides if isinstance(side, Difference)]
     if not parts:
         return Outlook()

@@ -116,12 +116,12 @@ class NewtonPoint:
 
     Arguments:
         u: its coefficients `[1, n, k]`.
-        left_out: the outputs on every example without it.
+        left_out: the outputs on every example without it, or on those held out.
         gap: the relative duality gap before the last step.
     """
 
     u: Float[np.ndarray, "1 n k"]
-    left_out: Float[np.ndarray, "n k"]
+    left_out: Float[np.ndarray, "m k"]
     gap: float
 
 

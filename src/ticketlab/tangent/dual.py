@@ -41,13 +41,15 @@ from ticketlab.tangent.operators import (
     NystromOperator,
     matrix_gram,
 )
+from ticketlab.tangent.shared_kernel import one_kernel, shared_influence
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["DualGuess", "DualKernel", "dual_kernel", "solve_dual", "tune_dual"]
 
 SIGMA = 0.01  # shift of the Cholesky factor, relative to the mean diagonal of K; serves ridges from 0 to 30 times this
-RANK = 600  # of the features by which examples are left out, if K has more rows than are decomposed
+HELD_OUT = 0.2  # of the examples, for comparing ridges where they cannot be left out one at a time
+HOLDING_SEED = 0
 PIVOT_SEED = 0  # pivots only precondition: they change the path to the solution, not the solution
 
 
@@ -172,14 +174,17 @@ def tune_dual(
     targets: Float[np.ndarray, "n targets"],
     keeps: bool,
     ridges: Sequence[float],
-    score: Callable[[np.ndarray], float],
+    score: Callable[[np.ndarray, np.ndarray], float],
     rung: DenseDual,
     options: NewtonOptions,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> tuple[RidgeScores, DualGuess]:
     """The ridge with the best score on examples left out, each minimum found roughly, from the one before.
 
-    Arguments: as for `solve_dual`, with candidates λ > 0; `score` of outputs `[n, k]`, scaled as the Jacobian is.
+    Examples are left out one at a time, if K is decomposed, or if the kernel of one output can be factorised in its stead
+    (`shared_kernel`). Otherwise there are thousands of examples, and a fifth of them is held out.
+
+    Arguments: as for `solve_dual`, with candidates λ > 0; `score` of outputs `[m, k]`, scaled as the Jacobian is, of these rows.
     Cost: a few Newton steps for each ridge that is tried, and `left_out`.
     """
     begin = time.perf_counter()
@@ -190,60 +195,108 @@ def tune_dual(
         operators = _operators(kernel, loss, rung)
         problem = _problem(kernel.jacobian, loss, targets, [(keeps, path[0])])
         start_norm = np.sqrt(kernel.jacobian.squared_norm(problem.look(problem.offsets)[1]))
+        if isinstance(operators[0], CurvedOperator):
+            rows, points = _all(problem), curved_points(operators[0], problem, path, options.steps)
+        else:
+            leave = _leaving(kernel, operators[0], problem)
+            if leave is not None:
+                rows, points = _all(problem), _points(operators[0], problem, path, options, start_norm, leave)
+            else:
+                rows, points = _held_out(kernel, rung, problem, path, options)
 
         def outputs() -> Iterator[np.ndarray]:
-            points = (
-                curved_points(operators[0], problem, path, options.steps)
-                if isinstance(operators[0], CurvedOperator)
-                else _points(kernel, operators[0], problem, path, options, start_norm)
-            )
             for ridge, point in zip(path, points, strict=True):
                 found.append(point.u)
                 progress(f"ridge {ridge / kernel.mean_diagonal:.0e}", point.gap)
                 yield point.left_out
 
-        scores = tried(ridges, outputs(), score)
+        scores = tried(ridges, outputs(), lambda left: score(left, rows))
         chosen = found[order.index(scores.best)]
-    return scores, DualGuess(operators, chosen, start_norm, time.perf_counter() - begin)
+    return replace(scores, rows=rows), DualGuess(operators, chosen, start_norm, time.perf_counter() - begin)
+
+
+Influence = Callable[[Any, float], np.ndarray]
+"""`(curvature, ridge)`: Sₙ of every example, `[n, k, k]`."""
+
+
+def _all(problem: FunctionSpaceProblem) -> np.ndarray:
+    return np.arange(problem.offsets.shape[1])
 
 
 def _points(
-    kernel: DualKernel,
     operator: KernelOperator,
     problem: FunctionSpaceProblem,
     path: Sequence[float],
     options: NewtonOptions,
-    start_norm: np.ndarray,
+    start_norm: np.ndarray | None,
+    leave: Influence | None,
 ) -> Iterator[NewtonPoint]:
-    """Rough minima for a descending path of ridges, by the iterations of the solver; from features, the outputs left out."""
+    """Rough minima for a descending path of ridges, by the iterations of the solver, with the outputs left out."""
     rough = replace(options, tolerance=max(options.tolerance, ROUGH))
-    features, directions = _features(kernel, operator), krylov_directions(operator)
-    u = None
+    directions, u = krylov_directions(operator), None
     for ridge in path:
         at = replace(problem, ridges=np.array([ridge]))
         now = newton(at, operator.gram, directions, rough, start=u, start_norm=start_norm)
         u, outputs = now.u, at.offsets[0] + now.ku[0]
-        h = None if at.loss.quadratic else np.asarray(at.loss.hessian(outputs, at.targets))
-        s = own_influence(features, h, ridge, outputs.shape[1])
-        left = left_out(s, h, at.look(outputs[None])[1][0], outputs)
-        yield NewtonPoint(u, left, float(now.gap[0] / now.objective[0]))
+        if leave is not None:
+            h = None if at.loss.quadratic else np.asarray(at.loss.hessian(outputs, at.targets))
+            outputs = left_out(leave(h, ridge), h, at.look(outputs[None])[1][0], outputs)
+        yield NewtonPoint(u, outputs, float(now.gap[0] / now.objective[0]))
 
 
-def _features(kernel: DualKernel, operator: KernelOperator) -> Features:
-    """K as features: all of it from eigenvectors, else its low-rank part, with the rest of the diagonal."""
-    k = kernel.jacobian.outputs_per_example
+def _leaving(kernel: DualKernel, operator: KernelOperator, problem: FunctionSpaceProblem) -> Influence | None:
+    """How examples influence themselves; None if K is too large for that."""
+    n, k = problem.offsets.shape[1:]
     if isinstance(operator, EigenOperator):
-        kept = np.asarray(operator.values) > 0
-        squares = np.asarray(operator.values)[kept]
-        columns = np.asarray(operator.vectors)[:, kept] * np.sqrt(squares)
-        if kernel.matrix is None:  # K = G ⊗ I
-            columns, squares = np.kron(columns, np.eye(k)), np.repeat(squares, k)
-        return Features(columns, squares=squares)
-    if not isinstance(operator, NystromOperator):
-        operator = NystromOperator.pivoted(kernel.matrix, RANK, PIVOT_SEED)
-    columns = np.asarray(operator.columns)
-    rest = np.asarray(kernel.matrix).diagonal() - np.sum(np.square(columns), axis=1)
-    return Features(columns, np.maximum(rest, 0.0).reshape(-1, k))
+        features = _features(operator, k if kernel.matrix is None else 1)
+        return lambda h, ridge: own_influence(features, h, ridge, k)
+    if n > EIGEN_ROWS or kernel.matrix is None or _coupled_unusually(problem):
+        return None
+    g = one_kernel(kernel.matrix, k)
+    return lambda h, ridge: shared_influence(g, h, ridge, k)
+
+
+def _coupled_unusually(problem: FunctionSpaceProblem) -> bool:
+    """Whether the loss couples outputs otherwise than softmax does."""
+    if problem.loss.quadratic:
+        return False
+    h = np.asarray(problem.loss.hessian(problem.offsets[0, :1], problem.targets[:1]))
+    return shared_influence(np.ones((1, 1)), h, 1.0, h.shape[-1]) is None
+
+
+def _features(operator: EigenOperator, outputs: int) -> Features:
+    """K as features, from its eigenvectors; K = G ⊗ I for several outputs."""
+    kept = np.asarray(operator.values) > 0
+    squares = np.asarray(operator.values)[kept]
+    columns = np.asarray(operator.vectors)[:, kept] * np.sqrt(squares)
+    return Features(np.kron(columns, np.eye(outputs)), squares=np.repeat(squares, outputs))
+
+
+def _held_out(
+    kernel: DualKernel,
+    rung: DenseDual,
+    problem: FunctionSpaceProblem,
+    path: Sequence[float],
+    options: NewtonOptions,
+) -> tuple[np.ndarray, Iterator[NewtonPoint]]:
+    """The rows held out, and rough minima without them: their coefficients for all examples, and the outputs held out."""
+    n, k = problem.offsets.shape[1:]
+    order = np.random.default_rng(HOLDING_SEED).permutation(n)
+    held, fitted = np.sort(order[: round(HELD_OUT * n)]), np.sort(order[round(HELD_OUT * n) :])
+    matrix = np.asarray(kernel.matrix).reshape(n, k, n, k)
+    inside = matrix[fitted][:, :, fitted].reshape(len(fitted) * k, -1)
+    across = matrix[held][:, :, fitted].reshape(len(held) * k, -1)
+    part = replace(problem, targets=problem.targets[fitted], offsets=problem.offsets[:, fitted])
+    operator, _ = _operators(replace(kernel, matrix=inside), problem.loss, rung)
+
+    def points() -> Iterator[NewtonPoint]:
+        for point in _points(operator, part, path, options, None, None):
+            u = np.zeros_like(problem.offsets)
+            u[:, fitted] = point.u
+            outputs = problem.offsets[0, held] + (across @ point.u.ravel()).reshape(-1, k)
+            yield replace(point, u=u, left_out=outputs)
+
+    return held, points()
 
 
 def _problem(

@@ -5,14 +5,11 @@ At the minimum F = −K∇ℓ(F)/λ. One Newton step for the problem without exa
     F₋ₙ = F + (I − SₙHₙ)⁻¹ Sₙ gₙ,       S = K(HK + λI)⁻¹,
 
 with gradient g and curvature H of the loss, and Sₙ the k × k block of S. For the square loss this is exact (the PRESS residual);
-for others it is the approximate leave-one-out estimate. K = FFᵀ + D, with features F and, if these are a low rank, the rest of
-each example's own block in D. The rest acts as independent noise on F, so that the likelihood that the features see has the
-curvature H̃ = H(I + EH)⁻¹, E = D/λ, and
+for others it is the approximate leave-one-out estimate. From features F with K = FFᵀ,
 
-    Sₙ = E(I + HE)⁻¹ + (I + EH)⁻¹ Q (I + HE)⁻¹,       Q = Fₙ(FᵀH̃F + λI)⁻¹Fₙᵀ.
+    Sₙ = Fₙ(FᵀHF + λI)⁻¹Fₙᵀ.
 
-Sources: Allen 1974 (PRESS); Rad & Maleki 1801.10243 (approximate leave-one-out); Snelson & Ghahramani 2006 (low rank with the
-exact diagonal).
+Sources: Allen 1974 (PRESS); Rad & Maleki 1801.10243 (approximate leave-one-out).
 """
 
 from __future__ import annotations
@@ -22,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 __all__ = ["ROUGH", "Features", "RidgeScores", "left_out", "own_influence", "tried"]
 
@@ -32,16 +29,14 @@ PATIENCE = 2  # ridges in a row that are worse than the best before the rest is 
 
 @dataclass(frozen=True, eq=False)
 class Features:
-    """K = FFᵀ + D.
+    """K = FFᵀ.
 
     Arguments:
         columns: F `[n·k, r]`.
-        rest: the diagonal of D `[n, k]`; None for 0.
         squares: the diagonal of FᵀF `[r]` if the columns are orthogonal, so that H = I needs no factorisation; else None.
     """
 
     columns: Float[np.ndarray, "m r"]
-    rest: Float[np.ndarray, "n k"] | None = None
     squares: Float[np.ndarray, "r"] | None = None
 
 
@@ -52,10 +47,12 @@ class RidgeScores:
     Arguments:
         scores: larger is better.
         best: the index of the best; ties go to the largest ridge.
+        rows: the examples that were left out or held out; None for all.
     """
 
     scores: Float[np.ndarray, "ridges"]
     best: int
+    rows: Int[np.ndarray, "m"] | None = None
 
 
 def left_out(
@@ -81,36 +78,28 @@ def own_influence(
     """Sₙ.
 
     Arguments:
-        features: F and D.
+        features: F.
         curvature: H at the minimum; None for the identity.
         ridge: λ > 0.
         outputs: k.
 
     Cost: 2 n·k·r² multiply–adds; n·k²·r if H = I and the columns are orthogonal.
     """
-    n, k = len(features.columns) // outputs, outputs
-    eye = np.eye(k)
-    outer: np.ndarray
-    h = np.broadcast_to(eye, (n, k, k)) if curvature is None else curvature
-    if features.rest is None:
-        outer = np.broadcast_to(eye, h.shape)
+    n, f = len(features.columns) // outputs, features.columns
+    if curvature is None and features.squares is not None:
+        z = f / np.sqrt(features.squares + ridge)
     else:
-        e = features.rest[:, :, None] * eye / ridge
-        outer = np.linalg.inv(eye + e @ h)  # (I + EH)⁻¹
-    f = features.columns
-    if curvature is None and features.squares is not None and features.rest is None:
-        z = (f / np.sqrt(features.squares + ridge)).reshape(n, k, -1)
-    else:
-        z = _whitened(f, h @ outer, ridge).reshape(n, k, -1)
-    s = outer @ e if features.rest is not None else 0.0
-    return s + outer @ (z @ z.transpose(0, 2, 1)) @ outer.transpose(0, 2, 1)
+        h = np.broadcast_to(np.eye(outputs), (n, outputs, outputs)) if curvature is None else curvature
+        z = _whitened(f, h, ridge)
+    by_example = z.reshape(n, outputs, -1)
+    return by_example @ by_example.transpose(0, 2, 1)
 
 
 def _whitened(
-    f: Float[np.ndarray, "m r"], seen: Float[np.ndarray, "n k k"], ridge: float
+    f: Float[np.ndarray, "m r"], h: Float[np.ndarray, "n k k"], ridge: float
 ) -> Float[np.ndarray, "m r"]:
-    """F L⁻ᵀ with LLᵀ = FᵀH̃F + λI."""
-    hf = np.matmul(seen, f.reshape(len(seen), seen.shape[-1], -1)).reshape(f.shape)
+    """F L⁻ᵀ with LLᵀ = FᵀHF + λI."""
+    hf = np.matmul(h, f.reshape(len(h), h.shape[-1], -1)).reshape(f.shape)
     inner = f.T @ hf
     inner = 0.5 * (inner + inner.T)
     inner[np.diag_indices_from(inner)] += ridge + 1e-12 * np.trace(inner) / max(len(inner), 1)

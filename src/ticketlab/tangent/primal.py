@@ -189,7 +189,7 @@ def tune_primal(
     targets: Float[np.ndarray, "n targets"],
     keeps: bool,
     ridges: Sequence[float],
-    score: Callable[[np.ndarray], float],
+    score: Callable[[np.ndarray, np.ndarray], float],
     options: NewtonOptions,
     progress: Callable[[str, float], None] = lambda what, value: None,
 ) -> tuple[RidgeScores, np.ndarray]:
@@ -219,7 +219,7 @@ def tune_primal(
             s = own_influence(features, h, ridge, at.shape[1])
             yield left_out(s, h, _look(loss, at, targets)[1], at)
 
-    scores = tried(ridges, outputs(), score)
+    scores = tried(ridges, outputs(), lambda left: score(left, np.arange(len(left))))
     order = sorted(range(len(ridges)), key=lambda i: -ridges[i])
     return scores, found[order.index(scores.best)]
 

@@ -30,6 +30,7 @@ from ticketlab.claims.wording import margin_words, number, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
+from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -89,8 +90,8 @@ class Asked:
     searched: tuple[int, ...] = ()
 
 
-def explained(examples: Table, picture: str, trained: str) -> Difference:
-    """The share of training's gain that a picture has, a ratio of means by the delta method.
+def explained(examples: Table, picture: str, trained: str) -> Ratio:
+    """The share of training's gain that a picture has, a ratio of means with Fieller's interval.
 
         Σ (picture − guess) / Σ (trained − guess)
 
@@ -98,11 +99,9 @@ def explained(examples: Table, picture: str, trained: str) -> Difference:
         examples: with columns "seed", "id" and "guess".
         picture, trained: columns with a score for every seed and test example.
     """
-    guess = examples["guess"]
-    gain = max(float(np.mean(examples[trained] - guess)), 1.0 / max(len(examples), 1))
-    of_picture, of_training = ((examples[column] - guess) / gain for column in (picture, trained))
-    also = -float(np.mean(of_picture)) * (of_training - float(np.mean(of_training)))
-    return paired_difference(of_picture, examples["seed"], examples["id"], unit=1.0 / gain, also=also)
+    above, below = (examples[column] - examples["guess"] for column in (picture, trained))
+    seed, example = examples["seed"], examples["id"]
+    return Ratio(*(paired_difference(gain, seed, example) for gain in (above, below, above - below)))
 
 
 def parts(asked: Asked) -> dict[str, Formula]:

@@ -99,7 +99,9 @@ def shares(examples: Table) -> Figure:
 def _shares(arm: str, rows: Table) -> Curve:
     each = rows.along("size")
     found = [formula.explained(of, formula.COLUMNS[arm], formula.COLUMNS[formula.DESCENT]) for _, of in each]
-    ends = [tuple(100 * end for end in d.interval()) if d.decidable else None for d in found]
+    ends = [
+        tuple(100 * end for end in d.interval()) if np.isfinite(d.interval()).all() else None for d in found
+    ]
     means = [100 * d.mean for d in found]
     return Curve(MARKS[arm], [float(size) for size, _ in each], means, ends, signed=True)  # type: ignore[arg-type]
 
