@@ -95,8 +95,8 @@ class Scaling(Study):
         "The loss is that on test data at the step that validation prefers: training is stopped early. The step size rises, then "
         "falls along half a cosine. At the two largest sizes a training of half the steps tells whether more would change the "
         "exponent. Losses at equal computation are another thing, and are not measured here.",
-        "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds to "
-        "all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
+        "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds "
+        "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
         "the largest sizes is asked to predict the largest.",
         "One number a seed, with Student's interval.",
     )

@@ -6,13 +6,13 @@ Each seed has a curve L(P), with the same data and test examples at every size. 
     promise    at least two thirds of the fall that E + A·P^(−α), fitted to the smaller sizes, promises for the last step, arrives
     control    the same exponent over all sizes, with permuted targets, below 0.01
 
-The loss is all of the loss, with what no network can predict, so the first exponent is below the law's α. With 0.01, ten times more
-parameters take 2.3 % off the loss. A law's α alone is no question: it is above 0 for any curve that falls.
+The loss is all of the loss, with what no network can predict, so the first exponent is below the law's α. With 0.01, ten times
+more parameters take 2.3 % off the loss. A law's α alone is no question: it is above 0 for any curve that falls.
 
 A curve may fall steeply and be about to end. So the promise counts only if a form without an end (power laws, logarithmic) beats
-all forms with one (constant, exponentials, a power law up to some size) by 6 in AICc. Gates of all questions: trained to the end, step size inside its
-grid and right for the largest size, data enough for it, little noise, two decades, better than the unigram. And the transformer
-has to improve on the task, or it says nothing about the others.
+all forms with one (constant, exponentials, a power law up to some size) by 6 in AICc. Gates of all questions: trained to the
+end, step size inside its grid and right for the largest size, data enough for it, little noise, two decades, better than the
+unigram. And the transformer has to improve on the task, or it says nothing about the others.
 
 What this cannot see is an end beyond the largest size that has not begun to bend the curve.
 """
@@ -59,7 +59,7 @@ class Curves(NamedTuple):
     """
 
     sizes: Float[np.ndarray, "n"]
-    losses: Float[np.ndarray, "S n"]
+    losses: Float[np.ndarray, "s n"]
 
 
 def formula(kinds: Sequence[str] = OTHERS) -> Formula:
@@ -117,12 +117,12 @@ def _ordered(rows: Table) -> Table:
     return rows.taken(np.argsort(rows["place"], kind="stable"))
 
 
-def local(of: Curves) -> Float[np.ndarray, "S"]:
+def local(of: Curves) -> Float[np.ndarray, "s"]:
     """The exponent between the two largest sizes, of each seed."""
     return np.log(of.losses[:, -2] / of.losses[:, -1]) / np.log(of.sizes[-1] / of.sizes[-2])
 
 
-def promised(of: Curves) -> Float[np.ndarray, "S"]:
+def promised(of: Curves) -> Float[np.ndarray, "s"]:
     """The measured fall at the last step minus two thirds of the promised one, as an exponent, of each seed."""
     falls = forecast(of.sizes, of.losses, 1)
     return (falls[:, 1] - ARRIVES * falls[:, 0]) / np.log(of.sizes[-1] / of.sizes[-2])
@@ -209,7 +209,7 @@ def _control(kind: str) -> Question:
     )
 
 
-def _over_all(of: Curves) -> Float[np.ndarray, "S"]:
+def _over_all(of: Curves) -> Float[np.ndarray, "s"]:
     """The exponent from the smallest size to the largest, of each seed."""
     return np.log(of.losses[:, 0] / of.losses[:, -1]) / np.log(of.sizes[-1] / of.sizes[0])
 
@@ -315,8 +315,8 @@ def _trained(kind: str, tables: Tables) -> str | None:
             f"{100 * LATE:g} % at most it may be."
         )
     return (
-        f"With half of the steps the {kind}'s exponent at the largest sizes differs by {abs(change):.3f}, and by {LEAST:g} at most "
-        "it may: the sizes are not equally far trained."
+        f"With half of the steps the {kind}'s exponent at the largest sizes differs by {abs(change):.3f}, and by {LEAST:g} at "
+        "most it may: the sizes are not equally far trained."
     )
 
 
@@ -406,11 +406,12 @@ def _means(of: Curves) -> Means:
 
 RULE = (
     "The claim holds if, for every architecture other than the transformer, the loss still falls at the largest size, at least "
-    "two thirds of what smaller sizes promise arrive, and size buys nothing with permuted targets. It fails if, for one of them, the "
-    "loss hardly falls any more, less arrives, or size buys something with permuted targets. Otherwise it is undecided. It is also "
-    "undecided where a form with an end fits about as well as one without, where networks are not trained to the end or their step "
-    "sizes are wrong, where data limit the largest size, where losses are too noisy, where sizes span less than two decades, and "
-    "where the transformer does not improve. Everything else is a side question."
+    "two thirds of what smaller sizes promise arrive, and size buys nothing with permuted targets. It fails if, for one of them, "
+    "the loss hardly falls any more, less arrives, or size buys something with permuted targets. Otherwise it is undecided. It is "
+    "also undecided where networks are not trained to the end or their step sizes are wrong, where data limit the largest size, "
+    "where losses are too noisy, where sizes span less than two decades, where networks hardly learn, and where the transformer "
+    "does not improve. It does not hold where a form with an end fits about as well as one without. Everything else is a side "
+    "question."
 )
 SAYS = {
     Outcome.HOLDS: "Architectures other than the transformer keep improving with size too.",

@@ -45,7 +45,7 @@ class Fit:
     means: Means
     law: ScalingLaw
     contest: Contest
-    miss: Float[np.ndarray, "S"]
+    miss: Float[np.ndarray, "s"]
 
 
 def fits(runs: Table, kinds: Sequence[str]) -> dict[str, Fit]:

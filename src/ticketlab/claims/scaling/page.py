@@ -200,8 +200,8 @@ def published_exponents(*, found: Mapping[str, Fit]) -> TextTable | None:
         return None
     ours = tuple(_ours(kind, fit) for kind, fit in found.items())
     return TextTable(
-        "Published exponents of size next to ours. Tasks, sizes and lengths of training differ, so only the order of magnitude can "
-        "be compared. A law with a floor has a larger α than one without.",
+        "Published exponents of size next to ours. Tasks, sizes and lengths of training differ, so only the order of magnitude "
+        "can be compared. A law with a floor has a larger α than one without.",
         ("", "α", "source"),
         (*ours, *PUBLISHED),
         1,

@@ -5,9 +5,9 @@ So in a layer whose fan-in is r times that of the narrowest member weights move 
 
     θ = θ₀ + c ⊙ s,    c = 1/r for weights with r times the inputs, 1 for other parameters,
 
-and Adam trains s from 0. A read-out that has r times the inputs starts smaller by 1/√r than its usual draw, so that outputs at the
-start vanish with width. Attention heads have a fixed number of features, and more of them with width. The narrowest member is
-trained by plain Adam.
+and Adam trains s from 0. A read-out that has r times the inputs starts smaller by 1/√r than its usual draw, so that outputs at
+the start vanish with width. Attention heads have a fixed number of features, and more of them with width. The narrowest member
+is trained by plain Adam.
 
 Source: Yang et al. 2022, Tensor Programs V, arXiv 2203.03466, table 3.
 """

@@ -55,7 +55,7 @@ class Contest:
     ending: Curve
 
 
-def paired_means(sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "S n"]) -> Means:
+def paired_means(sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "s n"]) -> Means:
     """Means over seeds that are shared by all sizes, without what a seed adds to all of them.
 
     Arguments:
@@ -89,8 +89,8 @@ def without_end(means: Means) -> Contest:
 
 
 def forecast(
-    sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "S n"], left_out: int
-) -> Float[np.ndarray, "S 2"]:
+    sizes: Float[np.ndarray, "n"], losses: Float[np.ndarray, "s n"], left_out: int
+) -> Float[np.ndarray, "s 2"]:
     """The fall of log L from the largest fitted size to the largest one, promised and measured: a pseudo-value for each seed.
 
     E + A·P^(−α) is fitted to geometric means over seeds, without the largest sizes. Both falls begin at the fitted value. The fit
