@@ -405,13 +405,13 @@ def _means(of: Curves) -> Means:
 # --- the claim ---
 
 RULE = (
-    "The claim holds if, for every architecture other than the transformer, the loss still falls at the largest size, at least "
-    "two thirds of what smaller sizes promise arrive, and size buys nothing with permuted targets. It fails if, for one of them, "
-    "the loss hardly falls any more, less arrives, or size buys something with permuted targets. Otherwise it is undecided. It "
-    "is also undecided where networks are not trained to the end or their step sizes are wrong, where data limit the largest size, "
-    "where losses are too noisy, where sizes span less than two decades, where networks hardly learn, and where the transformer "
-    "does not improve. It does not hold where a form with an end fits about as well as one without. Everything else is a side "
-    "question."
+    "The claim holds if, for every architecture other than the transformer, the loss still falls at the largest size, at "
+    "least two thirds of what smaller sizes promise arrive, and size buys nothing with permuted targets. It fails if, for "
+    "one of them, the loss hardly falls any more, less arrives, or size buys something with permuted targets. Otherwise it "
+    "is undecided. It is also undecided where networks are not trained to the end or their step sizes are wrong, where data "
+    "limit the largest size, where losses are too noisy, where sizes span less than two decades, where networks hardly "
+    "learn, and where the transformer does not improve. It does not hold where a form with an end fits about as well as one "
+    "without. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "Architectures other than the transformer keep improving with size too.",
