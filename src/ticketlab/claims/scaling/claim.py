@@ -99,9 +99,15 @@ class Scaling(Study):
         "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
         "the largest sizes is asked to predict the largest.",
         "One number a seed, with Student's interval.",
+        "Published exponents of size for text are 0.076 without a floor [Kaplan et al. 2020] and 0.34 with one "
+        "[Hoffmann et al. 2022]. LSTMs and transformers were found to scale alike [Sharma & Kaplan 2020].",
     )
     arms = (
-        Arm("MLP", "Two hidden layers on the whole input.", "The claim."),
+        Arm(
+            "MLP",
+            "Two hidden layers on the whole input; tokens enter by a table [Bengio et al. 2003].",
+            "The claim.",
+        ),
         Arm("CNN", "Causal convolutions, or convolutions of images.", "The claim."),
         Arm("GRU", "Two recurrent layers.", "The claim."),
         Arm("LSTM", "Two recurrent layers.", "The claim."),
