@@ -95,3 +95,10 @@ def test_a_run_of_two_sizes_has_no_figure(page) -> None:
     few = runs.taken(np.flatnonzero(runs["place"] < 2))
     part = replace(page, evidence=replace(page.evidence, tables={"runs": few}, verdicts=()))
     assert presentation(part).figures == ()
+
+
+def test_a_run_in_which_no_seed_has_all_sizes_has_no_figure(page) -> None:
+    runs = page.evidence.tables["runs"]
+    odd = runs.taken(np.flatnonzero(runs["place"] != runs["seed"]))
+    part = replace(page, evidence=replace(page.evidence, tables={"runs": odd}, verdicts=()))
+    assert presentation(part).figures == ()

@@ -52,7 +52,9 @@ def fits(runs: Table, kinds: Sequence[str]) -> dict[str, Fit]:
     """Of those architectures that have two seeds and five sizes."""
     found = {}
     for kind in kinds:
-        if not len(runs.where(kind=kind)):
+        rows = runs.where(kind=kind)
+        most = max((len(of) for of in rows.by("seed").values()), default=0)
+        if not most or most < len(np.unique(rows["place"])):
             continue
         of = curves(kind, {"runs": runs})
         if len(of.losses) < 2 or len(of.sizes) < 5:
