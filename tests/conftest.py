@@ -143,6 +143,7 @@ LONGEST = (
     "claims/test_winning_ticket.py",
     "test_docs.py",
     "claims/test_masking_is_training.py",
+    "engine/test_cluster.py",
     "cli/test_spread.py",
     "estimators/test_scikit_learn.py",
     "claims/test_linear_mode.py",

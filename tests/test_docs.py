@@ -7,6 +7,7 @@ page reads from top to bottom.
 import re
 import shlex
 import tomllib
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,8 @@ def readers_files(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("readers_files")
 def test_commands_are_understood(page, monkeypatch, capsys):
     """Read to the end by the real command line, where nothing is then run or checked; plans are printed into their files."""
-    monkeypatch.setattr("ticketlab.cli.running.run_request", lambda request, devices: {})
+    monkeypatch.setattr("ticketlab.cli.running.run_request", lambda request, devices, runner: {})
+    monkeypatch.setattr("ticketlab.cli.spread.Spread.runner", lambda self: nullcontext())
     monkeypatch.setattr("ticketlab.cli.spread.Spread.found", lambda self: None)
     monkeypatch.setattr("ticketlab.tasks.check", lambda path: [])
     for line in commands(page):

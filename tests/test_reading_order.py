@@ -14,8 +14,8 @@ import ticketlab
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
 ORDER = ["errors", "compiled_programs", "networks", "tasks", "training", "tangent", "infinite", "units", "tickets", "symmetry",
-         "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store", "report",
-         "cli"]
+         "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store", "lab",
+         "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 

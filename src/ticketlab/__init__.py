@@ -23,7 +23,8 @@ those above it and opens with its idea.
     estimators  the tangent minimum as scikit-learn estimators, for pipelines and grid search
     engine      where the cells run, and how a killed run continues
     store       the run folder, and the identity of a run
-    report      the page of a run, from stored records only
+    lab         every claim on one network and one data set: the argument, and how its parts stand
+    report      the page of a run, and that of a lab, from stored records only
     cli         parses, calls, prints
 
 Nothing heavy is imported before it is used, so that `ticketlab --help` answers at once.

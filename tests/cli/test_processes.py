@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from toy_study import Toy
 
@@ -47,7 +48,8 @@ def signals_as_from_a_terminal():
 
 
 def environment(**more):
-    return {**os.environ, "PYTHONPATH": str(TOYS), **more}
+    path = os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "PYTHONPATH": path, **more}
 
 
 def run(folder, **more):
@@ -247,6 +249,49 @@ def test_a_signal_is_an_interruption(tmp_path, sent):
     assert "1 finished cell kept. Continue from there: ticketlab run runs" in said
     assert said.endswith("ticketlab: interrupted\n")
     assert "Traceback" not in said
+
+
+def helpers(process):
+    """The processes in which its cells run."""
+    return [c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())]
+
+
+@posix
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGKILL"])
+def test_processes_of_cells_end_with_the_one_that_writes(tmp_path, sent):
+    (tmp_path / "wait-minus-seed1").touch()
+    with subprocess.Popen(
+        [*TOY, "--jobs", "2"],
+        cwd=tmp_path,
+        env=environment(TOY_FLAGS=str(tmp_path)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        start_new_session=True,
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("runs/*/cells/[!.]*"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        time.sleep(1.0)  # it reads the third cell back, in which an interruption becomes DuckDB's
+        theirs = helpers(process)
+        assert len(theirs) == 2
+        if sent == "SIGINT":
+            os.killpg(process.pid, signal.SIGINT)  # as a terminal does it: to all of them
+        else:
+            process.kill()
+        said = process.stderr.read()
+    _, alive = psutil.wait_procs(theirs, timeout=10)
+    assert alive == []
+    if sent == "SIGINT":
+        assert process.returncode == 130
+        assert "3 finished cells kept. Continue from there: ticketlab run runs" in said
+        assert "--jobs 2" in said
+        assert said.endswith("ticketlab: interrupted\n")
+        assert "Traceback" not in said
+    (tmp_path / "wait-minus-seed1").unlink()
+    resumed, said = run(tmp_path)
+    assert "3 of 4 cells will be reused" in said  # one process of one thread gives what several do
+    assert resumed["outcome"] == "holds"
 
 
 @posix

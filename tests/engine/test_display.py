@@ -60,3 +60,19 @@ def test_the_time_left_is_said_when_it_is_known(left, text):
 def test_the_claim_as_a_whole_has_a_name():
     whole = Verdict("", Outcome.UNDECIDED, "rule", None, None, "", "Nobody knows.")
     assert verdict_line(whole) == "The claim as a whole: undecided. Nobody knows."
+
+
+def test_cells_that_run_at_the_same_time_have_a_line_each():
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, highlight=False, markup=False)
+    many = [Cell(f"cell {i}", weight=1.0) for i in range(10)]
+    display = Display(console, "toy")
+    display.begins(many, ())
+    for cell in many:
+        display.progress(cell, "fits", 0.5, None)
+    assert display._doing.plain.splitlines() == [*(f"cell {i}: fits" for i in range(8)), "and 2 more cells"]
+    assert display._bar.tasks[0].completed == pytest.approx(5.0)
+    display.finished(many[0], "", 1.0, None)
+    assert display._doing.plain.splitlines()[0] == "cell 1: fits"
+    assert display._bar.tasks[0].completed == pytest.approx(5.5)
+    display.progress(many[1], "again", 0.0, None)  # it has lost what it had done
+    assert display._bar.tasks[0].completed == pytest.approx(5.0)

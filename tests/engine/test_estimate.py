@@ -77,3 +77,24 @@ def test_the_time_left_is_never_negative(fraction, seconds):
 )
 def test_times_are_spoken(seconds, words):
     assert spoken(seconds) == words
+
+
+def test_several_places_take_the_cells_in_turn():
+    cells = [Cell(name, weight=2.0) for name in "abcde"]
+    estimate = Estimate(cells)
+    assert estimate.left(cells[0], 0.5, 10.0, 2) is None
+    assert estimate.left(cells[1], 0.5, 10.0, 2) == pytest.approx(
+        50.0
+    )  # 2 × 10, then 2 × 20, and 20 for the fifth
+    assert estimate.finish(cells[0], 20.0, 2) == pytest.approx(
+        40.0
+    )  # the third begins, while the second has 10 s left
+    assert estimate.left(cells[1], 0.5, 10.0, 9) == pytest.approx(20.0)  # no place can make a cell shorter
+    assert estimate.left(cells[1], 0.0, 0.0, 9) == pytest.approx(20.0)  # it began anew
+
+
+def test_the_last_long_cell_counts_in_full():
+    cells = [Cell("short", weight=1.0), Cell("long", weight=9.0)]
+    estimate = Estimate(cells)
+    estimate.left(cells[1], 1 / 9, 10.0, 2)
+    assert estimate.finish(cells[0], 10.0, 2) == pytest.approx(80.0)

@@ -1,4 +1,4 @@
-"""Fieller's interval: exact where it can be computed by hand, covering where the denominator is noisy, unbounded where it may be 0."""
+"""Fieller's interval: exact by hand, covering where the denominator is noisy, unbounded where it may be 0."""
 
 import numpy as np
 import pytest

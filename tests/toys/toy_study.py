@@ -1,11 +1,17 @@
 """A study that takes no time: is the mean of random numbers zero? With an environment variable it can be made to go wrong midway.
 
 TOY_TROUBLE is "<kind>:<cell>", where kind is numerical, user, interrupt, or sleep (which says so in a file named by TOY_ASLEEP).
+
+TOY_FLAGS is a folder, for cells that run in other processes. Each cell that begins adds a line to its file `begun`. A file
+`kill-<cell>-<number>` there is removed by the cell, which then kills its process; `wait-<cell>` holds it up while it is there,
+and with `fail-<cell>` it raises an error.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict
-from ticketlab.claims.study import Cell, Progress, Study, silent
+from ticketlab.claims.study import Cell, Draft, Progress, Study, silent
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.difference import of_seeds
@@ -117,6 +123,7 @@ class Toy(Study):
     ) -> dict[str, Table]:
         began = time.perf_counter()
         progress("drawing", 0.5)
+        flags(cell, progress)
         trouble(cell)
         random = np.random.default_rng(cell.settings["seed"])
         law = plan.law
@@ -171,6 +178,24 @@ class Toy(Study):
         return Evidence(dict(tables), tuple(verdicts))
 
 
+def flags(cell: Cell, progress: Progress) -> None:
+    if "TOY_FLAGS" not in os.environ:
+        return
+    folder = Path(os.environ["TOY_FLAGS"])
+    with (folder / "begun").open("a") as file:
+        file.write(f"{cell.name}\n")
+    until = time.monotonic() + 60
+    while (folder / f"wait-{cell.name}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+        progress("waiting", 0.5)
+    if (folder / f"fail-{cell.name}").exists():
+        raise UserError("a toy mistake", "none")
+    for flag in folder.glob(f"kill-{cell.name}-*"):
+        with contextlib.suppress(FileNotFoundError):
+            flag.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
 def trouble(cell: Cell) -> None:
     kind, _, name = os.environ.get("TOY_TROUBLE", "").partition(":")
     if name != cell.name:
@@ -185,6 +210,30 @@ def trouble(cell: Cell) -> None:
         case "sleep":
             Path(os.environ["TOY_ASLEEP"]).touch()
             time.sleep(60)
+
+
+class Leaving(Toy):
+    """Keeps a draft, and leaves a ticket: a layer whose weight is the number of its seed."""
+
+    claim = "leaving"
+
+    def resume(
+        self,
+        plan: ToyPlan,
+        cell: Cell,
+        draft: Draft,
+        progress: Progress = silent,
+        devices: Devices | None = None,
+    ) -> dict[str, Table]:
+        from ticketlab.tickets.ticket import Ticket
+
+        before = draft.read()
+        stage = 1 + (0 if before is None else int(before["stage"]))
+        draft.write({"stage": np.array(stage)})
+        weight = {"dense": {"weight": np.array([[float(cell.settings["seed"])]])}}
+        about = {"of": cell.name, "stage": str(stage)}
+        draft.leave("ticket", Ticket(weight, {"dense": np.array([[True]])}, about=about))
+        return self.run(plan, cell, progress, devices)
 
 
 STUDIES: dict[str, Any] = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}

@@ -33,11 +33,15 @@ def run(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.compiled_programs import keep_programs
 
     requests = read_requests(words, studies, "run")
+    if script := requests[0].spread.printed():
+        print(script, end="")
+        return 0
     # JAX lets only the first of several processes write; compiling can need all of them, and one would wait forever.
     if requests[0].spread.coordinator is None and (note := keep_programs(os.environ)):
         print(f"ticketlab: {note}", file=sys.stderr)
     devices = requests[0].spread.found()
-    results = [run_request(request, devices) for request in requests]
+    with requests[0].spread.runner() as runner:
+        results = [run_request(request, devices, runner) for request in requests]
     if requests[0].json and (devices is None or devices.first):
         document = results[0] if len(results) == 1 else results
         print(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ticketlab.claims.study import Cell
+    from ticketlab.engine.runner import Runner
     from ticketlab.evidence.tables import Evidence
     from ticketlab.tangent.devices import Devices
 
@@ -86,7 +87,12 @@ class Finished:
 
 
 def run_until_decided(
-    folder: RunFolder, plan: Any, ending: Ending, display: Watched, devices: Devices | None
+    folder: RunFolder,
+    plan: Any,
+    ending: Ending,
+    display: Watched,
+    devices: Devices | None,
+    runner: Runner | None = None,
 ) -> Finished:
     """Runs the looks of a planned sequence in order.
 
@@ -100,7 +106,7 @@ def run_until_decided(
         asked = replace(plan, seeds=seeds)
         of = RunFolder.of(folder.study, asked, folder.path)
         try:
-            evidence = of.run(asked, display, display.note, devices, most)
+            evidence = of.run(asked, display, display.note, devices, most, runner)
         except TimeIsUp:
             if finished is None:
                 raise UserError(
@@ -110,7 +116,7 @@ def run_until_decided(
                 ) from None
             display.note("The time is up. The conclusions are those of the last look.")
             last = finished
-            last.folder.run(last.plan, display, display.note, devices, most)
+            last.folder.run(last.plan, display, display.note, devices, most, runner)
             break
         finished = Finished(of, asked, evidence)
         display.note(_said(finished))

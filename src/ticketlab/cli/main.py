@@ -31,6 +31,7 @@ usage: ticketlab COMMAND [options]
   claims               list the claims
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
   report RUN           write the report of a finished run again
+  lab                  run every claim on one network and data set, with one page for the whole argument
   data list            list the data sets, and how to use your own
   data check TASK      check whether data can be used, and show their content
 
@@ -82,7 +83,7 @@ def _answered(words: list[str], studies: Mapping[str, str] | None, signals: Sign
     try:
         from ticketlab.engine.threads import limit_threads
 
-        limit_threads(os.environ)
+        limit_threads(os.environ, 1 if _in_processes(words) else None)
         _replace_unprintable()
         return _dispatch(words, studies)
     except UserError as error:
@@ -115,6 +116,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         return 0
 
     from ticketlab.cli import commands
+    from ticketlab.cli.lab import lab
 
     table = {
         "run": commands.run,
@@ -122,6 +124,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "plan": commands.plan,
         "report": commands.report,
         "data": commands.data,
+        "lab": lab,
     }
     if command not in table:
         from ticketlab.choices import suggestion
@@ -156,6 +159,11 @@ def _failed(failure: StreamFailure) -> int:
         return UNREAD
     say(f"ticketlab: {failure}. Finished cells are kept.")
     return 2
+
+
+def _in_processes(words: Sequence[str]) -> bool:
+    """Whether cells run in processes of one thread each, whose number is part of what makes a cell the same."""
+    return any(word.split("=")[0] in ("--jobs", "--cluster") for word in words)
 
 
 def _one_of_several() -> bool:

@@ -31,24 +31,28 @@ from ticketlab.store.identity import dependencies
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
+    from ticketlab.engine.runner import Runner
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["run_request", "write_report"]
 
 
-def run_request(request: Request, devices: Devices | None = None) -> dict[str, Any]:
+def run_request(
+    request: Request, devices: Devices | None = None, runner: Runner | None = None
+) -> dict[str, Any]:
     """Runs one study to its end and stores everything; with several processes the first stores, the others only compute.
 
     Arguments:
         request: the request.
         devices: over which examples are distributed; by default all on one.
+        runner: where the cells run; by default in this process.
 
     Returns: the result for machines: claim, outcome, verdicts, plan, digest, folder, report and seconds, as JSON values.
 
     Raises: UserError, NumericalFailure or KeyboardInterrupt, after a message on what is kept and how to continue.
     """
     if devices is None or devices.processes == 1:
-        return _run(request, devices)
+        return _run(request, devices, runner)
     if request.ending.until is not None:
         raise UserError(
             "--until with several processes", "one process", "Or set the number of seeds: --seeds."
@@ -67,7 +71,7 @@ def run_request(request: Request, devices: Devices | None = None) -> dict[str, A
     return result
 
 
-def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
+def _run(request: Request, devices: Devices | None, runner: Runner | None = None) -> dict[str, Any]:
     console = Console(stderr=request.json, highlight=False, markup=False)
     study, plan = request.study, request.plan
     folder = RunFolder.of(study, plan, request.out)
@@ -78,11 +82,12 @@ def _run(request: Request, devices: Devices | None) -> dict[str, Any]:
     watched = Watched(console, study.claim, request.ending.seconds)
     with _kept(console, folder, again), watched as display:
         if request.ending.until is None:
-            finished = Finished(folder, plan, folder.run(plan, display, display.note, devices))
+            evidence = folder.run(plan, display, display.note, devices, runner=runner)
+            finished = Finished(folder, plan, evidence)
             if (look := finished.folder.look()) and look.extended:
                 display.note(f"{look.words()}.")
         else:
-            finished = run_until_decided(folder, plan, request.ending, watched, devices)
+            finished = run_until_decided(folder, plan, request.ending, watched, devices, runner)
         page = write_report(finished.folder)
     evidence = finished.evidence
     try:

@@ -1,21 +1,28 @@
-"""The devices over which a run is distributed, as requested on the command line."""
+"""The devices and processes over which a run is distributed, as requested on the command line.
+
+`--devices` and `--coordinator` spread one cell; `--jobs` and `--cluster` run several cells at the same time.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from ticketlab.engine.places import Slurm, parse_place
 from ticketlab.errors import UserError
 
 if TYPE_CHECKING:
+    from ticketlab.engine.runner import Runner
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["Spread"]
 
-MOST = 256  # shares of one host's CPUs; each has its own threads
+MOST = 256  # processes, or shares of one host's CPUs; each has its own threads
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,9 @@ class Spread:
         coordinator: "host:port" of process 0; None for a single process.
         processes: the number of processes.
         process: the number of this one.
+        jobs: the number of processes of this host in which cells run; None to run them in this one.
+        cluster: the place of a Dask cluster on which cells run (see `engine.places`).
+        insecure_cluster: whether its address may be elsewhere without TLS.
     """
 
     devices: Annotated[
@@ -53,7 +63,34 @@ class Spread:
         int | None, tyro.conf.arg(metavar="INT", help="number of this process, from 0", help_behavior_hint="")
     ] = None
 
+    jobs: Annotated[
+        int | None,
+        tyro.conf.arg(
+            metavar="INT",
+            help="number of processes of this host in which cells run at the same time, one thread each "
+            "(default: one cell after the other, with all threads)",
+            help_behavior_hint="",
+        ),
+    ] = None
+    cluster: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="PLACE",
+            help="Dask workers on which cells run at the same time: local[:N], slurm[:field=value,…], or a scheduler's "
+            "address (tls://host:8786) or file",
+            help_behavior_hint="",
+        ),
+    ] = None
+    insecure_cluster: Annotated[
+        bool,
+        tyro.conf.arg(
+            help="allows an address outside this host without TLS: whoever reaches it can run code there",
+            help_behavior_hint="",
+        ),
+    ] = False
+
     def __post_init__(self) -> None:
+        self._check_jobs()
         if self.devices is not None and not 1 <= self.devices <= MOST:
             raise UserError(
                 f"--devices {self.devices}",
@@ -96,6 +133,54 @@ class Spread:
             join(self.coordinator, self.processes, self.process)
         return Devices.of_each(self.devices)
 
+    def _check_jobs(self) -> None:
+        """At most one way to spread a run; and a cluster that can be used."""
+        if self.jobs is not None and not 1 <= self.jobs <= MOST:
+            raise UserError(f"--jobs {self.jobs}", f"1 to {MOST}", "One for each core is most.")
+        ways = {
+            "--jobs": self.jobs,
+            "--cluster": self.cluster,
+            "--devices": self.devices,
+            "--coordinator": self.coordinator,
+        }
+        given = [name for name, value in ways.items() if value is not None]
+        if len(given) > 1 and given[0] in ("--jobs", "--cluster"):
+            raise UserError(
+                " with ".join(given[:2]),
+                "one of them",
+                "--jobs and --cluster run several cells at once, --devices and --coordinator spread one.",
+            )
+        if self.cluster is not None:
+            parse_place(self.cluster, self.insecure_cluster)
+        elif self.insecure_cluster:
+            raise UserError("--insecure-cluster alone", "it together with --cluster ADDRESS")
+
+    def printed(self) -> str | None:
+        """What is to be printed in place of a run: the script of a job."""
+        place = None if self.cluster is None else parse_place(self.cluster, self.insecure_cluster)
+        if not isinstance(place, Slurm) or not place.dry_run:
+            return None
+        from ticketlab.engine.clusters import job_script
+
+        return job_script(place)
+
+    @contextlib.contextmanager
+    def runner(self) -> Iterator[Runner | None]:
+        """Where the cells run, inside the block; None for this process."""
+        if self.jobs is not None:
+            from ticketlab.engine.jobs import Jobs
+
+            with Jobs(self.jobs) as jobs:
+                yield jobs
+        elif self.cluster is not None:
+            from ticketlab.engine.cluster import Cluster
+            from ticketlab.store.identity import dependencies
+
+            with Cluster(parse_place(self.cluster, self.insecure_cluster), dependencies) as cluster:
+                yield cluster
+        else:
+            yield None
+
     @property
     def words(self) -> list[str]:
         """The options, as typed."""
@@ -104,5 +189,8 @@ class Spread:
             "--coordinator": self.coordinator,
             "--processes": self.processes,
             "--process": self.process,
+            "--jobs": self.jobs,
+            "--cluster": self.cluster,
         }
-        return [word for name, value in values.items() if value is not None for word in (name, str(value))]
+        words = [word for name, value in values.items() if value is not None for word in (name, str(value))]
+        return [*words, *(["--insecure-cluster"] if self.insecure_cluster else [])]

@@ -1,4 +1,6 @@
-"""The display of a run: two live lines with the current activity and the time left, and permanent lines.
+"""The display of a run: live lines with the current activity and the time left, and permanent lines.
+
+Cells that run at the same time have a live line each, up to a few, and one bar together.
 
 On a terminal, rich redraws the live lines in place. Elsewhere (a log file, a pipe, a build server) nothing is redrawn and no
 control characters are written. A change of activity is written as a line, at most every few seconds.
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Display", "estimate_text", "verdict_line"]
 
 EVERY = 5.0  # seconds between lines of progress if nothing can be redrawn
+LINES = 8  # cells that run at the same time and have a live line
 _STYLES = {Outcome.HOLDS: "bold green", Outcome.FAILS: "bold red", Outcome.UNDECIDED: "bold yellow"}
 
 
@@ -45,6 +48,9 @@ class Display:
         self._began = self._said = time.monotonic()
         self._last = ""
         self._total = self._done = 0.0
+        self._running: dict[
+            str, tuple[str, float]
+        ] = {}  # by cell: what it is doing, and the work that is done
         percent, left = (
             TextColumn("{task.percentage:3.0f} %"),
             TextColumn("{task.fields[left]}", markup=False),
@@ -79,9 +85,10 @@ class Display:
 
     def progress(self, cell: Cell, what: str, fraction: float, left: float | None) -> None:
         doing = ": ".join(filter(None, [cell.title or cell.name, what]))
-        completed = self._done + cell.work * min(max(fraction, 0.0), 1.0)
+        self._running[cell.name] = doing, cell.work * min(max(fraction, 0.0), 1.0)
+        completed = self._done + sum(work for _, work in self._running.values())
         self._bar.update(self._task, completed=completed, left=estimate_text(left))
-        self._doing.plain = shown(doing)
+        self._doing.plain = self._lines()
         now = time.monotonic()
         title = f"{cell.name} {what}"
         if (
@@ -95,14 +102,23 @@ class Display:
 
     def finished(self, cell: Cell, brief: str, seconds: float, left: float | None) -> None:
         self._done += cell.work
+        self._running.pop(cell.name, None)
         self._said = time.monotonic()
-        self._bar.update(self._task, completed=self._done)
+        self._bar.update(self._task, completed=self._done + sum(work for _, work in self._running.values()))
+        if self._running:
+            self._doing.plain = self._lines()
         numbers = f": {brief}" if brief else ""
         title = cell.title or cell.name
         self.note(f"[{self._clock()}] {title} done in {spoken(seconds)}{numbers}{estimate_text(left)}")
 
     def verdict(self, verdict: Verdict) -> None:
         self.note(f"[{self._clock()}] {verdict_line(verdict)}", _STYLES[verdict.outcome])
+
+    def _lines(self) -> str:
+        """What each running cell does, a line each; the rest are counted."""
+        lines = [shown(doing) for doing, _ in self._running.values()]
+        more = [f"and {counted(len(lines) - LINES, 'more cell')}"] if len(lines) > LINES else []
+        return "\n".join([*lines[:LINES], *more])
 
     def _clock(self) -> str:
         minutes, seconds = divmod(int(time.monotonic() - self._began), 60)

@@ -3,10 +3,14 @@
 Reading data, importing and compiling come first and do no work. With them in the pace, the rest would seem far too long. So
 compiling is left out of the seconds that are given here, and the pace is that since half of the work so far was done; once two
 cells are finished, since the end of the first.
+
+The pace is that of one place: a process, or a worker. Where cells run in several places, the cells that are left are dealt out
+in order, each to the place that is free first. So the last long cell counts in full, however many places are idle by then.
 """
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 
 from ticketlab.claims.study import Cell
@@ -22,36 +26,57 @@ class Estimate:
     Work is measured in the weights of the cells. The pace is that of this run; cells kept from an earlier run do not count.
 
     Arguments:
-        cells: the cells to run.
+        cells: the cells to run, in their order.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self._left = {cell.name: cell.work for cell in cells}
-        self._work = self._seconds = 0.0
-        self._marks: list[tuple[float, float]] = []  # work, and seconds when it was done
+        self._running: dict[str, tuple[float, float]] = {}  # work that is done, and seconds
+        self._work = self._seconds = 0.0  # of finished cells
+        self._marks: list[tuple[float, float]] = []  # work, and seconds of all places when it was done
         self._ends: list[tuple[float, float]] = []  # the same where a cell ended
 
-    def left(self, cell: Cell, fraction: float, seconds: float) -> float | None:
-        """Seconds left, when a fraction of a cell has taken so many without compiling; None while too little is done to say."""
-        fraction = min(max(fraction, 0.0), 1.0)
-        work, now = self._work + cell.work * fraction, self._seconds + seconds
+    def left(self, cell: Cell, fraction: float, seconds: float, places: int = 1) -> float | None:
+        """Seconds left, when a fraction of a cell has taken so many without compiling; None while too little is done to say.
+
+        Arguments:
+            places: the number of cells that run at the same time.
+        """
+        self._running[cell.name] = cell.work * min(max(fraction, 0.0), 1.0), seconds
+        work, now = self._so_far()
         if work > (self._marks[-1][0] if self._marks else 0.0):
             self._marks.append((work, now))
-        pace = self._pace(work, now)
-        return None if pace is None else max(0.0, pace * (sum(self._left.values()) - cell.work * fraction))
+        return self._rest(self._pace(work, now), places)
 
-    def finish(self, cell: Cell, seconds: float) -> float | None:
+    def finish(self, cell: Cell, seconds: float, places: int = 1) -> float | None:
         """Counts a cell as done; returns seconds left."""
-        weight = self._left.pop(cell.name)
-        self._work += weight
+        self._work += self._left.pop(cell.name)
         self._seconds += seconds
-        self._marks.append((self._work, self._seconds))
+        self._running.pop(cell.name, None)
+        self._marks.append(self._so_far())
         self._ends.append(self._marks[-1])
-        pace = self._pace(self._work, self._seconds)
-        return None if pace is None else pace * sum(self._left.values())
+        return self._rest(self._pace(*self._marks[-1]), places)
+
+    def _so_far(self) -> tuple[float, float]:
+        """Work and seconds of all cells, finished and running."""
+        running = self._running.values()
+        return self._work + sum(w for w, _ in running), self._seconds + sum(s for _, s in running)
+
+    def _rest(self, pace: float | None, places: int) -> float | None:
+        """Seconds until the last place has done its last cell."""
+        if pace is None:
+            return None
+        free = [0.0] * max(places, 1)
+        waiting = sorted(
+            self._left, key=lambda name: name not in self._running
+        )  # those that run have their places
+        for name in waiting:
+            work = self._left[name] - self._running.get(name, (0.0, 0.0))[0]
+            heapq.heapreplace(free, free[0] + pace * work)
+        return max(free)
 
     def _pace(self, work: float, now: float) -> float | None:
-        """Seconds for a unit of work."""
+        """Seconds of one place for a unit of work."""
         if len(self._ends) >= 2:
             begun = self._ends[0]
         else:

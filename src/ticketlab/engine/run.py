@@ -1,4 +1,4 @@
-"""A study run in this process: each cell once, in order, and verdicts as soon as they can be drawn.
+"""A study run to its end: each cell once, where a runner runs it, and verdicts as soon as they can be drawn.
 
 Cells are cut into groups of seeds: those that are kept, and the rest.
 
@@ -10,16 +10,16 @@ to the keeper and the observer.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ticketlab.claims.study import Cell, Study, groups
-from ticketlab.engine.compiling import Compiling
 from ticketlab.engine.estimate import Estimate
 from ticketlab.engine.keeper import Keeper, Tables, WorkingMemory
 from ticketlab.engine.lockstep import Telling
+from ticketlab.engine.runner import Done, InProcess, Runner, Work
 from ticketlab.evidence.tables import Evidence, Table, concatenate
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -61,6 +61,7 @@ def run_study(
     keeper: Keeper | None = None,
     observer: Observer | None = None,
     devices: Devices | None = None,
+    runner: Runner | None = None,
 ) -> Evidence:
     """Runs the cells of a plan that are not kept yet, and draws the conclusions.
 
@@ -71,6 +72,7 @@ def run_study(
         observer: receives progress and verdicts; none by default.
         devices: over which examples are distributed; by default all on one. With several processes, the others call
             `lockstep.follow_study` at the same time.
+        runner: where the cells run; by default here, one after the other.
 
     Returns: the evidence, equal for equal plans on the same kind of device (except measured tables).
 
@@ -78,6 +80,7 @@ def run_study(
     """
     keeper = WorkingMemory() if keeper is None else keeper
     observer = Silence() if observer is None else observer
+    runner = InProcess() if runner is None else runner
     if devices is not None and devices.processes > 1:
         keeper = Telling(keeper)
     cells = groups(study.cells(plan), keeper.has)
@@ -85,36 +88,30 @@ def run_study(
         raise ValueError(f"two cells of {study.claim!r} have the same name")
     done = {cell.name: tables for cell in cells if (tables := keeper.load(cell)) is not None}
     observer.begins(cells, [c for c in cells if c.name in done])
-    estimate = Estimate([c for c in cells if c.name not in done])
+    left = [c for c in cells if c.name not in done]
+    estimate = Estimate(left)
     shown: dict[str, Verdict] = {}
-    compiling = Compiling()
 
-    for cell in cells:
-        if cell.name in done:
-            continue
-        began, idle = time.monotonic(), compiling.seconds()
+    def tell(cell: Cell, what: str, fraction: float, worked: float) -> None:
+        observer.progress(cell, what, fraction, estimate.left(cell, fraction, worked, runner.places))
 
-        def worked(began: float = began, idle: float = idle) -> float:
-            """Seconds of this cell that were not spent on compiling."""
-            return max(time.monotonic() - began - (compiling.seconds() - idle), 0.0)
-
-        def progress(
-            what: str, fraction: float, cell: Cell = cell, worked: Callable[[], float] = worked
-        ) -> None:
-            observer.progress(cell, what, fraction, estimate.left(cell, fraction, worked()))
-
-        progress("", 0.0)
-        tables = study.resume(plan, cell, keeper.draft(cell), progress, devices)
-        seconds = time.monotonic() - began
-        left = estimate.finish(cell, worked())
-        done[cell.name] = keeper.save(cell, tables, seconds)
-        observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, left)
-        if len(done) < len(cells) and (tables := gather(cells, done)):
-            _show(_concluded(study, plan, tables, keeper), shown, observer)
+    work = Work(study, plan, keeper.draft, tell, devices)
+    # Closed at once if anything fails here, so that no process goes on for a run that has ended.
+    with contextlib.closing(_each(runner, left, work)) as finished:
+        for cell, tables, seconds, worked in finished:
+            rest = estimate.finish(cell, worked, runner.places)
+            done[cell.name] = keeper.save(cell, tables, seconds)
+            observer.finished(cell, study.brief(plan, cell, done[cell.name]), seconds, rest)
+            if len(done) < len(cells) and (known := gather(cells, done)):
+                _show(_concluded(study, plan, known, keeper), shown, observer)
 
     evidence = _concluded(study, plan, gather(cells, done), keeper)
     _show(evidence, shown, observer)
     return evidence
+
+
+def _each(runner: Runner, cells: Sequence[Cell], work: Work) -> Generator[Done, None, None]:
+    yield from runner.run(cells, work)
 
 
 def _concluded(study: Study, plan: Any, tables: Tables, keeper: Keeper) -> Evidence:

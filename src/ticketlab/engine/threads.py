@@ -30,11 +30,15 @@ def available_cores() -> int:
         return cores
 
 
-def limit_threads(environment: MutableMapping[str, str]) -> None:
-    """Sets the missing thread counts; one count set by the user (OMP_NUM_THREADS first) applies to all."""
+def limit_threads(environment: MutableMapping[str, str], count: int | None = None) -> None:
+    """Sets the missing thread counts; one count set by the user (OMP_NUM_THREADS first) applies to all.
+
+    Arguments:
+        count: where the user has set none; by default the cores that this process may use.
+    """
     given = next((environment[name] for name in POOLS if environment.get(name, "").isdecimal()), None)
     for name in POOLS:
-        environment.setdefault(name, given or str(available_cores()))
+        environment.setdefault(name, given or str(count or available_cores()))
 
 
 def thread_counts(environment: Mapping[str, str]) -> dict[str, str]:

@@ -31,7 +31,7 @@ from ticketlab.figures.presentation import Presentation
 from ticketlab.figures.text_tables import TextTable, html_table, save_buttons, shown
 from ticketlab.figures.wording import plural, power
 
-__all__ = ["render"]
+__all__ = ["document", "figure_html", "render"]
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -49,15 +49,27 @@ def render(record: Record) -> str:
         "certificates": _certificates(show, 1 + before + len(show.figures), words),
         "reproduce": _reproduce(record),
     }
-    sections = {name: text for name, text in sections.items() if text}
-    links = "".join(f'<li><a href="#{name}">{HEADINGS[name]}</a></li>' for name in sections)
+    named = {name: (HEADINGS[name], text) for name, text in sections.items() if text}
+    of = f"<b>Ticketlab</b> report on the claim <b>{escape(record.claim)}</b>"
+    return document(_title(record), of, verdict, named, f"<script>{get_plotlyjs()}</script>\n")
+
+
+def document(
+    title: str, of: str, first: str, sections: Mapping[str, tuple[str, str]], scripts: str = ""
+) -> str:
+    """A page as one file: its title, what it is of, what comes first, and sections with their headings by name, as HTML."""
+    links = "".join(f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, _) in sections.items())
+    body = "".join(
+        f'<section id="{name}"><h2>{heading}</h2>{text}</section>'
+        for name, (heading, text) in sections.items()
+    )
     return f"""<!DOCTYPE html>
 <html lang="en-GB">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(_title(record))}</title>
+<title>{escape(title)}</title>
 <style>
 :root {{ {LIGHT.css()} }}
 @media screen and (prefers-color-scheme: dark) {{ :root:not(.printing) {{ {DARK.css()} }} }}
@@ -65,16 +77,15 @@ def render(record: Record) -> str:
 </head>
 <body>
 <header class="top">
-<p><b>Ticketlab</b> report on the claim <b>{escape(record.claim)}</b></p>
+<p>{of}</p>
 <nav aria-label="Contents"><ul>{links}</ul></nav>
 </header>
 <main>
-{verdict}
-{"".join(f'<section id="{n}"><h2>{HEADINGS[n]}</h2>{text}</section>' for n, text in sections.items())}
+{first}
+{body}
 </main>
 <script type="application/json" id="dark-of">{json_text(dark_of())}</script>
-<script>{get_plotlyjs()}</script>
-<script>{_asset("page.js")}</script>
+{scripts}<script>{_asset("page.js")}</script>
 </body>
 </html>
 """
@@ -117,7 +128,7 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 <p class="kicker">{prose(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
-{_figure(figure, 1, words, "h2") if figure else ""}
+{figure_html(figure, 1, words, "h2") if figure else ""}
 {explained}
 {_rules(record)}
 {_facts(record.facts)}
@@ -148,7 +159,7 @@ def _facts(facts: Mapping[str, str]) -> str:
 
 
 def _figures(figures: Iterable[Figure], first: int, words: Glossary) -> str:
-    return _sections((f.section, _figure(f, number, words)) for number, f in enumerate(figures, first))
+    return _sections((f.section, figure_html(f, number, words)) for number, f in enumerate(figures, first))
 
 
 def _sections(parts: Iterable[tuple[str, str]]) -> str:
@@ -163,7 +174,7 @@ def _sections(parts: Iterable[tuple[str, str]]) -> str:
     return text
 
 
-def _figure(figure: Figure, number: int, words: Glossary, heading: str = "h3") -> str:
+def figure_html(figure: Figure, number: int, words: Glossary, heading: str = "h3") -> str:
     key = f"figure-{figure.key}"
     one = " one" if len(figure.panels) == 1 else ""
     panels = "".join(_panel(p, f"{key}-caption", figure.title) for p in figure.panels)

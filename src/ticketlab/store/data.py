@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.errors import UserError
-from ticketlab.store.watch import sources
+from ticketlab.tasks.pinned import sources
 
 if TYPE_CHECKING:
     from ticketlab.tasks.sources import TaskSource

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 __all__ = ["environment"]
 
 
-def environment(devices: Devices | None = None) -> dict[str, Any]:
-    """The environment of this process and the devices over which it distributes examples, as JSON values."""
+def environment(devices: Devices | None = None, elsewhere: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The environment of this process and the devices over which it distributes examples, as JSON values.
+
+    Arguments:
+        elsewhere: the device on which the cells run, if they run in other processes that differ from this one.
+    """
     return {
         "ticketlab": ticketlab.__version__,
         "commit": _commit(),
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
         "libraries": library_versions(),
-        "device": device(devices),
+        "device": device(devices) if elsewhere is None else dict(elsewhere),
     }
 
 

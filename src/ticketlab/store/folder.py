@@ -48,6 +48,7 @@ from ticketlab.store.whole import flush_tree, move
 from ticketlab.tasks.pinned import pinned
 
 if TYPE_CHECKING:
+    from ticketlab.engine.runner import Runner
     from ticketlab.tangent.devices import Devices
 
 __all__ = ["RunFolder", "default_place"]
@@ -118,6 +119,13 @@ class RunFolder:
         kept = {record["identity"]: record for record in cell_records(self.path / "cells")}
         return [kept[i] for i in self._record("evidence.json")["cells"] if i in kept]
 
+    def finished(self) -> bool:
+        """Whether the evidence of this very plan is stored."""
+        try:
+            return self._record("evidence.json")["plan"] == self._plan_seal()
+        except UserError:
+            return False
+
     def evidence(self) -> Evidence:
         """The stored evidence, with the bits that were stored.
 
@@ -140,6 +148,7 @@ class RunFolder:
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
         most: int | None = None,
+        runner: Runner | None = None,
     ) -> Evidence:
         """Runs what is not finished yet, and stores the evidence.
 
@@ -149,13 +158,15 @@ class RunFolder:
             note: receives messages on kept cells that cannot be used.
             devices: over which examples are spread; by default all on one.
             most: seeds at which a planned sequence of looks ends that this run belongs to; None if it belongs to none.
+            runner: where the cells run; by default here, one after the other.
 
         Returns: the evidence as it is stored.
 
         Raises: as `engine.run_study`; UserError when the folder holds something else, is in use, or cannot be written.
         """
-        with self.work(plan, note, devices, most) as keeper:
-            return self.keep(run_study(self.study, plan, keeper, observer, devices), keeper, plan)
+        device = None if runner is None else runner.device(self.study, plan, note)
+        with self.work(plan, note, devices, most, device) as keeper:
+            return self.keep(run_study(self.study, plan, keeper, observer, devices, runner), keeper, plan)
 
     @contextlib.contextmanager
     def work(
@@ -164,8 +175,13 @@ class RunFolder:
         note: Callable[[str], None] = lambda text: None,
         devices: Devices | None = None,
         most: int | None = None,
+        device: Mapping[str, Any] | None = None,
     ) -> Iterator[CellFolders]:
         """Prepares the folder, keeps other processes out, and gives the keeper of the plan's cells.
+
+        Arguments:
+            plan, note, devices, most: as for `run`.
+            device: where the cells run, if not in this process.
 
         A run that ends before anything was computed leaves no folder that was not there before.
 
@@ -175,7 +191,7 @@ class RunFolder:
         watch = Watch(plan, data_hashes)
         data = read_data(plan)  # before the folder is created, so that unusable data leave no folder
         hashes = {where: own.hash for where, own in data.items()}
-        depends = dependencies(self.study, plan, devices, hashes)
+        depends = dependencies(self.study, plan, devices, hashes, device)
         for where, own in data.items():
             for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
                 note(f"{where}: {text}")
@@ -192,7 +208,7 @@ class RunFolder:
                 self.path / "plan.toml", self.plan_text
             )  # first: by it the folder is known after a kill
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
-            write_record(self.path / "environment.json", environment(devices))
+            write_record(self.path / "environment.json", environment(devices, device))
             seeds = getattr(plan, "seeds", 1)
             yield CellFolders(
                 self.path / "cells",

@@ -48,13 +48,18 @@ REACHING = (
 
 
 def dependencies(
-    study: Study, plan: Any, devices: Devices | None = None, data: Mapping[str, str] | None = None
+    study: Study,
+    plan: Any,
+    devices: Devices | None = None,
+    data: Mapping[str, str] | None = None,
+    elsewhere: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The dependencies of all cells of a plan, as JSON values: claim, plan, code, data, libraries, device.
 
     Arguments:
         devices: over which examples are distributed, if any.
         data: the content hash of every data set, by the option's name; by default the data are read.
+        elsewhere: the device on which the cells run, if they run in other processes that differ from this one.
     """
     return {
         "claim": study.claim,
@@ -62,7 +67,7 @@ def dependencies(
         "code": code_digest(type(study)),
         "data": data_hashes(plan) if data is None else dict(data),
         "libraries": library_versions(),
-        "device": device(devices),
+        "device": device(devices) if elsewhere is None else dict(elsewhere),
     }
 
 

@@ -7,14 +7,13 @@ content hashed again. Changed data end the run, and the current cell, which may 
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ticketlab.tasks import pinned
 
-__all__ = ["Watch", "sources"]
+__all__ = ["Watch"]
 
 Stamp = tuple[str, int, int, int, int]
 
@@ -43,22 +42,8 @@ class Watch:
         self._stamps = stamps
 
 
-def sources(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
-    """(the option's name, the source) of every data set that a plan names."""
-    from ticketlab.tasks.sources import TaskSource
-
-    if isinstance(value, TaskSource):
-        yield where, value
-    elif dataclasses.is_dataclass(value):
-        for f in dataclasses.fields(value):
-            yield from sources(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
-    elif isinstance(value, tuple):
-        for i, item in enumerate(value):
-            yield from sources(item, f"{where}[{i}]")
-
-
 def _stamps(plan: Any) -> list[Stamp]:
-    return [stamp for _, source in sources(plan) for stamp in _files(source)]
+    return [stamp for _, source in pinned.sources(plan) for stamp in _files(source)]
 
 
 def _files(source: Any) -> Iterator[Stamp]:

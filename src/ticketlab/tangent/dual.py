@@ -215,8 +215,8 @@ def tune_dual(
     return replace(scores, rows=rows), DualGuess(operators, chosen, start_norm, time.perf_counter() - begin)
 
 
-Influence = Callable[[Any, float], np.ndarray]
-"""`(curvature, ridge)`: Sₙ of every example, `[n, k, k]`."""
+Influence = Callable[[Any, float], np.ndarray | None]
+"""`(curvature, ridge)`: Sₙ of every example, `[n, k, k]`; None for a curvature that it does not know."""
 
 
 def _all(problem: FunctionSpaceProblem) -> np.ndarray:
@@ -240,7 +240,9 @@ def _points(
         u, outputs = now.u, at.offsets[0] + now.ku[0]
         if leave is not None:
             h = None if at.loss.quadratic else np.asarray(at.loss.hessian(outputs, at.targets))
-            outputs = left_out(leave(h, ridge), h, at.look(outputs[None])[1][0], outputs)
+            influence = leave(h, ridge)
+            assert influence is not None  # `_leaving` has asked for this loss
+            outputs = left_out(influence, h, at.look(outputs[None])[1][0], outputs)
         yield NewtonPoint(u, outputs, float(now.gap[0] / now.objective[0]))
 
 

@@ -6,15 +6,17 @@ beginning. So a file that is edited during the run is never used, even if it is 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["changed", "check_pinned", "pinned"]
+__all__ = ["changed", "check_pinned", "expected", "pinned", "sources"]
 
 _EXPECTED: ContextVar[Mapping[TaskSource, str]] = ContextVar("expected")
 
@@ -33,10 +35,26 @@ def pinned(hashes: Mapping[TaskSource, str]) -> Iterator[None]:
         _EXPECTED.reset(token)
 
 
+def expected(source: TaskSource) -> str | None:
+    """The content hash that a data set must have inside the block of `pinned`; None if it may have any."""
+    return _EXPECTED.get({}).get(source)
+
+
+def sources(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
+    """(the option's name, the source) of every data set that a plan names."""
+    if isinstance(value, TaskSource):
+        yield where, value
+    elif dataclasses.is_dataclass(value):
+        for f in dataclasses.fields(value):
+            yield from sources(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from sources(item, f"{where}[{i}]")
+
+
 def check_pinned(source: TaskSource, dataset: Dataset) -> None:
     """Raises UserError if the data just read are not those with which the run began."""
-    expected = _EXPECTED.get({}).get(source)
-    if expected not in (None, dataset.content_hash):
+    if expected(source) not in (None, dataset.content_hash):
         raise changed([dataset.name])
 
 

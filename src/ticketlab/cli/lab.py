@@ -1,0 +1,182 @@
+"""`ticketlab lab`: every claim on one network and one data set, one after the other, and the page of them all."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from ticketlab.choices import families, plain, suggestion
+from ticketlab.cli.options import Request, parse
+from ticketlab.cli.running import run_request
+from ticketlab.engine.controls import shown
+from ticketlab.engine.estimate import spoken
+from ticketlab.errors import NumericalFailure, UserError, counted
+from ticketlab.lab import LabFolder, LabPlan
+from ticketlab.plans import find_study, parse_choice, plan_hash
+
+__all__ = ["lab"]
+
+DESCRIPTION = (
+    "Runs every claim on one network and one data set, and writes one page: the argument as a map, with the verdict on each "
+    "part. Interrupted, it goes on where it was when it is asked again."
+)
+
+
+@dataclass(frozen=True)
+class _Lab:
+    """What is asked.
+
+    Arguments:
+        task: the data, as `ticketlab run` takes it.
+        network: the architecture, as `ticketlab run` takes it.
+        seeds: how many draws, for every claim.
+        preset: of each claim that has one of this name.
+        only: these claims alone.
+        out: the lab's folder.
+    """
+
+    task: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="TASK", help="the data of every claim (default: each claim's own)", help_behavior_hint=""
+        ),
+    ] = None
+    network: Annotated[
+        str | None,
+        tyro.conf.arg(
+            metavar="NETWORK",
+            help="the network of every claim (default: each claim's own)",
+            help_behavior_hint="",
+        ),
+    ] = None
+    seeds: Annotated[
+        int | None,
+        tyro.conf.arg(help="seeds of every claim (default: each claim's own)", help_behavior_hint=""),
+    ] = None
+    preset: Annotated[str, tyro.conf.arg(help="a ready-made plan of each claim that has it")] = "default"
+    only: Annotated[
+        tuple[str, ...],
+        tyro.conf.arg(metavar="CLAIM …", help="these claims alone (default: all)", help_behavior_hint=""),
+    ] = ()
+    out: Annotated[Path, tyro.conf.arg(help="the lab's folder, with a run folder for each claim")] = Path(
+        "lab"
+    )
+
+
+def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
+    """`ticketlab lab [options]`."""
+    from ticketlab.compiled_programs import keep_programs
+
+    asked = parse(_Lab, words, command="lab", description=DESCRIPTION)
+    for claim in asked.only:
+        if claim not in studies:
+            raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))
+    plan = _plan(asked)
+    folder = LabFolder(asked.out, _in_words(asked, plan))
+    folder.prepare()
+    if note := keep_programs(os.environ):
+        print(f"ticketlab: {note}", file=sys.stderr)
+    console = Console(highlight=False, markup=False)
+    _run(
+        folder, plan, asked.only or tuple(studies), studies, console, shlex.join(["ticketlab", "lab", *words])
+    )
+    _write(folder, asked, studies, console)
+    return 0
+
+
+def _plan(asked: _Lab) -> LabPlan:
+    from ticketlab.networks.architectures import Architecture
+    from ticketlab.tasks.sources import TaskSource
+
+    of = families()
+    return LabPlan(
+        None if asked.task is None else parse_choice(asked.task, of[TaskSource]),
+        None if asked.network is None else parse_choice(asked.network, of[Architecture]),
+        asked.seeds,
+        asked.preset,
+    )
+
+
+def _in_words(asked: _Lab, plan: LabPlan) -> dict[str, Any]:
+    """What was asked as plain values, however it was spelt."""
+    return {
+        "task": plain(plan.task),
+        "network": plain(plan.network),
+        "seeds": plan.seeds,
+        "preset": asked.preset,
+        "only": sorted(asked.only),
+    }
+
+
+def _run(
+    folder: LabFolder,
+    plan: LabPlan,
+    claims: Sequence[str],
+    studies: Mapping[str, str],
+    console: Console,
+    again: str,
+) -> None:
+    """Every claim in turn; those that cannot be run are recorded with the reason."""
+    left_out: dict[str, str] = {}
+    began, before = (
+        time.monotonic(),
+        {done.study.claim: plan_hash(done.study.claim, done.plan) for done in folder.done(studies)},
+    )
+    ran = 0
+    for number, claim in enumerate(claims):
+        study = find_study(claim, studies)
+        try:
+            own = plan.plan(study)
+            if before.get(claim) == plan_hash(claim, own):
+                continue
+            console.rule(
+                f"{claim}, {number + 1} of {len(claims)}{_left(began, ran, len(claims) - number)}",
+                align="left",
+            )
+            run_request(Request(study, own, folder.run_path(claim), json=False))
+            ran += 1
+        except (UserError, NumericalFailure) as reason:
+            left_out[claim] = str(reason)
+            console.print(shown(f"{claim} was left out: {reason}"), soft_wrap=True)
+        except KeyboardInterrupt:
+            console.print(shown(f"The lab is not finished. Continue from there: {again}"), soft_wrap=True)
+            raise
+        finally:
+            folder.leave(left_out)
+
+
+def _left(began: float, ran: int, left: int) -> str:
+    """A first estimate: claims take about as long as those before them."""
+    return f", about {spoken((time.monotonic() - began) / ran * left)} left for all" if ran else ""
+
+
+def _write(folder: LabFolder, asked: _Lab, studies: Mapping[str, str], console: Console) -> None:
+    from ticketlab.report.lab_page import write_lab
+
+    done = folder.done(studies)
+    own = "each claim's own"
+    facts = {
+        "Data": asked.task or own,
+        "Network": asked.network or own,
+        "Plans": asked.preset,
+        "Seeds": str(asked.seeds or own),
+    }
+    page = write_lab(folder, done, facts)
+    console.rule("the lab", align="left")
+    for each in done:
+        whole = next((v for v in each.evidence.verdicts if not v.question), None)
+        console.print(
+            shown(f"{whole.outcome if whole else 'no verdict':<10} {each.study.claim}"), soft_wrap=True
+        )
+    for claim, why in folder.left_out().items():
+        console.print(shown(f"left out   {claim}: {why}"), soft_wrap=True)
+    console.print(shown(f"page       {page} ({counted(len(done), 'claim')})"), soft_wrap=True)
