@@ -38,6 +38,16 @@ HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
         (World(before=0.2), FAILS, [HOLDS, HOLDS, HOLDS, FAILS, HOLDS]),  # they detected before
         (World(gradient=0.2), FAILS, [HOLDS, HOLDS, HOLDS, HOLDS, FAILS]),  # the gradient points to them
         (World(gradient=0.05), UNDECIDED, [HOLDS, HOLDS, HOLDS, HOLDS, UNDECIDED]),
+        (
+            World(ceiling=0.0),
+            UNDECIDED,
+            [HOLDS, HOLDS, HOLDS, HOLDS, UNDECIDED],
+        ),  # nothing could tell its weights
+        (
+            World(gradient=0.2, ceiling=0.0),
+            FAILS,
+            [HOLDS, HOLDS, HOLDS, HOLDS, FAILS],
+        ),  # but the gradient does
         (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 5),  # the ticket does not do the task
         (World(skill=NOTHING), UNDECIDED, [UNDECIDED] * 5),
     ],
@@ -113,6 +123,16 @@ def test_a_random_mask_is_told_from_the_others_by_nothing():
     assert row["common"] == pytest.approx(row["density"], abs=0.04)
 
 
+def test_the_ceiling_is_the_auc_of_the_second_scores():
+    rng = np.random.default_rng(0)
+    mask, second = rng.random((60, 50)) < 0.5, rng.normal(size=(60, 50))
+    (row,) = weight_rows({"layer": rng.normal(size=3000)}, {"layer": mask}, None, {"layer": second})
+    expected = roc_auc_score(mask.ravel(), np.abs(second).ravel())
+    assert row["ceiling"] == pytest.approx(expected)
+    (row,) = weight_rows({"layer": rng.normal(size=3000)}, {"layer": mask}, None)
+    assert np.isnan(row["ceiling"])
+
+
 PLAN = DisconnectedDetectorPlan(
     task=Digits(train=100, validation=30, test=100), network=MLP(widths=(12,)), seeds=2, steps=30, batch=50
 )
@@ -125,15 +145,24 @@ def evidence():
 
 def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
     units, weights = evidence.tables["units"], evidence.tables["weights"]
-    assert set(units["source"]) == set(weights["source"]) == {rule.TICKET, rule.RANDOM, rule.LABELS}
-    assert len(units) == 2 * 3 * 10
-    assert len(weights) == 2 * 3 * 2
+    assert (
+        set(units["source"])
+        == set(weights["source"])
+        == {
+            rule.TICKET,
+            rule.RANDOM,
+            rule.LABELS,
+            rule.SECOND,
+        }
+    )
+    assert len(units) == 2 * 4 * 10
+    assert len(weights) == 2 * 4 * 2
     for (layer,), rows in weights.by("layer").items():
         assert len(set(rows["density"])) == 1, layer  # equal counts
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == ["cut off", "cut off", "detects", "before", "gradient"]
-    assert [v.key for v in asked if not v.headline] == ["chance", "task", "gradient", "scores"]
+    assert [v.key for v in asked if not v.headline] == ["chance", "task", "ceiling", "gradient", "scores"]
     assert DisconnectedDetector().conclude(PLAN, {}).verdicts == ()
 
 

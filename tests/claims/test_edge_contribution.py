@@ -12,6 +12,7 @@ from ticketlab.claims.edge_contribution.planted import MEASURES, World, planted
 from ticketlab.claims.planted import ALIKE
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import concatenate
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -54,7 +55,12 @@ def test_a_gradient_that_is_the_contribution_agrees_and_one_that_is_not_there_do
     [
         (World(), HOLDS),
         (World(lowest=0.3), FAILS),  # at one density of the sweep it does not follow
-        (World(more=0.0), FAILS),  # a gradient that knows no labels does as well
+        (World(0.8, more=0.0), FAILS),  # a gradient that knows no labels does as well
+        (
+            World(0.99, more=0.0),
+            HOLDS,
+        ),  # both follow completely: there is nothing that the control could show
+        (World(0.9, more=0.0), UNDECIDED),
         (World(0.7, more=0.1), UNDECIDED),
         (World(reliability=0.02), UNDECIDED),
         (World(skill=ALIKE), UNDECIDED),
@@ -63,6 +69,32 @@ def test_a_gradient_that_is_the_contribution_agrees_and_one_that_is_not_there_do
 def test_it_holds_only_at_every_density_and_beyond_permuted_labels(world, whole):
     tables = planted(world, Sample(5, 200), np.random.default_rng(0))
     assert answer(rule.formula(MEASURES), tables).outcome is whole
+
+
+@pytest.mark.parametrize(
+    ("key", "source", "column"),
+    [("trained", rule.TRAINED, "reliability"), ("ranks", rule.RANDOM, "rank_reliability")],
+)
+def test_side_questions_need_contributions_that_are_known(key, source, column):
+    """Where two halves hardly agree, a correction makes any correlation large."""
+    tables = planted(World(), Sample(5, 200), np.random.default_rng(0))
+    one = tables["measures"]
+    extra = {"rank_corrected": one["corrected"], "rank_correlation": one["correlation"]}
+    extra |= {"rank_reliability": one["reliability"], "signs": np.full(len(one), 0.9)}
+    whole = one.adding(**extra)
+    both = concatenate("measures", [whole, whole.adding(source=np.full(len(one), rule.TRAINED))])
+
+    def outcomes(of):
+        found = rule.verdicts(MEASURES, {**tables, "measures": of})
+        return {v.outcome for v in found if v.key == key}
+
+    noisy = np.where(both["source"] == source, 0.02, 0.5)
+    assert outcomes(both) == {HOLDS}
+    assert outcomes(both.adding(**{column: noisy})) == {UNDECIDED}
+
+
+def test_the_rule_says_which_values_the_control_is_about():
+    assert "With Banzhaf values, which alone are compared" in rule.RULE
 
 
 PLAN = EdgeContributionPlan(
@@ -95,7 +127,7 @@ def test_a_run_has_every_measure_of_both_networks(evidence):
     assert np.all(np.abs(measures["correlation"]) <= 1)
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert [v.key for v in asked if v.headline] == ["correlation"] * 2 + ["labels"]
+    assert [v.key for v in asked if v.headline] == ["correlation"] * 2 + ["labels", "nearly"]
     assert [v.key for v in asked if not v.headline] == ["ranks"] * 2 + ["signs"] + ["trained"] * 2
     assert EdgeContribution().conclude(PLAN, {}).verdicts == ()
 

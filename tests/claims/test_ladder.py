@@ -6,12 +6,16 @@ import math
 import jax
 import numpy as np
 import pytest
+from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics import roc_auc_score
 
 from ticketlab.claims.ladder import formula as rule
+from ticketlab.claims.ladder import kernels as ladder_kernels
 from ticketlab.claims.ladder.claim import Ladder, LadderPlan
+from ticketlab.claims.ladder.kernels import kernel_rung, kernel_rungs
 from ticketlab.claims.ladder.planted import MARGIN, World, planted
 from ticketlab.claims.ladder.read_outs import _auc
+from ticketlab.claims.ladder.rung import Start
 from ticketlab.claims.ladder.tangents import cosine, permuted_units
 from ticketlab.claims.ladder.trainings import _bits
 from ticketlab.claims.planted import ALIKE
@@ -21,6 +25,7 @@ from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
+from ticketlab.tasks import split
 from ticketlab.tasks.sources import Bundled, Digits
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
@@ -109,6 +114,37 @@ def test_auc_is_that_of_scikit_learn_with_ties():
     np.testing.assert_allclose(_auc(values, labels, 3), expected, atol=1e-12)
 
 
+def _start():
+    source = Digits(train=60, validation=40, test=50)
+    task = split(source.load(), 0, source.sizes())
+    built = MLP(widths=(6,)).build(task.input_shape, task.outputs)
+    return Start(LadderPlan(), task, built, jax.jit(built.init)(jax.random.key(0)), 0, None)
+
+
+def test_regression_with_a_kernel_is_that_of_scikit_learn():
+    at = _start()
+    flat = [part.reshape(len(part), -1).astype(float) for part in at.inputs]
+    names = ("train", "validation", "test")
+    linear = {name: of @ flat[0].T for name, of in zip(names, flat, strict=True)}
+    rung = kernel_rung(at, linear)
+    unit = np.mean(np.diag(linear["train"]))
+    expected = KernelRidge(alpha=rung.setting * unit, kernel="precomputed").fit(
+        linear["train"], at.task.train.targets
+    )
+    right = expected.predict(linear["test"]).argmax(axis=1) == at.task.test.labels
+    np.testing.assert_array_equal(rung.correct, right)
+
+
+def test_a_network_without_a_limit_has_no_kernels_and_is_not_asked_about_them(monkeypatch):
+    def refused(*given):
+        raise UserError("a stage without a limit", "another")
+
+    monkeypatch.setattr(ladder_kernels, "kernels", refused)
+    assert kernel_rungs(_start()) == {}
+    found = rule.verdicts(MARGIN, _all_rungs(dict.fromkeys(rule.RUNGS, 0.9), dict.fromkeys(rule.RUNGS, 0.5)))
+    assert not {v.facets.get("rung") for v in found} & set(rule.OTHERS)
+
+
 def test_bits_count_masks():
     mask = {"a": np.arange(12).reshape(3, 4) < 5, "b": np.ones((2, 2), bool)}
     assert _bits(mask) == pytest.approx(math.log2(math.comb(12, 5)))
@@ -153,7 +189,7 @@ def evidence():
 def test_every_rung_has_its_scores_its_control_and_equally_many_parameters(evidence):
     examples, rungs = evidence.tables["examples"], evidence.tables["rungs"]
     layers = {f"{rule.LAYER}: {name}" for name in ("dense1", "dense2", "output")}
-    assert set(rungs["rung"]) == {*rule.RUNGS, *layers}
+    assert set(rungs["rung"]) == {*rule.RUNGS, *rule.OTHERS, *layers}
     for rung in set(rungs["rung"]):
         for column, score in ((rung, "test_score"), (rule.control_of(rung), "control_score")):
             for seed in (0, 1):
@@ -172,6 +208,7 @@ def test_every_rung_has_its_scores_its_control_and_equally_many_parameters(evide
     assert chose == {*layers, rule.LAYER, rule.HIDDEN, rule.TANGENT, rule.TRAINED}
     apart = np.abs(fitted["parameters"] - fitted["control_parameters"])
     assert np.all(apart[fitted["rung"] != rule.MASK] <= 10)
+    assert [count[rung] for rung in (rule.LOGISTICS, rule.NNGP, rule.NTK)] == [count[rule.PROBES], 0, 0]
 
 
 @pytest.mark.slow
@@ -190,7 +227,7 @@ def test_verdicts_are_the_claim_its_four_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == [rule.NOT_ENOUGH, rule.NOT_ENOUGH, rule.ENOUGH, rule.ABOVE]
-    assert len([v for v in asked if not v.headline]) == 5 + 8
+    assert len([v for v in asked if not v.headline]) == 5 + 8 + 2 * len(rule.OTHERS)
     assert Ladder().conclude(PLAN, {}).verdicts == ()
 
 

@@ -1,6 +1,7 @@
 """The claim `random-filters`: its formula on planted tables, tuned training with frozen layers, and one small run."""
 
 import dataclasses
+from functools import partial
 
 import jax
 import numpy as np
@@ -10,7 +11,9 @@ from ticketlab.claims.planted import ALIKE, examples
 from ticketlab.claims.random_filters import formula as rule
 from ticketlab.claims.random_filters.claim import RandomFilters, RandomFiltersPlan
 from ticketlab.claims.random_filters.planted import MARGIN, World, planted
-from ticketlab.claims.tuned_training import Course, again, tuned_training
+from ticketlab.claims.random_filters.seed_run import movable
+from ticketlab.claims.random_filters.transfer import halves_of
+from ticketlab.claims.tuned_training import Course, Lane, again, side_by_side, tuned_training
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -48,9 +51,17 @@ def test_the_claim_needs_learned_filters_and_pixels(world, whole, questions):
 
 def _tables(scores):
     columns = {name: scores.get(name, 0.9) for name in (*rule.NAMES, rule.frozen(0), rule.frozen(1))}
-    choices = [{"arm": arm, "inside": True, "settled": True} for arm in columns]
+    columns |= {rule.logistic(name): columns[name] for name in rule.LOGISTIC}
+    halves = {rule.BASE: 0.9} | {
+        rule.copied(kind, 1): scores.get(rule.copied(kind, 1), 0.9) for kind in rule.COPIES
+    }
+    choices = [
+        {"arm": arm, "inside": True, "settled": arm not in scores.get("unsettled", ())}
+        for arm in (*columns, *halves)
+    ]
     return {
         "examples": examples(SAMPLE, columns, np.random.default_rng(1)),
+        "halves": examples(SAMPLE, halves, np.random.default_rng(2)),
         "choices": Table.from_rows("choices", choices),
     }
 
@@ -70,8 +81,9 @@ def _tables(scores):
     ],
 )
 def test_the_interaction_is_a_difference_of_two_gaps(scores, outcome):
-    found = next(v for v in rule.verdicts(MARGIN, (1,), _tables(scores)) if v.key == rule.INTERACTION)
-    assert found.outcome is outcome
+    found = {v.key: v.outcome for v in rule.verdicts(MARGIN, (1,), _tables(scores))}
+    assert found[rule.INTERACTION] is outcome
+    assert found["logistic-interaction"] is outcome
 
 
 def test_frozen_layers_are_compared_with_all_trained():
@@ -80,6 +92,47 @@ def test_frozen_layers_are_compared_with_all_trained():
     )
     assert found.outcome is FAILS
     assert found.facets == {"layers": "1"}
+
+
+COPYING = [
+    ("bnb", rule.BASE),
+    ("bnb_tuned", rule.BASE),
+    ("anb", rule.BASE),
+    ("anb_tuned", rule.BASE),
+    ("anb", "rnb"),
+]
+
+
+@pytest.mark.parametrize(
+    ("scores", "outcomes"),
+    [
+        ({}, [HOLDS, HOLDS, HOLDS, UNDECIDED, UNDECIDED]),
+        (
+            {"anb_1": 0.8},
+            [HOLDS, HOLDS, FAILS, UNDECIDED, FAILS],
+        ),  # what half A taught is of no use to half B
+        ({"bnb_1": 0.8}, [FAILS, HOLDS, HOLDS, UNDECIDED, UNDECIDED]),  # layers that cannot be taken apart
+        ({"anb_tuned_1": 0.95}, [HOLDS, HOLDS, HOLDS, HOLDS, UNDECIDED]),
+        ({"rnb_1": 0.7}, [HOLDS, HOLDS, HOLDS, UNDECIDED, HOLDS]),
+        ({"unsettled": ("anb_1",)}, [HOLDS, HOLDS, UNDECIDED, UNDECIDED, UNDECIDED]),
+    ],
+)
+def test_copied_layers_are_compared_on_half_b(scores, outcomes):
+    found = [v for v in rule.verdicts(MARGIN, (1,), _tables(scores), copies=(1,)) if v.key == rule.COPYING]
+    assert [v.facets["kind"] for v in found] == [kind for kind, _ in COPYING]
+    assert [v.outcome for v in found] == outcomes
+
+
+def test_readings_are_sentences():
+    verdicts = rule.verdicts(MARGIN, (1,), _tables({}), copies=(1,))
+    said = " ".join(v.reading for v in verdicts)
+    assert "The front end with random filters scores" in said
+    assert (
+        "On half B of the classes, the network with its first layer copied from the network of half A and frozen scores"
+        in said
+    )
+    titles = [v.question for v in verdicts if v.question]
+    assert "the front end with random filters is as good as the front end with learned filters" in titles
 
 
 # --- tuned training ---
@@ -107,6 +160,43 @@ def test_frozen_parameters_stay_as_they_were_drawn_and_others_move():
     )
 
 
+@pytest.mark.slow
+def test_lanes_side_by_side_are_the_trainings_one_by_one():
+    source = Digits(train=60, validation=40, test=50)
+    task = split(source.load(), 0, source.sizes())
+    network = MLP(widths=(8,)).build(task.input_shape, task.outputs)
+    starts = [network.init(jax.random.key(seed)) for seed in (0, 1)]
+    moves = [movable(start, still) for start, still in zip(starts, ((), ("dense1",)), strict=True)]
+    order = jax.random.key(1)
+    course = Course(network, SOFTMAX_CROSS_ENTROPY, task, starts[0], order, Adam(), 20, 4, 1, 0)
+    both = side_by_side(course, [Lane(*pair) for pair in zip(starts, moves, strict=True)], 0.03)
+    for start, move, found in zip(starts, moves, both, strict=True):
+        alone = dataclasses.replace(course, params=start, movable=move, epochs=found.epochs, doublings=0)
+        expected = tuned_training(alone, (0.03,)).params
+        jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), found.params, expected)
+    np.testing.assert_array_equal(both[1].params["dense1"]["weight"], starts[1]["dense1"]["weight"])
+
+
+def test_halves_of_the_classes_share_none_and_have_equally_many_examples():
+    source = Digits(train=200, validation=100, test=300)
+    sizes = set()
+    for seed in range(3):
+        task = split(source.load(), seed, source.sizes())
+        first, second = halves_of(task, np.random.default_rng(seed))
+        assert sorted((*first.classes, *second.classes)) == sorted(task.classes)
+        for half in (first, second):
+            assert half.outputs == 5
+            for part in (half.train, half.validation, half.test):
+                names = [half.classes[label] for label in part.labels]
+                whole = {**dict(zip(task.train.ids, task.train.labels, strict=True))}
+                whole |= dict(zip(task.validation.ids, task.validation.labels, strict=True))
+                whole |= dict(zip(task.test.ids, task.test.labels, strict=True))
+                assert names == [task.classes[whole[number]] for number in part.ids]
+                np.testing.assert_array_equal(part.targets.argmax(axis=1), part.labels)
+        sizes |= {(len(second.train), len(second.validation), len(second.test))}
+    assert sizes == {(80, 40, 120)}
+
+
 # --- one small run ---
 
 PLAN = RandomFiltersPlan(
@@ -115,6 +205,7 @@ PLAN = RandomFiltersPlan(
     second=4,
     network=ConvNet(depth=2, width=2),
     frozen=(1,),
+    copied=(1,),
     seeds=2,
     penalties=(0.1, 1.0),
     step_sizes=(0.01,),
@@ -162,7 +253,18 @@ def test_verdicts_are_the_claim_its_two_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS]
-    assert len([v for v in asked if not v.headline]) == 7 + 1
+    assert len([v for v in asked if not v.headline]) == 7 + 3 + 1 + 5
+
+
+@pytest.mark.slow
+def test_copies_pictures_and_logistic_read_outs_are_in_the_tables(evidence):
+    transfer, halves = evidence.tables["transfer"].where(seed=0), evidence.tables["halves"].where(seed=0)
+    assert len(transfer) == 1 + 5
+    found = transfer.where(source=rule.COPIES["anb"], layers=1)["test_score"][0]
+    assert halves[rule.copied("anb", 1)].mean() == pytest.approx(found)
+    shown = evidence.tables["pictures"].where(seed=0)
+    assert {len(rows) for rows in shown.by("filters_of", "filter").values()} == {4}
+    assert set(evidence.tables["logistic"]["arm"]) == set(rule.LOGISTIC)
 
 
 @pytest.mark.slow

@@ -118,6 +118,36 @@ def test_the_time_is_a_line_in_the_logarithm_of_noise():
     assert np.isnan(rule.line(Table.from_rows("arms", rows[:2]))).all()
 
 
+def _times(of_seed, seeds=4):
+    rows = [
+        {"start": "noise", "seed": seed, "at_start": noise, "broken": float(when)}
+        for seed in range(seeds)
+        for noise, when in zip((1e-2, 1e-4, 1e-6, 1e-8), of_seed(seed), strict=True)
+    ]
+    return {"arms": Table.from_rows("arms", rows)}
+
+
+@pytest.mark.parametrize(
+    ("of_seed", "outcome", "rated"),
+    [
+        (lambda seed: (100 + seed, 200, 300 + seed, 400), HOLDS, True),
+        (
+            lambda seed: (100, 100, 100, 100),
+            UNDECIDED,
+            False,
+        ),  # all at the same look: nothing can be said of a line
+        (lambda seed: (400 + seed, 300, 200 + seed, 100), FAILS, False),  # a line, but the wrong way
+        (lambda seed: (100, 400 + seed, 410, 420), FAILS, False),  # rejected: no rate
+    ],
+)
+def test_a_rate_is_told_only_of_times_that_lie_on_a_line(of_seed, outcome, rated):
+    tables = _times(of_seed)
+    question = rule._time()
+    assert answer(question, tables).outcome is outcome
+    assert (rule.rate(tables) is not None) == rated
+    assert ("1/λ" in question.reading(tables)) == rated
+
+
 def test_noise_that_never_grows_or_was_large_at_once_is_left_out():
     rows = [
         {"start": "noise", "at_start": 0.1**i, "seed": 0, "broken": b}

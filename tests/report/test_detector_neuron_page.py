@@ -7,6 +7,8 @@ import pytest
 
 from ticketlab.claims.detector_neuron import formula as rule
 from ticketlab.claims.detector_neuron.claim import DetectorNeuron, DetectorNeuronPlan
+from ticketlab.claims.galleries import MIDDLING, STIMULUS, STRONGEST
+from ticketlab.evidence.pictures import strip
 from ticketlab.evidence.tables import Table
 from ticketlab.report.page import presentation
 
@@ -16,7 +18,9 @@ CHANNELS = 100
 
 def tables(seeds=3):
     rng = np.random.default_rng(0)
-    rows = {name: [] for name in ("classes", "scans", "shapes", "channels", "examples", "timings")}
+    rows = {
+        name: [] for name in ("classes", "scans", "shapes", "channels", "pictures", "examples", "timings")
+    }
     for seed in range(seeds):
         for source, reach in SOURCES.items():
             about = {"source": source, "seed": seed}
@@ -30,6 +34,17 @@ def tables(seeds=3):
             rows["scans"].append(
                 {**about, "units": 400, "largest_z": 12.0, "critical_z": 4.0, "p_value": 0.005}
             )
+        for source, auc in ((rule.RANDOM, 0.8), (rule.TRAINED, 0.99)):
+            about = {"source": source, "seed": seed, "class": "0", "unit": "layer 1, unit 3", "auc": auc}
+            rows["pictures"] += [
+                {
+                    **about,
+                    "column": column,
+                    "png": strip(rng.standard_normal((count, 8, 8, 1))),
+                    "response": 1.5,
+                }
+                for column, count in ((STIMULUS, 1), (STRONGEST, 9), (MIDDLING, 9))
+            ]
         for source, share in ((rule.RANDOM, 0.12), (rule.TRAINED, 0.3)):
             for layer in ("layer 1", "layer 2"):
                 for family in rule.SHAPES:
@@ -73,7 +88,7 @@ def page(record):
 def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> None:
     show = presentation(page)
     figures = {figure.key: figure for figure in show.figures}
-    assert list(figures) == ["classes", "shapes"]
+    assert list(figures) == ["classes", "shapes", "pictures"]
     assert "has 64 % of the reach of a reliable detector" in figures["classes"].title
     assert "12.0 % of the channels in the second layer" in figures["shapes"].title
     assert len(show.summaries) == 4

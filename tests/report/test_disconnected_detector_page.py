@@ -26,7 +26,9 @@ def tables(seeds=3, test=200):
             for layer in ("dense1", "output"):
                 correlation = float("nan") if source == rule.RANDOM else 0.1
                 found = {"auc": GRADIENT[source] + 0.001 * seed, "common": 0.52, "density": 0.5}
-                rows["weights"].append({**about, "layer": layer, **found, "rank_correlation": correlation})
+                rows["weights"].append(
+                    {**about, "layer": layer, **found, "rank_correlation": correlation, "ceiling": 0.7}
+                )
         right = {
             source: (rng.random(test) < score).astype(float)
             for source, score in zip(AUCS, (0.9, 0.1, 0.1), strict=True)

@@ -24,7 +24,7 @@ EXAMPLES = 400
 
 def rungs_in_order():
     layers = [f"{rule.LAYER}: {name}" for name in LAYERS]
-    return [*rule.RUNGS[:4], *layers, *rule.RUNGS[5:8], rule.LAYER, rule.TRAINED]
+    return [*rule.RUNGS[:4], *layers, *rule.RUNGS[5:8], rule.LAYER, rule.TRAINED, *rule.OTHERS]
 
 
 def tables(seeds=3):
@@ -102,7 +102,7 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     rows = [row.label for row in figures["rungs"].panels[0].chart.rows]
     assert rows[0] == rule.NAMES[rule.UNIT]
     assert rows[4:6] == [f"the tangent space of {layer} alone" for layer in LAYERS]
-    assert rows[-1] == rule.NAMES[rule.TRAINED]
+    assert rows[-5:] == [rule.NAMES[rung] for rung in (rule.TRAINED, *rule.OTHERS)]
     assert len(show.summaries) == 2
     assert len(show.certificate_tables) == 1
     check_words(show)

@@ -10,8 +10,14 @@ import pytest
 from ticketlab.errors import UserError
 from ticketlab.networks import MLP
 from ticketlab.tasks.losses import SQUARE
-from ticketlab.tickets import all_subsets, first_order_contributions, sampled_contributions, shapley_densities
-from ticketlab.tickets.contributions import _mean_loss, _weights
+from ticketlab.tickets import (
+    all_subsets,
+    contributions,
+    first_order_contributions,
+    sampled_contributions,
+    shapley_densities,
+)
+from ticketlab.tickets.contributions import _chunk, _mean_loss, _weights, rule_error
 
 
 def by_orders(losses, m):
@@ -60,6 +66,49 @@ def test_a_density_has_the_mean_over_its_subnetworks_and_densities_integrate_to_
     assert densities[1] == pytest.approx(0.5)
     total = sum(s * all_subsets(losses, float(d)) for d, s in zip(densities, shares, strict=True))
     np.testing.assert_allclose(total, all_subsets(losses), atol=1e-12)
+
+
+@pytest.mark.parametrize(("degree", "seen"), [(1, False), (3, False), (11, True)])
+def test_the_error_of_the_shapley_rule_is_seen_where_there_is_one(degree, seen):
+    """A game whose contributions are polynomials of a degree in p: 5 densities leave out degree 3 exactly, and not degree 11."""
+    m, rng = 12, np.random.default_rng(degree)
+    bits = (np.arange(2**m)[:, None] >> np.arange(m)) & 1 == 1
+    losses = sum(
+        rng.normal() * bits[:, rng.permutation(m)[: degree + 1]].all(axis=1) for _ in range(3 * m)
+    ).astype(float)
+    densities, shares = shapley_densities(5)
+    exact = np.stack([all_subsets(losses, float(p)) for p in densities])
+    estimate = rule_error(np.stack([exact, exact], axis=1))
+    truth = np.std(shares @ exact - all_subsets(losses)) / np.std(all_subsets(losses))
+    assert (estimate > 1e-6) == seen
+    assert truth <= estimate + 1e-9
+
+
+def test_noise_of_the_halves_is_no_error_of_the_rule():
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=20_000)
+    halves = values + 2.0 * rng.normal(size=(5, 2, 20_000))
+    assert rule_error(halves) < 0.3
+    middle = values * np.eye(5)[2].reshape(5, 1, 1) + 0.1 * rng.normal(size=(5, 2, 20_000))
+    assert rule_error(middle) == pytest.approx(1, abs=0.1)
+    assert rule_error(np.stack([np.ones((5, 9)), -np.ones((5, 9))], axis=1)) == np.inf
+
+
+def test_a_prime_number_of_masks_is_taken_in_few_chunks(small, monkeypatch):
+    network, params, x, y = small
+    calls = []
+
+    def counted(*given):
+        calls.append(given[-1])
+        return _chunk(*given)
+
+    monkeypatch.setattr(contributions, "_chunk", counted)
+    monkeypatch.setattr(contributions, "CHUNK", 4 * 10 * 200)  # 200 masks at once
+    found = sampled_contributions(network, SQUARE, params, x, y, 0.5, 2 * 307, jax.random.key(0))
+    assert calls == [154] * 4
+    assert found.masks == 307
+    many = sampled_contributions(network, SQUARE, params, x, y, 0.5, 20_000, jax.random.key(1))
+    assert np.all(np.abs(found.values - many.values) < 5 * found.standard_errors)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from ticketlab.claims.start import Outputs, parts
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.task import Split, Task
-from ticketlab.units import Parts, Probe, Ridge, probe
+from ticketlab.units import Logistic, Parts, Probe, Ridge, probe
 
 __all__ = [
     "Candidate", "Scored", "best", "edges", "inside", "labels_of", "past_its_minimum", "scored", "settled", "tuned_probe",
@@ -156,14 +156,22 @@ def labels_of(task: Task) -> Parts:
 
 
 def tuned_probe(
-    features: Parts, labels: Parts, penalties: Sequence[float], extensions: int
+    features: Parts,
+    labels: Parts,
+    penalties: Sequence[float],
+    extensions: int,
+    kind: type[Ridge] | type[Logistic] = Ridge,
 ) -> tuple[Probe, int]:
-    """A ridge read-out whose grid is extended while the choice lies at its edge; and the number of candidates."""
+    """A linear read-out whose grid is extended while the choice lies at its edge; and the number of candidates.
+
+    Arguments:
+        kind: ridge or logistic regression.
+    """
     grid = list(penalties)
-    found = probe(features, labels, Ridge(tuple(grid)))
+    found = probe(features, labels, kind(tuple(grid)))
     for _ in range(extensions):
         if found.inside:
             break
         grid += wider(grid, {-1 if found.penalty == min(grid) else 1}, 2)
-        found = probe(features, labels, Ridge(tuple(grid)))
+        found = probe(features, labels, kind(tuple(grid)))
     return found, len(grid)

@@ -7,7 +7,7 @@ The grid of step sizes is extended while the choice lies at an edge, and the epo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ from ticketlab.tasks.task import Task
 from ticketlab.training.optimisers import Optimiser
 from ticketlab.training.result import Ending
 
-__all__ = ["Course", "Tuned", "again", "tuned_training"]
+__all__ = ["Course", "Ended", "Lane", "Tuned", "again", "side_by_side", "tuned_training"]
 
 EVALUATIONS = 30  # of the first run
 Told = Callable[[float], None]
@@ -151,6 +151,45 @@ def again(course: Course, tuned: Tuned, order: jax.Array) -> Params:
     return course.whole(run.best(0))
 
 
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """Where one of several trainings of a network starts, and which of its parameters move (pytrees like θ₀)."""
+
+    params: Params
+    movable: Any
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """A training at the best point by validation, whether it was trained to the end, and for how many epochs."""
+
+    params: Params
+    settled: bool
+    epochs: int
+
+
+def side_by_side(course: Course, lanes: Sequence[Lane], size: float) -> list[Ended]:
+    """Several starts in one program, with one step size, on the same batches; the epochs are doubled until all have settled.
+
+    Arguments:
+        course: with all parameters movable; its θ₀ is not used.
+        size: the step size of all.
+    """
+    epochs, most = course.epochs, course.epochs * 2**course.doublings
+    run = _longer(course, [size] * len(lanes), 1.0, epochs, lanes=lanes)
+    while not all(map(run.settled, range(len(lanes)))) and epochs < most:
+        epochs *= 2
+        run = _longer(course, run.sizes, 1.0, epochs, run, lanes=lanes)
+    return [
+        Ended(
+            replace(course, params=lane.params, movable=lane.movable).whole(run.best(i)),
+            run.settled(i),
+            epochs,
+        )
+        for i, lane in enumerate(lanes)
+    ]
+
+
 def _chosen(course: Course, runs: Sequence[_Run]) -> tuple[list[Scored], _Run, int]:
     """All candidates, and the run and place of the chosen one."""
     places = [(run, i) for run in runs for i in range(len(run.sizes))]
@@ -179,20 +218,20 @@ def _longer(
     epochs: int,
     before: _Run | None = None,
     order: jax.Array | None = None,
+    lanes: Sequence[Lane] | None = None,
 ) -> _Run:
-    """Trained for this number of epochs in all, from where they were."""
-    count, batch = len(sizes), batch_of(course.batch, course.task)
+    """Trained for this number of epochs in all, from where they were; every size from θ₀, or each in its own lane."""
+    batch = batch_of(course.batch, course.task)
     steps = len(course.task.train) // batch
-
-    def many(tree: Params) -> Params:
-        return training.stack([tree] * count)
-
+    starts = [course] * len(sizes)
+    if lanes is not None:
+        starts = [replace(course, params=lane.params, movable=lane.movable) for lane in lanes]
     options: dict[str, Any] = {"centred": course.centred}
-    if course.movable is not None:
+    if starts[0].movable is not None:
         options |= {
-            "masks": many(course.movable),
+            "masks": training.stack([of.movable for of in starts]),
             "effective": training.Sum(),
-            "frozen": many(course.kept()),
+            "frozen": training.stack([of.kept() for of in starts]),
         }
     result = training.train(
         course.network,
@@ -206,7 +245,7 @@ def _longer(
             stop=training.ValidationScore(),
         ),
         training.Replicas(
-            params=many(course.params),
+            params=training.stack([of.params for of in starts]),
             order_keys=course.order if order is None else order,
             step_sizes=np.array([unit * size for size in sizes], np.float32),
             **options,

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,8 +15,10 @@ import tyro
 from rich.console import Console
 
 from ticketlab.choices import families, plain, suggestion
+from ticketlab.claims.study import Study
 from ticketlab.cli.options import Request, parse
 from ticketlab.cli.running import run_request
+from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure, UserError, counted
@@ -42,6 +44,7 @@ class _Lab:
         preset: of each claim that has one of this name.
         only: these claims alone.
         out: the lab's folder.
+        spread: over which devices and processes.
     """
 
     task: Annotated[
@@ -70,6 +73,7 @@ class _Lab:
     out: Annotated[Path, tyro.conf.arg(help="the lab's folder, with a run folder for each claim")] = Path(
         "lab"
     )
+    spread: Annotated[Spread, tyro.conf.arg(name="")] = Spread()
 
 
 def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
@@ -86,9 +90,15 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     if note := keep_programs(os.environ):
         print(f"ticketlab: {note}", file=sys.stderr)
     console = Console(highlight=False, markup=False)
-    _run(
-        folder, plan, asked.only or tuple(studies), studies, console, shlex.join(["ticketlab", "lab", *words])
-    )
+    devices = asked.spread.found()
+    with asked.spread.runner() as runner:
+
+        def run(study: Study, own: Any) -> None:
+            request = Request(study, own, folder.run_path(study.claim), json=False, spread=asked.spread)
+            run_request(request, devices, runner)
+
+        again = shlex.join(["ticketlab", "lab", *words])
+        _run(folder, plan, asked.only or tuple(studies), studies, console, run, again)
     _write(folder, asked, studies, console)
     return 0
 
@@ -123,6 +133,7 @@ def _run(
     claims: Sequence[str],
     studies: Mapping[str, str],
     console: Console,
+    run: Callable[[Study, Any], None],
     again: str,
 ) -> None:
     """Every claim in turn; those that cannot be run are recorded with the reason."""
@@ -142,7 +153,7 @@ def _run(
                 f"{claim}, {number + 1} of {len(claims)}{_left(began, ran, len(claims) - number)}",
                 align="left",
             )
-            run_request(Request(study, own, folder.run_path(claim), json=False))
+            run(study, own)
             ran += 1
         except (UserError, NumericalFailure) as reason:
             left_out[claim] = str(reason)

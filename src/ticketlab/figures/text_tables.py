@@ -25,6 +25,7 @@ __all__ = [
 
 LONGEST = 60
 LARGEST = 2000  # rows of a table that are kept in the page for its file
+WORDY = 200  # characters; longer text, such as a picture, is not repeated in a table
 Cell = Callable[[Table], str]
 """What a summary shows of the rows that belong together."""
 
@@ -156,7 +157,7 @@ def shown(table: Table, longest: int = LONGEST) -> TextTable:
     """An evidence table as text: its first `longest` rows, in readable digits."""
     count = len(table)
     head = tuple(f"{c.name.replace('_', ' ')}{f' [{c.unit}]' if c.unit else ''}" for c in table.columns)
-    columns = [[_cell(v) for v in c.values[:longest].tolist()] for c in table.columns]
+    columns = [[_cell(v) for v in _short(c.values[:longest])] for c in table.columns]
     left_out = f" The first {longest} are shown; {_files(count)}." if count > longest else ""
     times = " Measured times differ from run to run." if table.measured else ""
     caption = f"{table.name}: {quantity(count)} row{'s' * (count != 1)}.{left_out}{times}"
@@ -164,11 +165,19 @@ def shown(table: Table, longest: int = LONGEST) -> TextTable:
     rows = tuple(zip(*columns, strict=True))
     full = csv_text(
         [c.name for c in table.columns],
-        zip(*(c.values[:LARGEST].tolist() for c in table.columns), strict=True),
+        zip(*(_short(c.values[:LARGEST]) for c in table.columns), strict=True),
     )
     return TextTable(
         caption, head, rows, _labels(table.columns), meanings=meanings, name=table.name, full=full
     )
+
+
+def _short(values: np.ndarray) -> list[Any]:
+    """The values, without long texts: the run folder has them."""
+    return [
+        f"({quantity(len(v))} characters, in the run folder)" if isinstance(v, str) and len(v) > WORDY else v
+        for v in values.tolist()
+    ]
 
 
 def _files(count: int) -> str:

@@ -41,6 +41,7 @@ __all__ = [
     "Contributions",
     "all_subsets",
     "first_order_contributions",
+    "rule_error",
     "sampled_contributions",
     "shapley_densities",
 ]
@@ -81,6 +82,31 @@ def shapley_densities(count: int) -> tuple[Float[np.ndarray, "n"], Float[np.ndar
     """Gauss–Legendre densities in (0, 1) with their weights: Σ weight · φ(density) is the Shapley value."""
     nodes, weights = np.polynomial.legendre.leggauss(count)
     return (nodes + 1) / 2, weights / 2
+
+
+def rule_error(halves: Float[np.ndarray, "n 2 weights"]) -> float:
+    """The error of the Shapley rule, as a share of the standard deviation of Shapley values over weights.
+
+        E_i = Σ_j (w_j − v_j) φ_i(p_j),    √(Σ_i E_i^A E_i^B / Σ_i (s_i^A − s̄^A)(s_i^B − s̄^B))
+
+    v are the weights of the rule that leaves out the middle density, so E is the error of a rule that is exact for polynomials of
+    degree n − 2 only, in place of 2n − 1: a cautious estimate. The two halves of the masks are independent, so their products
+    have the mean of the squares without the noise.
+
+    Arguments:
+        halves: contributions at the n densities of `shapley_densities`, n odd and at least 3, from each half of the masks.
+
+    Returns: 0 where noise hides the error, and infinity where it hides the values.
+    """
+    densities, shares = shapley_densities(len(halves))
+    others = np.delete(densities, len(halves) // 2)
+    powers = np.arange(len(others))
+    lower = np.linalg.solve(others[None] ** powers[:, None], 1 / (powers + 1))
+    apart = shares - np.insert(lower, len(halves) // 2, 0.0)
+    error, values = (np.tensordot(of, halves, axes=1) for of in (apart, shares))
+    centred = values - values.mean(axis=1, keepdims=True)
+    squares, scale = float(np.mean(error[0] * error[1])), float(np.mean(centred[0] * centred[1]))
+    return float(np.sqrt(max(squares, 0.0) / scale)) if scale > 0 else float("inf")
 
 
 def all_subsets(losses: Float[np.ndarray, " subsets"], density: float | None = None) -> np.ndarray:
@@ -151,10 +177,9 @@ def sampled_contributions(
     weights = _weights(network, params)
     size = sum(math.prod(of.shape) for of in weights.values())
     wanted, half = max(1, CHUNK // (4 * size)), masks // 2
-    chunk = max(c for c in range(1, min(wanted, half) + 1) if half % c == 0)
+    chunk = -(-half // -(-half // wanted))  # equal chunks but for the last, in as few as memory allows
     found = [
-        _half(network, loss, weights, params, x, y, density, k, half // chunk, chunk)
-        for k in jax.random.split(key, 2)
+        _half(network, loss, weights, params, x, y, density, k, half, chunk) for k in jax.random.split(key, 2)
     ]
     values, errors, means = (np.stack(of) for of in zip(*found, strict=True))
     return Contributions(density, values, errors, half, float(means.mean()))
@@ -169,15 +194,19 @@ def _half(
     y: np.ndarray,
     density: float,
     key: Array,
-    chunks: int,
+    masks: int,
     chunk: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """φ, its standard error and the mean loss of chunks of masks, from sums in double precision."""
+    """φ, its standard error and the mean loss of masks in chunks, from sums in double precision.
+
+    Every chunk is computed whole, by one compiled program; of the last only as many masks count as are missing.
+    """
     total: list[np.ndarray] = []
-    for k in jax.random.split(key, chunks):
+    for number, k in enumerate(jax.random.split(key, -(-masks // chunk))):
         bits, losses = _chunk(network, loss, weights, params, x, y, density, k, chunk)
-        kept, of = np.asarray(bits, np.float64), np.asarray(losses, np.float64)
-        both = np.stack([np.ones(chunk), of, of**2])
+        count = min(chunk, masks - number * chunk)
+        kept, of = np.asarray(bits, np.float64)[:count], np.asarray(losses, np.float64)[:count]
+        both = np.stack([np.ones(count), of, of**2])
         sums = [np.stack([both @ kept, np.broadcast_to(both.sum(axis=1)[:, None], (3, kept.shape[1]))])]
         total = sums if not total else [total[0] + sums[0]]
     with_it = total[0][0]

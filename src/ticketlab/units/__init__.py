@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from ticketlab.units.best_stimulus import best_stimuli
+    from ticketlab.units.best_stimulus import best_stimuli, best_stimuli_of_filters
     from ticketlab.units.fields import FieldFilters, receptive_field
     from ticketlab.units.filter_banks import gabor_filters, random_filters
     from ticketlab.units.front_end import FrontEnd, gaussian_window, local_contrast_normalisation
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "best_stimulus": ["best_stimuli"],
+        "best_stimulus": ["best_stimuli", "best_stimuli_of_filters"],
         "fields": ["FieldFilters", "receptive_field"],
         "filter_banks": ["gabor_filters", "random_filters"],
         "front_end": ["FrontEnd", "gaussian_window", "local_contrast_normalisation"],
@@ -73,6 +73,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "FieldFilters",
     "receptive_field",
     "best_stimuli",
+    "best_stimuli_of_filters",
     # the front end of early vision
     "FrontEnd",
     "local_contrast_normalisation",

@@ -14,6 +14,7 @@ Sources: Erhan et al. 2009, Visualizing Higher-Layer Features of a Deep Network 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -28,8 +29,9 @@ from ticketlab.errors import UserError
 from ticketlab.networks.convolution import convolve_once
 from ticketlab.networks.layers import pre_activation
 from ticketlab.networks.network import Network, Params
+from ticketlab.units.front_end import FrontEnd
 
-__all__ = ["best_stimuli"]
+__all__ = ["best_stimuli", "best_stimuli_of_filters"]
 
 STEPS, STEP_SIZE = 256, 0.05
 
@@ -69,22 +71,62 @@ def best_stimuli(
         raise UserError(f"layer {layer!r}", f"one of {', '.join(names)}")
     image = len(network.input_shape) == 3
     return np.asarray(
-        _ascent(network, layer, jitter and image, starts)(
+        _of_network(network, layer, jitter and image, starts)(
             params, jnp.asarray(units), key, jnp.float32(variation if image else 0.0)
         )
     )
 
 
+def best_stimuli_of_filters(
+    front: FrontEnd,
+    filters: Float[np.ndarray, "rows columns maps units"],
+    units: Int[np.ndarray, "units"],
+    input_shape: tuple[int, ...],
+    key: Array,
+    *,
+    variation: float = 1e-3,
+    jitter: bool = True,
+    starts: int = 8,
+) -> Float[np.ndarray, "units height width maps"]:
+    """The images to which maps of one stage of a front end respond most, by their mean over pixels.
+
+    Arguments:
+        front: the blocks of the stage.
+        filters: k.
+        units: numbers of filters.
+        input_shape: of an image.
+        key, variation, jitter, starts: as for `best_stimuli`.
+    """
+    found = _of_stage(front, input_shape, jitter, starts)
+    return np.asarray(found(jnp.asarray(filters), jnp.asarray(units), key, jnp.float32(variation)))
+
+
 @lru_cache(maxsize=32)
-def _ascent(network: Network, layer: str, jitter: bool, starts: int) -> Any:
+def _of_stage(front: FrontEnd, input_shape: tuple[int, ...], jitter: bool, starts: int) -> Any:
+    def response(filters: Array, x: Array, unit: Array) -> Array:
+        return jnp.mean(front.stage(filters, x[None])[0], axis=(0, 1))[unit]
+
+    return _ascent(response, input_shape, jitter, starts)
+
+
+@lru_cache(maxsize=32)
+def _of_network(network: Network, layer: str, jitter: bool, starts: int) -> Any:
     described = next(of for of in network.layers if of.name == layer)
-    adam = optax.adam(STEP_SIZE)
 
     def response(params: Params, x: Array, unit: Array) -> Array:
         assert network.tapped is not None
         _, inputs = network.tapped(params, x[None], {})
         z = pre_activation(described, params[layer], inputs[layer], convolve_once)
         return jnp.mean(z.reshape(-1, z.shape[-1]), axis=0)[unit]
+
+    return _ascent(response, network.input_shape, jitter, starts)
+
+
+def _ascent(
+    response: Callable[[Params, Array, Array], Array], shape: tuple[int, ...], jitter: bool, starts: int
+) -> Any:
+    """`(params, units, key, variation) -> images`, compiled."""
+    adam = optax.adam(STEP_SIZE)
 
     def one(params: Params, unit: Array, key: Array, variation: Array) -> tuple[Array, Array]:
         def step(carry: tuple[Array, Any], key: Array) -> tuple[tuple[Array, Any], None]:
@@ -100,7 +142,7 @@ def _ascent(network: Network, layer: str, jitter: bool, starts: int) -> Any:
             updates, state = adam.update(along, state)
             return (_unit_size(x + updates), state), None
 
-        start = _unit_size(_smooth(jax.random.normal(key, network.input_shape)))
+        start = _unit_size(_smooth(jax.random.normal(key, shape)))
         (x, _), _ = lax.scan(step, (start, adam.init(start)), jax.random.split(key, STEPS))
         return x, response(params, x, unit)
 
@@ -109,7 +151,7 @@ def _ascent(network: Network, layer: str, jitter: bool, starts: int) -> Any:
         pairs = (jnp.repeat(units, starts), keys.reshape(-1))
         x, reached = lax.map(lambda pair: one(params, pair[0], pair[1], variation), pairs, batch_size=16)
         best = jnp.argmax(reached.reshape(-1, starts), axis=1)
-        return x.reshape(-1, starts, *network.input_shape)[jnp.arange(len(units)), best]
+        return x.reshape(-1, starts, *shape)[jnp.arange(len(units)), best]
 
     return jax.jit(many)
 

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -75,20 +77,36 @@ class FrontEnd:
     def stage(
         self, filters: Float[Array, "rows columns maps units"], x: Float[Array, "n height width maps"]
     ) -> Float[Array, "n out_height out_width units"]:
-        """One stage."""
-        y = jnp.tanh(convolve(x, filters))
-        y = {"none": lambda z: z, "absolute": jnp.abs, "relu": lambda z: jnp.maximum(z, 0)}[self.rectify](y)
+        """One stage. Its blocks are compiled one by one, so that stages that differ in some share the others."""
+        y = _rectified(_convolved(x, filters), self.rectify)
         if self.normalise:
-            y = local_contrast_normalisation(y, self.neighbourhood)
-        return y if self.pool == "none" else self._pooled(y)
+            y = _normalised(y, self.neighbourhood)
+        if self.pool == "none":
+            return y
+        if min(y.shape[1:3]) < self.window:
+            raise UserError(
+                f"maps of {y.shape[1]} × {y.shape[2]} pixels",
+                f"at least {self.window} × {self.window} for pooling",
+            )
+        return _pooled(y, self.window, self.pool)
 
-    def _pooled(self, y: Array) -> Array:
-        (n, height, width, units), w = y.shape, self.window
-        if height < w or width < w:
-            raise UserError(f"maps of {height} × {width} pixels", f"at least {w} × {w} for pooling")
-        rows, columns = height // w, width // w
-        windows = y[:, : rows * w, : columns * w].reshape(n, rows, w, columns, w, units)
-        return (jnp.max if self.pool == "maximum" else jnp.mean)(windows, axis=(2, 4))
+
+@jax.jit
+def _convolved(x: Array, filters: Array) -> Array:
+    return jnp.tanh(convolve(x, filters))
+
+
+@partial(jax.jit, static_argnums=1)
+def _rectified(y: Array, how: Rectification) -> Array:
+    return {"none": lambda z: z, "absolute": jnp.abs, "relu": lambda z: jnp.maximum(z, 0)}[how](y)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _pooled(y: Array, window: int, how: Pooled) -> Array:
+    n, height, width, units = y.shape
+    rows, columns = height // window, width // window
+    windows = y[:, : rows * window, : columns * window].reshape(n, rows, window, columns, window, units)
+    return (jnp.max if how == "maximum" else jnp.mean)(windows, axis=(2, 4))
 
 
 def gaussian_window(width: int) -> Float[np.ndarray, "width width"]:
@@ -119,3 +137,6 @@ def local_contrast_normalisation(
     spread = jnp.sqrt(jnp.maximum(local(v**2), jnp.finfo(x.dtype).tiny))
     usual = jnp.mean(spread, axis=(1, 2), keepdims=True)
     return v / jnp.maximum(usual, spread)
+
+
+_normalised = partial(jax.jit, static_argnums=1)(local_contrast_normalisation)

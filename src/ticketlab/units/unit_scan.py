@@ -118,9 +118,14 @@ class Scan:
 
     def name(self, unit: int) -> str:
         """ "conv-2, spatial mean, unit 7", counted from 0 in its layer."""
+        group, number = self.place(unit)
+        return f"{group.title}, unit {number}"
+
+    def place(self, unit: int) -> tuple[Group, int]:
+        """The unit's group, and its number in it."""
         for group in self.groups:
             if unit < group.units:
-                return f"{group.title}, unit {unit}"
+                return group, unit
             unit -= group.units
         raise UserError(f"unit {unit} more than there are", "one of the units of the scan")
 

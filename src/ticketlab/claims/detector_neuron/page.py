@@ -7,7 +7,8 @@ from functools import partial
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.figure import Figure
+from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.gallery import gallery
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.rows import bars
@@ -29,7 +30,7 @@ EXPECTED = Mark("random linear filters", LIGHT.soft, dash="dot", line=True)
 
 def present(record: Record) -> Presentation:
     return Presentation(
-        figures=made(record, by_class, by_shape),
+        figures=made(record, by_class, by_shape, of_units),
         summaries=made(
             record, best_table, scan_table, shape_table, partial(seconds_table, by={"part": "part"})
         ),
@@ -82,6 +83,28 @@ def by_shape(shapes: Table) -> Figure:
         "phase-scrambled images, better than 99 % of random linear filters of the same receptive field. Small signs are seeds.",
         bars("channels that detect the shape, %", found, limits, unit=" %", also=[0.0, 1.0]),
     )
+
+
+def of_units(pictures: Table) -> Figure:
+    """What the best units of one random network like, and those of the same network trained."""
+    one = pictures.where(seed=pictures["seed"].min())
+    found = {mark.label: rows for mark, rows in _sources(one)}
+    random = one.where(source=formula.RANDOM)
+    return Figure(
+        "pictures",
+        f"In a random network the units that mark classes best have AUCs of {fixed(float(random['auc'].min()), 2)} to "
+        f"{fixed(float(random['auc'].max()), 2)}",
+        "One seed. For some classes the unit whose high responses mark the class best on all test images, with its AUC there, "
+        "which that choice makes larger. Then an image that gradient ascent finds for its pre-activation (of a channel, the mean "
+        "over pixels), the nine test images to which it responds most, and nine spread over its ranks from the 50 % to the 90 % "
+        "quantile. Grey values are stretched for each strip. The file has mean responses, in standard deviations over test "
+        "images.",
+        tuple(Panel(name, gallery(rows, "class", _noted)) for name, rows in found.items()),
+    )
+
+
+def _noted(rows: Table) -> str:
+    return f"{rows['unit'][0]}, AUC {fixed(float(rows['auc'][0]), 2)}"
 
 
 def _sources(rows: Table) -> list[tuple[Mark, Table]]:

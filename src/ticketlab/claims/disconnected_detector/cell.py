@@ -63,6 +63,7 @@ def measure(
         raise UserError(task.name, "a task with classes, one for each example", "Choose another --task.")
     network = built(plan.network, task.input_shape, task.outputs)
     init, *keys = jax.random.split(jax.random.key(seed), 4)
+    keys = [*keys, *jax.random.split(jax.random.fold_in(init, 1))]  # the last two are of the second search
     drawn = network.init(init)
     progress("searching masks", 0.05)
     found = _masks(plan, task, network, drawn, keys, seed)
@@ -88,7 +89,8 @@ def measure(
     )
     for source, of in found.items():
         about = {"source": source, "seed": seed}
-        rows["weights"] += [{**about, **row} for row in weight_rows(gradient, of.mask, of.scores)]
+        second = found[formula.SECOND].scores if source == formula.TICKET else None
+        rows["weights"] += [{**about, **row} for row in weight_rows(gradient, of.mask, of.scores, second)]
     clock.lap("gradients")
     scored = {"id": task.test.ids, "guess": guessed(task)}
     scored |= {source: network_scores(network, of.params, task, task.test) for source, of in found.items()}
@@ -107,12 +109,17 @@ def _masks(
     keys: list[jax.Array],
     seed: int,
 ) -> dict[str, Found]:
-    """The ticket, a mask from permuted labels in the same program, and a random mask of the ticket's counts."""
-    order, score, chance = keys
+    """The ticket, a mask from permuted labels and a second search in the same program, and a random mask of the ticket's counts.
+
+    Arguments:
+        keys: of the data order, the first scores and the random mask; and of the second search's order and scores.
+    """
+    order, score, chance, second_order, second_score = keys
     other = permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
-    data = replace(TrainingData.of(task), y=np.stack([task.train.targets, other.targets]))
-    both = jnp.broadcast_to(order, 2)
-    replicas = SEARCH.replicas(network, stack([drawn, drawn]), plan.density, jnp.broadcast_to(score, 2), both)
+    own = task.train.targets
+    data = replace(TrainingData.of(task), y=np.stack([own, other.targets, own]))
+    scores, orders = (jnp.stack([a, a, b]) for a, b in ((score, second_score), (order, second_order)))
+    replicas = SEARCH.replicas(network, stack([drawn] * 3), plan.density, scores, orders)
     how = replace(
         training_plan(plan, task, evaluate_every=plan.steps, score=score_of(task)),
         schedule=Cosine(plan.steps),
@@ -120,7 +127,9 @@ def _masks(
     result = train(network, loss_of(task), data, how, replicas)
     masks = SEARCH.masks(network, result.params, plan.density)
     found = {}
-    for number, (name, mask) in enumerate(zip((formula.TICKET, formula.LABELS), masks, strict=True)):
+    for number, (name, mask) in enumerate(
+        zip((formula.TICKET, formula.LABELS, formula.SECOND), masks, strict=True)
+    ):
         scores = jax.tree.map(lambda a, n=number: np.asarray(a[n]), result.params)
         found[name] = Found(mask, SEARCH.ticket(drawn, mask), scores)
     by_chance = shuffled(masks[0], chance)
@@ -163,22 +172,20 @@ def unit_rows(masked: Scan, whole: Scan, classes: tuple[str, ...]) -> list[dict[
     return rows
 
 
-def weight_rows(gradient: dict[str, np.ndarray], mask: Mask, scores: Params | None) -> list[dict[str, Any]]:
+def weight_rows(
+    gradient: dict[str, np.ndarray], mask: Mask, scores: Params | None, second: Params | None = None
+) -> list[dict[str, Any]]:
     """How well −w ∂L/∂w tells kept from removed weights, layer by layer.
 
     Arguments:
         gradient: −w ∂L/∂w by layer.
         scores: learned ones, whose sizes choose the mask.
+        second: scores of another search; the AUC of their sizes is the ceiling. NaN without.
     """
     rows = []
     for layer, kept in mask.items():
         inside, values = kept.ravel(), gradient[layer]
         ranks, count = rankdata(values), int(inside.sum())
-        removed = len(inside) - count
-        above = ranks[inside].sum() - count * (count + 1) / 2
-        auc = (
-            above / (count * removed) if count and removed else 0.5
-        )  # a layer that is kept, or removed, as a whole
         highest = np.argsort(-values, kind="stable")[:count]
         correlation = float("nan")
         if scores is not None:
@@ -186,13 +193,25 @@ def weight_rows(gradient: dict[str, np.ndarray], mask: Mask, scores: Params | No
         rows.append(
             {
                 "layer": layer,
-                "auc": float(auc),
+                "auc": _auc(ranks, inside),
                 "common": float(np.mean(inside[highest])),
                 "density": count / len(inside),
                 "rank_correlation": correlation,
+                "ceiling": float("nan")
+                if second is None
+                else _auc(rankdata(np.abs(second[layer]).ravel()), inside),
             }
         )
     return rows
+
+
+def _auc(ranks: np.ndarray, inside: np.ndarray) -> float:
+    """P(a kept weight's value > a removed one's) + ½ P(equal); ½ for a layer that is kept, or removed, as a whole."""
+    count = int(inside.sum())
+    removed = len(inside) - count
+    if not count or not removed:
+        return 0.5
+    return float((ranks[inside].sum() - count * (count + 1) / 2) / (count * removed))
 
 
 _MEANINGS = {
@@ -205,5 +224,6 @@ _MEANINGS = {
     "common": "the share of the mask's weights among equally many with the highest −w·∂L/∂w",
     "density": "the fraction of the layer's weights that the mask keeps, which is what chance gives",
     "rank_correlation": "of the sizes of the learned scores with −w·∂L/∂w",
+    "ceiling": "the AUC of the sizes of a second search's scores for the ticket's weights",
     "guess": "the score of always giving the most frequent class",
 }

@@ -85,6 +85,8 @@ class DisconnectedDetector(Study):
         "under a random mask of equal counts and under a mask that the same search learned from permuted labels.",
         "The gradient is that of the mean training loss of the whole network at θ₀. −w·∂L/∂w is the fall of the loss by a "
         "weight's presence to first order [Lee et al. 2019]. Its AUC for kept against removed weights is averaged over layers.",
+        "Many masks may do a task, and then no score can tell the weights of one. The ceiling is the AUC of the sizes of the "
+        "scores that a second search learned, over the same weights, from other scores and with another data order.",
         "Both are one number a seed, with Student's interval.",
     )
     arms = (
@@ -99,8 +101,13 @@ class DisconnectedDetector(Study):
             "A mask that the same search learned from permuted labels.",
             "What a search does to units whatever it is for.",
         ),
+        Arm(
+            formula.SECOND,
+            "A mask that the same search learned from other scores and another data order.",
+            "How well the ticket's weights can be told at all.",
+        ),
     )
-    redraws = "A seed draws the split, the network, the scores, the data order, the permuted labels and the random mask."
+    redraws = "A seed draws the split, the network, the scores, the data orders, the permuted labels and the random mask."
     sources = (
         RAMANUJAN_2020,
         Source(

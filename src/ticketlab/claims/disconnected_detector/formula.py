@@ -12,6 +12,10 @@ hardly better than its average unit.
 
 by more than chance, which is ½. The claim is that A is at most 0.05 above ½ in the layer where it is largest, so that one layer
 to which the gradient points is not hidden by the others.
+
+How large could A be? If a task has many tickets, nothing tells the weights of one of them from the rest. So there is a ceiling:
+the same A for the sizes of scores that a second search learned, from other scores and another data order. Where neither that nor
+the gradient reaches 0.05 above ½ in any layer, the second half is undecided: it could not have failed.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import three
+from ticketlab.claims.asking import columns, three
 from ticketlab.claims.headroom import share
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
@@ -30,9 +34,20 @@ from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["LABELS", "RANDOM", "RELIABLE", "RULE", "TICKET", "formula", "side_questions", "verdicts"]
+__all__ = [
+    "LABELS",
+    "RANDOM",
+    "RELIABLE",
+    "RULE",
+    "SECOND",
+    "TICKET",
+    "formula",
+    "side_questions",
+    "verdicts",
+]
 
 TICKET, RANDOM, LABELS = "ticket", "random mask", "mask from permuted labels"
+SECOND = "second search"  # from other scores and another data order, on the same labels
 CUT_OFF, DETECTS, BEFORE, GRADIENT = "cut off", "detects", "before", "gradient"
 RELIABLE = 0.95  # the AUC of a reliable detector, as in `detector-neuron`
 SIZE = 0.05  # of an AUC: the least that matters
@@ -47,19 +62,35 @@ def formula() -> Formula:
         key="apart",
         title="units detect only once the rest is cut off",
     )
-    return Gated((_task(),), All((apart, _singled_out(TICKET))), key="claim")
+    return Gated((_task(),), All((apart, Gated((_ceiling(),), _singled_out(TICKET)))), key="claim")
 
 
-def side_questions() -> tuple[Formula, ...]:
-    """What the gradient says beyond chance and beyond permuted labels, and of the scores that were learned."""
-    asked = (_beyond_chance(), _beyond_labels(), _singled_out(LABELS), _scores())
+def side_questions(ceiling: bool = True) -> tuple[Formula, ...]:
+    """What the gradient says beyond chance and beyond permuted labels, as a share of the ceiling, and of the learned scores.
+
+    Arguments:
+        ceiling: whether there was a second search; an older run has none.
+    """
+    asked: tuple[Formula, ...] = (
+        _beyond_chance(),
+        _beyond_labels(),
+        *([Gated((_ceiling(),), _of_ceiling())] if ceiling else []),
+        _singled_out(LABELS),
+        _scores(),
+    )
     return tuple(Gated((_task(),), question) for question in asked)
 
 
 def verdicts(tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim, its questions, and the side questions."""
     whole = answer(formula(), tables, levels)
-    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, side_questions(), tables, levels)
+    return verdicts_of(
+        claim_verdict(whole, RULE, SAYS),
+        whole,
+        side_questions("ceiling" in columns(tables["weights"])),
+        tables,
+        levels,
+    )
 
 
 # --- units ---
@@ -165,6 +196,28 @@ def _singled_out(source: str) -> Question:
     )
 
 
+def _of_ceiling() -> Question:
+    def reading(tables: Tables) -> str:
+        own, most = (_points(_mean(tables, "weights", TICKET, column)) for column in ("auc", "ceiling"))
+        return (
+            f"The gradient tells the ticket's weights from the others with an AUC of {own}, and the scores of a {SECOND} with "
+            f"{most}, means over layers"
+        )
+
+    return _question(
+        "ceiling",
+        f"the gradient says less than half of what a {SECOND} says",
+        lambda tables: of_seeds(
+            _mean(tables, "weights", TICKET, "auc") - (_mean(tables, "weights", TICKET, "ceiling") + 0.5) / 2
+        ),
+        Below(0.0),
+        f"the AUC of −w·∂L/∂w for the ticket's weights, minus the middle between ½ and the AUC of a {SECOND},",
+        reading,
+        three("that is less than half", "that is half or more", "whether that is less than half"),
+        TICKET,
+    )
+
+
 def _clearest(tables: Tables, source: str) -> tuple[str, Table]:
     """The layer with the largest mean AUC over seeds, with its rows."""
     rows: Table = tables["weights"].where(source=source)
@@ -233,7 +286,7 @@ def _question(
     return Question(key, title, effect, rule, what, scale, reading, says, {"source": source})
 
 
-# --- the gate and the claim ---
+# --- gates and the claim ---
 
 
 def _task() -> Gate:
@@ -254,12 +307,39 @@ def _task() -> Gate:
     )
 
 
+def _ceiling() -> Gate:
+    """A second search, or the gradient itself, tells the ticket's weights in some layer by more than the gradient may."""
+
+    def passed(tables: Tables) -> str | None:
+        rows: Table = tables["weights"].where(source=TICKET)
+        if "ceiling" not in columns(rows):
+            return "There was no second search, so how well the ticket's weights can be told at all is not known."
+        best, own = (
+            max((of_seeds(of.by_seed()[c] - 0.5) for of in rows.by("layer").values()), key=lambda of: of.mean)
+            for c in ("ceiling", "auc")
+        )
+        if not best.decidable or max(best.lower(ALPHA), own.lower(ALPHA)) > SIZE:
+            return None
+        return (
+            f"A {SECOND} tells the ticket's weights with an AUC of {0.5 + best.mean:.3f} in the layer where it does best, and a "
+            f"lower bound above {0.5 + SIZE:g} is required. No gradient could be expected to tell them."
+        )
+
+    return Gate(
+        "ceiling",
+        "a second search tells the ticket's weights",
+        passed,
+        "More --steps of the search would open the question, or another --density.",
+    )
+
+
 RULE = (
     "The claim holds if both halves hold. First, the best units of the ticket gain more AUC by cutting off the rest than under "
     f"random masks and under masks from permuted labels, by {SIZE:g}, reach an AUC of {RELIABLE:g} under the mask, and are at "
     f"most {SIZE:g} better than the average unit of the whole network before. Second, −w·∂L/∂w at the whole network tells the "
     f"ticket's weights from the others with an AUC of at most {0.5 + SIZE:g} in every layer. It fails if one of these is false. "
-    "Otherwise it is undecided. It is also undecided if the ticket does not do the task. Everything else is a side question."
+    "Otherwise it is undecided. It is also undecided if the ticket does not do the task, or if a second search, too, tells the "
+    f"ticket's weights with at most {0.5 + SIZE:g} in every layer: then nothing could. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "The ticket's units detect only once the rest is cut off, and the gradient hardly points to its weights.",

@@ -25,6 +25,7 @@ class World:
         labels: over that under masks from permuted labels.
         before: of these units in the whole network, over the average one.
         gradient: of −w ∂L/∂w for the ticket's weights, over ½.
+        ceiling: of a second search's scores for them, over ½.
     """
 
     auc: float = 0.98
@@ -32,6 +33,7 @@ class World:
     labels: float = 0.1
     before: float = 0.02
     gradient: float = 0.0
+    ceiling: float = 0.25
     skill: Skill = Skill()
 
 
@@ -62,6 +64,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "auc": noisy(0.5 + world.gradient),
         "common": np.full(seeds, 0.5),
         "density": np.full(seeds, 0.5),
+        "ceiling": noisy(0.5 + world.ceiling),
     }
     return {
         "units": made("units", {name: np.concatenate(of) for name, of in units.items()}),
@@ -95,5 +98,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "a random mask gains as much", World(gain=0.0)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the ticket guesses", World(skill=ALIKE)),
+        (Kind.GATE, "a second search finds other weights", World(ceiling=SIZE / 5)),
     ]
     return cases_of("disconnected-detector", formula(), planted, truth, worlds)

@@ -32,6 +32,7 @@ from ticketlab.tasks.task import Task
 from ticketlab.tickets.contributions import (
     Contributions,
     first_order_contributions,
+    rule_error,
     sampled_contributions,
     shapley_densities,
 )
@@ -121,8 +122,15 @@ def _compared(
     shapley = np.sum([share * of.halves for share, of in pairs], axis=0)
     errors = np.sqrt(np.sum([(share * of.standard_errors) ** 2 for share, of in pairs], axis=0))
     halves[formula.SHAPLEY] = (shapley, errors, float("nan"), float("nan"))
+    missed = rule_error(np.stack([of.halves for of in sampled]))
     rows = [
-        {"measure": name, "density": density, "loss": mean, **agreement(own, other, values, error)}
+        {
+            "measure": name,
+            "density": density,
+            "loss": mean,
+            **agreement(own, other, values, error),
+            "rule_error": missed if name == formula.SHAPLEY else float("nan"),
+        }
         for name, (values, error, density, mean) in halves.items()
     ]
     middle = halves[formula.BANZHAF][0].mean(axis=0)
@@ -195,6 +203,7 @@ _MEANINGS = {
     "random_signs": "the mean size of the corrected correlation if every gradient gets a random sign",
     "rank_reliability": "of ranks, and so for the two columns after it",
     "signs": "of weights whose contribution differs from zero by two standard errors, the share with a gradient of its sign",
+    "rule_error": "of the Shapley value's rule over densities, estimated, in standard deviations of Shapley values over weights",
     "known": "the share of these weights",
     "saliency": "−w·∂L/∂w at the full network",
     "banzhaf": "the fall of the loss by the weight's presence, over masks that keep half of the weights",

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.edge_contribution import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -109,7 +110,12 @@ def measure_table(measures: Table) -> TextTable:
         "ranks, corrected": interval("rank_corrected"),
         "same sign, %": interval("signs", 100.0, 0.0, 100.0),
     }
-    caption = "Gradients against contributions: means over seeds ± 95 %."
+    if "rule_error" in columns(measures):  # runs that are older do not have it
+        cells["error of the rule"] = mean("rule_error")
+    caption = (
+        "Gradients against contributions: means over seeds ± 95 %. The error of the Shapley value's rule over densities is in "
+        "standard deviations of Shapley values over weights."
+    )
     return summary(
         caption, measures, {"source": "weights of", "measure": "contribution"}, cells, name="measures"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.edge_contribution.formula import BANZHAF, HALF, MORE, RANDOM, SHAPLEY, formula
+from ticketlab.claims.edge_contribution.formula import BANZHAF, HALF, MORE, NEARLY, RANDOM, SHAPLEY, formula
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -70,7 +70,9 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "a tenth more than permuted labels", World(more=MORE)),
         (Kind.TOGETHER, "both of these", World(HALF, more=MORE)),
         (Kind.OUTSIDE, "far less at one density", World(lowest=HALF / 2)),
-        (Kind.OUTSIDE, "permuted labels do as well", World(more=0.0)),
+        (Kind.BOUNDARY, "as much as permuted labels, and nearly all", World(NEARLY, more=0.0)),
+        (Kind.INSIDE, "as much as permuted labels, and all", World(0.99, more=0.0)),
+        (Kind.OUTSIDE, "permuted labels do as well", World(0.8, more=0.0)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
         (Kind.GATE, "contributions are noise", World(reliability=0.02)),

@@ -11,9 +11,11 @@ import numpy as np
 
 from ticketlab.claims.ladder import formula
 from ticketlab.claims.ladder.claim import LadderPlan
+from ticketlab.claims.ladder.kernels import gaussian_rung, kernel_rungs
 from ticketlab.claims.ladder.read_outs import (
     control,
     layer_features,
+    logistic_read_out,
     one_for_each_class,
     one_unit,
     read_out,
@@ -55,6 +57,12 @@ def measure(
     clock.lap("units and read-outs")
     rungs |= _of_tangents(at, lambda what, done: progress(f"tangent space: {what}", 0.05 + 0.45 * done))
     clock.lap("tangent spaces")
+    infinite = kernel_rungs(at)
+    rungs |= infinite
+    if infinite:
+        gaussian = gaussian_rung(at)
+        controls |= dict.fromkeys(infinite, gaussian)
+    clock.lap("kernels of infinite width")
     progress("search for a mask", 0.5)
     mask = best_mask(at, score, order, lambda done: progress("search for a mask", 0.5 + 0.15 * done))
     clock.lap("mask")
@@ -84,9 +92,21 @@ def _of_features(at: Start) -> tuple[Rungs, Rungs]:
     fits = {formula.UNIT: one_unit, formula.UNITS: one_for_each_class}
     rungs = {name: fit(units, at) for name, fit in fits.items()}
     controls = {name: control(at, count, fit) for name, fit in fits.items()}
-    each = [_named(read_out(of, at), name, len(layers)) for name, of in layers.items()]
     together = Parts(*(np.concatenate(of, axis=1) for of in zip(*layers.values(), strict=True)))
-    return rungs | {formula.PROBE: best_rung(each), formula.PROBES: read_out(together, at)}, controls
+    for fit, one, every in (
+        (read_out, formula.PROBE, formula.PROBES),
+        (logistic_read_out, formula.LOGISTIC, formula.LOGISTICS),
+    ):
+        each = [_named(fit(of, at), name, len(layers)) for name, of in layers.items()]
+        rungs |= {one: best_rung(each), every: fit(together, at)}
+    for rung in (formula.LOGISTIC, formula.LOGISTICS):
+        controls[rung] = control(at, _features(at, rungs[rung].parameters), logistic_read_out)
+    return rungs, controls
+
+
+def _features(at: Start, parameters: int) -> int:
+    """P/k − 1: with a bias, so many features have P parameters."""
+    return max(1, round(parameters / at.task.outputs) - 1)
 
 
 def _of_tangents(at: Start, progress: Progress) -> Rungs:
@@ -117,7 +137,7 @@ def _controls(at: Start, rungs: Rungs, known: Rungs) -> Rungs:
     made: dict[int, Rung] = {}
     for key, rung in rungs.items():
         if key not in known:
-            count = max(1, round((rung.parameters or weights) / at.task.outputs) - 1)
+            count = _features(at, rung.parameters or weights)
             found[key] = made[count] if count in made else control(at, count)
             made[count] = found[key]
     return found
@@ -205,7 +225,7 @@ _MEANINGS = {
     "layer": "which layer validation chose",
     "test_score": "accuracy",
     "control_score": "accuracy of the same fit on random projections of the input",
-    "parameters": "real numbers that were fitted",
+    "parameters": "real numbers that were fitted; 0 for masks, and for kernels, which have no end of them",
     "control_parameters": "those of the control",
     "bits": "log₂ of the number of subsets (units, layers, masks) among which the data chose",
     "setting": "the chosen ridge, or step size",

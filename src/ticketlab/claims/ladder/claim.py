@@ -116,6 +116,16 @@ def _arms() -> tuple[Arm, ...]:
             "What a choice among weights does, without changing one.",
         ),
         formula.TRAINED: ("The same network, trained to its end.", "The standard."),
+        formula.LOGISTIC: ("Logistic regression on the features of one hidden layer.", "Another read-out."),
+        formula.LOGISTICS: ("The same on all hidden layers together.", "Another read-out."),
+        formula.NNGP: (
+            "Regression with the kernel of infinitely wide networks whose read-out alone is trained.",
+            "A read-out of infinitely many units.",
+        ),
+        formula.NTK: (
+            "The same with the tangent kernel of infinitely wide networks.",
+            "The tangent space of infinitely many parameters.",
+        ),
     }
     controls = Arm(
         "controls",
@@ -148,6 +158,9 @@ class Ladder(Study):
         "Every setting is chosen on the same validation examples. A grid is extended while its best value lies at an edge. "
         "Training goes on until its validation loss has its minimum inside the run, or until its highest score lies inside and "
         "the second half of the run lowered that loss by less than a tenth.",
+        "Next to the ladder are logistic read-outs, and regression with the two kernels of infinite width [Jacot et al. 2018]. "
+        "The control of these is a Gaussian kernel of the input, the limit of infinitely many random features. Validation "
+        "chooses its width.",
         "The control of a rung has equally many parameters: for P parameters and k classes, a ridge read-out of P/k − 1 random "
         "projections of the input, linear or rectified. Rungs that choose among units choose among equally many projections. "
         "For the mask, P is the number of weights, each of which takes one bit.",

@@ -10,11 +10,12 @@ whole tangent space is enough and beats its control. What the other rungs do are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.asking import columns, no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import percent
 from ticketlab.claims.learned.questions import converged
@@ -25,8 +26,9 @@ from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ABOVE", "CONTROL", "ENOUGH", "HIDDEN", "LAYER", "MASK", "NAMES", "NOT_ENOUGH", "PROBE", "PROBES", "RULE", "RUNGS",
-    "TANGENT", "TRAINED", "UNIT", "UNITS", "appears", "control_of", "formula", "side_questions", "verdicts",
+    "ABOVE", "CONTROL", "ENOUGH", "HIDDEN", "LAYER", "LOGISTIC", "LOGISTICS", "MASK", "NAMES", "NNGP",
+    "NOT_ENOUGH", "NTK", "OTHERS", "PROBE", "PROBES", "RULE", "RUNGS", "TANGENT", "TRAINED", "UNIT", "UNITS",
+    "appears", "control_of", "formula", "side_questions", "verdicts",
 ]  # fmt: skip
 
 UNIT, UNITS, PROBE, PROBES = "unit", "units", "probe", "probes"
@@ -43,6 +45,15 @@ NAMES = {
     TRAINED: "the trained network",
 }
 RUNGS = tuple(NAMES)
+LOGISTIC, LOGISTICS, NNGP, NTK = "logistic", "logistics", "nngp", "ntk"
+OTHERS = {
+    LOGISTIC: "the logistic read-out of the best layer",
+    LOGISTICS: "the logistic read-out of all layers",
+    NNGP: "the NNGP kernel of infinite width",
+    NTK: "the tangent kernel of infinite width",
+}
+"""Next to the ladder: other read-outs, and infinitely many parameters."""
+NAMES = {**NAMES, **OTHERS}
 CERTIFIED = (LAYER, HIDDEN, TANGENT)  # minima with a certificate
 
 ENOUGH, NOT_ENOUGH, ABOVE, CONTROL = "enough", "not-enough", "above-control", "_control"
@@ -63,10 +74,14 @@ def formula(margin: float) -> Formula:
     return Gated(_of_training(), All(asked), key="claim")
 
 
-def side_questions(margin: float) -> tuple[Formula, ...]:
-    """Of every other rung whether it is enough, and of every rung whether it beats its control."""
-    enough = [_enough(rung, margin) for rung in (UNITS, PROBES, LAYER, HIDDEN, MASK)]
-    above = [_above(rung, margin) for rung in RUNGS if rung != TANGENT]
+def side_questions(margin: float, others: Sequence[str] = tuple(OTHERS)) -> tuple[Formula, ...]:
+    """Of every other rung whether it is enough, and of every rung whether it beats its control.
+
+    Arguments:
+        others: what is asked about next to the ladder; a network may have no kernels of infinite width.
+    """
+    enough = [_enough(rung, margin) for rung in (UNITS, PROBES, LAYER, HIDDEN, MASK, *others)]
+    above = [_above(rung, margin) for rung in (*RUNGS, *others) if rung != TANGENT]
     return tuple(Gated(_of_training(), each) for each in (*enough, *above))
 
 
@@ -75,7 +90,8 @@ def verdicts(margin: float, tables: Tables, levels: Levels = USUAL) -> tuple[Ver
     whole = answer(formula(margin), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS)
     claim = replace(claim, reading=f"{claim.reading} {_appears_words(margin, tables)}".rstrip())
-    return verdicts_of(claim, whole, side_questions(margin), tables, levels)
+    others = [rung for rung in OTHERS if rung in columns(tables["examples"])]
+    return verdicts_of(claim, whole, side_questions(margin, others), tables, levels)
 
 
 def appears(margin: float, tables: Tables) -> str | None:
@@ -136,7 +152,13 @@ def _asked(
     key: str, rung: str, title: str, other: str, rule: Above | Below, says: dict[Outcome, str], margin: float
 ) -> Formula:
     """A question about one rung, under the gates of that rung."""
-    whom = NAMES[TRAINED] if other == TRAINED else "the same fit on equally many random projections"
+    whom = NAMES[TRAINED]
+    if other != TRAINED:
+        whom = (
+            "the Gaussian kernel"
+            if rung in (NNGP, NTK)
+            else "the same fit on equally many random projections"
+        )
     question: Question = scores(
         key, title, _examples, (rung, NAMES[rung]), (other, whom), rule, says, facets={"rung": rung}
     )

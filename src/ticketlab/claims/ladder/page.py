@@ -63,7 +63,8 @@ def climbed(record: Record, examples: Table, rungs: Table) -> Figure:
         "Each row is a rung, with its control below. Signs are mean test errors, bars 95 % intervals for seeds and test "
         "examples; the numbers are the rung's error and the control's. A rung left of the dashed line is within the margin of "
         "the trained network. It owes that to the network if its control lies to the right of it. Errors below 0.1 % are drawn "
-        "there.",
+        "there. Below the trained network are other read-outs, and the kernels of infinite width with a Gaussian kernel as "
+        "control.",
         row_panels("test error, % (logarithmic)", {"": rows}, {"": {limit: ENOUGH}}, logarithmic=True),
     )
 
@@ -72,7 +73,7 @@ def _in_order(rungs: Table) -> list[str]:
     """The rungs from the bottom; single layers come in the place of the best one."""
     found = list(dict.fromkeys(rungs["rung"].tolist()))
     layers = [name for name in found if name.startswith(OF_LAYER)]
-    order = [layers if rung == formula.LAYER else [rung] for rung in formula.RUNGS]
+    order = [layers if rung == formula.LAYER else [rung] for rung in (*formula.RUNGS, *formula.OTHERS)]
     return [rung for of in order for rung in of if rung in found]
 
 

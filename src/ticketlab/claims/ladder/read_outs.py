@@ -19,9 +19,11 @@ from scipy.stats import rankdata
 
 from ticketlab.claims.fair_search import tuned_probe
 from ticketlab.claims.ladder.rung import Rung, Start, best_rung
-from ticketlab.units import NetworkUnits, Parts, Probe, random_features
+from ticketlab.units import Logistic, NetworkUnits, Parts, Probe, random_features
 
-__all__ = ["control", "layer_features", "one_for_each_class", "one_unit", "read_out", "unit_responses"]
+__all__ = [
+    "control", "layer_features", "logistic_read_out", "one_for_each_class", "one_unit", "read_out", "unit_responses",
+]  # fmt: skip
 
 KINDS: tuple[Literal["linear", "relu"], ...] = ("linear", "relu")
 
@@ -78,16 +80,23 @@ def _auc(values: np.ndarray, labels: np.ndarray, classes: int) -> Float[np.ndarr
 
 def read_out(features: Parts, at: Start) -> Rung:
     """The ridge read-out; its grid is extended while the choice lies at its edge."""
-    return _of_probe(*tuned_probe(features, at.labels, at.plan.penalties, at.plan.extensions))
+    return _of_probe("ridge", *tuned_probe(features, at.labels, at.plan.penalties, at.plan.extensions))
 
 
-def _of_probe(found: Probe, candidates: int) -> Rung:
+def logistic_read_out(features: Parts, at: Start) -> Rung:
+    """The same with logistic regression; only one whose every minimisation ended by its own criterion counts as inside."""
+    found, candidates = tuned_probe(features, at.labels, at.plan.penalties, at.plan.extensions, Logistic)
+    rung = _of_probe("penalty", found, candidates)
+    return replace(rung, inside=rung.inside and found.converged)
+
+
+def _of_probe(name: str, found: Probe, candidates: int) -> Rung:
     return Rung(
         np.asarray(found.correct, float),
         found.validation,
         found.parameters,
         setting=found.penalty,
-        setting_name="ridge",
+        setting_name=name,
         candidates=candidates,
         inside=found.inside,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import product
 from typing import Any
@@ -12,18 +11,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.fair_search import labels_of, tuned_probe
+from ticketlab.claims.galleries import MEANINGS
 from ticketlab.claims.random_filters import formula
 from ticketlab.claims.random_filters.claim import RandomFiltersPlan
+from ticketlab.claims.random_filters.filter_pictures import filter_pictures
+from ticketlab.claims.random_filters.seed_run import SeedRun, course, movable
+from ticketlab.claims.random_filters.transfer import transfer
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, guessed, network_scores
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.claims.tuned_training import Course, Tuned, tuned_training
+from ticketlab.claims.tuned_training import Tuned, tuned_training
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params, pure_network
 from ticketlab.tangent.devices import Devices
-from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
 from ticketlab.units import FrontEnd, Parts, gabor_filters, random_filters
 from ticketlab.units.front_end import Pooled, Rectification
@@ -56,44 +57,6 @@ ARMS = {  # the designs that questions are about: filters, stages, rectification
 }
 
 
-@dataclass(eq=False)
-class _Run:
-    """What one seed has measured so far: rows by table, and scores of test examples by column."""
-
-    plan: RandomFiltersPlan
-    task: Task
-    seed: int
-    rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    scored: dict[str, np.ndarray] = field(default_factory=dict)
-
-    def note(self, table: str, **row: Any) -> None:
-        self.rows.setdefault(table, []).append({"seed": self.seed, **row})
-
-    def read_out(self, arm: str | None, features: Parts, tuned: Tuned | None = None, **design: Any) -> None:
-        """Features, read out; their row, and their scores if a question is about them."""
-        found, candidates = tuned_probe(
-            features, labels_of(self.task), self.plan.penalties, self.plan.extensions
-        )
-        inside = found.inside and (tuned is None or tuned.inside)
-        if design:
-            self.note(
-                "designs",
-                **design,
-                features=features.train.shape[1],
-                test_score=found.test,
-                validation_score=found.validation,
-                ridge=found.penalty,
-                step_size=float("nan") if tuned is None else tuned.size,
-            )
-        if arm is not None:
-            self.scored[arm] = np.asarray(found.correct, float)
-            self.choice(arm, inside, tuned, candidates)
-
-    def choice(self, arm: str, inside: bool, tuned: Tuned | None, candidates: int) -> None:
-        settled, epochs = (True, 0) if tuned is None else (tuned.settled, tuned.epochs)
-        self.note("choices", arm=arm, inside=inside, settled=settled, epochs=epochs, candidates=candidates)
-
-
 def measure(
     plan: RandomFiltersPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
@@ -102,7 +65,7 @@ def measure(
     task = drawn_task(plan.task, seed)
     network = built(plan.network, task.input_shape, task.outputs)
     _check(plan, task, network)
-    run = _Run(plan, task, seed)
+    run = SeedRun(plan, task, seed)
     draw, order = jax.random.split(jax.random.key(seed))
     rng = np.random.default_rng(seed)
     maps = task.input_shape[-1]
@@ -116,12 +79,20 @@ def measure(
     run.read_out(formula.PIXELS, Parts(*(x.reshape(len(x), -1) for x in _inputs(task))))
     _untrained(run, {"random": drawn, "gabor": gabor})
     clock.lap("random and Gabor filters")
-    progress("learned filters", 0.3)
-    _learned(run, drawn, draw, order, lambda done: progress("learned filters", 0.3 + 0.4 * done))
+    progress("learned filters", 0.2)
+    learnt = _learned(run, drawn, draw, order, lambda done: progress("learned filters", 0.2 + 0.4 * done))
     clock.lap("learned filters")
-    progress("frozen layers", 0.7)
-    _frozen(run, network, network.init(draw), order, lambda done: progress("frozen layers", 0.7 + 0.3 * done))
+    progress("frozen layers", 0.6)
+    _frozen(run, network, network.init(draw), order, lambda done: progress("frozen layers", 0.6 + 0.2 * done))
     clock.lap("frozen layers")
+    if plan.copied:
+        progress("copied layers", 0.8)
+        transfer(run, network, draw, order)
+        clock.lap("copied layers")
+    progress("pictures", 0.97)
+    banks = {"random filters": drawn[0], "Gabor filters": gabor[0], "learned filters": learnt}
+    run.rows["pictures"] = [{"seed": seed, **row} for row in filter_pictures(banks, task.test.x, order)]
+    clock.lap("pictures")
     examples = {"id": task.test.ids, "guess": guessed(task), **run.scored}
     run.rows["examples"] = [{"seed": seed, **row} for row in rows_of(examples)]
     for part, seconds in clock.seconds.items():
@@ -143,8 +114,11 @@ def _check(plan: RandomFiltersPlan, task: Task, network: Network) -> None:
             f"at least {plan.window**2} along each axis, to be pooled twice",
         )
     layers = len(network.require_layers("freezing them"))
-    if any(count >= layers for count in plan.frozen):
-        raise UserError(f"frozen {plan.frozen} of {layers} layers", "fewer, so that the last one is trained")
+    for name, counts in (("frozen", plan.frozen), ("copied", plan.copied)):
+        if any(count >= layers for count in counts):
+            raise UserError(f"{name} {counts} of {layers} layers", "fewer, so that the last one is trained")
+    if plan.copied and len(task.classes) < 4:
+        raise UserError(f"{len(task.classes)} classes", "at least 4, two in each half", "Or use no --copied.")
 
 
 def _inputs(task: Task) -> Parts:
@@ -154,7 +128,7 @@ def _inputs(task: Task) -> Parts:
 # --- filters that nobody trained ---
 
 
-def _untrained(run: _Run, banks: Mapping[str, Filters]) -> None:
+def _untrained(run: SeedRun, banks: Mapping[str, Filters]) -> None:
     for rectify, normalise, pool in product(RECTIFY, (False, True), POOL):
         front = FrontEnd(rectify, normalise, pool, run.plan.neighbourhood, run.plan.window)
         for (kind, filters), stages in product(banks.items(), (1, 2)):
@@ -162,8 +136,12 @@ def _untrained(run: _Run, banks: Mapping[str, Filters]) -> None:
                 _note_design(run, front, filters[:stages], kind)
 
 
-def _note_design(run: _Run, front: FrontEnd, filters: Filters, kind: str, tuned: Tuned | None = None) -> None:
-    features = Parts(*(np.asarray(_features(front)(filters, x)) for x in _inputs(run.task)))
+def _note_design(
+    run: SeedRun, front: FrontEnd, filters: Filters, kind: str, tuned: Tuned | None = None
+) -> None:
+    inputs = _inputs(run.task)
+    whole = np.asarray(front.features(filters, np.concatenate([*inputs])))
+    features = Parts(*np.split(whole, np.cumsum([len(x) for x in inputs])[:-1]))
     of = (kind, len(filters), front.rectify, front.normalise)
     design = {
         "filters": kind,
@@ -175,25 +153,27 @@ def _note_design(run: _Run, front: FrontEnd, filters: Filters, kind: str, tuned:
     run.read_out(ARMS.get(of) if front.pool == "average" else None, features, tuned, **design)
 
 
-@lru_cache(maxsize=128)
-def _features(front: FrontEnd) -> Any:
-    return jax.jit(front.features)
-
-
 # --- learned filters ---
 
 
-def _learned(run: _Run, drawn: Filters, draw: jax.Array, order: jax.Array, told: Any) -> None:
-    """Filters of one stage with and without each block, and of two with all blocks, trained with a linear read-out."""
+def _learned(run: SeedRun, drawn: Filters, draw: jax.Array, order: jax.Array, told: Any) -> np.ndarray:
+    """Filters of one stage with and without each block, and of two with all blocks, trained with a linear read-out.
+
+    Returns those of one stage with both blocks.
+    """
+    learnt = drawn[0]
     for number, (stages, rectify, normalise) in enumerate(LEARNT):
         front = FrontEnd(rectify, normalise, "average", run.plan.neighbourhood, run.plan.window)
         shapes = tuple(k.shape for k in drawn[:stages])
         network = _with_read_out(front, shapes, run.task.input_shape, run.task.outputs)
         start = {**network.init(draw), **{f"filters{i}": k for i, k in enumerate(drawn[:stages])}}
-        tuned = tuned_training(_course(run, network, start, order), run.plan.step_sizes)
+        tuned = tuned_training(course(run.plan, run.task, network, start, order), run.plan.step_sizes)
         filters = tuple(np.asarray(tuned.params[f"filters{i}"]) for i in range(stages))
         _note_design(run, front, filters, "learned", tuned)
+        if (stages, rectify, normalise) == (1, "absolute", True):
+            learnt = filters[0]
         told((number + 1) / len(LEARNT))
+    return learnt
 
 
 @lru_cache(maxsize=32)
@@ -216,38 +196,16 @@ def _with_read_out(
     return pure_network(init, apply, input_shape=input_shape, outputs=outputs, name="a front end")
 
 
-def _course(run: _Run, network: Network, params: Params, order: jax.Array, movable: Any = None) -> Course:
-    plan = run.plan
-    return Course(
-        network,
-        SOFTMAX_CROSS_ENTROPY,
-        run.task,
-        params,
-        order,
-        plan.optimiser,
-        plan.batch,
-        plan.epochs,
-        plan.doublings,
-        plan.extensions,
-        movable,
-    )
-
-
 # --- frozen layers ---
 
 
-def _frozen(run: _Run, network: Network, params: Params, order: jax.Array, told: Any) -> None:
+def _frozen(run: SeedRun, network: Network, params: Params, order: jax.Array, told: Any) -> None:
     """The first n layers as they were drawn, the rest trained."""
     names = [layer.name for layer in network.layers]
     counts = (0, *sorted(run.plan.frozen))
     for number, count in enumerate(counts):
-        movable = {
-            name: jax.tree.map(
-                lambda leaf, free=name not in names[:count]: np.full(leaf.shape, free, np.float32), of
-            )
-            for name, of in params.items()
-        }
-        tuned = tuned_training(_course(run, network, params, order, movable), run.plan.step_sizes)
+        moves = movable(params, names[:count])
+        tuned = tuned_training(course(run.plan, run.task, network, params, order, moves), run.plan.step_sizes)
         arm = formula.frozen(count)
         run.scored[arm] = network_scores(network, tuned.params, run.task, run.task.test)
         run.choice(arm, tuned.inside, tuned, len(tuned.candidates))
@@ -263,7 +221,7 @@ def _frozen(run: _Run, network: Network, params: Params, order: jax.Array, told:
         told((number + 1) / len(counts))
 
 
-_MEANINGS = {
+_MEANINGS = MEANINGS | {
     "filters": "random, Gabor (the second stage random), or learned",
     "stages": "one or two",
     "rectify": "after the convolution",
@@ -278,5 +236,11 @@ _MEANINGS = {
     "settled": "whether training came to its end",
     "epochs": "of training",
     "frozen": "first layers that stay as they were drawn",
+    "penalty": "the chosen one, of logistic regression",
+    "converged": "whether every minimisation ended by its own criterion",
+    "ridge_score": "of the ridge read-out of the same features",
+    "layers": "first layers that are copied, or drawn",
+    "source": "what the first layers are",
+    "filters_of": "whose filters they are",
     "guess": "the score of always giving the most frequent class",
 }

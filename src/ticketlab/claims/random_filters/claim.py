@@ -39,6 +39,7 @@ class RandomFiltersPlan:
         window: of pooling in pixels.
         network: a deep network whose first layers are frozen at random.
         frozen: how many first layers are frozen, besides none.
+        copied: how many first layers are copied between two halves of the classes.
         seeds: how many draws of split, filters and data order; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other filters for the same question.
         margin: the difference in test score that counts as equal (0.02: two points).
@@ -58,16 +59,17 @@ class RandomFiltersPlan:
     neighbourhood: int = 3
     window: int = 2
     network: Architecture = ConvNet(depth=2, width=8)
-    frozen: tuple[int, ...] = field(default=(1, 2, 3, 4))
+    frozen: tuple[int, ...] = (1, 2, 3, 4)
+    copied: tuple[int, ...] = (1, 3)
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.02, metadata={"cells": False})
     penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-    step_sizes: tuple[float, ...] = (0.001, 0.003, 0.01)
+    step_sizes: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03)
     optimiser: Optimiser = Adam()
     batch: int = 50
     epochs: int = 30
-    doublings: int = 5
+    doublings: int = 6
     extensions: int = 3
 
     def __post_init__(self) -> None:
@@ -77,8 +79,11 @@ class RandomFiltersPlan:
         plan_checks.at_least(self, 1, "filters", "second", "width", "window", "batch", "epochs")
         plan_checks.at_least(self, 0, "doublings", "extensions")
         plan_checks.each_once(self, "frozen")
-        if any(count < 1 for count in self.frozen):
-            raise UserError(f"frozen {self.frozen}", "at least 1; none is always there")
+        plan_checks.each_once(self, "copied")
+        if any(count < 1 for count in (*self.frozen, *self.copied)):
+            raise UserError(
+                f"frozen {self.frozen}, copied {self.copied}", "at least 1 layer; none is always there"
+            )
         if self.neighbourhood < 1 or self.neighbourhood % 2 == 0:
             raise UserError(f"neighbourhood={self.neighbourhood}", "an odd number of pixels")
 
@@ -91,8 +96,9 @@ class RandomFiltersPlan:
                 second=16,
                 network=ConvNet(depth=2, width=4),
                 frozen=(1, 2),
+                copied=(1,),
                 seeds=3,
-                step_sizes=(0.003, 0.01),
+                step_sizes=(0.003, 0.01, 0.03),
             )
         }
 
@@ -114,21 +120,40 @@ class RandomFilters(Study):
         "cross-entropy. Validation chooses step size and epoch. Random filters are run in all combinations, with one and two "
         "stages; Gabor filters with average pooling; learned filters with average pooling, with and without each block.",
         "Every set of features then gets the same read-out: ridge regression on one-hot labels, with the ridge chosen on "
-        "validation data. So do the pixels themselves.",
+        "validation data. So do the pixels themselves. Random and learned filters, with both blocks and with neither, and the "
+        "pixels get a logistic read-out, too, in the same way. The bare front end has neither rectification nor normalisation.",
         "Freezing: in a deep network the first n layers stay as they were drawn, and the rest is trained, for n from 0 on.",
+        "Copying [Yosinski et al. 2014]: the classes fall into two random halves, with a network trained on each. On half B, the "
+        "first n layers are those of the network of half A, or of half B, frozen or fine-tuned, or as drawn and frozen. The "
+        "layers above are drawn anew and trained, with the step size that validation chose for half B.",
         "A grid is extended while its best value lies at an edge. Training goes on until its validation loss has its minimum "
         "inside the run, or until its highest score lies inside and the second half of the run lowered that loss by less than a "
         "tenth.",
         "Differences are paired by seed and test example. Their intervals count both sources of chance [Cameron et al. 2011].",
     )
     arms = (
-        Arm(formula.RANDOM, "Random filters, absolute value, normalised, average-pooled.", "The claim."),
-        Arm(formula.LEARNED, "The same with learned filters.", "The standard."),
-        Arm(formula.PIXELS, "The pixels, with the same read-out.", "Whether the task needs features at all."),
+        Arm(
+            formula.NAMES[formula.RANDOM],
+            "Random filters, absolute value, normalised, average-pooled.",
+            "The claim.",
+        ),
+        Arm(formula.NAMES[formula.LEARNED], "The same with learned filters.", "The standard."),
+        Arm(
+            formula.NAMES[formula.PIXELS],
+            "The pixels, with the same read-out.",
+            "Whether the task needs features at all.",
+        ),
         Arm("designs", "Other combinations of blocks.", "Which blocks matter."),
         Arm("frozen", "A deep network with its first n layers at random.", "How far randomness goes."),
+        Arm(
+            "copied",
+            "A deep network on half of the classes, with its first n layers from a network on either half.",
+            "Whether layers serve other classes, and other layers above them.",
+        ),
     )
-    redraws = "A seed draws the split, the filters, the network and the data order."
+    redraws = (
+        "A seed draws the split, the filters, the networks, the halves of the classes and the data order."
+    )
     sources = (
         Source(
             "Jarrett et al. 2009",
@@ -141,13 +166,20 @@ class RandomFilters(Study):
             "A. M. Saxe, P. W. Koh, Z. Chen, M. Bhand, B. Suresh, A. Y. Ng. On random weights and unsupervised feature learning. "
             "ICML.",
         ),
+        Source(
+            "Yosinski et al. 2014",
+            "J. Yosinski, J. Clune, Y. Bengio, H. Lipson. How transferable are features in deep neural networks? NeurIPS.",
+            "https://arxiv.org/abs/1411.1792",
+        ),
         CAMERON_2011,
     )
     plan_type = RandomFiltersPlan
 
     def asked(self, plan: RandomFiltersPlan) -> Agenda:
         return Agenda(
-            formula.RULE, formula.formula(plan.margin), formula.side_questions(plan.margin, plan.frozen)
+            formula.RULE,
+            formula.formula(plan.margin),
+            formula.side_questions(plan.margin, plan.frozen, plan.copied),
         )
 
     def cells(self, plan: RandomFiltersPlan) -> tuple[Cell, ...]:
@@ -161,4 +193,4 @@ class RandomFilters(Study):
     def verdicts(
         self, plan: RandomFiltersPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
-        return formula.verdicts(plan.margin, plan.frozen, tables, levels)
+        return formula.verdicts(plan.margin, plan.frozen, tables, levels, plan.copied)

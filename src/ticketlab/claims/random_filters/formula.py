@@ -11,12 +11,12 @@ is above zero if random filters need the blocks more than learned ones do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.asking import columns, no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import difference
 from ticketlab.claims.wording import margin_words, points
@@ -28,8 +28,10 @@ from ticketlab.laws.scale import POINTS
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "BLOCKS", "FREEZING", "GABOR", "INTERACTION", "LEARNED", "LEARNED_PLAIN", "LEARNED_TWO", "NORMALISED", "PIXELS",
-    "PLAIN", "RANDOM", "RECTIFIED", "RULE", "SCORE", "STAGE", "TWO", "formula", "frozen", "side_questions", "verdicts",
+    "BASE", "BLOCKS", "COPIED", "COPIES", "COPYING", "FREEZING", "GABOR", "INTERACTION", "LEARNED",
+    "LEARNED_PLAIN", "LEARNED_TWO", "LOGISTIC", "NAMES", "NORMALISED", "PIXELS", "PLAIN", "RANDOM", "RECTIFIED",
+    "RULE", "SCORE", "STAGE", "TUNED", "TWO", "copied", "formula", "frozen", "logistic", "of_copied",
+    "side_questions", "verdicts",
 ]  # fmt: skip
 
 RANDOM, LEARNED, GABOR, PIXELS = "random", "learned", "gabor", "pixels"
@@ -41,20 +43,42 @@ PLAIN, LEARNED_PLAIN, RECTIFIED, NORMALISED = (
 )
 TWO, LEARNED_TWO = "random_two", "learned_two"
 NAMES = {
-    RANDOM: "random filters with rectification and normalisation",
-    LEARNED: "learned filters with both",
-    GABOR: "Gabor filters with both",
-    PIXELS: "the pixels themselves",
-    PLAIN: "random filters with neither",
-    LEARNED_PLAIN: "learned filters with neither",
-    RECTIFIED: "random filters with rectification alone",
-    NORMALISED: "random filters with normalisation alone",
-    TWO: "two stages of random filters",
-    LEARNED_TWO: "two stages of learned filters",
+    RANDOM: "the front end with random filters",
+    LEARNED: "the front end with learned filters",
+    GABOR: "the front end with Gabor filters",
+    PIXELS: "the read-out of the pixels",
+    PLAIN: "the bare front end with random filters",
+    LEARNED_PLAIN: "the bare front end with learned filters",
+    RECTIFIED: "the front end with random filters and rectification alone",
+    NORMALISED: "the front end with random filters and normalisation alone",
+    TWO: "the two-stage front end with random filters",
+    LEARNED_TWO: "the two-stage front end with learned filters",
 }
-"""The columns of test examples."""
+"""The columns of test examples; a bare front end has neither rectification nor normalisation."""
+
+LOGISTIC = (RANDOM, LEARNED, PIXELS, PLAIN, LEARNED_PLAIN)
+"""What has a logistic read-out, too."""
+
+BASE = "base"
+COPIES = {
+    "anb": "half A, frozen",
+    "anb_tuned": "half A, fine-tuned",
+    "bnb": "half B, frozen",
+    "bnb_tuned": "half B, fine-tuned",
+    "rnb": "drawn, frozen",
+}
+"""Where the first layers of a network on half B come from, and whether they are trained."""
+TUNED = ("anb_tuned", "bnb_tuned")
+COPIED = {
+    "anb": "copied from the network of half A and frozen",
+    "anb_tuned": "copied from the network of half A and fine-tuned",
+    "bnb": "copied from the network of half B and frozen",
+    "bnb_tuned": "copied from the network of half B and fine-tuned",
+    "rnb": "frozen at random",
+}
 
 SCORE, BLOCKS, INTERACTION, STAGE, FREEZING = "score", "blocks", "interaction", "stage", "freezing"
+COPYING = "copying"
 AS_GOOD, BETTER = "as-good", "better"
 TRAINED = (LEARNED, LEARNED_PLAIN, LEARNED_TWO)
 
@@ -62,6 +86,22 @@ TRAINED = (LEARNED, LEARNED_PLAIN, LEARNED_TWO)
 def frozen(layers: int) -> str:
     """The column of the network whose first layers stay random."""
     return f"frozen_{layers}"
+
+
+def logistic(arm: str) -> str:
+    """The column of an arm's logistic read-out."""
+    return f"{arm}_logistic"
+
+
+def copied(kind: str, layers: int) -> str:
+    """The column of a network whose first layers are copied, as `COPIES` says."""
+    return f"{kind}_{layers}"
+
+
+def of_copied(column: str) -> tuple[str, int]:
+    """The kind and the number of layers of such a column; none of the network that is trained as a whole."""
+    kind, _, layers = column.rpartition("_")
+    return (kind, int(layers)) if kind else (BASE, 0)
 
 
 def formula(margin: float) -> Formula:
@@ -74,11 +114,15 @@ def formula(margin: float) -> Formula:
     return Gated((_skill(),), All(asked), key="claim")
 
 
-def side_questions(margin: float, layers: Sequence[int]) -> tuple[Formula, ...]:
-    """The blocks, their interaction with learning, Gabor filters, the second stage, and freezing.
+def side_questions(
+    margin: float, layers: Sequence[int], copies: Sequence[int] = (), *, logistics: bool = True
+) -> tuple[Formula, ...]:
+    """The blocks, their interaction with learning, Gabor filters, the second stage, logistic read-outs, freezing and copying.
 
     Arguments:
         layers: numbers of first layers that are frozen.
+        copies: numbers of first layers that are copied between two halves of the classes.
+        logistics: whether logistic read-outs are asked about.
     """
     asked = (
         _better(BLOCKS, RANDOM, PLAIN),
@@ -88,18 +132,27 @@ def side_questions(margin: float, layers: Sequence[int]) -> tuple[Formula, ...]:
         _as_good(GABOR, GABOR, LEARNED, margin),
         _as_good(STAGE, TWO, LEARNED_TWO, margin),
         _better("second-stage", TWO, RANDOM),
+        *(_with_logistic(margin) if logistics else ()),
         *(_freezing(count, margin) for count in layers),
     )
-    return tuple(Gated((_skill(),), each) for each in asked)
+    of_halves = [question for count in copies for question in _copying(count, margin)]
+    skilled = skill_gate(lambda tables: tables["halves"], (BASE,))
+    return (*(Gated((_skill(),), each) for each in asked), *(Gated((skilled,), each) for each in of_halves))
 
 
 def verdicts(
-    margin: float, layers: Sequence[int], tables: Tables, levels: Levels = USUAL
+    margin: float,
+    layers: Sequence[int],
+    tables: Tables,
+    levels: Levels = USUAL,
+    copies: Sequence[int] = (),
 ) -> tuple[Verdict, ...]:
-    """The claim, its two questions, and the side questions."""
+    """The claim, its two questions, and the side questions; without those that an older run has not measured."""
     whole = answer(formula(margin), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS)
-    return verdicts_of(claim, whole, side_questions(margin, layers), tables, levels)
+    logistics = set(map(logistic, LOGISTIC)) <= columns(_examples(tables))
+    asked = side_questions(margin, layers, copies if "halves" in tables else (), logistics=logistics)
+    return verdicts_of(claim, whole, asked, tables, levels)
 
 
 # --- questions ---
@@ -110,6 +163,13 @@ def _examples(tables: Tables) -> Table:
     return found
 
 
+def _name(column: str) -> str:
+    arm = column.removesuffix("_logistic")
+    if arm == column:
+        return NAMES[arm]
+    return "the logistic read-out of the pixels" if arm == PIXELS else f"{NAMES[arm]} and a logistic read-out"
+
+
 def _as_good(key: str, one: str, other: str, margin: float) -> Formula:
     within = f"the margin of {margin_words(margin)}"
     says = three(
@@ -117,17 +177,17 @@ def _as_good(key: str, one: str, other: str, margin: float) -> Formula:
         f"it falls short by more than {within}",
         f"whether that is within {within}",
     )
-    title = f"{NAMES[one]} are as good as {NAMES[other]}"
+    title = f"{_name(one)} is as good as {_name(other)}"
     return _asked(key, title, one, other, Above(-margin), says)
 
 
 def _better(key: str, one: str, other: str) -> Formula:
     says = three("the first is better", "the second is better", "which is better")
-    return _asked(key, f"{NAMES[one]} are better than {NAMES[other]}", one, other, Above(0.0), says)
+    return _asked(key, f"{_name(one)} is better than {_name(other)}", one, other, Above(0.0), says)
 
 
 def _asked(key: str, title: str, one: str, other: str, rule: Above, says: dict[Outcome, str]) -> Formula:
-    question = scores(key, title, _examples, (one, NAMES[one]), (other, NAMES[other]), rule, says)
+    question = scores(key, title, _examples, (one, _name(one)), (other, _name(other)), rule, says)
     return Gated(_of(one, other), question)
 
 
@@ -151,28 +211,77 @@ def _freezing(count: int, margin: float) -> Formula:
     return Gated(_of(frozen(count), frozen(0)), question)
 
 
-def _interaction() -> Formula:
-    columns = (LEARNED_PLAIN, PLAIN, LEARNED, RANDOM)
+def _copying(count: int, margin: float) -> tuple[Formula, ...]:
+    """Of the first layers, copied: is a network with them as good as one that is trained as a whole, or better?"""
+    within = f"the margin of {margin_words(margin)}"
+    good = three(
+        f"within {within} it is as good",
+        f"it falls short by more than {within}",
+        f"whether that is within {within}",
+    )
+    better = three("the first is better", "the second is better", "which is better")
+    first = f"first {'layer' if count == 1 else f'{count} layers'}"
+
+    def asked(kind: str, other: str, rule: Above, says: dict[Outcome, str], then: str) -> Formula:
+        pair = copied(kind, count), other if other == BASE else copied(other, count)
+        whom = "the network with all layers trained"
+        if other != BASE:
+            whom = f"the network with its {first} {COPIED[other]}"
+        question = scores(
+            COPYING,
+            f"{first} {COPIED[kind]}: {then}",
+            lambda tables: tables["halves"],
+            (pair[0], f"the network with its {first} {COPIED[kind]}"),
+            (pair[1], whom),
+            rule,
+            says,
+            facets={"layers": str(count), "kind": kind},
+            before="on half B of the classes, ",
+        )
+        return Gated(_of(*pair), question)
+
+    return (
+        asked("bnb", BASE, Above(-margin), good, "as good as all trained"),
+        asked("bnb_tuned", BASE, Above(-margin), good, "as good as all trained"),
+        asked("anb", BASE, Above(-margin), good, "as good as all trained"),
+        asked("anb_tuned", BASE, Above(0.0), better, "better than all trained"),
+        asked("anb", "rnb", Above(0.0), better, "better than frozen at random"),
+    )
+
+
+def _with_logistic(margin: float) -> tuple[Formula, ...]:
+    """The claim's two questions and the interaction, with another read-out."""
+    return (
+        _as_good("logistic", logistic(RANDOM), logistic(LEARNED), margin),
+        _better("logistic-pixels", logistic(RANDOM), logistic(PIXELS)),
+        _interaction(logistic),
+    )
+
+
+def _interaction(named: Callable[[str], str] = lambda arm: arm) -> Formula:
+    four = tuple(map(named, (LEARNED_PLAIN, PLAIN, LEARNED, RANDOM)))
+    learned_plain, plain, learned, random = four
+    how = "" if plain == PLAIN else "With a logistic read-out, "
 
     def gaps(tables: Tables) -> tuple[Difference, Difference]:
         rows = _examples(tables)
-        return difference(rows, LEARNED_PLAIN, PLAIN), difference(rows, LEARNED, RANDOM)
+        return difference(rows, learned_plain, plain), difference(rows, learned, random)
 
     def effect(tables: Tables) -> Difference:
         rows = _examples(tables)
-        apart = rows[LEARNED_PLAIN] - rows[PLAIN] - rows[LEARNED] + rows[RANDOM]
+        apart = rows[learned_plain] - rows[plain] - rows[learned] + rows[random]
         return paired_difference(apart, rows["seed"], rows["id"], unit=2.0)
 
     def reading(tables: Tables) -> str:
         without, with_both = (points(gap.mean) for gap in gaps(tables))
         return (
-            f"Learning the filters gains {without} points without rectification and normalisation and {with_both} points with "
-            "both"
+            f"{how}{'learning' if how else 'Learning'} the filters gains {without} points without rectification and "
+            f"normalisation and {with_both} points with both"
         )
 
     question = Question(
-        key=INTERACTION,
-        title="random filters need rectification and normalisation more than learned filters",
+        key=INTERACTION if not how else "logistic-interaction",
+        title=f"{how.lower()}random filters need rectification and normalisation more than learned filters",
         effect=effect,
         rule=Above(0.0),
         what="what learning the filters gains without rectification and normalisation, minus what it gains with both,",
@@ -184,7 +293,7 @@ def _interaction() -> Formula:
             "whether the blocks make up for it",
         ),
     )
-    return Gated(_of(*columns), question)
+    return Gated(_of(*four), question)
 
 
 # --- gates ---
@@ -194,29 +303,31 @@ def _skill() -> Gate:
     return skill_gate(_examples, (LEARNED,))
 
 
-def _of(*columns: str) -> tuple[Gate, ...]:
+def _of(*names: str) -> tuple[Gate, ...]:
     """Read-outs lie inside their grids, and what was trained was trained to its end."""
 
     def rows(tables: Tables) -> Table:
         table: Table = tables["choices"]
-        return table.taken(np.flatnonzero(np.isin(table["arm"], columns)))
+        return table.taken(np.flatnonzero(np.isin(table["arm"], names)))
 
-    who = " or ".join(NAMES.get(column, "a frozen network") for column in dict.fromkeys(columns))
+    who = " or ".join(
+        dict.fromkeys(_name(c) if c.removesuffix("_logistic") in NAMES else "a deep network" for c in names)
+    )
     gates = [
         no_misses(
             "inside",
             "choices lie inside their grids",
             rows,
             "inside",
-            f"In {{}} cases ({who}) a ridge or step size lies at the edge of what was tried.",
+            f"In {{}} cases ({who}) a ridge, a penalty or a step size lies at the edge of what was tried.",
             "A wider search would open the question: --extensions.",
         )
     ]
-    if any(column in TRAINED or column.startswith("frozen") for column in columns):
+    if any(c.removesuffix("_logistic") in TRAINED or c.removesuffix("_logistic") not in NAMES for c in names):
         gates.append(
             no_misses(
                 "trained",
-                "filters are trained to the end",
+                "what is trained is trained to the end",
                 rows,
                 "settled",
                 f"In {{}} cases ({who}) training was still improving when it ended.",

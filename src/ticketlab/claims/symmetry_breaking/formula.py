@@ -30,12 +30,12 @@ from ticketlab.claims.wording import margin_words, number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "shown", "side_questions", "times",
+    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "rate", "shown", "side_questions", "times",
     "verdicts",
 ]  # fmt: skip
 
@@ -207,34 +207,49 @@ def times(tables: Tables) -> dict[int, Table]:
 def line(rows: Table) -> tuple[float, float]:
     """The slope in ln(1/difference at the start), 1/λ, and the share of the variance of times that the line explains.
 
-    Both are NaN for fewer than three times.
+    Both are NaN for fewer than three times, and for times that are all the same: then the looks are too far apart to tell times
+    from one another. A line that falls explains nothing, because a smaller difference takes longer to grow.
     """
-    if len(rows) < 3:
+    if len(rows) < 3 or np.ptp(rows["broken"].astype(float)) == 0:
         return float("nan"), float("nan")
     x, y = -np.log(rows["at_start"].astype(float)), rows["broken"].astype(float)
     slope, at = np.polyfit(x, y, 1)
+    if slope <= 0:
+        return float(slope), 0.0
     left = float(np.sum((y - slope * x - at) ** 2))
-    return float(slope), 1 - left / max(float(np.sum((y - y.mean()) ** 2)), 1e-12)
+    return float(slope), 1 - left / float(np.sum((y - y.mean()) ** 2))
+
+
+def rate(tables: Tables) -> float | None:
+    """1/λ in steps, the mean over seeds; None unless times were found to lie on a line."""
+    found = _explained(tables)
+    if not found.decidable or not found.lower(ALPHA) > STRAIGHT:
+        return None
+    return float(np.mean([line(rows)[0] for rows in times(tables).values()]))
+
+
+def _explained(tables: Tables) -> Difference:
+    every = np.unique(tables["arms"]["seed"])
+    found = times(tables)
+    return of_seeds(np.array([line(found[s])[1] if s in found else float("nan") for s in every]))
 
 
 def _time() -> Question:
-    def effect(tables: Tables) -> Difference:
-        every = np.unique(tables["arms"]["seed"])
-        found = times(tables)
-        return of_seeds(np.array([line(found[s])[1] if s in found else float("nan") for s in every]))
-
     def reading(tables: Tables) -> str:
-        slopes = [line(rows)[0] for rows in times(tables).values()]
-        known = [slope for slope in slopes if np.isfinite(slope)]
-        if not known:
-            return "Too few sizes of noise grew during training to fit a line"
-        steps = float(np.mean(known))
-        return f"A tenth of the difference takes {number(steps * np.log(10))} more steps to grow (1/λ = {number(steps)} steps)"
+        share = _explained(tables).mean
+        if not np.isfinite(share):
+            return "In some seed too few sizes of noise grew during training, or all at the same look, to fit a line"
+        said = f"A line explains {number(100 * share)} % of the variance of times, on average over seeds"
+        steps = rate(tables)
+        if steps is None:
+            return said
+        longer = number(steps * np.log(10))
+        return f"{said}. A tenth of the difference takes {longer} more steps to grow (1/λ = {number(steps)} steps)"
 
     return Question(
         key="time",
         title="the time until units differ is a line in ln(1/difference at the start)",
-        effect=effect,
+        effect=_explained,
         rule=Above(STRAIGHT),
         what="the share of the variance of the time until units differ that a line explains",
         scale=VARIANCE,

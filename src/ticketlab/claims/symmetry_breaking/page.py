@@ -91,7 +91,8 @@ def growth(curves: Table) -> Figure | None:
 
 
 def time_to_differ(arms: Table) -> Figure | None:
-    """The step from which units differ, against the noise."""
+    """The step from which units differ, against the noise; a rate only if times lie on a line."""
+    steps_of = formula.rate({"arms": arms})
     found = {s: rows for s, rows in formula.times({"arms": arms}).items() if len(rows) >= 3}
     if not found:
         return None
@@ -103,7 +104,9 @@ def time_to_differ(arms: Table) -> Figure | None:
     fitted = Curve(LINE, ends.tolist(), (slope * -np.log(ends) + at).tolist())
     return Figure(
         "times",
-        f"A tenth of the difference takes {fixed(slope * np.log(10), 0)} more steps until units differ",
+        "The time until units differ was not found to be a line in the logarithm of the noise"
+        if steps_of is None
+        else f"A tenth of the difference takes {fixed(steps_of * np.log(10), 0)} more steps until units differ",
         "The first look at which the units of all hidden layers differ, against their deviation before the first step: a sign "
         "for each seed and size of noise, and one line through all of them.",
         plots(
