@@ -156,7 +156,7 @@ def size_table(runs: Table) -> TextTable:
         f"{guess}. Half of the steps: how much larger the validation loss is then. Other step size: how much smaller it would be "
         "at half or twice the step size."
     )
-    titles = {kind: kind for kind in KINDS if len(runs.where(kind=kind))}
+    titles: dict[str, str] = {kind: kind for kind in KINDS if len(runs.where(kind=kind))}
     return summary(caption, runs, {"kind": "kind", "place": "size"}, cells, titles=titles, name="sizes")
 
 
