@@ -157,6 +157,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "newton-step": ("test_newton_step_page", "toy_record"),
     "random-filters": ("test_random_filters_page", "toy_record"),
     "random-pick": ("test_random_pick_page", "toy_record"),
+    "scaling": ("test_scaling_page", "toy_record"),
     "same-ticket": ("test_same_ticket_page", "toy_record"),
     "symmetry-breaking": ("test_symmetry_breaking_page", "toy_record"),
     "tangent-sampling": ("test_tangent_sampling_page", "toy_record"),

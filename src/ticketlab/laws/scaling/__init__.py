@@ -14,18 +14,22 @@ from ticketlab.laws.scaling.curves import (
     Fitted,
     fit_curve,
 )
+from ticketlab.laws.scaling.ends import ENDING, ENDLESS, Contest, forecast, paired_means, without_end
 from ticketlab.laws.scaling.law import Means, ScalingLaw, common_exponent, compared, means_of, scaling_law
 
 __all__ = [
     "BROKEN",
     "CONSTANT",
     "CURVES",
+    "ENDING",
+    "ENDLESS",
     "EXPONENTIAL",
     "LOGARITHMIC",
     "POWER",
     "POWER_ALONE",
     "SATURATING",
     "STRETCHED",
+    "Contest",
     "Curve",
     "Fitted",
     "Means",
@@ -33,6 +37,9 @@ __all__ = [
     "common_exponent",
     "compared",
     "fit_curve",
+    "forecast",
     "means_of",
+    "paired_means",
     "scaling_law",
+    "without_end",
 ]

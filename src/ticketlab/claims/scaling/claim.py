@@ -1,0 +1,184 @@
+"""The claim that architectures other than the transformer also keep improving with size.
+
+A cell is one architecture at one size, and one seed of it. The questions and their rules are in `formula`; `cell` trains it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ticketlab.claims import plan_checks
+from ticketlab.claims.scaling import formula
+from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Kind
+from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.errors import UserError
+from ticketlab.evidence.arm import Arm
+from ticketlab.evidence.source import Source
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.agenda import Agenda
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
+from ticketlab.tasks.sources import SourceCode, TaskSource
+
+__all__ = ["Scaling", "ScalingPlan"]
+
+WORK = {"MLP": 0.2, "CNN": 0.7, "GRU": 1.0, "LSTM": 1.0, "transformer": 1.3}
+STARTING = 20_000  # parameters whose training costs as much as what does not depend on size
+
+
+@dataclass(frozen=True)
+class ScalingPlan:
+    """Which architectures keep improving with size?
+
+    Arguments:
+        task: with classes and one answer; tokens, sequences of numbers, or images.
+        architectures: the transformer, with which the others are compared, and at least one other.
+        sizes: numbers of parameters, increasing, from the smallest network on; at least 5.
+        seeds: how many draws of split, parameters and order; a verdict needs at least 2.
+        first_seed: the number of the first seed; others train other networks for the same question.
+        step_sizes: of Adam, tried at the two smallest sizes, increasing; at least 3.
+        batch: examples in a step.
+        steps: at most, at every size.
+    """
+
+    task: TaskSource = SourceCode(
+        steps=8, examples=180_000, symbols=32, train=128_000, validation=4000, test=12_000
+    )
+    architectures: tuple[Kind, ...] = (*OTHERS, YARDSTICK)
+    sizes: tuple[int, ...] = (900, 2300, 5900, 15_000, 38_000, 98_000, 290_000)
+    seeds: int = field(default=3, metadata={"cells": False})
+    first_seed: int = field(default=0, metadata={"cells": False})
+    step_sizes: tuple[float, ...] = (0.004, 0.008, 0.016, 0.032)
+    batch: int = 128
+    steps: int = 8000
+
+    def __post_init__(self) -> None:
+        plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.each_once(self, "architectures", some=True)
+        plan_checks.different(self, "step_sizes")
+        plan_checks.at_least(self, 1, "batch")
+        plan_checks.at_least(self, 200, "steps")
+        if YARDSTICK not in self.architectures or len(self.architectures) < 2:
+            raise UserError(f"architectures {self.architectures}", "the transformer and at least one other")
+        if len(self.sizes) < 5 or list(self.sizes) != sorted(set(self.sizes)) or self.sizes[0] < 1:
+            raise UserError(f"sizes {self.sizes}", "at least 5 numbers of parameters, increasing")
+        if len(self.step_sizes) < 3 or list(self.step_sizes) != sorted(self.step_sizes):
+            raise UserError(f"step_sizes {self.step_sizes}", "at least 3, increasing")
+
+    @property
+    def others(self) -> tuple[Kind, ...]:
+        """The architectures that the claim is about."""
+        return tuple(kind for kind in self.architectures if kind != YARDSTICK)
+
+    @classmethod
+    def presets(cls) -> dict[str, ScalingPlan]:
+        quick = cls(architectures=("MLP", "transformer"), sizes=(900, 2500, 7000, 20_000, 60_000), steps=1000)
+        return {"quick": quick}
+
+
+class Scaling(Study):
+    claim = "scaling"
+    statement = "Architectures other than the transformer also keep improving with size."
+    question = (
+        "Train MLPs, convolutional networks, GRUs, LSTMs and transformers of many sizes on one task. Whose loss keeps falling, "
+        "how fast, and does it still fall at the largest size?"
+    )
+    method = (
+        "Every architecture grows in width alone. Its size is the total number of parameters, with tables and read-out: at small "
+        "sizes exponents depend on what is counted [Pearce & Song 2024].",
+        "All are trained alike: by Adam, with one schedule, batch and number of steps, from a seed's split and data order. Step "
+        "sizes are tried at the two smallest sizes and transferred by maximal-update scaling [Yang et al. 2022]. At the largest "
+        "size half and twice the step size are tried too, for half of the steps.",
+        "The loss is that on test data at the step that validation prefers: training is stopped early. The step size rises, then "
+        "falls along half a cosine. At the two largest sizes a training of half the steps tells whether more would change the "
+        "exponent. Losses at equal computation are another thing, and are not measured here.",
+        "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds "
+        "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
+        "the largest sizes is asked to predict the largest.",
+        "One number a seed, with Student's interval.",
+        "Published exponents of size for text are 0.076 without a floor [Kaplan et al. 2020] and 0.34 with one "
+        "[Hoffmann et al. 2022]. LSTMs and transformers were found to scale alike [Sharma & Kaplan 2020].",
+    )
+    arms = (
+        Arm(
+            "MLP",
+            "Two hidden layers on the whole input; tokens enter by a table [Bengio et al. 2003].",
+            "The claim.",
+        ),
+        Arm("CNN", "Causal convolutions, or convolutions of images.", "The claim."),
+        Arm("GRU", "Two recurrent layers.", "The claim."),
+        Arm("LSTM", "Two recurrent layers.", "The claim."),
+        Arm("transformer", "Two blocks.", "The yardstick."),
+        Arm(
+            "permuted targets",
+            "The same networks and inputs, with targets of other examples.",
+            "What size buys by chance.",
+        ),
+    )
+    redraws = "A seed draws the split, the parameters, the data order and the permutation."
+    sources = (
+        Source(
+            "Pearce & Song 2024",
+            "T. Pearce, J. Song. Reconciling Kaplan and Chinchilla Scaling Laws.",
+            "https://arxiv.org/abs/2406.12907",
+        ),
+        Source(
+            "Yang et al. 2022",
+            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
+            "https://arxiv.org/abs/2203.03466",
+        ),
+        Source(
+            "Kaplan et al. 2020",
+            "J. Kaplan et al. Scaling Laws for Neural Language Models.",
+            "https://arxiv.org/abs/2001.08361",
+        ),
+        Source(
+            "Hoffmann et al. 2022",
+            "J. Hoffmann et al. Training Compute-Optimal Large Language Models.",
+            "https://arxiv.org/abs/2203.15556",
+        ),
+        Source(
+            "Sharma & Kaplan 2020",
+            "U. Sharma, J. Kaplan. A Neural Scaling Law from the Dimension of the Data Manifold.",
+            "https://arxiv.org/abs/2004.10802",
+        ),
+        Source(
+            "Bengio et al. 2003",
+            "Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin. A neural probabilistic language model. JMLR 3.",
+        ),
+    )
+    needs = ("runs",)
+    plan_type = ScalingPlan
+
+    def asked(self, plan: ScalingPlan) -> Agenda:
+        return Agenda(formula.RULE, formula.formula(plan.others), formula.side_questions(plan.others))
+
+    def cells(self, plan: ScalingPlan) -> tuple[Cell, ...]:
+        last = len(plan.sizes) - 1
+        return tuple(
+            Cell(
+                f"{kind.lower()}-{size}",
+                {"kind": kind, "place": place},
+                WORK[kind] * (size + STARTING) * (2 if place == last else 1),
+                f"{kind} of {size:,} parameters".replace(",", " "),
+                seed_numbers(plan),
+            )
+            for place, size in enumerate(plan.sizes)
+            for kind in plan.architectures
+        )
+
+    def brief(self, plan: ScalingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
+        row = next(iter(tables["runs"].rows()))
+        return f"test loss {row['loss']:.3f} nats, {row['guess']:.3f} from frequencies alone"
+
+    def verdicts(self, plan: ScalingPlan, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
+        complete = [kind for kind in plan.architectures if _sizes(tables["runs"], kind) == len(plan.sizes)]
+        return formula.verdicts(plan.others, complete, tables, levels)
+
+
+def _sizes(runs: Table, kind: str) -> int:
+    """How many sizes of an architecture have been trained."""
+    return len(np.unique(runs.where(kind=kind)["place"]))

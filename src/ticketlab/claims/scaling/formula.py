@@ -1,0 +1,420 @@
+"""What `scaling` asks of each architecture: does the loss keep falling with size, and does it still fall at the largest?
+
+Each seed has a curve L(P), with the same data and test examples at every size. Three questions of each architecture:
+
+    exponent   (log L(P₋) − log L(P₊)) / log(P₊/P₋) at the two largest sizes, above 0.01
+    promise    at least two thirds of the fall that E + A·P^(−α), fitted to the smaller sizes, promises for the last step, arrives
+    control    the same exponent over all sizes, with permuted targets, below 0.01
+
+The loss is all of the loss, with what no network can predict, so the first exponent is below the law's α. With 0.01, ten times
+more parameters take 2.3 % off the loss. A law's α alone is no question: it is above 0 for any curve that falls.
+
+A curve may fall steeply and be about to end. So the promise counts only if a form without an end (power laws, logarithmic) beats
+all forms with one (constant, exponentials, a power law up to some size) by 6 in AICc. Gates of all questions: trained to the
+end, step size inside its grid and right for the largest size, data enough for it, little noise, two decades, better than the
+unigram. And the transformer has to improve on the task, or it says nothing about the others.
+
+What this cannot see is an end beyond the largest size that has not begun to bend the curve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
+from ticketlab.claims.asking import three
+from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import Difference, of_seeds
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.scale import Scale
+from ticketlab.laws.scaling import Means, forecast, paired_means, without_end
+from ticketlab.laws.verdict import Outcome, Verdict
+
+__all__ = [
+    "CONTROL", "EXPONENT", "LEAST", "NOISY", "PROMISE", "RULE", "Curves", "curves", "formula", "local", "promised",
+    "side_questions", "verdicts",
+]  # fmt: skip
+
+EXPONENT, PROMISE, CONTROL, NOISY = "exponent", "promise", "control", "noisy"
+LEAST = 0.01  # exponent of the whole loss
+ARRIVES = 2 / 3  # of the promised fall
+CALLED = 6.0  # ΔAICc
+LATE, REGRET, GAP, NOISE, DECADES, SKILL = 0.1, 0.01, 0.1, 0.02, 2.0, 0.1
+SLOPE = Scale("in the exponent")
+
+
+class Curves(NamedTuple):
+    """Losses of seeds that have all sizes.
+
+    Arguments:
+        sizes: parameters `[n]`.
+        losses: `[S, n]`.
+    """
+
+    sizes: Float[np.ndarray, "n"]
+    losses: Float[np.ndarray, "s n"]
+
+
+def formula(kinds: Sequence[str] = OTHERS) -> Formula:
+    """The claim: every architecture other than the transformer keeps improving."""
+    return All(tuple(_kind(kind) for kind in kinds), key="claim")
+
+
+def side_questions(kinds: Sequence[str] = OTHERS) -> tuple[Formula, ...]:
+    """The transformer itself, and whether the loss with noise in the inputs falls too."""
+    kinds = tuple(dict.fromkeys((*kinds, YARDSTICK)))
+    return (_kind(YARDSTICK), *(Gated(_gates(kind), _noisy(kind)) for kind in kinds))
+
+
+def verdicts(
+    kinds: Sequence[str], complete: Collection[str], tables: Tables, levels: Levels = USUAL
+) -> tuple[Verdict, ...]:
+    """The claim, once all its architectures are trained, then the questions of each that is.
+
+    Arguments:
+        kinds: other than the transformer.
+        complete: those that have all sizes.
+    """
+    if YARDSTICK not in complete:
+        return ()
+    whole, found = headline({kind: _kind(kind) for kind in kinds}, complete, tables, levels)
+    claim = [] if whole is None else [claim_verdict(whole, RULE, SAYS)]
+    sides = side_questions([kind for kind in kinds if kind in complete])
+    return (*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels))
+
+
+def _kind(kind: str) -> Formula:
+    promise = Gated((_forms_gate(kind),), _promise(kind))
+    return Gated(_gates(kind), All((_exponent(kind), promise, _control(kind))))
+
+
+# --- curves ---
+
+
+def curves(kind: str, tables: Tables, column: str = "loss") -> Curves:
+    """A column of the runs by seed and size."""
+    rows = _rows(kind, tables)
+    places = np.unique(rows["place"])
+    by_seed = {s: of for (s,), of in rows.by("seed").items() if len(of) == len(places)}
+    values = [_ordered(of)[column].astype(float) for of in by_seed.values()]
+    sizes = _ordered(next(iter(by_seed.values())))["parameters"].astype(float)
+    return Curves(sizes, np.array(values))
+
+
+def _rows(kind: str, tables: Tables) -> Table:
+    found: Table = tables["runs"].where(kind=kind)
+    return found
+
+
+def _ordered(rows: Table) -> Table:
+    return rows.taken(np.argsort(rows["place"], kind="stable"))
+
+
+def local(of: Curves) -> Float[np.ndarray, "s"]:
+    """The exponent between the two largest sizes, of each seed."""
+    return np.log(of.losses[:, -2] / of.losses[:, -1]) / np.log(of.sizes[-1] / of.sizes[-2])
+
+
+def promised(of: Curves) -> Float[np.ndarray, "s"]:
+    """The measured fall at the last step minus two thirds of the promised one, as an exponent, of each seed."""
+    falls = forecast(of.sizes, of.losses, 1)
+    return (falls[:, 1] - ARRIVES * falls[:, 0]) / np.log(of.sizes[-1] / of.sizes[-2])
+
+
+# --- questions ---
+
+
+def _asked(
+    key: str, kind: str, title: str, effect: Callable[[str, Tables], Difference], **how: Any
+) -> Question:
+    return Question(
+        key=key, title=f"{kind}: {title}", effect=partial(effect, kind), facets={"kind": kind}, **how
+    )
+
+
+def _exponent(kind: str) -> Question:
+    return _asked(
+        EXPONENT,
+        kind,
+        "the loss still falls at the largest size",
+        lambda kind, tables: of_seeds(local(curves(kind, tables))),
+        rule=Above(LEAST),
+        what=f"the exponent of the {kind}'s loss between the two largest sizes",
+        scale=SLOPE,
+        reading=partial(_fall_read, kind),
+        says=three(
+            "the loss still falls at the largest size",
+            "the loss hardly falls any more",
+            "whether the loss still falls at the largest size",
+        ),
+    )
+
+
+def _fall_read(kind: str, tables: Tables) -> str:
+    of = curves(kind, tables)
+    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (-2, -1))
+    sizes = [_grouped(of.sizes[place]) for place in (-2, -1)]
+    return f"From {sizes[0]} to {sizes[1]} parameters the {kind}'s test loss goes from {first} to {last} nats"
+
+
+def _promise(kind: str) -> Question:
+    return _asked(
+        PROMISE,
+        kind,
+        "what smaller sizes promise arrives",
+        lambda kind, tables: of_seeds(promised(curves(kind, tables))),
+        rule=Above(0.0),
+        what=f"the fall of the {kind}'s loss at the largest size, minus two thirds of the promised one,",
+        scale=SLOPE,
+        reading=partial(_promise_read, kind),
+        says=three(
+            "at least two thirds of what smaller sizes promise arrive",
+            "less than two thirds of what smaller sizes promise arrive",
+            "whether two thirds of what smaller sizes promise arrive",
+        ),
+    )
+
+
+def _promise_read(kind: str, tables: Tables) -> str:
+    of = curves(kind, tables)
+    falls = 100 * -np.expm1(-forecast(of.sizes, of.losses, 1).mean(axis=0))
+    return (
+        f"A power law fitted without the largest size promises that there the {kind}'s loss falls by {falls[0]:.1f} %, and it "
+        f"falls by {falls[1]:.1f} %"
+    ).replace("-", "−")
+
+
+def _control(kind: str) -> Question:
+    return _asked(
+        CONTROL,
+        kind,
+        "with permuted targets size buys nothing",
+        lambda kind, tables: of_seeds(_over_all(curves(kind, tables, "permuted"))),
+        rule=Below(LEAST),
+        what=f"the exponent of the {kind}'s loss over all sizes, with permuted targets,",
+        scale=SLOPE,
+        reading=partial(_control_read, kind),
+        says=three(
+            "with permuted targets size buys nothing",
+            "the loss falls with permuted targets too, so that something is wrong with the measurement",
+            "whether size buys something with permuted targets",
+        ),
+    )
+
+
+def _over_all(of: Curves) -> Float[np.ndarray, "s"]:
+    """The exponent from the smallest size to the largest, of each seed."""
+    return np.log(of.losses[:, 0] / of.losses[:, -1]) / np.log(of.sizes[-1] / of.sizes[0])
+
+
+def _control_read(kind: str, tables: Tables) -> str:
+    of = curves(kind, tables, "permuted")
+    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (0, -1))
+    guess = _three(float(np.mean(_rows(kind, tables)["guess"])))
+    return (
+        f"With permuted targets the {kind}'s test loss is {first} nats at the smallest size and {last} at the largest, and "
+        f"that of the targets' frequencies is {guess}"
+    )
+
+
+def _noisy(kind: str) -> Question:
+    return _asked(
+        NOISY,
+        kind,
+        "with noise in the inputs the loss falls too",
+        lambda kind, tables: of_seeds(local(curves(kind, tables, "noisy"))),
+        rule=Above(LEAST),
+        what=f"the exponent of the {kind}'s loss between the two largest sizes, with a tenth of the inputs exchanged,",
+        scale=SLOPE,
+        reading=partial(_noisy_read, kind),
+        says=three(
+            "with noise in the inputs the loss falls too",
+            "with noise in the inputs the loss hardly falls",
+            "whether the loss falls with noise in the inputs",
+        ),
+    )
+
+
+def _noisy_read(kind: str, tables: Tables) -> str:
+    of = curves(kind, tables, "noisy")
+    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (-2, -1))
+    return f"With a tenth of the inputs exchanged the {kind}'s test loss goes from {first} to {last} nats"
+
+
+def _three(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _grouped(count: float) -> str:
+    return f"{round(count):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %".replace("-", "−")
+
+
+# --- gates ---
+
+
+def _gates(kind: str) -> tuple[Gate, ...]:
+    more = "More steps would open the question."
+    gates = [
+        ("trained", "trained to the end", _trained, more),
+        ("grid", "step sizes inside their grid", _inside, "More step sizes would open the question."),
+        (
+            "transfer",
+            "the step size is right for the largest size",
+            _transfer,
+            "Other step sizes would open the question.",
+        ),
+        (
+            "data",
+            "data enough for the largest size",
+            _data,
+            "More training examples would open the question.",
+        ),
+        (
+            "noise",
+            "little noise between seeds",
+            _noise,
+            "More test examples and steps would open the question.",
+        ),
+        ("range", "two decades of sizes", _range, "More sizes would open the question."),
+        ("skill", "better than the targets' frequencies", _skill, "Another task would open the question."),
+    ]
+    found = [Gate(key, title, partial(passed, kind), opens) for key, title, passed, opens in gates]
+    if kind != YARDSTICK:
+        opens = "More data, or another task, would open the question."
+        found.append(Gate("yardstick", "the transformer improves on this task", _yardstick, opens))
+    return tuple(found)
+
+
+def _forms_gate(kind: str) -> Gate:
+    """It keeps back *holds* alone: a curve that has ended fails by its exponent."""
+    opens = "Larger sizes, or more of them, would open the question."
+    return Gate("forms", "no form with an end fits as well", partial(_forms, kind), opens)
+
+
+def _trained(kind: str, tables: Tables) -> str | None:
+    """Whether half of the steps lead to the same exponent at the end, and to about the same losses."""
+    late = curves(kind, tables, "late")
+    change = float(np.mean(late.losses[:, -2] - late.losses[:, -1])) / np.log(late.sizes[-1] / late.sizes[-2])
+    fell = float(late.losses[:, -2:].mean(axis=0).max())
+    if abs(change) <= LEAST and fell <= LATE:
+        return None
+    if fell > LATE:
+        return (
+            f"With half of the steps the {kind}'s loss is {_percent(fell)} larger at one of the two largest sizes, and "
+            f"{100 * LATE:g} % at most it may be."
+        )
+    return (
+        f"With half of the steps the {kind}'s exponent at the largest sizes differs by {abs(change):.3f}, and by {LEAST:g} at "
+        "most it may: the sizes are not equally far trained."
+    )
+
+
+def _inside(kind: str, tables: Tables) -> str | None:
+    rows = _rows(kind, tables)
+    outside = np.unique(rows["seed"][~rows["inside"].astype(bool)])
+    if not len(outside):
+        return None
+    return f"The {kind}'s step size lies at the end of its grid for {len(outside)} of {len(np.unique(rows['seed']))} seeds."
+
+
+def _transfer(kind: str, tables: Tables) -> str | None:
+    regret = float(np.mean(curves(kind, tables, "regret").losses[:, -1]))
+    if regret <= REGRET:
+        return None
+    return (
+        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {_percent(regret)} smaller, and "
+        f"{100 * REGRET:g} % at most it may be."
+    )
+
+
+def _data(kind: str, tables: Tables) -> str | None:
+    one, other = (curves(kind, tables, name).losses[:, -1] for name in ("validation_loss", "train_loss"))
+    gap = float(np.mean(np.log(one / other)))
+    if gap <= GAP:
+        return None
+    return (
+        f"At the largest size the {kind}'s validation loss is {_percent(float(np.expm1(gap)))} above its training loss: what "
+        "limits it is the data and not its size."
+    )
+
+
+def _noise(kind: str, tables: Tables) -> str | None:
+    of = curves(kind, tables)
+    if len(of.losses) < 2:
+        return None
+    means = _means(of)
+    noise = float(means.errors[0] * np.sqrt(len(of.losses)))
+    if noise <= NOISE:
+        return None
+    return f"Losses of the {kind} differ between seeds by {_percent(noise)}, and by {100 * NOISE:g} % at most they may."
+
+
+def _range(kind: str, tables: Tables) -> str | None:
+    sizes = curves(kind, tables).sizes
+    decades = float(np.log10(sizes[-1] / sizes[0]))
+    if decades >= DECADES - 0.1 and len(sizes) >= 5:
+        return None
+    return f"The sizes of the {kind} are {len(sizes)} over {decades:.1f} decades, and at least 5 over {DECADES:g} are needed."
+
+
+def _skill(kind: str, tables: Tables) -> str | None:
+    of, guess = curves(kind, tables), curves(kind, tables, "guess")
+    gain = of_seeds(1 - of.losses[:, -1] / guess.losses[:, -1])
+    if not gain.decidable or gain.lower(ALPHA) > SKILL:
+        return None
+    return f"The largest {kind} is only {_percent(gain.mean)} below the loss of the targets' frequencies."
+
+
+def _forms(kind: str, tables: Tables) -> str | None:
+    of = curves(kind, tables)
+    if len(of.losses) < 2:
+        return None
+    found = without_end(_means(of))
+    if found.lead >= CALLED:
+        return None
+    return (
+        f"For the {kind} the best form without an end ({found.endless.name}) leads the best one with an end "
+        f"({found.ending.name}) by {found.lead:.1f} in AICc, and {CALLED:g} is required."
+    ).replace("-", "−")
+
+
+def _yardstick(tables: Tables) -> str | None:
+    slope = of_seeds(local(curves(YARDSTICK, tables)))
+    if not slope.decidable or slope.lower(ALPHA) > 0:
+        return None
+    return (
+        "Even the transformer's loss does not fall for certain at the largest size: the task may end there."
+    )
+
+
+def _means(of: Curves) -> Means:
+    return paired_means(of.sizes, of.losses)
+
+
+# --- the claim ---
+
+RULE = (
+    "The claim holds if, for every architecture other than the transformer, the loss still falls at the largest size, at "
+    "least two thirds of what smaller sizes promise arrive, and size buys nothing with permuted targets. It fails if, for "
+    "one of them, the loss hardly falls any more, less arrives, or size buys something with permuted targets. Otherwise it "
+    "is undecided. It is also undecided where networks are not trained to the end or their step sizes are wrong, where data "
+    "limit the largest size, where losses are too noisy, where sizes span less than two decades, where networks hardly "
+    "learn, and where the transformer does not improve. It does not hold where a form with an end fits about as well as one "
+    "without. Everything else is a side question."
+)
+SAYS = {
+    Outcome.HOLDS: "Architectures other than the transformer keep improving with size too.",
+    Outcome.FAILS: "Not every other architecture keeps improving with size.",
+    Outcome.UNDECIDED: "These runs do not decide whether other architectures keep improving with size.",
+}
