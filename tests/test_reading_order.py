@@ -13,9 +13,9 @@ import ticketlab
 
 PACKAGE = Path(ticketlab.__file__).parent
 # fmt: off
-ORDER = ["errors", "compiled_programs", "networks", "adapters", "tasks", "training", "tangent", "infinite", "units", "tickets",
-         "symmetry", "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine", "store",
-         "lab", "report", "cli"]
+ORDER = ["errors", "compiler", "compiled_programs", "networks", "adapters", "tasks", "training", "tangent", "infinite", "units",
+         "tickets", "symmetry", "functions", "laws", "evidence", "figures", "claims", "choices", "plans", "estimators", "engine",
+         "store", "lab", "report", "cli"]
 # fmt: on
 HEAVY = "jax jaxlib numpy scipy sklearn optax plotly duckdb pandas pyarrow cattrs"
 

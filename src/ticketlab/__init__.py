@@ -4,6 +4,7 @@ Give it a network and a data set. It finds the tickets in the random network, co
 which claims hold, with the uncertainty. To read the code, read the folders in this order. Each file imports only from
 those above it and opens with its idea.
 
+    compiler    a fault of XLA that is switched off
     compiled_programs  where JAX keeps compiled programs between processes
     networks    random networks, as two pure functions and a description of their layers
     adapters    the user's own model in PyTorch, Flax or Equinox as such a network, and the way back
@@ -31,11 +32,16 @@ those above it and opens with its idea.
 Nothing heavy is imported before it is used, so that `ticketlab --help` answers at once.
 """
 
+import os
 from typing import TYPE_CHECKING
 
 import lazy_loader
 
+from ticketlab.compiler import switch_off_wrong_fusions
+
 __version__ = "0.1.0"
+
+switch_off_wrong_fusions(os.environ)
 
 if TYPE_CHECKING:
     from ticketlab import (

@@ -150,7 +150,7 @@ def _run(
             if before.get(claim) == plan_hash(claim, own):
                 continue
             console.rule(
-                f"{claim}, {number + 1} of {len(claims)}{_left(began, ran, len(claims) - number)}",
+                f"{claim}, {number + 1} of {len(claims)}{_left(began, ran, sum(each not in before for each in claims[number:]))}",
                 align="left",
             )
             run(study, own)

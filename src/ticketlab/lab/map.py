@@ -32,7 +32,7 @@ COLOURS = {
     Outcome.UNDECIDED: LIGHT.soft,
     None: LIGHT.rule,
 }
-LETTERS = 25  # of a line in a box
+LETTERS = 23  # of a line in a box
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,8 @@ def _part(each: Standing, by_claim: Mapping[str, Shown], left_out: Mapping[str, 
     part = each.part
     rows = "".join(_claim(name, by_claim.get(name), left_out.get(name, "")) for name in _names(part))
     outcome = badge(each.outcome) if each.outcome else '<span class="badge">not measured</span>'
+    if each.undercut:
+        outcome += ' <span class="badge undecided">but undercut</span>'
     return (
         f'<article class="part" id="part-{part.letter}"><h3>{part.letter}. {escape(part.title)}</h3>'
         f'<p class="says">{escape(part.says)}</p>'
