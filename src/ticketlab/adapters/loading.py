@@ -22,8 +22,8 @@ def load_ticket(path: str | Path, model: Any, *, state: Any = None) -> Any:
         state: of an Equinox model with batch normalisation.
 
     Returns:
-        The PyTorch or nnx module itself, with these weights; for linen the variables, `{"params": …, "batch_stats": …}`; for
-        Equinox another model, and with `state` the pair of model and state.
+        The PyTorch or nnx module itself, with these weights; for linen the variables (`params`, `batch_stats`); for Equinox
+        another model, and with `state` the pair of model and state.
 
     Raises:
         UserError: for a file that cannot be read, or does not fit the model.

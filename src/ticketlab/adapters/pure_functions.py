@@ -35,7 +35,7 @@ def functions(
         name: for tables and messages.
 
     Returns:
-        A network whose parameters are the leaves of the tree by name, `{"dense.kernel": …}`, with masks over the weights that it
+        A network whose parameters are the leaves of the tree by name (`dense.kernel`), with masks over the weights that it
         multiplies or looks up. `networks.pure_network` takes the functions as they are, unchecked and without masks.
 
     Raises:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, AllConv, Architecture
+from ticketlab.networks.architectures import MLP, AllConv, Architecture, StagedArchitecture
 from ticketlab.networks.initialisation import Family, Initialisation
 from ticketlab.networks.sequence_architectures import CausalCNN, GRUNet, LSTMNet, Transformer
 from ticketlab.networks.stages import Activate, Dense, Embedding, Flatten, Shape, Stage
@@ -34,7 +34,7 @@ WIDEST = 2**14
 
 
 @dataclass(frozen=True)
-class WindowMLP(Architecture):
+class WindowMLP(StagedArchitecture):
     """A multilayer perceptron on a window of tokens, each the row of a table [Bengio et al. 2003].
 
     Arguments:
