@@ -34,6 +34,7 @@ __all__ = ["code_digest", "dependencies", "differences", "identity", "library_ve
 LIBRARIES = ("jax", "jaxlib", "numpy", "scipy", "scikit-learn", "optax")
 REACHING = (
     "errors.py",
+    "compiler.py",
     "networks",
     "adapters",
     "tasks",
