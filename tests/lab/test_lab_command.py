@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "toys"))
 
 from ticketlab import report
 from ticketlab.cli import main
+from ticketlab.errors import UserError
 
 STUDIES = {"toy": "toy_study:Toy"}
 WORDS = ["lab", "--task", "boolean:3", "--seeds", "2", "--out", "lab"]
@@ -91,6 +92,17 @@ def test_a_numerical_failure_is_left_out_too(ask, monkeypatch) -> None:
     assert "left out   toy" in out
 
 
+def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise UserError("no space left", "") from OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ticketlab.cli.lab.run_request", full)
+    code, _, err = ask(*WORDS)
+    assert code == 2
+    assert "no space left" in err
+    assert json.loads(Path("lab/lab.json").read_text())["left_out"] == {}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -141,7 +153,6 @@ def test_data_of_the_same_name_keep_the_plans_numbers_of_examples() -> None:
 
 def test_a_claim_without_a_network_is_left_out_if_one_is_asked_for() -> None:
     from ticketlab.claims import CLAIMS
-    from ticketlab.errors import UserError
     from ticketlab.lab import LabPlan
     from ticketlab.networks.architectures import MLP
     from ticketlab.plans import find_study

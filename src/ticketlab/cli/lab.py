@@ -156,6 +156,8 @@ def _run(
             run(study, own)
             ran += 1
         except (UserError, NumericalFailure) as reason:
+            if isinstance(reason.__cause__, OSError):  # the disk fails, and not this claim alone
+                raise
             left_out[claim] = str(reason)
             console.print(shown(f"{claim} was left out: {reason}"), soft_wrap=True)
         except KeyboardInterrupt:
