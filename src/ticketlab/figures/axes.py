@@ -82,9 +82,10 @@ def linear_axis(title: str, values: Iterable[float], *, include: float | None = 
 
 
 def _round_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
-    """At most six round numbers."""
+    """At most six round numbers; five where they are long, such as −0.04."""
     size = 10.0 ** math.floor(math.log10((high - low) / 5))
-    step = next(m * size for m in (1, 2, 5, 10, 20) if (high - low) / (m * size) <= 5.5)
+    most = 4.0 if low < 0 and size < 0.05 else 5.5
+    step = next(m * size for m in (1, 2, 5, 10, 20) if (high - low) / (m * size) <= most)
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = [round(n * step, places) for n in range(first, last + 1)]

@@ -40,6 +40,7 @@ SHARED = 0.02  # spread of the logarithm of the loss that all sizes of a seed ha
 
 FORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "power": lambda m: 1 + 1.5 * m**-0.3,
+    "steep power": lambda m: 3 * m**-0.5,
     "slow power": lambda m: 3 * m**-0.05,
     "edge": lambda m: 3 * m ** (-LEAST / ARRIVES),  # two thirds of its fall have the exponent at its limit
     "crawling power": lambda m: 3 * m**-0.005,
@@ -167,7 +168,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "a step size outside its grid", World(inside=False)),
         (Kind.GATE, "a step size that is wrong at the largest size", World(regret=0.03)),
         (Kind.GATE, "data limit the largest size", World("ended", gap=0.3)),
-        (Kind.GATE, "noisy runs", World(noise=0.027)),
+        (Kind.GATE, "noisy runs", World("steep power", noise=0.03)),
         (Kind.GATE, "sizes that span too little", World(short=True)),
         (Kind.GATE, "hardly better than frequencies", World(guess=1.3)),
         (Kind.GATE, "the transformer does not improve", World("ended", yardstick="flat")),
