@@ -52,7 +52,9 @@ def field(signs: bool) -> Field:
     )  # each digit with many draws of noise, to prevent memorisation
     parts = [beside_noise(x) for x in (task.train.x[again], task.validation.x, task.test.x)]
     small = MLP((SMALL,), bias=False).build((SEEN,), 10)
-    count = 3 if signs else 1  # networks of signs learn more or less well: the best on validation data is planted
+    count = (
+        3 if signs else 1
+    )  # networks of signs learn more or less well: the best on validation data is planted
     given = stack([small.init(jax.random.key(i)) for i in range(count)])
     digits = TrainingData(parts[0][:, :SEEN], task.train.targets[again])
     seen = Binarised.of(small) if signs else None
