@@ -5,7 +5,7 @@ import pytest
 import scipy.optimize
 
 from ticketlab.laws.decide import outlook
-from ticketlab.laws.difference import of_seeds, paired_difference
+from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import USUAL, Above
 
@@ -71,3 +71,15 @@ def test_what_would_decide_it_is_said() -> None:
     ratio = drawn(np.random.default_rng(4), 0.3)
     limit = ratio.mean - 0.02
     assert "seeds would decide it" in outlook(ratio, Above(limit), USUAL).words
+
+
+def test_variances_that_belong_to_no_correlation_give_no_certainty() -> None:
+    """Each variance is estimated by itself, so that of a − b may be 0 where a and b are as uncertain as different numbers."""
+    above, below, apart = (
+        Difference(mean, v, seeds=5) for mean, v in ((0.27, 1e-4), (0.3, 4e-4), (-0.03, 0.0))
+    )
+    low, high = Ratio(above, below, apart).interval()
+    t = 2.776  # Student's, of 4 degrees of freedom
+    ends = [(0.27 + sign * t * 0.01) / (0.3 + sign * t * 0.02) for sign in (1, -1)]
+    assert (low, high) == pytest.approx(tuple(ends), rel=1e-3)
+    assert high - low > 0.05

@@ -67,6 +67,7 @@ class Ratio:
         square = b**2 - below
         if not (self.decidable and square > 0 and b > 0):
             return float("-inf"), float("inf")
-        middle = a * b - (above + below - apart) / 2
-        root = np.sqrt(max(middle**2 - square * (a**2 - above), 0.0))
+        most = np.sqrt(above * below)  # variances are estimated one by one, and a correlation has to stay one
+        middle = a * b - np.clip((above + below - apart) / 2, -most, most)
+        root = np.sqrt(max(middle**2 - square * (a**2 - above), 0.0))  # below 0 by rounding alone
         return float((middle - root) / square), float((middle + root) / square)
