@@ -235,7 +235,7 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
             (pair[1], whom),
             rule,
             says,
-            facets={"layers": str(count), "kind": kind},
+            facets={"layers": str(count), "kind": kind, "against": other},
             before="on half B of the classes, ",
         )
         return Gated(_of(*pair), question)
