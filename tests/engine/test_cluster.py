@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from toy_draft import Memory
+from toy_keeper import Keeping, Said
 from toy_study import Leaving, Toy, ToyPlan
 
 from ticketlab.cli import main
-from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.places import Address, Local, Slurm
-from ticketlab.engine.run import Silence, run_study
+from ticketlab.engine.run import run_study
 from ticketlab.engine.runner import Runner
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.store import RunFolder
@@ -44,26 +43,6 @@ from ticketlab.engine.clusters import job_script  # noqa: E402
 
 TOYS = Path(__file__).parents[1] / "toys"
 PLAN = ToyPlan(task=Boolean(bits=3))
-
-
-class Keeping(WorkingMemory):
-    def __init__(self):
-        self.saved, self.drafts = [], {}
-
-    def save(self, cell, tables, seconds):
-        self.saved.append(cell.name)
-        return tables
-
-    def draft(self, cell):
-        return self.drafts.setdefault(cell.name, Memory())
-
-
-class Said(Silence):
-    def __init__(self):
-        self.said = []
-
-    def progress(self, cell, what, fraction, left):
-        self.said.append((cell.name, what))
 
 
 @pytest.fixture(scope="module")

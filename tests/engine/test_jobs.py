@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_draft import Memory
+from toy_keeper import Keeping, Said
 from toy_study import Leaving, Toy, ToyPlan
 
 from ticketlab.claims.study import Cell
 from ticketlab.engine import jobs, parcels
 from ticketlab.engine.jobs import Jobs, share_gpus
-from ticketlab.engine.keeper import WorkingMemory
 from ticketlab.engine.run import Silence, run_study
 from ticketlab.engine.runner import Runner
 from ticketlab.errors import NumericalFailure, UserError
@@ -23,29 +22,6 @@ from ticketlab.tasks.sources import Boolean
 
 posix = pytest.mark.skipif(os.name == "nt", reason="killed by a signal")
 PLAN = ToyPlan(task=Boolean(bits=3))
-
-
-class Keeping(WorkingMemory):
-    """Keeps cells and drafts, by cell."""
-
-    def __init__(self):
-        self.saved, self.drafts = [], {}
-
-    def save(self, cell, tables, seconds):
-        self.saved.append(cell.name)
-        return tables
-
-    def draft(self, cell):
-        return self.drafts.setdefault(cell.name, Memory())
-
-
-class Said(Silence):
-    def __init__(self):
-        self.said, self.left = [], []
-
-    def progress(self, cell, what, fraction, left):
-        self.said.append((cell.name, what))
-        self.left.append(left)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ command line leave kept cells valid. If any dependency were left out, an old res
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -25,6 +24,7 @@ from ticketlab.engine.threads import thread_counts
 from ticketlab.errors import UserError
 from ticketlab.plans import canonical_json, cell_fields
 from ticketlab.store.data import data_hashes
+from ticketlab.tasks.pinned import choices_of
 
 if TYPE_CHECKING:
     from ticketlab.tangent.devices import Devices
@@ -65,7 +65,7 @@ def dependencies(
         data: the content hash of every data set, by the option's name; by default the data are read.
         elsewhere: the device on which the cells run, if they run in other processes that differ from this one.
     """
-    own = {where: dict(model.digest()) for where, model in own_models(plan)}
+    own = {where: dict(model.digest()) for where, model in choices_of(OwnModel, plan)}
     return {
         **({"model": own} if own else {}),
         "claim": study.claim,
@@ -80,18 +80,6 @@ def dependencies(
 def identity(depends: Mapping[str, Any], cell: Cell) -> str:
     """SHA-256 (hexadecimal) of everything that a cell depends on."""
     return hashlib.sha256(canonical_json({**depends, "cell": cell_record(cell)}).encode()).hexdigest()
-
-
-def own_models(value: Any, where: str = "") -> Iterator[tuple[str, OwnModel]]:
-    """(the option's name, the choice) of every model of the user's own that a plan names."""
-    if isinstance(value, OwnModel):
-        yield where, value
-    elif dataclasses.is_dataclass(value):
-        for f in dataclasses.fields(value):
-            yield from own_models(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
-    elif isinstance(value, tuple):
-        for i, item in enumerate(value):
-            yield from own_models(item, f"{where}[{i}]")
 
 
 def cell_record(cell: Cell) -> dict[str, Any]:

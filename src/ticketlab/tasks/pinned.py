@@ -10,13 +10,15 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from ticketlab.errors import UserError
 from ticketlab.tasks.dataset import Dataset
 from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["changed", "check_pinned", "expected", "pinned", "sources"]
+__all__ = ["changed", "check_pinned", "choices_of", "expected", "pinned", "sources"]
+
+Choice = TypeVar("Choice")
 
 _EXPECTED: ContextVar[Mapping[TaskSource, str]] = ContextVar("expected")
 
@@ -42,14 +44,19 @@ def expected(source: TaskSource) -> str | None:
 
 def sources(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
     """(the option's name, the source) of every data set that a plan names."""
-    if isinstance(value, TaskSource):
+    return choices_of(TaskSource, value, where)
+
+
+def choices_of(kind: type[Choice], value: Any, where: str = "") -> Iterator[tuple[str, Choice]]:
+    """(the option's name, the choice) of every choice of a kind in a plan, at any depth."""
+    if isinstance(value, kind):
         yield where, value
     elif dataclasses.is_dataclass(value):
         for f in dataclasses.fields(value):
-            yield from sources(getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
+            yield from choices_of(kind, getattr(value, f.name), f"{where}.{f.name}" if where else f.name)
     elif isinstance(value, tuple):
         for i, item in enumerate(value):
-            yield from sources(item, f"{where}[{i}]")
+            yield from choices_of(kind, item, f"{where}[{i}]")
 
 
 def check_pinned(source: TaskSource, dataset: Dataset) -> None:
