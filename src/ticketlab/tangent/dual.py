@@ -260,6 +260,7 @@ def _leaving(kernel: DualKernel, operator: KernelOperator, problem: FunctionSpac
     if isinstance(operator, EigenOperator):
         features = _features(operator, k if kernel.matrix is None else 1)
         return lambda h, ridge: own_influence(features, h, ridge, k)
+    assert kernel.matrix is not None  # a read-out's kernel is always decomposed
     g = one_kernel(kernel.matrix, k)
     return lambda h, ridge: shared_influence(g, h, ridge, k)
 
