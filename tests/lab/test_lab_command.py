@@ -108,6 +108,10 @@ def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
     [
         (["lab", "--only", "tox"], "got claim 'tox'; expected one of toy. Did you mean 'toy'?"),
         (["lab", "--task", "dijits"], "digits"),
+        (
+            ["lab", "--preset", "quik"],
+            "got --preset quik; expected one of default, quick. Did you mean 'quick'?",
+        ),
         (["lab", "--network", "mlp:widths=-1"], "units in a dense layer"),
     ],
 )

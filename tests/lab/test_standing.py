@@ -5,7 +5,9 @@ import pytest
 from ticketlab.claims import CLAIMS
 from ticketlab.lab import ARROWS, PARTS, Asked, Every, Part, Some, Undercut, standings
 from ticketlab.lab.map import PLACES
+from ticketlab.laws.formulae import rules_of
 from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.plans import find_study
 
 H, F, U = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 
@@ -114,6 +116,16 @@ def test_every_claim_has_its_place_and_every_part_one_on_the_map() -> None:
     assert {part.letter for part in PARTS} == set(PLACES)
     assert len(set(PLACES.values())) == len(PLACES)
     assert {letter for arrow in ARROWS for letter in (arrow.source, arrow.target)} <= set(PLACES)
+
+
+def test_every_question_that_a_part_asks_for_is_asked_by_its_claim() -> None:
+    named = [asked for part in PARTS for asked in part.support.asked() if asked.key != "claim"]
+    assert {asked.claim for asked in named} == {"detector-neuron", "ladder"}
+    for asked in named:
+        study = find_study(asked.claim, CLAIMS)
+        agenda = study.asked(study.plan_type())
+        questions = [question for of in (agenda.claim, *agenda.sides) for question, _ in rules_of(of)]
+        assert [q for q in questions if q.key == asked.key and asked.facets.items() <= q.facets.items()]
 
 
 def test_an_undercut_does_not_show_where_the_part_does_not_hold() -> None:

@@ -23,7 +23,7 @@ from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure, UserError, counted
 from ticketlab.lab import LabFolder, LabPlan
-from ticketlab.plans import find_study, parse_choice, plan_hash
+from ticketlab.plans import find_study, parse_choice, plan_hash, presets
 
 __all__ = ["lab"]
 
@@ -84,6 +84,7 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     for claim in asked.only:
         if claim not in studies:
             raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))
+    _check_preset(asked.preset, asked.only or tuple(studies), studies)
     plan = _plan(asked)
     folder = LabFolder(asked.out, _in_words(asked, plan))
     folder.prepare()
@@ -101,6 +102,16 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
         _run(folder, plan, asked.only or tuple(studies), studies, console, run, again)
     _write(folder, asked, studies, console)
     return 0
+
+
+def _check_preset(preset: str, claims: Sequence[str], studies: Mapping[str, str]) -> None:
+    """A preset that no claim has is a mistake; claims without it are named, since their default plans may take long."""
+    has = {claim: presets(find_study(claim, studies).plan_type) for claim in claims}
+    known = list(dict.fromkeys(name for named in has.values() for name in named))
+    if preset not in known:
+        raise UserError(f"--preset {preset}", f"one of {', '.join(known)}", suggestion(preset, known))
+    for claim in (claim for claim, named in has.items() if preset not in named):
+        print(f"{claim} has no preset {preset}, and runs by its default plan.", file=sys.stderr)
 
 
 def _plan(asked: _Lab) -> LabPlan:
