@@ -259,7 +259,7 @@ def sbatch(tmp_path, monkeypatch):
     tools.mkdir()
     at_once = [
         f'cat "$1" > {tmp_path}/job',
-        f'bash "$1" > {tmp_path}/log 2>&1 &',
+        f"bash {tmp_path}/job > {tmp_path}/log 2>&1 &",  # the script itself is removed when sbatch returns
         f"echo $! > {tmp_path}/pid",
         "echo Submitted batch job 7",
     ]
@@ -270,7 +270,7 @@ def sbatch(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", os.pathsep.join([str(tools), os.environ["PATH"]]))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")]))
     yield tmp_path
-    with contextlib.suppress(OSError, ProcessLookupError):
+    with contextlib.suppress(OSError, psutil.NoSuchProcess):
         job = psutil.Process(int((tmp_path / "pid").read_text()))
         for one in [*job.children(recursive=True), job]:
             one.kill()
