@@ -253,15 +253,16 @@ def _checked(
 ) -> tuple[float, float]:
     """Training of half the steps, with its own decay: how much worse it is, and how much better another step size would be.
 
-    Both are differences of log validation losses. The second is log(loss at this step size) − log(the least at half and twice
-    of it); NaN without `other_sizes`.
+    Both are differences of log validation losses, infinite for a training that diverges. The second is log(loss at this step
+    size) − log(the least at half and twice of it); NaN without `other_sizes`.
     """
     sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
     half = _trained(setting, place, sizes, int(whole.curves.steps[-1]) // 2, WAIT)
     losses = [
-        np.log(_best_loss(half, i)) for i in range(len(sizes)) if half.endings[i] is not Ending.DIVERGED
+        np.inf if half.endings[i] is Ending.DIVERGED else np.log(_best_loss(half, i))
+        for i in range(len(sizes))
     ]
-    regret = losses[0] - min(losses[1:], default=np.inf) if other_sizes else np.nan
+    regret = losses[0] - min(losses[1:]) if other_sizes else np.nan
     return float(losses[0] - np.log(_best_loss(whole))), float(regret)
 
 
