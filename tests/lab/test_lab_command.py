@@ -96,7 +96,7 @@ def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise UserError("no space left", "") from OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ticketlab.cli.lab.run_request", full)
+    monkeypatch.setattr("ticketlab.cli.running.run_request", full)
     code, _, err = ask(*WORDS)
     assert code == 2
     assert "no space left" in err

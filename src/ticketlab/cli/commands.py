@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["claims", "data", "plan", "report", "run"]
+__all__ = ["claims", "data", "lab", "plan", "report", "run"]
 
 Studies = Mapping[str, str]
 
@@ -79,6 +79,13 @@ def report(words: Sequence[str], studies: Studies) -> int:
     asked = parse(_Report, words, command="report", description=description)
     print(write_report(RunFolder.open(asked.run, studies)))
     return 0
+
+
+def lab(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab lab [options]`: every claim, and one page."""
+    from ticketlab.cli.lab import lab
+
+    return lab(words, studies)
 
 
 def data(words: Sequence[str], studies: Studies) -> int:

@@ -17,7 +17,6 @@ from rich.console import Console
 from ticketlab.choices import families, plain, suggestion
 from ticketlab.claims.study import Study
 from ticketlab.cli.options import Request, parse
-from ticketlab.cli.running import run_request
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
@@ -78,6 +77,7 @@ class _Lab:
 
 def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     """`ticketlab lab [options]`."""
+    from ticketlab.cli.running import run_request
     from ticketlab.compiled_programs import keep_programs
 
     asked = parse(_Lab, words, command="lab", description=DESCRIPTION)

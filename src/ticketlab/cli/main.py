@@ -116,7 +116,6 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         return 0
 
     from ticketlab.cli import commands
-    from ticketlab.cli.lab import lab
 
     table = {
         "run": commands.run,
@@ -124,7 +123,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "plan": commands.plan,
         "report": commands.report,
         "data": commands.data,
-        "lab": lab,
+        "lab": commands.lab,
     }
     if command not in table:
         from ticketlab.choices import suggestion
