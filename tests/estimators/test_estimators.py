@@ -405,7 +405,7 @@ def test_the_networks_fields_are_parameters() -> None:
     x, y = iris()
     for network in (MLP(widths=(4,)), "mlp:widths=4", None):
         tangent = TangentClassifier(network, loss="square", rung=DensePrimal())
-        assert tangent.get_params()["network__widths"] == ((512, 512) if network is None else (4,))
+        assert tangent.get_params()["network__widths"] == ((1024, 1024) if network is None else (4,))
         others = {} if network else {"initialisation": NETWORK.initialisation}
         assert clone(tangent).set_params(network__widths=(7,)).network == MLP(widths=(7,), **others)
     both = tangent.set_params(network__activation=Activation.TANH, network=MLP(widths=(3,)))

@@ -41,7 +41,7 @@ class TangentClassifier(ClassifierMixin, TangentEstimator):
 
     Arguments:
         network: an architecture of `ticketlab.networks`, built for the shape of the data (default: an MLP with two hidden layers
-            of 512 units); its text ("mlp:widths=64x64"); or anything with `build(input_shape, outputs) -> Network`. Its
+            of 1 024 units); its text ("mlp:widths=64x64"); or anything with `build(input_shape, outputs) -> Network`. Its
             fields are nested parameters (`network__widths`).
         loss: a convex loss of `ticketlab.tasks`, or its name: cross-entropy (default), square, logistic, squared-hinge. The
             square loss is a linear problem. Logistic and squared hinge are one-vs-rest, and take one output for two classes.

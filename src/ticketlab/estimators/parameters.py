@@ -49,8 +49,9 @@ LOSSES: Mapping[str, ConvexLoss] = {
     "squared-hinge": SQUARED_HINGE,
 }
 
-NETWORK = MLP(initialisation=Initialisation(bias_as_weight=True))
-"""The default. With zero biases the network would be homogeneous, f(cx) = c f(x): on standardised data every kink of its units
+NETWORK = MLP(widths=(1024, 1024), initialisation=Initialisation(bias_as_weight=True))
+"""The default. The wider the network, the better its tangent minimum predicts: a finite kernel is that of infinite width with
+noise. With zero biases the network would be homogeneous, f(cx) = c f(x): on standardised data every kink of its units
 would pass through the mean. A bias drawn like a weight puts a first-layer unit's kink at a distance from the mean that has the
 spread of standardised data along the unit's weights."""
 
