@@ -85,9 +85,16 @@ def table(found: dict[str, dict[str, list[dict[str, float]]]]) -> str:
             near = " *" if means[name] >= max(means.values()) - error else ""
             first = [each["seconds"] for each in folds if each["first"]]
             later = [each["seconds"] for each in folds if not each["first"]]
-            times = " | ".join(f"{np.median(each):.2g} s" if each else "–" for each in (first, later))
+            times = " | ".join(
+                f"{_rounded(float(np.median(each)))} s" if each else "–" for each in (first, later)
+            )
             lines.append(f"| {data}, {metric} | {name} | {means[name]:.3f} ± {error:.3f}{near} | {times} |")
     return "\n".join(lines)
+
+
+def _rounded(seconds: float) -> str:
+    """To two digits, and never as a power of ten."""
+    return f"{seconds:.2g}" if seconds < 100 else f"{round(seconds, -1):.0f}"
 
 
 def main() -> None:
