@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["claims", "data", "lab", "plan", "report", "run"]
+__all__ = ["claims", "data", "lab", "plan", "report", "run", "sweep"]
 
 Studies = Mapping[str, str]
 
@@ -86,6 +86,13 @@ def lab(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.cli.lab import lab
 
     return lab(words, studies)
+
+
+def sweep(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab sweep CLAIM --over … [options]`: a grid of plans, and its map."""
+    from ticketlab.cli.sweep import sweep
+
+    return sweep(words, studies)
 
 
 def data(words: Sequence[str], studies: Studies) -> int:

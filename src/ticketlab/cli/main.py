@@ -32,6 +32,7 @@ usage: ticketlab COMMAND [options]
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
   report RUN           write the report of a finished run again
   lab                  run every claim on one network and data set, with one page for the whole argument
+  sweep CLAIM          run a claim over a grid of plans, and draw where it holds
   data list            list the data sets, and how to use your own
   data check TASK      check whether data can be used, and show their content
 
@@ -124,6 +125,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "report": commands.report,
         "data": commands.data,
         "lab": commands.lab,
+        "sweep": commands.sweep,
     }
     if command not in table:
         from ticketlab.choices import suggestion

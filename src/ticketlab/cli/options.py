@@ -25,7 +25,7 @@ from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
 
-__all__ = ["Request", "parse", "read_requests"]
+__all__ = ["Request", "parse", "read_requests", "read_sweep"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,16 @@ def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str
     asked = list(dict.fromkeys(first.claims)) or list(studies)
     found = [first if target == guess else _options(words, target, studies, command) for target in asked]
     return [_request(options, alone=len(asked) == 1) for options in found]
+
+
+def read_sweep(words: Sequence[str], studies: Mapping[str, str]) -> Any:
+    """The words after `ticketlab sweep`: study, plan, over, out and spread. Raises UserError unless one claim is named."""
+    options = _options(words, _guess(words, studies), studies, "sweep")
+    if len(options.claims) != 1:
+        raise UserError(
+            f"{len(options.claims)} claims", "one", f"`ticketlab sweep CLAIM`: one of {', '.join(studies)}."
+        )
+    return options
 
 
 def parse(cls: Any, words: Sequence[str], *, command: str, description: str, default: Any = None) -> Any:
@@ -136,7 +146,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ),
     ]
     preset_type: Any = Literal[tuple(named)]
-    options = [
+    options: list[Any] = [
         ("claims", positional, dataclasses.field(default=())),
         ("plan", Annotated[plan_type, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
@@ -144,6 +154,15 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             Annotated[preset_type, _help("a ready-made plan; other options override its values")],
             "default",
         ),
+        *(_sweep_options() if command == "sweep" else _run_options()),
+    ]
+    cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
+    return parse(cls, words, command=f"{command} {study.claim}", description=study.question)
+
+
+def _run_options() -> list[Any]:
+    """The general options of a run."""
+    return [
         (
             "out",
             Annotated[Path | None, _help("the run folder; by default runs/<claim>-<task>-<plan>", "")],
@@ -159,8 +178,20 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
         ("ending", Annotated[Ending, tyro.conf.arg(name="")], Ending()),
     ]
-    cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
-    return parse(cls, words, command=f"{command} {study.claim}", description=study.question)
+
+
+def _sweep_options() -> list[Any]:
+    """Those of a sweep."""
+    axes = tyro.conf.arg(
+        metavar="OPTION=VALUE,…",
+        help="one or two options of the plan with the values that each takes: network.width=64,128 task.train=50,100",
+        help_behavior_hint="",
+    )
+    return [
+        ("over", Annotated[tuple[str, ...], axes], dataclasses.field(default=())),
+        ("out", Annotated[Path | None, _help("the sweep's folder; by default sweeps/<claim>-<plan>", "")], None),
+        ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
+    ]
 
 
 def _help(text: str, hint: str | None = None) -> Any:
