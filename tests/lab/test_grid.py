@@ -6,7 +6,7 @@ from toy_study import Gaussian, ToyPlan
 from ticketlab.errors import UserError
 from ticketlab.lab import grid_of
 from ticketlab.lab.grid import with_value
-from ticketlab.networks import LeNet5, MLP
+from ticketlab.networks import MLP, LeNet5
 from ticketlab.tasks.sources import Digits
 
 

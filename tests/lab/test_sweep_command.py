@@ -46,26 +46,35 @@ def ask(capsys):
 
 def digests(folder: Path) -> dict[str, str]:
     studies = {"toy": "toy_study:Toy"}
-    return {run.parent.name: RunFolder.open(run.parent, studies).evidence().digest() for run in folder.glob("*/evidence.json")}
+    return {
+        run.parent.name: RunFolder.open(run.parent, studies).evidence().digest()
+        for run in folder.glob("*/evidence.json")
+    }
 
 
 def outcomes(folder: Path) -> dict[str, str]:
     found = {}
     for file in folder.glob("*/verdict.json"):
-        found[file.parent.name] = next(v["outcome"] for v in json.loads(file.read_text())["verdicts"] if not v["question"])
+        found[file.parent.name] = next(
+            v["outcome"] for v in json.loads(file.read_text())["verdicts"] if not v["question"]
+        )
     return found
 
 
 def test_killed_at_random_instants_it_ends_with_the_bits_of_an_uninterrupted_one(ask) -> None:
     random.seed(8)
-    command = [sys.executable, str(TOYS / "toy_cli.py"), *WORDS[:-len(OVER) - 2], "--out", "killed", *OVER]
+    command = [sys.executable, str(TOYS / "toy_cli.py"), *WORDS[: -len(OVER) - 2], "--out", "killed", *OVER]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TOYS), *filter(None, sys.path)])}
     kills = 0
     for _ in range(40):
-        running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        running = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
         begun = len(list(Path("killed").glob("*/plan.toml")))
         until = time.monotonic() + 60
-        while running.poll() is None and len(list(Path("killed").glob("*/plan.toml"))) < begun + 2 and kills < 5:
+        while (
+            running.poll() is None and len(list(Path("killed").glob("*/plan.toml"))) < begun + 2 and kills < 5
+        ):
             assert time.monotonic() < until
             time.sleep(0.01)
         if kills < 5 and running.poll() is None:

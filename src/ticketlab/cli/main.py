@@ -33,6 +33,7 @@ usage: ticketlab COMMAND [options]
   report RUN           write the report of a finished run again
   lab                  run every claim on one network and data set, with one page for the whole argument
   sweep CLAIM          run a claim over a grid of plans, and draw where it holds
+  compare RUN RUN …    lay finished runs side by side
   data list            list the data sets, and how to use your own
   data check TASK      check whether data can be used, and show their content
 
@@ -126,6 +127,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "data": commands.data,
         "lab": commands.lab,
         "sweep": commands.sweep,
+        "compare": commands.compare,
     }
     if command not in table:
         from ticketlab.choices import suggestion

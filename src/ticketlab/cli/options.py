@@ -189,7 +189,11 @@ def _sweep_options() -> list[Any]:
     )
     return [
         ("over", Annotated[tuple[str, ...], axes], dataclasses.field(default=())),
-        ("out", Annotated[Path | None, _help("the sweep's folder; by default sweeps/<claim>-<plan>", "")], None),
+        (
+            "out",
+            Annotated[Path | None, _help("the sweep's folder; by default sweeps/<claim>-<plan>", "")],
+            None,
+        ),
         ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
     ]
 

@@ -62,7 +62,11 @@ def _run(folder: SweepFolder, asked: Any, console: Console, runner: Runner | Non
     devices = asked.spread.found()
     began = time.monotonic()
     for number, place in enumerate(new):
-        left = f", about {spoken((time.monotonic() - began) / number * (len(new) - number))} left" if number else ""
+        left = (
+            f", about {spoken((time.monotonic() - began) / number * (len(new) - number))} left"
+            if number
+            else ""
+        )
         console.rule(f"{place.name}, {number + 1} of {len(new)}{left}", align="left")
         request = Request(folder.study, place.plan, folder.run_path(place), json=False, spread=asked.spread)
         try:

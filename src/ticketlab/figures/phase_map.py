@@ -1,4 +1,4 @@
-"""A map of verdicts over a grid: the colour and sign of each cell say the outcome, its number the effect, and contours join equals.
+"""A map of verdicts over a grid: colour and sign of a cell say the outcome, its number the effect; contours join equal effects.
 
 The cells are equally large whatever the values of the axes, and contours are drawn as if the effect were linear between the
 middles of neighbouring cells. The edges of the rule are drawn as heavy contours: beyond them the estimate alone would decide.
@@ -119,7 +119,11 @@ class PhaseMap:
                 )
             area = f'<rect x="{x}" y="{y}" width="{CELL[0]}" height="{CELL[1]}" fill="transparent"/>'
             inner = f"<g><title>{escape(spot.words)}</title>{area}{drawn}</g>"
-            yield f'<a href="{escape(spot.link)}" aria-label="{escape(spot.words)}">{inner}</a>' if spot.link else inner
+            yield (
+                f'<a href="{escape(spot.link)}" aria-label="{escape(spot.words)}">{inner}</a>'
+                if spot.link
+                else inner
+            )
 
     def _axes(self) -> Iterator[str]:
         bottom = len(self.up[1]) * CELL[1]
@@ -147,7 +151,8 @@ class PhaseMap:
         edges = [e for e in self.region or () if math.isfinite(e)]
         ticks = linear_axis("", known.tolist()).ticks
         for level, text in ticks:
-            if not any(math.isclose(level, edge, abs_tol=1e-9) for edge in edges):
+            between = len(edges) == 2 and edges[0] <= level <= edges[1]  # whose lines would hide each other
+            if not between and not any(math.isclose(level, edge, abs_tol=1e-9) for edge in edges):
                 yield self._line(contour(values, level), text, 'stroke="var(--soft)" stroke-width="1"')
         for edge in edges:
             heavy = 'stroke="var(--ink)" stroke-width="2.2" stroke-dasharray="6 4"'

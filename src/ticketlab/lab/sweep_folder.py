@@ -4,7 +4,7 @@ sweep.json      what was asked, and why a plan was left out
 PLAN/           the run folder of each plan, named by its values
 sweep.html      the map
 
-A sweep that was interrupted is asked again with the same words, and goes on: each run folder knows which of its cells are finished.
+An interrupted sweep goes on when it is asked again with the same words: each run folder knows which of its cells are finished.
 """
 
 from __future__ import annotations

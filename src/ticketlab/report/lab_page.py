@@ -26,6 +26,7 @@ from ticketlab.store.records import write_text
 
 __all__ = ["Shown", "render_lab", "write_lab"]
 
+
 @dataclass(frozen=True)
 class Shown:
     """What the page says of one claim.

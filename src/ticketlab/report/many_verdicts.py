@@ -1,4 +1,4 @@
-"""How sure many verdicts are together: each with its p-value, raw and adjusted for all that were asked, as a sentence and a table."""
+"""How sure many verdicts are together: each with its p-value, raw and adjusted for all that were asked."""
 
 from __future__ import annotations
 

@@ -1,16 +1,19 @@
-"""The page of a sweep: the map of where a claim holds, the effect of each question over the same grid, and how many verdicts that is.
+"""The page of a sweep: the map of where a claim holds, those of its questions, and how many verdicts that is.
 
 It is one file that loads nothing. The pages of the plans lie next to it, one click on the map away.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from ticketlab.choices import plain
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import in_words
 from ticketlab.figures.glossary import Glossary
@@ -62,7 +65,9 @@ class Found:
 def write_sweep(folder: SweepFolder, done: Mapping[str, Done]) -> Path:
     """Writes the page from the plans that are finished, and returns where it is."""
     found = {name: _found(each) for name, each in done.items()}
-    page = render_sweep(folder.study.claim, folder.study.statement, folder.grid, found, folder.record.left_out())
+    page = render_sweep(
+        folder.study.claim, folder.study.statement, folder.grid, found, folder.record.left_out()
+    )
     with storing(folder.path):
         write_text(folder.page, page)
     return folder.page
@@ -86,28 +91,35 @@ def render_sweep(
     """
     sections = {
         "map": ("Where it holds", _map(grid, found)),
-        "questions": ("The questions", _questions(grid, found)),
+        "questions": ("The questions", _questions(grid, found, headline=True)),
+        "sides": ("Side questions", _questions(grid, found, headline=False)),
         "sure": ("How many verdicts that is", _sure(grid, found)),
         "left-out": ("What was left out", _left_out(left_out)),
-        "plan": ("The plan", f"<pre><code>{escape(toml(claim, grid.places[0].plan, comments=False))}</code></pre>"),
+        "plan": ("How to reproduce", _reproduce(claim, grid)),
     }
     facts = {
         **_same(grid),
         **{axis.title.capitalize(): ", ".join(axis.values) for axis in grid.axes},
     }
     described = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
-    head = f'<p class="kicker">{escape(_counted(grid, found))}</p><h1>“{escape(statement)}”</h1><dl class="facts">{described}</dl>'
+    kicker = f'<p class="kicker">{escape(_counted(grid, found))}</p>'
+    head = f'{kicker}<h1>“{escape(statement)}”</h1><dl class="facts">{described}</dl>'
     named = {name: section for name, section in sections.items() if section[1]}
-    return document(f"{claim}, a sweep – Ticketlab", f"<b>Ticketlab</b> sweep of <b>{escape(claim)}</b>", head, named)
+    return document(
+        f"{claim}, a sweep – Ticketlab", f"<b>Ticketlab</b> sweep of <b>{escape(claim)}</b>", head, named
+    )
 
 
 def _same(grid: Grid) -> dict[str, str]:
-    """The facts of the plan that no axis changes; of a choice within which one changes, the rest is in the plan."""
-    from ticketlab.choices import plain
-
-    changed = {axis.name.partition(".")[0] for axis in grid.axes}
-    facts = choices_in_words(plain(grid.places[0].plan))
-    return {name: words for name, words in facts.items() if name.lower() not in changed}
+    """Data, network and seeds, without what an axis changes."""
+    table = plain(grid.places[0].plan)
+    for axis in grid.axes:
+        *outer, last = axis.name.split(".")
+        within = table
+        for name in outer:
+            within = within[name]
+        within.pop(last if last in within else f"{last}s")  # `width` is that of all `widths`
+    return choices_in_words(table)
 
 
 def _counted(grid: Grid, found: Mapping[str, Found]) -> str:
@@ -115,6 +127,19 @@ def _counted(grid: Grid, found: Mapping[str, Found]) -> str:
     counts = ", ".join(f"{said} at {wholes.count(o)}" for o, said in SAID.items())
     more = f"; {len(grid.places) - len(found)} have no answer" if len(found) < len(grid.places) else ""
     return f"{plural(len(grid.places), 'plan')}: the claim {counts}{more}."
+
+
+def _reproduce(claim: str, grid: Grid) -> str:
+    over = shlex.join(f"{axis.name}={','.join(map(_quoted, axis.values))}" for axis in grid.axes)
+    text = toml(claim, grid.places[0].plan, comments=False)
+    return (
+        f"<pre><code>ticketlab sweep plan.toml --over {escape(over)}</code></pre><p>This is plan.toml. Of the options on the "
+        f"axes it has the first values; the others are the same for all plans.</p><pre><code>{escape(text)}</code></pre>"
+    )
+
+
+def _quoted(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False) if "," in value else value
 
 
 # --- maps ---
@@ -134,22 +159,35 @@ def _map(grid: Grid, found: Mapping[str, Found]) -> str:
     return figure_html(figure, 1, Glossary())
 
 
-def _questions(grid: Grid, found: Mapping[str, Found]) -> str:
-    """A map for each question, where there are several."""
-    titles = _titles(found)
-    if len(titles) < 2:
+def _questions(grid: Grid, found: Mapping[str, Found], *, headline: bool) -> str:
+    """A map for each question that counts for the claim, where there are several; or for each side question."""
+    titles = _titles(found, headline=headline)
+    several = len(_titles(found)) > 1
+    if not titles or (headline and not several):
         return ""
     panels = tuple(Panel(title, _phase(grid, found, title)) for title in titles[:MOST_PANELS])
-    more = f" {len(titles) - MOST_PANELS} further questions are on the pages of the runs." * (len(titles) > MOST_PANELS)
-    caption = f"As above, for each question that counts for the claim.{_of_effect(found, titles[0], unit=False)}{more}"
-    return figure_html(Figure("questions", _of_questions(found, titles), caption, panels), 2, Glossary())
+    more = f" {len(titles) - MOST_PANELS} further questions are on the pages of the runs." * (
+        len(titles) > MOST_PANELS
+    )
+    kind = (
+        "question that counts for the claim"
+        if headline
+        else "side question, which does not count for the claim"
+    )
+    caption = f"As above, for each {kind}.{_of_effect(found, titles[0], unit=False)}{more}"
+    key, number = ("questions", 2) if headline else ("sides", 2 + several)
+    return figure_html(Figure(key, _of_questions(found, titles), caption, panels), number, Glossary())
 
 
 def _of_questions(found: Mapping[str, Found], titles: Sequence[str]) -> str:
     def at(title: str) -> int:
-        return sum(v is not None and v.outcome is Outcome.HOLDS for v in (each.of(title) for each in found.values()))
+        return sum(
+            v is not None and v.outcome is Outcome.HOLDS for v in (each.of(title) for each in found.values())
+        )
 
     most, least = max(titles, key=at), min(titles, key=at)
+    if most == least:
+        return f"“{most}” holds at {plural(at(most), 'plan')}"
     return f"Of {len(titles)} questions, “{most}” holds at most plans ({at(most)}), “{least}” at fewest ({at(least)})"
 
 
@@ -159,20 +197,20 @@ def _title(grid: Grid, found: Mapping[str, Found]) -> str:
     return f"Of {plural(len(grid.places), 'plan')}, the claim {', '.join(counts) or 'has no verdict at any'}"
 
 
-def _titles(found: Mapping[str, Found]) -> list[str]:
-    """The questions that count for the claim and have a number at some plan."""
-    asked = (v for each in found.values() for v in each.verdicts if v.question and v.headline and v.effect is not None)
-    return list(dict.fromkeys(v.question for v in asked))
+def _titles(found: Mapping[str, Found], *, headline: bool = True) -> list[str]:
+    """The questions that count for the claim, or the side questions, that have a number at some plan."""
+    asked = (v for each in found.values() for v in each.verdicts if v.question and v.effect is not None)
+    return list(dict.fromkeys(v.question for v in asked if v.headline is headline))
 
 
 def _of_effect(found: Mapping[str, Found], title: str, *, unit: bool = True) -> str:
     """What the numbers and contours are."""
     known = next(v for each in found.values() if (v := each.of(title)) is not None and v.effect is not None)
     named = f"{title}, in {known.unit}" if unit else "each question's own"
-    heavy = f" Heavy dashed lines are the edges of where the question holds, {_extent(known.region)}." if known.region else ""
-    return (
-        f" Numbers are effects ({named}); thin lines join equal effects, as if they were linear between the middles of cells.{heavy}"
-    )
+    where = f", {_extent(known.region)}" if unit and known.region else ""
+    heavy = f" Heavy dashed lines are the edges of where the question holds{where}." if known.region else ""
+    lines = "thin lines join equal effects, as if they were linear between the middles of cells."
+    return f" Numbers are effects ({named}); {lines}{heavy}"
 
 
 def _extent(region: tuple[float, float]) -> str:
@@ -224,12 +262,14 @@ def _sure(grid: Grid, found: Mapping[str, Found]) -> str:
     ]
     questions = sum(len([v for v in each.verdicts if v.question]) for each in found.values())
     before = (
-        f"{plural(len(asked), 'verdict')} on the claim were asked, on {plural(questions, 'question')} in all. Each was decided at "
-        f"its own level, wrongly in at most 2.5 % of runs on each side: if the truth lay at an edge of the rule everywhere, about "
-        f"{0.025 * len(asked):.1f} of {len(asked)} would be wrong by chance. So a single cell that differs from its neighbours "
-        "means little."
+        f"{plural(len(asked), 'verdict')} on the claim were asked, on {plural(questions, 'question')} in all. Each was "
+        "decided at its own level, wrongly in at most 2.5 % of runs on each side. If the truth lay at an edge of the rule "
+        f"everywhere, about {0.025 * len(asked):.1f} of {len(asked)} would be wrong by chance. So a single cell that differs "
+        "from its neighbours means little."
     )
-    return how_sure(asked, before, tuple(axis.title for axis in grid.axes), (one,) if one else (), name="all-plans")
+    return how_sure(
+        asked, before, tuple(axis.title for axis in grid.axes), (one,) if one else (), name="all-plans"
+    )
 
 
 def _number(found: Found, title: str) -> str:
