@@ -21,7 +21,7 @@ from ticketlab.plans import find_study, parse_choice, toml
 if TYPE_CHECKING:
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["claims", "compare", "data", "lab", "plan", "report", "run", "sweep"]
+__all__ = ["claims", "compare", "data", "lab", "plan", "register", "report", "run", "sweep"]
 
 Studies = Mapping[str, str]
 
@@ -99,6 +99,13 @@ def compare(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.cli.compare import compare
 
     return compare(words, studies)
+
+
+def register(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab register PLAN.toml`: the protocol of a plan, before it is run."""
+    from ticketlab.cli.register import register
+
+    return register(words, studies)
 
 
 def data(words: Sequence[str], studies: Studies) -> int:

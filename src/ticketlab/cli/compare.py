@@ -17,7 +17,7 @@ from ticketlab.errors import UserError
 from ticketlab.lab import Done, finished_run
 from ticketlab.store.folder import RunFolder
 
-__all__ = ["compare"]
+__all__ = ["compare", "lay_out"]
 
 DESCRIPTION = (
     "Lays finished runs side by side: data, sizes, seeds, what differs, and the answers to each question."
@@ -43,14 +43,19 @@ class _Compare:
 
 def compare(words: Sequence[str], studies: Mapping[str, str]) -> int:
     """`ticketlab compare RUN RUN … [--out PAGE]`."""
+    asked = parse(_Compare, words, command="compare", description=DESCRIPTION)
+    return lay_out(asked.runs, asked.out, studies)
+
+
+def lay_out(given: Sequence[Path], page: Path, studies: Mapping[str, str]) -> int:
+    """Writes the page, and prints the table of the runs."""
     from ticketlab.report.comparison_page import side_by_side, write_comparison
 
-    asked = parse(_Compare, words, command="compare", description=DESCRIPTION)
-    paths = list(dict.fromkeys(path for given in asked.runs for path in _runs(given)))
+    paths = list(dict.fromkeys(path for place in given for path in _runs(place)))
     if len(paths) < 2:
         raise UserError(f"{len(paths)} runs", "two or more", "`ticketlab compare RUN RUN …`")
     runs = dict(zip(_labels(paths), (_finished(path, studies) for path in paths), strict=True))
-    page = write_comparison(asked.out, runs)
+    write_comparison(page, runs)
     found = side_by_side(runs)
     table = new_table(*found.head)
     for row in found.rows:

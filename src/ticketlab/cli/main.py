@@ -30,6 +30,7 @@ usage: ticketlab COMMAND [options]
   run PLAN.toml        the same from a file
   claims               list the claims
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
+  register PLAN.toml   write down question, rules and sizes before a run, with a digest
   report RUN           write the report of a finished run again
   lab                  run every claim on one network and data set, with one page for the whole argument
   sweep CLAIM          run a claim over a grid of plans, and draw where it holds
@@ -128,6 +129,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "lab": commands.lab,
         "sweep": commands.sweep,
         "compare": commands.compare,
+        "register": commands.register,
     }
     if command not in table:
         from ticketlab.choices import suggestion

@@ -24,6 +24,7 @@ from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
+from ticketlab.store.protocol import SUFFIX
 
 __all__ = ["Request", "parse", "read_requests", "read_sweep"]
 
@@ -39,6 +40,7 @@ class Request:
         json: whether to print the result for machines.
         spread: over which devices, and with which other processes.
         ending: when it ends.
+        registered: the file of the protocol, if the plan was registered.
     """
 
     study: Study
@@ -47,6 +49,7 @@ class Request:
     json: bool
     spread: Spread = Spread()
     ending: Ending = Ending()
+    registered: Path | None = None
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
@@ -55,7 +58,11 @@ def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str
     first = _options(words, guess, studies, command)
     asked = list(dict.fromkeys(first.claims)) or list(studies)
     found = [first if target == guess else _options(words, target, studies, command) for target in asked]
-    return [_request(options, alone=len(asked) == 1) for options in found]
+    protocols = [_registered(target) for target in asked]
+    return [
+        _request(options, protocol, alone=len(asked) == 1)
+        for options, protocol in zip(found, protocols, strict=True)
+    ]
 
 
 def read_sweep(words: Sequence[str], studies: Mapping[str, str]) -> Any:
@@ -120,9 +127,15 @@ def _restore(file: Path) -> None:
         )
 
 
-def _request(options: Any, *, alone: bool) -> Request:
+def _registered(target: str) -> Path | None:
+    """The protocol next to a plan file."""
+    file = Path(target).with_suffix(SUFFIX)
+    return file if target.endswith(".toml") and file.exists() else None
+
+
+def _request(options: Any, registered: Path | None, *, alone: bool) -> Request:
     out = options.out / options.study.claim if options.out and not alone else options.out
-    return Request(options.study, options.plan, out, options.json, options.spread, options.ending)
+    return Request(options.study, options.plan, out, options.json, options.spread, options.ending, registered)
 
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:

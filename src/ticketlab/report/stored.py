@@ -15,6 +15,7 @@ from ticketlab.figures.wording import plural, power, quantity
 from ticketlab.plans import structure
 from ticketlab.report.page import render
 from ticketlab.store.folder import RunFolder
+from ticketlab.store.protocol import registration
 from ticketlab.store.records import write_text
 
 __all__ = ["choices_in_words", "record", "value_in_words", "write"]
@@ -46,6 +47,7 @@ def record(folder: RunFolder) -> Record:
             **_remarks(folder),
             **_effort(folder.cells()),
             **_look(folder),
+            **_registered(folder),
         },
         environment=dict(_lines(folder.environment())),
         commands=("ticketlab run plan.toml",),
@@ -77,6 +79,12 @@ def _look(folder: RunFolder) -> dict[str, str]:
     """That a run was looked at before, and what it is judged by for that."""
     look = folder.look()
     return {"Looks": f"{look.words()}."} if look is not None and look.extended else {}
+
+
+def _registered(folder: RunFolder) -> dict[str, str]:
+    """That a run was registered before, and whether anything differs."""
+    said = registration(folder)
+    return {"Registered": said} if said else {}
 
 
 def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
