@@ -10,7 +10,8 @@ from ticketlab.cli import main
 from ticketlab.report.protocol_page import render_protocol
 from ticketlab.report.stored import record
 from ticketlab.store import RunFolder
-from ticketlab.store.protocol import deviations, protocol_of, read_protocol
+from ticketlab.store.deviations import deviations
+from ticketlab.store.protocol import protocol_of, read_protocol
 
 STUDIES = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
 

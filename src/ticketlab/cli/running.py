@@ -25,10 +25,11 @@ from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure, UserError, counted
+from ticketlab.store.deviations import deviations, registration
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
 from ticketlab.store.identity import dependencies
-from ticketlab.store.protocol import deviations, read_protocol, registration
+from ticketlab.store.protocol import read_protocol
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:

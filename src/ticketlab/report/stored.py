@@ -14,8 +14,8 @@ from ticketlab.evidence.record import Record
 from ticketlab.figures.wording import plural, power, quantity
 from ticketlab.plans import structure
 from ticketlab.report.page import render
+from ticketlab.store.deviations import registration
 from ticketlab.store.folder import RunFolder
-from ticketlab.store.protocol import registration
 from ticketlab.store.records import write_text
 
 __all__ = ["choices_in_words", "record", "value_in_words", "write"]

@@ -9,25 +9,22 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ticketlab
 from ticketlab.choices import plain
 from ticketlab.claims.study import Study
 from ticketlab.errors import UserError
-from ticketlab.laws.looks import MOST, Look, schedule
-from ticketlab.plans import canonical_json, structure
+from ticketlab.laws.looks import MOST, schedule
+from ticketlab.plans import canonical_json
 from ticketlab.store.data import data_hashes
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged
 
-if TYPE_CHECKING:
-    from ticketlab.store.folder import RunFolder
-
-__all__ = ["SUFFIX", "Protocol", "deviations", "protocol_of", "read_protocol", "registration"]
+__all__ = ["SUFFIX", "Protocol", "protocol_of", "read_protocol"]
 
 SUFFIX = ".protocol.json"
 
@@ -115,72 +112,3 @@ def read_protocol(file: Path) -> Protocol:
             f"the protocol {file}, which is damaged or was altered ({damage})",
             "what `ticketlab register` wrote",
         ) from None
-
-
-def deviations(protocol: Protocol, folder: RunFolder) -> list[str]:
-    """How a run differs from its protocol, a clause each; none if nothing differs."""
-    return [
-        *_of_plan(protocol, folder.plan_table()),
-        *_of_rules(protocol, folder.study),
-        *_of_data(protocol, folder.data()),
-        *_of_looks(protocol, folder.looks().so_far()),
-        *_of_time(protocol, folder.cells()),
-    ]
-
-
-def registration(folder: RunFolder) -> str:
-    """That a finished run was registered, and what differs; empty if it was not."""
-    protocol = folder.protocol()
-    if protocol is None:
-        return ""
-    differs = "; ".join(deviations(protocol, folder))
-    said = f"Not as registered: {differs}." if differs else "Nothing differs."
-    return f"{protocol.digest[:16]}…, written {protocol.written}. {said}"
-
-
-def _of_plan(protocol: Protocol, plan: Mapping[str, Any]) -> Iterator[str]:
-    before, now = dict(_flat(protocol.plan)), dict(_flat(plan))
-    for name in dict.fromkeys((*before, *now)):
-        one, other = before.get(name), now.get(name)
-        planned = name == "seeds" and other in protocol.looks
-        if one != other and (one, other) not in ((None, "none"), ("none", None)) and not planned:
-            yield f"{name} is {other} instead of {one}"
-
-
-def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{within}{name}.")
-        else:
-            yield f"{within}{name}", value
-
-
-def _of_rules(protocol: Protocol, study: Study) -> Iterator[str]:
-    """Whether this version of the program would decide the registered plan by other rules."""
-    agenda = study.asked(structure(protocol.plan, study.plan_type))
-    if (agenda.rule if agenda else "") != protocol.rule or tuple(
-        agenda.rules() if agenda else ()
-    ) != protocol.rules:
-        yield "the rules of this version of Ticketlab are other ones"
-    if ticketlab.__version__ != protocol.version:
-        yield f"the version of Ticketlab is {ticketlab.__version__} instead of {protocol.version}"
-
-
-def _of_data(protocol: Protocol, data: Mapping[str, Any]) -> Iterator[str]:
-    for where, own in data.items():
-        if protocol.data.get(where) != own["hash"]:
-            yield f"the content of the data ({where}) is another one"
-
-
-def _of_looks(protocol: Protocol, looks: Sequence[Look]) -> Iterator[str]:
-    most = protocol.looks[-1] if len(protocol.looks) > 1 else None
-    other = [look for look in looks if look.seeds not in protocol.looks or look.most != most]
-    if other:
-        yield f"{len(other)} of {len(looks)} looks were not planned (at {', '.join(str(look.seeds) for look in other)} seeds)"
-
-
-def _of_time(protocol: Protocol, cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    written = datetime.datetime.fromisoformat(protocol.written)
-    early = sum(datetime.datetime.fromisoformat(str(cell["finished"])) < written for cell in cells)
-    if early:
-        yield f"{early} of {len(cells)} cells were finished before the protocol was written"
