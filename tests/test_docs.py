@@ -101,6 +101,7 @@ def test_commands_are_understood(page, monkeypatch, capsys):
     monkeypatch.setattr("ticketlab.cli.spread.Spread.runner", lambda self: nullcontext())
     monkeypatch.setattr("ticketlab.cli.spread.Spread.found", lambda self: None)
     monkeypatch.setattr("ticketlab.tasks.check", lambda path: [])
+    monkeypatch.setattr("ticketlab.cli.compare.lay_out", lambda runs, page, studies: 0)
     for line in commands(page):
         typed, _, file = line.partition(" > ")
         code = main(shlex.split(typed))

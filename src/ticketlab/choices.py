@@ -41,6 +41,7 @@ __all__ = [
     "plain",
     "suggestion",
     "text_table",
+    "text_value",
 ]
 
 CHOICE = "choice"
@@ -233,12 +234,12 @@ def _fields(text: str, member: type) -> dict[str, Any]:
                 raise UserError(f"{field} after {key}= in {text!r}", "either the whole or its fields")
         if name in table:
             raise UserError(f"{field} twice in {text!r}", "each field once")
-        table[name] = _value(match[2], _hints(cls).get(name, str))
+        table[name] = text_value(match[2], _hints(cls).get(name, str))
         position = match.end()
     return values
 
 
-def _value(text: str, annotation: Any) -> Any:
+def text_value(text: str, annotation: Any) -> Any:
     """The plain value of a field: text in quotes as JSON has it, else what the annotation makes of it."""
     if not text.startswith('"'):
         return _plain_value(text.strip(), annotation)

@@ -65,7 +65,7 @@ class TestEndings:
         code, out, err = ask("rum")
         assert (code, out) == (2, "")
         assert err.startswith(
-            "ticketlab: got the command 'rum'; expected one of run, claims, plan, report, data, lab."
+            "ticketlab: got the command 'rum'; expected one of run, claims, plan, report, data, lab, sweep, compare, register."
         )
         assert "Did you mean 'run'?" in err
 

@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from ticketlab.cli.options import parse, read_requests
+from ticketlab.cli.printing import new_table, show_table
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, toml
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["claims", "data", "lab", "plan", "report", "run"]
+__all__ = ["claims", "compare", "data", "lab", "plan", "register", "report", "run", "sweep"]
 
 Studies = Mapping[str, str]
 
@@ -62,11 +61,11 @@ def plan(words: Sequence[str], studies: Studies) -> int:
 def claims(words: Sequence[str], studies: Studies) -> int:
     """`ticketlab claims`: the list of claims."""
     parse(_Nothing, words, command="claims", description="Lists the claims.")
-    table = _table("claim", "as people put it", "what is measured")
+    table = new_table("claim", "as people put it", "what is measured")
     for claim in studies:
         study = find_study(claim, studies)
         table.add_row(claim, study.statement, study.question)
-    _show(table)
+    show_table(table)
     return 0
 
 
@@ -86,6 +85,27 @@ def lab(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.cli.lab import lab
 
     return lab(words, studies)
+
+
+def sweep(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab sweep CLAIM --over … [options]`: a grid of plans, and its map."""
+    from ticketlab.cli.sweep import sweep
+
+    return sweep(words, studies)
+
+
+def compare(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab compare RUN RUN …`: runs side by side."""
+    from ticketlab.cli.compare import compare
+
+    return compare(words, studies)
+
+
+def register(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab register PLAN.toml`: the protocol of a plan, before it is run."""
+    from ticketlab.cli.register import register
+
+    return register(words, studies)
 
 
 def data(words: Sequence[str], studies: Studies) -> int:
@@ -135,40 +155,20 @@ class _Check:
 def _data_list() -> int:
     from ticketlab.tasks import available
 
-    table = _table("--task", "what it is", "examples", "here", "how to get or name it")
+    table = new_table("--task", "what it is", "examples", "here", "how to get or name it")
     for row in available():
         here = {True: "yes", False: "no", None: "yours"}[row.present]
         table.add_row(shown(row.name), row.what, row.size, here, row.how)
-    _show(table)
+    show_table(table)
     return 0
 
 
 def _data_check(task: TaskSource) -> int:
     from ticketlab.tasks import check
 
-    table = _table("", "")
+    table = new_table("", "")
     table.show_header = False
     for name, value in check(task):
         table.add_row(shown(name), shown(value))
-    _show(table)
+    show_table(table)
     return 0
-
-
-def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False, header_style="bold")
-    for i, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=i == 0)
-    return table
-
-
-def _show(table: Table) -> None:
-    """Prints a table as wide as the terminal; without a terminal, wide and without trailing spaces."""
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
-    with console.capture() as shown:
-        console.print(table)
-    print("\n".join(line.rstrip() for line in shown.get().splitlines()))

@@ -87,7 +87,7 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     _check_preset(asked.preset, asked.only or tuple(studies), studies)
     plan = _plan(asked)
     folder = LabFolder(asked.out, _in_words(asked, plan))
-    folder.prepare()
+    folder.record.prepare()
     if note := keep_programs(os.environ):
         print(f"ticketlab: {note}", file=sys.stderr)
     console = Console(highlight=False, markup=False)
@@ -175,7 +175,7 @@ def _run(
             console.print(shown(f"The lab is not finished. Continue from there: {again}"), soft_wrap=True)
             raise
         finally:
-            folder.leave(left_out)
+            folder.record.leave(left_out)
 
 
 def _left(began: float, ran: int, left: int) -> str:
@@ -201,6 +201,6 @@ def _write(folder: LabFolder, asked: _Lab, studies: Mapping[str, str], console: 
         console.print(
             shown(f"{whole.outcome if whole else 'no verdict':<10} {each.study.claim}"), soft_wrap=True
         )
-    for claim, why in folder.left_out().items():
+    for claim, why in folder.record.left_out().items():
         console.print(shown(f"left out   {claim}: {why}"), soft_wrap=True)
     console.print(shown(f"page       {page} ({counted(len(done), 'claim')})"), soft_wrap=True)

@@ -104,7 +104,7 @@ def run_until_decided(
             display.note(said)
             break
         asked = replace(plan, seeds=seeds)
-        of = RunFolder.of(folder.study, asked, folder.path)
+        of = RunFolder.of(folder.study, asked, folder.path, folder.registered)
         try:
             evidence = of.run(asked, display, display.note, devices, most, runner)
         except TimeIsUp:

@@ -30,8 +30,11 @@ usage: ticketlab COMMAND [options]
   run PLAN.toml        the same from a file
   claims               list the claims
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
+  register PLAN.toml   write down question, rules and sizes before a run, with a digest
   report RUN           write the report of a finished run again
   lab                  run every claim on one network and data set, with one page for the whole argument
+  sweep CLAIM          run a claim over a grid of plans, and draw where it holds
+  compare RUN RUN …    lay finished runs side by side
   data list            list the data sets, and how to use your own
   data check TASK      check whether data can be used, and show their content
 
@@ -124,6 +127,9 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "report": commands.report,
         "data": commands.data,
         "lab": commands.lab,
+        "sweep": commands.sweep,
+        "compare": commands.compare,
+        "register": commands.register,
     }
     if command not in table:
         from ticketlab.choices import suggestion

@@ -24,8 +24,9 @@ from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
+from ticketlab.store.protocol import SUFFIX
 
-__all__ = ["Request", "parse", "read_requests"]
+__all__ = ["Request", "parse", "read_requests", "read_sweep"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Request:
         json: whether to print the result for machines.
         spread: over which devices, and with which other processes.
         ending: when it ends.
+        registered: the file of the protocol, if the plan was registered.
     """
 
     study: Study
@@ -47,6 +49,7 @@ class Request:
     json: bool
     spread: Spread = Spread()
     ending: Ending = Ending()
+    registered: Path | None = None
 
 
 def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str) -> list[Request]:
@@ -55,7 +58,21 @@ def read_requests(words: Sequence[str], studies: Mapping[str, str], command: str
     first = _options(words, guess, studies, command)
     asked = list(dict.fromkeys(first.claims)) or list(studies)
     found = [first if target == guess else _options(words, target, studies, command) for target in asked]
-    return [_request(options, alone=len(asked) == 1) for options in found]
+    protocols = [_registered(target) for target in asked]
+    return [
+        _request(options, protocol, alone=len(asked) == 1)
+        for options, protocol in zip(found, protocols, strict=True)
+    ]
+
+
+def read_sweep(words: Sequence[str], studies: Mapping[str, str]) -> Any:
+    """The words after `ticketlab sweep`: study, plan, over, out and spread. Raises UserError unless one claim is named."""
+    options = _options(words, _guess(words, studies), studies, "sweep")
+    if len(options.claims) != 1:
+        raise UserError(
+            f"{len(options.claims)} claims", "one", f"`ticketlab sweep CLAIM`: one of {', '.join(studies)}."
+        )
+    return options
 
 
 def parse(cls: Any, words: Sequence[str], *, command: str, description: str, default: Any = None) -> Any:
@@ -110,9 +127,15 @@ def _restore(file: Path) -> None:
         )
 
 
-def _request(options: Any, *, alone: bool) -> Request:
+def _registered(target: str) -> Path | None:
+    """The protocol next to a plan file."""
+    file = Path(target).with_suffix(SUFFIX)
+    return file if target.endswith(".toml") and file.exists() else None
+
+
+def _request(options: Any, registered: Path | None, *, alone: bool) -> Request:
     out = options.out / options.study.claim if options.out and not alone else options.out
-    return Request(options.study, options.plan, out, options.json, options.spread, options.ending)
+    return Request(options.study, options.plan, out, options.json, options.spread, options.ending, registered)
 
 
 def _preset(words: Sequence[str], named: Mapping[str, Any]) -> str:
@@ -136,7 +159,7 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ),
     ]
     preset_type: Any = Literal[tuple(named)]
-    options = [
+    options: list[Any] = [
         ("claims", positional, dataclasses.field(default=())),
         ("plan", Annotated[plan_type, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
@@ -144,6 +167,15 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             Annotated[preset_type, _help("a ready-made plan; other options override its values")],
             "default",
         ),
+        *(_sweep_options() if command == "sweep" else _run_options()),
+    ]
+    cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
+    return parse(cls, words, command=f"{command} {study.claim}", description=study.question)
+
+
+def _run_options() -> list[Any]:
+    """The general options of a run."""
+    return [
         (
             "out",
             Annotated[Path | None, _help("the run folder; by default runs/<claim>-<task>-<plan>", "")],
@@ -159,8 +191,24 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
         ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
         ("ending", Annotated[Ending, tyro.conf.arg(name="")], Ending()),
     ]
-    cls = dataclasses.make_dataclass("Options", options, frozen=True, namespace={"study": study})
-    return parse(cls, words, command=f"{command} {study.claim}", description=study.question)
+
+
+def _sweep_options() -> list[Any]:
+    """Those of a sweep."""
+    axes = tyro.conf.arg(
+        metavar="OPTION=VALUE,…",
+        help="one or two options of the plan with the values that each takes: network.width=64,128 task.train=50,100",
+        help_behavior_hint="",
+    )
+    return [
+        ("over", Annotated[tuple[str, ...], axes], dataclasses.field(default=())),
+        (
+            "out",
+            Annotated[Path | None, _help("the sweep's folder; by default sweeps/<claim>-<plan>", "")],
+            None,
+        ),
+        ("spread", Annotated[Spread, tyro.conf.arg(name="")], Spread()),
+    ]
 
 
 def _help(text: str, hint: str | None = None) -> Any:

@@ -25,9 +25,11 @@ from ticketlab.cli.streams import StreamFailure
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
 from ticketlab.errors import NumericalFailure, UserError, counted
+from ticketlab.store.deviations import deviations, registration
 from ticketlab.store.failures import storing
 from ticketlab.store.folder import RunFolder, verdict_records
 from ticketlab.store.identity import dependencies
+from ticketlab.store.protocol import read_protocol
 from ticketlab.store.records import strict
 
 if TYPE_CHECKING:
@@ -74,7 +76,8 @@ def run_request(
 def _run(request: Request, devices: Devices | None, runner: Runner | None = None) -> dict[str, Any]:
     console = Console(stderr=request.json, highlight=False, markup=False)
     study, plan = request.study, request.plan
-    folder = RunFolder.of(study, plan, request.out)
+    protocol = None if request.registered is None else read_protocol(request.registered)
+    folder = RunFolder.of(study, plan, request.out, protocol)
     began = time.monotonic()
     console.print(f"{study.claim}: {study.question}", style="bold")
     console.print(shown(f"kept in {folder.path}"), soft_wrap=True)
@@ -105,11 +108,18 @@ def _run(request: Request, devices: Devices | None, runner: Runner | None = None
             "plan": plain(finished.plan),
             "look": None if (look := finished.folder.look()) is None else asdict(look),
             "digest": evidence.digest(),
+            "protocol": _protocol(finished.folder),
             "folder": str(folder.path),
             "report": str(page),
             "seconds": round(time.monotonic() - began, 3),
         }
     )
+
+
+def _protocol(folder: RunFolder) -> dict[str, Any] | None:
+    """The digest of the protocol, and what differs, for machines."""
+    protocol = folder.protocol()
+    return None if protocol is None else {"digest": protocol.digest, "differs": deviations(protocol, folder)}
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -149,6 +159,8 @@ def _conclude(
     console.print(shown(f"report    {page}"), soft_wrap=True)
     console.print(f"evidence  {finished.evidence.digest()}", soft_wrap=True)
     console.print(shown(f"again     {again}"), soft_wrap=True)
+    if registered := registration(finished.folder):
+        console.print(shown(f"protocol  {registered}"), soft_wrap=True)
     console.print(f"took      {spoken(seconds)}")
     for line in what_would_decide(finished, reasons=not looked):
         console.print(shown(line), soft_wrap=True)

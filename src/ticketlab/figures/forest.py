@@ -21,7 +21,7 @@ from ticketlab.figures.wording import decimals, estimate, listed, plural, quanti
 from ticketlab.laws.rules import confidence
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["SYMBOLS", "Asked", "badge", "forest", "in_words"]
+__all__ = ["SYMBOLS", "Asked", "Forest", "badge", "forest", "in_words"]
 
 SYMBOLS = {Outcome.HOLDS: "✓", Outcome.FAILS: "✗", Outcome.UNDECIDED: "?"}
 MARKS = {
@@ -70,6 +70,7 @@ class Forest:
 
     verdicts: tuple[Verdict, ...]
     asked: Mapping[str, Asked] = field(default_factory=dict)
+    head: str = "Question"
 
     def marks(self) -> Iterator[Mark]:
         yield from (
@@ -99,9 +100,7 @@ class Forest:
         return [(effect, unit, of) for (effect, unit, _), of in found.items()]
 
     def html(self, label: str, described_by: str) -> str:
-        heads = "".join(
-            f'<th scope="col">{h}</th>' for h in ("Question", "Effect", "95 % interval", "Answer")
-        )
+        heads = "".join(f'<th scope="col">{h}</th>' for h in (self.head, "Effect", "95 % interval", "Answer"))
         before, body = None, ""
         for what, unit, of in self.groups():
             head = (f"{what}, {unit}" if what else unit, self.how(of[0]).sides)

@@ -1,4 +1,4 @@
-"""Every claim on one network and one data set: the argument as data, how its parts stand, and the folder of a lab."""
+"""Many runs at once: every claim on one network and data set, with the argument as data; and one claim over a grid of plans."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "argument": ["ARROWS", "PARTS", "Arrow", "Asked", "Every", "Found", "Part", "Some", "Undercut"],
         "standing": ["Standing", "standings"],
-        "folder": ["Done", "LabFolder", "LabPlan"],
+        "asked": ["AskedFolder", "Done", "finished_run"],
+        "folder": ["LabFolder", "LabPlan"],
+        "grid": ["Axis", "Grid", "Place", "grid_of"],
+        "sweep_folder": ["SweepFolder"],
     },
 )
 
@@ -25,8 +28,15 @@ if TYPE_CHECKING:
     from ticketlab.lab.argument import Part as Part
     from ticketlab.lab.argument import Some as Some
     from ticketlab.lab.argument import Undercut as Undercut
-    from ticketlab.lab.folder import Done as Done
+    from ticketlab.lab.asked import AskedFolder as AskedFolder
+    from ticketlab.lab.asked import Done as Done
+    from ticketlab.lab.asked import finished_run as finished_run
     from ticketlab.lab.folder import LabFolder as LabFolder
     from ticketlab.lab.folder import LabPlan as LabPlan
+    from ticketlab.lab.grid import Axis as Axis
+    from ticketlab.lab.grid import Grid as Grid
+    from ticketlab.lab.grid import Place as Place
+    from ticketlab.lab.grid import grid_of as grid_of
     from ticketlab.lab.standing import Standing as Standing
     from ticketlab.lab.standing import standings as standings
+    from ticketlab.lab.sweep_folder import SweepFolder as SweepFolder

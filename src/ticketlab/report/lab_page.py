@@ -10,25 +10,21 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-import numpy as np
-
 from ticketlab.figures.figure import Figure, alone
 from ticketlab.figures.forest import badge, in_words
 from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import prose
-from ticketlab.figures.text_tables import TextTable, html_table
 from ticketlab.figures.wording import plural
 from ticketlab.lab import Done, LabFolder, Part, Standing, standings
 from ticketlab.lab.map import ArgumentMap
-from ticketlab.laws.multiplicity import adjusted, p_value
+from ticketlab.laws.multiplicity import p_value
 from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.report.many_verdicts import Judged, how_sure
 from ticketlab.report.page import document, figure_html
 from ticketlab.store.failures import storing
 from ticketlab.store.records import write_text
 
 __all__ = ["Shown", "render_lab", "write_lab"]
-
-Q = 0.05  # the share of wrong verdicts that is allowed among those that remain
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def write_lab(folder: LabFolder, done: Sequence[Done], facts: Mapping[str, str])
     """Writes the page from the runs that are finished, and returns where it is."""
     shown = [_shown(each) for each in done]
     with storing(folder.path):
-        write_text(folder.page, render_lab(shown, folder.left_out(), facts))
+        write_text(folder.page, render_lab(shown, folder.record.left_out(), facts))
     return folder.page
 
 
@@ -181,47 +177,12 @@ def _why(each: Shown) -> str:
 
 def _sure(shown: Sequence[Shown]) -> str:
     """The claims with their p-values, raw and adjusted for all that were asked."""
-    asked = [each for each in shown if each.verdict]
-    if not asked:
-        return ""
-    control = adjusted([each.p for each in asked])
-    rows = tuple(
-        (
-            each.claim,
-            str(each.verdict.outcome),
-            _p(each.p),
-            _p(float(a)),
-            "yes" if _remains(each, float(a)) else "no",
-        )
-        for each, a in zip(asked, control, strict=True)
-        if each.verdict
+    asked = [Judged((each.claim,), each.verdict.outcome, each.p) for each in shown if each.verdict]
+    before = (
+        "Every claim was decided at its own level, wrongly in at most 2.5 % of runs on each side. "
+        f"{plural(len(asked), 'claim')} were asked at once."
     )
-    remain = sum(row[-1] == "yes" for row in rows)
-    decided = sum(
-        each.verdict is not None and each.verdict.outcome is not Outcome.UNDECIDED for each in asked
-    )
-    said = (
-        f"Every claim was decided at its own level, wrongly in at most 2.5 % of runs on each side. "
-        f"{plural(len(asked), 'claim')} were asked at once. Of {plural(decided, 'decided claim')}, {remain} remain if the "
-        f"expected share of wrong verdicts among them is to be at most {100 * Q:g} %, however the claims depend on each other "
-        "(Benjamini and Yekutieli 2001)."
-    )
-    table = TextTable(
-        "p is twice the smallest level at which a claim would be decided as it is.",
-        ("claim", "verdict", "p", "adjusted p", "remains"),
-        rows,
-        labels=2,
-        name="all-claims",
-    )
-    return f"<p>{escape(said)}</p>{html_table(table)}"
-
-
-def _remains(each: Shown, adjusted_p: float) -> bool:
-    return each.verdict is not None and each.verdict.outcome is not Outcome.UNDECIDED and adjusted_p <= Q
-
-
-def _p(value: float) -> str:
-    return "< 0.00001" if value < 1e-5 else f"{np.format_float_positional(float(f'{value:.2g}'), trim='-')}"
+    return how_sure(asked, before, ("claim",), name="all-claims")
 
 
 def _left_out(left_out: Mapping[str, str]) -> str:

@@ -14,10 +14,11 @@ from ticketlab.evidence.record import Record
 from ticketlab.figures.wording import plural, power, quantity
 from ticketlab.plans import structure
 from ticketlab.report.page import render
+from ticketlab.store.deviations import registration
 from ticketlab.store.folder import RunFolder
 from ticketlab.store.records import write_text
 
-__all__ = ["record", "write"]
+__all__ = ["choices_in_words", "record", "value_in_words", "write"]
 
 
 def write(folder: RunFolder) -> Path:
@@ -41,11 +42,12 @@ def record(folder: RunFolder) -> Record:
         plan=plan,
         plan_text=folder.plan_text,
         facts={
-            **_choices(plan),
+            **choices_in_words(plan),
             **_data(folder.data()),
             **_remarks(folder),
             **_effort(folder.cells()),
             **_look(folder),
+            **_registered(folder),
         },
         environment=dict(_lines(folder.environment())),
         commands=("ticketlab run plan.toml",),
@@ -53,10 +55,10 @@ def record(folder: RunFolder) -> Record:
     )
 
 
-def _choices(plan: Mapping[str, Any]) -> dict[str, str]:
+def choices_in_words(plan: Mapping[str, Any]) -> dict[str, str]:
     """What a reader asks first: which data, which network, how many seeds."""
     first = {name: plan[name] for name in ("task", "network", "seeds") if name in plan}
-    return {name.capitalize(): _words(value) for name, value in first.items()}
+    return {name.capitalize(): value_in_words(value) for name, value in first.items()}
 
 
 def _data(data: Mapping[str, Any]) -> dict[str, str]:
@@ -79,6 +81,12 @@ def _look(folder: RunFolder) -> dict[str, str]:
     return {"Looks": f"{look.words()}."} if look is not None and look.extended else {}
 
 
+def _registered(folder: RunFolder) -> dict[str, str]:
+    """That a run was registered before, and whether anything differs."""
+    said = registration(folder)
+    return {"Registered": said} if said else {}
+
+
 def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
     seconds = sum(float(cell["seconds"]) for cell in cells)
     return {"Time": f"{spoken(seconds)} for {plural(len(cells), 'cell')}"} if cells else {}
@@ -87,14 +95,14 @@ def _effort(cells: list[dict[str, Any]]) -> dict[str, str]:
 def _lines(environment: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
     """Names and words of an environment, nested records on lines of their own."""
     for name, value in environment.items():
-        if text := _words(value):
+        if text := value_in_words(value):
             yield f"{within}{name}", text
         if isinstance(value, Mapping):
             nested = {k: v for k, v in value.items() if isinstance(v, Mapping)}
             yield from _lines(nested, f"{within}{name}, ")
 
 
-def _words(value: Any) -> str:
+def value_in_words(value: Any) -> str:
     """A stored value in words: "digits", "512 × 512", "jax 0.10.0, numpy 2.3.1"; of a choice its name and settings."""
     match value:
         case None | "" | "none":
@@ -108,10 +116,10 @@ def _words(value: Any) -> str:
         case str():
             return value
         case Mapping():
-            pairs = [(k, _words(v)) for k, v in value.items() if not isinstance(v, Mapping)]
+            pairs = [(k, value_in_words(v)) for k, v in value.items() if not isinstance(v, Mapping)]
             return ", ".join(
                 text if k == "choice" else f"{k.replace('_', ' ')} {text}" for k, text in pairs if text
             )
         case _:
             numbers = all(isinstance(v, int | float) for v in value)
-            return (" × " if numbers else ", ").join(_words(v) for v in value)
+            return (" × " if numbers else ", ").join(value_in_words(v) for v in value)

@@ -7,6 +7,7 @@ cells/              one immutable folder for each finished cell
     evidence/           the tables of the evidence as Parquet files
 evidence.json       their columns, units, meanings and checksums, and the digest
 verdict.json        the verdicts
+plan.protocol.json  the protocol, if the plan was registered before
 looks.json          how often verdicts were looked at, with how many seeds, and at which level; and looks-copy.json
 report.html         the page, written from the files above
 """
@@ -41,6 +42,7 @@ from ticketlab.store.identity import dependencies
 from ticketlab.store.lock import only_process
 from ticketlab.store.look_file import Looks, question_hash
 from ticketlab.store.lost_plan import claim_of, restore_plan
+from ticketlab.store.protocol import SUFFIX, Protocol, read_protocol
 from ticketlab.store.records import read_record, strict, write_record, write_text
 from ticketlab.store.tables import Damaged
 from ticketlab.store.watch import Watch
@@ -62,16 +64,20 @@ class RunFolder:
         path: its path.
         study: the study.
         plan_text: the plan as a TOML file.
+        registered: the protocol that was written before the run, if there is one.
     """
 
     path: Path
     study: Study
     plan_text: str
+    registered: Protocol | None = None
 
     @staticmethod
-    def of(study: Study, plan: Any, path: Path | None = None) -> RunFolder:
+    def of(
+        study: Study, plan: Any, path: Path | None = None, registered: Protocol | None = None
+    ) -> RunFolder:
         """The folder for a plan, which need not exist yet; by default its usual place in `runs/`."""
-        return RunFolder(path or default_place(study.claim, plan), study, toml(study.claim, plan))
+        return RunFolder(path or default_place(study.claim, plan), study, toml(study.claim, plan), registered)
 
     @staticmethod
     def open(path: Path, studies: Mapping[str, str]) -> RunFolder:
@@ -113,6 +119,11 @@ class RunFolder:
     def data(self) -> dict[str, Any]:
         """What was read of the data sets, by the plan's option; nothing of runs before this was written."""
         return self._record("data.json") if (self.path / "data.json").exists() else {}
+
+    def protocol(self) -> Protocol | None:
+        """The protocol under which this was run, if it was registered."""
+        file = self.path / f"plan{SUFFIX}"
+        return read_protocol(file) if file.exists() else None
 
     def cells(self) -> list[dict[str, Any]]:
         """The records of the cells behind the evidence, in the plan's order: title, seconds, finished, what they depend on."""
@@ -209,6 +220,7 @@ class RunFolder:
             write_text(
                 self.path / "plan.toml", self.plan_text
             )  # first: by it the folder is known after a kill
+            self._register()
             write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
             write_record(self.path / "environment.json", environment(devices, device))
             seeds = getattr(plan, "seeds", 1)
@@ -220,6 +232,19 @@ class RunFolder:
                 lambda: watch.check(depends["data"]),
                 (self.looks(), seeds, most),
             )
+
+    def _register(self) -> None:
+        """Puts the protocol next to the plan. Raises UserError if the folder is of a run under another one."""
+        if self.registered is None:
+            return
+        before = self.protocol()
+        if before is not None and before.digest != self.registered.digest:
+            raise UserError(
+                f"{self.path}, a run under another protocol ({before.digest[:12]}…)",
+                "a new folder",
+                "Give another --out.",
+            )
+        self.registered.write(self.path / f"plan{SUFFIX}")
 
     @contextlib.contextmanager
     def _nothing_left(self, made: Sequence[Path]) -> Iterator[None]:

@@ -1,0 +1,85 @@
+"""How a run differs from the protocol under which it was registered: each difference is a clause, for the screen and the page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import ticketlab
+from ticketlab.claims.study import Study
+from ticketlab.laws.looks import Look
+from ticketlab.plans import structure
+from ticketlab.store.folder import RunFolder
+from ticketlab.store.protocol import Protocol
+
+__all__ = ["deviations", "registration"]
+
+
+def deviations(protocol: Protocol, folder: RunFolder) -> list[str]:
+    """How a run differs from its protocol, a clause each; none if nothing differs."""
+    return [
+        *_of_plan(protocol, folder.plan_table()),
+        *_of_rules(protocol, folder.study),
+        *_of_data(protocol, folder.data()),
+        *_of_looks(protocol, folder.looks().so_far()),
+        *_of_time(protocol, folder.cells()),
+    ]
+
+
+def registration(folder: RunFolder) -> str:
+    """That a finished run was registered, and what differs; empty if it was not."""
+    protocol = folder.protocol()
+    if protocol is None:
+        return ""
+    differs = "; ".join(deviations(protocol, folder))
+    said = f"Not as registered: {differs}." if differs else "Nothing differs."
+    return f"{protocol.digest[:16]}…, written {protocol.written}. {said}"
+
+
+def _of_plan(protocol: Protocol, plan: Mapping[str, Any]) -> Iterator[str]:
+    before, now = dict(_flat(protocol.plan)), dict(_flat(plan))
+    for name in dict.fromkeys((*before, *now)):
+        one, other = before.get(name), now.get(name)
+        planned = name == "seeds" and other in protocol.looks
+        if one != other and (one, other) not in ((None, "none"), ("none", None)) and not planned:
+            yield f"{name} is {other} instead of {one}"
+
+
+def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{within}{name}.")
+        else:
+            yield f"{within}{name}", value
+
+
+def _of_rules(protocol: Protocol, study: Study) -> Iterator[str]:
+    """Whether this version of the program would decide the registered plan by other rules."""
+    agenda = study.asked(structure(protocol.plan, study.plan_type))
+    if (agenda.rule if agenda else "") != protocol.rule or tuple(
+        agenda.rules() if agenda else ()
+    ) != protocol.rules:
+        yield "the rules of this version of Ticketlab are other ones"
+    if ticketlab.__version__ != protocol.version:
+        yield f"the version of Ticketlab is {ticketlab.__version__} instead of {protocol.version}"
+
+
+def _of_data(protocol: Protocol, data: Mapping[str, Any]) -> Iterator[str]:
+    for where, own in data.items():
+        if protocol.data.get(where) != own["hash"]:
+            yield f"the content of the data ({where}) is another one"
+
+
+def _of_looks(protocol: Protocol, looks: Sequence[Look]) -> Iterator[str]:
+    most = protocol.looks[-1] if len(protocol.looks) > 1 else None
+    other = [look for look in looks if look.seeds not in protocol.looks or look.most != most]
+    if other:
+        yield f"{len(other)} of {len(looks)} looks were not planned (at {', '.join(str(look.seeds) for look in other)} seeds)"
+
+
+def _of_time(protocol: Protocol, cells: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    written = datetime.datetime.fromisoformat(protocol.written)
+    early = sum(datetime.datetime.fromisoformat(str(cell["finished"])) < written for cell in cells)
+    if early:
+        yield f"{early} of {len(cells)} cells were finished before the protocol was written"

@@ -1,0 +1,101 @@
+"""Runs side by side: their sizes, what differs between their plans, and every question's answers."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ticketlab import report
+from ticketlab.cli import main
+
+STUDIES = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
+
+
+@pytest.fixture(autouse=True)
+def workplace(tmp_path, monkeypatch):
+    def write(folder):
+        folder.report_path.write_text("page")
+        return folder.report_path
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "write", write, raising=False)
+
+
+@pytest.fixture
+def ask(capsys):
+    def ask(*words):
+        code = main(list(words), STUDIES)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return ask
+
+
+def run(ask, name, *words, claim="toy") -> None:
+    assert ask("run", claim, "--out", name, *words)[0] == 0
+
+
+def test_two_runs_of_one_claim_differ_by_what_was_asked(ask) -> None:
+    run(ask, "few", "--seeds", "2")
+    run(ask, "many", "--seeds", "4", "--margin", "0.01")
+    code, out, err = ask("compare", "few", "many", "--out", "pages/c.html")
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in out.splitlines() if line.startswith(("few", "many"))]
+    assert [row[:3] for row in rows] == [["few", "toy", "holds"], ["many", "toy", "fails"]]
+    page = Path("pages/c.html").read_text()
+    differs = page[
+        page.index('id="differences"') : page.index('id="questions"', page.index('id="differences"'))
+    ]
+    names = re.findall(r'<th scope="row">(.*?)</th>', differs)
+    assert names == ["seeds", "margin"]
+    assert 'href="../few/report.html"' in page
+    assert page.count('<table class="bars forest"') == 2
+    assert "toy: holds in 1 run, fails in 1 run" in page
+    assert "have the same evidence" not in page
+    assert "<script src" not in page
+
+
+def test_equal_runs_are_said_to_be_equal(ask) -> None:
+    run(ask, "one", "--seeds", "2")
+    run(ask, "two", "--seeds", "2")
+    assert ask("compare", "one", "two")[0] == 0
+    page = Path("comparison.html").read_text()
+    assert "one and two have the same evidence, bit for bit." in page
+    assert "toy: nothing." in page
+
+
+def test_other_claims_have_figures_of_their_own(ask) -> None:
+    run(ask, "a", "--seeds", "2")
+    run(ask, "b", "--seeds", "2", claim="hesitant")
+    assert ask("compare", "a", "b")[0] == 0
+    page = Path("comparison.html").read_text()
+    assert "2 runs of 2 claims" in page
+    assert 'id="figure-toy-questions"' in page
+    assert 'id="figure-hesitant-questions"' in page
+
+
+def test_the_folder_of_a_sweep_is_all_of_its_runs(ask) -> None:
+    assert ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2,3")[0] == 0
+    code, out, _ = ask("compare", "map")
+    assert code == 0
+    assert [f"seeds={n}" in out for n in (1, 2, 3)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare"], "0 runs"),
+        (["compare", "few"], "1 runs"),
+        (["compare", "few", "few"], "1 runs"),
+        (["compare", "few", "nothing"], "nothing, which holds no run"),
+        (["compare", "few", "half"], "not finished"),
+    ],
+)
+def test_mistakes_are_explained(ask, monkeypatch, words, said) -> None:
+    run(ask, "few", "--seeds", "2")
+    monkeypatch.setenv("TOY_TROUBLE", "interrupt:minus-seed1")
+    assert ask("run", "toy", "--seeds", "2", "--out", "half")[0] == 130
+    code, _, err = ask(*words)
+    assert code == 2
+    assert said in err
+    assert not Path("comparison.html").exists()
