@@ -9,7 +9,7 @@ import numpy as np
 
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
-from ticketlab.claims.galleries import MEANINGS, pictures, shown_classes
+from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, guessed, network_scores, training_plan
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -29,7 +29,6 @@ from ticketlab.units import (
     Responses,
     Scan,
     battery,
-    best_stimuli,
     brightness,
     receptive_field,
     scan,
@@ -39,7 +38,6 @@ from ticketlab.units import (
 
 __all__ = ["measure"]
 
-STARTS = 2  # of the search for a best stimulus
 LAYERS = 2  # of which shapes are asked; the last decides
 
 
@@ -70,7 +68,8 @@ def measure(
     clock.lap("scans")
     progress("pictures", 0.65)
     for source, of in networks.items():
-        shown = _pictures(task, network, of, scans[source], jax.random.fold_in(order, 1))
+        marking = marking_units(scans[source], len(task.classes))
+        shown = unit_pictures(task, network, of, scans[source], marking, jax.random.fold_in(order, 1))
         rows["pictures"] += [{"source": source, "seed": seed, **row} for row in shown]
     clock.lap("pictures")
     progress("simple stimuli", 0.7)
@@ -149,34 +148,6 @@ def _scan_row(found: Scan) -> dict[str, Any]:
         "critical_z": found.critical(0.05),
         "p_value": found.p_value,
     }
-
-
-# --- pictures ---
-
-
-def _pictures(
-    task: Task, network: Network, params: Params, found: Scan, key: jax.Array
-) -> list[dict[str, Any]]:
-    """For some classes the unit whose high responses mark the class best, with what it likes."""
-    labels = shown_classes(len(task.classes))
-    best = np.argmax(found.auc[:, labels], axis=0)
-    places = [found.place(int(unit)) for unit in best]
-    stimuli: list[np.ndarray] = [np.zeros(0)] * len(labels)
-    for layer in dict.fromkeys(group.layer for group, _ in places):
-        of = [i for i, (group, _) in enumerate(places) if group.layer == layer]
-        numbers = np.array([places[i][1] for i in of])
-        for i, image in zip(
-            of, best_stimuli(network, params, layer, numbers, key, starts=STARTS), strict=True
-        ):
-            stimuli[i] = image
-    shown = np.concatenate([task.test.x, np.stack(stimuli)]).astype(np.float32)
-    responses = NetworkUnits(network, params, shown, task.train.x).read(int(best.min()), int(best.max()) + 1)
-    n, rows = len(task.test.x), []
-    for i, (label, unit) in enumerate(zip(labels, best.tolist(), strict=True)):
-        own = responses[unit - best.min()]
-        about = {"class": task.classes[label], "unit": found.name(unit), "auc": float(found.auc[unit, label])}
-        rows += pictures(task.test.x, own[:n], stimuli[i], float(own[n + i]), **about)
-    return rows
 
 
 # --- shapes ---
