@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ticketlab import training
@@ -69,11 +68,8 @@ class Course:
         return jax.tree.map(lambda p, m: np.asarray(p) * (1 - m), self.params, self.movable)
 
     def whole(self, trained: Params) -> Params:
-        """The network's parameters, from those of the layers that were trained."""
-        if self.movable is None:
-            return trained
-        kept = self.kept()
-        return {**kept, **jax.tree.map(np.add, trained, {name: kept[name] for name in trained})}
+        """The network's parameters, from what was trained."""
+        return trained if self.movable is None else jax.tree.map(lambda a, b: a + b, trained, self.kept())
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,6 +226,13 @@ def _longer(
     starts = [course] * len(sizes)
     if lanes is not None:
         starts = [replace(course, params=lane.params, movable=lane.movable) for lane in lanes]
+    options: dict[str, Any] = {"centred": course.centred}
+    if starts[0].movable is not None:
+        options |= {
+            "masks": training.stack([of.movable for of in starts]),
+            "effective": training.Sum(),
+            "frozen": training.stack([of.kept() for of in starts]),
+        }
     result = training.train(
         course.network,
         course.loss,
@@ -242,10 +245,10 @@ def _longer(
             stop=training.ValidationScore(),
         ),
         training.Replicas(
+            params=training.stack([of.params for of in starts]),
             order_keys=course.order if order is None else order,
             step_sizes=np.array([unit * size for size in sizes], np.float32),
-            centred=course.centred,
-            **_trained_part(starts),
+            **options,
         ),
         start=None if before is None else before.result.state,
     )
@@ -253,32 +256,3 @@ def _longer(
     if before is not None:
         losses, right = np.concatenate([before.losses, losses]), np.concatenate([before.scores, right])
     return _Run(sizes, result, losses, right)
-
-
-def _trained_part(starts: Sequence[Course]) -> dict[str, Any]:
-    """Arguments of `Replicas`: the parameters of layers that move in some lane, their masks, and what is not trained."""
-    if starts[0].movable is None:
-        return {"params": training.stack([of.params for of in starts])}
-
-    def some(trees: Sequence[Params], move: bool) -> Params:
-        return training.stack([{name: of[name] for name in of if moves[name] == move} for of in trees])
-
-    movable, kept = [of.movable for of in starts], [of.kept() for of in starts]
-    moves = {
-        name: any(np.any(leaf) for of in movable for leaf in jax.tree.leaves(of[name])) for name in movable[0]
-    }
-    return {
-        "params": some([of.params for of in starts], True),
-        "masks": some(movable, True),
-        "effective": _NextToStill(),
-        "frozen": (some(kept, True), some(kept, False)),
-    }
-
-
-@dataclass(frozen=True)
-class _NextToStill:
-    """θ = s + c in layers that are trained, next to layers that are not, whose gradients are not computed."""
-
-    def __call__(self, trained: Params, frozen: tuple[Params, Params], key: jax.Array) -> Params:
-        kept, still = frozen
-        return {**still, **jax.tree.map(jnp.add, trained, kept)}
