@@ -163,13 +163,15 @@ def _shapes(
         np.repeat(images[..., None], network.input_shape[2], axis=3) for images in (stimuli.images, twins)
     ]
     fields = receptive_field(network, networks[formula.RANDOM])
+    asked = network.layers[:LAYERS]
+    count = 2 * sum(layer.units for layer in asked)  # a maximum and a mean of each channel
     of_network = {
-        source: [NetworkUnits(network, params, images) for images in shown]
+        source: [NetworkUnits(network, params, images).read(0, count) for images in shown]
         for source, params in networks.items()
     }
     rows: dict[str, list[dict[str, Any]]] = {"shapes": [], "channels": []}
     start = 0
-    for number, layer in enumerate(network.layers[:LAYERS]):
+    for number, layer in enumerate(asked):
         window = fields[layer.name]
         filters = [
             FieldFilters(images, window, plan.filters, seed, plan.network.activation).read(0, plan.filters)
@@ -177,7 +179,7 @@ def _shapes(
         ]
         control = shape_detectors(filters[0], filters[1], stimuli)
         for source, both in of_network.items():
-            shown_to, twins_to = (of.read(start, start + layer.units) for of in both)
+            shown_to, twins_to = (of[start : start + layer.units] for of in both)
             channels = shape_detectors(shown_to, twins_to, stimuli)
             about = {"source": source, "seed": seed}
             excess = [channels.excess(family, control) for family in FAMILIES]
@@ -198,7 +200,7 @@ def _shapes(
                 detects = {family: channels.detects(family, control).astype(int) for family in FAMILIES}
                 ids = seed * layer.units + np.arange(layer.units)
                 rows["channels"] += [{**about, **row} for row in rows_of({"id": ids, **detects})]
-        start += 2 * layer.units  # a maximum and a mean of each channel
+        start += 2 * layer.units
     return rows
 
 
