@@ -114,6 +114,7 @@ def test_pages_ask_for_every_part(claim):
 
 
 RECORDED = sorted(file.stem for file in (DOCS / "studies" / "results").glob("*.json"))
+OTHERS = sorted((file.stem, file.parent.name) for file in (DOCS / "studies" / "results").glob("*/*.json"))
 
 
 def test_a_claim_without_a_record_says_so():
@@ -131,4 +132,21 @@ def test_recorded_outcomes_are_those_of_the_default_plan(claim, tmp_path):
     text = claim_pages.results(study)
     asked = [v["question"] for v in record["verdicts"] if v["question"]]
     assert asked
+    assert [question for question in asked if f"| {question} |" not in text] == []
+
+
+@pytest.mark.parametrize(("claim", "data"), OTHERS)
+def test_outcomes_on_other_data_are_on_the_page_with_their_plan(claim, data, tmp_path):
+    """Run the plan again, and keep it with docs/_ext/claim_results.py --data, when this fails."""
+    record = claim_pages.kept(claim, claim_pages.KEPT / data)
+    (tmp_path / "plan.toml").write_text(record["plan"])
+    name, plan = read_plan(tmp_path / "plan.toml", CLAIMS)
+    assert name == claim
+    assert plan.task.describe()
+    assert f"```{{claim}} results {claim} {data}\n" in (DOCS / "studies" / f"{claim}.md").read_text(
+        encoding="utf-8"
+    )
+    text = claim_pages.results(find_study(claim, CLAIMS), data)
+    assert record["plan"].strip() in text
+    asked = [v["question"] for v in record["verdicts"] if v["question"]]
     assert [question for question in asked if f"| {question} |" not in text] == []

@@ -5,7 +5,8 @@ A page asks for one part with a directive:
     ```{claim} plan tangent-minimum
     ```
 
-The parts are functions from a study to Markdown; `claims` and `api` are about all claims and take no name.
+The parts are functions from a study to Markdown; `claims` and `api` are about all claims and take no name. `results` may take
+a data set after the name: the outcome of a plan on it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from claim_results import kept, results
+from claim_results import KEPT, kept, results
 from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
@@ -29,7 +30,7 @@ from ticketlab.claims import CLAIMS
 from ticketlab.claims.study import Study
 from ticketlab.plans import find_study, presets
 
-__all__ = ["ABOUT_ALL", "PARTS", "api", "claims", "kept", "results", "setup"]
+__all__ = ["ABOUT_ALL", "KEPT", "PARTS", "api", "claims", "kept", "results", "setup"]
 
 PAGES = Path(__file__).parents[1] / "studies"
 
@@ -109,7 +110,7 @@ def sources(study: Study) -> str:
     return "\n".join(entries)
 
 
-PARTS: dict[str, Callable[[Study], str]] = {
+PARTS: dict[str, Callable[..., str]] = {
     "question": question,
     "method": method,
     "arms": arms,
@@ -213,14 +214,14 @@ def _folded(heading: str, text: str) -> str:
 
 
 class Claim(SphinxDirective):
-    """`{claim} PART CLAIM`, or `{claim} PART` for what is about all claims."""
+    """`{claim} PART CLAIM`, or `{claim} PART` for what is about all claims; or `{claim} results CLAIM DATA`."""
 
     required_arguments = 1
-    optional_arguments = 1
+    optional_arguments = 2
 
     def run(self) -> list[nodes.Node]:
         part, *named = self.arguments
-        text = ABOUT_ALL[part]() if not named else PARTS[part](find_study(named[0], CLAIMS))
+        text = ABOUT_ALL[part]() if not named else PARTS[part](find_study(named[0], CLAIMS), *named[1:])
         self.env.note_reread()
         node = nodes.container()
         self.state.nested_parse(

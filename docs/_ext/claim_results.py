@@ -1,16 +1,19 @@
-"""The outcome of a claim's default plan on digits, as its page prints it, from the record that the run left.
+"""The outcome of a claim's default plan on digits, as its page prints it, from the record that the run left; and of other plans.
 
-    python docs/_ext/claim_results.py RUN_FOLDER [--shared]
+    python docs/_ext/claim_results.py RUN_FOLDER [--shared] [--one] [--data NAME]
 
 keeps from a run folder what the page needs, in `docs/studies/results/<claim>.json`: plan, verdicts and seconds. What the run
-measured is judged by the rules of today. `--shared` says that the processors had other work too. A test compares the plan with
-the default plan of today, so that no page can show the outcome of another one.
+measured is judged by the rules of today. `--shared` says that the processors had other work too, `--one` that it was a single
+one. A test compares the plan with the default plan of today, so that no page can show the outcome of another one.
+
+`--data mnist` keeps a run of another plan, on that data set, in `docs/studies/results/mnist/<claim>.json`. The page prints it
+with its plan.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ TURNED = {" more ": " fewer ", " longer ": " shorter "}  # of a unit, where the 
 SHOWN = ("headline", "question", "outcome", "effect", "interval", "deciding", "unit", "reading")
 
 
-def keep(folder: Path, at: Path = KEPT, *, shared: bool = False) -> Path:
+def keep(folder: Path, at: Path = KEPT, *, shared: bool = False, one: bool = False) -> Path:
     """Keeps the plan, the verdicts of today and the seconds of all cells of a finished run."""
     run = RunFolder.open(folder, CLAIMS)
     claim, plan = read_plan(folder / "plan.toml", CLAIMS)
@@ -34,9 +37,10 @@ def keep(folder: Path, at: Path = KEPT, *, shared: bool = False) -> Path:
     found = {
         "plan": run.plan_text,
         "seconds": round(sum(cell["seconds"] for cell in run.cells())),
-        "processors": "two processors that did other work too" if shared else "two processors",
+        "processors": _processors(shared, one),
         "verdicts": [{name: verdict.get(name) for name in SHOWN} for verdict in verdicts],
     }
+    at.mkdir(exist_ok=True)
     place = at / f"{claim}.json"
     place.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     return place
@@ -48,22 +52,36 @@ def kept(claim: str, at: Path = KEPT) -> dict[str, Any] | None:
     return json.loads(place.read_text()) if place.exists() else None
 
 
-def results(study: Study, at: Path = KEPT) -> str:
-    """The outcome with its sentence, and a table of all questions, side questions folded."""
-    record = kept(study.claim, at)
+def results(study: Study, data: str = "", at: Path = KEPT) -> str:
+    """The outcome with its sentence, and a table of all questions, side questions folded.
+
+    Arguments:
+        data: of a plan on this data set, which is printed too; empty for the default plan.
+    """
+    record = kept(study.claim, at / data)
+    plan = "plan below" if data else "default plan"
     if record is None:
-        return "No run of the default plan is recorded."
+        return f"No run of the {plan} is recorded."
     claim = next(v for v in record["verdicts"] if not v["question"])
     asked = [v for v in record["verdicts"] if v["question"] and v["headline"]]
     sides = [v for v in record["verdicts"] if v["question"] and not v["headline"]]
     parts = [
-        f"**The default plan: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on "
+        f"**The {plan}: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on "
         f"{record['processors']}.",
         _table(asked),
     ]
     if sides:
         parts.append(f"<details><summary>Side questions</summary>\n\n{_table(sides)}\n\n</details>")
+    if data:
+        parts.append(
+            f"<details><summary>Its plan</summary>\n\n```toml\n{record['plan'].strip()}\n```\n\n</details>"
+        )
     return "\n\n".join(parts)
+
+
+def _processors(shared: bool, one: bool) -> str:
+    who = "one processor" if one else "two processors"
+    return f"{who} that did other work too" if shared else who
 
 
 def _table(verdicts: list[dict[str, Any]]) -> str:
@@ -104,4 +122,10 @@ def _time(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    print(keep(Path(sys.argv[1]), shared="--shared" in sys.argv))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--one", action="store_true")
+    parser.add_argument("--data", default="")
+    given = parser.parse_args()
+    print(keep(given.run, KEPT / given.data, shared=given.shared, one=given.one))

@@ -166,6 +166,14 @@ def test_a_run_scores_every_mask_in_every_class_and_layer(evidence):
     assert DisconnectedDetector().conclude(PLAN, {}).verdicts == ()
 
 
+def test_pictures_show_the_same_units_with_and_without_the_rest(evidence):
+    shown = evidence.tables["pictures"].where(seed=0)
+    under, whole = (shown.where(source=source) for source in (rule.TICKET, rule.WHOLE))
+    assert len(under) == len(whole) == 5 * 3
+    assert under["unit"].tolist() == whole["unit"].tolist()
+    assert under["auc"].mean() > whole["auc"].mean()  # they were chosen under the mask
+
+
 @pytest.mark.slow
 def test_the_same_plan_gives_the_same_bits(evidence):
     again = run_study(DisconnectedDetector(), dataclasses.replace(PLAN, seeds=1))

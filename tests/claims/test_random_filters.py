@@ -4,6 +4,7 @@ import dataclasses
 from functools import partial
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from ticketlab.claims.random_filters.claim import RandomFilters, RandomFiltersPl
 from ticketlab.claims.random_filters.planted import MARGIN, World, planted
 from ticketlab.claims.random_filters.seed_run import movable
 from ticketlab.claims.random_filters.transfer import halves_of
+from ticketlab.claims.random_filters.upper_part import upper_part
 from ticketlab.claims.tuned_training import Course, Lane, again, side_by_side, tuned_training
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
@@ -20,7 +22,8 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks.architectures import MLP, ConvNet
+from ticketlab.networks.architectures import MLP, ConvNet, ResNet
+from ticketlab.networks.stages.normalisation import Normalisation
 from ticketlab.tasks import split
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.sources import Bundled, Digits
@@ -158,6 +161,48 @@ def test_frozen_parameters_stay_as_they_were_drawn_and_others_move():
     np.testing.assert_allclose(
         twin["output"]["weight"], tuned.params["output"]["weight"], rtol=1e-4, atol=1e-5
     )
+
+
+def test_the_network_above_frozen_layers_gives_the_same_outputs_and_gradients():
+    source = Digits(train=20, validation=10, test=10)
+    task = split(source.load(), 0, source.sizes())
+    network = ConvNet(depth=2, width=2).build(task.input_shape, task.outputs)
+    params = network.init(jax.random.key(0))
+    names = [layer.name for layer in network.layers]
+
+    def loss(of, by, part):
+        return SOFTMAX_CROSS_ENTROPY.value(by.apply(of, jnp.asarray(part.x)), part.targets).mean()
+
+    whole = jax.grad(loss)(params, network, task.train)
+    for count in range(len(names)):
+        upper, start, seen = upper_part(network, params, task, names[:count])
+        assert sorted(start) == sorted(names[count:])
+        np.testing.assert_allclose(
+            upper.apply(start, jnp.asarray(seen.test.x)),
+            network.apply(params, task.test.x),
+            rtol=1e-5,
+            atol=1e-6,
+        )
+        gradient = jax.grad(loss)(start, upper, seen.train)
+        for name in names[count:]:
+            for leaf, of in gradient[name].items():
+                np.testing.assert_allclose(of, whole[name][leaf], rtol=1e-4, atol=1e-6)
+
+
+def test_a_block_is_not_cut_and_batch_statistics_are_kept():
+    source = Digits(train=20, validation=10, test=10)
+    task = split(source.load(), 0, source.sizes())
+    blocks = ResNet(channels=(2, 4)).build(task.input_shape, task.outputs)
+    params = blocks.init(jax.random.key(0))
+    still = [layer.name for layer in blocks.layers][:3]  # the third lies in a block with others
+    upper, start, seen = upper_part(blocks, params, task, still)
+    assert still[2] in start
+    assert still[0] not in start
+    np.testing.assert_allclose(
+        upper.apply(start, jnp.asarray(seen.test.x)), blocks.apply(params, task.test.x), rtol=1e-4, atol=1e-5
+    )
+    batch = ConvNet(depth=2, width=2, normalisation=Normalisation.BATCH).build(task.input_shape, task.outputs)
+    assert upper_part(batch, batch.init(jax.random.key(0)), task, ["conv1"])[0] is batch
 
 
 @pytest.mark.slow

@@ -7,19 +7,27 @@ mean.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from ticketlab.evidence.pictures import strip
+from ticketlab.networks.network import Network, Params
+from ticketlab.tasks.task import Task
+from ticketlab.units import NetworkUnits, Scan, best_stimuli
 
-__all__ = ["FILTER", "MEANINGS", "MIDDLING", "STIMULUS", "STRONGEST", "pictures", "shown_classes"]
+__all__ = [
+    "FILTER", "MEANINGS", "MIDDLING", "STIMULUS", "STRONGEST", "marking_units", "pictures", "shown_classes", "unit_pictures",
+]  # fmt: skip
 
 FILTER, STIMULUS = "filter", "best stimulus"
 STRONGEST, MIDDLING = "strongest test images", "from the middle to the top tenth"
 SHOWN = 9
 CLASSES = 5
+STARTS = 2  # of the search for a best stimulus
 MEANINGS = {
     "column": "what is shown",
     "png": "the picture, or several side by side: a PNG in base 64",
@@ -59,3 +67,38 @@ def pictures(
         {**about, "column": column, "png": png, "response": (value - mean) / spread}
         for column, png, value in found
     ]
+
+
+def marking_units(found: Scan, classes: int) -> dict[int, int]:
+    """For each class that is shown the unit whose high responses mark it best on all test images, which that choice flatters."""
+    labels = shown_classes(classes)
+    return dict(zip(labels, np.argmax(found.auc[:, labels], axis=0).tolist(), strict=True))
+
+
+def unit_pictures(
+    task: Task, network: Network, params: Params, found: Scan, units: Mapping[int, int], key: jax.Array
+) -> list[dict[str, Any]]:
+    """What one unit for each of some classes likes, with its AUC for the class in this network.
+
+    Arguments:
+        task: of images.
+        params: of the network whose units they are.
+        found: its scan on the test images.
+        units: by class.
+        key: of the search for best stimuli.
+    """
+    places = {label: found.place(unit) for label, unit in units.items()}
+    stimuli: dict[int, np.ndarray] = {}
+    for layer in dict.fromkeys(group.layer for group, _ in places.values()):
+        of = {label: number for label, (group, number) in places.items() if group.layer == layer}
+        images = best_stimuli(network, params, layer, np.array([*of.values()]), key, starts=STARTS)
+        stimuli |= dict(zip(of, images, strict=True))
+    shown = np.concatenate([task.test.x, np.stack([stimuli[label] for label in units])]).astype(np.float32)
+    first = min(units.values())
+    responses = NetworkUnits(network, params, shown, task.train.x).read(first, max(units.values()) + 1)
+    n, rows = len(task.test.x), []
+    for i, (label, unit) in enumerate(units.items()):
+        own = responses[unit - first]
+        about = {"class": task.classes[label], "unit": found.name(unit), "auc": float(found.auc[unit, label])}
+        rows += pictures(task.test.x, own[:n], stimuli[label], float(own[n + i]), **about)
+    return rows

@@ -14,8 +14,9 @@ from ticketlab.evidence.pictures import size_of
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Point
 from ticketlab.figures.palette import Mark
+from ticketlab.figures.wording import fixed
 
-__all__ = ["Gallery", "Picture", "Shelf", "gallery"]
+__all__ = ["Gallery", "Picture", "Shelf", "gallery", "unit_note"]
 
 HEIGHT = 26  # pixels on the page, of a strip
 
@@ -106,3 +107,8 @@ def gallery(pictures: Table, by: str, note: Callable[[Table], str] = lambda rows
         )
         shelves.append(Shelf(f"{by} {label}", tuple(known.get(head) for head in heads), note(rows)))
     return Gallery(heads, tuple(shelves))
+
+
+def unit_note(rows: Table) -> str:
+    """Which unit the pictures of a row belong to, and its AUC for the class."""
+    return f"{rows['unit'][0]}, AUC {fixed(float(rows['auc'][0]), 2)}"

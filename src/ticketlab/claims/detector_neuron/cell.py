@@ -9,7 +9,7 @@ import numpy as np
 
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
-from ticketlab.claims.galleries import MEANINGS, pictures, shown_classes
+from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, guessed, network_scores, training_plan
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -29,7 +29,6 @@ from ticketlab.units import (
     Responses,
     Scan,
     battery,
-    best_stimuli,
     brightness,
     receptive_field,
     scan,
@@ -39,7 +38,6 @@ from ticketlab.units import (
 
 __all__ = ["measure"]
 
-STARTS = 2  # of the search for a best stimulus
 LAYERS = 2  # of which shapes are asked; the last decides
 
 
@@ -70,7 +68,8 @@ def measure(
     clock.lap("scans")
     progress("pictures", 0.65)
     for source, of in networks.items():
-        shown = _pictures(task, network, of, scans[source], jax.random.fold_in(order, 1))
+        marking = marking_units(scans[source], len(task.classes))
+        shown = unit_pictures(task, network, of, scans[source], marking, jax.random.fold_in(order, 1))
         rows["pictures"] += [{"source": source, "seed": seed, **row} for row in shown]
     clock.lap("pictures")
     progress("simple stimuli", 0.7)
@@ -151,34 +150,6 @@ def _scan_row(found: Scan) -> dict[str, Any]:
     }
 
 
-# --- pictures ---
-
-
-def _pictures(
-    task: Task, network: Network, params: Params, found: Scan, key: jax.Array
-) -> list[dict[str, Any]]:
-    """For some classes the unit whose high responses mark the class best, with what it likes."""
-    labels = shown_classes(len(task.classes))
-    best = np.argmax(found.auc[:, labels], axis=0)
-    places = [found.place(int(unit)) for unit in best]
-    stimuli: list[np.ndarray] = [np.zeros(0)] * len(labels)
-    for layer in dict.fromkeys(group.layer for group, _ in places):
-        of = [i for i, (group, _) in enumerate(places) if group.layer == layer]
-        numbers = np.array([places[i][1] for i in of])
-        for i, image in zip(
-            of, best_stimuli(network, params, layer, numbers, key, starts=STARTS), strict=True
-        ):
-            stimuli[i] = image
-    shown = np.concatenate([task.test.x, np.stack(stimuli)]).astype(np.float32)
-    responses = NetworkUnits(network, params, shown, task.train.x).read(int(best.min()), int(best.max()) + 1)
-    n, rows = len(task.test.x), []
-    for i, (label, unit) in enumerate(zip(labels, best.tolist(), strict=True)):
-        own = responses[unit - best.min()]
-        about = {"class": task.classes[label], "unit": found.name(unit), "auc": float(found.auc[unit, label])}
-        rows += pictures(task.test.x, own[:n], stimuli[i], float(own[n + i]), **about)
-    return rows
-
-
 # --- shapes ---
 
 
@@ -192,13 +163,15 @@ def _shapes(
         np.repeat(images[..., None], network.input_shape[2], axis=3) for images in (stimuli.images, twins)
     ]
     fields = receptive_field(network, networks[formula.RANDOM])
+    asked = network.layers[:LAYERS]
+    count = 2 * sum(layer.units for layer in asked)  # a maximum and a mean of each channel
     of_network = {
-        source: [NetworkUnits(network, params, images) for images in shown]
+        source: [NetworkUnits(network, params, images).read(0, count) for images in shown]
         for source, params in networks.items()
     }
     rows: dict[str, list[dict[str, Any]]] = {"shapes": [], "channels": []}
     start = 0
-    for number, layer in enumerate(network.layers[:LAYERS]):
+    for number, layer in enumerate(asked):
         window = fields[layer.name]
         filters = [
             FieldFilters(images, window, plan.filters, seed, plan.network.activation).read(0, plan.filters)
@@ -206,7 +179,7 @@ def _shapes(
         ]
         control = shape_detectors(filters[0], filters[1], stimuli)
         for source, both in of_network.items():
-            shown_to, twins_to = (of.read(start, start + layer.units) for of in both)
+            shown_to, twins_to = (of[start : start + layer.units] for of in both)
             channels = shape_detectors(shown_to, twins_to, stimuli)
             about = {"source": source, "seed": seed}
             excess = [channels.excess(family, control) for family in FAMILIES]
@@ -227,7 +200,7 @@ def _shapes(
                 detects = {family: channels.detects(family, control).astype(int) for family in FAMILIES}
                 ids = seed * layer.units + np.arange(layer.units)
                 rows["channels"] += [{**about, **row} for row in rows_of({"id": ids, **detects})]
-        start += 2 * layer.units  # a maximum and a mean of each channel
+        start += 2 * layer.units
     return rows
 
 

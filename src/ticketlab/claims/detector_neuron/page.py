@@ -8,7 +8,7 @@ from ticketlab.claims.detector_neuron import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Figure, Panel
-from ticketlab.figures.gallery import gallery
+from ticketlab.figures.gallery import gallery, unit_note
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.rows import bars
@@ -99,12 +99,8 @@ def of_units(pictures: Table) -> Figure:
         "over pixels), the nine test images to which it responds most, and nine spread over its ranks from the 50 % to the 90 % "
         "quantile. Grey values are stretched for each strip. The file has mean responses, in standard deviations over test "
         "images.",
-        tuple(Panel(name, gallery(rows, "class", _noted)) for name, rows in found.items()),
+        tuple(Panel(name, gallery(rows, "class", unit_note)) for name, rows in found.items()),
     )
-
-
-def _noted(rows: Table) -> str:
-    return f"{rows['unit'][0]}, AUC {fixed(float(rows['auc'][0]), 2)}"
 
 
 def _sources(rows: Table) -> list[tuple[Mark, Table]]:

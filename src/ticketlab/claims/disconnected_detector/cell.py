@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from scipy.stats import rankdata
 
 from ticketlab.claims.disconnected_detector import formula
 from ticketlab.claims.disconnected_detector.claim import DisconnectedDetectorPlan
+from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import (
     Clock,
@@ -76,12 +78,21 @@ def measure(
         units = NetworkUnits(network, params, task.test.x, task.train.x)
         return scan(units, labels, permutations=PERMUTATIONS, seed=seed)
 
-    whole = scanned(drawn)
+    whole, scans = scanned(drawn), {source: scanned(of.params) for source, of in found.items()}
     rows: dict[str, list[dict[str, Any]]] = {"units": [], "weights": []}
-    for source, of in found.items():
+    for source, masked in scans.items():
         about = {"source": source, "seed": seed}
-        rows["units"] += [{**about, **row} for row in unit_rows(scanned(of.params), whole, task.classes)]
+        rows["units"] += [{**about, **row} for row in unit_rows(masked, whole, task.classes)]
     clock.lap("units")
+    if len(task.input_shape) == 3:
+        progress("pictures", 0.85)
+        seen = {
+            formula.TICKET: (found[formula.TICKET].params, scans[formula.TICKET]),
+            formula.WHOLE: (drawn, whole),
+        }
+        shown = _pictures(task, network, seen, jax.random.fold_in(init, 2))
+        rows["pictures"] = [{"seed": seed, **row} for row in shown]
+        clock.lap("pictures")
     progress("gradients", 0.9)
     gradient = _by_layer(
         network,
@@ -137,6 +148,19 @@ def _masks(
     for of in found.values():
         require_frozen(drawn, of.params, of.mask)
     return found
+
+
+def _pictures(
+    task: Task, network: Network, seen: Mapping[str, tuple[Params, Scan]], key: jax.Array
+) -> list[dict[str, Any]]:
+    """What the units that mark classes best under the ticket's mask like, there and in the whole network."""
+    _, own = seen[formula.TICKET]
+    marking = marking_units(own, len(task.classes))
+    return [
+        {"source": source, **row}
+        for source, (params, of) in seen.items()
+        for row in unit_pictures(task, network, params, of, marking, key)
+    ]
 
 
 def _by_layer(network: Network, values: np.ndarray) -> dict[str, np.ndarray]:
@@ -214,8 +238,8 @@ def _auc(ranks: np.ndarray, inside: np.ndarray) -> float:
     return float((ranks[inside].sum() - count * (count + 1) / 2) / (count * removed))
 
 
-_MEANINGS = {
-    "source": "which mask",
+_MEANINGS = MEANINGS | {
+    "source": "which mask; of pictures also the whole network",
     "unit": "the unit that is best on the first half of the test examples, in the masked network",
     "auc": "of units: held-out, in the masked network; of weights: of −w·∂L/∂w for the kept ones",
     "whole": "of the same units in the whole network",

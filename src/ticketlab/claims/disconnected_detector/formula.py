@@ -41,6 +41,7 @@ __all__ = [
     "RULE",
     "SECOND",
     "TICKET",
+    "WHOLE",
     "formula",
     "side_questions",
     "verdicts",
@@ -48,6 +49,7 @@ __all__ = [
 
 TICKET, RANDOM, LABELS = "ticket", "random mask", "mask from permuted labels"
 SECOND = "second search"  # from other scores and another data order, on the same labels
+WHOLE = "whole network"  # without any mask, in pictures
 CUT_OFF, DETECTS, BEFORE, GRADIENT = "cut off", "detects", "before", "gradient"
 RELIABLE = 0.95  # the AUC of a reliable detector, as in `detector-neuron`
 SIZE = 0.05  # of an AUC: the least that matters

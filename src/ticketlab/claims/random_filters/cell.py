@@ -17,6 +17,7 @@ from ticketlab.claims.random_filters.claim import RandomFiltersPlan
 from ticketlab.claims.random_filters.filter_pictures import filter_pictures
 from ticketlab.claims.random_filters.seed_run import SeedRun, course, movable
 from ticketlab.claims.random_filters.transfer import transfer
+from ticketlab.claims.random_filters.upper_part import upper_part
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, guessed, network_scores
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -204,12 +205,13 @@ def _frozen(run: SeedRun, network: Network, params: Params, order: jax.Array, to
     names = [layer.name for layer in network.layers]
     counts = (0, *sorted(run.plan.frozen))
     for number, count in enumerate(counts):
-        moves = movable(params, names[:count])
-        tuned = tuned_training(course(run.plan, run.task, network, params, order, moves), run.plan.step_sizes)
+        upper, start, task = upper_part(network, params, run.task, names[:count])
+        moves = movable(start, names[:count]) if set(start) & set(names[:count]) else None
+        tuned = tuned_training(course(run.plan, task, upper, start, order, moves), run.plan.step_sizes)
         arm = formula.frozen(count)
-        run.scored[arm] = network_scores(network, tuned.params, run.task, run.task.test)
+        run.scored[arm] = network_scores(upper, tuned.params, task, task.test)
         run.choice(arm, tuned.inside, tuned, len(tuned.candidates))
-        validation = network_scores(network, tuned.params, run.task, run.task.validation)
+        validation = network_scores(upper, tuned.params, task, task.validation)
         run.note(
             "freezing",
             frozen=count,
