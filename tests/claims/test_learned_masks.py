@@ -83,10 +83,10 @@ def test_every_arm_stands_in_the_tables(evidence):
         *((a, 0.5, own) for a in ("ticket", "random", "permuted")),
         *((a, d, own) for a in ("density", "random density") for d in (0.2, 0.8)),
         *((a, 0.5, "normal") for a in ("distribution", "random distribution")),
-        *((a, 1.0, own) for a in ("dense", "permuted dense")),
+        *((a, 1.0, own) for a in ("dense", "permuted dense", "multigraph")),
     }
     assert {r["arm"] for r in arms.where(size=0.5).rows()} == {"ticket", "random", "dense"}
-    assert len(arms) == 2 * (11 + 3)
+    assert len(arms) == 2 * (12 + 3)
     sizes = {"dense1": 13 * 16, "dense2": 16 * 12, "output": 12 * 3}
     for name in ("ticket", "random", "permuted"):
         counts = {n: int(0.5 * s + 0.5) for n, s in sizes.items()}

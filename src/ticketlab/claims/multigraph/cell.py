@@ -204,7 +204,8 @@ def _searches(
         ticket = popup.ticket(drawn, mask)
         require_frozen(drawn, ticket, mask)
         edges = learned.edges(
-            network, _trained(plan, network, task, learned.replicas(network, key, order), plan.search_steps)
+            network,
+            _trained(plan, network, task, learned.replicas(network, key[None], order), plan.search_steps),
         )
         for of, params in ((formula.NET, ticket), (formula.EDGES, summed(edges, drawn))):
             found.append(
