@@ -1,8 +1,12 @@
-"""Planted tables of `many-optima`: how often networks disagree, how high the barrier is, and distances by seed."""
+"""Planted tables of `many-optima`: how often networks disagree, how high the barrier is, and distances by seed.
+
+Networks disagree on hard examples. So a disagreement is an error of a method whose accuracy is one minus its rate, with the
+sample's share of difficulty that seeds, and methods, have in common.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,7 +24,7 @@ from ticketlab.claims.many_optima.formula import (
     UNTRAINED,
     formula,
 )
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -47,17 +51,14 @@ class World:
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    rows = examples(sample, {"trained": sample.accuracy}, rng, world.skill)
-    wrong = 1 - rows["trained"]
-    accuracy = sample.accuracy if world.skill.task else float(np.mean(rows["trained"]))
-    seed_effect = sample.spread / 30 * rng.standard_normal(sample.seeds)[rows["seed"].astype(int)]
-    rate = np.clip(COPIES + LEAST * (1 - accuracy) + world.excess + seed_effect, 0, 1)
+    rates = {f"differs_{INDEPENDENT}": disagreeing(world, sample), f"differs_{COPY}": COPIES}
+    agreeing = {name: 1 - rate for name, rate in rates.items()}
+    rows = examples(sample, {"trained": sample.accuracy, **agreeing}, rng, world.skill)
     columns = {column.name: column.values for column in rows.columns}
-    columns |= {
-        "wrong": wrong,
-        f"differs_{INDEPENDENT}": (rng.random(len(rows)) < rate).astype(float),
-        f"differs_{COPY}": (rng.random(len(rows)) < COPIES).astype(float),
-    }
+    columns["wrong"] = 1 - rows["trained"]
+    for name, rate in rates.items():
+        by_chance = lambda rate=rate: (rng.random(len(rows)) < rate).astype(float)  # noqa: E731
+        columns[name] = 1 - rows[name] if world.skill.task else by_chance()
     for arm in (INDEPENDENT, TICKETS):
         low, high = _barrier(world.bump, sample, rng)
         columns |= {f"barrier_split_{arm}": low, f"barrier_{arm}": high}
@@ -66,6 +67,11 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "networks": made("networks", {"counts": np.array([True]), "fitted": np.array([world.fitted])}),
         "pairs": _pairs(sample, rng),
     }
+
+
+def disagreeing(world: World, sample: Sample) -> float:
+    """How often independent networks disagree."""
+    return COPIES + LEAST * (1 - sample.accuracy) + world.excess
 
 
 def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
@@ -99,8 +105,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     """A barrier's interval is between two estimates on purpose, and is judged by verdicts."""
     if question.key != FUNCTIONS or not world.skill.task:
         return None
-    rate = COPIES + LEAST * (1 - sample.accuracy) + world.excess
-    return Asked(world.excess, sample.examples * (rate + COPIES))
+    return replace(compared(sample, disagreeing(world, sample), COPIES), effect=world.excess)
 
 
 def cases() -> tuple[Case, ...]:
