@@ -210,7 +210,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
     "options",
     [
         {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
-        {"rescale": False, "widths": (), "densities": (), "distributions": ()},
+        {"rescale": False, "widths": (), "densities": (), "distributions": (), "bits": 0},
         {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
         pytest.param(
             {
@@ -230,7 +230,8 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 )
 def test_other_plans(options):
     evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
-    assert len(evidence.verdicts) == 1 + 5 + bool(options.get("widths", PLAN.widths))
+    sides = [bool(options.get(name, getattr(PLAN, name))) for name in ("widths", "bits")]
+    assert len(evidence.verdicts) == 1 + 5 + sum(sides)
     assert np.isfinite(evidence.tables["arms"]["test_score"]).all()
     drawn = evidence.tables["arms"].where(arm="ticket")["sampled_test_score"]
     assert np.isfinite(drawn).all() == (options.get("search") == "supermask")
