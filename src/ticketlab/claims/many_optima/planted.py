@@ -1,12 +1,8 @@
-"""Planted tables of `many-optima`: how often networks disagree, how high the barrier is, and distances by seed.
-
-Networks disagree on hard examples. So a disagreement is an error of a method whose accuracy is one minus its rate, with the
-sample's share of difficulty that seeds, and methods, have in common.
-"""
+"""Planted tables of `many-optima`: how often networks disagree, how high the barrier is, and distances by seed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import ndtri
@@ -24,7 +20,7 @@ from ticketlab.claims.many_optima.formula import (
     UNTRAINED,
     formula,
 )
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -51,14 +47,17 @@ class World:
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    rates = {f"differs_{INDEPENDENT}": disagreeing(world, sample), f"differs_{COPY}": COPIES}
-    agreeing = {name: 1 - rate for name, rate in rates.items()}
-    rows = examples(sample, {"trained": sample.accuracy, **agreeing}, rng, world.skill)
+    rows = examples(sample, {"trained": sample.accuracy}, rng, world.skill)
+    wrong = 1 - rows["trained"]
+    accuracy = sample.accuracy if world.skill.task else float(np.mean(rows["trained"]))
+    seed_effect = sample.spread / 30 * rng.standard_normal(sample.seeds)[rows["seed"].astype(int)]
+    rate = np.clip(COPIES + LEAST * (1 - accuracy) + world.excess + seed_effect, 0, 1)
     columns = {column.name: column.values for column in rows.columns}
-    columns["wrong"] = 1 - rows["trained"]
-    for name, rate in rates.items():
-        by_chance = lambda rate=rate: (rng.random(len(rows)) < rate).astype(float)  # noqa: E731
-        columns[name] = 1 - rows[name] if world.skill.task else by_chance()
+    columns |= {
+        "wrong": wrong,
+        f"differs_{INDEPENDENT}": (rng.random(len(rows)) < rate).astype(float),
+        f"differs_{COPY}": (rng.random(len(rows)) < COPIES).astype(float),
+    }
     for arm in (INDEPENDENT, TICKETS):
         low, high = _barrier(world.bump, sample, rng)
         columns |= {f"barrier_split_{arm}": low, f"barrier_{arm}": high}
@@ -67,11 +66,6 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "networks": made("networks", {"counts": np.array([True]), "fitted": np.array([world.fitted])}),
         "pairs": _pairs(sample, rng),
     }
-
-
-def disagreeing(world: World, sample: Sample) -> float:
-    """How often independent networks disagree."""
-    return COPIES + LEAST * (1 - sample.accuracy) + world.excess
 
 
 def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
@@ -105,7 +99,8 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     """A barrier's interval is between two estimates on purpose, and is judged by verdicts."""
     if question.key != FUNCTIONS or not world.skill.task:
         return None
-    return replace(compared(sample, disagreeing(world, sample), COPIES), effect=world.excess)
+    rate = COPIES + LEAST * (1 - sample.accuracy) + world.excess
+    return Asked(world.excess, sample.examples * (rate + COPIES))
 
 
 def cases() -> tuple[Case, ...]:
