@@ -52,6 +52,7 @@ PLAN = UntrainedSubnetworkPlan(
     densities=(0.2, 0.8),
     widths=(0.5,),
     distributions=(Distribution.NORMAL, Distribution.SIGNED_CONSTANT),
+    bits=8,
     steps=60,
     batch=16,
     optimiser=Adam(step_size=0.02),
