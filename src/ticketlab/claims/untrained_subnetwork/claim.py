@@ -142,9 +142,9 @@ class UntrainedSubnetwork(DraftedStudy):
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. A side question asks whether the ticket gains more from width than the dense "
         "network.",
-        "With --bits the multigraph is the last control. In the place of every weight it has pairs of parallel edges with the fixed "
-        "weights ±S·2^−k, and nothing is drawn. A search over its edges has the same steps. If its mask does as well, the "
-        "ticket's accuracy says what a mask can store, and not what was in the random network.",
+        "With --bits the multigraph is the last control. In the place of every weight it has pairs of parallel edges with "
+        "the fixed weights ±S·2^−k, and nothing is drawn. A search over its edges has the same steps. If its mask does as "
+        "well, the ticket's accuracy says what a mask can store, and not what was in the random network.",
         "After every search a check proves that the ticket's weights are those that were drawn, times one number for "
         "each layer, or exactly zero.",
     )
