@@ -2,10 +2,12 @@
 
     python benchmarks/symmetry.py speed      two MLPs of 3 × 512 units, and two ResNet-20, drawn at random
     python benchmarks/symmetry.py recovery   planted permutations, with noise of a fraction of each array's deviation
-    TICKETLAB_DATA=… python benchmarks/symmetry.py barrier [--network mlp|resnet] [--examples N] [--epochs E] [--shared]
+    TICKETLAB_DATA=… python benchmarks/symmetry.py barrier [--network mlp|resnet] [--examples N] [--epochs E] [--shared] \\
+        [--restarts R]
 
 `barrier` trains two networks from different starts, or with `--shared` from one start in different orders of the data. It prints
-error and loss barriers along the line between them, on training and test data, by matching and with REPAIR.
+error and loss barriers along the line between them, on training and test data, by matching and with REPAIR. Straight-through
+matching sees the first training examples only, as many as are on the lines.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from ticketlab.symmetry import (
     canonical,
     disagreement,
     match_activations,
+    match_straight_through,
     match_weights,
     parameter_distance,
     permuted,
@@ -183,21 +186,31 @@ def barriers(asked: argparse.Namespace) -> None:
         f"test errors {100 * errors[0]:.2f} and {100 * errors[1]:.2f} %, disagreement {100 * disagreement(*outputs):.2f} %"
     )
     ways: dict[str, tuple[Params, Params]] = {"not matched": (one, other)}
-    raw, took = timed(lambda: match_weights(network, one, other))
-    ways["matched by weights as they are"] = (one, permuted(network, other, raw))
-    found, seconds = timed(lambda: match_weights(network, a, b))
-    ways["balanced, matched by weights"] = (a, permuted(network, b, found))
-    by, _ = timed(lambda: match_activations(network, a, b, reference))
-    ways["balanced, matched by activations"] = (a, permuted(network, b, by))
-    both = match_weights(network, a, b, starts={"activations": by_activations(network, a, b, reference)})
-    ways["balanced, weights from activations"] = (a, permuted(network, b, both))
-    print(
-        f"matching: as they are {took:.1f} s, balanced {seconds:.1f} s, starts {_rounded(found.objectives)}"
-    )
+    start = {"activations": by_activations(network, a, b, reference)}
+    seen = (train_part.x[: asked.lines], train_part.targets[: asked.lines])
+    searches: dict[str, tuple[Params, Params, Callable[[], Matching]]] = {
+        "weights as they are": (one, other, lambda: match_weights(network, one, other)),
+        "balanced, by weights": (a, b, lambda: match_weights(network, a, b)),
+        f"balanced, by weights and activations, {asked.restarts} restarts": (
+            *(a, b),
+            lambda: match_weights(network, a, b, restarts=asked.restarts, starts=start),
+        ),
+        "balanced, by activations": (a, b, lambda: match_activations(network, a, b, reference)),
+        "balanced, straight-through": (
+            *(a, b),
+            lambda: match_straight_through(network, SOFTMAX_CROSS_ENTROPY, a, b, *seen),
+        ),
+    }
+    for name, (first, second, search) in searches.items():
+        found, seconds = timed(search)
+        print(
+            f"{name}: {seconds:.1f} s, start {found.start}, objectives {_rounded(found.objectives)}",
+            flush=True,
+        )
+        ways[name] = (first, permuted(network, second, found))
     for name, ends in ways.items():
-        _print_barriers(network, name, ends, False, train_part, test_part, asked)
-    for name in ("not matched", "balanced, matched by weights", "balanced, matched by activations"):
-        _print_barriers(network, name, ways[name], True, train_part, test_part, asked)
+        for repair in (False, True):
+            _print_barriers(network, name, ends, repair, train_part, test_part, asked)
 
 
 def _rounded(objectives: Any) -> dict[str, float]:
@@ -225,7 +238,8 @@ def _print_barriers(
         found += [100 * barrier(at.error)[0], barrier(at.loss)[0]]
     print(
         f"{name}{', REPAIR' if repair else ''}: distance {parameter_distance(*ends):.3f}; barrier of error (points) and loss: "
-        f"train {found[0]:.2f}, {found[1]:.3f}; test {found[2]:.2f}, {found[3]:.3f}"
+        f"train {found[0]:.2f}, {found[1]:.3f}; test {found[2]:.2f}, {found[3]:.3f}",
+        flush=True,
     )
 
 
@@ -240,6 +254,9 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--lines", type=int, default=2000, help="examples of each part on the lines")
     parser.add_argument("--points", type=int, default=25, help="values of α")
+    parser.add_argument(
+        "--restarts", type=int, default=20, help="random orders to start from, in the longest search"
+    )
     parser.add_argument("--repetitions", type=int, default=100)
     parser.add_argument("--shared", action="store_true")
     asked = parser.parse_args()

@@ -14,7 +14,7 @@ from ticketlab.laws.formulae import Gated, answer
 from ticketlab.laws.verdict import Outcome
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
-FITTED = {"ticket": (1.0, 0.99), "dense": (1.0, 1.0), "permuted": (0.7, 0.4)}
+FITTED = {"ticket": (1.0, 0.99), "dense": (1.0, 1.0), "permuted": (0.7, 0.4), "multigraph": (1.0, 0.99)}
 MARGIN = 0.02
 
 
@@ -65,7 +65,7 @@ def tables(
     seeds=5, n=500, slope=0.01, dense_slope=0.01, guess=0.1, sizes=(1.0, 0.5, 0.25), fitted=None, **accuracy
 ):
     """Tables with given accuracies; those of ticket and dense network fall by a slope from each width to the next."""
-    scores = {"ticket": 0.96, "random": 0.2, "dense": 0.965, "permuted": 0.1, **accuracy}
+    scores = {"ticket": 0.96, "random": 0.2, "dense": 0.965, "permuted": 0.1, "multigraph": 0.96, **accuracy}
     fall = {"ticket": slope, "dense": dense_slope}
     settings = {
         (f"width {size:g}", size): {
@@ -76,16 +76,19 @@ def tables(
     arms = [
         row for (name, size) in settings for row in arm_rows(name, size, {**FITTED, **(fitted or {})}, seeds)
     ]
-    permuted = examples_of({("width 1", 1.0): {"permuted": scores["permuted"]}}, seeds, n, guess)
+    apart = {
+        arm: examples_of({("width 1", 1.0): {arm: scores[arm]}}, seeds, n, guess)
+        for arm in ("permuted", "multigraph")
+    }
     return {
         "examples": examples_of(settings, seeds, n, guess),
-        "permuted": permuted,
+        **apart,
         "arms": Table.from_rows("arms", arms),
     }
 
 
 def conclude(**changes):
-    found = untrained.conclude(MARGIN, tables(**changes), widths=True)
+    found = untrained.conclude(MARGIN, tables(**changes), widths=True, edges=True)
     return {v.key: v for v in found}
 
 
@@ -94,13 +97,14 @@ def outcome(**changes):
 
 
 def test_the_verdicts_come_in_order():
-    found = untrained.conclude(MARGIN, tables(), widths=True)
-    assert [v.key for v in found] == ["claim", "score", "guessing", "random", "labels", "control", "wider"]
-    assert [v.headline for v in found] == [True] * 6 + [False]
+    found = untrained.conclude(MARGIN, tables(), widths=True, edges=True)
+    sides = ["wider", "multigraph"]
+    assert [v.key for v in found] == ["claim", "score", "guessing", "random", "labels", "control", *sides]
+    assert [v.headline for v in found] == [True] * 6 + [False] * 2
     assert [v.question for v in found if v.key == "claim"] == [""]
     assert all(v.rule.startswith("Holds if the 95 % interval of the difference") for v in found[1:6])
     assert "contains a subnetwork, 50.0 % of the weights" in found[0].reading
-    assert len(untrained.conclude(MARGIN, tables(), widths=False)) == 6
+    assert len(untrained.conclude(MARGIN, tables(), widths=False, edges=False)) == 6
 
 
 @pytest.mark.parametrize(
@@ -122,6 +126,23 @@ def test_the_claim_needs_every_comparison_and_the_control(changes, expected, fai
         assert found[min(fails)].question in found["claim"].reading
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "fitted", "expected"),
+    [
+        (0.96, (1.0, 0.99), HOLDS),
+        (0.99, (1.0, 0.99), HOLDS),
+        (0.90, (1.0, 0.99), FAILS),
+        (0.90, (0.9, 0.8), UNDECIDED),
+    ],
+)
+def test_the_multigraph_is_compared_with_the_ticket_beside_the_claim(accuracy, fitted, expected):
+    found = conclude(n=2000, multigraph=accuracy, fitted={"multigraph": fitted})
+    assert found["claim"].outcome is HOLDS
+    assert found["multigraph"].outcome is expected
+    if expected is UNDECIDED:
+        assert "The search over the multigraph has not converged" in found["multigraph"].reading
+
+
 def test_one_seed_concludes_nothing():
     found = conclude(seeds=1)
     assert {v.outcome for v in found.values()} == {UNDECIDED}
@@ -137,7 +158,7 @@ def test_a_ticket_that_is_worse_by_less_than_the_margin_is_as_accurate():
 
 
 def test_neither_side_is_better_than_guessing():
-    found = conclude(ticket=0.1, dense=0.1, slope=0.0, dense_slope=0.0, random=0.1)
+    found = conclude(ticket=0.1, dense=0.1, slope=0.0, dense_slope=0.0, random=0.1, multigraph=0.1)
     assert {v.outcome for v in found.values()} == {UNDECIDED}
     assert "guessing" in found["claim"].reading
 
@@ -166,7 +187,10 @@ def test_a_ticket_that_guesses_where_the_dense_network_does_not_fails():
 def test_a_search_that_has_not_converged_decides_nothing(changes, why):
     """On CIFAR-10 a search had fitted 33 % of its training labels, and the claim failed."""
     found = conclude(ticket=0.318, slope=0.0, dense=0.573, dense_slope=0.0, fitted=changes)
-    assert {v.outcome for v in found.values()} == {UNDECIDED}
+    assert {v.outcome for key, v in found.items() if key != "multigraph"} == {UNDECIDED}
+    assert (found["multigraph"].outcome is UNDECIDED) == (
+        "ticket" in changes
+    )  # the dense network has no part in it
     assert why in found["claim"].reading
 
 
@@ -210,7 +234,7 @@ def test_guessing_where_one_class_is_frequent():
 def test_a_ticket_that_guesses_within_the_margin_of_a_network_with_little_skill_does_not_hold():
     weak = {"guess": 0.9, "permuted": 0.5, "random": 0.5, "dense": 0.915, "ticket": 0.9}
     given = tables(**weak, slope=0.0, dense_slope=0.0, n=8000, sizes=(1.0,))
-    found = {v.key: v for v in untrained.conclude(MARGIN, given, widths=False)}
+    found = {v.key: v for v in untrained.conclude(MARGIN, given, widths=False, edges=False)}
     assert found["score"].outcome is HOLDS
     assert found["claim"].outcome is FAILS
 
@@ -240,7 +264,7 @@ def test_widths_at_which_a_search_has_not_converged_decide_nothing():
         for row in given["arms"].rows()
     ]
     claim, *_, wider = untrained.conclude(
-        MARGIN, {**given, "arms": Table.from_rows("arms", rows)}, widths=True
+        MARGIN, {**given, "arms": Table.from_rows("arms", rows)}, widths=True, edges=False
     )
     assert claim.outcome is HOLDS
     assert wider.outcome is UNDECIDED

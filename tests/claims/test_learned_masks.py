@@ -52,6 +52,7 @@ PLAN = UntrainedSubnetworkPlan(
     densities=(0.2, 0.8),
     widths=(0.5,),
     distributions=(Distribution.NORMAL, Distribution.SIGNED_CONSTANT),
+    bits=8,
     steps=60,
     batch=16,
     optimiser=Adam(step_size=0.02),
@@ -83,10 +84,10 @@ def test_every_arm_stands_in_the_tables(evidence):
         *((a, 0.5, own) for a in ("ticket", "random", "permuted")),
         *((a, d, own) for a in ("density", "random density") for d in (0.2, 0.8)),
         *((a, 0.5, "normal") for a in ("distribution", "random distribution")),
-        *((a, 1.0, own) for a in ("dense", "permuted dense")),
+        *((a, 1.0, own) for a in ("dense", "permuted dense", "multigraph")),
     }
     assert {r["arm"] for r in arms.where(size=0.5).rows()} == {"ticket", "random", "dense"}
-    assert len(arms) == 2 * (11 + 3)
+    assert len(arms) == 2 * (12 + 3)
     sizes = {"dense1": 13 * 16, "dense2": 16 * 12, "output": 12 * 3}
     for name in ("ticket", "random", "permuted"):
         counts = {n: int(0.5 * s + 0.5) for n, s in sizes.items()}
@@ -210,7 +211,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
     "options",
     [
         {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
-        {"rescale": False, "widths": (), "densities": (), "distributions": ()},
+        {"rescale": False, "widths": (), "densities": (), "distributions": (), "bits": 0},
         {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
         pytest.param(
             {
@@ -230,7 +231,8 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 )
 def test_other_plans(options):
     evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
-    assert len(evidence.verdicts) == 1 + 5 + bool(options.get("widths", PLAN.widths))
+    sides = [bool(options.get(name, getattr(PLAN, name))) for name in ("widths", "bits")]
+    assert len(evidence.verdicts) == 1 + 5 + sum(sides)
     assert np.isfinite(evidence.tables["arms"]["test_score"]).all()
     drawn = evidence.tables["arms"].where(arm="ticket")["sampled_test_score"]
     assert np.isfinite(drawn).all() == (options.get("search") == "supermask")

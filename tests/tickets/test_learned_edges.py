@@ -12,7 +12,8 @@ from ticketlab.tickets.multigraph import summed
 
 NETWORK = MLP((4,)).build((3,), 2)
 LEARNED = LearnedEdges(5)
-START = LEARNED.replicas(NETWORK, jax.random.key(0), jax.random.key(1))
+KEYS = jax.random.split(jax.random.key(0), 2)
+START = LEARNED.replicas(NETWORK, KEYS, jax.random.key(1))
 
 
 def one(tree):
@@ -31,9 +32,16 @@ def test_parameters_are_the_sums_of_the_edges_that_are_kept():
             assert edges[name][leaf].kept.shape[:2] == (2, 5)
 
 
+def test_replicas_are_drawn_each_by_its_own_key():
+    alone = [LEARNED.replicas(NETWORK, key[None], jax.random.key(1)).params for key in KEYS]
+    for leaf, first, second in zip(*map(jax.tree.leaves, (START.params, *alone)), strict=True):
+        np.testing.assert_array_equal(leaf, np.concatenate([first, second]))
+        assert not np.array_equal(first, second)
+
+
 def test_random_scores_give_weights_near_hes_variance():
     wide = MLP((300,)).build((75,), 10)
-    start = LearnedEdges(8).replicas(wide, jax.random.key(3), jax.random.key(1))
+    start = LearnedEdges(8).replicas(wide, jax.random.key(3)[None], jax.random.key(1))
     weight = np.asarray(
         LearnedEdges(8)(one(start.params), one(start.frozen), jax.random.key(0))["dense1"]["weight"]
     )

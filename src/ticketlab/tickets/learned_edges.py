@@ -60,24 +60,26 @@ class LearnedEdges:
         """S of each layer: the power of two nearest to √(12/fan-in), for which half of the edges have He's variance 2/fan-in."""
         return {layer.name: 2.0 ** round(math.log2(math.sqrt(12 / layer.inputs))) for layer in network.layers}
 
-    def replicas(self, network: Network, key: Array, order_keys: Array) -> Replicas:
-        """One multigraph, ready to train its scores.
+    def replicas(self, network: Network, score_keys: Array, order_keys: Array) -> Replicas:
+        """R multigraphs, ready to train their scores.
 
         Arguments:
             network: whose parameters are written; with a description of its layers.
-            key: of the initial scores.
-            order_keys: of the data order.
+            score_keys: of the initial scores, `[R]`.
+            order_keys: of the data orders, `[R]` or one.
         """
-        shapes = jax.eval_shape(network.init, key)
+        shapes = jax.eval_shape(network.init, score_keys[0])
         leaves, structure = jax.tree.flatten(shapes)
-        keys = jax.random.split(key, len(leaves))
+        keys = jnp.stack([jax.random.split(key, len(leaves)) for key in score_keys], axis=1)
         scores = [
-            jax.random.uniform(k, (1, 2, self.bits, *leaf.shape), jnp.float32, -START, START)
-            for k, leaf in zip(keys, leaves, strict=True)
+            jnp.stack(
+                [jax.random.uniform(k, (2, self.bits, *leaf.shape), jnp.float32, -START, START) for k in own]
+            )
+            for own, leaf in zip(keys, leaves, strict=True)
         ]
         scales = self.scales(network)
         frozen = {
-            name: {leaf: jnp.full((1,), scales[name], jnp.float32) for leaf in arrays}
+            name: {leaf: jnp.full((len(score_keys),), scales[name], jnp.float32) for leaf in arrays}
             for name, arrays in shapes.items()
         }
         return Replicas(jax.tree.unflatten(structure, scores), order_keys, effective=self, frozen=frozen)

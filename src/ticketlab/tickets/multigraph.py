@@ -23,7 +23,7 @@ from jaxtyping import Bool
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Params
 
-__all__ = ["Edges", "edges_of", "shuffled_edges", "summed"]
+__all__ = ["Edges", "all_edges", "edges_of", "shuffled_edges", "summed"]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,11 @@ def _edges(array: np.ndarray, bits: int) -> Edges:
         counts = np.rint(np.abs(array) * 2.0 ** (bits - power)).astype(np.int64)
     digits = np.stack([(counts >> (bits - k)) & 1 for k in range(1, bits + 1)]).astype(bool)
     return Edges(np.stack([digits & (array > 0), digits & (array < 0)]), 2.0**power)
+
+
+def all_edges(edges: Params) -> Params:
+    """The mask that keeps every edge; they add up to zero."""
+    return jax.tree.map(lambda of: Edges(np.ones(of.kept.shape, bool), of.scale), edges, is_leaf=_is_edges)
 
 
 def summed(edges: Params, like: Params) -> Params:

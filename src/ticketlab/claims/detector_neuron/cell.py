@@ -20,6 +20,7 @@ from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
+from ticketlab.tickets.multigraph import all_edges, edges_of, summed
 from ticketlab.training import Replicas, TrainingData, stack, train
 from ticketlab.units import (
     FAMILIES,
@@ -38,6 +39,7 @@ from ticketlab.units import (
 
 __all__ = ["measure"]
 
+BITS = 8  # pairs of edges for each parameter of the multigraph
 LAYERS = 2  # of which shapes are asked; the last decides
 
 
@@ -61,7 +63,7 @@ def measure(
     rows: dict[str, list[dict[str, Any]]] = {"classes": [], "scans": [], "pictures": []}
     scans: dict[str, Scan] = {}
     for done, (source, units) in enumerate(_sources(task, network, networks, seed).items()):
-        progress(f"scan: {source}", 0.3 + 0.1 * done)
+        progress(f"scan: {source}", 0.3 + 0.07 * done)
         found = scans[source] = scan(units, labels, permutations=plan.permutations, seed=seed)
         rows["classes"] += [{"source": source, "seed": seed, **row} for row in _class_rows(found, task)]
         rows["scans"].append({"source": source, "seed": seed, **_scan_row(found)})
@@ -118,6 +120,9 @@ def _sources(task: Task, network: Network, networks: dict[str, Params], seed: in
     }
     found[formula.FILTERS] = LinearFilters(task.test.x, found[formula.RANDOM].units, seed)
     found[formula.BRIGHTNESS] = brightness(task.test.x)
+    drawn = jax.tree.map(np.asarray, networks[formula.RANDOM])
+    nothing = summed(all_edges(edges_of(drawn, BITS)), drawn)
+    found[formula.MULTIGRAPH] = NetworkUnits(network, nothing, task.test.x, task.train.x)
     return found
 
 

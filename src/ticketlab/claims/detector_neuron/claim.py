@@ -99,6 +99,11 @@ class DetectorNeuron(Study):
             "Whether the network's units exceed them.",
         ),
         Arm(formula.BRIGHTNESS, "The mean of the image.", "What brightness alone detects."),
+        Arm(
+            formula.MULTIGRAPH,
+            "All parallel edges ±S·2^−k in the place of every weight, with nothing drawn.",
+            "What a network without content scores: its units are constant.",
+        ),
     )
     redraws = (
         "A seed draws the split, the network, the data order, the filters, the phases and the permutations."

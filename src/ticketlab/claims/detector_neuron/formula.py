@@ -29,11 +29,12 @@ from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "BRIGHTNESS", "CHANCE", "CLASS", "FILTERS", "RANDOM", "RULE", "SHAPE", "SHAPES", "TRAINED", "formula", "reach",
+    "BRIGHTNESS", "CHANCE", "CLASS", "FILTERS", "MULTIGRAPH", "RANDOM", "RULE", "SHAPE", "SHAPES", "TRAINED", "formula", "reach",
     "side_questions", "verdicts",
 ]  # fmt: skip
 
 RANDOM, TRAINED, FILTERS, BRIGHTNESS = "random network", "trained network", "linear filters", "brightness"
+MULTIGRAPH = "multigraph"  # a network in which nothing was drawn
 CLASS, SHAPE, EXCEEDS, AFTER = "class", "shape", "filters", "trained"
 SHAPES = ("edge", "bar", "corner", "disc", "ring", "blob", "Gabor", "grating")
 CHANCE = 0.01  # of random linear filters that pass

@@ -23,6 +23,7 @@ SOURCES = {
     formula.TRAINED: Mark("the same network, trained", LIGHT.vermilion, "square"),
     formula.FILTERS: Mark("equally many linear filters", LIGHT.green, "triangle-up"),
     formula.BRIGHTNESS: Mark("total brightness", LIGHT.ink, "x"),
+    formula.MULTIGRAPH: Mark("multigraph, all edges", LIGHT.orange, "diamond"),
 }
 RELIABLE = Mark("a reliable detector", LIGHT.soft, dash="dash", line=True)
 EXPECTED = Mark("random linear filters", LIGHT.soft, dash="dot", line=True)
@@ -38,7 +39,7 @@ def present(record: Record) -> Presentation:
 
 
 def by_class(classes: Table) -> Figure:
-    """The reach of the best unit by class, in four sources."""
+    """The reach of the best unit by class, by source."""
     found = {
         str(name): {mark: spread(100 * rows["reach"].astype(float)) for mark, rows in _sources(of)}
         for (name,), of in classes.by("class").items()

@@ -4,7 +4,7 @@ draw split  →  θ₀, scores, orders, permuted labels  →  arms of one progra
 →  the ticket without its scores, measured; the proof that it is made of what was drawn  →  a random mask of equal counts
 
 Rows called "scores" are those of the test examples, "timings" one a piece of training. Every table of examples holds the arms
-that a verdict needs, one column each; what learns from permuted labels has a table of its own.
+that a verdict needs, one column each; what learns from permuted labels has a table of its own, and so has the multigraph.
 """
 
 from __future__ import annotations
@@ -28,10 +28,12 @@ from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params, parameter_count
 from ticketlab.tickets.biprop import Binarised, Biprop
 from ticketlab.tickets.learned import ScoredMask, require_frozen
+from ticketlab.tickets.learned_edges import LearnedEdges
 from ticketlab.tickets.magnitude import TICKET
 from ticketlab.tickets.masks import density as density_of
 from ticketlab.tickets.masks import kept as kept_of
 from ticketlab.tickets.masks import layer_densities, prunable_layers
+from ticketlab.tickets.multigraph import summed
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.supermask import Supermask
 from ticketlab.tickets.ticket import Ticket, described
@@ -39,7 +41,7 @@ from ticketlab.training import Ended, LearningCurves, train
 
 __all__ = ["run_setting"]
 
-PERMUTED = "permuted"
+PERMUTED, MULTIGRAPH = "permuted", "multigraph"
 LOOKED_AT = {name: name for name in ("batch_loss", "validation_score")}
 DRAWS = 10  # masks over which a supermask's score is also averaged
 
@@ -141,7 +143,7 @@ class _Run:
                 )
 
     def made(self, arm: Arm, s: int, trained: Params) -> tuple[Params, Any]:
-        """One network of an arm, from what was trained: what it computes with, and its mask; None where weights are trained.
+        """One network of an arm, from what was trained: what it computes with, and its mask over frozen weights or None.
 
         Arguments:
             s: the place of its seed in the setting.
@@ -150,6 +152,8 @@ class _Run:
         if arm.search is None:
             binary = Binarised.of(bench.network)
             return (binary(trained, None, bench.chance[s]) if arm.binary else trained), None
+        if isinstance(arm.search, LearnedEdges):
+            return summed(arm.search.edges(bench.network, trained), bench.params(arm, s)), None
         one = jax.tree.map(lambda a: np.asarray(a)[None], trained)
         (mask,) = arm.search.masks(bench.network, one, arm.density)
         return arm.search.ticket(bench.params(arm, s), mask), mask
@@ -157,7 +161,7 @@ class _Run:
     def measure(self, arm: Arm, s: int, trained: Params) -> None:
         """One network's rows, and those of a random mask with the ticket's counts; the ticket itself is left behind."""
         bench, seed, (params, mask) = self.bench, self.bench.setting.seeds[s], self.made(arm, s, trained)
-        if arm.search is None:
+        if not isinstance(arm.search, ScoredMask):
             return self.note(arm, s, params, None)
         drawn = bench.params(arm, s)
         compared = require_frozen(drawn, params, mask, signs=isinstance(arm.search, Biprop))
@@ -218,11 +222,11 @@ class _Run:
         scores: dict[str, list[Any]] = {}
         for row in rows["scores"]:
             scores.setdefault(row["arm"], []).append(row["scores"])
-        permuted = {arm: of for arm, of in scores.items() if arm.startswith(PERMUTED)}
-        examples = {
-            "examples": {arm: of for arm, of in scores.items() if arm not in permuted},
-            "permuted": permuted,
-        }
+        edges = {arm.name for arm in setting.arms if isinstance(arm.search, LearnedEdges)}
+        examples: dict[str, dict[str, Any]] = {"examples": {}, PERMUTED: {}, MULTIGRAPH: {}}
+        for arm, of in scores.items():
+            apart = MULTIGRAPH if arm in edges else PERMUTED if arm.startswith(PERMUTED) else "examples"
+            examples[apart][arm] = of
         about = {"setting": setting.name, "size": setting.size}
         more = [
             example_table(name, setting.seeds, task, {"guess": None, **of}, _MEANINGS, **about)

@@ -47,6 +47,7 @@ LABELS = {
     "dense": "weights trained",
     "permuted": "learned mask, permuted labels",
     "permuted dense": "weights trained, permuted labels",
+    "multigraph": "learned mask of the multigraph",
     "density": "learned mask of another density",
     "random density": "random mask of that density",
     "distribution": "learned mask, other distribution",
@@ -65,6 +66,7 @@ CURVES = {
     "permuted": Mark(LABELS["permuted"], LIGHT.ink, dash="dot", line=True),
     "binarised": Mark(LABELS["binarised"], LIGHT.orange, dash="dashdot", line=True),
     "dense": Mark(LABELS["dense"], LIGHT.vermilion, dash="dash", line=True),
+    "multigraph": Mark(LABELS["multigraph"], LIGHT.orange, dash="dashdot", line=True),
 }
 
 
@@ -255,7 +257,7 @@ def memory(arms: Table) -> Figure | None:
     whole = arms.where(setting=arms.where(arm="permuted")["setting"][0])
     found = {
         LABELS[a]: {TRAIN: score(of, "train_score"), TEST: score(of)}
-        for a in ("ticket", "permuted", "dense", "permuted dense")
+        for a in ("ticket", "permuted", "dense", "permuted dense", "multigraph")
         if len(of := whole.where(arm=a))
     }
     fitted, true = found[LABELS["permuted"]].values()

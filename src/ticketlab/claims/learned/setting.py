@@ -22,6 +22,7 @@ from ticketlab.networks.network import Params
 from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.biprop import Binarised
 from ticketlab.tickets.learned import ScoredMask
+from ticketlab.tickets.learned_edges import LearnedEdges
 from ticketlab.training import Cosine, Replicas, TrainingData, TrainingPlan, stack
 
 __all__ = ["SPLIT_SEED", "Arm", "Bench", "Setting"]
@@ -37,7 +38,7 @@ class Arm:
 
     Arguments:
         name: "ticket", "dense", ….
-        search: how a mask over frozen weights is learned; None: weights are trained.
+        search: how a mask is learned, over frozen weights or over the edges of the multigraph; None: weights are trained.
         binary: for trained weights, whether the network sees their signs and a gain.
         density: the fraction of each layer that a search keeps (a supermask: with which it starts).
         distribution: of the weights; None: the architecture's own.
@@ -46,7 +47,7 @@ class Arm:
     """
 
     name: str
-    search: ScoredMask | None = None
+    search: ScoredMask | LearnedEdges | None = None
     binary: bool = False
     density: float = 1.0
     distribution: Distribution | None = None
@@ -66,7 +67,8 @@ class Setting:
         name: for the tables ("width 0.5").
         size: the factor on the widths.
         plan: with task, steps, batch, and the optimisers of scores (`optimiser`), of weights (`dense_optimiser`), and of weights
-            that are seen as signs (`binary_optimiser`). Step sizes fall to zero along half a cosine.
+            that are seen as signs (`binary_optimiser`). Scores of edges are moved as weights are. Step sizes fall to zero along
+            half a cosine.
         architecture: of all arms.
         arms: what is compared; one called "ticket" comes with a random mask of equal counts.
         seeds: whose numbers are computed.
@@ -134,7 +136,8 @@ class Bench:
 
     def plan(self, arm: Arm) -> TrainingPlan:
         plan = self.setting.plan
-        by = "optimiser" if arm.search else "binary_optimiser" if arm.binary else "dense_optimiser"
+        own = isinstance(arm.search, ScoredMask)
+        by = "optimiser" if own else "binary_optimiser" if arm.binary else "dense_optimiser"
         return TrainingPlan(
             steps=plan.steps,
             batch=batch_of(plan.batch, self.task),
@@ -145,10 +148,11 @@ class Bench:
         )
 
     def replicas(self, group: Sequence[Arm]) -> Replicas:
-        seeds = len(self.setting.seeds)
-        params = stack([self.params(arm, place) for arm in group for place in range(seeds)])
+        seeds, first = len(self.setting.seeds), group[0]
         order, score = (jnp.tile(keys, len(group)) for keys in (self.order, self.score))
-        first = group[0]
+        if isinstance(first.search, LearnedEdges):
+            return first.search.replicas(self.network, score, order)
+        params = stack([self.params(arm, place) for arm in group for place in range(seeds)])
         if first.search is not None:
             density = np.repeat([arm.density for arm in group], seeds)
             return first.search.replicas(self.network, params, density, score, order)

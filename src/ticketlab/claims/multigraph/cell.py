@@ -31,7 +31,7 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets import EdgePopup, LearnedEdges, require_frozen
-from ticketlab.tickets.multigraph import Edges, edges_of, summed
+from ticketlab.tickets.multigraph import Edges, all_edges, edges_of, summed
 from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
 from ticketlab.units import NetworkUnits, Parts, probe, scan
 
@@ -204,7 +204,8 @@ def _searches(
         ticket = popup.ticket(drawn, mask)
         require_frozen(drawn, ticket, mask)
         edges = learned.edges(
-            network, _trained(plan, network, task, learned.replicas(network, key, order), plan.search_steps)
+            network,
+            _trained(plan, network, task, learned.replicas(network, key[None], order), plan.search_steps),
         )
         for of, params in ((formula.NET, ticket), (formula.EDGES, summed(edges, drawn))):
             found.append(
@@ -231,14 +232,7 @@ def _measures(
     seed: int,
 ) -> list[dict[str, Any]]:
     """Each measure of the random network, of the same with permuted labels, and of the multigraph with all its edges."""
-    nothing = summed(
-        jax.tree.map(
-            lambda of: Edges(np.ones(of.kept.shape, bool), of.scale),
-            edges_of(drawn, plan.bits),
-            is_leaf=_is_edges,
-        ),
-        drawn,
-    )
+    nothing = summed(all_edges(edges_of(drawn, plan.bits)), drawn)
     objects = {
         formula.NET: (drawn, task),
         formula.PERMUTED: (drawn, confused),

@@ -8,9 +8,11 @@ from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
 from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetworkPlan
+from ticketlab.claims.untrained_subnetwork.formula import MULTIGRAPH
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tickets.edge_popup import EdgePopup
+from ticketlab.tickets.learned_edges import LearnedEdges
 from ticketlab.tickets.supermask import Supermask
 
 __all__ = ["measure"]
@@ -38,5 +40,7 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = 
     arms += [Arm("dense")]
     if size == 1:
         arms += [Arm("permuted dense", permuted=True)]
+        if plan.bits:
+            arms += [Arm(MULTIGRAPH, LearnedEdges(plan.bits))]
     network = plan.network if size == 1 else plan.network.widened(size)
     return Setting(f"width {size:g}", size, plan, network, tuple(arms), tuple(seeds or seed_numbers(plan)))

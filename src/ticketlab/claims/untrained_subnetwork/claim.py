@@ -14,7 +14,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
 from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
-from ticketlab.claims.untrained_subnetwork.formula import RULE, conclude, formula, wider
+from ticketlab.claims.untrained_subnetwork.formula import MULTIGRAPH, RULE, conclude, formula, side_questions
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Table
@@ -49,10 +49,11 @@ class UntrainedSubnetworkPlan:
         densities: other fractions kept, for the figure.
         widths: other widths, as factors on the network's, for the side question.
         distributions: of the weights, all of one variance, for the figure.
+        bits: pairs of edges in the place of each parameter of the multigraph, such as 8; 0 leaves this control out.
         steps: of the search, and of the dense network's training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the search, which moves scores.
-        dense_optimiser: of the dense network's training, which moves weights.
+        dense_optimiser: of the dense network's training, which moves weights, and of the scores of the multigraph's edges.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
@@ -72,6 +73,7 @@ class UntrainedSubnetworkPlan:
         Distribution.UNIFORM,
         Distribution.SIGNED_CONSTANT,
     )
+    bits: int = 0
     steps: int = 1000
     batch: int = 60
     optimiser: Optimiser = Adam()
@@ -96,6 +98,8 @@ class UntrainedSubnetworkPlan:
                 "Leave one of them out.",
             )
         plan_checks.at_least(self, 1, "steps", "batch")
+        if not 0 <= self.bits <= 24:
+            raise UserError(f"bits={self.bits}", "1 to 24, or 0 to leave the multigraph out")
 
     @classmethod
     def presets(cls) -> dict[str, UntrainedSubnetworkPlan]:
@@ -138,6 +142,9 @@ class UntrainedSubnetwork(DraftedStudy):
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. A side question asks whether the ticket gains more from width than the dense "
         "network.",
+        "With --bits the multigraph is the last control. In the place of every weight it has pairs of parallel edges with "
+        "the fixed weights ±S·2^−k, and nothing is drawn. A search over its edges has the same steps. If its mask does as "
+        "well, the ticket's accuracy says what a mask can store, and not what was in the random network.",
         "After every search a check proves that the ticket's weights are those that were drawn, times one number for "
         "each layer, or exactly zero.",
     )
@@ -159,6 +166,11 @@ class UntrainedSubnetwork(DraftedStudy):
             "Weights trained on permuted labels, no mask.",
             "How much training can memorise.",
         ),
+        Arm(
+            MULTIGRAPH,
+            "A network in which nothing was drawn, parallel edges ±S·2^−k, and a learned mask of them.",
+            "With --bits: whether the ticket's accuracy needs random weights at all.",
+        ),
     )
     redraws = (
         "All seeds share one split of the data. A seed draws the weights, the scores, the data order, the permuted "
@@ -169,12 +181,12 @@ class UntrainedSubnetwork(DraftedStudy):
     plan_type = UntrainedSubnetworkPlan
 
     def asked(self, plan: UntrainedSubnetworkPlan) -> Agenda:
-        sides = (wider(plan.margin),) if plan.widths else ()
+        sides = side_questions(plan.margin, widths=bool(plan.widths), edges=bool(plan.bits))
         return Agenda(RULE, formula(plan.margin), sides)
 
     def cells(self, plan: UntrainedSubnetworkPlan) -> tuple[Cell, ...]:
         sizes = (1.0, *sorted(plan.widths, reverse=True))
-        arms = 4 + len(plan.densities) + len(plan.distributions)
+        arms = 4 + len(plan.densities) + len(plan.distributions) + plan.bits
         seeds = seed_numbers(plan)
         work = {s: s * (arms if s == 1 else 2) for s in sizes}
         return tuple(
@@ -191,7 +203,13 @@ class UntrainedSubnetwork(DraftedStudy):
         self, plan: UntrainedSubnetworkPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
         sizes = np.unique(tables["examples"]["size"])
-        return conclude(plan.margin, tables, levels, widths=len(sizes) == 1 + len(plan.widths) > 1)
+        return conclude(
+            plan.margin,
+            tables,
+            levels,
+            widths=len(sizes) == 1 + len(plan.widths) > 1,
+            edges=MULTIGRAPH in tables,
+        )
 
 
 def _name(size: float) -> str:

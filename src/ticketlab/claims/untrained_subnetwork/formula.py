@@ -1,7 +1,8 @@
 """What the claim `untrained-subnetwork` says, as a formula: the learned mask against the trained network and three controls.
 
 All questions are asked at one search, density, width and distribution of the weights, fixed before the runs. Whether wider
-networks hold better tickets is a side question. The dense network improves with width too, so its slope is subtracted.
+networks hold better tickets is a side question. The dense network improves with width too, so its slope is subtracted. Another
+side question asks whether a mask of the multigraph, in which nothing was drawn, does as well.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import three
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.claims.wording import more_points
@@ -22,10 +23,11 @@ from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["RULE", "conclude", "formula", "wider"]
+__all__ = ["MULTIGRAPH", "RULE", "conclude", "formula", "side_questions", "wider"]
 
 DOUBLING = Scale("points of test score a doubling", 100.0)
 DENSE = ("dense", "the trained dense network")
+MULTIGRAPH = "multigraph"
 
 
 def formula(margin: float) -> Formula:
@@ -66,6 +68,36 @@ def wider(margin: float) -> Formula:
     )
 
 
+def as_well(margin: float) -> Formula:
+    """The side question: does a learned mask of the multigraph do as well as the ticket?"""
+    says = three(
+        "a learned mask needs no random network to do this",
+        "it is less accurate, so the random network helps the search",
+        "whether it is as accurate",
+    )
+    ticket, edges = ("ticket", "the ticket"), (MULTIGRAPH, "the mask of the multigraph")
+    title, rule = "a mask of the multigraph does as well", Above(-margin)
+    searches = (
+        *_converged(margin, size=1.0)[:1],
+        converged(
+            "edges",
+            "the search over the multigraph",
+            lambda tables: _arm(tables, MULTIGRAPH),
+            _decisive,
+            margin,
+        ),
+    )
+    return Gated(
+        (skill_gate(_with_edges, ("ticket", MULTIGRAPH)), *searches),
+        scores(MULTIGRAPH, title, _with_edges, edges, ticket, rule, says),
+    )
+
+
+def side_questions(margin: float, *, widths: bool, edges: bool) -> tuple[Formula, ...]:
+    """What is asked beside the claim, where several widths or the multigraph are part of the plan."""
+    return (*((wider(margin),) if widths else ()), *((as_well(margin),) if edges else ()))
+
+
 def _converged(margin: float, **where: float) -> tuple[Gate, ...]:
     """Search and training have come to their end, at one width or at all."""
 
@@ -93,12 +125,12 @@ def slope(examples: Table) -> Difference:
 
 
 def conclude(
-    margin: float, tables: Mapping[str, Table], levels: Levels = USUAL, *, widths: bool
+    margin: float, tables: Mapping[str, Table], levels: Levels = USUAL, *, widths: bool, edges: bool
 ) -> tuple[Verdict, ...]:
     """The claim as a whole, then its questions.
 
     Arguments:
-        widths: whether several widths have been run, so that the side question can be asked.
+        widths, edges: whether several widths have been run, and the multigraph, so that their side questions can be asked.
     """
     whole = answer(formula(margin), tables, levels)
     kept = f"{100 * float(np.mean(_arm(tables, 'ticket')['density'])):.1f} % of the weights"
@@ -108,7 +140,7 @@ def conclude(
         Outcome.FAILS: f"No such subnetwork was found. The search kept {kept}.",
         Outcome.UNDECIDED: "These runs do not decide whether the random network contains such a subnetwork.",
     }
-    sides = (wider(margin),) if widths else ()
+    sides = side_questions(margin, widths=widths, edges=edges)
     return verdicts_of(claim_verdict(whole, RULE, says), whole, sides, tables, levels)
 
 
@@ -123,6 +155,11 @@ RULE = (
 
 def _decisive(tables: Tables) -> Table:
     return tables["examples"].where(size=1.0)
+
+
+def _with_edges(tables: Tables) -> Table:
+    """The test scores that decide, with those of the mask of the multigraph."""
+    return _decisive(tables).adding(**{MULTIGRAPH: tables[MULTIGRAPH][MULTIGRAPH]})
 
 
 def _arm(tables: Tables, arm: str) -> Table:
