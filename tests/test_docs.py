@@ -46,7 +46,9 @@ def name(page: Path) -> str:
 
 
 def sections(page: Path) -> list[list[Block]]:
-    """The Python of each part of a page under a heading of the second level."""
+    """The Python of each part of a page under a heading of the second level; a tutorial is one part, which tells one story."""
+    if page.parent.name == "tutorials":
+        return [blocks(page, "python")]
     starts = [m.start() for m in re.finditer(r"^## ", page.read_text(encoding="utf-8"), re.MULTILINE)]
     lines = [page.read_text(encoding="utf-8").count("\n", 0, at) for at in starts]
     parts: dict[int, list[Block]] = {}

@@ -80,7 +80,7 @@ SMALLEST = {  # a plan of few seconds for each claim; claims that are not here r
     "many-optima": f'network = "mlp:12x8"\n{SMALL}points = 3\nrestarts = 0\n',
     "linear-mode": f'network = "mlp:12x8"\n{SMALL}rewind_steps = [0, 5]\ncopies = 2\nlevels = 1\npoints = 3\n',
     "masking-is-training": f'network = "mlp:12x8"\n{SMALL}levels = 2\ndensity = 0.65\nevaluate_every = 10\n',
-    "untrained-subnetwork": f'network = "mlp:12x8"\n{SMALL}densities = [0.2]\nwidths = []\ndistributions = []\n',
+    "untrained-subnetwork": f'network = "mlp:12x8"\n{SMALL}densities = [0.2]\nwidths = []\ndistributions = []\nbits = 0\n',
     "multi-prize": f'network = "mlp:12x8"\n{SMALL}',
 }
 

@@ -49,7 +49,7 @@ class UntrainedSubnetworkPlan:
         densities: other fractions kept, for the figure.
         widths: other widths, as factors on the network's, for the side question.
         distributions: of the weights, all of one variance, for the figure.
-        bits: pairs of edges in the place of each parameter of the multigraph, such as 8; 0 leaves this control out.
+        bits: pairs of edges in the place of each parameter of the multigraph; 0 leaves this control out.
         steps: of the search, and of the dense network's training; step sizes fall to zero along half a cosine.
         batch: examples in a step.
         optimiser: of the search, which moves scores.
@@ -73,7 +73,7 @@ class UntrainedSubnetworkPlan:
         Distribution.UNIFORM,
         Distribution.SIGNED_CONSTANT,
     )
-    bits: int = 0
+    bits: int = 8
     steps: int = 1000
     batch: int = 60
     optimiser: Optimiser = Adam()
@@ -113,6 +113,7 @@ class UntrainedSubnetworkPlan:
                 densities=(),
                 widths=(0.25,),
                 distributions=(),
+                bits=0,
                 steps=400,
             )
         }
@@ -142,7 +143,7 @@ class UntrainedSubnetwork(DraftedStudy):
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. A side question asks whether the ticket gains more from width than the dense "
         "network.",
-        "With --bits the multigraph is the last control. In the place of every weight it has pairs of parallel edges with "
+        "The multigraph is the last control. In the place of every weight it has pairs of parallel edges with "
         "the fixed weights ±S·2^−k, and nothing is drawn. A search over its edges has the same steps. If its mask does as "
         "well, the ticket's accuracy says what a mask can store, and not what was in the random network.",
         "After every search a check proves that the ticket's weights are those that were drawn, times one number for "
@@ -169,7 +170,7 @@ class UntrainedSubnetwork(DraftedStudy):
         Arm(
             MULTIGRAPH,
             "A network in which nothing was drawn, parallel edges ±S·2^−k, and a learned mask of them.",
-            "With --bits: whether the ticket's accuracy needs random weights at all.",
+            "Whether the ticket's accuracy needs random weights at all.",
         ),
     )
     redraws = (
