@@ -271,3 +271,31 @@ def browser_path() -> str | None:
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
+
+
+@pytest.fixture
+def ask(request, capsys):
+    """Runs a command with the module's STUDIES: (exit code, standard output, error stream)."""
+    from ticketlab.cli import main
+
+    def ask(*words, studies=None):
+        code = main(list(words), request.module.STUDIES if studies is None else studies)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return ask
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An empty working folder, and a page of one word."""
+    from ticketlab import report
+
+    def write(folder):
+        folder.evidence()
+        folder.report_path.write_text("page")
+        return folder.report_path
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(report, "write", write, raising=False)
+    return tmp_path

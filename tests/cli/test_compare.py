@@ -5,30 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ticketlab import report
-from ticketlab.cli import main
-
 STUDIES = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    def write(folder):
-        folder.report_path.write_text("page")
-        return folder.report_path
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "write", write, raising=False)
-
-
-@pytest.fixture
-def ask(capsys):
-    def ask(*words):
-        code = main(list(words), STUDIES)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def run(ask, name, *words, claim="toy") -> None:
@@ -85,9 +63,9 @@ def test_the_folder_of_a_sweep_is_all_of_its_runs(ask) -> None:
     ("words", "said"),
     [
         (["compare"], "0 runs"),
-        (["compare", "few"], "1 runs"),
-        (["compare", "few", "few"], "1 runs"),
-        (["compare", "few", "nothing"], "nothing, which holds no run"),
+        (["compare", "few"], "1 run;"),
+        (["compare", "few", "few"], "1 run;"),
+        (["compare", "few", "nothing"], "nothing, which holds no finished run"),
         (["compare", "few", "half"], "not finished"),
     ],
 )

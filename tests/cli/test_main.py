@@ -9,7 +9,6 @@ import pytest
 from toy_study import Toy, ToyPlan
 
 import ticketlab
-from ticketlab import report
 from ticketlab.cli import main
 from ticketlab.networks.architectures import MLP
 from ticketlab.plans import read_plan
@@ -19,32 +18,7 @@ from ticketlab.tasks.sources import Boolean
 STUDIES = {"toy": "toy_study:Toy"}
 RUN = ["run", "toy", "--task", "boolean:3", "--seeds", "2"]
 PLACE = default_place("toy", ToyPlan(task=Boolean(bits=3), seeds=2))
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    """An empty working folder, and a page of one word."""
-
-    def write(folder):
-        folder.evidence()
-        folder.report_path.write_text("page")
-        return folder.report_path
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "write", write, raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def ask(capsys):
-    """Runs a command: (exit code, standard output, error stream)."""
-
-    def ask(*words, studies=STUDIES):
-        code = main(list(words), studies)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def flat(text):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from ticketlab.cli import main
 from ticketlab.report.protocol_page import render_protocol
 from ticketlab.report.stored import record
 from ticketlab.store import RunFolder
@@ -20,16 +19,6 @@ STUDIES = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
 def workplace(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("p.toml").write_text('claim = "toy"\nseeds = 2\n')
-
-
-@pytest.fixture
-def ask(capsys):
-    def ask(*words):
-        code = main(list(words), STUDIES)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
 
 
 def registered(folder: str) -> str:

@@ -8,33 +8,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toys"))
 
-from ticketlab import report
-from ticketlab.cli import main
 from ticketlab.errors import UserError
 
 STUDIES = {"toy": "toy_study:Toy"}
 WORDS = ["lab", "--task", "boolean:3", "--seeds", "2", "--out", "lab"]
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    def write(folder):
-        folder.report_path.write_text("page")
-        return folder.report_path
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "write", write, raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def ask(capsys):
-    def ask(*words):
-        code = main(list(words), STUDIES)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def test_it_runs_every_claim_and_writes_one_page(ask) -> None:

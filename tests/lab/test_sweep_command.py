@@ -13,35 +13,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "toys"))
 
-from ticketlab import report
-from ticketlab.cli import main
 from ticketlab.store import RunFolder
 
 STUDIES = {"toy": "toy_study:Toy", "hesitant": "toy_study:Hesitant"}
 TOYS = Path(__file__).parents[1] / "toys"
 OVER = ["--over", "offset=0,0.2,0.4,0.6,0.8", "law.scale=0.1,0.2,0.4,0.8,1.6"]
 WORDS = ["sweep", "toy", "--task", "boolean:3", "--seeds", "2", "--out", "map", *OVER]
-
-
-@pytest.fixture(autouse=True)
-def workplace(tmp_path, monkeypatch):
-    def write(folder):
-        folder.report_path.write_text("page")
-        return folder.report_path
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(report, "write", write, raising=False)
-    return tmp_path
-
-
-@pytest.fixture
-def ask(capsys):
-    def ask(*words):
-        code = main(list(words), STUDIES)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return ask
+pytestmark = pytest.mark.usefixtures("workplace")
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -13,7 +13,7 @@ import tyro
 from ticketlab.cli.options import parse
 from ticketlab.cli.printing import new_table, show_table
 from ticketlab.engine.controls import shown
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.lab import Done, finished_run
 from ticketlab.store.folder import RunFolder
 
@@ -51,9 +51,9 @@ def lay_out(given: Sequence[Path], page: Path, studies: Mapping[str, str]) -> in
     """Writes the page, and prints the table of the runs."""
     from ticketlab.report.comparison_page import side_by_side, write_comparison
 
-    paths = list(dict.fromkeys(path for place in given for path in _runs(place)))
+    paths = list({os.path.abspath(path): path for place in given for path in _runs(place)}.values())
     if len(paths) < 2:
-        raise UserError(f"{len(paths)} runs", "two or more", "`ticketlab compare RUN RUN …`")
+        raise UserError(counted(len(paths), "run"), "two or more", "`ticketlab compare RUN RUN …`")
     runs = dict(zip(_labels(paths), (_finished(path, studies) for path in paths), strict=True))
     write_comparison(page, runs)
     found = side_by_side(runs)
@@ -72,7 +72,11 @@ def _runs(path: Path) -> Iterator[Path]:
         return
     within = sorted(file.parent for file in path.glob("*/evidence.json"))
     if not within:
-        raise UserError(f"{path}, which holds no run", "the folder of a run, a lab or a sweep")
+        raise UserError(
+            f"{path}, which holds no finished run",
+            "the folder of a run, a lab or a sweep",
+            "Its path is printed when it ends.",
+        )
     yield from within
 
 
@@ -80,7 +84,11 @@ def _finished(path: Path, studies: Mapping[str, str]) -> Done:
     done = finished_run(path, studies)
     if done is None:
         RunFolder.open(path, studies).evidence()  # says why it cannot be read
-        raise UserError(f"the run in {path}, which is not finished", "a finished run")
+        raise UserError(
+            f"the run in {path}, which is not finished",
+            "a finished run",
+            f"Continue it: `ticketlab run {path}/plan.toml --out {path}`",
+        )
     return done
 
 

@@ -16,11 +16,12 @@ from rich.console import Console
 
 from ticketlab.choices import families, plain, suggestion
 from ticketlab.claims.study import Study
+from ticketlab.cli.left_out import LeftOut
 from ticketlab.cli.options import Request, parse
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
-from ticketlab.errors import NumericalFailure, UserError, counted
+from ticketlab.errors import UserError, counted
 from ticketlab.lab import LabFolder, LabPlan
 from ticketlab.plans import find_study, parse_choice, plan_hash, presets
 
@@ -148,7 +149,7 @@ def _run(
     again: str,
 ) -> None:
     """Every claim in turn; those that cannot be run are recorded with the reason."""
-    left_out: dict[str, str] = {}
+    left_out = LeftOut(folder.record, console, "lab", again)
     began, before = (
         time.monotonic(),
         {done.study.claim: plan_hash(done.study.claim, done.plan) for done in folder.done(studies)},
@@ -156,7 +157,7 @@ def _run(
     ran = 0
     for number, claim in enumerate(claims):
         study = find_study(claim, studies)
-        try:
+        with left_out.unless_refused(claim):
             own = plan.plan(study)
             if before.get(claim) == plan_hash(claim, own):
                 continue
@@ -166,16 +167,6 @@ def _run(
             )
             run(study, own)
             ran += 1
-        except (UserError, NumericalFailure) as reason:
-            if isinstance(reason.__cause__, OSError):  # the disk fails, and not this claim alone
-                raise
-            left_out[claim] = str(reason)
-            console.print(shown(f"{claim} was left out: {reason}"), soft_wrap=True)
-        except KeyboardInterrupt:
-            console.print(shown(f"The lab is not finished. Continue from there: {again}"), soft_wrap=True)
-            raise
-        finally:
-            folder.record.leave(left_out)
 
 
 def _left(began: float, ran: int, left: int) -> str:

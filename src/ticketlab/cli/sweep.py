@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from ticketlab.cli.left_out import LeftOut
 from ticketlab.cli.options import Request, read_sweep
 from ticketlab.engine.controls import shown
 from ticketlab.engine.estimate import spoken
-from ticketlab.errors import NumericalFailure, UserError, counted
+from ticketlab.errors import UserError, counted
 from ticketlab.lab import Done, Grid, SweepFolder, grid_of
 from ticketlab.plans import plan_hash
 
@@ -53,10 +54,10 @@ def _usual(claim: str, grid: Grid) -> Path:
 
 
 def _run(folder: SweepFolder, asked: Any, console: Console, runner: Runner | None, again: str) -> None:
-    """Every plan in turn; the page is written after each, and those that cannot be run are recorded with the reason."""
+    """Every plan in turn; those that cannot be run are recorded with the reason."""
     from ticketlab.cli.running import run_request
 
-    left_out: dict[str, str] = {}
+    left_out = LeftOut(folder.record, console, "sweep", again)
     done = dict(folder.all_done())
     new = [place for place in folder.grid.places if place.name not in done]
     devices = asked.spread.found()
@@ -69,18 +70,8 @@ def _run(folder: SweepFolder, asked: Any, console: Console, runner: Runner | Non
         )
         console.rule(f"{place.name}, {number + 1} of {len(new)}{left}", align="left")
         request = Request(folder.study, place.plan, folder.run_path(place), json=False, spread=asked.spread)
-        try:
+        with left_out.unless_refused(place.name):
             run_request(request, devices, runner)
-        except (UserError, NumericalFailure) as reason:
-            if isinstance(reason.__cause__, OSError):  # the disk fails, and not this plan alone
-                raise
-            left_out[place.name] = str(reason)
-            console.print(shown(f"{place.name} was left out: {reason}"), soft_wrap=True)
-        except KeyboardInterrupt:
-            console.print(shown(f"The sweep is not finished. Continue from there: {again}"), soft_wrap=True)
-            raise
-        finally:
-            folder.record.leave(left_out)
 
 
 def _show(folder: SweepFolder, console: Console) -> None:
