@@ -80,7 +80,7 @@ def test_the_map_shows_where_it_holds_and_counts_the_verdicts(ask) -> None:
     holds, fails = found.count("holds"), found.count("fails")
     assert holds > 0
     assert fails > 0
-    assert f"25 plans: the claim holds at {holds}, fails at {fails}, is undecided at 0." in page
+    assert f"25 plans: the claim holds at {holds}, fails at {fails} and is undecided at 0." in page
     first = page[: page.index('id="questions"', page.index("</nav>"))]
     assert len(re.findall(r'fill="var\(--blue\)" fill-opacity', first)) == holds
     assert len(re.findall(r'fill="var\(--vermilion\)" fill-opacity', first)) == fails

@@ -19,7 +19,7 @@ from ticketlab.figures.forest import in_words
 from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import prose
 from ticketlab.figures.phase_map import PhaseMap, Spot
-from ticketlab.figures.wording import estimate, plural, quantity
+from ticketlab.figures.wording import estimate, listed, plural, quantity
 from ticketlab.lab import Done, Grid, Place, SweepFolder
 from ticketlab.laws.multiplicity import p_value
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -124,7 +124,7 @@ def _same(grid: Grid) -> dict[str, str]:
 
 def _counted(grid: Grid, found: Mapping[str, Found]) -> str:
     wholes = [each.whole.outcome for each in found.values() if each.whole]
-    counts = ", ".join(f"{said} at {wholes.count(o)}" for o, said in SAID.items())
+    counts = listed([f"{said} at {wholes.count(o)}" for o, said in SAID.items()])
     more = f"; {len(grid.places) - len(found)} have no answer" if len(found) < len(grid.places) else ""
     return f"{plural(len(grid.places), 'plan')}: the claim {counts}{more}."
 
@@ -194,7 +194,7 @@ def _of_questions(found: Mapping[str, Found], titles: Sequence[str]) -> str:
 def _title(grid: Grid, found: Mapping[str, Found]) -> str:
     outcomes = [each.whole.outcome for each in found.values() if each.whole]
     counts = [f"{said} at {outcomes.count(o)}" for o, said in SAID.items() if o in outcomes]
-    return f"Of {plural(len(grid.places), 'plan')}, the claim {', '.join(counts) or 'has no verdict at any'}"
+    return f"Of {plural(len(grid.places), 'plan')}, the claim {listed(counts) or 'has no verdict at any'}"
 
 
 def _titles(found: Mapping[str, Found], *, headline: bool = True) -> list[str]:
