@@ -89,8 +89,7 @@ def searches(
     plan = TrainingPlan(
         steps=PLAN.steps, batch=60, optimiser=optimiser, schedule=PLAN.schedule, evaluate_every=500
     )
-    lanes = Resources(lanes=4)  # as many as are used, and one more
-    result = train(of.network, SOFTMAX_CROSS_ENTROPY, of.data, plan, given, resources=lanes)
+    result = train(of.network, SOFTMAX_CROSS_ENTROPY, of.data, plan, given)
     masks = method.masks(of.network, result.params, DENSITY)
     return [(method.ticket(params, mask), mask) for mask in masks]
 
