@@ -171,6 +171,8 @@ LONGEST = (
     "claims/test_identical_evidence.py",
     "tangent/test_matrix_free.py",
     "claims/test_arms.py",
+    "infinite/test_kernels.py",
+    "tasks/test_losses.py",
 )
 
 
