@@ -64,13 +64,12 @@ def vmapped(network: Network) -> None:
     """Parameters are drawn and applied for several keys at once, with the same bits as one by one."""
     keys, x = jax.random.split(jax.random.key(0), 2), jnp.asarray(inputs())
     together = jax.jit(jax.vmap(network.init))(keys)
-    init, apply = jax.jit(network.init), jax.jit(network.apply)
-    alone = [init(key) for key in keys]
+    alone = [network.init(key) for key in keys]
     for i, params in enumerate(alone):
         for name, array in params.items():
             np.testing.assert_allclose(np.asarray(together[name][i]), np.asarray(array), rtol=1e-6)
     outputs = jax.jit(jax.vmap(network.apply, in_axes=(0, None)))(together, x)
-    near(outputs, np.stack([apply(p, x) for p in alone]))
+    near(outputs, jnp.stack([network.apply(p, x) for p in alone]))
 
 
 def tilted(params: Mapping[str, Any]) -> dict[str, Any]:

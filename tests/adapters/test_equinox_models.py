@@ -93,9 +93,7 @@ def with_statistics(key):
 CASES = {"mlp": mlp, "cnn": with_statistics, "resnet": ResNet, "transformer": Transformer}
 
 
-@pytest.mark.parametrize(
-    "name", ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)])
 def test_outputs_and_kernel_are_those_of_equinox(name, tmp_path):
     from safetensors.numpy import save_file
 
@@ -115,9 +113,9 @@ def test_outputs_and_kernel_are_those_of_equinox(name, tmp_path):
             return jax.vmap(whole)(x)
         return jax.vmap(lambda one: whole(one, state)[0], axis_name="batch")(x)
 
-    rows, _ = jax.tree_util.tree_flatten_with_path(jax.jit(jax.jacrev(outputs))(start))
+    rows, _ = jax.tree_util.tree_flatten_with_path(jax.jacrev(outputs)(start))
     names = {jax.tree_util.keystr(path, simple=True, separator="."): np.asarray(a) for path, a in rows}
-    same_as(network, params, jax.jit(outputs)(start), names)
+    same_as(network, params, outputs(start), names)
     vmapped(network)
 
 
