@@ -64,6 +64,14 @@ def missing(part: list[Block]) -> list[str]:
     return [n for n in used if importlib.util.find_spec(n) is None]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def fewer_lanes():
+    """Pages train one to three networks, often for hundreds of steps. What fills up a program takes as long as they do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ticketlab.training.memory._MOST_LANES", 4)
+        yield
+
+
 @pytest.mark.filterwarnings("ignore::FutureWarning:torch.*", "ignore::FutureWarning:copyreg")
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
 def test_python_runs(page, tmp_path, monkeypatch):

@@ -93,7 +93,9 @@ def with_statistics(key):
 CASES = {"mlp": mlp, "cnn": with_statistics, "resnet": ResNet, "transformer": Transformer}
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)]
+)
 def test_outputs_and_kernel_are_those_of_equinox(name, tmp_path):
     from safetensors.numpy import save_file
 

@@ -61,7 +61,10 @@ CASES = {"mlp": (MLP, {}), "cnn": (CNN, {"train": False}), "resnet": (ResNet, {"
          "transformer": (Transformer, {"deterministic": True})}  # fmt: skip
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)],  # nnx has a fast one
+)
 def test_outputs_and_kernel_are_those_of_linen(name):
     make, call = CASES[name]
     network = adapters.linen(make, SHAPE, OUTPUTS)

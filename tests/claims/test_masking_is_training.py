@@ -294,6 +294,7 @@ LEARNT = MaskingIsTrainingPlan(
 )
 
 
+@pytest.mark.usefixtures("optimised_training")  # 26 trainings of 300 steps
 def test_with_permuted_labels_nothing_is_decided():
     confused = dataclasses.replace(LEARNT, permuted_labels=True, seeds=8)
     verdicts = run_study(MaskingIsTraining(), confused).verdicts

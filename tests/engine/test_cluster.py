@@ -227,6 +227,7 @@ def as_from_a_terminal():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("as_from_a_terminal")
 def test_ctrl_c_ends_the_workers_of_this_host_in_silence(flags, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(TOYS), os.environ.get("PYTHONPATH", "")]))

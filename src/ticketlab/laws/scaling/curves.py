@@ -110,11 +110,13 @@ def fit_curve(
     sizes, losses = np.asarray(sizes, float), np.asarray(losses, float)
     weights = 1 / (losses * np.asarray(errors, float))
 
-    def misfit(values: tuple[float, ...]) -> float:
-        return float(nnls(curve.columns(sizes, values) * weights[:, None], losses * weights)[1]) ** 2
+    target = losses * weights
 
-    values = held if held is not None else _searched(curve, sizes, misfit)
-    coefficients, left = nnls(curve.columns(sizes, values) * weights[:, None], losses * weights)
+    def columns(values: tuple[float, ...]) -> np.ndarray:
+        return curve.columns(sizes, values) * weights[:, None]
+
+    values = held if held is not None else _searched(curve, sizes, columns, target)
+    coefficients, left = nnls(columns(values), target)
     n, k = len(sizes), curve.freedom
     aicc = float(left**2) + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
     return Fitted(
@@ -127,13 +129,16 @@ def fit_curve(
 
 
 def _searched(
-    curve: Curve, sizes: np.ndarray, misfit: Callable[[tuple[float, ...]], float]
+    curve: Curve, sizes: np.ndarray, columns: Callable[[tuple[float, ...]], np.ndarray], target: np.ndarray
 ) -> tuple[float, ...]:
     if not curve.searched:
         return ()
     axes = curve.grid(sizes)
     points = list(itertools.product(*axes))
-    best = points[int(np.argmin([misfit(point) for point in points]))]
+    misfit = lambda values: float(nnls(columns(values), target)[1]) ** 2  # noqa: E731
+    roughly = _least_squares(np.stack([columns(point) for point in points]), target)
+    near = np.flatnonzero(roughly <= 1.000001 * roughly.min() + 1e-9)
+    best = points[near[int(np.argmin([misfit(points[i]) for i in near]))]]
     if len(axes) == 1:
         at = int(np.searchsorted(axes[0], best[0]))
         low, high = axes[0][max(at - 1, 0)], axes[0][min(at + 1, len(axes[0]) - 1)]
@@ -153,6 +158,30 @@ def _searched(
     refined = tuple(float(v) for v in np.exp(found.x))
     inside = all(axis[0] <= v <= axis[-1] for axis, v in zip(axes, refined, strict=True))
     return refined if inside and misfit(refined) <= misfit(best) else tuple(float(v) for v in best)
+
+
+def _least_squares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The least squares of many problems with one or two coefficients that are not negative `[g, n, k] -> [g]`.
+
+    With two, the minimum is that without bounds if both are positive, and else has one of them alone.
+    """
+
+    def left(fitted: np.ndarray) -> np.ndarray:
+        return np.sum((target - fitted) ** 2, axis=1)
+
+    squares, products = np.sum(columns**2, axis=1), np.einsum("gnk,n->gk", columns, target)
+    alone = np.maximum(products / squares, 0.0)
+    best = np.min([left(columns[..., i] * alone[:, i, None]) for i in range(columns.shape[-1])], axis=0)
+    if columns.shape[-1] == 1:
+        return best
+    cross = np.sum(columns[..., 0] * columns[..., 1], axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):  # columns that are parallel
+        both = (products * squares[:, ::-1] - cross[:, None] * products[:, ::-1]) / (
+            squares.prod(axis=1) - cross**2
+        )[:, None]
+    inside = np.all(both > 0, axis=1) & np.all(np.isfinite(both), axis=1)
+    fitted = np.einsum("gnk,gk->gn", columns, np.where(inside[:, None], both, 0.0))
+    return np.where(inside, left(fitted), best)
 
 
 # --- the forms ---
