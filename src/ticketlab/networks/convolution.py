@@ -31,6 +31,7 @@ from jaxtyping import Array, Float
 __all__ = ["convolve", "convolve_once", "patches"]
 
 _LABELS = ("NHWC", "HWIO", "NHWC")  # the order of axes that XLA's matrix products need
+_MOST_BY_PRODUCT = 128  # examples
 
 
 def convolve(
@@ -241,13 +242,22 @@ def _library(x: Array, y: Array, form: _Form) -> Array:
         case "weights":  # z̄ slides over the images, with channels for examples and examples for channels
             around = [(p[0], p[1] - u) for p, u in zip(pads, unread, strict=True)]
             found = convolution(
-                x.transpose(3, 1, 2, 0),
+                _examples_last(x),
                 y.transpose(1, 2, 0, 3),
                 (1, 1),
                 around,
                 rhs_dilation=form.strides,
             )
             return found.transpose(1, 2, 0, 3)
+
+
+def _examples_last(x: Array) -> Array:
+    """[n, h, w, c] → [c, h, w, n]; by a product with the identity, because XLA transposes one number at a time."""
+    n, h, w, c = x.shape
+    if n > _MOST_BY_PRODUCT:
+        return x.transpose(3, 1, 2, 0)
+    turned = jnp.einsum("nhk,nm->hkm", x.reshape(n, h, w * c), jnp.eye(n, dtype=x.dtype))
+    return turned.reshape(h, w, c, n).transpose(2, 0, 1, 3)
 
 
 def _by_bands(x: Array, y: Array, form: _Form) -> Array:
