@@ -7,12 +7,9 @@ other two. So they are one JAX primitive, and derivatives of every order, forwar
 
 On a CPU, XLA sends a convolution to its matrix-product kernels only if the axes are in one order. In the body of a loop it
 does not bring them into it: derivatives that JAX makes, and convolutions under `vmap`, run as scalar loops there. Here the
-axes are put in order first, and replicas are computed one after the other. Few channels leave the product thin. Then all
-columns of an image row go into one wide product with the band matrix
-
-    band[p, x, c, j, u] = weight[p, x − s j, c, u]        (zero outside the window),
-
-which does more operations at a higher rate; `_bands_are_faster` has the rule. Other devices use XLA's own.
+axes are put in order first, and replicas are computed one after the other. Few units leave the product thin. Then a wider
+kernel gives m neighbouring columns of z at once, or a band matrix whole rows: more operations at a higher rate. Which is
+faster depends on the shape alone (`_seconds`). Other devices use XLA's own convolution.
 """
 
 from __future__ import annotations
@@ -124,6 +121,11 @@ class _Form:
         ends = zip(self.padded, self.out, self.strides, self.window, strict=True)
         return tuple(p - (o - 1) * s - w for p, o, s, w in ends)
 
+    @property
+    def without_unread(self) -> tuple[tuple[int, int], ...]:
+        """The zeros around, less the rows and columns that no window reads."""
+        return tuple((p[0], p[1] - u) for p, u in zip(self.around, self.unread, strict=True))
+
     def shape(self, x: tuple[int, ...], y: tuple[int, ...]) -> tuple[int, ...]:
         """Of the result, without replicas."""
         match self.gives:
@@ -215,40 +217,139 @@ def _on_processor(x: Array, y: Array, *, form: _Form) -> Array:
 
 
 def _on_other_devices(x: Array, y: Array, *, form: _Form) -> Array:
-    own = partial(_library, form=replace(form, replicas=(False, False)))
+    """XLA's convolution, and the derivatives that JAX makes of it."""
+
+    def outputs(a: Array, weight: Array) -> Array:
+        return _library(a, weight, form.strides, form.around)
+
+    def one(x: Array, y: Array) -> Array:
+        match form.gives:
+            case "outputs":
+                return outputs(x, y)
+            case "inputs":
+                images = jax.ShapeDtypeStruct((x.shape[0], *form.size, y.shape[2]), x.dtype)
+                return jax.linear_transpose(lambda a: outputs(a, y), images)(x)[0]
+            case "weights":
+                kernel = jax.ShapeDtypeStruct((*form.window, x.shape[3], y.shape[3]), x.dtype)
+                return jax.linear_transpose(lambda w: outputs(x, w), kernel)(y)[0]
+
     if any(form.replicas):
-        own = jax.vmap(own, in_axes=tuple(0 if many else None for many in form.replicas))
-    return own(x, y)
+        one = jax.vmap(one, in_axes=tuple(0 if many else None for many in form.replicas))
+    return one(x, y)
 
 
 def _one(x: Array, y: Array, form: _Form) -> Array:
-    one = _by_bands if _bands_are_faster(form, x.shape, y.shape) else _library
-    return one(x, y, form)
-
-
-def _library(x: Array, y: Array, form: _Form) -> Array:
-    """XLA's convolution, with axes in the order of its matrix products."""
-    convolution = partial(lax.conv_general_dilated, dimension_numbers=_LABELS)
-    pads, out, unread = form.around, form.out, form.unread
+    """By XLA's convolution, with axes in the order of its matrix products and m columns of z at a time."""
+    pads, unread = form.around, form.unread
     match form.gives:
         case "outputs":
-            return convolution(x, y, form.strides, pads)
+            return _outputs(x, y, form)
         case "inputs":  # the kernel turned round slides over z̄, whose pixels lie a stride apart
-            around = [
+            around = tuple(
                 (w - 1 - p[0], w - 1 + u - p[1]) for w, p, u in zip(form.window, pads, unread, strict=True)
-            ]
-            turned = y[::-1, ::-1].transpose(0, 1, 3, 2)
-            return convolution(x, turned, (1, 1), around, lhs_dilation=form.strides)
-        case "weights":  # z̄ slides over the images, with channels for examples and examples for channels
-            around = [(p[0], p[1] - u) for p, u in zip(pads, unread, strict=True)]
-            found = convolution(
-                _examples_last(x),
-                y.transpose(1, 2, 0, 3),
-                (1, 1),
-                around,
-                rhs_dilation=form.strides,
             )
-            return found.transpose(1, 2, 0, 3)
+            turned = y[::-1, ::-1].transpose(0, 1, 3, 2)
+            if form.strides == (1, 1):
+                turned_form = _Form("outputs", (1, 1), around, form.out, form.window)
+                if _row_seconds(form, *y.shape[2:]) < _seconds(turned_form, *turned.shape[2:])[0]:
+                    return _inputs_by_rows(x, y, form)
+                return _outputs(x, turned, turned_form)
+            return _library(x, turned, (1, 1), around, lhs_dilation=form.strides)
+        case "weights":
+            return _weights(x, y, form)
+
+
+def _outputs(a: Array, weight: Array, form: _Form) -> Array:
+    """z from a kernel for m columns: widened[p, s j + q, c, j, u] = weight[p, q, c, u], and zero elsewhere."""
+    (rows, columns, channels, units), (down, across) = weight.shape, form.strides
+    seconds, m = _seconds(form, channels, units)
+    if _row_seconds(form, channels, units) < seconds:
+        return _outputs_by_rows(a, weight, form)
+    if m == 1:
+        return _library(a, weight, form.strides, form.around)
+    pad = [(0, 0)] * 4
+    moved = [jnp.pad(weight, [*pad[:1], (j * across, (m - 1 - j) * across), *pad[:2]]) for j in range(m)]
+    widened = jnp.stack(moved, axis=3).reshape(rows, -1, channels, m * units)
+    z = _library(a, widened, (down, m * across), form.without_unread)
+    return z.reshape(len(a), *form.out, units)
+
+
+def _weights(a: Array, cotangent: Array, form: _Form) -> Array:
+    """weight̄: z̄ slides over the images, with channels for examples and examples for channels; that of m columns is added up."""
+    (n, height, width, units), (down, across) = cotangent.shape, form.strides
+    rows, columns = form.window
+    _, m = _seconds(form, n, units)
+    found = _library(
+        _examples_last(a),
+        cotangent.reshape(n, height, width // m, m * units).transpose(1, 2, 0, 3),
+        (1, 1),
+        form.without_unread,
+        rhs_dilation=(down, m * across),
+    ).reshape(a.shape[3], rows, -1, m, units)
+    parts = (found[:, :, j * across : j * across + columns, j] for j in range(1, m))
+    return sum(parts, start=found[:, :, :columns, 0]).transpose(1, 2, 0, 3)
+
+
+def _outputs_by_rows(a: Array, weight: Array, form: _Form) -> Array:
+    """z from whole rows of the images: one product with the band matrix of the kernel."""
+    slabs = _slabs(a, form)
+    return (slabs @ _band(weight, form)).reshape(len(a), *form.out, weight.shape[3])
+
+
+def _inputs_by_rows(cotangent: Array, weight: Array, form: _Form) -> Array:
+    """The adjoint of `_outputs_by_rows` in the images."""
+    (top, _), (left, _) = form.around
+    n, channels = len(cotangent), weight.shape[2]
+    slabs = cotangent.reshape(n * form.out[0], -1) @ _band(weight, form).T
+    parts = slabs.reshape(n, form.out[0], form.window[0], -1)
+    below = form.padded[0] - form.out[0]  # with stride 1
+    pads = ([(0, 0), (p, below - p), (0, 0)] for p in range(form.window[0]))
+    found = sum(jnp.pad(parts[:, :, p], pad) for p, pad in enumerate(pads))
+    found = found.reshape(n, *form.padded, channels)
+    return found[:, top : top + form.size[0], left : left + form.size[1]]
+
+
+def _slabs(a: Array, form: _Form) -> Array:
+    """The rows of the window at each row of z, [n · out_height, rows · width · channels]."""
+    a = jnp.pad(a, [(0, 0), *form.around, (0, 0)]).reshape(len(a), form.padded[0], -1)
+    return _rows(a, form.window[0], form.strides[0], axis=-1).reshape(len(a) * form.out[0], -1)
+
+
+def _band(weight: Array, form: _Form) -> Array:
+    """band[(p, x, c), (j, u)] = weight[p, x − s j, c, u], and zero outside the window."""
+    rows, columns, channels, units = weight.shape
+    q = jnp.arange(form.padded[1])[:, None] - form.strides[1] * jnp.arange(form.out[1])  # [x, j]
+    inside = (q >= 0) & (q < columns)
+    band = jnp.where(inside[:, :, None, None], weight[:, jnp.clip(q, 0, columns - 1)], 0)  # [p, x, j, c, u]
+    return band.transpose(0, 1, 3, 2, 4).reshape(rows * form.padded[1] * channels, -1)
+
+
+# What was measured on one core: a product with N columns runs at 2.4 N GFLOP/s, up to 120. With fewer than four channels,
+# XLA's convolution takes 3 ns to collect a number for it, otherwise next to nothing.
+_RATE, _MOST_RATE, _COLLECT = 2.4e9, 120e9, 3e-9
+
+
+def _seconds(form: _Form, channels: int, units: int) -> tuple[float, int]:
+    """The time for one row of the window and one image, and the number m of columns at a time that needs least."""
+    out, across, window = form.out[1], form.strides[1], form.window[1]
+
+    def seconds(m: int) -> float:
+        read = ((m - 1) * across + window) * channels  # numbers for m pixels
+        rate = min(_MOST_RATE, _RATE * m * units)
+        return form.out[0] * out / m * read * (2 * m * units / rate + (_COLLECT if channels < 4 else 0))
+
+    return min((seconds(m), m) for m in range(1, out + 1) if out % m == 0)
+
+
+def _row_seconds(form: _Form, channels: int, units: int) -> float:
+    """The same with the band matrix."""
+    return form.out[0] * 2 * form.padded[1] * channels * form.out[1] * units / _MOST_RATE
+
+
+def _library(
+    x: Array, y: Array, strides: tuple[int, int], around: tuple[tuple[int, int], ...], **dilation: Any
+) -> Array:
+    return lax.conv_general_dilated(x, y, strides, around, dimension_numbers=_LABELS, **dilation)
 
 
 def _examples_last(x: Array) -> Array:
@@ -260,54 +361,10 @@ def _examples_last(x: Array) -> Array:
     return turned.reshape(h, w, c, n).transpose(2, 0, 1, 3)
 
 
-def _by_bands(x: Array, y: Array, form: _Form) -> Array:
-    """Products of whole image rows with the band matrix of the kernel."""
-    (rows, columns), (down, across), (height, width) = form.window, form.strides, form.out
-    full = form.padded[1]
-
-    def band(weight: Array) -> Array:
-        q = jnp.arange(full)[:, None] - across * jnp.arange(width)  # [x, j]
-        inside = (q >= 0) & (q < columns)
-        spread = weight[:, jnp.clip(q, 0, columns - 1)]  # [p, x, j, c, u]
-        return jnp.where(inside[:, :, None, None], spread, 0).transpose(0, 1, 3, 2, 4)
-
-    def slabs(a: Array) -> Array:
-        """The rows of the window at each output row, [n · out_height, rows · width · channels]."""
-        a = jnp.pad(a, [(0, 0), *form.around, (0, 0)]).reshape(len(a), form.padded[0], -1)
-        return _rows(a, rows, down, axis=-1).reshape(len(a) * height, -1)
-
-    match form.gives:
-        case "outputs":
-            product = slabs(x) @ band(y).reshape(-1, width * y.shape[3])
-            return product.reshape(len(x), height, width, y.shape[3])
-        case "inputs":
-            matrix = band(y).reshape(-1, width * y.shape[3])
-            product = (x.reshape(len(x) * height, -1) @ matrix.T).reshape(len(x), height, rows, -1)
-            _, from_slabs = jax.vjp(
-                lambda a: _rows(a, rows, down, axis=-1), jnp.zeros((len(x), form.padded[0], full * y.shape[2]), x.dtype)
-            )
-            (found,) = from_slabs(product.reshape(len(x), height, -1))
-            found = found.reshape(len(x), *form.padded, y.shape[2])
-            (top, _), (left, _) = form.around
-            return found[:, top : top + form.size[0], left : left + form.size[1]]
-        case "weights":
-            product = slabs(x).T @ y.reshape(len(y) * height, -1)
-            product = product.reshape(rows, full, x.shape[3], width, y.shape[3])
-            j = jnp.arange(width)
-            q = jnp.arange(columns)[:, None] + across * j  # [q, j]
-            return jnp.sum(product[:, q, :, j], axis=1).transpose(1, 0, 2, 3) 
-
-
 def _rows(a: Array, rows: int, stride: int, axis: int) -> Array:
     """For each output row, the image rows that the window lies on, next to each other."""
     last = a.shape[1] - rows
     return jnp.concatenate([a[:, p : p + last + 1 : stride] for p in range(rows)], axis=axis)
-
-
-def _bands_are_faster(form: _Form, x: tuple[int, ...], y: tuple[int, ...]) -> bool:
-    """Whether the whole band takes less time than the library's thin product."""
-    thin = form.shape(x, y)[3]
-    return form.window[1] / form.padded[1] > thin / 40
 
 
 _convolution.def_impl(_bound)
