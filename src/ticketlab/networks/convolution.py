@@ -111,9 +111,7 @@ class _Form:
     @property
     def out(self) -> tuple[int, ...]:
         """Height and width of z."""
-        return tuple(
-            (p - w) // s + 1 for p, w, s in zip(self.padded, self.window, self.strides, strict=True)
-        )
+        return tuple((p - w) // s + 1 for p, w, s in zip(self.padded, self.window, self.strides, strict=True))
 
     @property
     def unread(self) -> tuple[int, ...]:
@@ -205,7 +203,9 @@ def _on_processor(x: Array, y: Array, *, form: _Form) -> Array:
     if not (of_x or of_y):
         return one(x, y)
     if of_x and not of_y and form.gives != "weights":
-        return one(x.reshape(-1, *x.shape[2:]), y).reshape(*x.shape[:2], *_abstract(x, y, form=form).shape[2:])
+        return one(x.reshape(-1, *x.shape[2:]), y).reshape(
+            *x.shape[:2], *_abstract(x, y, form=form).shape[2:]
+        )
     own = (x if of_x else None, y if of_y else None)  # None: no axis to go along
 
     def replica(own: tuple[Array | None, Array | None]) -> Array:
@@ -261,7 +261,7 @@ def _one(x: Array, y: Array, form: _Form) -> Array:
 
 def _outputs(a: Array, weight: Array, form: _Form) -> Array:
     """z from a kernel for m columns: widened[p, s j + q, c, j, u] = weight[p, q, c, u], and zero elsewhere."""
-    (rows, columns, channels, units), (down, across) = weight.shape, form.strides
+    (rows, _, channels, units), (down, across) = weight.shape, form.strides
     seconds, m = _seconds(form, channels, units)
     if _row_seconds(form, channels, units) < seconds:
         return _outputs_by_rows(a, weight, form)
@@ -317,7 +317,7 @@ def _slabs(a: Array, form: _Form) -> Array:
 
 def _band(weight: Array, form: _Form) -> Array:
     """band[(p, x, c), (j, u)] = weight[p, x − s j, c, u], and zero outside the window."""
-    rows, columns, channels, units = weight.shape
+    rows, columns, channels, _ = weight.shape
     q = jnp.arange(form.padded[1])[:, None] - form.strides[1] * jnp.arange(form.out[1])  # [x, j]
     inside = (q >= 0) & (q < columns)
     band = jnp.where(inside[:, :, None, None], weight[:, jnp.clip(q, 0, columns - 1)], 0)  # [p, x, j, c, u]
