@@ -85,6 +85,9 @@ def patches(
     return _rows(wide, window[0], strides[0], axis=-1)
 
 
+_Map = Literal["outputs", "inputs", "weights"]
+
+
 @dataclass(frozen=True)
 class _Form:
     """Which of the three maps, and the sizes that its operands do not tell.
@@ -96,12 +99,12 @@ class _Form:
         replicas: which operands have a leading axis of replicas.
     """
 
-    gives: Literal["outputs", "inputs", "weights"]
-    strides: tuple[int, int]
+    gives: _Map
+    strides: tuple[int, ...]
     around: tuple[tuple[int, int], ...]
-    size: tuple[int, int]
-    window: tuple[int, int]
-    replicas: tuple[bool, bool] = (False, False)
+    size: tuple[int, ...]
+    window: tuple[int, ...]
+    replicas: tuple[bool, ...] = (False, False)
 
     @property
     def padded(self) -> tuple[int, ...]:
@@ -158,14 +161,15 @@ def _pull_back(which: int, cotangent: Array, x: Any, y: Any, *, form: _Form) -> 
     """The cotangent of one operand: another of the three maps, summed over the replicas that share the operand."""
     c, (of_x, of_y) = cotangent, form.replicas
     many = of_x or of_y
-    gives, operands, replicas = {
+    ways: dict[tuple[_Map, int], tuple[_Map, tuple[Any, Any], tuple[bool, bool]]] = {
         ("outputs", 0): ("inputs", (c, y), (many, of_y)),
         ("outputs", 1): ("weights", (x, c), (of_x, many)),
         ("inputs", 0): ("outputs", (c, y), (many, of_y)),
         ("inputs", 1): ("weights", (c, x), (many, of_x)),
         ("weights", 0): ("inputs", (y, c), (of_y, many)),
         ("weights", 1): ("outputs", (x, c), (of_x, many)),
-    }[form.gives, which]
+    }
+    gives, operands, replicas = ways[form.gives, which]
     found = _convolution.bind(*operands, form=replace(form, gives=gives, replicas=replicas))
     return jnp.sum(found, axis=0) if many and not form.replicas[which] else found
 
@@ -304,7 +308,7 @@ def _inputs_by_rows(cotangent: Array, weight: Array, form: _Form) -> Array:
     parts = slabs.reshape(n, form.out[0], form.window[0], -1)
     below = form.padded[0] - form.out[0]  # with stride 1
     pads = ([(0, 0), (p, below - p), (0, 0)] for p in range(form.window[0]))
-    found = sum(jnp.pad(parts[:, :, p], pad) for p, pad in enumerate(pads))
+    found: Array = sum(jnp.pad(parts[:, :, p], pad) for p, pad in enumerate(pads))  # type: ignore[assignment]
     found = found.reshape(n, *form.padded, channels)
     return found[:, top : top + form.size[0], left : left + form.size[1]]
 
@@ -347,7 +351,7 @@ def _row_seconds(form: _Form, channels: int, units: int) -> float:
 
 
 def _library(
-    x: Array, y: Array, strides: tuple[int, int], around: tuple[tuple[int, int], ...], **dilation: Any
+    x: Array, y: Array, strides: tuple[int, ...], around: tuple[tuple[int, int], ...], **dilation: Any
 ) -> Array:
     return lax.conv_general_dilated(x, y, strides, around, dimension_numbers=_LABELS, **dilation)
 

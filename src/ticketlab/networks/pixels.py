@@ -30,8 +30,8 @@ def summed(z: Float[Array, "n height width units"]) -> Float[Array, " units"]:
     return _summed.bind(z)
 
 
-def spread(b: Float[Array, " units"], like: Float[Array, "n height width units"]) -> Array:
-    """b at every pixel of the images `like`, in the precision of b.
+def spread(b: Any, like: Float[Array, "n height width units"]) -> Array:
+    """b `[units]` at every pixel of the images `like`, in the precision of b.
 
     Equivalent to `jnp.broadcast_to(b, like.shape)`.
     """
