@@ -6,6 +6,8 @@ the better result counts. All figures come from one run, with the machine's own 
 
     python benchmarks/training.py          # all cases
     python benchmarks/training.py GRU      # those with this word in their name
+
+PyTorch reads images in its own order of axes, and again with channels last; the better result counts there too.
 """
 
 from __future__ import annotations
@@ -14,15 +16,33 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import torch
 
-from ticketlab.networks import MLP, Architecture, GRUNet, LSTMNet, Transformer
+from ticketlab.networks import (
+    MLP,
+    Activate,
+    Architecture,
+    ConvNet,
+    Convolution,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    GRUNet,
+    LeNet5,
+    LSTMNet,
+    Normalise,
+    Pool,
+    Residual,
+    ResNet20,
+    Transformer,
+)
 from ticketlab.networks.network import Network, Params
+from ticketlab.networks.stages.stage import Step
 from ticketlab.store import torch_layout
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE, ConvexLoss
 from ticketlab.training import Replicas, Sgd, TrainingData, TrainingPlan, stack, train
@@ -90,7 +110,42 @@ class SequenceCase:
         return x, np.eye(10, dtype=np.float32)[rng.integers(0, 10, self.examples)]
 
 
-CASES: tuple[Case | SequenceCase, ...] = (
+@dataclass(frozen=True)
+class ImageCase:
+    """Networks that read random images and answer among ten classes; ReLU, and maximum pools if any."""
+
+    name: str
+    architecture: Architecture
+    shape: tuple[int, int, int]
+    steps: int  # of each network, for timing ours
+    peer_steps: int  # of one network, for timing PyTorch
+    wanted: float
+    networks: int = 5
+    batch: int = 60
+    examples: int = 600
+    loss: ConvexLoss = SOFTMAX_CROSS_ENTROPY
+
+    def network(self) -> Network:
+        return self.architecture.build(self.shape, 10)
+
+    def flops(self) -> float:
+        """Operations of one network-step: three products for each layer, without the first layer's input gradient."""
+        layers = [layer for layer in self.network().layers if layer.stage.weighted]
+        products = [float(np.prod(layer.output_shape)) * layer.inputs for layer in layers]
+        return 2.0 * self.batch * (3 * sum(products) - products[0])
+
+    def data(self) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(0)
+        x = rng.standard_normal((self.examples, *self.shape)).astype(np.float32)
+        return x, np.eye(10, dtype=np.float32)[rng.integers(0, 10, self.examples)]
+
+
+AnyCase: TypeAlias = Case | SequenceCase | ImageCase
+CASES: tuple[AnyCase, ...] = (
+    ImageCase("5 LeNet-5, 28 × 28, batch 60", LeNet5(), (28, 28, 1), 100, 200, 2.0),
+    ImageCase("5 Conv-2, 32 × 32 × 3, batch 60", ConvNet(2), (32, 32, 3), 3, 6, 1.3),
+    ImageCase("5 Conv-4, 32 × 32 × 3, batch 60", ConvNet(4), (32, 32, 3), 3, 6, 1.3),
+    ImageCase("5 ResNet-20, 32 × 32 × 3, batch 60", ResNet20(), (32, 32, 3), 3, 6, 1.0),
     SequenceCase("16 GRUs of 32 units, 8 steps, batch 32", GRUNet((32,)), 16, 32, 8, 400, 800, 2.0),
     SequenceCase("16 LSTMs of 32 units, 8 steps, batch 32", LSTMNet((32,)), 16, 32, 8, 400, 800, 2.0),
     SequenceCase(
@@ -115,7 +170,7 @@ CASES: tuple[Case | SequenceCase, ...] = (
 STEP_SIZE = 0.01
 
 
-def ours(case: Case | SequenceCase, shared_order: bool) -> Callable[[], float]:
+def ours(case: AnyCase, shared_order: bool) -> Callable[[], float]:
     """A function that trains all networks once and returns network-steps per second."""
     network = case.network()
     x, y = case.data()
@@ -136,12 +191,15 @@ def ours(case: Case | SequenceCase, shared_order: bool) -> Callable[[], float]:
     return lambda: run(case.steps)
 
 
-def peer(case: Case | SequenceCase) -> Callable[[], float]:
+def peer(case: AnyCase, channels_last: bool = False) -> Callable[[], float]:
     """The same for one network in PyTorch, with the current number of threads."""
     model = _torch_model(case, case.network().init(jax.random.key(0)))
     optimiser = torch.optim.SGD(model.parameters(), lr=STEP_SIZE)
     loss = _torch_loss(case)
-    x, y = (torch.from_numpy(a) for a in case.data())
+    examples, targets = case.data()
+    x, y = _torch_inputs(case, examples), torch.from_numpy(targets)
+    if channels_last:
+        model, x = (a.to(memory_format=torch.channels_last) for a in (model, x))
 
     def run(steps: int) -> float:
         begin, done = time.perf_counter(), 0
@@ -155,11 +213,11 @@ def peer(case: Case | SequenceCase) -> Callable[[], float]:
                 done += 1
         return done / (time.perf_counter() - begin)
 
-    run(50)
+    run(min(50, case.peer_steps))
     return lambda: run(case.peer_steps)
 
 
-def check(case: Case | SequenceCase) -> float:
+def check(case: AnyCase) -> float:
     """The largest relative difference between the losses of both sides over 20 full-batch steps from the same parameters."""
     network = case.network()
     params = network.init(jax.random.key(0))
@@ -171,7 +229,7 @@ def check(case: Case | SequenceCase) -> float:
     optimiser = torch.optim.SGD(model.parameters(), lr=STEP_SIZE)
     theirs = []
     for _ in range(21):
-        value = loss(model(torch.from_numpy(x)), torch.from_numpy(y))
+        value = loss(model(_torch_inputs(case, x)), torch.from_numpy(y))
         theirs.append(float(value.detach()))
         optimiser.zero_grad()
         value.backward()
@@ -192,7 +250,11 @@ def matrix_rate() -> float:
     return 2 * 4096**3 / min(seconds) / 1e9
 
 
-def _torch_model(case: Case | SequenceCase, params: Params) -> Any:
+def _torch_model(case: AnyCase, params: Params) -> Any:
+    if isinstance(case, ImageCase):
+        network = case.network()
+        arrays = {name: torch.from_numpy(a) for name, a in torch_layout(network, params).items()}
+        return torch.nn.Sequential(*[_torch_stage(step, arrays) for step in network.steps])
     if isinstance(case, SequenceCase):
         return _torch_sequences(case, params)
     layers: list[Any] = []
@@ -205,7 +267,7 @@ def _torch_model(case: Case | SequenceCase, params: Params) -> Any:
     return torch.nn.Sequential(*layers)
 
 
-def _torch_loss(case: Case | SequenceCase) -> Callable[[Any, Any], Any]:
+def _torch_loss(case: AnyCase) -> Callable[[Any, Any], Any]:
     if case.loss is SQUARE:
         return lambda f, y: 0.5 * ((f - y) ** 2).sum(1).mean()
     return torch.nn.functional.cross_entropy
@@ -274,6 +336,62 @@ def _torch_sequences(case: SequenceCase, params: Params) -> Any:
     return _Recurrent("gru" if isinstance(case.architecture, GRUNet) else "lstm", arrays)
 
 
+class _Sum(torch.nn.Module):  # type: ignore[misc]
+    """The body of a residual sum plus its shortcut."""
+
+    def __init__(self, body: Any, shortcut: Any) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x: Any) -> Any:
+        return self.body(x) + self.shortcut(x)
+
+
+def _torch_stage(step: Step, arrays: dict[str, Any]) -> Any:
+    """PyTorch's module of a stage, with our parameters."""
+    nn, stage = torch.nn, step.stage
+    match stage:
+        case Activate():
+            return nn.ReLU()
+        case Flatten():
+            return nn.Flatten()
+        case Pool():
+            return nn.MaxPool2d(stage.window)
+        case GlobalAverage():
+            return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        case Residual():
+            body, shortcut = (
+                nn.Sequential(*[_torch_stage(inner, arrays) for inner in steps])
+                for steps in (step.body, step.shortcut)
+            )
+            return _Sum(body, shortcut)
+    name = step.layer.name
+    weight, bias = arrays[f"{name}.weight"], f"{name}.bias" in arrays
+    match stage:
+        case Normalise():
+            module = nn.BatchNorm2d(len(weight))
+        case Dense():
+            module = nn.Linear(*weight.shape[::-1], bias=bias)
+        case Convolution():
+            same = stage.padding == "SAME"
+            padding = stage.window // 2 if same and stage.stride == 1 else 0
+            sizes = (weight.shape[1], weight.shape[0], stage.window, stage.stride, padding)
+            module = nn.Conv2d(*sizes, bias=bias)
+    _fill(module, "weight", weight)
+    if bias:
+        _fill(module, "bias", arrays[f"{name}.bias"])
+    if (
+        isinstance(stage, Convolution) and stage.stride > 1
+    ):  # the zeros of "same" lie at the right and the bottom
+        after = stage.window - stage.stride if stage.window > stage.stride else 0
+        return nn.Sequential(nn.ZeroPad2d((0, after, 0, after)), module) if after else module
+    return module
+
+
+def _torch_inputs(case: AnyCase, x: np.ndarray) -> Any:
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(x, 3, 1)) if isinstance(case, ImageCase) else x)
+
+
 def _fill(module: Any, name: str, values: Any) -> None:
     with torch.no_grad():
         getattr(module, name).copy_(values)
@@ -296,11 +414,14 @@ def main(only: str = "") -> None:
             "own data orders": ours(case, shared_order=False),
             "one data order": ours(case, shared_order=True),
         }
-        theirs = peer(case)
+        orders = (False, True) if isinstance(case, ImageCase) else (False,)
+        theirs = {last: peer(case, last) for last in orders}
         for _ in range(3):  # in turn, so that slow phases of the machine affect all equally
             for threads in (1, 2):
                 torch.set_num_threads(threads)
-                rounds.setdefault(f"PyTorch, {threads} thread{'s' * (threads > 1)}", []).append(theirs())
+                for last, run in theirs.items():
+                    name = f"PyTorch, {threads} thread{'s' * (threads > 1)}{', channels last' * last}"
+                    rounds.setdefault(name, []).append(run())
             for name, run in sides.items():
                 rounds.setdefault(name, []).append(run())
         median = {name: float(np.median(values)) for name, values in rounds.items()}
@@ -309,7 +430,7 @@ def main(only: str = "") -> None:
             gflops = value * case.flops() / 1e9
             ratio = value / best_peer
             print(
-                f"  {name:20} {value:10.0f} network-steps/s  {gflops:6.1f} GFLOP/s "
+                f"  {name:34} {value:10.4g} network-steps/s  {gflops:6.1f} GFLOP/s "
                 f"({gflops / rate:4.0%} of the matrix product's)  {ratio:5.1f} × PyTorch's best"
             )
         reached = median["own data orders"] / best_peer

@@ -98,4 +98,9 @@ def pre_activation(
     z = z if layer.weight_scale == 1.0 else layer.weight_scale * z
     if not layer.has_bias:
         return z
-    return z + (parameters["bias"] if layer.bias_scale == 1.0 else layer.bias_scale * parameters["bias"])
+    bias = parameters["bias"] if layer.bias_scale == 1.0 else layer.bias_scale * parameters["bias"]
+    if z.ndim != 4:
+        return z + bias
+    from ticketlab.networks.pixels import spread
+
+    return z + spread(bias, z)

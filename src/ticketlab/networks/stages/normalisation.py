@@ -68,7 +68,9 @@ class Normalise(Stage, Parametrised):
         return Step(self, DrawnLayer(layer, 0.0, 0.0, start=1.0))
 
     def multiply(self, a: Array, weight: Array | np.ndarray, convolution: Callable[..., Array]) -> Array:
-        return a * weight
+        from ticketlab.networks.pixels import spread
+
+        return a * (spread(weight, a) if a.ndim == 4 else weight)
 
     def forward(self, step: Step, walk: Walk, a: Array) -> Array:
         if not self.of_batch:
@@ -94,13 +96,24 @@ def _moments(a: Array) -> tuple[Array, Array]:
     """Mean and variance of each channel, over all pixels of all examples."""
     import jax.numpy as jnp
 
-    axes = tuple(range(a.ndim - 1))
-    mean = jnp.mean(a, axis=axes)
-    return mean, jnp.mean(jnp.square(a - mean), axis=axes)
+    from ticketlab.networks.pixels import spread, summed
+
+    if a.ndim != 4:
+        axes = tuple(range(a.ndim - 1))
+        mean = jnp.mean(a, axis=axes)
+        return mean, jnp.mean(jnp.square(a - mean), axis=axes)
+    pixels = a.size // a.shape[-1]
+    mean = summed(a) / pixels
+    return mean, summed(jnp.square(a - spread(mean, a))) / pixels
 
 
 def _standardised_by(a: Array, mean: Array, variance: Array) -> Array:
     """(a − mean) / sd, of each channel."""
     import jax
 
-    return (a - mean) * jax.lax.rsqrt(variance + EPSILON)
+    from ticketlab.networks.pixels import spread
+
+    factor = jax.lax.rsqrt(variance + EPSILON)
+    if a.ndim == 4:
+        mean, factor = spread(mean, a), spread(factor, a)
+    return (a - mean) * factor
