@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.functions import GaussianSlices, RandomNetworks, Sampler, TrainingRuns, WeightSlices, collect
+from ticketlab.functions import GaussianBounces, RandomNetworks, Sampler, TrainingRuns, WeightSlices, collect
 from ticketlab.infinite import effective_draws, split_r_hat
 from ticketlab.networks import MLP, Initialisation
 from ticketlab.tasks import LOGISTIC, SQUARE
@@ -160,7 +160,7 @@ def main() -> None:
         flush=True,
     )
     for title, sampler, chunks in (
-        ("Gaussian slices", GaussianSlices.of(NETWORK, X[ON], Y[ON], X[OFF]), int(3 * seconds)),
+        ("bouncing paths", GaussianBounces.of(NETWORK, X[ON], Y[ON], X[OFF]), int(3 * seconds)),
         ("weight slices", WeightSlices(NETWORK, X[ON], Y[ON], X[OFF]), int(seconds / 2)),
     ):
         state = sampler.init(jax.random.key(0))

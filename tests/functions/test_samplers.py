@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from ticketlab.errors import UserError
 from ticketlab.functions import (
-    GaussianSlices,
+    GaussianBounces,
     RandomNetworks,
     TrainingRuns,
     WeightSlices,
@@ -82,7 +82,7 @@ def slices_against_rejection(target, draws, chunks):
     if target % 2 == 0:  # half of the targets are likely ones
         labels = (np.linalg.cholesky(covariance) @ rng.standard_normal(14) > 0)[:8]
     reference = rejected(covariance, labels, draws, rng)
-    sampler = GaussianSlices(covariance, labels, chains=128, draws=25, thin=40, burn=300)
+    sampler = GaussianBounces(covariance, labels, chains=128, draws=25)
     found = collect(sampler, jax.random.key(target), chunks)
     numbers = np.bincount(packed(reference)[:, 0] >> 2, minlength=64) if len(reference) else np.zeros(64, int)
     trace = found.trace.T.astype(float)
@@ -114,21 +114,21 @@ def test_a_law_that_is_wrong_is_found_out():
     apart[:8, 8:] *= 0.8
     apart[8:, :8] *= 0.8
     numbers = np.bincount(packed(rejected(covariance, labels, 400_000, rng))[:, 0] >> 2, minlength=64)
-    found = collect(GaussianSlices(apart, labels, chains=128, draws=25, thin=40, burn=300), KEY, 4)
+    found = collect(GaussianBounces(apart, labels, chains=128, draws=25), KEY, 4)
     assert chi_square(law(found.counts), numbers) < 1e-6
 
 
 def test_slices_continue_to_the_bit_and_refuse_copies():
-    sampler = GaussianSlices.of(NETWORK, X[:6], [0, 1, 1, 0, 1, 1], X[6:], chains=4, draws=3, burn=10)
+    sampler = GaussianBounces.of(NETWORK, X[:6], [0, 1, 1, 0, 1, 1], X[6:], chains=4, draws=3)
     state = sampler.init(KEY)
     state, _ = sampler.step(state)
     one, other = sampler.step(state)[1], sampler.step(dict(state))[1]
     assert (one.functions == other.functions).all()
     assert sampler.examples == 10
     with pytest.raises(ArithmeticError, match="copies"):
-        GaussianSlices(np.ones((4, 4)), np.array([1, 1, 0])).init(KEY)
+        GaussianBounces(np.ones((4, 4)), np.array([1, 1, 0])).init(KEY)
     with pytest.raises(UserError, match="held-out"):
-        GaussianSlices(np.eye(3), np.array([1, 1, 0]))
+        GaussianBounces(np.eye(3), np.array([1, 1, 0]))
 
 
 # --- finite width ---

@@ -1,7 +1,7 @@
 """Which function? The laws over functions that training and random networks give, drawn, counted and compared.
 
 Reading order: `label_strings`, `counting`, `sampler`, `collecting`; the samplers `training_runs`, `random_networks`,
-`gaussian_slices`, `weight_slices`; and what two tables of counts say, `coverage`, `total_variation`, `power_relation`, `coarse`.
+`gaussian_bounces`, `weight_slices`; and what two tables of counts say, `coverage`, `total_variation`, `power_relation`, `coarse`.
 """
 
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ticketlab.functions.collecting import Collected, Keeping, KeptFile, collect
     from ticketlab.functions.counting import STREAMS, Counts, Tally, aligned
     from ticketlab.functions.coverage import UnseenMass, unseen_mass
-    from ticketlab.functions.gaussian_slices import GaussianSlices
+    from ticketlab.functions.gaussian_bounces import GaussianBounces
     from ticketlab.functions.label_strings import differences, distances, packed, text, unpacked
     from ticketlab.functions.power_relation import Agreement, LogLogFit, agreement, loglog_fit
     from ticketlab.functions.random_networks import RandomNetworks, expected_acceptances
@@ -56,7 +56,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "collecting": ["Collected", "Keeping", "KeptFile", "collect"],
         "counting": ["STREAMS", "Counts", "Tally", "aligned"],
         "coverage": ["UnseenMass", "unseen_mass"],
-        "gaussian_slices": ["GaussianSlices"],
+        "gaussian_bounces": ["GaussianBounces"],
         "label_strings": ["differences", "distances", "packed", "text", "unpacked"],
         "random_networks": ["RandomNetworks", "expected_acceptances"],
         "sampler": ["Drawn", "Sampler", "State"],
@@ -94,7 +94,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "binary_targets",
     "RandomNetworks",
     "expected_acceptances",
-    "GaussianSlices",
+    "GaussianBounces",
     "WeightSlices",
     "TangentSolutions",
     "tangent_outputs",

@@ -20,7 +20,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.functions import (
     Collected,
     Counts,
-    GaussianSlices,
+    GaussianBounces,
     TrainingRuns,
     agreement,
     aligned,
@@ -128,9 +128,9 @@ def binary_examples(task: Task, binary: Binary) -> BinaryExamples:
     return BinaryExamples(task.train, task.test, on, packed(off))
 
 
-def _slices(plan: RandomPickPlan, network: Network, of: BinaryExamples) -> GaussianSlices:
+def _slices(plan: RandomPickPlan, network: Network, of: BinaryExamples) -> GaussianBounces:
     # A step draws CHUNK functions: 16 from each of 256 chains.
-    return GaussianSlices.of(network, of.on.x, of.labels, of.off.x, reference=of.target)
+    return GaussianBounces.of(network, of.on.x, of.labels, of.off.x, reference=of.target)
 
 
 def _runs(
