@@ -12,7 +12,7 @@ With n examples a path has about n reflections of cost n each, and its end is ne
 ellipse up to the first boundary (Gessner, Kanjilal, Hennig 2020) has a length of about 1/n, so it takes about n² slices, of
 cost n² each, to get as far.
 
-The likelihood does not depend on the held-out outputs f_E, so given f these have their prior conditional law, with any signs on S:
+The likelihood does not depend on the held-out outputs f_E, so given f they have their prior conditional law, with any signs:
 
     f_E | f  ~  N( K_ES K_SS⁻¹ f,  K_EE − K_ES K_SS⁻¹ K_SE ).
 
@@ -162,7 +162,9 @@ class GaussianBounces:
         for _ in range(paths):
             prior = rng.standard_normal(f.shape) @ factor.T
             groups = [slice(i, i + together) for i in range(0, len(f), together)]
-            f = y * np.concatenate([_path(y * f[some], y * prior[some], self._reflections) for some in groups])
+            f = y * np.concatenate(
+                [_path(y * f[some], y * prior[some], self._reflections) for some in groups]
+            )
         return f
 
 

@@ -36,7 +36,7 @@ from ticketlab.tasks.sources import Boolean, TaskSource
 
 __all__ = ["Binary", "RandomPick", "RandomPickPlan"]
 
-CHUNK = 4096
+CHUNK, WIDTH_CHUNK = 4096, 512
 
 
 class Binary(StrEnum):
@@ -57,8 +57,10 @@ class RandomPickPlan:
         arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
         seeds: how many draws of S; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other training sets for the same question.
-        runs: of each way of training, a multiple of 1 024; a sixteenth of these on shuffled labels.
+        runs: of each way of training, a multiple of 1 024.
         draws: of functions from the Gaussian posterior, a multiple of 4 096.
+        width_draws: of functions of random networks of the trained width, a multiple of 512; 0: that law is not measured.
+        shuffles: permutations of the training labels, each with a 128th of the runs.
         steps: the most steps of a run.
         batch: examples in a step.
         step_share: the step size of SGD as a share of the largest stable one of a random network.
@@ -73,6 +75,8 @@ class RandomPickPlan:
     first_seed: int = field(default=0, metadata={"cells": False})
     runs: int = 4096
     draws: int = 16_384
+    width_draws: int = 4096
+    shuffles: int = 8
     steps: int = 20_000
     batch: int = 8
     step_share: float = 0.2
@@ -84,7 +88,9 @@ class RandomPickPlan:
         for name, unit in (("runs", CHUNK // 4), ("draws", CHUNK)):
             if getattr(self, name) < unit or getattr(self, name) % unit:
                 raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {unit}")
-        plan_checks.at_least(self, 1, "steps", "batch")
+        if self.width_draws < 0 or self.width_draws % WIDTH_CHUNK:
+            raise UserError(f"width_draws={self.width_draws}", f"0 or a multiple of {WIDTH_CHUNK}")
+        plan_checks.at_least(self, 1, "steps", "batch", "shuffles")
         plan_checks.positive(self, "step_share", "adam_step_size")
 
     @classmethod
