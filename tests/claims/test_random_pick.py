@@ -189,7 +189,7 @@ def test_regression_is_refused_and_plans_are_checked():
         run_study(RandomPick(), dataclasses.replace(PLAN, task=Bundled(name="diabetes", train=60, test=40)))
     for wrong in (
         {"runs": 1500},
-        {"draws": 1024},
+        {"draws": 1000},
         {"width_draws": 100},
         {"shuffles": 0},
         {"arms": ()},

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.claims.random_pick.claim import CHUNK, WIDTH_CHUNK, Binary, RandomPickPlan
+from ticketlab.claims.random_pick.claim import DRAWS, FEWER, WIDTH_DRAWS, Binary, RandomPickPlan
 from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
@@ -57,7 +57,7 @@ from ticketlab.training import Adam, Sgd, TrainingPlan
 __all__ = ["BinaryExamples", "binary_examples", "measure"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
-FEWER = 128  # times fewer runs for each permutation of the labels: these take many more steps to fit
+TOGETHER = 4096  # the most runs in a chunk
 OFTEN = 8  # steps between evaluations, or an epoch if it is longer
 STREAM = 71  # of the seeds' keys
 
@@ -87,7 +87,7 @@ def measure(
     key, rng = jax.random.fold_in(jax.random.key(seed), STREAM), np.random.default_rng((STREAM, seed))
     order = _table_order(plan, examples)
     progress("random networks", 0.05)
-    bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // CHUNK)
+    bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
     clock.lap("random networks")
     rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": []}
     rows["spectra"] = _spectrum("bayes", seed, bayes.counts, examples.target)
@@ -143,9 +143,11 @@ def _table_order(plan: RandomPickPlan, of: BinaryExamples) -> np.ndarray | None:
     return np.lexsort(inputs.T[::-1])
 
 
-def _chains(network: Network, of: BinaryExamples, **settings: int) -> GaussianBounces:
-    # A step draws CHUNK functions: 16 from each of 256 chains.
-    return GaussianBounces.of(network, of.on.x, of.labels, of.off.x, reference=of.target, **settings)
+def _chains(network: Network, of: BinaryExamples, chains: int = DRAWS // 16) -> GaussianBounces:
+    """A step of these chains draws 16 functions from each."""
+    return GaussianBounces.of(
+        network, of.on.x, of.labels, of.off.x, reference=of.target, chains=chains, draws=16
+    )
 
 
 def _runs(
@@ -156,7 +158,7 @@ def _runs(
     optimiser = Adam(plan.adam_step_size) if arm == "adam" else Sgd(_step_size(plan, network, loss, of, key))
     epoch = 1 if batch is None else len(of.on) // batch
     training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=max(OFTEN, epoch))
-    chunk = math.gcd(count, CHUNK)
+    chunk = math.gcd(count, TOGETHER)
     return TrainingRuns(network, loss, of.on.x, of.labels, of.off.x, training, chunk)
 
 
@@ -236,7 +238,7 @@ def _control_row(
         missing = ("width_tv", "width_error", "width_effective", "width_r_hat")
         return {**found, **dict.fromkeys(missing, math.nan)}
     slices = WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target)
-    finite = collect(slices, jax.random.fold_in(key, 98), plan.width_draws // WIDTH_CHUNK)
+    finite = collect(slices, jax.random.fold_in(key, 98), plan.width_draws // WIDTH_DRAWS)
     trace = finite.trace.T.astype(float)
     return {
         **found,
@@ -254,7 +256,7 @@ def _shuffled_row(
     count = plan.runs // FEWER
     step, training, chains = jax.random.split(key, 3)
     trained = collect(_runs(plan, network, of, plan.arms[0], count, step), training, 1)
-    bayes = collect(_chains(network, of, chains=32, draws=8), chains, 1).counts
+    bayes = collect(_chains(network, of, chains=16), chains, 1).counts
     if not trained.counts.draws:
         raise NumericalFailure(f"none of {count} runs fits permuted labels in {plan.steps} steps")
     return {

@@ -36,7 +36,7 @@ from ticketlab.tasks.sources import Boolean, TaskSource
 
 __all__ = ["Binary", "RandomPick", "RandomPickPlan"]
 
-CHUNK, WIDTH_CHUNK = 4096, 512
+DRAWS, WIDTH_DRAWS, FEWER = 1024, 512, 128
 
 
 class Binary(StrEnum):
@@ -57,8 +57,8 @@ class RandomPickPlan:
         arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
         seeds: how many draws of S; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other training sets for the same question.
-        runs: of each way of training, a multiple of 1 024.
-        draws: of functions from the Gaussian posterior, a multiple of 4 096.
+        runs: of each way of training, a multiple of 128.
+        draws: of functions from the Gaussian posterior, a multiple of 1 024.
         width_draws: of functions of random networks of the trained width, a multiple of 512; 0: that law is not measured.
         shuffles: permutations of the training labels, each with a 128th of the runs.
         steps: the most steps of a run.
@@ -76,7 +76,7 @@ class RandomPickPlan:
     runs: int = 4096
     draws: int = 16_384
     width_draws: int = 4096
-    shuffles: int = 8
+    shuffles: int = 16
     steps: int = 20_000
     batch: int = 8
     step_share: float = 0.2
@@ -85,11 +85,11 @@ class RandomPickPlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.each_once(self, "arms", some=True)
-        for name, unit in (("runs", CHUNK // 4), ("draws", CHUNK)):
+        for name, unit in (("runs", FEWER), ("draws", DRAWS)):
             if getattr(self, name) < unit or getattr(self, name) % unit:
                 raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {unit}")
-        if self.width_draws < 0 or self.width_draws % WIDTH_CHUNK:
-            raise UserError(f"width_draws={self.width_draws}", f"0 or a multiple of {WIDTH_CHUNK}")
+        if self.width_draws < 0 or self.width_draws % WIDTH_DRAWS:
+            raise UserError(f"width_draws={self.width_draws}", f"0 or a multiple of {WIDTH_DRAWS}")
         plan_checks.at_least(self, 1, "steps", "batch", "shuffles")
         plan_checks.positive(self, "step_share", "adam_step_size")
 

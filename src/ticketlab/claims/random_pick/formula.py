@@ -353,7 +353,7 @@ def _width() -> Gate:
             return None
         return (
             f"Random networks of the trained width that fit have a total variation of {number(found.mean)} from those of "
-            f"infinite width, at most {number(found.upper(ALPHA))}; less than {WIDE:g} is required, so that a difference is training's."
+            f"infinite width, at most {number(found.upper(ALPHA))}; less than {WIDE:g} is required, so that training counts."
         )
 
     return Gate(
