@@ -32,6 +32,7 @@ from ticketlab.functions import (
     error_spectrum,
     loglog_fit,
     lower_bound,
+    marginals,
     matched_lower_bound,
     matched_probability,
     mean_errors,
@@ -89,7 +90,7 @@ def measure(
     progress("random networks", 0.05)
     bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
     clock.lap("random networks")
-    rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": []}
+    rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": [], "labels": []}
     rows["spectra"] = _spectrum("bayes", seed, bayes.counts, examples.target)
     for place, arm in enumerate(plan.arms):
         progress(f"training: {TITLES[arm]}", 0.15 + 0.6 * place / len(plan.arms))
@@ -100,6 +101,9 @@ def measure(
         rows["laws"].append({**about, **_law_row(found, bayes, examples, rng)})
         rows["functions"] += [
             {**about, **row} for row in _function_rows(found.counts, bayes.counts, examples.target, order)
+        ]
+        rows["labels"] += [
+            {**about, **row} for row in _label_rows(found.counts, bayes.counts, examples.target)
         ]
         rows["spectra"] += _spectrum(arm, seed, found.counts, examples.target)
     progress("random networks of the trained width", 0.75)
@@ -316,6 +320,15 @@ def _looked_up(counts: Counts, table: Counts) -> np.ndarray:
     return result
 
 
+def _label_rows(one: Counts, other: Counts, target: np.ndarray) -> list[dict[str, Any]]:
+    """How probable each held-out label is, which is known even where no function is drawn twice."""
+    truth = np.unpackbits(target, count=one.examples)
+    return [
+        {"example": i, "label": int(y), "trained_one": float(p), "bayes_one": float(q)}
+        for i, (y, p, q) in enumerate(zip(truth, marginals(one), marginals(other), strict=True))
+    ]
+
+
 def _spectrum(source: str, seed: int, counts: Counts, target: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"source": source, "seed": seed, "errors": e, "probability": float(p)}
@@ -363,6 +376,8 @@ _MEANINGS = {
     "width_error": "mean share of held-out examples on which networks of the trained width err",
     "width_effective": "draws of their chains, as if they were independent",
     "width_r_hat": "of their number of errors, over the chains",
+    "trained_one": "the share of runs whose function has the label 1 on this held-out example",
+    "bayes_one": "the same for random networks that fit",
     "permutation": "of the training labels",
     "complexity": "of Lempel and Ziv, in bits, of the held-out labels in the order of the truth table",
     "function": "labels on the held-out examples",

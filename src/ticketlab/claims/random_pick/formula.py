@@ -335,8 +335,8 @@ def _leak() -> Gate:
         if not found.decidable or found.lower(ALPHA) <= AWAY:
             return None
         return (
-            f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than chance: held-out labels "
-            "leak."
+            f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than chance: "
+            "held-out labels leak."
         )
 
     opens = "Held-out examples that are not among the training examples would close the leak."
