@@ -15,11 +15,12 @@ from ticketlab.functions import (
     WeightSlices,
     collect,
     expected_acceptances,
+    marginals,
     packed,
     unpacked,
 )
 from ticketlab.functions.training_runs import binary_targets
-from ticketlab.infinite import effective_draws, kernels, split_r_hat
+from ticketlab.infinite import effective_draws, kernels, orthant_probability, split_r_hat
 from ticketlab.networks import MLP, Distribution, Initialisation, Normalisation
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.boolean import all_inputs, signs
@@ -73,7 +74,7 @@ def rejected(covariance, labels, draws, rng):
     return np.concatenate(kept)
 
 
-def slices_against_rejection(target, draws, chunks):
+def paths_against_rejection(target, draws, chunks):
     rng = np.random.default_rng(target)
     network = MLP(widths=(5, 5), initialisation=BIASED).build((5,), 1)
     inputs = signs(all_inputs(5), -1)[rng.permutation(32)[:14]].astype(float)
@@ -91,17 +92,38 @@ def slices_against_rejection(target, draws, chunks):
     return len(reference), chi_square(law(found.counts), numbers)
 
 
-def test_slices_have_the_law_of_rejection():
-    accepted, p = slices_against_rejection(target=0, draws=400_000, chunks=4)
+def test_paths_have_the_law_of_rejection():
+    accepted, p = paths_against_rejection(target=0, draws=400_000, chunks=4)
     assert accepted > 300
     assert p > 0.001
 
 
 @pytest.mark.slow
-def test_slices_have_the_law_of_rejection_for_twenty_targets():
-    found = [slices_against_rejection(target, draws=4_000_000, chunks=32) for target in range(20)]
+def test_paths_have_the_law_of_rejection_for_twenty_targets():
+    found = [paths_against_rejection(target, draws=4_000_000, chunks=32) for target in range(20)]
     assert sum(accepted > 300 for accepted, _ in found) >= 15
     assert min(p for _, p in found) > 0.001
+
+
+def test_paths_have_the_orthants_of_larger_sets():
+    """With 40 training examples rejection would keep nothing; P(one more sign | S) is a ratio of two orthant probabilities."""
+    rng = np.random.default_rng(3)
+    network = MLP(widths=(5, 5), initialisation=BIASED).build((7,), 1)
+    inputs = signs(all_inputs(7), -1)[rng.permutation(128)[:44]].astype(float)
+    covariance = kernels(network, inputs, get="nngp").nngp
+    labels = inputs[:40, 0] > 0
+    found = collect(GaussianBounces(covariance, labels, chains=256, draws=40), KEY, 1)
+    assert effective_draws(found.trace.T.astype(float)) > 0.8 * found.counts.draws
+    y = np.where(labels, 1.0, -1.0)
+    whole = orthant_probability(KEY, covariance[:40, :40], y)
+    for i, p in enumerate(marginals(found.counts)):
+        some = [*range(40), 40 + i]
+        more = orthant_probability(KEY, covariance[np.ix_(some, some)], np.append(y, 1.0))
+        expected = np.exp(more.log_probability - whole.log_probability)
+        error = np.hypot(
+            expected * np.hypot(more.relative_error, whole.relative_error), np.sqrt(0.25 / 10_240)
+        )
+        assert abs(p - expected) < 4 * error
 
 
 def test_a_law_that_is_wrong_is_found_out():
@@ -118,7 +140,7 @@ def test_a_law_that_is_wrong_is_found_out():
     assert chi_square(law(found.counts), numbers) < 1e-6
 
 
-def test_slices_continue_to_the_bit_and_refuse_copies():
+def test_paths_continue_to_the_bit_and_refuse_copies():
     sampler = GaussianBounces.of(NETWORK, X[:6], [0, 1, 1, 0, 1, 1], X[6:], chains=4, draws=3)
     state = sampler.init(KEY)
     state, _ = sampler.step(state)
