@@ -16,9 +16,9 @@ from ticketlab.functions import (
     error_spectrum,
     loglog_fit,
     lower_bound,
+    marginals,
     matched_lower_bound,
     matched_probability,
-    marginals,
     mean_errors,
     packed,
     plug_in,
@@ -206,7 +206,7 @@ def test_the_error_matched_law_has_the_errors_and_nothing_else():
 
 def test_ranks_within_errors_see_only_what_errors_leave_open():
     rng = np.random.default_rng(10)
-    matched, errors, _ = by_errors_alone(rng, 0)
+    matched, _, _ = by_errors_alone(rng, 0)
     pairs = [(drawn(rng, matched, 4000), drawn(rng, matched, 4000)) for _ in range(50)]
     found = [rank_within_errors(a, b, ALL[0]) for a, b in pairs]
     assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(50)
