@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.random_pick.claim import DRAWS, FEWER, WIDTH_DRAWS, Binary, RandomPickPlan
-from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES
+from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES, WIDTH
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -106,9 +106,9 @@ def measure(
             {**about, **row} for row in _label_rows(found.counts, bayes.counts, examples.target)
         ]
         rows["spectra"] += _spectrum(arm, seed, found.counts, examples.target)
-    progress("random networks of the trained width", 0.75)
+    progress(WIDTH, 0.75)
     rows["controls"] = [{"seed": seed, **_control_row(plan, network, examples, bayes, key, rng)}]
-    clock.lap("random networks of the trained width")
+    clock.lap(WIDTH)
     rows["shuffled"] = []
     for number in range(plan.shuffles):
         progress(SHUFFLED, 0.85 + 0.15 * number / plan.shuffles)

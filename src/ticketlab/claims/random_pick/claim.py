@@ -18,6 +18,7 @@ from ticketlab.claims.random_pick.formula import (
     SHUFFLED,
     TITLES,
     UNIFORM,
+    WIDTH,
     Trained,
     formula,
     side_questions,
@@ -109,14 +110,19 @@ class RandomPick(Study):
         "A function is the string of its labels on held-out examples. Its probability in training is the share of runs, from "
         "random starts, that end on it at the first evaluation where they fit the training examples. Its probability among "
         "random networks that fit is that of the Gaussian process of infinitely wide networks, given the signs on the training "
-        "examples [Mingard et al. 2021]. It is drawn by elliptical slices, which are exact for this zero–one likelihood "
-        "[Murray et al. 2010].",
-        "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own.",
+        "examples [Mingard et al. 2021]. It is drawn by paths that are reflected where a sign would change, which are exact for "
+        "this zero–one likelihood [Pakman & Paninski 2014].",
+        "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own. So "
+        "random networks of that width that fit are drawn too, by elliptical slices of their weights [Murray et al. 2010], and "
+        "their total variation from infinite width has to be small.",
         "Total variation is estimated twice. A set of functions that one half of the draws chooses and the other half measures "
         "gives a value whose mean is at most the truth. The plug-in value has a mean that is at least the truth. The lower bound "
         "of the first and the upper bound of the second decide.",
         "Slope, scatter and correlation come from a fit in which both counts are Poisson and functions that one sampler missed "
         "are kept. The mass of functions that were never drawn follows from those drawn once [Good 1953].",
+        "Four controls keep a verdict back. The first way of training is repeated on permuted labels, where nothing may be "
+        "learnt. The law of random networks is compared with the law of the trained width; with the law that has the same errors, "
+        "in which functions with equally many errors are equally probable; and with itself, half against half.",
         "One number a seed, with Student's interval. Equal mean errors are tested by two one-sided tests [Schuirmann 1987].",
     )
     arms = (
@@ -129,12 +135,15 @@ class RandomPick(Study):
         Arm(
             SHUFFLED,
             "The first way of training, with the training labels permuted.",
-            "What is left where nothing can be learnt.",
+            "Whether held-out labels leak, and whether the law is flatter where nothing can be learnt.",
+        ),
+        Arm(
+            WIDTH, "Random networks of the trained width that fit.", "Whether a difference is that of width."
         ),
         Arm(
             UNIFORM,
-            "All functions with equally many errors as a frequent one.",
-            "Whether errors alone explain a probability.",
+            "The law with the same errors, in which functions with equally many errors are equally probable.",
+            "Whether errors alone explain the law.",
         ),
     )
     redraws = "A seed draws the training set, the held-out set, the networks, the data orders and the chains."
@@ -144,6 +153,12 @@ class RandomPick(Study):
             "C. Mingard, G. Valle-Pérez, J. Skalse, A. A. Louis. Is SGD a Bayesian sampler? Well, almost. Journal of Machine "
             "Learning Research 22(79).",
             "https://arxiv.org/abs/2006.15191",
+        ),
+        Source(
+            "Pakman & Paninski 2014",
+            "A. Pakman, L. Paninski. Exact Hamiltonian Monte Carlo for truncated multivariate Gaussians. Journal of "
+            "Computational and Graphical Statistics 23(2).",
+            "https://arxiv.org/abs/1208.4118",
         ),
         Source(
             "Murray et al. 2010",

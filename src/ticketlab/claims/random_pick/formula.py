@@ -39,8 +39,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ARMS", "BAYES", "BIAS", "CORRELATION", "EQUALITY", "RULE", "SHUFFLED", "SLOPE", "TITLES", "UNIFORM", "Trained", "formula",
-    "side_questions", "verdicts",
+    "ALIKE", "ARMS", "BAYES", "BIAS", "CORRELATION", "EQUALITY", "FLAT", "NOTHING", "RULE", "SHUFFLED", "SLOPE", "TITLES",
+    "UNIFORM", "WIDTH", "Trained", "formula", "side_questions", "verdicts",
 ]  # fmt: skip
 
 Trained: TypeAlias = Literal["sgd", "logistic", "adam", "full-batch"]
@@ -51,7 +51,8 @@ TITLES = {
     "adam": "Adam, square loss",
     "full-batch": "full batch, square loss",
 }
-BAYES, SHUFFLED, UNIFORM = "random networks that fit", "shuffled labels", "error-matched functions"
+BAYES, SHUFFLED = "random networks that fit", "shuffled labels"
+WIDTH, UNIFORM = "random networks of the trained width", "error-matched functions"
 EQUALITY, SLOPE, CORRELATION, BIAS = "equality", "slope", "correlation", "bias"
 NOTHING, ALIKE, FLAT = "shuffled", "shuffled-alike", "shuffled-flat"
 
