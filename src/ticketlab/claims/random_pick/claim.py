@@ -121,7 +121,7 @@ class RandomPick(Study):
         "Slope, scatter and correlation come from a fit in which both counts are Poisson and functions that one sampler missed "
         "are kept. The mass of functions that were never drawn follows from those drawn once [Good 1953].",
         "Four controls keep a verdict back. The first way of training is repeated on permuted labels, where nothing may be "
-        "learnt. The law of random networks is compared with the law of the trained width; with the law that has the same errors, "
+        "learnt. The law of random networks is compared with that of the trained width; with the law that has the same errors, "
         "in which functions with equally many errors are equally probable; and with itself, half against half.",
         "One number a seed, with Student's interval. Equal mean errors are tested by two one-sided tests [Schuirmann 1987].",
     )
