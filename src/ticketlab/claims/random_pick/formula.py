@@ -273,7 +273,9 @@ def _percent(column: str, tables: Tables) -> str:
 
 
 def _of_seeds(arm: str, column: str, tables: Tables) -> Difference:
-    return of_seeds(_rows(arm, tables)[column])
+    """Of a fit's number, which is unknown where no functions repeat."""
+    rows = _rows(arm, tables)
+    return of_seeds(np.where(rows["decades"] > 0, rows[column], np.nan))
 
 
 # --- gates ---
@@ -371,9 +373,10 @@ def _more_than_errors() -> Gate:
         if not found.decidable or found.lower(ALPHA) > MOST:
             return None
         return (
-            f"The law of random networks has a total variation of {number(found.mean)} from a law with the same errors in which "
-            f"functions with equally many errors are equally probable. More than {MOST:g} is required, because otherwise any "
-            "training with these errors would agree."
+            "These draws do not show that the law of random networks is more than its errors: its total variation from a law "
+            "with the same errors in which functions with equally many errors are equally probable is at least "
+            f"{number(max(found.mean, 0.0))}. More than {MOST:g} is required, because otherwise any training with these errors "
+            "would agree."
         )
 
     return Gate(

@@ -27,7 +27,7 @@ MARKS = {
 }
 EQUAL = Mark("equal probabilities", LIGHT.soft, dash="dot", line=True)
 MATCHED = Mark("mean of all functions with equally many errors", LIGHT.soft, "x")
-BARS, FUNCTIONS = 20, 5
+BARS, FUNCTIONS, OFTEN = 20, 5, 10
 
 
 def present(record: Record) -> Presentation:
@@ -63,9 +63,11 @@ def _first_seed(table: Table) -> Table:
     return found
 
 
-def scatter(table: Table, laws: Table) -> Figure:
-    """P_SGD against P_B, function by function, for the first seed."""
+def scatter(table: Table, laws: Table) -> Figure | None:
+    """P_SGD against P_B, function by function, for the first seed; None where functions do not repeat."""
     rows = _first_seed(table)
+    if not (laws["decades"] > 0).all():
+        return None
     axes = [
         logarithmic_axis(title, _drawn(rows))
         for title in ("P among random networks that fit", "P in training")
@@ -128,7 +130,7 @@ def matched(table: Table) -> Figure | None:
     """The probability of frequent functions next to the mean of all functions with equally many errors."""
     rows = _first_seed(table)
     of = rows.where(training=_arms(rows)[0])
-    of = of.taken(np.flatnonzero((of["bayes_count"] > 0) & (of["matched"] > 0)))
+    of = of.taken(np.flatnonzero((of["bayes_count"] >= OFTEN) & (of["matched"] > 0)))
     if not len(of):
         return None
     errors = (of["errors"] + 1).astype(float).tolist()
@@ -141,8 +143,8 @@ def matched(table: Table) -> Figure | None:
     gap = float(np.mean(np.log10(of["bayes"] / of["matched"])))
     title = f"Frequent functions are {fixed(gap, 1)} decades more probable than functions with equally many errors"
     caption = (
-        "Among random networks that fit, for the first seed. Crosses are the mean over all functions with equally many errors, "
-        "drawn or not. If errors alone decided, both would agree."
+        f"Random networks that fit, for the first seed; functions drawn at least {OFTEN} times. Crosses are the mean over all "
+        "functions with equally many errors, drawn or not. If errors alone decided, both would agree."
     )
     return Figure("matched", title, caption, alone(Plot(x, y, drawn, height=320)))
 
