@@ -1,7 +1,7 @@
 """P_SGD(f | S): networks trained from random starts until they fit S, thousands at once, and the functions on which they end.
 
 A chunk of runs is trained in stages. Runs that fit early leave, and the others are packed closely again before the next stage.
-Otherwise every group of lanes would wait for its slowest run. The bits of a run depend neither on chunk nor on stages. Run i
+Otherwise every group of lanes would wait for its slowest run. The bits of a run do not depend on stages. Run i
 has the key `fold_in(key, i)`, which gives its start and its order of the data.
 
 Source of the quantity: Mingard, Valle-Pérez, Skalse, Louis 2021, "Is SGD a Bayesian sampler? Well, almost", arXiv 2006.15191.
@@ -154,15 +154,15 @@ class TrainingRuns:
             plan,
             replicas,
             start=start,
-            resources=self.resources or _resources(params),
+            resources=self.resources or _resources(params, self.chunk),
         ).state
 
 
-def _resources(params: Params) -> Resources:
+def _resources(params: Params, chunk: int) -> Resources:
     """Here there are many small networks: more of them in one program than where its arrays have to stay in the cache."""
     size = sum(a[0].size for a in jax.tree.leaves(params))
     lanes = 1 << max(TOGETHER // size, 1).bit_length() - 1
-    return Resources(least_lanes=min(max(lanes, 8), 128))
+    return Resources(least_lanes=min(max(lanes, 8), 128, 1 << (chunk - 1).bit_length()))
 
 
 def _rows(tree: Any, rows: np.ndarray) -> Any:
