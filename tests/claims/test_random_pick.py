@@ -38,6 +38,11 @@ def sides(world):
         (World(distance=0.3, unseen=0.5), UNDECIDED),
         (World(fitted=0.9), UNDECIDED),
         (World(r_hat=1.2), UNDECIDED),
+        (World(halves=0.3), UNDECIDED),  # chains that stay among different functions with equally many errors
+        (World(leak=0.3), UNDECIDED),  # both samplers know the held-out labels
+        (World(distance=0.3, width=0.3), UNDECIDED),  # not training but its width is far away
+        (World(width=float("nan")), UNDECIDED),  # not measured
+        (World(matched=0.02), UNDECIDED),  # any training with these errors would agree
     ],
 )
 def test_the_claim_is_equality_for_every_way_of_training(world, whole):
@@ -51,7 +56,7 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
     columns = tuple(
         dataclasses.replace(c, values=c.values + 0.1) if c.name == "tv_high" else c for c in laws.columns
     )
-    wide = {"laws": dataclasses.replace(laws, columns=columns)}
+    wide = {**found, "laws": dataclasses.replace(laws, columns=columns)}
     assert answer(rule.formula(), found).outcome is HOLDS
     assert answer(rule.formula(), wide).outcome is UNDECIDED
 
@@ -65,6 +70,10 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(bias=0.1), HOLDS, HOLDS, FAILS),
         (World(unseen=0.5), UNDECIDED, UNDECIDED, HOLDS),  # errors are known all the same
         (World(decades=1.0), UNDECIDED, UNDECIDED, HOLDS),
+        (World(within=0.0), UNDECIDED, UNDECIDED, HOLDS),  # an order of errors alone
+        (World(halves_slope=0.6), UNDECIDED, UNDECIDED, HOLDS),  # a fit that is bent by noise
+        (World(width=0.3, matched=0.02), HOLDS, HOLDS, HOLDS),  # asked of infinite width
+        (World(leak=0.3), UNDECIDED, UNDECIDED, UNDECIDED),
     ],
 )
 def test_order_and_bias_are_side_questions(world, slope, correlation, bias):
@@ -73,6 +82,26 @@ def test_order_and_bias_are_side_questions(world, slope, correlation, bias):
         assert found[rule.SLOPE, arm] is slope
         assert found[rule.CORRELATION, arm] is correlation
         assert found[rule.BIAS, arm] is bias
+
+
+@pytest.mark.parametrize(
+    ("world", "nothing", "alike", "flat"),
+    [
+        (World(), HOLDS, HOLDS, HOLDS),
+        (World(leak=0.3), FAILS, HOLDS, HOLDS),
+        (World(alike=0.1), FAILS, FAILS, HOLDS),
+        (World(alike=0.05), UNDECIDED, FAILS, HOLDS),
+        (World(flat=0.5), HOLDS, HOLDS, FAILS),
+        (World(shuffled_fitted=0.5), UNDECIDED, UNDECIDED, UNDECIDED),  # only easy permutations would count
+    ],
+)
+def test_shuffled_labels_are_asked_what_theory_says(world, nothing, alike, flat):
+    found = sides(world)
+    assert [found[key, rule.SHUFFLED] for key in (rule.NOTHING, rule.ALIKE, rule.FLAT)] == [
+        nothing,
+        alike,
+        flat,
+    ]
 
 
 def test_almost_is_said_only_where_order_and_bias_hold():
@@ -90,6 +119,8 @@ PLAN = RandomPickPlan(
     seeds=2,
     runs=1024,
     draws=4096,
+    width_draws=512,
+    shuffles=2,
 )
 
 
@@ -101,7 +132,7 @@ def evidence():
 @pytest.mark.slow
 def test_tables_agree_with_each_other(evidence):
     laws, functions, spectra = (evidence.tables[name] for name in ("laws", "functions", "spectra"))
-    assert set(laws["training"]) == {"sgd", "full-batch", rule.SHUFFLED}
+    assert set(laws["training"]) == {"sgd", "full-batch"}
     assert all(np.all(laws.where(training=arm)["fitted"] == 1) for arm in PLAN.arms)
     assert np.all(laws["tv_low"] <= laws["tv_high"])
     for (source, seed), rows in spectra.by("source", "seed").items():
@@ -118,22 +149,38 @@ def test_tables_agree_with_each_other(evidence):
 
 
 @pytest.mark.slow
+def test_controls_are_measured(evidence):
+    controls, shuffled = evidence.tables["controls"], evidence.tables["shuffled"]
+    assert len(shuffled) == 2 * PLAN.shuffles
+    assert np.all(shuffled["fitted"] > 0.9)
+    assert np.all(np.abs(controls["halves_low"]) < 0.1)
+    assert np.all(controls["matched_low"] > 0)
+    assert np.all(np.abs(controls["width_tv"]) < 0.3)
+    complexity = evidence.tables["functions"]["complexity"]
+    assert complexity.min() >= 3  # log₂ 8, of a constant function
+    assert len(set(complexity)) > 2
+
+
+@pytest.mark.slow
 def test_verdicts_and_bits(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == 2 * [rule.EQUALITY]
-    assert len([v for v in asked if not v.headline]) == 3 * 2 + 1
+    assert len([v for v in asked if not v.headline]) == 3 * 2 + 3
     assert RandomPick().conclude(PLAN, {}).verdicts == ()
     again = run_study(RandomPick(), dataclasses.replace(PLAN, seeds=1))
-    for name in ("laws", "functions", "spectra"):
+    for name in ("laws", "functions", "spectra", "controls", "shuffled"):
         assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
 
 
 @pytest.mark.slow
 def test_digits_are_made_binary():
     task = Digits(train=40, validation=40, test=20)
-    plan = dataclasses.replace(PLAN, task=task, binary=Binary.PARITY, arms=("adam",), seeds=1)
-    laws = run_study(RandomPick(), plan).tables["laws"]
+    plan = dataclasses.replace(PLAN, task=task, binary=Binary.PARITY, arms=("adam",), seeds=1, width_draws=0)
+    tables = run_study(RandomPick(), plan).tables
+    laws = tables["laws"]
+    assert np.isnan(tables["controls"]["width_tv"]).all()
+    assert np.isnan(tables["functions"]["complexity"]).all()
     assert 0 < laws.where(training="adam")["error"][0] < 0.5
 
 
@@ -142,7 +189,9 @@ def test_regression_is_refused_and_plans_are_checked():
         run_study(RandomPick(), dataclasses.replace(PLAN, task=Bundled(name="diabetes", train=60, test=40)))
     for wrong in (
         {"runs": 1500},
-        {"draws": 1024},
+        {"draws": 1000},
+        {"width_draws": 100},
+        {"shuffles": 0},
         {"arms": ()},
         {"arms": ("sgd", "sgd")},
         {"step_share": 0.0},

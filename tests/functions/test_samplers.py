@@ -9,17 +9,18 @@ from scipy.stats import chi2
 
 from ticketlab.errors import UserError
 from ticketlab.functions import (
-    GaussianSlices,
+    GaussianBounces,
     RandomNetworks,
     TrainingRuns,
     WeightSlices,
     collect,
     expected_acceptances,
+    marginals,
     packed,
     unpacked,
 )
 from ticketlab.functions.training_runs import binary_targets
-from ticketlab.infinite import effective_draws, kernels, split_r_hat
+from ticketlab.infinite import effective_draws, kernels, orthant_probability, split_r_hat
 from ticketlab.networks import MLP, Distribution, Initialisation, Normalisation
 from ticketlab.tasks import LOGISTIC, SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.boolean import all_inputs, signs
@@ -73,7 +74,7 @@ def rejected(covariance, labels, draws, rng):
     return np.concatenate(kept)
 
 
-def slices_against_rejection(target, draws, chunks):
+def paths_against_rejection(target, draws, chunks):
     rng = np.random.default_rng(target)
     network = MLP(widths=(5, 5), initialisation=BIASED).build((5,), 1)
     inputs = signs(all_inputs(5), -1)[rng.permutation(32)[:14]].astype(float)
@@ -82,7 +83,7 @@ def slices_against_rejection(target, draws, chunks):
     if target % 2 == 0:  # half of the targets are likely ones
         labels = (np.linalg.cholesky(covariance) @ rng.standard_normal(14) > 0)[:8]
     reference = rejected(covariance, labels, draws, rng)
-    sampler = GaussianSlices(covariance, labels, chains=128, draws=25, thin=40, burn=300)
+    sampler = GaussianBounces(covariance, labels, chains=128, draws=25)
     found = collect(sampler, jax.random.key(target), chunks)
     numbers = np.bincount(packed(reference)[:, 0] >> 2, minlength=64) if len(reference) else np.zeros(64, int)
     trace = found.trace.T.astype(float)
@@ -91,17 +92,38 @@ def slices_against_rejection(target, draws, chunks):
     return len(reference), chi_square(law(found.counts), numbers)
 
 
-def test_slices_have_the_law_of_rejection():
-    accepted, p = slices_against_rejection(target=0, draws=400_000, chunks=4)
+def test_paths_have_the_law_of_rejection():
+    accepted, p = paths_against_rejection(target=0, draws=400_000, chunks=4)
     assert accepted > 300
     assert p > 0.001
 
 
 @pytest.mark.slow
-def test_slices_have_the_law_of_rejection_for_twenty_targets():
-    found = [slices_against_rejection(target, draws=4_000_000, chunks=32) for target in range(20)]
+def test_paths_have_the_law_of_rejection_for_twenty_targets():
+    found = [paths_against_rejection(target, draws=4_000_000, chunks=32) for target in range(20)]
     assert sum(accepted > 300 for accepted, _ in found) >= 15
     assert min(p for _, p in found) > 0.001
+
+
+def test_paths_have_the_orthants_of_larger_sets():
+    """With 40 training examples rejection would keep nothing; P(one more sign | S) is a ratio of two orthant probabilities."""
+    rng = np.random.default_rng(3)
+    network = MLP(widths=(5, 5), initialisation=BIASED).build((7,), 1)
+    inputs = signs(all_inputs(7), -1)[rng.permutation(128)[:44]].astype(float)
+    covariance = kernels(network, inputs, get="nngp").nngp
+    labels = inputs[:40, 0] > 0
+    found = collect(GaussianBounces(covariance, labels, chains=256, draws=40), KEY, 1)
+    assert effective_draws(found.trace.T.astype(float)) > 0.8 * found.counts.draws
+    y = np.where(labels, 1.0, -1.0)
+    whole = orthant_probability(KEY, covariance[:40, :40], y)
+    for i, p in enumerate(marginals(found.counts)):
+        some = [*range(40), 40 + i]
+        more = orthant_probability(KEY, covariance[np.ix_(some, some)], np.append(y, 1.0))
+        expected = np.exp(more.log_probability - whole.log_probability)
+        error = np.hypot(
+            expected * np.hypot(more.relative_error, whole.relative_error), np.sqrt(0.25 / 10_240)
+        )
+        assert abs(p - expected) < 4 * error
 
 
 def test_a_law_that_is_wrong_is_found_out():
@@ -114,21 +136,21 @@ def test_a_law_that_is_wrong_is_found_out():
     apart[:8, 8:] *= 0.8
     apart[8:, :8] *= 0.8
     numbers = np.bincount(packed(rejected(covariance, labels, 400_000, rng))[:, 0] >> 2, minlength=64)
-    found = collect(GaussianSlices(apart, labels, chains=128, draws=25, thin=40, burn=300), KEY, 4)
+    found = collect(GaussianBounces(apart, labels, chains=128, draws=25), KEY, 4)
     assert chi_square(law(found.counts), numbers) < 1e-6
 
 
-def test_slices_continue_to_the_bit_and_refuse_copies():
-    sampler = GaussianSlices.of(NETWORK, X[:6], [0, 1, 1, 0, 1, 1], X[6:], chains=4, draws=3, burn=10)
+def test_paths_continue_to_the_bit_and_refuse_copies():
+    sampler = GaussianBounces.of(NETWORK, X[:6], [0, 1, 1, 0, 1, 1], X[6:], chains=4, draws=3)
     state = sampler.init(KEY)
     state, _ = sampler.step(state)
     one, other = sampler.step(state)[1], sampler.step(dict(state))[1]
     assert (one.functions == other.functions).all()
     assert sampler.examples == 10
     with pytest.raises(ArithmeticError, match="copies"):
-        GaussianSlices(np.ones((4, 4)), np.array([1, 1, 0])).init(KEY)
+        GaussianBounces(np.ones((4, 4)), np.array([1, 1, 0])).init(KEY)
     with pytest.raises(UserError, match="held-out"):
-        GaussianSlices(np.eye(3), np.array([1, 1, 0]))
+        GaussianBounces(np.eye(3), np.array([1, 1, 0]))
 
 
 # --- finite width ---

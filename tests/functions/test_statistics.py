@@ -17,9 +17,13 @@ from ticketlab.functions import (
     loglog_fit,
     lower_bound,
     marginals,
+    matched_lower_bound,
+    matched_probability,
     mean_errors,
     packed,
     plug_in,
+    rank_within_errors,
+    repeat_probability,
     same_labels,
     spectrum_distance,
     unseen_mass,
@@ -178,3 +182,42 @@ def test_energy_distance_is_unbiased_and_sees_more_than_single_labels():
     nothing = [energy_distance(drawn(rng, law, 80), drawn(rng, law, 80), rng) for _ in range(100)]
     assert abs(np.mean(nothing)) < 3 * np.std(nothing) / math.sqrt(100)
     assert distances(ALL[:2], ALL[:2]).tolist() == [[0, 1], [1, 0]]
+
+
+def by_errors_alone(rng, target):
+    """A law in which functions with equally many errors are equally probable."""
+    errors = np.bitwise_count(ALL[:, 0] ^ ALL[target, 0]).astype(int)
+    spectrum = rng.dirichlet(np.ones(9))
+    return matched_probability(spectrum, errors), errors, spectrum
+
+
+def test_the_error_matched_law_has_the_errors_and_nothing_else():
+    rng = np.random.default_rng(9)
+    matched, errors, spectrum = by_errors_alone(rng, 37)
+    assert np.bincount(errors, weights=matched) == pytest.approx(spectrum)
+    assert all(np.ptp(matched[errors == e]) == 0 for e in range(9))
+    nothing = [matched_lower_bound(drawn(rng, matched, 2000), ALL[37]) for _ in range(100)]
+    assert np.mean(nothing) < 2 * np.std(nothing) / 10
+    law = rng.dirichlet(np.full(256, 0.1))
+    truth = distance(law, matched_probability(np.bincount(errors, weights=law), errors))
+    some = [matched_lower_bound(drawn(rng, law, 2000), ALL[37]) for _ in range(100)]
+    assert truth - 0.05 < np.mean(some) < truth
+
+
+def test_ranks_within_errors_see_only_what_errors_leave_open():
+    rng = np.random.default_rng(10)
+    matched, _, _ = by_errors_alone(rng, 0)
+    pairs = [(drawn(rng, matched, 4000), drawn(rng, matched, 4000)) for _ in range(50)]
+    found = [rank_within_errors(a, b, ALL[0]) for a, b in pairs]
+    assert abs(np.mean(found)) < 3 * np.std(found) / math.sqrt(50)
+    assert np.mean([agreement(a, b).rank for a, b in pairs]) > 0.4  # errors alone make ranks agree
+    law = matched * rng.lognormal(0, 1, 256)
+    law /= law.sum()
+    assert rank_within_errors(drawn(rng, law, 4000), drawn(rng, law, 4000), ALL[0]) > 0.5
+
+
+def test_the_probability_of_a_repeat_is_unbiased():
+    rng, law = np.random.default_rng(11), zipf(200)
+    found = [repeat_probability(drawn(rng, law, 40)) for _ in range(400)]
+    assert np.mean(found) == pytest.approx((law**2).sum(), abs=3 * np.std(found) / 20)
+    assert math.isnan(repeat_probability(drawn(rng, law, 1)))

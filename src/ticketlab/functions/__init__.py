@@ -1,7 +1,8 @@
 """Which function? The laws over functions that training and random networks give, drawn, counted and compared.
 
 Reading order: `label_strings`, `counting`, `sampler`, `collecting`; the samplers `training_runs`, `random_networks`,
-`gaussian_slices`, `weight_slices`; and what two tables of counts say, `coverage`, `total_variation`, `power_relation`, `coarse`.
+`gaussian_bounces`, `weight_slices`; and what two tables of counts say, `coverage`, `total_variation`, `power_relation`, `coarse`,
+`error_matched`.
 """
 
 from typing import TYPE_CHECKING
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     )
     from ticketlab.functions.collecting import Collected, Keeping, KeptFile, collect
     from ticketlab.functions.counting import STREAMS, Counts, Tally, aligned
-    from ticketlab.functions.coverage import UnseenMass, unseen_mass
-    from ticketlab.functions.gaussian_slices import GaussianSlices
+    from ticketlab.functions.coverage import UnseenMass, repeat_probability, unseen_mass
+    from ticketlab.functions.error_matched import matched_lower_bound, matched_probability, rank_within_errors
+    from ticketlab.functions.gaussian_bounces import GaussianBounces
     from ticketlab.functions.label_strings import differences, distances, packed, text, unpacked
     from ticketlab.functions.power_relation import Agreement, LogLogFit, agreement, loglog_fit
     from ticketlab.functions.random_networks import RandomNetworks, expected_acceptances
@@ -55,8 +57,9 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         ],
         "collecting": ["Collected", "Keeping", "KeptFile", "collect"],
         "counting": ["STREAMS", "Counts", "Tally", "aligned"],
-        "coverage": ["UnseenMass", "unseen_mass"],
-        "gaussian_slices": ["GaussianSlices"],
+        "coverage": ["UnseenMass", "repeat_probability", "unseen_mass"],
+        "error_matched": ["matched_lower_bound", "matched_probability", "rank_within_errors"],
+        "gaussian_bounces": ["GaussianBounces"],
         "label_strings": ["differences", "distances", "packed", "text", "unpacked"],
         "random_networks": ["RandomNetworks", "expected_acceptances"],
         "sampler": ["Drawn", "Sampler", "State"],
@@ -94,7 +97,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "binary_targets",
     "RandomNetworks",
     "expected_acceptances",
-    "GaussianSlices",
+    "GaussianBounces",
     "WeightSlices",
     "TangentSolutions",
     "tangent_outputs",
@@ -105,6 +108,7 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     # two laws compared
     "unseen_mass",
     "UnseenMass",
+    "repeat_probability",
     "plug_in",
     "lower_bound",
     "corrected_total_variation",
@@ -122,6 +126,9 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "mean_errors",
     "spectrum_distance",
     "energy_distance",
+    "matched_probability",
+    "matched_lower_bound",
+    "rank_within_errors",
     # one law by its sources of chance
     "variance_split",
     "VarianceSplit",

@@ -13,7 +13,7 @@ from jaxtyping import Int, UInt8
 
 from ticketlab.errors import UserError
 
-__all__ = ["STREAMS", "Counts", "Tally", "aligned"]
+__all__ = ["STREAMS", "Counts", "Tally", "aligned", "tables_of_both"]
 
 STREAMS = 8
 
@@ -107,19 +107,26 @@ class Tally:
 
 def aligned(one: Counts, other: Counts) -> tuple[Int[np.ndarray, "n s"], Int[np.ndarray, "n t"]]:
     """The counts by stream of both, for all functions that either drew, in one order."""
+    return tables_of_both(one, other)[1:]
+
+
+def tables_of_both(
+    one: Counts, other: Counts
+) -> tuple[UInt8[np.ndarray, "n bytes"], Int[np.ndarray, "n s"], Int[np.ndarray, "n t"]]:
+    """All functions that either drew, and the counts by stream of both."""
     if one.examples != other.examples:
         raise UserError(
             f"functions of {one.examples} and of {other.examples} labels", "labels of the same examples"
         )
     both = np.concatenate([one.functions, other.functions])
-    distinct, which = np.unique(_as_items(both), return_inverse=True)
+    distinct, place, which = np.unique(_as_items(both), return_index=True, return_inverse=True)
     tables = []
     for counts, rows in ((one, which[: len(one.functions)]), (other, which[len(one.functions) :])):
         table = np.zeros((len(distinct), counts.streams), np.int64)
         table[rows] = counts.by_stream
         tables.append(table)
     drawn = (tables[0].sum(axis=1) > 0) | (tables[1].sum(axis=1) > 0)
-    return tables[0][drawn], tables[1][drawn]
+    return both[place[drawn]], tables[0][drawn], tables[1][drawn]
 
 
 def _as_items(functions: UInt8[np.ndarray, "n bytes"]) -> np.ndarray:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from ticketlab.functions.counting import Counts
 
-__all__ = ["UnseenMass", "unseen_mass"]
+__all__ = ["UnseenMass", "repeat_probability", "unseen_mass"]
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,12 @@ def unseen_mass(counts: Counts) -> UnseenMass:
         return UnseenMass(1.0, 0.0)
     once, twice = int((total == 1).sum()), int((total == 2).sum())
     return UnseenMass(once / n, math.sqrt(once * (1 - once / n) + 2 * twice) / n)
+
+
+def repeat_probability(counts: Counts) -> float:
+    """Σ_f p_f², the probability that two draws are the same function, without bias; NaN for fewer than two draws.
+
+    It is large where a law has few functions, and 2^−m for the uniform law.
+    """
+    n, total = counts.draws, counts.total
+    return float((total * (total - 1)).sum()) / (n * (n - 1)) if n > 1 else math.nan

@@ -1,7 +1,7 @@
 """P_SGD(f | S): networks trained from random starts until they fit S, thousands at once, and the functions on which they end.
 
 A chunk of runs is trained in stages. Runs that fit early leave, and the others are packed closely again before the next stage.
-Otherwise every group of lanes would wait for its slowest run. The bits of a run depend neither on chunk nor on stages. Run i
+Otherwise every group of lanes would wait for its slowest run. The bits of a run do not depend on stages. Run i
 has the key `fold_in(key, i)`, which gives its start and its order of the data.
 
 Source of the quantity: Mingard, Valle-Pérez, Skalse, Louis 2021, "Is SGD a Bayesian sampler? Well, almost", arXiv 2006.15191.
@@ -46,6 +46,9 @@ from ticketlab.training.result import Ended, TrainingState
 __all__ = ["TrainingRuns", "binary_targets"]
 
 FIRST_STAGE = 32  # steps; each stage ends at twice the steps of the one before
+TOGETHER = (
+    2**18
+)  # parameters of the networks that take their steps in one program, which has 8 to 128 of them
 
 
 def binary_targets(loss: ConvexLoss, labels: Bool[np.ndarray, "n"]) -> np.ndarray:
@@ -71,7 +74,7 @@ class TrainingRuns:
         held_out: the inputs on which functions are compared.
         plan: optimiser, batch, the most steps, and steps between evaluations; its stop and score are set here.
         chunk: runs in a step of the sampler.
-        resources: of the training program.
+        resources: of the training program; None: as many networks in one program as are measured to be fast.
         stop: when a run fits: where the score is 1 (default), or where the training loss is low enough.
     """
 
@@ -145,8 +148,21 @@ class TrainingRuns:
         data = TrainingData(np.asarray(self.x, np.float32), binary_targets(self.loss, labels))
         replicas = Replicas(params, order_keys=jax.random.wrap_key_data(jnp.asarray(orders)))
         return train(
-            self.network, self.loss, data, plan, replicas, start=start, resources=self.resources
+            self.network,
+            self.loss,
+            data,
+            plan,
+            replicas,
+            start=start,
+            resources=self.resources or _resources(params, self.chunk),
         ).state
+
+
+def _resources(params: Params, chunk: int) -> Resources:
+    """Here there are many small networks: more of them in one program than where its arrays have to stay in the cache."""
+    size = sum(a[0].size for a in jax.tree.leaves(params))
+    lanes = 1 << max(TOGETHER // size, 1).bit_length() - 1
+    return Resources(least_lanes=min(max(lanes, 8), 128, 1 << (chunk - 1).bit_length()))
 
 
 def _rows(tree: Any, rows: np.ndarray) -> Any:

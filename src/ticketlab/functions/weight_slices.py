@@ -53,7 +53,7 @@ class WeightSlices:
         network: with one output, drawn with Gaussian weights.
         x, labels: the training examples S and their labels 0 or 1.
         held_out: the inputs on which functions are compared.
-        reference: as for `GaussianSlices`.
+        reference: as for `GaussianBounces`.
         chains: independent chains.
         draws: kept from each chain in a step of the sampler.
         thin: moves for each kept draw.

@@ -8,20 +8,20 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.special import gammaln
 
-from ticketlab.claims.random_pick.claim import CHUNK, Binary, RandomPickPlan
-from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES
+from ticketlab.claims.random_pick.claim import DRAWS, FEWER, WIDTH_DRAWS, Binary, RandomPickPlan
+from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES, WIDTH
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.functions import (
     Collected,
     Counts,
-    GaussianSlices,
+    GaussianBounces,
     TrainingRuns,
+    WeightSlices,
     agreement,
     aligned,
     binary_targets,
@@ -32,9 +32,14 @@ from ticketlab.functions import (
     error_spectrum,
     loglog_fit,
     lower_bound,
+    marginals,
+    matched_lower_bound,
+    matched_probability,
     mean_errors,
     packed,
     plug_in,
+    rank_within_errors,
+    repeat_probability,
     same_labels,
     spectrum_distance,
     text,
@@ -44,14 +49,17 @@ from ticketlab.infinite import effective_draws, split_r_hat
 from ticketlab.networks.network import Network
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks import LOGISTIC, SQUARE
+from ticketlab.tasks.boolean import lempel_ziv
 from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.sources import Boolean
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Adam, Sgd, TrainingPlan
 
 __all__ = ["BinaryExamples", "binary_examples", "measure"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
-FEWER = 16  # times fewer runs on shuffled labels, which take many more steps to fit
+TOGETHER = 4096  # the most runs in a chunk
+OFTEN = 8  # steps between evaluations, or an epoch if it is longer
 STREAM = 71  # of the seeds' keys
 
 
@@ -78,32 +86,35 @@ def measure(
     examples = binary_examples(task, plan.binary)
     network = built(plan.network, task.input_shape, 1)
     key, rng = jax.random.fold_in(jax.random.key(seed), STREAM), np.random.default_rng((STREAM, seed))
-    rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": [], "spectra": []}
-    cases = [("", examples, plan.arms), (SHUFFLED, examples.shuffled(rng), plan.arms[:1])]
-    for case, (control, of, arms) in enumerate(cases):
-        progress(f"random networks {control}".strip(), 0.05 + 0.75 * case)
-        bayes = collect(_slices(plan, network, of), jax.random.fold_in(key, case), plan.draws // CHUNK)
-        clock.lap(f"random networks {control}".strip())
-        if not control:
-            rows["spectra"] += _spectrum("bayes", seed, bayes.counts, of.target)
-        for place, arm in enumerate(arms):
-            name = control or arm
-            progress(
-                f"training: {TITLES.get(name, name)}",
-                0.1 + 0.7 * (place + case * len(plan.arms)) / len(plan.arms),
-            )
-            arm_key = jax.random.fold_in(key, 100 + 10 * case + place)
-            count = plan.runs // FEWER if control else plan.runs
-            runs = _runs(plan, network, of, arm, count, jax.random.fold_in(key, 99))
-            found = collect(runs, arm_key, count // runs.chunk)
-            clock.lap(TITLES.get(name, name))
-            about = {"training": name, "seed": seed}
-            rows["laws"].append({**about, **_law_row(found, bayes, of, rng)})
-            if not control:
-                rows["functions"] += [
-                    {**about, **row} for row in _function_rows(found.counts, bayes.counts, of.target)
-                ]
-                rows["spectra"] += _spectrum(arm, seed, found.counts, of.target)
+    order = _table_order(plan, examples)
+    progress("random networks", 0.05)
+    bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
+    clock.lap("random networks")
+    rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": [], "labels": []}
+    rows["spectra"] = _spectrum("bayes", seed, bayes.counts, examples.target)
+    for place, arm in enumerate(plan.arms):
+        progress(f"training: {TITLES[arm]}", 0.15 + 0.6 * place / len(plan.arms))
+        runs = _runs(plan, network, examples, arm, plan.runs, jax.random.fold_in(key, 99))
+        found = collect(runs, jax.random.fold_in(key, 100 + place), plan.runs // runs.chunk)
+        clock.lap(TITLES[arm])
+        about = {"training": arm, "seed": seed}
+        rows["laws"].append({**about, **_law_row(found, bayes, examples, rng)})
+        rows["functions"] += [
+            {**about, **row} for row in _function_rows(found.counts, bayes.counts, examples.target, order)
+        ]
+        rows["labels"] += [
+            {**about, **row} for row in _label_rows(found.counts, bayes.counts, examples.target)
+        ]
+        rows["spectra"] += _spectrum(arm, seed, found.counts, examples.target)
+    progress(WIDTH, 0.75)
+    rows["controls"] = [{"seed": seed, **_control_row(plan, network, examples, bayes, key, rng)}]
+    clock.lap(WIDTH)
+    rows["shuffled"] = []
+    for number in range(plan.shuffles):
+        progress(SHUFFLED, 0.85 + 0.15 * number / plan.shuffles)
+        row = _shuffled_row(plan, network, examples.shuffled(rng), jax.random.fold_in(key, 200 + number))
+        rows["shuffled"].append({"seed": seed, "permutation": number, **row})
+    clock.lap(SHUFFLED)
     rows["timings"] = [
         {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
     ]
@@ -128,9 +139,19 @@ def binary_examples(task: Task, binary: Binary) -> BinaryExamples:
     return BinaryExamples(task.train, task.test, on, packed(off))
 
 
-def _slices(plan: RandomPickPlan, network: Network, of: BinaryExamples) -> GaussianSlices:
-    # A step draws CHUNK functions: 16 from each of 256 chains.
-    return GaussianSlices.of(network, of.on.x, of.labels, of.off.x, reference=of.target)
+def _table_order(plan: RandomPickPlan, of: BinaryExamples) -> np.ndarray | None:
+    """The held-out inputs of a Boolean function in the order of its truth table; None for other data, which have no order."""
+    if not isinstance(plan.task, Boolean):
+        return None
+    inputs = np.asarray(of.off.x).reshape(len(of.off), -1)
+    return np.lexsort(inputs.T[::-1])
+
+
+def _chains(network: Network, of: BinaryExamples, chains: int = DRAWS // 16) -> GaussianBounces:
+    """A step of these chains draws 16 functions from each."""
+    return GaussianBounces.of(
+        network, of.on.x, of.labels, of.off.x, reference=of.target, chains=chains, draws=16
+    )
 
 
 def _runs(
@@ -139,8 +160,9 @@ def _runs(
     loss = LOGISTIC if arm == "logistic" else SQUARE
     batch = None if arm == "full-batch" else min(plan.batch, len(of.on))
     optimiser = Adam(plan.adam_step_size) if arm == "adam" else Sgd(_step_size(plan, network, loss, of, key))
-    training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=8)
-    chunk = math.gcd(count, CHUNK)
+    epoch = 1 if batch is None else len(of.on) // batch
+    training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=max(OFTEN, epoch))
+    chunk = math.gcd(count, TOGETHER)
     return TrainingRuns(network, loss, of.on.x, of.labels, of.off.x, training, chunk)
 
 
@@ -163,8 +185,6 @@ def _law_row(
     apart = corrected_total_variation(one, other, rng)
     noisy, half = agreement(one, other), agreement(*other.halves())
     labels = same_labels(one, other)
-    ones = np.unpackbits(target, count=one.examples).mean()
-    share = of.labels.mean()
     return {
         "fitted": one.draws / found.tried,
         "r_hat": split_r_hat(trace),
@@ -181,13 +201,75 @@ def _law_row(
         "rank": noisy.rank,
         "ceiling": half.correlation,
         "rank_ceiling": half.rank,
+        "rank_within": rank_within_errors(one, other, target),
+        "rank_within_ceiling": rank_within_errors(*other.halves(), target),
         "label_rms": labels.rms,
         "label_correlation": labels.correlation,
         "energy": energy_distance(one, other, rng),
         "spectrum_distance": spectrum_distance(one, other, target),
         "error": mean_errors(one, target),
         "bayes_error": mean_errors(other, target),
-        "chance": share * (1 - ones) + (1 - share) * ones,
+        "chance": _chance(of),
+        "repeat": repeat_probability(one),
+        "bayes_repeat": repeat_probability(other),
+    }
+
+
+def _chance(of: BinaryExamples) -> float:
+    """The error of labels drawn at random with the frequency of the training labels."""
+    ones, share = np.unpackbits(of.target, count=len(of.off)).mean(), of.labels.mean()
+    return float(share * (1 - ones) + (1 - share) * ones)
+
+
+def _control_row(
+    plan: RandomPickPlan,
+    network: Network,
+    of: BinaryExamples,
+    bayes: Collected,
+    key: jax.Array,
+    rng: np.random.Generator,
+) -> dict[str, float]:
+    """What the law of random networks that fit is next to itself, to its errors alone, and to that of the trained width."""
+    halves = bayes.counts.halves()
+    fit = _fit(*halves)
+    found = {
+        "halves_low": lower_bound(*halves).estimate,
+        "halves_slope": fit["slope"],
+        "halves_correlation": fit["correlation"],
+        "matched_low": matched_lower_bound(bayes.counts, of.target),
+    }
+    if not plan.width_draws:
+        missing = ("width_tv", "width_error", "width_effective", "width_r_hat")
+        return {**found, **dict.fromkeys(missing, math.nan)}
+    slices = WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target)
+    finite = collect(slices, jax.random.fold_in(key, 98), plan.width_draws // WIDTH_DRAWS)
+    trace = finite.trace.T.astype(float)
+    return {
+        **found,
+        "width_tv": corrected_total_variation(finite.counts, bayes.counts, rng).estimate,
+        "width_error": mean_errors(finite.counts, of.target),
+        "width_effective": effective_draws(trace),
+        "width_r_hat": split_r_hat(trace),
+    }
+
+
+def _shuffled_row(
+    plan: RandomPickPlan, network: Network, of: BinaryExamples, key: jax.Array
+) -> dict[str, float]:
+    """Training and random networks that fit labels which say nothing of the held-out ones."""
+    count = plan.runs // FEWER
+    step, training, chains = jax.random.split(key, 3)
+    trained = collect(_runs(plan, network, of, plan.arms[0], count, step), training, 1)
+    bayes = collect(_chains(network, of, chains=16), chains, 1).counts
+    if not trained.counts.draws:
+        raise NumericalFailure(f"none of {count} runs fits permuted labels in {plan.steps} steps")
+    return {
+        "fitted": trained.counts.draws / trained.tried,
+        "error": mean_errors(trained.counts, of.target),
+        "bayes_error": mean_errors(bayes, of.target),
+        "chance": _chance(of),
+        "repeat": repeat_probability(trained.counts),
+        "bayes_repeat": repeat_probability(bayes),
     }
 
 
@@ -205,27 +287,29 @@ def _fit(one: Counts, other: Counts) -> dict[str, float]:
     }
 
 
-def _function_rows(one: Counts, other: Counts, target: np.ndarray) -> list[dict[str, Any]]:
+def _function_rows(
+    one: Counts, other: Counts, target: np.ndarray, order: np.ndarray | None
+) -> list[dict[str, Any]]:
     """The functions that either sampler drew most often, with what error-matched functions would have."""
     shown = np.unique(
         np.concatenate([one.most_frequent(SHOWN).functions, other.most_frequent(SHOWN).functions]), axis=0
     )
     table = Counts(shown, np.ones((len(shown), 1), np.int64), one.examples)
     places = [_looked_up(counts, table) for counts in (one, other)]
-    errors, spectrum = differences(shown, target), error_spectrum(other, target)
-    m = one.examples
-    many = gammaln(m + 1) - gammaln(errors + 1) - gammaln(m - errors + 1)  # log C(m, e)
+    errors = differences(shown, target)
+    matched = matched_probability(error_spectrum(other, target), errors)
     return [
         {
-            "function": text(function, m),
+            "function": (labels := text(function, one.examples)),
             "errors": int(e),
+            "complexity": math.nan if order is None else lempel_ziv("".join(labels[i] for i in order)),
             "trained": int(a) / one.draws,
             "bayes": int(b) / other.draws,
-            "matched": float(spectrum[e] * np.exp(-log_many)),
+            "matched": float(p),
             "trained_count": int(a),
             "bayes_count": int(b),
         }
-        for function, e, a, b, log_many in zip(shown, errors, *places, many, strict=True)
+        for function, e, a, b, p in zip(shown, errors, *places, matched, strict=True)
     ]
 
 
@@ -234,6 +318,15 @@ def _looked_up(counts: Counts, table: Counts) -> np.ndarray:
     drawn, asked = aligned(counts, table)
     result: np.ndarray = drawn.sum(axis=1)[asked.sum(axis=1) > 0]
     return result
+
+
+def _label_rows(one: Counts, other: Counts, target: np.ndarray) -> list[dict[str, Any]]:
+    """How probable each held-out label is, which is known even where no function is drawn twice."""
+    truth = np.unpackbits(target, count=one.examples)
+    return [
+        {"example": i, "label": int(y), "trained_one": float(p), "bayes_one": float(q)}
+        for i, (y, p, q) in enumerate(zip(truth, marginals(one), marginals(other), strict=True))
+    ]
 
 
 def _spectrum(source: str, seed: int, counts: Counts, target: np.ndarray) -> list[dict[str, Any]]:
@@ -271,6 +364,22 @@ _MEANINGS = {
     "error": "mean share of held-out examples on which training's functions err",
     "bayes_error": "the same for random networks that fit",
     "chance": "the error of labels drawn at random with the training labels' frequency",
+    "rank_within": "Spearman's correlation among functions with equally many errors",
+    "rank_within_ceiling": "the same between halves of the draws of random networks",
+    "repeat": "the probability that two runs end on the same function",
+    "bayes_repeat": "the same for random networks that fit",
+    "halves_low": "total variation between halves of the draws of random networks, from below",
+    "halves_slope": "β of one half on the other",
+    "halves_correlation": "of the logarithms of probabilities in both halves, without the noise of counting",
+    "matched_low": "total variation between random networks that fit and their error-matched law, from below",
+    "width_tv": "total variation between random networks of the trained width and of infinite width, without chance",
+    "width_error": "mean share of held-out examples on which networks of the trained width err",
+    "width_effective": "draws of their chains, as if they were independent",
+    "width_r_hat": "of their number of errors, over the chains",
+    "trained_one": "the share of runs whose function has the label 1 on this held-out example",
+    "bayes_one": "the same for random networks that fit",
+    "permutation": "of the training labels",
+    "complexity": "of Lempel and Ziv, in bits, of the held-out labels in the order of the truth table",
     "function": "labels on the held-out examples",
     "trained": "share of the runs that end on it",
     "bayes": "share of the draws of random networks that fit",

@@ -18,6 +18,7 @@ from ticketlab.claims.random_pick.formula import (
     SHUFFLED,
     TITLES,
     UNIFORM,
+    WIDTH,
     Trained,
     formula,
     side_questions,
@@ -36,7 +37,7 @@ from ticketlab.tasks.sources import Boolean, TaskSource
 
 __all__ = ["Binary", "RandomPick", "RandomPickPlan"]
 
-CHUNK = 4096
+DRAWS, WIDTH_DRAWS, FEWER = 1024, 512, 128
 
 
 class Binary(StrEnum):
@@ -57,8 +58,10 @@ class RandomPickPlan:
         arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
         seeds: how many draws of S; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other training sets for the same question.
-        runs: of each way of training, a multiple of 1 024; a sixteenth of these on shuffled labels.
-        draws: of functions from the Gaussian posterior, a multiple of 4 096.
+        runs: of each way of training, a multiple of 128.
+        draws: of functions from the Gaussian posterior, a multiple of 1 024.
+        width_draws: of functions of random networks of the trained width, a multiple of 512; 0: that law is not measured.
+        shuffles: permutations of the training labels, each with a 128th of the runs.
         steps: the most steps of a run.
         batch: examples in a step.
         step_share: the step size of SGD as a share of the largest stable one of a random network.
@@ -73,6 +76,8 @@ class RandomPickPlan:
     first_seed: int = field(default=0, metadata={"cells": False})
     runs: int = 4096
     draws: int = 16_384
+    width_draws: int = 4096
+    shuffles: int = 16
     steps: int = 20_000
     batch: int = 8
     step_share: float = 0.2
@@ -81,10 +86,12 @@ class RandomPickPlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.each_once(self, "arms", some=True)
-        for name, unit in (("runs", CHUNK // 4), ("draws", CHUNK)):
+        for name, unit in (("runs", FEWER), ("draws", DRAWS)):
             if getattr(self, name) < unit or getattr(self, name) % unit:
                 raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {unit}")
-        plan_checks.at_least(self, 1, "steps", "batch")
+        if self.width_draws < 0 or self.width_draws % WIDTH_DRAWS:
+            raise UserError(f"width_draws={self.width_draws}", f"0 or a multiple of {WIDTH_DRAWS}")
+        plan_checks.at_least(self, 1, "steps", "batch", "shuffles")
         plan_checks.positive(self, "step_share", "adam_step_size")
 
     @classmethod
@@ -103,14 +110,19 @@ class RandomPick(Study):
         "A function is the string of its labels on held-out examples. Its probability in training is the share of runs, from "
         "random starts, that end on it at the first evaluation where they fit the training examples. Its probability among "
         "random networks that fit is that of the Gaussian process of infinitely wide networks, given the signs on the training "
-        "examples [Mingard et al. 2021]. It is drawn by elliptical slices, which are exact for this zero–one likelihood "
-        "[Murray et al. 2010].",
-        "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own.",
+        "examples [Mingard et al. 2021]. It is drawn by paths that are reflected where a sign would change, which are exact for "
+        "this zero–one likelihood [Pakman & Paninski 2014].",
+        "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own. So "
+        "random networks of that width that fit are drawn too, by elliptical slices of their weights [Murray et al. 2010], and "
+        "their total variation from infinite width has to be small.",
         "Total variation is estimated twice. A set of functions that one half of the draws chooses and the other half measures "
         "gives a value whose mean is at most the truth. The plug-in value has a mean that is at least the truth. The lower bound "
         "of the first and the upper bound of the second decide.",
         "Slope, scatter and correlation come from a fit in which both counts are Poisson and functions that one sampler missed "
         "are kept. The mass of functions that were never drawn follows from those drawn once [Good 1953].",
+        "Four controls keep a verdict back. The first way of training is repeated on permuted labels, where nothing may be "
+        "learnt. The law of random networks is compared with that of the trained width; with the law that has the same errors, "
+        "in which functions with equally many errors are equally probable; and with itself, half against half.",
         "One number a seed, with Student's interval. Equal mean errors are tested by two one-sided tests [Schuirmann 1987].",
     )
     arms = (
@@ -123,12 +135,15 @@ class RandomPick(Study):
         Arm(
             SHUFFLED,
             "The first way of training, with the training labels permuted.",
-            "What is left where nothing can be learnt.",
+            "Whether held-out labels leak, and whether the law is flatter where nothing can be learnt.",
+        ),
+        Arm(
+            WIDTH, "Random networks of the trained width that fit.", "Whether a difference is that of width."
         ),
         Arm(
             UNIFORM,
-            "All functions with equally many errors as a frequent one.",
-            "Whether errors alone explain a probability.",
+            "The law with the same errors, in which functions with equally many errors are equally probable.",
+            "Whether errors alone explain the law.",
         ),
     )
     redraws = "A seed draws the training set, the held-out set, the networks, the data orders and the chains."
@@ -138,6 +153,12 @@ class RandomPick(Study):
             "C. Mingard, G. Valle-Pérez, J. Skalse, A. A. Louis. Is SGD a Bayesian sampler? Well, almost. Journal of Machine "
             "Learning Research 22(79).",
             "https://arxiv.org/abs/2006.15191",
+        ),
+        Source(
+            "Pakman & Paninski 2014",
+            "A. Pakman, L. Paninski. Exact Hamiltonian Monte Carlo for truncated multivariate Gaussians. Journal of "
+            "Computational and Graphical Statistics 23(2).",
+            "https://arxiv.org/abs/1208.4118",
         ),
         Source(
             "Murray et al. 2010",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from ticketlab.claims.random_pick import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import logarithmic_axis
+from ticketlab.figures.axes import linear_axis, logarithmic_axis
 from ticketlab.figures.curves import Curve, Plot, mean_curve
 from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.palette import LIGHT, Mark
@@ -26,7 +27,7 @@ MARKS = {
 }
 EQUAL = Mark("equal probabilities", LIGHT.soft, dash="dot", line=True)
 MATCHED = Mark("mean of all functions with equally many errors", LIGHT.soft, "x")
-BARS, FUNCTIONS = 20, 5
+BARS, FUNCTIONS, OFTEN = 20, 5, 10
 
 
 def present(record: Record) -> Presentation:
@@ -37,12 +38,16 @@ def present(record: Record) -> Presentation:
             (scatter, "functions", "laws"),
             (ranks, "functions"),
             (matched, "functions"),
+            (complexities, "functions"),
             (spectra, "spectra"),
+            (labels, "labels"),
         ),
         summaries=made(
             record,
             (distance_table, "laws"),
             (agreement_table, "laws"),
+            (control_table, "controls"),
+            (shuffled_table, "shuffled"),
             (function_table, "functions"),
             (_seconds, "timings"),
         ),
@@ -58,9 +63,11 @@ def _first_seed(table: Table) -> Table:
     return found
 
 
-def scatter(table: Table, laws: Table) -> Figure:
-    """P_SGD against P_B, function by function, for the first seed."""
+def scatter(table: Table, laws: Table) -> Figure | None:
+    """P_SGD against P_B, function by function, for the first seed; None where functions do not repeat."""
     rows = _first_seed(table)
+    if not (laws["decades"] > 0).all():
+        return None
     axes = [
         logarithmic_axis(title, _drawn(rows))
         for title in ("P among random networks that fit", "P in training")
@@ -123,7 +130,7 @@ def matched(table: Table) -> Figure | None:
     """The probability of frequent functions next to the mean of all functions with equally many errors."""
     rows = _first_seed(table)
     of = rows.where(training=_arms(rows)[0])
-    of = of.taken(np.flatnonzero((of["bayes_count"] > 0) & (of["matched"] > 0)))
+    of = of.taken(np.flatnonzero((of["bayes_count"] >= OFTEN) & (of["matched"] > 0)))
     if not len(of):
         return None
     errors = (of["errors"] + 1).astype(float).tolist()
@@ -136,10 +143,62 @@ def matched(table: Table) -> Figure | None:
     gap = float(np.mean(np.log10(of["bayes"] / of["matched"])))
     title = f"Frequent functions are {fixed(gap, 1)} decades more probable than functions with equally many errors"
     caption = (
-        "Among random networks that fit, for the first seed. Crosses are the mean over all functions with equally many errors, "
-        "drawn or not. If errors alone decided, both would agree."
+        f"Random networks that fit, for the first seed; functions drawn at least {OFTEN} times. Crosses are the mean over all "
+        "functions with equally many errors, drawn or not. If errors alone decided, both would agree."
     )
     return Figure("matched", title, caption, alone(Plot(x, y, drawn, height=320)))
+
+
+def complexities(table: Table) -> Figure | None:
+    """The probability of the most frequent functions against their complexity, for the first seed."""
+    rows = _first_seed(table)
+    if np.isnan(rows["complexity"]).any():
+        return None
+    arm = _arms(rows)[0]
+    of = rows.where(training=arm)
+    drawn = []
+    for mark, column in ((BAYES, "bayes"), (MARKS[arm], "trained")):
+        seen = of[column] > 0
+        x, y = of["complexity"][seen].tolist(), of[column][seen].tolist()
+        drawn.append(Curve(mark, x, y, joined=False, signed=True))
+    x = linear_axis("Lempel–Ziv complexity of the held-out labels, bits", of["complexity"].tolist())
+    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
+    ranks = [_rank(c) for c in drawn]
+    title = f"Complexity and probability: rank correlation {fixed(ranks[0], 2)} at random, {fixed(ranks[1], 2)} trained"
+    caption = (
+        "The most frequent functions of either sampler, for the first seed and the first way of training. Held-out labels are "
+        "read in the order of the truth table."
+    )
+    return Figure("complexities", title, caption, alone(Plot(x, y, tuple(drawn), height=320)))
+
+
+def _rank(curve: Curve) -> float:
+    return float(spearmanr(curve.x, curve.y).statistic)
+
+
+def labels(table: Table) -> Figure:
+    """P(label = 1) of each held-out example in training and among random networks, for the first seed."""
+    rows = _first_seed(table)
+    x = linear_axis("P(label = 1) among random networks that fit", [0.0, 1.0])
+    y = linear_axis("P(label = 1) in training", [0.0, 1.0])
+    line = Curve(EQUAL, [0.0, 1.0], [0.0, 1.0])
+    panels, gaps = [], []
+    for arm in _arms(rows):
+        of = rows.where(training=arm)
+        texts = [f"example {i}, label {v}" for i, v in zip(of["example"], of["label"], strict=True)]
+        points = Curve(
+            MARKS[arm],
+            of["bayes_one"].tolist(),
+            of["trained_one"].tolist(),
+            joined=False,
+            signed=True,
+            texts=texts,
+        )
+        panels.append(Panel(MARKS[arm].label, Plot(x, y, (line, points), height=320)))
+        gaps.append(float(np.sqrt(np.mean((of["bayes_one"] - of["trained_one"]) ** 2))))
+    title = f"The probabilities of single labels differ by {_extent(gaps)} (root mean square)"
+    caption = "A sign is one held-out example, for the first seed. This is known even where no function is drawn twice."
+    return Figure("labels", title, caption, tuple(panels))
 
 
 def spectra(table: Table) -> Figure:
@@ -170,7 +229,6 @@ def _extent(values: list[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-TITLES = {**formula.TITLES, formula.SHUFFLED: formula.SHUFFLED}
 BY = {"training": "training"}
 
 
@@ -188,7 +246,7 @@ def distance_table(table: Table) -> TextTable:
         "Total variation between training and random networks that fit, and the mass of functions that were not drawn: means "
         "over seeds ± 95 %. By chance: between streams of one sampler, with an eighth of the draws each."
     )
-    return summary(caption, table, BY, cells, titles=TITLES, name="distances")
+    return summary(caption, table, BY, cells, titles=formula.TITLES, name="distances")
 
 
 def agreement_table(table: Table) -> TextTable:
@@ -200,12 +258,46 @@ def agreement_table(table: Table) -> TextTable:
         "its ceiling": mean("ceiling"),
         "rank": mean("rank"),
         "its ceiling, rank": mean("rank_ceiling"),
+        "rank, equal errors": mean("rank_within"),
+        "its ceiling, equal errors": mean("rank_within_ceiling"),
         "labels, rms": mean("label_rms"),
         "error, %": interval("error", 100.0),
         "error, random, %": interval("bayes_error", 100.0),
     }
     caption = "How the two laws agree: means over seeds ± 95 %. Ceilings are between halves of the draws of random networks."
-    return summary(caption, table, BY, cells, titles=TITLES, name="agreement")
+    return summary(caption, table, BY, cells, titles=formula.TITLES, name="agreement")
+
+
+def control_table(table: Table) -> TextTable:
+    cells = {
+        "halves: TV, from below": interval("halves_low"),
+        "halves: slope": mean("halves_slope"),
+        "halves: correlation": mean("halves_correlation"),
+        "error-matched law: TV, from below": interval("matched_low"),
+        "trained width: TV, corrected": interval("width_tv"),
+        "trained width: error, %": interval("width_error", 100.0),
+        "trained width: effective draws": mean("width_effective"),
+        "trained width: R-hat": mean("width_r_hat"),
+    }
+    caption = (
+        "Random networks of infinite width that fit, next to themselves, to a law with the same errors in which functions with "
+        "equally many errors are equally probable, and to random networks of the trained width: means over seeds ± 95 %."
+    )
+    law = table.adding(law=np.full(len(table), formula.BAYES))
+    return summary(caption, law, {"law": "law"}, cells, name="controls")
+
+
+def shuffled_table(table: Table) -> TextTable:
+    cells = {
+        "runs that fit": mean("fitted"),
+        "error, %": mean("error", 100.0),
+        "error, random, %": mean("bayes_error", 100.0),
+        "chance, %": mean("chance", 100.0),
+        "same function twice": mean("repeat"),
+        "same function twice, random": mean("bayes_repeat"),
+    }
+    caption = "Shuffled labels: means over the permutations of each seed."
+    return summary(caption, table, {"seed": "seed"}, cells, name="shuffled")
 
 
 def function_table(table: Table) -> TextTable:
@@ -217,13 +309,14 @@ def function_table(table: Table) -> TextTable:
         (
             str(of["function"][i]),
             str(int(of["errors"][i])),
+            "" if np.isnan(of["complexity"][i]) else f"{of['complexity'][i]:g}",
             measure(float(of["trained"][i])),
             measure(float(of["bayes"][i])),
             f"{float(of['matched'][i]):.1e}".replace("-", "−"),
         )
         for i in order
     )
-    head = ("labels", "errors", "P in training", "P, random networks", "P, equally many errors")
+    head = ("labels", "errors", "complexity", "P in training", "P, random networks", "P, equally many errors")
     caption = (
         f"The most frequent functions of training ({formula.TITLES[_arms(rows)[0]]}), for the first seed."
     )

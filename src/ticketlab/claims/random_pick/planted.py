@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ticketlab.claims.planted import cases_of, made
-from ticketlab.claims.random_pick.formula import ARMS, MOST, SHUFFLED, formula
+from ticketlab.claims.random_pick.formula import ARMS, MOST, formula
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.02  # of a seed's total variation, its standard deviation
+PERMUTATIONS = 8
 SEEDS = (Sample(5, 0), Sample(3, 0), Sample(10, 0), Sample(2, 0))
 
 
@@ -24,6 +25,13 @@ class World:
         last: that of the last one; None: the same.
         slope, correlation, bias: of log P_SGD on log P_B, and the difference of mean errors.
         error, unseen, fitted, r_hat, decades: what gates ask for.
+        leak: by how much training on shuffled labels errs less than chance.
+        alike: the difference of mean errors on shuffled labels.
+        flat: the probability that two runs on shuffled labels end on the same function; 0.3 on the true labels.
+        shuffled_fitted: the share of runs that fit shuffled labels.
+        width, matched, halves, within: total variation from the trained width, from the error-matched law and between halves, and
+            the correlation of ranks among functions with equally many errors.
+        halves_slope: of the fit between halves.
     """
 
     distance: float = 0.03
@@ -36,11 +44,20 @@ class World:
     fitted: float = 1.0
     r_hat: float = 1.0
     decades: float = 3.0
+    leak: float = 0.0
+    alike: float = 0.0
+    flat: float = 0.05
+    shuffled_fitted: float = 1.0
+    width: float = 0.01
+    matched: float = 0.4
+    halves: float = 0.0
+    within: float = 0.6
+    halves_slope: float = 1.0
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     columns: dict[str, list[np.ndarray]] = {}
-    for arm in (*ARMS, SHUFFLED):
+    for arm in ARMS:
         distance = _distance(world, arm)
         tv = distance + NOISE * rng.standard_normal(sample.seeds)
         error = world.error + 0.02 * rng.standard_normal(sample.seeds)
@@ -54,9 +71,11 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "slope": world.slope + 0.05 * rng.standard_normal(sample.seeds),
             "correlation": world.correlation + 0.02 * rng.standard_normal(sample.seeds),
             "bayes_error": error,
-            "error": chance + bias if arm == SHUFFLED else error + bias,
+            "error": error + bias,
             "chance": chance,
             "effective": np.full(sample.seeds, 10_000.0),
+            "rank_within": world.within + 0.01 * rng.standard_normal(sample.seeds),
+            "repeat": 0.3 + 0.01 * rng.standard_normal(sample.seeds),
         }
         constant = {
             "unseen": world.unseen,
@@ -72,7 +91,37 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         row |= {name: np.full(sample.seeds, value) for name, value in constant.items()}
         for name, values in row.items():
             columns.setdefault(name, []).append(values)
-    return {"laws": made("laws", {name: np.concatenate(parts) for name, parts in columns.items()})}
+    return {
+        "laws": made("laws", {name: np.concatenate(parts) for name, parts in columns.items()}),
+        "controls": made("controls", _controls(world, sample, rng)),
+        "shuffled": made("shuffled", _shuffled(world, sample, rng)),
+    }
+
+
+def _controls(world: World, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    means = {
+        "halves_low": world.halves,
+        "halves_slope": world.halves_slope,
+        "halves_correlation": 0.98,
+        "matched_low": world.matched,
+        "width_tv": world.width,
+    }
+    noisy = {name: value + 0.003 * rng.standard_normal(sample.seeds) for name, value in means.items()}
+    return {"seed": np.arange(sample.seeds), **noisy}
+
+
+def _shuffled(world: World, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    seed = np.repeat(np.arange(sample.seeds), PERMUTATIONS)
+    bayes = 0.5 - world.leak + 0.02 * rng.standard_normal(len(seed))
+    return {
+        "seed": seed,
+        "permutation": np.tile(np.arange(PERMUTATIONS), sample.seeds),
+        "fitted": np.full(len(seed), world.shuffled_fitted),
+        "error": bayes + world.alike + 0.005 * rng.standard_normal(len(seed)),
+        "bayes_error": bayes,
+        "chance": np.full(len(seed), 0.5),
+        "repeat": world.flat + 0.01 * rng.standard_normal(len(seed)),
+    }
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
@@ -93,5 +142,9 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
         (Kind.GATE, "runs do not fit", World(fitted=0.5)),
         (Kind.GATE, "chains have not mixed", World(r_hat=1.3)),
+        (Kind.GATE, "halves of the chains differ", World(halves=0.3)),
+        (Kind.GATE, "held-out labels leak", World(leak=0.3)),
+        (Kind.GATE, "the width moves the law", World(distance=0.2, width=0.2)),
+        (Kind.GATE, "the law is no more than its errors", World(matched=0.02)),
     ]
     return cases_of("random-pick", formula(), planted, truth, worlds, many=SEEDS, few=SEEDS[:2])

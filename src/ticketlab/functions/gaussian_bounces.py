@@ -1,15 +1,22 @@
-"""P_B(f | S) at infinite width: outputs of the NNGP, given the signs on S, by elliptical slices that reject nothing.
+"""P_B(f | S) at infinite width: outputs of the NNGP, given the signs on S, by paths that bounce off the boundaries.
 
-The chain moves only the outputs f_S on the training examples. On the ellipse f_S cos θ + ν sin θ through the state and a fresh
-prior draw ν, each sign is right on a half circle around φ_i = atan2(y_i ν_i, y_i f_i). All half circles contain θ = 0, so they
-meet in one interval, from which θ is drawn. The likelihood does not depend on the held-out outputs f_E, so given f_S these have
-their prior conditional law, with any signs on S:
+The chain moves only the outputs f on the training examples. A path is an arc of the ellipse through f and a fresh prior draw ν,
 
-    f_E | f_S  ~  N( K_ES K_SS⁻¹ f_S,  K_EE − K_ES K_SS⁻¹ K_SE ).
+    f(t) = f cos t + ν sin t,    ν(t) = ν cos t − f sin t,    0 ≤ t ≤ π/2.
 
-They are drawn anew for each kept state. Moving n outputs instead of n + m costs less, and consecutive functions are less alike.
+Without the signs a quarter of the ellipse would end on a fresh draw of the prior. Where an output y_i f_i falls to 0, the path is
+reflected, ν ← ν − 2 (ν_i / K_ii) K e_i. This keeps the density N(0, K) of f and that of ν, so nothing is rejected. The first
+boundary is that with the smallest ν_i / f_i, at t = arccot(−ν_i / f_i).
 
-Sources: Murray, Adams, MacKay 2010, arXiv 1001.0175; Gessner, Kanjilal, Hennig 2020, arXiv 1910.09328 (linear constraints).
+With n examples a path has about n reflections of cost n each, and its end is nearly independent of its start. A slice of the
+ellipse up to the first boundary (Gessner, Kanjilal, Hennig 2020) has a length of about 1/n, so it takes about n² slices, of
+cost n² each, to get as far.
+
+The likelihood does not depend on the held-out outputs f_E, so given f they have their prior conditional law, with any signs:
+
+    f_E | f  ~  N( K_ES K_SS⁻¹ f,  K_EE − K_ES K_SS⁻¹ K_SE ).
+
+Source: Pakman & Paninski 2014, "Exact Hamiltonian Monte Carlo for truncated multivariate Gaussians", arXiv 1208.4118.
 """
 
 from __future__ import annotations
@@ -37,11 +44,14 @@ from ticketlab.functions.sampler import (
 from ticketlab.infinite import kernels
 from ticketlab.networks.network import Network
 
-__all__ = ["GaussianSlices"]
+__all__ = ["GaussianBounces"]
+
+CACHED = 8192  # outputs of the chains that move together
+LEAST = 1e-290  # in place of what rounding leaves at or beyond a boundary
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianSlices:
+class GaussianBounces:
     """Functions from the zero–one posterior of a Gaussian process.
 
     Arguments:
@@ -50,8 +60,10 @@ class GaussianSlices:
         reference: a function on the held-out examples, from which the trace measures distances; None: all zeros.
         chains: independent chains.
         draws: kept from each chain in a step of the sampler.
-        thin: moves for each kept draw.
-        burn: moves of every chain before the first.
+        thin: paths for each kept draw.
+        burn: paths of every chain before the first.
+
+    Cost: a path takes about n² operations and the drawing of ν n² too; memory n² numbers.
     """
 
     covariance: Float[np.ndarray, "p p"]
@@ -59,8 +71,8 @@ class GaussianSlices:
     reference: UInt8[np.ndarray, "bytes"] | None = None
     chains: int = 256
     draws: int = 16
-    thin: int = 16
-    burn: int = 1000
+    thin: int = 1
+    burn: int = 8
 
     def __post_init__(self) -> None:
         checked_labels(self.labels, len(self.labels))
@@ -76,7 +88,7 @@ class GaussianSlices:
             )
 
     @staticmethod
-    def of(network: Network, x: Any, labels: Any, held_out: Any, **settings: Any) -> GaussianSlices:
+    def of(network: Network, x: Any, labels: Any, held_out: Any, **settings: Any) -> GaussianBounces:
         """That of a network's limit of infinite width.
 
         Raises:
@@ -85,7 +97,7 @@ class GaussianSlices:
         both = np.concatenate([np.asarray(x, np.float64), np.asarray(held_out, np.float64)])
         covariance = kernels(network, both, get="nngp").nngp
         assert covariance is not None
-        return GaussianSlices(covariance, np.asarray(labels), **settings)
+        return GaussianBounces(covariance, np.asarray(labels), **settings)
 
     @property
     def examples(self) -> int:
@@ -109,20 +121,30 @@ class GaussianSlices:
             vectors * np.sqrt(np.maximum(values, 0)),
         )
 
+    @cached_property
+    def _reflections(self) -> np.ndarray:
+        """2 y_i K_ij y_j / K_ii, what a reflection at boundary i takes from ν in units of its velocity."""
+        y, k = self._signs, self.covariance[: len(self.labels), : len(self.labels)]
+        return 2 * y[:, None] * k * y / np.diag(k)[:, None]
+
+    @property
+    def _signs(self) -> np.ndarray:
+        return 2.0 * checked_labels(self.labels, len(self.labels)) - 1.0
+
     def init(self, key: Array) -> State:
         state = first_state(key)
         rng = np.random.default_rng([*state["key"].ravel().tolist(), 2**32 - 1])
-        y = 2.0 * checked_labels(self.labels, len(self.labels)) - 1.0
-        f = y * np.abs(rng.standard_normal((self.chains, len(y))) @ self._law[0].T)
-        return {**state, "outputs": self._moved(f, y, self.burn, rng)}
+        # Right signs at equal distances from all boundaries, as far out as a prior draw.
+        f = self._signs * np.sqrt(np.diag(self.covariance)[: len(self.labels)])
+        f *= math.sqrt(len(f)) / np.linalg.norm(solve_triangular(self._law[0], f, lower=True))
+        return {**state, "outputs": self._moved(np.tile(f, (self.chains, 1)), self.burn, rng)}
 
     def step(self, state: State) -> tuple[State, Drawn]:
         rng, f = chunk_generator(state), np.asarray(state["outputs"])
-        y = 2.0 * checked_labels(self.labels, len(self.labels)) - 1.0
         _, mean, spread = self._law
         kept = np.empty((self.draws, self.chains, -(-self.examples // 8)), np.uint8)
         for draw in range(self.draws):
-            f = self._moved(f, y, self.thin, rng)
+            f = self._moved(f, self.thin, rng)
             held_out = f @ mean.T + rng.standard_normal((self.chains, self.examples)) @ spread.T
             kept[draw] = packed(held_out > 0)
         functions = kept.reshape(-1, kept.shape[-1])
@@ -134,13 +156,34 @@ class GaussianSlices:
             differences(functions, zero).reshape(self.draws, self.chains),
         )
 
-    def _moved(self, f: np.ndarray, y: np.ndarray, moves: int, rng: np.random.Generator) -> np.ndarray:
-        factor, tiny = self._law[0], np.finfo(float).tiny
-        for _ in range(moves):
+    def _moved(self, f: np.ndarray, paths: int, rng: np.random.Generator) -> np.ndarray:
+        """The chains after this number of paths, in groups that stay in the processor's cache."""
+        factor, y, together = self._law[0], self._signs, max(1, CACHED // f.shape[1])
+        for _ in range(paths):
             prior = rng.standard_normal(f.shape) @ factor.T
-            phi = np.arctan2(y * prior, y * f)
-            low, high = phi.max(axis=1) - math.pi / 2, phi.min(axis=1) + math.pi / 2
-            theta = (low + (high - low) * rng.random(len(f)))[:, None]
-            f = f * np.cos(theta) + prior * np.sin(theta)
-            f = y * np.maximum(y * f, tiny)  # rounding at the ends of the interval
+            groups = [slice(i, i + together) for i in range(0, len(f), together)]
+            f = y * np.concatenate(
+                [_path(y * f[some], y * prior[some], self._reflections) for some in groups]
+            )
         return f
+
+
+def _path(f: np.ndarray, v: np.ndarray, reflections: np.ndarray) -> np.ndarray:
+    """The ends of one path of each chain in f > 0, `[chains, n]`; both arrays are overwritten."""
+    chains, left, ratio = np.arange(len(f)), np.full(len(f), math.pi / 2), np.empty_like(f)
+    while True:
+        np.maximum(f, LEAST, out=f)
+        first = np.divide(v, f, out=ratio).argmin(axis=1)
+        t = np.arctan2(1.0, -ratio[chains, first])
+        hit = t < left
+        t = np.minimum(t, left)
+        cos, sin = np.cos(t)[:, None], np.sin(t)[:, None]
+        back = np.multiply(f, sin, out=ratio)
+        f *= cos
+        f += v * sin
+        v *= cos
+        v -= back
+        if not hit.any():
+            return f
+        left -= t
+        v -= reflections[first] * np.where(hit, v[chains, first], 0.0)[:, None]
