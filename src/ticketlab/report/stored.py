@@ -117,7 +117,8 @@ def value_in_words(value: Any) -> str:
         case str():
             return value
         case Mapping():
-            pairs = [(k, value_in_words(v)) for k, v in value.items() if not isinstance(v, Mapping)]
+            shown = {k: v for k, v in value.items() if not isinstance(v, Mapping) or "choice" in v}
+            pairs = [(k, value_in_words(v)) for k, v in shown.items()]
             return ", ".join(
                 text if k == "choice" else f"{k.replace('_', ' ')} {text}" for k, text in pairs if text
             )
