@@ -13,7 +13,20 @@ from ticketlab.plans import find_study, presets, read_plan
 
 STARTED = ("tangent-minimum", "newton-step", "linear-regime", "winning-ticket", "linear-mode")
 TASK = "digits:train=40,validation=30,test=60"
-SMALL = ["--task", TASK, "--network", "mlp:widths=6", "--losses", "square", "--seeds", "2", "--epochs", "2", "--doublings", "0"]
+SMALL = [
+    "--task",
+    TASK,
+    "--network",
+    "mlp:widths=6",
+    "--losses",
+    "square",
+    "--seeds",
+    "2",
+    "--epochs",
+    "2",
+    "--doublings",
+    "0",
+]
 SMALL += ["--ridges", "0.01", "0.1", "--step-sizes", "0.5", "1.0", "--extensions", "0"]
 
 
@@ -39,7 +52,10 @@ def test_every_claim_starts_there_or_says_why_not(claim, capsys):
 
 
 def test_a_plan_file_says_where_it_starts(tmp_path, capsys):
-    assert main(["plan", "tangent-minimum", "--network", "mlp:widths=6", "--start", "a.safetensors:anew=output"]) == 0
+    assert (
+        main(["plan", "tangent-minimum", "--network", "mlp:widths=6", "--start", "a.safetensors:anew=output"])
+        == 0
+    )
     (tmp_path / "plan.toml").write_text(capsys.readouterr().out, encoding="utf-8")
     _, plan = read_plan(tmp_path / "plan.toml", CLAIMS)
     base = presets(find_study("tangent-minimum", CLAIMS).plan_type)["default"].network

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pretrain"]
 
-DESCRIPTION = (
-    "Trains one network and writes its parameters as a safetensors file, which `ticketlab run CLAIM --start FILE` starts at."
-)
+DESCRIPTION = "Trains one network and writes its parameters as a safetensors file, at which `ticketlab run CLAIM --start FILE` starts."
 FORMAT = "ticketlab start 1"
 
 
@@ -61,34 +59,38 @@ class _Pretrain:
 
 def pretrain(words: Sequence[str], studies: Mapping[str, str]) -> int:
     """`ticketlab pretrain [options]`."""
-    from safetensors.numpy import save
-
-    from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels
-    from ticketlab.store.whole import write_whole
-
     asked = parse(_Pretrain, words, command="pretrain", description=DESCRIPTION)
     if not 0 <= asked.seed < 2**31:
         raise UserError(f"--seed {asked.seed}", f"a number from 0 to {2**31 - 1}")
     if not asked.out.parent.is_dir():
         raise UserError(f"--out {asked.out}, in a folder that does not exist", "a file in a folder that does")
+    for line in write_start(asked):
+        print(shown(line))
+    return 0
+
+
+def write_start(asked: _Pretrain) -> list[str]:
+    """Trains, writes the file, and returns what to say of it."""
+    from safetensors.numpy import save
+
+    from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels
+    from ticketlab.store.whole import write_whole
+
     task = drawn_task(asked.task, asked.seed)
     task = permuted_labels(task, asked.seed) if asked.permuted_labels else task
     network = built(asked.network, task.input_shape, task.outputs)
     params = _trained(asked, task, network)
-    about = {
-        "format": FORMAT,
-        "network": network.name,
-        "task": task.name,
-        "labels": "permuted" if asked.permuted_labels else "as they are",
-    }
+    labels = "permuted" if asked.permuted_labels else "as they are"
+    about = {"format": FORMAT, "network": network.name, "task": task.name, "labels": labels}
     write_whole(asked.out, content := save(_arrays(network, params), metadata=about))
     parts = {"training": task.train, "test": task.test}
     scores = {name: np.mean(network_scores(network, params, task, part)) for name, part in parts.items()}
-    print(shown(f"start     {asked.out}"))
-    print(f"SHA-256   {hashlib.sha256(content).hexdigest()}")
-    print(shown(f"network   {network.name}, {asked.steps} steps"))
-    print(f"scores    {', '.join(f'{name} {score:.3f}' for name, score in scores.items())}")
-    return 0
+    return [
+        f"start     {asked.out}",
+        f"SHA-256   {hashlib.sha256(content).hexdigest()}",
+        f"network   {network.name}, {asked.steps} steps, labels {labels}",
+        f"scores    {', '.join(f'{name} {score:.3f}' for name, score in scores.items())}",
+    ]
 
 
 def _trained(asked: _Pretrain, task: Task, network: Network) -> Params:
@@ -107,7 +109,9 @@ def _trained(asked: _Pretrain, task: Task, network: Network) -> Params:
         training.Replicas(training.stack([network.init(start)]), order),
     )
     if result.endings[0] is training.Ending.DIVERGED:
-        raise NumericalFailure(f"Training diverged: use a smaller step size than {asked.optimiser.step_size:g}.")
+        raise NumericalFailure(
+            f"Training diverged: use a smaller step size than {asked.optimiser.step_size:g}."
+        )
     return jax.device_get(jax.tree.map(lambda a: a[0], result.params))
 
 

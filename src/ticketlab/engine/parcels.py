@@ -59,7 +59,9 @@ def ordered(study: Study, plan: Any) -> Parcel:
 def opened(order: Mapping[str, Any]) -> Iterator[tuple[Study, Any]]:
     """The study and the plan of an order; inside the block, data with another content are refused."""
     study, plan = _built(order["study"], order["plan"])
-    hashes = {source: order["data"][where] for where, source in read_from_files(plan) if where in order["data"]}
+    hashes = {
+        source: order["data"][where] for where, source in read_from_files(plan) if where in order["data"]
+    }
     with pinned(hashes):
         yield study, plan
 

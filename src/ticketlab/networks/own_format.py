@@ -49,7 +49,9 @@ class OwnFormat:
     names: Mapping[str, tuple[str, ...]] = field(hash=False, repr=False)
     masks: Literal["pruned", "separate"]
     fixed: Mapping[str, np.ndarray] = field(default_factory=dict, hash=False, repr=False)
-    refixed: Callable[[Mapping[str, np.ndarray]], Network] | None = field(default=None, hash=False, repr=False)
+    refixed: Callable[[Mapping[str, np.ndarray]], Network] | None = field(
+        default=None, hash=False, repr=False
+    )
 
     def files(
         self, start: Params, trained: Params | None, mask: Mapping[str, np.ndarray]

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Pretrained", "named_parameters"]
 
 TICKET = "ticketlab ticket"
-SAVE = "Save it by safetensors: safetensors.torch.save_file(model.state_dict(), path), or `ticketlab pretrain`."
+SAVE = (
+    "Save it by safetensors: safetensors.torch.save_file(model.state_dict(), path), or `ticketlab pretrain`."
+)
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Pretrained(Architecture):
         start: the file, safetensors.
         base: the network that the parameters are of.
         part: of a ticket's file: trained, or start (its weights before training).
-        anew: layers or parameters that are drawn anew, by name (output, fc.weight). A read-out layer for another number of outputs
-            is drawn anew by itself.
+        anew: layers or parameters that are drawn anew, by name (output, fc.weight). A read-out layer for another number of
+            outputs is drawn anew by itself.
     """
 
     start: str
@@ -105,9 +107,13 @@ class Pretrained(Architecture):
     def _content(self) -> _Content:
         path = self.where()
         try:
-            return _Content(self.start, hashlib.sha256(content := path.read_bytes()).hexdigest(), _Bytes(content))
+            return _Content(
+                self.start, hashlib.sha256(content := path.read_bytes()).hexdigest(), _Bytes(content)
+            )
         except FileNotFoundError:
-            raise UserError(f"no file {self.start}", "a safetensors file with the parameters of a network") from None
+            raise UserError(
+                f"no file {self.start}", "a safetensors file with the parameters of a network"
+            ) from None
         except OSError as error:
             raise UserError(
                 f"{self.start}, which cannot be read ({error.strerror})", "a safetensors file"
@@ -142,8 +148,16 @@ class _Content:
 
         try:
             return load(self.raw.content)
-        except (SafetensorError, AttributeError, TypeError, ValueError, KeyError) as error:  # or types unknown to NumPy
-            raise UserError(f"{self.name}, which is no safetensors file of numbers ({error})", "float32", SAVE) from None
+        except (
+            SafetensorError,
+            AttributeError,
+            TypeError,
+            ValueError,
+            KeyError,
+        ) as error:  # or types unknown to NumPy
+            raise UserError(
+                f"{self.name}, which is no safetensors file of numbers ({error})", "float32", SAVE
+            ) from None
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -172,11 +186,15 @@ def _built(choice: Pretrained, network: Network, content: _Content) -> Network:
         init=init,
         redrawn=network.init,
         distribution=None,
-        frozen=None if frozen is None else lambda statistics: replace(frozen(statistics), init=init, redrawn=network.init),
+        frozen=None
+        if frozen is None
+        else lambda statistics: replace(frozen(statistics), init=init, redrawn=network.init),
     )
 
 
-def _fitted(choice: Pretrained, network: Network, content: _Content) -> tuple[Network, tuple[str, ...], Params]:
+def _fitted(
+    choice: Pretrained, network: Network, content: _Content
+) -> tuple[Network, tuple[str, ...], Params]:
     """The network with what is fixed in the file, the names of what is drawn anew, and the file's parameters as its own.
 
     Where a parameter is drawn anew, its place holds zeros.
@@ -187,17 +205,23 @@ def _fitted(choice: Pretrained, network: Network, content: _Content) -> tuple[Ne
     like: Any = jax.eval_shape(network.init, jax.random.key(0))
     shapes = {name: tuple(of.shape) for name, of in named_parameters(like)}
     arrays, network = _own(choice, network, content, shapes)
-    anew = tuple(name for name in shapes if _asked(name, choice.anew) or _read_out(network, name, shapes, arrays))
+    anew = tuple(
+        name for name in shapes if _asked(name, choice.anew) or _read_out(network, name, shapes, arrays)
+    )
     _check_asked(choice, shapes)
     if len(anew) == len(shapes):
-        raise UserError(f"{content.name}, of which nothing is kept", "at least one layer that is not drawn anew")
+        raise UserError(
+            f"{content.name}, of which nothing is kept", "at least one layer that is not drawn anew"
+        )
     for name, shape in shapes.items():
         if name not in anew:
             _check(content.name, name, shape, arrays, network)
     kept = jax.tree_util.tree_map_with_path(
-        lambda path, of: np.zeros(of.shape, np.float32)
-        if _name(path) in anew
-        else np.asarray(arrays[_name(path)], np.float32),
+        lambda path, of: (
+            np.zeros(of.shape, np.float32)
+            if _name(path) in anew
+            else np.asarray(arrays[_name(path)], np.float32)
+        ),
         like,
     )
     return network, anew, kept
@@ -231,9 +255,15 @@ def _own(
     names = {name: next((n for n in own.names.get(name, ()) if n in arrays), name) for name in shapes}
     fixed = {name: array for name, array in arrays.items() if name in own.fixed and not _is_mask(name)}
     tied = {n for of in own.names.values() for n in of}
-    rest = {name: array for name, array in arrays.items() if name not in fixed and name not in tied and not _is_mask(name)}
+    rest = {
+        name: array
+        for name, array in arrays.items()
+        if name not in fixed and name not in tied and not _is_mask(name)
+    }
     _check_names(content.name, rest, shapes, [*tied, *own.fixed])
-    return {name: arrays[n] for name, n in names.items() if n in arrays}, _with_fixed(content.name, network, fixed)
+    return {name: arrays[n] for name, n in names.items() if n in arrays}, _with_fixed(
+        content.name, network, fixed
+    )
 
 
 def _is_mask(name: str) -> bool:
@@ -321,7 +351,9 @@ def _check(file: str, name: str, shape: Shape, arrays: Mapping[str, np.ndarray],
         )
     array = arrays[name]
     if array.shape != shape:
-        raise _other_shape(file, name, array.shape, shape, network, f", or draw this layer anew: anew={layer}")
+        raise _other_shape(
+            file, name, array.shape, shape, network, f", or draw this layer anew: anew={layer}"
+        )
     if not np.issubdtype(array.dtype, np.floating):
         raise UserError(f"{file}, whose {name!r} is of type {array.dtype}", "real floating numbers", SAVE)
     if not np.isfinite(np.asarray(array, np.float32)).all():

@@ -16,7 +16,16 @@ from ticketlab.errors import UserError
 from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["changed", "check_pinned", "choices_of", "expected", "pinned", "read_from_files", "sources", "starts"]
+__all__ = [
+    "changed",
+    "check_pinned",
+    "choices_of",
+    "expected",
+    "pinned",
+    "read_from_files",
+    "sources",
+    "starts",
+]
 
 Choice = TypeVar("Choice")
 

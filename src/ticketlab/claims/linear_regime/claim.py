@@ -292,8 +292,7 @@ class LinearRegime(Study):
         """The parameterisations of each setting that have been run."""
         rows = tables["widths"]
         return {
-            at: tuple(name for name in plan.compared if len(at.rows(rows, name)))
-            for at in plan.settings()
+            at: tuple(name for name in plan.compared if len(at.rows(rows, name))) for at in plan.settings()
         }
 
 

@@ -146,7 +146,10 @@ def verdicts(
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
         found = answer(formula(terms), tables, levels)
-        claim, parts = [claim_verdict(found, whole_rule(terms), START_SAYS if terms.one_start else SAYS, inner=_where)], [found]
+        claim, parts = (
+            [claim_verdict(found, whole_rule(terms), START_SAYS if terms.one_start else SAYS, inner=_where)],
+            [found],
+        )
     else:
         share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
