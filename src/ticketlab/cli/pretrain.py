@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pretrain"]
 
-DESCRIPTION = "Trains one network and writes its parameters as a safetensors file, at which `ticketlab run CLAIM --start FILE` starts."
+DESCRIPTION = "Trains one network and writes its parameters as a safetensors file, for `ticketlab run CLAIM --start FILE`."
 FORMAT = "ticketlab start 1"
 
 
