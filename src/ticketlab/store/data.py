@@ -78,7 +78,7 @@ def _started(network: Pretrained, plan: Any) -> Data:
     anew = f" It draws {listed(drawn)} anew." if drawn else ""
     said = (
         f"Every seed starts at the parameters of {Path(network.start).name} (SHA-256 {digest[:16]}…), not at random ones.{anew} "
-        "Where random networks or random starts are spoken of, this start is meant, except for controls. Everything else is drawn "
-        "as stated. Intervals say nothing about other starts."
+        "Where random networks or random starts are spoken of, this start is meant, except for controls. Everything else is "
+        "drawn as stated. Intervals say nothing about other starts."
     )
     return Data(network, digest, "", (), said)
