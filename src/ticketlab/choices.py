@@ -100,7 +100,7 @@ def families() -> Mapping[Any, Family]:
     from ticketlab.tasks.catalogue import TASKS, from_path
     from ticketlab.tasks.sources import TaskSource
 
-    members = {**NETWORKS, "own": OwnModel, "pretrained": Pretrained}
+    members: dict[str, type] = {**NETWORKS, "own": OwnModel, "pretrained": Pretrained}
     networks = Family("network", members, from_code=OwnModel)
     return {TaskSource: Family("task", TASKS, from_path), Architecture: networks}
 
