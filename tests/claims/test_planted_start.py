@@ -74,7 +74,7 @@ def test_what_is_linear_is_found_linear_and_what_needs_features_not(tmp_path):
             network=Pretrained(str(file), CNN),
             losses=("square",),
             seeds=3,
-            steps=800,
+            steps=6000,
             kernel_examples=100,
         )
         verdicts = run_study(LinearRegime(), plan).verdicts
