@@ -98,7 +98,8 @@ def readers_files(tmp_path, monkeypatch):
     for folder in ("my-images", "path/to/my-images"):
         for label in ("cat", "dog"):
             (tmp_path / folder / label).mkdir(parents=True)
-    (tmp_path / "path/to/data.npz").write_bytes(b"PK")
+    for name in ("path/to/data", "first-half", "second-half"):
+        (tmp_path / f"{name}.npz").write_bytes(b"PK")
     (tmp_path / "birds.csv").write_text("length,species\n1.5,wren\n2.5,robin\n")
     monkeypatch.chdir(tmp_path)
 
@@ -111,6 +112,7 @@ def test_commands_are_understood(page, monkeypatch, capsys):
     monkeypatch.setattr("ticketlab.cli.spread.Spread.runner", lambda self: nullcontext())
     monkeypatch.setattr("ticketlab.cli.spread.Spread.found", lambda self: None)
     monkeypatch.setattr("ticketlab.tasks.check", lambda path: [])
+    monkeypatch.setattr("ticketlab.cli.pretrain.write_start", lambda asked: [])
     monkeypatch.setattr("ticketlab.cli.compare.lay_out", lambda runs, page, studies: 0)
     for line in commands(page):
         typed, _, file = line.partition(" > ")

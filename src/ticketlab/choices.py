@@ -95,11 +95,13 @@ def families() -> Mapping[Any, Family]:
     """The families that have registries, by the annotation of a plan's field."""
     from ticketlab.adapters.own_model import OwnModel
     from ticketlab.networks.architectures import Architecture
+    from ticketlab.networks.pretrained import Pretrained
     from ticketlab.networks.zoo import NETWORKS
     from ticketlab.tasks.catalogue import TASKS, from_path
     from ticketlab.tasks.sources import TaskSource
 
-    networks = Family("network", {**NETWORKS, "own": OwnModel}, from_code=OwnModel)
+    members: dict[str, type] = {**NETWORKS, "own": OwnModel, "pretrained": Pretrained}
+    networks = Family("network", members, from_code=OwnModel)
     return {TaskSource: Family("task", TASKS, from_path), Architecture: networks}
 
 
@@ -207,11 +209,14 @@ def _split_path(text: str) -> tuple[str, str]:
 
 def _differences(choice: Any, default: Any = None) -> Iterator[tuple[str, Any]]:
     """The fields that differ from their defaults, those of nested records with dotted names."""
+    hints = typing.get_type_hints(type(choice))
     for f in dataclasses.fields(choice):
         value, usual = getattr(choice, f.name), f.default if default is None else getattr(default, f.name)
         if value == usual:
             continue
-        if dataclasses.is_dataclass(value) and type(value) is type(usual):
+        if within := family(hints[f.name]):
+            yield f.name, choice_text(value, within)
+        elif dataclasses.is_dataclass(value) and type(value) is type(usual):
             yield from ((f"{f.name}.{inner}", v) for inner, v in _differences(value, usual))
         else:
             yield f.name, value

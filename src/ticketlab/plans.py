@@ -29,7 +29,7 @@ A plan is a frozen dataclass. It holds every choice of a study:
   the command line).
 - Types are imported for real, not under `TYPE_CHECKING`, and the plan's module imports nothing heavy (no JAX) at its top.
 - `presets()` is optional; "default" always exists. Names taken by the command line itself: claims, preset, out,
-  json, over, until, at-most, devices, coordinator, processes, process, jobs, cluster, insecure-cluster.
+  start, json, over, until, at-most, devices, coordinator, processes, process, jobs, cluster, insecure-cluster.
 - Impossible values raise `UserError` in `__post_init__` (or in `Study.cells`, where the task must be known).
 - `metadata={"cells": False}` marks a field which changes only which cells there are, or the verdicts drawn from them, and not
   what any one cell computes: cells that are already finished stay valid when it changes.

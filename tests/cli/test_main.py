@@ -39,7 +39,8 @@ class TestEndings:
         code, out, err = ask("rum")
         assert (code, out) == (2, "")
         assert err.startswith(
-            "ticketlab: got the command 'rum'; expected one of run, claims, plan, report, data, lab, sweep, compare, register."
+            "ticketlab: got the command 'rum'; expected one of run, claims, plan, report, data, lab, sweep, compare, register, "
+            "pretrain."
         )
         assert "Did you mean 'run'?" in err
 

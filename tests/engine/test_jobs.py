@@ -142,10 +142,10 @@ def test_data_that_have_changed_are_refused_in_every_process():
         parcels.opened(order) as (_, plan),
         pytest.raises(UserError, match="data that changed during the run"),
     ):
-        check_pinned(plan.task, plan.task.load())
+        check_pinned(plan.task, plan.task.load().content_hash, "data")
     with parcels.opened(parcels.ordered(Toy(), PLAN)) as (study, plan):
         assert (type(study), plan) == (Toy, PLAN)
-        check_pinned(plan.task, plan.task.load())
+        check_pinned(plan.task, plan.task.load().content_hash, "data")
 
 
 def test_a_study_that_others_cannot_import_is_refused(two):

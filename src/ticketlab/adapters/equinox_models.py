@@ -81,13 +81,13 @@ def equinox(
     def init(key: Array) -> Params:
         return named_leaves(eqx.partition(made(key)[0], eqx.is_inexact_array)[0])[0]
 
+    rest = {} if state is None else named_leaves({"state": jax.tree.leaves(state)}, "/")[0]
+    fixed = {n: np.asarray(a) for n, a in rest.items()}
+
     def own(params: Params) -> dict[str, np.ndarray]:
-        kept = {} if state is None else {"state": jax.tree.leaves(state)}
-        found = named_leaves({"params": dict(params), **kept}, "/")[0]
-        return {n: np.asarray(a) for n, a in found.items()}
+        return {**{f"params/{n}": np.asarray(a) for n, a in params.items()}, **fixed}
 
     about = {"framework": f"equinox {eqx.__version__}", "class": type(model).__qualname__}
     names = {n: (f"params/{n}",) for n in named_leaves(start)[0]}
-    return adapted(
-        init, apply, input_shape, outputs, name, OwnFormat("Equinox", about, own, names, "separate")
-    )
+    own_format = OwnFormat("Equinox", about, own, names, "separate", fixed)
+    return adapted(init, apply, input_shape, outputs, name, own_format)

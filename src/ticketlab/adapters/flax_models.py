@@ -95,7 +95,8 @@ def linen(
         whole = {"params": back(params), **fixed}
         return {n: np.asarray(a) for n, a in named_leaves(whole, "/")[0].items()}
 
-    return adapted(init, apply, input_shape, outputs, name, _format(module, state, example["params"]))
+    own = _format(module, state, example["params"], fixed)
+    return adapted(init, apply, input_shape, outputs, name, own)
 
 
 def nnx(
@@ -156,9 +157,9 @@ def nnx(
         tree = {"params": back(params), **({"rest": numbers} if jax.tree.leaves(numbers) else {})}
         return {n: np.asarray(a) for n, a in named_leaves(tree, "/")[0].items()}
 
-    return adapted(
-        init, apply, input_shape, outputs, name, _format(module, whole, library.to_pure_dict(state))
-    )
+    kept = {"rest": numbers} if jax.tree.leaves(numbers) else {}
+    own = _format(module, whole, library.to_pure_dict(state), kept)
+    return adapted(init, apply, input_shape, outputs, name, own)
 
 
 def _evaluation(call: Callable[..., Any]) -> dict[str, bool]:
@@ -172,13 +173,16 @@ def _numbers(library: Any, rest: Any) -> Any:
     return library.to_pure_dict(kept)
 
 
-def _format(module: Any, state: Callable[[Params], dict[str, np.ndarray]], params: Any) -> OwnFormat:
+def _format(
+    module: Any, state: Callable[[Params], dict[str, np.ndarray]], params: Any, fixed: Any
+) -> OwnFormat:
     import flax
 
     about = {"framework": f"flax {flax.__version__}", "class": type(module).__qualname__}
     (dotted, _), (slashed, _) = named_leaves(params), named_leaves(params, "/")
     names = {n: (f"params/{own}",) for n, own in zip(dotted, slashed, strict=True)}
-    return OwnFormat("Flax", about, state, names, "separate")
+    kept = {n: np.asarray(a) for n, a in named_leaves(fixed, "/")[0].items()}
+    return OwnFormat("Flax", about, state, names, "separate", kept)
 
 
 def _check_fixed(name: str, one: Any, other: Any) -> None:

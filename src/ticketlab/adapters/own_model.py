@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
@@ -41,7 +41,10 @@ class OwnModel(Architecture):
     """
 
     module: str
-    described: ClassVar[bool] = False
+
+    @property
+    def described(self) -> bool:
+        return False
 
     def __post_init__(self) -> None:
         from ticketlab.adapters.reference import REFERENCE

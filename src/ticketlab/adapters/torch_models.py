@@ -10,6 +10,7 @@ itself has one fixed start: `init` gives its parameters, whatever the key.
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -84,8 +85,25 @@ def torch(
         init = _drawing(factory, {n: tuple(p.shape) for n, p in of.items()})
     about = {"framework": f"torch {library.__version__}", "class": type(module).__qualname__}
     names = _names_of(module)
-    own = OwnFormat("PyTorch", about, _state_of(module, names), names, "pruned")
+    tied = {m for n in of for m in names[n]}
+    fixed = {n: t.detach().cpu().numpy().copy() for n, t in module.state_dict().items() if n not in tied}
+
+    def refixed(arrays: Mapping[str, np.ndarray]) -> Network:
+        made = functools.partial(_refixed, factory, arrays)
+        again = made() if module is factory else made
+        return torch(again, input_shape, outputs, name=name, channels_first=channels_first)
+
+    own = OwnFormat("PyTorch", about, _state_of(module, names), names, "pruned", fixed, refixed)
     return adapted(init, apply, input_shape, outputs, name, own)
+
+
+def _refixed(factory: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """The model with other buffers and fixed parameters; one that was given as it is stays as it was."""
+    import torch as library
+
+    module = copy.deepcopy(factory) if isinstance(factory, library.nn.Module) else factory()
+    module.load_state_dict({n: library.from_numpy(np.array(a)) for n, a in arrays.items()}, strict=False)
+    return module
 
 
 def _fixed(start: Mapping[str, np.ndarray], key: Array) -> Params:

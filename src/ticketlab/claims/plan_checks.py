@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from ticketlab.errors import UserError
+from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.pretrained import Pretrained
 
 __all__ = [
-    "at_least", "different", "each_once", "fraction", "kept_fraction", "losses_once", "margin_inside",
+    "at_least", "different", "drawn_at_random", "each_once", "fraction", "kept_fraction", "losses_once", "margin_inside",
     "momentum_below_one", "positive", "some_seeds",
 ]  # fmt: skip
 
@@ -83,3 +85,17 @@ def different(plan: Any, *names: str) -> None:
         values = getattr(plan, name)
         if not values or not all(np.isfinite(v) and v > 0 for v in values) or len(set(values)) < len(values):
             raise UserError(f"{name} {values}", "different positive numbers")
+
+
+def drawn_at_random(network: Architecture, why: str) -> None:
+    """Refuses a network that starts at the parameters of a file, where the question needs random ones.
+
+    Arguments:
+        why: what the study does with random parameters, after "this study ".
+    """
+    if isinstance(network, Pretrained):
+        raise UserError(
+            f"a start for every seed, {network.start}",
+            f"a network that each seed draws at random: this study {why}",
+            "Leave out --start.",
+        )

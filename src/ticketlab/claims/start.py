@@ -20,6 +20,7 @@ from ticketlab.errors import UserError
 from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tangent.jacobian import Jacobian
 from ticketlab.tangent.spectrum import extreme_eigenvalues
 from ticketlab.tasks import split
@@ -50,7 +51,7 @@ CURVATURE_EXAMPLES = 256  # enough for the largest curvature, which sets the uni
 def drawn_task(source: TaskSource, seed: int) -> Task:
     """The data set, split by the seed; UserError when it has changed since the run began."""
     dataset = _loaded(source, _files(source))
-    check_pinned(source, dataset)
+    check_pinned(source, dataset.content_hash, dataset.name)
     return split(dataset, seed, source.sizes())
 
 
@@ -180,9 +181,20 @@ def training_plan(plan: Any, task: Task, **more: Any) -> TrainingPlan:
     )
 
 
-@lru_cache(maxsize=16)
 def built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
-    """One `Network` object for all cells, so that what is compiled for it is compiled once."""
+    """One `Network` object for all cells, so that what is compiled for it is compiled once.
+
+    Raises:
+        UserError: as `Architecture.build`, and when the file that a network starts at has changed since the run began.
+    """
+    if not isinstance(architecture, Pretrained):
+        return _built(architecture, input_shape, outputs)
+    check_pinned(architecture, architecture.digest(), architecture.start)
+    return architecture.build(input_shape, outputs)  # by the content of its file, which may have changed
+
+
+@lru_cache(maxsize=16)
+def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
     return architecture.build(input_shape, outputs)
 
 

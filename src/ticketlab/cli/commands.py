@@ -21,7 +21,7 @@ from ticketlab.plans import find_study, parse_choice, toml
 if TYPE_CHECKING:
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["claims", "compare", "data", "lab", "plan", "register", "report", "run", "sweep"]
+__all__ = ["claims", "compare", "data", "lab", "plan", "pretrain", "register", "report", "run", "sweep"]
 
 Studies = Mapping[str, str]
 
@@ -106,6 +106,13 @@ def register(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.cli.register import register
 
     return register(words, studies)
+
+
+def pretrain(words: Sequence[str], studies: Studies) -> int:
+    """`ticketlab pretrain [options]`: a trained network as a start."""
+    from ticketlab.cli.pretrain import pretrain
+
+    return pretrain(words, studies)
 
 
 def data(words: Sequence[str], studies: Studies) -> int:

@@ -31,6 +31,7 @@ usage: ticketlab COMMAND [options]
   claims               list the claims
   plan CLAIM           print a plan as a file, with every option explained, to edit and run
   register PLAN.toml   write down question, rules and sizes before a run, with a digest
+  pretrain             train a network, as a start for `run CLAIM --start FILE`
   report RUN           write the report of a finished run again
   lab                  run every claim on one network and data set, with one page for the whole argument
   sweep CLAIM          run a claim over a grid of plans, and draw where it holds
@@ -130,6 +131,7 @@ def _dispatch(words: list[str], studies: Mapping[str, str] | None) -> int:
         "sweep": commands.sweep,
         "compare": commands.compare,
         "register": commands.register,
+        "pretrain": commands.pretrain,
     }
     if command not in table:
         from ticketlab.choices import suggestion

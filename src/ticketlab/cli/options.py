@@ -21,6 +21,7 @@ from ticketlab.choices import choice_text, family, suggestion
 from ticketlab.claims.study import Study
 from ticketlab.cli.ending import Ending
 from ticketlab.cli.spread import Spread
+from ticketlab.cli.starting import started
 from ticketlab.engine.controls import shown
 from ticketlab.errors import UserError
 from ticketlab.plans import find_study, parse_choice, presets, read_plan
@@ -111,7 +112,10 @@ def _options(words: Sequence[str], target: str, studies: Mapping[str, str], comm
     claim, plan = read_plan(Path(target), studies) if from_file else (target, None)
     study = find_study(claim, studies)
     named = {"default": plan} if from_file else presets(study.plan_type)
-    return _parse(words, study, named, command)
+    options = _parse(words, study, named, command)
+    if options.start is None:
+        return options
+    return dataclasses.replace(options, plan=started(options.plan, options.start, study.claim))
 
 
 def _restore(file: Path) -> None:
@@ -166,6 +170,18 @@ def _parse(words: Sequence[str], study: Study, named: Mapping[str, Any], command
             "preset",
             Annotated[preset_type, _help("a ready-made plan; other options override its values")],
             "default",
+        ),
+        (
+            "start",
+            Annotated[
+                str | None,
+                tyro.conf.arg(
+                    metavar="FILE[:anew=LAYER]",
+                    help="start the network at the parameters of this safetensors file, in the place of random ones",
+                    help_behavior_hint="",
+                ),
+            ],
+            None,
         ),
         *(_sweep_options() if command == "sweep" else _run_options()),
     ]

@@ -22,7 +22,7 @@ from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.plans import structure, toml
-from ticketlab.tasks.pinned import expected, pinned, sources
+from ticketlab.tasks.pinned import expected, pinned, read_from_files
 
 if TYPE_CHECKING:
     from ticketlab.tickets.ticket import Ticket
@@ -47,7 +47,7 @@ def ordered(study: Study, plan: Any) -> Parcel:
             "a class of a module, to run it in several processes",
             "Move the class to a file of its own and import it from there.",
         )
-    found = {where: expected(source) for where, source in sources(plan)}
+    found = {where: expected(source) for where, source in read_from_files(plan)}
     return {
         "study": f"{cls.__module__}:{cls.__qualname__}",
         "plan": toml(study.claim, plan, comments=False),
@@ -59,7 +59,9 @@ def ordered(study: Study, plan: Any) -> Parcel:
 def opened(order: Mapping[str, Any]) -> Iterator[tuple[Study, Any]]:
     """The study and the plan of an order; inside the block, data with another content are refused."""
     study, plan = _built(order["study"], order["plan"])
-    hashes = {source: order["data"][where] for where, source in sources(plan) if where in order["data"]}
+    hashes = {
+        source: order["data"][where] for where, source in read_from_files(plan) if where in order["data"]
+    }
     with pinned(hashes):
         yield study, plan
 

@@ -11,7 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from ticketlab.errors import UserError
 from ticketlab.networks.initialisation import GLOROT_NORMAL, HE_NORMAL, Initialisation, Parameterisation
@@ -70,12 +70,12 @@ MOST_BLOCKS = 1000  # in a group; the deepest of He et al. has 200
 
 @dataclass(frozen=True)
 class Architecture(ABC):
-    """A choice of network, which is fitted to data when it is built.
+    """A choice of network, which is fitted to data when it is built."""
 
-    Class attributes: `described` (whether the networks have a description of their layers and units).
-    """
-
-    described: ClassVar[bool] = True
+    @property
+    def described(self) -> bool:
+        """Whether the networks have a description of their layers and units."""
+        return True
 
     @abstractmethod
     def describe(self, input_shape: Shape | None = None, outputs: int | None = None) -> str:

@@ -59,6 +59,7 @@ class Network:
         weights: which parameters masks cover, in order of depth, for a network without a description of its layers whose
             parameters are arrays by name; empty if that is not known.
         own_format: for a network made from a model of another library, the way back; else None.
+        redrawn: for a network with a given start, `key -> params` that are drawn at random; None if `init` draws them.
     """
 
     name: str
@@ -83,6 +84,11 @@ class Network:
     distribution: Distribution | None = field(default=None, repr=False, compare=False)
     weights: tuple[Weight, ...] = field(default=(), repr=False)
     own_format: OwnFormat | None = field(default=None, repr=False, compare=False)
+    redrawn: Callable[[Array], Params] | None = field(default=None, repr=False, compare=False)
+
+    def drawn(self, key: Array) -> Params:
+        """Parameters that are drawn at random, whatever the network's own start: for controls."""
+        return (self.redrawn or self.init)(key)
 
     def require_each_alone(self, purpose: str) -> None:
         """Raises a UserError if an example's outputs depend on the other examples of its batch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -38,6 +38,8 @@ class OwnFormat:
         names: of every parameter in that state, `{parameter: names}`; several for one that is tied.
         masks: how masked weights are stored beside the dense state: "pruned" as PyTorch's `prune` does, by `NAME_orig` and
             `NAME_mask`, or "separate", under `mask/NAME`.
+        fixed: what is in the state and is no parameter, such as running statistics.
+        refixed: the network (a `Network`) with other values of these; None if the model has to be made with them.
     """
 
     library: str
@@ -45,6 +47,8 @@ class OwnFormat:
     state: Callable[[Params], dict[str, np.ndarray]] = field(repr=False)
     names: Mapping[str, tuple[str, ...]] = field(hash=False, repr=False)
     masks: Literal["pruned", "separate"]
+    fixed: Mapping[str, np.ndarray] = field(default_factory=dict, hash=False, repr=False)
+    refixed: Callable[[Mapping[str, np.ndarray]], Any] | None = field(default=None, hash=False, repr=False)
 
     def files(
         self, start: Params, trained: Params | None, mask: Mapping[str, np.ndarray]

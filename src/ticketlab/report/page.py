@@ -128,6 +128,7 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 <p class="kicker">{prose(record.question)}</p>
 <h1 id="claim">“{escape(record.statement)}”</h1>
 {answer}
+{_start(record.facts)}
 {figure_html(figure, 1, words, "h2") if figure else ""}
 {explained}
 {_rules(record)}
@@ -150,8 +151,15 @@ def _rules(record: Record) -> str:
     return f'<details class="rule paper"><summary>{summary}</summary><ul>{items}</ul></details>'
 
 
+def _start(facts: Mapping[str, str]) -> str:
+    """That networks do not start at random, where they do not: it changes what the question is about."""
+    said = facts.get("Start")
+    return f"<p><b>Not a random start.</b> {prose(said)}</p>" if said else ""
+
+
 def _facts(facts: Mapping[str, str]) -> str:
-    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
+    listed = {k: v for k, v in facts.items() if k != "Start"}
+    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in listed.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
 
 

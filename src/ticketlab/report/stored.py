@@ -62,10 +62,11 @@ def choices_in_words(plan: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _data(data: Mapping[str, Any]) -> dict[str, str]:
-    """The targets' names, and how doubtful parts of the data were read."""
+    """The targets' names, how doubtful parts of the data were read, and where networks start if not at random."""
     targets = [str(own["target"]) for own in data.values() if own["target"]]
     notes = [str(note) for own in data.values() for note in own["notes"]]
-    facts = {"Target": ", ".join(targets), "Notes on the data": " ".join(notes)}
+    starts = [str(own["start"]) for own in data.values() if "start" in own]
+    facts = {"Target": ", ".join(targets), "Notes on the data": " ".join(notes), "Start": " ".join(starts)}
     return {name: text for name, text in facts.items() if text}
 
 
@@ -116,7 +117,8 @@ def value_in_words(value: Any) -> str:
         case str():
             return value
         case Mapping():
-            pairs = [(k, value_in_words(v)) for k, v in value.items() if not isinstance(v, Mapping)]
+            shown = {k: v for k, v in value.items() if not isinstance(v, Mapping) or "choice" in v}
+            pairs = [(k, value_in_words(v)) for k, v in shown.items()]
             return ", ".join(
                 text if k == "choice" else f"{k.replace('_', ' ')} {text}" for k, text in pairs if text
             )

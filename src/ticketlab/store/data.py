@@ -1,15 +1,18 @@
-"""The data sets of a plan as a run reads them: their content, and what a reader of its results should know about them."""
+"""The data sets and starts of a plan as a run reads them: their content, and what a reader of its results should know of them."""
 
 from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ticketlab.claims.wording import listed
 from ticketlab.errors import UserError
-from ticketlab.tasks.pinned import sources
+from ticketlab.tasks.pinned import sources, starts
 
 if TYPE_CHECKING:
+    from ticketlab.networks.pretrained import Pretrained
     from ticketlab.tasks.sources import TaskSource
 
 __all__ = ["Data", "data_hashes", "read_data"]
@@ -17,33 +20,42 @@ __all__ = ["Data", "data_hashes", "read_data"]
 
 @dataclass(frozen=True)
 class Data:
-    """One data set of a plan.
+    """One data set of a plan, or one start.
 
     Arguments:
-        source: its source.
+        source: its source; of a start the network.
         hash: of its content.
         target: the name of the target, if the file has one.
         notes: how ambiguous parts were read, what was left out, and what the parts of its split share, one sentence each.
+        start: of a start, what a seed draws and what it does not.
     """
 
-    source: TaskSource
+    source: TaskSource | Pretrained
     hash: str
     target: str
     notes: tuple[str, ...]
+    start: str = ""
 
     def record(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"hash": self.hash, "target": self.target, "notes": list(self.notes)}
+        said = {"start": self.start} if self.start else {}
+        return {"hash": self.hash, "target": self.target, "notes": list(self.notes), **said}
 
 
 def read_data(plan: Any) -> dict[str, Data]:
-    """Every data set that a plan names, by the option's name. Cost: reads them all."""
-    return {where: _read(source, getattr(plan, "batch", None)) for where, source in sources(plan)}
+    """Every data set and start that a plan names, by the option's name. Cost: reads them all.
+
+    Raises:
+        UserError: for data that cannot be read, and for a start that does not fit the network.
+    """
+    data = {where: _read(source, getattr(plan, "batch", None)) for where, source in sources(plan)}
+    return {**data, **{where: _started(network, plan) for where, network in starts(plan)}}
 
 
 def data_hashes(plan: Any) -> dict[str, str]:
-    """The content hash of every data set that a plan names, by the option's name. Cost: reads them all."""
-    return {where: source.load().content_hash for where, source in sources(plan)}
+    """The content hash of every data set and start that a plan names, by the option's name. Cost: reads them all."""
+    data = {where: source.load().content_hash for where, source in sources(plan)}
+    return {**data, **{where: network.digest() for where, network in starts(plan)}}
 
 
 def _read(source: TaskSource, batch: int | None) -> Data:
@@ -57,3 +69,16 @@ def _read(source: TaskSource, batch: int | None) -> Data:
         if batch is not None and batch > train:
             notes += (f"There are {train} training examples: a step takes them all, not {batch}.",)
     return Data(source, dataset.content_hash, dataset.target, notes)
+
+
+def _started(network: Pretrained, plan: Any) -> Data:
+    """A start, fitted to the plan's data."""
+    task, digest = plan.task.task(seed=0), network.digest()
+    drawn = network.drawn(task.input_shape, task.outputs)
+    anew = f" It draws {listed(drawn)} anew." if drawn else ""
+    said = (
+        f"Every seed starts at the parameters of {Path(network.start).name} (SHA-256 {digest[:16]}…), not at random ones.{anew} "
+        "Where random networks or random starts are spoken of, this start is meant, except for controls. Everything else is "
+        "drawn as stated. Intervals say nothing about other starts."
+    )
+    return Data(network, digest, "", (), said)

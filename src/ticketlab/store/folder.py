@@ -204,8 +204,9 @@ class RunFolder:
         hashes = {where: own.hash for where, own in data.items()}
         depends = dependencies(self.study, plan, devices, hashes, device)
         for where, own in data.items():
-            for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes):
-                note(f"{where}: {text}")
+            for text in (*([f"The target is {own.target!r}."] if own.target else []), *own.notes, own.start):
+                if text:
+                    note(f"{where}: {text}")
         for text in self.study.remarks(plan):
             note(text)
         made = [place for place in (self.path, self.path.parent) if not place.exists()]

@@ -43,15 +43,16 @@ class Watch:
 
 
 def _stamps(plan: Any) -> list[Stamp]:
-    return [stamp for _, source in pinned.sources(plan) for stamp in _files(source)]
+    return [stamp for _, source in pinned.read_from_files(plan) for stamp in _files(source)]
 
 
 def _files(source: Any) -> Iterator[Stamp]:
+    from ticketlab.networks.pretrained import Pretrained
     from ticketlab.tasks.sources import NamedFolder, OwnFile
 
-    if not isinstance(source, NamedFolder | OwnFile):
+    if not isinstance(source, NamedFolder | OwnFile | Pretrained):
         return
-    place = source.where() if isinstance(source, OwnFile) else source.path()
+    place = source.path() if isinstance(source, NamedFolder) else source.where()
     for file in sorted([place, *(place.rglob("*") if place.is_dir() else ())]):
         yield _stamp(file)
 

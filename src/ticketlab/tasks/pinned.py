@@ -1,6 +1,6 @@
-"""Pinned data: they must not change during a run, because every cell records the data that it used.
+"""Pinned files: data and starts must not change during a run, because every cell records those that it used.
 
-A run reads its data when it begins, and its cells read them again. Each time, their content is compared with that at the
+A run reads its files when it begins, and its cells read them again. Each time, their content is compared with that at the
 beginning. So a file that is edited during the run is never used, even if it is restored later.
 """
 
@@ -13,22 +13,31 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 from ticketlab.errors import UserError
-from ticketlab.tasks.dataset import Dataset
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["changed", "check_pinned", "choices_of", "expected", "pinned", "sources"]
+__all__ = [
+    "changed",
+    "check_pinned",
+    "choices_of",
+    "expected",
+    "pinned",
+    "read_from_files",
+    "sources",
+    "starts",
+]
 
 Choice = TypeVar("Choice")
 
-_EXPECTED: ContextVar[Mapping[TaskSource, str]] = ContextVar("expected")
+_EXPECTED: ContextVar[Mapping[TaskSource | Pretrained, str]] = ContextVar("expected")
 
 
 @contextmanager
-def pinned(hashes: Mapping[TaskSource, str]) -> Iterator[None]:
+def pinned(hashes: Mapping[TaskSource | Pretrained, str]) -> Iterator[None]:
     """Inside the block, `check_pinned` refuses data with another content.
 
     Arguments:
-        hashes: the content hash of every data set.
+        hashes: the content hash of every data set and start.
     """
     token = _EXPECTED.set(hashes)
     try:
@@ -37,14 +46,25 @@ def pinned(hashes: Mapping[TaskSource, str]) -> Iterator[None]:
         _EXPECTED.reset(token)
 
 
-def expected(source: TaskSource) -> str | None:
-    """The content hash that a data set must have inside the block of `pinned`; None if it may have any."""
+def expected(source: TaskSource | Pretrained) -> str | None:
+    """The content hash that a data set or start must have inside the block of `pinned`; None if it may have any."""
     return _EXPECTED.get({}).get(source)
 
 
 def sources(value: Any, where: str = "") -> Iterator[tuple[str, Any]]:
     """(the option's name, the source) of every data set that a plan names."""
     return choices_of(TaskSource, value, where)
+
+
+def starts(value: Any) -> Iterator[tuple[str, Pretrained]]:
+    """(the option's name, the network) of every network that a plan starts at the parameters of a file."""
+    return ((f"{where}.start", choice) for where, choice in choices_of(Pretrained, value))
+
+
+def read_from_files(value: Any) -> Iterator[tuple[str, Any]]:
+    """The data sets and the starts that a plan names: what may not change during a run."""
+    yield from sources(value)
+    yield from starts(value)
 
 
 def choices_of(kind: type[Choice], value: Any, where: str = "") -> Iterator[tuple[str, Choice]]:
@@ -59,10 +79,15 @@ def choices_of(kind: type[Choice], value: Any, where: str = "") -> Iterator[tupl
             yield from choices_of(kind, item, f"{where}[{i}]")
 
 
-def check_pinned(source: TaskSource, dataset: Dataset) -> None:
-    """Raises UserError if the data just read are not those with which the run began."""
-    if expected(source) not in (None, dataset.content_hash):
-        raise changed([dataset.name])
+def check_pinned(source: TaskSource | Pretrained, content: str, name: str) -> None:
+    """Raises UserError if the file just read is not that with which the run began.
+
+    Arguments:
+        content: the hash of what was read.
+        name: for the message.
+    """
+    if expected(source) not in (None, content):
+        raise changed([name])
 
 
 def changed(names: Iterable[str]) -> UserError:

@@ -82,7 +82,7 @@ class Reinitialise:
     keep_sign: bool = False
 
     def values(self, seen: Seen, mask: Mask, key: Array) -> Weights:
-        drawn = weights_of(seen.network, seen.network.init(key))
+        drawn = weights_of(seen.network, seen.network.drawn(key))
         return _each(seen, key, self.keep_sign, lambda name, w, key: drawn[name])
 
 

@@ -67,7 +67,7 @@ class _Level:
 
     @cached_property
     def drawn(self) -> Params:
-        return stack([self.search.network.init(self.key(s, 1)) for s in range(len(self.masks))])
+        return stack([self.search.network.drawn(self.key(s, 1)) for s in range(len(self.masks))])
 
 
 def _reinitialised(level: _Level) -> Arm:

@@ -53,6 +53,7 @@ class DetectorNeuronPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.at_least(self, 19, "permutations")
         plan_checks.at_least(self, 100, "filters")
         plan_checks.at_least(self, 1, "steps", "batch")

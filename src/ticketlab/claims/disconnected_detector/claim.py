@@ -57,6 +57,7 @@ class DisconnectedDetectorPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.fraction(self, "density", hint="With all weights kept there is no rest to cut off.")
         plan_checks.at_least(self, 1, "steps", "batch")
 

@@ -59,6 +59,7 @@ class EdgeContributionPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.at_least(self, 3, "densities")
         plan_checks.at_least(self, 4, "masks")
         if self.densities % 2 == 0 or self.densities > 15:

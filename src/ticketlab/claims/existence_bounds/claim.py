@@ -88,6 +88,7 @@ class ExistenceBoundsPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.margin_inside(self.margin)
         plan_checks.different(self, "tolerances", "counts")
         for value in (self.tolerance, *self.tolerances, self.left):

@@ -87,6 +87,7 @@ class GpPerformancePlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "compares with random networks of infinite width")
         plan_checks.different(self, "widths", "sizes")
         if list(self.sizes) != sorted(self.sizes):
             raise UserError(f"sizes {self.sizes}", "ascending numbers of training examples")

@@ -68,6 +68,7 @@ class LadderPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "compares with random networks of infinite width")
         plan_checks.margin_inside(self.margin)
         plan_checks.different(self, "penalties", "ridges", "step_sizes", "search_sizes")
         plan_checks.momentum_below_one(self.momentum)

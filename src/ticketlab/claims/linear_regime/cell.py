@@ -29,6 +29,7 @@ from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.networks.architectures import Architecture
 from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.tangent.alignment import centred_alignment, target_alignment
@@ -76,9 +77,10 @@ def at_widths(
             f"at most {ROWS}",
             f"Use fewer: --task …:train={ROWS // task.outputs}. The tangent kernel is formed at every width.",
         )
-    shares = sorted(plan.shares)
-    architecture = replace(plan.of_depth(depth).staged(), parameterisation=Parameterisation(parameterisation))
-    networks = [start.built(architecture.widened(share), task.input_shape, task.outputs) for share in shares]
+    shares = (1.0,) if plan.one_start else sorted(plan.shares)
+    networks = [
+        start.built(a, task.input_shape, task.outputs) for a in _architectures(plan, depth, parameterisation)
+    ]
     sizes = [_width(network) for network in networks]
     if len(set(sizes)) < len(sizes):
         raise UserError(
@@ -110,6 +112,14 @@ def at_widths(
     return tables_of(found, _MEANINGS)
 
 
+def _architectures(plan: LinearRegimePlan, depth: int, parameterisation: str) -> list[Architecture]:
+    """One for each width, the narrowest first; a start from a file has its own width alone."""
+    if plan.one_start:
+        return [plan.network]
+    widest = replace(plan.of_depth(depth).staged(), parameterisation=Parameterisation(parameterisation))
+    return [widest.widened(share) for share in sorted(plan.shares)]
+
+
 def _params(network: Network, parameterisation: str, key: jax.Array) -> Params:
     """θ₀; under μP with a read-out of zero (Yang et al. 2022): a random one has noise that vanishes only as width grows."""
     params = network.init(key)
@@ -120,7 +130,9 @@ def _params(network: Network, parameterisation: str, key: jax.Array) -> Params:
 
 
 def _width(network: Network) -> int:
-    """Units of the widest hidden layer."""
+    """Units of the widest hidden layer; 0 for a network without a description of its layers."""
+    if not network.layers:
+        return 0
     hidden = network.layers[:-1]
     if not hidden:
         raise UserError(

@@ -25,6 +25,7 @@ from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tasks.sources import Digits, TaskSource
 
 __all__ = ["LinearRegime", "LinearRegimePlan"]
@@ -40,7 +41,8 @@ class LinearRegimePlan:
     Arguments:
         task: the data to learn.
         network: the widest network; the others have shares of its units in every hidden layer. Its parameterisation is
-            replaced.
+            replaced. A network that starts at the parameters of a file has one width and one parameterisation: there the
+            claim asks about sizes alone.
         depths: numbers of hidden layers; the claim is asked for each. An MLP with one hidden layer repeats it. Any other
             network keeps its own depth.
         losses: square, cross-entropy or both; the claim is asked for each.
@@ -94,6 +96,16 @@ class LinearRegimePlan:
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "kernel_examples")
+
+    @property
+    def one_start(self) -> bool:
+        """Whether the network starts at the parameters of a file, which are of one width and one parameterisation."""
+        return isinstance(self.network, Pretrained)
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """The parameterisations that there are."""
+        return (formula.GIVEN,) if self.one_start else self.parameterisations
 
     def settings(self) -> tuple[formula.Setting, ...]:
         """For which the claim is asked."""
@@ -213,6 +225,14 @@ class LinearRegime(Study):
     needs = ("widths",)
     plan_type = LinearRegimePlan
 
+    def remarks(self, plan: LinearRegimePlan) -> tuple[str, ...]:
+        if not plan.one_start:
+            return ()
+        return (
+            "The parameters of a file are of one width and one parameterisation. So other widths, their exponents and the "
+            "control, μP, are left out, and the verdict is about this start alone.",
+        )
+
     def asked(self, plan: LinearRegimePlan) -> Agenda:
         terms = _terms(plan)
         return Agenda(formula.whole_rule(terms), formula.formula(terms), formula.side_questions(terms))
@@ -227,11 +247,13 @@ class LinearRegime(Study):
                 seed_numbers(plan),
             )
             for at in plan.settings()
-            for name in plan.parameterisations
+            for name in plan.compared
         )
 
     def brief(self, plan: LinearRegimePlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         widths = tables["widths"]
+        if plan.one_start:
+            return f"drift {widths['drift'][0]:.2g}, distance {widths['distance'][0]:.2g}"
         first, last = int(np.argmin(widths["width"])), int(np.argmax(widths["width"]))
         said = [f"{widths[c][first]:.2g} to {widths[c][last]:.2g}" for c in ("drift", "distance")]
         halved = int(np.sum(widths["halvings"] > 0))
@@ -246,6 +268,8 @@ class LinearRegime(Study):
         self, plan: LinearRegimePlan, tables: Mapping[str, Table], levels: Levels = USUAL
     ) -> Evidence:
         found = super().conclude(plan, tables, levels)
+        if plan.one_start:
+            return found
         complete = self._complete(plan, tables) if "widths" in tables else {}
         fits = [
             _fit_row(tables["widths"], at, name, measure)
@@ -268,13 +292,12 @@ class LinearRegime(Study):
         """The parameterisations of each setting that have been run."""
         rows = tables["widths"]
         return {
-            at: tuple(name for name in plan.parameterisations if len(at.rows(rows, name)))
-            for at in plan.settings()
+            at: tuple(name for name in plan.compared if len(at.rows(rows, name))) for at in plan.settings()
         }
 
 
 def _terms(plan: LinearRegimePlan) -> formula.Terms:
-    return formula.Terms(plan.parameterisations, plan.settings(), plan.least, plan.reached)
+    return formula.Terms(plan.compared, plan.settings(), plan.least, plan.reached)
 
 
 def _fit_row(rows: Table, at: formula.Setting, parameterisation: str, measure: str) -> dict[str, object]:

@@ -31,11 +31,12 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONTROL", "EXPONENTS", "MEASURES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
+    "CONTROL", "EXPONENTS", "GIVEN", "MEASURES", "TITLES", "Setting", "Terms", "fitted", "formula", "settled",
     "side_questions", "verdicts", "whole_rule",
 ]  # fmt: skip
 
-TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP"}
+GIVEN = "given"  # that of a start from a file, which has one width
+TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP", GIVEN: "start's own"}
 MEASURES = {  # column: how it is called
     "motion": "motion of the parameters",
     "drift": "drift of the kernel",
@@ -112,15 +113,24 @@ class Terms:
     least: float
     reached: float
 
+    @property
+    def one_start(self) -> bool:
+        """Whether all seeds start at the parameters of a file, which are of one width."""
+        return self.parameterisations == (GIVEN,)
+
 
 def formula(terms: Terms) -> Formula:
     """The claim: for every loss and depth, in every parameterisation."""
+    if terms.one_start:
+        return All(tuple(_of_setting(terms, at) for at in terms.settings))
     sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
     return Gated((sides,), All(tuple(_of_setting(terms, at) for at in terms.settings)))
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
     """The side questions about the control."""
+    if terms.one_start:
+        return ()
     return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
 
 
@@ -136,7 +146,10 @@ def verdicts(
     whole = all(set(complete[at]) == set(terms.parameterisations) for at in terms.settings)
     if whole:
         found = answer(formula(terms), tables, levels)
-        claim, parts = [claim_verdict(found, whole_rule(terms), SAYS, inner=_where)], [found]
+        claim, parts = (
+            [claim_verdict(found, whole_rule(terms), START_SAYS if terms.one_start else SAYS, inner=_where)],
+            [found],
+        )
     else:
         share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
         claim = []
@@ -178,6 +191,8 @@ def _asked(terms: Terms, at: Setting, name: str) -> Formula:
     sizes = tuple(
         _size(at, name, measure, "small", Below(float(np.log(SMALL)))) for measure in ("distance", "drift")
     )
+    if name == GIVEN:
+        return All(sizes)
     return All((*sizes, *(_falls(terms, at, name, measure) for measure in MEASURES)))
 
 
@@ -329,6 +344,13 @@ SAYS = {
 }
 
 
+START_SAYS = {
+    Outcome.HOLDS: "Training from this start stays near its linear approximation.",
+    Outcome.FAILS: "Training from this start leaves its linear approximation.",
+    Outcome.UNDECIDED: "These runs do not decide whether training from this start stays near its linear approximation.",
+}
+
+
 def _where(found: Answer) -> str:
     """What fails or is undecided, each with the losses and depths where it does."""
     places: dict[str, list[str]] = {}
@@ -343,15 +365,34 @@ def _where(found: Answer) -> str:
 
 def whole_rule(terms: Terms) -> str:
     """The rule of the claim as a whole."""
-    small, large, settled = (f"{100 * share:g} %" for share in (SMALL, LARGE, SETTLED))
+    return _start_rule(terms) if terms.one_start else _rule_of_widths(terms)
+
+
+def _start_rule(terms: Terms) -> str:
+    small = f"{100 * SMALL:g} %"
+    return (
+        "Everything is asked for each loss of the plan. The claim holds for this start if the distance to the linear model is "
+        f"below {small} of training's motion in function space, and the drift of the kernel is below {small}. It fails if one "
+        "of them is above. Otherwise it is undecided; and always if training did not come to its end, or if neither the network "
+        f"nor its linear model is better than guessing. {_end(terms)}"
+    )
+
+
+def _rule_of_widths(terms: Terms) -> str:
+    small, large = (f"{100 * share:g} %" for share in (SMALL, LARGE))
     return (
         "Everything is asked for each loss and depth of the plan. The claim holds if two things are true. In every "
         f"parameterisation but the control, the distance to the linear model at the widest network is below {small} of "
         f"training's motion in function space, the drift of the kernel there is below {small}, and motion, drift and distance "
         f"fall with an exponent above {terms.least:g}. And in the control, μP, the distance at the widest network stays above "
         f"{large}. It fails if any of these fails. Otherwise it is undecided; and always if training did not come to its end, if "
-        "neither the network nor its linear model is better than guessing, or if the control was left out. With the square loss "
-        f"the end is where hardly any of the training loss is left ({settled} of the start's), or where most of it is gone and "
-        f"the last quarter of the steps gained no more than that. With cross-entropy "
-        f"it is where {100 * terms.reached:g} % are left."
+        f"neither the network nor its linear model is better than guessing, or if the control was left out. {_end(terms)}"
+    )
+
+
+def _end(terms: Terms) -> str:
+    return (
+        f"With the square loss the end is where hardly any of the training loss is left ({100 * SETTLED:g} % of the start's), or "
+        f"where most of it is gone and the last quarter of the steps gained no more than that. With cross-entropy it is where "
+        f"{100 * terms.reached:g} % are left."
     )

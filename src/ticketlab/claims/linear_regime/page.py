@@ -24,11 +24,12 @@ from ticketlab.figures.wording import estimate, extent, fixed, measure, power, q
 
 __all__ = ["present"]
 
-TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP (the control)"}
+TITLES = {"standard": "standard", "ntk": "NTK", "mup": "μP (the control)", "given": "start's own"}
 HUES = {
     "standard": Mark(TITLES["standard"], LIGHT.blue, "circle"),
     "ntk": Mark(TITLES["ntk"], LIGHT.vermilion, "square", "dash"),
     "mup": Mark(TITLES["mup"], LIGHT.green, "triangle-up", "dot"),
+    "given": Mark(TITLES["given"], LIGHT.blue, "circle"),
 }
 MEASURES = {
     "motion": ("motion of the parameters", "‖θ_T − θ₀‖ / ‖θ₀‖"),

@@ -71,6 +71,9 @@ class ManyOptimaPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(
+            self.network, "compares networks from independent starts, and would compare a start with itself"
+        )
         plan_checks.at_least(self, 1, "batch")
         plan_checks.at_least(self, 20, "steps")
         plan_checks.at_least(self, 3, "points")

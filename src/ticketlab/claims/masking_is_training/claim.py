@@ -94,6 +94,7 @@ class MaskingIsTrainingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what masks do to weights that are not trained")
         plan_checks.fraction(self, "density", hint="21 % is 0.21.")
         plan_checks.each_once(self, "criteria", "ones", "zeros", some=True)
         plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every", "random_masks", "scored")

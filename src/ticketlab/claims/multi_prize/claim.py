@@ -74,6 +74,7 @@ class MultiPrizePlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.margin_inside(self.margin)
         plan_checks.kept_fraction(self.density)
         if self.network.activation is Activation.SIGN:

@@ -79,6 +79,7 @@ class MultigraphPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what is in a random network")
         plan_checks.margin_inside(self.margin)
         for bits in (self.bits, *self.widths):
             if not 1 <= bits <= 24:

@@ -50,7 +50,7 @@ def compare(
     at = Start(plan, task, loss, network, network.init(one), devices)
     progress("gradient descent", 0.02)
     trained, ended = descend(
-        at, network.init(other), order, lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done)
+        at, network.drawn(other), order, lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done)
     )
     clock.lap("gradient descent, two starts")
     progress("tangent kernel", 0.52)

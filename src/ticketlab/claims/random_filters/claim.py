@@ -74,6 +74,7 @@ class RandomFiltersPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks how good random filters are")
         plan_checks.margin_inside(self.margin)
         plan_checks.different(self, "penalties", "step_sizes")
         plan_checks.at_least(self, 1, "filters", "second", "width", "window", "batch", "epochs")

@@ -85,6 +85,9 @@ class RandomPickPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(
+            self.network, "compares training with random networks, over thousands of starts"
+        )
         plan_checks.each_once(self, "arms", some=True)
         for name, unit in (("runs", FEWER), ("draws", DRAWS)):
             if getattr(self, name) < unit or getattr(self, name) % unit:

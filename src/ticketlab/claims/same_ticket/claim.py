@@ -84,6 +84,9 @@ class SameTicketPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(
+            self.network, "draws the rest of the network again, and would compare a start with itself"
+        )
         plan_checks.kept_fraction(self.density, *self.densities)
         plan_checks.each_once(self, "densities", "others")
         plan_checks.at_least(self, 1, "batch", "search_steps", "redraws")

@@ -58,6 +58,7 @@ class SymmetryBreakingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks what a random start does")
         plan_checks.margin_inside(self.margin)
         plan_checks.different(self, "noises")
         if len(set(map(formula.noisy, self.noises))) < len(self.noises):

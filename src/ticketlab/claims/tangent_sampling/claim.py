@@ -69,6 +69,7 @@ class TangentSamplingPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "asks for the law of functions over random starts")
         for name in ("runs", "draws"):
             if getattr(self, name) < CHUNK or getattr(self, name) % CHUNK:
                 raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {CHUNK}")

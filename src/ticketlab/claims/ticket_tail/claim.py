@@ -61,6 +61,7 @@ class TicketTailPlan:
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
+        plan_checks.drawn_at_random(self.network, "compares many random draws with one another")
         plan_checks.each_once(self, "kinds", some=True)
         plan_checks.each_once(self, "also")
         plan_checks.at_least(self, FEWEST, "tickets")
