@@ -16,7 +16,8 @@ from sklearn.datasets import load_digits
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
 from ticketlab.engine import run_study
 from ticketlab.networks import ConvNet
-from ticketlab.networks.pretrained import Pretrained, named_parameters
+from ticketlab.networks.pretrained import Pretrained
+from ticketlab.networks.start_file import named_parameters
 from ticketlab.tasks.catalogue import from_path
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.training import Adam, Replicas, TrainingData, TrainingPlan, stack, train

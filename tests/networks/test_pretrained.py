@@ -9,7 +9,8 @@ from safetensors.numpy import save_file
 from ticketlab.choices import choice_text, families
 from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, Architecture
-from ticketlab.networks.pretrained import Pretrained, named_parameters
+from ticketlab.networks.pretrained import Pretrained
+from ticketlab.networks.start_file import named_parameters
 from ticketlab.plans import parse_choice
 from ticketlab.store import write_ticket
 from ticketlab.tickets import full_mask

@@ -117,7 +117,7 @@ def _trained(asked: _Pretrain, task: Task, network: Network) -> Params:
 
 def _arrays(network: Network, params: Params) -> dict[str, np.ndarray]:
     """In the model's own format if it has one."""
-    from ticketlab.networks.pretrained import named_parameters
+    from ticketlab.networks.start_file import named_parameters
 
     if network.own_format is not None:
         return {name: np.ascontiguousarray(a) for name, a in network.own_format.state(params).items()}
