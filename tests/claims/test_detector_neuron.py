@@ -81,7 +81,7 @@ def test_every_source_and_layer_is_in_the_tables(evidence):
     nothing = classes.where(source=rule.MULTIGRAPH)
     assert set(nothing["auc"].tolist()) == {0.5}
     assert not nothing["reliable_units"].any()
-    assert len(classes) == 2 * 4 * 10
+    assert len(classes) == 2 * len(DetectorNeuron.arms) * 10
     assert [len(set(shapes[name])) for name in ("source", "layer", "family", "seed")] == [2, 2, 8, 2]
     assert set(shapes["field"]) == {3, 5}
     assert len(channels) == 2 * 2 * 4

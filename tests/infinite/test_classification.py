@@ -120,6 +120,25 @@ def test_expectation_propagation_satisfies_its_fixed_point():
     )
 
 
+@pytest.mark.parametrize("likelihood", Likelihood)
+def test_a_latent_value_that_is_zero_for_certain_halves_the_evidence(likelihood):
+    """An input of zeros in a network without biases; its label says nothing about the others."""
+    a = np.random.default_rng(0).standard_normal((6, 6))
+    k, y = np.zeros((7, 7)), np.array([1, -1, 1, 1, -1, 1, -1])
+    k[:6, :6] = a @ a.T
+    whole = expectation_propagation(k, y, likelihood=likelihood)
+    others = expectation_propagation(k[:6, :6], y[:6], likelihood=likelihood)
+    assert whole.log_marginal_likelihood - others.log_marginal_likelihood == pytest.approx(
+        np.log(0.5), abs=1e-12
+    )
+    np.testing.assert_allclose(whole.mean, [*others.mean, 0], atol=1e-12)
+
+
+def test_equal_inputs_with_different_labels_are_no_zero_one_problem():
+    with pytest.raises(NumericalFailure, match="different labels"):
+        expectation_propagation(np.ones((2, 2)), np.array([1, -1]), likelihood=Likelihood.ZERO_ONE)
+
+
 def test_laplace_with_two_classes_is_scikit_learns():
     """Two latent functions with covariance K differ by one with 2K, for which the softmax is the logistic function."""
     x = RNG.standard_normal((30, 2))

@@ -1,6 +1,7 @@
 """Empirical kernels of wide networks: single networks miss the limit by width^(−1/2), and their means by far less."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -103,7 +104,7 @@ def limit(network, x):
         return {"nngp": found.nngp, "ntk": found.ntk}
     recipe = Recipe(network, True, None)
     with jax.enable_x64(True):
-        x = np.asarray(x, np.float64)
+        x = jnp.asarray(x, jnp.float64)
         own = itself(recipe, x)[0]
         nngp, ntk = pair(recipe, x, x, own, own)
     return {"nngp": np.asarray(nngp), "ntk": np.asarray(ntk)}
@@ -123,7 +124,7 @@ def measured(network, x, seeds):
 @pytest.mark.parametrize("name", CASES)
 def test_single_networks_approach_the_limit_as_the_inverse_root_of_the_width(name):
     shape = CASES[name](8).input_shape
-    x = RNG.standard_normal((3, *shape)).astype(np.float32)
+    x = np.random.default_rng(0).standard_normal((3, *shape)).astype(np.float32)
     widths, errors = (64, 128, 256, 512), []
     for width in widths:
         network = CASES[name](width)

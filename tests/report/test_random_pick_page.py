@@ -17,6 +17,7 @@ SHOWN, MEASURES = (
     (
         "tv_corrected",
         "both",
+        "rank_within_ceiling",
         "rank",
         "rank_ceiling",
         "label_rms",
@@ -27,11 +28,12 @@ SHOWN, MEASURES = (
 )
 
 
-def tables(seeds=3):
+def tables(seeds=5):
     rng = np.random.default_rng(0)
-    laws = planted(World(distance=0.3), Sample(seeds, 0), rng)["laws"]
+    found_by_rule = planted(World(distance=0.3), Sample(seeds, 0), rng)
+    laws = found_by_rule["laws"]
     more = tuple(Column(name, np.full(len(laws), 0.2)) for name in MEASURES)
-    rows = {"functions": [], "spectra": [], "timings": []}
+    rows = {"functions": [], "labels": [], "spectra": [], "timings": []}
     law = np.arange(1.0, SHOWN + 1) ** -1.2
     law /= 1.25 * law.sum()
     for seed in range(seeds):
@@ -39,9 +41,13 @@ def tables(seeds=3):
             for i, p in enumerate(law):
                 trained = float(p * np.exp(0.3 * rng.standard_normal())) if i % 7 else 0.0
                 about = {"training": arm, "seed": seed, "function": f"{i:016b}", "errors": i % 9}
+                about["complexity"] = 10.0 + i
                 found = {"trained": trained, "bayes": float(p), "matched": float(p) / 30}
                 counts = {"trained_count": round(8192 * trained), "bayes_count": round(8192 * p)}
                 rows["functions"].append({**about, **found, **counts})
+            for example in range(16):
+                about = {"training": arm, "seed": seed, "example": example, "label": example % 2}
+                rows["labels"].append({**about, "bayes_one": 0.3, "trained_one": 0.4})
         for source in ("bayes", *rule.ARMS):
             for errors, p in enumerate((0.5, 0.3, 0.2)):
                 rows["spectra"].append({"source": source, "seed": seed, "errors": errors, "probability": p})
@@ -52,12 +58,17 @@ def tables(seeds=3):
         )
         for name, of in rows.items()
     }
+    controls = found_by_rule["controls"].adding(
+        **{name: np.full(seeds, 1.0) for name in ("width_error", "width_effective", "width_r_hat")}
+    )
+    shuffled = found_by_rule["shuffled"]
+    made |= {"controls": controls, "shuffled": shuffled.adding(bayes_repeat=np.full(len(shuffled), 0.01))}
     return {"laws": replace(laws, columns=(*laws.columns, *more)), **made}
 
 
 def toy_record(record):
-    study, plan = RandomPick(), RandomPickPlan(seeds=3)
-    return replace(record, claim=study.claim, evidence=study.conclude(plan, tables()), plan={"seeds": 3})
+    study, plan = RandomPick(), RandomPickPlan(seeds=5)
+    return replace(record, claim=study.claim, evidence=study.conclude(plan, tables()), plan={"seeds": 5})
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +79,13 @@ def page(record):
 def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> None:
     show = presentation(page)
     figures = {figure.key: figure for figure in show.figures}
-    assert list(figures) == ["scatter", "ranks", "matched", "spectra"]
+    assert list(figures) == ["scatter", "ranks", "matched", "complexities", "spectra", "labels"]
     assert len(figures["scatter"].panels) == 4
     assert "1.5 decades more probable" in figures["matched"].title  # log₁₀ 30
+    assert "rank correlation −1.00 at random" in figures["complexities"].title
+    assert "differ by 0.10 (root mean square)" in figures["labels"].title
     assert "Training makes 0.70 errors on average, random networks that fit 0.70" in figures["spectra"].title
-    assert [len(table.rows) for table in show.summaries] == [5, 5, 5, 1]
+    assert [len(table.rows) for table in show.summaries] == [4, 4, 1, 5, 5, 1]
     check_words(show)
 
 

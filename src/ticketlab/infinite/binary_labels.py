@@ -26,6 +26,7 @@ from ticketlab.errors import NumericalFailure, UserError
 __all__ = ["BinaryPosterior", "Likelihood", "expectation_propagation"]
 
 _SWEEPS, _DAMPING = 500, 0.7
+_TINY = 1e-290  # for the variance of a latent value that is 0 for certain, as an input of zeros has without biases
 
 
 class Likelihood(StrEnum):
@@ -95,7 +96,7 @@ def expectation_propagation(
 
     Raises:
         UserError: for other labels or shapes.
-        NumericalFailure: if it does not converge in 500 sweeps.
+        NumericalFailure: if it does not converge in 500 sweeps, or no Gaussian is left without one of the factors.
 
     Cost: a Cholesky factorisation and two solves, about 3 n³ operations, for each of 10 to 50 sweeps.
     """
@@ -107,12 +108,18 @@ def expectation_propagation(
         )
     likelihood = Likelihood(likelihood)
     n = len(y)
+    k = k + np.diag(np.where(np.diag(k) == 0, _TINY, 0.0))
     tau, nu, before = np.zeros(n), np.zeros(n), -math.inf
     for sweep in range(1, _SWEEPS + 1):
-        mean, cov, root, factor = _approximation(k, tau, nu)
+        try:
+            mean, cov, root, factor = _approximation(k, tau, nu)
+        except np.linalg.LinAlgError:
+            break
         variance = np.diag(cov)
         cavity_tau = 1 / variance - tau
         cavity_nu = mean / variance - nu
+        if not (cavity_tau > 0).all():
+            break
         found = _tilted(y, cavity_tau, cavity_nu, likelihood)
         log_z = _log_z(found.log_mass, tau, nu, cavity_tau, cavity_nu, factor, mean)
         # The factor that gives the tilted moments to the cavity; a log-concave factor has τ ≥ 0.
@@ -126,8 +133,8 @@ def expectation_propagation(
         before = log_z
         tau, nu = tau + _DAMPING * tau_step, nu + _DAMPING * nu_step
     raise NumericalFailure(
-        f"expectation propagation did not converge in {_SWEEPS} sweeps (log Z = {before:.6g}). Draw from the posterior instead "
-        "(orthant_slices)."
+        f"expectation propagation did not converge in {sweep} sweeps (log Z = {before:.6g}). Draw from the posterior instead "
+        "(orthant_slices), unless equal inputs have different labels: the zero–one likelihood cannot have both."
     )
 
 

@@ -79,7 +79,7 @@ def best_stimuli(
 
 def best_stimuli_of_filters(
     front: FrontEnd,
-    filters: Float[np.ndarray, "rows columns maps units"],
+    filters: Float[np.ndarray, "rows columns maps filters"],
     units: Int[np.ndarray, "units"],
     input_shape: tuple[int, ...],
     key: Array,
