@@ -138,8 +138,12 @@ def test_blocks_diagonals_crosses_and_devices_agree(activation):
     assert len(fractions) == 6
     with jax.enable_x64(True):
         nngp, ntk = kernel_function(network)(jnp.asarray(x), jnp.asarray(x2))
-    np.testing.assert_allclose(nngp, cross.nngp, rtol=1e-12)
-    np.testing.assert_allclose(ntk, cross.ntk, rtol=1e-12)
+    for mine, key in (
+        (nngp, "nngp"),
+        (ntk, "ntk"),
+    ):  # `kernels` leaves out 1e-12 of a variance of tanh's series
+        least = 0.0 if activation is Activation.ERF else 1e-12 * np.max(getattr(whole, key))
+        np.testing.assert_allclose(mine, getattr(cross, key), rtol=1e-12, atol=least)
 
 
 def test_the_diagonal_is_that_of_the_scalar_recursion():

@@ -101,7 +101,9 @@ def test_every_claims_evidence_is_the_same_wherever_its_folder_lies(tmp_path, cl
     shutil.move(folder.path, plain)
     opened = RunFolder.open(plain, CLAIMS).evidence()
     assert opened.digest() == evidence.digest()
-    assert opened.verdicts == evidence.verdicts
+    assert repr(opened.verdicts) == repr(
+        evidence.verdicts
+    )  # an effect that is not known is NaN, which equals nothing
     cells = {p: p.stat().st_mtime_ns for p in (plain / "cells").rglob("*")}
     assert RunFolder.of(study, plan, plain).run(plan).digest() == evidence.digest()
     assert {p: p.stat().st_mtime_ns for p in (plain / "cells").rglob("*")} == cells
