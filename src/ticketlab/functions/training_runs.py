@@ -1,8 +1,8 @@
 """P_SGD(f | S): networks trained from random starts until they fit S, thousands at once, and the functions on which they end.
 
 A chunk of runs is trained in stages. Runs that fit early leave, and the others are packed closely again before the next stage.
-Otherwise every group of lanes would wait for its slowest run. The bits of a run do not depend on stages. Run i
-has the key `fold_in(key, i)`, which gives its start and its order of the data.
+Otherwise every group of lanes would wait for its slowest run. The bits of a run do not depend on stages. Run i has the key
+`fold_in(key, i)`, which gives its start and its order of the data.
 
 Source of the quantity: Mingard, Valle-Pérez, Skalse, Louis 2021, "Is SGD a Bayesian sampler? Well, almost", arXiv 2006.15191.
 """
@@ -46,9 +46,7 @@ from ticketlab.training.result import Ended, TrainingState
 __all__ = ["TrainingRuns", "binary_targets"]
 
 FIRST_STAGE = 32  # steps; each stage ends at twice the steps of the one before
-TOGETHER = (
-    2**18
-)  # parameters of the networks that take their steps in one program, which has 8 to 128 of them
+TOGETHER = 2**18  # parameters of the networks that take their steps in one program: 8 to 128 networks
 
 
 def binary_targets(loss: ConvexLoss, labels: Bool[np.ndarray, "n"]) -> np.ndarray:

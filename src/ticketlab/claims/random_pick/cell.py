@@ -262,7 +262,9 @@ def _shuffled_row(
     trained = collect(_runs(plan, network, of, plan.arms[0], count, step), training, 1)
     bayes = collect(_chains(network, of, chains=16), chains, 1).counts
     if not trained.counts.draws:
-        raise NumericalFailure(f"none of {count} runs fits permuted labels in {plan.steps} steps")
+        raise NumericalFailure(
+            f"none of {count} runs fits permuted labels in {plan.steps} steps; at least one must. Use more --steps."
+        )
     return {
         "fitted": trained.counts.draws / trained.tried,
         "error": mean_errors(trained.counts, of.target),

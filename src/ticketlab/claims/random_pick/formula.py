@@ -10,10 +10,10 @@ The claim is equality, for every way of training. Each control guards against on
     width      the width moves the law of random networks, and not training
     matched    the law is no more than its errors, so that any training with these errors would agree
     halves     chains disagree among themselves; or the fit does not find slope 1 between halves of one law
- One seed gives two estimates of the total variation. The mean of the first is
-at most the truth: a set chosen by one half of the draws, measured by the other. The mean of the second, the plug-in value, is at
-least the truth. Student's lower bound of the first and upper bound of the second decide, so neither bias helps a verdict. The
-price is that *holds* needs many draws.
+
+One seed gives two estimates of the total variation. The mean of the first is at most the truth: a set chosen by one half of the
+draws, measured by the other. The mean of the second, the plug-in value, is at least the truth. Student's lower bound of the
+first and upper bound of the second decide, so neither bias helps a verdict. The price is that *holds* needs many draws.
 
 Where most draws are functions that are met once, nothing is said about single functions: equality and order are behind a gate on
 the unseen mass.

@@ -135,7 +135,10 @@ def _searched(
         return ()
     axes = curve.grid(sizes)
     points = list(itertools.product(*axes))
-    misfit = lambda values: float(nnls(columns(values), target)[1]) ** 2  # noqa: E731
+
+    def misfit(values: tuple[float, ...]) -> float:
+        return float(nnls(columns(values), target)[1]) ** 2
+
     roughly = _least_squares(np.stack([columns(point) for point in points]), target)
     near = np.flatnonzero(roughly <= 1.000001 * roughly.min() + 1e-9)
     best = points[near[int(np.argmin([misfit(points[i]) for i in near]))]]
