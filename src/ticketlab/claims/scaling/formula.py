@@ -103,18 +103,15 @@ def curves(kind: str, tables: Tables, column: str = "loss") -> Curves:
     rows = _rows(kind, tables)
     places = np.unique(rows["place"])
     by_seed = {s: of for (s,), of in rows.by("seed").items() if len(of) == len(places)}
-    values = [_ordered(of)[column].astype(float) for of in by_seed.values()]
-    sizes = _ordered(next(iter(by_seed.values())))["parameters"].astype(float)
-    return Curves(sizes, np.array(values))
+    order = {s: np.argsort(of["place"], kind="stable") for s, of in by_seed.items()}
+    values = [of[column][order[s]].astype(float) for s, of in by_seed.items()]
+    first = next(iter(by_seed))
+    return Curves(by_seed[first]["parameters"][order[first]].astype(float), np.array(values))
 
 
 def _rows(kind: str, tables: Tables) -> Table:
     found: Table = tables["runs"].where(kind=kind)
     return found
-
-
-def _ordered(rows: Table) -> Table:
-    return rows.taken(np.argsort(rows["place"], kind="stable"))
 
 
 def local(of: Curves) -> Float[np.ndarray, "s"]:

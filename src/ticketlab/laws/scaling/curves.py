@@ -17,6 +17,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -111,12 +112,8 @@ def fit_curve(
     weights = 1 / (losses * np.asarray(errors, float))
 
     target = losses * weights
-
-    def columns(values: tuple[float, ...]) -> np.ndarray:
-        return curve.columns(sizes, values) * weights[:, None]
-
-    values = held if held is not None else _searched(curve, sizes, columns, target)
-    coefficients, left = nnls(columns(values), target)
+    values = held if held is not None else _searched(curve, sizes, weights, target)
+    coefficients, left = nnls(curve.columns(sizes, values) * weights[:, None], target)
     n, k = len(sizes), curve.freedom
     aicc = float(left**2) + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
     return Fitted(
@@ -128,18 +125,24 @@ def fit_curve(
     )
 
 
-def _searched(
-    curve: Curve, sizes: np.ndarray, columns: Callable[[tuple[float, ...]], np.ndarray], target: np.ndarray
-) -> tuple[float, ...]:
+@lru_cache(256)
+def _gridded(curve: Curve, sizes: tuple[float, ...]) -> tuple[tuple[np.ndarray, ...], list, np.ndarray]:
+    """The axes of the grid, its points, and their columns `[g, n, k]`: the same for all losses at these sizes."""
+    at = np.array(sizes)
+    axes = curve.grid(at)
+    points = list(itertools.product(*axes))
+    return axes, points, np.stack([curve.columns(at, point) for point in points])
+
+
+def _searched(curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray) -> tuple[float, ...]:
     if not curve.searched:
         return ()
-    axes = curve.grid(sizes)
-    points = list(itertools.product(*axes))
+    axes, points, columns = _gridded(curve, tuple(sizes.tolist()))
 
     def misfit(values: tuple[float, ...]) -> float:
-        return float(nnls(columns(values), target)[1]) ** 2
+        return float(nnls(curve.columns(sizes, values) * weights[:, None], target)[1]) ** 2
 
-    roughly = _least_squares(np.stack([columns(point) for point in points]), target)
+    roughly = _least_squares(columns * weights[:, None], target)
     near = np.flatnonzero(roughly <= 1.000001 * roughly.min() + 1e-9)
     best = points[near[int(np.argmin([misfit(points[i]) for i in near]))]]
     if len(axes) == 1:
