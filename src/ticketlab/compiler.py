@@ -7,8 +7,8 @@ adds one to the environment, and warns if it comes too late; a user's own choice
 know a flag would end the process, so only versions that were tried are named here. `tests/networks/test_compiled_derivatives.py`
 has the case.
 
-What is switched off is a library of kernels, YNN, that XLA can use in the place of Eigen. Products alone are right with it, and on
-processors with AVX-512 those in double precision are two to three times as fast. `fast_products` are the options for that.
+What is switched off is a library of kernels, YNN, that XLA can use in the place of Eigen. Products alone are right with it, and
+on processors with AVX-512 those in double precision are two to three times as fast. `fast_products` are the options for that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The angle against NumPy's, which is right to the last place: in all directions, near the axes and diagonals, and its derivatives."""
+"""The angle against NumPy's, in all directions and near axes and diagonals, and its derivatives."""
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,9 @@ def test_two_units_in_the_last_place() -> None:
     assert (np.abs(found - right) <= 2 * np.spacing(np.abs(right))).all()
 
 
-@pytest.mark.parametrize(("y", "x"), [(0, 0), (0, 1), (0, -1), (-0.0, -1), (1, 0), (-1, 0), (1e-300, -1), (1, 1)])
+@pytest.mark.parametrize(
+    ("y", "x"), [(0, 0), (0, 1), (0, -1), (-0.0, -1), (1, 0), (-1, 0), (1e-300, -1), (1, 1)]
+)
 def test_axes_and_the_origin(y: float, x: float) -> None:
     assert float(angle(jnp.float64(y), jnp.float64(x))) == pytest.approx(np.arctan2(y, x), rel=4e-16)
 

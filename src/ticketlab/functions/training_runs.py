@@ -46,7 +46,9 @@ from ticketlab.training.result import Ended, TrainingState
 
 __all__ = ["TrainingRuns", "binary_targets"]
 
-FIRST_STAGE = 32  # steps, or one evaluation if that is later; each stage ends at twice the steps of the one before
+FIRST_STAGE = (
+    32  # steps, or one evaluation if that is later; each stage ends at twice the steps of the one before
+)
 TOGETHER = 2**18  # parameters of the networks that take their steps in one program: 8 to 128 networks
 
 
