@@ -65,7 +65,7 @@ def rate(sampler: Sampler, seconds: float) -> tuple[float, float, float]:
 
 
 def one_at_a_time(seconds: float) -> tuple[float, float]:
-    """Runs a second, and in a second of a processor's work, of a plain loop: one network, one compiled step, a check every 8 steps."""
+    """Runs a second, and in a processor-second, of a plain loop: one network, one compiled step, a check every 8 steps."""
 
     def loss(params, x, y):  # type: ignore[no-untyped-def]
         return 0.5 * jnp.mean((NETWORK.apply(params, x)[:, 0] - y) ** 2)
