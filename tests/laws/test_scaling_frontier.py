@@ -78,6 +78,14 @@ def test_the_mean_over_seeds_is_not_biased_by_the_choice() -> None:
     assert abs(np.mean(errors)) < 0.005 * 0.08 + 3 * np.std(errors) / np.sqrt(len(errors))
 
 
+def test_a_length_that_was_left_out_changes_little() -> None:
+    """The largest size is compared at small budgets alone."""
+    whole, exact = measured(), loss(SIZES[:, None], LENGTHS)[None]
+    some = np.where((np.arange(7)[:, None] == 6) & (np.arange(4) == 2), np.nan, BUDGETS)
+    found = frontier(SIZES, some, exact, exact)
+    assert found.exponents == pytest.approx(whole.exponents, rel=0.01)
+
+
 def test_one_decade_at_most_is_used() -> None:
     assert measured().range <= 10 * (1 + 1e-6)
 

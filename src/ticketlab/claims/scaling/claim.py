@@ -12,7 +12,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.scaling import formula
-from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Kind
+from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Answers, Kind, sees_later_steps
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -67,6 +67,21 @@ class ScalingPlan:
             raise UserError(f"sizes {self.sizes}", "at least 5 numbers of parameters, increasing")
         if len(self.step_sizes) < 3 or list(self.step_sizes) != sorted(self.step_sizes):
             raise UserError(f"step_sizes {self.step_sizes}", "at least 3, increasing")
+
+        if self.answers == "every":
+            whole = [k for k in self.architectures if sees_later_steps(k, hasattr(self.task, "symbols"))]
+            if whole:
+                raise UserError(
+                    f"{', '.join(whole)} for a task with an answer at every step",
+                    "architectures that see no later steps",
+                    "Leave these out.",
+                )
+
+    @property
+    def answers(self) -> Answers:
+        """At which steps the task asks."""
+        found: Answers = getattr(self.task, "answers", "last")
+        return found
 
     @property
     def others(self) -> tuple[Kind, ...]:

@@ -77,22 +77,21 @@ def frontier(
 
     Arguments:
         sizes: P, increasing; at least three.
-        budgets: C of each size and length, increasing along both.
+        budgets: C of each size and length, increasing along both; NaN for a length that a size was not trained to.
         validation: losses that choose the size.
         test: losses that are returned.
 
     Raises: UserError for fewer than three sizes or two lengths, or budgets that do not increase.
     """
     sizes, budgets = np.asarray(sizes, float), np.asarray(budgets, float)
-    if len(sizes) < 3 or budgets.shape[1] < 2:
-        raise UserError(
-            f"{len(sizes)} sizes and {budgets.shape[1]} lengths", "at least 3 sizes and 2 lengths"
-        )
-    if not (np.all(np.diff(budgets, axis=0) > 0) and np.all(np.diff(budgets, axis=1) > 0)):
+    fewest = int(np.isfinite(budgets).sum(axis=1).min()) if len(sizes) else 0
+    if len(sizes) < 3 or fewest < 2:
+        raise UserError(f"{len(sizes)} sizes and {fewest} lengths", "at least 3 sizes and 2 lengths")
+    if not all(_increases(of) for of in (*budgets, *budgets.T)):
         raise UserError(
             "computations that do not increase", "more for every larger size and every longer training"
         )
-    at = np.geomspace(budgets.min(), budgets.max(), POINTS)
+    at = np.geomspace(np.nanmin(budgets), np.nanmax(budgets), POINTS)
     chosen = _interpolated(budgets, validation, at).mean(axis=0)  # [n, b], NaN where no length reaches
     measured = _interpolated(budgets, test, at)  # [s, n, b]
     best = np.nanargmin(np.where(np.isnan(chosen), np.inf, chosen), axis=0)
@@ -111,11 +110,15 @@ def frontier(
 def _interpolated(budgets: np.ndarray, losses: np.ndarray, at: np.ndarray) -> Float[np.ndarray, "s n b"]:
     """log L at budgets, NaN outside those of a size."""
     logs, z = np.log(np.asarray(losses, float)), np.log(at)
-    each = [
-        PchipInterpolator(np.log(own), logs[:, i], axis=1, extrapolate=False)(z)
-        for i, own in enumerate(budgets)
-    ]
+    each = []
+    for own, found in zip(budgets, np.moveaxis(logs, 1, 0), strict=True):
+        there = np.isfinite(own)
+        each.append(PchipInterpolator(np.log(own[there]), found[:, there], axis=1, extrapolate=False)(z))
     return np.stack(each, axis=1)
+
+
+def _increases(values: np.ndarray) -> bool:
+    return bool(np.all(np.diff(values[np.isfinite(values)]) > 0))
 
 
 def _optimum(x: Float[np.ndarray, "3"], y: Float[np.ndarray, "3"]) -> tuple[float, Float[np.ndarray, "3"]]:
