@@ -44,6 +44,7 @@ CORRUPTED = 0.1  # of the inputs, for the loss with noise
 SEEN = 4096  # training examples whose loss is measured
 TUNING = 3  # the part of all steps that step sizes are tried for
 SHORTER = (27, 9, TUNING)  # parts of all steps for which a size is trained too
+FEW = 10  # evaluations of these
 SHORT = 9  # the part for which the step size is checked, at the middle size
 
 
@@ -73,13 +74,20 @@ def measure(
     control = _trained(shuffled, place, [tuned.step_size], plan.steps, WAIT)
     clock.lap("control")
     late = regret = float("nan")
-    if place >= len(plan.sizes) - 2:
+    lengths = [_length(setting, place, plan.steps, result)]
+    if largest := place >= len(plan.sizes) - 2:
         progress("checking length and step size", 0.8)
-        late, regret = _checked(setting, place, tuned.step_size, result, place == len(plan.sizes) - 1)
+        half = int(result.curves.steps[-1]) // 2
+        shorter, late, regret = _checked(
+            setting, place, tuned.step_size, half, result, place == len(plan.sizes) - 1
+        )
+        lengths.append(_length(setting, place, half, shorter))
         clock.lap("check")
     progress("shorter trainings", 0.9)
-    shorter, short_regret = _shorter(setting, place, plan, tuned)
-    lengths = [*shorter, _length(setting, place, plan.steps, result)]
+    done = tuned.lengths[place : place + 1]
+    checked = place == len(plan.sizes) // 2
+    found, short_regret = _shorter(setting, place, plan, tuned.step_size, not done and not largest, checked)
+    lengths += [*done, *found]
     clock.lap("shorter")
     params = setting.effective(place, result)
     losses = {
@@ -296,29 +304,27 @@ def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
 
 
 def _shorter(
-    setting: _Setting, place: int, plan: ScalingPlan, tuned: _Tuned
+    setting: _Setting, place: int, plan: ScalingPlan, step_size: float, third: bool, other_sizes: bool
 ) -> tuple[list[dict[str, Any]], float]:
-    """Trainings of fewer steps, each with a decay of its own; and how much better another step size would be.
+    """Trainings of fewer steps, each with a decay of its own; and how much better another step size would be for a short one.
 
-    The two smallest sizes were trained for a third of the steps when step sizes were tried. The largest size is not: smaller
-    sizes never get as much computation, so there is nothing to compare it with.
+    The second is log(loss at this step size) − log(the least at half and twice of it), on validation data; NaN without
+    `other_sizes`.
 
-    The second is log(loss at this step size) − log(the least at half and twice of it), on validation data after the short
-    training, at the middle size; NaN at others.
+    Arguments:
+        third: whether a third of the steps is among them. The two smallest sizes were trained for a third when step sizes were
+            tried, and the two largest for half when that was checked.
     """
     found, regret = [], float("nan")
-    for part in SHORTER:
-        if part == TUNING and place < len(tuned.lengths):
-            found.append(tuned.lengths[place])
-        elif part != TUNING or place < len(plan.sizes) - 1:
-            checked = part == SHORT and place == len(plan.sizes) // 2
-            others = [tuned.step_size / NEXT, tuned.step_size * NEXT] if checked else []
-            result = _trained(setting, place, [tuned.step_size, *others], plan.steps // part, WAIT)
-            _check_ended(setting.kind, result)
-            found.append(_length(setting, place, plan.steps // part, result))
-            if checked:
-                first, *rest = _logs(result)
-                regret = first - min(rest)
+    for part in SHORTER if third else SHORTER[:-1]:
+        steps, checked = plan.steps // part, other_sizes and part == SHORT
+        others = [step_size / NEXT, step_size * NEXT] if checked else []
+        result = _trained(setting, place, [step_size, *others], steps, None, looks=FEW)
+        _check_ended(setting.kind, result)
+        found.append(_length(setting, place, steps, result))
+        if checked:
+            first, *rest = _logs(result)
+            regret = first - min(rest)
     return found, regret
 
 
@@ -360,6 +366,7 @@ def _trained(
     steps: int,
     patience: int | None,
     progress: Any = lambda done: None,
+    looks: int = LOOKS,
 ) -> TrainingResult:
     """Adam at each step size, from one start and in one order."""
     network, (first, scale), count = setting.network(place), setting.fixed(place), len(step_sizes)
@@ -374,7 +381,7 @@ def _trained(
         training.TrainingPlan(
             steps=steps,
             batch=setting.batch,
-            evaluate_every=max(1, steps // LOOKS),
+            evaluate_every=max(1, steps // looks),
             optimiser=training.Adam(),
             schedule=training.Warmup(max(1, steps // 50), training.Cosine(steps - max(1, steps // 50))),
             stop=training.ValidationLoss(patience),
@@ -392,18 +399,23 @@ def _trained(
 
 
 def _checked(
-    setting: _Setting, place: int, step_size: float, whole: TrainingResult, other_sizes: bool
-) -> tuple[float, float]:
+    setting: _Setting,
+    place: int,
+    step_size: float,
+    half: int,
+    whole: TrainingResult,
+    other_sizes: bool,
+) -> tuple[TrainingResult, float, float]:
     """Training of half the steps, with its own decay: how much worse it is, and how much better another step size would be.
 
     Both are differences of log validation losses, infinite for a training that diverges. The second is log(loss at this step
     size) − log(the least at half and twice of it); NaN without `other_sizes`.
     """
     sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
-    half = _trained(setting, place, sizes, int(whole.curves.steps[-1]) // 2, WAIT)
-    losses = _logs(half)
+    found = _trained(setting, place, sizes, half, WAIT)
+    losses = _logs(found)
     regret = losses[0] - min(losses[1:]) if other_sizes else np.nan
-    return float(losses[0] - np.log(_best_loss(whole))), float(regret)
+    return found, float(losses[0] - np.log(_best_loss(whole))), float(regret)
 
 
 def _best_loss(result: TrainingResult, replica: int = 0) -> float:

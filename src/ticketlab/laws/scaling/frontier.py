@@ -77,7 +77,8 @@ def frontier(
 
     Arguments:
         sizes: P, increasing; at least three.
-        budgets: C of each size and length, increasing along both; NaN for a length that a size was not trained to.
+        budgets: C of each size and length, increasing with length; sizes may have different lengths, and NaN where they have
+            fewer.
         validation: losses that choose the size.
         test: losses that are returned.
 
@@ -87,10 +88,8 @@ def frontier(
     fewest = int(np.isfinite(budgets).sum(axis=1).min()) if len(sizes) else 0
     if len(sizes) < 3 or fewest < 2:
         raise UserError(f"{len(sizes)} sizes and {fewest} lengths", "at least 3 sizes and 2 lengths")
-    if not all(_increases(of) for of in (*budgets, *budgets.T)):
-        raise UserError(
-            "computations that do not increase", "more for every larger size and every longer training"
-        )
+    if not all(np.all(np.diff(of[np.isfinite(of)]) > 0) for of in budgets):
+        raise UserError("computations that do not increase", "more for every longer training")
     at = np.geomspace(np.nanmin(budgets), np.nanmax(budgets), POINTS)
     chosen = _interpolated(budgets, validation, at).mean(axis=0)  # [n, b], NaN where no length reaches
     measured = _interpolated(budgets, test, at)  # [s, n, b]
@@ -115,10 +114,6 @@ def _interpolated(budgets: np.ndarray, losses: np.ndarray, at: np.ndarray) -> Fl
         there = np.isfinite(own)
         each.append(PchipInterpolator(np.log(own[there]), found[:, there], axis=1, extrapolate=False)(z))
     return np.stack(each, axis=1)
-
-
-def _increases(values: np.ndarray) -> bool:
-    return bool(np.all(np.diff(values[np.isfinite(values)]) > 0))
 
 
 def _optimum(x: Float[np.ndarray, "3"], y: Float[np.ndarray, "3"]) -> tuple[float, Float[np.ndarray, "3"]]:
