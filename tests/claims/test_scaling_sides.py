@@ -35,6 +35,7 @@ def test_what_is_false_fails(name) -> None:
     assert found[Outcome.FAILS] > 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BOUNDARIES)
 @pytest.mark.parametrize("seeds", [3, 10])
 def test_on_a_boundary_little_is_said_and_intervals_cover(name, seeds) -> None:

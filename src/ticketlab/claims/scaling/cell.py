@@ -297,9 +297,7 @@ def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
         if inside or extension == EXTENSIONS:
             break
         new = [chosen / NEXT if chosen == tried[0] else chosen * NEXT]
-    lengths = tuple(
-        _length(setting, place, steps, *which) for place, which in enumerate(trained[chosen])
-    )
+    lengths = tuple(_length(setting, place, steps, *which) for place, which in enumerate(trained[chosen]))
     return _Tuned(chosen, inside, lengths)
 
 

@@ -1,4 +1,4 @@
-"""Planted tables for the side questions of `scaling`: losses by size and length of training, read-outs, and losses along a sequence.
+"""Planted tables for the side questions of `scaling`: losses by size and length, read-outs, and losses along a sequence.
 
 Each question has worlds in which it is true, on its boundary and false, and one for each way in which it could say *holds* and be
 wrong. They are no part of the claim's calibration: side questions have levels of their own, and tests repeat these worlds.
@@ -170,5 +170,3 @@ def side_cases() -> tuple[Case, ...]:
         )
         for key, kind, name, world in worlds
     )
-
-

@@ -46,9 +46,7 @@ def second_task(task: Task, rng: np.random.Generator) -> Task:
     some = np.unique(np.concatenate([firsts, rng.permutation(len(labels))[:PROBED]]))
     train = Split(task.train.x[some], task.train.targets[some], task.train.ids[some], labels[some])
     found = [_moved(part, rng) for part in (train, task.validation, task.test)]
-    return Task(
-        f"{task.name}, the token after the next", task.kind, *found, task.classes, task.content_hash
-    )
+    return Task(f"{task.name}, the token after the next", task.kind, *found, task.classes, task.content_hash)
 
 
 def _moved(part: Split, rng: np.random.Generator) -> Split:

@@ -47,7 +47,17 @@ from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels
 from ticketlab.laws.scaling import Frontier, frontier
 from ticketlab.laws.verdict import Verdict
 
-__all__ = ["COMPUTE", "CONTEXT", "NOISY", "SECOND", "envelope", "growth", "lengths", "side_questions", "verdicts"]
+__all__ = [
+    "COMPUTE",
+    "CONTEXT",
+    "NOISY",
+    "SECOND",
+    "envelope",
+    "growth",
+    "lengths",
+    "side_questions",
+    "verdicts",
+]
 
 NOISY, COMPUTE, SECOND, CONTEXT = "noisy", "compute", "second", "context"
 RANGE = 4.0  # times as much computation, from the first budget to the last
@@ -298,7 +308,9 @@ def _earned(kind: str, tables: Tables) -> str | None:
     if of_seeds(np.log(start.losses[:, -1] / trained.losses[:, -1])).lower(ALPHA) <= 0:
         return f"The {kind}'s features are not for certain better for the second task than before training."
     if of_seeds(local(trained) - local(start)).lower(ALPHA) <= 0:
-        return f"Before training the {kind}'s features may profit as much: wide layers are easier to read out."
+        return (
+            f"Before training the {kind}'s features may profit as much: wide layers are easier to read out."
+        )
     return None
 
 
