@@ -116,13 +116,13 @@ class Scaling(Study):
         "falls along half a cosine. At the two largest sizes a training of half the steps tells whether more would change the "
         "exponent.",
         "Losses at equal computation are another thing, with an exponent of their own. For them every size is trained for a "
-        "third (or half), a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer training "
-        "the loss is that of a step size that has not fallen yet. Operations are those of all products, counted in the "
+        "third (or half), a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
+        "training the loss is that of a step size that has not fallen yet. Operations are those of all products, counted in the "
         "program, three times those of a forward pass. For a computation the best size is chosen on validation data, and used "
         "only if a smaller and a larger one are worse [Hoffmann et al. 2022].",
-        "Two more things are asked where the task has them. Of a text, a ridge read-out of the trained features predicts the token "
-        "after the next, next to the same read-out before training [Alain & Bengio 2016]. Of a task with an answer at every step, "
-        "the loss late in a sequence is compared with that early in it [Kaplan et al. 2020]; in linear regression in context "
+        "Two more things are asked where the task has them. Of a text, a ridge read-out of the trained features predicts the "
+        "token after the next, next to the same read-out before training [Alain & Bengio 2016]. Of a task with an answer at every "
+        "step, the loss late in a sequence is compared with that early in it [Kaplan et al. 2020]; in linear regression in context "
         "it has a known floor [Garg et al. 2022].",
         "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds "
         "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "

@@ -145,8 +145,8 @@ def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | No
     return Figure(
         "loss-by-computation",
         title,
-        "Test loss against the operations of training, both logarithmic. Each point is a training of its own length, with its own "
-        "decay of the step size; points of one size are joined. The least loss is drawn where a smaller and a larger size are "
+        "Test loss against the operations of training, both logarithmic. Each point is a training of its own length, with its "
+        "own decay of the step size; points of one size are joined. The least loss is drawn where a smaller and a larger size are "
         "worse, with 95 % intervals. Means over seeds.",
         plots(panels, logarithmic_axis("operations", places), partial(logarithmic_axis, "test loss")),
     )
@@ -188,8 +188,8 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     return _two_by_size(
         "second-task",
         title[0].upper() + title[1:],
-        "Share of the variance of the token after the next that a ridge read-out of the last hidden features leaves, on test data. "
-        "Means over seeds ± 95 %.",
+        "Share of the variance of the token after the next that a ridge read-out of the last hidden features leaves. Test data, "
+        "means over seeds ± 95 %.",
         "variance left",
         _by_size(runs, found, pairs),
         runs,
@@ -370,8 +370,7 @@ def size_table(runs: Table) -> TextTable:
     }
     guess = fixed(float(np.mean(runs["guess"])), 3)
     caption = (
-        "Losses (cross-entropies in nats, or halves of squares), means over seeds ± 95 %. The training targets' frequencies alone "
-        "give "
+        "Losses (cross-entropies in nats, or halves of squares), means over seeds ± 95 %. The frequencies of training targets give "
         f"{guess}. Half of the steps: how much larger the validation loss is then. Other step size: how much smaller it would be "
         "at half or twice the step size."
     )

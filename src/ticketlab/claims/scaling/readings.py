@@ -12,6 +12,7 @@ set against that late in it (the last quarter). In linear regression in context 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -45,8 +46,8 @@ def second_task(task: Task, rng: np.random.Generator) -> Task:
     firsts = np.unique(labels, return_index=True)[1]  # every class has to be there
     some = np.unique(np.concatenate([firsts, rng.permutation(len(labels))[:PROBED]]))
     train = Split(task.train.x[some], task.train.targets[some], task.train.ids[some], labels[some])
-    found = [_moved(part, rng) for part in (train, task.validation, task.test)]
-    return Task(f"{task.name}, the token after the next", task.kind, *found, task.classes, task.content_hash)
+    moved = [_moved(part, rng) for part in (train, task.validation, task.test)]
+    return replace(task, train=moved[0], validation=moved[1], test=moved[2])
 
 
 def _moved(part: Split, rng: np.random.Generator) -> Split:

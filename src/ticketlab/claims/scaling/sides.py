@@ -156,8 +156,8 @@ def lengths(
     by_seed: dict[int, dict[tuple[int, int], tuple[float, ...]]] = {}
     names = ("operations", "validation_loss", "loss", "parameters")
     for row in rows.rows():
-        found = by_seed.setdefault(row["seed"], {})
-        found[row["place"], row["steps"]] = tuple(float(row[name]) for name in names)
+        of_seed = by_seed.setdefault(row["seed"], {})
+        of_seed[row["place"], row["steps"]] = tuple(float(row[name]) for name in names)
     whole = [of for of in by_seed.values() if {place for place, _ in of} == set(places)]
     shared = sorted(set.intersection(*(set(of) for of in whole))) if whole else []
     shared = [at for at in shared if all(np.all(np.isfinite(of[at])) for of in whole)]
