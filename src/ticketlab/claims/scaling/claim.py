@@ -34,7 +34,8 @@ class ScalingPlan:
     """Which architectures keep improving with size?
 
     Arguments:
-        task: with classes and one answer; tokens, sequences of numbers, or images.
+        task: with classes and one answer; tokens, sequences of numbers, or images. Or with an answer at every step
+            (answers=every), for architectures that see no later steps.
         architectures: the transformer, with which the others are compared, and at least one other.
         sizes: numbers of parameters, increasing, from the smallest network on; at least 5.
         seeds: how many draws of split, parameters and order; a verdict needs at least 2.
@@ -121,9 +122,9 @@ class Scaling(Study):
         "program, three times those of a forward pass. For a computation the best size is chosen on validation data, and used "
         "only if a smaller and a larger one are worse [Hoffmann et al. 2022].",
         "Two more things are asked where the task has them. Of a text, a ridge read-out of the trained features predicts the "
-        "token after the next, next to the same read-out before training [Alain & Bengio 2016]. Of a task with an answer at every "
-        "step, the loss late in a sequence is compared with that early in it [Kaplan et al. 2020]; in linear regression in context "
-        "it has a known floor [Garg et al. 2022].",
+        "token after the next, compared with the same read-out before training [Alain & Bengio 2016]. Of a task with an answer "
+        "at every step, the loss late in a sequence is compared with that early in it [Kaplan et al. 2020]; in linear regression "
+        "in context it has a known floor [Garg et al. 2022].",
         "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds "
         "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
         "the largest sizes is asked to predict the largest.",

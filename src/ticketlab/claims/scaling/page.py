@@ -146,8 +146,8 @@ def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | No
         "loss-by-computation",
         title,
         "Test loss against the operations of training, both logarithmic. Each point is a training of its own length, with its "
-        "own decay of the step size; points of one size are joined. The least loss is drawn where a smaller and a larger size are "
-        "worse, with 95 % intervals. Means over seeds.",
+        "own decay of the step size; points of one size are joined. The least loss is drawn where a smaller and a larger size "
+        "are worse, with 95 % intervals. Means over seeds.",
         plots(panels, logarithmic_axis("operations", places), partial(logarithmic_axis, "test loss")),
     )
 
@@ -370,7 +370,7 @@ def size_table(runs: Table) -> TextTable:
     }
     guess = fixed(float(np.mean(runs["guess"])), 3)
     caption = (
-        "Losses (cross-entropies in nats, or halves of squares), means over seeds ± 95 %. The frequencies of training targets give "
+        "Losses (cross-entropies in nats, or halves of squares), means over seeds ± 95 %. Frequencies of training targets give "
         f"{guess}. Half of the steps: how much larger the validation loss is then. Other step size: how much smaller it would be "
         "at half or twice the step size."
     )
