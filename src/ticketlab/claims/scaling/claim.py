@@ -213,7 +213,7 @@ class Scaling(Study):
 
     def brief(self, plan: ScalingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         row = next(iter(tables["runs"].rows()))
-        return f"test loss {row['loss']:.3f} nats, {row['guess']:.3f} from frequencies alone"
+        return f"test loss {row['loss']:.3f}, {row['guess']:.3f} from frequencies alone"
 
     def verdicts(self, plan: ScalingPlan, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
         complete = [kind for kind in plan.architectures if _sizes(tables["runs"], kind) == len(plan.sizes)]
