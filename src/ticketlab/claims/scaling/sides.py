@@ -35,12 +35,12 @@ from ticketlab.claims.scaling.formula import (
     asked,
     curves,
     gates,
-    grouped,
     improving,
     local,
     percent,
     three_places,
 )
+from ticketlab.figures.wording import power
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables
 from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels
@@ -209,18 +209,12 @@ def _compute_read(kind: str, tables: Tables) -> str:
     found = envelope(kind, tables)
     if found is None or found.ends is None:
         return f"There is no computation for which a smaller and a larger {kind} are both known to be worse"
-    said = [
-        f"{10 ** (exponent % 1):.1f} × 10^{int(exponent)} operations buys a loss of {three_places(loss)} with {size} parameters"
-        for exponent, loss, size in (
-            (
-                float(np.log10(found.budgets[b])),
-                float(found.losses[:, b].mean()),
-                grouped(float(f"{found.sizes[b]:.2g}")),
-            )
-            for b in found.ends
-        )
-    ]
-    return f"The {kind}'s best training of {said[0]}, and one of {said[1]}"
+    first, last = (
+        f"{power(float(found.budgets[b]))} operations reaches a loss of {three_places(float(found.losses[:, b].mean()))} "
+        f"(about {power(float(found.sizes[b]))} parameters)"
+        for b in found.ends
+    )
+    return f"The {kind}'s best training of {first}, and one of {last}"
 
 
 def _of_compute(kind: str) -> tuple[Gate, ...]:
@@ -244,10 +238,10 @@ def _between(kind: str, tables: Tables) -> str | None:
     found = envelope(kind, tables)
     if found is not None and found.range >= RANGE:
         return None
-    over = "" if found is None or found.ends is None else f" only over a factor of {found.range:.1f}, and"
-    tail = f"{over} a factor of {RANGE:g} is required." if over else "nowhere."
     said = f"The best size of the {kind} for a computation lies between two that are worse"
-    return f"{said}{'' if over else ' '}{tail}"
+    if found is None or found.ends is None:
+        return f"{said} nowhere."
+    return f"{said} only over a factor of {found.range:.1f}, and a factor of {RANGE:g} is required."
 
 
 def _short(kind: str, tables: Tables) -> str | None:
