@@ -1,5 +1,6 @@
 """The page of `scaling`, from invented curves: its findings follow from them."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from ticketlab.claims.scaling.claim import Scaling, ScalingPlan
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.evidence.tables import Table
-from ticketlab.report.page import presentation
+from ticketlab.report.page import presentation, render
 from ticketlab.tasks.sources import SourceCode
 
 LAWS = {"MLP": (1.6, 1.2, 0.25), "CNN": (1.5, 1.3, 0.3), "GRU": (1.4, 1.5, 0.3), "LSTM": (1.4, 1.6, 0.35)}
@@ -148,6 +149,18 @@ def test_a_task_with_an_answer_at_every_step_has_a_figure_of_it(record, check_wo
     assert "context" in [table.name for table in show.summaries]
     assert {str(v.outcome) for v in evidence.verdicts if v.key == "context"} == {"holds"}
     check_words(show)
+
+
+def test_a_run_whose_best_sizes_lie_at_an_end_has_a_page(page) -> None:
+    """There is no exponent of computation then, and nothing in its place."""
+    lengths = page.evidence.tables["lengths"]
+    some = {**page.evidence.tables, "lengths": lengths.taken(np.flatnonzero(lengths["steps"] >= 2666))}
+    evidence = Scaling().conclude(ScalingPlan(seeds=3), some)
+    asked = [v for v in evidence.verdicts if v.key == "compute"]
+    assert {str(v.outcome) for v in asked} == {"undecided"}
+    seen = re.sub(r"<(script|style).*?</\1>", "", render(replace(page, evidence=evidence)), flags=re.DOTALL)
+    assert "Nowhere does the best size of the GRU" in seen
+    assert not re.search(r"\bnan\b", seen, re.IGNORECASE)
 
 
 def test_a_run_of_two_sizes_has_no_figure(page) -> None:

@@ -189,7 +189,7 @@ def _compute(kind: str) -> Question:
         "the least loss for a computation falls as it grows",
         lambda kind, tables: of_seeds(_exponents(kind, tables)),
         rule=Above(LEAST),
-        what=f"the exponent of the {kind}'s least loss against the operations of training,",
+        what=f"the exponent of the {kind}'s least loss against the operations of training",
         scale=SLOPE,
         reading=partial(_compute_read, kind),
         says=three(
@@ -211,7 +211,7 @@ def _compute_read(kind: str, tables: Tables) -> str:
         return f"There is no computation for which a smaller and a larger {kind} are both known to be worse"
     first, last = (
         f"{power(float(found.budgets[b]))} operations reaches a loss of {three_places(float(found.losses[:, b].mean()))} "
-        f"(about {power(float(found.sizes[b]))} parameters)"
+        f"(about {power(float(f'{found.sizes[b]:.2g}'))} parameters)"
         for b in found.ends
     )
     return f"The {kind}'s best training of {first}, and one of {last}"
@@ -238,10 +238,12 @@ def _between(kind: str, tables: Tables) -> str | None:
     found = envelope(kind, tables)
     if found is not None and found.range >= RANGE:
         return None
-    said = f"The best size of the {kind} for a computation lies between two that are worse"
     if found is None or found.ends is None:
-        return f"{said} nowhere."
-    return f"{said} only over a factor of {found.range:.1f}, and a factor of {RANGE:g} is required."
+        return f"Nowhere does the best size of the {kind} for a computation lie between two that are worse."
+    return (
+        f"The best size of the {kind} for a computation lies between two that are worse only over a factor of "
+        f"{found.range:.1f}, and a factor of {RANGE:g} is required."
+    )
 
 
 def _short(kind: str, tables: Tables) -> str | None:
