@@ -188,7 +188,7 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     return _two_by_size(
         "second-task",
         title[0].upper() + title[1:],
-        "Share of the variance of the token after the next that a ridge read-out of the last hidden features leaves. Test data, "
+        "Share of the variance of the token after the next that a linear read-out of the last hidden features leaves. Test data, "
         "means over seeds ± 95 %.",
         "variance left",
         _by_size(runs, found, pairs),
@@ -317,7 +317,7 @@ def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
     """The second task, at the two largest sizes."""
     columns = {"trained": "probe", "before training": "untrained_probe"}
     return _ends_table(
-        "Share of the variance of the token after the next that a ridge read-out leaves, at the two largest sizes, and its "
+        "Share of the variance of the token after the next that a linear read-out leaves, at the two largest sizes, and its "
         "exponent between them. Means over seeds ± 95 %.",
         columns,
         runs,
