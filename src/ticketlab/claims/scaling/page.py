@@ -34,7 +34,7 @@ LAW = Mark("fitted law", LIGHT.soft, dash="solid", line=True)
 BAND = Mark("95 % of laws fitted to seeds drawn again", LIGHT.soft, dash="dot", line=True)
 PERMUTED = Mark("with permuted targets", LIGHT.vermilion, "x", "dash")
 LENGTHS = Mark("one size, trainings of several lengths", LIGHT.soft, "circle", "solid", line=True)
-LEAST = Mark("least loss for a computation", LIGHT.blue, dash="solid", line=True)
+LEAST = Mark("least loss for a computation", LIGHT.blue)
 PROBED = Mark("read-out of trained features", LIGHT.blue)
 UNTRAINED = Mark("read-out before training", LIGHT.vermilion, "x", "dash")
 EARLY = Mark("first quarter of a sequence", LIGHT.vermilion, "x", "dash")
@@ -169,10 +169,12 @@ def _along_computation(kind: str, table: Table) -> list[Curve]:
         )
         for own, mean in zip(budgets, test.mean(axis=0), strict=True)
     ]
-    if best.ends is not None:
-        used = np.flatnonzero(best.inside)[:: max(1, int(best.inside.sum()) // 8)]
-        spreads = [spread(best.losses[:, b]) for b in used]
-        drawn.append(curve(LEAST, best.budgets[used].tolist(), spreads, signed=False, strong=True))
+    used = np.flatnonzero(best.inside)
+    for stretch in np.split(used, np.flatnonzero(np.diff(used) > 1) + 1):  # nothing is known between them
+        some = stretch[:: max(1, len(used) // 8)]
+        spreads = [spread(best.losses[:, b]) for b in some]
+        if spreads:
+            drawn.append(curve(LEAST, best.budgets[some].tolist(), spreads, strong=True))
     return drawn
 
 
