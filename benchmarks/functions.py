@@ -4,7 +4,8 @@
 
 Boolean functions of 7 bits, 7–40–40–1 with He's weights and σ_b = 0.1, 32 training examples of the first bit, functions on the 96
 other inputs. Every sampler is compiled and started before it is timed. Threads are those that the process may use. PyTorch's loop
-is measured if it is installed; the loop of one run at a time in JAX, with a compiled step, is measured in any case.
+is measured if it is installed, on one and on two threads; the loop of one run at a time in JAX, with a compiled step, is measured
+in any case. Each rate is also given for a second of one processor's work, which other processes on the machine disturb less.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import importlib.util
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -51,19 +53,19 @@ def product_rate() -> float:
 
 
 def rate(sampler: Sampler, seconds: float) -> tuple[float, float, float]:
-    """Attempts a second, draws a second and attempts for a draw, after a chunk that compiles."""
+    """Attempts a second, draws a second and attempts for a second of a processor's work, after a chunk that compiles."""
     state, _ = sampler.step(sampler.init(jax.random.key(0)))
     tried = drawn = 0
-    begin = time.perf_counter()
+    begin, work = time.perf_counter(), time.process_time()
     while time.perf_counter() - begin < seconds:
         state, now = sampler.step(state)
         tried, drawn = tried + now.tried, drawn + len(now.functions)
     took = time.perf_counter() - begin
-    return tried / took, drawn / took, tried / max(drawn, 1)
+    return tried / took, drawn / took, tried / (time.process_time() - work)
 
 
-def one_at_a_time(seconds: float) -> float:
-    """Runs a second of a plain loop: one network, one compiled step with its minibatch, a check every 8 steps."""
+def one_at_a_time(seconds: float) -> tuple[float, float]:
+    """Runs a second, and in a processor-second, of a plain loop: one network, one compiled step, a check every 8 steps."""
 
     def loss(params, x, y):  # type: ignore[no-untyped-def]
         return 0.5 * jnp.mean((NETWORK.apply(params, x)[:, 0] - y) ** 2)
@@ -87,11 +89,11 @@ def one_at_a_time(seconds: float) -> float:
     return _runs(run, seconds)
 
 
-def torch_loop(seconds: float) -> float:
-    """The same in PyTorch, on one thread; the step is written out, which is faster than torch.optim."""
+def torch_loop(seconds: float, threads: int) -> tuple[float, float]:
+    """The same in PyTorch; the step is written out, which is faster than torch.optim."""
     import torch
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     x, y, rng = (
         torch.tensor(X[ON]),
         torch.tensor(2.0 * Y[ON] - 1, dtype=torch.float32),
@@ -122,13 +124,13 @@ def torch_loop(seconds: float) -> float:
     return _runs(run, seconds)
 
 
-def _runs(run: Callable[[int], None], seconds: float) -> float:
+def _runs(run: Callable[[int], None], seconds: float) -> tuple[float, float]:
     run(0)
-    begin, count = time.perf_counter(), 0
+    begin, work, count = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - begin < seconds:
         count += 1
         run(count)
-    return count / (time.perf_counter() - begin)
+    return count / (time.perf_counter() - begin), count / (time.process_time() - work)
 
 
 def main() -> None:
@@ -137,22 +139,30 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     threads = len(os.sched_getaffinity(0))
     print(f"{threads} processors; float32 products at {product_rate() / 1e9:.0f} GFLOP/s (NumPy)")
-    first = 0.0
+    first: tuple[float, float] | None = None
     for name, (loss, plan) in ARMS.items():
-        runs, fitted, _ = rate(TrainingRuns(NETWORK, loss, X[ON], Y[ON], X[OFF], plan), seconds)
-        first = first or runs
+        runs, fitted, worked = rate(TrainingRuns(NETWORK, loss, X[ON], Y[ON], X[OFF], plan), seconds)
+        first = first or (runs, worked)
         print(
-            f"{name}: {runs:.0f} runs/s, {fitted / runs:.1%} fit; {600 * runs:.2g} in ten minutes", flush=True
+            f"{name}: {runs:.0f} runs/s, {worked:.0f} a processor-second; {fitted / runs:.1%} fit; "
+            f"{600 * runs:.2g} in ten minutes",
+            flush=True,
         )
-    loops = {"JAX": one_at_a_time}
+    assert first is not None
+    loops: dict[str, Callable[[float], tuple[float, float]]] = {"JAX": one_at_a_time}
     if importlib.util.find_spec("torch"):
-        loops["PyTorch"] = torch_loop
+        loops |= {
+            f"PyTorch, {count} thread{'s' * (count > 1)}": partial(torch_loop, threads=count)
+            for count in (1, 2)
+        }
     for name, loop in loops.items():
-        each = loop(min(seconds, 10.0))
+        each, worked = loop(min(seconds, 10.0))
         print(
-            f"one run at a time in {name}: {each:.1f} runs/s; ours {first / each:.0f} times that", flush=True
+            f"one run at a time in {name}: {each:.1f} runs/s, {worked:.1f} a processor-second; "
+            f"ours {first[0] / each:.0f} and {first[1] / worked:.0f} times that",
+            flush=True,
         )
-    if "PyTorch" not in loops:
+    if len(loops) == 1:
         print("PyTorch is not installed, so its loop was not measured")
     eight = ON[:8]
     tried, drawn, _ = rate(RandomNetworks(NETWORK, X[eight], Y[eight], X[OFF]), seconds)

@@ -1,13 +1,17 @@
 """The claim `random-pick`: its formula on planted tables, and one small run from plan to verdict."""
 
 import dataclasses
+from typing import get_args
 
+import jax
 import numpy as np
 import pytest
 
+from ticketlab.claims.random_pick import cell, page
 from ticketlab.claims.random_pick import formula as rule
 from ticketlab.claims.random_pick.claim import Binary, RandomPick, RandomPickPlan
 from ticketlab.claims.random_pick.planted import World, planted
+from ticketlab.claims.start import built, drawn_task
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.laws.calibration import Sample
@@ -198,3 +202,21 @@ def test_regression_is_refused_and_plans_are_checked():
     ):
         with pytest.raises(UserError):
             RandomPickPlan(**wrong)
+
+
+def test_every_way_of_training_has_a_title_and_a_mark():
+    assert get_args(rule.Trained) == tuple(rule.TITLES) == tuple(page.MARKS)
+
+
+def test_momentum_moves_as_far_and_single_examples_are_single():
+    task = drawn_task(PLAN.task, 0)
+    examples = cell.binary_examples(task, PLAN.binary)
+    network = built(PLAN.network, task.input_shape, 1)
+    runs = {
+        arm: cell._runs(PLAN, network, examples, arm, 128, jax.random.key(0)).plan
+        for arm in ("sgd", "momentum", "single")
+    }
+    plain, momentum = runs["sgd"].optimiser, runs["momentum"].optimiser
+    assert momentum.step_size / (1 - momentum.momentum) == pytest.approx(plain.step_size)
+    assert (plain.momentum, runs["single"].batch, runs["sgd"].batch) == (0, 1, 8)
+    assert runs["single"].optimiser == plain

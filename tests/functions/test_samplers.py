@@ -229,13 +229,15 @@ RUNS = TrainingRuns(
 )
 
 
-def test_runs_are_those_of_a_plain_call_of_the_training_program():
+@pytest.mark.parametrize("every", [4, 7])  # stages of 32 steps end between evaluations of every 7th
+def test_runs_are_those_of_a_plain_call_of_the_training_program(every: int):
     """In stages and packed, a run has the bits that it has in one call; and it fits S."""
-    functions, fits, steps = RUNS.run(KEY, np.arange(24, 48))
+    runs = replace(RUNS, plan=replace(RUNS.plan, evaluate_every=every))
+    functions, fits, steps = runs.run(KEY, np.arange(24, 48))
     keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(KEY, i)))(
         np.arange(24, 48, dtype=np.uint32)
     )
-    plan = replace(RUNS.plan, stop=Interpolation(), score=SignAccuracy())
+    plan = replace(runs.plan, stop=Interpolation(), score=SignAccuracy())
     data = TrainingData(X[:6], binary_targets(SQUARE, RUNS.labels.astype(bool)))
     plain = train(
         NETWORK, SQUARE, data, plan, Replicas(jax.vmap(NETWORK.init)(keys[:, 0]), order_keys=keys[:, 1])
@@ -246,7 +248,7 @@ def test_runs_are_those_of_a_plain_call_of_the_training_program():
     assert (unpacked(functions, 10) == (outputs[:, 6:] > 0)).all()
     assert (fits == ((outputs[:, :6] > 0) == RUNS.labels).all(axis=1)).all()
     assert 0 < fits.sum() < 24
-    state, drawn = RUNS.step(RUNS.step(RUNS.init(KEY))[0])
+    state, drawn = runs.step(runs.step(runs.init(KEY))[0])
     assert (drawn.functions == functions[fits]).all()
     assert (drawn.streams == np.arange(24, 48)[fits] % 8).all()
     assert (drawn.tried, int(state["chunk"])) == (24, 2)

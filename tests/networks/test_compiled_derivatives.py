@@ -49,6 +49,13 @@ def test_rows_taken_at_once_are_those_taken_one_by_one() -> None:
     assert worst() < 1e-4
 
 
+def test_products_alone_do_not_have_the_fault() -> None:
+    """`fast_products` switches on no more than these."""
+    (kind,) = compiler.fast_products("0.10.2").values()
+    assert worst(XLA_FLAGS=f"{FLAG}={kind}") < 1e-4
+    assert compiler.fast_products("0.99.0") == {}
+
+
 @pytest.mark.slow
 def test_the_fault_is_still_there_without_the_flag() -> None:
     """When this fails, XLA is mended and `compiler` can go."""

@@ -9,6 +9,7 @@ Source of the quantity: Mingard, Valle-Pérez, Skalse, Louis 2021, "Is SGD a Bay
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -45,7 +46,9 @@ from ticketlab.training.result import Ended, TrainingState
 
 __all__ = ["TrainingRuns", "binary_targets"]
 
-FIRST_STAGE = 32  # steps; each stage ends at twice the steps of the one before
+FIRST_STAGE = (
+    32  # steps, or one evaluation if that is later; each stage ends at twice the steps of the one before
+)
 TOGETHER = 2**18  # parameters of the networks that take their steps in one program: 8 to 128 networks
 
 
@@ -123,19 +126,27 @@ class TrainingRuns:
         orders = np.asarray(jax.random.key_data(order_keys))
         ended = np.zeros(len(orders), np.int32)
         steps = np.zeros(len(orders), np.int64)
-        running, now, until = np.arange(len(orders)), None, FIRST_STAGE
-        while len(running):
-            until = min(until, self.plan.steps)
-            now = self._stage(_rows(params, running), orders[running], now, until)
+        running, now, given = np.arange(len(orders)), None, params
+        for until in self._stages():
+            now = self._stage(given, orders[running], now, until)
             ended[running], steps[running] = now.ended, now.steps
+            left = (now.ended == Ended.NO) & (until < self.plan.steps)
             for leaf, new in zip(jax.tree.leaves(params), jax.tree.leaves(now.params), strict=True):
-                leaf[running] = new
-            left = np.asarray(now.ended) == Ended.NO
+                leaf[running[~left]] = new[~left]
             running, now = running[left], _rows(now, left)
-            if until == self.plan.steps:
+            given = now.params
+            if not len(running):
                 break
-            until = 2 * until
         return params, steps, ended
+
+    def _stages(self) -> Iterator[int]:
+        """The steps at which stages end: evaluations of the plan, so that stages add none."""
+        every = self.plan.evaluate_every or self.plan.steps_per_epoch(len(self.x))
+        until = 0
+        while until < self.plan.steps:
+            goal = max(FIRST_STAGE, 2 * until)
+            until = min(-(-goal // every) * every, self.plan.steps)
+            yield until
 
     def _stage(
         self, params: Params, orders: np.ndarray, start: TrainingState | None, until: int

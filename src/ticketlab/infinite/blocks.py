@@ -44,7 +44,7 @@ def block_size(recipe: Recipe, memory: int, examples: int) -> int:
 class Block:
     """A block of examples, met with themselves."""
 
-    x: np.ndarray
+    x: Array
     variances: tuple[Array, ...]
     nngp: np.ndarray
     ntk: np.ndarray | None
@@ -55,7 +55,7 @@ def met_with_themselves(
 ) -> tuple[Recipe, list[Block]]:
     """The blocks, the last one padded with zeros; the recipe with as many terms as the series needs."""
     padding = np.zeros((-len(x) % size, *x.shape[1:]))
-    parts = np.split(np.concatenate([x, padding]), -(-len(x) // size))
+    parts = jax.device_put(np.split(np.concatenate([x, padding]), -(-len(x) // size)))
     while True:
         found = [itself_compiled(recipe, part) for part in parts]
         tail = max(float(f[3]) for f in found)
@@ -94,7 +94,7 @@ def assembled(
         ):
             if result is None or block is None:
                 continue
-            part = np.array(block)
+            part = np.asarray(block)
             if symmetric and i == j:
                 part = (part + part.T) / 2
                 np.fill_diagonal(part, own)  # exact, where formulas would lose digits

@@ -33,6 +33,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ticketlab.infinite.angle import angle
 from ticketlab.infinite.hermite import hermite_moment
 from ticketlab.infinite.moment import Moment, root
 from ticketlab.networks import Activation
@@ -100,7 +101,7 @@ def _over(numerator: Array, denominator: Array) -> Array:
 @jax.custom_jvp
 def _relu(a: Float[Array, "..."], b: Float[Array, "..."], c: Float[Array, "..."]) -> Float[Array, "..."]:
     delta = _delta(a, b, c)
-    return (delta + (math.pi - jnp.arctan2(delta, c)) * c) / (2 * math.pi)
+    return (delta + (math.pi - angle(delta, c)) * c) / (2 * math.pi)
 
 
 @_relu.defjvp
@@ -112,7 +113,7 @@ def _relu_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
 
 @jax.custom_jvp
 def _relu_slope(a: Array, b: Array, c: Array) -> Array:
-    theta = jnp.arctan2(_delta(a, b, c), c)
+    theta = angle(_delta(a, b, c), c)
     return jnp.where(a * b > 0, (math.pi - theta) / (2 * math.pi), 0.0)
 
 
@@ -132,7 +133,7 @@ def _erf_root(a: Array, b: Array, c: Array) -> Array:
 
 
 def _erf(a: Array, b: Array, c: Array) -> Array:
-    return 2 / math.pi * jnp.arctan2(2 * c, _erf_root(a, b, c))
+    return 2 / math.pi * angle(2 * c, _erf_root(a, b, c))
 
 
 def _erf_slope(a: Array, b: Array, c: Array) -> Array:
@@ -146,14 +147,14 @@ def _erf_scaling(a: Array, b: Array, c: Array) -> Array:
 def _gelu(a: Array, b: Array, c: Array) -> Array:
     square = a * b - c * c
     root = jnp.sqrt(1 + a + b + square)
-    p = 0.25 + jnp.arctan2(c, root) / (2 * math.pi)
+    p = 0.25 + angle(c, root) / (2 * math.pi)
     return c * p + (square + c * c * (1 / (1 + a) + 1 / (1 + b))) / (2 * math.pi * root)
 
 
 def _gelu_slope(a: Array, b: Array, c: Array) -> Array:
     d = 1 + a + b + a * b - c * c
     root = jnp.sqrt(d)
-    p = 0.25 + jnp.arctan2(c, root) / (2 * math.pi)
+    p = 0.25 + angle(c, root) / (2 * math.pi)
     return p + c * (1 / (1 + a) + 1 / (1 + b) + 1 / d) / (2 * math.pi * root)
 
 
@@ -177,7 +178,7 @@ def _gelu_mean(a: Array) -> Array:
 
 def _sign(a: Array, b: Array, c: Array) -> Array:
     """sign(0) = 1, so two pre-activations without variance agree, and one tells nothing about the other's sign."""
-    value = 1 - 2 / math.pi * jnp.arctan2(_delta(a, b, c), c)
+    value = 1 - 2 / math.pi * angle(_delta(a, b, c), c)
     return jnp.where((a > 0) == (b > 0), value, 0.0)
 
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from ticketlab.compiler import fast_products
 from ticketlab.infinite.lags import Lags, of_right
 from ticketlab.infinite.rules import through, wanted_lags
 from ticketlab.infinite.state import Recursion, State
@@ -93,5 +94,5 @@ def pair(
     return end.nngp, end.ntk
 
 
-itself_compiled = partial(jax.jit, static_argnums=0)(itself)
-pair_compiled = partial(jax.jit, static_argnums=0)(pair)
+_compiled = partial(jax.jit, static_argnums=0, compiler_options=fast_products())
+itself_compiled, pair_compiled = _compiled(itself), _compiled(pair)

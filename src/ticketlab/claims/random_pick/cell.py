@@ -53,12 +53,13 @@ from ticketlab.tasks.boolean import lempel_ziv
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.sources import Boolean
 from ticketlab.tasks.task import Split, Task
-from ticketlab.training import Adam, Sgd, TrainingPlan
+from ticketlab.training import Adam, Optimiser, Sgd, TrainingPlan
 
 __all__ = ["BinaryExamples", "binary_examples", "measure"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
 TOGETHER = 4096  # the most runs in a chunk
+MOMENTUM = 0.9
 OFTEN = 8  # steps between evaluations, or an epoch if it is longer
 STREAM = 71  # of the seeds' keys
 
@@ -158,8 +159,13 @@ def _runs(
     plan: RandomPickPlan, network: Network, of: BinaryExamples, arm: str, count: int, key: jax.Array
 ) -> TrainingRuns:
     loss = LOGISTIC if arm == "logistic" else SQUARE
-    batch = None if arm == "full-batch" else min(plan.batch, len(of.on))
-    optimiser = Adam(plan.adam_step_size) if arm == "adam" else Sgd(_step_size(plan, network, loss, of, key))
+    batch = {"full-batch": None, "single": 1}.get(arm, min(plan.batch, len(of.on)))
+    if arm == "adam":
+        optimiser: Optimiser = Adam(plan.adam_step_size)
+    else:
+        momentum = MOMENTUM if arm == "momentum" else 0.0
+        step_size = (1 - momentum) * _step_size(plan, network, loss, of, key)  # Σ_k μᵏ = 1/(1 − μ)
+        optimiser = Sgd(step_size, momentum)
     epoch = 1 if batch is None else len(of.on) // batch
     training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=max(OFTEN, epoch))
     chunk = math.gcd(count, TOGETHER)

@@ -55,7 +55,8 @@ class RandomPickPlan:
         task: classes, made binary; its training part is S, and functions are compared on its test part.
         binary: how classes are grouped in two.
         network: with a limit of infinite width, and one output.
-        arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step.
+        arms: ways of training: SGD with the square or the logistic loss, Adam, or SGD with all examples in each step; "momentum"
+            and "single" (one example in each step) may be added.
         seeds: how many draws of S; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other training sets for the same question.
         runs: of each way of training, a multiple of 128.
@@ -64,7 +65,8 @@ class RandomPickPlan:
         shuffles: permutations of the training labels, each with a 128th of the runs.
         steps: the most steps of a run.
         batch: examples in a step.
-        step_share: the step size of SGD as a share of the largest stable one of a random network.
+        step_share: the step size of SGD as a share of the largest stable one of a random network; divided by ten with momentum,
+            which then moves as far.
         adam_step_size: that of Adam.
     """
 

@@ -43,13 +43,15 @@ __all__ = [
     "UNIFORM", "WIDTH", "Trained", "formula", "side_questions", "verdicts",
 ]  # fmt: skip
 
-Trained: TypeAlias = Literal["sgd", "logistic", "adam", "full-batch"]
-ARMS: tuple[Trained, ...] = ("sgd", "logistic", "adam", "full-batch")
+Trained: TypeAlias = Literal["sgd", "logistic", "adam", "full-batch", "momentum", "single"]
+ARMS: tuple[Trained, ...] = ("sgd", "logistic", "adam", "full-batch")  # by default
 TITLES = {
     "sgd": "SGD, square loss",
     "logistic": "SGD, logistic loss",
     "adam": "Adam, square loss",
     "full-batch": "full batch, square loss",
+    "momentum": "SGD with momentum 0.9, square loss",
+    "single": "SGD on single examples, square loss",
 }
 BAYES, SHUFFLED = "random networks that fit", "shuffled labels"
 WIDTH, UNIFORM = "random networks of the trained width", "error-matched functions"

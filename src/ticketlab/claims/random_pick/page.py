@@ -24,6 +24,8 @@ MARKS = {
     "logistic": Mark(formula.TITLES["logistic"], LIGHT.vermilion, "square"),
     "adam": Mark(formula.TITLES["adam"], LIGHT.green, "triangle-up"),
     "full-batch": Mark(formula.TITLES["full-batch"], LIGHT.purple, "diamond"),
+    "momentum": Mark(formula.TITLES["momentum"], LIGHT.orange, "cross"),
+    "single": Mark(formula.TITLES["single"], LIGHT.ramp[5], "x"),
 }
 EQUAL = Mark("equal probabilities", LIGHT.soft, dash="dot", line=True)
 MATCHED = Mark("mean of all functions with equally many errors", LIGHT.soft, "x")
