@@ -195,6 +195,7 @@ def test_impossible_sizes_are_refused(wrong, words) -> None:
     with pytest.raises(UserError, match=words):
         wrong().load()
 
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_split_with_the_seed_of_a_made_task_has_parts_of_one_kind(seed) -> None:
     """Inputs drawn from the stream that orders the examples would put the smallest of them into the test part."""
