@@ -7,6 +7,8 @@ UV     ?= $(shell command -v uv 2>/dev/null)
 ARGS   ?=
 # Most of the time goes into compiling, which takes one core: a process a core, a file of tests at a time.
 WORKERS ?= -n auto --dist loadfile --no-loadscope-reorder
+# What one process has compiled to bytecode the next one loads, wherever this is switched off for everything.
+export PYTHONDONTWRITEBYTECODE :=
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 
 .PHONY: help run test test-all bench calibrate docs lint types clean

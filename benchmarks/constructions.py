@@ -34,7 +34,6 @@ from ticketlab.tickets.constructions import (
     OneMoreLayer,
     PickOne,
     SubsetSum,
-    Sums,
     Target,
     WrittenEdges,
     agreement,
@@ -121,12 +120,12 @@ def failures(target: Target) -> None:
         cells = []
         found = pools(DoubleDepth(count, signed=False), target, 1, SAMPLE, np.random.default_rng(1))
         pool, error = shortfall(found)
-        sums, wanted = Sums(pool), found.relative[1]
+        wanted = found.relative[1]
         others = [exchanged(found, by) for by in range(1, EXCHANGES + 1)]
         theirs = [shortfall(other)[1] for other in others]
         size = int(found.source.max()) + 1
         for tolerance in TOLERANCES:
-            chance, failed = failure_chance(pool, wanted, tolerance, sums), error > tolerance
+            chance, failed = failure_chance(pool, wanted, tolerance), error > tolerance
             by_source = np.bincount(found.source, failed - chance, size)
             good = abs(by_source.sum()) <= 3 * np.sqrt(np.sum(by_source**2))
             by_law, spread = law(

@@ -53,6 +53,26 @@ def test_what_rests_on_an_undecided_claim_is_undecided() -> None:
     assert standing("A").state == "not measured"
 
 
+def test_the_question_that_decides_a_part_is_the_first_of_its_outcome_with_an_effect() -> None:
+    def question(name: str, outcome: Outcome, effect: float | None, headline: bool = True) -> Verdict:
+        return Verdict(name, outcome, "", effect, None, "", "", headline=headline, key=name)
+
+    near = (Verdict("", H, "", None, None, "", "", key="claim"), question("near", H, 1.0))
+    far = (
+        Verdict("", F, "", None, None, "", "", key="claim"),
+        question("side", F, 5.0, headline=False),
+        question("holds", H, 2.0),
+        question("no number", F, None),
+        question("fails", F, 3.0),
+    )
+    of = standings({"tangent-minimum": near, "linear-regime": far})
+    (a,) = [each for each in of if each.part.letter == "A"]
+    assert a.deciding is not None
+    assert (a.claim, a.deciding.question) == ("linear-regime", "fails")
+    (c,) = [each for each in of if each.part.letter == "C"]
+    assert (c.claim, c.deciding) == ("", None)
+
+
 def test_a_mask_that_training_made_is_undercut() -> None:
     assert standing("F", existence_bounds=H).state == "holds"
     alone = standing("F", existence_bounds=H, masking_is_training=H, multigraph=U)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ticketlab.laws.difference import FALLS, PRIOR, PSEUDO, paired_difference
+from ticketlab.laws.difference import FADES, FALLS, PSEUDO, paired_difference
 
 
 def clustered_both_ways(d, seed, example):
@@ -40,7 +40,8 @@ def test_the_floor_is_that_of_two_examples_whose_size_is_learnt() -> None:
     with_floor, without = (
         paired_difference(d.ravel(), seed, example, unit=u).example_variance for u in (1.0, None)
     )
-    square = (1 + 1 / 16**2 + PRIOR) / (1 + 1 / 16 + PRIOR)
+    prior = np.exp(-FADES * (1 + 1 / 16))
+    square = prior + (1 - prior) * (1 + 1 / 16**2) / (1 + 1 / 16)
     assert with_floor - without == pytest.approx(2 * PSEUDO * square / 50**2)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from in_browser import OPTIONS, OVERLAPS, inaccessible
 
 from ticketlab.claims import CLAIMS
 from ticketlab.figures.palette import DARK, LIGHT
@@ -12,16 +13,6 @@ from ticketlab.report.page import render
 
 pytestmark = pytest.mark.page
 sync_api = pytest.importorskip("playwright.sync_api")
-
-OPTIONS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass
@@ -165,29 +156,6 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),
     "winning-ticket": ("test_winning_ticket_page", "toy_record"),
 }
-OVERLAPS = """() => {
-  const found = [];
-  const texts = (figure) => {
-    const walker = document.createTreeWalker(figure, NodeFilter.SHOW_TEXT), boxes = [];
-    while (walker.nextNode()) {
-      const node = walker.currentNode, range = document.createRange();
-      if (!node.textContent.trim() || node.parentElement.closest("script, style, title, details:not([open])")) continue;
-      range.selectNodeContents(node);
-      for (const r of range.getClientRects()) if (r.width > 0 && r.height > 0) boxes.push([r, node]);
-    }
-    return boxes;
-  };
-  for (const figure of document.querySelectorAll("figure")) {
-    const boxes = texts(figure);
-    for (const [i, [p, one]] of boxes.entries())
-      for (const [q, other] of boxes.slice(i + 1)) {
-        const width = Math.min(p.right, q.right) - Math.max(p.left, q.left);
-        const height = Math.min(p.bottom, q.bottom) - Math.max(p.top, q.top);
-        if (one !== other && width > 2 && height > 4) found.push(`${figure.id}: ${one.textContent} | ${other.textContent}`);
-      }
-  }
-  return [found, document.documentElement.scrollWidth - document.documentElement.clientWidth];
-}"""
 
 
 def test_every_claim_is_named(record):
@@ -195,7 +163,9 @@ def test_every_claim_is_named(record):
 
 
 @pytest.mark.parametrize("claim", sorted(CLAIMS))
-def test_no_text_overlaps_and_nothing_scrolls_sideways(browser, record, claim, tmp_path):
+def test_no_text_overlaps_nothing_scrolls_sideways_and_everybody_can_read_it(
+    browser, record, claim, tmp_path
+):
     made = record if claim not in TOYS else toy(record, *TOYS[claim])
     file = tmp_path / "report.html"
     file.write_text(render(made), encoding="utf-8")
@@ -207,6 +177,7 @@ def test_no_text_overlaps_and_nothing_scrolls_sideways(browser, record, claim, t
             page.goto(file.as_uri())
         drawn(page)
         assert page.evaluate(OVERLAPS) == [[], 0], width
+    assert inaccessible(page) == []
     page.close()
 
 

@@ -8,7 +8,7 @@ from scipy.linalg import eig
 
 from ticketlab.errors import UserError
 from ticketlab.networks import GRUNet
-from ticketlab.tasks import Digits, InContext, Markov, NextRow, SourceCode, SparseParity, Teacher, Text
+from ticketlab.tasks import Digits, InContext, Markov, NextRow, SourceCode, SparseParity, Teacher, Text, split
 from ticketlab.tasks.sequences.draws import choices, normals, uniforms, zipf
 from ticketlab.tasks.sequences.in_context import bayes_predictions, bayes_risks, drawn
 from ticketlab.tasks.sequences.markov import chain, entropy_rate, sequences, stationary
@@ -194,3 +194,13 @@ def test_an_answer_at_every_step() -> None:
 def test_impossible_sizes_are_refused(wrong, words) -> None:
     with pytest.raises(UserError, match=words):
         wrong().load()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_split_with_the_seed_of_a_made_task_has_parts_of_one_kind(seed) -> None:
+    """Inputs drawn from the stream that orders the examples would put the smallest of them into the test part."""
+    for source in (Teacher(dimensions=1, draw=seed), InContext(dimensions=1, draw=seed)):
+        task = split(source.load(), seed, source.sizes())
+        train, test = (part.x.astype(np.float64).ravel() for part in (task.train, task.test))
+        assert abs(test.mean() - train.mean()) < 0.2
+        assert test.std() == pytest.approx(train.std(), rel=0.2)

@@ -117,9 +117,12 @@ class Forest:
         rows = "".join(self._row(v, axis) for v in of)
         if axis is None:
             return f"<tbody>{rows}</tbody>"
-        named = f' aria-label="{escape(title)}">' if again else f">{escape(title)}"
-        ticks = axis_cell(axis, None if again else sides, title=False)
-        head = f'<th class="what" scope="colgroup"{named}</th>{ticks}<td></td><td></td>'
+        named = (
+            '<td class="what"></td>'
+            if again or not title
+            else f'<th class="what" scope="colgroup">{escape(title)}</th>'
+        )
+        head = f"{named}{axis_cell(axis, None if again else sides, title=False)}<td></td><td></td>"
         return f'<tbody><tr class="axis">{head}</tr>{rows}</tbody>'
 
     def _axis(self, title: str, of: Sequence[Verdict]) -> Axis | None:

@@ -66,7 +66,7 @@ class Gallery:
         about = f'aria-label="{escape(label)}" aria-describedby="{described_by}"'
         return (
             f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(label)}"><table class="gallery" {about}>'
-            f'<thead><tr><th scope="col"></th>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+            f"<thead><tr><td></td>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
     def _row(self, shelf: Shelf) -> str:

@@ -1,8 +1,9 @@
 """The colours and signs of the page, in light and in dark, said once for charts and text.
 
 Hues are those of Okabe and Ito, which colour-blind readers tell apart, darkened or lightened until each has a contrast of at
-least 3 with its background. No meaning hangs on colour alone: every series also has its own symbol or dash. Charts are drawn
-with the light palette; the page's script exchanges each colour for its dark counterpart when the reader's system is dark.
+least 3 with its background, and of 4.5 where it writes words (blue and vermilion). No meaning hangs on colour alone: every
+series also has its own symbol or dash. Charts are drawn with the light palette; the page's script exchanges each colour for
+its dark counterpart when the reader's system is dark.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ LIGHT = Palette(
     wash="#f5f7f9",
     band="rgba(0, 114, 178, 0.11)",
     blue="#0072b2",
-    vermilion="#cf5600",
+    vermilion="#c45100",
     green="#008f68",
     orange="#b37700",
     purple="#b5598c",

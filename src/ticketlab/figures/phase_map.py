@@ -25,6 +25,8 @@ from ticketlab.laws.verdict import Outcome
 __all__ = ["PhaseMap", "Spot"]
 
 CELL = (74, 54)  # width and height, in pixels
+SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a contour's segment, where its level may be written
+Box = tuple[float, float, float, float]
 LEFT, BELOW = 62, 46  # for the values of the axes and their names
 FILLS = {Outcome.HOLDS: LIGHT.blue, Outcome.FAILS: LIGHT.vermilion, Outcome.UNDECIDED: LIGHT.soft}
 STRENGTH = {Outcome.HOLDS: 0.26, Outcome.FAILS: 0.26, Outcome.UNDECIDED: 0.1}
@@ -82,7 +84,7 @@ class PhaseMap:
         width, height = left + columns * CELL[0] + 4, rows * CELL[1] + BELOW + 4
         inner = "".join([*self._cells(), *self._contours(), *self._numbers(), *self._axes()])
         return (
-            f'<div class="phase"><svg viewBox="{-left} -2 {width} {height}" role="img" aria-label="{escape(label)}" '
+            f'<div class="phase"><svg viewBox="{-left} -2 {width} {height}" role="group" aria-label="{escape(label)}" '
             f'aria-describedby="{described_by}" style="max-width: {1.35 * width:.0f}px; min-width: {0.7 * width:.0f}px">'
             f"{inner}</svg></div>"
         )
@@ -149,14 +151,21 @@ class PhaseMap:
         if len(known) < 4:
             return
         edges = [e for e in self.region or () if math.isfinite(e)]
-        ticks = linear_axis("", known.tolist()).ticks
-        for level, text in ticks:
-            between = len(edges) == 2 and edges[0] <= level <= edges[1]  # whose lines would hide each other
-            if not between and not any(math.isclose(level, edge, abs_tol=1e-9) for edge in edges):
-                yield self._line(contour(values, level), text, 'stroke="var(--soft)" stroke-width="1"')
+        taken = [self._written(i, j) for i, j in self.spots]
         for edge in edges:
             heavy = 'stroke="var(--ink)" stroke-width="2.2" stroke-dasharray="6 4"'
-            yield self._line(contour(values, edge), f"{'−' if edge < 0 else ''}{quantity(abs(edge))}", heavy)
+            words = f"{'−' if edge < 0 else ''}{quantity(abs(edge))}"
+            yield self._line(contour(values, edge), words, heavy, taken)
+        for level, text in linear_axis("", known.tolist()).ticks:
+            between = len(edges) == 2 and edges[0] <= level <= edges[1]  # whose lines would hide each other
+            if not between and not any(math.isclose(level, edge, abs_tol=1e-9) for edge in edges):
+                thin = 'stroke="var(--soft)" stroke-width="1"'
+                yield self._line(contour(values, level), text, thin, taken)
+
+    def _written(self, i: int, j: int) -> Box:
+        """Where the sign and the number of a cell are."""
+        x, y = self._corner(i, j)
+        return x + CELL[0] / 2 - 24, y + 9, x + CELL[0] / 2 + 24, y + 45
 
     def _values(self) -> Float[np.ndarray, "rows columns"]:
         values = np.full((len(self.up[1]), len(self.across[1])), np.nan)
@@ -165,30 +174,31 @@ class PhaseMap:
                 values[j, i] = spot.effect
         return values
 
-    def _line(self, segments: list[Segment], text: str, pen: str) -> str:
-        """One contour as a path, with its level where it begins."""
-        if not segments:
-            return ""
-        path = "".join(
-            f"M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}"
-            for (x0, y0), (x1, y1) in ((self._at(*one), self._at(*other)) for one, other in segments)
-        )
-        x, y = self._label(segments)
-        return (
-            f'<path d="{path}" fill="none" stroke-linecap="round" {pen}/>'
-            f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" style="font-size: 11px; fill: var(--soft); '
-            f'paint-order: stroke; stroke: var(--paper); stroke-width: 3px">{escape(text)}</text>'
-        )
+    def _line(self, segments: list[Segment], text: str, pen: str, taken: list[Box]) -> str:
+        """One contour as a path, with its level where there is room for it."""
+        lines = [(self._at(*one), self._at(*other)) for one, other in segments]
+        path = "".join(f"M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}" for (x0, y0), (x1, y1) in lines)
+        label = ""
+        places = [(x0 + s * (x1 - x0), y0 + s * (y1 - y0)) for (x0, y0), (x1, y1) in lines for s in SHARES]
+        half = 4 * len(text) + 3
+        boxes = ((x - half, y - 7, x + half, y + 7) for x, y in places)
+        if (
+            box := next((box for box in boxes if not any(_meet(box, other) for other in taken)), None)
+        ) is not None:
+            taken.append(box)
+            label = (
+                f'<text x="{box[0] + half:.1f}" y="{box[1] + 11:.1f}" text-anchor="middle" style="font-size: 11px; '
+                f'fill: var(--soft); paint-order: stroke; stroke: var(--paper); stroke-width: 3px">{escape(text)}</text>'
+            )
+        return f'<path d="{path}" fill="none" stroke-linecap="round" {pen}/>{label}' if lines else ""
 
     def _at(self, column: float, row: float) -> tuple[float, float]:
         x, y = self._corner(column, row)
         return x + CELL[0] / 2, y + CELL[1] / 2
 
-    def _label(self, segments: list[Segment]) -> tuple[float, float]:
-        """The crossing that lies farthest from the middles of cells, where numbers are."""
-        ends = [end for segment in segments for end in segment]
-        best = max(ends, key=lambda end: abs(end[0] - round(end[0])) + abs(end[1] - round(end[1])))
-        return self._at(*best)
+
+def _meet(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _effect(spot: Spot) -> str:

@@ -99,7 +99,7 @@ class Rows:
             f'<td class="number">{escape(row.numbers())}</td></tr>'
             for row in self.rows
         )
-        head = f'<thead><tr class="axis"><th scope="col"></th>{axis_cell(self.axis)}<th scope="col"></th></tr></thead>'
+        head = f'<thead><tr class="axis"><td></td>{axis_cell(self.axis)}<td></td></tr></thead>'
         about = f'aria-label="{escape(label)}" aria-describedby="{described_by}"'
         return f'<table class="bars" {about}>{head}<tbody>{rows}</tbody></table>'
 
@@ -175,8 +175,9 @@ def axis_cell(axis: Axis, sides: tuple[str, str] | None = None, *, title: bool =
         else ""
     )
     what = f'<span class="what">{escape(axis.title)}</span>' if title else ""
+    cell = 'th scope="col"' if (axis.title and title) or sides else "td"
     return (
-        f'<th scope="col" class="bar">{what}{meant}<svg class="ticks" aria-hidden="true">{ticks}</svg></th>'
+        f'<{cell} class="bar">{what}{meant}<svg class="ticks" aria-hidden="true">{ticks}</svg></{cell[:2]}>'
     )
 
 

@@ -213,7 +213,8 @@ def _cell(value: Any) -> str:
 def html_table(table: TextTable) -> str:
     """The table as HTML with a button for its file, scrolling sideways where the page is too narrow."""
     head = "".join(
-        f'<th scope="col"{_side(i, table.labels)}>{escape(h)}</th>' for i, h in enumerate(table.head)
+        f'<th scope="col"{_side(i, table.labels)}>{escape(h)}</th>' if h else "<td></td>"
+        for i, h in enumerate(table.head)
     )
     groups = dict(table.groups)
     body = []

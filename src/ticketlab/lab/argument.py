@@ -63,6 +63,13 @@ class Asked:
         together = _every([v.outcome for v in self.verdicts(found)])
         return together if together is None or not self.opposite else TURNED[together]
 
+    def deciding(self, found: Found) -> Verdict | None:
+        """Of the question, or of the questions that count for the claim: the first with its outcome that has an effect."""
+        own = self.verdicts(found)
+        together = _every([v.outcome for v in own])
+        questions = [v for v in found.get(self.claim, ()) if v.headline] if self.key == "claim" else own
+        return next((v for v in questions if v.outcome is together and v.effect is not None), None)
+
     def asked(self) -> Iterator[Asked]:
         yield self
 

@@ -5,17 +5,19 @@ One drawing for wide pages. Where it is narrow, a list of the parts with their a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
 from ticketlab.figures.figure import Point
 from ticketlab.figures.palette import LIGHT, Mark, variable
+from ticketlab.figures.wording import estimate
 from ticketlab.lab.argument import ARROWS, Arrow
 from ticketlab.lab.standing import Standing
 from ticketlab.laws.verdict import Outcome
 
-__all__ = ["ArgumentMap"]
+__all__ = ["ArgumentMap", "effect_of", "question_of"]
 
 PLACES: Mapping[str, tuple[int, int]] = {
     "A": (0, 0), "B": (1, 0), "C": (2, 0),
@@ -25,14 +27,14 @@ PLACES: Mapping[str, tuple[int, int]] = {
 }  # fmt: skip
 """Column and row of each part."""
 
-BOX, GAP = (250, 78), (60, 44)  # width and height, in pixels
+BOX, GAP = (290, 112), (44, 40)  # width and height, in pixels
 COLOURS = {
     Outcome.HOLDS: LIGHT.blue,
     Outcome.FAILS: LIGHT.vermilion,
     Outcome.UNDECIDED: LIGHT.soft,
     None: LIGHT.rule,
 }
-LETTERS = 23  # of a line in a box
+TITLE, EFFECT = 27, 41  # letters of a line in a box
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class ArgumentMap:
         arrows = "".join(_arrow(arrow, holds[arrow.source]) for arrow in shown)
         boxes = "".join(self._box(each) for each in self.standings)
         return (
-            f'<svg class="map" viewBox="-4 -4 {width} {height}" role="img" aria-label="{escape(label)}" '
+            f'<svg class="map" viewBox="-4 -4 {width} {height}" role="group" aria-label="{escape(label)}" '
             f'aria-describedby="{described_by}"><defs>{_head("for", LIGHT.ink)}{_head("against", LIGHT.vermilion)}</defs>'
             f'{arrows}{boxes}</svg><ul class="map-list">{"".join(self._item(each, shown) for each in self.standings)}</ul>'
         )
@@ -74,17 +76,15 @@ class ArgumentMap:
         x, y = _corner(each.part.letter)
         colour = variable(COLOURS[each.outcome])
         dash = ' stroke-dasharray="5 4"' if each.outcome in (None, Outcome.UNDECIDED) else ""
-        lines = _wrapped(f"{each.part.letter}. {each.part.title}")
-        text = "".join(
-            f'<tspan x="{x + 12}" dy="{0 if i == 0 else 18}">{escape(line)}</tspan>'
-            for i, line in enumerate(lines)
-        )
+        title = _spans(x + 12, _wrapped(f"{each.part.letter}. {each.part.title}", TITLE), 18)
+        effect = _spans(x + 12, _wrapped(effect_of(each), EFFECT), 15)
+        asked = f"<title>{escape(question_of(each))}</title>" if each.deciding else ""
         return (
-            f'<a href="#{self.links[each.part.letter]}"><rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" '
+            f'<a href="#{self.links[each.part.letter]}">{asked}<rect x="{x}" y="{y}" width="{BOX[0]}" height="{BOX[1]}" rx="6" '
             f'fill="var(--paper)" stroke="{colour}" stroke-width="2"{dash}/>'
-            f'<text x="{x + 12}" y="{y + 22}" style="font-size: 15px; font-weight: 600; fill: var(--ink)">{text}</text>'
-            f'<text x="{x + 12}" y="{y + BOX[1] - 10}" style="font-size: 13px; fill: {_ink(each.outcome)}">'
-            f"{escape(each.state)}</text></a>"
+            f'<text x="{x + 12}" y="{y + 22}" style="font-size: 15px; font-weight: 600; fill: var(--ink)">{title}</text>'
+            f'<text x="{x + 12}" y="{y + 65}" style="font-size: 13px; fill: {_ink(each.outcome)}">{escape(each.state)}</text>'
+            f'<text x="{x + 12}" y="{y + 84}" style="font-size: 12px; fill: var(--soft)">{effect}</text></a>'
         )
 
     def _item(self, each: Standing, arrows: Sequence[Arrow]) -> str:
@@ -96,10 +96,31 @@ class ArgumentMap:
         ]
         after = f' <span class="note">Where it holds it {_and(out)}.</span>' if out else ""
         title, state = escape(each.part.title), escape(each.state)
+        effect = f" {escape(question_of(each))}: {escape(effect_of(each))}." if each.deciding else ""
         return (
             f'<li><a href="#{self.links[letter]}">{letter}. {title}</a>: '
-            f'<b class="{each.outcome or "none"}">{state}</b>.{after}</li>'
+            f'<b class="{each.outcome or "none"}">{state}</b>.{effect}{after}</li>'
         )
+
+
+def question_of(each: Standing) -> str:
+    """Which question decides the part, with its claim."""
+    return f"{each.claim}, {each.deciding.question}" if each.deciding else ""
+
+
+def effect_of(each: Standing) -> str:
+    """The effect of that question, with its 95 % interval and its unit."""
+    v = each.deciding
+    if v is None:
+        return ""
+    known = v.interval if v.interval and all(map(math.isfinite, v.interval)) else None
+    return f"{estimate(v.effect, known, least=1)} {v.unit}".strip()
+
+
+def _spans(x: float, lines: Sequence[str], step: int) -> str:
+    return "".join(
+        f'<tspan x="{x}" dy="{step if i else 0}">{escape(line)}</tspan>' for i, line in enumerate(lines)
+    )
 
 
 def _ink(outcome: Outcome | None) -> str:
@@ -147,11 +168,11 @@ def _head(name: str, colour: str) -> str:
     )
 
 
-def _wrapped(text: str) -> list[str]:
+def _wrapped(text: str, letters: int) -> list[str]:
     """Two lines at most are needed."""
     lines = [""]
     for word in text.split():
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > LETTERS:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > letters:
             lines.append("")
         lines[-1] = f"{lines[-1]} {word}".strip()
     return lines

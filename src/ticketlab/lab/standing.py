@@ -1,4 +1,4 @@
-"""How each part of the argument stands, given the verdicts of runs; and one sentence that says why, composed from them."""
+"""How each part of the argument stands, given the verdicts of runs, which question decides it, and a sentence that says why."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ticketlab.lab.argument import PARTS, Asked, Found, Part, Undercut
-from ticketlab.laws.verdict import Outcome
+from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = ["Standing", "standings"]
 
@@ -26,12 +26,16 @@ class Standing:
         outcome: None if nothing of it was measured.
         undercut: what takes its force away, if it holds.
         sentence: why, from the verdicts.
+        claim, deciding: the first question with this outcome and an effect, among those that decide the part, and its claim;
+            None if there is none.
     """
 
     part: Part
     outcome: Outcome | None
     undercut: tuple[Undercut, ...]
     sentence: str
+    claim: str = ""
+    deciding: Verdict | None = None
 
     @property
     def state(self) -> str:
@@ -50,7 +54,16 @@ def _standing(part: Part, found: Found) -> Standing:
     outcome = part.support.outcome(found)
     holding = part.undercuts if outcome is Outcome.HOLDS else ()
     undercut = tuple(each for each in holding if each.by.outcome(found) is Outcome.HOLDS)
-    return Standing(part, outcome, undercut, _sentence(part, found, undercut))
+    claim, deciding = _deciding(part, outcome, found)
+    return Standing(part, outcome, undercut, _sentence(part, found, undercut), claim, deciding)
+
+
+def _deciding(part: Part, outcome: Outcome | None, found: Found) -> tuple[str, Verdict | None]:
+    """The claim and the question."""
+    for asked in part.support.asked():
+        if asked.outcome(found) is outcome and (verdict := asked.deciding(found)) is not None:
+            return asked.claim, verdict
+    return "", None
 
 
 def _sentence(part: Part, found: Found, undercut: Iterable[Undercut]) -> str:

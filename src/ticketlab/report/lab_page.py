@@ -16,7 +16,7 @@ from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import prose
 from ticketlab.figures.wording import plural
 from ticketlab.lab import Done, LabFolder, Part, Standing, standings
-from ticketlab.lab.map import ArgumentMap
+from ticketlab.lab.map import ArgumentMap, effect_of, question_of
 from ticketlab.laws.multiplicity import p_value
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.report.many_verdicts import Judged, how_sure
@@ -113,7 +113,8 @@ def _map(of: Sequence[Standing]) -> str:
     caption = (
         "A box is a part of the argument; blue ones hold, orange ones fail, dashed ones are undecided or were not measured. "
         "An arrow leads from a part to what it supports, an orange one to what it speaks against. It is faint where its source "
-        "does not hold. A part holds only if all that it needs was measured and holds."
+        "does not hold. A part holds only if all that it needs was measured and holds. The numbers in a box are the effect of "
+        "the question that decides the part, with its 95 % interval. The list of parts says what it asks."
     )
     return figure_html(Figure("argument", title, caption, alone(ArgumentMap(of, links))), 1, Glossary())
 
@@ -127,9 +128,16 @@ def _part(each: Standing, by_claim: Mapping[str, Shown], left_out: Mapping[str, 
     return (
         f'<article class="part" id="part-{part.letter}"><h3>{part.letter}. {escape(part.title)}</h3>'
         f'<p class="says">{escape(part.says)}</p>'
-        f'<div class="answer">{outcome}<p class="reading">{prose(each.sentence)}</p></div>'
+        f'<div class="answer">{outcome}<p class="reading">{prose(each.sentence)}</p></div>{_decides(each)}'
         f'<ul class="claims">{rows}</ul></article>'
     )
+
+
+def _decides(each: Standing) -> str:
+    """The question that decides the part, with its effect."""
+    if each.deciding is None:
+        return ""
+    return f'<p class="says"><b>{prose(question_of(each))}</b>: {escape(effect_of(each))}.</p>'
 
 
 def _claim(name: str, shown: Shown | None, why_not: str) -> str:

@@ -231,7 +231,8 @@ def _numbers(points: Sequence[tuple[str, Point]], number: int) -> str:
         f'<th scope="col" class="{"label" if i < 2 else "value"}">{h}</th>' for i, h in enumerate(HEAD)
     )
     return (
-        f'<details class="words"><summary>Figure {number} as a table</summary><div class="scroll"><table>'
+        f'<details class="words"><summary>Figure {number} as a table</summary>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="Figure {number} as a table"><table>'
         f"<caption>The numbers of figure {number}; low and high are the ends of 95 % intervals.</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
@@ -291,7 +292,8 @@ same to rounding. The plan below is also in the run folder, as <code>plan.toml</
 <p>Two runs with the same digest have the same evidence. It is the SHA-256 over every table that is not measured:
 <code class="digest">{record.evidence.digest()}</code>.</p>
 <h3>Environment</h3>
-<div class="scroll"><table class="pairs"><tbody>{environment}</tbody></table></div>
+<div class="scroll" tabindex="0" role="region" aria-label="Environment">
+<table class="pairs"><tbody>{environment}</tbody></table></div>
 <h3>Plan</h3>
 <pre><code>{escape(record.plan_text)}</code></pre>
 """

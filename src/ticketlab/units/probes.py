@@ -78,6 +78,8 @@ class Probe:
         inside: whether it lies between two others, or is the largest and no better than the next.
         validation, test: accuracies.
         correct: of each test example.
+        residual: ‖ΦW + b − Y‖² on the test part, as a share of that of the training frequencies; for a logistic probe with its
+            probabilities in the place of ΦW + b.
         parameters: fitted, (p + 1)·k.
         converged: whether every minimisation ended by its own criterion.
     """
@@ -88,6 +90,7 @@ class Probe:
     validation: float
     test: float
     correct: tuple[bool, ...]
+    residual: float
     parameters: int
     converged: bool
 
@@ -139,9 +142,18 @@ def probe(features: Parts, labels: Parts, how: Ridge | Logistic = Ridge()) -> Pr
         score,
         float(np.mean(right)),
         tuple(right.tolist()),
+        _residual(others[1] @ path[best][0] + path[best][1], labels, isinstance(how, Logistic)),
         (train.shape[1] + 1) * classes,
         converged,
     )
+
+
+def _residual(outputs: Float[np.ndarray, "n k"], labels: Parts, logistic: bool) -> float:
+    """The mean square error of one-hot test labels, over that of the training frequencies."""
+    one_hot = np.eye(outputs.shape[1])
+    answers = softmax(outputs, axis=1) if logistic else outputs
+    guess, y = one_hot[labels.train].mean(axis=0), one_hot[labels.test]
+    return float(np.sum((answers - y) ** 2) / np.sum((guess - y) ** 2))
 
 
 def random_features(inputs: Parts, count: int, seed: int, kind: Literal["linear", "relu"] = "relu") -> Parts:

@@ -52,7 +52,8 @@ MORE = 0.1  # than permuted labels
 NEARLY = 0.9  # a correlation that leaves less than a fifth of the variance
 RELIABLE = 0.1  # the least correlation of two halves that can be corrected for
 SIGNS = 0.75
-CORRELATION = Scale("correlation", bounds=(-np.inf, np.inf))
+CORRELATION = Scale("correlation", bounds=(-1.0, 1.0))
+DIFFERENCE = Scale("correlation", bounds=(-2.0, 2.0))
 PART = Scale("% of weights", 100.0, bounds=(0.0, 100.0))
 INNER = (0.2, 0.8)  # densities the claim asks about: outside, most contributions are lost in their noise
 
@@ -165,7 +166,7 @@ def _of_task() -> Question:
         effect=effect,
         rule=Above(MORE),
         what="the correlation with Banzhaf values, of the gradient minus that for permuted labels,",
-        scale=CORRELATION,
+        scale=DIFFERENCE,
         reading=reading,
         says=three("it says more", "it does not say more by a tenth", "whether it says more by a tenth"),
         facets={"source": RANDOM},

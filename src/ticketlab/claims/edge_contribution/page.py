@@ -50,7 +50,11 @@ def over_densities(measures: Table) -> Figure:
         known = rows.taken(np.flatnonzero(np.isfinite(rows["density"])))
         places = [float(p) for p, _ in known.along("density")]
         panels[source] = [
-            curve(mark, places, [spread(of[column].astype(float)) for _, of in known.along("density")])
+            curve(
+                mark,
+                places,
+                [spread(of[column].astype(float), -1.0, 1.0) for _, of in known.along("density")],
+            )
             for column, mark in MARKS.items()
         ]
     banzhaf = measures.where(source=formula.RANDOM, measure=formula.BANZHAF)
@@ -104,10 +108,10 @@ def measure_table(measures: Table) -> TextTable:
         "loss": mean("loss"),
         "two halves": interval("reliability", low=-1.0, high=1.0),
         "correlation": interval("correlation", low=-1.0, high=1.0),
-        "corrected": interval("corrected"),
-        "permuted labels": interval("permuted"),
+        "corrected": interval("corrected", low=-1.0, high=1.0),
+        "permuted labels": interval("permuted", low=-1.0, high=1.0),
         "random signs": mean("random_signs"),
-        "ranks, corrected": interval("rank_corrected"),
+        "ranks, corrected": interval("rank_corrected", low=-1.0, high=1.0),
         "same sign, %": interval("signs", 100.0, 0.0, 100.0),
     }
     if "rule_error" in columns(measures):  # runs that are older do not have it

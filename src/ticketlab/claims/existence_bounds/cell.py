@@ -31,7 +31,6 @@ from ticketlab.tickets.constructions import (
     OneMoreLayer,
     PickOne,
     SubsetSum,
-    Sums,
     Target,
     Uniform,
     WrittenEdges,
@@ -125,13 +124,13 @@ def _rates(plan: ExistenceBoundsPlan, target: Target, seed: int, exchange: bool)
         rng = np.random.default_rng(seed)
         found = pools(DoubleDepth(count, signed=False), target, seed, plan.weights, rng)
         products, error = shortfall(found)
-        sums, wanted = Sums(products), found.relative[1]
+        wanted = found.relative[1]
         others = [exchanged(found, by + 1) for by in range(EXCHANGES if exchange else 0)]
         theirs = [shortfall(other)[1] for other in others]
         sources = np.unique(found.source)
         for tolerance in plan.tolerances:
             failed = error > tolerance
-            chance = failure_chance(products, wanted, tolerance, sums)
+            chance = failure_chance(products, wanted, tolerance)
             tried = [(other, of > tolerance) for other, of in zip(others, theirs, strict=True)]
             by_law, spread = law(found, failed, tried) if tried else (math.nan, math.nan)
             yield {

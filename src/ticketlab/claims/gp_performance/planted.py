@@ -38,7 +38,7 @@ class World:
     Arguments:
         shares: of the NNGP posterior, the law of trained networks and the tangent minimum.
         gain: of training over guessing; None: that of the sample's accuracy.
-        spread: of the seeds, where they differ more than the sample's do.
+        spread: of the seeds in training, where it differs more than the sample's do.
         shuffled: the score of everybody on shuffled labels; guessing scores a tenth.
         skill: what was learnt.
         settled, inside, met: whether training ended, choices lie inside, minima are certified.
@@ -57,10 +57,6 @@ class World:
     on_test: bool = False
     candidates: int = 3
 
-    def sample(self, sample: Sample) -> Sample:
-        """How much is measured, with the seeds' spread in this world."""
-        return replace(sample, spread=max(sample.spread, self.spread))
-
     def accuracies(self, sample: Sample) -> dict[str, float]:
         """Of every arm; a picture that explains more than all is better than training."""
         most = max(1.0, *self.shares)
@@ -78,11 +74,19 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             if true
             else dict.fromkeys((COLUMNS[arm] for arm in ARMS), world.shuffled)
         )
-        rows = examples(world.sample(sample) if true else sample, arms, rng, world.skill if true else Skill())
+        rows = examples(sample, arms, rng, world.skill if true else Skill())
+        if true and world.spread > sample.spread:
+            rows = rows.adding(**{COLUMNS[DESCENT]: _differing(world, sample, arms[COLUMNS[DESCENT]], rng)})
         about = {"labels": labels, "width": 1.0, "size": 300}
         constant = {name: np.full(len(rows), value) for name, value in about.items()}
         found.append(made("examples", {**constant, **{c: rows[c] for c in ("seed", "id", "guess", *arms)}}))
     return {"examples": concatenate("examples", found), **_choices(world, sample.seeds)}
+
+
+def _differing(world: World, sample: Sample, accuracy: float, rng: np.random.Generator) -> np.ndarray:
+    """Scores of training whose seeds differ, while those of its pictures do not."""
+    of = replace(sample, spread=world.spread)
+    return examples(of, {"trained": accuracy}, rng, world.skill)["trained"]
 
 
 @lru_cache(64)
@@ -129,7 +133,7 @@ def truth(world: World, sample: Sample, question: Question) -> Truth | None:
     found = world.accuracies(sample)
     picture, trained = found[COLUMNS[question.facets["picture"]]], found[COLUMNS[DESCENT]]
     share = (picture - FREQUENT) / (trained - FREQUENT)
-    return Truth(share, compared(world.sample(sample), picture, trained).discordant)
+    return Truth(share, compared(sample, picture, trained).discordant)
 
 
 def cases() -> tuple[Case, ...]:

@@ -12,14 +12,24 @@ import numpy as np
 from ticketlab import training
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.scaling.claim import ScalingPlan
-from ticketlab.claims.scaling.families import Kind, network_of, parameters_at, width_for
+from ticketlab.claims.scaling.families import Answers, Kind, network_of, parameters_at, width_for
+from ticketlab.claims.scaling.readings import (
+    early_and_late,
+    least_losses,
+    losses_by_step,
+    probe_error,
+    second_task,
+)
 from ticketlab.claims.scaling.transfer import Moved, factors, start
 from ticketlab.claims.start import Clock, batch_of, check_one_answer, drawn_task, loss_of, permuted, score_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
+from ticketlab.networks.operations import forward_operations
 from ticketlab.tangent.devices import Devices
+from ticketlab.tasks.losses import SQUARE, ConvexLoss
+from ticketlab.tasks.step_losses import each_step
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training.result import Ending, TrainingResult
 
@@ -32,6 +42,10 @@ NEXT = 2.0  # between step sizes of the grid, and those of the check
 EXTENSIONS = 3  # of the grid
 CORRUPTED = 0.1  # of the inputs, for the loss with noise
 SEEN = 4096  # training examples whose loss is measured
+TUNING = 3  # the part of all steps that step sizes are tried for
+SHORTER = (27, 9, TUNING)  # parts of all steps for which a size is trained too
+FEW = 10  # evaluations of these
+SHORT = 9  # the part for which the step size is checked, at the middle size
 
 
 def measure(
@@ -44,7 +58,6 @@ def measure(
     progress("tuning", 0.05)
     tuned = _tuned(plan, kind, seed)
     clock.lap("tuning")
-    network = setting.network(place)
     task, about = setting.task, {"kind": kind, "place": place, "seed": seed}
     result = _trained(
         setting,
@@ -54,32 +67,45 @@ def measure(
         WAIT,
         lambda done: progress("training", 0.1 + 0.6 * done),
     )
-    if result.endings[0] is Ending.DIVERGED:
-        raise NumericalFailure(f"Training of the {kind} diverged at the step size of the narrower ones.")
+    _check_ended(kind, result)
     clock.lap("training")
     progress("training with permuted targets", 0.7)
     shuffled = setting.permuted(seed)
     control = _trained(shuffled, place, [tuned.step_size], plan.steps, WAIT)
     clock.lap("control")
     late = regret = float("nan")
-    if place >= len(plan.sizes) - 2:
+    lengths = [_length(setting, place, plan.steps, result)]
+    if largest := place >= len(plan.sizes) - 2:
         progress("checking length and step size", 0.8)
-        late, regret = _checked(setting, place, tuned.step_size, result, place == len(plan.sizes) - 1)
+        half = int(result.curves.steps[-1]) // 2
+        shorter, late, regret = _checked(
+            setting, place, tuned.step_size, half, result, place == len(plan.sizes) - 1
+        )
+        lengths.append(_length(setting, place, half, shorter))
         clock.lap("check")
+    progress("shorter trainings", 0.9)
+    done = tuned.lengths[place : place + 1]
+    checked = place == len(plan.sizes) // 2
+    found, short_regret = _shorter(setting, place, plan, tuned.step_size, not done and not largest, checked)
+    lengths += [*done, *found]
+    clock.lap("shorter")
     params = setting.effective(place, result)
-    parameters, width = setting.count(place), setting.widths[place]
     losses = {
-        "loss": _loss(network, params, task, task.test),
-        "noisy": _loss(network, params, task, setting.corrupted(seed)),
-        "train_loss": _loss(network, params, task, setting.seen(seed)),
+        "loss": setting.loss(place, params, task.test),
+        "noisy": setting.loss(place, params, setting.corrupted(seed)),
+        "train_loss": setting.loss(place, params, setting.seen(seed)),
         "validation_loss": _best_loss(result),
-        "permuted": _loss(network, setting.effective(place, control), task, shuffled.task.test),
-        "guess": _guess(task),
+        "permuted": shuffled.loss(place, shuffled.effective(place, control), shuffled.task.test),
+        "guess": setting.guess(),
     }
-    row = {**about, "parameters": parameters, "width": width, "step_size": tuned.step_size, **losses}
-    row |= {"late": late, "steps": int(result.steps[0]), "inside": tuned.inside, "regret": regret}
+    more = {**setting.second(place, params, seed), **setting.along(place, params)}
+    clock.lap("readings")
+    row = {**about, "parameters": setting.count(place), "width": setting.widths[place]}
+    row |= {"step_size": tuned.step_size, **losses, **more, "late": late, "steps": int(result.steps[0])}
+    row |= {"inside": tuned.inside, "regret": regret, "short_regret": short_regret}
     rows: dict[str, list[dict[str, Any]]] = {
         "runs": [row],
+        "lengths": [{**about, "parameters": setting.count(place), **length} for length in lengths],
         "curves": [
             {**about, "step": int(step), "validation": float(value)}
             for step, value in zip(result.curves.steps, result.curves.validation_loss[:, 0], strict=True)
@@ -100,6 +126,8 @@ class _Setting:
     Arguments:
         widths: of each size.
         symbols: different tokens; None for inputs that are numbers.
+        answers: "last" or "every".
+        least: the smallest possible loss at each step; None where it is not known.
         key: of parameters and order, the same for all sizes.
     """
 
@@ -107,28 +135,70 @@ class _Setting:
     task: Task
     widths: tuple[int, ...]
     symbols: int | None
+    answers: Answers
+    least: np.ndarray | None
     batch: int
     key: jax.Array
 
     def network(self, place: int) -> Network:
-        return network_of(
-            self.kind, self.widths[place], self.task.input_shape, self.task.outputs, self.symbols
-        )
+        return network_of(self.kind, self.widths[place], *_shape(self.task, self.symbols, self.answers))
 
     def count(self, place: int) -> int:
-        return parameters_at(
-            self.kind, self.widths[place], self.task.input_shape, self.task.outputs, self.symbols
-        )
+        return parameters_at(self.kind, self.widths[place], *_shape(self.task, self.symbols, self.answers))
+
+    @property
+    def measure(self) -> ConvexLoss:
+        """What is minimised: cross-entropy in nats, or half the square; the mean over the steps that are answered."""
+        if self.task.kind == "classification":
+            return loss_of(self.task)
+        return each_step(SQUARE, self.task.outputs)
+
+    def loss(self, place: int, params: Params, part: Split) -> float:
+        outputs = self.outputs(place, params, part)
+        return float(np.mean(self.measure.values(outputs, np.asarray(part.targets, np.float64))))
+
+    def outputs(self, place: int, params: Params, part: Split) -> np.ndarray:
+        applied = _applied(self.network(place))
+        some = (part.x[i : i + 2048] for i in range(0, len(part), 2048))
+        return np.concatenate([np.asarray(applied(params, x), np.float64) for x in some])
+
+    def guess(self) -> float:
+        """The loss of the training frequencies (the unigram loss of a text), or of the mean, on test data."""
+        train, targets = self.task.train.targets, np.asarray(self.task.test.targets, np.float64)
+        outputs = train.mean(axis=0, dtype=np.float64)
+        if self.task.kind == "classification":
+            outputs = np.log((len(train) * outputs + 0.5) / (len(train) + 0.5 * len(self.task.classes)))
+        return float(np.mean(self.measure.values(np.tile(outputs, (len(targets), 1)), targets)))
+
+    def second(self, place: int, params: Params, seed: int) -> dict[str, float]:
+        """The errors of a second read-out, trained and at the start; NaN where the task has no second one."""
+        probed = untrained = float("nan")
+        if self.symbols is not None and self.answers == "last":
+            task = second_task(self.task, np.random.default_rng((STREAM, 4, seed)))
+            network, (first, _) = self.network(place), self.fixed(place)
+            probed, untrained = (probe_error(network, p, task) for p in (params, first))
+        return {"probe": probed, "untrained_probe": untrained}
+
+    def along(self, place: int, params: Params) -> dict[str, float]:
+        """The losses early and late in the sequence; NaN where the last step alone is answered."""
+        early = late = least = float("nan")
+        if self.answers == "every":
+            part, steps = self.task.test, self.task.input_shape[0]
+            outputs, targets = self.outputs(place, params, part), np.asarray(part.targets, np.float64)
+            classes = self.task.kind == "classification"
+            early, late = early_and_late(losses_by_step(outputs, targets, steps, classes))
+            least = float("nan") if self.least is None else early_and_late(self.least)[1]
+        return {"early_loss": early, "late_loss": late, "least_late_loss": least}
 
     def fixed(self, place: int) -> tuple[Params, Params]:
         """θ₀ and c."""
         network, narrowest = self.network(place), self.network(0)
         return start(network, narrowest, jax.random.fold_in(self.key, place)), factors(network, narrowest)
 
-    def effective(self, place: int, result: TrainingResult) -> Params:
-        """θ at the best point of the first replica."""
+    def effective(self, place: int, result: TrainingResult, replica: int = 0) -> Params:
+        """θ at the best point of a replica."""
         assert result.best is not None
-        first = jax.tree.map(lambda leaf: leaf[0], result.best.params)
+        first = jax.tree.map(lambda leaf: leaf[replica], result.best.params)
         return Moved()(first, self.fixed(place), self.key)
 
     def permuted(self, seed: int) -> _Setting:
@@ -159,23 +229,33 @@ def _setting(plan: ScalingPlan, kind: Kind, seed: int) -> _Setting:
     symbols = None
     if hasattr(plan.task, "symbols"):
         symbols = 1 + int(max(part.x.max() for part in (task.train, task.validation, task.test)))
-    widths = tuple(width_for(kind, size, task.input_shape, task.outputs, symbols) for size in plan.sizes)
+    shape = _shape(task, symbols, plan.answers)
+    widths = tuple(width_for(kind, size, *shape) for size in plan.sizes)
     if len(set(widths)) < len(widths):
         raise UserError(
             f"sizes {plan.sizes}, for which the {kind} has widths {widths}", "a width for each size"
         )
     key = jax.random.fold_in(jax.random.key(seed), STREAM)
-    return _Setting(kind, task, widths, symbols, batch_of(plan.batch, task), key)
+    least = least_losses(plan.task) if plan.answers == "every" else None
+    return _Setting(kind, task, widths, symbols, plan.answers, least, batch_of(plan.batch, task), key)
+
+
+def _shape(
+    task: Task, symbols: int | None, answers: Answers
+) -> tuple[tuple[int, ...], int, int | None, Answers]:
+    return task.input_shape, task.outputs, symbols, answers
 
 
 @lru_cache(maxsize=4)
 def _task(plan: ScalingPlan, seed: int) -> Task:
     task = drawn_task(plan.task, seed)
-    check_one_answer(task)
-    if task.kind != "classification":
-        raise UserError(
-            f"{task.name}, a regression task", "a task with classes, whose loss is a cross-entropy"
-        )
+    if plan.answers == "last":
+        check_one_answer(task)
+        if task.kind != "classification":
+            raise UserError(
+                f"{task.name}, a regression task",
+                "a task with classes, whose loss is a cross-entropy, or one with an answer at every step",
+            )
     return task
 
 
@@ -184,21 +264,31 @@ def _task(plan: ScalingPlan, seed: int) -> Task:
 
 @dataclass(frozen=True)
 class _Tuned:
+    """The step size of a family.
+
+    Arguments:
+        inside: whether it lies inside its grid.
+        lengths: the trainings with it, of the two smallest sizes.
+    """
+
     step_size: float
     inside: bool
+    lengths: tuple[dict[str, Any], ...]
 
 
 @lru_cache(maxsize=32)
 def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
     """The step size with the least validation loss at the two smallest sizes, by the mean of its logarithm."""
-    setting, steps = _setting(plan, kind, seed), max(plan.steps // 3, LOOKS)
+    setting, steps = _setting(plan, kind, seed), plan.steps // TUNING
     found: dict[float, float] = {}
+    trained: dict[float, list[tuple[TrainingResult, int]]] = {}
     new = list(plan.step_sizes)
     for extension in range(EXTENSIONS + 1):
         results = [_trained(setting, place, new, steps, None) for place in (0, 1)]
         for i, size in enumerate(new):
             fine = all(r.endings[i] is not Ending.DIVERGED for r in results)
             found[size] = sum(np.log(_best_loss(r, i)) for r in results) if fine else float("inf")
+            trained[size] = [(result, i) for result in results]
         tried = sorted(found)
         chosen = min(tried, key=lambda size: found[size])
         if not np.isfinite(found[chosen]):
@@ -207,7 +297,64 @@ def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
         if inside or extension == EXTENSIONS:
             break
         new = [chosen / NEXT if chosen == tried[0] else chosen * NEXT]
-    return _Tuned(chosen, inside)
+    lengths = tuple(_length(setting, place, steps, *which) for place, which in enumerate(trained[chosen]))
+    return _Tuned(chosen, inside, lengths)
+
+
+def _shorter(
+    setting: _Setting, place: int, plan: ScalingPlan, step_size: float, third: bool, other_sizes: bool
+) -> tuple[list[dict[str, Any]], float]:
+    """Trainings of fewer steps, each with a decay of its own; and how much better another step size would be for a short one.
+
+    The second is log(loss at this step size) − log(the least at half and twice of it), on validation data; NaN without
+    `other_sizes`.
+
+    Arguments:
+        third: whether a third of the steps is among them. The two smallest sizes were trained for a third when step sizes were
+            tried, and the two largest for half when that was checked.
+    """
+    found, regret = [], float("nan")
+    for part in SHORTER if third else SHORTER[:-1]:
+        steps, checked = plan.steps // part, other_sizes and part == SHORT
+        others = [step_size / NEXT, step_size * NEXT] if checked else []
+        result = _trained(setting, place, [step_size, *others], steps, None, looks=FEW)
+        _check_ended(setting.kind, result)
+        found.append(_length(setting, place, steps, result))
+        if checked:
+            first, *rest = _logs(result)
+            regret = first - min(rest)
+    return found, regret
+
+
+def _length(
+    setting: _Setting, place: int, steps: int, result: TrainingResult, replica: int = 0
+) -> dict[str, Any]:
+    """A training of some steps: what it takes, and its losses at the best point.
+
+    The gradient takes twice as many operations as the forward pass. Steps after an early stop count too: the step size was to
+    fall over all of them.
+    """
+    operations = 3 * forward_operations(setting.network(place)) * setting.batch * steps
+    params = setting.effective(place, result, replica)
+    return {
+        "steps": steps,
+        "operations": operations,
+        "validation_loss": _best_loss(result, replica),
+        "loss": setting.loss(place, params, setting.task.test),
+    }
+
+
+def _logs(result: TrainingResult) -> list[float]:
+    """log of the best validation losses, infinite for a training that diverges."""
+    return [
+        np.inf if ending is Ending.DIVERGED else float(np.log(_best_loss(result, i)))
+        for i, ending in enumerate(result.endings)
+    ]
+
+
+def _check_ended(kind: Kind, result: TrainingResult) -> None:
+    if result.endings[0] is Ending.DIVERGED:
+        raise NumericalFailure(f"Training of the {kind} diverged at the step size of the narrower ones.")
 
 
 def _trained(
@@ -217,6 +364,7 @@ def _trained(
     steps: int,
     patience: int | None,
     progress: Any = lambda done: None,
+    looks: int = LOOKS,
 ) -> TrainingResult:
     """Adam at each step size, from one start and in one order."""
     network, (first, scale), count = setting.network(place), setting.fixed(place), len(step_sizes)
@@ -226,12 +374,12 @@ def _trained(
 
     return training.train(
         network,
-        loss_of(setting.task),
+        setting.measure,
         training.TrainingData.of(setting.task),
         training.TrainingPlan(
             steps=steps,
             batch=setting.batch,
-            evaluate_every=max(1, steps // LOOKS),
+            evaluate_every=max(1, steps // looks),
             optimiser=training.Adam(),
             schedule=training.Warmup(max(1, steps // 50), training.Cosine(steps - max(1, steps // 50))),
             stop=training.ValidationLoss(patience),
@@ -249,21 +397,23 @@ def _trained(
 
 
 def _checked(
-    setting: _Setting, place: int, step_size: float, whole: TrainingResult, other_sizes: bool
-) -> tuple[float, float]:
+    setting: _Setting,
+    place: int,
+    step_size: float,
+    half: int,
+    whole: TrainingResult,
+    other_sizes: bool,
+) -> tuple[TrainingResult, float, float]:
     """Training of half the steps, with its own decay: how much worse it is, and how much better another step size would be.
 
     Both are differences of log validation losses, infinite for a training that diverges. The second is log(loss at this step
     size) − log(the least at half and twice of it); NaN without `other_sizes`.
     """
     sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
-    half = _trained(setting, place, sizes, int(whole.curves.steps[-1]) // 2, WAIT)
-    losses = [
-        np.inf if half.endings[i] is Ending.DIVERGED else np.log(_best_loss(half, i))
-        for i in range(len(sizes))
-    ]
+    found = _trained(setting, place, sizes, half, WAIT)
+    losses = _logs(found)
     regret = losses[0] - min(losses[1:]) if other_sizes else np.nan
-    return float(losses[0] - np.log(_best_loss(whole))), float(regret)
+    return found, float(losses[0] - np.log(_best_loss(whole))), float(regret)
 
 
 def _best_loss(result: TrainingResult, replica: int = 0) -> float:
@@ -271,29 +421,9 @@ def _best_loss(result: TrainingResult, replica: int = 0) -> float:
     return float(result.best.loss[replica])
 
 
-# --- losses ---
-
-
-def _loss(network: Network, params: Params, task: Task, part: Split) -> float:
-    """The mean cross-entropy, in nats."""
-    outputs = np.concatenate(
-        [
-            np.asarray(_applied(network)(params, part.x[i : i + 2048]), np.float64)
-            for i in range(0, len(part), 2048)
-        ]
-    )
-    return float(np.mean(loss_of(task).values(outputs, np.asarray(part.targets, np.float64))))
-
-
 @lru_cache(maxsize=16)
 def _applied(network: Network) -> Any:
     return jax.jit(network.apply)
-
-
-def _guess(task: Task) -> float:
-    """The cross-entropy of the training frequencies on test data: the unigram loss of a text."""
-    frequencies = (task.train.targets.sum(axis=0) + 0.5) / (len(task.train) + 0.5 * task.outputs)
-    return float(-np.mean(task.test.targets @ np.log(frequencies)))
 
 
 _MEANINGS = {
@@ -301,7 +431,7 @@ _MEANINGS = {
     "place": "of the size, from the smallest",
     "parameters": "all of them, with tables and read-out",
     "step_size": "chosen at the two smallest sizes",
-    "loss": "mean cross-entropy on test data, nats",
+    "loss": "mean on test data: cross-entropy in nats, or half the square",
     "noisy": "the same with a tenth of the inputs exchanged",
     "train_loss": "on training examples",
     "validation_loss": "at the best point",
@@ -309,5 +439,12 @@ _MEANINGS = {
     "guess": "of the training frequencies, on test data",
     "late": "log validation loss after half of the steps above that after all, at the two largest sizes",
     "inside": "whether the step size lies inside its grid",
+    "short_regret": "log loss above that at half or twice the step size, after a ninth of the steps, at the middle size",
+    "probe": "share of the variance of the token after the next that a ridge read-out of the features leaves",
+    "untrained_probe": "the same of the network at its start",
+    "early_loss": "test loss in the first quarter of the steps, where each has an answer",
+    "late_loss": "test loss in the last quarter",
+    "least_late_loss": "the smallest possible one there",
+    "operations": "of the training: 3 times those of a forward pass, for every example of every step",
     "regret": "log loss above that at half or twice the step size, after half of the steps, at the largest size",
 }

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.scaling import formula
-from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Kind
+from ticketlab.claims.scaling import formula, sides
+from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Answers, Kind, sees_later_steps
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -34,7 +34,8 @@ class ScalingPlan:
     """Which architectures keep improving with size?
 
     Arguments:
-        task: with classes and one answer; tokens, sequences of numbers, or images.
+        task: with classes and one answer; tokens, sequences of numbers, or images. Or with an answer at every step
+            (answers=every), for architectures that see no later steps.
         architectures: the transformer, with which the others are compared, and at least one other.
         sizes: numbers of parameters, increasing, from the smallest network on; at least 5.
         seeds: how many draws of split, parameters and order; a verdict needs at least 2.
@@ -68,6 +69,26 @@ class ScalingPlan:
         if len(self.step_sizes) < 3 or list(self.step_sizes) != sorted(self.step_sizes):
             raise UserError(f"step_sizes {self.step_sizes}", "at least 3, increasing")
 
+        if self.answers == "every":
+            whole = [k for k in self.architectures if sees_later_steps(k, hasattr(self.task, "symbols"))]
+            if whole:
+                raise UserError(
+                    f"{', '.join(whole)} for a task with an answer at every step",
+                    "architectures that see no later steps",
+                    "Leave these out.",
+                )
+
+    @property
+    def answers(self) -> Answers:
+        """At which steps the task asks."""
+        found: Answers = getattr(self.task, "answers", "last")
+        return found
+
+    @property
+    def has_second_task(self) -> bool:
+        """Whether its inputs are tokens of which the next is asked for, so that the one after it can be asked for too."""
+        return hasattr(self.task, "symbols") and self.answers == "last"
+
     @property
     def others(self) -> tuple[Kind, ...]:
         """The architectures that the claim is about."""
@@ -94,7 +115,16 @@ class Scaling(Study):
         "size half and twice the step size are tried too, for half of the steps.",
         "The loss is that on test data at the step that validation prefers: training is stopped early. The step size rises, then "
         "falls along half a cosine. At the two largest sizes a training of half the steps tells whether more would change the "
-        "exponent. Losses at equal computation are another thing, and are not measured here.",
+        "exponent.",
+        "Losses at equal computation are another thing, with an exponent of their own. For them every size is trained for a "
+        "third (or half), a ninth and a 27th of the steps too, each time with a decay of its own: on the way of a longer "
+        "training the loss is that of a step size that has not fallen yet. Operations are those of all products, counted in the "
+        "program, three times those of a forward pass. For a computation the best size is chosen on validation data, and used "
+        "only if a smaller and a larger one are worse [Hoffmann et al. 2022].",
+        "Two more things are asked where the task has them. Of a text, a ridge read-out of the trained features predicts the "
+        "token after the next, compared with the same read-out before training [Alain & Bengio 2016]. Of a task with an answer "
+        "at every step, the loss late in a sequence is compared with that early in it [Kaplan et al. 2020]; in linear regression "
+        "in context it has a known floor [Garg et al. 2022].",
         "E + A·P^(−α) is fitted by variable projection, with relative residuals and the spread between seeds. What a seed adds "
         "to all sizes is taken out first. Forms without an end are compared with forms that have one. A law fitted without "
         "the largest sizes is asked to predict the largest.",
@@ -146,15 +176,26 @@ class Scaling(Study):
             "https://arxiv.org/abs/2004.10802",
         ),
         Source(
+            "Alain & Bengio 2016",
+            "G. Alain, Y. Bengio. Understanding intermediate layers using linear classifier probes.",
+            "https://arxiv.org/abs/1610.01644",
+        ),
+        Source(
+            "Garg et al. 2022",
+            "S. Garg, D. Tsipras, P. Liang, G. Valiant. What Can Transformers Learn In-Context?",
+            "https://arxiv.org/abs/2208.01066",
+        ),
+        Source(
             "Bengio et al. 2003",
             "Y. Bengio, R. Ducharme, P. Vincent, C. Jauvin. A neural probabilistic language model. JMLR 3.",
         ),
     )
-    needs = ("runs",)
+    needs = ("runs", "lengths")
     plan_type = ScalingPlan
 
     def asked(self, plan: ScalingPlan) -> Agenda:
-        return Agenda(formula.RULE, formula.formula(plan.others), formula.side_questions(plan.others))
+        more = sides.side_questions(plan.others, plan.has_second_task, plan.answers == "every")
+        return Agenda(formula.RULE, formula.formula(plan.others), more)
 
     def cells(self, plan: ScalingPlan) -> tuple[Cell, ...]:
         last = len(plan.sizes) - 1
@@ -162,7 +203,7 @@ class Scaling(Study):
             Cell(
                 f"{kind.lower()}-{size}",
                 {"kind": kind, "place": place},
-                WORK[kind] * (size + STARTING) * (2 if place == last else 1),
+                WORK[kind] * (size + STARTING) * (1.6 if place == last else 1),
                 f"{kind} of {size:,} parameters".replace(",", " "),
                 seed_numbers(plan),
             )
@@ -172,11 +213,12 @@ class Scaling(Study):
 
     def brief(self, plan: ScalingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         row = next(iter(tables["runs"].rows()))
-        return f"test loss {row['loss']:.3f} nats, {row['guess']:.3f} from frequencies alone"
+        return f"test loss {row['loss']:.3f}, {row['guess']:.3f} from frequencies alone"
 
     def verdicts(self, plan: ScalingPlan, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
         complete = [kind for kind in plan.architectures if _sizes(tables["runs"], kind) == len(plan.sizes)]
-        return formula.verdicts(plan.others, complete, tables, levels)
+        more = (plan.has_second_task, plan.answers == "every")
+        return sides.verdicts(plan.others, complete, tables, levels, *more)
 
 
 def _sizes(runs: Table, kind: str) -> int:

@@ -23,8 +23,11 @@ from ticketlab.networks.stages import Activate, Dense, Embedding, Flatten, Shape
 if TYPE_CHECKING:
     from ticketlab.networks.network import Network
 
-__all__ = ["OTHERS", "YARDSTICK", "Kind", "WindowMLP", "network_of", "parameters_at", "width_for"]
+__all__ = [
+    "OTHERS", "YARDSTICK", "Answers", "Kind", "WindowMLP", "network_of", "parameters_at", "sees_later_steps", "width_for",
+]  # fmt: skip
 
+Answers: TypeAlias = Literal["last", "every"]
 Kind: TypeAlias = Literal["MLP", "CNN", "GRU", "LSTM", "transformer"]
 YARDSTICK: Kind = "transformer"
 OTHERS: tuple[Kind, ...] = ("MLP", "CNN", "GRU", "LSTM")
@@ -56,28 +59,46 @@ class WindowMLP(StagedArchitecture):
         return f"MLP {'–'.join(map(str, self.widths))} on {self.symbols} symbols"
 
 
-def network_of(kind: Kind, width: int, input_shape: Shape, outputs: int, symbols: int | None) -> Network:
+def network_of(
+    kind: Kind,
+    width: int,
+    input_shape: Shape,
+    outputs: int,
+    symbols: int | None,
+    answers: Answers = "last",
+) -> Network:
     """A member of a family.
 
     Arguments:
         symbols: different tokens; None for inputs that are numbers.
+        answers: "last", or "every": one at every step, from what has been read by then.
 
-    Raises: UserError for a CNN on inputs that are neither tokens nor images.
+    Raises: UserError for a CNN on inputs that are neither tokens nor images, and for a network that sees later steps, if an
+        answer is asked for at every step.
     """
-    return _architecture(kind, width, input_shape, symbols).build(input_shape, outputs)
+    return _architecture(kind, width, input_shape, symbols, answers).build(input_shape, outputs)
 
 
-def _architecture(kind: Kind, width: int, input_shape: Shape, symbols: int | None) -> Architecture:
+def sees_later_steps(kind: Kind, symbols: bool) -> bool:
+    """Whether a family reads a sequence as a whole, so that it cannot answer at every step."""
+    return kind == "MLP" or (kind == "CNN" and not symbols)
+
+
+def _architecture(
+    kind: Kind, width: int, input_shape: Shape, symbols: int | None, answers: Answers
+) -> Architecture:
+    if answers == "every" and sees_later_steps(kind, symbols is not None):
+        raise UserError(f"the {kind} with an answer at every step", "a network that sees no later steps")
     if kind == "GRU":
-        return GRUNet(widths=(width, width), symbols=symbols)
+        return GRUNet(widths=(width, width), symbols=symbols, answers=answers)
     if kind == "LSTM":
-        return LSTMNet(widths=(width, width), symbols=symbols)
+        return LSTMNet(widths=(width, width), symbols=symbols, answers=answers)
     if kind == "transformer":
-        return Transformer(width=width, blocks=2, head=HEAD, symbols=symbols)
+        return Transformer(width=width, blocks=2, head=HEAD, symbols=symbols, answers=answers)
     if kind == "MLP":
         return MLP(widths=(width, width)) if symbols is None else WindowMLP((width, width), symbols)
     if symbols is not None:
-        return CausalCNN(widths=(width,) * 3, symbols=symbols)
+        return CausalCNN(widths=(width,) * 3, symbols=symbols, answers=answers)
     if len(input_shape) != 3:
         raise UserError(
             f"inputs of shape {input_shape} for a CNN",
@@ -87,13 +108,20 @@ def _architecture(kind: Kind, width: int, input_shape: Shape, symbols: int | Non
     return AllConv(channels=(width, 2 * width))
 
 
-def width_for(kind: Kind, size: int, input_shape: Shape, outputs: int, symbols: int | None) -> int:
+def width_for(
+    kind: Kind,
+    size: int,
+    input_shape: Shape,
+    outputs: int,
+    symbols: int | None,
+    answers: Answers = "last",
+) -> int:
     """The width of the member with about `size` parameters."""
     step = HEAD if kind == YARDSTICK else 1
     low, high = step, WIDEST
 
     def count(width: int) -> int:
-        return parameters_at(kind, width, input_shape, outputs, symbols)
+        return parameters_at(kind, width, input_shape, outputs, symbols, answers)
 
     while high - low > step:  # count(low) ≤ size < count(high), unless the smallest is too large
         middle = (low + high) // (2 * step) * step
@@ -102,12 +130,19 @@ def width_for(kind: Kind, size: int, input_shape: Shape, outputs: int, symbols: 
     return high if nearer else low
 
 
-def parameters_at(kind: Kind, width: int, input_shape: Shape, outputs: int, symbols: int | None) -> int:
+def parameters_at(
+    kind: Kind,
+    width: int,
+    input_shape: Shape,
+    outputs: int,
+    symbols: int | None,
+    answers: Answers = "last",
+) -> int:
     """All parameters of a member."""
     import math
 
     import jax
 
-    network = network_of(kind, width, input_shape, outputs, symbols)
+    network = network_of(kind, width, input_shape, outputs, symbols, answers)
     shapes = jax.eval_shape(network.init, jax.random.key(0))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))

@@ -14,7 +14,7 @@ all forms with one (constant, exponentials, a power law up to some size) by 6 in
 end, step size inside its grid and right for the largest size, data enough for it, little noise, two decades, better than the
 unigram. And the transformer has to improve on the task, or it says nothing about the others.
 
-What this cannot see is an end beyond the largest size that has not begun to bend the curve.
+What this cannot see is an end beyond the largest size that has not begun to bend the curve. Side questions are in `sides`.
 """
 
 from __future__ import annotations
@@ -26,23 +26,22 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from ticketlab.claims.answers import claim_verdict, headline, side_verdicts
 from ticketlab.claims.asking import three
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import ALPHA, Above, Below
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.scaling import Means, forecast, paired_means, without_end
-from ticketlab.laws.verdict import Outcome, Verdict
+from ticketlab.laws.verdict import Outcome
 
 __all__ = [
-    "CONTROL", "EXPONENT", "LEAST", "NOISY", "PROMISE", "RULE", "Curves", "curves", "formula", "local", "promised",
-    "side_questions", "verdicts",
+    "CONTROL", "EXPONENT", "LEAST", "PROMISE", "REGRET", "RULE", "SAYS", "SLOPE", "Curves", "asked", "curves", "formula",
+    "gates", "grouped", "improving", "local", "percent", "promised", "three_places",
 ]  # fmt: skip
 
-EXPONENT, PROMISE, CONTROL, NOISY = "exponent", "promise", "control", "noisy"
+EXPONENT, PROMISE, CONTROL = "exponent", "promise", "control"
 LEAST = 0.01  # exponent of the whole loss
 ARRIVES = 2 / 3  # of the promised fall
 CALLED = 6.0  # ΔAICc
@@ -56,43 +55,23 @@ class Curves(NamedTuple):
     Arguments:
         sizes: parameters `[n]`.
         losses: `[S, n]`.
+        seeds: their numbers.
     """
 
     sizes: Float[np.ndarray, "n"]
     losses: Float[np.ndarray, "s n"]
+    seeds: tuple[int, ...] = ()
 
 
 def formula(kinds: Sequence[str] = OTHERS) -> Formula:
     """The claim: every architecture other than the transformer keeps improving."""
-    return All(tuple(_kind(kind) for kind in kinds), key="claim")
+    return All(tuple(improving(kind) for kind in kinds), key="claim")
 
 
-def side_questions(kinds: Sequence[str] = OTHERS) -> tuple[Formula, ...]:
-    """The transformer itself, and whether the loss with noise in the inputs falls too."""
-    kinds = tuple(dict.fromkeys((*kinds, YARDSTICK)))
-    return (_kind(YARDSTICK), *(Gated(_gates(kind), _noisy(kind)) for kind in kinds))
-
-
-def verdicts(
-    kinds: Sequence[str], complete: Collection[str], tables: Tables, levels: Levels = USUAL
-) -> tuple[Verdict, ...]:
-    """The claim, once all its architectures are trained, then the questions of each that is.
-
-    Arguments:
-        kinds: other than the transformer.
-        complete: those that have all sizes.
-    """
-    if YARDSTICK not in complete:
-        return ()
-    whole, found = headline({kind: _kind(kind) for kind in kinds}, complete, tables, levels)
-    claim = [] if whole is None else [claim_verdict(whole, RULE, SAYS)]
-    sides = side_questions([kind for kind in kinds if kind in complete])
-    return (*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels))
-
-
-def _kind(kind: str) -> Formula:
+def improving(kind: str) -> Formula:
+    """An architecture keeps improving: exponent, promise and control, behind their gates."""
     promise = Gated((_forms_gate(kind),), _promise(kind))
-    return Gated(_gates(kind), All((_exponent(kind), promise, _control(kind))))
+    return Gated(gates(kind), All((_exponent(kind), promise, _control(kind))))
 
 
 # --- curves ---
@@ -106,7 +85,8 @@ def curves(kind: str, tables: Tables, column: str = "loss") -> Curves:
     order = {s: np.argsort(of["place"], kind="stable") for s, of in by_seed.items()}
     values = [of[column][order[s]].astype(float) for s, of in by_seed.items()]
     first = next(iter(by_seed))
-    return Curves(by_seed[first]["parameters"][order[first]].astype(float), np.array(values))
+    sizes = by_seed[first]["parameters"][order[first]].astype(float)
+    return Curves(sizes, np.array(values), tuple(by_seed))
 
 
 def _rows(kind: str, tables: Tables) -> Table:
@@ -128,7 +108,7 @@ def promised(of: Curves) -> Float[np.ndarray, "s"]:
 # --- questions ---
 
 
-def _asked(
+def asked(
     key: str, kind: str, title: str, effect: Callable[[str, Tables], Difference], **how: Any
 ) -> Question:
     return Question(
@@ -137,7 +117,7 @@ def _asked(
 
 
 def _exponent(kind: str) -> Question:
-    return _asked(
+    return asked(
         EXPONENT,
         kind,
         "the loss still falls at the largest size",
@@ -156,13 +136,13 @@ def _exponent(kind: str) -> Question:
 
 def _fall_read(kind: str, tables: Tables) -> str:
     of = curves(kind, tables)
-    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (-2, -1))
-    sizes = [_grouped(of.sizes[place]) for place in (-2, -1)]
-    return f"From {sizes[0]} to {sizes[1]} parameters the {kind}'s test loss goes from {first} to {last} nats"
+    first, last = (three_places(float(np.mean(of.losses[:, place]))) for place in (-2, -1))
+    sizes = [grouped(of.sizes[place]) for place in (-2, -1)]
+    return f"From {sizes[0]} to {sizes[1]} parameters the {kind}'s test loss goes from {first} to {last}"
 
 
 def _promise(kind: str) -> Question:
-    return _asked(
+    return asked(
         PROMISE,
         kind,
         "what smaller sizes promise arrives",
@@ -189,7 +169,7 @@ def _promise_read(kind: str, tables: Tables) -> str:
 
 
 def _control(kind: str) -> Question:
-    return _asked(
+    return asked(
         CONTROL,
         kind,
         "with permuted targets size buys nothing",
@@ -213,54 +193,31 @@ def _over_all(of: Curves) -> Float[np.ndarray, "s"]:
 
 def _control_read(kind: str, tables: Tables) -> str:
     of = curves(kind, tables, "permuted")
-    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (0, -1))
-    guess = _three(float(np.mean(_rows(kind, tables)["guess"])))
+    first, last = (three_places(float(np.mean(of.losses[:, place]))) for place in (0, -1))
+    guess = three_places(float(np.mean(_rows(kind, tables)["guess"])))
     return (
-        f"With permuted targets the {kind}'s test loss is {first} nats at the smallest size and {last} at the largest, and "
+        f"With permuted targets the {kind}'s test loss is {first} at the smallest size and {last} at the largest, and "
         f"that of the targets' frequencies is {guess}"
     )
 
 
-def _noisy(kind: str) -> Question:
-    return _asked(
-        NOISY,
-        kind,
-        "with noise in the inputs the loss falls too",
-        lambda kind, tables: of_seeds(local(curves(kind, tables, "noisy"))),
-        rule=Above(LEAST),
-        what=f"the exponent of the {kind}'s loss between the two largest sizes, with a tenth of the inputs exchanged,",
-        scale=SLOPE,
-        reading=partial(_noisy_read, kind),
-        says=three(
-            "with noise in the inputs the loss falls too",
-            "with noise in the inputs the loss hardly falls",
-            "whether the loss falls with noise in the inputs",
-        ),
-    )
-
-
-def _noisy_read(kind: str, tables: Tables) -> str:
-    of = curves(kind, tables, "noisy")
-    first, last = (_three(float(np.mean(of.losses[:, place]))) for place in (-2, -1))
-    return f"With a tenth of the inputs exchanged the {kind}'s test loss goes from {first} to {last} nats"
-
-
-def _three(value: float) -> str:
+def three_places(value: float) -> str:
     return f"{value:.3f}"
 
 
-def _grouped(count: float) -> str:
+def grouped(count: float) -> str:
     return f"{round(count):,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return f"{100 * share:.1f} %".replace("-", "−")
 
 
 # --- gates ---
 
 
-def _gates(kind: str) -> tuple[Gate, ...]:
+def gates(kind: str, some: Collection[str] = ()) -> tuple[Gate, ...]:
+    """What every question about an architecture asks of its training, or some of it, by key."""
     more = "More steps would open the question."
     gates = [
         ("trained", "trained to the end", _trained, more),
@@ -290,7 +247,7 @@ def _gates(kind: str) -> tuple[Gate, ...]:
     if kind != YARDSTICK:
         opens = "More data, or another task, would open the question."
         found.append(Gate("yardstick", "the transformer improves on this task", _yardstick, opens))
-    return tuple(found)
+    return tuple(gate for gate in found if not some or gate.key in some)
 
 
 def _forms_gate(kind: str) -> Gate:
@@ -308,7 +265,7 @@ def _trained(kind: str, tables: Tables) -> str | None:
         return None
     if fell > LATE:
         return (
-            f"With half of the steps the {kind}'s loss is {_percent(fell)} larger at one of the two largest sizes, and "
+            f"With half of the steps the {kind}'s loss is {percent(fell)} larger at one of the two largest sizes, and "
             f"{100 * LATE:g} % at most it may be."
         )
     return (
@@ -330,7 +287,7 @@ def _transfer(kind: str, tables: Tables) -> str | None:
     if regret <= REGRET:
         return None
     return (
-        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {_percent(regret)} smaller, and "
+        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {percent(regret)} smaller, and "
         f"{100 * REGRET:g} % at most it may be."
     )
 
@@ -341,7 +298,7 @@ def _data(kind: str, tables: Tables) -> str | None:
     if gap <= GAP:
         return None
     return (
-        f"At the largest size the {kind}'s validation loss is {_percent(float(np.expm1(gap)))} above its training loss: what "
+        f"At the largest size the {kind}'s validation loss is {percent(float(np.expm1(gap)))} above its training loss: what "
         "limits it is the data and not its size."
     )
 
@@ -354,7 +311,7 @@ def _noise(kind: str, tables: Tables) -> str | None:
     noise = float(means.errors[0] * np.sqrt(len(of.losses)))
     if noise <= NOISE:
         return None
-    return f"Losses of the {kind} differ between seeds by {_percent(noise)}, and by {100 * NOISE:g} % at most they may."
+    return f"Losses of the {kind} differ between seeds by {percent(noise)}, and by {100 * NOISE:g} % at most they may."
 
 
 def _range(kind: str, tables: Tables) -> str | None:
@@ -370,7 +327,7 @@ def _skill(kind: str, tables: Tables) -> str | None:
     gain = of_seeds(1 - of.losses[:, -1] / guess.losses[:, -1])
     if not gain.decidable or gain.lower(ALPHA) > SKILL:
         return None
-    return f"The largest {kind} is only {_percent(gain.mean)} below the loss of the targets' frequencies."
+    return f"The largest {kind} is only {percent(gain.mean)} below the loss of the targets' frequencies."
 
 
 def _forms(kind: str, tables: Tables) -> str | None:

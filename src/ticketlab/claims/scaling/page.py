@@ -1,4 +1,7 @@
-"""The page of the claim `scaling`: loss against size with fitted laws, exponents next to published ones, and where laws cross."""
+"""The page of the claim `scaling`: loss against size with fitted laws, exponents next to published ones, and where laws cross.
+
+Loss against computation, and what the side questions measured, have figures and tables of their own.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
-from ticketlab.claims.scaling.formula import CONTROL, EXPONENT, NOISY, PROMISE, curves, local
-from ticketlab.claims.scaling.laws import Fit, band, crossings, fits
+from ticketlab.claims.scaling.formula import CONTROL, EXPONENT, PROMISE, curves, local
+from ticketlab.claims.scaling.laws import Crossing, Fit, band, crossings, fits
+from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, SECOND, envelope, growth, lengths
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import logarithmic_axis
@@ -29,6 +33,13 @@ MEASURED = Mark("test loss", LIGHT.blue)
 LAW = Mark("fitted law", LIGHT.soft, dash="solid", line=True)
 BAND = Mark("95 % of laws fitted to seeds drawn again", LIGHT.soft, dash="dot", line=True)
 PERMUTED = Mark("with permuted targets", LIGHT.vermilion, "x", "dash")
+LENGTHS = Mark("one size, trainings of several lengths", LIGHT.soft, "circle", "solid", line=True)
+LEAST = Mark("least loss for a computation", LIGHT.blue)
+PROBED = Mark("read-out of trained features", LIGHT.blue)
+UNTRAINED = Mark("read-out before training", LIGHT.vermilion, "x", "dash")
+EARLY = Mark("first quarter of a sequence", LIGHT.vermilion, "x", "dash")
+LATE = Mark("last quarter of a sequence", LIGHT.blue)
+FLOOR = Mark("the smallest possible there", LIGHT.soft, dash="dot", line=True)
 PUBLISHED = (
     ("transformer, text, parameters", "0.076", "Kaplan et al. 2020"),
     ("transformer, text, parameters (with a floor)", "0.34", "Hoffmann et al. 2022"),
@@ -39,12 +50,22 @@ PUBLISHED = (
 def present(record: Record) -> Presentation:
     runs = record.evidence.tables.get("runs")
     found = fits(runs, KINDS) if runs is not None and len(runs) else {}
+    second, context = (_measured(runs, column) for column in ("probe", "late_loss"))
     return Presentation(
-        figures=made(record, partial(loss_by_size, found=found)),
+        figures=made(
+            record,
+            partial(loss_by_size, found=found),
+            partial(loss_by_computation, found=found),
+            *((partial(second_by_size, found=found),) if second else ()),
+            *((partial(context_by_size, found=found),) if context else ()),
+        ),
         summaries=made(
             record,
             partial(law_table, found=found),
+            partial(computation_table, found=found),
             size_table,
+            *((partial(second_table, found=found),) if second else ()),
+            *((partial(context_table, found=found),) if context else ()),
             partial(crossing_table, found=found),
             partial(seconds_table, by={"kind": "kind", "part": "part"}),
         ),
@@ -56,6 +77,9 @@ def present(record: Record) -> Presentation:
             ),
             CONTROL: Asked("exponent with permuted targets"),
             NOISY: Asked("exponent with noise in the inputs"),
+            COMPUTE: Asked("exponent of the least loss against computation"),
+            SECOND: Asked("exponent of the error on the second task"),
+            CONTEXT: Asked("late exponent minus early one"),
         },
     )
 
@@ -75,9 +99,9 @@ def loss_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     return Figure(
         "loss-by-size",
         title[0].upper() + title[1:],
-        "Test loss in nats against the number of parameters, both logarithmic. The law E + A·P^(−α) is fitted to all sizes. The "
+        "Test loss against the number of parameters, both logarithmic. The law E + A·P^(−α) is fitted to all sizes. The "
         "signs are means over seeds with 95 % intervals, which include what a seed adds to all sizes; the law's band does not.",
-        plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, "test loss, nats")),
+        plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, "test loss")),
     )
 
 
@@ -98,6 +122,127 @@ def _drawn(kind: str, fit: Fit, runs: Table) -> list[Curve]:
             strong=True,
         ),
     ]
+
+
+def _measured(runs: Table | None, column: str) -> bool:
+    return runs is not None and len(runs) > 0 and bool(np.isfinite(runs[column].astype(float)).any())
+
+
+def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | None:
+    """The loss against the operations of training: a curve a size, and the least loss along their lower envelope."""
+    panels = {kind: _along_computation(kind, lengths) for kind in found}
+    panels = {kind: drawn for kind, drawn in panels.items() if drawn}
+    if not panels:
+        return None
+    best = {kind: envelope(kind, {"lengths": lengths}) for kind in panels}
+    falls = {kind: of.exponents.mean() for kind, of in best.items() if of is not None and of.ends}
+    title = (
+        f"With ten times the computation the best loss falls by {_falls(falls)}"
+        if falls
+        else "No best size for a computation lies between two that are worse"
+    )
+    places = [float(v) for v in lengths["operations"]]
+    return Figure(
+        "loss-by-computation",
+        title,
+        "Test loss against the operations of training, both logarithmic. Each point is a training of its own length, with its "
+        "own decay of the step size; points of one size are joined. The least loss is drawn where a smaller and a larger size "
+        "are worse, with 95 % intervals. Means over seeds.",
+        plots(panels, logarithmic_axis("operations", places), partial(logarithmic_axis, "test loss")),
+    )
+
+
+def _falls(exponents: Mapping[str, float]) -> str:
+    shown = sorted(100 * -np.expm1(-value * np.log(10)) for value in exponents.values())
+    first, last = (fixed(float(value), 1) for value in (shown[0], shown[-1]))
+    return f"{first} %" if first == last else f"{first} to {last} %"
+
+
+def _along_computation(kind: str, table: Table) -> list[Curve]:
+    best = envelope(kind, {"lengths": table})
+    if best is None:
+        return []
+    _, budgets, _, test = lengths(kind, {"lengths": table})
+    drawn = [
+        Curve(
+            LENGTHS, own[np.isfinite(own)].tolist(), mean[np.isfinite(own)].tolist(), thin=True, signed=True
+        )
+        for own, mean in zip(budgets, test.mean(axis=0), strict=True)
+    ]
+    used = np.flatnonzero(best.inside)
+    for stretch in np.split(used, np.flatnonzero(np.diff(used) > 1) + 1):  # nothing is known between them
+        some = stretch[:: max(1, len(used) // 8)]
+        spreads = [spread(best.losses[:, b]) for b in some]
+        if spreads:
+            drawn.append(curve(LEAST, best.budgets[some].tolist(), spreads, strong=True))
+    return drawn
+
+
+def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
+    """The error of a read-out for the second task, trained and before."""
+    pairs = {"probe": PROBED, "untrained_probe": UNTRAINED}
+    better = [kind for kind in found if local(curves(kind, {"runs": runs}, "probe")).mean() > 0.01]
+    title = (
+        f"{listed(better)} {'serves' if len(better) == 1 else 'serve'} a second task better at the largest size"
+        if better
+        else "No architecture serves a second task much better at the largest size"
+    )
+    return _two_by_size(
+        "second-task",
+        title[0].upper() + title[1:],
+        "Share of the variance of the token after the next that a linear read-out of the last hidden features leaves. Test data, "
+        "means over seeds ± 95 %.",
+        "variance left",
+        _by_size(runs, found, pairs),
+        runs,
+    )
+
+
+def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
+    """The loss early and late in a sequence."""
+    pairs = {"early_loss": EARLY, "late_loss": LATE}
+    if _measured(runs, "least_late_loss"):
+        pairs["least_late_loss"] = FLOOR
+    better = [kind for kind in found if growth(kind, {"runs": runs}).mean() > 0.01]
+    title = (
+        f"{listed(better)} {'learns' if len(better) == 1 else 'learn'} more from what was read at the largest size"
+        if better
+        else "No architecture learns much more from what was read at the largest size"
+    )
+    return _two_by_size(
+        "context",
+        title[0].upper() + title[1:],
+        "Test loss in the first and in the last quarter of a sequence. Means over seeds ± 95 %.",
+        "test loss",
+        _by_size(runs, found, pairs),
+        runs,
+    )
+
+
+def _by_size(runs: Table, found: Mapping[str, Fit], marks: Mapping[str, Mark]) -> dict[str, list[Curve]]:
+    """A curve a column, of each architecture."""
+    panels: dict[str, list[Curve]] = {}
+    for kind in found:
+        for column, mark in marks.items():
+            of = curves(kind, {"runs": runs}, column)
+            spreads = [spread(each) for each in of.losses.T]
+            drawn = curve(mark, of.sizes.tolist(), spreads, signed=mark is not FLOOR)
+            panels.setdefault(kind, []).append(drawn)
+    return panels
+
+
+def _two_by_size(
+    key: str, title: str, caption: str, upright: str, panels: dict[str, list[Curve]], runs: Table
+) -> Figure | None:
+    if not panels:
+        return None
+    sizes = runs["parameters"].astype(float).tolist()
+    return Figure(
+        key,
+        title,
+        caption,
+        plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, upright)),
+    )
 
 
 def law_table(*, found: Mapping[str, Fit]) -> TextTable | None:
@@ -137,6 +282,81 @@ def law_table(*, found: Mapping[str, Fit]) -> TextTable | None:
     )
 
 
+def computation_table(lengths: Table, found: Mapping[str, Fit]) -> TextTable | None:
+    """The exponent of computation, next to that of size at equal steps."""
+    rows = []
+    for kind, fit in found.items():
+        best = envelope(kind, {"lengths": lengths})
+        if best is None:
+            continue
+        at_equal_steps = plus_minus(float(local(fit.curves).mean()), spread(local(fit.curves)).interval)
+        if best.ends is None:
+            rows.append((kind, MISSING, MISSING, MISSING, at_equal_steps))
+            continue
+        budgets, sizes = ([power(float(of[b])) for b in best.ends] for of in (best.budgets, best.sizes))
+        exponent = plus_minus(float(best.exponents.mean()), spread(best.exponents).interval)
+        rows.append((kind, exponent, " to ".join(budgets), " to ".join(sizes), at_equal_steps))
+    if not rows:
+        return None
+    return TextTable(
+        "The exponent of the least loss against the operations of training, mean over seeds ± 95 %, between the first and the "
+        "last budget at which a smaller and a larger size are worse. The last column is another thing: the exponent of size at "
+        "equally many steps, from the table above.",
+        (
+            "kind",
+            "exponent of computation",
+            "operations",
+            "best size, parameters",
+            "exponent of size at equal steps",
+        ),
+        tuple(rows),
+        1,
+        name="computation",
+    )
+
+
+def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
+    """The second task, at the two largest sizes."""
+    columns = {"trained": "probe", "before training": "untrained_probe"}
+    return _ends_table(
+        "Share of the variance of the token after the next that a linear read-out leaves, at the two largest sizes, and its "
+        "exponent between them. Means over seeds ± 95 %.",
+        columns,
+        runs,
+        found,
+        "second-task",
+    )
+
+
+def context_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
+    """The loss early and late in a sequence, at the two largest sizes."""
+    columns = {"first quarter": "early_loss", "last quarter": "late_loss"}
+    return _ends_table(
+        "Test loss in the first and in the last quarter of a sequence, at the two largest sizes, and its exponent between them. "
+        "Means over seeds ± 95 %.",
+        columns,
+        runs,
+        found,
+        "context",
+    )
+
+
+def _ends_table(
+    caption: str, columns: Mapping[str, str], runs: Table, found: Mapping[str, Fit], name: str
+) -> TextTable | None:
+    rows = []
+    for kind in found:
+        for title, column in columns.items():
+            of = curves(kind, {"runs": runs}, column)
+            ends = [spread(of.losses[:, place]) for place in (-2, -1)]
+            slope = spread(local(of))
+            rows.append((kind, title, *(plus_minus(s.mean, s.interval) for s in (*ends, slope))))
+    if not rows:
+        return None
+    head = ("kind", "", "second largest size", "largest size", "exponent")
+    return TextTable(caption, head, tuple(rows), 2, name=name)
+
+
 def size_table(runs: Table) -> TextTable:
     """The losses of each size."""
     cells: dict[str, Cell] = {
@@ -152,7 +372,7 @@ def size_table(runs: Table) -> TextTable:
     }
     guess = fixed(float(np.mean(runs["guess"])), 3)
     caption = (
-        "Losses in nats, means over seeds ± 95 %. The training targets' frequencies alone give "
+        "Losses (cross-entropies in nats, or halves of squares), means over seeds ± 95 %. Frequencies of training targets give "
         f"{guess}. Half of the steps: how much larger the validation loss is then. Other step size: how much smaller it would be "
         "at half or twice the step size."
     )
@@ -176,22 +396,34 @@ def crossing_table(*, found: Mapping[str, Fit]) -> TextTable | None:
     if len(found) < 2:
         return None
     rows = []
-    for one, other, places in crossings(found):
-        largest = min(found[one].means.sizes[-1], found[other].means.sizes[-1])
-        first = (
-            found[one].law.fitted.at(np.array([largest]))[0]
-            < found[other].law.fitted.at(np.array([largest]))[0]
-        )
-        words = ", ".join(power(place) + (" (extrapolated)" if place > largest else "") for place in places)
-        rows.append((f"{one}, {other}", one if first else other, words or "nowhere"))
+    for pair in crossings(found):
+        first, second = found[pair.one], found[pair.other]
+        largest = min(first.means.sizes[-1], second.means.sizes[-1])
+        ahead = first.law.fitted.at(np.array([largest]))[0] < second.law.fitted.at(np.array([largest]))[0]
+        words = "; ".join(_crossing(crossing, largest) for crossing in pair.crossings)
+        none = "nowhere" if pair.apart else "nowhere, but they are not told apart everywhere"
+        rows.append((f"{pair.one}, {pair.other}", pair.one if ahead else pair.other, words or none))
     return TextTable(
         "Sizes at which the fitted laws cross, up to ten times the largest size, and which architecture is better at the largest "
-        "size that both have. The laws are those of the figure; crossings have the uncertainty of both.",
+        "size that both have. In brackets: the sizes around a crossing at which the two laws are not told apart (95 %, by the "
+        "jackknife over seeds).",
         ("architectures", "better at the largest size", "crossings, parameters"),
         tuple(rows),
         1,
         name="crossings",
     )
+
+
+def _crossing(crossing: Crossing, largest: float) -> str:
+    said = power(crossing.size) + (", extrapolated" if crossing.size > largest else "")
+    if crossing.interval is None:
+        return said
+    low, high = crossing.interval
+    if low == 0 and np.isinf(high):
+        return f"{said} (anywhere)"
+    if low == 0:
+        return f"{said} (below {power(high)})"
+    return f"{said} (from {power(low)} on)" if np.isinf(high) else f"{said} ({power(low)} to {power(high)})"
 
 
 def published_exponents(*, found: Mapping[str, Fit]) -> TextTable | None:

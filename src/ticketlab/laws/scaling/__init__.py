@@ -15,6 +15,7 @@ from ticketlab.laws.scaling.curves import (
     fit_curve,
 )
 from ticketlab.laws.scaling.ends import ENDING, ENDLESS, Contest, forecast, paired_means, without_end
+from ticketlab.laws.scaling.frontier import Frontier, frontier
 from ticketlab.laws.scaling.law import Means, ScalingLaw, common_exponent, compared, means_of, scaling_law
 
 __all__ = [
@@ -32,12 +33,14 @@ __all__ = [
     "Contest",
     "Curve",
     "Fitted",
+    "Frontier",
     "Means",
     "ScalingLaw",
     "common_exponent",
     "compared",
     "fit_curve",
     "forecast",
+    "frontier",
     "means_of",
     "paired_means",
     "scaling_law",

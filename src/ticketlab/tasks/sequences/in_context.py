@@ -32,7 +32,7 @@ def drawn(
             f"steps={steps}, dimensions={dimensions}, noise={noise}",
             "2 to 1 000 steps, 1 to 1 000 dimensions, and noise above 0",
         )
-    source = np.random.PCG64(draw)
+    source = np.random.PCG64([draw, 1])  # another stream than that of a split with this seed
     w = normals(source, examples, dimensions) / np.sqrt(dimensions)
     x = normals(source, examples, steps, dimensions)
     y = np.einsum("ntd,nd->nt", x, w) + noise * normals(source, examples, steps)

@@ -27,7 +27,7 @@ def drawn(
             f"dimensions={dimensions}, width={width}, noise={noise}",
             "1 to 1 000 dimensions, a width from 1 to 10 000, and noise of at least 0",
         )
-    source = np.random.PCG64(draw)
+    source = np.random.PCG64([draw, 1])  # another stream than that of a split with this seed
     x = uniforms(source, examples, dimensions) - 0.5
     a = x
     for fan in (dimensions, width):

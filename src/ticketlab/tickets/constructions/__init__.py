@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ticketlab.tickets.constructions.failure_rates import (
         Pools,
         Sums,
+        Windows,
+        absorbed,
         density,
         exchanged,
         expected_hits,
@@ -66,6 +68,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "failure_rates": [
             "Pools",
             "Sums",
+            "Windows",
+            "absorbed",
             "density",
             "exchanged",
             "expected_hits",
@@ -135,6 +139,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "shortfall",
     "needed",
     "reached",
+    "Windows",
+    "absorbed",
     "Sums",
     "density",
     "expected_hits",

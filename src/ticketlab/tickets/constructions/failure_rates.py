@@ -15,18 +15,19 @@ P comes from the saddlepoint density f. With K(s) = Σ ln((1 + e^{s x_i})/2) and
 normalised: by itself it is a fifth too high for four products of uniform weights, and 7 % for twelve. A target of at most ε needs
 no product, so it cannot fail; the empty subset counts there and nowhere else.
 
-Sums that differ only by products below ε hit or miss together: their windows, 2ε long, overlap by more than half. They count as
-one clump. λ is multiplied by the length of the union of the windows of all sums of these small products, as a fraction of the
-windows' lengths together.
+Sums that differ only by small products hit or miss together. A window of length w, and the same one shifted by a product of at
+most w, make one window of length w + |x|. So the smallest products are absorbed, one after the other, into a window that begins
+with 2ε, as long as the next is not larger. This is exact. λ and S are then those of the products that are left, and N = 2^m for m
+of them. The smallest of these is longer than the window, so that sums with it and without it have windows that never overlap. The
+N windows are N/2 such pairs, and what falls independently is a pair: (1 − 2λ/N)^(N/2).
 
-The curve is an approximation. It is good where windows are short. It is too high where they are long compared with the products,
-since sums of few products lie more evenly than independent points. The law itself needs no approximation: the weights that leave
-a source are independent of the target, so each pool might as well have had the target of another weight of its source
-(`exchanged`). The rate of failures of such pairs estimates the same expectation.
+That pairs fall independently is an approximation. With eight products or fewer it can be a tenth too high. The law itself needs
+none: the weights that leave a source are independent of the target, so each pool might as well have had the target of another
+weight of its source (`exchanged`). The rate of failures of such pairs estimates the same expectation.
 
 Sources: Lueker 1998, "Exponentially small bounds on the expected optimum of the partition and subset sum problems"; da Cunha et
-al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximations in statistics" (the density); Aldous 1989,
-"Probability approximations via the Poisson clumping heuristic" (clumps). The combination is ours.
+al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximations in statistics" (the density). The combination,
+and the absorbed products, are ours.
 """
 
 from __future__ import annotations
@@ -41,72 +42,79 @@ from scipy.special import expit
 
 from ticketlab.tickets.constructions.double_depth import DoubleDepth
 from ticketlab.tickets.constructions.searches import SubsetSum
-from ticketlab.tickets.constructions.subset_sum import closest, doubled
+from ticketlab.tickets.constructions.subset_sum import closest
 from ticketlab.tickets.constructions.sums import rows_of
 from ticketlab.tickets.constructions.target import Target
 
 __all__ = [
-    "Pools", "Sums", "density", "exchanged", "expected_hits", "failure_chance", "law", "lueker", "needed", "one_product", "pools",
-    "reached", "shortfall",
+    "Pools", "Sums", "Windows", "absorbed", "density", "exchanged", "expected_hits", "failure_chance", "law", "lueker", "needed",
+    "one_product", "pools", "reached", "shortfall",
 ]  # fmt: skip
 
-CLUMPED = 8  # small products counted, the largest of them
 NODES = 240  # at which the density is known
 
 
 @dataclass(frozen=True)
 class Sums:
-    """How the sums of random subsets of each row are distributed, by the saddlepoint approximation.
+    """How S + U is distributed, S the sum of a random subset of each row and U uniform, by the saddlepoint approximation.
+
+    S is within `half` of a number as often as S + U has the density 1/(2·half) there, with U between −half and half.
 
     Arguments:
         pool: products; zeros are places without one.
+        half: of each row's U; 0 for S alone.
 
-    Cost: 240 evaluations of K and its derivatives, once for all targets and tolerances.
+    Cost: 240 evaluations of K and its derivatives, once for all targets.
     """
 
     pool: Float[np.ndarray, "m n"]
+    half: Float[np.ndarray, " m"]
 
     @cached_property
-    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """z, f and F at nodes s = u/(1 − |u|)/scale, equally spaced in u, `[m, nodes]`; ∫ f dz = ∫ f K'' ds = 1."""
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """z and f at nodes s = u/(1 − |u|)/scale, equally spaced in u, `[m, nodes]`; ∫ f dz = ∫ f K'' ds = 1."""
         x = self.pool
-        scale = np.maximum(np.sqrt((x**2).sum(axis=1)) / 2, 1e-300)
+        scale = np.maximum(np.sqrt((x**2).sum(axis=1) / 4 + self.half**2 / 3), 1e-300)
         edges = np.linspace(-1, 1, NODES + 2)[1:-1]
         z, f, mass = (np.zeros((len(x), NODES)) for _ in range(3))
         for k, u in enumerate(edges):
             s = u / (1 - abs(u)) / scale
             p = expit(s[:, None] * x)
             cumulant = (np.logaddexp(0, s[:, None] * x) - np.log(2)).sum(axis=1)
-            z[:, k], second = (x * p).sum(axis=1), (x**2 * p * (1 - p)).sum(axis=1)
+            window, slope, bend = _uniform(s * self.half)
+            z[:, k] = (x * p).sum(axis=1) + self.half * slope
+            second = (x**2 * p * (1 - p)).sum(axis=1) + self.half**2 * bend
             with np.errstate(under="ignore", divide="ignore", invalid="ignore"):
-                f[:, k] = np.exp(cumulant - s * z[:, k]) / np.sqrt(2 * np.pi * second)
+                f[:, k] = np.exp(cumulant + window - s * z[:, k]) / np.sqrt(2 * np.pi * second)
                 mass[:, k] = f[:, k] * second / (1 - abs(u)) ** 2 / scale
         f, mass = (np.nan_to_num(a, nan=0.0, posinf=0.0, neginf=0.0) for a in (f, mass))
         total = np.maximum(mass.sum(axis=1, keepdims=True), 1e-300)
-        cumulative = np.cumsum(mass, axis=1) - mass / 2
-        return z, f / (total * (edges[1] - edges[0])), cumulative / total
+        return z, f / (total * (edges[1] - edges[0]))
 
     def density(self, target: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
         """f at each row's target; 0 outside of what the row adds up to."""
-        z, f, _ = self._table
-        inside = (target > np.minimum(self.pool, 0).sum(axis=1)) & (
-            target < np.maximum(self.pool, 0).sum(axis=1)
-        )
+        z, f = self._table
+        low, high = np.minimum(self.pool, 0).sum(axis=1), np.maximum(self.pool, 0).sum(axis=1)
+        inside = (target > low - self.half) & (target < high + self.half)
         found = np.zeros(len(z))
         for row in np.flatnonzero(inside):
             found[row] = np.interp(target[row], z[row], f[row])
         return found
 
-    def within(self, target: Float[np.ndarray, " m"], tolerance: float) -> Float[np.ndarray, " m"]:
-        """P(|S − z| ≤ ε) of each row."""
-        z, _, cumulative = self._table
-        ends = np.stack([target - tolerance, target + tolerance], axis=1)
-        found = np.zeros(len(z))
-        for row in range(len(z)):
-            if z[row, 0] < z[row, -1]:
-                low, high = np.interp(ends[row], z[row], cumulative[row], left=0.0, right=1.0)
-                found[row] = high - low
-        return found
+
+def _uniform(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """ln(sinh a / a) and its first two derivatives."""
+    near = np.abs(a) < 1e-2
+    b = np.where(near, 1.0, a)
+    size = np.abs(b)
+    with np.errstate(over="ignore"):
+        value = size + np.log1p(-np.exp(-2 * size)) - np.log(2 * size)
+        slope, bend = 1 / np.tanh(b) - 1 / b, 1 / b**2 - 1 / np.sinh(size) ** 2
+    return (
+        np.where(near, a**2 / 6, value),
+        np.where(near, a / 3 - a**3 / 45, slope),
+        np.where(near, 1 / 3 - a**2 / 15, bend),
+    )
 
 
 def density(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"]) -> Float[np.ndarray, " m"]:
@@ -114,44 +122,73 @@ def density(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"]) -> 
 
     It is normalised: its integral over the targets is 1.
     """
-    return Sums(pool).density(target)
+    return Sums(pool, np.zeros(len(pool))).density(target)
 
 
-def expected_hits(
-    pool: Float[np.ndarray, "m n"],
-    target: Float[np.ndarray, " m"],
-    tolerance: float,
-    sums: Sums | None = None,
-) -> Float[np.ndarray, " m"]:
-    """λ of each row: the expected number of clumps of sums within the tolerance.
+@dataclass(frozen=True)
+class Windows:
+    """What is left of a problem once its small products are absorbed: a sum of `left` hits if it is within `half` of `middle`.
+
+    Arguments:
+        left: products; zeros are places without one.
+        middle, half: of each row's window.
+    """
+
+    left: Float[np.ndarray, "m n"]
+    middle: Float[np.ndarray, " m"]
+    half: Float[np.ndarray, " m"]
+
+    @property
+    def count(self) -> Float[np.ndarray, " m"]:
+        """N, of sums of one product or more."""
+        return 2.0 ** (self.left != 0).sum(axis=1) - 1
+
+
+def absorbed(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float) -> Windows:
+    """The same hits and misses with fewer products and longer windows; exact.
 
     Arguments:
         pool: products; zeros are places without one.
         target: z.
         tolerance: ε.
-        sums: of the pool, if they are there already.
     """
-    counts = (pool != 0).sum(axis=1)
-    near = (sums or Sums(pool)).within(target, tolerance)
-    hits = (2.0**counts - 1) * near * _clumps(pool, tolerance)[0]
-    return np.where(np.abs(target) <= tolerance, np.inf, hits)
+    order = np.argsort(np.abs(pool), axis=1)
+    x = np.take_along_axis(pool, order, axis=1)
+    size = np.abs(x)
+    before = 2 * tolerance + np.cumsum(size, axis=1) - size  # the window's length as each comes to it
+    small = np.logical_and.accumulate(size <= before, axis=1)
+    middle = target - (x * small).sum(axis=1) / 2
+    return Windows(np.where(small, 0.0, x), middle, tolerance + (size * small).sum(axis=1) / 2)
+
+
+def expected_hits(
+    pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float
+) -> Float[np.ndarray, " m"]:
+    """λ of each row: the expected number of windows that hold the target; infinite where that of no product left does.
+
+    Arguments:
+        pool, target, tolerance: as in `absorbed`.
+    """
+    return _hits(absorbed(pool, target, tolerance))
 
 
 def failure_chance(
-    pool: Float[np.ndarray, "m n"],
-    target: Float[np.ndarray, " m"],
-    tolerance: float,
-    sums: Sums | None = None,
+    pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float
 ) -> Float[np.ndarray, " m"]:
-    """The probability (1 − λ/N)^N that no sum of a row is within the tolerance, for N clumps; e^−λ for short windows.
+    """The probability (1 − 2λ/N)^(N/2) that no sum of a row is within the tolerance; e^−λ for short windows.
 
     Arguments:
-        pool, target, tolerance, sums: as in `expected_hits`.
+        pool, target, tolerance: as in `absorbed`.
     """
-    hits = expected_hits(pool, target, tolerance, sums)
-    clumps = np.maximum((2.0 ** (pool != 0).sum(axis=1) - 1) / _clumps(pool, tolerance)[1], 1.0)
+    windows = absorbed(pool, target, tolerance)
+    hits, pairs = _hits(windows), np.maximum(windows.count / 2, 1.0)
     with np.errstate(divide="ignore"):
-        return np.exp(clumps * np.log1p(-np.minimum(hits / clumps, 1.0)))
+        return np.exp(pairs * np.log1p(-np.minimum(hits / pairs, 1.0)))
+
+
+def _hits(windows: Windows) -> np.ndarray:
+    hits = windows.count * 2 * windows.half * Sums(windows.left, windows.half).density(windows.middle)
+    return np.where(np.abs(windows.middle) <= windows.half, np.inf, hits)
 
 
 def one_product(
@@ -174,17 +211,6 @@ def lueker(n: Float[np.ndarray, "..."], tolerance: float, constant: float) -> Fl
     """
     beyond = np.maximum(n - constant * np.log2(1 / tolerance), 0.0)
     return np.exp(-(beyond**2) / (4 * n))
-
-
-def _clumps(pool: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """The length of the union of windows as a fraction of their lengths together, and how many they are."""
-    small = np.where(np.abs(pool) <= tolerance, pool, 0.0)
-    order = np.argsort(-np.abs(small), axis=1)[:, :CLUMPED]
-    some = np.take_along_axis(small, order, axis=1)
-    sums = np.sort(doubled(some), axis=1)
-    union = np.minimum(np.diff(sums, axis=1), 2 * tolerance).sum(axis=1) + 2 * tolerance
-    windows = 2.0 ** (some != 0).sum(axis=1)
-    return union / (windows * 2 * tolerance), windows
 
 
 @dataclass(frozen=True)
