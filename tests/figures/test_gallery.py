@@ -88,7 +88,8 @@ def test_a_gallery_has_a_row_for_each_unit_and_its_numbers():
 def test_a_unit_without_a_picture_has_an_empty_cell():
     chart = gallery(Table.from_rows("pictures", rows()[:-1]), "unit")
     assert chart.shelves[1].pictures[-1] is None
-    assert chart.html("what", "caption").count("<td></td>") == 1
+    _, body = chart.html("what", "caption").split("<tbody>")
+    assert body.count("<td></td>") == 1
 
 
 def test_raw_tables_leave_pictures_to_the_run_folder():
