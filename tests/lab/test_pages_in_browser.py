@@ -83,9 +83,11 @@ def test_it_can_be_read_everywhere(browser, ask, made) -> None:
     for width in (1400, 800, 400):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate(OVERLAPS) == [[], 0], width
-        assert inaccessible(page) == []
+    page.set_viewport_size({"width": 1400, "height": 900})
+    assert inaccessible(page) == []
     paper = "getComputedStyle(document.body).backgroundColor"
     page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 400, "height": 900})
     assert page.evaluate(paper) == rgb(DARK.paper)
     assert inaccessible(page) == []
     page.emulate_media(media="print", color_scheme="dark")
