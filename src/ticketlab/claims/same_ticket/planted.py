@@ -117,7 +117,9 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "grown": lambda: Asked(world.growth),
         "grown by the task": lambda: Asked(world.growth - world.growth_permuted),
         "dampened": pair(REST, "chance_rest"),
-        "dampened by the task": lambda: Asked(world.rest - world.rest_permuted),
+        "dampened by the task": lambda: Asked(
+            at[REST] - at["chance_rest"] - at["rest_permuted"] + at["chance_rest_permuted"]
+        ),
         "cheap": pair(TICKET, TRAINED),
         "by its places": pair(TICKET, "chance"),
     }
