@@ -281,6 +281,18 @@ def browser_path() -> str | None:
     pytest.skip(message)
 
 
+@pytest.fixture(scope="module")
+def browser(browser_path):
+    """Chromium, opened once for a file of tests."""
+    from in_browser import OPTIONS
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=list(OPTIONS))
+        yield browser
+        browser.close()
+
+
 @pytest.fixture
 def ask(request, capsys):
     """Runs a command with the module's STUDIES: (exit code, standard output, error stream)."""

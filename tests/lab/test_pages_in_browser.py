@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from in_browser import OPTIONS, OVERLAPS, inaccessible
+from in_browser import OVERLAPS, inaccessible, rgb
 
 from ticketlab.claims import CLAIMS
 from ticketlab.figures.palette import DARK, LIGHT
@@ -12,19 +12,11 @@ from ticketlab.plans import find_study
 from ticketlab.report.lab_page import Shown, render_lab
 
 pytestmark = pytest.mark.page
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 STUDIES = {"toy": "toy_study:Toy"}
 SWEEP = ["sweep", "toy", "--task", "boolean:3", "--seeds", "2", "--out", "page"]
 SWEEP += ["--over", "offset=0,0.4,0.8", "law.scale=0.1,0.4"]
 RUN = ["run", "toy", "--task", "boolean:3", "--seeds"]
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path):
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(OPTIONS))
-        yield browser
-        browser.close()
 
 
 def shown(number: int, claim: str) -> Shown:
@@ -94,7 +86,3 @@ def test_it_can_be_read_everywhere(browser, ask, made) -> None:
     assert page.evaluate(paper) == rgb(LIGHT.paper)
     assert requests == [file.as_uri()]
     page.close()
-
-
-def rgb(colour: str) -> str:
-    return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))

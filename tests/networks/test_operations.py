@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from ticketlab.errors import UserError
 from ticketlab.networks.architectures import MLP, AllConv
 from ticketlab.networks.network import pure_network
 from ticketlab.networks.operations import forward_operations
@@ -45,5 +46,5 @@ def test_a_loop_without_a_known_end_is_refused() -> None:
         return jax.lax.while_loop(lambda a: a.sum() < 1, lambda a: a @ params, x)
 
     network = pure_network(lambda key: jnp.eye(3), apply, input_shape=(3,), outputs=3)
-    with pytest.raises(NotImplementedError, match="rounds"):
+    with pytest.raises(UserError, match="rounds"):
         forward_operations(network)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from in_browser import OPTIONS, OVERLAPS, inaccessible
+from in_browser import OVERLAPS, inaccessible, rgb
 
 from ticketlab.claims import CLAIMS
 from ticketlab.figures.palette import DARK, LIGHT
@@ -29,14 +29,6 @@ def file(record, tmp_path_factory):
     place = tmp_path_factory.mktemp("report") / "report.html"
     place.write_text(render(record), encoding="utf-8")
     return place
-
-
-@pytest.fixture(scope="module")
-def browser(browser_path):
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=list(OPTIONS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +75,6 @@ def drawn(page):
 
 def colour_of(page, selector, what):
     return page.eval_on_selector(selector, f"e => getComputedStyle(e).{what}")
-
-
-def rgb(colour):
-    return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))
 
 
 def test_title_language_and_verdict(page, record):

@@ -49,3 +49,8 @@ def inaccessible(page: Any) -> list[str]:
     page.evaluate(_axe())
     found = page.evaluate("axe.run()")["violations"]
     return [f"{rule['id']}: {rule['nodes'][0]['html'][:200]}" for rule in found]
+
+
+def rgb(colour: str) -> str:
+    """A colour of the palette as a browser writes it."""
+    return "rgb({}, {}, {})".format(*(int(colour[i : i + 2], 16) for i in (1, 3, 5)))

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from ticketlab.errors import UserError
 from ticketlab.networks.network import Network
 
 __all__ = ["forward_operations"]
@@ -22,6 +23,8 @@ def forward_operations(network: Network) -> float:
     """Operations of a forward pass for one example; a step of training takes three times as many for each example.
 
     The gradient needs two products for each one of the forward pass. Nothing is computed: shapes suffice.
+
+    Raises: UserError for products in a loop whose number of rounds is not known.
     """
     params = jax.eval_shape(network.init, jax.random.key(0))
     x = jax.ShapeDtypeStruct((1, *network.input_shape), jnp.float32)
@@ -45,7 +48,11 @@ def _operations(equation: Any) -> float:
         return 2.0 * results[0] * math.prod(equation.invars[1].aval.shape[:-1])
     inner = [_counted(program) for program in _programs(equation.params)]
     if kind == "while" and any(inner):
-        raise NotImplementedError("A loop without a known number of rounds has products in it.")
+        raise UserError(
+            "a network with products in a loop whose number of rounds is not known before it runs",
+            "loops of a fixed number of rounds (jax.lax.scan)",
+            "Operations are counted in the traced program.",
+        )
     times = equation.params["length"] if kind == "scan" else 1
     return times * (max(inner) if kind == "cond" else sum(inner))
 

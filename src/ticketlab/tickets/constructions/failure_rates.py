@@ -8,22 +8,22 @@ lie within ε of the target. If they fell independently, a weight would fail wit
 which is e^−λ for short windows. So failures have two regimes. As long as 2^n ε is small, each product halves λ. Beyond that only
 targets fail that lie at the edge of what their pool adds up to, or outside. Few sums are near, and more products help slowly.
 
-P comes from the saddlepoint density f. With K(s) = Σ ln((1 + e^{s x_i})/2) and K'(s) = z,
+P is 2ε·f(z), f the saddlepoint density of S + U with U uniform between −ε and ε. With K'(s) = z,
 
-    f(z) ∝ e^{K(s) − s z} / √(2π K''(s)),
+    f(z) ∝ e^{K(s) − s z} / √(2π K''(s)),     K(s) = Σ ln((1 + e^{s x_i})/2) + ln(sinh(sε)/(sε)),
 
 normalised: by itself it is a fifth too high for four products of uniform weights, and 7 % for twelve. A target of at most ε needs
-no product, so it cannot fail; the empty subset counts there and nowhere else.
+no product, so it cannot fail.
 
 Sums that differ only by small products hit or miss together. A window of length w, and the same one shifted by a product of at
 most w, make one window of length w + |x|. So the smallest products are absorbed, one after the other, into a window that begins
-with 2ε, as long as the next is not larger. This is exact. λ and S are then those of the products that are left, and N = 2^m for m
-of them. The smallest of these is longer than the window, so that sums with it and without it have windows that never overlap. The
-N windows are N/2 such pairs, and what falls independently is a pair: (1 − 2λ/N)^(N/2).
+with 2ε, as long as the next is not larger. This is exact. λ and S are then those of the m products that are left. A target in the
+window of the empty subset cannot fail; N = 2^m − 1 others may hit. The smallest product that is left is longer than the window,
+so that sums with it and without it have windows that never overlap. What falls independently is such a pair: (1 − 2λ/N)^(N/2).
 
 That pairs fall independently is an approximation. With eight products or fewer it can be a tenth too high. The law itself needs
 none: the weights that leave a source are independent of the target, so each pool might as well have had the target of another
-weight of its source (`exchanged`). The rate of failures of such pairs estimates the same expectation.
+weight of its source (`exchanged`). The rate of failures with such targets estimates the same expectation.
 
 Sources: Lueker 1998, "Exponentially small bounds on the expected optimum of the partition and subset sum problems"; da Cunha et
 al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximations in statistics" (the density). The combination,
