@@ -21,11 +21,15 @@ from ticketlab.networks.evaluation import block_rows, intermediate_bytes
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.training.memory import available_bytes, default_lanes, default_workers
+from ticketlab.training.optimisers import Constant, Schedule
 from ticketlab.training.plan import Resources, TrainingPlan
 from ticketlab.training.program import Lanes, Program
 from ticketlab.training.replicas import Replicas, TrainingData
 
 __all__ = ["Groups", "Layout", "layout", "program_and_lanes"]
+
+
+LENGTHS = 16  # of the table of s(t) are powers of this
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ def program_and_lanes(
         step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
         masks=replicas.full_masks(),
         frozen=replicas.frozen,
+        factors=_factors(plan.schedule, plan.steps),
         **{f.name: getattr(data, f.name) for f in fields(data)},
     )
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
@@ -76,7 +81,6 @@ def program_and_lanes(
         network=network,
         loss=loss.value,
         optimiser=plan.optimiser,
-        schedule=plan.schedule,
         stop=plan.stop,
         score=plan.score,
         batch=plan.batch,
@@ -87,6 +91,17 @@ def program_and_lanes(
         effective=replicas.effective,
     )
     return program, Lanes(**placed)
+
+
+@lru_cache(maxsize=64)
+def _factors(schedule: Schedule, steps: int) -> np.ndarray | None:
+    """s(t) of at least `steps` steps, for few different numbers of them; None if it is constant."""
+    if isinstance(schedule, Constant):
+        return None
+    length = LENGTHS
+    while length < steps:
+        length *= LENGTHS
+    return np.asarray(jax.vmap(schedule.factor())(jnp.arange(length, dtype=jnp.int32)))
 
 
 @dataclass(frozen=True)

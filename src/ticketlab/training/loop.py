@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 
 import jax
@@ -186,15 +187,32 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
         if cancelled.is_set():
             break
         if (np.asarray(state.ended) == Ended.NO).any():
-            state = advance(run.program.of_steps(), lanes, state, at, step)
-            if due:
-                state, now = assess(run.program.of_evaluations(), lanes, state)
-                measured.append((step, jax.device_get(now)))
+            with _steps_compiled(run, lanes, state) if step == at else nullcontext():
+                if step > at:
+                    state = advance(run.program.of_steps(), lanes, state, at, step)
+                if due:
+                    state, now = assess(run.program.of_evaluations(), lanes, state)
+                    measured.append((step, jax.device_get(now)))
         if step in run.plan.checkpoints:
             checkpoints[step] = jax.device_get(state)
         at = step
         advanced(step)
     return _Done(jax.device_get(state), measured, checkpoints)
+
+
+@contextmanager
+def _steps_compiled(run: _Run, lanes: Lanes, state: TrainingState) -> Iterator[None]:
+    """Compiles what takes steps in another thread, while this one compiles what evaluates."""
+    wide, at = jax.config.read("jax_enable_x64"), run.first
+
+    def compile_it() -> None:
+        with jax.enable_x64(wide):  # other threads do not inherit settings of a context manager
+            advance(run.program.of_steps(), lanes, state, at, at)
+
+    with ThreadPoolExecutor(1) as other:
+        compiled = other.submit(compile_it)
+        yield
+        compiled.result()
 
 
 def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> list[_Done]:
@@ -206,7 +224,7 @@ def _run_groups(run: _Run, workers: int, progress: Callable[[float], None]) -> l
     cancelled, wide = threading.Event(), jax.config.read("jax_enable_x64")
 
     def one(group: int) -> _Done:
-        with jax.enable_x64(wide):  # other threads do not inherit settings of a context manager
+        with jax.enable_x64(wide):
             return _train_group(run, group, lambda step: reached.__setitem__(group, step), cancelled)
 
     with ThreadPoolExecutor(workers) as pool:

@@ -21,7 +21,7 @@ from jaxtyping import Array, Int
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.training.batches import epoch_order
-from ticketlab.training.optimisers import Constant, Optimiser, Schedule, Sgd
+from ticketlab.training.optimisers import Optimiser, Sgd
 from ticketlab.training.plan import Accuracy, Interpolation, Score, Stop, ValidationLoss, ValidationScore
 from ticketlab.training.reparameterisation import Reparameterisation
 from ticketlab.training.result import Best, Ended, PerReplica, TrainingState
@@ -44,6 +44,7 @@ class Lanes:
         step_sizes: η.
         masks: m, or None.
         x, y, validation_x, validation_y: the data; None if there are none.
+        factors: s(t) of each step, and more of them, so that runs of different lengths share a program; None: 1.
         offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, subtracted from the outputs; None if no replica is centred.
         frozen: the fixed argument of the reparameterisation; None if there is none.
     """
@@ -55,6 +56,7 @@ class Lanes:
     y: Any
     validation_x: Any
     validation_y: Any
+    factors: Any = None
     offset: Any = None
     validation_offset: Any = None
     frozen: Any = None
@@ -76,7 +78,6 @@ class Program:
     network: Network
     loss: Callable[[Array, Array], Array]
     optimiser: Optimiser
-    schedule: Schedule
     stop: Stop
     score: Score
     batch: int | None
@@ -102,7 +103,7 @@ class Program:
 
     def of_evaluations(self) -> Program:
         """The same for all programs that evaluate alike, whatever steps they take."""
-        return replace(self, optimiser=Sgd(), schedule=Constant(), batch=None, steps_per_epoch=1)
+        return replace(self, optimiser=Sgd(), batch=None, steps_per_epoch=1)
 
     def of_memory(self) -> Program:
         """The same for all programs whose replicas need the same memory."""
@@ -110,7 +111,7 @@ class Program:
 
     def of_starts(self) -> Program:
         """The same for all programs whose states have the same arrays."""
-        return replace(self.of_steps(), schedule=Constant(), batch=None, steps_per_epoch=1)
+        return replace(self.of_steps(), batch=None, steps_per_epoch=1)
 
 
 @jax.tree_util.register_dataclass
@@ -181,7 +182,6 @@ def advance(
     """The state after steps `start` … `stop` − 1 of every replica that has not ended."""
     per_epoch, batch = program.steps_per_epoch, program.batch
     direction = program.optimiser.direction()
-    factor = program.schedule.factor()
 
     def loss(params: Params, lane: Lanes, rows: Array | None, t: Array) -> Array:
         x, y, offset = (a if a is None or rows is None else a[rows] for a in (lane.x, lane.y, lane.offset))
@@ -207,7 +207,8 @@ def advance(
             rows = None
             if batch is not None:
                 rows = lax.dynamic_slice_in_dim(order, (t - epoch * per_epoch) * batch, batch, axis=-1)
-            return all_lanes(carry, lanes, rows, jnp.asarray(factor(t)), t)
+            factor = jnp.ones(()) if lanes.factors is None else lanes.factors[t]
+            return all_lanes(carry, lanes, rows, factor, t)
 
         first, last = jnp.maximum(start, epoch * per_epoch), jnp.minimum(stop, (epoch + 1) * per_epoch)
         return lax.fori_loop(first, last, step, carry)

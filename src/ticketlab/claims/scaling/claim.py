@@ -96,7 +96,12 @@ class ScalingPlan:
 
     @classmethod
     def presets(cls) -> dict[str, ScalingPlan]:
-        quick = cls(architectures=("MLP", "transformer"), sizes=(900, 2500, 7000, 20_000, 60_000), steps=1000)
+        quick = cls(
+            task=SourceCode(steps=8, examples=90_000, symbols=32, train=64_000, validation=2000, test=4000),
+            architectures=("MLP", YARDSTICK),
+            sizes=(900, 1800, 4000, 10_000, 25_000),
+            steps=600,
+        )
         return {"quick": quick}
 
 
