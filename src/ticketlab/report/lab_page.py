@@ -96,7 +96,7 @@ def _counted(shown: Sequence[Shown]) -> str:
         Outcome.UNDECIDED: ("is undecided", "are undecided"),
     }
     counts = ", ".join(f"{outcomes.count(o)} {of[outcomes.count(o) != 1]}" for o, of in words.items())
-    return f"{plural(len(shown), 'claim')} on one network and one data set: {counts}."
+    return f"{plural(len(shown), 'claim')}: {counts}."
 
 
 # --- the argument ---
