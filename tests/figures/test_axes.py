@@ -37,6 +37,7 @@ def test_ticks_are_written_as_powers_or_plainly():
     assert logarithmic_axis("", [1e-6, 10.0]).plotly()["ticktext"][0] == "10⁻⁶"
     assert logarithmic_axis("", [1.0, 1000.0]).plotly()["ticktext"] == ["1", "10", "100", "1\u202f000"]
     assert logarithmic_axis("", [12.0, 130.0]).plotly()["ticktext"] == ["20", "50", "100"]
+    assert logarithmic_axis("", [69.0, 86.0]).plotly()["ticktext"] == ["70", "80", "90"]
 
 
 @pytest.mark.parametrize(("low", "high"), [(-5.7, 0.3), (0.0, 100.0), (0.0, 1e-3), (93.1, 97.2), (-1e4, 3e4)])

@@ -93,7 +93,7 @@ def _round_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
 
 
 def logarithmic_axis(title: str, values: Iterable[float]) -> Axis:
-    """A logarithmic axis that holds all positive values; ticks at powers of ten, or at 1, 2, 5 where those are few."""
+    """A logarithmic axis that holds all positive values; ticks at powers of ten, or where those are few at 1, 2, 5 or equal steps."""
     known = [math.log10(v) for v in values if v > 0 and math.isfinite(v)] or [0.0, 1.0]
     room = max(0.05 * (max(known) - min(known)), 0.06)
     low, high = min(known) - room, max(known) + room
@@ -106,6 +106,8 @@ def logarithmic_axis(title: str, values: Iterable[float]) -> Axis:
     else:
         every_tick = [m * 10.0**e for e in range(math.floor(low), math.ceil(high) + 1) for m in (1, 2, 5)]
         ticks = [(t, quantity(t)) for t in every_tick if low <= math.log10(t) <= high]
+        if len(ticks) < 3 and low > -2:
+            ticks = list(_round_ticks(10.0**low, 10.0**high))
     return Axis(title, 10.0**low, 10.0**high, tuple(ticks), logarithmic=True)
 
 
