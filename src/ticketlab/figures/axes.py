@@ -93,7 +93,7 @@ def _round_ticks(low: float, high: float) -> tuple[tuple[float, str], ...]:
 
 
 def logarithmic_axis(title: str, values: Iterable[float]) -> Axis:
-    """A logarithmic axis that holds all positive values; ticks at powers of ten, or where those are few at 1, 2, 5 or equal steps."""
+    """A logarithmic axis with all positive values; ticks at powers of ten; where those are few, at 1, 2, 5 or equal steps."""
     known = [math.log10(v) for v in values if v > 0 and math.isfinite(v)] or [0.0, 1.0]
     room = max(0.05 * (max(known) - min(known)), 0.06)
     low, high = min(known) - room, max(known) + room
