@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from ticketlab.errors import UserError, counted
 from ticketlab.networks.evaluation import block_rows, intermediate_bytes
@@ -101,7 +102,14 @@ def _factors(schedule: Schedule, steps: int) -> np.ndarray | None:
     length = LENGTHS
     while length < steps:
         length *= LENGTHS
-    return np.asarray(jax.vmap(schedule.factor())(jnp.arange(length, dtype=jnp.int32)))
+    factor = schedule.factor()
+
+    @jax.jit  # one after the other, with the bits that a step would compute
+    def table() -> Array:
+        first = jnp.zeros(length, jnp.result_type(factor(jnp.int32(0))))
+        return jax.lax.fori_loop(0, length, lambda t, known: known.at[t].set(factor(t)), first)
+
+    return np.asarray(table())
 
 
 @dataclass(frozen=True)
