@@ -37,7 +37,7 @@ from ticketlab.training import (
     stack,
     train,
 )
-from ticketlab.training.groups import layout, program_and_lanes
+from ticketlab.training.groups import _factors, layout, program_and_lanes
 
 NETWORK = MLP(widths=(6, 5)).build((4,), 3)
 PLAN = TrainingPlan(steps=23, batch=8, optimiser=AdamW(0.02, decay=0.1), schedule=Warmup(5, Cosine(15)))
@@ -489,3 +489,32 @@ def test_a_state_that_does_not_fit_is_refused():
     mixed = replace(result.state, steps=np.array([23, 6], np.int32))
     with pytest.raises(UserError, match=r"replicas at steps \[6, 23\]"):
         run(PLAN, Replicas(draws(2), keys(2)), start=mixed)
+
+
+@pytest.mark.parametrize("schedule", [Cosine(15), Warmup(5, Cosine(10)), Piecewise((3, 9))])
+def test_a_schedule_enters_as_a_table_of_its_own_precision(schedule):
+    """Equal to the schedule at each step, in single and in double precision, whichever is asked first."""
+    for wide in (True, False, True):
+        with jax.enable_x64(wide):
+            table = _factors(schedule, 20, wide)
+            each = jax.jit(lambda t: jnp.asarray(schedule.factor()(t)))
+            expected = np.array([each(jnp.int32(t)) for t in range(20)])
+        assert table.dtype == expected.dtype
+        np.testing.assert_allclose(
+            table[:20], expected, rtol=1e-6 if table.dtype == np.float32 else 1e-14, atol=1e-7
+        )
+
+
+def test_runs_of_different_lengths_share_their_program():
+    network = MLP((4,)).build((3,), 2)
+    x, y = np.zeros((8, 3), np.float32), np.eye(2, dtype=np.float32)[[0, 1] * 4]
+    replicas = Replicas(stack([network.init(jax.random.key(0))]), jax.random.key(1))
+
+    def made(steps):
+        plan = TrainingPlan(steps=steps, batch=4, schedule=Warmup(2, Cosine(steps - 2)))
+        return program_and_lanes(network, SQUARE, TrainingData(x, y), plan, replicas)
+
+    (one, short), (other, long) = made(20), made(200)
+    assert one == other
+    assert short.factors.shape == long.factors.shape
+    assert not np.array_equal(short.factors, long.factors)

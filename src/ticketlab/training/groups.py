@@ -29,7 +29,6 @@ from ticketlab.training.replicas import Replicas, TrainingData
 
 __all__ = ["Groups", "Layout", "layout", "program_and_lanes"]
 
-
 LENGTHS = 16  # of the table of s(t) are powers of this
 
 
@@ -69,7 +68,7 @@ def program_and_lanes(
         step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
         masks=replicas.full_masks(),
         frozen=replicas.frozen,
-        factors=_factors(plan.schedule, plan.steps),
+        factors=_factors(plan.schedule, plan.steps, bool(jax.config.read("jax_enable_x64"))),
         **{f.name: getattr(data, f.name) for f in fields(data)},
     )
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
@@ -95,8 +94,11 @@ def program_and_lanes(
 
 
 @lru_cache(maxsize=64)
-def _factors(schedule: Schedule, steps: int) -> np.ndarray | None:
-    """s(t) of at least `steps` steps, for few different numbers of them; None if it is constant."""
+def _factors(schedule: Schedule, steps: int, wide: bool) -> np.ndarray | None:
+    """s(t) of at least `steps` steps, for few different numbers of them; None if it is constant.
+
+    Its precision is that of the calculation: `wide` keeps the two apart.
+    """
     if isinstance(schedule, Constant):
         return None
     length = LENGTHS
