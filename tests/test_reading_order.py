@@ -113,7 +113,7 @@ def test_circles_are_found():
 
 def test_imports_are_followed_into_functions_types_and_packages():
     found = graph()
-    assert "ticketlab.networks.sequential" in found["ticketlab.networks.architectures"]  # in a function
+    assert "ticketlab.networks.sequential" in found["ticketlab.networks.architecture"]  # in a function
     assert "ticketlab.networks.walk" in found["ticketlab.networks.stages.stage"]  # for types
     assert "ticketlab.networks.stages.dense" in found["ticketlab.networks.architectures"]  # by a package
 

@@ -94,7 +94,7 @@ class Family:
 def families() -> Mapping[Any, Family]:
     """The families that have registries, by the annotation of a plan's field."""
     from ticketlab.adapters.own_model import OwnModel
-    from ticketlab.networks.architectures import Architecture
+    from ticketlab.networks.architecture import Architecture
     from ticketlab.networks.pretrained import Pretrained
     from ticketlab.networks.zoo import NETWORKS
     from ticketlab.tasks.catalogue import TASKS, from_path

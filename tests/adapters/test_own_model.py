@@ -15,7 +15,7 @@ from ticketlab.claims.study import cell_of
 from ticketlab.claims.winning_ticket.claim import WinningTicket
 from ticketlab.cli import main
 from ticketlab.networks import MLP
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.plans import parse_choice, read_plan, toml
 from ticketlab.store import read_ticket
 from ticketlab.store.identity import dependencies

@@ -22,7 +22,8 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
-from ticketlab.networks.architectures import MLP, ConvNet, ResNet
+from ticketlab.networks.architectures import MLP, ConvNet
+from ticketlab.networks.residual_architectures import ResNet
 from ticketlab.networks.stages.normalisation import Normalisation
 from ticketlab.tasks import split
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY

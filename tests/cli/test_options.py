@@ -5,7 +5,8 @@ from toy_study import Budget, Gaussian, ToyPlan, Uniform
 
 from ticketlab.choices import choice_text, family
 from ticketlab.cli.options import read_requests
-from ticketlab.networks.architectures import MLP, Architecture, LeNet300100
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP, LeNet300100
 from ticketlab.plans import plan_hash
 from ticketlab.tasks.sources import Boolean, Digits, TaskSource
 

@@ -8,7 +8,8 @@ from safetensors.numpy import save_file
 
 from ticketlab.choices import choice_text, families
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.pretrained import Pretrained
 from ticketlab.networks.start_file import named_parameters
 from ticketlab.plans import parse_choice

@@ -36,7 +36,7 @@ from ticketlab.networks import (
     permute_units,
     sequential,
 )
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.stages.attention import attend, rotated
 from ticketlab.plans import parse_choice
 from ticketlab.store import torch_layout

@@ -18,7 +18,8 @@ from ticketlab.choices import (
     text_table,
 )
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, Architecture, LeNet300100
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP, LeNet300100
 from ticketlab.networks.initialisation import GLOROT_NORMAL
 from ticketlab.networks.stages import Activation
 from ticketlab.plans import parse_choice, structure_choice

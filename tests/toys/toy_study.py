@@ -29,7 +29,8 @@ from ticketlab.laws.formulae import Question, answer, verdict_of
 from ticketlab.laws.rules import USUAL, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.tasks.sources import Digits, TaskSource
 
 if TYPE_CHECKING:

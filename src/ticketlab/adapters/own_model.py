@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.layers import Shape
 
 if TYPE_CHECKING:

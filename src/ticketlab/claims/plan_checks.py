@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.pretrained import Pretrained
 
 __all__ = [

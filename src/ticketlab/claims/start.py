@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.pretrained import Pretrained

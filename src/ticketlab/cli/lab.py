@@ -116,7 +116,7 @@ def _check_preset(preset: str, claims: Sequence[str], studies: Mapping[str, str]
 
 
 def _plan(asked: _Lab) -> LabPlan:
-    from ticketlab.networks.architectures import Architecture
+    from ticketlab.networks.architecture import Architecture
     from ticketlab.tasks.sources import TaskSource
 
     of = families()

@@ -18,7 +18,8 @@ import tyro
 from ticketlab.cli.options import parse
 from ticketlab.engine.controls import shown
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from ticketlab.choices import Family
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.pretrained import Pretrained
 from ticketlab.plans import parse_choice
 

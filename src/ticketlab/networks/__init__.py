@@ -5,18 +5,8 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
-    from ticketlab.networks.architectures import (
-        MLP,
-        VGG,
-        AllConv,
-        Architecture,
-        ConvNet,
-        LeNet5,
-        LeNet300100,
-        PreActResNet,
-        ResNet,
-        ResNet20,
-    )
+    from ticketlab.networks.architecture import Architecture
+    from ticketlab.networks.architectures import MLP, VGG, AllConv, ConvNet, LeNet5, LeNet300100
     from ticketlab.networks.centred import centred, centred_apply
     from ticketlab.networks.convolution import convolve, convolve_once, patches
     from ticketlab.networks.evaluation import estimated_statistics, evaluate
@@ -30,6 +20,7 @@ if TYPE_CHECKING:
         parameter_count,
         pure_network,
     )
+    from ticketlab.networks.residual_architectures import PreActResNet, ResNet, ResNet20
     from ticketlab.networks.sequence_architectures import CausalCNN, GRUNet, LSTMNet, Transformer
     from ticketlab.networks.sequential import sequential
     from ticketlab.networks.stages import (
@@ -66,18 +57,8 @@ if TYPE_CHECKING:
 __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "architectures": [
-            "MLP",
-            "AllConv",
-            "Architecture",
-            "ConvNet",
-            "LeNet5",
-            "LeNet300100",
-            "PreActResNet",
-            "ResNet",
-            "ResNet20",
-            "VGG",
-        ],
+        "architecture": ["Architecture"],
+        "architectures": ["MLP", "VGG", "AllConv", "ConvNet", "LeNet5", "LeNet300100"],
         "centred": ["centred", "centred_apply"],
         "convolution": ["convolve", "convolve_once", "patches"],
         "initialisation": ["Distribution", "Family", "Initialisation", "Parameterisation"],
@@ -91,6 +72,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "parameter_count",
             "pure_network",
         ],
+        "residual_architectures": ["PreActResNet", "ResNet", "ResNet20"],
         "sequence_architectures": ["CausalCNN", "GRUNet", "LSTMNet", "Transformer"],
         "sequential": ["sequential"],
         "stages": [

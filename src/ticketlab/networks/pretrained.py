@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.layers import Shape
 from ticketlab.networks.stages import Activation, Stage
 from ticketlab.networks.start_file import StartFile, fitted, name_of, named_parameters

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MOST_BLOCKS, StagedArchitecture
+from ticketlab.networks.architecture import StagedArchitecture
 from ticketlab.networks.initialisation import Family, Initialisation
+from ticketlab.networks.residual_architectures import MOST_BLOCKS
 from ticketlab.networks.stages import (
     GRU,
     LSTM,

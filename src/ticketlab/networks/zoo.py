@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from ticketlab.networks.architectures import (
-    MLP,
-    VGG,
-    AllConv,
-    Architecture,
-    ConvNet,
-    LeNet5,
-    LeNet300100,
-    PreActResNet,
-    ResNet,
-    ResNet20,
-)
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP, VGG, AllConv, ConvNet, LeNet5, LeNet300100
+from ticketlab.networks.residual_architectures import PreActResNet, ResNet, ResNet20
 from ticketlab.networks.sequence_architectures import CausalCNN, GRUNet, LSTMNet, Transformer
 
 __all__ = ["NETWORKS"]

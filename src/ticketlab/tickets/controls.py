@@ -17,7 +17,7 @@ import jax
 import numpy as np
 from jaxtyping import Array
 
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.network import Network, Params
 from ticketlab.tickets.control_names import Control
 from ticketlab.tickets.magnitude import Arm, Companions, Search, stacked

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from ticketlab.errors import UserError, counted
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.network import Network, Params
 
 __all__ = ["embedded", "nearest_size", "parameters_of", "units_kept"]

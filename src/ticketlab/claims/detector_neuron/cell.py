@@ -15,7 +15,7 @@ from ticketlab.claims.start import Clock, built, drawn_task, guessed, network_sc
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY

@@ -20,7 +20,8 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Verdict
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 

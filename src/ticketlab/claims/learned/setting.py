@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.start import batch_of, built, loss_of, network_scores, permuted, score_of, seed_keys
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
 from ticketlab.tasks.task import Split, Task

@@ -29,7 +29,7 @@ from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.initialisation import Parameterisation
 from ticketlab.networks.network import Network, Params, parameter_count
 from ticketlab.tangent.alignment import centred_alignment, target_alignment

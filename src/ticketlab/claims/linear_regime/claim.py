@@ -24,7 +24,8 @@ from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
 from ticketlab.laws.verdict import Verdict
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.pretrained import Pretrained
 from ticketlab.tasks.sources import Digits, TaskSource
 

@@ -23,7 +23,8 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Verdict
-from ticketlab.networks.architectures import MLP, Architecture, ConvNet
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP, ConvNet
 from ticketlab.networks.stages import (
     Activate,
     Activation,

@@ -19,7 +19,8 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Verdict
-from ticketlab.networks.architectures import Architecture, ConvNet
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import ConvNet
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import MLP, AllConv, Architecture, StagedArchitecture
+from ticketlab.networks.architecture import Architecture, StagedArchitecture
+from ticketlab.networks.architectures import MLP, AllConv
 from ticketlab.networks.initialisation import Family, Initialisation
 from ticketlab.networks.sequence_architectures import CausalCNN, GRUNet, LSTMNet, Transformer
 from ticketlab.networks.stages import Activate, Dense, Embedding, Flatten, Shape, Stage

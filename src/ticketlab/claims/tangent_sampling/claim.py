@@ -19,7 +19,8 @@ from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import USUAL, Levels
-from ticketlab.networks.architectures import MLP, Architecture
+from ticketlab.networks.architecture import Architecture
+from ticketlab.networks.architectures import MLP
 from ticketlab.networks.initialisation import Family, Initialisation
 from ticketlab.tasks.sources import Boolean, TaskSource
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from ticketlab.errors import UserError
-from ticketlab.networks.architectures import Architecture
+from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.layers import Shape
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.stages import (
