@@ -15,21 +15,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
 from ticketlab.errors import UserError, counted
 from ticketlab.networks.evaluation import block_rows, intermediate_bytes
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.training.memory import available_bytes, default_lanes, default_workers
-from ticketlab.training.optimisers import Constant, Schedule
 from ticketlab.training.plan import Resources, TrainingPlan
 from ticketlab.training.program import Lanes, Program
 from ticketlab.training.replicas import Replicas, TrainingData
 
 __all__ = ["Groups", "Layout", "layout", "program_and_lanes"]
-
-LENGTHS = 16  # of the table of s(t) are powers of this
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,6 @@ def program_and_lanes(
         step_sizes=np.broadcast_to(np.asarray(sizes, dtype), len(replicas)),
         masks=replicas.full_masks(),
         frozen=replicas.frozen,
-        factors=_factors(plan.schedule, plan.steps, bool(jax.config.read("jax_enable_x64"))),
         **{f.name: getattr(data, f.name) for f in fields(data)},
     )
     own = {"step_sizes", "masks", "offset", "validation_offset", "frozen"} | data.own(network)
@@ -91,27 +86,6 @@ def program_and_lanes(
         effective=replicas.effective,
     )
     return program, Lanes(**placed)
-
-
-@lru_cache(maxsize=64)
-def _factors(schedule: Schedule, steps: int, wide: bool) -> np.ndarray | None:
-    """s(t) of at least `steps` steps, for few different numbers of them; None if it is constant.
-
-    Its precision is that of the calculation: `wide` keeps the two apart.
-    """
-    if isinstance(schedule, Constant):
-        return None
-    length = LENGTHS
-    while length < steps:
-        length *= LENGTHS
-    factor = schedule.factor()
-
-    @jax.jit  # one after the other, with the bits that a step would compute
-    def table() -> Array:
-        first = jnp.zeros(length, jnp.result_type(factor(jnp.int32(0))))
-        return jax.lax.fori_loop(0, length, lambda t, known: known.at[t].set(factor(t)), first)
-
-    return np.asarray(table())
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ticketlab.errors import UserError, counted
 from ticketlab.networks.network import Network
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tasks.target_check import check_targets
+from ticketlab.training.factors import SEGMENT, factors
 from ticketlab.training.groups import Groups, layout, program_and_lanes
 from ticketlab.training.plan import (
     Accuracy,
@@ -34,8 +35,6 @@ from ticketlab.training.replicas import Replicas, TrainingData
 from ticketlab.training.result import Ended, LearningCurves, TrainingResult, TrainingState, endings
 
 __all__ = ["train"]
-
-_SEGMENT = 1000  # steps between checks for progress and interruption; changes no bit
 
 
 def train(
@@ -113,7 +112,7 @@ class _Run:
             yield 0, True
         while step < end:
             kept = [c for c in self.plan.checkpoints if c > step]
-            step = min(end, step + _SEGMENT, (step // every + 1) * every, *kept)
+            step = min(end, step + SEGMENT, (step // every + 1) * every, *kept)
             yield step, step % every == 0 or step == end
 
 
@@ -187,6 +186,7 @@ def _train_group(run: _Run, group: int, advanced: Callable[[int], None], cancell
         if cancelled.is_set():
             break
         if (np.asarray(state.ended) == Ended.NO).any():
+            lanes = replace(lanes, factors=factors(run.plan.schedule, at))
             with _steps_compiled(run, lanes, state) if step == at else nullcontext():
                 if step > at:
                     state = advance(run.program.of_steps(), lanes, state, at, step)

@@ -44,7 +44,7 @@ class Lanes:
         step_sizes: η.
         masks: m, or None.
         x, y, validation_x, validation_y: the data; None if there are none.
-        factors: s(t) of each step, and more of them, so that runs of different lengths share a program; None: 1.
+        factors: s(t) of the steps of a segment, from its first on; None: 1.
         offset, validation_offset: f(x, m⊙θ_c) `[n, k]`, subtracted from the outputs; None if no replica is centred.
         frozen: the fixed argument of the reparameterisation; None if there is none.
     """
@@ -207,7 +207,7 @@ def advance(
             rows = None
             if batch is not None:
                 rows = lax.dynamic_slice_in_dim(order, (t - epoch * per_epoch) * batch, batch, axis=-1)
-            factor = jnp.ones(()) if lanes.factors is None else lanes.factors[t]
+            factor = jnp.ones(()) if lanes.factors is None else lanes.factors[t - start]
             return all_lanes(carry, lanes, rows, factor, t)
 
         first, last = jnp.maximum(start, epoch * per_epoch), jnp.minimum(stop, (epoch + 1) * per_epoch)
