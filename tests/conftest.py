@@ -176,6 +176,11 @@ LONGEST = (
 )
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more process than processors: tests of processes and of browsers wait a sixth of the time."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, the others as they are."""
     place = {HERE / name: i for i, name in enumerate(LONGEST)}

@@ -111,6 +111,7 @@ def test_what_was_not_used_for_longest_goes_first(tmp_path):
     assert (tmp_path / "not ours").exists()
 
 
+@pytest.mark.slow
 def test_the_evidence_is_the_same_with_a_cold_cache_a_warm_one_and_none(tmp_path):
     """Three processes; a file in place of a folder represents one that cannot be written."""
     cache, file = tmp_path / "cache", tmp_path / "file"

@@ -20,6 +20,8 @@ from ticketlab.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
 FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+LONG = ("subnetworks.md", "is-my-network-linear.md", "the-whole-argument-on-my-data.md")
+"""Pages whose Python takes longest."""
 OPTIONAL = ("torch", "flax", "equinox")  # libraries of extras that pages use
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 
@@ -73,7 +75,14 @@ def fewer_lanes():
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning:torch.*", "ignore::FutureWarning:copyreg")
-@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p, "python")], ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(p, marks=pytest.mark.slow if p.name in LONG else (), id=name(p))
+        for p in PAGES
+        if blocks(p, "python")
+    ],
+)
 def test_python_runs(page, tmp_path, monkeypatch):
     """A section that imports an optional library is left out where that is missing."""
     monkeypatch.chdir(tmp_path)

@@ -131,6 +131,7 @@ def test_scores_are_those_of_the_examples(evidence):
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["guess"], task.test.labels == most)
 
 
+@pytest.mark.slow
 def test_training_scores_are_looked_at_half_way_and_batches_are_at_most_all_examples(monkeypatch):
     """On the labels that were learnt from: with one step size throughout they are those of a run of half the steps."""
     constant = lambda steps: Constant()  # noqa: E731
@@ -148,6 +149,7 @@ def test_training_scores_are_looked_at_half_way_and_batches_are_at_most_all_exam
     assert np.isnan(whole.where(arm="random")["halfway_train_score"]).all()
 
 
+@pytest.mark.slow
 def test_batch_statistics_are_those_of_training_data(monkeypatch):
     """Of every ticket, as it was proved; with statistics of the examples that are scored it would have other scores."""
     network, tickets = dataclasses.replace(PLAN.network, normalisation=Normalisation.BATCH), []
@@ -214,7 +216,10 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
     [
         {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
         {"rescale": False, "widths": (), "densities": (), "distributions": (), "bits": 0},
-        {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
+        pytest.param(
+            {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             {
                 "task": Digits(train=60, validation=40, test=70),
@@ -291,6 +296,7 @@ def permuted_labels(monkeypatch):
     monkeypatch.setattr(mask_arms, "drawn_task", permuted)
 
 
+@pytest.mark.slow
 def test_a_ticket_is_better_than_its_controls():
     """In a run that is too short to pass the gate of convergence, so that its questions are asked without it."""
     evidence = run_study(UntrainedSubnetwork(), ALONE)
@@ -325,7 +331,8 @@ class Zero(MLP):
         return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
 
 
-@pytest.mark.parametrize("search", ["edge-popup", pytest.param("supermask", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("search", ["edge-popup", "supermask"])
 def test_a_network_of_zeros_holds_no_ticket(search):
     plan = dataclasses.replace(ALONE, network=Zero(widths=(32,)), search=search)
     assert nothing_is_decided(run_study(UntrainedSubnetwork(), plan))

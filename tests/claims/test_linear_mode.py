@@ -181,13 +181,16 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
     [
         {"pruning": Global(fraction=0.4), "controls": ("random", "reinitialised", "both")},
         {"copies": 2, "controls": ()},
-        {
-            "task": Digits(train=60, validation=40, test=70),
-            "network": ResNet(channels=(4, 6), normalisation=Normalisation.BATCH),
-            "optimiser": Sgd(step_size=0.05, momentum=0.9),
-            "levels": 1,
-            "steps": 12,
-        },
+        pytest.param(
+            {
+                "task": Digits(train=60, validation=40, test=70),
+                "network": ResNet(channels=(4, 6), normalisation=Normalisation.BATCH),
+                "optimiser": Sgd(step_size=0.05, momentum=0.9),
+                "levels": 1,
+                "steps": 12,
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["global", "no masks", "over the batch"],
 )

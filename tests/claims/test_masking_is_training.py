@@ -294,6 +294,7 @@ LEARNT = MaskingIsTrainingPlan(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("optimised_training")  # 26 trainings of 300 steps
 def test_with_permuted_labels_nothing_is_decided():
     confused = dataclasses.replace(LEARNT, permuted_labels=True, seeds=8)
@@ -313,6 +314,7 @@ class Zeros(MLP):
         return dataclasses.replace(network, init=lambda key: jax.tree.map(jnp.zeros_like, network.init(key)))
 
 
+@pytest.mark.slow
 def test_with_zero_weights_nothing_is_decided():
     task = Bundled(
         name="iris", train=60, validation=30, test=60

@@ -292,6 +292,7 @@ def test_other_plans(options):
 # --- where there is no ticket ---
 
 
+@pytest.mark.slow
 def test_with_permuted_labels_none_is_found():
     plan = dataclasses.replace(
         WinningTicketPlan.presets()["quick"], network=MLP(widths=(32,)), levels=2, density=0.65, steps=100,

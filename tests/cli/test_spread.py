@@ -85,6 +85,7 @@ def assert_same(found: Evidence, expected: Evidence) -> None:
                 np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6, err_msg=f"{name}.{column}")
 
 
+@pytest.mark.slow
 def test_four_devices(alone: Evidence, tmp_path: Path, ended: ExitStack) -> None:
     process = start(tmp_path, "--seeds", "1", "--devices", "4", "--out", "four")
     ended.callback(process.kill)

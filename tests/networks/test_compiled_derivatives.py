@@ -49,6 +49,7 @@ def test_rows_taken_at_once_are_those_taken_one_by_one() -> None:
     assert worst() < 1e-4
 
 
+@pytest.mark.slow
 def test_products_alone_do_not_have_the_fault() -> None:
     """`fast_products` switches on no more than these."""
     (kind,) = compiler.fast_products("0.10.2").values()

@@ -76,7 +76,8 @@ def test_four_devices_are_one(part: str, tmp_path: Path, ended: ExitStack) -> No
     assert_same(tmp_path / "four.npz", part)
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["part", "everything"])
 def test_two_processes_are_one(part: str, tmp_path: Path, ended: ExitStack) -> None:
     """With two devices each, so that sums cross the borders of devices and of processes."""
     with socket.socket() as free:

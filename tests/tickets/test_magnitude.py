@@ -157,6 +157,7 @@ def test_rewinding_is_exact(optimiser, k):
     np.testing.assert_array_equal(again.curves.validation_loss, dense.curves.validation_loss[late])
 
 
+@pytest.mark.slow
 @given(k=st.integers(0, 39), pauses=st.lists(st.integers(1, 7), max_size=4), written=st.booleans())
 def test_where_one_stops_on_the_way_changes_no_bit(k, pauses, written):
     of = search(rewind_step=k)
@@ -172,6 +173,7 @@ def test_where_one_stops_on_the_way_changes_no_bit(k, pauses, written):
     same_bits(level.curves.__dict__, whole.curves.__dict__)
 
 
+@pytest.mark.slow
 @given(k=st.integers(1, 39), pause=st.integers(1, 7))
 def test_dense_training_may_stop_before_or_after_the_rewind_step(k, pause):
     of = search(rewind_step=k)
