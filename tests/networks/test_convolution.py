@@ -23,6 +23,7 @@ CASES = [
     ((9, 12), (5, 1), (4, 1), 1, "VALID"),
     ((7, 14), (2, 4), (2, 2), 3, "VALID"),
     ((8, 12), (2, 4), (1, 1), 2, "SAME"),
+    ((7, 6), (16, 20), (3, 3), 1, "SAME"),
 ]
 
 
@@ -38,7 +39,7 @@ def drawn(shape: tuple[int, ...], seed: int, dtype: Any = np.float64) -> Array:
 
 def operands(case: Any, lead: tuple[int, ...] = (), dtype: Any = np.float64) -> tuple[Array, Array]:
     size, (channels, units), window, _, _ = case
-    return drawn((*lead, 2, *size, channels), 0, dtype), drawn((*lead, *window, channels, units), 1, dtype)
+    return drawn((*lead, 3, *size, channels), 0, dtype), drawn((*lead, *window, channels, units), 1, dtype)
 
 
 def losses(case: Any) -> tuple[Callable[..., Array], Callable[..., Array]]:
@@ -86,18 +87,22 @@ def test_it_equals_the_librarys(
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("columns", ["chosen", 1, 2, 3, "rows"])
-def test_outputs_and_both_gradients(case: Any, columns: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With any number of columns at a time, and by whole rows."""
+@pytest.mark.parametrize("way", ["chosen", 1, 2, 3, "rows", "products", "two images at once"])
+def test_outputs_and_both_gradients(case: Any, way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With any number of columns at a time, by whole rows, and by products of all or some images."""
 
     def seconds(form: Any, channels: int, units: int) -> tuple[float, int]:
-        if columns == "rows":
+        if way == "rows":
             return np.inf, 1
-        return 0.0, columns if form.out[1] % columns == 0 else 1
+        return 0.0, way if form.out[1] % way == 0 else 1
 
     with jax.enable_x64(True):
-        if columns != "chosen":
+        if way in ("products", "two images at once"):
+            monkeypatch.setattr(module, "_THIN", 1)
+        elif way != "chosen":
             monkeypatch.setattr(module, "_seconds", seconds)
+        if way == "two images at once":
+            monkeypatch.setattr(module, "_images_at_once", lambda *shape: 2)
         arrays = operands(case)
         # A new function each time: JAX remembers what it has compiled.
         mine, other = (jax.jit(jax.value_and_grad(lambda *x, f=f: f(*x), (0, 1))) for f in losses(case))

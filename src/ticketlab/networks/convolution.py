@@ -9,7 +9,8 @@ On a CPU, XLA sends a convolution to its matrix-product kernels only if the axes
 does not bring them into it: derivatives that JAX makes, and convolutions under `vmap`, run as scalar loops there. Here the
 axes are put in order first, and replicas are computed one after the other. Few units leave the product thin. Then a wider
 kernel gives m neighbouring columns of z at once, or a band matrix whole rows: more operations at a higher rate. Which is
-faster depends on the shape alone (`_seconds`). Other devices use XLA's own convolution.
+faster depends on the shape alone (`_seconds`). Layers of middling width are products of our own: columns of the window side by
+side, times rows of the kernel side by side, for as many images as the cache holds. Other devices use XLA's own convolution.
 """
 
 from __future__ import annotations
@@ -266,6 +267,8 @@ def _one(x: Array, y: Array, form: _Form) -> Array:
 def _outputs(a: Array, weight: Array, form: _Form) -> Array:
     """z from a kernel for m columns: widened[p, s j + q, c, j, u] = weight[p, q, c, u], and zero elsewhere."""
     (rows, _, channels, units), (down, across) = weight.shape, form.strides
+    if form.strides == (1, 1) and _THIN <= min(channels, units) < _THICK:
+        return _outputs_by_products(a, weight, form)
     seconds, m = _seconds(form, channels, units)
     if _row_seconds(form, channels, units) < seconds:
         return _outputs_by_rows(a, weight, form)
@@ -281,6 +284,8 @@ def _outputs(a: Array, weight: Array, form: _Form) -> Array:
 def _weights(a: Array, cotangent: Array, form: _Form) -> Array:
     """weight̄: z̄ slides over the images, with channels for examples and examples for channels; that of m columns is added up."""
     (n, height, width, units), (down, across) = cotangent.shape, form.strides
+    if form.strides == (1, 1) and min(a.shape[3], units) >= _THIN:
+        return _weights_by_products(a, cotangent, form)
     rows, columns = form.window
     _, m = _seconds(form, n, units)
     found = _library(
@@ -292,6 +297,57 @@ def _weights(a: Array, cotangent: Array, form: _Form) -> Array:
     ).reshape(a.shape[3], rows, -1, m, units)
     parts = (found[:, :, j * across : j * across + columns, j] for j in range(1, m))
     return sum(parts, start=found[:, :, :columns, 0]).transpose(1, 2, 0, 3)
+
+
+def _outputs_by_products(a: Array, weight: Array, form: _Form) -> Array:
+    """z = Σ_p of rows p, p + 1, … of wide · kernel_p, with wide = [a(·, ·), a(·, · + 1), …]; all kernel_p in one product."""
+    rows, _, channels, units = weight.shape
+    kernel = weight.transpose(1, 2, 0, 3).reshape(-1, rows * units)  # [(q, c), (p, u)]
+
+    def some(images: Array) -> Array:
+        wide = _side_by_side(images, form)
+        found = (wide.reshape(-1, wide.shape[-1]) @ kernel).reshape(*wide.shape[:3], rows * units)
+        parts = [found[:, p : p + form.out[0], :, p * units : (p + 1) * units] for p in range(rows)]
+        return sum(parts[1:], start=parts[0])
+
+    size = _images_at_once(len(a), form, channels, units)
+    z = lax.map(some, _in_parts(a, size, form.around))
+    return z.reshape(-1, *z.shape[2:])[: len(a)]
+
+
+def _weights_by_products(a: Array, cotangent: Array, form: _Form) -> Array:
+    """weight̄[p, q, c, u]: the same product, with z̄ moved down by p rows in the place of the kernel."""
+    rows, columns, channels, units = *form.window, a.shape[3], cotangent.shape[3]
+    size = _images_at_once(len(a), form, channels, units)
+
+    def add(total: Array, some: tuple[Array, Array]) -> tuple[Array, None]:
+        wide = _side_by_side(some[0], form)
+        moved = [jnp.pad(some[1], [(0, 0), (p, rows - 1 - p), (0, 0), (0, 0)]) for p in range(rows)]
+        tall = jnp.concatenate(moved, axis=-1)
+        return total + wide.reshape(-1, wide.shape[-1]).T @ tall.reshape(-1, rows * units), None
+
+    start = jnp.zeros((columns * channels, rows * units), a.dtype)
+    found, _ = lax.scan(add, start, (_in_parts(a, size, form.around), _in_parts(cotangent, size)))
+    return found.reshape(columns, channels, rows, units).transpose(2, 0, 1, 3)
+
+
+def _side_by_side(images: Array, form: _Form) -> Array:
+    """For each column of z, the image columns under the window: [n, padded height, width of z, columns · channels]."""
+    wide = form.out[1]
+    return jnp.concatenate([images[:, :, q : q + wide] for q in range(form.window[1])], axis=-1)
+
+
+def _in_parts(images: Array, size: int, around: tuple[tuple[int, int], ...] = ((0, 0), (0, 0))) -> Array:
+    """[n, …] → [⌈n / size⌉, size, …], with zeros around the images, and images of zeros at the end."""
+    padded = jnp.pad(images, [(0, -len(images) % size), *around, (0, 0)])
+    return padded.reshape(-1, size, *padded.shape[1:])
+
+
+def _images_at_once(n: int, form: _Form, channels: int, units: int) -> int:
+    """As many as the cache holds with both operands of a product, in parts of nearly equal size."""
+    numbers = form.padded[0] * form.out[1] * (form.window[1] * channels + form.window[0] * units)
+    parts = -(-n // max(1, _CACHED // numbers))
+    return -(-n // parts)
 
 
 def _outputs_by_rows(a: Array, weight: Array, form: _Form) -> Array:
@@ -331,6 +387,8 @@ def _band(weight: Array, form: _Form) -> Array:
 # What was measured on one core: a product with N columns runs at 2.4 N GFLOP/s, up to 120. With fewer than four channels,
 # XLA's convolution takes 3 ns to collect a number for it, otherwise next to nothing.
 _RATE, _MOST_RATE, _COLLECT = 2.4e9, 120e9, 3e-9
+_THIN, _THICK = 16, 128  # channels and units between which products of our own are faster
+_CACHED = 2**20  # numbers
 
 
 def _seconds(form: _Form, channels: int, units: int) -> tuple[float, int]:
