@@ -20,7 +20,13 @@ from ticketlab.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(p for p in ROOT.glob("docs/**/*.md") if "_build" not in p.parts)])
 FENCE = re.compile(r"^```(?P<language>[^\n`]*)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
-LONG = ("subnetworks.md", "is-my-network-linear.md", "the-whole-argument-on-my-data.md")
+LONG = (
+    "subnetworks.md",
+    "is-my-network-linear.md",
+    "the-whole-argument-on-my-data.md",
+    "your-machines.md",
+    "choosing-a-ticket.md",
+)
 """Pages whose Python takes longest."""
 OPTIONAL = ("torch", "flax", "equinox")  # libraries of extras that pages use
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)\)")

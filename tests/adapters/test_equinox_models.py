@@ -94,7 +94,8 @@ CASES = {"mlp": mlp, "cnn": with_statistics, "resnet": ResNet, "transformer": Tr
 
 
 @pytest.mark.parametrize(
-    "name", ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)]
+    "name",
+    ["mlp", "cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "transformer"))],
 )
 def test_outputs_and_kernel_are_those_of_equinox(name, tmp_path):
     from safetensors.numpy import save_file

@@ -63,7 +63,7 @@ CASES = {"mlp": (MLP, {}), "cnn": (CNN, {"train": False}), "resnet": (ResNet, {"
 
 @pytest.mark.parametrize(
     "name",
-    ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)],  # nnx has a fast one
+    ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)],
 )
 def test_outputs_and_kernel_are_those_of_linen(name):
     make, call = CASES[name]
@@ -145,7 +145,11 @@ class NnxTransformer(nnx.Module):
         return self.output((z + self.down(nnx.gelu(self.up(z)))).mean(1))
 
 
-@pytest.mark.parametrize("make", [NnxMLP, NnxCNN, NnxResNet, NnxTransformer], ids=lambda c: c.__name__)
+@pytest.mark.parametrize(
+    "make",
+    [NnxMLP, NnxCNN, NnxResNet, pytest.param(NnxTransformer, marks=pytest.mark.slow)],
+    ids=lambda c: c.__name__,
+)
 def test_outputs_and_kernel_are_those_of_nnx(make, tmp_path):
     network = adapters.nnx(lambda rngs: make(rngs), SHAPE, OUTPUTS)
     params = tilted(network.init(jax.random.key(0)))

@@ -214,7 +214,9 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 @pytest.mark.parametrize(
     "options",
     [
-        {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()},
+        pytest.param(
+            {"search": "supermask", "optimiser": Adam(step_size=0.3), "widths": ()}, marks=pytest.mark.slow
+        ),
         {"rescale": False, "widths": (), "densities": (), "distributions": (), "bits": 0},
         pytest.param(
             {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "widths": ()},

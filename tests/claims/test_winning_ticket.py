@@ -271,13 +271,16 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
         {"one_shot": True, "rewind_step": 0},
         {"controls": ()},
         {"task": Bundled(name="diabetes", train=60, validation=40, test=70), "network": MLP(widths=(8,))},
-        {
-            "task": Digits(train=60, validation=40, test=70),
-            "network": ResNet(channels=(4, 6)),
-            "controls": ("shuffled", "random"),
-            "levels": 2,
-            "steps": 12,
-        },
+        pytest.param(
+            {
+                "task": Digits(train=60, validation=40, test=70),
+                "network": ResNet(channels=(4, 6)),
+                "controls": ("shuffled", "random"),
+                "levels": 2,
+                "steps": 12,
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["global", "one-shot", "no controls", "regression", "residual"],
 )

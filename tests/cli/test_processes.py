@@ -257,7 +257,7 @@ def helpers(process):
 
 
 @posix
-@pytest.mark.parametrize("sent", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize("sent", [pytest.param("SIGINT", marks=pytest.mark.slow), "SIGKILL"])
 def test_processes_of_cells_end_with_the_one_that_writes(tmp_path, sent):
     (tmp_path / "wait-minus-seed1").touch()
     with subprocess.Popen(

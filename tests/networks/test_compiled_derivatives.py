@@ -45,6 +45,7 @@ def worst(**more: str) -> float:
     return float(run.stdout.split()[-1])
 
 
+@pytest.mark.slow
 def test_rows_taken_at_once_are_those_taken_one_by_one() -> None:
     assert worst() < 1e-4
 

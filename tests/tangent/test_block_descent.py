@@ -45,7 +45,9 @@ def small(name: str) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("memory", [6 * 10**9, 0])
-@pytest.mark.parametrize("name", ["mlp-relu", "lenet-ntk", pytest.param("resnet", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["mlp-relu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lenet-ntk", "resnet"))]
+)
 def test_it_finds_the_minima_of_the_dense_rung(name: str, memory: int) -> None:
     ridges, ways = tuple(Relative(10.0**power) for power in (-1, 0, 2)), set()
     given: dict[str, Any] = {"ridges": ridges, "centred": (False, True), "options": TIGHT}

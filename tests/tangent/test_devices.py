@@ -67,9 +67,10 @@ def wait(process: subprocess.Popen[str], ended: ExitStack) -> None:
     assert process.returncode == 0, said
 
 
-PARTS = ["part", pytest.param("everything", marks=pytest.mark.slow)]
+PARTS = ["part", "everything"]
 
 
+@pytest.mark.slow  # `cli/test_spread` has a run on two processes
 @pytest.mark.parametrize("part", PARTS)
 def test_four_devices_are_one(part: str, tmp_path: Path, ended: ExitStack) -> None:
     wait(start(4, str(tmp_path / "four.npz"), part, "4"), ended)
@@ -77,7 +78,7 @@ def test_four_devices_are_one(part: str, tmp_path: Path, ended: ExitStack) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["part", "everything"])
+@pytest.mark.parametrize("part", PARTS)
 def test_two_processes_are_one(part: str, tmp_path: Path, ended: ExitStack) -> None:
     """With two devices each, so that sums cross the borders of devices and of processes."""
     with socket.socket() as free:
