@@ -26,6 +26,8 @@ LONG = (
     "the-whole-argument-on-my-data.md",
     "your-machines.md",
     "choosing-a-ticket.md",
+    "function-space.md",
+    "units.md",
 )
 """Pages whose Python takes longest."""
 OPTIONAL = ("torch", "flax", "equinox")  # libraries of extras that pages use

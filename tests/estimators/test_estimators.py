@@ -290,7 +290,9 @@ def test_examples_left_out_one_by_one_without_a_fit_for_each(rung: Any) -> None:
     assert tangent.ridge_choice_.sizes.tolist() == [20]
 
 
-@pytest.mark.parametrize("rung", [DensePrimal(), DenseDual()], ids=["primal", "dual"])
+@pytest.mark.parametrize(
+    "rung", [pytest.param(DensePrimal(), marks=pytest.mark.slow), DenseDual()], ids=["primal", "dual"]
+)
 def test_a_classifiers_examples_left_out_are_nearly_those_of_fits_without_them(rung: Any) -> None:
     x, y = iris()
     choice = TangentClassifier(**TUNED | {"rung": rung, "ridges": (1.0, 1e-2)}).fit(x, y).ridge_choice_

@@ -65,7 +65,7 @@ def comparison(ask) -> Path:
 
 
 @pytest.mark.usefixtures("workplace")
-@pytest.mark.parametrize("made", [lab, sweep, comparison])
+@pytest.mark.parametrize("made", [lab, pytest.param(sweep, marks=pytest.mark.slow), comparison])
 def test_it_can_be_read_everywhere(browser, ask, made) -> None:
     file = made(ask).resolve()
     page = browser.new_page(color_scheme="light")

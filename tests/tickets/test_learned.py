@@ -356,6 +356,7 @@ def test_scores_that_are_no_numbers_are_not_ranked(method):
         method.masks(NETWORK, scores, 0.5)
 
 
+@pytest.mark.slow
 def test_normalisations_and_convolutions_are_searched_too():
     network = ResNet(channels=(4, 6)).build((6, 6, 1), 3)
     drawn = jax.jit(network.init)(jax.random.key(0))

@@ -106,7 +106,10 @@ AS_IT_IS = {
 each_method = pytest.mark.parametrize(
     ("method", "optimiser"),
     [
-        *(pytest.param(*case, id=name) for name, case in METHODS.items()),
+        *(
+            pytest.param(*case, id=name, marks=() if name == "biprop" else pytest.mark.slow)
+            for name, case in METHODS.items()
+        ),
         *(pytest.param(*case, id=name, marks=pytest.mark.slow) for name, case in AS_IT_IS.items()),
     ],
 )

@@ -153,7 +153,7 @@ def far_from_boundaries():
     with patch.object(tail, "POOL", 2 * max(sample.seeds for sample in planted.values())):
         return {
             "unmeasured": {name: rates(name, sample, "", few) for name, sample in planted.items()},
-            "without a gate": {name: without_each_gate(name, planted[name], 20) for name in KEPT_BACK},
+            "without a gate": {name: without_each_gate(name, planted[name], 10) for name in KEPT_BACK},
             "outside": {name: rates(name, LARGEST, "", few) for name in of_kind(Kind.OUTSIDE)},
         }
 
