@@ -63,7 +63,7 @@ CASES = {"mlp": (MLP, {}), "cnn": (CNN, {"train": False}), "resnet": (ResNet, {"
 
 @pytest.mark.parametrize(
     "name",
-    ["mlp", "cnn", "resnet", pytest.param("transformer", marks=pytest.mark.slow)],
+    ["mlp", "cnn", *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet", "transformer"))],
 )
 def test_outputs_and_kernel_are_those_of_linen(name):
     make, call = CASES[name]

@@ -315,6 +315,7 @@ def nothing_is_decided(evidence):
     return {v.outcome for v in (claim, *questions)} == {Outcome.UNDECIDED} and "guessing" in claim.reading
 
 
+@pytest.mark.slow
 def test_with_permuted_labels_nothing_is_decided(permuted_labels):
     assert nothing_is_decided(run_study(UntrainedSubnetwork(), ALONE))
 

@@ -427,6 +427,7 @@ def test_a_network_that_cannot_be_repeated_is_asked_about_as_it_is(network, dept
     assert plan.of_depth(depth) == network
 
 
+@pytest.mark.slow
 def test_with_cross_entropy_both_sides_stop_at_the_stated_loss() -> None:
     """The linear model's step and outputs are those of gradient descent written out, at the step at which the network stopped."""
     plan = dataclasses.replace(PLAN, losses=("cross-entropy",), depths=(2,), steps=200, reached=0.3)

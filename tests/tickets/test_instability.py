@@ -78,7 +78,7 @@ def at(tree, rows):
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-@pytest.mark.parametrize("k", [0, K])
+@pytest.mark.parametrize("k", [pytest.param(0, marks=pytest.mark.slow), K])
 def test_a_copy_is_its_network_trained_from_step_k_in_another_order(kind, k):
     search, _, copies = started(kind, k)
     done = finished(kind, k)

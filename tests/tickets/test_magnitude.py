@@ -140,7 +140,9 @@ def test_the_search_is_the_loop_written_out(optimiser, rewind_step, one_shot):
                 assert row(level.state.best, seed).loss == result.best.loss
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS, ids=str)
+@pytest.mark.parametrize(
+    "optimiser", [*OPTIMISERS[:-1], pytest.param(OPTIMISERS[-1], marks=pytest.mark.slow)], ids=str
+)
 @given(k=st.integers(0, 39))
 def test_rewinding_is_exact(optimiser, k):
     """Rewound under a mask that keeps everything, training repeats itself: parameters, moments and data order."""
