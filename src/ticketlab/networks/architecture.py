@@ -216,9 +216,11 @@ def _activated(stages: tuple[Stage, ...]) -> bool:
 
 
 def before(normalisation: Normalisation | None) -> tuple[Stage, ...]:
+    """The stages before each activation."""
     return () if normalisation is None else (Normalise(normalisation),)
 
 
 def normalised(normalisation: Normalisation | None) -> str:
+    """What a label says of it."""
     names = {None: "", Normalisation.BATCH: ", normalised over the batch"}
     return names.get(normalisation, ", normalised over channels")

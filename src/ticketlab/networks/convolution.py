@@ -282,7 +282,10 @@ def _outputs(a: Array, weight: Array, form: _Form) -> Array:
 
 
 def _weights(a: Array, cotangent: Array, form: _Form) -> Array:
-    """weight̄: z̄ slides over the images, with channels for examples and examples for channels; that of m columns is added up."""
+    """weight̄: z̄ slides over the images, with channels for examples and examples for channels; that of m columns is added up.
+
+    From `_THIN` channels and units on, by products.
+    """
     (n, height, width, units), (down, across) = cotangent.shape, form.strides
     if form.strides == (1, 1) and min(a.shape[3], units) >= _THIN:
         return _weights_by_products(a, cotangent, form)
@@ -387,7 +390,7 @@ def _band(weight: Array, form: _Form) -> Array:
 # What was measured on one core: a product with N columns runs at 2.4 N GFLOP/s, up to 120. With fewer than four channels,
 # XLA's convolution takes 3 ns to collect a number for it, otherwise next to nothing.
 _RATE, _MOST_RATE, _COLLECT = 2.4e9, 120e9, 3e-9
-_THIN, _THICK = 16, 128  # channels and units between which products of our own are faster
+_THIN, _THICK = 16, 128  # channels and units from which, and below which, z by products of our own is faster
 _CACHED = 2**20  # numbers
 
 
