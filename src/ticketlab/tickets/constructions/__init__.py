@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         lueker,
         needed,
         one_product,
+        over_signs,
         pools,
         reached,
         shortfall,
@@ -78,6 +79,8 @@ __getattr__, __dir__, _ = lazy_loader.attach(
             "lueker",
             "needed",
             "one_product",
+            "over_signs",
+            "over_signs",
             "pools",
             "reached",
             "shortfall",
@@ -146,5 +149,6 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "expected_hits",
     "failure_chance",
     "one_product",
+    "over_signs",
     "lueker",
 ]

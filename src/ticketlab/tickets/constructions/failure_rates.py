@@ -21,9 +21,13 @@ with 2ε, as long as the next is not larger. This is exact. λ and S are then th
 window of the empty subset cannot fail; N = 2^m − 1 others may hit. The smallest product that is left is longer than the window,
 so that sums with it and without it have windows that never overlap. What falls independently is such a pair: (1 − 2λ/N)^(N/2).
 
-That pairs fall independently is an approximation. With eight products or fewer it can be a tenth too high. The law itself needs
-none: the weights that leave a source are independent of the target, so each pool might as well have had the target of another
-weight of its source (`exchanged`). The rate of failures with such targets estimates the same expectation.
+That pairs fall independently is an approximation, worst where few products are left. So with at most six the chance is exact.
+The laws of random weights are even, so given the sizes of the products, and those that were absorbed, each one that is left has
+its sign by a fair coin. All of their signs are tried with all of their subsets (`over_signs`).
+
+The law itself needs no approximation at all: the weights that leave a source are independent of the target, so each pool might as
+well have had the target of another weight of its source (`exchanged`). The rate of failures with such targets estimates the same
+expectation.
 
 Sources: Lueker 1998, "Exponentially small bounds on the expected optimum of the partition and subset sum problems"; da Cunha et
 al. 2022, arXiv 2204.13929 (the bound); Daniels 1954, "Saddlepoint approximations in statistics" (the density). The combination,
@@ -48,10 +52,12 @@ from ticketlab.tickets.constructions.target import Target
 
 __all__ = [
     "Pools", "Sums", "Windows", "absorbed", "density", "exchanged", "expected_hits", "failure_chance", "law", "lueker", "needed",
-    "one_product", "pools", "reached", "shortfall",
+    "one_product", "over_signs", "pools", "reached", "shortfall",
 ]  # fmt: skip
 
 NODES = 240  # at which the density is known
+FEW = 6  # products left, at most, whose signs are all tried
+AT_ONCE = 2**22  # sums held at the same time
 
 
 @dataclass(frozen=True)
@@ -143,6 +149,10 @@ class Windows:
         """N, of sums of one product or more."""
         return 2.0 ** (self.left != 0).sum(axis=1) - 1
 
+    def rows(self, chosen: Bool[np.ndarray, " m"]) -> Windows:
+        """Those of the chosen rows."""
+        return Windows(self.left[chosen], self.middle[chosen], self.half[chosen])
+
 
 def absorbed(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float) -> Windows:
     """The same hits and misses with fewer products and longer windows; exact.
@@ -175,15 +185,50 @@ def expected_hits(
 def failure_chance(
     pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float
 ) -> Float[np.ndarray, " m"]:
-    """The probability (1 − 2λ/N)^(N/2) that no sum of a row is within the tolerance; e^−λ for short windows.
+    """The probability that no sum of a row is within the tolerance.
+
+    With at most six products left it is exact over their signs, and else (1 − 2λ/N)^(N/2), which is e^−λ for short windows.
 
     Arguments:
         pool, target, tolerance: as in `absorbed`.
+
+    Cost: 4^6 sums for a row with six products left, and the density's for one with more.
     """
     windows = absorbed(pool, target, tolerance)
-    hits, pairs = _hits(windows), np.maximum(windows.count / 2, 1.0)
+    number = (windows.left != 0).sum(axis=1)
+    chance = np.zeros(len(number))
+    for count in range(FEW + 1):
+        rows = number == count
+        chance[rows] = over_signs(windows.rows(rows))
+    many = windows.rows(number > FEW)
+    pairs = many.count / 2
     with np.errstate(divide="ignore"):
-        return np.exp(pairs * np.log1p(-np.minimum(hits / pairs, 1.0)))
+        chance[number > FEW] = np.exp(pairs * np.log1p(-np.minimum(_hits(many) / pairs, 1.0)))
+    return chance
+
+
+def over_signs(windows: Windows) -> Float[np.ndarray, " m"]:
+    """The share of the ways to sign what is left with which no subset of it hits.
+
+    Arguments:
+        windows: of rows that have equally many products left.
+
+    Cost: 4^k sums for each row, with k products left.
+    """
+    left = windows.left
+    order = np.argsort(left == 0, axis=1, kind="stable")
+    sizes = np.abs(np.take_along_axis(left, order, axis=1))[:, : int((left != 0).sum(axis=1).max(initial=0))]
+    count = sizes.shape[1]
+    bits = (np.arange(2**count)[:, None] >> np.arange(count)) & 1
+    signed = ((1 - 2 * bits)[:, None] * bits).reshape(4**count, count)  # signs by subsets
+    failed = np.zeros(len(sizes))
+    step = max(1, AT_ONCE // 4**count)
+    for first in range(0, len(sizes), step):
+        rows = slice(first, first + step)
+        distance = np.abs(sizes[rows] @ signed.T - windows.middle[rows, None])
+        hit = (distance <= windows.half[rows, None]).reshape(-1, 2**count, 2**count).any(axis=2)
+        failed[rows] = 1 - hit.mean(axis=1)
+    return failed
 
 
 def _hits(windows: Windows) -> np.ndarray:
