@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ticketlab.networks.convolution import convolve_once
+from ticketlab.networks.convolution import convolve
 from ticketlab.networks.stages import Convolution, Dense, Stage
 from ticketlab.networks.stages.stage import Step
 from ticketlab.networks.walk import Walk
@@ -221,9 +221,9 @@ def collapsed_function(construction: Construction, layers: Sequence[Collapsed]) 
                 x = _other(stage, None, x)
                 continue
             weight, negative, bias = next(own)
-            z = stage.multiply(x if negative is None else jnp.maximum(x, 0.0), weight, convolve_once)
+            z = stage.multiply(x if negative is None else jnp.maximum(x, 0.0), weight, convolve)
             if negative is not None:
-                z = z + stage.multiply(jnp.maximum(-x, 0.0), negative, convolve_once)
+                z = z + stage.multiply(jnp.maximum(-x, 0.0), negative, convolve)
             x = z + bias
         return x
 
@@ -284,7 +284,7 @@ def _selected(stage: Stage, arrays: Any, a: Array) -> Array:
 
 def _weighted(stage: Stage, arrays: Any, a: Array) -> Array:
     assert isinstance(stage, Dense | Convolution)
-    return stage.multiply(a, arrays[0], convolve_once) + arrays[1]
+    return stage.multiply(a, arrays[0], convolve) + arrays[1]
 
 
 def _other(stage: Stage, arrays: Any, a: Array) -> Array:
