@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,6 +31,7 @@ from ticketlab.networks.stages.stage import Step
 from ticketlab.networks.walk import Walk
 from ticketlab.tickets.constructions.construction import Construction, masked, require_untouched
 from ticketlab.tickets.constructions.gaps import Collapsed, Gap, certificate, gaps
+from ticketlab.training.memory import default_workers
 
 __all__ = ["Agreement", "agreement", "attacked", "batched", "collapsed_function", "compact"]
 
@@ -313,7 +315,16 @@ def _directions(
 
 
 def batched(function: Function, x: np.ndarray, batch: int) -> np.ndarray:
-    """All outputs, a batch of one size at a time, so that one program serves."""
+    """All outputs, batches of one size, so that one program serves; on a processor, as many at a time as it has cores."""
     padded = np.concatenate([x, np.zeros((-len(x) % batch, *x.shape[1:]), x.dtype)])
-    parts = [np.asarray(function(jnp.asarray(padded[i : i + batch]))) for i in range(0, len(padded), batch)]
+    wide = jax.config.read("jax_enable_x64")
+
+    def outputs(first: int) -> np.ndarray:
+        with jax.enable_x64(wide):  # other threads do not inherit settings of a context manager
+            return np.asarray(function(jnp.asarray(padded[first : first + batch])))
+
+    starts = range(0, len(padded), batch)
+    parts = [outputs(first) for first in starts[:1]]  # compiled once, before several threads would
+    with ThreadPoolExecutor(default_workers(jax.default_backend())) as pool:
+        parts += pool.map(outputs, starts[1:])
     return np.concatenate(parts)[: len(x)]
