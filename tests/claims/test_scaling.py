@@ -198,6 +198,7 @@ def test_images_have_no_symbols() -> None:
         (World("ended"), FAILS, ""),
         (World("ended exponential"), FAILS, ""),
         (World(control=0.02), FAILS, ""),
+        (World("slow power", control_at_end=0.045), FAILS, ""),
         (World("exponential"), UNDECIDED, "with an end"),
         (World("stretched exponential"), UNDECIDED, "with an end"),
         (World("ended", late=0.05), UNDECIDED, "not equally far trained"),

@@ -169,14 +169,32 @@ def test_noise_that_grows_with_the_skill_is_taken_out():
     assert all(row["reliability"] > rule.RELIABLE for row in found)
 
 
-@pytest.mark.slow
-def test_few_exponential_tickets_foretell_the_best_of_many():
-    rng, misses = np.random.default_rng(0), []
-    for _ in range(20):
-        first, last = prediction_rows(planted.drawn(World(), rng)[0], 0.0, rng)
-        assert (first["blocks"], last["blocks"]) == (24, 1)
-        misses.append(first["miss"])
-    assert abs(np.mean(misses)) < 0.2
+def test_few_tickets_foretell_the_best_of_more_and_miss_an_end_beyond_them():
+    """Exponential tickets of which none is better than the best of 500, and those without such an end."""
+    missed = {}
+    for end in (500, np.inf):
+        rng, misses = np.random.default_rng(1), []
+        for _ in range(10):
+            x = np.minimum(rng.exponential(size=40_000), np.log(end) + 1e-3 * rng.random(40_000))
+            skill = 1 - np.exp(-0.3 - 0.01 * x)
+            row = prediction_rows(Qualities(skill, np.stack([skill] * 2), np.stack([skill] * 2)), 0.0, rng)[0]
+            assert (row["fitted"], row["count"]) == (606, 1697)
+            misses.append(row["miss"])
+        missed[end] = np.mean(misses)
+    assert abs(missed[np.inf]) < 0.25
+    assert missed[500] > 0.75
+
+
+def test_runs_whose_sets_were_smaller_than_the_fits_foretell_nothing(evidence):
+    """Older ones: 4 000 tickets were fitted, and the best of 1 500 was checked."""
+    rows = evidence.tables["predictions"]
+    columns = [
+        dataclasses.replace(c, values=np.full(len(rows), 10**6)) for c in rows.columns if c.name == "fitted"
+    ]
+    kept = [c for c in rows.columns if c.name != "fitted"]
+    tables = {**evidence.tables, "predictions": dataclasses.replace(rows, columns=(*kept, *columns))}
+    found = answer(rule.side_questions(("network",), ())[1], tables)
+    assert found.outcome is UNDECIDED
 
 
 # --- the rule ---

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
-from ticketlab.claims.scaling.formula import CONTROL, EXPONENT, PROMISE, curves, local
+from ticketlab.claims.scaling.formula import CONTROL, CONTROL_AT_END, EXPONENT, PROMISE, curves, local
 from ticketlab.claims.scaling.laws import Crossing, Fit, band, crossings, fits
 from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, SECOND, envelope, growth, lengths
 from ticketlab.evidence.record import Record
@@ -75,7 +75,8 @@ def present(record: Record) -> Presentation:
             PROMISE: Asked(
                 "measured fall minus two thirds of the promised one", ("less arrives", "more arrives")
             ),
-            CONTROL: Asked("exponent with permuted targets"),
+            CONTROL: Asked("exponent with permuted targets, over all sizes"),
+            CONTROL_AT_END: Asked("exponent with permuted targets, at the largest sizes"),
             NOISY: Asked("exponent with noise in the inputs"),
             COMPUTE: Asked("exponent of the least loss against computation"),
             SECOND: Asked("exponent of the error on the second task"),

@@ -17,11 +17,13 @@ from ticketlab.claims.scaling.families import YARDSTICK
 from ticketlab.claims.scaling.formula import (
     ARRIVES,
     CONTROL,
+    CONTROL_AT_END,
     EXPONENT,
     LEAST,
     Curves,
     formula,
     local,
+    over_all,
     promised,
 )
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -35,6 +37,7 @@ SHORT = np.geomspace(10_000, 320_000, 7)
 KINDS = ("MLP", YARDSTICK)
 SURE = Sample(10, 0)
 SEEDS = (Sample(5, 0), Sample(10, 0), Sample(3, 0), Sample(2, 0))
+CHANCE = 0.5  # of the spread of a run: what networks that learn frequencies alone have
 SHARED = 0.02  # spread of the logarithm of the loss that all sizes of a seed have in common
 
 
@@ -63,6 +66,7 @@ class World:
         share: of what a power law promises, that arrives at the largest size; NaN: what the form says.
         end: the exponent between the two largest sizes; NaN: what the form says.
         control: the exponent with permuted targets.
+        control_at_end: that between the two largest sizes; NaN: the same.
         noise: the spread of a run's log loss.
         short: whether the sizes span too little.
         guess: the loss of the targets' frequencies.
@@ -75,6 +79,7 @@ class World:
     share: float = float("nan")
     end: float = float("nan")
     control: float = 0.0
+    control_at_end: float = float("nan")
     noise: float = 0.003
     short: bool = False
     guess: float = 3.5
@@ -98,6 +103,14 @@ def curve(world: World) -> tuple[Float[np.ndarray, "n"], Float[np.ndarray, "n"]]
     return sizes, losses
 
 
+def permuted(world: World, sizes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """Losses with permuted targets, without noise."""
+    losses = world.guess * (sizes / sizes[0]) ** -world.control
+    if np.isfinite(world.control_at_end):
+        losses[-1] = losses[-2] * (sizes[-1] / sizes[-2]) ** -world.control_at_end
+    return np.asarray(losses)
+
+
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     """The runs of one architecture and of the transformer."""
     found = [_runs(world, kind, sample.seeds, rng) for kind in KINDS]
@@ -109,8 +122,8 @@ def _runs(world: World, kind: str, seeds: int, rng: np.random.Generator) -> dict
     sizes, losses = curve(of)
     n, shape = len(sizes), (seeds, len(sizes))
 
-    def drawn(values: np.ndarray | float) -> np.ndarray:
-        common, own = SHARED * rng.standard_normal((seeds, 1)), of.noise * rng.standard_normal(shape)
+    def drawn(values: np.ndarray | float, noise: float = of.noise) -> np.ndarray:
+        common, own = SHARED * rng.standard_normal((seeds, 1)), noise * rng.standard_normal(shape)
         return (values * np.exp(common + own)).ravel()
 
     def same(value: float) -> np.ndarray:
@@ -127,7 +140,7 @@ def _runs(world: World, kind: str, seeds: int, rng: np.random.Generator) -> dict
         "noisy": loss,
         "validation_loss": loss,
         "train_loss": loss * np.exp(-of.gap),
-        "permuted": drawn(np.tile(of.guess * (sizes / sizes[0]) ** -of.control, (seeds, 1))),
+        "permuted": drawn(np.tile(permuted(of, sizes), (seeds, 1)), CHANCE * of.noise),
         "guess": same(of.guess),
         "late": np.where(last, of.late, 0.0),
         "inside": same(float(of.inside)).astype(bool),
@@ -139,8 +152,9 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     """What the questions measure on the curve without noise."""
     sizes, losses = curve(world)
     of = Curves(sizes, losses[None])
-    if question.key == CONTROL:
-        return Asked(world.control)
+    if question.key in (CONTROL, CONTROL_AT_END):
+        controls = Curves(sizes, permuted(world, sizes)[None])
+        return Asked(float((over_all if question.key == CONTROL else local)(controls)[0]))
     return Asked(float((local if question.key == EXPONENT else promised)(of)[0]))
 
 
@@ -158,6 +172,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "an exponential that has ended", World("ended exponential")),
         (Kind.OUTSIDE, "a crawling power law", World("crawling power")),
         (Kind.OUTSIDE, "permuted targets pay too", World(control=2 * LEAST)),
+        (Kind.OUTSIDE, "permuted targets pay at the largest size", World("slow power", control_at_end=0.05)),
         (Kind.NOTHING, "no architecture learns", World("flat", guess=2.0, yardstick="flat")),
         (Kind.VACUOUS, "it guesses at every size", World("flat", guess=2.0)),
         (Kind.OUTSIDE, "it ends between the two largest sizes", World("about to end")),
@@ -172,6 +187,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "sizes that span too little", World(short=True)),
         (Kind.GATE, "hardly better than frequencies", World(guess=1.3)),
         (Kind.GATE, "the transformer does not improve", World("ended", yardstick="flat")),
+        (
+            Kind.GATE,
+            "the transformer improves as little",
+            World("crawling power", yardstick="crawling power"),
+        ),
     ]
     found = cases_of("scaling", formula(KINDS[:1]), planted, truth, worlds, many=SEEDS, few=SEEDS[:3])
     return tuple(replace(c, samples=(SURE,)) if c.kind in (Kind.VACUOUS, Kind.GATE) else c for c in found)

@@ -96,7 +96,8 @@ class TicketTail(Study):
         "Noise of the test set makes a short tail look like a normal one. Every estimate of the tail is therefore made with all "
         "examples and with each half, and followed back to no noise [Cook & Stefanski 1994].",
         "Two estimators of the shape, maximum likelihood and empirical Bayes [Zhang & Stephens 2009], have to agree to a tenth.",
-        "A fit to the first tickets predicts the best of larger sets, which are then counted.",
+        "Fits to disjoint sets of a few tickets predict the best of larger sets, nearly three times as large from 40 000 "
+        "tickets on. Those are then drawn, and the misses of all fits of a seed are averaged.",
         "One number a seed, with Student's interval.",
     )
     arms = (

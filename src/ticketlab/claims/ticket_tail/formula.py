@@ -165,7 +165,7 @@ def _predicted(kind: str) -> Question:
         PREDICTED,
         kind,
         "the tail of a few foretells the best of many",
-        lambda kind, tables: of_seeds(_checked(kind, tables)["miss"]),
+        _missed,
         rule=Within(MISS),
         what=f"the predicted best of more {_many(kind)} minus the best that was found",
         scale=DECADE,
@@ -178,9 +178,16 @@ def _predicted(kind: str) -> Question:
     )
 
 
+def _missed(kind: str, tables: Tables) -> Difference:
+    """Not known if every set was smaller than those that were fitted."""
+    misses = _checked(kind, tables)["miss"]
+    return of_seeds(misses if len(misses) else np.array([np.nan]))
+
+
 def _checked(kind: str, tables: Tables) -> Table:
+    """The best of sets that are larger than those that were fitted."""
     rows = _rows(kind, "predictions", tables)
-    return rows.taken(np.flatnonzero(rows["blocks"] > 1))
+    return rows.taken(np.flatnonzero((rows["blocks"] > 1) & (rows["count"] > rows["fitted"])))
 
 
 def _many(kind: str) -> str:
@@ -209,12 +216,14 @@ def _gain_read(kind: str, tables: Tables) -> str:
 
 def _prediction_read(kind: str, tables: Tables) -> str:
     rows, all_rows = _checked(kind, tables), _rows(kind, "predictions", tables)
-    first, count, covered = int(rows["fitted"][0]), int(rows["count"][0]), float(np.mean(rows["covered"]))
+    if not len(rows):
+        return f"In this run no set of {_many(kind)} is larger than those that were fitted"
     last = all_rows.taken(np.flatnonzero(all_rows["blocks"] == 1))
+    first, *counts = (_grouped(int(of[0])) for of in (rows["fitted"], rows["count"], last["count"]))
+    covered, of_last = (f"{100 * float(np.mean(of['covered'])):.0f} %" for of in (rows, last))
     return (
-        f"A fit to {_grouped(first)} {_many(kind)} has an interval of 95 % for the best of {_grouped(count)} others, and "
-        f"{100 * covered:.0f} % of them lie in it. So does the best of {_grouped(int(last['count'][0]))} others in "
-        f"{int(np.sum(last['covered']))} of {len(last)} seeds"
+        f"Fits to {first} {_many(kind)} have intervals of 95 % for the best of {counts[0]} others, which hold {covered} of "
+        f"them. Those for the best of {counts[1]} others hold it in {of_last} of the fits"
     )
 
 

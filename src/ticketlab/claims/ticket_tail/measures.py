@@ -32,7 +32,7 @@ from ticketlab.laws.tails import (
     reliability,
     weighted_moments,
 )
-from ticketlab.laws.tails.best_of import expected_best
+from ticketlab.laws.tails.best_of import Check, expected_best
 from ticketlab.laws.tails.fit import Tail
 from ticketlab.laws.tails.threshold import candidates, chosen
 
@@ -41,8 +41,8 @@ __all__ = ["LOG", "SKILL", "curve_rows", "gains", "prediction_rows", "ratio_of",
 SKILL, LOG = "skill", "log loss"  # the two scales: 1 − L, and −log(L − E)
 RESAMPLES = 30  # for the choice of a threshold
 MORE = (1, 10, 100)  # times as many tickets as were drawn
-BLOCKS = 24  # of held-out tickets, on which predictions are checked
-LEAST, PART = 600, 10  # tickets of a first fit: at least, and as a part of all
+LEAST, PART = 600, 66  # tickets of a fit that predicts: at least, and as a part of all
+FITS, BLOCKS = 10, 20  # such fits at most, and sets of the other tickets on which they are checked
 SPARE = 50  # the last decade of the gains ends where the sample has this many times more tickets
 
 
@@ -173,38 +173,46 @@ def ratio_of(quantile: Callable[[np.ndarray], np.ndarray] = ndtri, tickets: int 
 
 
 def prediction_rows(of: Qualities, floor: float, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """The tail of the first tickets, against the best of blocks of the others, on the scale −log(L − E).
+    """The tails of a few tickets, against the best of blocks of the others, on the scale −log(L − E).
 
-    The last row is the best of all the others, a single value.
+    A block has more tickets than were fitted, nearly three times as many from 40 000 on. The best of fewer is in the sample
+    already, so it would foretell nothing, and has no row. One fit to so few is noisy. So up to ten are made, to disjoint
+    sets, and all numbers are their means. The last row is the best of all the others, a single value.
     """
     values = scaled(of.whole, floor)
     first = max(LEAST, len(values) // PART)
-    fitted, rest = values[:first], values[first:]
-    tail, block = fit_tail(fitted, rng), len(rest) // BLOCKS
-    found = []
-    for check in check_predictions(tail, fitted, rest, [block], rng):
-        decade = check.seen - float(best_in_sample(rest, [block // 10])[0])
-        found.append(
-            {
-                "fitted": first,
-                "count": block,
-                "blocks": check.blocks,
-                "predicted": check.predicted,
-                "seen": check.seen,
-                "decade": decade,
-                "miss": (check.predicted - check.seen) / decade,
-                "covered": check.covered,
-                "crps": check.crps["generalised Pareto"],
-                "crps_normal": check.crps["normal"],
-                "crps_exponential": check.crps["exponential"],
-            }
-        )
-    last, best = predict_best(tail, len(rest), rng), float(rest.max())
-    whole = {
-        "predicted": last.mean,
-        "seen": best,
-        "covered": float(last.interval[0] <= best <= last.interval[1]),
-    }
+    fits = min(FITS, len(values) // (2 * first))
+    samples, rest = values[: fits * first].reshape(fits, first), values[fits * first :]
+    block, seen = len(rest) // BLOCKS, float(rest.max())
+    found, last = [], []
+    for sample in samples:
+        tail = fit_tail(sample, rng)
+        if block > first:
+            found.append(_checked(*check_predictions(tail, sample, rest, [block], rng), rest))
+        best = predict_best(tail, len(rest), rng)
+        last.append({"predicted": best.mean, "covered": float(best.interval[0] <= seen <= best.interval[1])})
     unknown = dict.fromkeys(("decade", "miss", "crps", "crps_normal", "crps_exponential"), float("nan"))
-    found.append({"fitted": first, "count": len(rest), "blocks": 1, **whole, **unknown})
-    return found
+    of_all = {"count": len(rest), "blocks": 1, "seen": seen, **_mean(last), **unknown}
+    return [{"fitted": first, "fits": fits, **row} for row in ([_mean(found)] if found else []) + [of_all]]
+
+
+def _checked(check: Check, rest: np.ndarray) -> dict[str, Any]:
+    decade = check.seen - float(best_in_sample(rest, [check.count // 10])[0])
+    return {
+        "count": check.count,
+        "blocks": check.blocks,
+        "predicted": check.predicted,
+        "seen": check.seen,
+        "decade": decade,
+        "miss": (check.predicted - check.seen) / decade,
+        "covered": check.covered,
+        "crps": check.crps["generalised Pareto"],
+        "crps_normal": check.crps["normal"],
+        "crps_exponential": check.crps["exponential"],
+    }
+
+
+def _mean(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Of each number over the rows; whole numbers are the same in all."""
+    one = rows[0]
+    return {k: v if isinstance(v, int) else float(np.mean([row[k] for row in rows])) for k, v in one.items()}

@@ -143,8 +143,8 @@ def prediction_table(predictions: Table) -> TextTable:
         "exponential tail": _known("crps_exponential"),
     }
     caption = (
-        "Predictions of the best of n from the first tickets, compared with blocks of others, on the scale −log(loss − floor): "
-        "means over seeds. A smaller score (CRPS) is better."
+        "Predictions of the best of n, from fits to fewer tickets, compared with blocks of others, on the scale "
+        "−log(loss − floor): means over fits and seeds. A smaller score (CRPS) is better."
     )
     by = {"kind": "kind", "count": "n"}
     return summary(caption, predictions, by, cells, titles=_titles(predictions), name="predictions-of-kinds")
