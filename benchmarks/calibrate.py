@@ -1,12 +1,12 @@
 """How often are intervals, rules and claims wrong? Writes docs/calibration.md, and exits with 1 if a bar is missed.
 
-    python benchmarks/calibrate.py [--repetitions 2000] [--claim NAME] [--cores 2] [--minutes 30]
+    python benchmarks/calibrate.py [--repetitions 2000] [--claim NAME ...] [--cores 2] [--minutes 30]
 
 Every case of every claim (`ticketlab.claims.planted`) and of a single difference (`ticketlab.laws.calibration`) is planted and
 decided many times, for each of its samples. What is done is kept in build/calibration, so a run that is interrupted goes on where
 it was; results made by other code than today's are not used. A setting that misses a bar is repeated with three times as many
 fresh repetitions, and one that misses it again with ten times as many; the last decide: among thousands of rates, some lie
-beyond a bar by chance.
+beyond a bar by chance. With --claim the rows of these claims are exchanged in the page, and all others stay as they are.
 """
 
 from __future__ import annotations
@@ -166,6 +166,12 @@ def without_documentation(tree: ast.Module) -> ast.Module:
 
 # --- the page ---
 
+OUTCOMES, INTERVALS = (
+    "| Claim | Planted | Settings",
+    "| Claim | Seeds | Settings",
+)  # tables, by how they begin
+DIFFERENCES = "| Seeds | Examples | Wrong, worst"
+
 MARKS = ("#", "|", "- ")  # of what is not wrapped
 PAGE_TEXT = """\
 # Calibration
@@ -285,6 +291,55 @@ def wrong(result: Result) -> float:
     return max(result.rates.outcomes[outcome] for outcome in result.case.kind.wrong)
 
 
+def with_rows_of(results: Sequence[Result], text: str) -> str:
+    """The page with the rows of some claims exchanged; its first paragraph is about the rows that it has then."""
+    claims, before = {r.case.claim for r in results}, _settings(text)
+    for heading, rows in (
+        (OUTCOMES, outcome_rows),
+        (INTERVALS, interval_rows),
+        ("| Claim | Planted | Seeds", claim_power_rows),
+        ("| Claim | Class", case_rows),
+    ):
+        lines, (first, last) = text.splitlines(), _place(text, heading)
+        kept = [line for line in lines[first:last] if _cells(line)[0] not in claims]
+        lines[first:last] = sorted([*kept, *rows(results)], key=lambda line: _cells(line)[0])
+        text = "\n".join(lines) + "\n"
+    title, paragraph, others = text.split("\n\n", 2)
+    paragraph = paragraph.replace("\n", " ")
+    settings = int(re.search(r"in (\d+) settings", paragraph)[1]) + _settings(text) - before
+    worst = max(_rates(text, OUTCOMES, -1) + _rates(text, DIFFERENCES, 2))
+    covered = min(_rates(text, INTERVALS, 3) + _rates(text, DIFFERENCES, 3))
+    for pattern, words in {
+        r"in \d+ settings": f"in {settings} settings",
+        r"verdict is [\d.]+ %": f"verdict is {worst} %",
+        r"at least [\d.]+ %": f"at least {covered} %",
+    }.items():
+        paragraph = re.sub(pattern, words, paragraph, count=1)
+    return "\n\n".join([title, textwrap.fill(paragraph, 120), others])
+
+
+def _place(text: str, heading: str) -> tuple[int, int]:
+    """The lines of a table's rows: the first, and the one after the last."""
+    lines = text.splitlines()
+    first = next(at for at, line in enumerate(lines) if line.startswith(heading)) + 2
+    return first, next(
+        at for at in range(first, len(lines) + 1) if not "".join(lines[at : at + 1]).startswith("|")
+    )
+
+
+def _rates(text: str, heading: str, column: int) -> list[float]:
+    first, last = _place(text, heading)
+    return [float(_cells(line)[column].split()[0]) for line in text.splitlines()[first:last]]
+
+
+def _settings(text: str) -> int:
+    return round(sum(_rates(text, OUTCOMES, 2)))
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
 def misses(short: Sequence[Result]) -> Iterable[str]:
     for r in short:
         said = "; ".join(missed(r.case, r.sample, r.rates))
@@ -351,7 +406,7 @@ def power_rows(results: Sequence[Result]) -> Iterable[str]:
 
 
 def claim_power_rows(results: Sequence[Result]) -> Iterable[str]:
-    for r in results:
+    for r in sorted(results, key=lambda r: r.case.claim):
         right = {Kind.INSIDE: Outcome.HOLDS, Kind.OUTSIDE: Outcome.FAILS}.get(r.case.kind)
         if right is not None and r.case.claim != DIFFERENCE:
             s = r.sample
@@ -374,7 +429,7 @@ def case_rows(results: Sequence[Result]) -> Iterable[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=2000)
-    parser.add_argument("--claim", help="only this one; the page is not written")
+    parser.add_argument("--claim", nargs="+", help="only these; their rows of the page are exchanged")
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="then what is done goes into the page"
@@ -385,7 +440,7 @@ def main() -> int:
         for claim, of in cases().items()
         for number, case in enumerate(of)
         for at in range(len(case.samples))
-        if options.claim in (None, claim)
+        if options.claim is None or claim in options.claim
     ]
     jobs.sort(key=lambda job: (job[2], job[1]))  # so that every case is soon seen once
     found: dict[Job, Result] = {}
@@ -407,7 +462,8 @@ def main() -> int:
     short = [r for r in results if missed(r.case, r.sample, r.rates)]
     if options.claim is None:
         PAGE.write_text(page(results, len(jobs), options.repetitions), encoding="utf-8")
-        print(PAGE)
+    elif len(results) == len(jobs):
+        PAGE.write_text(with_rows_of(results, PAGE.read_text(encoding="utf-8")), encoding="utf-8")
     print(f"{len(short)} of {len(results)} settings miss a bar, {len(jobs) - len(results)} were not reached")
     return 1 if short or len(results) < len(jobs) else 0
 
