@@ -175,8 +175,8 @@ class TestTheBestGradientStep:
         a, b, c = np.polyfit(tried["candidate"][of_plan], tried["validation_unexplained"][of_plan], 2)
         (chosen,) = tried.where(chosen=True).rows()
         assert chosen["candidate"] > 10 * max(BEYOND.gradient_steps)
-        assert chosen["candidate"] == pytest.approx(-b / (2 * a), rel=1e-3)
-        assert chosen["validation_unexplained"] == pytest.approx(c - b**2 / (4 * a), rel=1e-3)
+        assert chosen["candidate"] == pytest.approx(-b / (2 * a), rel=1e-6)
+        assert chosen["validation_unexplained"] == pytest.approx(c - b**2 / (4 * a), rel=1e-6)
         assert chosen["inside"]
 
     def test_as_a_network_the_search_leaves_the_plans_sizes(self, beyond) -> None:
