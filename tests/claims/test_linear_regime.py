@@ -11,13 +11,24 @@ from jax.flatten_util import ravel_pytree
 from ticketlab.claims.linear_regime import cell
 from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
-from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, settled, verdicts
+from ticketlab.claims.linear_regime.formula import (
+    GIVEN,
+    MEASURES,
+    Setting,
+    Terms,
+    formula,
+    settled,
+    side_questions,
+    verdicts,
+    whole_rule,
+)
 from ticketlab.claims.linear_regime.planted import NAMES, TERMS, World, planted
 from ticketlab.claims.study import Cell, silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import rules_of
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ConvNet, Parameterisation
 from ticketlab.tangent import centred_alignment, target_alignment
@@ -448,6 +459,15 @@ def test_the_control_is_asked_as_the_gate_asks_it() -> None:
         claim, *questions = concluded(World(fall=fall))
         slower = [q.outcome for q in questions if (q.key, q.facets["measure"]) == ("vanishes", "distance")]
         assert (claim.outcome is Outcome.HOLDS) == (set(slower) == {Outcome.HOLDS})
+
+
+def test_a_start_from_a_file_is_asked_about_distance_and_drift_alone() -> None:
+    """Its verdict says that training stays near its linear approximation, and nothing about its parameters."""
+    asked = Terms((GIVEN,), SETTINGS[:1], 0.25, 0.1)
+    questions = [question for question, _ in rules_of(formula(asked))]
+    assert [q.facets["measure"] for q in questions] == ["distance", "drift"]
+    assert side_questions(asked) == ()
+    assert "motion of the parameters" not in whole_rule(asked)
 
 
 def test_the_rule_says_what_the_control_is_for() -> None:
