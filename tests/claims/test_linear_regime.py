@@ -11,11 +11,24 @@ from jax.flatten_util import ravel_pytree
 from ticketlab.claims.linear_regime import cell
 from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
-from ticketlab.claims.linear_regime.formula import MEASURES, Setting, Terms, settled, verdicts
+from ticketlab.claims.linear_regime.formula import (
+    GIVEN,
+    MEASURES,
+    Setting,
+    Terms,
+    formula,
+    settled,
+    side_questions,
+    verdicts,
+    whole_rule,
+)
+from ticketlab.claims.linear_regime.planted import NAMES, TERMS, World, planted
 from ticketlab.claims.study import Cell, silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
+from ticketlab.laws.formulae import rules_of
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import MLP, ConvNet, Parameterisation
 from ticketlab.tangent import centred_alignment, target_alignment
@@ -339,12 +352,20 @@ def of(verdicts, key, parameterisation, measure, at=SETTINGS[0]):
             Outcome.FAILS,
             "distance to the linear model is small",
         ),
-        # the control becomes linear too
+        # the control becomes linear too: that says nothing about the others
         (
             {"mup": {**FALLING, "distance": 2.0}},
-            Outcome.FAILS,
-            "μP: distance to the linear model stays (square loss, 1 hidden layer",
+            Outcome.UNDECIDED,
+            "The control, μP (square loss, 1 hidden layer), was not shown to stay non-linear",
         ),
+        # the control is far from linear at the widest, and falls faster than the others have to
+        (
+            {"mup": {**STAYING, "distance": 0.35}},
+            Outcome.UNDECIDED,
+            "falls with an exponent of 0.35 (the upper bound, 0.36, is not below 0.25)",
+        ),
+        # its kernel is a side question
+        ({"mup": {**STAYING, "drift": 0.6}}, Outcome.HOLDS, "does not become linear"),
         ({"noise": 2.0}, Outcome.UNDECIDED, "do not decide"),
         ({"left": 0.5}, Outcome.UNDECIDED, "had not converged at their last step"),
         # with cross-entropy the end is where a tenth of the loss is left; a flat curve says nothing
@@ -373,7 +394,8 @@ def test_the_claim_has_absolute_sizes_and_needs_the_control(changes, whole, word
 def test_questions() -> None:
     claim, *questions = conclude()
     assert claim.key == "claim"
-    assert [q.headline for q in questions] == [True] * (2 * (2 * 5 + 1)) + [False] * 4
+    assert [q.headline for q in questions] == [True] * (2 * 2 * 6) + [False] * (2 * 3)
+    assert {q.facets["parameterisation"] for q in questions if not q.headline} == {"mup"}
     assert {q.outcome for q in questions} == {Outcome.HOLDS}
     drift = of(questions, "falls", "standard", "drift")
     assert drift.effect == pytest.approx(1.0, abs=0.02)
@@ -383,6 +405,81 @@ def test_questions() -> None:
     assert "lies below 0.25" in of(questions, "vanishes", "mup", "drift").rule
     assert of(questions, "small", "ntk", "distance", SETTINGS[1]).effect == pytest.approx(5.0, abs=0.1)
     assert "below 10 % of training's motion" in of(questions, "small", "ntk", "distance").rule
+
+
+def concluded(world, seeds=10):
+    """The verdicts on a planted world."""
+    found = planted(world, Sample(seeds, 0), np.random.default_rng(0))
+    return verdicts(TERMS, dict.fromkeys(TERMS.settings, NAMES), found)
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "words"),
+    [
+        (World(), Outcome.HOLDS, "At the widest they move little, and the linear approximation is good."),
+        # the old rule: fails, with "Wide networks were not found to be linear"
+        (
+            World(0.01, 0.01, control=0.05),
+            Outcome.UNDECIDED,
+            "at the widest network its distance to the linear model is 5.1 % of training's motion (the lower bound, 4.9 %, is "
+            "not above 20 %)",
+        ),
+        # the old rule: holds, with "The control … does not become linear"
+        (
+            World(control=0.3, fall=0.6),
+            Outcome.UNDECIDED,
+            "these widths cannot tell it from a network that becomes linear: its distance falls with an exponent of 0.6",
+        ),
+        # the old rule: holds, with "the less its parameters … move"
+        (World(motion=3.0), Outcome.FAILS, "standard: motion of the parameters is small (square loss"),
+        (World(motion=0.1), Outcome.UNDECIDED, "NTK: motion of the parameters is small (square loss"),
+    ],
+)  # fmt: skip
+def test_the_control_is_a_gate_and_motion_has_a_size(world, whole, words) -> None:
+    claim = concluded(world)[0]
+    assert claim.outcome is whole
+    assert words in claim.reading
+
+
+def test_a_control_that_tells_nothing_keeps_every_question_of_its_setting_back() -> None:
+    claim, *questions = concluded(World(control=0.05))
+    assert {q.outcome for q in questions if q.headline} == {Outcome.UNDECIDED}
+    at = {"at": TERMS.settings[0]}
+    assert of(questions, "stays", "mup", "distance", **at).outcome is Outcome.FAILS
+    assert "too near to its linear model" in of(questions, "stays", "mup", "distance", **at).reading
+    assert of(questions, "vanishes", "mup", "distance", **at).outcome is Outcome.HOLDS
+    assert claim.would_decide == (
+        "A wider --network, whose control is nearer to its limit, or more --seeds, would open the question."
+    )
+
+
+def test_the_control_is_asked_as_the_gate_asks_it() -> None:
+    """So the page does not say that the control falls as fast while the claim holds."""
+    for fall in (0.0, 0.2, 0.25, 0.3, 0.6):
+        claim, *questions = concluded(World(fall=fall))
+        slower = [q.outcome for q in questions if (q.key, q.facets["measure"]) == ("vanishes", "distance")]
+        assert (claim.outcome is Outcome.HOLDS) == (set(slower) == {Outcome.HOLDS})
+
+
+def test_a_start_from_a_file_is_asked_about_distance_and_drift_alone() -> None:
+    """Its verdict says that training stays near its linear approximation, and nothing about its parameters."""
+    asked = Terms((GIVEN,), SETTINGS[:1], 0.25, 0.1)
+    questions = [question for question, _ in rules_of(formula(asked))]
+    assert [q.facets["measure"] for q in questions] == ["distance", "drift"]
+    assert side_questions(asked) == ()
+    assert "motion of the parameters" not in whole_rule(asked)
+
+
+def test_the_rule_says_what_the_control_is_for() -> None:
+    agenda = LinearRegime().asked(BOTH)
+    assert (
+        "It is always undecided if the control, μP, was left out or not shown to stay non-linear: its distance at the widest "
+        "network has to be above 20 %, and its exponent below 0.25, each with 97.5 % confidence."
+        in agenda.rule
+    )
+    assert "the motion of the parameters is below 10 % of their length" in agenda.rule
+    assert "μP, square loss, 1 hidden layer: the control stays non-linear" in agenda.gates()
+    assert not [title for title, _ in agenda.rules() if "μP" in title]
 
 
 def test_the_least_exponent_is_the_plans() -> None:
@@ -402,7 +499,8 @@ def test_a_run_that_is_not_finished() -> None:
     assert LinearRegime().conclude(plan, {}).verdicts == ()
     partial = LinearRegime().conclude(plan, tables({"ntk": FALLING}))
     assert {v.facets["parameterisation"] for v in partial.verdicts} == {"ntk"}
-    assert len(partial.verdicts) == 2 * 5
+    assert {v.rule for v in partial.verdicts} <= {rule for _, rule in LinearRegime().asked(plan).rules()}
+    assert len(partial.verdicts) == 2 * 6
     assert len(partial.tables["fits"]) == 2 * 3
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
 
+from ticketlab.claims.newton_step.arms import Candidate, inside
 from ticketlab.claims.newton_step.cell import compare
 from ticketlab.claims.newton_step.claim import NewtonStep, NewtonStepPlan
 from ticketlab.claims.newton_step.formula import (
@@ -21,6 +22,7 @@ from ticketlab.claims.newton_step.formula import (
     TWIN,
     VARIANTS,
 )
+from ticketlab.claims.newton_step.gradient import searched
 from ticketlab.claims.study import silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
@@ -150,6 +152,90 @@ def test_candidates_are_chosen_by_nearness_on_validation_data(evidence) -> None:
             assert arms["unexplained"] == best["unexplained"]
 
 
+BEYOND = dataclasses.replace(PLAN, gradient_steps=(0.01, 0.02, 0.04))
+
+
+@pytest.fixture(scope="module", params=BEYOND.losses)
+def beyond(request):
+    """Of a plan whose sizes are all too small."""
+    return compare(BEYOND, request.param, 0, silent)
+
+
+class TestTheBestGradientStep:
+    """No size that was left out may be nearer to training, wherever the plan's sizes are."""
+
+    def tried(self, tables, form, offset="kept"):
+        return tables["candidates"].where(offset=offset, arm=GRADIENT, form=form)
+
+    @pytest.mark.parametrize("offset", OFFSETS)
+    def test_as_a_tangent_function_it_is_the_bottom_of_a_parabola(self, beyond, offset) -> None:
+        """Three of the plan's sizes give the parabola."""
+        tried = self.tried(beyond, "tangent", offset)
+        of_plan = np.isin(tried["candidate"], BEYOND.gradient_steps)
+        a, b, c = np.polyfit(tried["candidate"][of_plan], tried["validation_unexplained"][of_plan], 2)
+        (chosen,) = tried.where(chosen=True).rows()
+        assert chosen["candidate"] > 10 * max(BEYOND.gradient_steps)
+        assert chosen["candidate"] == pytest.approx(-b / (2 * a), rel=1e-6)
+        assert chosen["validation_unexplained"] == pytest.approx(c - b**2 / (4 * a), rel=1e-6)
+        assert chosen["inside"]
+
+    def test_as_a_network_the_search_leaves_the_plans_sizes(self, beyond) -> None:
+        tried = self.tried(beyond, "network")
+        (chosen,) = tried.where(chosen=True).rows()
+        assert max(BEYOND.gradient_steps) < chosen["candidate"] < tried["candidate"].max()
+        assert chosen["inside"]
+        gaps = np.delete(np.abs(tried["candidate"] - chosen["candidate"]), np.argmax(tried["chosen"]))
+        assert gaps.min() <= chosen["candidate"] / 16
+        assert tried["candidate"].min() == 0
+        assert tried["validation_unexplained"][np.argmin(tried["candidate"])] == pytest.approx(1)
+
+    def test_the_arm_and_its_examples_are_those_of_the_best_size(self, beyond) -> None:
+        for form in ("tangent", "network"):
+            (chosen,) = self.tried(beyond, form).where(chosen=True).rows()
+            arm = row(beyond["arms"], offset="kept", arm=GRADIENT, form=form)
+            examples = beyond["examples"].where(offset="kept", form=form)
+            assert arm["setting"] == chosen["candidate"]
+            assert examples["gradient_gap"].mean() == pytest.approx(chosen["unexplained"])
+
+    def test_a_network_whose_best_size_was_not_reached_is_said(self) -> None:
+        plan = dataclasses.replace(BEYOND, extensions=0, seeds=1, losses=("square",))
+        tables = compare(plan, "square", 0, silent)
+        for offset in OFFSETS:
+            assert not row(self.tried(tables, "network", offset), chosen=True)["inside"]
+            assert row(self.tried(tables, "tangent", offset), chosen=True)["inside"]
+        questions = NewtonStep().conclude(plan, tables).verdicts
+        edge = "In 1 of 1 runs the best gradient step lies at the edge of what was tried."
+        closed = {(q.facets["offset"], q.facets["form"]) for q in questions if edge in q.reading}
+        assert closed == {("kept", "network")}
+
+    @pytest.mark.parametrize("best", [0.011, 0.3, 4.5, 31.0, 900.0])
+    def test_the_search_explains_what_the_best_size_explains(self, best) -> None:
+        """A gap that is quadratic in the size: less than two thousandths are lost, where 6 in the place of 4.5 lost a ninth."""
+
+        def gap(size):
+            return (size / best - 1) ** 2
+
+        sizes = searched(gap, (0.3, 0.6, 1.0, 1.7, 3.0, 6.0), 10)
+        assert sizes == sorted(set(sizes))
+        assert min(gap(size) for size in sizes) < 0.002
+        assert 0 < min(sizes, key=gap) < max(sizes)
+
+    def test_no_step_at_all_may_be_the_best(self) -> None:
+        sizes = searched(lambda size: size, (0.3, 1.0), 10)
+        assert 0 == min(sizes) < sorted(sizes)[1] < 0.001
+
+    def test_a_gap_that_falls_for_ever_leaves_the_best_at_the_edge(self) -> None:
+        sizes = searched(lambda size: -size, (1.0, 2.0), 3)
+        assert max(sizes) == 16.0
+
+    def test_inside(self) -> None:
+        of = [Candidate({}, None, setting) for setting in (0.0, 1.0, 2.0)]
+        assert [inside(c, of) for c in of] == [True, True, False]
+        assert [inside(c, of[1:]) for c in of[1:]] == [False, False]
+        assert inside(dataclasses.replace(of[2], exact=True), of)
+        assert inside(of[0], of[:1])  # the Newton step has nothing to choose
+
+
 def test_the_flow_ends_in_the_newton_step(evidence) -> None:
     """For the square loss at t = ∞; cross-entropy has no end."""
     for offset in OFFSETS:
@@ -236,6 +322,7 @@ class TestWhatGoesWrong:
             {"losses": ()},
             {"ridges": (1.0, 1.0)},
             {"gradient_steps": ()},
+            {"extensions": -1},
             {"step_size": 0.0},
             {"momentum": 1.0},
             {"last_time": 0.5},

@@ -44,7 +44,17 @@ def measured(unexplained, cosine=0.5, length=0.5):
 
 def tables(seeds=3):
     rows = {
-        name: [] for name in ("arms", "path", "curves", "certificates", "examples", "timings", "training")
+        name: []
+        for name in (
+            "arms",
+            "path",
+            "curves",
+            "certificates",
+            "candidates",
+            "examples",
+            "timings",
+            "training",
+        )
     }
     draw = np.random.default_rng(0)
     for offset in ("kept", "centred"):
@@ -69,6 +79,10 @@ def tables(seeds=3):
                 for step in (0, 10, 100)
             ]
             rows["training"].append({**about, "arm": "gradient descent", "converged": True})
+            rows["candidates"] += [
+                {**about, "arm": "gradient step", "form": form, "chosen": True, "inside": True}
+                for form in ("tangent", "network")
+            ]
             rows["certificates"] += [
                 {
                     **about,

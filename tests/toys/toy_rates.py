@@ -49,7 +49,7 @@ TAKEN_AWAY = {  # the case whose bar each mutation breaks, with one of the sampl
     "no floor": ("winning-ticket: a margin less accurate than dense", Sample(10, 100, 0.9, **RARE)),
     "not clustered by example": ("untrained-subnetwork: a margin less accurate than dense", SHARED),
     "not clustered by seed": ("untrained-subnetwork: a margin less accurate than dense", SPREAD),
-    "levels not divided": ("linear-regime: all of these", Sample(10, 0, spread=0.5)),
+    "levels not divided": ("linear-regime: all but the control's", Sample(10, 0, spread=0.5)),
     "stops taken for seen": ("winning-ticket: stops are not seen", Sample(3, 100, 0.9, 0.9)),
     "the maximum of a line": ("linear-mode: it works, with the barrier at its limit", SHARED),
 }

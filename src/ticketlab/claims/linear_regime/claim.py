@@ -51,7 +51,8 @@ class LinearRegimePlan:
         parameterisations: which are compared. The claim is about standard and ntk; mup (μP) is the control.
         seeds: how many draws of split and networks; a verdict needs at least 2.
         first_seed: the number of the first seed; others draw other networks for the same question.
-        least: the exponent above which a measure falls: faster than width to the power −least.
+        least: the exponent above which a measure falls: faster than width to the power −least. The control's distance
+            must fall with a smaller one.
         step_size: of gradient descent, relative to the inverse of the loss's largest curvature at θ₀; it then scales
             with width as each parameterisation asks: 1/width (standard), constant (NTK and μP). It is halved, up to six
             times, where training diverges or does not learn; the linear model takes the same.
@@ -167,16 +168,17 @@ class LinearRegime(Study):
         "change that training made.",
         "Each measure is fitted with width to the power −α, seed by seed. The 95 % interval of the exponent is "
         "Student's over seeds. In the standard and the NTK parameterisation the claim asks two things. At the widest "
-        "network, distance must be below a tenth of training's change and drift below a tenth: this is what “good” "
-        "and “little” mean. And every measure must fall with an exponent above `least`.",
+        "network, distance must be below a tenth of training's change, drift below a tenth, and motion below a tenth: this "
+        "is what “good” and “little” mean. And every measure must fall with an exponent above `least`.",
         "Step sizes are relative to the inverse of the largest curvature of the loss at θ₀, so training is equally "
         "fast at every width. That step size falls about as 1/width in the standard parameterisation. In the other "
         "two it hardly depends on width.",
         "The control is μP, which learns features at every width [Yang & Hu 2021]; with one hidden layer it is the "
         "mean-field limit [Mei et al. 2018]. Its read-out starts at zero [Yang et al. 2022], because a random one "
         "has noise that vanishes only as width grows. μP must not become linear: its distance at the widest network "
-        "must stay above a fifth. A side question asks whether the exponents of its drift and distance lie below "
-        "`least`.",
+        "must be above a fifth, and must not fall with an exponent above `least`. Where that is not shown, these widths cannot "
+        "tell a network that becomes linear from one that does not, and the claim is undecided. The exponent of its drift "
+        "is a side question.",
         "Motion is no control. With several hidden layers ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too: ‖θ₀‖ grows with width, "
         "and the motion that changes features does not. Small motion alone says nothing about linearity.",
     )

@@ -1,9 +1,12 @@
 """What the claim `linear-regime` says, as a formula: sizes at the widest network, exponents over widths, and the control.
 
-"Little" and "good" are absolute: at the widest network the distance to the linear model is below a tenth of training's own motion
-in function space, and the kernel's drift 1 − CKA is below a tenth. That they also fall with width, with an exponent, says that it
-is width which makes them small. And under μP, which learns features at every width, the distance must stay: if it vanished too,
-these widths could not tell a network that becomes linear from one that must not.
+"Little" and "good" are absolute. At the widest network the parameters have moved by less than a tenth of their length, the drift
+of the kernel, 1 − CKA, is below a tenth, and the distance to the linear model is below a tenth of training's own motion in
+function space. That all three also fall with width, with an exponent, says that it is width which makes them small.
+
+The control is a gate. Under μP, which learns features at every width, the distance must stay: it has to be large at the widest
+network, and must not fall over widths as fast as that of the others has to. If it vanished too, these widths could not tell a
+network that becomes linear from one that must not. Then nothing is decided, whatever the other networks do.
 
 All of it is asked for every loss and depth. What counts as trained depends on the loss. The square loss must have converged, on
 both sides. Cross-entropy on data that can be separated falls for ever, so the network must have reached a stated training loss;
@@ -14,11 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ticketlab.claims.answers import claim_verdict, concerned
+from ticketlab.claims.answers import claim_verdict, concerned, side_verdicts
 from ticketlab.claims.asking import three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.wording import number, plural
@@ -26,7 +30,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
-from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -44,8 +48,10 @@ MEASURES = {  # column: how it is called
 }
 CONTROL = "mup"
 CONTROLLED = ("drift", "distance")  # ‖θ_T − θ₀‖/‖θ₀‖ falls under μP too, because ‖θ₀‖ grows with width
+SIZES = ("distance", "drift")  # asked at the widest network; motion too, but not of a start from a file
 EXPONENTS = ("falls", "vanishes")
-SMALL = 0.1  # what counts as small: of training's motion in function space, and of the kernel's alignment
+# What counts as small: of training's motion in function space, of the kernel's alignment, of the parameters' length.
+SMALL = 0.1
 LARGE = 0.2  # what the control's distance must exceed
 SETTLED = (
     0.01  # of the loss at the start: what may be left, or what the last quarter of the steps may still gain
@@ -53,22 +59,23 @@ SETTLED = (
 UNITS = {
     "drift": Scale("% drift", 100.0, bounds=(0.0, 100.0), log=True),
     "distance": Scale("% of training's motion", 100.0, log=True),
+    "motion": Scale("% of the parameters' length", 100.0, log=True),
+}
+OF = {
+    "drift": "(1 − CKA)",
+    "distance": "of training's motion in function space",
+    "motion": "of their length at the start",
 }
 EXPONENT = Scale("exponent α")
 ASKED = {"small": "is small", "stays": "stays", "falls": "falls", "vanishes": "does not fall"}
 SIZE_SAYS = {
     "small": three("that is little", "that is not little", "whether that is little"),
     "stays": three(
-        "the control does not become linear, as it must not",
-        "the control becomes linear, which it must not",
-        "whether the control becomes linear",
+        "the control is far from linear, as it must be",
+        "the control is too near to its linear model",
+        "whether the control is far from linear",
     ),
 }
-VANISHES_SAYS = three(
-    "it does not vanish with width, as it must not in the control",
-    "it vanishes with width, which it must not in the control",
-    "whether it vanishes with width",
-)
 
 
 @dataclass(frozen=True)
@@ -114,13 +121,18 @@ class Terms:
     reached: float
 
     @property
+    def asked(self) -> tuple[str, ...]:
+        """The parameterisations that the claim is about; the control if there is nothing else, which a gate keeps undecided."""
+        return tuple(name for name in self.parameterisations if name != CONTROL) or (CONTROL,)
+
+    @property
     def one_start(self) -> bool:
         """Whether all seeds start at the parameters of a file, which are of one width."""
         return self.parameterisations == (GIVEN,)
 
 
 def formula(terms: Terms) -> Formula:
-    """The claim: for every loss and depth, in every parameterisation."""
+    """The claim: for every loss and depth, in every parameterisation but the control."""
     if terms.one_start:
         return All(tuple(_of_setting(terms, at) for at in terms.settings))
     sides = Gate("sides", "both sides are asked", lambda tables: _sides(terms.parameterisations), _BOTH)
@@ -131,7 +143,7 @@ def side_questions(terms: Terms) -> tuple[Formula, ...]:
     """The side questions about the control."""
     if terms.one_start:
         return ()
-    return tuple(_vanishes(terms, at, measure) for at in terms.settings for measure in CONTROLLED)
+    return tuple(side for at in terms.settings for side in _about_control(terms, at))
 
 
 def verdicts(
@@ -151,21 +163,17 @@ def verdicts(
             [found],
         )
     else:
-        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.parameterisations)))
+        share = Levels(levels.holds, levels.fails / (len(terms.settings) * len(terms.asked)))
         claim = []
-        parts = [answer(_of(terms, at, p), tables, share) for at, names in complete.items() for p in names]
+        parts = [
+            answer(_of(terms, at, name), tables, share)
+            for at, names in complete.items()
+            for name in terms.asked
+            if name in names
+        ]
     asked = [q for part in parts for q in part.questions()]
-    sides: list[Answer] = [
-        answer(_vanishes(terms, at, measure), tables, levels)
-        for at in terms.settings
-        for measure in CONTROLLED
-        if CONTROL in complete[at]
-    ]
-    return [
-        *claim,
-        *(verdict_of(q, tables) for q in asked),
-        *(verdict_of(q, tables, headline=False) for q in sides),
-    ]
+    sides = [side for at in terms.settings if CONTROL in complete[at] for side in _about_control(terms, at)]
+    return [*claim, *(verdict_of(q, tables) for q in asked), *side_verdicts(sides, tables, levels)]
 
 
 def fitted(rows: Table, measure: str) -> PowerLaw:
@@ -176,8 +184,10 @@ def fitted(rows: Table, measure: str) -> PowerLaw:
 def _of_setting(terms: Terms, at: Setting) -> Formula:
     """All parameterisations together: what one side leaves open says nothing of the other either."""
     names = terms.parameterisations
-    gates = tuple(gate for name in names for gate in _gates(terms, at, name))
-    return Gated(gates, All(tuple(_asked(terms, at, name) for name in names)), at.title)
+    gates = [gate for name in names for gate in _gates(terms, at, name)]
+    if CONTROL in names:
+        gates.append(_control(terms, at))
+    return Gated(tuple(gates), All(tuple(_asked(terms, at, name) for name in terms.asked)), at.title)
 
 
 def _of(terms: Terms, at: Setting, name: str) -> Formula:
@@ -187,13 +197,19 @@ def _of(terms: Terms, at: Setting, name: str) -> Formula:
 
 def _asked(terms: Terms, at: Setting, name: str) -> Formula:
     if name == CONTROL:
-        return _size(at, name, "distance", "stays", Above(float(np.log(LARGE))))
-    sizes = tuple(
-        _size(at, name, measure, "small", Below(float(np.log(SMALL)))) for measure in ("distance", "drift")
-    )
+        return _stays(at)
+    small, measures = Below(float(np.log(SMALL))), SIZES if name == GIVEN else (*SIZES, "motion")
+    sizes = tuple(_size(at, name, measure, "small", small) for measure in measures)
     if name == GIVEN:
         return All(sizes)
     return All((*sizes, *(_falls(terms, at, name, measure) for measure in MEASURES)))
+
+
+def _about_control(terms: Terms, at: Setting) -> tuple[Formula, ...]:
+    """What is asked of the control aside from the claim, provided that its training has converged."""
+    falls = tuple(_as_fast(terms, at, measure) for measure in CONTROLLED)
+    asked = falls if terms.asked == (CONTROL,) else (_stays(at), *falls)
+    return tuple(Gated(_gates(terms, at, CONTROL), question) for question in asked)
 
 
 # --- gates ---
@@ -208,6 +224,7 @@ def _sides(parameterisations: Sequence[str]) -> str | None:
 
 
 _BOTH = "A plan with μP and another one of --parameterisations would open the question."
+_WIDER = "A wider --network, whose control is nearer to its limit, or more --seeds, would open the question."
 _LONGER = "More --steps of training, or a larger --step-size, would open the question."
 
 
@@ -247,6 +264,37 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
     return f"{about} reached {100 * terms.reached:g} % of the training loss at the start: use more steps."
 
 
+def _control(terms: Terms, at: Setting) -> Gate:
+    title = f"{TITLES[CONTROL]}, {at.title}: the control stays non-linear"
+    return Gate("control", title, partial(_not_shown, terms, at), _WIDER)
+
+
+def _not_shown(terms: Terms, at: Setting, tables: Tables) -> str | None:
+    """Whether the control was shown to stay away from its linear model: far at the widest network, and not falling as fast."""
+    size, fall = (found(at, CONTROL, "distance", tables) for found in (_at_widest, _exponent_over_widths))
+    if not fall.decidable:  # one seed decides nothing anyway
+        return None
+    missed = []
+    if not size.lower(ALPHA) > np.log(LARGE):
+        bound = f"the lower bound, {_percent(size.lower(ALPHA))}, is not above {100 * LARGE:g} %"
+        missed.append(
+            f"at the widest network its distance to the linear model is {_percent(size.mean)} of training's motion ({bound})"
+        )
+    if not fall.upper(ALPHA) < terms.least:
+        bound = f"the upper bound, {number(fall.upper(ALPHA))}, is not below {terms.least:g}"
+        missed.append(f"its distance falls with an exponent of {number(fall.mean)} ({bound})")
+    if not missed:
+        return None
+    return (
+        f"The control, {TITLES[CONTROL]} ({at.title}), was not shown to stay non-linear, so these widths cannot tell it from a "
+        f"network that becomes linear: {' and '.join(missed)}."
+    )
+
+
+def _percent(logarithm: float) -> str:
+    return f"{number(100 * float(np.exp(logarithm)))} %"
+
+
 def settled(step: np.ndarray, loss: np.ndarray) -> bool:
     """Whether hardly any of the loss is left; or most of it is gone, and the last quarter of the steps gained hardly any.
 
@@ -266,20 +314,26 @@ def _about(at: Setting, name: str, measure: str, key: str) -> dict[str, Any]:
     return {"key": key, "title": title, "facets": facets}
 
 
-def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
+def _at_widest(at: Setting, name: str, measure: str, tables: Tables) -> Difference:
     """A measure at the widest network: its logarithm, because sizes are skewed over seeds and their logarithms hardly are."""
+    of = at.rows(tables["widths"], name)
+    sizes = of[measure][of["width"] == of["width"].max()]
+    return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
 
-    def effect(tables: Tables) -> Difference:
-        of = at.rows(tables["widths"], name)
-        sizes = of[measure][of["width"] == of["width"].max()]
-        return of_seeds(np.log(np.maximum(sizes, SMALLEST)))
+
+def _exponent_over_widths(at: Setting, name: str, measure: str, tables: Tables) -> Difference:
+    return fitted(at.rows(tables["widths"], name), measure).exponent
+
+
+def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Question:
+    """A measure at the widest network."""
+    effect = partial(_at_widest, at, name, measure)
 
     def reading(tables: Tables) -> str:
         width = int(np.max(at.rows(tables["widths"], name)["width"]))
-        of = "of training's motion in function space" if measure == "distance" else "(1 − CKA)"
         return (
             f"In the {TITLES[name]} parameterisation ({at.title}), at width {width}, the {MEASURES[measure]} is "
-            f"{number(100 * float(np.exp(effect(tables).mean)))} % {of}"
+            f"{_percent(effect(tables).mean)} {OF[measure]}"
         )
 
     return Question(
@@ -293,26 +347,39 @@ def _size(at: Setting, name: str, measure: str, key: str, rule: Rule) -> Questio
     )
 
 
+def _stays(at: Setting) -> Question:
+    """The size of the control's distance."""
+    return _size(at, CONTROL, "distance", "stays", Above(float(np.log(LARGE))))
+
+
 def _falls(terms: Terms, at: Setting, name: str, measure: str) -> Question:
-    power = f"width to the power {number(-terms.least)}"
+    power = _power(terms)
     says = three(
         f"it falls faster than {power}", f"it does not fall as fast as {power}", "whether that is fast enough"
     )
     return _exponent(at, name, measure, "falls", Above(terms.least), says)
 
 
-def _vanishes(terms: Terms, at: Setting, measure: str) -> Question:
-    """A side question about the control."""
-    return _exponent(at, CONTROL, measure, "vanishes", Below(terms.least), VANISHES_SAYS)
+def _as_fast(terms: Terms, at: Setting, measure: str) -> Question:
+    """Whether the control does not fall as the others have to."""
+    power = _power(terms)
+    says = three(
+        f"in the control it does not fall as fast as {power}",
+        f"in the control, too, it falls faster than {power}",
+        f"whether it falls as fast as {power} in the control",
+    )
+    return _exponent(at, CONTROL, measure, "vanishes", Below(terms.least), says)
+
+
+def _power(terms: Terms) -> str:
+    return f"width to the power {number(-terms.least)}"
 
 
 def _exponent(
     at: Setting, name: str, measure: str, key: str, rule: Rule, says: Mapping[Outcome, str]
 ) -> Question:
     """The exponent of a measure over widths."""
-
-    def effect(tables: Tables) -> Difference:
-        return fitted(at.rows(tables["widths"], name), measure).exponent
+    effect = partial(_exponent_over_widths, at, name, measure)
 
     def reading(tables: Tables) -> str:
         of = at.rows(tables["widths"], name)
@@ -337,8 +404,8 @@ def _exponent(
 # --- the claim ---
 
 SAYS = {
-    Outcome.HOLDS: "The wider the network, the less its parameters and its kernel move, and at the widest its linear "
-    "approximation is good. The control, which learns features at every width, does not become linear.",
+    Outcome.HOLDS: "The wider the network, the less its parameters and its kernel move. At the widest they move little, and the "
+    "linear approximation is good. The control, which learns features at every width, does not become linear at these widths.",
     Outcome.FAILS: "Wide networks were not found to be linear, in the sense of the claim.",
     Outcome.UNDECIDED: "These runs do not decide whether networks become linear as they become wide.",
 }
@@ -381,12 +448,14 @@ def _start_rule(terms: Terms) -> str:
 def _rule_of_widths(terms: Terms) -> str:
     small, large = (f"{100 * share:g} %" for share in (SMALL, LARGE))
     return (
-        "Everything is asked for each loss and depth of the plan. The claim holds if two things are true. In every "
-        f"parameterisation but the control, the distance to the linear model at the widest network is below {small} of "
-        f"training's motion in function space, the drift of the kernel there is below {small}, and motion, drift and distance "
-        f"fall with an exponent above {terms.least:g}. And in the control, μP, the distance at the widest network stays above "
-        f"{large}. It fails if any of these fails. Otherwise it is undecided; and always if training did not come to its end, if "
-        f"neither the network nor its linear model is better than guessing, or if the control was left out. {_end(terms)}"
+        "Everything is asked for each loss and depth of the plan. The claim holds if, in every parameterisation but the control, "
+        f"two things are true. At the widest network the distance to the linear model is below {small} of training's motion in "
+        f"function space, the drift of the kernel is below {small}, and the motion of the parameters is below {small} of their "
+        f"length. And motion, drift and distance fall with an exponent above {terms.least:g}. It fails if one of these is not "
+        "true. Otherwise it is undecided. It is always undecided if the control, μP, was left out or not shown to stay "
+        f"non-linear: its distance at the widest network has to be above {large}, and its exponent below {terms.least:g}, each "
+        f"with {100 * (1 - ALPHA):g} % confidence. The same goes if training did not come to its end, or if neither the network "
+        f"nor its linear model is better than guessing. {_end(terms)}"
     )
 
 

@@ -26,9 +26,9 @@ class World:
     """What becomes of the two networks that should become linear, at the widest and over widths; and of the control.
 
     Arguments:
-        distance, drift: at the widest.
+        distance, drift, motion: at the widest.
         exponent: of all measures.
-        control: the control's distance at the widest.
+        control, fall: the control's distance at the widest, and its exponent.
         left: the share of the loss that is left at the end of training.
         score: of both sides at the widest; guessing scores a tenth.
     """
@@ -39,13 +39,16 @@ class World:
     control: float = 0.5
     left: float = 0.001
     score: float = 0.9
+    motion: float = 0.03
+    fall: float = 0.0
 
     def sizes(self, name: str) -> dict[str, float]:
         of_control = {"distance": self.control, "drift": 0.5}
-        return {
-            "motion": 0.1,
-            **(of_control if name == CONTROL else {"distance": self.distance, "drift": self.drift}),
-        }
+        others = {"distance": self.distance, "drift": self.drift}
+        return {"motion": self.motion, **(of_control if name == CONTROL else others)}
+
+    def exponent_of(self, name: str) -> float:
+        return self.fall if name == CONTROL else self.exponent
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -59,9 +62,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         }
         for measure, size in world.sizes(name).items():
             level = np.log(size) + sample.spread * rng.standard_normal((sample.seeds, 1))
-            power = (0.0 if name == CONTROL else world.exponent) + 0.1 * rng.standard_normal(
-                (sample.seeds, 1)
-            )
+            power = world.exponent_of(name) + 0.1 * rng.standard_normal((sample.seeds, 1))
             noise = NOISE * rng.standard_normal(shape)
             columns[measure] = np.exp(level - power * np.log(WIDTHS / WIDTHS[-1]) + noise).ravel()
         parts.append(columns)
@@ -98,23 +99,28 @@ def truth(world: World, sample: Sample, question: Question) -> Asked:
     name, measure = question.facets["parameterisation"], question.facets["measure"]
     assert measure in MEASURES
     if question.key in EXPONENTS:
-        return Asked(world.exponent)
+        return Asked(world.exponent_of(name))
     return Asked(float(np.log(world.sizes(name)[measure])))
 
 
 def cases() -> tuple[Case, ...]:
     worlds = [
-        (Kind.INSIDE, "every size and exponent by half", World(0.05, 0.05, 0.375, 0.3)),
+        (Kind.INSIDE, "every size and exponent by half", World(0.05, 0.05, 0.375, 0.3, motion=0.05)),
         (Kind.BOUNDARY, "the distance is 10 %", World(distance=0.1)),
         (Kind.BOUNDARY, "the drift is 10 %", World(drift=0.1)),
+        (Kind.BOUNDARY, "the motion is 10 %", World(motion=0.1)),
         (Kind.BOUNDARY, "the exponents are the least", World(exponent=LEAST)),
         (Kind.BOUNDARY, "the control's distance is 20 %", World(control=0.2)),
-        (Kind.TOGETHER, "all of these", World(0.1, 0.1, LEAST, 0.2)),
+        (Kind.BOUNDARY, "the control falls with the least exponent", World(fall=LEAST)),
+        (Kind.TOGETHER, "all but the control's", World(0.1, 0.1, LEAST, motion=0.1)),
         (Kind.OUTSIDE, "the distance is 15 %", World(distance=0.15)),
+        (Kind.OUTSIDE, "the motion is 300 %", World(motion=3.0)),
         (Kind.OUTSIDE, "the exponents are half the least", World(exponent=LEAST / 2)),
         (Kind.OUTSIDE, "nothing falls with width", World(0.03, 0.03, 0.0, 0.5)),
         (Kind.VACUOUS, "networks that learn nothing", World(left=0.98)),
         (Kind.VACUOUS, "all guess", World(score=0.1)),
         (Kind.GATE, "training stops early", World(left=0.3)),
+        (Kind.GATE, "the control is near its linear model", World(control=0.05)),
+        (Kind.GATE, "the control becomes linear as fast", World(control=0.3, fall=0.6)),
     ]
     return cases_of("linear-regime", formula(TERMS), planted, truth, worlds, many=MANY, few=MANY[2::4])

@@ -3,9 +3,9 @@
 A step is a Δθ, and gives two functions: the tangent function F(x) = f(x, θ₀) + J(x)Δθ, and the network at θ₀ + Δθ. The offset
 says whether f(x, θ₀) is kept in both or centred away.
 
-Single steps go against the gradient, and to the minimum of the loss's second-order model, damped or not. The linearised model's
-gradient flow joins the direction of the one (t → 0) to the other (t = ∞). For the square loss the whole path has a closed form;
-other losses are integrated, to the last finite time.
+Newton steps go to the minimum of the loss's second-order model, damped or not; the steps against the gradient are in `gradient`.
+The linearised model's gradient flow joins the gradient's direction (t → 0) to the Newton step (t = ∞). For the square loss the
+whole path has a closed form; other losses are integrated, to the last finite time.
 
 How far a function is from the trained network is the part of training's change that it leaves unexplained,
 
@@ -23,7 +23,7 @@ import numpy as np
 import scipy.special
 
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
-from ticketlab.claims.newton_step.formula import DAMPED, FORMS, GRADIENT, NEWTON
+from ticketlab.claims.newton_step.formula import DAMPED, FORMS, NEWTON
 from ticketlab.claims.start import Outputs, largest_curvature, minus, network_outputs, parts
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
@@ -36,7 +36,7 @@ from ticketlab.tangent.point import TangentPoint, predict_points
 from ticketlab.tasks.losses import ConvexLoss, Targets
 from ticketlab.tasks.task import Task
 
-__all__ = ["Candidate", "Candidates", "Sides", "Start", "choose", "flat", "flow", "single_steps"]
+__all__ = ["Candidate", "Candidates", "Sides", "Start", "choose", "flat", "flow", "inside", "newton_steps"]
 
 FIRST_TIME = 0.1  # of the flow, relative to the inverse of the largest curvature: next to nothing is learnt
 FLOW_TOLERANCE = 1e-4  # of the integrator, for losses without a closed form
@@ -44,12 +44,19 @@ FLOW_TOLERANCE = 1e-4  # of the integrator, for losses without a closed form
 
 @dataclass(frozen=True)
 class Candidate:
-    """A function on all parts, and the Δθ that it belongs to, flattened; None for one from another θ₀."""
+    """A function on all parts, and the Δθ that it belongs to.
+
+    Arguments:
+        delta: flattened; None for a function from another θ₀.
+        setting, setting_name: what distinguishes it from the arm's other candidates.
+        exact: whether the setting is known to be the best of all.
+    """
 
     outputs: Outputs
     delta: np.ndarray | None
     setting: float = float("nan")
     setting_name: str = ""
+    exact: bool = False
 
 
 Candidates = dict[tuple[str, str], list[Candidate]]
@@ -85,7 +92,18 @@ class Start:
     def outputs(self, offset: str) -> Outputs:
         """f(x, θ₀), or 0 when it is centred away."""
         kept = 1.0 if offset == "kept" else 0.0
-        return {name: kept * outputs for name, outputs in self.network_outputs(self.params).items()}
+        return {name: kept * outputs for name, outputs in self._before.items()}
+
+    @cached_property
+    def _before(self) -> Outputs:
+        """f(x, θ₀)."""
+        return self.network_outputs(self.params)
+
+    def moved_outputs(self, point: TangentPoint, offset: str) -> Outputs:
+        """f(x, θ₀ + Δθ), less f(x, θ₀) when it is centred away."""
+        params = jax.tree.map(lambda p: np.asarray(p, np.float32), point.moved)
+        outputs = self.network_outputs(params)
+        return minus(outputs, self._before) if offset == "centred" else outputs
 
     def network_outputs(self, params: Params) -> Outputs:
         found = network_outputs(self.network, params, self.task)
@@ -103,39 +121,17 @@ def flat(delta: Params) -> np.ndarray:
 # --- steps and flow ---
 
 
-def single_steps(at: Start, offset: str) -> tuple[Candidates, list[GaussNewtonStep]]:
-    """The gradient steps and the Newton steps, each as a tangent function and as a network; and how the latter were found."""
+def newton_steps(at: Start, offset: str) -> tuple[Candidates, list[GaussNewtonStep]]:
+    """The Newton steps, each as a tangent function and as a network; and how they were found."""
     ridges = [0.0, *(r * at.kernel.mean_diagonal for r in at.plan.ridges)]
     newton = gauss_newton_steps(at.kernel, at.loss, at.targets, ridges, centred=offset == "centred")
-    gradient = _gradient_steps(at, offset)
-    points = [*gradient, *(step.point for step in newton)]
-    names = [GRADIENT] * len(gradient) + [NEWTON] + [DAMPED] * len(at.plan.ridges)
-    settings = [*at.plan.gradient_steps, 0.0, *at.plan.ridges]
-    before = at.outputs("kept") if offset == "centred" else None
+    points = [step.point for step in newton]
     steps: Candidates = {}
-    for name, setting, point, tangent in zip(
-        names, settings, points, at.tangent_outputs(points), strict=True
-    ):
-        kind = "step size" if name == GRADIENT else "ridge"
-        network = at.network_outputs(jax.tree.map(lambda p: np.asarray(p, np.float32), point.moved))
-        if before is not None:
-            network = minus(network, before)
-        for form, outputs in zip(FORMS, (tangent, network), strict=True):
-            candidate = Candidate(outputs, flat(point.delta), setting, kind)
-            steps.setdefault((name, form), []).append(candidate)
+    for ridge, point, tangent in zip((0.0, *at.plan.ridges), points, at.tangent_outputs(points), strict=True):
+        for form, outputs in zip(FORMS, (tangent, at.moved_outputs(point, offset)), strict=True):
+            candidate = Candidate(outputs, flat(point.delta), ridge, "ridge")
+            steps.setdefault((DAMPED if ridge else NEWTON, form), []).append(candidate)
     return steps, newton
-
-
-def _gradient_steps(at: Start, offset: str) -> list[TangentPoint]:
-    """Δθ = −η Jᵀ∇L(f₀) for every candidate η."""
-    jacobian, start = at.kernel.jacobian, at.outputs(offset)["train"]
-    with jax.enable_x64(True):
-        slope = np.asarray(at.loss.gradient(start, at.targets)) / len(start)
-    downhill = [-np.asarray(leaf) for leaf in jacobian.pull_back(slope[None])[0]]
-    return [
-        TangentPoint(jacobian, [size * at.unit * leaf for leaf in downhill], offset != "centred")
-        for size in at.plan.gradient_steps
-    ]
 
 
 def flow(at: Start, offset: str) -> tuple[list[tuple[float, Candidate]], dict[float, float]]:
@@ -174,7 +170,7 @@ class Sides:
 
     def gaps(self, outputs: Outputs, part: str) -> np.ndarray:
         """‖F − f_T‖² example by example, relative to the mean of ‖f_T − f₀‖²; their mean is the unexplained share."""
-        left = self._seen(outputs[part] - self.trained.outputs[part])
+        left = self.seen(outputs[part] - self.trained.outputs[part])
         return np.sum(left**2, axis=1) / self._scale(part)
 
     def change(self, part: str) -> np.ndarray:
@@ -182,13 +178,13 @@ class Sides:
         return self._changes(part) / self._scale(part)
 
     def _changes(self, part: str) -> np.ndarray:
-        moved = self._seen(self.trained.outputs[part] - self.at.outputs(self.offset)[part])
+        moved = self.seen(self.trained.outputs[part] - self.at.outputs(self.offset)[part])
         return np.sum(moved**2, axis=1)
 
     def _scale(self, part: str) -> float:
         return max(float(np.mean(self._changes(part))), 1e-300)
 
-    def _seen(self, difference: np.ndarray) -> np.ndarray:
+    def seen(self, difference: np.ndarray) -> np.ndarray:
         """What the loss sees of a difference of outputs: softmax does not see a constant."""
         if self.at.loss.targets is not Targets.DISTRIBUTION:
             return difference
@@ -227,6 +223,17 @@ def choose(sides: Sides, candidates: Candidates) -> dict[tuple[str, str], Candid
         key: min(of, key=lambda c: sides.unexplained(c.outputs, "validation"))
         for key, of in candidates.items()
     }
+
+
+def inside(candidate: Candidate, of: Sequence[Candidate]) -> bool:
+    """Whether smaller and larger settings were tried; or there are no better ones, or no smaller ones than 0.
+
+    Arguments:
+        of: all candidates of the arm.
+    """
+    settings = [c.setting for c in of]
+    between = min(settings) < candidate.setting < max(settings)
+    return candidate.exact or candidate.setting == 0 or between
 
 
 def parameter_space(delta: np.ndarray | None, reference: np.ndarray | None) -> tuple[float, float, float]:

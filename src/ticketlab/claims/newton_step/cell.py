@@ -13,9 +13,19 @@ import jax
 import numpy as np
 
 from ticketlab.claims.newton_step import formula
-from ticketlab.claims.newton_step.arms import Candidate, Candidates, Sides, Start, choose, flow, single_steps
+from ticketlab.claims.newton_step.arms import (
+    Candidate,
+    Candidates,
+    Sides,
+    Start,
+    choose,
+    flow,
+    inside,
+    newton_steps,
+)
 from ticketlab.claims.newton_step.claim import NewtonStepPlan
 from ticketlab.claims.newton_step.descent import Trained, descend, trained_function
+from ticketlab.claims.newton_step.gradient import gradient_steps
 from ticketlab.claims.rows import Rows, rows_of, tables_of
 from ticketlab.claims.start import LOSSES, Clock, built, check_losses, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -74,7 +84,8 @@ def _with_offset(
     """The rows of every table with f₀ kept, or centred away; `share` of the cell is done before."""
     progress(f"steps, f₀ {offset}", share)
     sides = Sides(at, offset, *(trained_function(at, offset, *pair) for pair in trained[offset]))
-    steps, newton = single_steps(at, offset)
+    damped, newton = newton_steps(at, offset)
+    steps = {**gradient_steps(sides), **damped}
     clock.lap(f"steps, f₀ {offset}")
     progress(f"flow of the linearised model, f₀ {offset}", share + 0.08)
     path, defects = flow(at, offset)
@@ -133,6 +144,7 @@ def _candidate_rows(
             "validation_unexplained": sides.unexplained(c.outputs, "validation"),
             "unexplained": sides.unexplained(c.outputs),
             "test_score": float(np.mean(sides.at.task.scores(c.outputs["test"], sides.at.task.test))),
+            "inside": inside(c, candidates),
             "chosen": c is chosen[arm, form],
         }
         for (arm, form), candidates in steps.items()
@@ -215,6 +227,7 @@ _MEANINGS = {
     "validation_unexplained": "the same over validation examples, by which candidates are chosen",
     "rms": "root mean square of F − f_T over test examples and outputs",
     "divergence": "mean Kullback–Leibler divergence of softmax(F) from softmax(f_T)",
+    "inside": "whether smaller and larger candidates were tried, or it is the best of all, or 0",
     "agreement": "fraction of test examples on which the prediction is that of the trained network",
     "test_score": "accuracy, or R² for regression",
     "cosine": "cos(Δθ, θ_T − θ₀)",

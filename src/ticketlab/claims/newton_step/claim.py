@@ -43,7 +43,10 @@ class NewtonStepPlan:
         first_seed: the number of the first seed; others draw other networks for the same question.
         margin: the difference in test score that counts as equal (0.01: one percentage point of accuracy).
         gradient_steps: candidates for the size of the gradient step, relative to the inverse of the loss's largest
-            curvature at θ₀; the one that ends nearest to the trained network on validation data is used.
+            curvature at θ₀. The size that ends nearest to the trained network on validation data is used. For the
+            tangent function it is the best of all sizes. For the network these candidates are where the search begins.
+        extensions: how many sizes may be added at the ends of these candidates, until the network's best size lies
+            inside. The steps around it are then halved four times.
         ridges: candidates for the damping of the damped Newton step, relative to the mean diagonal of the tangent
             kernel; chosen likewise.
         step_size: of gradient descent to convergence, relative to the same inverse curvature.
@@ -62,6 +65,7 @@ class NewtonStepPlan:
     first_seed: int = field(default=0, metadata={"cells": False})
     margin: float = field(default=0.01, metadata={"cells": False})
     gradient_steps: tuple[float, ...] = (0.3, 0.6, 1.0, 1.7, 3.0, 6.0)
+    extensions: int = 10
     ridges: tuple[float, ...] = (1e-3, 1e-2, 1e-1, 1.0)
     step_size: float = 1.0
     momentum: float = 0.9
@@ -78,6 +82,7 @@ class NewtonStepPlan:
         plan_checks.different(self, "gradient_steps", "ridges")
         plan_checks.positive(self, "step_size", "converged", "tolerance")
         plan_checks.momentum_below_one(self.momentum)
+        plan_checks.at_least(self, 0, "extensions")
         plan_checks.at_least(self, 1, "steps")
         plan_checks.at_least(self, 2, "times")
         if not 1 < self.last_time < np.inf:
@@ -113,8 +118,10 @@ class NewtonStep(Study):
         "random start. For cross-entropy, outputs are compared up to a constant for each example, which softmax ignores.",
         "Agreement of predictions, root mean square and Kullback–Leibler divergence are measured too. In parameter "
         "space the step is compared with θ_T − θ₀ by cosine and by length.",
-        "All choices favour the gradient step. Its size ends nearest to the trained network on validation examples; "
-        "so do the damping of the damped Newton step and the time at which the flow stops. The Newton step of "
+        "The size of the gradient step is the one that ends nearest to the trained network on validation examples. As a "
+        "tangent function the step's squared distance is quadratic in its size, so the best of all sizes is known. As a "
+        "network it is searched: candidates are added while the best lies at an end, and then around it. The damping of the "
+        "damped Newton step and the time at which the flow stops are the nearest of their candidates. The Newton step of "
         "minimum norm has nothing to choose.",
         "The linearised model's gradient flow joins the gradient step's direction (t → 0) to the Newton step (t = ∞, "
         "for the square loss) [Lee et al. 2019]. If training were the Newton step, the distance to it would fall all "
@@ -144,7 +151,7 @@ class NewtonStep(Study):
         ),
         Arm(
             "gradient step",
-            "θ₀ − η∇L, with the size that ends nearest to training.",
+            "θ₀ − η∇L, with the size η that ends nearest to training.",
             "The alternative that the claim denies.",
         ),
         Arm(

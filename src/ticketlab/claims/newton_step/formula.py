@@ -349,8 +349,23 @@ def _gates(loss: str, variant: Variant) -> tuple[Gate, ...]:
             f"{{}} Newton steps and flows with the {loss} loss missed their tolerance.",
             "Another --tolerance, or other --ridges, would open the question.",
         ),
+        no_misses(
+            "inside",
+            f"{loss} loss, {VARIANTS[variant]}: the gradient step's size lies inside its grid",
+            partial(_sizes, loss, variant),
+            "inside",
+            "In {} runs the best gradient step lies at the edge of what was tried.",
+            "A wider search would open the question: --extensions, or more --gradient-steps.",
+        ),
         skill_gate(partial(_rows, loss, variant), ("trained_score", "newton_score")),
     )
+
+
+def _sizes(loss: str, variant: Variant, tables: Tables) -> Table:
+    """The gradient steps that were chosen."""
+    offset, form = variant
+    found: Table = tables["candidates"].where(loss=loss, offset=offset, form=form, arm=GRADIENT, chosen=True)
+    return found
 
 
 # --- the claim ---
@@ -375,7 +390,8 @@ RULE = (
     f"change unexplained, and the best gradient step more; the Newton step is nearer by more than {TWENTIETH} of "
     f"training's change; and, for the square loss, no earlier time of the flow is nearer by {TWENTIETH}. It fails if "
     "one of them fails. Otherwise it is undecided. It is also undecided if training did not converge, if a step is not "
-    "exact, or if neither side is better than guessing. Everything else is a side question."
+    "exact, if the size of the best gradient step lies at the edge of what was tried, or if neither side is better than "
+    "guessing. Everything else is a side question."
 )
 
 

@@ -11,7 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.newton_step.formula import FLOW, GRADIENT_APART, NEARER, NEWTON_NEAR, SCORE, formula
+from ticketlab.claims.newton_step.formula import (
+    FLOW,
+    GRADIENT,
+    GRADIENT_APART,
+    NEARER,
+    NEWTON_NEAR,
+    SCORE,
+    formula,
+)
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -29,6 +37,7 @@ class World:
 
     Arguments:
         earlier: what the flow leaves at its best time.
+        inside: whether the gradient step's size lies inside what was tried.
     """
 
     gain: float = 0.0
@@ -38,6 +47,7 @@ class World:
     skill: Skill = Skill()
     converged: bool = True
     met: bool = True
+    inside: bool = True
 
 
 def pair(world: World, sample: Sample) -> tuple[float, float]:
@@ -85,6 +95,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "examples": made("examples", {**about, **{c.name: c.values for c in rows.columns}, **distances}),
         "training": Table.from_rows("training", [{"loss": "square", "converged": world.converged}]),
         "certificates": Table.from_rows("certificates", [{"loss": "square", "met": world.met}]),
+        "candidates": Table.from_rows(
+            "candidates", [{**facets, "arm": GRADIENT, "chosen": True, "inside": world.inside}]
+        ),
     }
 
 
@@ -110,9 +123,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "an earlier time is nearer by 5 %", World(newton=0.07, earlier=0.02)),
         (Kind.TOGETHER, "all but the gradient step's", World(-0.01, 0.1, 0.15, 0.05)),
         (Kind.OUTSIDE, "the Newton step leaves 15 %", World(newton=0.15, earlier=0.15)),
+        (Kind.OUTSIDE, "a gradient step leaves 3 %", World(gradient=0.03)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "both guess", World(skill=ALIKE)),
         (Kind.GATE, "training not converged", World(converged=False)),
         (Kind.GATE, "a step not exact", World(met=False)),
+        (Kind.GATE, "a better gradient step beyond what was tried", World(inside=False)),
     ]
     return cases_of("newton-step", formula(("square",), MARGIN), planted, truth, worlds)
