@@ -1,9 +1,9 @@
-"""The gate of skill: passed if the better side is better than guessing, by a tenth of the headroom."""
+"""The gates of skill, a tenth of the headroom by the better side, and of labels that were fitted, nine tenths of it."""
 
 import numpy as np
 import pytest
 
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.gates import fitted_gate, skill_gate
 from ticketlab.evidence.tables import Table
 
 
@@ -51,3 +51,25 @@ def test_skill_is_a_share_of_the_headroom():
 def test_a_single_seed_passes():
     """The reading then says that one seed is not enough."""
     assert reason(0.1, 0.1, seeds=1) is None
+
+
+@pytest.mark.parametrize(("accuracies", "missed"), [((0.97, 0.92), 0), ((0.97, 0.9), 1), ((0.2, 0.22), 2)])
+def test_labels_are_fitted_in_every_seed_or_not(accuracies, missed):
+    """Nine tenths of the headroom above 10 % are 91 %."""
+    rows = [
+        {"seed": s, "guess": float(i < 100), "target": float(i < 1000 * accuracy)}
+        for s, accuracy in enumerate(accuracies)
+        for i in range(1000)
+    ]
+    gate = fitted_gate(lambda tables: tables["learnt"], "target")
+    said = gate.passed({"learnt": Table.from_rows("learnt", rows)})
+    assert (said is None) == (missed == 0)
+    assert said is None or said.startswith(f"{missed} of 2 networks gain less than 90 %")
+
+
+def test_guessing_fits_no_labels():
+    """Where 92 % of them are of one class, its share is no fit."""
+    rows = [{"seed": 0, "guess": float(i < 92), "target": float(i < 92)} for i in range(100)]
+    assert fitted_gate(lambda tables: tables["learnt"], "target").passed(
+        {"learnt": Table.from_rows("learnt", rows)}
+    )

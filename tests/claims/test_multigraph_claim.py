@@ -32,6 +32,8 @@ def tables_of(world):
         (World(written=-0.04), FAILS, "written"),
         (World(permuted=-0.3), FAILS, rule.PERMUTED),
         (World(empty=0.3), FAILS, rule.EMPTY),
+        (World(edges=0.9), FAILS, "chance"),
+        (World(edges=0.1), UNDECIDED, "chance"),
         (World(random=0.3), FAILS, rule.RANDOM),
         (World(random=0.1), UNDECIDED, rule.RANDOM),
     ],
@@ -49,18 +51,43 @@ def test_nothing_is_said_of_targets_that_guess():
 
 
 @pytest.mark.parametrize(
-    ("world", "separates", "chance"),
+    ("world", "separates", "chance", "beyond"),
     [
-        (World(), HOLDS, HOLDS),
-        (World(mixed=0.5), FAILS, HOLDS),
-        (World(edges=0.5), HOLDS, FAILS),
+        (World(), HOLDS, HOLDS, HOLDS),
+        (World(mixed=0.5), FAILS, HOLDS, HOLDS),
+        (World(edges=0.5), HOLDS, FAILS, HOLDS),
+        (World(mask=0.5), HOLDS, HOLDS, FAILS),
     ],
 )
-def test_a_measure_shows_content_if_labels_matter_and_the_multigraph_has_none(world, separates, chance):
-    found = [answer(q, tables_of(world)) for q in rule.side_questions()]
-    assert {a.outcome for a in found[::2]} == {separates}
-    assert {a.outcome for a in found[1::2]} == {chance}
-    assert len(found) == 2 * len(rule.MEASURES)
+def test_a_measure_shows_content_if_labels_matter_and_neither_the_multigraph_nor_a_random_mask_has_it(
+    world, separates, chance, beyond
+):
+    tables = tables_of(world)
+    asked = [answer(q, tables) for q in (rule.formula(MARGIN), *rule.side_questions())]
+    found = {
+        (q.formula.key, q.formula.facets.get("measure")): q.outcome for a in asked for q in a.questions()
+    }
+    for measure in rule.MEASURES:
+        outcomes = [found[key, measure] for key in ("separates", "chance", "beyond")]
+        assert outcomes == [separates, chance, beyond]
+
+
+def test_the_claim_does_not_ask_what_a_random_mask_contains():
+    """Its units and features separate classes as those of any random network do; only its answers are at chance."""
+    found = answer(rule.formula(MARGIN), tables_of(World(net=0.9, mask=0.9)))
+    assert found.outcome is HOLDS
+    assert {q.formula.key for q in found.questions()} == {
+        "written", rule.PERMUTED, rule.EMPTY, "chance", rule.RANDOM,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("fitted", "written"), [(0.22, 0.145), (0.205, 0.13), (0.22, 0.22)])
+def test_permuted_labels_that_were_hardly_fitted_say_nothing(fitted, written):
+    """Half of the little that was fitted may be lost: it is less than a tenth of the headroom."""
+    found = answer(rule.formula(MARGIN), tables_of(World(fitted=fitted, permuted=(written - fitted) / 0.9)))
+    assert found.outcome is UNDECIDED
+    assert "5 of 5 networks gain less than 90 %" in found.find(rule.PERMUTED).closed[0]
+    assert found.find("written").outcome is HOLDS
 
 
 PLAN = MultigraphPlan(
@@ -83,10 +110,10 @@ def evidence():
 @pytest.mark.slow
 def test_every_measure_and_object_is_in_the_tables(evidence):
     measures, bits = evidence.tables["measures"], evidence.tables["bits"]
-    assert len(measures) == 2 * 4 * 3
+    assert len(measures) == 2 * 4 * 4
     assert set(measures["measure"]) == set(rule.MEASURES)
     assert len(bits) == 2 * 2 * 3
-    assert len(evidence.tables["searches"]) == 2 * 4
+    assert len(evidence.tables["searches"]) == 2 * 5
     above = (measures["score"] - measures["chance"]) / (1 - measures["chance"])
     np.testing.assert_allclose(measures["above"], above)
 
@@ -97,6 +124,8 @@ def test_the_multigraph_is_at_chance_unless_it_is_masked(evidence):
     edges = measures.where(of=rule.EDGES)
     assert np.all(edges.where(measure="best unit")["score"] == 0.5)
     assert np.all(edges.where(measure="linear read-out")["above"] == 0)
+    masked = measures.where(of=rule.RANDOM)
+    assert all(np.all(masked.where(measure=name)["above"] > 0.1) for name in rule.UNMASKED)
     examples = evidence.tables["examples"]
     assert np.mean(examples[rule.WRITTEN] == examples[rule.TARGET]) > 0.97
     for _, rows in examples.by("seed").items():

@@ -1,15 +1,23 @@
-"""The gate that every claim has: is either side better than guessing? Where both guess, "equally good" says nothing."""
+"""Gates that several claims have: is either side better than guessing, and was fitted what should have been?
+
+Where both sides guess, "equally good" says nothing. Where a network has hardly fitted its labels, neither does "as well fitted".
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from ticketlab.claims.asking import Part, no_misses
 from ticketlab.claims.headroom import LEAST, share
-from ticketlab.evidence.tables import Table
+from ticketlab.evidence.tables import Column, Table
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import ALPHA
 
-__all__ = ["skill_gate"]
+__all__ = ["FITTED", "fitted_gate", "skill_gate"]
+
+FITTED = 0.9  # of what guessing leaves to be gained, on training data
 
 
 def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...]) -> Gate:
@@ -41,6 +49,35 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
 
     opens = "More training examples, or a network that learns this task, would make it a question."
     return Gate("skill", "better than guessing", passed, opens)
+
+
+def fitted_gate(learnt: Part, column: str) -> Gate:
+    """Has the network of every seed fitted its permuted labels, to nine tenths of the headroom above guessing?
+
+    Arguments:
+        learnt: the training examples, from a study's tables, with the columns "guess" and "seed".
+        column: the scores of the network that was trained on them.
+    """
+
+    def fits(tables: Tables) -> Table:
+        gains = [_gain(of, column) for of in learnt(tables).by("seed").values()]
+        return Table("fits", (Column("fitted", np.array(gains) >= FITTED),))
+
+    least = f"{100 * FITTED:g} %"
+    return no_misses(
+        "fitted",
+        f"permuted labels are fitted to {least} of the headroom in every seed",
+        fits,
+        "fitted",
+        f"{{}} networks gain less than {least} of what guessing leaves on their permuted labels, so there is little to be kept.",
+        "More --fitting-steps, or a wider network, would make it a question.",
+    )
+
+
+def _gain(learnt: Table, column: str) -> float:
+    """The share of the headroom above guessing that one seed's scores gain."""
+    guess = float(np.mean(learnt["guess"]))
+    return (float(np.mean(learnt[column])) - guess) / max(1 - guess, 1 / len(learnt))
 
 
 def _percent(share: float) -> str:

@@ -117,7 +117,7 @@ class ExistenceBoundsPlan:
                 inputs=4000,
                 others=False,
                 steps=1000,
-                fitting_steps=3000,
+                fitting_steps=8000,
             )
         }
 
@@ -139,7 +139,8 @@ class ExistenceBounds(Study):
         "comes from the saddlepoint density of the sums, and has no fitted constant. A check needs no approximation: each pool "
         "of products is tried with the target of another weight of its input, which has the same law.",
         "n_δ is the number of products that leave a share δ of the weights unwritten. It is measured over weights larger than "
-        "the largest ε. The older construction, one product for each weight, is measured alike [Malach et al. 2020].",
+        "the largest ε. Next to it are a logarithm and a power of 1/ε with the same ends; which of them is nearer decides. The "
+        "older construction, one product for each weight, is measured alike [Malach et al. 2020].",
         "Weights that fail get fresh units until none fails. The weights of the random network are drawn again and compared bit "
         "by bit. Under its mask it is compared with its target on test examples, on random inputs and on inputs that gradient "
         "ascent finds. A certificate from measured spectral norms bounds the difference in the whole ball.",

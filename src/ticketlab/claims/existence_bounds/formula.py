@@ -1,14 +1,14 @@
 """What `existence-bounds` asks: does a random network contain any target, and is it only logarithmically wider?
 
 *Growth.* Every weight of the target is a sum of random products. n_δ is the number of products that leave a share δ of the
-weights further than ε from their sum. The claim says that n_δ grows with log 1/ε. Two numbers ask for that: products for each
-halving of ε, and how much more the last part of the range of ε costs than the first,
+weights further than ε from their sum. The claim says that n_δ grows with log 1/ε. Two numbers of `growth` ask for that: products
+for each halving of ε, and which of two laws with the same ends is nearer, a logarithm or a power of 1/ε. An ε for which too few
+products were tried has no n_δ, only a bound from below. It could decide against a logarithm but never for one, so nothing is
+decided about growth then. Weights below the largest ε are left out: they need no product there, and would make the growth look
+steeper.
 
-    bend = ln(step of n_δ in the last half of log 1/ε / step in the first half)
-
-which is 0 for a logarithm, and for a power ε^−a of the order of a. Weights below the largest ε are left out: they need no product
-there, and would make the growth look steeper. The earlier construction, one product for each weight, is the control: its n_δ has
-to grow like a power of 1/ε.
+The earlier construction, one product for each weight, is the control. Its n_δ has to grow like a power of 1/ε, and the comparison
+of the two laws has to find that.
 
 *Any target.* A network that has fitted permuted labels has to be contained as well, and a random mask must not do. So the mask
 contains what was put into it, and its existence says nothing about what can be learnt.
@@ -24,7 +24,8 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.existence_bounds.growth import HALFWAY, exponent, lean, slope
+from ticketlab.claims.gates import fitted_gate, skill_gate
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.wording import listed, margin_words, number
 from ticketlab.evidence.tables import Table
@@ -35,8 +36,8 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "MISSES", "PERMUTED", "PICK", "RANDOM", "SHUFFLED", "SUBSET", "TARGET", "TARGETS", "allowed", "bend", "exponent", "formula",
-    "rule", "side_questions", "slope", "verdicts",
+    "MISSES", "PERMUTED", "PICK", "RANDOM", "SHUFFLED", "SUBSET", "TARGET", "TARGETS", "allowed", "formula", "rule",
+    "side_questions", "verdicts",
 ]  # fmt: skip
 
 TARGET, SUBSET, PICK, RANDOM = "target", "subset sum", "one product", "random mask"
@@ -44,9 +45,10 @@ PERMUTED, SHUFFLED = "permuted labels", "shuffled weights"
 TARGETS = ("true labels", PERMUTED, SHUFFLED)
 MISSES = 1e-3  # weights that may be missed
 SLOPE = (0.8, 1.6)
+WHO = {SUBSET: "the closest subset", PICK: "one product for each weight"}
 MISSED = Scale("% of weights not written", 100.0, bounds=(0.0, 100.0))
 HALVING = Scale("products for each halving of ε")
-STEP = Scale("% more products in the last half of log 1/ε", ratio=True)
+LEAN = Scale("% of the way from a logarithm to a power of 1/ε", 100.0)
 EXPONENT = Scale("exponent of 1/ε")
 FAILURES = Scale("% more failures than the curve says", ratio=True)
 CLOSE = math.log(1.1)  # what counts as "as the curve says"
@@ -67,9 +69,10 @@ def formula(tolerance: float, margin: float) -> Formula:
     headline = All(
         (
             _missed(tolerance),
-            _slope(),
-            _bend(),
-            _power(),
+            Gated((_reached(SUBSET),), _slope()),
+            Gated((_reached(SUBSET),), _lean()),
+            Gated((_reached(PICK),), _power()),
+            Gated((_reached(PICK),), _told()),
             _score(margin),
             Gated((_memorised(),), _permuted()),
             _random(),
@@ -98,7 +101,28 @@ def _skill() -> Gate:
 
 
 def _memorised() -> Gate:
-    return skill_gate(lambda tables: tables["learnt"], (TARGET,))
+    return fitted_gate(lambda tables: tables["learnt"], TARGET)
+
+
+def _reached(search: str) -> Gate:
+    """Whether n_δ is known for every ε: what is not known may be any number above those that were tried."""
+
+    def rows(tables: Tables) -> Table:
+        growth: Table = tables["growth"].where(search=search)
+        return growth.adding(reached=np.isfinite(growth["products"]))
+
+    more = {
+        SUBSET: "a smaller --tolerance, which allows more products,",
+        PICK: "a larger smallest ε in --tolerances,",
+    }[search]
+    return no_misses(
+        f"{search} reached",
+        f"every ε is reached with {WHO[search]}",
+        rows,
+        "reached",
+        f"With {WHO[search]}, {{}} numbers of products are above all that were tried, so their growth is not known.",
+        f"A larger --left, or {more} would make it a question.",
+    )
 
 
 def _certified() -> Gate:
@@ -155,15 +179,19 @@ def _slope() -> Question:
     )
 
 
-def _bend() -> Question:
+def _lean() -> Question:
     return _grows(
-        "bend",
-        "no faster than a logarithm",
-        bend,
-        Below(math.log(2.0)),
-        "the step of n_δ in the last half of the range of log 1/ε, relative to that in the first half,",
-        STEP,
-        three("the growth is logarithmic", "the growth is faster", "whether the growth is logarithmic"),
+        "lean",
+        "nearer to a logarithm than to a power",
+        lean,
+        Below(HALFWAY),
+        "the place of n_δ between the two laws of 1/ε with its ends",
+        LEAN,
+        three(
+            "the growth is nearer to a logarithm",
+            "the growth is nearer to a power of 1/ε",
+            "whether a logarithm or a power of 1/ε is nearer",
+        ),
     )
 
 
@@ -176,9 +204,26 @@ def _power() -> Question:
         "the exponent of n_δ in 1/ε, with one product for each weight,",
         EXPONENT,
         three(
-            "choosing one product grows polynomially, so the measurement can tell",
-            "choosing one product does not grow polynomially, so the measurement cannot tell",
+            "choosing one product grows polynomially",
+            "choosing one product does not grow polynomially",
             "how choosing one product grows",
+        ),
+        search=PICK,
+    )
+
+
+def _told() -> Question:
+    return _grows(
+        "told",
+        "one product a weight is nearer to a power than to a logarithm",
+        lean,
+        Above(HALFWAY),
+        "the place of n_δ between the two laws of 1/ε with its ends, with one product for each weight,",
+        LEAN,
+        three(
+            "the measurement can tell a power from a logarithm",
+            "the measurement cannot tell a power from a logarithm",
+            "whether the measurement can tell a power from a logarithm",
         ),
         search=PICK,
     )
@@ -217,34 +262,6 @@ def _by_seed(tables: Tables, search: str) -> list[Table]:
     return list(rows.by("seed").values())
 
 
-def _known(growth: Table) -> tuple[np.ndarray, np.ndarray]:
-    """log₂ 1/ε and n_δ where it was reached, in order."""
-    bits, products = -np.log2(growth["tolerance"]), growth["products"].astype(float)
-    order = np.argsort(bits)
-    bits, products = bits[order], products[order]
-    there = np.isfinite(products)
-    return bits[there], products[there]
-
-
-def slope(growth: Table) -> float:
-    """Products for each halving of ε, by least squares."""
-    bits, products = _known(growth)
-    return float(np.polyfit(bits, products, 1)[0])
-
-
-def bend(growth: Table) -> float:
-    """ln of the step of n_δ in the last half of log 1/ε over that in the first half; n_δ is interpolated at the middle."""
-    bits, products = _known(growth)
-    middle = float(np.interp((bits[0] + bits[-1]) / 2, bits, products))
-    return float(np.log(products[-1] - middle) - np.log(middle - products[0]))
-
-
-def exponent(growth: Table) -> float:
-    """a of n_δ ∝ ε^−a, by least squares of the logarithms."""
-    bits, products = _known(growth)
-    return float(np.polyfit(bits, np.log2(products), 1)[0])
-
-
 def _growth_read(search: str, tables: Tables) -> str:
     rows = tables["growth"].where(search=search)
     parts = []
@@ -255,8 +272,10 @@ def _growth_read(search: str, tables: Tables) -> str:
                 f"{mean:.0f} at ε = {tolerance:g}" if mean >= 100 else f"{mean:.1f} at ε = {tolerance:g}"
             )
     left = number(100 * float(rows["left"][0]))
-    how = "the closest subset" if search == SUBSET else "one product for each weight"
-    return f"With {how}, products that leave {left} % of the weights unwritten: {listed(parts)}"
+    return (
+        f"With {WHO[search]}, products that leave {left} % of the weights unwritten: "
+        f"{listed(parts) or 'no ε is reached in every seed'}"
+    )
 
 
 # --- the masked network ---
@@ -358,14 +377,14 @@ def _curve_read(tolerance: float, tables: Tables) -> str:
 def rule(tolerance: float, margin: float) -> str:
     """What happens for each outcome."""
     return (
-        f"The claim holds if seven statements are true. Of all weights, fewer than 1 in 1 000 miss ε = {tolerance:g} with "
-        f"{allowed(tolerance)} products. Each halving of ε costs between {SLOPE[0]:g} and {SLOPE[1]:g} products. The last half "
-        "of the range of log 1/ε costs less than twice as many products as the first. With one product for each weight, their "
-        "number grows with an exponent above 0.8. The masked random network has its target's test score, to within "
-        f"{margin_words(margin)}. A target that has fitted permuted labels is contained too: its mask loses less than a tenth of "
-        "the headroom. And a random mask of equal counts is worse by more than a tenth of the headroom. It fails if one of them "
-        "is false. Otherwise it is undecided. It is also undecided if a target has learnt nothing, or if an attack exceeds its "
-        "certificate."
+        f"The claim holds if eight statements are true. Of all weights, fewer than 1 in 1 000 miss ε = {tolerance:g} with "
+        f"{allowed(tolerance)} products. Each halving of ε costs {SLOPE[0]:g} to {SLOPE[1]:g} products. Of two laws with the "
+        "measured ends, a logarithm of 1/ε is nearer to the numbers of products than a power is. With one product for each "
+        "weight, the power is nearer, and its exponent is above 0.8. The masked random network has its target's test score, to "
+        f"within {margin_words(margin)}. A target that has fitted permuted labels is contained too: its mask loses less than a "
+        "tenth of the headroom. And a random mask of equal counts is worse by more than a tenth of the headroom. It fails if one "
+        "of them is false. Otherwise it is undecided. It is also undecided if the target has learnt nothing or has not fitted "
+        "permuted labels, if an ε needs more products than were tried, or if an attack exceeds its certificate."
     )
 
 

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.existence_bounds import formula
+from ticketlab.claims.existence_bounds.growth import exponent, lean, slope
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import logarithmic_axis
@@ -100,15 +101,19 @@ def growth(table: Table) -> Figure:
         places = rows.where(search=search).along("inverse")
         found = [spread(of["products"], 0.0) for _, of in places]
         drawn.append(curve(mark, [float(place) for place, _ in places], found))
-    slopes = [formula.slope(of) for of in table.where(search=formula.SUBSET).by("seed").values()]
-    powers = [formula.exponent(of) for of in table.where(search=formula.PICK).by("seed").values()]
+    subset, pick = (
+        table.where(search=search).by("seed").values() for search in (formula.SUBSET, formula.PICK)
+    )
+    slopes, powers = map(slope, subset), map(exponent, pick)
+    leans = [extent(map(lean, of), measure) for of in (subset, pick)]
     left = fixed(100 * float(table["left"][0]), 0)
     return Figure(
         "growth",
         f"Each halving of ε costs a subset sum {extent(slopes, measure)} products",
         f"Products that leave {left} % of the weights further than ε from their sum, for weights larger than the largest ε: "
         f"means over {seeds(table)}, with 95 % intervals. With one product for each weight, their number grows as 1/ε to the "
-        f"power {extent(powers, measure)}.",
+        f"power {extent(powers, measure)}. Between a logarithm, 0, and a power of 1/ε, 1, with the same ends, the closest subset "
+        f"lies at {leans[0]} and one product at {leans[1]}.",
         alone(Plot(x, y, tuple(drawn), height=320)),
     )
 

@@ -37,6 +37,9 @@ from ticketlab.units import NetworkUnits, Parts, probe, scan
 
 __all__ = ["measure"]
 
+TRUE = "true labels"
+MEASURED = 1  # the stream of the random mask that is measured
+
 Rows = dict[str, list[dict[str, Any]]]
 
 
@@ -63,12 +66,16 @@ def measure(
     rows = _written(plan, network, task, confused, final, seed)
     clock.lap("masks that write")
     progress("learned masks", 0.5)
-    searches = _searches(plan, network, {formula.NET: task, formula.PERMUTED: confused}, drawn, order, scores)
+    masked = _random_mask(edges_of(drawn, plan.bits), drawn, np.random.default_rng([seed, MEASURED]))
+    searches = _searches(
+        plan, network, task, confused, {formula.NET: drawn, formula.RANDOM: masked}, order, scores
+    )
     rows["searches"] = [{"seed": seed, **row} for row in searches]
     clock.lap("learned masks")
     progress("measures", 0.8)
     rows["measures"] = [
-        {"seed": seed, **row} for row in _measures(plan, network, task, confused, drawn, searches, seed)
+        {"seed": seed, **row}
+        for row in _measures(plan, network, task, confused, drawn, masked, searches, seed)
     ]
     clock.lap("measures")
     rows["timings"] = [
@@ -144,16 +151,21 @@ def _without(
     """Test scores with all edges, and their means under random masks."""
     rng = np.random.default_rng(seed)
 
-    def scored(choose: Any) -> np.ndarray:
-        chosen = jax.tree.map(lambda of: Edges(choose(of.kept.shape), of.scale), edges, is_leaf=_is_edges)
-        return network_scores(network, summed(chosen, like), task, task.test)
+    def scored(params: Params) -> np.ndarray:
+        return network_scores(network, params, task, task.test)
 
     return {
-        formula.EMPTY: scored(lambda shape: np.ones(shape, bool)),
-        formula.RANDOM: np.mean(
-            [scored(lambda shape: rng.random(shape) < 0.5) for _ in range(plan.draws)], axis=0
-        ),
+        formula.EMPTY: scored(summed(all_edges(edges), like)),
+        formula.RANDOM: np.mean([scored(_random_mask(edges, like, rng)) for _ in range(plan.draws)], axis=0),
     }
+
+
+def _random_mask(edges: Params, like: Params, rng: np.random.Generator) -> Params:
+    """The parameters of a random mask of the edges, which keeps each with probability one half."""
+    chosen = jax.tree.map(
+        lambda of: Edges(rng.random(of.kept.shape) < 0.5, of.scale), edges, is_leaf=_is_edges
+    )
+    return summed(chosen, like)
 
 
 def _is_edges(node: object) -> bool:
@@ -189,34 +201,54 @@ def _example_rows(task: Task, part: Split, scored: dict[str, np.ndarray], seed: 
 def _searches(
     plan: MultigraphPlan,
     network: Network,
-    tasks: dict[str, Task],
-    drawn: Params,
+    task: Task,
+    confused: Task,
+    weights: dict[str, Params],
     order: jax.Array,
     key: jax.Array,
 ) -> list[dict[str, Any]]:
-    """Masks learned over random weights and over the edges, for true and for permuted labels."""
-    popup, learned = EdgePopup(), LearnedEdges(plan.bits)
+    """Masks learned over random weights and over the edges, for true and for permuted labels; over a random mask for true ones.
+
+    Arguments:
+        weights: of the random network and of the random mask.
+    """
+    every = {TRUE: task, formula.PERMUTED: confused}
+    asked = [(over, labels) for labels in every for over in (formula.NET, formula.EDGES)]
     found = []
-    for labels, task in tasks.items():
-        over = popup.replicas(network, stack([drawn]), plan.density, key[None], order)
-        scores = _trained(plan, network, task, over, plan.search_steps)
-        mask = popup.masks(network, stack([scores]), plan.density)[0]
-        ticket = popup.ticket(drawn, mask)
-        require_frozen(drawn, ticket, mask)
-        edges = learned.edges(
-            network,
-            _trained(plan, network, task, learned.replicas(network, key[None], order), plan.search_steps),
-        )
-        for of, params in ((formula.NET, ticket), (formula.EDGES, summed(edges, drawn))):
-            found.append(
-                {
-                    "over": of,
-                    "labels": "true labels" if labels == formula.NET else labels,
-                    "train_score": float(np.mean(network_scores(network, params, task, task.train))),
-                    "test_score": float(np.mean(network_scores(network, params, task, task.test))),
-                }
-            )
+    for over, labels in [*asked, (formula.RANDOM, TRUE)]:
+        own = every[labels]
+        if over == formula.EDGES:
+            params = _learned_edges(plan, network, own, weights[formula.NET], order, key)
+        else:
+            params = _learned_mask(plan, network, own, weights[over], order, key)
+        scores = {
+            part: float(np.mean(network_scores(network, params, own, of)))
+            for part, of in (("train_score", own.train), ("test_score", own.test))
+        }
+        found.append({"over": over, "labels": labels, **scores})
     return found
+
+
+def _learned_mask(
+    plan: MultigraphPlan, network: Network, task: Task, drawn: Params, order: jax.Array, key: jax.Array
+) -> Params:
+    """The weights under the mask that edge-popup learns over them."""
+    popup = EdgePopup()
+    over = popup.replicas(network, stack([drawn]), plan.density, key[None], order)
+    scores = _trained(plan, network, task, over, plan.search_steps)
+    mask = popup.masks(network, stack([scores]), plan.density)[0]
+    ticket = popup.ticket(drawn, mask)
+    require_frozen(drawn, ticket, mask)
+    return ticket
+
+
+def _learned_edges(
+    plan: MultigraphPlan, network: Network, task: Task, like: Params, order: jax.Array, key: jax.Array
+) -> Params:
+    """The parameters under the mask that is learned over the multigraph."""
+    learned = LearnedEdges(plan.bits)
+    scores = _trained(plan, network, task, learned.replicas(network, key[None], order), plan.search_steps)
+    return summed(learned.edges(network, scores), like)
 
 
 # --- measures ---
@@ -228,20 +260,23 @@ def _measures(
     task: Task,
     confused: Task,
     drawn: Params,
+    masked: Params,
     searches: list[dict[str, Any]],
     seed: int,
 ) -> list[dict[str, Any]]:
-    """Each measure of the random network, of the same with permuted labels, and of the multigraph with all its edges."""
+    """Each measure of the random network, of the same with permuted labels, of the multigraph, and of a random mask of it."""
     nothing = summed(all_edges(edges_of(drawn, plan.bits)), drawn)
     objects = {
         formula.NET: (drawn, task),
         formula.PERMUTED: (drawn, confused),
         formula.EDGES: (nothing, task),
+        formula.RANDOM: (masked, task),
     }
     learned = {
-        formula.NET: _test(searches, formula.NET, "true labels"),
+        formula.NET: _test(searches, formula.NET, TRUE),
         formula.PERMUTED: _test(searches, formula.NET, formula.PERMUTED),
-        formula.EDGES: _test(searches, formula.EDGES, "true labels"),
+        formula.EDGES: _test(searches, formula.EDGES, TRUE),
+        formula.RANDOM: _test(searches, formula.RANDOM, TRUE),
     }
     found = []
     for of, (params, own) in objects.items():

@@ -1,4 +1,4 @@
-"""The claim that masks make anything from a multigraph that contains nothing, and what that says of other measures.
+"""The claim that masks make anything of a multigraph in which nothing was drawn, and what that says of other measures.
 
 A cell is one seed. The questions and their rules are in `formula`; `cell` computes one cell.
 """
@@ -42,7 +42,7 @@ __all__ = ["Multigraph", "MultigraphPlan"]
 
 @dataclass(frozen=True)
 class MultigraphPlan:
-    """Can a mask write any network into edges that contain nothing, and which measures does that fool?
+    """Can a mask write any network into edges that were not drawn, and which measures does that fool?
 
     Arguments:
         task: images or vectors to classify, split anew for each seed.
@@ -105,7 +105,7 @@ class MultigraphPlan:
                 widths=(1, 2, 4),
                 draws=60,
                 steps=1000,
-                fitting_steps=3000,
+                fitting_steps=8000,
                 search_steps=1500,
             )
         }
@@ -114,7 +114,8 @@ class MultigraphPlan:
 class Multigraph(Study):
     claim = "multigraph"
     statement = (
-        "A multigraph with base-2 spaced weights can be masked into any network, yet contains nothing useful."
+        "A multigraph with base-2 spaced weights can be masked into any network, yet contains nothing useful "
+        "without a mask."
     )
     question = (
         "Put parallel edges with fixed weights, ± powers of two, in the place of every weight. Does a mask turn them into a "
@@ -127,8 +128,9 @@ class Multigraph(Study):
         "under the mask that writes a trained network. Another mask writes a network that has fitted permuted labels.",
         "Four measures are calibrated: the accuracy of the network as it is drawn, the held-out AUC of the best hidden unit, a "
         "linear read-out of the last hidden layer, and the accuracy of a learned mask. Each is taken of a random network, of "
-        "the same network with permuted labels, and of the multigraph with all its edges.",
-        "The learned mask of the random network is that of edge-popup [Ramanujan et al. 2020]. That of the multigraph trains a "
+        "the same network with permuted labels, of the multigraph with all its edges, and of one random mask of it. Such a "
+        "mask makes a random network too.",
+        "The learned mask of a random network is that of edge-popup [Ramanujan et al. 2020]. That of the multigraph trains a "
         "score for each edge, and keeps edges with positive scores. An AUC of ½ and the most frequent class are chance.",
         "Test scores are paired by example, and their intervals count both sources of chance [Cameron et al. 2011]. Measures are "
         "one number a seed, with Student's interval. The claim needs all its statements [Berger 1982].",
@@ -136,8 +138,12 @@ class Multigraph(Study):
     arms = (
         Arm(TARGET, "The trained network.", "What the mask should write."),
         Arm(WRITTEN, "The multigraph under the mask of its binary digits.", "The first half of the claim."),
-        Arm(EMPTY, "The multigraph with all its edges.", "The second half: it contains nothing."),
-        Arm(RANDOM, "The multigraph under random masks.", "Whether any mask does."),
+        Arm(EMPTY, "The multigraph with all its edges.", "The second half: nothing in it is useful."),
+        Arm(
+            RANDOM,
+            "The multigraph under random masks.",
+            "Whether any mask does, and what a measure makes of any random function.",
+        ),
         Arm(NET, "A random network, as it is drawn.", "What measures are usually taken of."),
         Arm(PERMUTED, "Labels exchanged at random.", "What a mask or a measure makes of no content."),
         Arm(EDGES, "The multigraph, measured.", "What a measure makes of a network without content."),

@@ -1,4 +1,4 @@
-"""Planted tables of `multigraph`: scores of the masked multigraph and its target, and measures of three objects."""
+"""Planted tables of `multigraph`: scores of the masked multigraph and its target, and measures of four objects."""
 
 from __future__ import annotations
 
@@ -42,26 +42,30 @@ class World:
 
     Arguments:
         written: the masked multigraph's score, minus its target's.
-        permuted: the same on permuted labels, as a share of the headroom.
+        fitted: the score of the network that was trained on permuted labels.
+        permuted: the masked multigraph's, minus that, as a share of the headroom.
         empty, random: of all edges and of random masks, the gain over guessing as a share of the headroom.
-        net, mixed, edges: every measure's gain on the random network, with permuted labels, and on the multigraph.
+        net, mixed, edges, mask: every measure's gain on the random network, with permuted labels, on the multigraph, and on a
+            random mask of it.
         skill: of the target.
     """
 
     written: float = 0.0
+    fitted: float = 0.98
     permuted: float = 0.0
     empty: float = 0.0
     random: float = 0.0
     net: float = 0.5
     mixed: float = 0.0
     edges: float = 0.0
+    mask: float = 0.0
     skill: Skill = Skill()
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     return {
         "examples": examples(sample, _accuracies(world, sample), rng, world.skill),
-        "learnt": examples(sample, _fitted(world, sample), rng, world.skill),
+        "learnt": examples(sample, _fitted(world), rng),
         "measures": _measures(world, sample, rng),
     }
 
@@ -75,12 +79,12 @@ def _accuracies(world: World, sample: Sample) -> dict[str, float]:
     }
 
 
-def _fitted(world: World, sample: Sample) -> dict[str, float]:
-    return {TARGET: sample.accuracy, WRITTEN: sample.accuracy + world.permuted * (1 - FREQUENT)}
+def _fitted(world: World) -> dict[str, float]:
+    return {TARGET: world.fitted, WRITTEN: world.fitted + world.permuted * (1 - FREQUENT)}
 
 
 def _measures(world: World, sample: Sample, rng: np.random.Generator) -> Table:
-    of = {NET: world.net, PERMUTED: world.mixed, EDGES: world.edges}
+    of = {NET: world.net, PERMUTED: world.mixed, EDGES: world.edges, RANDOM: world.mask}
     rows = [(s, m, o, g) for s in range(sample.seeds) for m in MEASURES for o, g in of.items()]
     seed, measure, object_, gain = (np.array(column) for column in zip(*rows, strict=True))
     above = gain + NOISE * rng.standard_normal(len(rows))
@@ -93,25 +97,39 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         case "written":
             return compared(sample, of[WRITTEN], of[TARGET])
         case key if key == PERMUTED:
-            fitted = _fitted(world, sample)
+            fitted = _fitted(world)
             return of_headroom(sample, fitted[WRITTEN], fitted[TARGET])
+        case "chance":
+            return Asked(world.edges)
         case key if key in (EMPTY, RANDOM):
             return of_headroom(sample, of[key]) if world.skill.task else Asked(0.0, 0.0)
     return None
 
 
 def cases() -> tuple[Case, ...]:
+    half = LEAST / 2
     worlds = [
-        (Kind.INSIDE, "all by half a margin", World(-MARGIN / 2, -LEAST / 2, LEAST / 2, LEAST / 2)),
+        (
+            Kind.INSIDE,
+            "all by half a margin",
+            World(-MARGIN / 2, permuted=-half, empty=half, random=half, edges=half),
+        ),
         (Kind.BOUNDARY, "the mask is a margin less accurate", World(written=-MARGIN)),
         (Kind.BOUNDARY, "the mask is a margin more accurate", World(written=MARGIN)),
         (Kind.BOUNDARY, "a tenth is lost of permuted labels", World(permuted=-LEAST)),
         (Kind.BOUNDARY, "all edges gain a tenth", World(empty=LEAST)),
         (Kind.BOUNDARY, "random masks gain a tenth", World(random=LEAST)),
-        (Kind.TOGETHER, "all of these", World(-MARGIN, -LEAST, LEAST, LEAST)),
+        (Kind.BOUNDARY, "measures of all edges gain a tenth", World(edges=LEAST)),
+        (
+            Kind.TOGETHER,
+            "all of these",
+            World(-MARGIN, permuted=-LEAST, empty=LEAST, random=LEAST, edges=LEAST),
+        ),
         (Kind.OUTSIDE, "the mask is one and a half margins less accurate", World(written=-1.5 * MARGIN)),
         (Kind.OUTSIDE, "random masks gain half as much again", World(random=1.5 * LEAST)),
+        (Kind.OUTSIDE, "measures of all edges gain nine tenths", World(edges=0.9)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the target guesses", World(skill=ALIKE)),
+        (Kind.GATE, "permuted labels are hardly fitted", World(fitted=0.2, permuted=-0.055)),
     ]
     return cases_of("multigraph", formula(MARGIN), planted, truth, worlds)
