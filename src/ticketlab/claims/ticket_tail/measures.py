@@ -188,7 +188,8 @@ def prediction_rows(of: Qualities, floor: float, rng: np.random.Generator) -> li
     for sample in samples:
         tail = fit_tail(sample, rng)
         if block > first:
-            found.append(_checked(*check_predictions(tail, sample, rest, [block], rng), rest))
+            (check,) = check_predictions(tail, sample, rest, [block], rng)
+            found.append(_checked(check, rest))
         best = predict_best(tail, len(rest), rng)
         last.append({"predicted": best.mean, "covered": float(best.interval[0] <= seen <= best.interval[1])})
     unknown = dict.fromkeys(("decade", "miss", "crps", "crps_normal", "crps_exponential"), float("nan"))
