@@ -12,9 +12,9 @@ from toy_draft import Memory
 from ticketlab.claims import start
 from ticketlab.claims.learned import arms as mask_arms
 from ticketlab.claims.learned import setting
-from ticketlab.claims.learned.setting import Bench
+from ticketlab.claims.learned.setting import Arm, Bench, Setting
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, with_signs
-from ticketlab.claims.study import Blank
+from ticketlab.claims.study import Blank, silent
 from ticketlab.claims.untrained_subnetwork.cell import _setting
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan
 from ticketlab.claims.untrained_subnetwork.formula import formula
@@ -129,6 +129,30 @@ def test_scores_are_those_of_the_examples(evidence):
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["id"], task.test.ids)
     most = np.bincount(task.train.labels).argmax()
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["guess"], task.test.labels == most)
+
+
+@pytest.mark.parametrize(("steps", "half"), [(50, 25), (15, 7), (1, None)])
+def test_half_way_is_after_half_of_the_steps_wherever_pieces_end(monkeypatch, steps, half):
+    """With 50 steps pieces end at 24 and 28."""
+    at = []
+    honest = mask_arms.train
+
+    def watched(*given, **options):
+        result = honest(*given, **options)
+        at.append((int(np.max(result.state.steps)), result.state.params))
+        return result
+
+    monkeypatch.setattr(mask_arms, "train", watched)
+    alone = dataclasses.replace(PLAN, steps=steps)
+    arm = Setting("width 1", 1.0, alone, alone.network, (Arm("dense"),), (0,))
+    row = mask_arms.run_setting(arm, Blank(), silent)["arms"].rows()[0]
+    if half is None:
+        assert np.isnan([row["halfway_train_score"], row["halfway_at"]]).all()
+        return
+    assert row["halfway_at"] == half / steps
+    bench = Bench(arm, PLAN.task.task(mask_arms.SPLIT_SEED))
+    params = jax.tree.map(lambda a: jnp.asarray(a)[0], dict(at)[half])
+    assert row["halfway_train_score"] == bench.scores(params, bench.task.train).mean()
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.learned.halfway import rows_of_arms
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
@@ -113,4 +114,4 @@ def _examples(setting: str) -> Part:
 
 
 def _arm(setting: str, arm: str) -> Part:
-    return lambda tables: tables["arms"].where(setting=setting, arm=arm)
+    return lambda tables: rows_of_arms(tables).where(setting=setting, arm=arm)

@@ -14,6 +14,7 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.learned.halfway import rows_of_arms
 from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
 from ticketlab.claims.wording import more_points
 from ticketlab.evidence.tables import Table
@@ -102,7 +103,9 @@ def _converged(margin: float, **where: float) -> tuple[Gate, ...]:
     """Search and training have come to their end, at one width or at all."""
 
     def gate(key: str, what: str, arm: str) -> Gate:
-        return converged(key, what, lambda tables: tables["arms"].where(arm=arm, **where), _decisive, margin)
+        return converged(
+            key, what, lambda tables: rows_of_arms(tables).where(arm=arm, **where), _decisive, margin
+        )
 
     return (
         gate("search", "the search", "ticket"),
@@ -163,7 +166,7 @@ def _with_edges(tables: Tables) -> Table:
 
 
 def _arm(tables: Tables, arm: str) -> Table:
-    return tables["arms"].where(arm=arm, size=1.0)
+    return rows_of_arms(tables).where(arm=arm, size=1.0)
 
 
 def _widths_read(tables: Tables) -> str:
