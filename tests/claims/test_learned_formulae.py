@@ -105,12 +105,12 @@ def outcome(**changes):
 def test_the_verdicts_come_in_order():
     found = untrained.conclude(MARGIN, tables(), widths=True, edges=True)
     sides = ["wider", "multigraph"]
-    assert [v.key for v in found] == ["claim", "score", "guessing", "random", "labels", "control", *sides]
-    assert [v.headline for v in found] == [True] * 6 + [False] * 2
+    assert [v.key for v in found] == ["claim", "score", "guessing", "random", "labels", *sides]
+    assert [v.headline for v in found] == [True] * 5 + [False] * 2
     assert [v.question for v in found if v.key == "claim"] == [""]
-    assert all(v.rule.startswith("Holds if the 95 % interval of the difference") for v in found[1:6])
+    assert all(v.rule.startswith("Holds if the 95 % interval of the difference") for v in found[1:5])
     assert "contains a subnetwork, 50.0 % of the weights" in found[0].reading
-    assert len(untrained.conclude(MARGIN, tables(), widths=False, edges=False)) == 6
+    assert len(untrained.conclude(MARGIN, tables(), widths=False, edges=False)) == 5
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,9 @@ def test_the_verdicts_come_in_order():
         ({"ticket": 0.90}, FAILS, {"score"}),
         ({"ticket": 0.05, "slope": 0.0}, FAILS, {"score", "guessing", "random", "labels"}),
         ({"random": 0.955}, FAILS, {"random"}),
-        ({"permuted": 0.4}, FAILS, {"control"}),
-        ({"permuted": 0.95}, FAILS, {"control", "labels"}),
     ],
 )
-def test_the_claim_needs_every_comparison_and_the_control(changes, expected, fails):
+def test_the_claim_needs_every_comparison(changes, expected, fails):
     found = conclude(**changes)
     assert found["claim"].outcome is expected
     assert {key for key, v in found.items() if v.outcome is FAILS} - {"claim", "wider"} == fails
@@ -218,6 +216,7 @@ def test_each_gate_holds_back_its_planted_case():
         "skill": {"ticket": 0.1, "dense": 0.1, "slope": 0.0, "dense_slope": 0.0},
         "search": {"ticket": 0.318, "slope": 0.0, "fitted": {"ticket": (0.33, 0.25)}},
         "training": {"ticket": 0.95, "dense": 0.7, "fitted": {"dense": (0.7, 0.6)}},
+        "control": {"permuted": 0.4},
     }
     whole = untrained.formula(MARGIN)
     assert isinstance(whole, Gated)
@@ -278,10 +277,27 @@ def older(steps):
     ("steps", "expected"), [(1000, FAILS), (30, FAILS), (750, UNDECIDED), (59, UNDECIDED), (0, UNDECIDED)]
 )
 def test_an_older_record_is_judged_by_its_half_way_score_only_where_that_was_half_way(steps, expected):
-    """With 750 steps it was noted at step 444 or 518, and the change since then says less than was taken from it."""
+    """With 750 steps it was noted at step 444, where another run moves 9.7 times as far as the rest."""
     claim, *_ = untrained.conclude(MARGIN, older(steps), widths=False, edges=False)
     assert claim.outcome is expected
     assert ("this older record does not say when that was" in claim.reading) == (expected is UNDECIDED)
+
+
+@pytest.mark.parametrize("permuted", [0.4, 0.95])
+def test_a_control_that_learns_refutes_nothing(permuted):
+    """What the search over permuted labels learns of true ones is a leak, and no finding about the ticket."""
+    found = conclude(permuted=permuted)
+    assert {v.outcome for v in found.values() if v.headline} == {UNDECIDED}
+    assert "Over permuted labels the same search fits 70.0 % of the training labels" in found["claim"].reading
+    assert "It must guess" in found["claim"].reading
+
+
+def test_a_leak_that_is_planted_decides_nothing():
+    """The ticket equals the dense network, and the search over permuted labels has most of its accuracy."""
+    given = planted(("width 1",), World(0.9, 0.0, 0.5, 0.3), Sample(8, 700, 0.95), np.random.default_rng(0))
+    whole = untrained.formula(MARGIN)
+    assert answer(whole, given).outcome is UNDECIDED
+    assert answer(whole.part, given).outcome is HOLDS
 
 
 # --- headroom ---
@@ -404,7 +420,7 @@ def test_each_prize_is_asked_the_same_questions():
     claim, *questions = won()
     assert claim.outcome is HOLDS
     assert "with and without binary activations" in claim.reading
-    keys = ["score", "guessing", "random", "labels", "control"]
+    keys = ["score", "guessing", "random", "labels"]
     asked = [(q.key, q.facets["prize"]) for q in questions if q.headline]
     assert asked == [(key, prize) for prize in (WEIGHTS, BOTH) for key in keys]
     assert [(q.key, q.facets["prize"]) for q in questions if not q.headline] == [
@@ -419,8 +435,6 @@ def test_each_prize_is_asked_the_same_questions():
     [
         ({"both": 0.90}, {("score", BOTH)}),
         ({"weights": 0.90}, {("score", WEIGHTS)}),
-        ({"permuted": (0.4, 0.1)}, {("control", WEIGHTS)}),
-        ({"permuted": (0.1, 0.4)}, {("control", BOTH)}),
     ],
 )
 def test_the_prizes_are_compared_with_the_trained_network_of_full_precision(changes, failed):
@@ -437,6 +451,14 @@ def test_a_prize_whose_search_has_not_converged_is_undecided_and_the_other_is_no
     decided = {q.facets["prize"] for q in questions if q.headline and q.outcome is not UNDECIDED}
     assert decided == {WEIGHTS}
     assert won(both=0.6)[0].outcome is FAILS
+
+
+def test_a_prize_whose_control_learns_is_undecided_and_the_other_is_not():
+    claim, *questions = won(permuted=(0.4, 0.1))
+    assert claim.outcome is UNDECIDED
+    assert f"{WEIGHTS.capitalize()}: over permuted labels the same search fits" in claim.reading
+    assert {q.facets["prize"] for q in questions if q.headline and q.outcome is not UNDECIDED} == {BOTH}
+    assert won(permuted=(0.4, 0.1), both=0.90)[0].outcome is FAILS
 
 
 def test_a_trained_network_that_has_not_converged_decides_neither_prize():

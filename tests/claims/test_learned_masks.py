@@ -265,7 +265,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 def test_other_plans(options):
     evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
     sides = [bool(options.get(name, getattr(PLAN, name))) for name in ("widths", "bits")]
-    assert len(evidence.verdicts) == 1 + 5 + sum(sides)
+    assert len(evidence.verdicts) == 1 + 4 + sum(sides)
     assert np.isfinite(evidence.tables["arms"]["test_score"]).all()
     drawn = evidence.tables["arms"].where(arm="ticket")["sampled_test_score"]
     assert np.isfinite(drawn).all() == (options.get("search") == "supermask")
@@ -276,8 +276,8 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
     both = {r["arm"] for r in arms.where(setting=BOTH).rows()}
     assert both == {"ticket", "random", "permuted", "mask", "random mask", "dense", "binarised"}
     assert {r["arm"] for r in arms.where(setting=WEIGHTS).rows()} == both
-    assert len(prizes.verdicts) == 1 + 2 * 5 + 3
-    assert [v.headline for v in prizes.verdicts[1:]] == [True] * 10 + [False] * 3
+    assert len(prizes.verdicts) == 1 + 2 * 4 + 3
+    assert [v.headline for v in prizes.verdicts[1:]] == [True] * 8 + [False] * 3
 
 
 def test_signs_take_the_place_of_the_activation_function():
@@ -327,7 +327,7 @@ def test_a_ticket_is_better_than_its_controls():
     """In a run that is too short to pass the gate of convergence, so that its questions are asked without it."""
     evidence = run_study(UntrainedSubnetwork(), ALONE)
     asked = answer(formula(PLAN.margin).part, evidence.tables)
-    outcomes = {key: asked.find(key).outcome for key in ("guessing", "random", "labels", "control")}
+    outcomes = {key: asked.find(key).outcome for key in ("guessing", "random", "labels")}
     assert set(outcomes.values()) == {Outcome.HOLDS}, outcomes
     assert evidence.verdicts[0].outcome is Outcome.UNDECIDED
     assert "has not converged" in evidence.verdicts[0].reading

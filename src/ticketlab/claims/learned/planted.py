@@ -101,7 +101,6 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "guessing": ("ticket", None),
         "random": ("ticket", "random"),
         "labels": ("ticket", "permuted"),
-        "control": ("permuted", None),
     }[question.key]
     return of_headroom(sample, of[one], None if other is None else of[other])
 
@@ -123,6 +122,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "training has not converged", World(fitted={"dense": (0.6, 0.5)})),
         (Kind.GATE, "the search falls", World(fitted={"ticket": (0.5, 0.9)})),
         (Kind.GATE, "training falls", World(fitted={"dense": (0.5, 0.9)})),
+        (Kind.GATE, "permuted labels gain half of the headroom", World(labels=0.5)),
     ]
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (

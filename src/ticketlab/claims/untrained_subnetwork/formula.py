@@ -15,7 +15,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
-from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
+from ticketlab.claims.learned.questions import CONTROL, CONVERGED, Asked, converged, found
 from ticketlab.claims.wording import more_points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
@@ -150,9 +150,9 @@ def conclude(
 RULE = (
     "Everything is asked at one search, density, width and distribution of the weights, fixed before the runs. The claim "
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
-    "a random mask of equal counts and than the same search over permuted labels, which guesses. The claim fails if one of "
-    "them fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, "
-    f"or if the search or the training of the dense network has not converged. {CONVERGED}"
+    "a random mask of equal counts and than the same search over permuted labels. The claim fails if one of them fails. "
+    "Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if the search or "
+    f"the training of the dense network has not converged, or {CONTROL}. {CONVERGED}"
 )
 
 
