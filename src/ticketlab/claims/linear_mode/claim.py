@@ -109,10 +109,10 @@ class LinearMode(DraftedStudy):
         "Frankle et al. 2020]. The network is trained, its smallest surviving weights are removed, and the others "
         "are reset to step k. Copies of the other arms are trained from the same step and in the same orders.",
         "A ticket works if two things hold at the last step. Its copies are as accurate as the dense network's, up "
-        "to the margin, and they are more accurate than those of the random mask. Where any mask would do, there is "
-        "nothing to explain. The claim is tested at every k, and fails if one ticket works and is not stable. It "
-        "holds only if both sides were seen: one ticket that is stable and works, and one that is neither stable nor "
-        "as accurate.",
+        "to the margin, and they are more accurate than those of the random mask, by more than the margin. Where any "
+        "mask would do, there is nothing to explain. The claim is tested at every k, and fails if one ticket works "
+        "and is not stable. It holds only if both sides were seen: one ticket that is stable and works, and one that "
+        "is neither stable nor as accurate.",
         "Two side questions do not count for the claim. One is the converse: do stable tickets work? The other asks "
         "it of all masks of this density, controls included: are those that are as accurate as the dense network "
         "stable?",

@@ -1,10 +1,10 @@
 """What the claim `linear-mode` says, as a formula: at every rewind step k, a ticket that works is stable.
 
-    works ⇒ stable,   works = as accurate as the dense network, and more accurate than a random mask
+    works ⇒ stable,   works = as accurate as the dense network, and more accurate than a random mask, by more than the margin
 
-A ticket that works and is not stable refutes it. Of tickets that do not work it is true in an empty way. So the claim holds only
-if it is true at every k and could have been false: at one k the ticket is stable and works, at one it is neither stable nor
-accurate.
+Where any mask does nearly as well, there is nothing to explain. A ticket that works and is not stable refutes it. Of tickets that
+do not work it is true in an empty way. So the claim holds only if it is true at every k and could have been false: at one k the
+ticket is stable and works, at one it is neither stable nor accurate.
 
 A seed's barrier is the maximum of the mean of its lines, which noise biases upwards. It is bracketed by two estimates. The higher
 is that maximum. The lower chooses α on one half of the test examples and measures on the other, and so cannot be too high.
@@ -20,6 +20,7 @@ from functools import partial
 from ticketlab.claims.answers import closed, with_outlook
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, paired_difference
 from ticketlab.laws.formulae import (
@@ -139,7 +140,7 @@ def _implied(terms: Terms, k: int) -> Formula:
 
 
 def _works(terms: Terms, k: int) -> Formula:
-    return All((_accurate(terms, k, TICKET), _better(k)), "works")
+    return All((_accurate(terms, k, TICKET), _better(terms, k)), "works")
 
 
 def _rows(k: int, tables: Tables) -> Table:
@@ -180,17 +181,19 @@ def _stable(terms: Terms, k: int, arm: str) -> Question:
 
 
 def _accurate(terms: Terms, k: int, arm: str) -> Question:
-    return _scored("accurate", "as accurate as", k, arm, DENSE, Above(-terms.margin))
+    says = three("as accurate", "less accurate", "whether it is as accurate")
+    return _scored("accurate", "as accurate as", k, arm, DENSE, Above(-terms.margin), says)
 
 
-def _better(k: int) -> Question:
-    return _scored("better", "more accurate than", k, TICKET, RANDOM, Above(0.0))
+def _better(terms: Terms, k: int) -> Question:
+    more = f"more accurate by more than {margin_words(terms.margin)}"
+    says = three(more, f"not {more}", f"whether it is {more}")
+    return _scored("better", "more accurate than", k, TICKET, RANDOM, Above(terms.margin), says)
 
 
-def _scored(key: str, than: str, k: int, arm: str, other: str, rule: Rule) -> Question:
-    holds, fails = (
-        ("as accurate", "less accurate") if key == "accurate" else ("more accurate", "not more accurate")
-    )
+def _scored(
+    key: str, than: str, k: int, arm: str, other: str, rule: Rule, says: Mapping[Outcome, str]
+) -> Question:
     return scores(
         key,
         f"k = {k}: {TITLES[arm]} is {than} {TITLES[other]}",
@@ -198,7 +201,7 @@ def _scored(key: str, than: str, k: int, arm: str, other: str, rule: Rule) -> Qu
         (f"{arm}_score", TITLES[arm]),
         (f"{other}_score", TITLES[other]),
         rule,
-        three(holds, fails, f"whether it is {holds}"),
+        says,
         facets={"rewind_step": str(k), "arm": arm},
         before=f"from step {k} on, ",
     )
@@ -221,10 +224,10 @@ def _step(terms: Terms, k: int, found: Answer | None, tables: Tables, levels: Le
 
 RULE = (
     "The ticket works at a step k if it is as accurate as the dense network, up to the margin, and more accurate than a "
-    "random mask. The claim holds if at every k the ticket is stable or does not work, at one k at least it is stable and "
-    "works, and at one k at least it is neither stable nor as accurate as the dense network. It fails if at some k the "
-    "ticket works and is not stable. Otherwise it is undecided; and always without a random mask, or if the dense network "
-    "is not better than guessing."
+    "random mask, by more than the margin. The claim holds if at every k the ticket is stable or does not work, at one k at "
+    "least it is stable and works, and at one k at least it is neither stable nor as accurate as the dense network. It fails "
+    "if at some k the ticket works and is not stable. Otherwise it is undecided; and always without a random mask, or if the "
+    "dense network is not better than guessing."
 )
 CONVERSE = (
     "Holds if at every k the ticket works or is not stable, and at one k at least it is stable and works. Fails "

@@ -103,7 +103,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.INSIDE, "half a margin each", World((1.5 * S, S / 2), (-1.5 * M, -M / 2))),
         (Kind.BOUNDARY, "it works, with the barrier at its limit", World((0.1, S))),
         (Kind.BOUNDARY, "unstable, a margin less accurate", World((0.1, 0.1), (-M, -0.05))),
-        (Kind.BOUNDARY, "unstable, equal to a random mask", World((0.1, 0.0), (0.05, 0.05), (0.0, 0.1))),
+        (
+            Kind.BOUNDARY,
+            "unstable, a margin better than a random mask",
+            World((0.1, 0.0), (0.05, 0.05), (M, 0.1)),
+        ),
         (Kind.BOUNDARY, "stable, a margin less accurate", World((0.1, 0.0), (-0.05, -M))),
         (Kind.TOGETHER, "both work, with the barrier at its limit", World((S, S), (0.05, 0.05))),
         (Kind.OUTSIDE, "it works, and the barrier is above by half", World((0.1, 1.5 * S))),
