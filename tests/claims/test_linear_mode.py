@@ -222,8 +222,12 @@ def test_equal_orders_would_have_no_barrier(monkeypatch):
 # --- verdicts ---
 
 
-def tables(barrier, score, seeds=6, n=4000, steps=(0, 50), guess=0.1):
-    """Examples with given barriers and scores of the arms at the steps; which examples they are drifts from seed to seed."""
+def tables(barrier, score, seeds=6, n=4000, steps=(0, 50), guess=0.1, fitted=1.0):
+    """Examples with given barriers and scores of the arms at the steps; which examples they are drifts from seed to seed.
+
+    Arguments:
+        fitted: the training score of the dense network's copies, at all steps or at each.
+    """
     parts = []
     for i, k in enumerate(steps):
         for seed in range(seeds):
@@ -235,7 +239,14 @@ def tables(barrier, score, seeds=6, n=4000, steps=(0, 50), guess=0.1):
                 columns |= {f"{arm}_barrier": rises, f"{arm}_barrier_split": rises}
             columns["guess"] = (np.arange(n) < n * guess).astype(float)
             parts.append(Table("examples", tuple(Column(name, v) for name, v in columns.items())))
-    return {"examples": concatenate("examples", parts)}
+    fitted = np.broadcast_to(fitted, len(steps)).tolist()
+    copies = [
+        {"rewind_step": k, "arm": arm, "seed": seed, "train_score": score if arm == "dense" else 0.5}
+        for k, score in zip(steps, fitted, strict=True)
+        for arm in ("ticket", "dense")
+        for seed in range(seeds)
+    ]
+    return {"examples": concatenate("examples", parts), "copies": Table.from_rows("copies", copies)}
 
 
 GOOD, BAD = 0.97, 0.90
@@ -346,6 +357,25 @@ def test_where_the_dense_network_guesses_nothing_is_decided():
     assert claim.outcome is Outcome.UNDECIDED
     assert "The trained network is not better than guessing" in claim.reading
     assert conclude((0.1, 0.1), (GOOD, GOOD))[0].outcome is Outcome.FAILS
+
+
+def test_where_the_dense_network_does_not_fit_its_labels_nothing_is_decided():
+    """Without the gate the claim would fail, because a network that has learnt little is soon equalled."""
+    world = planted.World((0.1, 0.1), (0.03, 0.03), (0.1, 0.1), fitted=0.27)
+    given = planted.planted(world, Sample(10, 10000, 0.3), np.random.default_rng(0))
+    outcome, found = planted.decide(given)
+    assert outcome is Outcome.UNDECIDED
+    assert answer(found.formula.part, given).outcome is Outcome.FAILS
+    reason = "The training of the dense network has not converged: it fits 27.0 % of its training labels (from step 0)"
+    assert found.closed[0].startswith(reason)
+
+
+@pytest.mark.parametrize(("fitted", "outcome"), [(0.991, Outcome.FAILS), ((0.98, 1.0), Outcome.UNDECIDED)])
+def test_the_dense_network_fits_all_its_labels_but_the_margin_at_every_step(fitted, outcome):
+    claim = conclude((0.1, 0.1), (GOOD, GOOD), fitted=fitted)[0]
+    assert claim.outcome is outcome
+    if outcome is Outcome.UNDECIDED:
+        assert "it fits 98.0 % of its training labels (from step 0)." in claim.reading
 
 
 def noisy_lines(rng, plan, bump, n, error, flips):

@@ -17,9 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from ticketlab.claims.answers import closed, with_outlook
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.learned.questions import converged
 from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, paired_difference
@@ -28,6 +31,7 @@ from ticketlab.laws.formulae import (
     Answer,
     Any,
     Formula,
+    Gate,
     Gated,
     Not,
     Question,
@@ -79,7 +83,7 @@ class Terms:
 
 def formula(terms: Terms, steps: Sequence[int]) -> Formula:
     """Works ⇒ stable, at the given steps."""
-    return _gated(steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
+    return _gated(terms, steps, All(tuple(_implied(terms, k) for k in steps), "only-when-stable"))
 
 
 def side_questions(terms: Terms) -> tuple[Formula, ...]:
@@ -129,10 +133,25 @@ def _share(terms: Terms, known: Sequence[int], levels: Levels) -> Levels:
 # --- parts ---
 
 
-def _gated(steps: Sequence[int], part: Formula) -> Formula:
-    """Provided that the dense network has learnt the task."""
-    gates = tuple(skill_gate(partial(_rows, k), (f"{DENSE}_score",)) for k in steps)
-    return Gated(gates, part)
+def _gated(terms: Terms, steps: Sequence[int], part: Formula) -> Formula:
+    """Provided that the dense network has learnt the task, and its training labels."""
+    skilled = tuple(skill_gate(partial(_rows, k), (f"{DENSE}_score",)) for k in steps)
+    return Gated((*skilled, _trained(terms, steps)), part)
+
+
+def _trained(terms: Terms, steps: Sequence[int]) -> Gate:
+    """The dense copies fit all their training labels but the margin: a poorly trained network is soon equalled.
+
+    Cells do not look half-way, so no change since then can open the gate.
+    """
+
+    def copies(tables: Tables) -> Table:
+        dense: Table = tables["copies"].where(arm=DENSE)
+        rows = dense.taken(np.isin(dense["rewind_step"], steps))
+        return rows.adding(setting=np.array([f"from step {k}" for k in rows["rewind_step"]]))
+
+    what, guess = "the training of the dense network", partial(_rows, steps[0])
+    return converged("trained", what, copies, guess, terms.margin)
 
 
 def _implied(terms: Terms, k: int) -> Formula:
@@ -226,8 +245,9 @@ RULE = (
     "The ticket works at a step k if it is as accurate as the dense network, up to the margin, and more accurate than a "
     "random mask, by more than the margin. The claim holds if at every k the ticket is stable or does not work, at one k at "
     "least it is stable and works, and at one k at least it is neither stable nor as accurate as the dense network. It fails "
-    "if at some k the ticket works and is not stable. Otherwise it is undecided; and always without a random mask, or if the "
-    "dense network is not better than guessing."
+    "if at some k the ticket works and is not stable. Otherwise it is undecided; and always without a random mask, if the dense "
+    "network is not better than guessing, or if it has not converged: its copies miss more of their training labels than the "
+    "margin."
 )
 CONVERSE = (
     "Holds if at every k the ticket works or is not stable, and at one k at least it is stable and works. Fails "
@@ -265,7 +285,7 @@ class _Seen:
         def at(kind: Callable[[int], Formula]) -> tuple[int, ...]:
             one = Levels(share, share)
             return tuple(
-                k for k in known if answer(_gated([k], kind(k)), tables, one).outcome is Outcome.HOLDS
+                k for k in known if answer(_gated(terms, [k], kind(k)), tables, one).outcome is Outcome.HOLDS
             )
 
         stable = partial(_stable, terms, arm=TICKET)
@@ -326,7 +346,7 @@ def _converse(
     terms: Terms, known: Sequence[int], seen: _Seen, complete: bool, tables: Tables, levels: Levels
 ) -> Verdict:
     parts = tuple(Any((Not(_stable(terms, k, TICKET)), _works(terms, k))) for k in known)
-    outcome = answer(_gated(known, All(parts)), tables, _share(terms, known, levels)).outcome
+    outcome = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels)).outcome
     outcome = _tested(outcome, seen.both, complete)
     reading = {
         Outcome.HOLDS: "Wherever the ticket is stable it works.",
@@ -345,13 +365,15 @@ def _of_all_masks(
     parts = tuple(
         Any((Not(_accurate(terms, k, arm)), _stable(terms, k, arm)), f"{arm}@{k}") for arm, k in each
     )
-    found = answer(_gated(known, All(parts)), tables, _share(terms, known, levels))
+    found = answer(_gated(terms, known, All(parts)), tables, _share(terms, known, levels))
     share = levels.holds / (len(terms.masks) * len(terms.rewind_steps))
     counts = [0, 0]
     for arm, k in each:
         stable, accurate = _stable(terms, k, arm), _accurate(terms, k, arm)
         for i, kind in enumerate((All((stable, accurate)), All((Not(stable), Not(accurate))))):
-            counts[i] += answer(_gated([k], kind), tables, Levels(share, share)).outcome is Outcome.HOLDS
+            counts[i] += (
+                answer(_gated(terms, [k], kind), tables, Levels(share, share)).outcome is Outcome.HOLDS
+            )
     outcome = _tested(found.outcome, *counts, complete)
     against = [
         f"{TITLES[arm]} at k = {k}"
