@@ -12,9 +12,9 @@ from toy_draft import Memory
 from ticketlab.claims import start
 from ticketlab.claims.learned import arms as mask_arms
 from ticketlab.claims.learned import setting
-from ticketlab.claims.learned.setting import Bench
+from ticketlab.claims.learned.setting import Arm, Bench, Setting
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrize, MultiPrizePlan, with_signs
-from ticketlab.claims.study import Blank
+from ticketlab.claims.study import Blank, silent
 from ticketlab.claims.untrained_subnetwork.cell import _setting
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetwork, UntrainedSubnetworkPlan
 from ticketlab.claims.untrained_subnetwork.formula import formula
@@ -131,6 +131,30 @@ def test_scores_are_those_of_the_examples(evidence):
     np.testing.assert_array_equal(examples.where(seed=1, size=1.0)["guess"], task.test.labels == most)
 
 
+@pytest.mark.parametrize(("steps", "half"), [(50, 25), (15, 7), (1, None)])
+def test_half_way_is_after_half_of_the_steps_wherever_pieces_end(monkeypatch, steps, half):
+    """With 50 steps pieces end at 24 and 28."""
+    at = []
+    honest = mask_arms.train
+
+    def watched(*given, **options):
+        result = honest(*given, **options)
+        at.append((int(np.max(result.state.steps)), result.state.params))
+        return result
+
+    monkeypatch.setattr(mask_arms, "train", watched)
+    alone = dataclasses.replace(PLAN, steps=steps)
+    arm = Setting("width 1", 1.0, alone, alone.network, (Arm("dense"),), (0,))
+    row = mask_arms.run_setting(arm, Blank(), silent)["arms"].rows()[0]
+    if half is None:
+        assert np.isnan([row["halfway_train_score"], row["halfway_at"]]).all()
+        return
+    assert row["halfway_at"] == half / steps
+    bench = Bench(arm, PLAN.task.task(mask_arms.SPLIT_SEED))
+    params = jax.tree.map(lambda a: jnp.asarray(a)[0], dict(at)[half])
+    assert row["halfway_train_score"] == bench.scores(params, bench.task.train).mean()
+
+
 @pytest.mark.slow
 def test_training_scores_are_looked_at_half_way_and_batches_are_at_most_all_examples(monkeypatch):
     """On the labels that were learnt from: with one step size throughout they are those of a run of half the steps."""
@@ -241,7 +265,7 @@ def test_a_seed_alone_has_the_bits_that_it_has_among_others(study, plan, evidenc
 def test_other_plans(options):
     evidence = run_study(UntrainedSubnetwork(), dataclasses.replace(PLAN, **options))
     sides = [bool(options.get(name, getattr(PLAN, name))) for name in ("widths", "bits")]
-    assert len(evidence.verdicts) == 1 + 5 + sum(sides)
+    assert len(evidence.verdicts) == 1 + 4 + sum(sides)
     assert np.isfinite(evidence.tables["arms"]["test_score"]).all()
     drawn = evidence.tables["arms"].where(arm="ticket")["sampled_test_score"]
     assert np.isfinite(drawn).all() == (options.get("search") == "supermask")
@@ -252,8 +276,8 @@ def test_both_kinds_of_prizes_stand_in_the_tables(prizes):
     both = {r["arm"] for r in arms.where(setting=BOTH).rows()}
     assert both == {"ticket", "random", "permuted", "mask", "random mask", "dense", "binarised"}
     assert {r["arm"] for r in arms.where(setting=WEIGHTS).rows()} == both
-    assert len(prizes.verdicts) == 1 + 2 * 5 + 3
-    assert [v.headline for v in prizes.verdicts[1:]] == [True] * 10 + [False] * 3
+    assert len(prizes.verdicts) == 1 + 2 * 4 + 3
+    assert [v.headline for v in prizes.verdicts[1:]] == [True] * 8 + [False] * 3
 
 
 def test_signs_take_the_place_of_the_activation_function():
@@ -303,7 +327,7 @@ def test_a_ticket_is_better_than_its_controls():
     """In a run that is too short to pass the gate of convergence, so that its questions are asked without it."""
     evidence = run_study(UntrainedSubnetwork(), ALONE)
     asked = answer(formula(PLAN.margin).part, evidence.tables)
-    outcomes = {key: asked.find(key).outcome for key in ("guessing", "random", "labels", "control")}
+    outcomes = {key: asked.find(key).outcome for key in ("guessing", "random", "labels")}
     assert set(outcomes.values()) == {Outcome.HOLDS}, outcomes
     assert evidence.verdicts[0].outcome is Outcome.UNDECIDED
     assert "has not converged" in evidence.verdicts[0].reading

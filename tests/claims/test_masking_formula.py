@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from ticketlab.claims.masking_is_training.formula import CONTROL, PREREGISTERED, conclude, formula
+from ticketlab.claims.masking_is_training.planted import World, planted
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import Gated, answer
 from ticketlab.laws.verdict import Outcome
 
@@ -98,7 +100,10 @@ def test_the_verdicts_come_in_order():
         ({"permuted": 0.74}, {("labels", "")}),
         ({"shrunk_twin": 0.9}, {TWIN}),
         ({"shrunk_permuted": 0.9}, {LABELS}),
+        ({"shrunk_twin": 0.77}, {TWIN}),
+        ({"shrunk_permuted": 0.77}, {LABELS}),
         ({"grown": 0.5}, {("grown", "grown_twin")}),
+        ({"grown": 0.27}, {("grown", "grown_twin")}),
         ({"multigraph": 0.6}, {("multigraph", "")}),
     ],
 )
@@ -113,7 +118,7 @@ def test_zeroing_what_shrank_must_be_better_than_zeroing_anything():
     """Better than the network as it was drawn is not enough, where a random choice of removed weights does equally well."""
     found = verdicts(shrunk=0.4, drawn=0.1, shrunk_twin=0.4)
     assert found["shrunk", "drawn"].outcome is HOLDS
-    assert found["claim", ""].outcome is UNDECIDED
+    assert found["claim", ""].outcome is FAILS
     assert found[TWIN].question in found["claim", ""].reading
 
 
@@ -121,9 +126,24 @@ def test_what_shrank_on_permuted_labels_must_do_less():
     """Where it does equally well, any training would say which weights to zero, and the task plays no part."""
     found = verdicts(shrunk=0.8, shrunk_permuted=0.8)
     assert found[TWIN].outcome is HOLDS
-    assert found[LABELS].outcome is UNDECIDED
-    assert found["claim", ""].outcome is UNDECIDED
+    assert found[LABELS].outcome is FAILS
+    assert found["claim", ""].outcome is FAILS
     assert found[LABELS].question in found["claim", ""].reading
+
+
+def test_a_lead_of_a_point_is_no_direction():
+    """It held in 7 of 10 repetitions, and said that what counts is which weights training was moving to zero."""
+    world, rng = World(shrunk=(0.011, 0.011), grown=-0.011), np.random.default_rng(0)
+    found = [answer(formula(), planted(world, Sample(5, 10000, 0.9), rng)) for _ in range(3)]
+    assert {each.outcome for each in found} == {FAILS}
+    assert {q.outcome for q in found[0].questions() if q.formula.key in ("shrunk", "grown")} == {FAILS}
+
+
+def test_against_the_network_as_it_was_drawn_the_sign_is_asked():
+    found = verdicts(shrunk=0.8, drawn=0.1, grown=0.05)
+    assert found["grown", "drawn"].outcome is HOLDS
+    assert found["grown", "drawn"].unit == "points of test score"
+    assert found["grown", "grown_twin"].unit == "% of the headroom above guessing"
 
 
 def test_a_network_that_guesses_can_hardly_be_made_worse():

@@ -22,7 +22,7 @@ from ticketlab.claims.masking_is_training.claim import (
 from ticketlab.claims.masking_is_training.formula import CONTROL, PERMUTED, PREREGISTERED
 from ticketlab.claims.masking_is_training.named import CRITERIA, ONES, ZEROS
 from ticketlab.claims.masking_is_training.setting import setting_of
-from ticketlab.claims.masking_is_training.untrained import twin
+from ticketlab.claims.masking_is_training.untrained import most_shrunk, twin
 from ticketlab.claims.masking_is_training.work import Work
 from ticketlab.claims.study import Blank, silent
 from ticketlab.engine.run import run_study
@@ -143,9 +143,13 @@ def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
     for arm, weights in expected.items():
         assert np.mean(examples[arm] != accuracy(weights)) <= 1 / 70, arm  # float32 may decide one tie
     confused = {n: np.asarray(chains[PERMUTED].final[n]["weight"], np.float64) for n in w_i}
-    shrank = {n: np.abs(confused[n]) <= np.abs(w_i[n]) for n in w_i}
-    zeroed = accuracy({n: np.where(keep[n] | ~shrank[n], w, 0) for n, w in w_i.items()})
-    assert np.mean(examples["shrunk_permuted"] != zeroed) <= 1 / 70
+    weights = {}
+    for n, w in w_i.items():
+        grew = (np.abs(confused[n]) - np.abs(w))[~keep[n]]
+        count = int(shrank[n][~keep[n]].sum())
+        weights[n] = np.where(keep[n] | (np.abs(confused[n]) - np.abs(w) > np.sort(grew)[count - 1]), w, 0)
+        assert (weights[n] == 0).sum() == (expected["shrunk"][n] == 0).sum()
+    assert np.mean(examples["shrunk_permuted"] != accuracy(weights)) <= 1 / 70
     at = {}
     for name in w_i:
         for leaf, array in chains[PREREGISTERED].final[name].items():
@@ -189,6 +193,24 @@ def test_a_twin_zeroes_equally_many_of_the_removed_weights_in_each_layer():
     everything = twin(removed, removed, jax.random.key(0))
     for name, of in removed.items():
         np.testing.assert_array_equal(everything[name], of)
+
+
+def test_what_shrank_most_are_equally_many_of_the_removed_weights_in_each_layer():
+    """Even where fewer of them shrank: then those come too that grew least."""
+    rng = np.random.default_rng(0)
+    removed = {"dense1": rng.random((40, 30)) < 0.6, "output": rng.random((30, 5)) < 0.4}
+    zeroed = {"dense1": rng.random((40, 30)) < 0.7, "output": np.ones((30, 5), bool)}
+    grew = {name: rng.normal(0.2, 1.0, of.shape) for name, of in removed.items()}
+    found = most_shrunk(zeroed, removed, grew)
+    for name, of in removed.items():
+        assert found[name].sum() == (zeroed[name] & of).sum()
+        assert not (found[name] & ~of).any()
+    left = removed["dense1"] & ~found["dense1"]
+    assert grew["dense1"][found["dense1"]].max() < grew["dense1"][left].min()
+    np.testing.assert_array_equal(found["output"], removed["output"])
+    assert (grew["output"][found["output"]] > 0).any()
+    ties = most_shrunk({"a": np.array([1, 1, 0, 0], bool)}, {"a": np.ones(4, bool)}, {"a": np.zeros(4)})
+    np.testing.assert_array_equal(ties["a"], [True, True, False, False])
 
 
 def test_twins_are_means_over_random_choices(evidence):

@@ -18,6 +18,7 @@ from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import percent
+from ticketlab.claims.learned.halfway import noted_at_half
 from ticketlab.claims.learned.questions import converged
 from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
@@ -198,7 +199,7 @@ def _of_rung(rung: str, margin: float) -> tuple[Gate, ...]:
             )
         )
     if rung == MASK:
-        search = lambda tables: tables["search"]  # noqa: E731
+        search = lambda tables: noted_at_half(tables["search"])  # noqa: E731
         gates.append(converged("search", "the search for a mask", search, _examples, margin))
     return tuple(gates)
 

@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.learned.halfway import HALFWAY, NOTED
 from ticketlab.claims.learned.setting import SPLIT_SEED, Arm, Bench, Setting
 from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, example_table
 from ticketlab.claims.rows import curve_rows, timings
@@ -92,7 +93,7 @@ class _Run:
         bench = self.bench
         plan, replicas = bench.plan(group[0]), bench.replicas(group)
         go_on = partial(train, bench.network, bench.loss, bench.data(group[0].permuted, len(group)))
-        every = plan.evaluate_every or 1
+        every, half = plan.evaluate_every or 1, plan.steps // 2
         piece = every * max(1, round(plan.steps / every / PIECES))
         state, step = None, 0
         if arrays is not None and "state 0000" in arrays:
@@ -101,7 +102,8 @@ class _Run:
             state = jax.tree.unflatten(jax.tree.structure(like), leaves)
             step = int(np.max(state.steps))
         while step < plan.steps:
-            until, began = min(plan.steps, (step // piece + 1) * piece), time.perf_counter()
+            ends = (plan.steps, (step // piece + 1) * piece, *((half,) if step < half else ()))
+            until, began = min(ends), time.perf_counter()
 
             def said(fraction: float, step: int = step, until: int = until) -> None:
                 told((step + fraction * (until - step)) / plan.steps)
@@ -114,8 +116,8 @@ class _Run:
                 )
             self.notes.timed(began, len(replicas) * (until - step), arms=_named(group))
             self.add_curves(group, result.curves)
-            if step < plan.steps / 2 <= until < plan.steps:
-                self.note_halfway(group, result.state.params)
+            if until == half:
+                self.note_halfway(group, result.state.params, half / plan.steps)
             state, step = result.state, until
             where = {f"state {i:04d}": np.asarray(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
             self.notes.write({"group": np.array(number), **where})
@@ -131,16 +133,19 @@ class _Run:
                         "curves", *({**about, **row} for row in curve_rows(curves, replica, LOOKED_AT))
                     )
 
-    def note_halfway(self, group: Sequence[Arm], params: Params) -> None:
-        """Training scores half-way: by what they rise after it, a search or a training is judged to have converged or not."""
+    def note_halfway(self, group: Sequence[Arm], params: Params, at: float) -> None:
+        """Training scores half-way: by how they change after it, a search or a training is judged to have converged or not.
+
+        Arguments:
+            at: the fraction of the steps: ½, or a little less if their number is odd.
+        """
         for i, arm in enumerate(group):
             for s, row in enumerate(self.bench.rows(i) if arm.compared else ()):
                 one = jax.tree.map(lambda a, row=row: jax.device_put(a[row]), params)
                 network, _ = self.made(arm, s, one)
                 score = float(self.bench.scores(network, self.bench.learnt(arm, s)).mean())
-                self.notes.add(
-                    "halfway", {"arm": arm.name, "seed": self.bench.setting.seeds[s], "train_score": score}
-                )
+                about = {"arm": arm.name, "seed": self.bench.setting.seeds[s]}
+                self.notes.add("halfway", {**about, HALFWAY: score, NOTED: at})
 
     def made(self, arm: Arm, s: int, trained: Params) -> tuple[Params, Any]:
         """One network of an arm, from what was trained: what it computes with, and its mask over frozen weights or None.
@@ -194,7 +199,7 @@ class _Run:
         bench, seed = self.bench, self.bench.setting.seeds[s]
         test = bench.scores(params, bench.task.test)
         halfway = self.notes.rows.get("halfway", [])
-        half = [r["train_score"] for r in halfway if (r["arm"], r["seed"]) == (arm.name, seed)]
+        half = [r for r in halfway if (r["arm"], r["seed"]) == (arm.name, seed)]
         weights = sum(int(np.prod(layer.weight_shape)) for layer in prunable_layers(bench.network))
         row = {
             "permuted": arm.permuted,
@@ -205,7 +210,7 @@ class _Run:
             "test_score": float(test.mean()),
             "sampled_test_score": sampled,
             "train_score": float(bench.scores(params, bench.learnt(arm, s)).mean()),
-            "halfway_train_score": half[0] if half else float("nan"),
+            **{name: half[0][name] if half else float("nan") for name in (HALFWAY, NOTED)},
             "validation_score": float(bench.scores(params, bench.task.validation).mean()),
         }
         about = {**bench.about(arm), "seed": seed}
@@ -250,7 +255,8 @@ _MEANINGS: Mapping[str, str] = {
     "test_score": "accuracy, or R² for regression, on the true labels",
     "sampled_test_score": "the mean over ten masks that are drawn, for a supermask",
     "train_score": "on the labels that it learnt from",
-    "halfway_train_score": "the same after half of the steps",
+    HALFWAY: "the same half-way",
+    NOTED: "the fraction of the steps after which that was: a half, or less by half a step",
     "validation_score": "on the true labels; nothing was chosen by it",
     "batch_loss": "mean over the batches since the row before",
     "compared": "entries of the ticket's parameters, all of which are what was drawn, times one number a layer, or zero",

@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.learned.halfway import HALFWAY, NOTED
 from ticketlab.claims.multi_prize.formula import BOTH, WEIGHTS
 from ticketlab.claims.multi_prize.formula import formula as prizes
 from ticketlab.claims.planted import (
@@ -47,7 +48,7 @@ class World:
         gain: over the dense network, in score.
         random: over a random mask, as a share of the headroom.
         labels: over the search on permuted labels, likewise.
-        fitted: training scores that differ from the usual ones.
+        fitted: training scores that differ from the usual ones, at the end and half-way.
     """
 
     ticket: float | None = None
@@ -83,7 +84,7 @@ def planted(settings: Sequence[str], world: World, sample: Sample, rng: np.rando
             own = {"setting": np.full(len(rows), setting), **{arm: rows[f"{setting} {arm}"] for arm in arms}}
             found[name].append(made(name, {**shared, **own}))
         ends = [
-            {"setting": setting, "size": 1.0, "arm": arm, "train_score": end, "halfway_train_score": half}
+            {"setting": setting, "size": 1.0, "arm": arm, "train_score": end, HALFWAY: half, NOTED: 0.5}
             for arm, (end, half) in {**FITTED, **world.fitted}.items()
         ]
         found["arms"].append(Table.from_rows("arms", ends))
@@ -100,7 +101,6 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "guessing": ("ticket", None),
         "random": ("ticket", "random"),
         "labels": ("ticket", "permuted"),
-        "control": ("permuted", None),
     }[question.key]
     return of_headroom(sample, of[one], None if other is None else of[other])
 
@@ -120,6 +120,9 @@ def cases() -> tuple[Case, ...]:
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "the search has not converged", World(fitted={"ticket": (0.6, 0.5)})),
         (Kind.GATE, "training has not converged", World(fitted={"dense": (0.6, 0.5)})),
+        (Kind.GATE, "the search falls", World(fitted={"ticket": (0.5, 0.9)})),
+        (Kind.GATE, "training falls", World(fitted={"dense": (0.5, 0.9)})),
+        (Kind.GATE, "permuted labels gain half of the headroom", World(labels=0.5)),
     ]
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))
     return (

@@ -4,19 +4,20 @@ Each function makes one question, of the columns that a study names. Two limits 
 test score that still counts as equal; and a tenth of the headroom above guessing, which is the least that counts as better.
 
 **Converged.** Step sizes fall to zero along half a cosine, so every curve is flat at its end, whether or not anything is
-left to be learnt. What counts is what would still be gained. A search, or a training, has converged if at most the margin is
-left to be gained on the labels that it learnt from, by either of two measures:
+left to be learnt. What counts is what would still change. A search, or a training, has converged if at most the margin is
+left on the labels that it learnt from, by either of two measures:
 
-    1 − score at the end                                            it fits all of them but the margin
-    (score at the end − half-way) · Σ all steps / Σ second half's   another run as long would gain less than the margin
+    1 − score at the end                              it fits all of them but the margin
+    mean |score at the end − half-way| · again(t)     another run as long would change the score by less than the margin
 
-The steps' sizes in the second half sum to 18 % of all, so that the factor is 5.5. The second measure counts only where the
-training score has risen by a tenth of the headroom above guessing: a search that has not begun is flat too.
+The mean is over runs, and takes sizes: a score that falls has not converged either, and one that falls does not make up for
+others that rise. `halfway` derives again(t), which is 5.5 after half of the steps. The second measure counts only where the
+training score has risen by a tenth of the headroom above guessing: a search that has not begun is flat too. Above that the gate
+cannot see a network that is stuck on a plateau: it is flat, and passes as if nothing were left to be learnt.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -24,21 +25,25 @@ import numpy as np
 
 from ticketlab.claims.asking import Part, columns, scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import HEADROOM, LEAST, difference, share
-from ticketlab.claims.wording import margin_words, more_points, points, sentence
+from ticketlab.claims.headroom import LEAST, difference, share
+from ticketlab.claims.learned.halfway import HALFWAY, NOTED, again
+from ticketlab.claims.wording import margin_words, more_points, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import Above, Below
+from ticketlab.laws.rules import ALPHA, Above
 
-__all__ = ["AGAIN", "CONVERGED", "HALFWAY", "TICKET", "Asked", "converged", "found"]
+__all__ = ["CONTROL", "CONVERGED", "TICKET", "Asked", "converged", "found"]
 
 TICKET = ("ticket", "the ticket")
-HALFWAY = "halfway_train_score"
-AGAIN = 0.5 / (0.25 - 1 / (2 * math.pi))  # all step sizes over those of the second half, along half a cosine
 
 CONVERGED = (
     "Converged means that at most the margin is left to be gained in training score: all labels but the margin are fitted, or "
-    "the rise in the second half of the steps shows that another run as long would gain less than the margin."
+    "the change in the second half of the steps, up or down, shows that another run as long would change the score by less than "
+    "the margin."
+)
+CONTROL = (
+    "if the search over permuted labels is not shown to guess on true labels, that is, to be better than guessing by less than "
+    f"{100 * LEAST:g} % of the headroom above it"
 )
 TENTH = three(
     "the ticket is better",
@@ -89,32 +94,27 @@ class Asked:
             key, words, examples, TICKET, other, Above(LEAST), TENTH, facets=self.facets, headroom=True
         )
 
-    def no_skill(self) -> Question:
-        """The control that must learn nothing: the same search over permuted labels, scored on true labels."""
+    def no_skill(self) -> Gate:
+        """The control that must learn nothing: the same search over permuted labels, scored on true labels.
 
-        def reading(tables: Tables) -> str:
+        It is passed where the control is shown to guess, up to a tenth of the headroom. A control that is better says that what
+        is compared leaks, which is no finding about the ticket. A single seed passes, as in the gate of skill.
+        """
+
+        def passed(tables: Tables) -> str | None:
+            gain = share(self.permuted(tables), "permuted", "guess")
+            if not gain.decidable or gain.upper(ALPHA) < LEAST:
+                return None
             fitted = float(np.mean(self.arm("permuted")(tables)["train_score"]))
-            gain = more_points(difference(self.permuted(tables), "permuted", "guess").mean)
-            return (
-                f"Over permuted labels the same search fits {100 * fitted:.1f} % of the training labels. On test data with true "
-                f"labels it scores {gain} than guessing"
+            more = more_points(difference(self.permuted(tables), "permuted", "guess").mean)
+            return sentence(
+                f"{self.before}over permuted labels the same search fits {100 * fitted:.1f} % of the training labels, and on "
+                f"test data with true labels it scores {more} than guessing. It must guess: of what guessing leaves to be "
+                f"gained it may gain up to {100 * gain.upper(ALPHA):.1f} %, and less than {100 * LEAST:g} % is required."
             )
 
-        return Question(
-            key="control",
-            title=f"{self.before}nothing is learnt from permuted labels",
-            effect=lambda tables: share(self.permuted(tables), "permuted", "guess"),
-            rule=Below(LEAST),
-            what="the difference in test score, search over permuted labels minus guessing,",
-            scale=HEADROOM,
-            reading=reading,
-            says=three(
-                "as it must, it guesses",
-                "that is better than guessing, so the search learns something that is not in the labels",
-                "whether that is guessing",
-            ),
-            facets=self.facets,
-        )
+        opens = "More seeds or test examples would tell whether the control guesses; one that does not is a fault to be found."
+        return Gate("control", f"{self.before}nothing is learnt from permuted labels", passed, opens)
 
     def with_permuted(self, tables: Tables) -> Table:
         """The test scores, with those of the search over permuted labels."""
@@ -125,7 +125,7 @@ def found(asked: Asked, gates: tuple[Gate, ...], key: str = "", title: str = "")
     """A subnetwork was found: as accurate as the trained network, and better than everything that knows nothing.
 
     Arguments:
-        gates: beyond that of skill.
+        gates: beyond those of skill and of the control.
     """
     questions = (
         asked.as_accurate("score", asked.dense),
@@ -134,14 +134,15 @@ def found(asked: Asked, gates: tuple[Gate, ...], key: str = "", title: str = "")
         ),
         asked.better("random", asked.examples, ("random", asked.random)),
         asked.better("labels", asked.with_permuted, ("permuted", "the same search over permuted labels")),
-        asked.no_skill(),
     )
     skill = skill_gate(asked.examples, ("ticket", asked.dense[0]))
-    return Gated((skill, *gates), All(questions), key=key, title=title)
+    return Gated((skill, *gates, asked.no_skill()), All(questions), key=key, title=title)
 
 
 def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Gate:
     """Is at most the margin left to be gained on the labels that were learnt from, in every setting?
+
+    It cannot see a network that is stuck on a plateau above a tenth of the headroom: its score does not change, and it passes.
 
     Arguments:
         what: "the search", "the training of the dense network".
@@ -165,23 +166,34 @@ def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Ga
 def _left(rows: Table, room: float) -> float:
     """What is left to be gained in training score, by the smaller of the two measures."""
     found = float(np.mean(rows["train_score"]))
-    rise = _second_half(rows)
+    change = float(np.mean(again(_known(rows, NOTED)) * _moved(rows)))
     begun = found - (1.0 - room) >= LEAST * room
-    return min(1.0 - found, AGAIN * rise if begun and np.isfinite(rise) else np.inf)
+    return min(1.0 - found, change if begun and np.isfinite(change) else np.inf)
 
 
-def _second_half(rows: Table) -> float:
-    """By how much the training score rose in the second half of the steps; NaN for runs that did not look."""
-    if HALFWAY not in columns(rows):
-        return float("nan")
-    return float(np.mean(rows["train_score"] - rows[HALFWAY]))
+def _moved(rows: Table) -> np.ndarray:
+    """By how much each run's training score changed since half-way, up or down; NaN for runs that did not look."""
+    return np.abs(rows["train_score"] - _known(rows, HALFWAY))
+
+
+def _known(rows: Table, column: str) -> np.ndarray:
+    """A column, or NaN where there is none."""
+    return rows[column] if column in columns(rows) else np.full(len(rows), np.nan)
 
 
 def _reason(what: str, rows: Mapping[str, Table], *, several: bool) -> str:
     said = []
     for setting, part in rows.items():
-        rise = _second_half(part)
-        at = f" ({setting})" if several else ""
-        late = f", {points(rise)} points of that in the second half of its steps" if np.isfinite(rise) else ""
-        said.append(f"{100 * float(np.mean(part['train_score'])):.1f} % of its training labels{at}{late}")
+        fits = f"{100 * float(np.mean(part['train_score'])):.1f} % of its training labels"
+        said.append(f"{fits}{f' ({setting})' if several else ''}{_since(part)}")
     return f"{sentence(what)} has not converged: it fits {'; '.join(said)}."
+
+
+def _since(rows: Table) -> str:
+    """How far scores are from those half-way, in words."""
+    moved = float(np.mean(_moved(rows)))
+    if not np.isfinite(moved):
+        return ""
+    known = np.isfinite(_known(rows, NOTED)).all()
+    when = "" if known else " (it is not judged, because this older record does not say when that was)"
+    return f", on average {100 * moved:.2f} points from its score half-way{when}"

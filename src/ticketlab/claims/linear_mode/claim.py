@@ -41,7 +41,7 @@ class LinearModePlan:
         rewind_steps: the steps k from which copies are trained; tickets are rewound to them.
         copies: of every network, each with its own data order; every two of them are the ends of a line.
         stable: the error barrier below which a network is stable (0.02: two percentage points).
-        margin: the difference in test score that counts as equal.
+        margin: the difference in score that counts as equal.
         levels: rounds of pruning before the question is asked.
         pruning: which weights go after a round.
         controls: masks that are compared with the ticket's; "random" decides.
@@ -109,10 +109,11 @@ class LinearMode(DraftedStudy):
         "Frankle et al. 2020]. The network is trained, its smallest surviving weights are removed, and the others "
         "are reset to step k. Copies of the other arms are trained from the same step and in the same orders.",
         "A ticket works if two things hold at the last step. Its copies are as accurate as the dense network's, up "
-        "to the margin, and they are more accurate than those of the random mask. Where any mask would do, there is "
-        "nothing to explain. The claim is tested at every k, and fails if one ticket works and is not stable. It "
-        "holds only if both sides were seen: one ticket that is stable and works, and one that is neither stable nor "
-        "as accurate.",
+        "to the margin, and they are more accurate than those of the random mask, by more than the margin. Where any "
+        "mask would do, there is nothing to explain. The claim is tested at every k, and fails if one ticket works "
+        "and is not stable. It holds only if both sides were seen: one ticket that is stable and works, and one that "
+        "is neither stable nor as accurate. Nothing is decided unless the dense network's copies fit all their "
+        "training labels but the margin.",
         "Two side questions do not count for the claim. One is the converse: do stable tickets work? The other asks "
         "it of all masks of this density, controls included: are those that are as accurate as the dense network "
         "stable?",

@@ -15,7 +15,7 @@ from scipy.special import ndtri
 from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.linear_mode.formula import DENSE, RANDOM, TICKET, Terms, decided, formula
 from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
-from ticketlab.evidence.tables import concatenate
+from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Answer, Question, Tables
 from ticketlab.laws.verdict import Outcome
@@ -38,6 +38,7 @@ class World:
         gain: in score over the dense network.
         over_random: in score over a random mask.
         idle: whether guessing is as good as the dense network.
+        fitted: the share of the training labels that the dense network fits.
     """
 
     barrier: tuple[float, float] = (0.1, 0.0)
@@ -45,6 +46,7 @@ class World:
     over_random: tuple[float, float] = (0.1, 0.1)
     skill: Skill = Skill()
     idle: bool = False
+    fitted: float = 1.0
 
 
 def accuracies(world: World, sample: Sample, step: int) -> dict[str, float]:
@@ -62,7 +64,8 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         columns = {column.name: column.values for column in rows.columns}
         columns |= {f"{TICKET}_barrier_split": low, f"{TICKET}_barrier": high}
         parts.append(made("examples", {"rewind_step": np.full(len(rows), k), **columns}))
-    return {"examples": concatenate("examples", parts)}
+    dense = [{"rewind_step": k, "arm": DENSE, "train_score": world.fitted} for k in STEPS]
+    return {"examples": concatenate("examples", parts), "copies": Table.from_rows("copies", dense)}
 
 
 def _barrier(
@@ -103,13 +106,18 @@ def cases() -> tuple[Case, ...]:
         (Kind.INSIDE, "half a margin each", World((1.5 * S, S / 2), (-1.5 * M, -M / 2))),
         (Kind.BOUNDARY, "it works, with the barrier at its limit", World((0.1, S))),
         (Kind.BOUNDARY, "unstable, a margin less accurate", World((0.1, 0.1), (-M, -0.05))),
-        (Kind.BOUNDARY, "unstable, equal to a random mask", World((0.1, 0.0), (0.05, 0.05), (0.0, 0.1))),
+        (
+            Kind.BOUNDARY,
+            "unstable, a margin better than a random mask",
+            World((0.1, 0.0), (0.05, 0.05), (M, 0.1)),
+        ),
         (Kind.BOUNDARY, "stable, a margin less accurate", World((0.1, 0.0), (-0.05, -M))),
         (Kind.TOGETHER, "both work, with the barrier at its limit", World((S, S), (0.05, 0.05))),
         (Kind.OUTSIDE, "it works, and the barrier is above by half", World((0.1, 1.5 * S))),
         (Kind.OUTSIDE, "it works, and the barrier is large", World((0.1, 0.1))),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
+        (Kind.GATE, "training has not converged", World((0.1, 0.1), (0.05, 0.05), fitted=0.5)),
         (Kind.GATE, "guessing is as good", World((0.1, 0.1), (0.05, 0.05), idle=True)),
     ]
     return cases_of("linear-mode", formula(TERMS, STEPS), planted, truth, worlds, decide=decide)

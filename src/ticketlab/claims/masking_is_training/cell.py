@@ -206,7 +206,8 @@ _OWN: Mapping[str, Mapping[str, str]] = {
         "shrunk_twin": "with zero for equally many removed weights in each layer, chosen at random; mean over draws",
         "grown_twin": "the same, for those that training made larger",
         "multigraph": "the multigraph under the mask that writes the trained weights",
-        "shrunk_permuted": "with zero for those removed weights that training on permuted labels made smaller",
+        "shrunk_permuted": "with zero for equally many removed weights in each layer, those that shrank most in training on "
+        "permuted labels",
         "trained": "of the trained dense network, at the step of the lowest validation loss",
     },
 }

@@ -146,8 +146,9 @@ class MaskingIsTraining(DraftedStudy):
         "The second part of the claim is about direction: weights that go to zero are those that training was moving "
         "there. So only those removed weights that shrank are zeroed, and the others are frozen. This must be better "
         "than its twin, which zeroes equally many removed weights of each layer at random (the mean over "
-        "`random_masks` draws). It must also be better than zeroing those that shrank in training on permuted "
-        "labels. Zeroing only those that grew must be worse than its own twin.",
+        "`random_masks` draws). It must also be better than zeroing equally many in each layer that shrank most in training on "
+        "permuted labels. Zeroing only those that grew must be worse than its own twin. Better and worse mean by a tenth of the "
+        "headroom above guessing.",
         "The multigraph is the last control. In the place of every weight it has parallel edges with the fixed weights ±S·2^−k, "
         "k from 1 to 8, so it is the same for every seed and for all units of a layer. Masks of it can write any weights. The "
         "mask that writes the trained ones must do at least as well as the chosen mask, up to a point. A table has its scores "
@@ -186,6 +187,11 @@ class MaskingIsTraining(DraftedStudy):
             "its twin",
             "Equally many removed weights of each layer become zero, chosen at random.",
             "Whether the direction counts.",
+        ),
+        Arm(
+            "zeroing what shrank on permuted labels",
+            "Equally many removed weights of each layer become zero, those that shrank most in training on permuted labels.",
+            "Whether the task chooses.",
         ),
         Arm(
             "zeroing what grew",

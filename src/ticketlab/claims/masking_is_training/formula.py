@@ -6,11 +6,11 @@ before the runs. The claim has two parts.
 *A mask holds what was learnt*: under the chosen mask the network is better than guessing, than under random masks, and than under
 the mask that the same criterion finds on permuted labels, each by a tenth of the headroom above guessing.
 
-*Towards zero*: what counts is which way training moved the removed weights. Zeroing only those that shrank is compared with its
-*twin*: in each layer equally many of the removed weights are zeroed, in a random choice. It must be better than its twin, and
-better than zeroing those that shrank when the labels were permuted. Zeroing only those that grew must be worse than its own twin.
-A twin has the same counts, so that only the choice differs. The network as it was drawn guesses, so it can hardly be made worse;
-comparisons with it are side questions.
+*Towards zero*: what counts is which way training moved the removed weights. Zeroing only those that shrank is compared with two
+twins, in which equally many of each layer's removed weights are zeroed: in a random choice, and those that shrank most when the
+labels were permuted. It must be better than both. Zeroing only those that grew must be worse than a random choice of its own
+counts. A twin has the same counts, so that only the choice differs. All of these are by a tenth of the headroom too. The network
+as it was drawn guesses, so it can hardly be made worse; comparisons with it are side questions, about the sign alone.
 
 *The mask, not the start*: the same training chooses a mask of the multigraph, whose weights are powers of two and the same for
 every unit. It must do as well as the chosen mask. So what a mask stores does not have to be in the network's random start.
@@ -44,6 +44,7 @@ MASK, RANDOM, GUESS, PERMUTED, TRAINED = "mask", "random", "guess", "permuted", 
 SHRUNK, GROWN, DRAWN = "shrunk", "grown", "drawn"
 MULTIGRAPH, MARGIN = "multigraph", 0.01
 SHRUNK_TWIN, GROWN_TWIN, SHRUNK_PERMUTED = "shrunk_twin", "grown_twin", "shrunk_permuted"
+TENTH = "a tenth of the headroom above guessing"
 DECORRELATION = Scale("of decorrelation", bounds=(-2.0, 2.0))
 
 
@@ -56,7 +57,7 @@ WORDS = {  # what is compared; "a random choice" is among the removed weights, o
     DRAWN: "zeroing nothing",
     SHRUNK: "zeroing what shrank",
     SHRUNK_TWIN: "zeroing a random choice",
-    SHRUNK_PERMUTED: "zeroing what shrank on permuted labels",
+    SHRUNK_PERMUTED: "zeroing equally many that shrank most on permuted labels",
     GROWN: "zeroing what grew",
     GROWN_TWIN: "zeroing a random choice",
 }
@@ -87,7 +88,7 @@ def formula() -> Formula:
 def sides() -> tuple[Formula, ...]:
     """The side questions."""
     gates = (skill_gate(_examples, (TRAINED,)),)
-    asked = (_towards(DRAWN), _away(DRAWN), _memorised(), _responses())
+    asked = (*_from_drawn(), _memorised(), _responses())
     return tuple(Gated(gates, question) for question in asked)
 
 
@@ -110,8 +111,9 @@ RULE = (
     "Everything is asked of untrained networks, at one density and for one criterion, both fixed before the runs. The claim "
     "holds if all its questions hold. The chosen mask is better than guessing, than random masks that keep equally many "
     "weights in every layer and than the mask found on permuted labels. Zeroing those removed weights that shrank is better "
-    "than zeroing equally many at random, and than zeroing those that shrank in training on permuted labels. Zeroing those "
-    "that grew is worse than zeroing equally many at random. And the multigraph, masked by the same training, is at most "
+    "than zeroing equally many in each layer at random, and than zeroing equally many in each layer that shrank most in training "
+    "on permuted labels. Zeroing those that grew is worse than zeroing equally many in each layer at random. Better and worse "
+    f"mean by {TENTH}. And the multigraph, masked by the same training, is at most "
     f"{100 * MARGIN:g} point less accurate than the network under the chosen mask. The claim fails if one of them fails. "
     "Otherwise it is undecided; and always if the trained network is not better than guessing."
 )
@@ -131,34 +133,48 @@ def _asked(
 
 def _holds_the_task(key: str, other: str) -> Question:
     """Is the chosen mask better, by a tenth of the headroom above guessing?"""
-    least = "a tenth of the headroom above guessing"
     says = three(
         "masking put the task into the network",
-        f"that is less than {least}",
-        f"whether that is more than {least}",
+        f"that is less than {TENTH}",
+        f"whether that is more than {TENTH}",
     )
     title = f"the chosen mask is better than {WORDS[other]}"
     return _asked(key, title, MASK, other, Above(LEAST), says, headroom=True)
 
 
 def _towards(other: str) -> Question:
+    """Is zeroing what shrank better than another choice, by a tenth of the headroom?"""
     counts = "what counts is which weights training moved to zero"
-    holds = "zeroing them trains the network" if other == DRAWN else counts
-    says = three(holds, "it is worse", "whether it is better")
-    return _choice("shrunk", SHRUNK, other, "better", Above(0.0), says)
+    says = three(counts, f"it is not better by {TENTH}", f"whether it is better by {TENTH}")
+    return _choice("shrunk", SHRUNK, other, "better", Above(LEAST), says, headroom=True)
 
 
 def _away(other: str) -> Question:
+    """Is zeroing what grew worse than another choice, by a tenth of the headroom?"""
     harm = "zeroing what training moved away from zero does harm"
-    says = three(harm, "it is better", "whether it is worse")
-    return _choice("grown", GROWN, other, "worse", Below(0.0), says)
+    says = three(harm, f"it is not worse by {TENTH}", f"whether it is worse by {TENTH}")
+    return _choice("grown", GROWN, other, "worse", Below(-LEAST), says, headroom=True)
 
 
-def _choice(key: str, one: str, other: str, than: str, rule: Rule, says: Mapping[Outcome, str]) -> Question:
+def _from_drawn() -> tuple[Question, Question]:
+    """Both choices against the network as it was drawn, about the sign alone: it guesses, and can hardly be made worse."""
+    trains = three("zeroing them trains the network", "it is worse", "whether it is better")
+    harm = three(
+        "zeroing what training moved away from zero does harm", "it is better", "whether it is worse"
+    )
+    return (
+        _choice("shrunk", SHRUNK, DRAWN, "better", Above(0.0), trains),
+        _choice("grown", GROWN, DRAWN, "worse", Below(0.0), harm),
+    )
+
+
+def _choice(
+    key: str, one: str, other: str, than: str, rule: Rule, says: Mapping[Outcome, str], **how: Any
+) -> Question:
     """Two choices of the removed weights that are zeroed, the others left as they were drawn."""
     before = "untrained, with all other weights as they were drawn, "
     title = f"{WORDS[one]} is {than} than {WORDS[other]}"
-    return _asked(key, title, one, other, rule, says, facets={"against": other}, before=before)
+    return _asked(key, title, one, other, rule, says, facets={"against": other}, before=before, **how)
 
 
 def _multigraph() -> Question:

@@ -24,13 +24,13 @@ from ticketlab.laws.formulae import Question, Tables
 
 @dataclass(frozen=True)
 class World:
-    """Differences between masks; the first two are shares of the headroom above guessing.
+    """Differences between masks, as shares of the headroom above guessing; but that of the multigraph, which is one of scores.
 
     Arguments:
         mask: the chosen mask, over guessing; None for the sample's accuracy.
         over: over random masks, and over the mask from permuted labels.
-        shrunk: over its twin, and over what shrank with permuted labels.
-        grown: over its twin.
+        shrunk: zeroing what shrank, over its twin, and over what shrank most with permuted labels.
+        grown: zeroing what grew, over its twin.
         trained: the trained network, over guessing.
         multigraph: over the chosen mask.
         guess: the share of the most frequent class.
@@ -56,9 +56,9 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
         formula.TRAINED: world.guess + world.trained * room,
         formula.MULTIGRAPH: min(mask + world.multigraph, 1.0),
         formula.SHRUNK: 0.5,
-        formula.SHRUNK_TWIN: 0.5 - world.shrunk[0],
-        formula.SHRUNK_PERMUTED: 0.5 - world.shrunk[1],
-        formula.GROWN: 0.5 + world.grown,
+        formula.SHRUNK_TWIN: 0.5 - world.shrunk[0] * room,
+        formula.SHRUNK_PERMUTED: 0.5 - world.shrunk[1] * room,
+        formula.GROWN: 0.5 + world.grown * room,
         formula.GROWN_TWIN: 0.5,
     }
 
@@ -76,7 +76,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         question.facets.get("against"),
     )
     if twin is not None:
-        return compared(sample, of[one], of[twin])
+        return of_headroom(sample, of[one], of[twin], world.guess)
     if question.key == "multigraph":
         return compared(sample, of[formula.MULTIGRAPH], of[formula.MASK])
     against = {"guessing": None, "random": formula.RANDOM, "labels": formula.PERMUTED}[question.key]
@@ -88,17 +88,18 @@ def cases() -> tuple[Case, ...]:
         (
             Kind.INSIDE,
             "shares of 15 %",
-            World(0.25, (0.15, 0.15), (0.05, 0.05), -0.05, multigraph=-formula.MARGIN / 2),
+            World(0.25, (0.15, 0.15), (0.15, 0.15), -0.15, multigraph=-formula.MARGIN / 2),
         ),
         (Kind.BOUNDARY, "a tenth better than random masks", World(over=(0.1, 0.3))),
         (Kind.BOUNDARY, "a tenth better than permuted labels", World(over=(0.3, 0.1))),
         (Kind.BOUNDARY, "a tenth better than guessing", World(0.1, (0.15, 0.15))),
         (Kind.BOUNDARY, "the same, one class frequent", World(0.1, (0.5, 0.5), guess=0.8)),
-        (Kind.BOUNDARY, "zeroing what shrank is equal to its twin", World(shrunk=(0.0, 0.2))),
-        (Kind.BOUNDARY, "zeroing what grew is equal to its twin", World(grown=0.0)),
+        (Kind.BOUNDARY, "zeroing what shrank is a tenth better than its twin", World(shrunk=(0.1, 0.3))),
+        (Kind.BOUNDARY, "zeroing what grew is a tenth worse than its twin", World(grown=-0.1)),
         (Kind.BOUNDARY, "the multigraph is less accurate by the margin", World(multigraph=-formula.MARGIN)),
-        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.0, 0.0), 0.0, multigraph=-formula.MARGIN)),
+        (Kind.TOGETHER, "all of these", World(0.1, (0.1, 0.1), (0.1, 0.1), -0.1, multigraph=-formula.MARGIN)),
         (Kind.OUTSIDE, "shares of 5 %", World(over=(0.05, 0.05))),
+        (Kind.OUTSIDE, "what is zeroed matters by shares of 5 %", World(shrunk=(0.05, 0.05), grown=-0.05)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "the trained network guesses", World(trained=0.0)),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from ticketlab.claims.masking_is_training import formula
 from ticketlab.claims.masking_is_training.named import ONES, ZEROS
@@ -26,7 +27,7 @@ from ticketlab.tickets.multigraph import edges_of, shuffled_edges, summed
 from ticketlab.tickets.random_masks import shuffled
 from ticketlab.tickets.responses import change
 
-__all__ = ["Arm", "actions", "decide", "measure_untrained", "twin"]
+__all__ = ["Arm", "actions", "decide", "measure_untrained", "most_shrunk", "twin"]
 
 BITS = 8  # that the multigraph's edges can write of a weight, besides its sign
 
@@ -114,14 +115,16 @@ def decide(work: Work, chains: Mapping[str, Chain]) -> None:
     """The arms on which the verdict turns: untrained, example by example; and random masks, one by one."""
     setting, chain, confused = work.setting, chains[formula.PREREGISTERED], chains[formula.PERMUTED]
 
-    def untrained(mask: Mask, zero: Any = None, seen: Chain = chain) -> Params:
-        return acted(setting.seen(seen), mask, Rewind(), zero or Zero(), setting.key).params
+    def untrained(mask: Mask, zero: Any = None) -> Params:
+        return acted(setting.seen(chain), mask, Rewind(), zero or Zero(), setting.key).params
 
     masks = [shuffled(chain.mask, setting.draw(i, 13)) for i in range(setting.plan.random_masks)]
     random = [untrained(m) for m in masks]
     scores = np.stack([setting.score(p) for p in random])
     initial, final = (weights_of(setting.network, p) for p in (setting.initial, chain.final))
     shrank = {n: np.abs(final[n]) <= np.abs(w) for n, w in initial.items()}
+    removed = {n: ~m for n, m in chain.mask.items()}
+    grew = {n: np.abs(w) - np.abs(initial[n]) for n, w in weights_of(setting.network, confused.final).items()}
     arms = {
         formula.MASK: setting.score(untrained(chain.mask)),
         formula.RANDOM: scores.mean(axis=0),
@@ -132,7 +135,7 @@ def decide(work: Work, chains: Mapping[str, Chain]) -> None:
         formula.DRAWN: setting.score(untrained(chain.mask, Frozen())),
         formula.SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
         formula.GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
-        formula.SHRUNK_PERMUTED: setting.score(untrained(chain.mask, FrozenIfGrown(), confused)),
+        formula.SHRUNK_PERMUTED: _zeroing(setting, chain, most_shrunk(shrank, removed, grew)),
         formula.MULTIGRAPH: setting.score(summed(edges_of(chain.final, BITS), setting.initial)),
         formula.TRAINED: np.array([row["score"] for row in work.rows.pop(formula.TRAINED)]),
     }
@@ -173,16 +176,40 @@ def twin(zeroed: Mask, removed: Mask, key: Any) -> dict[str, np.ndarray]:
     return chosen
 
 
+def most_shrunk(
+    zeroed: Mask, removed: Mask, grew: Mapping[str, Float[np.ndarray, "..."]]
+) -> dict[str, np.ndarray]:
+    """Equally many of the removed weights in each layer, those that shrank most; the first of those that shrank equally.
+
+    The removed weights are small in θ_f, so those that shrank are over-represented among them, and another training made fewer
+    of them smaller. Without equal counts two choices would differ by how much they zero, not only by what.
+
+    Arguments:
+        zeroed: what is zeroed by the other choice.
+        removed: the weights to choose among.
+        grew: |w| after another training minus |w| before it.
+    """
+    chosen = {}
+    for name, of in removed.items():
+        order = np.argsort(np.where(of, grew[name], np.inf).ravel(), kind="stable")
+        zero = np.zeros(of.size, bool)
+        zero[order[: int((zeroed[name] & of).sum())]] = True
+        chosen[name] = zero.reshape(of.shape)
+    return chosen
+
+
 def _twin(setting: Setting, chain: Chain, zeroed: Mask, purpose: int) -> np.ndarray:
     """Mean test scores where a random choice of the removed weights is zeroed, and all else as it was drawn."""
-    drawn, removed = weights_of(setting.network, setting.initial), {n: ~m for n, m in chain.mask.items()}
+    removed = {n: ~m for n, m in chain.mask.items()}
+    draws = (setting.draw(draw, purpose) for draw in range(setting.plan.random_masks))
+    return np.mean([_zeroing(setting, chain, twin(zeroed, removed, key)) for key in draws], axis=0)
 
-    def one(draw: int) -> np.ndarray:
-        random = twin(zeroed, removed, setting.draw(draw, purpose))
-        left = {name: np.where(random[name], 0.0, w).astype(w.dtype) for name, w in drawn.items()}
-        return setting.score(laid(setting.initial, chain.mask, drawn, left).params)
 
-    return np.mean([one(draw) for draw in range(setting.plan.random_masks)], axis=0)
+def _zeroing(setting: Setting, chain: Chain, zero: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Test scores where these of the removed weights are zero, and all else as it was drawn."""
+    drawn = weights_of(setting.network, setting.initial)
+    left = {name: np.where(zero[name], 0.0, w).astype(w.dtype) for name, w in drawn.items()}
+    return setting.score(laid(setting.initial, chain.mask, drawn, left).params)
 
 
 def _mean(values: np.ndarray) -> float:

@@ -115,7 +115,8 @@ class MultiPrize(DraftedStudy):
         "and shifts are trained only where weights are. Pools come before both.",
         "Each ticket, with and without sign activations, is compared with its controls. Both tickets are judged "
         "against the trained network of full precision with the chosen activation function. The question is decided "
-        "only if the searches and the training have converged. All networks are measured at the last step.",
+        "only if the searches and the training have converged, and the searches over permuted labels guess. All networks "
+        "are measured at the last step.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. A check after every search proves that the ticket's weights are signs of the "
         "drawn ones, times one number for each layer, or exactly zero.",

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
+from ticketlab.claims.learned.halfway import rows_of_arms
+from ticketlab.claims.learned.questions import CONTROL, CONVERGED, Asked, converged, found
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Tables, answer
 from ticketlab.laws.rules import USUAL, Levels
@@ -53,9 +54,9 @@ RULE = (
     "Everything is asked at the density fixed before the runs. The claim holds if all questions hold for both tickets, the "
     "one with binary weights and the one with binary weights and activations: it is as accurate as the trained network of "
     "full precision, and better than guessing, than a random mask of equal counts over the same signs and than the same "
-    "search over permuted labels, which guesses. The claim fails if one of them fails. Otherwise it is undecided. The "
-    "questions of a ticket are undecided if neither it nor the trained network is better than guessing, or if its search or "
-    f"the training of that network has not converged. {CONVERGED}"
+    "search over permuted labels. The claim fails if one of them fails. Otherwise it is undecided. The questions of a ticket are "
+    "undecided if neither it nor the trained network is better than guessing, if its search or the training of that network has "
+    f"not converged, or {CONTROL}. {CONVERGED}"
 )
 SAYS = {
     Outcome.HOLDS: "The random network contains subnetworks of binary weights, with and without binary activations, that are as "
@@ -113,4 +114,4 @@ def _examples(setting: str) -> Part:
 
 
 def _arm(setting: str, arm: str) -> Part:
-    return lambda tables: tables["arms"].where(setting=setting, arm=arm)
+    return lambda tables: rows_of_arms(tables).where(setting=setting, arm=arm)

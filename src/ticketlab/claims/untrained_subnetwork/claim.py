@@ -141,7 +141,8 @@ class UntrainedSubnetwork(DraftedStudy):
         "the last step, so validation data choose nothing.",
         "The question is decided at one method, density, width and distribution of the weights, fixed beforehand. It "
         "is decided only if the search and the training of the dense network have converged. A search that still "
-        "rises does not show what it would find.",
+        "rises does not show what it would find. It is decided only if the search over permuted labels guesses, too: "
+        "anything better would be a leak.",
         "Differences in score are paired by seed and by test example, with standard errors for both sources of "
         "chance [Cameron et al. 2011]. A side question asks whether the ticket gains more from width than the dense "
         "network.",

@@ -14,7 +14,8 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.learned.questions import CONVERGED, Asked, converged, found
+from ticketlab.claims.learned.halfway import rows_of_arms
+from ticketlab.claims.learned.questions import CONTROL, CONVERGED, Asked, converged, found
 from ticketlab.claims.wording import more_points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
@@ -102,7 +103,9 @@ def _converged(margin: float, **where: float) -> tuple[Gate, ...]:
     """Search and training have come to their end, at one width or at all."""
 
     def gate(key: str, what: str, arm: str) -> Gate:
-        return converged(key, what, lambda tables: tables["arms"].where(arm=arm, **where), _decisive, margin)
+        return converged(
+            key, what, lambda tables: rows_of_arms(tables).where(arm=arm, **where), _decisive, margin
+        )
 
     return (
         gate("search", "the search", "ticket"),
@@ -147,9 +150,9 @@ def conclude(
 RULE = (
     "Everything is asked at one search, density, width and distribution of the weights, fixed before the runs. The claim "
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
-    "a random mask of equal counts and than the same search over permuted labels, which guesses. The claim fails if one of "
-    "them fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, "
-    f"or if the search or the training of the dense network has not converged. {CONVERGED}"
+    "a random mask of equal counts and than the same search over permuted labels. The claim fails if one of them fails. "
+    "Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if the search or "
+    f"the training of the dense network has not converged, or {CONTROL}. {CONVERGED}"
 )
 
 
@@ -163,7 +166,7 @@ def _with_edges(tables: Tables) -> Table:
 
 
 def _arm(tables: Tables, arm: str) -> Table:
-    return tables["arms"].where(arm=arm, size=1.0)
+    return rows_of_arms(tables).where(arm=arm, size=1.0)
 
 
 def _widths_read(tables: Tables) -> str:
