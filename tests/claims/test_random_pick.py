@@ -14,6 +14,7 @@ from ticketlab.claims.random_pick.planted import World, planted
 from ticketlab.claims.start import built, drawn_task
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.functions import packed
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -43,6 +44,8 @@ def sides(world):
         (World(fitted=0.9), UNDECIDED),
         (World(r_hat=1.2), UNDECIDED),
         (World(halves=0.3), UNDECIDED),  # chains that stay among different functions with equally many errors
+        (World(error=0.5), UNDECIDED),  # both guess
+        (World(error=0.125, chance=0.125), UNDECIDED),  # both give the more frequent label
         (World(leak=0.3), UNDECIDED),  # both samplers know the held-out labels
         (World(distance=0.3, width=0.3), UNDECIDED),  # not training but its width is far away
         (World(width=float("nan")), UNDECIDED),  # not measured
@@ -86,6 +89,27 @@ def test_order_and_bias_are_side_questions(world, slope, correlation, bias):
         assert found[rule.SLOPE, arm] is slope
         assert found[rule.CORRELATION, arm] is correlation
         assert found[rule.BIAS, arm] is bias
+
+
+@pytest.mark.parametrize(("more", "share"), [(False, 3 / 8), (True, 5 / 8), (False, 1 / 2)])
+def test_guessing_always_gives_the_more_frequent_training_label(more, share):
+    """Its errors are counted on held-out labels; labels drawn at random err more often, unless one is as frequent."""
+    task = drawn_task(PLAN.task, 0)
+    labels, off = np.arange(8) < 8 * share, np.arange(8) < 3
+    examples = cell.BinaryExamples(task.train, task.test, labels, packed(off))
+    assert len(off) == len(task.test)
+    assert cell.majority_error(examples) == np.mean(off != more)
+    expected = share * np.mean(~off) + (1 - share) * np.mean(off)
+    assert cell.random_labels_error(examples) == pytest.approx(expected)
+
+
+def test_tables_from_before_random_labels_had_a_column_of_their_own_are_read():
+    found = tables(World())
+    shuffled = found["shuffled"]
+    names = {"random_labels": "chance"}
+    columns = tuple(dataclasses.replace(c, name=names.get(c.name, c.name)) for c in shuffled.columns)
+    older = {**found, "shuffled": dataclasses.replace(shuffled, columns=columns)}
+    assert [v.outcome for v in rule.verdicts(older)] == [v.outcome for v in rule.verdicts(found)]
 
 
 @pytest.mark.parametrize(

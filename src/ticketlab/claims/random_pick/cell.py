@@ -55,7 +55,7 @@ from ticketlab.tasks.sources import Boolean
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Adam, Optimiser, Sgd, TrainingPlan
 
-__all__ = ["BinaryExamples", "binary_examples", "measure"]
+__all__ = ["BinaryExamples", "binary_examples", "majority_error", "measure", "random_labels_error"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
 TOGETHER = 4096  # the most runs in a chunk
@@ -215,14 +215,20 @@ def _law_row(
         "spectrum_distance": spectrum_distance(one, other, target),
         "error": mean_errors(one, target),
         "bayes_error": mean_errors(other, target),
-        "chance": _chance(of),
+        "chance": majority_error(of),
         "repeat": repeat_probability(one),
         "bayes_repeat": repeat_probability(other),
     }
 
 
-def _chance(of: BinaryExamples) -> float:
-    """The error of labels drawn at random with the frequency of the training labels."""
+def majority_error(of: BinaryExamples) -> float:
+    """The held-out error of always giving the more frequent training label, of equally frequent ones 0."""
+    ones = np.unpackbits(of.target, count=len(of.off)).mean()
+    return float(1 - ones if of.labels.mean() > 0.5 else ones)
+
+
+def random_labels_error(of: BinaryExamples) -> float:
+    """The held-out error of labels drawn at random with the frequency of the training labels."""
     ones, share = np.unpackbits(of.target, count=len(of.off)).mean(), of.labels.mean()
     return float(share * (1 - ones) + (1 - share) * ones)
 
@@ -275,7 +281,7 @@ def _shuffled_row(
         "fitted": trained.counts.draws / trained.tried,
         "error": mean_errors(trained.counts, of.target),
         "bayes_error": mean_errors(bayes, of.target),
-        "chance": _chance(of),
+        "random_labels": random_labels_error(of),
         "repeat": repeat_probability(trained.counts),
         "bayes_repeat": repeat_probability(bayes),
     }
@@ -371,7 +377,8 @@ _MEANINGS = {
     "spectrum_distance": "the largest difference of the distribution functions of errors",
     "error": "mean share of held-out examples on which training's functions err",
     "bayes_error": "the same for random networks that fit",
-    "chance": "the error of labels drawn at random with the training labels' frequency",
+    "chance": "the error of always giving the more frequent training label",
+    "random_labels": "the error of labels drawn at random with the training labels' frequency",
     "rank_within": "Spearman's correlation among functions with equally many errors",
     "rank_within_ceiling": "the same between halves of the draws of random networks",
     "repeat": "the probability that two runs end on the same function",

@@ -28,8 +28,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, concerned, verdicts_of
-from ticketlab.claims.asking import three
-from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.asking import columns, three
+from ticketlab.claims.headroom import LEAST, avoided
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
@@ -40,7 +40,7 @@ from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "ALIKE", "ARMS", "BAYES", "BIAS", "CORRELATION", "EQUALITY", "FLAT", "NOTHING", "RULE", "SHUFFLED", "SLOPE", "TITLES",
-    "UNIFORM", "WIDTH", "Trained", "formula", "side_questions", "verdicts",
+    "UNIFORM", "WIDTH", "Trained", "formula", "random_labels", "side_questions", "verdicts",
 ]  # fmt: skip
 
 Trained: TypeAlias = Literal["sgd", "logistic", "adam", "full-batch", "momentum", "single"]
@@ -215,13 +215,13 @@ def _nothing() -> Question:
     return Question(
         key=NOTHING,
         title="shuffled labels: nothing is learnt",
-        effect=lambda tables: of_seeds(_shuffled("error", tables) - _shuffled("chance", tables)),
+        effect=lambda tables: -_better_than_random(tables),
         rule=Within(AWAY),
         what="the mean error after training on shuffled labels, minus that of labels drawn at random,",
         scale=ERRORS,
         reading=lambda tables: (
             f"After training on shuffled labels, functions err on {_percent('error', tables)} of the held-out examples, and "
-            f"labels drawn at random on {_percent('chance', tables)}"
+            f"labels drawn at random on {_percent(random_labels(tables['shuffled']), tables)}"
         ),
         says=three(
             "nothing is learnt", "something is learnt, or held-out labels leak", "whether that is chance"
@@ -268,6 +268,17 @@ def _first(tables: Tables) -> Table:
     """The way of training that is repeated on shuffled labels: the first one of the table."""
     laws = tables["laws"]
     return _rows(str(laws["training"][0]), tables)
+
+
+def random_labels(shuffled: Table) -> str:
+    """The column with the error of labels drawn at random; it was called "chance" once."""
+    return "random_labels" if "random_labels" in columns(shuffled) else "chance"
+
+
+def _better_than_random(tables: Tables) -> Difference:
+    """By how much training on shuffled labels errs less than labels drawn at random."""
+    random = _shuffled(random_labels(tables["shuffled"]), tables)
+    return of_seeds(random - _shuffled("error", tables))
 
 
 def _percent(column: str, tables: Tables) -> str:
@@ -336,12 +347,13 @@ def _halves() -> Gate:
 
 def _leak() -> Gate:
     def passed(tables: Tables) -> str | None:
-        found = of_seeds(_shuffled("chance", tables) - _shuffled("error", tables))
+        found = _better_than_random(tables)
         if not found.decidable or found.upper(ALPHA) < AWAY:
             return None
         return (
-            f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than chance, at most "
-            f"{number(100 * found.upper(ALPHA))}; less than {number(100 * AWAY)} is required, so that no label leaks."
+            f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than labels drawn at "
+            f"random, at most {number(100 * found.upper(ALPHA))}; less than {number(100 * AWAY)} is required, so that no label "
+            "leaks."
         )
 
     opens = "More --shuffles would measure it better; held-out examples that are not among the training examples close a leak."
@@ -437,7 +449,7 @@ def _skill(arms: Sequence[str]) -> Gate:
 def _gain(arm: str, column: str, tables: Tables) -> Difference:
     """The share of guessing's errors that are avoided."""
     rows = _rows(arm, tables)
-    return of_seeds(1 - rows[column] / rows["chance"])
+    return of_seeds(avoided(rows[column], rows["chance"]))
 
 
 def _seen(arm: str) -> Gate:

@@ -294,7 +294,7 @@ def shuffled_table(table: Table) -> TextTable:
         "runs that fit": mean("fitted"),
         "error, %": mean("error", 100.0),
         "error, random, %": mean("bayes_error", 100.0),
-        "chance, %": mean("chance", 100.0),
+        "random labels, %": mean(formula.random_labels(table), 100.0),
         "same function twice": mean("repeat"),
         "same function twice, random": mean("bayes_repeat"),
     }

@@ -24,8 +24,8 @@ class World:
         distance: total variation, of every way of training but the last.
         last: that of the last one; None: the same.
         slope, correlation, bias: of log P_SGD on log P_B, and the difference of mean errors.
-        error, unseen, fitted, r_hat, decades: what gates ask for.
-        leak: by how much training on shuffled labels errs less than chance.
+        error, chance, unseen, fitted, r_hat, decades: what gates ask for; chance is the error of the more frequent label.
+        leak: by how much training on shuffled labels errs less than labels drawn at random.
         alike: the difference of mean errors on shuffled labels.
         flat: the probability that two runs on shuffled labels end on the same function; 0.3 on the true labels.
         shuffled_fitted: the share of runs that fit shuffled labels.
@@ -40,6 +40,7 @@ class World:
     correlation: float = 0.9
     bias: float = 0.0
     error: float = 0.15
+    chance: float = 0.5
     unseen: float = 0.1
     fitted: float = 1.0
     r_hat: float = 1.0
@@ -62,7 +63,6 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         tv = distance + NOISE * rng.standard_normal(sample.seeds)
         error = world.error + 0.02 * rng.standard_normal(sample.seeds)
         bias = world.bias + 0.005 * rng.standard_normal(sample.seeds)
-        chance = np.full(sample.seeds, 0.5)
         row = {
             "training": np.full(sample.seeds, arm),
             "seed": np.arange(sample.seeds),
@@ -72,7 +72,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "correlation": world.correlation + 0.02 * rng.standard_normal(sample.seeds),
             "bayes_error": error,
             "error": error + bias,
-            "chance": chance,
+            "chance": np.full(sample.seeds, world.chance),
             "effective": np.full(sample.seeds, 10_000.0),
             "rank_within": world.within + 0.01 * rng.standard_normal(sample.seeds),
             "repeat": 0.3 + 0.01 * rng.standard_normal(sample.seeds),
@@ -112,14 +112,15 @@ def _controls(world: World, sample: Sample, rng: np.random.Generator) -> dict[st
 
 def _shuffled(world: World, sample: Sample, rng: np.random.Generator) -> dict[str, np.ndarray]:
     seed = np.repeat(np.arange(sample.seeds), PERMUTATIONS)
-    bayes = 0.5 - world.leak + 0.02 * rng.standard_normal(len(seed))
+    random = 2 * world.chance * (1 - world.chance)
+    bayes = random - world.leak + 0.02 * rng.standard_normal(len(seed))
     return {
         "seed": seed,
         "permutation": np.tile(np.arange(PERMUTATIONS), sample.seeds),
         "fitted": np.full(len(seed), world.shuffled_fitted),
         "error": bayes + world.alike + 0.005 * rng.standard_normal(len(seed)),
         "bayes_error": bayes,
-        "chance": np.full(len(seed), 0.5),
+        "random_labels": np.full(len(seed), random),
         "repeat": world.flat + 0.01 * rng.standard_normal(len(seed)),
     }
 
@@ -139,6 +140,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.TOGETHER, "all ways of training are", World(distance=MOST)),
         (Kind.OUTSIDE, "one way of training is half as far again", World(last=1.5 * MOST)),
         (Kind.VACUOUS, "both guess", World(error=0.5)),
+        (Kind.VACUOUS, "both give the more frequent label", World(error=0.125, chance=0.125)),
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
         (Kind.GATE, "runs do not fit", World(fitted=0.5)),
         (Kind.GATE, "chains have not mixed", World(r_hat=1.3)),

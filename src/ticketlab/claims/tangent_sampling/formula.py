@@ -17,7 +17,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import three
-from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.headroom import LEAST, avoided
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
@@ -197,7 +197,7 @@ def _fits() -> Gate:
 def _skill() -> Gate:
     def passed(tables: Tables) -> str | None:
         rows = _rows(STARTS, tables)
-        gains = [of_seeds(1 - rows[column] / rows["chance"]) for column in ("error", "other_error")]
+        gains = [of_seeds(avoided(rows[column], rows["chance"])) for column in ("error", "other_error")]
         best = max(gains, key=lambda gain: gain.lower(ALPHA))
         if not best.decidable or best.lower(ALPHA) > LEAST:
             return None
