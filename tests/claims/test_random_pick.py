@@ -49,6 +49,15 @@ def sides(world):
         (World(leak=0.3), UNDECIDED),  # both samplers know the held-out labels
         (World(distance=0.3, width=0.3), UNDECIDED),  # not training but its width is far away
         (World(width=float("nan")), UNDECIDED),  # not measured
+        (World(width_r_hat=4.0), UNDECIDED),  # chains of the trained width that have not mixed
+        (World(width_effective=3.0), UNDECIDED),
+        (
+            World(distance=0.2, own=0.0, width=0.03),
+            UNDECIDED,
+        ),  # training is as its width is, which the gate on TV missed
+        (World(distance=0.2, own=0.2, width=0.03), FAILS),
+        (World(distance=0.2, own_known=False), UNDECIDED),
+        (World(own_known=False), HOLDS),  # what holds, holds of infinite width
         (World(matched=0.02), UNDECIDED),  # any training with these errors would agree
     ],
 )
@@ -79,7 +88,15 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(decades=1.0), UNDECIDED, UNDECIDED, HOLDS),
         (World(within=0.0), UNDECIDED, UNDECIDED, HOLDS),  # an order of errors alone
         (World(halves_slope=0.6), UNDECIDED, UNDECIDED, HOLDS),  # a fit that is bent by noise
-        (World(width=0.3, matched=0.02), HOLDS, HOLDS, HOLDS),  # asked of infinite width
+        (World(matched=0.02), HOLDS, HOLDS, HOLDS),
+        (
+            World(distance=0.2, width=0.4, bias=-0.06),
+            UNDECIDED,
+            UNDECIDED,
+            UNDECIDED,
+        ),  # the width's or training's?
+        (World(width=float("nan"), bias=-0.06), UNDECIDED, UNDECIDED, UNDECIDED),  # not drawn
+        (World(width_r_hat=4.0, bias=-0.06), UNDECIDED, UNDECIDED, UNDECIDED),
         (World(leak=0.3), UNDECIDED, UNDECIDED, UNDECIDED),
     ],
 )
@@ -101,6 +118,30 @@ def test_guessing_always_gives_the_more_frequent_training_label(more, share):
     assert cell.majority_error(examples) == np.mean(off != more)
     expected = share * np.mean(~off) + (1 - share) * np.mean(off)
     assert cell.random_labels_error(examples) == pytest.approx(expected)
+
+
+def without(table, *names):
+    return dataclasses.replace(table, columns=tuple(c for c in table.columns if c.name not in names))
+
+
+def test_tables_from_before_the_trained_width_was_compared_never_fail():
+    for world, outcome in ((World(), HOLDS), (World(distance=0.3), UNDECIDED)):
+        found = tables(world)
+        claim, *asked = rule.verdicts({**found, "laws": without(found["laws"], "tv_low_width")})
+        assert claim.outcome is outcome
+        words = "random networks of the trained width was not measured"
+        assert (words in claim.reading) == (outcome is UNDECIDED)
+        assert words in asked[0].reading
+
+
+def test_the_nearer_width_bounds_from_below_and_infinite_width_from_above():
+    near, far = (
+        answer(rule.formula(), tables(World(distance=0.2, own=own))).find(rule.EQUALITY, training="sgd")
+        for own in (0.12, 0.25)
+    )
+    assert near.effect.low.mean == pytest.approx(0.12, abs=0.03)
+    assert far.effect.low.mean == pytest.approx(0.2, abs=0.03)
+    assert near.effect.high == far.effect.high
 
 
 def test_tables_from_before_random_labels_had_a_column_of_their_own_are_read():
@@ -184,6 +225,9 @@ def test_controls_are_measured(evidence):
     assert np.all(np.abs(controls["halves_low"]) < 0.1)
     assert np.all(controls["matched_low"] > 0)
     assert np.all(np.abs(controls["width_tv"]) < 0.3)
+    from_own = evidence.tables["laws"]["tv_low_width"]
+    assert np.all((from_own > -0.1) & (from_own < 1))
+    assert np.std(from_own) > 0
     complexity = evidence.tables["functions"]["complexity"]
     assert complexity.min() >= 3  # log₂ 8, of a constant function
     assert len(set(complexity)) > 2
@@ -208,6 +252,7 @@ def test_digits_are_made_binary():
     tables = run_study(RandomPick(), plan).tables
     laws = tables["laws"]
     assert np.isnan(tables["controls"]["width_tv"]).all()
+    assert np.isnan(laws["tv_low_width"]).all()
     assert np.isnan(tables["functions"]["complexity"]).all()
     assert 0 < laws.where(training="adam")["error"][0] < 0.5
 
