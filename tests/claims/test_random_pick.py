@@ -120,6 +120,27 @@ def test_guessing_always_gives_the_more_frequent_training_label(more, share):
     assert cell.random_labels_error(examples) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("halves", "closed"),
+    [
+        ((0.02, 0.10, 0.30, 0.15, 0.03), True),  # they may well agree on average; nobody has shown it
+        ((0.05, 0.15, 0.25), True),
+        ((0.0, 0.01, -0.01, 0.005, 0.0), False),
+        ((0.3,), False),  # one seed decides nothing
+    ],
+)
+def test_halves_of_the_chains_have_to_be_shown_to_agree(halves, closed):
+    found = planted(World(), Sample(len(halves), 0), np.random.default_rng(0))
+    controls = found["controls"].adding(halves_low=np.array(halves))
+    assert (rule._halves().passed({**found, "controls": controls}) is not None) == closed
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_halves_of_sound_chains_agree(seeds):
+    found = [planted(World(), Sample(seeds, 0), np.random.default_rng(stream)) for stream in range(20)]
+    assert sum(rule._halves().passed(of) is None for of in found) >= 19
+
+
 def without(table, *names):
     return dataclasses.replace(table, columns=tuple(c for c in table.columns if c.name not in names))
 

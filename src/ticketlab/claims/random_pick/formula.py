@@ -361,11 +361,11 @@ def _unmixed(whose: str, r_hat: float, effective: float) -> str | None:
 def _halves() -> Gate:
     def passed(tables: Tables) -> str | None:
         found = of_seeds(_control("halves_low", tables))
-        if not found.decidable or found.lower(ALPHA) <= APART:
+        if not found.decidable or found.upper(ALPHA) < APART:
             return None
         return (
-            f"Two halves of the chains have a total variation of at least {number(found.mean)}, although they draw from one law; "
-            f"{APART:g} is allowed."
+            f"Between two halves of the chains, which should draw from one law, the total variation is {number(found.mean)} from "
+            f"below, at most {number(found.upper(ALPHA))}; less than {APART:g} is required."
         )
 
     return Gate(

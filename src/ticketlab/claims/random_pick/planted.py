@@ -34,6 +34,7 @@ class World:
         width, matched, halves, within: total variation of random networks of infinite width from the trained width, from the
             error-matched law and between halves, and the correlation of ranks among functions with equally many errors.
         width_r_hat, width_effective: of the chains of the trained width.
+        halves_spread: standard deviation of the total variation between halves, over seeds.
         halves_slope: of the fit between halves.
     """
 
@@ -59,6 +60,7 @@ class World:
     width_effective: float = 2_000.0
     matched: float = 0.4
     halves: float = 0.0
+    halves_spread: float = 0.003
     within: float = 0.6
     halves_slope: float = 1.0
 
@@ -115,7 +117,8 @@ def _controls(world: World, sample: Sample, rng: np.random.Generator) -> dict[st
         "matched_low": world.matched,
         "width_tv": world.width,
     }
-    noisy = {name: value + 0.003 * rng.standard_normal(sample.seeds) for name, value in means.items()}
+    spread = dict.fromkeys(means, 0.003) | {"halves_low": world.halves_spread}
+    noisy = {name: means[name] + of * rng.standard_normal(sample.seeds) for name, of in spread.items()}
     chains = {"width_r_hat": world.width_r_hat, "width_effective": world.width_effective}
     constant = {name: np.full(sample.seeds, value) for name, value in chains.items()}
     return {"seed": np.arange(sample.seeds), **noisy, **constant}
@@ -163,6 +166,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "runs do not fit", World(fitted=0.5)),
         (Kind.GATE, "chains have not mixed", World(r_hat=1.3)),
         (Kind.GATE, "halves of the chains differ", World(halves=0.3)),
+        (Kind.GATE, "halves differ in some training sets", World(halves=0.15, halves_spread=0.15)),
         (Kind.GATE, "held-out labels leak", World(leak=0.3)),
         (Kind.GATE, "the width moves the law", World(distance=0.2, width=0.2)),
         (Kind.GATE, "chains of the trained width have not mixed", World(width_r_hat=1.3)),
