@@ -155,6 +155,13 @@ def test_tables_from_before_the_trained_width_was_compared_never_fail():
         assert words in asked[0].reading
 
 
+def test_an_estimate_is_not_called_a_bound():
+    """Its mean is at most the truth; the bound is the interval's end."""
+    _, equality, *_ = rule.verdicts(tables(World(distance=0.3)))
+    assert "at least" not in equality.reading
+    assert "from below" in equality.reading
+
+
 def test_the_nearer_width_bounds_from_below_and_infinite_width_from_above():
     near, far = (
         answer(rule.formula(), tables(World(distance=0.2, own=own))).find(rule.EQUALITY, training="sgd")

@@ -77,6 +77,13 @@ def test_side_questions(world, key, facet, outcome):
     assert asked.outcome is outcome
 
 
+def test_an_estimate_is_not_called_a_bound():
+    """Its mean is at most the truth; the bound is the interval's end."""
+    _, equality, *_ = rule.verdicts(tables(World(distance=0.3)))
+    assert "at least" not in equality.reading
+    assert "from below" in equality.reading
+
+
 def test_a_constant_answer_avoids_none_of_the_errors_of_guessing():
     task = drawn_task(PLAN.task, 0)
     labels, off = np.arange(12) < 4, np.arange(8) < 1

@@ -95,9 +95,9 @@ def _equality(comparison: str) -> Question:
         what=f"the total variation between trained networks and {TITLES[comparison]}",
         scale=DISTANCE,
         reading=lambda tables: (
-            f"The total variation between trained networks and {TITLES[comparison]} is at least "
-            f"{number(_mean(comparison, 'tv_low', tables))} and at most {number(_mean(comparison, 'tv_high', tables))}, on "
-            f"average over seeds. Between halves of the trained networks the second number is "
+            f"The total variation between trained networks and {TITLES[comparison]} is estimated at "
+            f"{number(_mean(comparison, 'tv_low', tables))} from below and {number(_mean(comparison, 'tv_high', tables))} from "
+            f"above, on average over seeds. Between halves of the trained networks the second number is "
             f"{number(_mean(HALVES, 'tv_high', tables))}"
         ),
         says=three(
