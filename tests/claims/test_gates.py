@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import avoided
 from ticketlab.evidence.tables import Table
 
 
@@ -51,3 +52,8 @@ def test_skill_is_a_share_of_the_headroom():
 def test_a_single_seed_passes():
     """The reading then says that one seed is not enough."""
     assert reason(0.1, 0.1, seeds=1) is None
+
+
+def test_no_errors_are_avoided_where_guessing_makes_none():
+    error, chance = np.array([0.1, 0.0, 0.25, 0.5]), np.array([0.0, 0.0, 0.5, 0.5])
+    np.testing.assert_allclose(avoided(error, chance), [0.0, 0.0, 0.5, 0.0])
