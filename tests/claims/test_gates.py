@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ticketlab.claims.gates import fitted_gate, skill_gate
+from ticketlab.claims.headroom import avoided
 from ticketlab.evidence.tables import Table
 
 
@@ -73,3 +74,8 @@ def test_guessing_fits_no_labels():
     assert fitted_gate(lambda tables: tables["learnt"], "target").passed(
         {"learnt": Table.from_rows("learnt", rows)}
     )
+
+
+def test_no_errors_are_avoided_where_guessing_makes_none():
+    error, chance = np.array([0.1, 0.0, 0.25, 0.5]), np.array([0.0, 0.0, 0.5, 0.5])
+    np.testing.assert_allclose(avoided(error, chance), [0.0, 0.0, 0.5, 0.0])

@@ -57,18 +57,18 @@ def test_the_claim_holds_only_if_all_four_parts_do(world, whole, questions):
     assert [q.outcome for q in found.questions()] == questions
 
 
-def _all_rungs(scores, controls, seeds=5, n=4000):
+def _all_rungs(scores, controls, seeds=5, n=4000, *, stream=1, inside=True):
     """Tables in which every rung has a score, and a control with another."""
     sample = dataclasses.replace(SAMPLE, seeds=seeds, examples=n)
     columns = {**scores, **{rule.control_of(rung): score for rung, score in controls.items()}}
     from ticketlab.claims.planted import examples
     from ticketlab.evidence.tables import Table
 
-    rungs = [{"rung": rung, "inside": True, "settled": True} for rung in rule.RUNGS]
+    rungs = [{"rung": rung, "inside": inside, "settled": True} for rung in rule.RUNGS]
     met = [{"rung": rung, "met": True} for rung in (rule.LAYER, rule.HIDDEN, rule.TANGENT)]
     search = [{"setting": "the mask", "train_score": 1.0, "halfway_train_score": 1.0}]
     return {
-        "examples": examples(sample, columns, np.random.default_rng(1)),
+        "examples": examples(sample, columns, np.random.default_rng(stream)),
         "rungs": Table.from_rows("rungs", rungs),
         "certificates": Table.from_rows("certificates", met),
         "search": Table.from_rows("search", search),
@@ -88,8 +88,34 @@ def test_usefulness_appears_at_the_first_rung_that_is_enough_and_beats_its_contr
     assert len([v for v in asked if not v.headline]) == 5 + 8
     alike = _all_rungs(scores, {**controls, rule.HIDDEN: 0.96})
     assert rule.appears(MARGIN, alike) is None
-    assert "No rung" in rule.verdicts(MARGIN, alike)[0].reading
+    assert "No rung was shown to be both" in rule.verdicts(MARGIN, alike)[0].reading
     assert "rung" not in rule.verdicts(MARGIN, _all_rungs(scores, controls, seeds=1))[0].reading
+
+
+def test_no_rung_is_named_or_denied_where_the_trained_network_is_no_standard():
+    """Its settings lie at the edge of what was tried, so that nothing is decided; the tangent space gains five points."""
+    scores = dict.fromkeys(rule.RUNGS, 0.6) | {rule.TANGENT: 0.9, rule.TRAINED: 0.9}
+    controls = dict.fromkeys(rule.RUNGS, 0.6) | {rule.TANGENT: 0.85}
+    open_, closed = (_all_rungs(scores, controls, inside=inside) for inside in (True, False))
+    assert rule.NAMES[rule.TANGENT] in rule.verdicts(MARGIN, open_)[0].reading
+    claim, *asked = rule.verdicts(MARGIN, closed)
+    assert claim.outcome is UNDECIDED
+    assert next(v for v in asked if v.key == rule.ABOVE).effect > 4
+    assert "rung" not in claim.reading
+    assert not rule.judged(closed)
+    assert rule.judged(open_)
+
+
+@pytest.mark.parametrize("stream", [20, 49, 59])
+def test_chance_names_no_rung_among_eight(stream):
+    """All rungs are as good as their controls. At the level of a single question one of them would be named here."""
+    alike = dict.fromkeys(rule.RUNGS, 0.95)
+    tables = _all_rungs(alike, alike, n=400, stream=stream)
+    found = rule.verdicts(MARGIN, tables)
+    above = {v.facets["rung"] for v in found if v.key == rule.ABOVE and v.interval[0] > 0}
+    assert above - {rule.TRAINED}
+    assert rule.appears(MARGIN, tables) is None
+    assert "No rung was shown to be both" in found[0].reading
 
 
 def test_the_mask_is_asked_about_only_after_its_search_has_converged():

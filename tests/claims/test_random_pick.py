@@ -14,6 +14,7 @@ from ticketlab.claims.random_pick.planted import World, planted
 from ticketlab.claims.start import built, drawn_task
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.functions import packed
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -43,9 +44,20 @@ def sides(world):
         (World(fitted=0.9), UNDECIDED),
         (World(r_hat=1.2), UNDECIDED),
         (World(halves=0.3), UNDECIDED),  # chains that stay among different functions with equally many errors
+        (World(error=0.5), UNDECIDED),  # both guess
+        (World(error=0.125, chance=0.125), UNDECIDED),  # both give the more frequent label
         (World(leak=0.3), UNDECIDED),  # both samplers know the held-out labels
         (World(distance=0.3, width=0.3), UNDECIDED),  # not training but its width is far away
         (World(width=float("nan")), UNDECIDED),  # not measured
+        (World(width_r_hat=4.0), UNDECIDED),  # chains of the trained width that have not mixed
+        (World(width_effective=3.0), UNDECIDED),
+        (
+            World(distance=0.2, own=0.0, width=0.03),
+            UNDECIDED,
+        ),  # training is as its width is, which the gate on TV missed
+        (World(distance=0.2, own=0.2, width=0.03), FAILS),
+        (World(distance=0.2, own_known=False), UNDECIDED),
+        (World(own_known=False), HOLDS),  # what holds, holds of infinite width
         (World(matched=0.02), UNDECIDED),  # any training with these errors would agree
     ],
 )
@@ -76,7 +88,15 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(decades=1.0), UNDECIDED, UNDECIDED, HOLDS),
         (World(within=0.0), UNDECIDED, UNDECIDED, HOLDS),  # an order of errors alone
         (World(halves_slope=0.6), UNDECIDED, UNDECIDED, HOLDS),  # a fit that is bent by noise
-        (World(width=0.3, matched=0.02), HOLDS, HOLDS, HOLDS),  # asked of infinite width
+        (World(matched=0.02), HOLDS, HOLDS, HOLDS),
+        (
+            World(distance=0.2, width=0.4, bias=-0.06),
+            UNDECIDED,
+            UNDECIDED,
+            UNDECIDED,
+        ),  # the width's or training's?
+        (World(width=float("nan"), bias=-0.06), UNDECIDED, UNDECIDED, UNDECIDED),  # not drawn
+        (World(width_r_hat=4.0, bias=-0.06), UNDECIDED, UNDECIDED, UNDECIDED),
         (World(leak=0.3), UNDECIDED, UNDECIDED, UNDECIDED),
     ],
 )
@@ -86,6 +106,79 @@ def test_order_and_bias_are_side_questions(world, slope, correlation, bias):
         assert found[rule.SLOPE, arm] is slope
         assert found[rule.CORRELATION, arm] is correlation
         assert found[rule.BIAS, arm] is bias
+
+
+@pytest.mark.parametrize(("more", "share"), [(False, 3 / 8), (True, 5 / 8), (False, 1 / 2)])
+def test_guessing_always_gives_the_more_frequent_training_label(more, share):
+    """Its errors are counted on held-out labels; labels drawn at random err more often, unless one is as frequent."""
+    task = drawn_task(PLAN.task, 0)
+    labels, off = np.arange(8) < 8 * share, np.arange(8) < 3
+    examples = cell.BinaryExamples(task.train, task.test, labels, packed(off))
+    assert len(off) == len(task.test)
+    assert cell.majority_error(examples) == np.mean(off != more)
+    expected = share * np.mean(~off) + (1 - share) * np.mean(off)
+    assert cell.random_labels_error(examples) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("halves", "closed"),
+    [
+        ((0.02, 0.10, 0.30, 0.15, 0.03), True),  # they may well agree on average; nobody has shown it
+        ((0.05, 0.15, 0.25), True),
+        ((0.0, 0.01, -0.01, 0.005, 0.0), False),
+        ((0.3,), False),  # one seed decides nothing
+    ],
+)
+def test_halves_of_the_chains_have_to_be_shown_to_agree(halves, closed):
+    found = planted(World(), Sample(len(halves), 0), np.random.default_rng(0))
+    controls = found["controls"].adding(halves_low=np.array(halves))
+    assert (rule._halves().passed({**found, "controls": controls}) is not None) == closed
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_halves_of_sound_chains_agree(seeds):
+    found = [planted(World(), Sample(seeds, 0), np.random.default_rng(stream)) for stream in range(20)]
+    assert sum(rule._halves().passed(of) is None for of in found) >= 19
+
+
+def without(table, *names):
+    return dataclasses.replace(table, columns=tuple(c for c in table.columns if c.name not in names))
+
+
+def test_tables_from_before_the_trained_width_was_compared_never_fail():
+    for world, outcome in ((World(), HOLDS), (World(distance=0.3), UNDECIDED)):
+        found = tables(world)
+        claim, *asked = rule.verdicts({**found, "laws": without(found["laws"], "tv_low_width")})
+        assert claim.outcome is outcome
+        words = "random networks of the trained width was not measured"
+        assert (words in claim.reading) == (outcome is UNDECIDED)
+        assert words in asked[0].reading
+
+
+def test_an_estimate_is_not_called_a_bound():
+    """Its mean is at most the truth; the bound is the interval's end."""
+    _, equality, *_ = rule.verdicts(tables(World(distance=0.3)))
+    assert "at least" not in equality.reading
+    assert "from below" in equality.reading
+
+
+def test_the_nearer_width_bounds_from_below_and_infinite_width_from_above():
+    near, far = (
+        answer(rule.formula(), tables(World(distance=0.2, own=own))).find(rule.EQUALITY, training="sgd")
+        for own in (0.12, 0.25)
+    )
+    assert near.effect.low.mean == pytest.approx(0.12, abs=0.03)
+    assert far.effect.low.mean == pytest.approx(0.2, abs=0.03)
+    assert near.effect.high == far.effect.high
+
+
+def test_tables_from_before_random_labels_had_a_column_of_their_own_are_read():
+    found = tables(World())
+    shuffled = found["shuffled"]
+    names = {"random_labels": "chance"}
+    columns = tuple(dataclasses.replace(c, name=names.get(c.name, c.name)) for c in shuffled.columns)
+    older = {**found, "shuffled": dataclasses.replace(shuffled, columns=columns)}
+    assert [v.outcome for v in rule.verdicts(older)] == [v.outcome for v in rule.verdicts(found)]
 
 
 @pytest.mark.parametrize(
@@ -160,6 +253,9 @@ def test_controls_are_measured(evidence):
     assert np.all(np.abs(controls["halves_low"]) < 0.1)
     assert np.all(controls["matched_low"] > 0)
     assert np.all(np.abs(controls["width_tv"]) < 0.3)
+    from_own = evidence.tables["laws"]["tv_low_width"]
+    assert np.all((from_own > -0.1) & (from_own < 1))
+    assert np.std(from_own) > 0
     complexity = evidence.tables["functions"]["complexity"]
     assert complexity.min() >= 3  # log₂ 8, of a constant function
     assert len(set(complexity)) > 2
@@ -184,6 +280,7 @@ def test_digits_are_made_binary():
     tables = run_study(RandomPick(), plan).tables
     laws = tables["laws"]
     assert np.isnan(tables["controls"]["width_tv"]).all()
+    assert np.isnan(laws["tv_low_width"]).all()
     assert np.isnan(tables["functions"]["complexity"]).all()
     assert 0 < laws.where(training="adam")["error"][0] < 0.5
 

@@ -5,12 +5,16 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ticketlab.claims.random_pick.cell import BinaryExamples
 from ticketlab.claims.random_pick.claim import RandomPickPlan
+from ticketlab.claims.start import drawn_task
+from ticketlab.claims.tangent_sampling import cell
 from ticketlab.claims.tangent_sampling import formula as rule
 from ticketlab.claims.tangent_sampling.claim import TangentSampling, TangentSamplingPlan
 from ticketlab.claims.tangent_sampling.planted import World, planted
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.functions import packed
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -32,6 +36,7 @@ def tables(world, seed=0):
         (World(unseen=0.5), UNDECIDED),
         (World(fitted=0.9), UNDECIDED),
         (World(error=0.5), UNDECIDED),  # both guess, so equal laws say nothing
+        (World(error=0.125, chance=0.125), UNDECIDED),  # both give the more frequent label
         (World(distance=0.005, top=0.98), UNDECIDED),  # both are nearly one function
         (World(null=0.0), HOLDS),
     ],
@@ -70,6 +75,22 @@ def test_side_questions(world, key, facet, outcome):
     found = [q for f in rule.side_questions() for q in answer(f, tables(world)).questions()]
     asked = next(q for q in found if q.formula.key == key and facet in q.formula.facets.values())
     assert asked.outcome is outcome
+
+
+def test_an_estimate_is_not_called_a_bound():
+    """Its mean is at most the truth; the bound is the interval's end."""
+    _, equality, *_ = rule.verdicts(tables(World(distance=0.3)))
+    assert "at least" not in equality.reading
+    assert "from below" in equality.reading
+
+
+def test_a_constant_answer_avoids_none_of_the_errors_of_guessing():
+    task = drawn_task(PLAN.task, 0)
+    labels, off = np.arange(12) < 4, np.arange(8) < 1
+    of = BinaryExamples(task.train, task.test, labels, packed(off))
+    constant = cell._counts(np.full((64, 8), -1.0))
+    row = cell._law_row(constant, constant, of, np.random.default_rng(0))
+    assert row["chance"] == row["error"] == row["other_error"] == 1 / 8
 
 
 PLAN = TangentSamplingPlan(

@@ -58,9 +58,7 @@ def tables(seeds=5):
         )
         for name, of in rows.items()
     }
-    controls = found_by_rule["controls"].adding(
-        **{name: np.full(seeds, 1.0) for name in ("width_error", "width_effective", "width_r_hat")}
-    )
+    controls = found_by_rule["controls"].adding(width_error=np.full(seeds, 1.0))
     shuffled = found_by_rule["shuffled"]
     made |= {"controls": controls, "shuffled": shuffled.adding(bayes_repeat=np.full(len(shuffled), 0.01))}
     return {"laws": replace(laws, columns=(*laws.columns, *more)), **made}

@@ -9,12 +9,13 @@ eight points can be gained at all, and no limit in points fits both tasks.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.scale import Scale
 
-__all__ = ["HEADROOM", "LEAST", "difference", "percent", "share"]
+__all__ = ["HEADROOM", "LEAST", "avoided", "difference", "percent", "share"]
 
 HEADROOM = Scale("% of the headroom above guessing", 100.0, bounds=(-np.inf, 100.0))
 LEAST = 0.1  # the smallest share that matters
@@ -32,6 +33,16 @@ def share(examples: Table, one: str, other: str) -> Difference:
     gain = (examples[one] - examples[other]) / room
     of_room = float(np.mean(gain)) * ((1.0 - examples["guess"]) / room - 1.0)
     return paired_difference(gain, examples["seed"], examples["id"], unit=1.0 / room, also=-of_room)
+
+
+def avoided(error: Float[np.ndarray, "n"], chance: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
+    """The share of guessing's errors that are avoided, 1 − error/chance; 0 where guessing makes none.
+
+    Arguments:
+        error, chance: those of a method and of guessing, one of each for every seed.
+    """
+    makes = chance > 0
+    return np.where(makes, 1 - error / np.where(makes, chance, 1.0), 0.0)
 
 
 def difference(examples: Table, one: str, other: str) -> Difference:

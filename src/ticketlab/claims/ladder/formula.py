@@ -2,7 +2,7 @@
 
 A rung is *enough* if it scores at most the margin less than the trained network. It *owes its score to the network* if it scores
 more than its control, the same fit with equally many parameters on random projections of the input. Usefulness appears at the
-first rung of which both are true.
+first rung of which both are shown. A rung that is named is one of eight, so each is judged at an eighth of the level.
 
 The claim names three rungs. The best single unit is not enough, the linear read-out of the best layer is not enough, and the
 whole tangent space is enough and beats its control. What the other rungs do are side questions.
@@ -23,13 +23,13 @@ from ticketlab.claims.learned.questions import converged
 from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Below, Levels
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "ABOVE", "CONTROL", "ENOUGH", "HIDDEN", "LAYER", "LOGISTIC", "LOGISTICS", "MASK", "NAMES", "NNGP",
     "NOT_ENOUGH", "NTK", "OTHERS", "PROBE", "PROBES", "RULE", "RUNGS", "TANGENT", "TRAINED", "UNIT", "UNITS",
-    "appears", "control_of", "formula", "side_questions", "verdicts",
+    "appears", "control_of", "formula", "judged", "side_questions", "verdicts",
 ]  # fmt: skip
 
 UNIT, UNITS, PROBE, PROBES = "unit", "units", "probe", "probes"
@@ -95,24 +95,36 @@ def verdicts(margin: float, tables: Tables, levels: Levels = USUAL) -> tuple[Ver
     return verdicts_of(claim, whole, side_questions(margin, others), tables, levels)
 
 
+def judged(tables: Tables) -> bool:
+    """Whether any rung can be judged: by two seeds or more, and by a trained network that passes its gates."""
+    seeds = len(set(tables["examples"]["seed"].tolist()))
+    return seeds > 1 and all(gate.passed(tables) is None for gate in _of_training())
+
+
 def appears(margin: float, tables: Tables) -> str | None:
-    """The first rung that is enough and beats its control, each at the one-sided 2.5 % level; None without one."""
-    for rung in RUNGS[:-1]:
+    """The first rung that is shown to be enough and to beat its control; None without one.
+
+    Any of them may be the one that is named, so they share the one-sided level of 2.5 %.
+    """
+    rungs = RUNGS[:-1]
+    share = Levels(ALPHA / len(rungs), ALPHA / len(rungs))
+    for rung in rungs:
         both = All((_enough(rung, margin), _above(rung, margin)))
-        if answer(Gated(_of_training(), both), tables).outcome is Outcome.HOLDS:
+        if answer(Gated(_of_training(), both), tables, share).outcome is Outcome.HOLDS:
             return rung
     return None
 
 
 def _appears_words(margin: float, tables: Tables) -> str:
-    if len(set(tables["examples"]["seed"].tolist())) < 2:
+    if not judged(tables):
         return ""
     rung = appears(margin, tables)
+    both = f"within {margin_words(margin)} of the trained network and better than its control"
     if rung is None:
-        return f"No rung is both within {margin_words(margin)} of the trained network and better than its control."
+        return f"No rung was shown to be both {both}."
     return (
-        f"The first rung that is within {margin_words(margin)} of the trained network and better than its control is "
-        f"{NAMES[rung]}, with a test score of {percent(tables['examples'], rung)}."
+        f"The first rung that was shown to be {both} is {NAMES[rung]}, with a test score of "
+        f"{percent(tables['examples'], rung)}."
     )
 
 

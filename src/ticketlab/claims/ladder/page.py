@@ -51,15 +51,9 @@ def climbed(record: Record, examples: Table, rungs: Table) -> Figure:
         )
         for rung in order
     ]
-    first = formula.appears(record.plan["margin"], record.evidence.tables)
-    title = (
-        "At no rung is the test error near that of the trained network and below that of the control"
-        if first is None
-        else f"Usefulness appears at this rung: {formula.NAMES[first]}"
-    )
     return Figure(
         "rungs",
-        title,
+        _found(record),
         "Each row is a rung, with its control below. Signs are mean test errors, bars 95 % intervals for seeds and test "
         "examples; the numbers are the rung's error and the control's. A rung left of the dashed line is within the margin of "
         "the trained network. It owes that to the network if its control lies to the right of it. Errors below 0.1 % are drawn "
@@ -67,6 +61,17 @@ def climbed(record: Record, examples: Table, rungs: Table) -> Figure:
         "control.",
         row_panels("test error, % (logarithmic)", {"": rows}, {"": {limit: ENOUGH}}, logarithmic=True),
     )
+
+
+def _found(record: Record) -> str:
+    """At which rung usefulness appears, if any can be judged."""
+    margin, tables = record.plan["margin"], record.evidence.tables
+    if not formula.judged(tables):
+        return "Test errors of all rungs and of their controls"
+    first = formula.appears(margin, tables)
+    if first is None:
+        return "No rung was shown to err as little as the trained network and less than its control"
+    return f"Usefulness appears at this rung: {formula.NAMES[first]}"
 
 
 def _in_order(rungs: Table) -> list[str]:

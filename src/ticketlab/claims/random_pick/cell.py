@@ -55,13 +55,14 @@ from ticketlab.tasks.sources import Boolean
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Adam, Optimiser, Sgd, TrainingPlan
 
-__all__ = ["BinaryExamples", "binary_examples", "measure"]
+__all__ = ["BinaryExamples", "binary_examples", "majority_error", "measure", "random_labels_error"]
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
 TOGETHER = 4096  # the most runs in a chunk
 MOMENTUM = 0.9
 OFTEN = 8  # steps between evaluations, or an epoch if it is longer
 STREAM = 71  # of the seeds' keys
+THIN = 32  # moves between draws of the trained width; with 16, 4 096 draws were worth 910 to 1 250 independent ones
 
 
 @dataclass(frozen=True)
@@ -91,15 +92,18 @@ def measure(
     progress("random networks", 0.05)
     bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
     clock.lap("random networks")
+    progress(WIDTH, 0.15)
+    finite = _of_trained_width(plan, network, examples, jax.random.fold_in(key, 98))
+    clock.lap(WIDTH)
     rows: dict[str, list[dict[str, Any]]] = {"laws": [], "functions": [], "labels": []}
     rows["spectra"] = _spectrum("bayes", seed, bayes.counts, examples.target)
     for place, arm in enumerate(plan.arms):
-        progress(f"training: {TITLES[arm]}", 0.15 + 0.6 * place / len(plan.arms))
+        progress(f"training: {TITLES[arm]}", 0.2 + 0.6 * place / len(plan.arms))
         runs = _runs(plan, network, examples, arm, plan.runs, jax.random.fold_in(key, 99))
         found = collect(runs, jax.random.fold_in(key, 100 + place), plan.runs // runs.chunk)
         clock.lap(TITLES[arm])
         about = {"training": arm, "seed": seed}
-        rows["laws"].append({**about, **_law_row(found, bayes, examples, rng)})
+        rows["laws"].append({**about, **_law_row(found, bayes, finite, examples, rng)})
         rows["functions"] += [
             {**about, **row} for row in _function_rows(found.counts, bayes.counts, examples.target, order)
         ]
@@ -107,13 +111,14 @@ def measure(
             {**about, **row} for row in _label_rows(found.counts, bayes.counts, examples.target)
         ]
         rows["spectra"] += _spectrum(arm, seed, found.counts, examples.target)
-    progress(WIDTH, 0.75)
-    rows["controls"] = [{"seed": seed, **_control_row(plan, network, examples, bayes, key, rng)}]
-    clock.lap(WIDTH)
+    progress("controls", 0.8)
+    rows["controls"] = [{"seed": seed, **_control_row(examples, bayes, finite, rng)}]
+    clock.lap("controls")
     rows["shuffled"] = []
     for number in range(plan.shuffles):
         progress(SHUFFLED, 0.85 + 0.15 * number / plan.shuffles)
-        row = _shuffled_row(plan, network, examples.shuffled(rng), jax.random.fold_in(key, 200 + number))
+        permuted = examples.shuffled(np.random.default_rng((STREAM, seed, number)))
+        row = _shuffled_row(plan, network, permuted, jax.random.fold_in(key, 200 + number))
         rows["shuffled"].append({"seed": seed, "permutation": number, **row})
     clock.lap(SHUFFLED)
     rows["timings"] = [
@@ -155,6 +160,16 @@ def _chains(network: Network, of: BinaryExamples, chains: int = DRAWS // 16) -> 
     )
 
 
+def _of_trained_width(
+    plan: RandomPickPlan, network: Network, of: BinaryExamples, key: jax.Array
+) -> Collected | None:
+    """Functions of random networks of the trained width that fit; None if the plan asks for none."""
+    if not plan.width_draws:
+        return None
+    slices = WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target, thin=THIN)
+    return collect(slices, key, plan.width_draws // WIDTH_DRAWS)
+
+
 def _runs(
     plan: RandomPickPlan, network: Network, of: BinaryExamples, arm: str, count: int, key: jax.Array
 ) -> TrainingRuns:
@@ -181,9 +196,13 @@ def _step_size(
 
 
 def _law_row(
-    found: Collected, bayes: Collected, of: BinaryExamples, rng: np.random.Generator
+    found: Collected,
+    bayes: Collected,
+    finite: Collected | None,
+    of: BinaryExamples,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
-    """The comparison of training's law with that of random networks that fit."""
+    """The comparison of training's law with that of random networks that fit, of infinite and of the trained width."""
     one, other, target = found.counts, bayes.counts, of.target
     trace = bayes.trace.T.astype(float)
     effective = effective_draws(trace)
@@ -198,6 +217,7 @@ def _law_row(
         "unseen": unseen_mass(one).mass,
         "bayes_unseen": unseen_mass(other).mass,
         "tv_low": lower_bound(one, other).estimate,
+        "tv_low_width": math.nan if finite is None else lower_bound(one, finite.counts).estimate,
         "tv_high": plug_in(one, other),
         "tv_corrected": apart.estimate,
         "tv_within": apart.within,
@@ -215,25 +235,26 @@ def _law_row(
         "spectrum_distance": spectrum_distance(one, other, target),
         "error": mean_errors(one, target),
         "bayes_error": mean_errors(other, target),
-        "chance": _chance(of),
+        "chance": majority_error(of),
         "repeat": repeat_probability(one),
         "bayes_repeat": repeat_probability(other),
     }
 
 
-def _chance(of: BinaryExamples) -> float:
-    """The error of labels drawn at random with the frequency of the training labels."""
+def majority_error(of: BinaryExamples) -> float:
+    """The held-out error of always giving the more frequent training label, of equally frequent ones 0."""
+    ones = np.unpackbits(of.target, count=len(of.off)).mean()
+    return float(1 - ones if of.labels.mean() > 0.5 else ones)
+
+
+def random_labels_error(of: BinaryExamples) -> float:
+    """The held-out error of labels drawn at random with the frequency of the training labels."""
     ones, share = np.unpackbits(of.target, count=len(of.off)).mean(), of.labels.mean()
     return float(share * (1 - ones) + (1 - share) * ones)
 
 
 def _control_row(
-    plan: RandomPickPlan,
-    network: Network,
-    of: BinaryExamples,
-    bayes: Collected,
-    key: jax.Array,
-    rng: np.random.Generator,
+    of: BinaryExamples, bayes: Collected, finite: Collected | None, rng: np.random.Generator
 ) -> dict[str, float]:
     """What the law of random networks that fit is next to itself, to its errors alone, and to that of the trained width."""
     halves = bayes.counts.halves()
@@ -244,11 +265,9 @@ def _control_row(
         "halves_correlation": fit["correlation"],
         "matched_low": matched_lower_bound(bayes.counts, of.target),
     }
-    if not plan.width_draws:
+    if finite is None:
         missing = ("width_tv", "width_error", "width_effective", "width_r_hat")
         return {**found, **dict.fromkeys(missing, math.nan)}
-    slices = WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target)
-    finite = collect(slices, jax.random.fold_in(key, 98), plan.width_draws // WIDTH_DRAWS)
     trace = finite.trace.T.astype(float)
     return {
         **found,
@@ -275,7 +294,7 @@ def _shuffled_row(
         "fitted": trained.counts.draws / trained.tried,
         "error": mean_errors(trained.counts, of.target),
         "bayes_error": mean_errors(bayes, of.target),
-        "chance": _chance(of),
+        "random_labels": random_labels_error(of),
         "repeat": repeat_probability(trained.counts),
         "bayes_repeat": repeat_probability(bayes),
     }
@@ -353,6 +372,7 @@ _MEANINGS = {
     "unseen": "the probability of functions that training did not draw",
     "bayes_unseen": "the same for random networks that fit",
     "tv_low": "total variation: a value whose mean is at most the truth",
+    "tv_low_width": "the same from random networks of the trained width; NaN where these were not drawn",
     "tv_high": "total variation: the plug-in value, whose mean is at least the truth",
     "tv_corrected": "total variation between streams of both, minus that between streams of one",
     "tv_within": "total variation between streams of one sampler",
@@ -371,7 +391,8 @@ _MEANINGS = {
     "spectrum_distance": "the largest difference of the distribution functions of errors",
     "error": "mean share of held-out examples on which training's functions err",
     "bayes_error": "the same for random networks that fit",
-    "chance": "the error of labels drawn at random with the training labels' frequency",
+    "chance": "the error of always giving the more frequent training label",
+    "random_labels": "the error of labels drawn at random with the training labels' frequency",
     "rank_within": "Spearman's correlation among functions with equally many errors",
     "rank_within_ceiling": "the same between halves of the draws of random networks",
     "repeat": "the probability that two runs end on the same function",

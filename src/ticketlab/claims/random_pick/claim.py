@@ -119,11 +119,12 @@ class RandomPick(Study):
         "examples [Mingard et al. 2021]. It is drawn by paths that are reflected where a sign would change, which are exact for "
         "this zero–one likelihood [Pakman & Paninski 2014].",
         "The law of the initialisation is the same for both, biases included. The width is not: training has the plan's own. So "
-        "random networks of that width that fit are drawn too, by elliptical slices of their weights [Murray et al. 2010], and "
-        "their total variation from infinite width has to be small.",
+        "random networks of that width that fit are drawn too, by elliptical slices of their weights [Murray et al. 2010]. Their "
+        "total variation from infinite width has to be small. A difference counts only if training differs from both.",
         "Total variation is estimated twice. A set of functions that one half of the draws chooses and the other half measures "
         "gives a value whose mean is at most the truth. The plug-in value has a mean that is at least the truth. The lower bound "
-        "of the first and the upper bound of the second decide.",
+        "of the first and the upper bound of the second decide. The first is measured from both widths, and the smaller value "
+        "counts.",
         "Slope, scatter and correlation come from a fit in which both counts are Poisson and functions that one sampler missed "
         "are kept. The mass of functions that were never drawn follows from those drawn once [Good 1953].",
         "Four controls keep a verdict back. The first way of training is repeated on permuted labels, where nothing may be "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import spearmanr
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.random_pick import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -244,9 +245,12 @@ def distance_table(table: Table) -> TextTable:
         "unseen, random": mean("bayes_unseen"),
         "energy distance": mean("energy"),
     }
+    if "tv_low_width" in columns(table):
+        cells["TV from the trained width, from below"] = interval("tv_low_width")
     caption = (
         "Total variation between training and random networks that fit, and the mass of functions that were not drawn: means "
-        "over seeds ± 95 %. By chance: between streams of one sampler, with an eighth of the draws each."
+        "over seeds ± 95 %. Random networks have infinite width, but for the last column. By chance: between streams of one "
+        "sampler, with an eighth of the draws each."
     )
     return summary(caption, table, BY, cells, titles=formula.TITLES, name="distances")
 
@@ -294,7 +298,7 @@ def shuffled_table(table: Table) -> TextTable:
         "runs that fit": mean("fitted"),
         "error, %": mean("error", 100.0),
         "error, random, %": mean("bayes_error", 100.0),
-        "chance, %": mean("chance", 100.0),
+        "random labels, %": mean(formula.random_labels(table), 100.0),
         "same function twice": mean("repeat"),
         "same function twice, random": mean("bayes_repeat"),
     }

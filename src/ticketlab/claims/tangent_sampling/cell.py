@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.random_pick.cell import BinaryExamples, binary_examples
+from ticketlab.claims.random_pick.cell import BinaryExamples, binary_examples, majority_error
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -167,7 +167,6 @@ def _law_row(one: Counts, other: Counts, of: BinaryExamples, rng: np.random.Gene
     """The comparison of two laws."""
     apart = corrected_total_variation(one, other, rng)
     labels = same_labels(one, other)
-    ones, share = np.unpackbits(of.target, count=one.examples).mean(), of.labels.mean()
     return {
         "tv_low": lower_bound(one, other).estimate,
         "tv_high": plug_in(one, other),
@@ -180,7 +179,7 @@ def _law_row(one: Counts, other: Counts, of: BinaryExamples, rng: np.random.Gene
         "energy": energy_distance(one, other, rng),
         "error": mean_errors(one, of.target),
         "other_error": mean_errors(other, of.target),
-        "chance": share * (1 - ones) + (1 - share) * ones,
+        "chance": majority_error(of),
     }
 
 
@@ -218,7 +217,7 @@ _MEANINGS = {
     "energy": "energy distance, with the root of the Hamming distance",
     "error": "mean share of held-out examples on which functions of the first law err",
     "other_error": "the same for the second law",
-    "chance": "the error of labels drawn at random with the training labels' frequency",
+    "chance": "the error of always giving the more frequent training label",
     "fitted": "the share of training runs that reached the training loss",
     "law": "trained networks, or tangent solutions",
     "rows": "the share of the variance of labels that the start θ₀ has alone",

@@ -17,7 +17,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import three
-from ticketlab.claims.headroom import LEAST
+from ticketlab.claims.headroom import LEAST, avoided
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
@@ -95,9 +95,9 @@ def _equality(comparison: str) -> Question:
         what=f"the total variation between trained networks and {TITLES[comparison]}",
         scale=DISTANCE,
         reading=lambda tables: (
-            f"The total variation between trained networks and {TITLES[comparison]} is at least "
-            f"{number(_mean(comparison, 'tv_low', tables))} and at most {number(_mean(comparison, 'tv_high', tables))}, on "
-            f"average over seeds. Between halves of the trained networks the second number is "
+            f"The total variation between trained networks and {TITLES[comparison]} is estimated at "
+            f"{number(_mean(comparison, 'tv_low', tables))} from below and {number(_mean(comparison, 'tv_high', tables))} from "
+            f"above, on average over seeds. Between halves of the trained networks the second number is "
             f"{number(_mean(HALVES, 'tv_high', tables))}"
         ),
         says=three(
@@ -197,7 +197,7 @@ def _fits() -> Gate:
 def _skill() -> Gate:
     def passed(tables: Tables) -> str | None:
         rows = _rows(STARTS, tables)
-        gains = [of_seeds(1 - rows[column] / rows["chance"]) for column in ("error", "other_error")]
+        gains = [of_seeds(avoided(rows[column], rows["chance"])) for column in ("error", "other_error")]
         best = max(gains, key=lambda gain: gain.lower(ALPHA))
         if not best.decidable or best.lower(ALPHA) > LEAST:
             return None

@@ -23,7 +23,7 @@ class World:
         distance, null: total variation between trained networks and tangent solutions, over starts and along one null space.
         bias: the difference of mean errors.
         order, null_space: shares of the variance that are left at one start.
-        error, unseen, fitted, top, total: what gates ask for; guessing errs on half of the examples.
+        error, chance, unseen, fitted, top, total: what gates ask for; chance is the error of the more frequent label.
     """
 
     distance: float = 0.03
@@ -32,6 +32,7 @@ class World:
     order: float = 0.03
     null_space: float = 0.3
     error: float = 0.1
+    chance: float = 0.5
     unseen: float = 0.1
     fitted: float = 1.0
     top: float = 0.4
@@ -58,7 +59,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "other_error": error,
         }
         constant = {
-            "chance": 0.5,
+            "chance": world.chance,
             "unseen": world.unseen,
             "other_unseen": world.unseen,
             "fitted": world.fitted,
@@ -96,6 +97,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.TOGETHER, "its only boundary", World(distance=MOST)),
         (Kind.OUTSIDE, "half as far again", World(distance=1.5 * MOST)),
         (Kind.VACUOUS, "both guess", World(error=0.5)),
+        (Kind.VACUOUS, "both give the more frequent label", World(error=0.125, chance=0.125)),
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
         (Kind.GATE, "both laws are nearly one function", World(top=0.98)),
         (Kind.GATE, "runs did not end", World(fitted=0.5)),
