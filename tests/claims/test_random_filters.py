@@ -37,20 +37,44 @@ SAMPLE = Sample(5, 4000)
 @pytest.mark.parametrize(
     ("world", "whole", "questions"),
     [
-        (World(), HOLDS, [HOLDS, HOLDS]),
-        (World(short=0.06), FAILS, [FAILS, HOLDS]),  # learned filters are better
-        (World(above=-0.05), FAILS, [HOLDS, FAILS]),  # the pixels are better
-        (World(above=0.0), UNDECIDED, [HOLDS, UNDECIDED]),  # or as good: then any filters look good
-        (World(short=MARGIN), UNDECIDED, [UNDECIDED, HOLDS]),
-        (World(skill=ALIKE), UNDECIDED, [UNDECIDED, UNDECIDED]),
-        (World(settled=False), UNDECIDED, [UNDECIDED, HOLDS]),
-        (World(inside=False), UNDECIDED, [UNDECIDED, UNDECIDED]),
+        (World(), HOLDS, [HOLDS, HOLDS, HOLDS]),
+        (World(short=0.06, above=0.2), FAILS, [FAILS, HOLDS, HOLDS]),  # learned filters are better
+        (World(above=-0.05), FAILS, [HOLDS, FAILS, FAILS]),  # the pixels are better
+        (
+            World(above=0.0),
+            UNDECIDED,
+            [HOLDS, UNDECIDED, UNDECIDED],
+        ),  # or as good: then any filters look good
+        (World(short=MARGIN), UNDECIDED, [UNDECIDED, HOLDS, HOLDS]),
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 3),
+        (World(settled=False), UNDECIDED, [UNDECIDED, HOLDS, UNDECIDED]),
+        (World(inside=False), UNDECIDED, [UNDECIDED] * 3),
     ],
 )
-def test_the_claim_needs_learned_filters_and_pixels(world, whole, questions):
+def test_the_claim_needs_learned_filters_pixels_and_half_of_the_gain(world, whole, questions):
     found = answer(rule.formula(MARGIN), planted(world, SAMPLE, np.random.default_rng(0)))
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == questions
+
+
+def test_a_fifth_of_what_learning_gains_is_not_enough():
+    """The margin is more than learned filters gain over the pixels, and random filters are better than these by a hair."""
+    sample = Sample(5, 10_000, 0.97)
+    tables = planted(World(short=0.016, above=0.004), sample, np.random.default_rng(0))
+    found = answer(rule.formula(MARGIN), tables)
+    assert found.outcome is FAILS
+    assert [q.outcome for q in found.questions()] == [HOLDS, HOLDS, FAILS]
+    effect = found.find(rule.HALF).effect
+    assert effect.mean == pytest.approx(0.004 - 0.01, abs=2e-3)
+
+
+def test_half_of_the_gain_is_that_of_the_three_scores():
+    scores = {rule.RANDOM: 0.8, rule.LEARNED: 0.95, rule.PIXELS: 0.7}
+    found = answer(rule.formula(MARGIN), _tables(scores)).find(rule.HALF)
+    rows = _tables(scores)["examples"]
+    random, learned, pixels = (float(np.mean(rows[c])) for c in (rule.RANDOM, rule.LEARNED, rule.PIXELS))
+    assert found.effect.mean == pytest.approx((random - pixels) - (learned - pixels) / 2)
+    assert f"{100 * (random - pixels):+.2f} points" in found.formula.reading({"examples": rows})
 
 
 def _tables(scores):
@@ -294,10 +318,10 @@ def test_questions_are_about_the_designs_that_they_name(evidence):
 
 
 @pytest.mark.slow
-def test_verdicts_are_the_claim_its_two_questions_and_the_sides(evidence):
+def test_verdicts_are_the_claim_its_three_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS]
+    assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS, rule.HALF]
     assert len([v for v in asked if not v.headline]) == 7 + 3 + 1 + 5
 
 
