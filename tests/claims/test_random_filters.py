@@ -79,7 +79,8 @@ def test_half_of_the_gain_is_that_of_the_three_scores():
 
 def _tables(scores):
     columns = {name: scores.get(name, 0.9) for name in (*rule.NAMES, rule.frozen(0), rule.frozen(1))}
-    columns |= {rule.logistic(name): columns[name] for name in rule.LOGISTIC}
+    of_logistic = {name: rule.logistic(name) for name in rule.LOGISTIC}
+    columns |= {column: scores.get(column, columns[name]) for name, column in of_logistic.items()}
     halves = {rule.BASE: 0.9} | {
         rule.copied(kind, 1): scores.get(rule.copied(kind, 1), 0.9) for kind in rule.COPIES
     }
@@ -120,6 +121,27 @@ def test_frozen_layers_are_compared_with_all_trained():
     )
     assert found.outcome is FAILS
     assert found.facets == {"layers": "1"}
+
+
+LOGISTIC = ("logistic", "logistic-pixels", "logistic-interaction")
+
+
+@pytest.mark.parametrize(
+    ("guessing", "closed"),
+    [
+        ((rule.frozen(0), rule.frozen(1)), (rule.FREEZING,)),
+        ((rule.TWO, rule.LEARNED_TWO), (rule.STAGE,)),
+        (tuple(map(rule.logistic, rule.LOGISTIC)), LOGISTIC),
+    ],
+)
+def test_what_guesses_is_no_standard(guessing, closed):
+    """Learned filters of one stage know the task, but say nothing of a deep network, of two stages or of another read-out."""
+    found = {v.key: v for v in rule.verdicts(MARGIN, (1,), _tables(dict.fromkeys(guessing, 0.1)))}
+    assert found["claim"].outcome is UNDECIDED  # the pixels score as much here, with a gate that is open
+    assert "better than guessing" not in found["claim"].reading
+    shut = {key for key, v in found.items() if "not better than guessing" in v.reading}
+    assert shut == set(closed)
+    assert {found[key].outcome for key in closed} == {UNDECIDED}
 
 
 COPYING = [

@@ -116,7 +116,7 @@ def formula(margin: float) -> Formula:
         margin: by which random filters may score less than learned ones.
     """
     asked = (_as_good(SCORE, RANDOM, LEARNED, margin), _better(PIXELS, RANDOM, PIXELS), _half())
-    return Gated((_skill(),), All(asked), key="claim")
+    return Gated((_skill(LEARNED),), All(asked), key="claim")
 
 
 def side_questions(
@@ -129,20 +129,23 @@ def side_questions(
         copies: numbers of first layers that are copied between two halves of the classes.
         logistics: whether logistic read-outs are asked about.
     """
-    asked = (
-        _better(BLOCKS, RANDOM, PLAIN),
-        _interaction(),
-        _better("rectification", RECTIFIED, PLAIN),
-        _better("normalisation", NORMALISED, PLAIN),
-        _as_good(GABOR, GABOR, LEARNED, margin),
-        _as_good(STAGE, TWO, LEARNED_TWO, margin),
-        _better("second-stage", TWO, RANDOM),
-        *(_with_logistic(margin) if logistics else ()),
-        *(_freezing(count, margin) for count in layers),
-    )
     of_halves = [question for count in copies for question in _copying(count, margin)]
     skilled = skill_gate(lambda tables: tables["halves"], (BASE,))
-    return (*(Gated((_skill(),), each) for each in asked), *(Gated((skilled,), each) for each in of_halves))
+    return (
+        *_skilled(
+            LEARNED,
+            _better(BLOCKS, RANDOM, PLAIN),
+            _interaction(),
+            _better("rectification", RECTIFIED, PLAIN),
+            _better("normalisation", NORMALISED, PLAIN),
+            _as_good(GABOR, GABOR, LEARNED, margin),
+        ),
+        *_skilled(LEARNED_TWO, _as_good(STAGE, TWO, LEARNED_TWO, margin)),
+        *_skilled(LEARNED, _better("second-stage", TWO, RANDOM)),
+        *(_skilled(logistic(LEARNED), *_with_logistic(margin)) if logistics else ()),
+        *_skilled(frozen(0), *(_freezing(count, margin) for count in layers)),
+        *(Gated((skilled,), each) for each in of_halves),
+    )
 
 
 def verdicts(
@@ -331,8 +334,13 @@ def _interaction(named: Callable[[str], str] = lambda arm: arm) -> Formula:
 # --- gates ---
 
 
-def _skill() -> Gate:
-    return skill_gate(_examples, (LEARNED,))
+def _skill(standard: str) -> Gate:
+    """What others are compared with is better than guessing."""
+    return skill_gate(_examples, (standard,))
+
+
+def _skilled(standard: str, *asked: Formula) -> tuple[Formula, ...]:
+    return tuple(Gated((_skill(standard),), each) for each in asked)
 
 
 def _of(*names: str) -> tuple[Gate, ...]:
