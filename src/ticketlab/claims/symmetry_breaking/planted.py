@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 
 import numpy as np
 
@@ -15,10 +16,11 @@ from ticketlab.laws.formulae import Question, Tables
 
 MARGIN, NOISE, ROOM = 0.02, 0.05, 1 - FREQUENT
 LIMIT = 1.5  # of counts
-FITTED = {
-    CONSTANT: (0.3, 0.3),
-    RANDOM: (1.0, 1.0),
-}  # training scores of the last quarter, and of the one before
+Fitted = tuple[tuple[float, float], ...]
+"""Training scores of the last quarter of the steps, and of the one before, in turn for the seeds."""
+FITTED: dict[str, Fitted] = {CONSTANT: ((0.3, 0.3),), RANDOM: ((1.0, 1.0),)}
+FLAT = ((0.2, 0.2),) * 4
+CANCELLING = ((0.6, 0.2), (0.1, 0.4), (0.1, 0.25), (0.3, 0.3), (0.3, 0.3))
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class World:
     distinct: float = 1.0
     gain: float = 0.3
     equal: bool = True
-    fitted: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    fitted: Mapping[str, Fitted] = field(default_factory=dict)
     skill: Skill = Skill()
 
 
@@ -47,8 +49,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         wobble = NOISE * rng.standard_normal(sample.seeds) if mean > 1 else 0.0
         layers[column] = np.exp(np.log(mean) + wobble * np.ones(sample.seeds))
     arms = [
-        {"start": start, "equal": world.equal, "train_score": last, "before": before}
-        for start, (last, before) in {**FITTED, **world.fitted}.items()
+        {"start": start, "seed": seed, "equal": world.equal, "train_score": last, "before": before}
+        for start, fitted in {**FITTED, **world.fitted}.items()
+        for seed, (last, before) in enumerate(islice(cycle(fitted), sample.seeds))
     ]
     scored = {RANDOM: sample.accuracy, CONSTANT: sample.accuracy - world.gain * ROOM}
     return {
@@ -80,7 +83,10 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(gain=0.0, skill=NOTHING)),
         (Kind.VACUOUS, "both starts guess", World(gain=0.0, skill=ALIKE)),
         (Kind.GATE, "rounding tells units apart", World(distinct=2.0, equal=False)),
-        (Kind.GATE, "the constant start still learns", World(fitted={CONSTANT: (0.5, 0.4)})),
-        (Kind.GATE, "the random start still learns", World(fitted={RANDOM: (0.9, 0.8)})),
+        (Kind.GATE, "the constant start still learns", World(fitted={CONSTANT: ((0.5, 0.4),)})),
+        (Kind.GATE, "of five seeds one still learns", World(fitted={CONSTANT: ((0.3, 0.21), *FLAT)})),
+        (Kind.GATE, "changes of five seeds cancel", World(fitted={CONSTANT: CANCELLING})),
+        (Kind.GATE, "the random start still learns", World(fitted={RANDOM: ((0.9, 0.8),)})),
+        (Kind.GATE, "the random start has collapsed", World(gain=0.0, fitted={RANDOM: ((0.3, 0.95),)})),
     ]
     return cases_of("symmetry-breaking", formula(MARGIN), planted, truth, worlds)
