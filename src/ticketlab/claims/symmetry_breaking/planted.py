@@ -28,7 +28,7 @@ class World:
     """Geometric means of counts, and what the random start gains.
 
     Arguments:
-        rank, distinct: of gradients, and of units.
+        rank, distinct: of gradients, and of units, which are a side question.
         gain: of the random start over the constant one, as a share of the headroom.
         equal: whether rounding keeps units equal.
         fitted: training scores that differ from the usual ones.
@@ -64,8 +64,6 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     if question.key == "gradients":
         return Asked(float(np.log(world.rank)))
-    if question.key == "units":
-        return Asked(float(np.log(world.distinct)))
     if not world.skill.task:
         return None
     return of_headroom(sample, sample.accuracy, sample.accuracy - world.gain * ROOM)
@@ -75,14 +73,13 @@ def cases() -> tuple[Case, ...]:
     worlds = [
         (Kind.INSIDE, "worse by half as much again", World(gain=0.15)),
         (Kind.BOUNDARY, "the constant start is a tenth worse", World(gain=0.1)),
-        (Kind.BOUNDARY, "one and a half distinct units", World(distinct=LIMIT)),
         (Kind.BOUNDARY, "one and a half independent gradients", World(rank=LIMIT)),
-        (Kind.TOGETHER, "all of these", World(LIMIT, LIMIT, 0.1)),
+        (Kind.TOGETHER, "both of these", World(rank=LIMIT, gain=0.1)),
         (Kind.OUTSIDE, "the constant start is as good", World(gain=0.0)),
-        (Kind.OUTSIDE, "two distinct units", World(distinct=2.0)),
+        (Kind.OUTSIDE, "two independent gradients", World(rank=2.0)),
         (Kind.NOTHING, "permuted labels", World(gain=0.0, skill=NOTHING)),
         (Kind.VACUOUS, "both starts guess", World(gain=0.0, skill=ALIKE)),
-        (Kind.GATE, "rounding tells units apart", World(distinct=2.0, equal=False)),
+        (Kind.GATE, "rounding tells units apart", World(rank=2.0, distinct=2.0, equal=False)),
         (Kind.GATE, "the constant start still learns", World(fitted={CONSTANT: ((0.5, 0.4),)})),
         (Kind.GATE, "of five seeds one still learns", World(fitted={CONSTANT: ((0.3, 0.21), *FLAT)})),
         (Kind.GATE, "changes of five seeds cancel", World(fitted={CONSTANT: CANCELLING})),
