@@ -70,7 +70,7 @@ def _apart(sample: Sample, of: dict[str, float]) -> float:
 def cases() -> tuple[Case, ...]:
     m = MARGIN
     worlds = [
-        (Kind.INSIDE, "half a margin of learned filters and of half their gain", World(m / 2, 3 * m / 2)),
+        (Kind.INSIDE, "half a margin each", World(m / 2, 3 * m / 2)),
         (Kind.BOUNDARY, "a margin below learned filters", World(short=m)),
         (Kind.BOUNDARY, "as good as the pixels, and better than learned filters", World(-m, 0.0)),
         (Kind.BOUNDARY, "half of what learned filters gain", World(m / 2, m / 2)),
