@@ -11,7 +11,7 @@ import pytest
 from ticketlab.claims.planted import ALIKE, examples
 from ticketlab.claims.random_filters import formula as rule
 from ticketlab.claims.random_filters.claim import RandomFilters, RandomFiltersPlan
-from ticketlab.claims.random_filters.planted import MARGIN, World, planted
+from ticketlab.claims.random_filters.planted import MARGIN, World, planted, truth
 from ticketlab.claims.random_filters.seed_run import movable
 from ticketlab.claims.random_filters.transfer import halves_of
 from ticketlab.claims.random_filters.upper_part import upper_part
@@ -66,6 +66,19 @@ def test_a_fifth_of_what_learning_gains_is_not_enough():
     assert [q.outcome for q in found.questions()] == [HOLDS, HOLDS, FAILS]
     effect = found.find(rule.HALF).effect
     assert effect.mean == pytest.approx(0.004 - 0.01, abs=2e-3)
+
+
+def test_what_is_true_of_the_half_is_what_is_planted():
+    world, sample = World(short=0.06, above=0.1), Sample(20, 4000)
+    tables = planted(world, sample, np.random.default_rng(0))
+    question = next(
+        q.formula for q in answer(rule.formula(MARGIN), tables).questions() if q.formula.key == rule.HALF
+    )
+    known, rows = truth(world, sample, question), tables["examples"]
+    beyond = rows[rule.RANDOM] - (rows[rule.LEARNED] + rows[rule.PIXELS]) / 2
+    assert known.effect == pytest.approx((0.1 - 0.06) / 2)
+    assert beyond.mean() == pytest.approx(known.effect, abs=5e-3)
+    assert sample.examples * np.mean(beyond**2) == pytest.approx(known.discordant, rel=0.03)
 
 
 def test_half_of_the_gain_is_that_of_the_three_scores():
