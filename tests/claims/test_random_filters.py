@@ -11,7 +11,7 @@ import pytest
 from ticketlab.claims.planted import ALIKE, examples
 from ticketlab.claims.random_filters import formula as rule
 from ticketlab.claims.random_filters.claim import RandomFilters, RandomFiltersPlan
-from ticketlab.claims.random_filters.planted import MARGIN, World, planted
+from ticketlab.claims.random_filters.planted import MARGIN, World, planted, truth
 from ticketlab.claims.random_filters.seed_run import movable
 from ticketlab.claims.random_filters.transfer import halves_of
 from ticketlab.claims.random_filters.upper_part import upper_part
@@ -37,25 +37,63 @@ SAMPLE = Sample(5, 4000)
 @pytest.mark.parametrize(
     ("world", "whole", "questions"),
     [
-        (World(), HOLDS, [HOLDS, HOLDS]),
-        (World(short=0.06), FAILS, [FAILS, HOLDS]),  # learned filters are better
-        (World(above=-0.05), FAILS, [HOLDS, FAILS]),  # the pixels are better
-        (World(above=0.0), UNDECIDED, [HOLDS, UNDECIDED]),  # or as good: then any filters look good
-        (World(short=MARGIN), UNDECIDED, [UNDECIDED, HOLDS]),
-        (World(skill=ALIKE), UNDECIDED, [UNDECIDED, UNDECIDED]),
-        (World(settled=False), UNDECIDED, [UNDECIDED, HOLDS]),
-        (World(inside=False), UNDECIDED, [UNDECIDED, UNDECIDED]),
+        (World(), HOLDS, [HOLDS, HOLDS, HOLDS]),
+        (World(short=0.06, above=0.2), FAILS, [FAILS, HOLDS, HOLDS]),  # learned filters are better
+        (World(above=-0.05), FAILS, [HOLDS, FAILS, FAILS]),  # the pixels are better
+        (
+            World(above=0.0),
+            UNDECIDED,
+            [HOLDS, UNDECIDED, UNDECIDED],
+        ),  # or as good: then any filters look good
+        (World(short=MARGIN), UNDECIDED, [UNDECIDED, HOLDS, HOLDS]),
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 3),
+        (World(settled=False), UNDECIDED, [UNDECIDED, HOLDS, UNDECIDED]),
+        (World(inside=False), UNDECIDED, [UNDECIDED] * 3),
     ],
 )
-def test_the_claim_needs_learned_filters_and_pixels(world, whole, questions):
+def test_the_claim_needs_learned_filters_pixels_and_half_of_the_gain(world, whole, questions):
     found = answer(rule.formula(MARGIN), planted(world, SAMPLE, np.random.default_rng(0)))
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == questions
 
 
+def test_a_fifth_of_what_learning_gains_is_not_enough():
+    """The margin is more than learned filters gain over the pixels, and random filters are better than these by a hair."""
+    sample = Sample(5, 10_000, 0.97)
+    tables = planted(World(short=0.016, above=0.004), sample, np.random.default_rng(0))
+    found = answer(rule.formula(MARGIN), tables)
+    assert found.outcome is FAILS
+    assert [q.outcome for q in found.questions()] == [HOLDS, HOLDS, FAILS]
+    effect = found.find(rule.HALF).effect
+    assert effect.mean == pytest.approx(0.004 - 0.01, abs=2e-3)
+
+
+def test_what_is_true_of_the_half_is_what_is_planted():
+    world, sample = World(short=0.06, above=0.1), Sample(20, 4000)
+    tables = planted(world, sample, np.random.default_rng(0))
+    question = next(
+        q.formula for q in answer(rule.formula(MARGIN), tables).questions() if q.formula.key == rule.HALF
+    )
+    known, rows = truth(world, sample, question), tables["examples"]
+    beyond = rows[rule.RANDOM] - (rows[rule.LEARNED] + rows[rule.PIXELS]) / 2
+    assert known.effect == pytest.approx((0.1 - 0.06) / 2)
+    assert beyond.mean() == pytest.approx(known.effect, abs=5e-3)
+    assert sample.examples * np.mean(beyond**2) == pytest.approx(known.discordant, rel=0.03)
+
+
+def test_half_of_the_gain_is_that_of_the_three_scores():
+    scores = {rule.RANDOM: 0.8, rule.LEARNED: 0.95, rule.PIXELS: 0.7}
+    found = answer(rule.formula(MARGIN), _tables(scores)).find(rule.HALF)
+    rows = _tables(scores)["examples"]
+    random, learned, pixels = (float(np.mean(rows[c])) for c in (rule.RANDOM, rule.LEARNED, rule.PIXELS))
+    assert found.effect.mean == pytest.approx((random - pixels) - (learned - pixels) / 2)
+    assert f"{100 * (random - pixels):+.2f} points" in found.formula.reading({"examples": rows})
+
+
 def _tables(scores):
     columns = {name: scores.get(name, 0.9) for name in (*rule.NAMES, rule.frozen(0), rule.frozen(1))}
-    columns |= {rule.logistic(name): columns[name] for name in rule.LOGISTIC}
+    of_logistic = {name: rule.logistic(name) for name in rule.LOGISTIC}
+    columns |= {column: scores.get(column, columns[name]) for name, column in of_logistic.items()}
     halves = {rule.BASE: 0.9} | {
         rule.copied(kind, 1): scores.get(rule.copied(kind, 1), 0.9) for kind in rule.COPIES
     }
@@ -96,6 +134,27 @@ def test_frozen_layers_are_compared_with_all_trained():
     )
     assert found.outcome is FAILS
     assert found.facets == {"layers": "1"}
+
+
+LOGISTIC = ("logistic", "logistic-pixels", "logistic-interaction")
+
+
+@pytest.mark.parametrize(
+    ("guessing", "closed"),
+    [
+        ((rule.frozen(0), rule.frozen(1)), (rule.FREEZING,)),
+        ((rule.TWO, rule.LEARNED_TWO), (rule.STAGE,)),
+        (tuple(map(rule.logistic, rule.LOGISTIC)), LOGISTIC),
+    ],
+)
+def test_what_guesses_is_no_standard(guessing, closed):
+    """Learned filters of one stage know the task, but say nothing of a deep network, of two stages or of another read-out."""
+    found = {v.key: v for v in rule.verdicts(MARGIN, (1,), _tables(dict.fromkeys(guessing, 0.1)))}
+    assert found["claim"].outcome is UNDECIDED  # the pixels score as much here, with a gate that is open
+    assert "better than guessing" not in found["claim"].reading
+    shut = {key for key, v in found.items() if "not better than guessing" in v.reading}
+    assert shut == set(closed)
+    assert {found[key].outcome for key in closed} == {UNDECIDED}
 
 
 COPYING = [
@@ -294,10 +353,10 @@ def test_questions_are_about_the_designs_that_they_name(evidence):
 
 
 @pytest.mark.slow
-def test_verdicts_are_the_claim_its_two_questions_and_the_sides(evidence):
+def test_verdicts_are_the_claim_its_three_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS]
+    assert [v.key for v in asked if v.headline] == [rule.SCORE, rule.PIXELS, rule.HALF]
     assert len([v for v in asked if not v.headline]) == 7 + 3 + 1 + 5
 
 

@@ -10,7 +10,7 @@ from ticketlab.claims.planted import ALIKE
 from ticketlab.claims.symmetry_breaking import formula as rule
 from ticketlab.claims.symmetry_breaking import starts
 from ticketlab.claims.symmetry_breaking.claim import SymmetryBreaking, SymmetryBreakingPlan
-from ticketlab.claims.symmetry_breaking.planted import World, planted
+from ticketlab.claims.symmetry_breaking.planted import CANCELLING, FLAT, World, planted
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -91,22 +91,76 @@ def test_counts_and_ranks_against_known_matrices():
 @pytest.mark.parametrize(
     ("world", "whole", "asked"),
     [
-        (World(), HOLDS, [HOLDS, HOLDS, HOLDS]),
-        (World(gain=0.0), FAILS, [HOLDS, HOLDS, FAILS]),  # a symmetric start does as well
-        (World(gain=0.1), UNDECIDED, [HOLDS, HOLDS, UNDECIDED]),
-        (World(distinct=3.0), FAILS, [HOLDS, FAILS, HOLDS]),
-        (World(rank=3.0), FAILS, [FAILS, HOLDS, HOLDS]),
-        (World(gain=0.0, skill=ALIKE), UNDECIDED, [UNDECIDED] * 3),  # both starts guess
-        (World(fitted={rule.CONSTANT: (0.5, 0.4)}), UNDECIDED, [UNDECIDED] * 3),  # it would still learn
-        (World(fitted={rule.RANDOM: (0.9, 0.8)}), UNDECIDED, [UNDECIDED] * 3),
-        (World(equal=False), UNDECIDED, [UNDECIDED] * 3),
+        (World(), HOLDS, [HOLDS, HOLDS]),
+        (World(gain=0.0), FAILS, [HOLDS, FAILS]),  # a symmetric start does as well
+        (World(gain=0.1), UNDECIDED, [HOLDS, UNDECIDED]),
+        (World(rank=3.0), FAILS, [FAILS, HOLDS]),
+        (World(gain=0.0, skill=ALIKE), UNDECIDED, [UNDECIDED] * 2),  # both starts guess
+        (World(fitted={rule.CONSTANT: ((0.5, 0.4),)}), UNDECIDED, [UNDECIDED] * 2),  # it would still learn
+        (World(fitted={rule.RANDOM: ((0.9, 0.8),)}), UNDECIDED, [UNDECIDED] * 2),
+        (World(equal=False), UNDECIDED, [UNDECIDED] * 2),
     ],
 )
-def test_the_claim_holds_only_where_all_three_are_true_and_measured(world, whole, asked):
+def test_the_claim_holds_only_where_both_are_true_and_measured(world, whole, asked):
     tables = planted(world, Sample(5, 400, 0.9), np.random.default_rng(0))
     found = answer(rule.formula(0.02), tables)
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == asked
+
+
+@pytest.mark.parametrize(
+    ("world", "whole", "units"),
+    [
+        (World(), HOLDS, HOLDS),
+        (
+            World(distinct=3.0, equal=False),
+            UNDECIDED,
+            FAILS,
+        ),  # rounding told units apart, and the difference grew
+        (World(equal=False), UNDECIDED, HOLDS),  # it did not grow
+    ],
+)
+def test_distinct_units_are_counted_where_rounding_keeps_the_claim_back(world, whole, units):
+    """No question of the claim is answered by one of its own gates."""
+    tables = planted(world, Sample(5, 400, 0.9), np.random.default_rng(0))
+    assert answer(rule.formula(0.02), tables).outcome is whole
+    side = answer(rule.side_questions(0.02, ())[0], tables).find("units", start=rule.CONSTANT)
+    assert side.outcome is units
+
+
+@pytest.mark.parametrize(
+    ("start", "fitted", "open_", "said"),
+    [
+        (
+            rule.CONSTANT,
+            ((0.3, 0.21), *FLAT),
+            False,
+            "In 1 of 5 runs training from the constant start",
+        ),  # one seed learns
+        (rule.CONSTANT, CANCELLING, False, "In 3 of 5 runs"),  # the mean is the same in both quarters
+        (
+            rule.RANDOM,
+            ((0.3, 0.95),),
+            False,
+            "In 5 of 5 runs training from the random start",
+        ),  # it has collapsed
+        (rule.RANDOM, ((float("nan"), 0.95),), False, "In 5 of 5 runs"),
+        (rule.CONSTANT, ((0.3, 0.285), (0.3, 0.315)), True, ""),
+        (rule.RANDOM, ((0.99, 0.8),), True, ""),  # nothing is left to be gained
+    ],
+)
+def test_training_has_converged_in_every_seed(start, fitted, open_, said):
+    tables = planted(World(fitted={start: fitted}), Sample(5, 400, 0.9), np.random.default_rng(0))
+    found = answer(rule.formula(0.02), tables)
+    assert (found.outcome is HOLDS) == open_
+    assert found.closed == () if open_ else said in found.closed[0]
+
+
+def test_nothing_is_decided_against_a_standard_that_collapsed():
+    """The random start fell from 95 to 30 %, so the constant start is as good."""
+    world = World(gain=0.0, fitted={rule.RANDOM: ((0.3, 0.95),)})
+    found = answer(rule.formula(0.02), planted(world, Sample(5, 400, 0.5), np.random.default_rng(0)))
+    assert found.outcome is UNDECIDED
 
 
 def test_the_time_is_a_line_in_the_logarithm_of_noise():
@@ -180,7 +234,7 @@ def test_a_run_says_what_each_start_has_left(evidence):
     assert len(layers) == 2 * len(arms)
     counts = {start: set(layers.where(start=start)["distinct"]) for start in set(layers["start"])}
     assert counts[rule.RANDOM] == {16}
-    if arms.where(start=rule.CONSTANT)["equal"].all():
+    if arms.where(start=rule.CONSTANT)["equal"].all():  # the gate: at every look
         assert counts[rule.CONSTANT] == {1}
         assert set(layers.where(start=rule.CONSTANT)["rank"]) == {1}
     assert not arms.where(start=rule.RANDOM)["equal"].any()
@@ -192,8 +246,9 @@ def test_verdicts_are_the_claim_its_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert "noise" in claim.reading
-    assert [v.key for v in asked if v.headline] == ["gradients", "units", "error"]
-    assert [v.key for v in asked if not v.headline] == ["units", "error", "error", "noise", "noise", "time"]
+    assert [v.key for v in asked if v.headline] == ["gradients", "error"]
+    sides = ["units", "units", "error", "error", "noise", "noise", "time"]
+    assert [v.key for v in asked if not v.headline] == sides
     assert SymmetryBreaking().conclude(PLAN, {}).verdicts == ()
 
 

@@ -1,8 +1,13 @@
 """What `random-filters` asks: random filters against learned ones, in a front end that rectifies, normalises and pools.
 
 The claim is about one stage with all blocks. Random filters score at most the margin less than learned ones, and more than the
-pixels themselves; otherwise a task that is linear in its pixels would make any filters look good. What the blocks do, a second
-stage, Gabor filters and freezing layers of a deep network are side questions. The interaction,
+pixels themselves; otherwise a task that is linear in its pixels would make any filters look good. There the margin may be more
+than learned filters gain, and hardly any gain would do. So random filters have at least half of that gain:
+
+    (random − pixels) − ½·(learned − pixels)
+
+is above zero. What the blocks do, a second stage, Gabor filters and freezing layers of a deep network are side questions. The
+interaction,
 
     (learned − random, without rectification and normalisation) − (learned − random, with both),
 
@@ -28,8 +33,8 @@ from ticketlab.laws.scale import POINTS
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "BASE", "BLOCKS", "COPIED", "COPIES", "COPYING", "FREEZING", "GABOR", "INTERACTION", "LEARNED",
-    "LEARNED_PLAIN", "LEARNED_TWO", "LOGISTIC", "NAMES", "NORMALISED", "PIXELS", "PLAIN", "RANDOM", "RECTIFIED",
+    "BASE", "BLOCKS", "COPIED", "COPIES", "COPYING", "FREEZING", "GABOR", "HALF", "INTERACTION",
+    "LEARNED", "LEARNED_PLAIN", "LEARNED_TWO", "LOGISTIC", "NAMES", "NORMALISED", "PIXELS", "PLAIN", "RANDOM", "RECTIFIED",
     "RULE", "SCORE", "STAGE", "TUNED", "TWO", "copied", "formula", "frozen", "logistic", "of_copied",
     "side_questions", "verdicts",
 ]  # fmt: skip
@@ -78,7 +83,7 @@ COPIED = {
 }
 
 SCORE, BLOCKS, INTERACTION, STAGE, FREEZING = "score", "blocks", "interaction", "stage", "freezing"
-COPYING = "copying"
+COPYING, HALF = "copying", "half"
 AS_GOOD, BETTER = "as-good", "better"
 TRAINED = (LEARNED, LEARNED_PLAIN, LEARNED_TWO)
 
@@ -110,8 +115,8 @@ def formula(margin: float) -> Formula:
     Arguments:
         margin: by which random filters may score less than learned ones.
     """
-    asked = (_as_good(SCORE, RANDOM, LEARNED, margin), _better(PIXELS, RANDOM, PIXELS))
-    return Gated((_skill(),), All(asked), key="claim")
+    asked = (_as_good(SCORE, RANDOM, LEARNED, margin), _better(PIXELS, RANDOM, PIXELS), _half())
+    return Gated((_skill(LEARNED),), All(asked), key="claim")
 
 
 def side_questions(
@@ -124,20 +129,23 @@ def side_questions(
         copies: numbers of first layers that are copied between two halves of the classes.
         logistics: whether logistic read-outs are asked about.
     """
-    asked = (
-        _better(BLOCKS, RANDOM, PLAIN),
-        _interaction(),
-        _better("rectification", RECTIFIED, PLAIN),
-        _better("normalisation", NORMALISED, PLAIN),
-        _as_good(GABOR, GABOR, LEARNED, margin),
-        _as_good(STAGE, TWO, LEARNED_TWO, margin),
-        _better("second-stage", TWO, RANDOM),
-        *(_with_logistic(margin) if logistics else ()),
-        *(_freezing(count, margin) for count in layers),
-    )
     of_halves = [question for count in copies for question in _copying(count, margin)]
     skilled = skill_gate(lambda tables: tables["halves"], (BASE,))
-    return (*(Gated((_skill(),), each) for each in asked), *(Gated((skilled,), each) for each in of_halves))
+    return (
+        *_skilled(
+            LEARNED,
+            _better(BLOCKS, RANDOM, PLAIN),
+            _interaction(),
+            _better("rectification", RECTIFIED, PLAIN),
+            _better("normalisation", NORMALISED, PLAIN),
+            _as_good(GABOR, GABOR, LEARNED, margin),
+        ),
+        *_skilled(LEARNED_TWO, _as_good(STAGE, TWO, LEARNED_TWO, margin)),
+        *_skilled(LEARNED, _better("second-stage", TWO, RANDOM)),
+        *(_skilled(logistic(LEARNED), *_with_logistic(margin)) if logistics else ()),
+        *_skilled(frozen(0), *(_freezing(count, margin) for count in layers)),
+        *(Gated((skilled,), each) for each in of_halves),
+    )
 
 
 def verdicts(
@@ -147,7 +155,7 @@ def verdicts(
     levels: Levels = USUAL,
     copies: Sequence[int] = (),
 ) -> tuple[Verdict, ...]:
-    """The claim, its two questions, and the side questions; without those that an older run has not measured."""
+    """The claim, its three questions, and the side questions; without those that an older run has not measured."""
     whole = answer(formula(margin), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS)
     logistics = set(map(logistic, LOGISTIC)) <= columns(_examples(tables))
@@ -189,6 +197,33 @@ def _better(key: str, one: str, other: str) -> Formula:
 def _asked(key: str, title: str, one: str, other: str, rule: Above, says: dict[Outcome, str]) -> Formula:
     question = scores(key, title, _examples, (one, _name(one)), (other, _name(other)), rule, says)
     return Gated(_of(one, other), question)
+
+
+def _half() -> Formula:
+    def gains(tables: Tables) -> tuple[Difference, Difference]:
+        rows = _examples(tables)
+        return difference(rows, RANDOM, PIXELS), difference(rows, LEARNED, PIXELS)
+
+    def effect(tables: Tables) -> Difference:
+        rows = _examples(tables)
+        beyond = rows[RANDOM] - (rows[LEARNED] + rows[PIXELS]) / 2
+        return paired_difference(beyond, rows["seed"], rows["id"])
+
+    def reading(tables: Tables) -> str:
+        random, learned = (points(gain.mean) for gain in gains(tables))
+        return f"Over the pixels random filters gain {random} points and learned filters {learned} points"
+
+    question = Question(
+        key=HALF,
+        title="random filters gain at least half of what learned filters gain over the pixels",
+        effect=effect,
+        rule=Above(0.0),
+        what="what random filters gain over the pixels, minus half of what learned filters gain,",
+        scale=POINTS,
+        reading=reading,
+        says=three("that is at least half", "that is less than half", "whether that is at least half"),
+    )
+    return Gated(_of(RANDOM, LEARNED, PIXELS), question)
 
 
 def _freezing(count: int, margin: float) -> Formula:
@@ -250,7 +285,7 @@ def _copying(count: int, margin: float) -> tuple[Formula, ...]:
 
 
 def _with_logistic(margin: float) -> tuple[Formula, ...]:
-    """The claim's two questions and the interaction, with another read-out."""
+    """The claim's first two questions and the interaction, with another read-out."""
     return (
         _as_good("logistic", logistic(RANDOM), logistic(LEARNED), margin),
         _better("logistic-pixels", logistic(RANDOM), logistic(PIXELS)),
@@ -299,8 +334,13 @@ def _interaction(named: Callable[[str], str] = lambda arm: arm) -> Formula:
 # --- gates ---
 
 
-def _skill() -> Gate:
-    return skill_gate(_examples, (LEARNED,))
+def _skill(standard: str) -> Gate:
+    """What others are compared with is better than guessing."""
+    return skill_gate(_examples, (standard,))
+
+
+def _skilled(standard: str, *asked: Formula) -> tuple[Formula, ...]:
+    return tuple(Gated((_skill(standard),), each) for each in asked)
 
 
 def _of(*names: str) -> tuple[Gate, ...]:
@@ -341,12 +381,15 @@ def _of(*names: str) -> tuple[Gate, ...]:
 
 RULE = (
     "The claim holds if one stage of random filters, rectified, normalised and pooled, scores at most the margin less than the "
-    "same stage with learned filters, and more than the pixels themselves with the same read-out. It fails if one of the two "
-    "fails. Otherwise it is undecided. It is also undecided if learned filters are not better than guessing, if their training "
-    "was still improving, or if a setting lies at the edge of its grid. Everything else is a side question."
+    "same stage with learned filters, scores more than the pixels themselves with the same read-out, and gains at least half of "
+    "what learned filters gain over the pixels. It fails if one of the three is false. Otherwise it is undecided. It is also "
+    "undecided if learned filters are not better than guessing, if their training was still improving, or if a setting lies at "
+    "the edge of its grid. Everything else is a side question."
 )
 SAYS = {
-    Outcome.HOLDS: "Random filters are almost as good as learned ones, and better than the pixels.",
-    Outcome.FAILS: "Random filters are not both almost as good as learned ones and better than the pixels.",
+    Outcome.HOLDS: "Random filters are almost as good as learned ones, better than the pixels, and gain at least half of what "
+    "learned filters gain over the pixels.",
+    Outcome.FAILS: "Random filters are not all of these: almost as good as learned ones, better than the pixels, and ahead of "
+    "the pixels by at least half of what learned filters gain.",
     Outcome.UNDECIDED: "These runs do not decide the claim.",
 }

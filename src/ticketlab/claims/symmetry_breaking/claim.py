@@ -96,8 +96,8 @@ class SymmetryBreaking(Study):
         "a line in ln(1/ε), with ε the deviation before the first step. Noise that does not grow by the end of training is left "
         "out of the line.",
         "Equal units get equal gradients only if sums are rounded alike. A library may round some columns of a product in "
-        "another order; that is noise of about 10⁻⁸. So a gate asks whether the constant start's units are still equal to the "
-        "last bit at the first look.",
+        "another order; that is noise of about 10⁻⁸. So a gate asks whether the constant start's units are equal to the last bit "
+        "at every look. Where it is open, one distinct unit is left; that is a side question, asked without this gate.",
         "Test scores are paired by seed and test example, with both sources of chance [Cameron et al. 2011].",
     )
     arms = (
