@@ -2,13 +2,18 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
+from ticketlab.claims.fair_search import best, inside
 from ticketlab.claims.gp_performance import formula as rule
 from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePlan
+from ticketlab.claims.gp_performance.kernel_arms import arbitrary
 from ticketlab.claims.gp_performance.planted import ASKED, World, planted
+from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, explained
 from ticketlab.claims.planted import ALIKE, NOTHING, examples, made
+from ticketlab.claims.tangent_minimum.candidates import Start
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table, concatenate
@@ -16,7 +21,9 @@ from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import All, answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
+from ticketlab.tasks import SQUARE
 from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tasks.task import Split, Task
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 SAMPLE = Sample(5, 1000)
@@ -45,8 +52,10 @@ def whole(world, seed=0):
         (World((0.8, 0.97, 0.97)), FAILS),  # one picture is enough
         (World((0.97, 0.97, 0.8)), FAILS),
         (World((0.9, 0.97, 0.97)), UNDECIDED),
-        (World((1.1, 1.1, 1.1)), HOLDS),  # better than training
+        (World((1.04, 1.04, 1.04)), HOLDS),  # better than training
         (World(shuffled=0.4), FAILS),  # labels leak
+        (World(arbitrary=(0.8, 0.8)), HOLDS),  # pictures explain more than arbitrary kernels do
+        (World((0.8, 0.97, 0.97), arbitrary=(0.97, 0.97)), FAILS),  # too small a share needs no comparison
     ],
 )
 def test_the_claim_is_the_large_majority_for_every_picture(world, outcome):
@@ -64,6 +73,14 @@ def test_the_claim_is_the_large_majority_for_every_picture(world, outcome):
         (World(inside=False), "edge of what was tried"),
         (World(met=False), "missed their tolerance"),
         (World(candidates=2), "unequal numbers of candidates"),
+        (World(arbitrary=(0.97, 0.5)), "RBF kernel of the inputs, which knows nothing of the network, has 9"),
+        (
+            World(arbitrary=(0.5, 1.0)),
+            "linear kernel of the inputs, which knows nothing of the network, has 1",
+        ),
+        (World(arbitrary=(0.9, 0.5)), "RBF kernel"),  # it may have as much
+        (World((2.0, 2.0, 2.0)), "may have less than 90 % of what its picture gains"),
+        (World((1.0, 1.12, 1.0)), "may have less than 90 % of what its picture gains"),
     ],
 )
 def test_what_was_not_measured_well_is_undecided(world, why):
@@ -71,6 +88,91 @@ def test_what_was_not_measured_well_is_undecided(world, why):
     found = whole(world)
     assert found.outcome is UNDECIDED
     assert any(why in reason for q in found.questions() for reason in q.closed)
+
+
+def without(found, *names):
+    """The tables without some columns of scores, as they were before arbitrary kernels were measured."""
+    of = found["examples"]
+    return {**found, "examples": Table("examples", tuple(c for c in of.columns if c.name not in names))}
+
+
+@pytest.mark.parametrize("lacking", [("rbf_score", "linear_score"), ("linear_score",)])
+def test_a_run_without_arbitrary_kernels_is_read_and_does_not_hold(lacking):
+    found = without(measured(World()), *lacking)
+    claim = next(v for v in rule.verdicts(ASKED, found) if v.key == "claim")
+    assert claim.outcome is UNDECIDED
+    assert "knows nothing of the network was not measured" in claim.reading
+    failed = without(measured(World((0.8, 0.97, 0.97))), *lacking)
+    assert next(v for v in rule.verdicts(ASKED, failed) if v.key == "claim").outcome is FAILS
+
+
+def test_an_arbitrary_kernel_at_the_edge_of_its_grid_is_no_control():
+    """With another width or noise it might be as good as the pictures."""
+    found = tables(World())
+    choices = found["choices"]
+    inside = np.where(choices["arm"] == LINEAR, False, choices["inside"])
+    columns = [dataclasses.replace(c, values=inside) if c.name == "inside" else c for c in choices.columns]
+    found["choices"] = dataclasses.replace(choices, columns=tuple(columns))
+    whole = answer(All(tuple(rule.parts(ASKED).values())), found)
+    assert whole.outcome is UNDECIDED
+    reasons = {reason for q in whole.questions() for reason in q.closed}
+    assert reasons == {
+        "With width × 1, 300 training examples, validation chose the edge of what was tried for: linear kernel."
+    }
+
+
+def test_side_questions_about_shares_ask_the_same():
+    """No share says that it explains the large majority where an arbitrary kernel has it too: f₀ kept, and smaller sizes."""
+    asked = dataclasses.replace(ASKED, sizes=(300, 600))
+    for world, outcome in ((World(), HOLDS), (World(arbitrary=(0.97, 0.97)), UNDECIDED)):
+        (smaller,) = {v.outcome for v in rule.verdicts(asked, measured(world)) if v.key == rule.SHARE}
+        assert smaller is outcome
+        kept = [v for v in rule.verdicts(ASKED, measured(world)) if v.key == rule.KEPT]
+        assert outcome in {v.outcome for v in kept}
+        assert (HOLDS in {v.outcome for v in kept}) is (outcome is HOLDS)
+
+
+def two_rings(count, rng):
+    """Two classes that no linear kernel tells apart: an inner and an outer ring."""
+    labels = np.arange(count) % 2
+    angle = rng.uniform(0, 2 * np.pi, count)
+    x = (1 + labels)[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return Split(x + 0.05 * rng.standard_normal(x.shape), np.eye(2)[labels], np.arange(count), labels)
+
+
+def arbitrary_arms(budget=5, ridges=(1e-3, 1e-2, 1e-1)):
+    rng = np.random.default_rng(0)
+    rings = {name: two_rings(60, rng) for name in ("train", "validation", "test")}
+    task = Task("rings", "classification", **rings, classes=("inner", "outer"), content_hash="")
+    network = MLP(widths=(4,)).build((2,), 2)
+    tuning = dataclasses.replace(PLAN, ridges=ridges).tuning()
+    at = Start(tuning, task, SQUARE, network, network.init(jax.random.key(0)), None)
+    return arbitrary(at, budget, 1e-3)
+
+
+def test_arbitrary_kernels_are_regression_with_the_kernels_of_their_name():
+    """The RBF kernel tells two rings apart, the linear one cannot; both have at least as many candidates as training."""
+    arms = arbitrary_arms()
+    rbf, linear = (arms["centred", name] for name in ("RBF kernel", "linear kernel"))
+    assert best(rbf).score["test"] > 0.98
+    assert best(linear).score["test"] < 0.7
+    assert len(rbf) >= 5
+    assert len(linear) >= 5
+    assert {s.candidate.setting_name for s in rbf} == {"width"}
+    assert {s.candidate.setting_name for s in linear} == {"ridge"}
+
+
+def test_the_width_of_the_rbf_kernel_is_tuned_around_the_median_distance():
+    found = arbitrary_arms(budget=3)["centred", "RBF kernel"]
+    assert [s.candidate.setting for s in found[:3]] == pytest.approx([0.5, 0.5**0.5, 1.0])
+    assert inside(found)
+
+
+def test_a_kernel_that_is_singular_ends_its_grid():
+    """The linear kernel of two inputs has rank 3: without noise it has no posterior, and the candidate no scores."""
+    found = arbitrary_arms(ridges=(1e-300, 1e-2, 1e-1))["centred", "linear kernel"]
+    assert {s.candidate.outcome for s in found} == {"exact", "singular"}
+    assert best(found).candidate.outcome == "exact"
 
 
 def test_choices_with_f0_kept_are_checked_too():
@@ -104,7 +206,7 @@ def test_the_share_explained_is_the_ratio_of_gains_with_a_covering_interval():
     rng = np.random.default_rng(0)
     for _ in range(repetitions):
         of = examples(sample, {"picture": 0.66, "trained": 0.8}, rng)
-        found = rule.explained(of, "picture", "trained")
+        found = explained(of, "picture", "trained")
         mean = {c: np.mean(of[c]) for c in ("picture", "trained", "guess")}
         assert found.mean == pytest.approx(
             (mean["picture"] - mean["guess"]) / (mean["trained"] - mean["guess"])
@@ -198,15 +300,15 @@ def evidence():
 def test_a_small_run_has_all_tables_and_verdicts(evidence):
     arms, tuning = evidence.tables["arms"], evidence.tables["tuning"]
     centred = arms.where(labels=rule.TRUE, offset="centred", size=40)
-    assert set(centred["arm"]) == set(rule.ARMS)
+    assert set(centred["arm"]) == {*rule.ARMS, *ARBITRARY}
     for (_, _, _, arm, offset, _), of in tuning.by(
         "labels", "size", "seed", "arm", "offset", "width"
     ).items():
         assert np.sum(of["chosen"]) == 1, (arm, offset)
-    counts = {
-        len(of) for of in tuning.where(offset="centred", size=40, labels=rule.TRUE, seed=0).by("arm").values()
-    }
-    assert len(counts) == 1
+    tried = tuning.where(offset="centred", size=40, labels=rule.TRUE, seed=0)
+    counts = {arm: len(tried.where(arm=arm)) for arm in (*rule.ARMS, *ARBITRARY)}
+    assert len({counts[arm] for arm in rule.ARMS}) == 1
+    assert all(counts[arm] >= counts[rule.DESCENT] for arm in ARBITRARY)
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert len([v for v in asked if v.headline]) == 3 + 4

@@ -1,9 +1,11 @@
 """The two parts of a paired difference's variance, against all pairs of rows written out; and what does not change them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ticketlab.laws.difference import FADES, FALLS, PSEUDO, paired_difference
+from ticketlab.laws.difference import FADES, FALLS, PSEUDO, of_seeds, paired_difference
 
 
 def clustered_both_ways(d, seed, example):
@@ -90,3 +92,13 @@ def test_names_and_order_do_not_matter() -> None:
     order = rng.permutation(120)
     again = paired_difference(d[order], 10 - 3 * seed[order], 7 * example[order] + 1000)
     assert again.interval() == pytest.approx(paired_difference(d, seed, example).interval())
+
+
+def test_rounding_does_not_average_out_over_seeds() -> None:
+    """What is rounded alike in every seed is off by as much; it counts only where chance is smaller."""
+    rounded = replace(of_seeds(np.zeros(4)), rounding=0.1)
+    assert of_seeds(np.zeros(4)).interval() == (0.0, 0.0)
+    assert rounded.interval() == rounded.of_size(seeds=400).interval() == (-0.1, 0.1)
+    spread = of_seeds(np.array([-1.0, 0.0, 1.0, 2.0]))
+    assert replace(spread, rounding=0.1).interval() == spread.interval()
+    assert not np.isfinite(replace(of_seeds(np.zeros(1)), rounding=0.1).interval()).any()

@@ -144,6 +144,16 @@ def test_one_seed_has_no_intervals_and_a_page(record) -> None:
     assert presentation(page).figures
 
 
+def test_seeds_with_other_numbers_have_a_page(record) -> None:
+    """`--first-seed 100`: the density of each layer is drawn against that of the seeds that there are."""
+    given = {}
+    for name, table in tables().items():
+        rows = [{**row, **({"seed": 100 + row["seed"]} if "seed" in row else {})} for row in table.rows()]
+        given[name] = Table.from_rows(name, rows, measured=table.measured)
+    page = page_of(record, replace(PLAN, first_seed=100), given)
+    assert [f.key for f in presentation(page).figures] == ["accuracy", "early-stop", "training", "layers"]
+
+
 def test_a_table_that_is_missing_leaves_its_figures_out(page) -> None:
     kept = {n: t for n, t in page.evidence.tables.items() if n not in ("curves", "layers", "timings")}
     show = presentation(replace(page, evidence=Evidence(kept, page.evidence.verdicts)))

@@ -43,6 +43,7 @@ MUTATIONS = {
     "not clustered by seed": lambda: patch.object(difference, "_clustered", not_by(SPREAD.seeds)),
     "levels not divided": lambda: patch.object(formulae, "Levels", lambda *given: Levels()),
     "stops taken for seen": lambda: patch.object(winning, "replace", lambda found, **changes: found),
+    "looks taken for exact times": lambda: patch.object(winning, "_rounding", lambda *_: (0.0, 0.0)),
     "the maximum of a line": lambda: patch.object(mode, "Bracket", lambda low, high: high),
 }
 TAKEN_AWAY = {  # the case whose bar each mutation breaks, with one of the samples for which it is calibrated
@@ -51,6 +52,10 @@ TAKEN_AWAY = {  # the case whose bar each mutation breaks, with one of the sampl
     "not clustered by seed": ("untrained-subnetwork: a margin less accurate than dense", SPREAD),
     "levels not divided": ("linear-regime: all but the control's", Sample(10, 0, spread=0.5)),
     "stops taken for seen": ("winning-ticket: stops are not seen", Sample(3, 100, 0.9, 0.9)),
+    "looks taken for exact times": (
+        "winning-ticket: later by a quarter, a look every 100 steps",
+        Sample(2, 1000, 0.9, 0.5),
+    ),
     "the maximum of a line": ("linear-mode: it works, with the barrier at its limit", SHARED),
 }
 

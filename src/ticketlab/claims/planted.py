@@ -23,7 +23,7 @@ from ticketlab.laws.formulae import Answer, Formula, Question, Tables
 from ticketlab.laws.verdict import Outcome
 
 __all__ = [
-    "ALIKE", "FREQUENT", "MANY", "NOTHING", "Skill", "all_cases", "cases_of", "compared", "examples", "made",
+    "ALIKE", "FREQUENT", "MANY", "NOTHING", "SURE", "Skill", "all_cases", "cases_of", "compared", "examples", "made",
     "of_headroom",
 ]  # fmt: skip
 

@@ -110,7 +110,10 @@ def _of_seeds(parts: list[Difference], seeds: int | None, decides: Callable[[int
     if seeds:
         return f"At the present estimate about {_number(seeds)} seeds would decide it."
     if not all(part.lower_known and part.upper_known for part in parts):
-        return "More seeds cannot decide it: some values are only bounds, because training was too short. Longer training would."
+        return (
+            "More seeds cannot decide it: some values are only bounds, because training was too short, or was looked at too "
+            "seldom. Longer training would, or closer looks."
+        )
     return f"Not even {_number(SEEDS)} seeds would decide it: the estimate is too close to the limit."
 
 

@@ -79,6 +79,8 @@ class Difference:
         lower_known, upper_known: whether the values bound the truth on that side. A truncated time is itself only a bound,
             which supports one side.
         crossed_variance: the part of V_examples that is averaged over seeds too, C/(seeds·examples).
+        rounding: how far the mean may be off because values on a grid are rounded alike, however many seeds there are; the
+            half-width is not below it.
     """
 
     mean: float
@@ -89,6 +91,7 @@ class Difference:
     lower_known: bool = True
     upper_known: bool = True
     crossed_variance: float = 0.0
+    rounding: float = 0.0
 
     @property
     def decidable(self) -> bool:
@@ -103,7 +106,7 @@ class Difference:
         """h(α), for the one-sided level α; infinite for a single seed."""
         if not self.decidable:
             return float("inf")
-        return float(np.sqrt(sum(self.squares(level))))
+        return max(float(np.sqrt(sum(self.squares(level)))), self.rounding)
 
     def squares(self, level: float) -> tuple[float, float]:
         """The contributions of seeds and of examples to h²(α)."""

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
 
-from ticketlab.claims.fair_search import Candidate, Scored, best, edges, inside, wider
+from ticketlab.claims.fair_search import Scored, best, inside
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
-from ticketlab.claims.gp_performance.formula import DESCENT, DRAW, NNGP, NTK, SHUFFLED, TANGENT
+from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, NNGP, SHUFFLED, TANGENT
+from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import (
     Clock,
@@ -21,7 +20,6 @@ from ticketlab.claims.start import (
     drawn_task,
     guessed,
     largest_curvature,
-    parts,
     permuted_labels,
 )
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -40,7 +38,6 @@ from ticketlab.functions import (
     expected_acceptances,
     marginals,
 )
-from ticketlab.infinite import kernels, posterior, trained_law
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks import SQUARE
 from ticketlab.tasks.task import Split, Task
@@ -108,60 +105,12 @@ def _compare(
     arms, descent = wide_enough(at, arms, descent, lambda what, _: progress(what, 0.8))
     clock.lap(DESCENT)
     progress("infinite width", 0.9)
-    arms |= _infinite(at, len(arms[CENTRED, TANGENT]), noise)
+    budget = len(arms[CENTRED, TANGENT])
+    arms |= infinite_width(at, budget, noise)
     clock.lap("infinite width")
+    arms |= arbitrary(at, budget, best(arms[CENTRED, NNGP]).candidate.setting)
+    clock.lap("arbitrary kernels")
     return _tables(at, {**about, "seed": seed}, arms, descent, clock)
-
-
-def _infinite(at: Start, budget: int, key: jax.Array) -> Arms:
-    """The two laws of infinite width, each with this number of candidates for its noise; and a draw of the second."""
-    x = {name: np.asarray(part.x, np.float64) for name, part in parts(at.task).items()}
-    own = kernels(at.network, x["train"])
-    cross = {name: kernels(at.network, x[name], x["train"]) for name in ("validation", "test")} | {
-        "train": own
-    }
-    arms: Arms = {}
-    for arm, which in ((NNGP, "nngp"), (NTK, "ntk")):
-        of = {name: getattr(found, which) for name, found in cross.items()}
-        arms[CENTRED, arm] = _tuned(at, budget, partial(_posterior, at, of))
-    ridge = best(arms[CENTRED, NTK]).candidate.setting
-    law = trained_law(
-        own.nngp,
-        own.ntk,
-        at.task.train.targets,
-        cross_nngp=cross["test"].nngp,
-        cross_ntk=cross["test"].ntk,
-        test_nngp=kernels(at.network, x["test"], get="nngp").nngp,
-        ridge=ridge * _unit(own.ntk),
-    )
-    values, vectors = np.linalg.eigh(law.covariance)
-    z = np.random.default_rng(np.asarray(jax.random.key_data(key))).standard_normal(law.mean.shape)
-    drawn = law.mean + vectors @ (np.sqrt(np.maximum(values, 0.0))[:, None] * z)
-    scored = at.scored(Candidate(ridge, "ridge", {"test": drawn}, float("nan")))
-    return {**arms, (KEPT, DRAW): [scored]}
-
-
-def _unit(kernel: np.ndarray | None) -> float:
-    """That of ridges: the mean diagonal."""
-    assert kernel is not None
-    return float(np.mean(np.diag(kernel)))
-
-
-def _posterior(at: Start, kernel: dict[str, np.ndarray], ridge: float) -> Scored:
-    """The mean of the Gaussian process given the data, on every part."""
-    k = kernel["train"]
-    found = posterior(k, at.task.train.targets, noise=ridge * _unit(k))
-    outputs = {name: found.mean(rows) for name, rows in kernel.items()}
-    return at.scored(Candidate(ridge, "ridge", outputs, float("nan"), outcome="exact"))
-
-
-def _tuned(at: Start, budget: int, candidate: Callable[[float], Scored]) -> list[Scored]:
-    """The plan's ridges, and others towards the better end, up to the number of candidates that training had."""
-    found = [candidate(ridge) for ridge in at.plan.ridges]
-    while len(found) < budget:
-        (ridge,) = wider([s.candidate.setting for s in found], edges(found), 1)
-        found.append(candidate(ridge))
-    return found
 
 
 # --- rows of training and its pictures ---
@@ -169,7 +118,7 @@ def _tuned(at: Start, budget: int, candidate: Callable[[float], Scored]) -> list
 
 def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, clock: Clock) -> dict[str, Table]:
     chosen = {key: best(found) for key, found in arms.items()}
-    shown = {key: s for key, s in chosen.items() if key[1] in (DESCENT, TANGENT, NNGP, NTK, DRAW)}
+    shown = {key: s for key, s in chosen.items() if key[1] in COLUMNS}
     rows = {
         "examples": [{**about, **row} for row in _example_rows(at, shown)],
         "arms": [{**about, **_arm_row(key, s)} for key, s in shown.items()],
@@ -197,12 +146,7 @@ def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, cloc
 
 
 def _example_rows(at: Start, chosen: dict[tuple[str, str], Scored]) -> list[dict[str, Any]]:
-    columns = {
-        "descent_score": (CENTRED, DESCENT),
-        "tangent_score": (CENTRED, TANGENT),
-        "nngp_score": (CENTRED, NNGP),
-        "ntk_score": (CENTRED, NTK),
-        "draw_score": (KEPT, DRAW),
+    columns = {column: (KEPT if arm == DRAW else CENTRED, arm) for arm, column in COLUMNS.items()} | {
         "kept_descent_score": (KEPT, DESCENT),
         "kept_tangent_score": (KEPT, TANGENT),
     }
@@ -350,12 +294,15 @@ _MEANINGS = {
     "labels": "true or shuffled; pair: those of the search",
     "width": "of the trained network, as a multiple of the plan's",
     "size": "training examples",
-    "offset": "whether f(x, θ₀) is kept or centred away; the means of infinite width have none",
+    "offset": "whether f(x, θ₀) is kept or centred away; means of infinite width and arbitrary kernels have none",
     "guess": "the score of always giving the most frequent class",
     "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
     "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
     "epochs": "of the chosen candidate of gradient descent",
-    "setting": "the chosen ridge or noise relative to the kernel's mean diagonal, or the relative step size",
+    "setting": "the chosen ridge or noise relative to the kernel's mean diagonal, the RBF kernel's width relative to the median "
+    "distance, or the relative step size",
+    "rbf_score": "of an RBF kernel of the inputs, which knows nothing of the network",
+    "linear_score": "of a linear kernel of the inputs, likewise",
     "tried_for": "random networks that are drawn if enough are expected to fit",
     "expected": "of these, those expected to fit, from the evidence of infinite width",
     "accepted": "those that did",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.gp_performance import formula
+from ticketlab.claims.gp_performance.shares import LINEAR, RBF
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
@@ -160,10 +161,16 @@ class GpPerformance(Study):
         "posterior of nothing [Lee et al. 2019] [He et al. 2020]. Its mean is also that of the Gaussian process whose covariance "
         "is the tangent kernel. The mean predicts, for both.",
         "The third picture is the minimum in the tangent space of the finite network at the θ₀ from which it is trained.",
+        "Where a task is easy, any classifier has most of what training gains. So two arbitrary kernels are the control: an RBF "
+        "kernel and a linear one of the inputs, which know nothing of the network. A picture explains something only if they do "
+        "not have the large majority too. And training must have the large majority of what its picture gains: a picture that "
+        "gains far more than training is not one of it.",
         "All are tuned on the same validation examples with equally many candidates: noise or ridge on one side, step sizes and "
         "the moment to stop on the other. The scale of a kernel needs no candidates of its own, because only its ratio to the "
         "noise matters. Training ends when its validation loss has its minimum inside the run, or hardly falls. If training or "
         "the tangent minimum chooses the edge of a grid, all grids get more candidates.",
+        "The RBF kernel has its width to choose, around the median distance, at the noise chosen for the NNGP posterior. Where "
+        "an arbitrary kernel would choose an edge, its grid gets more candidates.",
         "A random network computes a random function f₀ before any training. Training and tangent minimum are measured with it "
         "centred away, f(x, θ) − f(x, θ₀), as the claim is asked, and kept. With f₀ kept, training loses what the means of "
         "infinite width cannot lose, and one draw of the law of trained networks is the like of it. Training sets are nested: "
@@ -180,6 +187,8 @@ class GpPerformance(Study):
         Arm(formula.NTK, "The mean over random starts, with the tangent kernel in its limit.", "The claim."),
         Arm(formula.TANGENT, "The minimum in the tangent space at θ₀.", "The claim, at finite width."),
         Arm(formula.DRAW, "One function of the law of trained wide networks.", "What the start costs."),
+        Arm(RBF, "Regression with an RBF kernel of the inputs.", "Whether any kernel does as well."),
+        Arm(LINEAR, "Regression with x·x′ + 1, a linear kernel of the inputs.", "Whether the task is easy."),
         Arm(
             formula.GUESSED,
             "Random networks that fit a few examples without training.",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.gp_performance import formula
+from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF, explained
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import linear_axis, logarithmic_axis
@@ -24,6 +28,8 @@ MARKS = {
     formula.NTK: Mark(formula.NTK, LIGHT.vermilion, "triangle-up"),
     formula.TANGENT: Mark(formula.TANGENT, LIGHT.green, "diamond"),
     formula.DRAW: Mark(formula.DRAW, LIGHT.purple, "x"),
+    RBF: Mark(RBF, LIGHT.orange, "circle", "dot"),
+    LINEAR: Mark(LINEAR, LIGHT.soft, "cross", "dot"),
 }
 MAJORITY = Mark("all of training's gain", LIGHT.soft, dash="dash", line=True)
 
@@ -40,7 +46,11 @@ def learning_curves(arms: Table) -> Figure:
     """Test scores by training size, a panel a width."""
     of = arms.where(labels=formula.TRUE)
     drawn = {
-        width: [_curve(mark, rows.where(arm=arm, offset=_offset(arm))) for arm, mark in MARKS.items()]
+        width: [
+            _curve(mark, mine)
+            for arm, mark in MARKS.items()
+            if len(mine := rows.where(arm=arm, offset=_offset(arm)))
+        ]
         for (width,), rows in of.by("width").items()
     }
     every = [c for curves in drawn.values() for c in curves]
@@ -49,19 +59,30 @@ def learning_curves(arms: Table) -> Figure:
     panels = tuple(Panel(f"width × {width:g}", Plot(x, y, tuple(curves))) for width, curves in drawn.items())
     largest = of.where(size=int(np.max(of["size"])), width=float(np.max(of["width"])))
     means = {
-        arm: 100 * float(np.mean(largest.where(arm=arm, offset=_offset(arm))["test_score"]))
-        for arm in formula.ARMS
+        arm: 100 * float(np.mean(mine["test_score"]))
+        for arm in (*formula.ARMS, *ARBITRARY)
+        if len(mine := largest.where(arm=arm, offset=_offset(arm)))
     }
-    pictures = [means[arm] for arm in formula.PICTURES]
     title = (
         f"With most data and units, training scores {fixed(means[formula.DESCENT], 1)} %, its pictures "
-        f"{fixed(min(pictures), 1)} to {fixed(max(pictures), 1)} %"
+        f"{_extent(means, formula.PICTURES)} %{_also(means)}"
     )
     caption = (
         "Means over seeds with 95 % intervals. All are tuned on the same validation examples. The law of trained wide networks "
-        "is shown by its mean, and by one function drawn from it. Training and tangent minimum have f₀ centred away."
+        "is shown by its mean, and by one function drawn from it. Training and tangent minimum have f₀ centred away. RBF and "
+        "linear kernels of the inputs know nothing of the network."
     )
     return Figure("learning-curves", title, caption, panels)
+
+
+def _extent(means: Mapping[str, float], arms: Iterable[str]) -> str:
+    found = [means[arm] for arm in arms]
+    return f"{fixed(min(found), 1)} to {fixed(max(found), 1)}"
+
+
+def _also(means: Mapping[str, float]) -> str:
+    """What arbitrary kernels have, in a title; an older run has measured none."""
+    return f", arbitrary kernels {_extent(means, ARBITRARY)} %" if ARBITRARY.keys() <= means.keys() else ""
 
 
 def _offset(arm: str) -> str:
@@ -77,9 +98,8 @@ def _curve(mark: Mark, rows: Table) -> Curve:
 def shares(examples: Table) -> Figure:
     """The share explained by training size, a panel a width."""
     of = examples.where(labels=formula.TRUE)
-    drawn = {
-        width: [_shares(arm, rows) for arm in formula.PICTURES] for (width,), rows in of.by("width").items()
-    }
+    arms = [*formula.PICTURES, *(arm for arm, column in ARBITRARY.items() if column in columns(of))]
+    drawn = {width: [_shares(arm, rows) for arm in arms] for (width,), rows in of.by("width").items()}
     every = [c for curves in drawn.values() for c in curves]
     x = logarithmic_axis("training examples", [v for c in every for v in c.x])
     y = linear_axis("share of training's gain, %", [*(v for c in every for v in c.ends), 100.0])
@@ -87,18 +107,27 @@ def shares(examples: Table) -> Figure:
     panels = tuple(
         Panel(f"width × {width:g}", Plot(x, y, tuple(curves), whole)) for width, curves in drawn.items()
     )
-    ends = [v for curves in drawn.values() for c in curves for v in c.y[-1:]]
-    title = f"With most data, pictures explain {fixed(min(ends), 1)} to {fixed(max(ends), 1)} % of training's gain"
+    title = f"With most data, pictures have {_lasts(drawn, formula.PICTURES)} % of training's gain"
+    if len(arms) > len(formula.PICTURES):
+        title += f", arbitrary kernels {_lasts(drawn, ARBITRARY)} %"
     caption = (
         "What a picture gains over guessing, divided by what training gains, with f₀ centred away. Intervals (95 %) count seeds, "
-        "test examples and the gain of training."
+        "test examples and the gain of training. A share that arbitrary kernels have too explains nothing: RBF and linear "
+        "kernels of the inputs know nothing of the network."
     )
     return Figure("shares", title, caption, panels)
 
 
+def _lasts(drawn: Mapping[float, Sequence[Curve]], arms: Iterable[str]) -> str:
+    """From the smallest to the largest share of some arms with most data, over widths."""
+    marks = [MARKS[arm] for arm in arms]
+    ends = [c.y[-1] for curves in drawn.values() for c in curves if c.mark in marks]
+    return f"{fixed(min(ends), 1)} to {fixed(max(ends), 1)}"
+
+
 def _shares(arm: str, rows: Table) -> Curve:
     each = rows.along("size")
-    found = [formula.explained(of, formula.COLUMNS[arm], formula.COLUMNS[formula.DESCENT]) for _, of in each]
+    found = [explained(of, formula.COLUMNS[arm], formula.COLUMNS[formula.DESCENT]) for _, of in each]
     ends = [
         tuple(100 * end for end in d.interval()) if np.isfinite(d.interval()).all() else None for d in found
     ]

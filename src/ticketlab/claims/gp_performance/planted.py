@@ -1,4 +1,4 @@
-"""Planted tables of `gp-performance`: scores of training and its pictures, candidates with their choices, and the gates."""
+"""Planted tables of `gp-performance`: scores of training, its pictures and arbitrary kernels, their choices, and the gates."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from ticketlab.claims.gp_performance.formula import (
     Asked,
     parts,
 )
+from ticketlab.claims.gp_performance.shares import ARBITRARY
 from ticketlab.claims.planted import ALIKE, FREQUENT, Skill, cases_of, compared, examples, made, of_headroom
 from ticketlab.claims.planted import NOTHING as NOTHING_LEARNT
 from ticketlab.evidence.tables import Table, concatenate
@@ -37,6 +38,7 @@ class World:
 
     Arguments:
         shares: of the NNGP posterior, the law of trained networks and the tangent minimum.
+        arbitrary: of the RBF kernel and the linear one, which know nothing of the network.
         gain: of training over guessing; None: that of the sample's accuracy.
         spread: of the seeds in training, where it differs more than the sample's do.
         shuffled: the score of everybody on shuffled labels; guessing scores a tenth.
@@ -47,6 +49,7 @@ class World:
     """
 
     shares: tuple[float, float, float] = (0.97, 0.97, 0.97)
+    arbitrary: tuple[float, float] = (0.6, 0.5)
     gain: float | None = None
     spread: float = 0.0
     shuffled: float = FREQUENT
@@ -59,9 +62,12 @@ class World:
 
     def accuracies(self, sample: Sample) -> dict[str, float]:
         """Of every arm; a picture that explains more than all is better than training."""
-        most = max(1.0, *self.shares)
+        most = max(1.0, *self.shares, *self.arbitrary)
         gain = (sample.accuracy - FREQUENT) / most if self.gain is None else self.gain
-        shares = {DESCENT: 1.0, **dict(zip(PICTURES, self.shares, strict=True))}
+        shares = {
+            DESCENT: 1.0,
+            **dict(zip((*PICTURES, *ARBITRARY), (*self.shares, *self.arbitrary), strict=True)),
+        }
         return {COLUMNS[arm]: FREQUENT + share * gain for arm, share in shares.items()}
 
 
@@ -72,7 +78,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         arms = (
             world.accuracies(sample)
             if true
-            else dict.fromkeys((COLUMNS[arm] for arm in ARMS), world.shuffled)
+            else dict.fromkeys((COLUMNS[arm] for arm in (*ARMS, *ARBITRARY)), world.shuffled)
         )
         rows = examples(sample, arms, rng, world.skill if true else Skill())
         if true and world.spread > sample.spread:
@@ -96,7 +102,7 @@ def _choices(world: World, seeds: int) -> dict[str, Table]:
     tuning: list[dict[str, Any]] = []
     choices: list[dict[str, Any]] = []
     for seed in range(seeds):
-        for arm in ARMS:
+        for arm in (*ARMS, *ARBITRARY):
             count = world.candidates if arm in PICTURES else 3
             best = 2 if world.on_test and arm in PICTURES else 1
             tuning += [
@@ -112,7 +118,7 @@ def _choices(world: World, seeds: int) -> dict[str, Table]:
                 for offset in ("kept", "centred")
                 for i in range(count)
             ]
-            outcome = {"inside": world.inside, "settled": world.settled}
+            outcome = {"inside": world.inside or arm in ARBITRARY, "settled": world.settled}
             choices += [
                 {**about, "offset": offset, "seed": seed, "arm": arm, **outcome}
                 for offset in ("kept", "centred")
@@ -155,6 +161,10 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "a minimum not certified", World(met=False)),
         (Kind.GATE, "pictures tuned on test examples", World(on_test=True)),
         (Kind.GATE, "fewer candidates for the pictures", World(candidates=2)),
+        (Kind.BOUNDARY, "an arbitrary kernel just has the majority", World((1.0, 1.0, 1.0), (m, 0.5))),
+        (Kind.BOUNDARY, "training just has the majority of a picture", World((1.0, 1 / m, 1.0))),
+        (Kind.GATE, "an arbitrary kernel is as good as the pictures", World(arbitrary=(0.97, 0.8))),
+        (Kind.GATE, "pictures gain twice as much as training", World((2.0, 2.0, 2.0))),
     ]
     asked = All(tuple(parts(ASKED).values()), key="claim")
     found = cases_of("gp-performance", asked, planted, truth, worlds)

@@ -86,8 +86,12 @@ class WinningTicketPlan:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.margin_inside(self.margin)
         plan_checks.fraction(self, "density", hint="21 % is 0.21.")
-        if not (np.isfinite(self.slower) and self.slower >= 1):
-            raise UserError(f"slower={self.slower}", "a factor of at least 1")
+        if not (np.isfinite(self.slower) and self.slower > 1):
+            raise UserError(
+                f"slower={self.slower}",
+                "a factor above 1",
+                "Times are known to the distance of two looks only.",
+            )
         plan_checks.each_once(self, "controls", "dynamic")
         plan_checks.at_least(self, 1, "levels", "steps", "batch", "evaluate_every")
         if self.evaluate_every >= self.steps:
@@ -131,7 +135,8 @@ class WinningTicket(DraftedStudy):
     method = (
         "Tickets are found by iterative magnitude pruning [Frankle & Carbin 2019]. The network is trained, and the smallest of "
         "its surviving weights are removed. The others are reset to their values at step k of dense training [Frankle et al. "
-        "2020], with the optimiser's moments and the position in the data order. This is repeated level after level. Counts "
+        "2020], with the optimiser's moments and the position in the data order. With k above 0 the claim is about the network "
+        "at step k, and not about the random one. This is repeated level after level. Counts "
         "are exact: weights are ranked, and ties are broken by index. Biases are never pruned.",
         "At every level, all seeds of the ticket and its controls are trained from the same step, on the same "
         "batches. If asked for, training with changing masks is compared at the density that decides. These masks "
@@ -139,7 +144,8 @@ class WinningTicket(DraftedStudy):
         "or are pruned gradually from dense [Evci et al. 2020; Mocanu et al. 2018; Zhu & Gupta 2017]. Such a mask "
         "searches during training, so it is no control and has no part in the verdict.",
         "The early stop is the step with the lowest validation loss; the scores that count are those on test data "
-        "there. All networks train to the last step, because weights are ranked there.",
+        "there. All networks train to the last step, because weights are ranked there. An early stop is known to the distance "
+        "of two looks at the validation data: one at the last step is a lower bound, one at the first look an upper bound.",
         "The question is decided at one density, fixed beforehand; the other levels are shown. A winning ticket has a test "
         "score at most the margin below the dense network's, and its early stop is not much later. It must also be at most the "
         "margin less accurate than any control, and more accurate by half the margin or sooner by a tenth.",
@@ -198,12 +204,17 @@ class WinningTicket(DraftedStudy):
     plan_type = WinningTicketPlan
 
     def remarks(self, plan: WinningTicketPlan) -> tuple[str, ...]:
-        if plan.compared == plan.controls:
-            return ()
-        return (
-            f"The control 'equal-size' is left out: nothing says how wide the layers of {plan.network.describe()} are, so no "
-            "narrower network can be made of it.",
-        )
+        found = []
+        if plan.compared != plan.controls:
+            found.append(
+                f"The control 'equal-size' is left out: nothing says how wide the layers of {plan.network.describe()} are, so no "
+                "narrower network can be made of it."
+            )
+        if plan.rewind_step:
+            found.append(
+                f"Weights are those of step {plan.rewind_step} of dense training, so nothing is said of the random network."
+            )
+        return tuple(found)
 
     def asked(self, plan: WinningTicketPlan) -> Agenda:
         terms = self._terms(plan)
@@ -222,4 +233,6 @@ class WinningTicket(DraftedStudy):
 
     @staticmethod
     def _terms(plan: WinningTicketPlan) -> Terms:
-        return Terms(plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.compared)
+        return Terms(
+            plan.margin, plan.slower, plan.evaluate_every, plan.steps, plan.compared, plan.rewind_step
+        )

@@ -4,13 +4,21 @@ A winning ticket is as accurate as the dense network, and as soon. And its mask 
 than any control, and it is better than each, which means more accurate or sooner. Without "not less accurate" a ticket that stops
 a little sooner than a control would count as better even where the control is more accurate by points.
 
-Everything is asked at one density. Scores are paired by seed and test example, times by seed, as logarithms of their ratio. An
-early stop at the last step is a lower bound on the time, because training was too short to see it: it supports one side only.
+Everything is asked at one density. Scores are paired by seed and test example, times by seed, as logarithms of their ratio.
+
+A time is known to the distance of two looks at the validation data. An early stop at the last step is a lower bound, because
+training was too short to see it, and one at the first look is an upper bound: each supports one side only. Between them a stop
+is rounded by half a look at most. Few seeds may agree because of it, so the variance of a stop is not below that of a uniform
+error, d²/12. All seeds may be rounded in the same direction, so the interval is not narrower than that. And that two times are
+similar is not said where looks are too far apart to show it.
+
+With late rewinding the weights are those of step k of dense training. Then nothing is said of the random network, a ticket's stop
+cannot be before k, and the dense network must still be learning at step k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -23,7 +31,7 @@ from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import USUAL, Above, Levels, Rule
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -55,9 +63,10 @@ class Terms:
     Arguments:
         margin: the difference in test score that still counts as equal.
         slower: the ratio of steps that still counts as a similar time.
-        shortest: steps to the first look at the validation data; an early stop before counts as one there.
+        shortest: steps between two looks at the validation data, and to the first; an early stop before counts as one there.
         longest: steps to the last look, at the end of training; an early stop there is a lower bound.
         controls: with which the ticket is compared.
+        rewind_step: k, of dense training, from which the ticket and its controls have their weights; 0 is the random start.
     """
 
     margin: float
@@ -65,6 +74,12 @@ class Terms:
     shortest: int
     longest: int
     controls: tuple[str, ...]
+    rewind_step: int = 0
+
+    @property
+    def closest(self) -> float:
+        """How far apart looks may be, as a share of the dense network's time, to show that another time is similar."""
+        return (self.slower - 1) / 2
 
 
 def formula(terms: Terms) -> Formula:
@@ -74,10 +89,14 @@ def formula(terms: Terms) -> Formula:
         skill_gate(_examples, (TICKET, DENSE)),
         Gate("exact", "pruned weights are exactly zero", partial(_exact, terms)),
         Gate("controls", "compared with a control", lambda tables: _compared(terms), with_one),
+        Gate("rewound", "dense training goes on after the rewind step", partial(_rewound, terms), _EARLIER),
     )
+    similar = Above(-float(np.log(terms.slower)))
+    soon = _time(terms, DENSE, "as-soon", similar)
+    looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER)
     dense = (
         _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
-        _time(terms, DENSE, "as-soon", Above(-float(np.log(terms.slower)))),
+        Gated((looks,), soon, title=soon.title),
     )
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
 
@@ -129,6 +148,33 @@ def _compared(terms: Terms) -> str | None:
     if terms.controls:
         return None
     return "The ticket was compared with no control, so nothing says whether its mask or its weights matter."
+
+
+_EARLIER = "A smaller --rewind-step would open it."
+_CLOSER = "A smaller --evaluate-every would open the question."
+
+
+def _rewound(terms: Terms, tables: Tables) -> str | None:
+    """Whether the dense network is still learning at step k; the random start needs no such question."""
+    stop = _mean(tables, DENSE, "early_stop_step")
+    if terms.rewind_step < max(stop, 1):
+        return None
+    return (
+        f"The dense network's early stop is at step {stop:.0f} on average, and the weights are those of step "
+        f"{terms.rewind_step}: they are trained already, and no ticket can be as soon."
+    )
+
+
+def _looks(terms: Terms, similar: Above, tables: Tables) -> str | None:
+    """It keeps back *holds* alone: a ticket that is late by more than looks can hide is late."""
+    stop = _mean(tables, DENSE, "early_stop_step")
+    late = _speed(terms, tables, DENSE).upper(ALPHA) < similar.limit
+    if terms.shortest <= terms.closest * stop or late:
+        return None
+    return (
+        f"There was a look every {terms.shortest} steps, and the dense network's early stop is at step {stop:.0f} on average. To "
+        f"show that times are similar takes a look every {terms.closest * stop:.0f} steps, {100 * terms.closest:.3g} % of that."
+    )
 
 
 # --- questions ---
@@ -202,21 +248,55 @@ def _decisive(tables: Tables, arm: str) -> Table:
 def _speed(terms: Terms, tables: Tables, other: str) -> Difference:
     """The mean of log(steps of the other / steps of the ticket) to the early stop, over seeds.
 
-    A ticket that stops at the last step may need longer, so the truth may lie lower; if the other stops there, it may lie higher.
+    The truth may lie lower if the ticket stops at the last step, as it may need longer, or the other at its first look, as it may
+    need less. It may lie higher if the other stops at the last step, or the ticket at its first look.
     """
     steps = [np.maximum(_decisive(tables, arm)["early_stop_step"], terms.shortest) for arm in (other, TICKET)]
     late = [bool(np.any(s >= terms.longest)) for s in steps]
-    return replace(of_seeds(np.log(steps[0] / steps[1])), lower_known=not late[1], upper_known=not late[0])
+    early = [bool(np.any(s <= terms.shortest)) for s in steps]
+    found = of_seeds(np.log(steps[0] / steps[1]))
+    variance, most = _rounding(terms.shortest, *steps)
+    return replace(
+        found,
+        seed_variance=float(np.maximum(found.seed_variance, variance / found.seeds)),
+        rounding=most,
+        lower_known=not (late[1] or early[0]),
+        upper_known=not (late[0] or early[1]),
+    )
+
+
+def _rounding(every: int, *steps: np.ndarray) -> tuple[float, float]:
+    """What a look every d steps does to the logarithm of a ratio: its variance in a seed, and the largest error of the mean.
+
+    Σ d²/12t² and Σ d/2t over both times t.
+    """
+    parts = [every / s for s in steps]
+    return float(sum(np.mean(p**2) for p in parts)) / 12, float(sum(np.mean(p) for p in parts)) / 2
 
 
 def _stops(terms: Terms, tables: Tables, other: str) -> str:
     steps = [_decisive(tables, arm)["early_stop_step"] for arm in (TICKET, other)]
-    means = [float(np.mean(s)) for s in steps]
-    late = [int(np.sum(s >= terms.longest)) for s in steps]
     names = ("the ticket", _whom(other))
-    never = [f"{name} in {plural(n, 'seed')}" for name, n in zip(names, late, strict=True) if n]
-    bound = f" (without an early stop: {listed(never)}; that mean is a lower bound)" if never else ""
-    return f"The ticket's early stop is at step {means[0]:.0f} on average, that of {_whom(other)} at {means[1]:.0f}{bound}"
+    late = _counted(names, [s >= terms.longest for s in steps])
+    early = _counted(names, [s <= terms.shortest for s in steps])
+    bounds = [
+        *([f"without an early stop: {late}; that mean is a lower bound"] if late else []),
+        *([f"at the first look: {early}; that mean is an upper bound"] if early else []),
+    ]
+    means = [f"{float(np.mean(s)):.0f}" for s in steps]
+    said = f"The ticket's early stop is at step {means[0]} on average, that of {_whom(other)} at {means[1]}"
+    return f"{said} ({'; '.join(bounds)})" if bounds else said
+
+
+def _counted(names: Sequence[str], found: Sequence[np.ndarray]) -> str:
+    """In how many seeds each is found; those that are in none are left out."""
+    return listed(
+        [
+            f"{name} in {plural(int(np.sum(of)), 'seed')}"
+            for name, of in zip(names, found, strict=True)
+            if np.any(of)
+        ]
+    )
 
 
 # --- the claim ---
@@ -230,17 +310,31 @@ def whole_rule(terms: Terms) -> str:
         "fails. Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if "
         "no check showed that pruned weights were exactly zero, or if there is no control. An early stop at the last step, "
         f"{terms.longest}, is a lower bound: a question about time cannot hold on one of the ticket's, nor fail on one of the "
-        "other's."
+        "other's. One at the first look is an upper bound, the other way round. That the ticket is as soon does not hold if "
+        f"looks, every {terms.shortest} steps, are further apart than {100 * terms.closest:.3g} % of the dense network's steps "
+        "to its early stop." + (_late_rule(terms.rewind_step) if terms.rewind_step else "")
+    )
+
+
+def _late_rule(step: int) -> str:
+    """What late rewinding changes."""
+    return (
+        f" Weights are those of step {step} of dense training, so this is not about the random network. Controls with weights of "
+        f"their own train their first {step} steps under their masks. Steps count from the start of dense training. The claim is "
+        f"undecided if the dense network's early stop is not after step {step}, on average."
     )
 
 
 def _says(terms: Terms, tables: Tables) -> dict[Outcome, str]:
-    kept = f"{100 * _mean(tables, TICKET, 'density'):.1f} % of the weights"
+    kept, step = f"{100 * _mean(tables, TICKET, 'density'):.1f} % of the weights", terms.rewind_step
+    network = f"The network, trained densely for {plural(step, 'step')}," if step else "The random network"
+    rewound = f", rewound to step {step}," if step else ""
     return {
-        Outcome.HOLDS: f"The random network contains a subnetwork with {kept} that trains as well as the whole in similar time. "
+        Outcome.HOLDS: f"{network} contains a subnetwork with {kept} that trains as well as the whole in similar time. "
         f"It is more accurate or sooner than {listed([TITLES[c] for c in terms.controls])}.",
-        Outcome.FAILS: f"With {kept} no winning ticket was found.",
-        Outcome.UNDECIDED: f"These runs do not decide whether there is a winning ticket with {kept}.",
+        Outcome.FAILS: f"With {kept}{rewound} no winning ticket was found.",
+        Outcome.UNDECIDED: "These runs do not decide whether there is a winning ticket with "
+        f"{kept}{rewound.removesuffix(',')}.",
     }
 
 

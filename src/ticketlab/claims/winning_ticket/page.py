@@ -111,7 +111,7 @@ def early_stop(levels: Table) -> Figure | None:
         stop,
         "step of the early stop",
         "The step at which the validation loss was lowest, against density. An early stop at the last step means that training "
-        "was too short to see it",
+        "was too short to see it, and one at the first look that looks are too far apart",
     )
 
 
@@ -191,7 +191,8 @@ def by_layer(layers: Table, levels: Table) -> Figure:
     """The density of each layer against the density of the whole: of the ticket, and of the random mask."""
     names = list(dict.fromkeys(layers["layer"].tolist()))
     marks = {n: Mark(n, *LOOKS[i % len(LOOKS)]) for i, n in enumerate(names)}
-    whole = {(r["level"], r["arm"]): 100 * r["density"] for r in levels.where(seed=0).rows()}
+    first = levels.where(seed=int(levels["seed"].min()))
+    whole = {(r["level"], r["arm"]): 100 * r["density"] for r in first.rows()}
 
     def density(arm: str, layer: str) -> Curve:
         each = layers.where(arm=arm, layer=layer).along("level")

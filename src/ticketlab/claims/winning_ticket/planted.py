@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
-from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, compared, examples, made
+from ticketlab.claims.planted import ALIKE, NOTHING, SURE, Skill, cases_of, compared, examples, made
 from ticketlab.claims.winning_ticket.formula import DENSE, SOONER, TICKET, TITLES, Terms, formula
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
-TERMS = Terms(margin=0.01, slower=1.25, shortest=20, longest=1000, controls=tuple(TITLES))
-M, EVERY, TAILS = TERMS.margin, 20, 3  # steps between two looks; degrees of freedom of the times' logarithms
+EVERY = 20  # steps between two looks
+TERMS = Terms(margin=0.01, slower=1.25, shortest=EVERY, longest=1000, controls=tuple(TITLES))
+M, TAILS = TERMS.margin, 3  # degrees of freedom of the times' logarithms
+LOOKED_AT = (Sample(2, 1000, 0.9, 0.5), Sample(3, 1000, 0.9, 0.5), Sample(10, 1000, 0.9, 0.5))
+"""Few seeds may well be rounded alike; many may all be rounded in the same direction."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class World:
         steps: of the ticket.
         skill: what is learnt.
         left: pruned weights that are not zero.
+        every: steps between two looks.
     """
 
     gain: Mapping[str, float] = field(default_factory=lambda: _over(0.03, 0.05))
@@ -34,6 +39,7 @@ class World:
     steps: float = 300.0
     skill: Skill = Skill()
     left: int = 0
+    every: int = EVERY
 
 
 def _over(dense: float, controls: float, **others: float) -> dict[str, float]:
@@ -52,7 +58,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     for arm in accuracies:
         noise = (0.05 + sample.spread) * rng.standard_t(TAILS, sample.seeds)
         true = world.steps * world.sooner.get(arm, 1.0) * np.exp(noise)
-        steps.append(np.clip(EVERY * np.round(true / EVERY), TERMS.shortest, TERMS.longest))
+        steps.append(np.clip(world.every * np.round(true / world.every), world.every, TERMS.longest))
     arms = np.repeat(list(accuracies), sample.seeds)
     other = arms != DENSE
     levels = {
@@ -99,5 +105,31 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "pruned weights took part", World(left=1)),
+        (Kind.OUTSIDE, "ten times later, both before the first look", World(sooner=_over(0.1, 60), steps=8)),
+        (Kind.GATE, "looks too far apart", World(sooner=_over(1.5, 1.6), steps=67)),
     ]
-    return cases_of("winning-ticket", formula(TERMS), planted, truth, worlds)
+    return (
+        *cases_of("winning-ticket", formula(TERMS), planted, truth, worlds),
+        *(_looked_at(every) for every in (25, 100, 200)),
+        _rewound(),
+    )
+
+
+def _looked_at(every: int) -> Case:
+    """Later than dense by a quarter, at 200 and 250 steps; looks at an eighth of the dense time, or far apart. Times decide."""
+    world = World(_over(0.1, 0.1), _over(1 / TERMS.slower, 1.6), steps=250, every=every)
+    case = _case(Kind.BOUNDARY, f"later by a quarter, a look every {every} steps", world)
+    return replace(case, formula=formula(replace(TERMS, shortest=every)), samples=LOOKED_AT)
+
+
+def _rewound() -> Case:
+    """A ticket rewound to a step after the dense network's early stop, which it cannot be as soon as."""
+    world = World(sooner=_over(300 / 650, 1.6), steps=650)
+    case = _case(Kind.GATE, "rewound to after the dense network's early stop", world)
+    return replace(case, formula=formula(replace(TERMS, rewind_step=600)))
+
+
+def _case(kind: Kind, name: str, world: World) -> Case:
+    return Case(
+        "winning-ticket", name, kind, formula(TERMS), partial(planted, world), partial(truth, world), (SURE,)
+    )

@@ -1,0 +1,140 @@
+"""Shares of training's gain over guessing, and what has to be known before a large one says anything.
+
+    share explained = (score of the picture − score of guessing) / (score of the trained network − score of guessing)
+
+A large share alone is no explanation. Where a task is easy, any classifier has it. And a picture that gains far more than
+training does is not one of this training. So three gates stand before a share:
+
+    known       training's gain is known to a quarter, because the share is a ratio
+    telling     no arbitrary kernel has the large majority too: RBF and linear kernels of the inputs know nothing of the network
+    keeps up    training has the large majority of the picture's gain: share < 1/majority
+
+The last two keep back *holds* alone. A picture whose share is too small needs no comparison to fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ticketlab.claims.asking import Part, columns
+from ticketlab.claims.headroom import share
+from ticketlab.claims.wording import number
+from ticketlab.evidence.tables import Table
+from ticketlab.laws.difference import paired_difference
+from ticketlab.laws.formulae import Gate, Tables
+from ticketlab.laws.ratio import Ratio
+from ticketlab.laws.rules import ALPHA
+
+__all__ = ["ARBITRARY", "LINEAR", "RBF", "explained", "keeps_up", "known_gain", "telling"]
+
+RBF, LINEAR = "RBF kernel", "linear kernel"
+ARBITRARY = {RBF: "rbf_score", LINEAR: "linear_score"}
+"""Kernels that know nothing of the network, with their columns of scores."""
+
+NARROW = 0.25  # the half-width of the interval of training's gain, at most, as a share of the gain
+
+
+def explained(examples: Table, picture: str, trained: str) -> Ratio:
+    """The share of training's gain that a picture has, a ratio of means with Fieller's interval.
+
+        Σ (picture − guess) / Σ (trained − guess)
+
+    Arguments:
+        examples: with columns "seed", "id" and "guess".
+        picture, trained: columns with a score for every seed and test example.
+    """
+    above, below = (examples[column] - examples["guess"] for column in (picture, trained))
+    seed, example = examples["seed"], examples["id"]
+    return Ratio(*(paired_difference(gain, seed, example) for gain in (above, below, above - below)))
+
+
+def known_gain(rows: Part, trained: str) -> Gate:
+    """Is training's gain, the denominator of all shares, known?"""
+
+    def passed(tables: Tables) -> str | None:
+        gain = share(rows(tables), trained, "guess")
+        if not gain.decidable or gain.half_width(ALPHA) <= NARROW * gain.mean:
+            return None
+        mean, half = number(100 * gain.mean), number(100 * gain.half_width(ALPHA))
+        return (
+            f"Training gains {mean} ± {half} % of the headroom above guessing. A share of that says something if the interval is "
+            f"within {100 * NARROW:g} % of the gain."
+        )
+
+    return Gate(
+        "known", "training's gain is known", passed, "More seeds or test examples would show the gain."
+    )
+
+
+def telling(
+    rows: Part,
+    picture: str,
+    trained: str,
+    majority: float,
+    where: str,
+    untuned: Callable[[str, Tables], str | None],
+) -> Gate:
+    """Does no arbitrary kernel have the large majority too? That each has less must be certain, at the one-sided 2.5 % level.
+
+    Arguments:
+        picture, trained: columns, as of `explained`.
+        where: width and size, for the reason.
+        untuned: from an arbitrary kernel's name and the tables, why its tuning does not count; None where it does.
+    """
+
+    def passed(tables: Tables) -> str | None:
+        of = rows(tables)
+        if not _may_hold(explained(of, picture, trained), majority):
+            return None
+        if not columns(of).issuperset(ARBITRARY.values()):
+            return (
+                "How much a kernel gains that knows nothing of the network was not measured in this run, so the task may just be "
+                "easy."
+            )
+        if reasons := [why for name in ARBITRARY if (why := untuned(name, tables)) is not None]:
+            return reasons[0]
+        shares = {name: explained(of, column, trained) for name, column in ARBITRARY.items()}
+        name = max(shares, key=lambda name: shares[name].upper(ALPHA))
+        if (most := shares[name].upper(ALPHA)) < majority:
+            return None
+        return (
+            f"With {where}, {name} of the inputs, which knows nothing of the network, has {100 * shares[name].mean:.0f} % of "
+            f"training's gain (at most {100 * most:.0f} %). Where that may be {100 * majority:g} %, as large a share explains "
+            "nothing."
+        )
+
+    opens = (
+        "A task on which arbitrary kernels fall behind would open the question, or a network whose kernels suit it better, such "
+        "as a convolutional one."
+    )
+    return Gate("telling", "arbitrary kernels do not have the large majority too", passed, opens)
+
+
+def keeps_up(rows: Part, picture: tuple[str, str], trained: str, majority: float, where: str) -> Gate:
+    """Does training have the large majority of the picture's gain? That must be certain, at the one-sided 2.5 % level.
+
+    Arguments:
+        picture: its column, and its name with an article.
+    """
+    column, name = picture
+
+    def passed(tables: Tables) -> str | None:
+        found = explained(rows(tables), column, trained)
+        most = found.upper(ALPHA)
+        if not np.isfinite(most) or most < 1 / majority:
+            return None
+        return (
+            f"With {where}, {name} has {100 * found.mean:.0f} % of training's gain (at most {100 * most:.0f} %). Training may "
+            f"have less than {100 * majority:g} % of what its picture gains, so it was not done, or the picture is another one's."
+        )
+
+    opens = "Longer training, more --step-sizes or larger --widths may bring training up to its pictures."
+    return Gate("keeps-up", "training keeps up with its pictures", passed, opens)
+
+
+def _may_hold(found: Ratio, majority: float) -> bool:
+    """Whether a share is known and not shown to be too small."""
+    most = found.upper(ALPHA)
+    return bool(np.isfinite(most)) and most >= majority
