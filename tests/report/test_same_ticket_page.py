@@ -29,7 +29,8 @@ def _rows():
         shift = NOISE * (seed - 1)
         for (mask, labels), growth in GROWN.items():
             for i, step in enumerate(STEPS):
-                at = {"mask": mask, "labels": labels, "step": step}
+                place = {0: rule.START, STEPS[-1]: rule.END}.get(step, "between")
+                at = {"mask": mask, "labels": labels, "step": step, "at": place}
                 for of, score in SCORES.items():
                     yield "paths", seed, {**at, "of": of, "score": score - 0.02 * i + shift, "explained": 0.5}
                 share = 0.5 * np.exp(growth * i / 2 + shift * i)
@@ -70,11 +71,12 @@ def _rows():
             yield "weights", seed, {"of": of, **found}
         for network in (rule.TRAINED, rule.TWIN, rule.PERMUTED, rule.ALONE):
             scores = {
+                "step": 100,
                 "train_score": 1.0,
                 "test_score": 0.95,
                 "motion": 0.3 + shift,
                 "fitted": True,
-                "moved": True,
+                "learnt": True,
             }
             yield "networks", seed, {"network": network, **scores}
         yield "timings", seed, {"part": "training", "seconds": 2.0}

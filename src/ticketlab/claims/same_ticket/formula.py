@@ -3,7 +3,7 @@
 A mask m is fixed at θ₀ without seeing the training. Every sub-verdict has two questions: one about an absolute size, and one
 about the control that decides.
 
-    survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training on permuted labels would have lost it
+    survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training as far on permuted labels would have lost it
     reinforced     its share of the weights' norm grows by 5 %    … and by more than on permuted labels
     rest dampened  the rest knows less than chance rests          … and by more than on permuted labels
     carries alone  without the rest the network loses little      … and chance masks lose more
@@ -13,7 +13,10 @@ mask that likes large weights would seem to be reinforced. A chance rest is the 
 
     g = log r(T)/r(0),   r(t) = share of ‖θ_t‖² under m / mean share under chance masks,
 
-in balanced form, where no rescaling of units can shift it. *Permuted labels*: the same θ₀, mask and order of the data.
+in balanced form, where no rescaling of units can shift it.
+
+*Permuted labels*: the same θ₀, mask and order of the data, at the look at which the weights have moved as far as those of the
+trained network. Motion alone loses a ticket, and equally many steps on permuted labels may move the weights twice as far.
 """
 
 from __future__ import annotations
@@ -34,12 +37,14 @@ from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ALONE", "CARRIES", "COST", "DAMPENED", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED", "REST", "RULE",
-    "SLACK", "SURVIVES", "TICKET", "TRAINED", "TWIN", "formula", "growth", "growths", "index", "side_questions", "verdicts",
+    "ALONE", "AS_FAR", "CARRIES", "COST", "DAMPENED", "END", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED",
+    "REST", "RULE", "SLACK", "START", "SURVIVES", "TICKET", "TRAINED", "TWIN", "formula", "growth", "growths", "index",
+    "side_questions", "verdicts",
 ]  # fmt: skip
 
 TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
 TICKET, REST = "ticket", "rest"
+START, END = "start", "end"  # the looks between which a network is judged
 SURVIVES, REINFORCED, DAMPENED, CARRIES = "survives", "is reinforced", "rest is dampened", "carries alone"
 PARTS = (SURVIVES, REINFORCED, DAMPENED, CARRIES)
 SLACK = 0.02  # of test score, that a ticket may lose and survive
@@ -49,7 +54,7 @@ COST = (
 )
 GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
 FITTED = 0.95  # of the training data, that the trained network fits
-MOVED = 0.5  # of training's motion, that the control moves at least
+AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
 OVERLAP = 0.05  # of κ, that counts
 GROWN = Scale("% more of the squared norm", ratio=True)
 KAPPA = Scale("of κ", 1.0)
@@ -67,8 +72,8 @@ def formula() -> Formula:
     return Gated(_gates(), All(parts, key="claim"))
 
 
-def side_questions(masks: tuple[str, ...] = ()) -> tuple[Formula, ...]:
-    """The causal arm, motion, wind-back, overlap, the weights of the ticket trained alone, and other masks.
+def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
+    """The causal arm, motion, wind-back, overlap, the ticket trained alone, and other masks.
 
     Arguments:
         masks: the other masks, by their names.
@@ -112,14 +117,33 @@ def _gates() -> tuple[Gate, ...]:
             f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
             "More --steps would let them fit.",
         ),
-        no_misses(
-            "moved",
-            "training on permuted labels moves the weights at least half as far",
-            lambda tables: tables["networks"].where(network=PERMUTED),
-            "moved",
-            "With permuted labels {} networks move less than half as far as with true ones, so the control shows nothing.",
-            "More --steps would let it move.",
+        Gate(
+            "as far",
+            f"the control has moved the weights {1 / AS_FAR:g} to {AS_FAR:g} times as far as training",
+            _as_far,
+            "More --steps would let it move as far.",
         ),
+        no_misses(
+            "learnt",
+            f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
+            lambda tables: tables["networks"].where(network=PERMUTED),
+            "learnt",
+            "With permuted labels {} networks have learnt next to nothing of these labels by the time they have moved as far as "
+            "with true ones, so the control shows motion without learning.",
+            "Fewer training examples would let it learn them with less motion.",
+        ),
+    )
+
+
+def _as_far(tables: Tables) -> str | None:
+    rows = tables["networks"].by_seed()
+    true, permuted = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, PERMUTED))
+    near = (true <= AS_FAR * permuted) & (permuted <= AS_FAR * true)
+    if near.all():
+        return None
+    return (
+        f"With permuted labels {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
+        "times as far as with true ones, so a difference from the control would be one of motion."
     )
 
 
@@ -154,10 +178,10 @@ def _kept() -> Question:
 def _kept_by_the_task() -> Question:
     return scores(
         "kept by the task",
-        "training on permuted labels would have lost the ticket",
+        "training as far on permuted labels would have lost the ticket",
         lambda tables: tables["examples"],
         (TICKET, "the ticket in the trained network"),
-        ("ticket_permuted", "the ticket in the network trained on permuted labels"),
+        ("ticket_permuted", "the ticket in the network trained as far on permuted labels"),
         Above(LEAST),
         three(
             "what keeps it is the task",
@@ -173,7 +197,8 @@ def _kept_by_the_task() -> Question:
 
 
 def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET) -> np.ndarray:
-    """g by seed: by how much the share of a mask has grown from the first look to the last, in logarithms.
+    """g by seed: by how much the share of a mask has grown from the start to the end, in logarithms. On permuted labels the end
+    is the look at which the weights have moved as far as on true ones.
 
     Motion and gradient have no share at θ₀, so that g is log r(T) for them.
 
@@ -183,6 +208,7 @@ def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET)
         mask: by its name; the ticket by default.
     """
     rows = tables["shares"].where(labels=labels, kind=kind, mask=mask)
+    rows = rows.taken(np.isin(rows["at"], (START, END)))
     return np.array(
         [growth(of["step"], of["share"], of["stratified"], kind) for of in rows.by_seed().by("seed").values()]
     )
@@ -212,7 +238,7 @@ def _grown() -> Question:
 def _grown_by_the_task() -> Question:
     return Question(
         key="grown by the task",
-        title="it grows by more than in training on permuted labels",
+        title="it grows by more than in training as far on permuted labels",
         effect=lambda tables: of_seeds(growths(tables, "true") - growths(tables, "permuted")),
         rule=Above(0.0),
         what="the growth of the ticket's share of the squared norm, true minus permuted labels,",
@@ -271,7 +297,7 @@ def _dampened_by_the_task() -> Question:
 
     return Question(
         key="dampened by the task",
-        title="and by more than in training on permuted labels",
+        title="and by more than in training as far on permuted labels",
         effect=effect,
         rule=Below(0.0),
         what="the rest's test score minus that of chance rests, true minus permuted labels,",
@@ -473,8 +499,10 @@ RULE = (
     "The claim holds if all four sub-verdicts hold: the ticket survives, is reinforced, the rest is dampened, and the ticket "
     "carries alone. A sub-verdict holds if both of its questions hold: the one about size, and the one about the control. The "
     "claim fails if one of the eight questions fails. Otherwise it is undecided. It is also undecided if the trained network is "
-    "not better than guessing or fits less than 95 % of its training data, if the ticket is not good at the start, or if "
-    "training on permuted labels moves the weights less than half as far. Everything else is a side question."
+    "not better than guessing or fits less than 95 % of its training data, or if the ticket is not good at the start. The "
+    "control is training on permuted labels, at the look at which it has moved the weights as far as training did. The claim is "
+    "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
+    "of its own labels. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

@@ -20,11 +20,24 @@ from ticketlab.claims.planted import (
     made,
     of_headroom,
 )
-from ticketlab.claims.same_ticket.formula import COST, GROWTH, PERMUTED, REST, SLACK, TICKET, TRAINED, formula
+from ticketlab.claims.same_ticket.formula import (
+    COST,
+    END,
+    GROWTH,
+    PERMUTED,
+    REST,
+    SLACK,
+    START,
+    TICKET,
+    TRAINED,
+    formula,
+)
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.02  # of a seed's growth, its standard deviation
+MOTION = 0.25  # of training
 LEAST_SCORE = LEAST * (1 - FREQUENT)  # what the control must lose, as a difference in score
 
 
@@ -41,7 +54,8 @@ class World:
         cost: ticket minus the whole network.
         places: ticket minus chance masks.
         skill: what the networks have learnt.
-        fitted, moved: the gates.
+        fitted, learnt: whether the network fits its labels, and whether the control has learnt its own.
+        far: how far the control has moved, as a multiple of training's motion.
         lost: whether training loses all: what it leads to guesses, and only the untrained ticket does not.
     """
 
@@ -55,7 +69,8 @@ class World:
     places: float = 0.2
     skill: Skill = Skill()
     fitted: bool = True
-    moved: bool = True
+    learnt: bool = True
+    far: float = 1.0
     lost: bool = False
 
 
@@ -82,27 +97,34 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     seeds = np.arange(sample.seeds)
-    columns = ("seed", "mask", "labels", "kind", "step", "share", "stratified")
+    columns = ("seed", "mask", "labels", "kind", "step", "at", "share", "stratified")
     shares: dict[str, list[Any]] = {column: [] for column in columns}
     for labels, growth in (("true", world.growth), ("permuted", world.growth_permuted)):
         found = growth + NOISE * rng.standard_normal(sample.seeds)
-        for step, share in ((0, np.full(sample.seeds, 0.5)), (100, 0.5 * np.exp(found))):
+        for step, at, share in ((0, START, np.full(sample.seeds, 0.5)), (100, END, 0.5 * np.exp(found))):
             shares["seed"] += [*seeds]
             shares["share"] += [*share]
             shares["stratified"] += [0.5] * sample.seeds
             shares["step"] += [step] * sample.seeds
-            for column, value in (("mask", TICKET), ("labels", labels), ("kind", "norm")):
+            for column, value in (("mask", TICKET), ("labels", labels), ("kind", "norm"), ("at", at)):
                 shares[column] += [value] * sample.seeds
-    networks = {
-        "network": np.array([TRAINED, PERMUTED]),
-        "fitted": np.array([world.fitted, True]),
-        "moved": np.array([True, world.moved]),
-    }
     return {
         "examples": examples(sample, accuracies(world, sample.accuracy), rng, world.skill),
         "shares": made("shares", {name: np.array(values) for name, values in shares.items()}),
-        "networks": made("networks", networks),
+        "networks": _networks(world, sample.seeds),
     }
+
+
+def _networks(world: World, seeds: int) -> Table:
+    """Of each seed the trained network and the control."""
+    columns = {
+        "seed": np.repeat(np.arange(seeds), 2),
+        "network": np.tile([TRAINED, PERMUTED], seeds),
+        "fitted": np.tile([world.fitted, True], seeds),
+        "learnt": np.tile([True, world.learnt], seeds),
+        "motion": np.tile([MOTION, world.far * MOTION], seeds),
+    }
+    return made("networks", columns)
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
@@ -153,7 +175,9 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "all guess", World(skill=ALIKE)),
         (Kind.VACUOUS, "all networks guess once they are trained", World(lost=True)),
         (Kind.GATE, "the network does not fit", World(fitted=False)),
-        (Kind.GATE, "the control does not move", World(moved=False)),
+        (Kind.GATE, "the control moves half as far", World(far=0.5)),
+        (Kind.GATE, "the control moves twice as far", World(far=2.1)),
+        (Kind.GATE, "the control learns nothing of its labels", World(learnt=False)),
         (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),
     ]  # fmt: skip
     return cases_of("same-ticket", formula(), planted, truth, worlds)
