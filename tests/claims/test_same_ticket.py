@@ -9,12 +9,12 @@ import pytest
 from ticketlab.claims.planted import ALIKE, NOTHING
 from ticketlab.claims.same_ticket import formula as rule
 from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
-from ticketlab.claims.same_ticket.planted import World, planted
+from ticketlab.claims.same_ticket.planted import OTHER, World, planted
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.difference import of_seeds
-from ticketlab.laws.formulae import answer
+from ticketlab.laws.formulae import answer, verdict_of
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
@@ -84,6 +84,20 @@ def test_growth_on_permuted_labels_ends_where_they_have_moved_as_far():
     ]  # fmt: skip
     shares = Table.from_rows("shares", rows)
     assert rule.growths({"shares": shares}, "permuted") == pytest.approx([np.log(2)])
+
+
+@pytest.mark.parametrize(
+    ("other", "permuted", "outcome"),
+    [(0.1, 0.02, HOLDS), (-0.036, -0.083, FAILS), (0.02, 0.1, FAILS), (0.0, -0.1, UNDECIDED)],
+)
+def test_a_mask_that_loses_share_is_not_reinforced(other, permuted, outcome):
+    """Even if it loses more on permuted labels. No question says so either, with a conclusion of its own."""
+    tables = planted(World(other=other, other_permuted=permuted), SAMPLE, np.random.default_rng(0))
+    asked = next(q for q in rule.side_questions((OTHER,)) if q.part.key == "reinforced also")
+    found = answer(asked, tables)
+    assert found.outcome is outcome
+    concluded = [verdict_of(q, tables).reading for q in found.questions() if q.outcome is HOLDS]
+    assert other > 0 or not any("reinforces" in reading for reading in concluded)
 
 
 def test_growth_is_that_of_the_ratio_to_chance_masks():

@@ -135,4 +135,4 @@ def test_the_invented_numbers_hold(page) -> None:
     found = {v.key: v for v in page.evidence.verdicts}
     assert str(found["claim"].outcome) == "holds"
     assert str(found["same weights"].outcome) == "holds"
-    assert str(found["grown also"].outcome) == "holds"
+    assert [str(found[key].outcome) for key in ("grown also", "grown also by the task")] == ["holds"] * 2

@@ -21,6 +21,7 @@ trained network. Motion alone loses a ticket, and equally many steps on permuted
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -32,7 +33,7 @@ from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.claims.wording import points
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -56,6 +57,7 @@ GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket ha
 FITTED = 0.95  # of the training data, that the trained network fits
 AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
 OVERLAP = 0.05  # of κ, that counts
+BY_THE_TASK = three("the task favours it", "other labels favour it as much", "whether the task favours it")
 GROWN = Scale("% more of the squared norm", ratio=True)
 KAPPA = Scale("of κ", 1.0)
 SIMILARITY = Scale("on the scale from permuted labels (0) to twin (1)", 1.0)
@@ -222,35 +224,62 @@ def growth(step: np.ndarray, shares: np.ndarray, chance: np.ndarray, kind: str =
 
 
 def _grown() -> Question:
-    return Question(
-        key="grown",
-        title="the ticket's share of the norm grows by more than 5 %",
-        effect=lambda tables: of_seeds(growths(tables, "true")),
-        rule=Above(GROWTH),
-        what="the growth of the ticket's share of the squared norm, against chance masks,",
-        scale=GROWN,
-        reading=lambda tables: _grown_read(tables),
-        says=three("it is reinforced", "it is not reinforced by 5 %", "whether it is reinforced by 5 %"),
+    return _share_grows(
+        "grown",
+        "the ticket's share of the norm grows by more than 5 %",
+        Above(GROWTH),
+        three("it is reinforced", "it is not reinforced by 5 %", "whether it is reinforced by 5 %"),
         facets={"part": REINFORCED},
     )
 
 
 def _grown_by_the_task() -> Question:
-    return Question(
-        key="grown by the task",
-        title="it grows by more than in training as far on permuted labels",
-        effect=lambda tables: of_seeds(growths(tables, "true") - growths(tables, "permuted")),
-        rule=Above(0.0),
-        what="the growth of the ticket's share of the squared norm, true minus permuted labels,",
-        scale=GROWN,
-        reading=lambda tables: _grown_read(tables),
-        says=three(
-            "the task reinforces it",
-            "other labels reinforce it as much",
-            "whether the task is what reinforces it",
-        ),
+    return _share_grows(
+        "grown by the task",
+        "it grows by more than in training as far on permuted labels",
+        Above(0.0),
+        BY_THE_TASK,
+        minus_permuted=True,
         facets={"part": REINFORCED},
     )
+
+
+def _share_grows(
+    key: str,
+    title: str,
+    rule: Rule,
+    says: Mapping[Outcome, str],
+    *,
+    mask: str = TICKET,
+    minus_permuted: bool = False,
+    facets: Mapping[str, str],
+) -> Question:
+    """How a mask's share of the norm grows.
+
+    Arguments:
+        minus_permuted: whether the growth on permuted labels is subtracted.
+    """
+
+    def effect(tables: Tables) -> Difference:
+        true = growths(tables, "true", mask=mask)
+        return of_seeds(true - growths(tables, "permuted", mask=mask) if minus_permuted else true)
+
+    next_to = "true minus permuted labels" if minus_permuted else "against chance masks"
+    return Question(
+        key=key,
+        title=title,
+        effect=effect,
+        rule=rule,
+        what=f"the growth of {_whose(mask)} share of the squared norm, {next_to},",
+        scale=GROWN,
+        reading=partial(_grown_read, mask=mask),
+        says=says,
+        facets=facets,
+    )
+
+
+def _whose(mask: str) -> str:
+    return "the ticket's" if mask == TICKET else f"the {mask} mask's"
 
 
 def _grown_read(tables: Tables, mask: str = TICKET, kind: str = "norm") -> str:
@@ -259,8 +288,9 @@ def _grown_read(tables: Tables, mask: str = TICKET, kind: str = "norm") -> str:
         for labels in ("true", "permuted")
     )
     what = "share of the squared norm changes by" if kind == "norm" else f"share of the {kind} differs by"
-    who = "the ticket's" if mask == TICKET else f"the {mask} mask's"
-    return f"Against chance masks {who} {what} {true} in training, and by {permuted} on permuted labels"
+    return (
+        f"Against chance masks {_whose(mask)} {what} {true} in training, and by {permuted} on permuted labels"
+    )
 
 
 # --- the rest ---
@@ -475,22 +505,26 @@ def _same_weights() -> Question:
     )
 
 
-def _grown_also(name: str) -> Question:
-    return Question(
-        key="grown also",
-        title=f"{name}: the mask's share of the norm grows by more than on permuted labels",
-        effect=lambda tables: of_seeds(
-            growths(tables, "true", mask=name) - growths(tables, "permuted", mask=name)
-        ),
-        rule=Above(0.0),
-        what=f"the growth of the {name} mask's share of the squared norm, true minus permuted labels,",
-        scale=GROWN,
-        reading=partial(_grown_read, mask=name),
-        says=three(
-            "the task reinforces it", "other labels reinforce it as much", "whether the task reinforces it"
-        ),
+def _grown_also(name: str) -> Formula:
+    """Another mask is reinforced: its share grows, and by more than on permuted labels. To shrink by less is not enough."""
+    grown = _share_grows(
+        "grown also",
+        f"{name}: the mask's share of the norm grows",
+        Above(0.0),
+        three("training reinforces it", "training does not reinforce it", "whether training reinforces it"),
+        mask=name,
         facets={"mask": name},
     )
+    by_the_task = _share_grows(
+        "grown also by the task",
+        f"{name}: and by more than in training as far on permuted labels",
+        Above(0.0),
+        BY_THE_TASK,
+        mask=name,
+        minus_permuted=True,
+        facets={"mask": name},
+    )
+    return All((grown, by_the_task), key="reinforced also", title=f"{name}: the mask is reinforced")
 
 
 # --- the claim ---

@@ -31,11 +31,13 @@ from ticketlab.claims.same_ticket.formula import (
     TICKET,
     TRAINED,
     formula,
+    side_questions,
 )
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
+OTHER = "snip"  # another mask, of a side question
 NOISE = 0.02  # of a seed's growth, its standard deviation
 MOTION = 0.25  # of training
 LEAST_SCORE = LEAST * (1 - FREQUENT)  # what the control must lose, as a difference in score
@@ -49,6 +51,7 @@ class World:
         change: ticket after training minus at the start.
         task: ticket minus the same after training on permuted labels.
         growth, growth_permuted: g, on true and on permuted labels.
+        other, other_permuted: the same of another mask.
         rest: the rest minus chance rests.
         rest_permuted: the same after training on permuted labels.
         cost: ticket minus the whole network.
@@ -63,6 +66,8 @@ class World:
     task: float = 0.25
     growth: float = 0.2
     growth_permuted: float = 0.0
+    other: float = 0.1
+    other_permuted: float = 0.0
     rest: float = -0.15
     rest_permuted: float = 0.0
     cost: float = -0.02
@@ -96,23 +101,30 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    seeds = np.arange(sample.seeds)
-    columns = ("seed", "mask", "labels", "kind", "step", "at", "share", "stratified")
-    shares: dict[str, list[Any]] = {column: [] for column in columns}
-    for labels, growth in (("true", world.growth), ("permuted", world.growth_permuted)):
-        found = growth + NOISE * rng.standard_normal(sample.seeds)
-        for step, at, share in ((0, START, np.full(sample.seeds, 0.5)), (100, END, 0.5 * np.exp(found))):
-            shares["seed"] += [*seeds]
-            shares["share"] += [*share]
-            shares["stratified"] += [0.5] * sample.seeds
-            shares["step"] += [step] * sample.seeds
-            for column, value in (("mask", TICKET), ("labels", labels), ("kind", "norm"), ("at", at)):
-                shares[column] += [value] * sample.seeds
+    ticket = _share_rows(TICKET, (world.growth, world.growth_permuted), sample.seeds, rng)
+    scores = examples(sample, accuracies(world, sample.accuracy), rng, world.skill)
+    other = _share_rows(OTHER, (world.other, world.other_permuted), sample.seeds, rng)
     return {
-        "examples": examples(sample, accuracies(world, sample.accuracy), rng, world.skill),
-        "shares": made("shares", {name: np.array(values) for name, values in shares.items()}),
+        "examples": scores,
+        "shares": Table.from_rows("shares", [*ticket, *other]),
         "networks": _networks(world, sample.seeds),
     }
+
+
+def _share_rows(
+    mask: str, growths: tuple[float, float], seeds: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """A mask's shares at the start and the end, on true and on permuted labels."""
+    rows = []
+    for labels, growth in zip(("true", "permuted"), growths, strict=True):
+        ends = 0.5 * np.exp(growth + NOISE * rng.standard_normal(seeds))
+        for step, at, shares in ((0, START, np.full(seeds, 0.5)), (100, END, ends)):
+            about = {"mask": mask, "labels": labels, "kind": "norm", "step": step, "at": at}
+            rows += [
+                {"seed": seed, **about, "share": float(share), "stratified": 0.5}
+                for seed, share in enumerate(shares)
+            ]
+    return rows
 
 
 def _networks(world: World, seeds: int) -> Table:
@@ -138,6 +150,8 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "kept by the task": lambda: of_headroom(sample, at[TICKET], at["ticket_permuted"]),
         "grown": lambda: Asked(world.growth),
         "grown by the task": lambda: Asked(world.growth - world.growth_permuted),
+        "grown also": lambda: Asked(world.other),
+        "grown also by the task": lambda: Asked(world.other - world.other_permuted),
         "dampened": pair(REST, "chance_rest"),
         "dampened by the task": lambda: Asked(
             at[REST] - at["chance_rest"] - at["rest_permuted"] + at["chance_rest_permuted"]
@@ -145,7 +159,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "cheap": pair(TICKET, TRAINED),
         "by its places": pair(TICKET, "chance"),
     }
-    return asked[question.key]() if world.skill.task else None
+    return asked[question.key]() if world.skill.task and question.key in asked else None
 
 
 def cases() -> tuple[Case, ...]:
@@ -180,4 +194,18 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "the control learns nothing of its labels", World(learnt=False)),
         (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),
     ]  # fmt: skip
-    return cases_of("same-ticket", formula(), planted, truth, worlds)
+    return (*cases_of("same-ticket", formula(), planted, truth, worlds), *_of_sides())
+
+
+def _of_sides() -> tuple[Case, ...]:
+    """Side questions in worlds where they are false."""
+    lost = World(other=-0.036, other_permuted=-0.083)
+    worlds = {
+        "reinforced also": (Kind.OUTSIDE, "another mask loses share, and more on permuted labels", lost)
+    }
+    return tuple(
+        case
+        for asked in side_questions((OTHER,))
+        if asked.part.key in worlds
+        for case in cases_of("same-ticket", asked, planted, truth, [worlds[asked.part.key]])
+    )
