@@ -108,12 +108,40 @@ def test_growth_is_that_of_the_ratio_to_chance_masks():
     assert rule.growth(step, share, np.array([0.4, 0.25]), "motion") == pytest.approx(np.log(1.5))
 
 
+def _cosines(**found):
+    """Of two seeds, the second one's 0.1 higher."""
+    rows = [
+        {"seed": seed, "of": of.replace("_", " "), "cosine": cosine + seed / 10}
+        for seed in (1, 0)
+        for of, cosine in found.items()
+    ]
+    return {"weights": Table.from_rows("weights", rows)}
+
+
 def test_the_index_is_counted_from_permuted_labels_to_the_twin():
-    distances = {rule.TWIN: 0.1, rule.ALONE: 0.3, rule.PERMUTED: 0.5}
-    rows = [{"seed": seed, "of": of, "distance": d + seed} for seed in (1, 0) for of, d in distances.items()]
-    tables = {"weights": Table.from_rows("weights", rows)}
+    tables = _cosines(twin=0.8, alone=0.5, permuted_labels=0.2)
     assert rule.index(tables, rule.ALONE) == pytest.approx([0.5, 0.5])
     assert rule.index(tables, rule.TWIN) == pytest.approx([1, 1])
+    assert rule.index(tables, rule.PERMUTED) == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize("permuted", [0.3, 0.0, -0.3, -0.9])
+def test_a_ticket_that_is_not_trained_never_moves_alike(permuted):
+    """Whatever permuted labels do: where they turn it back, the scale begins at no likeness."""
+    world = World(alone=0.0, motion_permuted=permuted)
+    tables = planted(world, SAMPLE, np.random.default_rng(0))
+    assert np.all(rule.index(tables, rule.ALONE) <= 0)
+    asked = next(q for q in rule.side_questions() if q.part.key == "same motion")
+    assert answer(asked, tables).outcome is FAILS
+    assert answer(asked, planted(World(), SAMPLE, np.random.default_rng(0))).outcome is HOLDS
+
+
+def test_without_a_scale_nothing_moves_alike():
+    world = World(twin=0.3, motion_permuted=0.25)
+    asked = next(q for q in rule.side_questions() if q.part.key == "same motion")
+    found = answer(asked, planted(world, SAMPLE, np.random.default_rng(0)))
+    assert found.outcome is UNDECIDED
+    assert "no scale" in found.closed[0]
 
 
 def test_plans_that_cannot_be_run_are_refused():
@@ -264,4 +292,7 @@ def test_a_small_run_goes_from_plan_to_verdict():
     assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))
     weights = {r["of"]: r for r in tables["weights"].rows()}
     assert weights["twin"]["distance"] < weights["alone"]["distance"]
+    assert weights["twin"]["cosine"] > max(weights["alone"]["cosine"], weights[rule.PERMUTED]["cosine"])
+    assert weights[rule.UNTRAINED]["cosine"] == 0
+    assert rule.index(tables, rule.UNTRAINED) <= 0
     assert evidence.verdicts[0].outcome is UNDECIDED  # one seed decides nothing

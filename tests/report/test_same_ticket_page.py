@@ -65,9 +65,15 @@ def _rows():
                 "jaccard_chance": 0.33,
             }
             yield "overlaps", seed, {"mask": "ticket", "end": end, **overlaps}
-        for of, distance in ((rule.ALONE, 0.2), (rule.TWIN, 0.1), (rule.PERMUTED, 0.5)):
+        for of, distance in (
+            (rule.ALONE, 0.2),
+            (rule.TWIN, 0.1),
+            (rule.PERMUTED, 0.5),
+            (rule.UNTRAINED, 1.0),
+        ):
             near = distance + shift
-            found = {"raw": near, "distance": near, "moved_units": 0, "cosine": 0.5, "disagreement": 0.02}
+            alike = 0.0 if of == rule.UNTRAINED else 1 - near
+            found = {"raw": near, "distance": near, "moved_units": 0, "cosine": alike, "disagreement": 0.02}
             yield "weights", seed, {"of": of, **found}
         for network in (rule.TRAINED, rule.TWIN, rule.PERMUTED, rule.ALONE):
             scores = {
@@ -134,5 +140,5 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
 def test_the_invented_numbers_hold(page) -> None:
     found = {v.key: v for v in page.evidence.verdicts}
     assert str(found["claim"].outcome) == "holds"
-    assert str(found["same weights"].outcome) == "holds"
+    assert str(found["same motion"].outcome) == "holds"
     assert [str(found[key].outcome) for key in ("grown also", "grown also by the task")] == ["holds"] * 2

@@ -14,7 +14,17 @@ from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.same_ticket import formula
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
 from ticketlab.claims.same_ticket.followed import CHANCE, Around, View, around, complement
-from ticketlab.claims.same_ticket.formula import ALONE, END, PERMUTED, REST, START, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.formula import (
+    ALONE,
+    END,
+    PERMUTED,
+    REST,
+    START,
+    TICKET,
+    TRAINED,
+    TWIN,
+    UNTRAINED,
+)
 from ticketlab.claims.same_ticket.masks import fixed_mask, largest_weights
 from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn_names, trained_networks
 from ticketlab.claims.start import (
@@ -48,6 +58,7 @@ from ticketlab.tickets.motion import cosine
 
 __all__ = ["followed", "measure"]
 
+Weights = Mapping[str, np.ndarray]
 LABELS = {"true": TRAINED, "permuted": PERMUTED}
 
 
@@ -331,7 +342,7 @@ def _balanced(view: View, params: Params) -> Params:
 
 
 def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
-    """The ticket's weights in the trained network, next to those in others."""
+    """The ticket's weights in the trained network, next to those in others and at the start."""
     network, mask = of.view.network, of.ticket.mask
     alone = neutral(network)
 
@@ -341,8 +352,8 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
 
     ours, begun = under(of.end(TRAINED)), weights_of(network, under(of.start))
     form, rows = _balanced(of.view, ours), []
-    for name in (ALONE, TWIN, PERMUTED):
-        theirs = under(of.end(name))
+    for name in (ALONE, TWIN, PERMUTED, UNTRAINED):
+        theirs = under(of.start if name == UNTRAINED else of.end(name))
         other = _balanced(of.view, theirs)
         matching = match_weights(alone, form, other, restarts=0, seed=of.seed)
         rows.append(
@@ -351,13 +362,19 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
                 "raw": parameter_distance(ours, theirs),
                 "distance": parameter_distance(form, permuted(alone, other, matching)),
                 "moved_units": matching.moved,
-                "cosine": cosine(begun, weights_of(network, ours), weights_of(network, theirs)),
+                "cosine": _likeness(begun, weights_of(network, ours), weights_of(network, theirs)),
                 "disagreement": disagreement(
                     of.view.outputs(ours, full_mask(network)), of.view.outputs(theirs, full_mask(network))
                 ),
             }
         )
     return rows
+
+
+def _likeness(begun: Weights, one: Weights, other: Weights) -> float:
+    """The cosine of two motions; 0 where the other one has not moved, and so has no direction."""
+    moved = any(np.any(weight != begun[name]) for name, weight in other.items())
+    return cosine(begun, one, other) if moved else 0.0
 
 
 # --- scores ---
@@ -426,7 +443,7 @@ _MEANINGS = {
     "kappa_stratified": "the same of stratified chance masks, mean",
     "raw": "distance of the weights as they are",
     "distance": "in balanced form, units in the best order",
-    "cosine": "of the motions from θ₀",
+    "cosine": "of the motions of the ticket's weights from θ₀; 0 without motion",
     "motion": "‖θ − θ₀‖/‖θ₀‖, from where the network started",
     "fitted": f"whether the training score is at least {formula.FITTED}",
     "learnt": f"whether the training score is above guessing by {LEAST} of what that leaves",

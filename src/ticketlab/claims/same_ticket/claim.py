@@ -155,8 +155,9 @@ class SameTicket(Study):
         "the look at which it has moved the weights as far as training did, because motion alone loses a ticket, and equally "
         "many steps may move them twice as far.",
         "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, and trains again. Winding back lays the mask "
-        "of the largest trained weights over θ₀ [Zhou et al. 2019]. And the ticket's weights are compared with those that it has "
-        "after training alone, in balanced form, on a scale from permuted labels (0) to twin (1).",
+        "of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's weights from θ₀ is compared "
+        "with that in training alone, by its cosine, on a scale from permuted labels (0) to twin (1). The weights themselves "
+        "share θ₀, so a ticket that was never trained is near to them too.",
         "Intervals count seeds and test examples as two sources of chance [Cameron et al. 2011]. Shares, overlaps and distances "
         "are one number a seed, with Student's interval.",
     )
@@ -168,7 +169,7 @@ class SameTicket(Study):
             "The same θ₀ and order, permuted labels, until the weights have moved as far.",
             "The control that decides.",
         ),
-        Arm(ALONE, "The ticket trained without the rest.", "Whether it gets the same weights."),
+        Arm(ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
         Arm(f"{REST} redrawn", "The ticket of θ₀ with another random rest.", "Whether the rest matters."),
         Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
     )

@@ -39,11 +39,12 @@ from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "ALONE", "AS_FAR", "CARRIES", "COST", "DAMPENED", "END", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED",
-    "REST", "RULE", "SLACK", "START", "SURVIVES", "TICKET", "TRAINED", "TWIN", "formula", "growth", "growths", "index",
-    "side_questions", "verdicts",
+    "REST", "RULE", "SLACK", "START", "SURVIVES", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "formula", "growth", "growths",
+    "index", "side_questions", "verdicts",
 ]  # fmt: skip
 
 TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
+UNTRAINED = "untrained"
 TICKET, REST = "ticket", "rest"
 START, END = "start", "end"  # the looks between which a network is judged
 SURVIVES, REINFORCED, DAMPENED, CARRIES = "survives", "is reinforced", "rest is dampened", "carries alone"
@@ -57,6 +58,7 @@ GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket ha
 FITTED = 0.95  # of the training data, that the trained network fits
 AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
 OVERLAP = 0.05  # of κ, that counts
+SPAN = 0.1  # of the cosine of motions, from permuted labels to the twin
 BY_THE_TASK = three("the task favours it", "other labels favour it as much", "whether the task favours it")
 GROWN = Scale("% more of the squared norm", ratio=True)
 KAPPA = Scale("of κ", 1.0)
@@ -80,16 +82,12 @@ def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
     Arguments:
         masks: the other masks, by their names.
     """
-    asked: list[Formula] = [
-        _other_rest(),
-        _decides(),
-        _moved_more(),
-        _wound_back(),
-        _overlaps(),
-        _same_weights(),
-    ]
-    asked += [_grown_also(name) for name in masks]
-    return tuple(Gated(_gates(), question) for question in asked)
+    gates, also = _gates(), [_grown_also(name) for name in masks]
+    return (
+        *(Gated(gates, q) for q in (_other_rest(), _decides(), _moved_more(), _wound_back(), _overlaps())),
+        Gated((*gates, _scale()), _same_motion()),
+        *(Gated(gates, q) for q in also),
+    )
 
 
 def verdicts(tables: Tables, masks: tuple[str, ...] = (), levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -477,31 +475,66 @@ def _overlaps() -> Question:
     )
 
 
-def index(tables: Tables, which: str, column: str = "distance") -> np.ndarray:
-    """S = (d_permuted − d)/(d_permuted − d_twin), by seed, of the ticket's weights in the trained network and elsewhere."""
-    rows = tables["weights"].by_seed()
-    d = {name: rows.where(of=name)[column].astype(float) for name in (which, TWIN, PERMUTED)}
-    return np.asarray((d[PERMUTED] - d[which]) / (d[PERMUTED] - d[TWIN]))
+def index(tables: Tables, which: str) -> np.ndarray:
+    """S = (c − c₀)/(c_twin − c₀), by seed: how much the ticket moves elsewhere as it does in the trained network.
+
+    c is the cosine of the two motions of its weights from θ₀, and c₀ that of permuted labels, or 0 where this is larger. Weights
+    themselves would be alike because of θ₀, which they share. A ticket that is not trained does not move, so c = 0 and S ≤ 0.
+    """
+    cosines = _cosines(tables, which)
+    return np.asarray((cosines - _null(tables)) / np.maximum(_span(tables), 1e-9))
 
 
-def _same_weights() -> Question:
-    def reading(tables: Tables) -> str:
-        of = tables["weights"]
-        found = {name: float(of.where(of=name)["distance"].mean()) for name in (ALONE, TWIN, PERMUTED)}
+def _cosines(tables: Tables, which: str) -> np.ndarray:
+    found: np.ndarray = tables["weights"].by_seed().where(of=which)["cosine"].astype(float)
+    return found
+
+
+def _null(tables: Tables) -> np.ndarray:
+    """c₀, by seed."""
+    return np.maximum(_cosines(tables, PERMUTED), 0.0)
+
+
+def _span(tables: Tables) -> np.ndarray:
+    """c_twin − c₀, by seed."""
+    return _cosines(tables, TWIN) - _null(tables)
+
+
+def _scale() -> Gate:
+    def passed(tables: Tables) -> str | None:
+        wide = _span(tables) >= SPAN
+        if wide.all():
+            return None
         return (
-            f"In the trained network the ticket's weights are {found[ALONE]:.2f} from those of the ticket trained alone, "
-            f"{found[TWIN]:.2f} from the twin's and {found[PERMUTED]:.2f} from those after permuted labels"
+            f"In {int(np.sum(~wide))} of {len(wide)} seeds the ticket's motion in the twin is hardly more alike than that on "
+            f"permuted labels, by less than {SPAN:g} in the cosine, so the index has no scale."
         )
 
+    return Gate(
+        "scale",
+        f"the twin's motion is more alike than that of permuted labels, by {SPAN:g} in the cosine",
+        passed,
+        "Larger batches would make the motions of twins more alike.",
+    )
+
+
+def _same_motion() -> Formula:
+    def reading(tables: Tables) -> str:
+        alone, twin, permuted = (np.mean(_cosines(tables, name)) for name in (ALONE, TWIN, PERMUTED))
+        return (
+            f"The motion of the ticket's weights in training has a cosine of {alone:.2f} with that of the ticket trained alone, "
+            f"{twin:.2f} with that in the twin and {permuted:.2f} with that on permuted labels"
+        ).replace("-0.", "−0.")
+
     return Question(
-        key="same weights",
-        title="trained alone, the ticket gets the weights that it has in the whole network, half as nearly as a twin",
+        key="same motion",
+        title="trained alone, the ticket moves as it does in the whole network, more than half as nearly as in a twin",
         effect=lambda tables: of_seeds(index(tables, ALONE)),
         rule=Above(0.5),
-        what="the similarity index of the ticket in the network and alone",
+        what="the similarity index of the ticket's motions in the network and alone",
         scale=SIMILARITY,
         reading=reading,
-        says=three("they are the same", "they are other weights", "whether they are the same"),
+        says=three("it moves alike", "it moves otherwise", "whether it moves alike"),
     )
 
 

@@ -7,7 +7,17 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.same_ticket import formula
-from ticketlab.claims.same_ticket.formula import ALONE, END, PERMUTED, REST, START, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.formula import (
+    ALONE,
+    END,
+    PERMUTED,
+    REST,
+    START,
+    TICKET,
+    TRAINED,
+    TWIN,
+    UNTRAINED,
+)
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import axis_at, linear_axis
@@ -205,7 +215,12 @@ def overlap_table(overlaps: Table) -> TextTable:
 
 
 def weight_table(weights: Table) -> TextTable:
-    titles = {ALONE: "the ticket trained alone", TWIN: "the twin", PERMUTED: "after permuted labels"}
+    titles = {
+        ALONE: "the ticket trained alone",
+        TWIN: "the twin",
+        PERMUTED: "after permuted labels",
+        UNTRAINED: "the untrained ticket",
+    }
     cells = {
         "distance": interval("raw", low=0.0),
         "balanced, matched": interval("distance", low=0.0),

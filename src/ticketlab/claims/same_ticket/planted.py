@@ -21,6 +21,7 @@ from ticketlab.claims.planted import (
     of_headroom,
 )
 from ticketlab.claims.same_ticket.formula import (
+    ALONE,
     COST,
     END,
     GROWTH,
@@ -30,6 +31,7 @@ from ticketlab.claims.same_ticket.formula import (
     START,
     TICKET,
     TRAINED,
+    TWIN,
     formula,
     side_questions,
 )
@@ -56,6 +58,7 @@ class World:
         rest_permuted: the same after training on permuted labels.
         cost: ticket minus the whole network.
         places: ticket minus chance masks.
+        alone, twin, motion_permuted: cosines of the ticket's motion with that in the trained network.
         skill: what the networks have learnt.
         fitted, learnt: whether the network fits its labels, and whether the control has learnt its own.
         far: how far the control has moved, as a multiple of training's motion.
@@ -72,6 +75,9 @@ class World:
     rest_permuted: float = 0.0
     cost: float = -0.02
     places: float = 0.2
+    alone: float = 0.75
+    twin: float = 0.85
+    motion_permuted: float = 0.25
     skill: Skill = Skill()
     fitted: bool = True
     learnt: bool = True
@@ -108,6 +114,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "examples": scores,
         "shares": Table.from_rows("shares", [*ticket, *other]),
         "networks": _networks(world, sample.seeds),
+        "weights": _weights(world, sample.seeds, rng),
     }
 
 
@@ -137,6 +144,19 @@ def _networks(world: World, seeds: int) -> Table:
         "motion": np.tile([MOTION, world.far * MOTION], seeds),
     }
     return made("networks", columns)
+
+
+def _weights(world: World, seeds: int, rng: np.random.Generator) -> Table:
+    """Cosines of the ticket's motion in other networks. A ticket that does not move has exactly 0."""
+    planted = {ALONE: world.alone, TWIN: world.twin, PERMUTED: world.motion_permuted}
+    columns = {
+        "seed": np.tile(np.arange(seeds), len(planted)),
+        "of": np.repeat([*planted], seeds),
+        "cosine": np.repeat([*planted.values()], seeds),
+    }
+    noise = NOISE * rng.standard_normal(len(columns["cosine"]))
+    columns["cosine"] = columns["cosine"] + np.where(columns["cosine"] == 0, 0.0, noise)
+    return made("weights", columns)
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
@@ -198,14 +218,27 @@ def cases() -> tuple[Case, ...]:
 
 
 def _of_sides() -> tuple[Case, ...]:
-    """Side questions in worlds where they are false."""
+    """Side questions, in worlds where they are false or say nothing."""
     lost = World(other=-0.036, other_permuted=-0.083)
     worlds = {
-        "reinforced also": (Kind.OUTSIDE, "another mask loses share, and more on permuted labels", lost)
+        "reinforced also": [(Kind.OUTSIDE, "another mask loses share, and more on permuted labels", lost)],
+        "same motion": [
+            (Kind.OUTSIDE, "trained alone the ticket does not move", World(alone=0.0)),
+            (
+                Kind.OUTSIDE,
+                "trained alone it does not move, and permuted labels turn it back",
+                World(alone=0.0, motion_permuted=-0.9),
+            ),
+            (
+                Kind.GATE,
+                "twins move no more alike than on permuted labels",
+                World(twin=0.33, motion_permuted=0.25),
+            ),
+        ],
     }
     return tuple(
         case
         for asked in side_questions((OTHER,))
         if asked.part.key in worlds
-        for case in cases_of("same-ticket", asked, planted, truth, [worlds[asked.part.key]])
+        for case in cases_of("same-ticket", asked, planted, truth, worlds[asked.part.key])
     )
