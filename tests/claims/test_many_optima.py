@@ -38,6 +38,22 @@ def test_functions_and_basins_are_asked_separately(world, whole, functions, basi
     assert [q.outcome for q in found.questions()] == [functions, basins]
 
 
+@pytest.mark.parametrize(
+    ("misses", "undecided"),
+    [((), set()), (("other ticket",), {rule.TICKETS}), (("ticket",), {rule.TICKETS, rule.OWN})],
+)
+def test_tickets_that_do_not_fit_decide_nothing_about_tickets(misses, undecided):
+    """Without learning there is no barrier. The claim itself is about the dense networks."""
+    tables = planted(World(bump=0.0), SAMPLE, np.random.default_rng(0))
+    networks = tables["networks"]
+    fitted = ~np.isin(networks["network"], misses)
+    found = rule.verdicts({**tables, "networks": networks.adding(fitted=fitted)})
+    sides = {v.key: v.outcome for v in found if not v.headline}
+    assert {key for key, outcome in sides.items() if outcome is UNDECIDED} == undecided
+    assert found[0].outcome is FAILS
+    assert all("tickets fit less than 95 %" in v.reading for v in found if v.key in undecided)
+
+
 def test_a_disagreement_that_copies_have_too_is_no_other_function():
     """Both disagree on a tenth of the examples, and hardly any answer is wrong."""
     tables = planted(World(), SAMPLE, np.random.default_rng(0))

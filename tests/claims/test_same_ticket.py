@@ -9,12 +9,12 @@ import pytest
 from ticketlab.claims.planted import ALIKE, NOTHING
 from ticketlab.claims.same_ticket import formula as rule
 from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
-from ticketlab.claims.same_ticket.planted import World, planted
+from ticketlab.claims.same_ticket.planted import OTHER, World, planted
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.difference import of_seeds
-from ticketlab.laws.formulae import answer
+from ticketlab.laws.formulae import answer, verdict_of
 from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
@@ -51,12 +51,53 @@ def test_the_four_sub_verdicts_are_asked_separately(world, whole, parts):
 
 @pytest.mark.parametrize(
     "world",
-    [World(skill=ALIKE), World(skill=NOTHING), World(fitted=False), World(moved=False), World(change=0.7)],
-    ids=["all guess", "permuted labels", "not fitted", "a control that stays", "bad at the start"],
-)
+    [
+        World(skill=ALIKE), World(skill=NOTHING), World(fitted=False), World(change=0.7), World(far=0.78), World(far=1.27),
+        World(far=2.1), World(learnt=False),
+    ],
+    ids=[
+        "all guess", "permuted labels", "not fitted", "bad at the start", "a control that stays", "that moves further",
+        "that moves twice as far", "that learns nothing",
+    ],
+)  # fmt: skip
 def test_what_was_not_measured_decides_nothing(world):
     found = answer(rule.formula(), planted(world, SAMPLE, np.random.default_rng(0)))
     assert [q.outcome for q in found.questions()] == [UNDECIDED] * 8
+
+
+@pytest.mark.parametrize("far", [0.82, 1.0, 1.23])
+def test_a_control_that_moves_about_as_far_decides(far):
+    """Within a factor of 1.25 either way."""
+    found = answer(rule.formula(), planted(World(far=far), SAMPLE, np.random.default_rng(0)))
+    assert found.outcome is HOLDS
+
+
+def test_growth_on_permuted_labels_ends_where_they_have_moved_as_far():
+    """The share doubles until then, and falls to a tenth afterwards."""
+    looks = [(0, rule.START, 0.2), (10, "between", 0.3), (25, rule.END, 0.4), (100, "after", 0.02)]
+    rows = [
+        {
+            "seed": 0, "mask": rule.TICKET, "labels": "permuted", "kind": "norm", "step": step, "at": at, "share": share,
+            "stratified": 0.2,
+        }
+        for step, at, share in looks
+    ]  # fmt: skip
+    shares = Table.from_rows("shares", rows)
+    assert rule.growths({"shares": shares}, "permuted") == pytest.approx([np.log(2)])
+
+
+@pytest.mark.parametrize(
+    ("other", "permuted", "outcome"),
+    [(0.1, 0.02, HOLDS), (-0.036, -0.083, FAILS), (0.02, 0.1, FAILS), (0.0, -0.1, UNDECIDED)],
+)
+def test_a_mask_that_loses_share_is_not_reinforced(other, permuted, outcome):
+    """Even if it loses more on permuted labels. No question says so either, with a conclusion of its own."""
+    tables = planted(World(other=other, other_permuted=permuted), SAMPLE, np.random.default_rng(0))
+    asked = next(q for q in rule.side_questions((OTHER,)) if q.part.key == "reinforced also")
+    found = answer(asked, tables)
+    assert found.outcome is outcome
+    concluded = [verdict_of(q, tables).reading for q in found.questions() if q.outcome is HOLDS]
+    assert other > 0 or not any("reinforces" in reading for reading in concluded)
 
 
 def test_growth_is_that_of_the_ratio_to_chance_masks():
@@ -67,12 +108,40 @@ def test_growth_is_that_of_the_ratio_to_chance_masks():
     assert rule.growth(step, share, np.array([0.4, 0.25]), "motion") == pytest.approx(np.log(1.5))
 
 
+def _cosines(**found):
+    """Of two seeds, the second one's 0.1 higher."""
+    rows = [
+        {"seed": seed, "of": of.replace("_", " "), "cosine": cosine + seed / 10}
+        for seed in (1, 0)
+        for of, cosine in found.items()
+    ]
+    return {"weights": Table.from_rows("weights", rows)}
+
+
 def test_the_index_is_counted_from_permuted_labels_to_the_twin():
-    distances = {rule.TWIN: 0.1, rule.ALONE: 0.3, rule.PERMUTED: 0.5}
-    rows = [{"seed": seed, "of": of, "distance": d + seed} for seed in (1, 0) for of, d in distances.items()]
-    tables = {"weights": Table.from_rows("weights", rows)}
+    tables = _cosines(twin=0.8, alone=0.5, permuted_labels=0.2)
     assert rule.index(tables, rule.ALONE) == pytest.approx([0.5, 0.5])
     assert rule.index(tables, rule.TWIN) == pytest.approx([1, 1])
+    assert rule.index(tables, rule.PERMUTED) == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize("permuted", [0.3, 0.0, -0.3, -0.9])
+def test_a_ticket_that_is_not_trained_never_moves_alike(permuted):
+    """Whatever permuted labels do: where they turn it back, the scale begins at no likeness."""
+    world = World(alone=0.0, motion_permuted=permuted)
+    tables = planted(world, SAMPLE, np.random.default_rng(0))
+    assert np.all(rule.index(tables, rule.ALONE) <= 0)
+    asked = next(q for q in rule.side_questions() if q.part.key == "same motion")
+    assert answer(asked, tables).outcome is FAILS
+    assert answer(asked, planted(World(), SAMPLE, np.random.default_rng(0))).outcome is HOLDS
+
+
+def test_without_a_scale_nothing_moves_alike():
+    world = World(twin=0.3, motion_permuted=0.25)
+    asked = next(q for q in rule.side_questions() if q.part.key == "same motion")
+    found = answer(asked, planted(world, SAMPLE, np.random.default_rng(0)))
+    assert found.outcome is UNDECIDED
+    assert "no scale" in found.closed[0]
 
 
 def test_plans_that_cannot_be_run_are_refused():
@@ -83,6 +152,26 @@ def test_plans_that_cannot_be_run_are_refused():
             SameTicketPlan(**wrong)
     assert SameTicketPlan(steps=1000).looks() == (0, 3, 10, 30, 100, 300, 1000)
     assert SameTicketPlan(steps=250).looks() == (0, 3, 10, 30, 100, 250)
+
+
+@pytest.mark.parametrize("steps", [10, 97, 1000, 20_000])
+def test_one_look_of_the_control_has_moved_about_as_far(steps):
+    """Within a twelfth, where weights move in proportion to the steps or to their root."""
+    looks = np.array(SameTicketPlan(steps=steps).control_looks())
+    assert looks[0] == 0
+    assert looks[-1] == 4 * steps
+    assert {*SameTicketPlan(steps=steps).looks(), 2 * steps} <= set(looks)
+    for power in (0.5, 1.0):
+        path = (looks[1:] / steps) ** power
+        for far in np.linspace(max(10 / steps, 0.02) ** power, 4**power, 99):
+            assert np.min(np.abs(path - far)) <= far / 12
+
+
+def test_the_control_is_taken_where_it_has_moved_most_nearly_as_far():
+    from ticketlab.claims.same_ticket.networks import nearest_motion
+
+    path = {step: {"layer": {"weight": np.array([3.0, 4.0 + step])}} for step in (0, 1, 3, 8)}
+    assert [nearest_motion(path, far) for far in (0.0, 0.3, 0.5, 2.0)] == [1, 1, 3, 8]
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +283,16 @@ def test_a_small_run_goes_from_plan_to_verdict():
     assert instead["zero"] == pytest.approx(last["ticket"])
     kappa = {r["mask"]: r["kappa"] for r in tables["overlaps"].where(end="trained").rows()}
     assert kappa["twin"] > max(kappa["ticket"], kappa["snip"])
+    networks = {r["network"]: r for r in tables["networks"].rows()}
+    control, further = networks[rule.PERMUTED], networks[f"{rule.PERMUTED}, to the end"]
+    assert SMALL.steps < control["step"] <= further["step"] == 2 * SMALL.steps
+    assert control["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
+    permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=rule.END).rows()
+    assert [r["step"] for r in permuted] == [control["step"]]
+    assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))
     weights = {r["of"]: r for r in tables["weights"].rows()}
     assert weights["twin"]["distance"] < weights["alone"]["distance"]
+    assert weights["twin"]["cosine"] > max(weights["alone"]["cosine"], weights[rule.PERMUTED]["cosine"])
+    assert weights[rule.UNTRAINED]["cosine"] == 0
+    assert rule.index(tables, rule.UNTRAINED) <= 0
     assert evidence.verdicts[0].outcome is UNDECIDED  # one seed decides nothing

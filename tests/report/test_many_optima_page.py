@@ -20,7 +20,7 @@ FAR = {rule.PERMUTED: 1.2, rule.UNTRAINED: 1.15}
 def tables(seeds=3):
     rows = {name: [] for name in ("networks", "pairs", "lines", "timings")}
     for seed in range(seeds):
-        for name in ("one", "other", rule.TWIN):
+        for name in ("one", "other", rule.TWIN, rule.TICKET, rule.OTHER_TICKET):
             rows["networks"].append(
                 {
                     "seed": seed,
@@ -28,7 +28,7 @@ def tables(seeds=3):
                     "train_score": 1.0,
                     "test_score": 0.95,
                     "fitted": True,
-                    "counts": True,
+                    "counts": name in ("one", "other"),
                 }
             )
         for arm, distance in {**MATCHED, **FAR}.items():

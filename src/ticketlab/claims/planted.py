@@ -148,7 +148,7 @@ def cases_of(
             together, every third each other boundary.
         few: samples of what is true or false by half.
     """
-    first = next(number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY)
+    first = next((number for number, (kind, *_) in enumerate(worlds) if kind is Kind.BOUNDARY), None)
 
     def samples(number: int, kind: Kind) -> tuple[Sample, ...]:
         if number == first:

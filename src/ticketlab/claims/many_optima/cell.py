@@ -109,7 +109,7 @@ def _pairs(
     features = {name: _features(alone, params, task) for name, params in raw.items()}
     ends = {arm: ("one", arm) for arm in (formula.TWIN, formula.COPY, formula.UNTRAINED, formula.PERMUTED)}
     ends = {formula.INDEPENDENT: ("one", "other"), **ends}
-    ends |= {formula.OWN: ("one", "ticket"), formula.TICKETS: ("ticket", "other ticket")}
+    ends |= {formula.OWN: ("one", formula.TICKET), formula.TICKETS: (formula.TICKET, formula.OTHER_TICKET)}
     found = {}
     for arm, (a, b) in ends.items():
         start = by_activations(alone, forms[a], forms[b], x[:ACTIVATIONS])
@@ -159,8 +159,8 @@ def _pair_row(
 def _of_arm(arm: str) -> tuple[str, str]:
     special = {
         formula.INDEPENDENT: ("one", "other"),
-        formula.OWN: ("one", "ticket"),
-        formula.TICKETS: ("ticket", "other ticket"),
+        formula.OWN: ("one", formula.TICKET),
+        formula.TICKETS: (formula.TICKET, formula.OTHER_TICKET),
     }
     return special.get(arm, ("one", arm))
 

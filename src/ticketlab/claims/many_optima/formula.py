@@ -10,6 +10,8 @@ error rate, or it would not matter.
 units, and REPAIR restores the spread of every unit at every point of the line. If a barrier of two points is left, no symmetry
 that the code knows makes them one network. The barrier is bracketed: by the maximum along the line, which is too high, and by
 one whose place is chosen on the other half of the examples.
+
+Questions about tickets ask for tickets that fit: between networks that have learnt nothing there is no barrier either.
 """
 
 from __future__ import annotations
@@ -27,12 +29,13 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "BASINS", "COPY", "FITTED", "FUNCTIONS", "INDEPENDENT", "LEAST", "LIMIT", "OWN", "PERMUTED", "RULE", "TICKETS", "TITLES",
-    "TWIN", "UNTRAINED", "formula", "index", "side_questions", "verdicts",
+    "BASINS", "COPY", "FITTED", "FUNCTIONS", "INDEPENDENT", "LEAST", "LIMIT", "OTHER_TICKET", "OWN", "PERMUTED", "RULE",
+    "TICKET", "TICKETS", "TITLES", "TWIN", "UNTRAINED", "formula", "index", "side_questions", "verdicts",
 ]  # fmt: skip
 
 INDEPENDENT, TWIN, COPY, OWN, TICKETS = "independent", "twin", "copy", "own ticket", "tickets"
 UNTRAINED, PERMUTED = "untrained", "permuted labels"
+TICKET, OTHER_TICKET = "ticket", "other ticket"
 TITLES = {
     INDEPENDENT: "an independent network",
     TWIN: "its twin",
@@ -57,10 +60,13 @@ def formula() -> Formula:
     return Gated((_skill(), _fitted()), All((_functions(), _basins(INDEPENDENT, BASINS)), key="claim"))
 
 
-def side_questions() -> tuple[Formula, ...]:
+def side_questions() -> tuple[Gated, ...]:
     """The tickets' basins, the ticket next to its own network, and trained networks next to untrained ones."""
-    asked = (_basins(TICKETS, "tickets"), _own_ticket(), _no_nearer())
-    return tuple(Gated((_skill(), _fitted()), question) for question in asked)
+    return (
+        Gated((_skill(), _fitted(), _tickets_fitted(TICKET, OTHER_TICKET)), _basins(TICKETS, "tickets")),
+        Gated((_skill(), _fitted(), _tickets_fitted(TICKET)), _own_ticket()),
+        Gated((_skill(), _fitted()), _no_nearer()),
+    )
 
 
 def verdicts(tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -96,6 +102,23 @@ def _fitted() -> Gate:
         f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so a low barrier would say nothing.",
         "More --steps would let them fit.",
     )
+
+
+def _tickets_fitted(*names: str) -> Gate:
+    who = "both tickets fit" if len(names) > 1 else "the ticket fits"
+    return no_misses(
+        "fitted tickets",
+        f"{who} at least {100 * FITTED:g} % of the training data",
+        lambda tables: _named(tables["networks"], names),
+        "fitted",
+        f"{{}} tickets fit less than {100 * FITTED:g} % of their training data, so a low barrier or a small distance would say "
+        "nothing.",
+        "More --steps or a larger --density would let them fit.",
+    )
+
+
+def _named(networks: Table, names: tuple[str, ...]) -> Table:
+    return networks.taken(np.isin(networks["network"], names))
 
 
 # --- functions ---
@@ -232,7 +255,8 @@ RULE = (
     "The claim holds if independent networks disagree more often than copies of one network, by more than a tenth of the error "
     "rate, and if the error barrier between them stays above 2 points with their units in the best order and REPAIR. It fails if "
     "one of the two fails. Otherwise it is undecided. It is also undecided if the networks are not better than guessing, or if "
-    "one of them fits less than 95 % of its training data. Everything else is a side question."
+    "one of them fits less than 95 % of its training data. Everything else is a side question; those about tickets are undecided "
+    "too if a ticket fits less than 95 % of its training data."
 )
 SAYS = {
     Outcome.HOLDS: "Independent training ends in different functions, in different basins.",

@@ -56,7 +56,7 @@ def networks_of(plan: ManyOptimaPlan, task: Task, network: Network, seed: int) -
         until(steps=plan.steps, evaluate_every=plan.steps),
         Replicas(stack([one, other]), order_keys=orders[:2], masks=stack(masks)),
     )
-    for i, name in enumerate(("ticket", "other ticket")):
+    for i, name in enumerate((formula.TICKET, formula.OTHER_TICKET)):
         found[name] = jax.tree.map(lambda a, i=i: np.asarray(a[i]), tickets.params)
     return found
 

@@ -14,11 +14,15 @@ from ticketlab.claims.many_optima.formula import (
     INDEPENDENT,
     LEAST,
     LIMIT,
+    OTHER_TICKET,
     OWN,
+    PERMUTED,
+    TICKET,
     TICKETS,
     TWIN,
     UNTRAINED,
     formula,
+    side_questions,
 )
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
@@ -38,12 +42,14 @@ class World:
         bump: the error barrier between them, matched and with REPAIR.
         skill: what the networks have learnt.
         fitted: whether they fit their training data.
+        tickets_fitted: whether their tickets do.
     """
 
     excess: float = 0.02
     bump: float = 0.06
     skill: Skill = Skill()
     fitted: bool = True
+    tickets_fitted: bool = True
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -63,14 +69,23 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         columns |= {f"barrier_split_{arm}": low, f"barrier_{arm}": high}
     return {
         "examples": made("examples", columns),
-        "networks": made("networks", {"counts": np.array([True]), "fitted": np.array([world.fitted])}),
+        "networks": _networks(world),
         "pairs": _pairs(sample, rng),
     }
 
 
+def _networks(world: World) -> Table:
+    columns = {
+        "network": np.array(["one", "other", TICKET, OTHER_TICKET]),
+        "counts": np.array([True, True, False, False]),
+        "fitted": np.array([world.fitted] * 2 + [world.tickets_fitted] * 2),
+    }
+    return made("networks", columns)
+
+
 def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
     """Distances as they were seen in networks: twins near, all others far."""
-    usual = {INDEPENDENT: 1.1, TWIN: 0.3, OWN: 0.6, TICKETS: 1.2, UNTRAINED: 1.15}
+    usual = {INDEPENDENT: 1.1, TWIN: 0.3, OWN: 0.6, TICKETS: 1.2, UNTRAINED: 1.15, PERMUTED: 1.2}
     arms, seeds = list(usual), np.arange(sample.seeds)
     noise = 0.02 * rng.standard_normal((len(arms), sample.seeds))
     columns = {
@@ -115,4 +130,18 @@ def cases() -> tuple[Case, ...]:
         (Kind.VACUOUS, "the networks guess", World(skill=ALIKE)),
         (Kind.GATE, "the networks do not fit", World(fitted=False)),
     ]
-    return cases_of("many-optima", formula(), planted, truth, worlds)
+    return (*cases_of("many-optima", formula(), planted, truth, worlds), *_of_tickets())
+
+
+def _of_tickets() -> tuple[Case, ...]:
+    """The questions about tickets, of tickets that learnt nothing: no barrier is between them."""
+    unfit = World(bump=0.0, tickets_fitted=False)
+    names = {TICKETS: "the tickets do not fit", OWN: "a ticket next to its own network does not fit"}
+    return tuple(
+        case
+        for asked in side_questions()
+        if asked.part.key in names
+        for case in cases_of(
+            "many-optima", asked, planted, truth, [(Kind.GATE, names[asked.part.key], unfit)]
+        )
+    )

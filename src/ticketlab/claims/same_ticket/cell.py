@@ -9,13 +9,24 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.same_ticket import formula
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
 from ticketlab.claims.same_ticket.followed import CHANCE, Around, View, around, complement
-from ticketlab.claims.same_ticket.formula import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.formula import (
+    ALONE,
+    END,
+    PERMUTED,
+    REST,
+    START,
+    TICKET,
+    TRAINED,
+    TWIN,
+    UNTRAINED,
+)
 from ticketlab.claims.same_ticket.masks import fixed_mask, largest_weights
-from ticketlab.claims.same_ticket.networks import Paths, redrawn_names, trained_networks
+from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn_names, trained_networks
 from ticketlab.claims.start import (
     Clock,
     built,
@@ -47,6 +58,7 @@ from ticketlab.tickets.motion import cosine
 
 __all__ = ["followed", "measure"]
 
+Weights = Mapping[str, np.ndarray]
 LABELS = {"true": TRAINED, "permuted": PERMUTED}
 
 
@@ -96,7 +108,8 @@ def followed(
     sizes = weights_of(network, start)
     named = {TICKET if name == plan.ticket else name: mask for name, mask in masks.items()}
     every = {name: around(mask, sizes, plan.chance_masks, seed) for name, mask in named.items()}
-    of = _Seed(plan, View(task, network), start, paths, every, seed)
+    control = nearest_motion(paths[PERMUTED], relative_motion(paths[TRAINED][plan.steps], start))
+    of = _Seed(plan, View(task, network), start, paths, every, seed, control)
     rows: dict[str, list[dict[str, Any]]] = {"networks": _network_rows(of), "shares": _share_rows(of)}
     clock.lap("shares")
     rows |= {"paths": _path_rows(of), "instead": _instead_rows(of)}
@@ -116,7 +129,11 @@ def followed(
 
 @dataclass(frozen=True)
 class _Seed:
-    """All that is measured."""
+    """All that is measured.
+
+    Arguments:
+        control: the step at which the network on permuted labels has moved as far as the trained one. It ends there.
+    """
 
     plan: SameTicketPlan
     view: View
@@ -124,13 +141,25 @@ class _Seed:
     paths: Paths
     masks: Mapping[str, Around]
     seed: int
+    control: int
 
     @property
     def ticket(self) -> Around:
         return self.masks[TICKET]
 
+    def last(self, name: str) -> int:
+        """The step at which a network is judged."""
+        return self.control if name == PERMUTED else self.plan.steps
+
     def end(self, name: str) -> Params:
-        return self.paths[name][self.plan.steps]
+        return self.paths[name][self.last(name)]
+
+    def looks(self, name: str) -> dict[int, str]:
+        """The steps at which masks are laid over a network, and where each lies in its training."""
+        end = self.last(name)
+        steps = sorted({*self.plan.looks(), end})
+        places = {0: START, end: END}
+        return {step: places.get(step, "between" if step < end else "after") for step in steps}
 
     def right(self, name: str, *masks: Mask) -> np.ndarray:
         """Test scores of a trained network, or under masks."""
@@ -143,25 +172,25 @@ class _Seed:
 def _share_rows(of: _Seed) -> list[dict[str, Any]]:
     rows = []
     for labels, network in LABELS.items():
-        for step in of.plan.looks():
+        for step, at in of.looks(network).items():
             quantities = of.view.quantities(of.start, of.paths[network][step])
             for name, masks in of.masks.items():
-                about = {"mask": name, "labels": labels, "step": step}
+                about = {"mask": name, "labels": labels, "step": step, "at": at}
                 rows += [{**about, **row} for row in of.view.shares(masks, quantities)]
     return rows
 
 
 def _path_rows(of: _Seed) -> list[dict[str, Any]]:
-    """Of the ticket at every look; of other masks at the first and the last."""
+    """Of the ticket at every look; of other masks at the start and the end."""
     rows = []
     for labels, network in LABELS.items():
-        for step in of.plan.looks():
+        for step, at in of.looks(network).items():
             params = of.paths[network][step]
             whole = of.view.outputs(params, full_mask(of.view.network))
             for name, masks in of.masks.items():
-                if name != TICKET and 0 < step < of.plan.steps:
+                if name != TICKET and at not in (START, END):
                     continue
-                about = {"mask": name, "labels": labels, "step": step}
+                about = {"mask": name, "labels": labels, "step": step, "at": at}
                 rows += [
                     {**about, "of": group, **of.view.under(params, some, whole)}
                     for group, some in masks.groups().items()
@@ -313,7 +342,7 @@ def _balanced(view: View, params: Params) -> Params:
 
 
 def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
-    """The ticket's weights in the trained network, next to those in others."""
+    """The ticket's weights in the trained network, next to those in others and at the start."""
     network, mask = of.view.network, of.ticket.mask
     alone = neutral(network)
 
@@ -323,8 +352,8 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
 
     ours, begun = under(of.end(TRAINED)), weights_of(network, under(of.start))
     form, rows = _balanced(of.view, ours), []
-    for name in (ALONE, TWIN, PERMUTED):
-        theirs = under(of.end(name))
+    for name in (ALONE, TWIN, PERMUTED, UNTRAINED):
+        theirs = under(of.start if name == UNTRAINED else of.end(name))
         other = _balanced(of.view, theirs)
         matching = match_weights(alone, form, other, restarts=0, seed=of.seed)
         rows.append(
@@ -333,7 +362,7 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
                 "raw": parameter_distance(ours, theirs),
                 "distance": parameter_distance(form, permuted(alone, other, matching)),
                 "moved_units": matching.moved,
-                "cosine": cosine(begun, weights_of(network, ours), weights_of(network, theirs)),
+                "cosine": _likeness(begun, weights_of(network, ours), weights_of(network, theirs)),
                 "disagreement": disagreement(
                     of.view.outputs(ours, full_mask(network)), of.view.outputs(theirs, full_mask(network))
                 ),
@@ -342,27 +371,37 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
     return rows
 
 
+def _likeness(begun: Weights, one: Weights, other: Weights) -> float:
+    """The cosine of two motions; 0 where the other one has not moved, and so has no direction."""
+    moved = any(np.any(weight != begun[name]) for name, weight in other.items())
+    return cosine(begun, one, other) if moved else 0.0
+
+
 # --- scores ---
 
 
 def _network_rows(of: _Seed) -> list[dict[str, Any]]:
-    task, rows = of.view.task, []
-    far = relative_motion(of.end(TRAINED), of.start)
-    for name in of.paths:
-        learnt = permuted_labels(task, of.seed).train if name == PERMUTED else task.train
-        train_score = float(network_scores(of.view.network, of.end(name), task, learnt).mean())
-        motion = relative_motion(of.end(name), of.paths[name][0])
-        rows.append(
-            {
-                "network": name,
-                "train_score": train_score,
-                "test_score": float(of.right(name).mean()),
-                "motion": motion,
-                "fitted": train_score >= formula.FITTED,
-                "moved": motion >= formula.MOVED * far,
-            }
-        )
-    return rows
+    """Of every network where it is judged, and of the control at the end of its training."""
+    rows = [_network_row(of, name, name, of.last(name)) for name in of.paths]
+    return [*rows, _network_row(of, f"{PERMUTED}, to the end", PERMUTED, max(of.paths[PERMUTED]))]
+
+
+def _network_row(of: _Seed, title: str, name: str, step: int) -> dict[str, Any]:
+    task, params = of.view.task, of.paths[name][step]
+    labels = permuted_labels(task, of.seed).train if name == PERMUTED else task.train
+    score = float(network_scores(of.view.network, params, task, labels).mean())
+    guess = float(
+        np.max(np.mean(labels.targets, axis=0))
+    )  # targets are 1 at the class, so this is the most frequent one
+    return {
+        "network": title,
+        "step": step,
+        "train_score": score,
+        "test_score": float(of.view.scored(params, (full_mask(of.view.network),)).mean()),
+        "motion": relative_motion(params, of.paths[name][0]),
+        "fitted": score >= formula.FITTED,
+        "learnt": score - guess >= LEAST * (1 - guess),
+    }
 
 
 def _columns(of: _Seed) -> dict[str, np.ndarray]:
@@ -386,6 +425,7 @@ _MEANINGS = {
     "mask": "the ticket, or how another mask was fixed",
     "labels": "on which the network was trained",
     "step": "of training",
+    "at": "the start, the end (on permuted labels where the weights have moved as far as on true ones), between, or after",
     "of": "what is scored, or compared with the ticket in the trained network",
     "kind": "squares of the weights in balanced form, of their motion, of the gradient; signs as at the start",
     "share": "under the mask",
@@ -403,10 +443,10 @@ _MEANINGS = {
     "kappa_stratified": "the same of stratified chance masks, mean",
     "raw": "distance of the weights as they are",
     "distance": "in balanced form, units in the best order",
-    "cosine": "of the motions from θ₀",
+    "cosine": "of the motions of the ticket's weights from θ₀; 0 without motion",
     "motion": "‖θ − θ₀‖/‖θ₀‖, from where the network started",
     "fitted": f"whether the training score is at least {formula.FITTED}",
-    "moved": f"whether the motion is at least {formula.MOVED} of the trained network's",
+    "learnt": f"whether the training score is above guessing by {LEAST} of what that leaves",
     "guess": "the score of always giving the most frequent class",
     "start": "under the ticket, before training",
     "chance": "the trained network under stratified chance masks, mean",

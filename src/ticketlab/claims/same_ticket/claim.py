@@ -39,9 +39,10 @@ from ticketlab.networks.architectures import MLP
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
-__all__ = ["MaskName", "SameTicket", "SameTicketPlan", "TicketName"]
+__all__ = ["LONGEST", "MaskName", "SameTicket", "SameTicketPlan", "TicketName"]
 
 TicketName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow"]
+LONGEST = 4  # times as many steps, at most, for the control to move as far
 MaskName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow", "twin"]
 
 
@@ -110,6 +111,15 @@ class SameTicketPlan:
         powers = [3, *(round(f * 10**k) for k in range(1, 10) for f in (1, 3))]
         return (0, *(step for step in powers if step < self.steps), self.steps)
 
+    def control_looks(self) -> tuple[int, ...]:
+        """The steps at which training on permuted labels is kept: the same, and twenty in every decade.
+
+        They begin at a hundredth of the steps and end at four times as many, in case permuted labels move the weights more
+        slowly.
+        """
+        close = (max(1, round(self.steps * 10 ** (i / 20))) for i in range(-40, 13))
+        return tuple(sorted({*self.looks(), *close, 2 * self.steps, LONGEST * self.steps}))
+
     @classmethod
     def presets(cls) -> dict[str, SameTicketPlan]:
         return {
@@ -141,18 +151,25 @@ class SameTicket(Study):
         "Every number is compared with chance masks that keep equally many weights in each tenth of |θ₀| of a layer, because "
         "large weights stay large without learning. Shares of the norm are taken in balanced form, where the incoming and "
         "outgoing weights of a ReLU unit have equal norms [Stock et al. 2019]. The control that decides is training on permuted "
-        "labels from the same θ₀, since masks from one start overlap whatever was learnt [Grosse & Backes 2020].",
+        "labels from the same θ₀, since masks from one start overlap whatever was learnt [Grosse & Backes 2020]. It is judged at "
+        "the look at which it has moved the weights as far as training did, because motion alone loses a ticket, and equally "
+        "many steps may move them twice as far.",
         "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, and trains again. Winding back lays the mask "
-        "of the largest trained weights over θ₀ [Zhou et al. 2019]. And the ticket's weights are compared with those that it has "
-        "after training alone, in balanced form, on a scale from permuted labels (0) to twin (1).",
+        "of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's weights from θ₀ is compared "
+        "with that in training alone, by its cosine, on a scale from permuted labels (0) to twin (1). The weights themselves "
+        "share θ₀, so a ticket that was never trained is near to them too.",
         "Intervals count seeds and test examples as two sources of chance [Cameron et al. 2011]. Shares, overlaps and distances "
         "are one number a seed, with Student's interval.",
     )
     arms = (
         Arm(TRAINED, "All weights, from θ₀, on true labels.", "Where the ticket is followed."),
         Arm(TWIN, "The same θ₀, another order of the data.", "The near end of the index, and a mask."),
-        Arm(PERMUTED, "The same θ₀ and order, permuted labels.", "The control that decides."),
-        Arm(ALONE, "The ticket trained without the rest.", "Whether it gets the same weights."),
+        Arm(
+            PERMUTED,
+            "The same θ₀ and order, permuted labels, until the weights have moved as far.",
+            "The control that decides.",
+        ),
+        Arm(ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
         Arm(f"{REST} redrawn", "The ticket of θ₀ with another random rest.", "Whether the rest matters."),
         Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
     )

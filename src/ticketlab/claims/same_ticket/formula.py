@@ -3,7 +3,7 @@
 A mask m is fixed at θ₀ without seeing the training. Every sub-verdict has two questions: one about an absolute size, and one
 about the control that decides.
 
-    survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training on permuted labels would have lost it
+    survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training as far on permuted labels would have lost it
     reinforced     its share of the weights' norm grows by 5 %    … and by more than on permuted labels
     rest dampened  the rest knows less than chance rests          … and by more than on permuted labels
     carries alone  without the rest the network loses little      … and chance masks lose more
@@ -13,11 +13,15 @@ mask that likes large weights would seem to be reinforced. A chance rest is the 
 
     g = log r(T)/r(0),   r(t) = share of ‖θ_t‖² under m / mean share under chance masks,
 
-in balanced form, where no rescaling of units can shift it. *Permuted labels*: the same θ₀, mask and order of the data.
+in balanced form, where no rescaling of units can shift it.
+
+*Permuted labels*: the same θ₀, mask and order of the data, at the look at which the weights have moved as far as those of the
+trained network. Motion alone loses a ticket, and equally many steps on permuted labels may move the weights twice as far.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -29,17 +33,20 @@ from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.claims.wording import points
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ALONE", "CARRIES", "COST", "DAMPENED", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED", "REST", "RULE",
-    "SLACK", "SURVIVES", "TICKET", "TRAINED", "TWIN", "formula", "growth", "growths", "index", "side_questions", "verdicts",
+    "ALONE", "AS_FAR", "CARRIES", "COST", "DAMPENED", "END", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED",
+    "REST", "RULE", "SLACK", "START", "SURVIVES", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "formula", "growth", "growths",
+    "index", "side_questions", "verdicts",
 ]  # fmt: skip
 
 TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
+UNTRAINED = "untrained"
 TICKET, REST = "ticket", "rest"
+START, END = "start", "end"  # the looks between which a network is judged
 SURVIVES, REINFORCED, DAMPENED, CARRIES = "survives", "is reinforced", "rest is dampened", "carries alone"
 PARTS = (SURVIVES, REINFORCED, DAMPENED, CARRIES)
 SLACK = 0.02  # of test score, that a ticket may lose and survive
@@ -49,8 +56,10 @@ COST = (
 )
 GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
 FITTED = 0.95  # of the training data, that the trained network fits
-MOVED = 0.5  # of training's motion, that the control moves at least
+AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
 OVERLAP = 0.05  # of κ, that counts
+SPAN = 0.1  # of the cosine of motions, from permuted labels to the twin
+BY_THE_TASK = three("the task favours it", "other labels favour it as much", "whether the task favours it")
 GROWN = Scale("% more of the squared norm", ratio=True)
 KAPPA = Scale("of κ", 1.0)
 SIMILARITY = Scale("on the scale from permuted labels (0) to twin (1)", 1.0)
@@ -67,22 +76,18 @@ def formula() -> Formula:
     return Gated(_gates(), All(parts, key="claim"))
 
 
-def side_questions(masks: tuple[str, ...] = ()) -> tuple[Formula, ...]:
-    """The causal arm, motion, wind-back, overlap, the weights of the ticket trained alone, and other masks.
+def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
+    """The causal arm, motion, wind-back, overlap, the ticket trained alone, and other masks.
 
     Arguments:
         masks: the other masks, by their names.
     """
-    asked: list[Formula] = [
-        _other_rest(),
-        _decides(),
-        _moved_more(),
-        _wound_back(),
-        _overlaps(),
-        _same_weights(),
-    ]
-    asked += [_grown_also(name) for name in masks]
-    return tuple(Gated(_gates(), question) for question in asked)
+    gates, also = _gates(), [_grown_also(name) for name in masks]
+    return (
+        *(Gated(gates, q) for q in (_other_rest(), _decides(), _moved_more(), _wound_back(), _overlaps())),
+        Gated((*gates, _scale()), _same_motion()),
+        *(Gated(gates, q) for q in also),
+    )
 
 
 def verdicts(tables: Tables, masks: tuple[str, ...] = (), levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -112,14 +117,33 @@ def _gates() -> tuple[Gate, ...]:
             f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
             "More --steps would let them fit.",
         ),
-        no_misses(
-            "moved",
-            "training on permuted labels moves the weights at least half as far",
-            lambda tables: tables["networks"].where(network=PERMUTED),
-            "moved",
-            "With permuted labels {} networks move less than half as far as with true ones, so the control shows nothing.",
-            "More --steps would let it move.",
+        Gate(
+            "as far",
+            f"the control has moved the weights {1 / AS_FAR:g} to {AS_FAR:g} times as far as training",
+            _as_far,
+            "More --steps would let it move as far.",
         ),
+        no_misses(
+            "learnt",
+            f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
+            lambda tables: tables["networks"].where(network=PERMUTED),
+            "learnt",
+            "With permuted labels {} networks have learnt next to nothing of these labels by the time they have moved as far as "
+            "with true ones, so the control shows motion without learning.",
+            "Fewer training examples would let it learn them with less motion.",
+        ),
+    )
+
+
+def _as_far(tables: Tables) -> str | None:
+    rows = tables["networks"].by_seed()
+    true, permuted = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, PERMUTED))
+    near = (true <= AS_FAR * permuted) & (permuted <= AS_FAR * true)
+    if near.all():
+        return None
+    return (
+        f"With permuted labels {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
+        "times as far as with true ones, so a difference from the control would be one of motion."
     )
 
 
@@ -154,10 +178,10 @@ def _kept() -> Question:
 def _kept_by_the_task() -> Question:
     return scores(
         "kept by the task",
-        "training on permuted labels would have lost the ticket",
+        "training as far on permuted labels would have lost the ticket",
         lambda tables: tables["examples"],
         (TICKET, "the ticket in the trained network"),
-        ("ticket_permuted", "the ticket in the network trained on permuted labels"),
+        ("ticket_permuted", "the ticket in the network trained as far on permuted labels"),
         Above(LEAST),
         three(
             "what keeps it is the task",
@@ -173,7 +197,8 @@ def _kept_by_the_task() -> Question:
 
 
 def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET) -> np.ndarray:
-    """g by seed: by how much the share of a mask has grown from the first look to the last, in logarithms.
+    """g by seed: by how much the share of a mask has grown from the start to the end, in logarithms. On permuted labels the end
+    is the look at which the weights have moved as far as on true ones.
 
     Motion and gradient have no share at θ₀, so that g is log r(T) for them.
 
@@ -183,6 +208,7 @@ def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET)
         mask: by its name; the ticket by default.
     """
     rows = tables["shares"].where(labels=labels, kind=kind, mask=mask)
+    rows = rows.taken(np.isin(rows["at"], (START, END)))
     return np.array(
         [growth(of["step"], of["share"], of["stratified"], kind) for of in rows.by_seed().by("seed").values()]
     )
@@ -196,35 +222,62 @@ def growth(step: np.ndarray, shares: np.ndarray, chance: np.ndarray, kind: str =
 
 
 def _grown() -> Question:
-    return Question(
-        key="grown",
-        title="the ticket's share of the norm grows by more than 5 %",
-        effect=lambda tables: of_seeds(growths(tables, "true")),
-        rule=Above(GROWTH),
-        what="the growth of the ticket's share of the squared norm, against chance masks,",
-        scale=GROWN,
-        reading=lambda tables: _grown_read(tables),
-        says=three("it is reinforced", "it is not reinforced by 5 %", "whether it is reinforced by 5 %"),
+    return _share_grows(
+        "grown",
+        "the ticket's share of the norm grows by more than 5 %",
+        Above(GROWTH),
+        three("it is reinforced", "it is not reinforced by 5 %", "whether it is reinforced by 5 %"),
         facets={"part": REINFORCED},
     )
 
 
 def _grown_by_the_task() -> Question:
-    return Question(
-        key="grown by the task",
-        title="it grows by more than in training on permuted labels",
-        effect=lambda tables: of_seeds(growths(tables, "true") - growths(tables, "permuted")),
-        rule=Above(0.0),
-        what="the growth of the ticket's share of the squared norm, true minus permuted labels,",
-        scale=GROWN,
-        reading=lambda tables: _grown_read(tables),
-        says=three(
-            "the task reinforces it",
-            "other labels reinforce it as much",
-            "whether the task is what reinforces it",
-        ),
+    return _share_grows(
+        "grown by the task",
+        "it grows by more than in training as far on permuted labels",
+        Above(0.0),
+        BY_THE_TASK,
+        minus_permuted=True,
         facets={"part": REINFORCED},
     )
+
+
+def _share_grows(
+    key: str,
+    title: str,
+    rule: Rule,
+    says: Mapping[Outcome, str],
+    *,
+    mask: str = TICKET,
+    minus_permuted: bool = False,
+    facets: Mapping[str, str],
+) -> Question:
+    """How a mask's share of the norm grows.
+
+    Arguments:
+        minus_permuted: whether the growth on permuted labels is subtracted.
+    """
+
+    def effect(tables: Tables) -> Difference:
+        true = growths(tables, "true", mask=mask)
+        return of_seeds(true - growths(tables, "permuted", mask=mask) if minus_permuted else true)
+
+    next_to = "true minus permuted labels" if minus_permuted else "against chance masks"
+    return Question(
+        key=key,
+        title=title,
+        effect=effect,
+        rule=rule,
+        what=f"the growth of {_whose(mask)} share of the squared norm, {next_to},",
+        scale=GROWN,
+        reading=partial(_grown_read, mask=mask),
+        says=says,
+        facets=facets,
+    )
+
+
+def _whose(mask: str) -> str:
+    return "the ticket's" if mask == TICKET else f"the {mask} mask's"
 
 
 def _grown_read(tables: Tables, mask: str = TICKET, kind: str = "norm") -> str:
@@ -233,8 +286,9 @@ def _grown_read(tables: Tables, mask: str = TICKET, kind: str = "norm") -> str:
         for labels in ("true", "permuted")
     )
     what = "share of the squared norm changes by" if kind == "norm" else f"share of the {kind} differs by"
-    who = "the ticket's" if mask == TICKET else f"the {mask} mask's"
-    return f"Against chance masks {who} {what} {true} in training, and by {permuted} on permuted labels"
+    return (
+        f"Against chance masks {_whose(mask)} {what} {true} in training, and by {permuted} on permuted labels"
+    )
 
 
 # --- the rest ---
@@ -271,7 +325,7 @@ def _dampened_by_the_task() -> Question:
 
     return Question(
         key="dampened by the task",
-        title="and by more than in training on permuted labels",
+        title="and by more than in training as far on permuted labels",
         effect=effect,
         rule=Below(0.0),
         what="the rest's test score minus that of chance rests, true minus permuted labels,",
@@ -421,50 +475,89 @@ def _overlaps() -> Question:
     )
 
 
-def index(tables: Tables, which: str, column: str = "distance") -> np.ndarray:
-    """S = (d_permuted − d)/(d_permuted − d_twin), by seed, of the ticket's weights in the trained network and elsewhere."""
-    rows = tables["weights"].by_seed()
-    d = {name: rows.where(of=name)[column].astype(float) for name in (which, TWIN, PERMUTED)}
-    return np.asarray((d[PERMUTED] - d[which]) / (d[PERMUTED] - d[TWIN]))
+def index(tables: Tables, which: str) -> np.ndarray:
+    """S = (c − c₀)/(c_twin − c₀), by seed: how much the ticket moves elsewhere as it does in the trained network.
+
+    c is the cosine of the two motions of its weights from θ₀, and c₀ that of permuted labels, or 0 where this is larger. Weights
+    themselves would be alike because of θ₀, which they share. A ticket that is not trained does not move, so c = 0 and S ≤ 0.
+    """
+    cosines = _cosines(tables, which)
+    return np.asarray((cosines - _null(tables)) / np.maximum(_span(tables), 1e-9))
 
 
-def _same_weights() -> Question:
-    def reading(tables: Tables) -> str:
-        of = tables["weights"]
-        found = {name: float(of.where(of=name)["distance"].mean()) for name in (ALONE, TWIN, PERMUTED)}
+def _cosines(tables: Tables, which: str) -> np.ndarray:
+    found: np.ndarray = tables["weights"].by_seed().where(of=which)["cosine"].astype(float)
+    return found
+
+
+def _null(tables: Tables) -> np.ndarray:
+    """c₀, by seed."""
+    return np.maximum(_cosines(tables, PERMUTED), 0.0)
+
+
+def _span(tables: Tables) -> np.ndarray:
+    """c_twin − c₀, by seed."""
+    return _cosines(tables, TWIN) - _null(tables)
+
+
+def _scale() -> Gate:
+    def passed(tables: Tables) -> str | None:
+        wide = _span(tables) >= SPAN
+        if wide.all():
+            return None
         return (
-            f"In the trained network the ticket's weights are {found[ALONE]:.2f} from those of the ticket trained alone, "
-            f"{found[TWIN]:.2f} from the twin's and {found[PERMUTED]:.2f} from those after permuted labels"
+            f"In {int(np.sum(~wide))} of {len(wide)} seeds the ticket's motion in the twin is hardly more alike than that on "
+            f"permuted labels, by less than {SPAN:g} in the cosine, so the index has no scale."
         )
 
+    return Gate(
+        "scale",
+        f"the twin's motion is more alike than that of permuted labels, by {SPAN:g} in the cosine",
+        passed,
+        "Larger batches would make the motions of twins more alike.",
+    )
+
+
+def _same_motion() -> Formula:
+    def reading(tables: Tables) -> str:
+        alone, twin, permuted = (np.mean(_cosines(tables, name)) for name in (ALONE, TWIN, PERMUTED))
+        return (
+            f"The motion of the ticket's weights in training has a cosine of {alone:.2f} with that of the ticket trained alone, "
+            f"{twin:.2f} with that in the twin and {permuted:.2f} with that on permuted labels"
+        ).replace("-0.", "−0.")
+
     return Question(
-        key="same weights",
-        title="trained alone, the ticket gets the weights that it has in the whole network, half as nearly as a twin",
+        key="same motion",
+        title="trained alone, the ticket moves as it does in the whole network, more than half as nearly as in a twin",
         effect=lambda tables: of_seeds(index(tables, ALONE)),
         rule=Above(0.5),
-        what="the similarity index of the ticket in the network and alone",
+        what="the similarity index of the ticket's motions in the network and alone",
         scale=SIMILARITY,
         reading=reading,
-        says=three("they are the same", "they are other weights", "whether they are the same"),
+        says=three("it moves alike", "it moves otherwise", "whether it moves alike"),
     )
 
 
-def _grown_also(name: str) -> Question:
-    return Question(
-        key="grown also",
-        title=f"{name}: the mask's share of the norm grows by more than on permuted labels",
-        effect=lambda tables: of_seeds(
-            growths(tables, "true", mask=name) - growths(tables, "permuted", mask=name)
-        ),
-        rule=Above(0.0),
-        what=f"the growth of the {name} mask's share of the squared norm, true minus permuted labels,",
-        scale=GROWN,
-        reading=partial(_grown_read, mask=name),
-        says=three(
-            "the task reinforces it", "other labels reinforce it as much", "whether the task reinforces it"
-        ),
+def _grown_also(name: str) -> Formula:
+    """Another mask is reinforced: its share grows, and by more than on permuted labels. To shrink by less is not enough."""
+    grown = _share_grows(
+        "grown also",
+        f"{name}: the mask's share of the norm grows",
+        Above(0.0),
+        three("training reinforces it", "training does not reinforce it", "whether training reinforces it"),
+        mask=name,
         facets={"mask": name},
     )
+    by_the_task = _share_grows(
+        "grown also by the task",
+        f"{name}: and by more than in training as far on permuted labels",
+        Above(0.0),
+        BY_THE_TASK,
+        mask=name,
+        minus_permuted=True,
+        facets={"mask": name},
+    )
+    return All((grown, by_the_task), key="reinforced also", title=f"{name}: the mask is reinforced")
 
 
 # --- the claim ---
@@ -473,8 +566,10 @@ RULE = (
     "The claim holds if all four sub-verdicts hold: the ticket survives, is reinforced, the rest is dampened, and the ticket "
     "carries alone. A sub-verdict holds if both of its questions hold: the one about size, and the one about the control. The "
     "claim fails if one of the eight questions fails. Otherwise it is undecided. It is also undecided if the trained network is "
-    "not better than guessing or fits less than 95 % of its training data, if the ticket is not good at the start, or if "
-    "training on permuted labels moves the weights less than half as far. Everything else is a side question."
+    "not better than guessing or fits less than 95 % of its training data, or if the ticket is not good at the start. The "
+    "control is training on permuted labels, at the look at which it has moved the weights as far as training did. The claim is "
+    "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
+    "of its own labels. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

@@ -7,7 +7,17 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.same_ticket import formula
-from ticketlab.claims.same_ticket.formula import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.formula import (
+    ALONE,
+    END,
+    PERMUTED,
+    REST,
+    START,
+    TICKET,
+    TRAINED,
+    TWIN,
+    UNTRAINED,
+)
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import axis_at, linear_axis
@@ -59,7 +69,7 @@ def present(record: Record) -> Presentation:
 def through_training(paths: Table) -> Figure:
     """Test scores under the ticket, the rest, and chance masks, at every look."""
     rows = paths.where(mask=TICKET)
-    steps = sorted({int(step) for step in rows["step"]})
+    steps = sorted({int(step) for step in rows.where(labels="true")["step"]})
     curves = {
         title: tuple(_at_looks(mark, of.where(of=group), steps) for group, mark in GROUPS.items())
         for labels, title in LABELS.items()
@@ -85,7 +95,7 @@ def through_training(paths: Table) -> Figure:
 
 def _at_looks(mark: Mark, rows: Table, steps: list[int]) -> Curve:
     """Means at each look; the start, which a logarithmic axis lacks, is at step 1."""
-    means = [100 * float(np.mean(of["score"])) for _, of in rows.along("step")]
+    means = [100 * float(np.mean(rows.where(step=step)["score"])) for step in steps]
     return Curve(mark, [float(max(step, 1)) for step in steps], means)
 
 
@@ -104,7 +114,8 @@ def reinforcement(shares: Table) -> Figure:
         "reinforcement",
         f"Training changes the ticket's share of the norm by {_signed(100 * float(grown.mean()))} %, against chance masks",
         "Growth through training of the mask's share of the squared norm, in balanced form, divided by that of "
-        "masks with equally many weights of each initial size. Means with 95 % intervals, and single seeds.",
+        "masks with equally many weights of each initial size. On permuted labels, until the weights have moved as far. Means "
+        "with 95 % intervals, and single seeds.",
         bars("growth, %", {"": found}, {"": {100 * float(np.expm1(formula.GROWTH)): limit}}, also=[0.0]),
     )
 
@@ -167,12 +178,12 @@ def wound_back(wound: Table) -> Figure:
 
 
 def path_table(paths: Table) -> TextTable:
-    first, last = int(paths["step"].min()), int(paths["step"].max())
-    ends = paths.taken(np.flatnonzero((paths["step"] == first) | (paths["step"] == last)))
+    ends = paths.taken(np.isin(paths["at"], (START, END)))
     cells = {"test, %": scored("score"), "function explained, %": interval("explained", 100.0, 0.0, 100.0)}
-    by = {"mask": "mask", "labels": "labels", "step": "step", "of": "under"}
+    by = {"mask": "mask", "labels": "labels", "at": "at the", "of": "under"}
     return summary(
-        "Scores under masks, at the start and at the end of training: means ± 95 %.",
+        "Scores under masks, at the start and at the end of training (on permuted labels, where the weights have moved as far as "
+        "on true ones): means ± 95 %.",
         ends,
         by,
         cells,
@@ -181,7 +192,7 @@ def path_table(paths: Table) -> TextTable:
 
 
 def share_table(shares: Table) -> TextTable:
-    last = shares.where(step=int(shares["step"].max()))
+    last = shares.where(at=END)
     cells = {
         "mask, %": interval("share", 100.0, 0.0, 100.0),
         "chance, %": interval("stratified", 100.0, 0.0, 100.0),
@@ -204,7 +215,12 @@ def overlap_table(overlaps: Table) -> TextTable:
 
 
 def weight_table(weights: Table) -> TextTable:
-    titles = {ALONE: "the ticket trained alone", TWIN: "the twin", PERMUTED: "after permuted labels"}
+    titles = {
+        ALONE: "the ticket trained alone",
+        TWIN: "the twin",
+        PERMUTED: "after permuted labels",
+        UNTRAINED: "the untrained ticket",
+    }
     cells = {
         "distance": interval("raw", low=0.0),
         "balanced, matched": interval("distance", low=0.0),
@@ -229,6 +245,7 @@ def redrawn_table(redrawn: Table) -> TextTable:
 
 def network_table(networks: Table) -> TextTable:
     cells = {
+        "step": mean("step"),
         "training, %": scored("train_score"),
         "test, %": scored("test_score"),
         "motion": interval("motion", low=0.0),
