@@ -17,12 +17,12 @@ import numpy as np
 
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
 from ticketlab.claims.same_ticket.formula import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
-from ticketlab.claims.start import batch_of, permuted_labels
+from ticketlab.claims.start import permuted_labels, training_plan
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.masks import Mask, full_mask, over_parameters
-from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Replicas, TrainingData, stack, train
 
 __all__ = ["Paths", "redrawn_names", "trained_networks"]
 
@@ -54,13 +54,7 @@ def trained_networks(
         network,
         SOFTMAX_CROSS_ENTROPY,
         TrainingData(task.train.x, np.stack([*labels.values()])),
-        TrainingPlan(
-            steps=plan.steps,
-            batch=batch_of(plan.batch, task),
-            optimiser=plan.optimiser,
-            evaluate_every=plan.steps,
-            checkpoints=plan.looks()[1:-1],
-        ),
+        training_plan(plan, task, evaluate_every=plan.steps, checkpoints=plan.looks()[1:-1]),
         Replicas(
             stack([*starts.values()]),
             order_keys=jax.numpy.stack([other if name == TWIN else order for name in starts]),
