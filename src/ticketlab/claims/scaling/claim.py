@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ticketlab.claims import plan_checks
+from ticketlab.claims.literature import ALAIN_BENGIO_2016, YANG_2022
 from ticketlab.claims.scaling import formula, sides
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Answers, Kind, sees_later_steps
 from ticketlab.claims.study import Cell, Study, seed_numbers
@@ -160,11 +161,7 @@ class Scaling(Study):
             "T. Pearce, J. Song. Reconciling Kaplan and Chinchilla Scaling Laws.",
             "https://arxiv.org/abs/2406.12907",
         ),
-        Source(
-            "Yang et al. 2022",
-            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
-            "https://arxiv.org/abs/2203.03466",
-        ),
+        YANG_2022,
         Source(
             "Kaplan et al. 2020",
             "J. Kaplan et al. Scaling Laws for Neural Language Models.",
@@ -180,11 +177,7 @@ class Scaling(Study):
             "U. Sharma, J. Kaplan. A Neural Scaling Law from the Dimension of the Data Manifold.",
             "https://arxiv.org/abs/2004.10802",
         ),
-        Source(
-            "Alain & Bengio 2016",
-            "G. Alain, Y. Bengio. Understanding intermediate layers using linear classifier probes.",
-            "https://arxiv.org/abs/1610.01644",
-        ),
+        ALAIN_BENGIO_2016,
         Source(
             "Garg et al. 2022",
             "S. Garg, D. Tsipras, P. Liang, G. Valiant. What Can Transformers Learn In-Context?",
