@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from ticketlab.claims.gp_performance import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
+from ticketlab.figures.curves import Curve, Level, curve, plots
+from ticketlab.figures.figure import Figure
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
 from ticketlab.figures.spread import score
@@ -29,10 +31,10 @@ MAJORITY = Mark("all of training's gain", LIGHT.soft, dash="dash", line=True)
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
+    seconds = partial(seconds_table, by={"arm": "arm", "size": "examples"})
     return Presentation(
-        figures=made(record, (learning_curves, "arms"), (shares, "examples")),
-        summaries=made(record, (score_table, "arms"), (search_table, "searches"), (_seconds, "timings")),
+        figures=made(record, learning_curves, shares),
+        summaries=made(record, score_table, search_table, seconds),
     )
 
 
@@ -40,13 +42,12 @@ def learning_curves(arms: Table) -> Figure:
     """Test scores by training size, a panel a width."""
     of = arms.where(labels=formula.TRUE)
     drawn = {
-        width: [_curve(mark, rows.where(arm=arm, offset=_offset(arm))) for arm, mark in MARKS.items()]
+        f"width × {width:g}": [
+            _curve(mark, rows.where(arm=arm, offset=_offset(arm))) for arm, mark in MARKS.items()
+        ]
         for (width,), rows in of.by("width").items()
     }
-    every = [c for curves in drawn.values() for c in curves]
-    x = logarithmic_axis("training examples", [v for c in every for v in c.x])
-    y = linear_axis("test score, %", [v for c in every for v in c.ends])
-    panels = tuple(Panel(f"width × {width:g}", Plot(x, y, tuple(curves))) for width, curves in drawn.items())
+    panels = plots(drawn, _examples(of), partial(linear_axis, "test score, %"))
     largest = of.where(size=int(np.max(of["size"])), width=float(np.max(of["width"])))
     means = {
         arm: 100 * float(np.mean(largest.where(arm=arm, offset=_offset(arm))["test_score"]))
@@ -64,6 +65,10 @@ def learning_curves(arms: Table) -> Figure:
     return Figure("learning-curves", title, caption, panels)
 
 
+def _examples(of: Table) -> Axis:
+    return logarithmic_axis("training examples", of["size"].tolist())
+
+
 def _offset(arm: str) -> str:
     """Where the claim is asked; a draw has its random function."""
     return "kept" if arm == formula.DRAW else "centred"
@@ -78,15 +83,11 @@ def shares(examples: Table) -> Figure:
     """The share explained by training size, a panel a width."""
     of = examples.where(labels=formula.TRUE)
     drawn = {
-        width: [_shares(arm, rows) for arm in formula.PICTURES] for (width,), rows in of.by("width").items()
+        f"width × {width:g}": [_shares(arm, rows) for arm in formula.PICTURES]
+        for (width,), rows in of.by("width").items()
     }
-    every = [c for curves in drawn.values() for c in curves]
-    x = logarithmic_axis("training examples", [v for c in every for v in c.x])
-    y = linear_axis("share of training's gain, %", [*(v for c in every for v in c.ends), 100.0])
-    whole = (Level(MAJORITY, y=100.0),)
-    panels = tuple(
-        Panel(f"width × {width:g}", Plot(x, y, tuple(curves), whole)) for width, curves in drawn.items()
-    )
+    y = partial(linear_axis, "share of training's gain, %")
+    panels = plots(drawn, _examples(of), y, [Level(MAJORITY, y=100.0)])
     ends = [v for curves in drawn.values() for c in curves for v in c.y[-1:]]
     title = f"With most data, pictures explain {fixed(min(ends), 1)} to {fixed(max(ends), 1)} % of training's gain"
     caption = (
@@ -125,7 +126,3 @@ def search_table(searches: Table) -> TextTable:
     return summary(
         caption, searches, {"size": "examples"}, {**cells, "seeds": count("accepted")}, name="search"
     )
-
-
-def _seconds(timings: Table) -> TextTable:
-    return seconds_table(timings, {"arm": "arm", "size": "examples"})

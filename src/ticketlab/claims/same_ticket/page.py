@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.same_ticket import formula
@@ -40,7 +38,6 @@ KEPT = {"ticket": GROUPS["ticket"], "stratified": GROUPS["stratified"]}
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
         figures=made(record, through_training, reinforcement, replaced, wound_back),
         summaries=made(
@@ -51,7 +48,7 @@ def present(record: Record) -> Presentation:
             weight_table,
             redrawn_table,
             network_table,
-            partial(seconds_table, by={"part": "part"}),
+            seconds_table,
         ),
     )
 

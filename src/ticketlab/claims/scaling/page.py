@@ -50,26 +50,20 @@ PUBLISHED = (
 def present(record: Record) -> Presentation:
     runs = record.evidence.tables.get("runs")
     found = fits(runs, KINDS) if runs is not None and len(runs) else {}
-    second, context = (_measured(runs, column) for column in ("probe", "late_loss"))
     return Presentation(
-        figures=made(
-            record,
-            partial(loss_by_size, found=found),
-            partial(loss_by_computation, found=found),
-            *((partial(second_by_size, found=found),) if second else ()),
-            *((partial(context_by_size, found=found),) if context else ()),
-        ),
+        figures=made(record, loss_by_size, loss_by_computation, second_by_size, context_by_size, found=found),
         summaries=made(
             record,
-            partial(law_table, found=found),
-            partial(computation_table, found=found),
+            law_table,
+            computation_table,
             size_table,
-            *((partial(second_table, found=found),) if second else ()),
-            *((partial(context_table, found=found),) if context else ()),
-            partial(crossing_table, found=found),
+            second_table,
+            context_table,
+            crossing_table,
             partial(seconds_table, by={"kind": "kind", "part": "part"}),
+            found=found,
         ),
-        published=made(record, partial(published_exponents, found=found)),
+        published=made(record, published_exponents, found=found),
         asked={
             EXPONENT: Asked("exponent at the largest sizes"),
             PROMISE: Asked(
@@ -125,8 +119,8 @@ def _drawn(kind: str, fit: Fit, runs: Table) -> list[Curve]:
     ]
 
 
-def _measured(runs: Table | None, column: str) -> bool:
-    return runs is not None and len(runs) > 0 and bool(np.isfinite(runs[column].astype(float)).any())
+def _measured(runs: Table, column: str) -> bool:
+    return bool(np.isfinite(runs[column].astype(float)).any())
 
 
 def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | None:
@@ -181,6 +175,8 @@ def _along_computation(kind: str, table: Table) -> list[Curve]:
 
 def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     """The error of a read-out for the second task, trained and before."""
+    if not _measured(runs, "probe"):
+        return None
     pairs = {"probe": PROBED, "untrained_probe": UNTRAINED}
     better = [kind for kind in found if local(curves(kind, {"runs": runs}, "probe")).mean() > 0.01]
     title = (
@@ -201,6 +197,8 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
 
 def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     """The loss early and late in a sequence."""
+    if not _measured(runs, "late_loss"):
+        return None
     pairs = {"early_loss": EARLY, "late_loss": LATE}
     if _measured(runs, "least_late_loss"):
         pairs["least_late_loss"] = FLOOR
@@ -246,7 +244,7 @@ def _two_by_size(
     )
 
 
-def law_table(*, found: Mapping[str, Fit]) -> TextTable | None:
+def law_table(found: Mapping[str, Fit]) -> TextTable | None:
     """The law of each architecture."""
     if not found:
         return None
@@ -318,6 +316,8 @@ def computation_table(lengths: Table, found: Mapping[str, Fit]) -> TextTable | N
 
 def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
     """The second task, at the two largest sizes."""
+    if not _measured(runs, "probe"):
+        return None
     columns = {"trained": "probe", "before training": "untrained_probe"}
     return _ends_table(
         "Share of the variance of the token after the next that a linear read-out leaves, at the two largest sizes, and its "
@@ -331,6 +331,8 @@ def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
 
 def context_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
     """The loss early and late in a sequence, at the two largest sizes."""
+    if not _measured(runs, "late_loss"):
+        return None
     columns = {"first quarter": "early_loss", "last quarter": "late_loss"}
     return _ends_table(
         "Test loss in the first and in the last quarter of a sequence, at the two largest sizes, and its exponent between them. "
@@ -392,7 +394,7 @@ def _known(column: str, shown: Callable[[float], float], unit: str) -> Cell:
     return cell
 
 
-def crossing_table(*, found: Mapping[str, Fit]) -> TextTable | None:
+def crossing_table(found: Mapping[str, Fit]) -> TextTable | None:
     """Where the laws of two architectures cross."""
     if len(found) < 2:
         return None
@@ -427,7 +429,7 @@ def _crossing(crossing: Crossing, largest: float) -> str:
     return f"{said} (from {power(low)} on)" if np.isinf(high) else f"{said} ({power(low)} to {power(high)})"
 
 
-def published_exponents(*, found: Mapping[str, Fit]) -> TextTable | None:
+def published_exponents(found: Mapping[str, Fit]) -> TextTable | None:
     """Exponents of papers next to ours."""
     if not found:
         return None

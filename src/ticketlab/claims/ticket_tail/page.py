@@ -17,7 +17,7 @@ from ticketlab.figures.curves import curve, plots
 from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.rows import bars
 from ticketlab.figures.spread import Spread, spread
 from ticketlab.figures.text_tables import Cell, TextTable, count, interval, mean, share, summary
@@ -52,6 +52,9 @@ def present(record: Record) -> Presentation:
             PREDICTED: Asked("predicted minus seen"),
         },
     )
+
+
+_kinds = partial(in_order, column="kind", names=KINDS)
 
 
 def best_of_n(curves: Table) -> Figure:
@@ -158,10 +161,6 @@ def _known(column: str) -> Cell:
         return f"{np.mean(known):.1e}".replace("-", "−") if known else "–"
 
     return cell
-
-
-def _kinds(table: Table) -> dict[str, Table]:
-    return {kind: of for kind in KINDS if len(of := table.where(kind=kind))}
 
 
 def _titles(table: Table) -> dict[str, str]:
