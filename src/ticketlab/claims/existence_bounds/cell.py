@@ -12,7 +12,7 @@ import numpy as np
 
 from ticketlab.claims.existence_bounds import formula
 from ticketlab.claims.existence_bounds.claim import ExistenceBoundsPlan
-from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.rows import Rows, rows_of, tables_of
 from ticketlab.claims.start import (
     Clock,
     built,
@@ -60,8 +60,6 @@ __all__ = ["measure"]
 EXCHANGES = 2  # other targets that each pool is tried with
 LONG = 4096  # products among which one is chosen, where the growth of their number is measured
 BATCH = 200  # inputs at once
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 def measure(

@@ -13,7 +13,7 @@ import numpy as np
 from ticketlab.claims.fair_search import inputs_of, labels_of
 from ticketlab.claims.multigraph import formula
 from ticketlab.claims.multigraph.claim import MultigraphPlan
-from ticketlab.claims.rows import tables_of
+from ticketlab.claims.rows import Rows, tables_of
 from ticketlab.claims.start import (
     Clock,
     built,
@@ -43,8 +43,6 @@ __all__ = ["measure"]
 
 TRUE = "true labels"
 MEASURED = 1  # the stream of the random mask that is measured
-
-Rows = dict[str, list[dict[str, Any]]]
 
 
 def measure(

@@ -50,7 +50,10 @@ def by_bits(bits: Table) -> Figure:
         drawn.append(curve(mark, widths, found))
         drawn.append(mean_curve(THEIRS, own, "bits", "target_score", 100))
     y = linear_axis("score, %", [v for c in drawn for v in c.y])
-    lost = {w: float(np.mean(of["target_score"] - of["score"])) for w, of in _true(bits).along("bits")}
+    lost = {
+        w: float(np.mean(of["target_score"] - of["score"]))
+        for w, of in bits.where(target=formula.TARGET).along("bits")
+    }
     enough = next((w for w in widths if lost[w] <= 0.01), None)
     title = (
         f"{plural(enough, 'bit')} a parameter {'is' if enough == 1 else 'are'} enough to lose at most 1 point"
@@ -62,10 +65,6 @@ def by_bits(bits: Table) -> Figure:
         f"{seeds(bits)}, with 95 % intervals. Dotted lines are the networks that are written."
     )
     return Figure("bits", title, caption, alone(Plot(axis_at("bits", widths), y, tuple(drawn), height=300)))
-
-
-def _true(table: Table) -> Table:
-    return table.where(target=formula.TARGET)
 
 
 def by_measure(measures: Table) -> Figure:

@@ -154,17 +154,13 @@ def complexities(functions: Table) -> Figure | None:
         seen = of[column] > 0
         drawn.append(points(mark, of.taken(np.flatnonzero(seen)), "complexity", column))
     x = linear_axis("Lempel–Ziv complexity of the held-out labels, bits", of["complexity"].tolist())
-    ranks = [_rank(c) for c in drawn]
+    ranks = [float(spearmanr(c.x, c.y).statistic) for c in drawn]
     title = f"Complexity and probability: rank correlation {fixed(ranks[0], 2)} at random, {fixed(ranks[1], 2)} trained"
     caption = (
         "The most frequent functions of either sampler, for the first seed and the first way of training. Held-out labels are "
         "read in the order of the truth table."
     )
     return Figure("complexities", title, caption, plots({"": drawn}, x, PROBABILITY, height=320))
-
-
-def _rank(curve: Curve) -> float:
-    return float(spearmanr(curve.x, curve.y).statistic)
 
 
 def single_labels(labels: Table) -> Figure:

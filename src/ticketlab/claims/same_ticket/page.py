@@ -89,7 +89,7 @@ def _at_looks(mark: Mark, rows: Table, steps: list[int]) -> Curve:
 def reinforcement(shares: Table) -> Figure:
     """By how much the share of each mask has grown, on true and on permuted labels."""
     found = {
-        _name(name): {
+        "the ticket" if name == TICKET else name: {
             mark: spread(100 * np.expm1(formula.growths({"shares": shares}, labels, "norm", name)))
             for labels, mark in (("true", TRUE), ("permuted", FALSE))
         }
@@ -232,10 +232,6 @@ def network_table(networks: Table) -> TextTable:
     }
     caption = "Scores of all networks, each on the labels that it was trained on and on true test labels: means ± 95 %."
     return summary(caption, networks, {"network": "network"}, cells, name="networks")
-
-
-def _name(mask: str) -> str:
-    return "the ticket" if mask == TICKET else mask
 
 
 def _signed(value: float) -> str:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import ALAIN_BENGIO_2016, YANG_2022
 from ticketlab.claims.scaling import formula, sides
@@ -214,11 +212,7 @@ class Scaling(Study):
         return f"test loss {row['loss']:.3f}, {row['guess']:.3f} from frequencies alone"
 
     def verdicts(self, plan: ScalingPlan, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
-        complete = [kind for kind in plan.architectures if _sizes(tables["runs"], kind) == len(plan.sizes)]
+        places = {kind: set(tables["runs"].where(kind=kind)["place"].tolist()) for kind in plan.architectures}
+        complete = [kind for kind, trained in places.items() if len(trained) == len(plan.sizes)]
         more = (plan.has_second_task, plan.answers == "every")
         return sides.verdicts(plan.others, complete, tables, levels, *more)
-
-
-def _sizes(runs: Table, kind: str) -> int:
-    """How many sizes of an architecture have been trained."""
-    return len(np.unique(runs.where(kind=kind)["place"]))

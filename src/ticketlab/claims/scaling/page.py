@@ -14,6 +14,7 @@ from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.claims.scaling.formula import CONTROL, CONTROL_AT_END, EXPONENT, PROMISE, curves, local
 from ticketlab.claims.scaling.laws import Crossing, Fit, band, crossings, fits
 from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, SECOND, envelope, growth, lengths
+from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import logarithmic_axis
@@ -93,7 +94,7 @@ def loss_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return Figure(
         "loss-by-size",
-        title[0].upper() + title[1:],
+        sentence(title),
         "Test loss against the number of parameters, both logarithmic. The law E + A·P^(−α) is fitted to all sizes. The "
         "signs are means over seeds with 95 % intervals, which include what a seed adds to all sizes; the law's band does not.",
         plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, "test loss")),
@@ -186,12 +187,13 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return _two_by_size(
         "second-task",
-        title[0].upper() + title[1:],
+        title,
         "Share of the variance of the token after the next that a linear read-out of the last hidden features leaves. Test data, "
         "means over seeds ± 95 %.",
         "variance left",
-        _by_size(runs, found, pairs),
         runs,
+        found,
+        pairs,
     )
 
 
@@ -210,15 +212,24 @@ def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return _two_by_size(
         "context",
-        title[0].upper() + title[1:],
+        title,
         "Test loss in the first and in the last quarter of a sequence. Means over seeds ± 95 %.",
         "test loss",
-        _by_size(runs, found, pairs),
         runs,
+        found,
+        pairs,
     )
 
 
-def _by_size(runs: Table, found: Mapping[str, Fit], marks: Mapping[str, Mark]) -> dict[str, list[Curve]]:
+def _two_by_size(
+    key: str,
+    title: str,
+    caption: str,
+    upright: str,
+    runs: Table,
+    found: Mapping[str, Fit],
+    marks: Mapping[str, Mark],
+) -> Figure | None:
     """A curve a column, of each architecture."""
     panels: dict[str, list[Curve]] = {}
     for kind in found:
@@ -227,21 +238,10 @@ def _by_size(runs: Table, found: Mapping[str, Fit], marks: Mapping[str, Mark]) -
             spreads = [spread(each) for each in of.losses.T]
             drawn = curve(mark, of.sizes.tolist(), spreads, signed=mark is not FLOOR)
             panels.setdefault(kind, []).append(drawn)
-    return panels
-
-
-def _two_by_size(
-    key: str, title: str, caption: str, upright: str, panels: dict[str, list[Curve]], runs: Table
-) -> Figure | None:
     if not panels:
         return None
-    sizes = runs["parameters"].astype(float).tolist()
-    return Figure(
-        key,
-        title,
-        caption,
-        plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, upright)),
-    )
+    x = logarithmic_axis("parameters", runs["parameters"].astype(float).tolist())
+    return Figure(key, sentence(title), caption, plots(panels, x, partial(logarithmic_axis, upright)))
 
 
 def law_table(found: Mapping[str, Fit]) -> TextTable | None:
@@ -433,7 +433,10 @@ def published_exponents(found: Mapping[str, Fit]) -> TextTable | None:
     """Exponents of papers next to ours."""
     if not found:
         return None
-    ours = tuple(_ours(kind, fit) for kind, fit in found.items())
+    ours = tuple(
+        (f"{kind}, this run (with a floor)", estimate(fit.law.exponent, fit.law.interval), "this run")
+        for kind, fit in found.items()
+    )
     return TextTable(
         "Published exponents of size next to ours. Tasks, sizes and lengths of training differ, so only the order of magnitude "
         "can be compared. A law with a floor has a larger α than one without.",
@@ -442,7 +445,3 @@ def published_exponents(found: Mapping[str, Fit]) -> TextTable | None:
         1,
         name="published",
     )
-
-
-def _ours(kind: str, fit: Fit) -> tuple[str, ...]:
-    return (f"{kind}, this run (with a floor)", estimate(fit.law.exponent, fit.law.interval), "this run")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -19,7 +18,7 @@ from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.rows import bars
-from ticketlab.figures.spread import Spread, spread
+from ticketlab.figures.spread import spread
 from ticketlab.figures.text_tables import Cell, TextTable, count, interval, mean, share, summary
 from ticketlab.figures.wording import estimate, fixed, quantity
 
@@ -95,12 +94,15 @@ def shapes(tails: Table) -> Figure:
         f"{len(longer)} of {len(found)} kinds of ticket have a longer tail than a normal law",
         "The shape ξ of the tail of −log(loss − floor), without the noise of the test set. With 0 every tenfold buys the same, "
         "below it less. Signs are means over seeds, bars 95 % intervals; the numbers are those of the tickets.",
-        bars("shape ξ", {"": found}, {"": {0.0: STEADY}}, note=_of_tickets, dots=False, also=[0.0]),
+        bars(
+            "shape ξ",
+            {"": found},
+            {"": {0.0: STEADY}},
+            note=lambda _, of: estimate(of[0].mean, of[0].interval),
+            dots=False,
+            also=[0.0],
+        ),
     )
-
-
-def _of_tickets(kind: str, spreads: Sequence[Spread]) -> str:
-    return estimate(spreads[0].mean, spreads[0].interval)
 
 
 def bought_table(tails: Table) -> TextTable:
