@@ -56,11 +56,11 @@ def cells(study_run):
 @pytest.fixture
 def compared():
     """What a cell computes, as one digest and as tables, without the measured ones."""
-    from ticketlab.claims.study import silent
-    from ticketlab.claims.tangent_minimum.cell import compare
+    from toy_cell import measured
+
     from ticketlab.evidence.tables import Evidence
 
     def compared(plan, loss="square", seed=0):
-        return Evidence(compare(plan, loss, seed, silent))
+        return Evidence(measured(TangentMinimum(), plan, seeds=(seed,), loss=loss))
 
     return compared

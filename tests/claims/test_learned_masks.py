@@ -199,7 +199,7 @@ def test_batch_statistics_are_those_of_training_data(monkeypatch):
 
 def test_labels_are_permuted_another_way_for_every_seed():
     train = PLAN.task.task(1).train
-    one, other = Bench(_setting(PLAN, 1.0), PLAN.task.task(1)).permuted
+    one, other = Bench(_setting(PLAN, 1.0, (0, 1)), PLAN.task.task(1)).permuted
     assert sorted(one.labels.tolist()) == sorted(train.labels.tolist())
     assert (one.labels != other.labels).any()
     assert (one.labels != train.labels).any()
@@ -438,5 +438,7 @@ def test_training_that_diverges():
 
 
 def test_the_search_of_the_plan_is_the_one_that_is_run():
-    assert _setting(PLAN, 1.0).arms[0].search == EdgePopup()
-    assert _setting(dataclasses.replace(PLAN, rescale=False), 1.0).arms[0].search == EdgePopup(scaled=False)
+    assert _setting(PLAN, 1.0, (0, 1)).arms[0].search == EdgePopup()
+    assert _setting(dataclasses.replace(PLAN, rescale=False), 1.0, (0, 1)).arms[0].search == EdgePopup(
+        scaled=False
+    )

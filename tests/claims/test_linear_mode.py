@@ -8,14 +8,13 @@ import typing
 
 import numpy as np
 import pytest
+from toy_cell import measured
 from toy_draft import Memory
 
 from ticketlab.claims.linear_mode import planted
-from ticketlab.claims.linear_mode.cell import analysed
 from ticketlab.claims.linear_mode.claim import LinearMode, LinearModePlan
 from ticketlab.claims.linear_mode.formula import TITLES, Terms, _stable
 from ticketlab.claims.linear_mode.lines import _by_example
-from ticketlab.claims.study import Blank, silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Column, Evidence, Table, concatenate
@@ -120,7 +119,7 @@ def test_a_run_that_ends_goes_on_at_its_round_and_step_to_the_same_bits(evidence
     assert ("copies 000" in draft.kept) == (after > 20)
     draft.left, seen = 10**9, []
     tables = LinearMode().resume(PLAN, cell, draft, lambda what, fraction: seen.append((fraction, what)))
-    whole = analysed(PLAN, 7, Blank(), silent)
+    whole = measured(LinearMode(), PLAN, rewind_step=7)
     assert Evidence(tables).digest() == Evidence(whole).digest()
     for name, table in whole.items():
         if not table.measured:
@@ -136,7 +135,7 @@ def test_what_progress_raises_ends_the_run():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        analysed(PLAN, 0, Blank(), cancelled)
+        measured(LinearMode(), PLAN, None, cancelled, rewind_step=0)
 
 
 @pytest.mark.slow
@@ -171,8 +170,8 @@ def test_killed_within_its_cell_and_started_again(tmp_path):
 
 def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
     """And a step those that it has without the others."""
-    for name, table in analysed(
-        dataclasses.replace(PLAN, rewind_steps=(7,)), 7, Blank(), silent, (1,)
+    for name, table in measured(
+        LinearMode(), dataclasses.replace(PLAN, rewind_steps=(7,)), seeds=(1,), rewind_step=7
     ).items():
         if not table.measured:
             assert table.digest() == evidence.tables[name].where(rewind_step=7, seed=1).digest(), name
@@ -214,7 +213,7 @@ def test_equal_orders_would_have_no_barrier(monkeypatch):
         "first_copies",
         lambda search, level, keys: first(search, level, keys[:, np.zeros(3, int)]),
     )
-    found = analysed(PLAN, 0, Blank(), silent)
+    found = measured(LinearMode(), PLAN, rewind_step=0)
     assert not found["barriers"]["distance"].any()
     assert found["barriers"]["test_error"].max() <= 1 / 70  # (1 − α)·a + α·a is not always a
 
@@ -463,7 +462,7 @@ def test_impossible_plans(options, message):
 def test_a_task_without_classes():
     plan = dataclasses.replace(PLAN, task=Bundled(name="diabetes", train=60, validation=40, test=70))
     with pytest.raises(UserError, match="a task with classes"):
-        analysed(plan, 0, Blank(), silent)
+        measured(LinearMode(), plan, rewind_step=0)
 
 
 def test_levels_without_weights_are_refused_before_anything_is_trained(monkeypatch):
@@ -472,9 +471,9 @@ def test_levels_without_weights_are_refused_before_anything_is_trained(monkeypat
     monkeypatch.setattr(copies, "trained", None)
     plan = dataclasses.replace(PLAN, levels=5, pruning=LayerWise(fraction=0.4, output=0.9))
     with pytest.raises(UserError, match="level 2 leaves layer 'output' no weight"):
-        analysed(plan, 0, Blank(), silent)
+        measured(LinearMode(), plan, rewind_step=0)
 
 
 def test_training_that_diverges():
     with pytest.raises(NumericalFailure, match=r"diverged \(k = 0: dense\)"):
-        analysed(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), 0, Blank(), silent)
+        measured(LinearMode(), dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), rewind_step=0)

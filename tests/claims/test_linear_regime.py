@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from toy_cell import measured
 
 from ticketlab.claims.linear_regime import cell
-from ticketlab.claims.linear_regime.cell import at_widths
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
 from ticketlab.claims.linear_regime.formula import (
     GIVEN,
@@ -23,7 +23,7 @@ from ticketlab.claims.linear_regime.formula import (
     whole_rule,
 )
 from ticketlab.claims.linear_regime.planted import NAMES, TERMS, World, planted
-from ticketlab.claims.study import Cell, silent
+from ticketlab.claims.study import Cell
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -46,6 +46,11 @@ PLAN = LinearRegimePlan(
     kernel_examples=12,
     tolerance=1e-6,
 )
+
+
+def at_widths(plan, loss, depth, parameterisation, seed):
+    of = {"loss": loss, "depth": depth, "parameterisation": parameterisation}
+    return measured(LinearRegime(), plan, seeds=(seed,), **of)
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +136,7 @@ def test_every_width_and_parameterisation_stands_in_the_tables(evidence) -> None
 
 def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
     plan = dataclasses.replace(PLAN, centred=False, steps=1)
-    tables = at_widths(plan, "square", 1, "ntk", 0, silent)
+    tables = at_widths(plan, "square", 1, "ntk", 0)
     task = plan.task.task(0)
     network = MLP((8,), parameterisation=Parameterisation.NTK).build(task.input_shape, task.outputs)
     params = network.init(jax.random.split(jax.random.fold_in(jax.random.key(0), 0))[0])
@@ -141,7 +146,7 @@ def test_with_f0_kept_the_start_is_the_networks(evidence) -> None:
 
 
 def test_the_same_plan_gives_the_same_bits(evidence) -> None:
-    again = at_widths(PLAN, "square", 1, "mup", 1, silent)["widths"]
+    again = at_widths(PLAN, "square", 1, "mup", 1)["widths"]
     assert again.digest() == evidence.tables["widths"].where(parameterisation="mup", seed=1).digest()
 
 
@@ -155,7 +160,7 @@ def test_a_network_without_loss_stops_and_its_linear_model_goes_on(monkeypatch) 
 
     monkeypatch.setattr(cell, "settled", once)
     plan = dataclasses.replace(PLAN, steps=400, shares=(0.9, 1.0))
-    tables = at_widths(plan, "square", 1, "mup", 0, silent)
+    tables = at_widths(plan, "square", 1, "mup", 0)
     first, second = (row(tables["widths"], width=width) for width in (58, 64))
     assert max(first["last_step"], second["last_step"]) < plan.steps
     assert (first["linear_step"], second["linear_step"]) == (4 * plan.steps, 16 * plan.steps)
@@ -173,10 +178,8 @@ def test_a_network_without_loss_stops_and_its_linear_model_goes_on(monkeypatch) 
 def test_a_step_size_with_which_cross_entropy_is_not_learnt_is_halved() -> None:
     """To the largest that reaches the stated loss, wherever halving begins."""
     plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300, step_size=8.0)
-    widths = at_widths(plan, "cross-entropy", 1, "mup", 0, silent)["widths"]
-    usual = at_widths(dataclasses.replace(plan, step_size=8.0 / 4), "cross-entropy", 1, "mup", 0, silent)[
-        "widths"
-    ]
+    widths = at_widths(plan, "cross-entropy", 1, "mup", 0)["widths"]
+    usual = at_widths(dataclasses.replace(plan, step_size=8.0 / 4), "cross-entropy", 1, "mup", 0)["widths"]
     assert np.all(widths["halvings"] > 0)
     assert np.all(widths["train_loss"] <= plan.reached * np.log(3))
     np.testing.assert_allclose(widths["step_size"], usual["step_size"])
@@ -196,7 +199,7 @@ def test_a_trial_that_leaves_the_loss_where_it_was_is_repeated_with_half_the_ste
 
     monkeypatch.setattr(cell, "_train", dead_once)
     plan = dataclasses.replace(PLAN, losses=("cross-entropy",), steps=300)
-    widths = at_widths(plan, "cross-entropy", 1, "ntk", 0, silent)["widths"]
+    widths = at_widths(plan, "cross-entropy", 1, "ntk", 0)["widths"]
     assert widths["halvings"].tolist() == [1, 0]
     sizes, steps = zip(*tried, strict=True)
     assert sizes[0] == 2 * sizes[1]
@@ -205,7 +208,7 @@ def test_a_trial_that_leaves_the_loss_where_it_was_is_repeated_with_half_the_ste
 
 class TestWhatGoesWrong:
     def measured(self, **changes):
-        return at_widths(dataclasses.replace(PLAN, **changes), "square", 1, "ntk", 0, silent)
+        return at_widths(dataclasses.replace(PLAN, **changes), "square", 1, "ntk", 0)
 
     def test_training_that_diverges(self) -> None:
         with pytest.raises(NumericalFailure, match="smaller step_size"):
@@ -529,7 +532,7 @@ def test_a_network_that_cannot_be_repeated_is_asked_about_as_it_is(network, dept
 def test_with_cross_entropy_both_sides_stop_at_the_stated_loss() -> None:
     """The linear model's step and outputs are those of gradient descent written out, at the step at which the network stopped."""
     plan = dataclasses.replace(PLAN, losses=("cross-entropy",), depths=(2,), steps=200, reached=0.3)
-    found = at_widths(plan, "cross-entropy", 2, "ntk", 0, silent)
+    found = at_widths(plan, "cross-entropy", 2, "ntk", 0)
     wide = row(found["widths"], width=64)
     curve = found["curves"].where(width=64)
     assert curve["train_loss"][0] == pytest.approx(np.log(3), rel=1e-5)

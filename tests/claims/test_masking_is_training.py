@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from toy_cell import measured
 from toy_draft import Memory
 
 from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training import cell as one_seed
-from ticketlab.claims.masking_is_training.cell import measure_seed
 from ticketlab.claims.masking_is_training.claim import (
     MaskingIsTraining,
     MaskingIsTrainingPlan,
@@ -24,7 +24,7 @@ from ticketlab.claims.masking_is_training.named import CRITERIA, ONES, ZEROS
 from ticketlab.claims.masking_is_training.setting import setting_of
 from ticketlab.claims.masking_is_training.untrained import most_shrunk, twin
 from ticketlab.claims.masking_is_training.work import Work
-from ticketlab.claims.study import Blank, silent
+from ticketlab.claims.study import silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Evidence, Table
@@ -106,7 +106,7 @@ def test_a_study_whose_frozen_weights_move_ends(monkeypatch):
     # A network of no other test: what is compiled with the fault is for it alone.
     plan = dataclasses.replace(PLAN, network=MLP(widths=(11, 9)), criteria=("large-final",))
     with pytest.raises(NumericalFailure, match="pruned weights took part"):
-        measure_seed(plan, 0, Blank(), silent)
+        measured(MaskingIsTraining(), plan, seeds=(0,))
 
 
 def test_scores_are_those_of_the_networks_that_the_words_say(evidence):
@@ -232,13 +232,13 @@ def test_the_mask_from_permuted_labels_is_found_on_permuted_labels():
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_run_that_ends_goes_on_at_its_level_to_the_same_bits(one_shot, after):
     plan = dataclasses.replace(PLAN, one_shot=one_shot, trained="rewound")
-    whole = measure_seed(plan, 0, Blank(), silent)
+    whole = measured(MaskingIsTraining(), plan, seeds=(0,))
     draft = Memory(after)
     with pytest.raises(KeyboardInterrupt):
-        measure_seed(plan, 0, draft, silent)
+        measured(MaskingIsTraining(), plan, draft, seeds=(0,))
     assert draft.kept["level"] == after - 1
     draft.left, seen = 10**9, []
-    again = measure_seed(plan, 0, draft, lambda what, fraction: seen.append(fraction))
+    again = measured(MaskingIsTraining(), plan, draft, lambda what, fraction: seen.append(fraction), (0,))
     assert Evidence(again).digest() == Evidence(whole).digest()
     assert seen == sorted(seen)
     assert 0 <= seen[0] < 0.5
@@ -250,7 +250,7 @@ def test_seeds_do_not_depend_on_how_many_there_are(evidence):
     more = dataclasses.replace(PLAN, seeds=7)
     assert cell_fields(more) == cell_fields(PLAN)
     assert cell_fields(dataclasses.replace(PLAN, density=0.4)) != cell_fields(PLAN)
-    tables = measure_seed(more, 1, Blank(), silent)
+    tables = measured(MaskingIsTraining(), more, seeds=(1,))
     for name, table in tables.items():
         if not table.measured:
             assert table.digest() == evidence.tables[name].where(seed=1).digest(), name
@@ -267,7 +267,7 @@ def test_level_by_level_every_mask_lies_in_the_one_before(monkeypatch):
 
     monkeypatch.setattr(one_seed, "chosen", watched)
     plan = dataclasses.replace(PLAN, one_shot=False, trained="rewound", criteria=("large-final", "snip"))
-    measure_seed(plan, 0, Blank(), silent)
+    measured(MaskingIsTraining(), plan, seeds=(0,))
     for criterion in (CRITERIA["large-final"], CRITERIA["snip"]):
         for (before, *_), (mask, among, seen) in zip(found[criterion], found[criterion][1:], strict=False):
             assert all((mask[n] <= before[n]).all() for n in mask)
@@ -380,7 +380,7 @@ def test_impossible_plans(options, message):
 
 def test_a_density_that_no_level_has():
     with pytest.raises(UserError, match=r"density=0.01, while the 3 levels have 0\.7"):
-        measure_seed(dataclasses.replace(PLAN, density=0.01), 0, Blank(), silent)
+        measured(MaskingIsTraining(), dataclasses.replace(PLAN, density=0.01), seeds=(0,))
     network = MLP(widths=(12, 8)).build((13,), 3)
     assert nearest_level(level_counts(Global(0.5), network, 3), network, 0.25) == 2
 
@@ -396,7 +396,7 @@ def test_what_cannot_be_masked_to_the_end_is_refused_before_it_is_begun(monkeypa
     monkeypatch.setattr(one_seed, "trained", None)
     plan = dataclasses.replace(PLAN, **options)
     with pytest.raises(UserError, match=message):
-        measure_seed(plan, 0, Blank(), silent)
+        measured(MaskingIsTraining(), plan, seeds=(0,))
 
 
 def test_tanh_can_be_masked_by_the_other_criteria():
@@ -409,12 +409,12 @@ def test_tanh_can_be_masked_by_the_other_criteria():
         zeros=("zero",),
         steps=4,
     )
-    assert "arms" in measure_seed(plan, 0, Blank(), silent)
+    assert "arms" in measured(MaskingIsTraining(), plan, seeds=(0,))
 
 
 def test_training_that_diverges():
     with pytest.raises(NumericalFailure, match="diverged"):
-        measure_seed(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), 0, Blank(), silent)
+        measured(MaskingIsTraining(), dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), seeds=(0,))
 
 
 def test_the_preset_can_be_run():

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
+from toy_cell import measured
 
 from ticketlab.claims.newton_step.arms import Candidate, inside
-from ticketlab.claims.newton_step.cell import compare
 from ticketlab.claims.newton_step.claim import NewtonStep, NewtonStepPlan
 from ticketlab.claims.newton_step.formula import (
     DAMPED,
@@ -23,7 +23,6 @@ from ticketlab.claims.newton_step.formula import (
     VARIANTS,
 )
 from ticketlab.claims.newton_step.gradient import searched
-from ticketlab.claims.study import silent
 from ticketlab.engine.run import run_study
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.architectures import MLP
@@ -158,7 +157,7 @@ BEYOND = dataclasses.replace(PLAN, gradient_steps=(0.01, 0.02, 0.04))
 @pytest.fixture(scope="module", params=BEYOND.losses)
 def beyond(request):
     """Of a plan whose sizes are all too small."""
-    return compare(BEYOND, request.param, 0, silent)
+    return measured(NewtonStep(), BEYOND, seeds=(0,), loss=request.param)
 
 
 class TestTheBestGradientStep:
@@ -199,7 +198,7 @@ class TestTheBestGradientStep:
 
     def test_a_network_whose_best_size_was_not_reached_is_said(self) -> None:
         plan = dataclasses.replace(BEYOND, extensions=0, seeds=1, losses=("square",))
-        tables = compare(plan, "square", 0, silent)
+        tables = measured(NewtonStep(), plan, loss="square")
         for offset in OFFSETS:
             assert not row(self.tried(tables, "network", offset), chosen=True)["inside"]
             assert row(self.tried(tables, "tangent", offset), chosen=True)["inside"]
@@ -288,11 +287,11 @@ def test_the_same_plan_gives_the_same_bits(evidence) -> None:
 
 class TestWhatGoesWrong:
     def compared(self, **changes):
-        return compare(dataclasses.replace(PLAN, **changes), "square", 0, silent)
+        return measured(NewtonStep(), dataclasses.replace(PLAN, **changes), seeds=(0,), loss="square")
 
     def test_training_that_does_not_converge_is_noted(self) -> None:
         plan = dataclasses.replace(PLAN, steps=5, losses=("square",), seeds=1)
-        tables = compare(plan, "square", 0, silent)
+        tables = measured(NewtonStep(), plan, loss="square")
         assert not np.any(tables["training"]["converged"])
         assert np.all(tables["training"]["relative_loss"] > tables["training"]["limit"])
         claim = NewtonStep().conclude(plan, tables).verdicts[0]

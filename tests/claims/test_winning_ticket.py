@@ -13,11 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from toy_cell import measured
 from toy_draft import Memory
 
-from ticketlab.claims.study import Blank, silent
 from ticketlab.claims.winning_ticket import cell as ticket_levels
-from ticketlab.claims.winning_ticket.cell import search_levels
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicket, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import TITLES, Terms, formula
 from ticketlab.engine.run import run_study
@@ -88,7 +87,7 @@ def test_every_arm_of_every_level_stands_in_the_tables(evidence):
 
 def test_masks_that_change_stand_beside_the_tickets_and_decide_nothing(evidence):
     plan, seen = dataclasses.replace(PLAN, dynamic=("rigl", "set", "gradual")), []
-    tables = search_levels(plan, Blank(), lambda what, fraction: seen.append((fraction, what)))
+    tables = measured(WinningTicket(), plan, None, lambda what, fraction: seen.append((fraction, what)))
     found = WinningTicket().conclude(plan, tables)
     assert found.verdicts == evidence.verdicts
     assert [fraction for fraction, _ in seen] == sorted(fraction for fraction, _ in seen)
@@ -131,7 +130,7 @@ def test_a_study_whose_dropped_weights_leave_something_behind_ends(monkeypatch, 
     monkeypatch.setattr(ticket_levels, "trained_sparse", moved)
     plan = dataclasses.replace(PLAN, levels=2, controls=(), dynamic=("set",))
     with pytest.raises(NumericalFailure, match="pruned weights took part"):
-        search_levels(plan, Blank(), silent)
+        measured(WinningTicket(), plan)
 
 
 def test_networks_with_changing_masks_that_diverge(monkeypatch):
@@ -145,7 +144,7 @@ def test_networks_with_changing_masks_that_diverge(monkeypatch):
     monkeypatch.setattr(ticket_levels, "trained_sparse", diverging)
     for name in ("rigl", "set", "gradual"):
         with pytest.raises(NumericalFailure, match=rf"diverged with {name}, after \d+ of 40 steps"):
-            search_levels(dataclasses.replace(PLAN, levels=2, controls=(), dynamic=(name,)), Blank(), silent)
+            measured(WinningTicket(), dataclasses.replace(PLAN, levels=2, controls=(), dynamic=(name,)))
 
 
 def test_pruned_weights_are_exactly_zero_at_every_level(evidence):
@@ -165,7 +164,7 @@ def test_a_study_whose_pruned_weights_take_part_ends(monkeypatch):
     monkeypatch.setattr(program, "_masked", lambda tree, masks: tree)
     own = MLP(widths=(11, 7))  # of no other test: what is compiled with the fault is for this network alone
     with pytest.raises(NumericalFailure, match="pruned weights took part"):
-        search_levels(dataclasses.replace(PLAN, network=own, levels=2), Blank(), silent)
+        measured(WinningTicket(), dataclasses.replace(PLAN, network=own, levels=2))
 
 
 def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence):
@@ -188,7 +187,7 @@ def test_scores_are_those_of_the_examples_and_stops_those_of_the_curves(evidence
 def test_the_tickets_that_decide_are_left_behind(evidence):
     """They score what the tables say of them, and start where the dense network was at step k."""
     draft = Memory()
-    search_levels(PLAN, draft, silent)
+    measured(WinningTicket(), PLAN, draft)
     assert list(draft.tickets) == ["seed-0", "seed-1"]
     task = PLAN.task.task(ticket_levels.SPLIT_SEED)
     search, _ = ticket_levels._search(PLAN, task, (0, 1))
@@ -212,11 +211,11 @@ def test_a_run_that_ends_goes_on_at_its_level_and_step_to_the_same_bits(evidence
     """With ten pieces a level: in dense training before and after step k, at level 1, and at level 3."""
     draft = Memory(after)
     with pytest.raises(KeyboardInterrupt):
-        search_levels(PLAN, draft, silent)
+        measured(WinningTicket(), PLAN, draft)
     assert draft.kept["number"] == (after - 1) // 10
     assert set(draft.kept["state 000"].shape[:1]) == {2 if after <= 10 else 12}
     draft.left, seen = 10**9, []
-    tables = search_levels(PLAN, draft, lambda what, fraction: seen.append((fraction, what)))
+    tables = measured(WinningTicket(), PLAN, draft, lambda what, fraction: seen.append((fraction, what)))
     assert Evidence(tables).digest() == evidence_digest(evidence)
     fractions = [fraction for fraction, _ in seen]
     assert fractions == sorted(fractions)
@@ -259,7 +258,7 @@ def test_killed_within_its_cell_and_started_again(tmp_path):
 
 
 def test_a_seed_alone_has_the_bits_that_it_has_among_others(evidence):
-    for name, table in search_levels(PLAN, Blank(), silent, (1,)).items():
+    for name, table in measured(WinningTicket(), PLAN, seeds=(1,)).items():
         if not table.measured:
             assert table.digest() == evidence.tables[name].where(seed=1).digest(), name
 
@@ -658,7 +657,7 @@ def test_impossible_plans(options, message):
 
 def test_a_density_that_no_level_has():
     with pytest.raises(UserError, match=r"density=0.01, while the 4 levels have 0.71"):
-        search_levels(dataclasses.replace(PLAN, density=0.01), Blank(), silent)
+        measured(WinningTicket(), dataclasses.replace(PLAN, density=0.01))
 
 
 @pytest.mark.parametrize(
@@ -679,9 +678,9 @@ def test_what_cannot_be_searched_to_the_end_is_refused_before_it_is_begun(monkey
     images = Digits(train=60, validation=40, test=70)
     task = images if isinstance(options.get("network"), ConvNet | ResNet) else PLAN.task
     with pytest.raises(UserError, match=message):
-        search_levels(dataclasses.replace(PLAN, **{"task": task, **options}), Blank(), silent)
+        measured(WinningTicket(), dataclasses.replace(PLAN, **{"task": task, **options}))
 
 
 def test_training_that_diverges():
     with pytest.raises(NumericalFailure, match="diverged at level 0"):
-        search_levels(dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)), Blank(), silent)
+        measured(WinningTicket(), dataclasses.replace(PLAN, optimiser=Adam(step_size=1e30)))

@@ -12,9 +12,9 @@ def test_what_is_made_of_tables_that_are_there():
         "none": Table("none", ())
     }
     record = Record("", "", "", (), (), {}, "", {}, {}, (), Evidence(tables))
-    assert made(record, (lambda a, b: a.name + b.name, "one", "two")) == ("onetwo",)
-    assert made(record, (lambda a, b: 1 / 0, "one", "three"), (lambda a: 1 / 0, "none")) == ()
-    assert made(record, (lambda a: None, "one")) == ()
+    assert made(record, lambda one, two: one.name + two.name) == ("onetwo",)
+    assert made(record, lambda one, three: 1 / 0, lambda none: 1 / 0) == ()
+    assert made(record, lambda one: None) == ()
 
 
 def test_arguments_are_called_as_the_tables_that_they_take():

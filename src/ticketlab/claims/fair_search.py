@@ -21,8 +21,8 @@ from ticketlab.tasks.task import Split, Task
 from ticketlab.units import Logistic, Parts, Probe, Ridge, probe
 
 __all__ = [
-    "Candidate", "Scored", "best", "edges", "inside", "labels_of", "past_its_minimum", "scored", "settled", "tuned_probe",
-    "wider",
+    "Candidate", "Scored", "best", "edges", "inputs_of", "inside", "labels_of", "past_its_minimum", "scored", "settled",
+    "tuned_probe", "wider",
 ]  # fmt: skip
 
 LATE = 0.8  # a best point after this part of the run may still move
@@ -150,9 +150,14 @@ def wider(grid: Sequence[float], towards: set[int], count: int) -> list[float]:
     return new
 
 
+def inputs_of(task: Task) -> Parts:
+    """The inputs of all parts of the data."""
+    return Parts(*(part.x for part in parts(task).values()))
+
+
 def labels_of(task: Task) -> Parts:
     """The labels of all parts of the data."""
-    return Parts(*(np.asarray(part.labels) for part in (task.train, task.validation, task.test)))
+    return Parts(*(np.asarray(part.labels) for part in parts(task).values()))
 
 
 def tuned_probe(

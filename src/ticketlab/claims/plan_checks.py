@@ -13,7 +13,7 @@ from ticketlab.networks.pretrained import Pretrained
 
 __all__ = [
     "at_least", "different", "drawn_at_random", "each_once", "fraction", "kept_fraction", "losses_once", "margin_inside",
-    "momentum_below_one", "positive", "some_seeds",
+    "momentum_below_one", "multiple_of", "positive", "some_seeds",
 ]  # fmt: skip
 
 
@@ -61,6 +61,13 @@ def at_least(plan: Any, least: int, *names: str) -> None:
     for name in names:
         if getattr(plan, name) < least:
             raise UserError(f"{name}={getattr(plan, name)}", f"at least {least}")
+
+
+def multiple_of(plan: Any, unit: int, *names: str) -> None:
+    """Counts that are taken so many at a time, by the names of their options."""
+    for name in names:
+        if (count := getattr(plan, name)) < unit or count % unit:
+            raise UserError(f"{name}={count}", f"a multiple of {unit}")
 
 
 def each_once(plan: Any, *names: str, some: bool = False) -> None:

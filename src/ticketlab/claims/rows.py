@@ -49,6 +49,7 @@ def curve_rows(curves: LearningCurves, replica: int, columns: Mapping[str, str])
 
 def tables_of(rows: Mapping[str, list[dict[str, Any]]], meanings: Mapping[str, str]) -> dict[str, Table]:
     """Tables of rows, by name; "timings" is the measured one."""
+    meanings = {"guess": "the score of always giving the most frequent class", **meanings}
     return {
         name: Table.from_rows(name, of, units={"seconds": "s"}, meanings=meanings, measured=name == "timings")
         for name, of in rows.items()

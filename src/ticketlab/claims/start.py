@@ -6,7 +6,7 @@ Data sets and networks are made once for all cells of a process, so that what is
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ticketlab.claims.rows import rows_of
 from ticketlab.errors import UserError
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.evaluation import evaluate
@@ -30,14 +31,15 @@ from ticketlab.tasks.pinned import check_pinned
 from ticketlab.tasks.sources import NamedFolder, OwnFile, TaskSource
 from ticketlab.tasks.step_losses import each_step
 from ticketlab.tasks.task import Split, Task
-from ticketlab.training import Accuracy, RSquared, StepAccuracy
+from ticketlab.training import Accuracy, Replicas, RSquared, StepAccuracy, TrainingData, train
 from ticketlab.training.optimisers import Constant
 from ticketlab.training.plan import Score, TrainingPlan
 
 __all__ = [
-    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_losses", "check_one_answer", "drawn_task", "example_scores",
-    "guessed", "largest_curvature", "loss_of", "minus", "network_outputs", "network_scores", "parts", "permuted",
-    "permuted_labels", "relative_motion", "score_of", "seed_keys", "training_plan",
+    "LOSSES", "Clock", "Outputs", "batch_of", "built", "check_classes", "check_losses", "check_one_answer", "drawn_task",
+    "each_part", "evaluated", "example_rows", "example_scores", "guessed", "largest_curvature", "loss_of", "minus",
+    "network_outputs", "network_scores", "parts", "permuted", "permuted_labels", "relative_motion", "score_of", "seed_keys",
+    "taken", "trained", "training_plan",
 ]  # fmt: skip
 
 LOSSES = {"square": SQUARE, "cross-entropy": SOFTMAX_CROSS_ENTROPY}
@@ -74,11 +76,21 @@ def _files(source: TaskSource) -> tuple[FileState, ...]:
     return tuple((str(p), s.st_mtime_ns, s.st_ctime_ns, s.st_size, s.st_ino) for p, s in states)
 
 
+def taken(part: Split, rows: np.ndarray | slice) -> Split:
+    """Some examples of a part."""
+    labels = None if part.labels is None else part.labels[rows]
+    return Split(part.x[rows], part.targets[rows], part.ids[rows], labels)
+
+
+def each_part(task: Task, changed: Callable[[Split], Split]) -> Task:
+    """The task with every part changed alike: first training, then validation, then test data."""
+    return replace(task, **{name: changed(part) for name, part in parts(task).items()})  # type: ignore[arg-type]
+
+
 def permuted_labels(task: Task, seed: int) -> Task:
     """The task with the labels of every part in another order: there is nothing to be learnt, and as much to be fitted."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    train, validation, test = (permuted(part, rng) for part in (task.train, task.validation, task.test))
-    return replace(task, train=train, validation=validation, test=test)
+    return each_part(task, lambda part: permuted(part, rng))
 
 
 def permuted(part: Split, rng: np.random.Generator) -> Split:
@@ -111,6 +123,12 @@ def guessed(task: Task) -> np.ndarray:
     return right.reshape(len(task.test), -1).mean(axis=1)
 
 
+def example_rows(task: Task, seed: int, scores: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
+    """A row a test example, with the score of guessing and those of each column."""
+    same = {"seed": np.full(len(task.test), seed), "id": task.test.ids, "guess": guessed(task)}
+    return rows_of({**same, **scores})
+
+
 def example_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
     """Every network's score on every example of a part, `[S, n]`; one network at a time, which needs one compilation.
 
@@ -124,8 +142,13 @@ def example_scores(network: Network, params: Params, task: Task, part: Split) ->
 
 
 def network_scores(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
-    """One network's score on every example of a part, `[n]`; batch statistics are estimated from training data."""
-    return task.scores(np.asarray(_compiled(network)(params, part.x, task.train.x)), part)
+    """One network's score on every example of a part, `[n]`."""
+    return task.scores(evaluated(network, params, task, part), part)
+
+
+def evaluated(network: Network, params: Params, task: Task, part: Split) -> np.ndarray:
+    """One network's outputs on every example of a part, `[n, k]`; batch statistics are estimated from training data."""
+    return np.asarray(_compiled(network)(params, part.x, task.train.x))
 
 
 @lru_cache(maxsize=64)
@@ -146,6 +169,12 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
                 "the square loss",
                 "Add --losses square.",
             )
+
+
+def check_classes(task: Task) -> None:
+    """Refuses a task without classes."""
+    if task.kind != "classification":
+        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
 
 
 def check_one_answer(task: Task) -> None:
@@ -170,15 +199,21 @@ def score_of(task: Task) -> Score:
     return Accuracy() if task.steps == 1 else StepAccuracy(task.steps)
 
 
-def training_plan(plan: Any, task: Task, **more: Any) -> TrainingPlan:
-    """Training as a plan says: its steps, batch, optimiser and schedule; `more` is what else is asked for."""
-    return TrainingPlan(
-        steps=plan.steps,
-        batch=batch_of(plan.batch, task),
-        optimiser=plan.optimiser,
-        schedule=getattr(plan, "schedule", Constant()),
-        **more,
-    )
+def training_plan(plan: Any, task: Task, **other: Any) -> TrainingPlan:
+    """Training as a plan says: its steps, batch, optimiser and schedule; `other` is what is asked for besides, or instead."""
+    own = {
+        "steps": plan.steps,
+        "batch": batch_of(plan.batch, task),
+        "optimiser": plan.optimiser,
+        "schedule": getattr(plan, "schedule", Constant()),
+    }
+    return TrainingPlan(**{**own, **other})
+
+
+def trained(network: Network, loss: ConvexLoss, task: Task, how: TrainingPlan, replicas: Replicas) -> Params:
+    """What a single replica has at the end of its training, which nothing looks at before."""
+    result = train(network, loss, TrainingData.of(task), replace(how, evaluate_every=how.steps), replicas)
+    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), result.params)
 
 
 def built(architecture: Architecture, input_shape: tuple[int, ...], outputs: int) -> Network:
@@ -247,3 +282,7 @@ class Clock:
     def lap(self, arm: str) -> None:
         now = time.perf_counter()
         self.seconds[arm], self._last = now - self._last, now
+
+    def rows(self, by: str = "part", **about: Any) -> list[dict[str, Any]]:
+        """A row an arm, in the column `by`; what is said about all of them comes first."""
+        return [{**about, by: arm, "seconds": seconds} for arm, seconds in self.seconds.items()]

@@ -12,7 +12,7 @@ group, so that a run of more seeds runs only the new ones and gives the same bit
 from __future__ import annotations
 
 import importlib
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -150,8 +150,8 @@ class Study(ABC):
 
     Class attributes: `claim` (its identifier), `statement` (as people put it), `question` (what is asked, one sentence),
     `method` (paragraphs of plain words, for the report), `arms` (what is compared), `redraws` (what a seed draws anew, one
-    sentence), `sources`, `needs` (tables without which there are no verdicts), and `plan_type` (the frozen dataclass of its
-    options, each with a default).
+    sentence), `sources`, `needs` (tables without which there are no verdicts), `plan_type` (the frozen dataclass of its options,
+    each with a default), and `cell` (name and title of the only cell of a study that has one).
     """
 
     claim: ClassVar[str]
@@ -163,13 +163,15 @@ class Study(ABC):
     sources: ClassVar[tuple[Source, ...]]
     needs: ClassVar[tuple[str, ...]] = ("examples",)
     plan_type: ClassVar[type]
+    cell: ClassVar[tuple[str, str]] = ("", "")
 
-    @abstractmethod
     def cells(self, plan: Any) -> tuple[Cell, ...]:
         """The cells of a plan, with all their seeds, in the order in which they should be run; checks the plan's options.
 
-        Cheap: nothing is computed.
+        Cheap: nothing is computed. By default there is one, `cell`.
         """
+        name, title = self.cell
+        return (Cell(name, title=title, seeds=seed_numbers(plan)),)
 
     def described(self) -> tuple[str, ...]:
         """The method, then what is compared and what a seed draws, in paragraphs."""

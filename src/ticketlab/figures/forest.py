@@ -21,9 +21,14 @@ from ticketlab.figures.wording import decimals, estimate, listed, plural, quanti
 from ticketlab.laws.rules import confidence
 from ticketlab.laws.verdict import Outcome, Verdict
 
-__all__ = ["SYMBOLS", "Asked", "Forest", "badge", "forest", "in_words"]
+__all__ = ["SYMBOLS", "VERBS", "Asked", "Forest", "badge", "forest", "in_words"]
 
 SYMBOLS = {Outcome.HOLDS: "✓", Outcome.FAILS: "✗", Outcome.UNDECIDED: "?"}
+VERBS = {  # of one question, and of several
+    Outcome.HOLDS: ("holds", "hold"),
+    Outcome.FAILS: ("fails", "fail"),
+    Outcome.UNDECIDED: ("is undecided", "are undecided"),
+}
 MARKS = {
     Outcome.HOLDS: Mark("holds", LIGHT.blue, "circle"),
     Outcome.FAILS: Mark("fails", LIGHT.vermilion, "diamond"),
@@ -182,12 +187,7 @@ def _title(verdicts: Sequence[Verdict]) -> str:
 
 
 def _outcomes(verdicts: Sequence[Verdict]) -> Iterator[str]:
-    verbs = {
-        Outcome.HOLDS: ("holds", "hold"),
-        Outcome.FAILS: ("fails", "fail"),
-        Outcome.UNDECIDED: ("is undecided", "are undecided"),
-    }
-    for outcome, (one, several) in verbs.items():
+    for outcome, (one, several) in VERBS.items():
         if number := sum(v.outcome is outcome for v in verdicts):
             yield f"{quantity(number)} {one if number == 1 else several}"
 

@@ -6,8 +6,9 @@ Every table of a run may be missing (a run that is not finished, an older run). 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ticketlab.figures.forest import Asked
 from ticketlab.figures.text_tables import TextTable, mean, names, summary, total
 from ticketlab.figures.wording import MISSING, extent, measure, quantity, setting
 
-__all__ = ["Presentation", "by_setting", "choice", "made", "rate_table", "seconds_table"]
+__all__ = ["Presentation", "by_setting", "choice", "in_order", "made", "rate_table", "seconds_table"]
 
 
 @dataclass(frozen=True)
@@ -37,21 +38,18 @@ class Presentation:
     asked: Mapping[str, Asked] = field(default_factory=dict)
 
 
-def made(record: Record, *parts: Callable[..., Any] | tuple[Any, ...]) -> tuple[Any, ...]:
+def made(record: Record, *parts: Callable[..., Any], **given: Any) -> tuple[Any, ...]:
     """What is made of a run's tables.
 
     Arguments:
-        parts: functions whose arguments are called as the tables that they take, or "record"; or each a function with the names
-            of its tables. A part whose tables are not all there, or are empty, is left out, and so is one that returns None.
+        parts: functions whose arguments are called as the tables that they take, or "record". A part whose tables are not all
+            there, or are empty, is left out, and so is one that returns None.
+        given: what else is an argument of some of them, by its name.
     """
-    filled: dict[str, Any] = {"record": record}
+    filled: dict[str, Any] = {"record": record, **given}
     filled |= {name: table for name, table in record.evidence.tables.items() if len(table)}
-    found = []
-    for part in parts:
-        make = part[0] if isinstance(part, tuple) else part
-        needed = part[1:] if isinstance(part, tuple) else _needed(part)
-        if all(name in filled for name in needed):
-            found.append(make(*(filled[name] for name in needed)))
+    each = [(part, _needed(part)) for part in parts]
+    found = (part(*map(filled.get, names)) for part, names in each if set(names) <= set(filled))
     return tuple(result for result in found if result is not None)
 
 
@@ -61,12 +59,19 @@ def _needed(make: Callable[..., Any]) -> list[str]:
     return [p.name for p in given if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
 
 
+def in_order(table: Table, column: str, names: Iterable[str]) -> dict[str, Table]:
+    """The rows of each of these values of a column that the table has, in this order."""
+    return {name: of for name in names if len(of := table.where(**{column: name}))}
+
+
 def by_setting(table: Table) -> dict[str, Table]:
     """The rows by loss and offset, under the words for both."""
     return {setting(*key): of for key, of in table.by("loss", "offset").items()}
 
 
-def seconds_table(timings: Table, by: Mapping[str, str], more: str = "", **how: Any) -> TextTable:
+def seconds_table(
+    timings: Table, by: Mapping[str, str] = MappingProxyType({"part": "part"}), more: str = "", **how: Any
+) -> TextTable:
     """Mean and range of `seconds` over runs, by some columns; `more` is what else is said of them, with its punctuation mark."""
     cells = {"mean, s": mean("seconds"), "range, s": lambda rows: extent(rows["seconds"].tolist(), measure)}
     caption = f"Seconds by {' and '.join(by.values())}: mean and range over runs. Measured times differ from run to run{more}."

@@ -22,7 +22,7 @@ from ticketlab.figures.spread import Spread
 from ticketlab.figures.wording import estimate
 
 __all__ = [
-    "Row", "Rows", "Series", "axis_cell", "bar_cell", "bars", "drawn", "region_of", "row_panels", "series", "single",
+    "Row", "Rows", "Series", "axis_cell", "bar_cell", "bars", "drawn", "region_of", "row_panels", "series",
 ]  # fmt: skip
 
 LANE = 15  # pixels between series of one row
@@ -69,11 +69,6 @@ class Row:
     def numbers(self) -> str:
         known = [s for s in self.series if s.centre is not None]
         return self.note or " · ".join(f"{estimate(s.centre, s.interval)}{self.unit}" for s in known)
-
-
-def single(mark: Mark, s: Spread, label: str = "", unit: str = " %") -> Row:
-    """A row with one series, by default named by its mark."""
-    return Row(label or mark.label, (series(mark, s),), unit=unit)
 
 
 @dataclass(frozen=True)

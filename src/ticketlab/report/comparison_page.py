@@ -47,18 +47,16 @@ def write_comparison(file: Path, runs: Runs) -> Path:
 def render_comparison(runs: Runs, links: Mapping[str, str]) -> str:
     """The page as HTML text. `links` has the page of each run."""
     claims = _by_claim(runs)
-    figures = _figures(claims)
     sections = {
         "runs": ("The runs", html_table(side_by_side(runs)) + _same(runs) + _pages(runs, links)),
         "differences": ("What differs between their plans", "".join(map(_differences, claims.values()))),
-        "questions": ("The questions", figures),
+        "questions": ("The questions", _figures(claims)),
     }
     head = (
         f'<p class="kicker">{plural(len(runs), "run")} of {plural(len(claims), "claim")}</p><h1>Runs side by side</h1>'
         f"<p>{NOTE}</p>"
     )
-    named = {name: section for name, section in sections.items() if section[1]}
-    return document("Runs side by side – Ticketlab", "<b>Ticketlab</b> comparison of runs", head, named)
+    return document("Runs side by side – Ticketlab", "<b>Ticketlab</b> comparison of runs", head, sections)
 
 
 def side_by_side(runs: Runs) -> TextTable:

@@ -11,16 +11,16 @@ from html import escape
 from pathlib import Path
 
 from ticketlab.figures.figure import Figure, alone
-from ticketlab.figures.forest import badge, in_words
+from ticketlab.figures.forest import VERBS, badge, in_words
 from ticketlab.figures.glossary import Glossary
 from ticketlab.figures.html import prose
-from ticketlab.figures.wording import plural
+from ticketlab.figures.wording import listed, plural
 from ticketlab.lab import Done, LabFolder, Part, Standing, standings
 from ticketlab.lab.map import ArgumentMap, effect_of, question_of
 from ticketlab.laws.multiplicity import p_value
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.report.many_verdicts import Judged, how_sure
-from ticketlab.report.page import document, figure_html
+from ticketlab.report.page import document, facts_html, figure_html, left_out_html
 from ticketlab.store.failures import storing
 from ticketlab.store.records import write_text
 
@@ -57,9 +57,8 @@ def write_lab(folder: LabFolder, done: Sequence[Done], facts: Mapping[str, str])
 
 def _shown(done: Done) -> Shown:
     verdicts = done.evidence.verdicts
-    whole = next((v for v in verdicts if not v.question), None)
     page = f"{done.folder.path.name}/{done.folder.report_path.name}"
-    return Shown(done.study.claim, done.study.statement, whole, verdicts, p_value(done.outcome), page)
+    return Shown(done.study.claim, done.study.statement, done.whole, verdicts, p_value(done.outcome), page)
 
 
 def render_lab(shown: Sequence[Shown], left_out: Mapping[str, str], facts: Mapping[str, str]) -> str:
@@ -73,29 +72,20 @@ def render_lab(shown: Sequence[Shown], left_out: Mapping[str, str], facts: Mappi
         "others": ("Other claims", _others(shown, of)),
         "undecided": ("What is undecided", _undecided(shown)),
         "sure": ("How sure all of it is", _sure(shown)),
-        "left-out": ("What was left out", _left_out(left_out)),
+        "left-out": ("What was left out", left_out_html(left_out)),
     }
-    described = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
     head = (
         f'<p class="kicker">{escape(_counted(shown))}</p><h1>What is already inside this random network?</h1>'
-        f'<dl class="facts">{described}</dl>'
+        f"{facts_html(facts)}"
     )
     return document(
-        "The argument – Ticketlab",
-        "<b>Ticketlab</b> report on <b>all claims</b>",
-        head,
-        {name: section for name, section in sections.items() if section[1]},
+        "The argument – Ticketlab", "<b>Ticketlab</b> report on <b>all claims</b>", head, sections
     )
 
 
 def _counted(shown: Sequence[Shown]) -> str:
     outcomes = [each.verdict.outcome for each in shown if each.verdict]
-    words = {
-        Outcome.HOLDS: ("holds", "hold"),
-        Outcome.FAILS: ("fails", "fail"),
-        Outcome.UNDECIDED: ("is undecided", "are undecided"),
-    }
-    counts = ", ".join(f"{outcomes.count(o)} {of[outcomes.count(o) != 1]}" for o, of in words.items())
+    counts = ", ".join(f"{outcomes.count(o)} {of[outcomes.count(o) != 1]}" for o, of in VERBS.items())
     return f"{plural(len(shown), 'claim')}: {counts}."
 
 
@@ -106,7 +96,7 @@ def _map(of: Sequence[Standing]) -> str:
     links = {each.part.letter: f"part-{each.part.letter}" for each in of}
     held = [each.part.letter for each in of if each.outcome is Outcome.HOLDS and not each.undercut]
     title = (
-        f"{'Part' if len(held) == 1 else 'Parts'} {_listed(held)} of the argument {'holds' if len(held) == 1 else 'hold'}"
+        f"{'Part' if len(held) == 1 else 'Parts'} {listed(held)} of the argument {'holds' if len(held) == 1 else 'hold'}"
         if held
         else "No part of the argument holds as it stands"
     )
@@ -191,12 +181,3 @@ def _sure(shown: Sequence[Shown]) -> str:
         f"{plural(len(asked), 'claim')} were asked at once."
     )
     return how_sure(asked, before, ("claim",), name="all-claims")
-
-
-def _left_out(left_out: Mapping[str, str]) -> str:
-    items = "".join(f"<li>{escape(claim)}: {prose(why)}</li>" for claim, why in left_out.items())
-    return f"<ul>{items}</ul>" if items else ""
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

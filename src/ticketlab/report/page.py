@@ -31,7 +31,7 @@ from ticketlab.figures.presentation import Presentation
 from ticketlab.figures.text_tables import TextTable, html_table, save_buttons, shown
 from ticketlab.figures.wording import plural, power
 
-__all__ = ["document", "figure_html", "render"]
+__all__ = ["document", "facts_html", "figure_html", "left_out_html", "render"]
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
 
@@ -43,25 +43,27 @@ def render(record: Record) -> str:
     before, words = 1 if first else 0, Glossary()
     verdict = _verdict(record, first, words)
     sections = {
-        "figures": _figures(show.figures, 1 + before, words),
-        "tables": _tables(record, (*show.published, *show.summaries)),
-        "method": _method(record.method, record.sources),
-        "certificates": _certificates(show, 1 + before + len(show.figures), words),
-        "reproduce": _reproduce(record),
+        "figures": ("Figures", _figures(show.figures, 1 + before, words)),
+        "tables": ("Tables", _tables(record, (*show.published, *show.summaries))),
+        "method": ("Method", _method(record.method, record.sources)),
+        "certificates": ("Certificates", _certificates(show, 1 + before + len(show.figures), words)),
+        "reproduce": ("How to reproduce", _reproduce(record)),
     }
-    named = {name: (HEADINGS[name], text) for name, text in sections.items() if text}
     of = f"<b>Ticketlab</b> report on the claim <b>{escape(record.claim)}</b>"
-    return document(_title(record), of, verdict, named, f"<script>{get_plotlyjs()}</script>\n")
+    return document(_title(record), of, verdict, sections, f"<script>{get_plotlyjs()}</script>\n")
 
 
 def document(
     title: str, of: str, first: str, sections: Mapping[str, tuple[str, str]], scripts: str = ""
 ) -> str:
-    """A page as one file: its title, what it is of, what comes first, and sections with their headings by name, as HTML."""
-    links = "".join(f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, _) in sections.items())
+    """A page as one file: its title, what it is of, what comes first, and sections with their headings by name, as HTML.
+
+    A section without a text is left out.
+    """
+    filled = [(name, heading, text) for name, (heading, text) in sections.items() if text]
+    links = "".join(f'<li><a href="#{name}">{heading}</a></li>' for name, heading, _ in filled)
     body = "".join(
-        f'<section id="{name}"><h2>{heading}</h2>{text}</section>'
-        for name, (heading, text) in sections.items()
+        f'<section id="{name}"><h2>{heading}</h2>{text}</section>' for name, heading, text in filled
     )
     return f"""<!DOCTYPE html>
 <html lang="en-GB">
@@ -89,15 +91,6 @@ def document(
 </body>
 </html>
 """
-
-
-HEADINGS = {
-    "figures": "Figures",
-    "tables": "Tables",
-    "method": "Method",
-    "certificates": "Certificates",
-    "reproduce": "How to reproduce",
-}
 
 
 def presentation(record: Record) -> Presentation:
@@ -132,7 +125,7 @@ def _verdict(record: Record, figure: Figure | None, words: Glossary) -> str:
 {figure_html(figure, 1, words, "h2") if figure else ""}
 {explained}
 {_rules(record)}
-{_facts(record.facts)}
+{facts_html({k: v for k, v in record.facts.items() if k != "Start"})}
 </section>"""
 
 
@@ -157,10 +150,16 @@ def _start(facts: Mapping[str, str]) -> str:
     return f"<p><b>Not a random start.</b> {prose(said)}</p>" if said else ""
 
 
-def _facts(facts: Mapping[str, str]) -> str:
-    listed = {k: v for k, v in facts.items() if k != "Start"}
-    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in listed.items())
+def facts_html(facts: Mapping[str, str]) -> str:
+    """What a reader wants to know first, by name."""
+    pairs = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
     return f'<dl class="facts">{pairs}</dl>' if pairs else ""
+
+
+def left_out_html(left_out: Mapping[str, str]) -> str:
+    """What was left out, and why."""
+    items = "".join(f"<li>{escape(name)}: {prose(why)}</li>" for name, why in left_out.items())
+    return f"<ul>{items}</ul>" if items else ""
 
 
 # --- figures and tables ---

@@ -7,7 +7,7 @@ from html import escape
 
 from ticketlab.figures.html import prose
 from ticketlab.figures.wording import listed, plural
-from ticketlab.report.page import document
+from ticketlab.report.page import document, facts_html
 from ticketlab.report.stored import choices_in_words
 from ticketlab.store.protocol import Protocol
 
@@ -47,18 +47,14 @@ def _list(rules: Iterable[tuple[str, str]]) -> str:
 
 
 def _sizes(protocol: Protocol) -> str:
+    content = (f"{where} {content[:16]}…" for where, content in protocol.data.items())
     facts = {
         **choices_in_words(protocol.plan),
         "Cells": str(protocol.cells),
         "Looks": _looks(protocol),
-        "Content of the data": ", ".join(
-            f"{where} {content[:16]}…" for where, content in protocol.data.items()
-        ),
+        "Content of the data": ", ".join(content),
     }
-    pairs = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{prose(text)}</dd></div>" for name, text in facts.items() if text
-    )
-    return f'<dl class="facts">{pairs}</dl>'
+    return facts_html({name: text for name, text in facts.items() if text})
 
 
 def _looks(protocol: Protocol) -> str:

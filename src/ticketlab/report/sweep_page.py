@@ -15,9 +15,8 @@ from pathlib import Path
 
 from ticketlab.choices import plain
 from ticketlab.figures.figure import Figure, Panel
-from ticketlab.figures.forest import in_words
+from ticketlab.figures.forest import VERBS, in_words
 from ticketlab.figures.glossary import Glossary
-from ticketlab.figures.html import prose
 from ticketlab.figures.phase_map import PhaseMap, Spot
 from ticketlab.figures.wording import estimate, listed, plural, quantity
 from ticketlab.lab import Done, Grid, Place, SweepFolder
@@ -25,7 +24,7 @@ from ticketlab.laws.multiplicity import p_value
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import toml
 from ticketlab.report.many_verdicts import Judged, how_sure
-from ticketlab.report.page import document, figure_html
+from ticketlab.report.page import document, facts_html, figure_html, left_out_html
 from ticketlab.report.stored import choices_in_words
 from ticketlab.store.failures import storing
 from ticketlab.store.records import write_text
@@ -33,11 +32,6 @@ from ticketlab.store.records import write_text
 __all__ = ["Found", "render_sweep", "write_sweep"]
 
 MOST_PANELS = 8  # questions that are drawn
-SAID = {
-    Outcome.HOLDS: "holds",
-    Outcome.FAILS: "fails",
-    Outcome.UNDECIDED: "is undecided",
-}
 
 
 @dataclass(frozen=True)
@@ -94,19 +88,17 @@ def render_sweep(
         "questions": ("The questions", _questions(grid, found, headline=True)),
         "sides": ("Side questions", _questions(grid, found, headline=False)),
         "sure": ("How many verdicts that is", _sure(grid, found)),
-        "left-out": ("What was left out", _left_out(left_out)),
+        "left-out": ("What was left out", left_out_html(left_out)),
         "plan": ("How to reproduce", _reproduce(claim, grid)),
     }
     facts = {
         **_same(grid),
         **{axis.title.capitalize(): ", ".join(axis.values) for axis in grid.axes},
     }
-    described = "".join(f"<div><dt>{escape(k)}</dt><dd>{prose(v)}</dd></div>" for k, v in facts.items())
     kicker = f'<p class="kicker">{escape(_counted(grid, found))}</p>'
-    head = f'{kicker}<h1>“{escape(statement)}”</h1><dl class="facts">{described}</dl>'
-    named = {name: section for name, section in sections.items() if section[1]}
+    head = f"{kicker}<h1>“{escape(statement)}”</h1>{facts_html(facts)}"
     return document(
-        f"{claim}, a sweep – Ticketlab", f"<b>Ticketlab</b> sweep of <b>{escape(claim)}</b>", head, named
+        f"{claim}, a sweep – Ticketlab", f"<b>Ticketlab</b> sweep of <b>{escape(claim)}</b>", head, sections
     )
 
 
@@ -124,7 +116,7 @@ def _same(grid: Grid) -> dict[str, str]:
 
 def _counted(grid: Grid, found: Mapping[str, Found]) -> str:
     wholes = [each.whole.outcome for each in found.values() if each.whole]
-    counts = listed([f"{said} at {wholes.count(o)}" for o, said in SAID.items()])
+    counts = listed([f"{said} at {wholes.count(o)}" for o, (said, _) in VERBS.items()])
     more = f"; {len(grid.places) - len(found)} have no answer" if len(found) < len(grid.places) else ""
     return f"{plural(len(grid.places), 'plan')}: the claim {counts}{more}."
 
@@ -193,7 +185,7 @@ def _of_questions(found: Mapping[str, Found], titles: Sequence[str]) -> str:
 
 def _title(grid: Grid, found: Mapping[str, Found]) -> str:
     outcomes = [each.whole.outcome for each in found.values() if each.whole]
-    counts = [f"{said} at {outcomes.count(o)}" for o, said in SAID.items() if o in outcomes]
+    counts = [f"{said} at {outcomes.count(o)}" for o, (said, _) in VERBS.items() if o in outcomes]
     return f"Of {plural(len(grid.places), 'plan')}, the claim {listed(counts) or 'has no verdict at any'}"
 
 
@@ -275,8 +267,3 @@ def _sure(grid: Grid, found: Mapping[str, Found]) -> str:
 def _number(found: Found, title: str) -> str:
     verdict = found.of(title)
     return estimate(verdict.effect, verdict.interval, sign=True, least=1) if verdict else "–"
-
-
-def _left_out(left_out: Mapping[str, str]) -> str:
-    items = "".join(f"<li>{escape(name)}: {prose(why)}</li>" for name, why in left_out.items())
-    return f"<ul>{items}</ul>" if items else ""

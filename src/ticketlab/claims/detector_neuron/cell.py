@@ -11,7 +11,16 @@ from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
 from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, drawn_task, guessed, network_scores, training_plan
+from ticketlab.claims.start import (
+    Clock,
+    built,
+    check_classes,
+    drawn_task,
+    example_rows,
+    network_scores,
+    trained,
+    training_plan,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -21,7 +30,7 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.multigraph import all_edges, edges_of, summed
-from ticketlab.training import Replicas, TrainingData, stack, train
+from ticketlab.training import Replicas, stack
 from ticketlab.units import (
     FAMILIES,
     FieldFilters,
@@ -54,7 +63,8 @@ def measure(
     start, order = jax.random.split(jax.random.key(seed))
     params = network.init(start)
     progress("training", 0.05)
-    after = _trained(plan, task, network, params, order)
+    how, replicas = training_plan(plan, task), Replicas(stack([params]), order_keys=order)
+    after = jax.device_put(trained(network, SOFTMAX_CROSS_ENTROPY, task, how, replicas))
     clock.lap("training")
     networks = {formula.RANDOM: params, formula.TRAINED: after}
     labels = task.test.labels
@@ -77,21 +87,13 @@ def measure(
     progress("simple stimuli", 0.7)
     rows |= _shapes(plan, network, networks, seed)
     clock.lap("simple stimuli")
-    scored = {
-        "id": task.test.ids,
-        "guess": guessed(task),
-        "trained": network_scores(network, after, task, task.test),
-    }
-    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["examples"] = example_rows(task, seed, {"trained": network_scores(network, after, task, task.test)})
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
 def _check(task: Task, network: Architecture) -> None:
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     shape = task.input_shape
     if len(shape) != 3 or shape[0] != shape[1]:
         raise UserError(f"inputs of shape {shape} in {task.name}", "square images [size, size, channels]")
@@ -102,15 +104,6 @@ def _check(task: Task, network: Architecture) -> None:
             "a network that begins with two convolutions",
             "Use --network conv:depth=2.",
         )
-
-
-def _trained(
-    plan: DetectorNeuronPlan, task: Task, network: Network, params: Params, order: jax.Array
-) -> Params:
-    how = training_plan(plan, task, evaluate_every=plan.steps)
-    replicas = Replicas(stack([params]), order_keys=order)
-    result = train(network, SOFTMAX_CROSS_ENTROPY, TrainingData.of(task), how, replicas)
-    return jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
 
 
 def _sources(task: Task, network: Network, networks: dict[str, Params], seed: int) -> dict[str, Responses]:
@@ -223,6 +216,5 @@ _MEANINGS = MEANINGS | {
     "threshold": "the AUC that a detector exceeds: 0.9, or what 99 % of random linear filters do not exceed",
     "found": "channels that detect the family",
     "share": "found / channels",
-    "guess": "the score of always giving the most frequent class",
     "trained": "the score of the trained network",
 }

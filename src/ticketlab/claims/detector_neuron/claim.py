@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ticketlab.claims import plan_checks
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.literature import CAMERON_2011
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Table
@@ -125,12 +125,10 @@ class DetectorNeuron(Study):
     )
     needs = ("classes",)
     plan_type = DetectorNeuronPlan
+    cell = "units", "all units"
 
     def asked(self, plan: DetectorNeuronPlan) -> Agenda:
         return Agenda(formula.RULE, formula.formula(), formula.side_questions())
-
-    def cells(self, plan: DetectorNeuronPlan) -> tuple[Cell, ...]:
-        return (Cell("units", {}, 1.0, "all units", seed_numbers(plan)),)
 
     def brief(self, plan: DetectorNeuronPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         classes = tables["classes"]

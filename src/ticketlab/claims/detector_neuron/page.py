@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -32,9 +30,7 @@ EXPECTED = Mark("random linear filters", LIGHT.soft, dash="dot", line=True)
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, by_class, by_shape, of_units),
-        summaries=made(
-            record, best_table, scan_table, shape_table, partial(seconds_table, by={"part": "part"})
-        ),
+        summaries=made(record, best_table, scan_table, shape_table, seconds_table),
     )
 
 

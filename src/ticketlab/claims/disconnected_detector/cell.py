@@ -11,21 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.stats import rankdata
 
+from ticketlab.claims import start
 from ticketlab.claims.disconnected_detector import formula
 from ticketlab.claims.disconnected_detector.claim import DisconnectedDetectorPlan
 from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import (
-    Clock,
-    built,
-    drawn_task,
-    guessed,
-    loss_of,
-    network_scores,
-    permuted,
-    score_of,
-    training_plan,
-)
+from ticketlab.claims.rows import tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -58,12 +48,12 @@ class Found:
 def measure(
     plan: DisconnectedDetectorPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    seed, clock = cell.seeds[0], Clock()
+    seed, clock = cell.seeds[0], start.Clock()
     progress("drawing split and network", 0.0)
-    task = drawn_task(plan.task, seed)
+    task = start.drawn_task(plan.task, seed)
     if task.kind != "classification" or task.steps > 1:
         raise UserError(task.name, "a task with classes, one for each example", "Choose another --task.")
-    network = built(plan.network, task.input_shape, task.outputs)
+    network = start.built(plan.network, task.input_shape, task.outputs)
     init, *keys = jax.random.split(jax.random.key(seed), 4)
     keys = [*keys, *jax.random.split(jax.random.fold_in(init, 1))]  # the last two are of the second search
     drawn = network.init(init)
@@ -96,19 +86,18 @@ def measure(
     progress("gradients", 0.9)
     gradient = _by_layer(
         network,
-        first_order_contributions(network, loss_of(task), drawn, task.train.x, task.train.targets),
+        first_order_contributions(network, start.loss_of(task), drawn, task.train.x, task.train.targets),
     )
     for source, of in found.items():
         about = {"source": source, "seed": seed}
         second = found[formula.SECOND].scores if source == formula.TICKET else None
         rows["weights"] += [{**about, **row} for row in weight_rows(gradient, of.mask, of.scores, second)]
     clock.lap("gradients")
-    scored = {"id": task.test.ids, "guess": guessed(task)}
-    scored |= {source: network_scores(network, of.params, task, task.test) for source, of in found.items()}
-    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    scored = {
+        source: start.network_scores(network, of.params, task, task.test) for source, of in found.items()
+    }
+    rows["examples"] = start.example_rows(task, seed, scored)
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
@@ -126,16 +115,16 @@ def _masks(
         keys: of the data order, the first scores and the random mask; and of the second search's order and scores.
     """
     order, score, chance, second_order, second_score = keys
-    other = permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
+    other = start.permuted(task.train, np.random.Generator(np.random.PCG64(seed)))
     own = task.train.targets
     data = replace(TrainingData.of(task), y=np.stack([own, other.targets, own]))
     scores, orders = (jnp.stack([a, a, b]) for a, b in ((score, second_score), (order, second_order)))
     replicas = SEARCH.replicas(network, stack([drawn] * 3), plan.density, scores, orders)
-    how = replace(
-        training_plan(plan, task, evaluate_every=plan.steps, score=score_of(task)),
-        schedule=Cosine(plan.steps),
+    schedule = Cosine(plan.steps)
+    how = start.training_plan(
+        plan, task, evaluate_every=plan.steps, score=start.score_of(task), schedule=schedule
     )
-    result = train(network, loss_of(task), data, how, replicas)
+    result = train(network, start.loss_of(task), data, how, replicas)
     masks = SEARCH.masks(network, result.params, plan.density)
     found = {}
     for number, (name, mask) in enumerate(
@@ -249,5 +238,4 @@ _MEANINGS = MEANINGS | {
     "density": "the fraction of the layer's weights that the mask keeps, which is what chance gives",
     "rank_correlation": "of the sizes of the learned scores with −w·∂L/∂w",
     "ceiling": "the AUC of the sizes of a second search's scores for the ticket's weights",
-    "guess": "the score of always giving the most frequent class",
 }

@@ -13,10 +13,9 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.disconnected_detector import formula
-from ticketlab.claims.literature import RAMANUJAN_2020
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.literature import LEE_AJANTHAN_2019, RAMANUJAN_2020
+from ticketlab.claims.study import Cell, Study
 from ticketlab.evidence.arm import Arm
-from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import Levels
@@ -112,20 +111,14 @@ class DisconnectedDetector(Study):
     redraws = "A seed draws the split, the network, the scores, the data orders, the permuted labels and the random mask."
     sources = (
         RAMANUJAN_2020,
-        Source(
-            "Lee et al. 2019",
-            "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. ICLR 2019.",
-            "https://arxiv.org/abs/1810.02340",
-        ),
+        LEE_AJANTHAN_2019,
     )
     needs = ("units", "weights", "examples")
     plan_type = DisconnectedDetectorPlan
+    cell = "masks", "masks and units"
 
     def asked(self, plan: DisconnectedDetectorPlan) -> Agenda:
         return Agenda(formula.RULE, formula.formula(), formula.side_questions())
-
-    def cells(self, plan: DisconnectedDetectorPlan) -> tuple[Cell, ...]:
-        return (Cell("masks", {}, 1.0, "masks and units", seed_numbers(plan)),)
 
     def brief(self, plan: DisconnectedDetectorPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         units = tables["units"].where(source=formula.TICKET)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.gallery import gallery, unit_note
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.rows import bars
 from ticketlab.figures.spread import spread
 from ticketlab.figures.text_tables import TextTable, interval, scored, summary
@@ -39,9 +38,7 @@ SHOWN = {formula.TICKET: "under the ticket's mask", formula.WHOLE: "the same uni
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, with_and_without, of_gradient, of_units),
-        summaries=made(
-            record, score_table, unit_table, weight_table, partial(seconds_table, by={"part": "part"})
-        ),
+        summaries=made(record, score_table, unit_table, weight_table, seconds_table),
     )
 
 
@@ -50,16 +47,11 @@ def _means(rows: Table, column: str) -> np.ndarray:
     return np.array([float(np.mean(of[column])) for of in rows.by("seed").values()])
 
 
-def _sources(table: Table) -> dict[str, Table]:
-    found = {source: table.where(source=source) for source in SOURCES}
-    return {source: rows for source, rows in found.items() if len(rows)}
-
-
 def with_and_without(units: Table) -> Figure:
     """The best units of each mask, with and without the rest of the network."""
     found = {
         source: {mark: spread(_means(rows, column)) for column, mark in PLACES.items()}
-        for source, rows in _sources(units).items()
+        for source, rows in in_order(units, "source", SOURCES).items()
     }
     own, whole = (fixed(float(np.mean(units.where(source=formula.TICKET)[c])), 3) for c in ("auc", "whole"))
     return Figure(
@@ -88,7 +80,7 @@ def of_gradient(weights: Table) -> Figure:
                 mark: spread(_means(rows.where(layer=layer), column))
                 for mark, column in _told(weights).items()
             }
-            for source, rows in _sources(weights).items()
+            for source, rows in in_order(weights, "source", SOURCES).items()
         }
         for layer in layers
     }

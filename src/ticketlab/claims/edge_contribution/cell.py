@@ -9,20 +9,10 @@ import jax
 import numpy as np
 from scipy.stats import rankdata
 
+from ticketlab.claims import start
 from ticketlab.claims.edge_contribution import formula
 from ticketlab.claims.edge_contribution.claim import EdgeContributionPlan
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import (
-    Clock,
-    built,
-    check_one_answer,
-    drawn_task,
-    guessed,
-    loss_of,
-    network_scores,
-    score_of,
-    training_plan,
-)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
@@ -36,7 +26,7 @@ from ticketlab.tickets.contributions import (
     sampled_contributions,
     shapley_densities,
 )
-from ticketlab.training import Replicas, TrainingData, stack, train
+from ticketlab.training import Replicas, stack
 
 __all__ = ["agreement", "measure"]
 
@@ -47,15 +37,18 @@ DRAWS = 20  # of random signs
 def measure(
     plan: EdgeContributionPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    seed, clock = cell.seeds[0], Clock()
+    seed, clock = cell.seeds[0], start.Clock()
     progress("drawing split and network", 0.0)
-    task = drawn_task(plan.task, seed)
-    check_one_answer(task)
-    network, loss = built(plan.network, task.input_shape, task.outputs), loss_of(task)
+    task = start.drawn_task(plan.task, seed)
+    start.check_one_answer(task)
+    network, loss = start.built(plan.network, task.input_shape, task.outputs), start.loss_of(task)
     init, order, masks = jax.random.split(jax.random.key(seed), 3)
     drawn = network.init(init)
     progress("training", 0.02)
-    after = _trained(plan, task, network, loss, drawn, order)
+    how = start.training_plan(plan, task, score=start.score_of(task))
+    after = jax.device_put(
+        start.trained(network, loss, task, how, Replicas(stack([drawn]), order_keys=order))
+    )
     clock.lap("training")
     rows: dict[str, list[dict[str, Any]]] = {"measures": [], "weights": []}
     for number, (source, params) in enumerate({formula.RANDOM: drawn, formula.TRAINED: after}.items()):
@@ -69,29 +62,11 @@ def measure(
         rows["measures"] += [{**about, **row} for row in found]
         rows["weights"] += [{**about, **row} for row in shown]
         clock.lap(f"masks of the {source}")
-    scored = {
-        "id": task.test.ids,
-        "guess": guessed(task),
-        "trained": network_scores(network, after, task, task.test),
-    }
-    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["examples"] = start.example_rows(
+        task, seed, {"trained": start.network_scores(network, after, task, task.test)}
+    )
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
-
-
-def _trained(
-    plan: EdgeContributionPlan,
-    task: Task,
-    network: Network,
-    loss: ConvexLoss,
-    params: Params,
-    order: jax.Array,
-) -> Params:
-    how = training_plan(plan, task, evaluate_every=plan.steps, score=score_of(task))
-    result = train(network, loss, TrainingData.of(task), how, Replicas(stack([params]), order_keys=order))
-    return jax.tree.map(lambda leaf: jax.device_put(leaf[0]), result.params)
 
 
 def _compared(
@@ -208,6 +183,5 @@ _MEANINGS = {
     "saliency": "−w·∂L/∂w at the full network",
     "banzhaf": "the fall of the loss by the weight's presence, over masks that keep half of the weights",
     "error": "its standard error",
-    "guess": "the score of always giving the most frequent class",
     "trained": "the score of the trained network",
 }

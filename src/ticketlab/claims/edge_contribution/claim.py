@@ -12,7 +12,8 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.edge_contribution import formula
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.literature import LEE_AJANTHAN_2019
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -117,11 +118,7 @@ class EdgeContribution(Study):
             "Owen 1972",
             "G. Owen. Multilinear extensions of games. Management Science 18.",
         ),
-        Source(
-            "Lee et al. 2019",
-            "N. Lee, T. Ajanthan, P. H. S. Torr. SNIP: Single-shot Network Pruning based on Connection Sensitivity. ICLR 2019.",
-            "https://arxiv.org/abs/1810.02340",
-        ),
+        LEE_AJANTHAN_2019,
         Source(
             "Spearman 1904",
             "C. Spearman. The proof and measurement of association between two things. American Journal of Psychology 15.",
@@ -129,13 +126,11 @@ class EdgeContribution(Study):
     )
     needs = ("measures", "examples")
     plan_type = EdgeContributionPlan
+    cell = "weights", "all masks"
 
     def asked(self, plan: EdgeContributionPlan) -> Agenda:
         measures = plan.measures()
         return Agenda(formula.RULE, formula.formula(measures), formula.side_questions(measures))
-
-    def cells(self, plan: EdgeContributionPlan) -> tuple[Cell, ...]:
-        return (Cell("weights", {}, 1.0, "all masks", seed_numbers(plan)),)
 
     def brief(self, plan: EdgeContributionPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         rows = tables["measures"].where(measure=formula.BANZHAF)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 
@@ -15,12 +14,14 @@ from ticketlab.figures.axes import linear_axis
 from ticketlab.figures.curves import Curve, Level, curve, plots
 from ticketlab.figures.figure import Figure
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.spread import spread
 from ticketlab.figures.text_tables import TextTable, interval, mean, summary
 from ticketlab.figures.wording import fixed
 
 __all__ = ["present"]
+
+SOURCES = (formula.RANDOM, formula.TRAINED)
 
 MARKS: Mapping[str, Mark] = {
     "corrected": Mark("gradient", LIGHT.blue),
@@ -34,19 +35,14 @@ LIMIT = Mark("half of the variance", LIGHT.soft, dash="dash", line=True)
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, over_densities, one_against_another),
-        summaries=made(record, measure_table, partial(seconds_table, by={"part": "part"})),
+        summaries=made(record, measure_table, seconds_table),
     )
-
-
-def _sources(rows: Table) -> dict[str, Table]:
-    found = {source: rows.where(source=source) for source in (formula.RANDOM, formula.TRAINED)}
-    return {source: of for source, of in found.items() if len(of)}
 
 
 def over_densities(measures: Table) -> Figure:
     """Corrected correlations by density, of gradients and their controls."""
     panels = {}
-    for source, rows in _sources(measures).items():
+    for source, rows in in_order(measures, "source", SOURCES).items():
         known = rows.taken(np.flatnonzero(np.isfinite(rows["density"])))
         places = [float(p) for p, _ in known.along("density")]
         panels[source] = [
@@ -75,7 +71,10 @@ def over_densities(measures: Table) -> Figure:
 
 def one_against_another(weights: Table) -> Figure:
     """Gradient against Banzhaf value, weight by weight, in one network of each kind."""
-    first = {source: rows.where(seed=rows["seed"].min()) for source, rows in _sources(weights).items()}
+    first = {
+        source: rows.where(seed=rows["seed"].min())
+        for source, rows in in_order(weights, "source", SOURCES).items()
+    }
     panels: dict[str, list[Curve]] = {}
     shown, least = 0, 1.0
     for source, rows in first.items():

@@ -9,14 +9,21 @@ from typing import Any
 
 import jax
 import numpy as np
-from scipy.special import gammaln
 
 from ticketlab.claims.existence_bounds import formula
 from ticketlab.claims.existence_bounds.claim import ExistenceBoundsPlan
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, batch_of, built, drawn_task, guessed, permuted_labels
+from ticketlab.claims.rows import Rows, rows_of, tables_of
+from ticketlab.claims.start import (
+    Clock,
+    built,
+    check_classes,
+    drawn_task,
+    example_rows,
+    permuted_labels,
+    trained,
+    training_plan,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params
 from ticketlab.tangent.devices import Devices
@@ -45,7 +52,8 @@ from ticketlab.tickets.constructions import (
     reached,
     shortfall,
 )
-from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.tickets.motion import bits
+from ticketlab.training import Replicas, stack
 
 __all__ = ["measure"]
 
@@ -53,18 +61,14 @@ EXCHANGES = 2  # other targets that each pool is tried with
 LONG = 4096  # products among which one is chosen, where the growth of their number is measured
 BATCH = 200  # inputs at once
 
-Rows = dict[str, list[dict[str, Any]]]
-
 
 def measure(
     plan: ExistenceBoundsPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing and training targets", 0.0)
     task = drawn_task(plan.task, seed)
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     confused = permuted_labels(task, seed)
     targets = _targets(plan, task, confused, seed)
     clock.lap("training")
@@ -79,9 +83,7 @@ def measure(
     rows |= _growth(plan, targets[formula.TARGETS[0]], seed)
     clock.lap("growth")
     _constructed(plan, task, confused, targets, seed, rows, clock, progress)
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
@@ -103,16 +105,8 @@ def _targets(plan: ExistenceBoundsPlan, task: Task, confused: Task, seed: int) -
 
 def _trained(plan: ExistenceBoundsPlan, task: Task, start: jax.Array, order: jax.Array, steps: int) -> Params:
     network = built(plan.network, task.input_shape, task.outputs)
-    result = train(
-        network,
-        SOFTMAX_CROSS_ENTROPY,
-        TrainingData.of(task),
-        TrainingPlan(
-            steps=steps, batch=batch_of(plan.batch, task), optimiser=plan.optimiser, evaluate_every=steps
-        ),
-        Replicas(stack([network.init(start)]), order_keys=order),
-    )
-    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), result.params)
+    replicas = Replicas(stack([network.init(start)]), order_keys=order)
+    return trained(network, SOFTMAX_CROSS_ENTROPY, task, training_plan(plan, task, steps=steps), replicas)
 
 
 # --- how often a weight cannot be written ---
@@ -245,12 +239,12 @@ def _checked(plan: ExistenceBoundsPlan, construction: Construction, task: Task, 
     """What a construction costs, and how near it comes."""
     check = agreement(construction, task.test.x, np.random.default_rng(seed), inputs=plan.inputs)
     target, reports = construction.target, construction.reports
-    sources = sum(r.sources for r in reports)
+    sources, masks = sum(r.sources for r in reports), jax.tree.leaves(construction.masks)
     return {
         "size": construction.size / target.weights,
         "kept": construction.kept / target.weights,
         "kept_share": construction.kept / construction.size,
-        "bits": _bits(construction) / target.weights,
+        "bits": bits({str(i): np.asarray(mask) for i, mask in enumerate(masks)}) / target.weights,
         "bits_needed": math.log2(2 / plan.tolerance),
         "failed": construction.failure_rate,
         "failed_inputs": sum(r.failed_sources[0] for r in reports) / sources,
@@ -267,15 +261,6 @@ def _checked(plan: ExistenceBoundsPlan, construction: Construction, task: Task, 
     }
 
 
-def _bits(construction: Construction) -> float:
-    """log₂ of how many masks have as many weights in each array."""
-    total = 0.0
-    for mask in jax.tree.leaves(construction.masks):
-        size, kept = np.size(mask), int(np.count_nonzero(mask))
-        total += gammaln(size + 1) - gammaln(kept + 1) - gammaln(size - kept + 1)
-    return float(total / math.log(2))
-
-
 def _scores(construction: Construction, task: Task, part: Split, seed: int) -> list[dict[str, Any]]:
     """Of the target, of the masked network, and of one with equally many random weights in each array."""
     rng = np.random.default_rng(seed)
@@ -287,11 +272,8 @@ def _scores(construction: Construction, task: Task, part: Split, seed: int) -> l
         formula.SUBSET: compact(construction),
         formula.RANDOM: compact(replace(construction, masks=random)),
     }
-    scored = {"seed": np.full(len(part), seed), "id": part.ids}
-    scored["guess"] = guessed(replace(task, test=part))
-    for name, function in functions.items():
-        scored[name] = task.scores(batched(function, part.x, BATCH), part)
-    return rows_of(scored)
+    scored = {name: task.scores(batched(of, part.x, BATCH), part) for name, of in functions.items()}
+    return example_rows(replace(task, test=part), seed, scored)
 
 
 _MEANINGS = {
@@ -324,5 +306,4 @@ _MEANINGS = {
     "agreement": "the share of test examples with the same class",
     "relative": "the largest difference on test examples, as a fraction of the largest output",
     "whole": "the largest difference between the whole network and without what is masked, relative",
-    "guess": "the score of always giving the most frequent class",
 }

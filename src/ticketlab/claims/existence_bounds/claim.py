@@ -11,21 +11,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.existence_bounds.formula import (
-    PERMUTED,
-    PICK,
-    RANDOM,
-    SHUFFLED,
-    SUBSET,
-    TARGET,
-    allowed,
-    formula,
-    rule,
-    side_questions,
-    verdicts,
-)
+from ticketlab.claims.existence_bounds import formula
 from ticketlab.claims.literature import BERGER_1982, CAMERON_2011
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -97,9 +85,9 @@ class ExistenceBoundsPlan:
                 raise UserError(f"tolerance or share {value:g}", "a fraction between 0 and 1")
         if len(self.tolerances) < 3:
             raise UserError(f"tolerances {self.tolerances}", "at least three, to tell how products grow")
-        if allowed(self.tolerance) > MOST:
+        if formula.allowed(self.tolerance) > MOST:
             raise UserError(
-                f"tolerance={self.tolerance:g}, which allows {allowed(self.tolerance)} products",
+                f"tolerance={self.tolerance:g}, which allows {formula.allowed(self.tolerance)} products",
                 f"a tolerance of at least {2 ** (-MOST / 4):.2g}, which allows {MOST}",
             )
         plan_checks.at_least(self, 1, "count", "weights", "inputs", "steps", "fitting_steps", "batch")
@@ -152,24 +140,24 @@ class ExistenceBounds(Study):
         "intervals count both sources of chance [Cameron et al. 2011]. The claim needs all its statements [Berger 1982].",
     )
     arms = (
-        Arm(TARGET, "The trained network.", "What the random network should contain."),
-        Arm(SUBSET, "The random network under the mask that was searched for.", "The claim."),
+        Arm(formula.TARGET, "The trained network.", "What the random network should contain."),
+        Arm(formula.SUBSET, "The random network under the mask that was searched for.", "The claim."),
         Arm(
-            RANDOM,
+            formula.RANDOM,
             "The same network with equally many random weights in each array.",
             "Whether any mask does.",
         ),
         Arm(
-            PERMUTED,
+            formula.PERMUTED,
             "A target that has fitted permuted labels.",
             "Whether the mask says anything about learning.",
         ),
         Arm(
-            SHUFFLED,
+            formula.SHUFFLED,
             "The trained target, with the weights of each layer shuffled.",
             "Whether the weights' place matters.",
         ),
-        Arm(PICK, "One product for each weight.", "The earlier bound, which is polynomial."),
+        Arm(formula.PICK, "One product for each weight.", "The earlier bound, which is polynomial."),
     )
     redraws = (
         "A seed draws the split, the targets, the data order, the permuted labels, and all random networks."
@@ -203,24 +191,22 @@ class ExistenceBounds(Study):
     )
     needs = ("constructions",)
     plan_type = ExistenceBoundsPlan
+    cell = "constructions", "all constructions"
 
     def asked(self, plan: ExistenceBoundsPlan) -> Agenda:
         return Agenda(
-            rule(plan.tolerance, plan.margin),
-            formula(plan.tolerance, plan.margin),
-            side_questions(plan.tolerances),
+            formula.rule(plan.tolerance, plan.margin),
+            formula.formula(plan.tolerance, plan.margin),
+            formula.side_questions(plan.tolerances),
         )
 
-    def cells(self, plan: ExistenceBoundsPlan) -> tuple[Cell, ...]:
-        return (Cell("constructions", {}, 1.0, "all constructions", seed_numbers(plan)),)
-
     def brief(self, plan: ExistenceBoundsPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        growth = tables["growth"].where(search=SUBSET)
+        growth = tables["growth"].where(search=formula.SUBSET)
         least, most = (growth["products"][at] for at in np.argsort(-growth["tolerance"])[[0, -1]])
-        score = float(np.mean(tables["examples"][SUBSET]))
+        score = float(np.mean(tables["examples"][formula.SUBSET]))
         return f"{least:.1f} to {most:.1f} products a weight, masked network's test accuracy {score:.1%}"
 
     def verdicts(
         self, plan: ExistenceBoundsPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
-        return verdicts(tables, plan.tolerance, plan.margin, plan.tolerances, levels)
+        return formula.verdicts(tables, plan.tolerance, plan.margin, plan.tolerances, levels)

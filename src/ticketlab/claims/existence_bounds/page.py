@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.existence_bounds import formula
@@ -35,25 +33,18 @@ BY = {"construction": "construction", "target": "target"}
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
-        figures=made(record, (rates, "rates"), (growth, "growth")),
+        figures=made(record, failures, by_tolerance),
         summaries=made(
-            record,
-            (construction_table, "constructions"),
-            (agreement_table, "constructions"),
-            (growth_table, "growth"),
-            (rate_table, "rates"),
-            (target_table, "rates"),
-            partial(seconds_table, by={"part": "part"}),
+            record, construction_table, agreement_table, growth_table, rate_table, target_table, seconds_table
         ),
-        certificates=made(record, (gaps, "constructions")),
+        certificates=made(record, gaps),
     )
 
 
-def rates(table: Table) -> Figure:
+def failures(rates: Table) -> Figure:
     """Failure rates by units drawn, one panel for each ε."""
-    own = table.where(target=formula.TARGETS[0])
+    own = rates.where(target=formula.TARGETS[0])
     share = own.adding(rate=own["failed"] / own["weights"], said=own["expected"] / own["weights"])
     share = share.adding(other=own["law"] / own["weights"])
     drawn = sorted(set(own["drawn"].tolist()))
@@ -90,9 +81,9 @@ def _shown(s: Spread) -> Spread:
     return Spread(s.values, s.mean, (max(low, s.mean / 100), high))
 
 
-def growth(table: Table) -> Figure:
+def by_tolerance(growth: Table) -> Figure:
     """Products against 1/ε, for the two ways to write a weight."""
-    rows = table.taken(np.flatnonzero(np.isfinite(table["products"])))
+    rows = growth.taken(np.flatnonzero(np.isfinite(growth["products"])))
     rows = rows.adding(inverse=1 / rows["tolerance"])
     x = logarithmic_axis("1/ε", rows["inverse"].tolist())
     y = logarithmic_axis("products for each weight", rows["products"].tolist())
@@ -102,26 +93,26 @@ def growth(table: Table) -> Figure:
         found = [spread(of["products"], 0.0) for _, of in places]
         drawn.append(curve(mark, [float(place) for place, _ in places], found))
     subset, pick = (
-        table.where(search=search).by("seed").values() for search in (formula.SUBSET, formula.PICK)
+        growth.where(search=search).by("seed").values() for search in (formula.SUBSET, formula.PICK)
     )
     slopes, powers = map(slope, subset), map(exponent, pick)
     leans = [extent(map(lean, of), measure) for of in (subset, pick)]
-    left = fixed(100 * float(table["left"][0]), 0)
+    left = fixed(100 * float(growth["left"][0]), 0)
     return Figure(
         "growth",
         f"Each halving of ε costs a subset sum {extent(slopes, measure)} products",
         f"Products that leave {left} % of the weights further than ε from their sum, for weights larger than the largest ε: "
-        f"means over {seeds(table)}, with 95 % intervals. With one product for each weight, their number grows as 1/ε to the "
+        f"means over {seeds(growth)}, with 95 % intervals. With one product for each weight, their number grows as 1/ε to the "
         f"power {extent(powers, measure)}. Between a logarithm, 0, and a power of 1/ε, 1, with the same ends, the closest subset "
         f"lies at {leans[0]} and one product at {leans[1]}.",
         alone(Plot(x, y, tuple(drawn), height=320)),
     )
 
 
-def gaps(table: Table) -> Figure:
+def gaps(constructions: Table) -> Figure:
     """What the attack found and what the certificate allows, by construction."""
     rows, ends = [], []
-    for (name, target), of in table.by("construction", "target").items():
+    for (name, target), of in constructions.by("construction", "target").items():
         both = tuple(
             series(mark, spread(of[column], 0.0))
             for mark, column in ((ATTACK, "attack"), (CERTIFICATE, "certificate"))
@@ -129,12 +120,12 @@ def gaps(table: Table) -> Figure:
         ends += [end for s in both for end in s.ends]
         note = " · ".join(measure(s.centre) for s in both if s.centre is not None)
         rows.append(Row(_named(name, target), both, note=note))
-    worst = float(table["beyond"].max())
+    worst = float(constructions["beyond"].max())
     return Figure(
         "certificates",
         f"No difference exceeds {fixed(100 * worst, 1)} % of the certificate for its input's norm",
         "The largest difference of the outputs, masked random network against its target, over all inputs up to the largest norm "
-        f"of a test example: found by gradient ascent, and bounded from spectral norms. Means over {seeds(table)}.",
+        f"of a test example: found by gradient ascent, and bounded from spectral norms. Means over {seeds(constructions)}.",
         alone(Rows(tuple(rows), logarithmic_axis("difference of outputs", ends))),
     )
 
@@ -143,7 +134,7 @@ def _named(construction: str, target: str) -> str:
     return construction if target == formula.TARGETS[0] else f"{construction}, {target}"
 
 
-def construction_table(table: Table) -> TextTable:
+def construction_table(constructions: Table) -> TextTable:
     cells: dict[str, Cell] = {
         "size": distance("size"),
         "kept": distance("kept"),
@@ -153,15 +144,15 @@ def construction_table(table: Table) -> TextTable:
         "… inputs, %": mean("failed_inputs", 100.0),
         "attempts": lambda rows: quantity(int(rows["attempts"].max())),
     }
-    needed = measure(float(table["bits_needed"][0]))
+    needed = measure(float(constructions["bits_needed"][0]))
     caption = (
         "Size, weights kept and bits of the mask for each weight of the target; writing a weight to within ε needs "
         f"{needed} bits. Failures are those of the first attempt. Means over seeds."
     )
-    return summary(caption, table, BY, cells, name="constructions")
+    return summary(caption, constructions, BY, cells, name="constructions")
 
 
-def agreement_table(table: Table) -> TextTable:
+def agreement_table(constructions: Table) -> TextTable:
     cells: dict[str, Cell] = {
         "same class, %": scored("agreement"),
         "relative difference": _power("relative"),
@@ -173,14 +164,14 @@ def agreement_table(table: Table) -> TextTable:
         "The masked random network and its target: test examples with the same class, the largest difference there relative to "
         "the largest output, the largest difference in the ball, and what evaluating the whole network changes. Means over seeds."
     )
-    return summary(caption, table, BY, cells, name="agreement")
+    return summary(caption, constructions, BY, cells, name="agreement")
 
 
 def _power(column: str) -> Cell:
     return lambda rows: power(float(np.mean(rows[column])))
 
 
-def growth_table(table: Table) -> TextTable:
+def growth_table(growth: Table) -> TextTable:
     def products(rows: Table) -> str:
         known = rows["products"][np.isfinite(rows["products"])]
         return of_spread(lambda r: spread(r["products"], 0.0))(rows) if len(known) else MISSING
@@ -191,12 +182,12 @@ def growth_table(table: Table) -> TextTable:
         "weights": count("weights"),
     }
     caption = "Products that a weight needs, and the constant that the theorem leaves open, estimated: means over seeds ± 95 %."
-    ordered = table.taken(np.lexsort((-table["tolerance"], table["search"] != formula.SUBSET)))
+    ordered = growth.taken(np.lexsort((-growth["tolerance"], growth["search"] != formula.SUBSET)))
     return summary(caption, ordered, {"search": "search", "tolerance": "ε"}, cells, name="growth")
 
 
-def rate_table(table: Table) -> TextTable:
-    own = table.where(target=formula.TARGETS[0])
+def rate_table(rates: Table) -> TextTable:
+    own = rates.where(target=formula.TARGETS[0])
     own = own.taken(np.lexsort((own["drawn"], -own["tolerance"])))
     caption = (
         "Failure rates of the trained target's weights, in %: measured, by the curve, and with the targets of other weights. The "
@@ -225,10 +216,10 @@ def _errors(rows: Table) -> str:
     return fixed(float(np.sum(rows["failed"] - rows["law"])) / error, 1)
 
 
-def target_table(table: Table) -> TextTable:
+def target_table(rates: Table) -> TextTable:
     def at(drawn: int) -> Cell:
         return lambda rows: _rate("failed")(rows.where(drawn=drawn))
 
-    cells = {f"{drawn} units": at(drawn) for drawn in sorted(set(table["drawn"].tolist()))}
+    cells = {f"{drawn} units": at(drawn) for drawn in sorted(set(rates["drawn"].tolist()))}
     caption = "Failure rates in %, by units drawn, for the three targets."
-    return summary(caption, table, {"target": "target", "tolerance": "ε"}, cells, name="targets")
+    return summary(caption, rates, {"target": "target", "tolerance": "ε"}, cells, name="targets")

@@ -25,7 +25,7 @@ from ticketlab.claims.start import (
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
-from ticketlab.claims.tangent_minimum.cell import wide_enough
+from ticketlab.claims.tangent_minimum.cell import choice_row, wide_enough
 from ticketlab.claims.tangent_minimum.descent import Descent
 from ticketlab.claims.tangent_minimum.formula import OFFSETS
 from ticketlab.errors import UserError
@@ -53,7 +53,6 @@ KEPT, CENTRED = OFFSETS
 def measure(
     plan: GpPerformancePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed = cell.seeds[0]
     if "sizes" in cell.settings:
         return _search(plan, seed, progress)
@@ -61,17 +60,10 @@ def measure(
 
 
 def _classes(plan: GpPerformancePlan, seed: int) -> Task:
-    task = drawn_task(plan.task, seed)
-    check_one_answer(task)
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    task = start.drawn_task(plan.task, seed)
+    start.check_one_answer(task)
+    start.check_classes(task)
     return task
-
-
-def _first(part: Split, count: int) -> Split:
-    """The first examples of a part."""
-    labels = None if part.labels is None else part.labels[:count]
-    return Split(part.x[:count], part.targets[:count], part.ids[:count], labels)
 
 
 # --- training and its pictures ---
@@ -88,12 +80,12 @@ def _compare(
             "Ask for more: train=… in --task.",
         )
     if about["labels"] == SHUFFLED:
-        task = permuted_labels(task, seed)
-    task = replace(task, train=_first(task.train, size))
-    network = built(plan.network.widened(about["width"]), task.input_shape, task.outputs)
+        task = start.permuted_labels(task, seed)
+    task = replace(task, train=start.taken(task.train, slice(size)))
+    network = start.built(plan.network.widened(about["width"]), task.input_shape, task.outputs)
     draw, order, noise = jax.random.split(jax.random.fold_in(jax.random.key(seed), STREAM), 3)
     at = Start(plan.tuning(), task, SQUARE, network, network.init(draw), devices)
-    clock = Clock()
+    clock = start.Clock()
 
     arms = minima.tangent_space(at, lambda what, done: progress(what, 0.3 * done))
     clock.lap(TANGENT)
@@ -116,7 +108,9 @@ def _compare(
 # --- rows of training and its pictures ---
 
 
-def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, clock: Clock) -> dict[str, Table]:
+def _tables(
+    at: Start, about: dict[str, Any], arms: Arms, descent: Descent, clock: start.Clock
+) -> dict[str, Table]:
     chosen = {key: best(found) for key, found in arms.items()}
     shown = {key: s for key, s in chosen.items() if key[1] in COLUMNS}
     rows = {
@@ -128,7 +122,7 @@ def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, cloc
             if key[1] != DRAW
             for row in _tuning_rows(key, arms[key], shown[key])
         ],
-        "choices": [{**about, **_choice_row(key, arms[key], descent)} for key in shown if key[1] != DRAW],
+        "choices": [{**about, **choice_row(arms, descent, *key)} for key in shown if key[1] != DRAW],
         "certificates": [
             {
                 **about,
@@ -140,7 +134,7 @@ def _tables(at: Start, about: dict[str, Any], arms: Arms, descent: Descent, cloc
             for s in arms[offset, TANGENT]
             if s.candidate.solution is not None
         ],
-        "timings": [{**about, "arm": arm, "seconds": seconds} for arm, seconds in clock.seconds.items()],
+        "timings": clock.rows("arm", **about),
     }
     return tables_of(rows, _MEANINGS)
 
@@ -154,7 +148,7 @@ def _example_rows(at: Start, chosen: dict[tuple[str, str], Scored]) -> list[dict
         name: at.task.scores(chosen[key].candidate.outputs["test"], at.task.test)
         for name, key in columns.items()
     }
-    return rows_of({"id": at.task.test.ids, "guess": guessed(at.task), **scores})
+    return rows_of({"id": at.task.test.ids, "guess": start.guessed(at.task), **scores})
 
 
 def _arm_row(key: tuple[str, str], s: Scored) -> dict[str, Any]:
@@ -183,19 +177,6 @@ def _tuning_rows(key: tuple[str, str], found: list[Scored], chosen: Scored) -> l
     ]
 
 
-def _choice_row(key: tuple[str, str], found: list[Scored], descent: Descent) -> dict[str, Any]:
-    offset, arm = key
-    trained = arm == DESCENT
-    return {
-        "offset": offset,
-        "arm": arm,
-        "candidates": len(found),
-        "inside": inside(found),
-        "settled": descent.settled(offset) if trained else True,
-        "epochs": descent.epochs_of_chosen(offset) if trained else 0,
-    }
-
-
 # --- the search ---
 
 
@@ -221,45 +202,44 @@ def _pair(task: Task, classes: tuple[int, ...], size: int) -> _Pair:
         )
     order = np.concatenate(places)
     tested = np.flatnonzero(np.isin(task.test.labels, classes))
-    held_out = Split(
-        task.test.x[tested], task.test.targets[tested], task.test.ids[tested], task.test.labels[tested]
-    )
     return _Pair(
         task.train.x[order],
         task.train.labels[order] == classes[1],
-        held_out,
+        start.taken(task.test, tested),
         task.test.labels[tested] == classes[1],
     )
 
 
 def _search(plan: GpPerformancePlan, seed: int, progress: Progress) -> dict[str, Table]:
     task = _classes(plan, seed)
-    network = built(plan.network.widened(plan.search_width), task.input_shape, 1)
+    network = start.built(plan.network.widened(plan.search_width), task.input_shape, 1)
     key = jax.random.fold_in(jax.random.key(seed), STREAM + 1)
     rows: dict[str, list[dict[str, Any]]] = {"search_examples": [], "searches": [], "timings": []}
     for number, size in enumerate(plan.search_sizes):
-        of, clock = _pair(task, plan.pair, size), Clock()
-        expected = expected_acceptances(network, of.x, of.labels, plan.networks)
+        of, clock = _pair(task, plan.pair, size), start.Clock()
+        expected = functions.expected_acceptances(network, of.x, of.labels, plan.networks)
         progress(
             f"{size} examples: {expected:.3g} of {plan.networks} random networks should fit",
             number / len(plan.search_sizes),
         )
         one, other, unit = jax.random.split(jax.random.fold_in(key, size), 3)
-        curvature = largest_curvature(
+        curvature = start.largest_curvature(
             network,
             network.init(unit),
-            Split(of.x, binary_targets(SQUARE, of.labels), np.arange(size)),
+            Split(of.x, functions.binary_targets(SQUARE, of.labels), np.arange(size)),
             SQUARE,
         )
         training = TrainingPlan(plan.steps, None, Sgd(plan.step_share * 2 / curvature), evaluate_every=4)
-        trained = collect(
-            TrainingRuns(network, SQUARE, of.x, of.labels, of.held_out.x, training, plan.runs), one, 1
+        trained = functions.collect(
+            functions.TrainingRuns(network, SQUARE, of.x, of.labels, of.held_out.x, training, plan.runs),
+            one,
+            1,
         )
         clock.lap(DESCENT)
         found = None
         if expected >= ENOUGH:
-            sampler = RandomNetworks(network, of.x, of.labels, of.held_out.x, CHUNK)
-            found = collect(sampler, other, plan.networks // CHUNK)
+            sampler = functions.RandomNetworks(network, of.x, of.labels, of.held_out.x, CHUNK)
+            found = functions.collect(sampler, other, plan.networks // CHUNK)
         clock.lap("random networks that fit")
         guess = (~of.answers).astype(float)
         score = {"trained_score": _right(trained, of, guess), "search_score": _right(found, of, guess)}
@@ -276,9 +256,7 @@ def _search(plan: GpPerformancePlan, seed: int, progress: Progress) -> dict[str,
             }
         )
         about = {"labels": "pair", "width": plan.search_width, "size": size, "seed": seed}
-        rows["timings"] += [
-            {**about, "arm": arm, "seconds": seconds} for arm, seconds in clock.seconds.items()
-        ]
+        rows["timings"] += clock.rows("arm", **about)
     return tables_of(rows, _MEANINGS)
 
 
@@ -286,7 +264,7 @@ def _right(found: Any, of: _Pair, guess: np.ndarray) -> np.ndarray:
     """The share of functions that are right on each example; that of guessing where there are none."""
     if found is None or not found.counts.draws:
         return guess
-    ones = marginals(found.counts)
+    ones = functions.marginals(found.counts)
     return np.where(of.answers, ones, 1 - ones)
 
 

@@ -101,8 +101,7 @@ class GpPerformancePlan:
                 f"search_sizes {self.search_sizes} and pair {self.pair}",
                 "even numbers of examples, and two classes",
             )
-        if self.networks < CHUNK or self.networks % CHUNK:
-            raise UserError(f"networks={self.networks}", f"a multiple of {CHUNK}")
+        plan_checks.multiple_of(self, CHUNK, "networks")
         plan_checks.at_least(self, 1, "runs", "steps")
         plan_checks.positive(self, "step_share", "search_width")
         self.tuning()
@@ -209,11 +208,7 @@ class GpPerformance(Study):
             "https://arxiv.org/abs/1711.00165",
         ),
         LEE_2019,
-        Source(
-            "He et al. 2020",
-            "B. He, B. Lakshminarayanan, Y. W. Teh. Bayesian Deep Ensembles via the Neural Tangent Kernel. NeurIPS 2020.",
-            "https://arxiv.org/abs/2007.05864",
-        ),
+        HE_2020,
         Source(
             "Chiang et al. 2023",
             "P. Chiang, R. Ni, D. Y. Miller, A. Bansal, J. Geiping, M. Goldblum, T. Goldstein. Loss Landscapes are All You Need: "

@@ -11,9 +11,9 @@ from ticketlab.claims.gp_performance import formula
 from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF, explained
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Level, Plot, curve
-from ticketlab.figures.figure import Figure, Panel
+from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
+from ticketlab.figures.curves import Curve, Level, curve, plots
+from ticketlab.figures.figure import Figure
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
 from ticketlab.figures.spread import score
@@ -35,10 +35,10 @@ MAJORITY = Mark("all of training's gain", LIGHT.soft, dash="dash", line=True)
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
+    seconds = partial(seconds_table, by={"arm": "arm", "size": "examples"})
     return Presentation(
-        figures=made(record, (learning_curves, "arms"), (shares, "examples")),
-        summaries=made(record, (score_table, "arms"), (search_table, "searches"), (_seconds, "timings")),
+        figures=made(record, learning_curves, shares),
+        summaries=made(record, score_table, search_table, seconds),
     )
 
 
@@ -53,10 +53,7 @@ def learning_curves(arms: Table) -> Figure:
         ]
         for (width,), rows in of.by("width").items()
     }
-    every = [c for curves in drawn.values() for c in curves]
-    x = logarithmic_axis("training examples", [v for c in every for v in c.x])
-    y = linear_axis("test score, %", [v for c in every for v in c.ends])
-    panels = tuple(Panel(f"width × {width:g}", Plot(x, y, tuple(curves))) for width, curves in drawn.items())
+    panels = plots(drawn, _examples(of), partial(linear_axis, "test score, %"))
     largest = of.where(size=int(np.max(of["size"])), width=float(np.max(of["width"])))
     means = {
         arm: 100 * float(np.mean(mine["test_score"]))
@@ -154,7 +151,3 @@ def search_table(searches: Table) -> TextTable:
     return summary(
         caption, searches, {"size": "examples"}, {**cells, "seeds": count("accepted")}, name="search"
     )
-
-
-def _seconds(timings: Table) -> TextTable:
-    return seconds_table(timings, {"arm": "arm", "size": "examples"})

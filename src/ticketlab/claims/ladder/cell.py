@@ -25,7 +25,7 @@ from ticketlab.claims.ladder.rung import Rung, Start, best_rung
 from ticketlab.claims.ladder.tangents import cosine, permuted_units, tangent_minimum
 from ticketlab.claims.ladder.trainings import Mask, Trained, best_mask, trained_network
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, guessed
+from ticketlab.claims.start import Clock, built, check_classes, check_one_answer, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -77,8 +77,7 @@ def measure(
 
 
 def _check(task: Task, network: Network) -> None:
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     check_one_answer(task)
     if len(network.require_layers("its ladder")) < 2:
         raise UserError(f"{network.name}, which has no hidden layer", "a network with at least one")
@@ -169,7 +168,7 @@ def _rows(
             }
         ],
         "alignment": _alignment_rows(at, rungs[formula.TANGENT].step, trained),
-        "timings": [{"part": part, "seconds": seconds} for part, seconds in clock.seconds.items()],
+        "timings": clock.rows(),
     }
     return {name: of_seed(rows) for name, rows in found.items()}
 
@@ -240,5 +239,4 @@ _MEANINGS = {
     "cosine": "of the Δθ of the tangent-space minimum and the Δθ of training",
     "two_trainings": "of two trainings from one θ₀ with different data orders",
     "permuted": "the first, with the layer's units in another order, mean of 20",
-    "guess": "the score of always giving the most frequent class",
 }

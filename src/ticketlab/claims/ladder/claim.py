@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.ladder import formula
-from ticketlab.claims.literature import CAMERON_2011, JACOT_2018, RAMANUJAN_2020
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.literature import ALAIN_BENGIO_2016, CAMERON_2011, JACOT_2018, RAMANUJAN_2020
+from ticketlab.claims.study import Cell, Study
 from ticketlab.evidence.arm import Arm
-from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
 from ticketlab.laws.rules import Levels
@@ -173,20 +172,14 @@ class Ladder(Study):
     sources = (
         JACOT_2018,
         RAMANUJAN_2020,
-        Source(
-            "Alain & Bengio 2016",
-            "G. Alain, Y. Bengio. Understanding intermediate layers using linear classifier probes.",
-            "https://arxiv.org/abs/1610.01644",
-        ),
+        ALAIN_BENGIO_2016,
         CAMERON_2011,
     )
     plan_type = LadderPlan
+    cell = "rungs", "all rungs"
 
     def asked(self, plan: LadderPlan) -> Agenda:
         return Agenda(formula.RULE, formula.formula(plan.margin), formula.side_questions(plan.margin))
-
-    def cells(self, plan: LadderPlan) -> tuple[Cell, ...]:
-        return (Cell("rungs", {}, 1.0, "all rungs", seed_numbers(plan)),)
 
     def brief(self, plan: LadderPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         rungs = tables["rungs"]

@@ -14,7 +14,6 @@ Sources: Lee et al. 2018, arXiv 1711.00165 (NNGP); Jacot et al. 2018 (tangent ke
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
 from scipy.spatial.distance import cdist, pdist
 
 from ticketlab.claims.fair_search import Candidate, Scored, edges, scored, wider
@@ -78,11 +77,7 @@ def kernel_rung(at: Start, blocks: Blocks) -> Rung:
 
 
 def _candidate(at: Start, blocks: Blocks, ridge: float, unit: float) -> Scored:
-    of = posterior(_symmetric(blocks["train"]), at.task.train.targets, noise=ridge * unit)
+    kernel = (blocks["train"] + blocks["train"].T) / 2  # rounding may differ between the two sides
+    of = posterior(kernel, at.task.train.targets, noise=ridge * unit)
     outputs = {name: of.mean(rows) for name, rows in blocks.items()}
     return scored(at.task, SQUARE, Candidate(ridge, "ridge", outputs, 0.0))
-
-
-def _symmetric(kernel: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
-    """Rounding may differ between the two sides."""
-    return (kernel + kernel.T) / 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.ladder import formula
@@ -34,7 +32,7 @@ SMALLEST = 0.1  # per cent; smaller errors are drawn there
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, climbed, aligned),
-        summaries=made(record, rung_table, partial(seconds_table, by={"part": "part"})),
+        summaries=made(record, rung_table, seconds_table),
         certificate_tables=made(record, certificate_table),
     )
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-from ticketlab.claims.fair_search import Scored, best, edges, labels_of
+from ticketlab.claims.fair_search import Scored, best, edges, inputs_of, labels_of
 from ticketlab.claims.ladder.claim import LadderPlan
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.certificate import Certificate
@@ -39,7 +39,7 @@ class Start:
 
     @property
     def inputs(self) -> Parts:
-        return Parts(self.task.train.x, self.task.validation.x, self.task.test.x)
+        return inputs_of(self.task)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import jax
 import numpy as np
 
-from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
+from ticketlab.claims.fair_search import Scored, best, edges, wider
 from ticketlab.claims.ladder.rung import OFFSETS, Rung, Start, best_rung, of_candidates
-from ticketlab.claims.start import parts
+from ticketlab.claims.tangent_candidates import tangent_candidates
 from ticketlab.networks.network import Params
-from ticketlab.tangent.minimise import Relative, ridge_path
-from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.selection import AllParameters, Layers, Selection
-from ticketlab.tangent.solution import Solution, predict_all
 from ticketlab.tasks.losses import SQUARE
 
 __all__ = ["cosine", "permuted_units", "tangent_minimum"]
@@ -31,57 +29,36 @@ def tangent_minimum(at: Start, names: Sequence[str], progress: Callable[[str, fl
     The certificate is that of the chosen solution; `step` is Δθ of the best minimum with f₀ kept.
     """
     selection: Selection = AllParameters() if len(names) == len(at.network.layers) else Layers(tuple(names))
-    found: dict[str, list[tuple[Scored, Solution]]] = {offset: [] for offset in OFFSETS}
+    found: dict[bool, list[Scored]] = {False: [], True: []}
     grid: list[float] = []
     new = list(at.plan.ridges)
+    how: dict[str, Any] = {
+        "selection": selection,
+        "tolerance": at.plan.tolerance,
+        "devices": at.devices,
+        "progress": progress,
+    }
     for _ in range(1 + at.plan.extensions):
         grid += new
-        for offset, of in _path(at, selection, new, progress).items():
-            found[offset] += of
-        towards = set().union(*(edges([s for s, _ in of]) for of in found.values()))
+        for centred, of in tangent_candidates(at.network, at.params, at.task, SQUARE, new, **how).items():
+            found[centred] += of
+        towards = set().union(*map(edges, found.values()))
         if not towards:
             break
         new = wider(grid, towards, len(towards))
     count = sum(int(np.prod(leaf.shape)) for name in names for leaf in jax.tree.leaves(at.params[name]))
-    rungs = [replace(_rung(at, of, count), offset=offset) for offset, of in found.items()]
+    rungs = [
+        replace(_rung(at, of, count), offset=offset)
+        for offset, of in zip(OFFSETS, found.values(), strict=True)
+    ]
     return replace(best_rung(rungs), step=rungs[0].step, inside=all(rung.inside for rung in rungs))
 
 
-def _path(
-    at: Start, selection: Selection, ridges: Sequence[float], progress: Callable[[str, float], None]
-) -> dict[str, list[tuple[Scored, Solution]]]:
-    solutions = ridge_path(
-        at.network,
-        at.params,
-        at.task,
-        loss=SQUARE,
-        ridges=[Relative(ridge) for ridge in ridges],
-        selection=selection,
-        centred=[offset == "centred" for offset in OFFSETS],
-        options=NewtonOptions(tolerance=at.plan.tolerance),
-        devices=at.devices,
-        progress=progress,
-    )
-    outputs = {name: predict_all(solutions, part.x) for name, part in parts(at.task).items()}
-    pairs = [
-        (
-            scored(at.task, SQUARE, Candidate(ridge, "ridge", _at(outputs, i), solution.relative_motion)),
-            solution,
-        )
-        for i, (ridge, solution) in enumerate(zip([*ridges] * len(OFFSETS), solutions, strict=True))
-    ]
-    return {offset: pairs[i * len(ridges) : (i + 1) * len(ridges)] for i, offset in enumerate(OFFSETS)}
-
-
-def _at(outputs: dict[str, np.ndarray], i: int) -> dict[str, np.ndarray]:
-    return {name: values[i] for name, values in outputs.items()}
-
-
-def _rung(at: Start, found: Sequence[tuple[Scored, Solution]], parameters: int) -> Rung:
-    candidates = [s for s, _ in found]
-    chosen = next(solution for s, solution in found if s is best(candidates))
-    rung = of_candidates(at.task, candidates, parameters, "ridge")
-    return replace(rung, certificate=chosen.certificate, step=chosen.delta)
+def _rung(at: Start, found: Sequence[Scored], parameters: int) -> Rung:
+    solution = best(found).candidate.solution
+    assert solution is not None
+    rung = of_candidates(at.task, found, parameters, "ridge")
+    return replace(rung, certificate=solution.certificate, step=solution.delta)
 
 
 # --- two steps compared, layer by layer ---

@@ -18,7 +18,7 @@ from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, rate_table
-from ticketlab.figures.rows import bars, row_panels, single
+from ticketlab.figures.rows import Row, bars, row_panels, series
 from ticketlab.figures.spread import Spread, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, scored, share, summary, total
 from ticketlab.figures.wording import estimate, fixed, listed, percent, quantity
@@ -213,7 +213,7 @@ def kinds(arms: Table) -> Figure | None:
         return None
     found = {d: (of(d, "ticket", "distribution"), of(d, "random", "random distribution")) for d in shown}
     rows = [
-        single(TICKET, mine, DISTRIBUTIONS[d], f" %, random mask {fixed(chance.mean, 1)} %")
+        Row(DISTRIBUTIONS[d], (series(TICKET, mine),), unit=f" %, random mask {fixed(chance.mean, 1)} %")
         for d, (mine, chance) in found.items()
     ]
     said = listed([f"{fixed(mine.mean, 1)} % ({DISTRIBUTIONS[d]})" for d, (mine, _) in found.items()])

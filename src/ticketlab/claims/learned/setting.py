@@ -15,7 +15,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.start import batch_of, built, loss_of, network_scores, permuted, score_of, seed_keys
+from ticketlab.claims.start import (
+    built,
+    loss_of,
+    network_scores,
+    permuted,
+    score_of,
+    seed_keys,
+    training_plan,
+)
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.initialisation import Distribution
 from ticketlab.networks.network import Params
@@ -138,9 +146,9 @@ class Bench:
         plan = self.setting.plan
         own = isinstance(arm.search, ScoredMask)
         by = "optimiser" if own else "binary_optimiser" if arm.binary else "dense_optimiser"
-        return TrainingPlan(
-            steps=plan.steps,
-            batch=batch_of(plan.batch, self.task),
+        return training_plan(
+            plan,
+            self.task,
             optimiser=getattr(plan, by),
             schedule=Cosine(plan.steps),
             evaluate_every=max(1, plan.steps // LOOKS),

@@ -9,8 +9,8 @@ Rows called "scores" are those of an arm, by seed and test example; "timings" on
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -23,12 +23,12 @@ from ticketlab.claims.linear_mode.claim import LinearModePlan
 from ticketlab.claims.linear_mode.lines import line_rows
 from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, effective, example_table
 from ticketlab.claims.rows import timings
-from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
+from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 from ticketlab.tickets.barriers import lines
 from ticketlab.tickets.controls import controls
 from ticketlab.tickets.instability import (
@@ -46,7 +46,7 @@ from ticketlab.tickets.pruned import require_pruned
 from ticketlab.tickets.written import read_level, written_level
 from ticketlab.training import TrainingData, stack
 
-__all__ = ["TRAINING_EXAMPLES", "analysed", "measure"]
+__all__ = ["TRAINING_EXAMPLES", "measure"]
 
 LINES = "lines between copies"
 TRAINING_EXAMPLES = 2000  # at most, whose errors along lines stand beside those of all test examples
@@ -57,22 +57,12 @@ STREAM = 2  # of every seed's key: choosing the default plan used others, and an
 def measure(
     plan: LinearModePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return analysed(plan, cell.settings["rewind_step"], draft, progress, cell.seeds)
-
-
-def analysed(
-    plan: LinearModePlan, k: int, draft: Draft, progress: Progress, seeds: Sequence[int] = ()
-) -> dict[str, Table]:
-    """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says.
-
-    Arguments:
-        seeds: whose; by default all of the plan.
-    """
+    """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says."""
     task = start.drawn_task(plan.task, SPLIT_SEED)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
     start.check_one_answer(task)
-    run = _Run.of(plan, k, task, Notes.of(draft), progress, tuple(seeds or seed_numbers(plan)))
+    run = _Run.of(plan, cell.settings["rewind_step"], task, Notes.of(draft), progress, cell.seeds)
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()
     while copies is None:
@@ -182,7 +172,7 @@ class _Run:
         notes, plan, task, search = self.notes, self.plan, self.task, self.search
         notes.rows["checks"] = [self.check(copies, s) for s in range(len(self.seeds))]
         known = {row["arm"] for row in notes.rows.get("networks", ())}
-        parts = {"test": task.test, "train": _first(task.train, TRAINING_EXAMPLES)}
+        parts = {"test": task.test, "train": start.taken(task.train, slice(TRAINING_EXAMPLES))}
         for i, arm in enumerate(copies.level.arms):
             self.tell(LINES, self.trainings, i)
             if arm.name in known:
@@ -244,16 +234,6 @@ def _arms(plan: LinearModePlan) -> int:
 
 def _written(copies: Copies) -> dict[str, np.ndarray]:
     return {**written_level(copies.level), **written_copies(copies)}
-
-
-def _first(part: Split, count: int) -> Split:
-    return replace(
-        part,
-        x=part.x[:count],
-        targets=part.targets[:count],
-        ids=part.ids[:count],
-        labels=None if part.labels is None else part.labels[:count],
-    )
 
 
 _MEANINGS: Mapping[str, str] = {

@@ -51,13 +51,7 @@ def present(record: Record) -> Presentation:
     scores = Asked("ticket minus the other", ("ticket worse", "ticket better"))
     return Presentation(
         asked={v.key: barrier if "error" in v.unit else scores for v in record.questions},
-        figures=made(
-            record,
-            partial(by_step, stable=stable),
-            partial(relation, stable=stable, margin=margin),
-            partial(accuracy, margin=margin),
-            paths,
-        ),
+        figures=made(record, by_step, relation, accuracy, paths, stable=stable, margin=margin),
         published=made(record, published),
         summaries=made(record, arm_table, time_table),
         certificate_tables=made(record, partial(check_table, CHECKS, by={"rewind_step": "from step"})),

@@ -40,7 +40,7 @@ from ticketlab.tangent.kernel import tangent_kernel
 from ticketlab.tangent.quadrature import kernel_spectrum
 from ticketlab.training.result import Ending
 
-__all__ = ["at_widths", "measure"]
+__all__ = ["measure"]
 
 HALVINGS = 6  # of a step size with which training diverges
 TRIAL = 200  # steps with cross-entropy, which must halve the loss or reach the stated one
@@ -55,20 +55,9 @@ ROWS = 12_000  # Nk above which K takes more than a gigabyte
 def measure(
     plan: LinearRegimePlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return at_widths(plan, **cell.settings, seed=cell.seeds[0], progress=progress, devices=devices)
-
-
-def at_widths(
-    plan: LinearRegimePlan,
-    loss: str,
-    depth: int,
-    parameterisation: str,
-    seed: int,
-    progress: Progress,
-    *,
-    devices: Devices | None = None,
-) -> dict[str, Table]:
     """All widths of one loss, depth, parameterisation and seed, as tidy tables."""
+    loss, depth, parameterisation = (cell.settings[name] for name in ("loss", "depth", "parameterisation"))
+    seed = cell.seeds[0]
     task = start.drawn_task(plan.task, seed)
     start.check_losses(plan.losses, task)
     if (rows := len(task.train) * task.outputs) > ROWS:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.linear_regime import formula
-from ticketlab.claims.literature import JACOT_2018, LEE_2019
+from ticketlab.claims.literature import JACOT_2018, LEE_2019, YANG_2022
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.claims.wording import plural
 from ticketlab.errors import UserError
@@ -204,11 +204,7 @@ class LinearRegime(Study):
             "G. Yang, E. J. Hu. Tensor Programs IV: Feature Learning in Infinite-Width Neural Networks. ICML 2021.",
             "https://arxiv.org/abs/2011.14522",
         ),
-        Source(
-            "Yang et al. 2022",
-            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
-            "https://arxiv.org/abs/2203.03466",
-        ),
+        YANG_2022,
         Source(
             "Mei et al. 2018",
             "S. Mei, A. Montanari, P.-M. Nguyen. A Mean Field View of the Landscape of Two-Layer Neural Networks. PNAS 115.",

@@ -16,7 +16,7 @@ from ticketlab.figures.curves import Curve, Plot, mean_curve, plots, points, run
 from ticketlab.figures.figure import Figure, Panel, alone
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.rows import Rows
 from ticketlab.figures.spread import seeds
 from ticketlab.figures.text_tables import Cell, TextTable, count, distance, mean, ranged, summary
@@ -85,9 +85,7 @@ def _captioned(table: TextTable, at: Setting) -> TextTable:
     return replace(table, name=f"{table.name}-{at.loss}-{at.depth}", section=at.title)
 
 
-def _each(table: Table) -> dict[str, Table]:
-    """The parameterisations of a table in the order of the page."""
-    return {name: of for name in TITLES if len(of := table.where(parameterisation=name))}
+_each = partial(in_order, column="parameterisation", names=TITLES)
 
 
 def _width_axis(widths: Table) -> Axis:

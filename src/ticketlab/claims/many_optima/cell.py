@@ -9,31 +9,24 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab import symmetry
 from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.many_optima import formula
 from ticketlab.claims.many_optima.claim import ManyOptimaPlan
 from ticketlab.claims.many_optima.networks import networks_of
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, drawn_task, guessed
-from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
-from ticketlab.evidence.tables import Table
-from ticketlab.networks.evaluation import evaluate
-from ticketlab.networks.network import Network, Params
-from ticketlab.symmetry import (
-    Balanced,
-    by_activations,
-    canonical,
-    disagreement,
-    explained,
-    folded,
-    linear_cka,
-    match_weights,
-    neutral,
-    parameter_distance,
-    permuted,
-    repaired_between,
+from ticketlab.claims.rows import tables_of
+from ticketlab.claims.start import (
+    Clock,
+    built,
+    check_classes,
+    drawn_task,
+    evaluated,
+    example_rows,
+    network_scores,
 )
+from ticketlab.claims.study import Cell, Draft, Progress
+from ticketlab.evidence.tables import Table
+from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
@@ -42,6 +35,12 @@ from ticketlab.training import stack
 
 __all__ = ["measure"]
 
+ENDS = {  # of each arm, the two networks
+    formula.INDEPENDENT: ("one", "other"),
+    **{arm: ("one", arm) for arm in (formula.TWIN, formula.COPY, formula.UNTRAINED, formula.PERMUTED)},
+    formula.OWN: ("one", "ticket"),
+    formula.TICKETS: ("ticket", "other ticket"),
+}
 LINES = (formula.INDEPENDENT, formula.TWIN, formula.COPY, formula.OWN, formula.TICKETS)
 CELLS = {("raw", None): "barrier", ("raw", "repair"): "barrier_repair", ("matched", None): "barrier_matched",
          ("matched", "repair"): "barrier_both"}  # fmt: skip
@@ -51,12 +50,10 @@ ACTIVATIONS = 1000  # training inputs by which units are matched
 def measure(
     plan: ManyOptimaPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing split and networks", 0.0)
     task = drawn_task(plan.task, seed)
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     network = built(plan.network, task.input_shape, task.outputs)
     network.require_layers("its symmetries")
     progress("training", 0.05)
@@ -68,15 +65,15 @@ def measure(
     progress("lines", 0.7)
     found = {how: _lines(plan, task, network, pairs, how) for how in ("raw", "matched")}
     clock.lap("lines")
-    outputs = {name: _outputs(network, params, task, task.test.x) for name, params in networks.items()}
+    outputs = {name: evaluated(network, params, task, task.test) for name, params in networks.items()}
     rows = {
         "networks": [{"seed": seed, **row} for row in _network_rows(network, networks, task)],
         "pairs": [
-            {"seed": seed, "arm": arm, **_pair_row(pair, outputs, found)} for arm, pair in pairs.items()
+            {"seed": seed, "arm": arm, **_pair_row(arm, pair, outputs, found)} for arm, pair in pairs.items()
         ],
         "lines": [{"seed": seed, **row} for row in _line_rows(found)],
-        "examples": [{"seed": seed, **row} for row in rows_of(_examples(task, outputs, found))],
-        "timings": [{"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()],
+        "examples": example_rows(task, seed, _examples(task, outputs, found)),
+        "timings": clock.rows(seed=seed),
     }
     return tables_of(rows, _MEANINGS)
 
@@ -88,7 +85,6 @@ def measure(
 class _Pair:
     """Two networks: as they are, in canonical form, and matched. All are those of a network of each example alone."""
 
-    names: tuple[str, str]
     raw: tuple[Params, Params]
     balanced: tuple[Params, Params]
     matched: tuple[Params, Params]
@@ -100,10 +96,10 @@ def _pairs(
     plan: ManyOptimaPlan, task: Task, network: Network, networks: dict[str, Params], seed: int
 ) -> dict[str, _Pair]:
     x = np.asarray(task.train.x)
-    alone = neutral(network)
-    raw = {name: folded(network, params, x)[1] for name, params in networks.items()}
+    alone = symmetry.neutral(network)
+    raw = {name: symmetry.folded(network, params, x)[1] for name, params in networks.items()}
     forms = {
-        name: canonical(network, params, form=Balanced(common=True), reference=x).params
+        name: symmetry.canonical(network, params, form=symmetry.Balanced(common=True), reference=x).params
         for name, params in networks.items()
     }
     features = {name: _features(alone, params, task) for name, params in raw.items()}
@@ -111,16 +107,14 @@ def _pairs(
     ends = {formula.INDEPENDENT: ("one", "other"), **ends}
     ends |= {formula.OWN: ("one", formula.TICKET), formula.TICKETS: (formula.TICKET, formula.OTHER_TICKET)}
     found = {}
-    for arm, (a, b) in ends.items():
-        start = by_activations(alone, forms[a], forms[b], x[:ACTIVATIONS])
-        matching = match_weights(
+    for arm, (a, b) in ENDS.items():
+        start = symmetry.by_activations(alone, forms[a], forms[b], x[:ACTIVATIONS])
+        matching = symmetry.match_weights(
             alone, forms[a], forms[b], restarts=plan.restarts, seed=seed, starts={"activations": start}
         )
-        moved = permuted(alone, forms[b], matching)
-        cka = float(np.mean([linear_cka(features[a][n], features[b][n]) for n in features[a]]))
-        found[arm] = _Pair(
-            (a, b), (raw[a], raw[b]), (forms[a], forms[b]), (forms[a], moved), cka, matching.moved
-        )
+        moved = symmetry.permuted(alone, forms[b], matching)
+        cka = float(np.mean([symmetry.linear_cka(features[a][n], features[b][n]) for n in features[a]]))
+        found[arm] = _Pair((raw[a], raw[b]), (forms[a], forms[b]), (forms[a], moved), cka, matching.moved)
     return found
 
 
@@ -137,21 +131,20 @@ def _features(network: Network, params: Params, task: Task) -> dict[str, np.ndar
 
 
 def _pair_row(
-    pair: _Pair, outputs: dict[str, np.ndarray], found: dict[str, dict[str, dict[str, Lines]]]
+    arm: str, pair: _Pair, outputs: dict[str, np.ndarray], found: dict[str, dict[str, dict[str, Lines]]]
 ) -> dict[str, Any]:
-    a, b = (outputs[name] for name in pair.names)
+    a, b = (outputs[name] for name in ENDS[arm])
     row = {
-        "raw": parameter_distance(*pair.raw),
-        "balanced": parameter_distance(*pair.balanced),
-        "matched": parameter_distance(*pair.matched),
+        "raw": symmetry.parameter_distance(*pair.raw),
+        "balanced": symmetry.parameter_distance(*pair.balanced),
+        "matched": symmetry.parameter_distance(*pair.matched),
         "moved": pair.moved,
-        "disagreement": disagreement(a, b),
-        "explained": explained(a, b),
+        "disagreement": symmetry.disagreement(a, b),
+        "explained": symmetry.explained(a, b),
         "cka": pair.cka,
     }
-    arm = next((arm for arm in LINES if _of_arm(arm) == pair.names), None)
     for (how, repair), column in CELLS.items():
-        at = found[how][repair or "plain"].get(arm or "")
+        at = found[how][repair or "plain"].get(arm)
         row[column] = float(barrier(at.error)[0]) if at is not None else float("nan")
     return row
 
@@ -175,9 +168,9 @@ def _lines(
     ends = [getattr(pairs[arm], how) for arm in LINES]
     one, other = (stack([pair[i] for pair in ends]) for i in (0, 1))
     found = {}
-    for repair, between in (("plain", None), ("repair", repaired_between)):
+    for repair, between in (("plain", None), ("repair", symmetry.repaired_between)):
         at = lines(
-            *(neutral(network), SOFTMAX_CROSS_ENTROPY, one, other, task.test.x, task.test.targets),
+            *(symmetry.neutral(network), SOFTMAX_CROSS_ENTROPY, one, other, task.test.x, task.test.targets),
             reference=np.asarray(task.train.x),
             points=plan.points,
             between=between,
@@ -200,21 +193,12 @@ def _line_rows(found: dict[str, dict[str, dict[str, Lines]]]) -> list[dict[str, 
 # --- functions ---
 
 
-@partial(jax.jit, static_argnums=0)
-def _evaluated(network: Network, params: Params, x: jax.Array, reference: jax.Array) -> jax.Array:
-    return evaluate(network, params, x, reference)
-
-
-def _outputs(network: Network, params: Params, task: Task, x: Any) -> np.ndarray:
-    return np.asarray(_evaluated(network, params, jax.numpy.asarray(x), jax.numpy.asarray(task.train.x)))
-
-
 def _network_rows(network: Network, networks: dict[str, Params], task: Task) -> list[dict[str, Any]]:
     """Training and test scores; the two independent networks count for the claim."""
     rows = []
     for name, params in networks.items():
         scores = {
-            part: float(np.mean(task.scores(_outputs(network, params, task, split.x), split)))
+            part: float(np.mean(network_scores(network, params, task, split)))
             for part, split in (("train", task.train), ("test", task.test))
         }
         counts = name in ("one", "other")
@@ -236,13 +220,11 @@ def _examples(
     labels = {name: np.argmax(f, axis=1) for name, f in outputs.items()}
     right = {name: task.scores(outputs[name], task.test) for name in ("one", "other")}
     columns = {
-        "id": task.test.ids,
-        "guess": guessed(task),
         "trained": (right["one"] + right["other"]) / 2,
         "wrong": 1 - (right["one"] + right["other"]) / 2,
     }
     for arm in (formula.INDEPENDENT, formula.COPY):
-        a, b = _of_arm(arm)
+        a, b = ENDS[arm]
         columns[f"differs_{arm}"] = (labels[a] != labels[b]).astype(float)
     for arm in (formula.INDEPENDENT, formula.TICKETS):
         top, split, ends = barrier_parts(found["matched"]["repair"][arm].wrong)
@@ -267,7 +249,6 @@ _MEANINGS = {
     "way": "which of the four",
     "fitted": f"whether the training score is at least {formula.FITTED}",
     "counts": "whether the questions are about it",
-    "guess": "the score of always giving the most frequent class",
     "trained": "mean score of the two independent networks",
     "wrong": "1 minus that",
 }

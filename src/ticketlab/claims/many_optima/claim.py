@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.literature import CAMERON_2011
+from ticketlab.claims.literature import CAMERON_2011, STOCK_2019
 from ticketlab.claims.many_optima.formula import (
     COPY,
     INDEPENDENT,
@@ -24,8 +24,7 @@ from ticketlab.claims.many_optima.formula import (
     side_questions,
     verdicts,
 )
-from ticketlab.claims.study import Cell, Study, seed_numbers
-from ticketlab.errors import UserError
+from ticketlab.claims.study import Cell, Study
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
 from ticketlab.evidence.tables import Table
@@ -79,9 +78,7 @@ class ManyOptimaPlan:
         plan_checks.at_least(self, 20, "steps")
         plan_checks.at_least(self, 3, "points")
         plan_checks.at_least(self, 0, "restarts")
-        for name in ("fork", "density"):
-            if not 0 < getattr(self, name) < 1:
-                raise UserError(f"{name}={getattr(self, name)}", "a fraction between 0 and 1")
+        plan_checks.fraction(self, "fork", "density")
 
     @property
     def shared_steps(self) -> int:
@@ -136,11 +133,7 @@ class ManyOptima(Study):
     )
     redraws = "A seed draws the split, both starts, the orders of the data and the permutation of the labels."
     sources = (
-        Source(
-            "Stock et al. 2019",
-            "P. Stock, B. Graham, R. Gribonval, H. Jégou. Equi-normalization of neural networks. ICLR.",
-            "https://arxiv.org/abs/1902.10416",
-        ),
+        STOCK_2019,
         Source(
             "Ainsworth et al. 2022",
             "S. K. Ainsworth, J. Hayase, S. Srinivasa. Git re-basin: merging models modulo permutation symmetries.",
@@ -156,12 +149,10 @@ class ManyOptima(Study):
     )
     needs = ("examples", "pairs", "networks")
     plan_type = ManyOptimaPlan
+    cell = "pair", "independent networks"
 
     def asked(self, plan: ManyOptimaPlan) -> Agenda:
         return Agenda(RULE, formula(), side_questions())
-
-    def cells(self, plan: ManyOptimaPlan) -> tuple[Cell, ...]:
-        return (Cell("pair", {}, 1.0, "independent networks", seed_numbers(plan)),)
 
     def brief(self, plan: ManyOptimaPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         pair = tables["pairs"].where(arm=INDEPENDENT)

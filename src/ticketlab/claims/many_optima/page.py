@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.many_optima import formula
@@ -42,12 +40,9 @@ DRAWN = (formula.INDEPENDENT, formula.TICKETS, formula.OWN, formula.TWIN)
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
         figures=made(record, distances, paths),
-        summaries=made(
-            record, pair_table, barrier_table, network_table, partial(seconds_table, by={"part": "part"})
-        ),
+        summaries=made(record, pair_table, barrier_table, network_table, seconds_table),
     )
 
 

@@ -32,20 +32,14 @@ from ticketlab.tickets.criterion import Seen, chosen
 from ticketlab.tickets.masks import density, full_mask, over_parameters, weights_of
 from ticketlab.tickets.motion import motion
 
-__all__ = ["measure", "measure_seed"]
+__all__ = ["measure"]
 
 
 def measure(
     plan: MaskingIsTrainingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return measure_seed(plan, cell.seeds[0], draft, progress)
-
-
-def measure_seed(
-    plan: MaskingIsTrainingPlan, seed: int, draft: Draft, progress: Progress
-) -> dict[str, Table]:
     """Everything of one seed, as tidy tables; from where the draft says."""
-    setting = setting_of(plan, seed)
+    setting = setting_of(plan, cell.seeds[0])
     arrays = draft.read()
     work = Work(setting, progress, None if arrays is None else read_rows(arrays["rows"]))
     if arrays is None:

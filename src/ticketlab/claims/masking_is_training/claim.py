@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, ZHOU_2019
 from ticketlab.claims.masking_is_training.formula import RULE, conclude, formula, said, sides
-from ticketlab.claims.study import Cell, DraftedStudy, seed_numbers
+from ticketlab.claims.study import Cell, DraftedStudy
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -229,9 +229,6 @@ class MaskingIsTraining(DraftedStudy):
 
     def asked(self, plan: MaskingIsTrainingPlan) -> Agenda:
         return Agenda(RULE, formula(), sides())
-
-    def cells(self, plan: MaskingIsTrainingPlan) -> tuple[Cell, ...]:
-        return (Cell("", seeds=seed_numbers(plan)),)
 
     def brief(self, plan: MaskingIsTrainingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         return said(tables)

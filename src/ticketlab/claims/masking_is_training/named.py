@@ -8,27 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ticketlab.claims.masking_is_training.claim import MaskOneName, MaskZeroName
-from ticketlab.tickets.actions import (
-    Constant,
-    Frozen,
-    FrozenIfGrown,
-    FrozenIfShrunk,
-    MaskOne,
-    MaskZero,
-    Reinitialise,
-    Reshuffle,
-    Rewind,
-    Zero,
-)
-from ticketlab.tickets.criteria import (
-    LargeBoth,
-    LargeFinal,
-    LargeInitial,
-    MagnitudeIncrease,
-    Movement,
-    Random,
-    SmallFinal,
-)
+from ticketlab.tickets import actions, criteria
 from ticketlab.tickets.criterion import Criterion
 from ticketlab.tickets.saliency import Grasp, Snip, SynFlow
 
@@ -37,13 +17,13 @@ __all__ = ["CRITERIA", "ONES", "ZEROS"]
 _ALSO_BY_SIGN: Mapping[
     str, Callable[..., Criterion]
 ] = {  # with "-same-sign" weights that kept their sign come before all others
-    "large-final": LargeFinal,
-    "magnitude-increase": MagnitudeIncrease,
-    "movement": Movement,
-    "large-both": LargeBoth,
-    "large-initial": LargeInitial,
-    "random": Random,
-    "small-final": SmallFinal,
+    "large-final": criteria.LargeFinal,
+    "magnitude-increase": criteria.MagnitudeIncrease,
+    "movement": criteria.Movement,
+    "large-both": criteria.LargeBoth,
+    "large-initial": criteria.LargeInitial,
+    "random": criteria.Random,
+    "small-final": criteria.SmallFinal,
 }
 CRITERIA: Mapping[str, Criterion] = {
     **{
@@ -53,19 +33,19 @@ CRITERIA: Mapping[str, Criterion] = {
     },
     **{"snip": Snip(), "grasp": Grasp(), "synflow": SynFlow()},
 }
-ONES: Mapping[MaskOneName, MaskOne] = {
-    "rewind": Rewind(),
-    "rewind-random-sign": Rewind(keep_sign=False),
-    "reinitialise": Reinitialise(),
-    "reinitialise-same-sign": Reinitialise(keep_sign=True),
-    "reshuffle": Reshuffle(),
-    "reshuffle-same-sign": Reshuffle(keep_sign=True),
-    "constant": Constant(keep_sign=False),
-    "constant-same-sign": Constant(),
+ONES: Mapping[MaskOneName, actions.MaskOne] = {
+    "rewind": actions.Rewind(),
+    "rewind-random-sign": actions.Rewind(keep_sign=False),
+    "reinitialise": actions.Reinitialise(),
+    "reinitialise-same-sign": actions.Reinitialise(keep_sign=True),
+    "reshuffle": actions.Reshuffle(),
+    "reshuffle-same-sign": actions.Reshuffle(keep_sign=True),
+    "constant": actions.Constant(keep_sign=False),
+    "constant-same-sign": actions.Constant(),
 }
-ZEROS: Mapping[MaskZeroName, MaskZero] = {
-    "zero": Zero(),
-    "frozen": Frozen(),
-    "frozen-if-grown": FrozenIfGrown(),
-    "frozen-if-shrunk": FrozenIfShrunk(),
+ZEROS: Mapping[MaskZeroName, actions.MaskZero] = {
+    "zero": actions.Zero(),
+    "frozen": actions.Frozen(),
+    "frozen-if-grown": actions.FrozenIfGrown(),
+    "frozen-if-shrunk": actions.FrozenIfShrunk(),
 }

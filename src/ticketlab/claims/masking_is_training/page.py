@@ -23,7 +23,7 @@ from ticketlab.figures.curves import Level, plots
 from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, rate_table
+from ticketlab.figures.presentation import Presentation, in_order, made, rate_table
 from ticketlab.figures.rows import Row, bars, row_panels, series
 from ticketlab.figures.spread import Spread, positive, score, seeds, spread
 from ticketlab.figures.text_tables import TextTable, count, distance, interval, scored, share, summary
@@ -133,9 +133,7 @@ def _kept(table: Table) -> str:
     return percent(float(np.mean(_decisive(table)["density"])))
 
 
-def _criteria(table: Table) -> dict[str, Table]:
-    """The rows of each criterion that a table has, in the order of the page."""
-    return {c: of for c in CRITERIA if len(of := table.where(criterion=c))}
+_criteria = partial(in_order, column="criterion", names=CRITERIA)
 
 
 def by_density(arms: Table) -> Figure:

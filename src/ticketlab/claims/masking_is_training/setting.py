@@ -7,7 +7,7 @@ for those who ask where training took it, the last value that it had.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -114,10 +114,8 @@ class Setting:
 
     def memorised(self, params: Params) -> float:
         """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
-        whole = self.confused.train
-        part = {f.name: getattr(whole, f.name) for f in fields(whole)}
-        some: Any = {name: None if a is None else a[: self.plan.scored] for name, a in part.items()}
-        return float(start.network_scores(self.network, params, self.confused, replace(whole, **some)).mean())
+        some = start.taken(self.confused.train, slice(self.plan.scored))
+        return float(start.network_scores(self.network, params, self.confused, some).mean())
 
 
 def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:

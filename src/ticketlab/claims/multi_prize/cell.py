@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
 from ticketlab.claims.multi_prize.claim import BOTH, WEIGHTS, MultiPrizePlan, with_signs
-from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
+from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tickets.biprop import Biprop
@@ -22,11 +20,11 @@ def measure(
     return run_setting(_setting(plan, cell.settings["signs"], cell.seeds), draft, progress)
 
 
-def _setting(plan: MultiPrizePlan, signs: bool, seeds: Sequence[int] = ()) -> Setting:
+def _setting(plan: MultiPrizePlan, signs: bool, seeds: tuple[int, ...]) -> Setting:
     arms = [
         Arm("ticket", Biprop(), density=plan.density),
         Arm("permuted", Biprop(), density=plan.density, permuted=True),
     ]
     arms += [Arm("mask", EdgePopup(), density=plan.density), Arm("dense"), Arm("binarised", binary=True)]
     name, network = (BOTH, with_signs(plan.network)) if signs else (WEIGHTS, plan.network)
-    return Setting(name, 1.0, plan, network, tuple(arms), tuple(seeds or seed_numbers(plan)))
+    return Setting(name, 1.0, plan, network, tuple(arms), seeds)

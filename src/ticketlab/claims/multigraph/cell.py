@@ -9,19 +9,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.special import gammaln
 
+from ticketlab.claims.fair_search import inputs_of, labels_of
 from ticketlab.claims.multigraph import formula
 from ticketlab.claims.multigraph.claim import MultigraphPlan
-from ticketlab.claims.rows import rows_of, tables_of
+from ticketlab.claims.rows import Rows, tables_of
 from ticketlab.claims.start import (
     Clock,
-    batch_of,
     built,
+    check_classes,
     drawn_task,
+    example_rows,
     guessed,
     network_scores,
     permuted_labels,
+    trained,
+    training_plan,
 )
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
@@ -29,10 +32,11 @@ from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 from ticketlab.tickets import EdgePopup, LearnedEdges, require_frozen
+from ticketlab.tickets.motion import bits as bits_of
 from ticketlab.tickets.multigraph import Edges, all_edges, edges_of, summed
-from ticketlab.training import Replicas, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Replicas, stack
 from ticketlab.units import NetworkUnits, Parts, probe, scan
 
 __all__ = ["measure"]
@@ -40,13 +44,10 @@ __all__ = ["measure"]
 TRUE = "true labels"
 MEASURED = 1  # the stream of the random mask that is measured
 
-Rows = dict[str, list[dict[str, Any]]]
-
 
 def measure(
     plan: MultigraphPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("training", 0.0)
     task = drawn_task(plan.task, seed)
@@ -78,15 +79,12 @@ def measure(
         for row in _measures(plan, network, task, confused, drawn, masked, searches, seed)
     ]
     clock.lap("measures")
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
 def _checked(plan: MultigraphPlan, task: Task) -> Network:
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     network = built(plan.network, task.input_shape, task.outputs)
     if network.features is None or network.statistics is not None or len(network.layers) < 2:
         raise UserError(
@@ -100,16 +98,7 @@ def _trained(
     plan: MultigraphPlan, network: Network, task: Task, replicas: Replicas, steps: int
 ) -> dict[str, Any]:
     """What is trained of one replica: parameters or scores."""
-    result = train(
-        network,
-        SOFTMAX_CROSS_ENTROPY,
-        TrainingData.of(task),
-        TrainingPlan(
-            steps=steps, batch=batch_of(plan.batch, task), optimiser=plan.optimiser, evaluate_every=steps
-        ),
-        replicas,
-    )
-    return jax.tree.map(lambda leaf: np.asarray(leaf[0]), result.params)
+    return trained(network, SOFTMAX_CROSS_ENTROPY, task, training_plan(plan, task, steps=steps), replicas)
 
 
 # --- masks that write ---
@@ -141,7 +130,7 @@ def _written(
                 if name == formula.TARGET:
                     scored |= _without(plan, network, task, edges, final[name], seed)
                 table = "examples" if name == formula.TARGET else "learnt"
-                rows[table] = _example_rows(of, part, scored, seed)
+                rows[table] = example_rows(replace(of, test=part), seed, scored)
     return rows
 
 
@@ -182,17 +171,8 @@ def _kept(edges: Params) -> float:
 
 def _mask_bits(edges: Params) -> float:
     """log₂ of how many masks keep as many edges in each array, for each parameter."""
-    total, parameters = 0.0, 0
-    for kept in _arrays(edges):
-        n, k = kept.size, int(kept.sum())
-        total += float(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
-        parameters += math.prod(kept.shape[2:])
-    return total / math.log(2) / parameters
-
-
-def _example_rows(task: Task, part: Split, scored: dict[str, np.ndarray], seed: int) -> list[dict[str, Any]]:
-    columns = {"seed": np.full(len(part), seed), "id": part.ids, "guess": guessed(replace(task, test=part))}
-    return rows_of({**columns, **scored})
+    arrays = {str(i): kept for i, kept in enumerate(_arrays(edges))}
+    return bits_of(arrays) / sum(math.prod(kept.shape[2:]) for kept in arrays.values())
 
 
 # --- learned masks ---
@@ -315,15 +295,14 @@ def _best_unit(plan: MultigraphPlan, network: Network, params: Params, task: Tas
 def _read_out(network: Network, params: Params, task: Task, guess: float) -> float:
     """The test accuracy of a tuned linear read-out of the last hidden layer; that of guessing, if no feature varies."""
     assert network.features is not None
-    parts = (task.train, task.validation, task.test)
     last = network.layers[-2].name
     features = [
-        np.asarray(network.features(params, jnp.asarray(part.x))[last]).reshape(len(part), -1)
-        for part in parts
+        np.asarray(network.features(params, jnp.asarray(x))[last]).reshape(len(x), -1)
+        for x in inputs_of(task)
     ]
     if not np.ptp(features[0], axis=0).any():
         return guess
-    return probe(Parts(*features), Parts(*(np.asarray(part.labels) for part in parts))).test
+    return probe(Parts(*features), labels_of(task)).test
 
 
 _MEANINGS = {
@@ -337,5 +316,4 @@ _MEANINGS = {
     "of": "what was measured",
     "chance": "what chance gives",
     "above": "(score − chance) / (1 − chance)",
-    "guess": "the score of always giving the most frequent class",
 }

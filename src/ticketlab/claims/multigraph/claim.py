@@ -25,7 +25,7 @@ from ticketlab.claims.multigraph.formula import (
     side_questions,
     verdicts,
 )
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.tables import Table
@@ -152,12 +152,10 @@ class Multigraph(Study):
     sources = (RAMANUJAN_2020, CAMERON_2011, BERGER_1982)
     needs = ("measures",)
     plan_type = MultigraphPlan
+    cell = "multigraph", "masks and measures"
 
     def asked(self, plan: MultigraphPlan) -> Agenda:
         return Agenda(rule(plan.margin, plan.bits), formula(plan.margin), side_questions())
-
-    def cells(self, plan: MultigraphPlan) -> tuple[Cell, ...]:
-        return (Cell("multigraph", {}, 1.0, "masks and measures", seed_numbers(plan)),)
 
     def brief(self, plan: MultigraphPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         rows = tables["examples"]

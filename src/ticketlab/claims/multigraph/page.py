@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.multigraph import formula
@@ -36,30 +34,26 @@ LIMIT = Mark("a tenth of what chance leaves", LIGHT.soft, dash="dash", line=True
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
-        figures=made(record, (bits, "bits"), (measures, "measures")),
-        summaries=made(
-            record,
-            (bits_table, "bits"),
-            (measure_table, "measures"),
-            (search_table, "searches"),
-            partial(seconds_table, by={"part": "part"}),
-        ),
+        figures=made(record, by_bits, by_measure),
+        summaries=made(record, bits_table, measure_table, search_table, seconds_table),
     )
 
 
-def bits(table: Table) -> Figure:
+def by_bits(bits: Table) -> Figure:
     """Scores of the masked multigraph by bits, next to those of the networks that are written."""
-    widths = sorted(set(table["bits"].tolist()))
+    widths = sorted(set(bits["bits"].tolist()))
     drawn = []
     for target, mark in WRITTEN.items():
-        own = table.where(target=target)
+        own = bits.where(target=target)
         found = [score(of, "score") for _, of in own.along("bits")]
         drawn.append(curve(mark, widths, found))
         drawn.append(mean_curve(THEIRS, own, "bits", "target_score", 100))
     y = linear_axis("score, %", [v for c in drawn for v in c.y])
-    lost = {w: float(np.mean(of["target_score"] - of["score"])) for w, of in _true(table).along("bits")}
+    lost = {
+        w: float(np.mean(of["target_score"] - of["score"]))
+        for w, of in bits.where(target=formula.TARGET).along("bits")
+    }
     enough = next((w for w in widths if lost[w] <= 0.01), None)
     title = (
         f"{plural(enough, 'bit')} a parameter {'is' if enough == 1 else 'are'} enough to lose at most 1 point"
@@ -68,20 +62,16 @@ def bits(table: Table) -> Figure:
     )
     caption = (
         "Scores of the multigraph under the mask that writes a trained network, by pairs of edges for each parameter: means over "
-        f"{seeds(table)}, with 95 % intervals. Dotted lines are the networks that are written."
+        f"{seeds(bits)}, with 95 % intervals. Dotted lines are the networks that are written."
     )
     return Figure("bits", title, caption, alone(Plot(axis_at("bits", widths), y, tuple(drawn), height=300)))
 
 
-def _true(table: Table) -> Table:
-    return table.where(target=formula.TARGET)
-
-
-def measures(table: Table) -> Figure:
+def by_measure(measures: Table) -> Figure:
     """Each measure of the four objects, as a share of what chance leaves."""
     rows, ends, shown = [], [0.0, 100 * formula.LEAST], []
     for name in formula.MEASURES:
-        own = table.where(measure=name)
+        own = measures.where(measure=name)
         found = tuple(series(mark, spread(100 * own.where(of=of)["above"])) for of, mark in OBJECTS.items())
         ends += [end for s in found for end in s.ends]
         rows.append(
@@ -95,7 +85,7 @@ def measures(table: Table) -> Figure:
     caption = (
         "A measure may be said to show content if it is higher on the random network than with permuted labels and than on a "
         "random mask of the multigraph, by a tenth of what chance leaves, and below that tenth on the multigraph. Signs are "
-        f"means over seeds, bars 95 % intervals; the numbers are the means, in the order of the key ({seeds(table)})."
+        f"means over seeds, bars 95 % intervals; the numbers are the means, in the order of the key ({seeds(measures)})."
     )
     limits = {100 * formula.LEAST: LIMIT}
     return Figure(
@@ -106,7 +96,7 @@ def measures(table: Table) -> Figure:
     )
 
 
-def bits_table(table: Table) -> TextTable:
+def bits_table(bits: Table) -> TextTable:
     cells: dict[str, Cell] = {
         "score, %": scored("score"),
         "written network, %": scored("target_score"),
@@ -117,23 +107,23 @@ def bits_table(table: Table) -> TextTable:
         "The multigraph under masks that write trained networks. Bits of the mask are for each parameter: log₂ of the number of "
         "masks with equally many edges in each array. Means over seeds ± 95 %."
     )
-    return summary(caption, table, {"target": "written", "bits": "bits"}, cells, name="bits")
+    return summary(caption, bits, {"target": "written", "bits": "bits"}, cells, name="bits")
 
 
-def measure_table(table: Table) -> TextTable:
+def measure_table(measures: Table) -> TextTable:
     cells: dict[str, Cell] = {
         "value": interval("score"),
         "chance": interval("chance"),
         "gain, % of what chance leaves": interval("above", 100.0),
     }
     caption = "The measures: held-out AUC of the best unit, else test accuracy. Means over seeds ± 95 %."
-    return summary(caption, table, {"measure": "measure", "of": "of"}, cells, name="measures")
+    return summary(caption, measures, {"measure": "measure", "of": "of"}, cells, name="measures")
 
 
-def search_table(table: Table) -> TextTable:
+def search_table(searches: Table) -> TextTable:
     cells: dict[str, Cell] = {
         "training score, %": scored("train_score"),
         "test score, %": scored("test_score"),
     }
     caption = "Learned masks: what was masked, and what the labels were. Means over seeds ± 95 %."
-    return summary(caption, table, {"over": "masked", "labels": "labels"}, cells, name="searches")
+    return summary(caption, searches, {"over": "masked", "labels": "labels"}, cells, name="searches")

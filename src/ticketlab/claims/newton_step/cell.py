@@ -35,7 +35,7 @@ from ticketlab.tangent.devices import Devices
 from ticketlab.tangent.gauss_newton import GaussNewtonStep
 from ticketlab.tasks.task import Task
 
-__all__ = ["compare", "measure"]
+__all__ = ["measure"]
 
 ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 
@@ -43,21 +43,15 @@ ROWS = 6000  # Nk above which an eigendecomposition of K takes minutes
 def measure(
     plan: NewtonStepPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
-
-
-def compare(
-    plan: NewtonStepPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
-) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and networks", 0.0)
-    clock, loss = Clock(), LOSSES[loss_name]
+    clock, loss, seed = Clock(), cell.settings["loss"], cell.seeds[0]
     task = drawn_task(plan.task, seed)
     check_losses(plan.losses, task)
     _check_size(task)
     network = built(plan.network, task.input_shape, task.outputs)
     one, other, order = jax.random.split(jax.random.key(seed), 3)
-    at = Start(plan, task, loss, network, network.init(one), devices)
+    at = Start(plan, task, LOSSES[loss], network, network.init(one), devices)
     progress("gradient descent", 0.02)
     trained, ended = descend(
         at, network.drawn(other), order, lambda done: progress(formula.TRAINED, 0.02 + 0.5 * done)
@@ -67,14 +61,14 @@ def compare(
     _ = at.kernel
     clock.lap("tangent kernel")
 
-    cell = {"loss": loss_name, "seed": seed}
+    about = {"loss": loss, "seed": seed}
     names = ("arms", "candidates", "path", "certificates", "examples")
     rows: Rows = {name: [] for name in names}
     for i, offset in enumerate(formula.OFFSETS):
         for name, found in _with_offset(at, offset, trained, 0.55 + 0.22 * i, clock, progress).items():
-            rows[name] += [{**cell, "offset": offset, **row} for row in found]
-    rows |= {name: [{**cell, **row} for row in found] for name, found in ended.items()}
-    rows["timings"] = [{**cell, "part": part, "seconds": value} for part, value in clock.seconds.items()]
+            rows[name] += [{**about, "offset": offset, **row} for row in found]
+    rows |= {name: [{**about, **row} for row in found] for name, found in ended.items()}
+    rows["timings"] = clock.rows(**about)
     return tables_of(rows, _MEANINGS)
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ticketlab.claims.fair_search import inputs_of
 from ticketlab.claims.galleries import MEANINGS
 from ticketlab.claims.random_filters import formula
 from ticketlab.claims.random_filters.claim import RandomFiltersPlan
@@ -18,8 +19,16 @@ from ticketlab.claims.random_filters.filter_pictures import filter_pictures
 from ticketlab.claims.random_filters.seed_run import SeedRun, course, movable
 from ticketlab.claims.random_filters.transfer import transfer
 from ticketlab.claims.random_filters.upper_part import upper_part
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, guessed, network_scores
+from ticketlab.claims.rows import tables_of
+from ticketlab.claims.start import (
+    Clock,
+    built,
+    check_classes,
+    check_one_answer,
+    drawn_task,
+    example_rows,
+    network_scores,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tuned_training import Tuned, tuned_training
 from ticketlab.errors import UserError
@@ -77,7 +86,7 @@ def measure(
     gabor = (gabor_filters(plan.width, maps, plan.filters), drawn[1])
 
     progress("designs", 0.02)
-    run.read_out(formula.PIXELS, Parts(*(x.reshape(len(x), -1) for x in _inputs(task))))
+    run.read_out(formula.PIXELS, Parts(*(x.reshape(len(x), -1) for x in inputs_of(task))))
     _untrained(run, {"random": drawn, "gabor": gabor})
     clock.lap("random and Gabor filters")
     progress("learned filters", 0.2)
@@ -94,16 +103,13 @@ def measure(
     banks = {"random filters": drawn[0], "Gabor filters": gabor[0], "learned filters": learnt}
     run.rows["pictures"] = [{"seed": seed, **row} for row in filter_pictures(banks, task.test.x, order)]
     clock.lap("pictures")
-    examples = {"id": task.test.ids, "guess": guessed(task), **run.scored}
-    run.rows["examples"] = [{"seed": seed, **row} for row in rows_of(examples)]
-    for part, seconds in clock.seconds.items():
-        run.note("timings", part=part, seconds=seconds)
+    run.rows["examples"] = example_rows(task, seed, run.scored)
+    run.rows["timings"] = clock.rows(seed=seed)
     return tables_of(run.rows, _MEANINGS)
 
 
 def _check(plan: RandomFiltersPlan, task: Task, network: Network) -> None:
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     check_one_answer(task)
     if len(task.input_shape) != 3:
         raise UserError(
@@ -122,10 +128,6 @@ def _check(plan: RandomFiltersPlan, task: Task, network: Network) -> None:
         raise UserError(f"{len(task.classes)} classes", "at least 4, two in each half", "Or use no --copied.")
 
 
-def _inputs(task: Task) -> Parts:
-    return Parts(task.train.x, task.validation.x, task.test.x)
-
-
 # --- filters that nobody trained ---
 
 
@@ -140,7 +142,7 @@ def _untrained(run: SeedRun, banks: Mapping[str, Filters]) -> None:
 def _note_design(
     run: SeedRun, front: FrontEnd, filters: Filters, kind: str, tuned: Tuned | None = None
 ) -> None:
-    inputs = _inputs(run.task)
+    inputs = inputs_of(run.task)
     whole = np.asarray(front.features(filters, np.concatenate([*inputs])))
     features = Parts(*np.split(whole, np.cumsum([len(x) for x in inputs])[:-1]))
     of = (kind, len(filters), front.rectify, front.normalise)
@@ -244,5 +246,4 @@ _MEANINGS = MEANINGS | {
     "layers": "first layers that are copied, or drawn",
     "source": "what the first layers are",
     "filters_of": "whose filters they are",
-    "guess": "the score of always giving the most frequent class",
 }

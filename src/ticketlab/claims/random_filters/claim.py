@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011
 from ticketlab.claims.random_filters import formula
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -176,6 +176,7 @@ class RandomFilters(Study):
         CAMERON_2011,
     )
     plan_type = RandomFiltersPlan
+    cell = "filters", "all filters"
 
     def asked(self, plan: RandomFiltersPlan) -> Agenda:
         return Agenda(
@@ -183,9 +184,6 @@ class RandomFilters(Study):
             formula.formula(plan.margin),
             formula.side_questions(plan.margin, plan.frozen, plan.copied),
         )
-
-    def cells(self, plan: RandomFiltersPlan) -> tuple[Cell, ...]:
-        return (Cell("filters", {}, 1.0, "all filters", seed_numbers(plan)),)
 
     def brief(self, plan: RandomFiltersPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         rows = tables["examples"]

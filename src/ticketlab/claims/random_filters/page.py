@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 
@@ -47,14 +46,7 @@ RECTIFY = {"none": "not rectified", "absolute": "absolute value", "relu": "posit
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, by_blocks, by_pool, by_frozen, by_copied, of_filters),
-        summaries=made(
-            record,
-            design_table,
-            logistic_table,
-            frozen_table,
-            copied_table,
-            partial(seconds_table, by={"part": "part"}),
-        ),
+        summaries=made(record, design_table, logistic_table, frozen_table, copied_table, seconds_table),
     )
 
 

@@ -18,8 +18,7 @@ import numpy as np
 
 from ticketlab.claims.random_filters import formula
 from ticketlab.claims.random_filters.seed_run import SeedRun, course, movable
-from ticketlab.claims.rows import rows_of
-from ticketlab.claims.start import built, network_outputs
+from ticketlab.claims.start import built, each_part, example_rows, network_outputs
 from ticketlab.claims.tuned_training import Lane, side_by_side, tuned_training
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.task import Split, Task
@@ -42,11 +41,9 @@ def halves_of(task: Task, rng: np.random.Generator) -> tuple[Task, Task]:
 
 def _of_classes(task: Task, classes: np.ndarray) -> Task:
     share = KEPT * len(classes) / len(task.classes)
-    train, validation, test = (
-        _of_part(part, classes, int(share * len(part))) for part in (task.train, task.validation, task.test)
-    )
     names = tuple(task.classes[c] for c in classes.tolist())
-    return replace(task, classes=names, train=train, validation=validation, test=test)
+    some = each_part(task, lambda part: _of_part(part, classes, int(share * len(part))))
+    return replace(some, classes=names)
 
 
 def _of_part(part: Split, classes: np.ndarray, most: int) -> Split:
@@ -81,7 +78,7 @@ def transfer(run: SeedRun, network: Network, draw: jax.Array, order: jax.Array) 
     ended = side_by_side(how, list(lanes.values()), base.size)
     found = {formula.BASE: (base.params, base.settled, base.epochs)}
     found |= {arm: (of.params, of.settled, of.epochs) for arm, of in zip(lanes, ended, strict=True)}
-    scored = {"id": second.test.ids, "guess": _guess(second)}
+    scored: dict[str, np.ndarray] = {}
     for arm, (params, settled, epochs) in found.items():
         outputs = network_outputs(networks[1], params, second)
         scored[arm] = second.scores(outputs["test"], second.test)
@@ -90,7 +87,7 @@ def transfer(run: SeedRun, network: Network, draw: jax.Array, order: jax.Array) 
         validation = float(second.scores(outputs["validation"], second.validation).mean())
         about = {"source": formula.COPIES.get(kind, "half B, all layers"), "layers": count}
         run.note("transfer", **about, test_score=float(scored[arm].mean()), validation_score=validation)
-    run.rows["halves"] = [{"seed": run.seed, **row} for row in rows_of(scored)]
+    run.rows["halves"] = example_rows(second, run.seed, scored)
 
 
 def _lane(kind: str, lower: list[str], of_a: Params, of_b: Params, anew: Params) -> Lane:
@@ -98,9 +95,3 @@ def _lane(kind: str, lower: list[str], of_a: Params, of_b: Params, anew: Params)
     source = {"a": of_a, "b": of_b, "r": anew}[kind[0]]
     params = {name: source[name] if name in lower else anew[name] for name in anew}
     return Lane(params, movable(params, () if kind in formula.TUNED else lower))
-
-
-def _guess(task: Task) -> np.ndarray:
-    assert task.train.labels is not None
-    assert task.test.labels is not None
-    return (task.test.labels == np.bincount(task.train.labels).argmax()).astype(float)

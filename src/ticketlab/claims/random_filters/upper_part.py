@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab.claims.start import each_part
 from ticketlab.networks.network import Network, Params, pure_network
 from ticketlab.networks.stages.stage import drawn_layers, reached, through
 from ticketlab.networks.walk import Walk
@@ -40,15 +41,8 @@ def upper_part(
     if not still or network.statistics is not None:
         return network, params, task
     below, above = _cut(network, tuple(still))
-
-    def seen(x: np.ndarray) -> np.ndarray:
-        return np.asarray(below(params, x))
-
-    train, validation, test = (
-        replace(part, x=seen(part.x)) for part in (task.train, task.validation, task.test)
-    )
     left = {name: params[name] for name in jax.eval_shape(above.init, jax.random.key(0))}
-    return above, left, replace(task, train=train, validation=validation, test=test)
+    return above, left, each_part(task, lambda part: replace(part, x=np.asarray(below(params, part.x))))
 
 
 @lru_cache(maxsize=32)

@@ -9,42 +9,14 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab import functions
 from ticketlab.claims.random_pick.claim import DRAWS, FEWER, WIDTH_DRAWS, Binary, RandomPickPlan
 from ticketlab.claims.random_pick.formula import SHUFFLED, TITLES, WIDTH
 from ticketlab.claims.rows import tables_of
-from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
+from ticketlab.claims.start import Clock, built, check_classes, drawn_task, largest_curvature
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
-from ticketlab.functions import (
-    Collected,
-    Counts,
-    GaussianBounces,
-    TrainingRuns,
-    WeightSlices,
-    agreement,
-    aligned,
-    binary_targets,
-    collect,
-    corrected_total_variation,
-    differences,
-    energy_distance,
-    error_spectrum,
-    loglog_fit,
-    lower_bound,
-    marginals,
-    matched_lower_bound,
-    matched_probability,
-    mean_errors,
-    packed,
-    plug_in,
-    rank_within_errors,
-    repeat_probability,
-    same_labels,
-    spectrum_distance,
-    text,
-    unseen_mass,
-)
 from ticketlab.infinite import effective_draws, split_r_hat
 from ticketlab.networks.network import Network
 from ticketlab.tangent.devices import Devices
@@ -55,13 +27,16 @@ from ticketlab.tasks.sources import Boolean
 from ticketlab.tasks.task import Split, Task
 from ticketlab.training import Adam, Optimiser, Sgd, TrainingPlan
 
-__all__ = ["BinaryExamples", "binary_examples", "majority_error", "measure", "random_labels_error"]
+__all__ = [
+    "BinaryExamples", "binary_examples", "majority_error", "measure", "random_labels_error", "step_size",
+]  # fmt: skip
 
 SHOWN = 100  # functions of each arm in the tables, the most frequent of either sampler
 TOGETHER = 4096  # the most runs in a chunk
 MOMENTUM = 0.9
 OFTEN = 8  # steps between evaluations, or an epoch if it is longer
 STREAM = 71  # of the seeds' keys
+FITTED = ("slope", "scatter", "correlation", "decades")
 THIN = 32  # moves between draws of the trained width; with 16, 4 096 draws were worth 910 to 1 250 independent ones
 
 
@@ -81,7 +56,6 @@ class BinaryExamples:
 def measure(
     plan: RandomPickPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing examples", 0.0)
     task = drawn_task(plan.task, seed)
@@ -90,7 +64,7 @@ def measure(
     key, rng = jax.random.fold_in(jax.random.key(seed), STREAM), np.random.default_rng((STREAM, seed))
     order = _table_order(plan, examples)
     progress("random networks", 0.05)
-    bayes = collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
+    bayes = functions.collect(_chains(network, examples), jax.random.fold_in(key, 0), plan.draws // DRAWS)
     clock.lap("random networks")
     progress(WIDTH, 0.15)
     finite = _of_trained_width(plan, network, examples, jax.random.fold_in(key, 98))
@@ -100,7 +74,7 @@ def measure(
     for place, arm in enumerate(plan.arms):
         progress(f"training: {TITLES[arm]}", 0.2 + 0.6 * place / len(plan.arms))
         runs = _runs(plan, network, examples, arm, plan.runs, jax.random.fold_in(key, 99))
-        found = collect(runs, jax.random.fold_in(key, 100 + place), plan.runs // runs.chunk)
+        found = functions.collect(runs, jax.random.fold_in(key, 100 + place), plan.runs // runs.chunk)
         clock.lap(TITLES[arm])
         about = {"training": arm, "seed": seed}
         rows["laws"].append({**about, **_law_row(found, bayes, finite, examples, rng)})
@@ -121,16 +95,13 @@ def measure(
         row = _shuffled_row(plan, network, permuted, jax.random.fold_in(key, 200 + number))
         rows["shuffled"].append({"seed": seed, "permutation": number, **row})
     clock.lap(SHUFFLED)
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
 def binary_examples(task: Task, binary: Binary) -> BinaryExamples:
     """The training part and the test part of a task whose classes are grouped in two."""
-    if task.train.labels is None or task.test.labels is None:
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
 
     def labels(part: Split) -> np.ndarray:
         assert part.labels is not None
@@ -142,7 +113,7 @@ def binary_examples(task: Task, binary: Binary) -> BinaryExamples:
         raise UserError(
             "training examples of one group of classes", "examples of both", "Choose more examples."
         )
-    return BinaryExamples(task.train, task.test, on, packed(off))
+    return BinaryExamples(task.train, task.test, on, functions.packed(off))
 
 
 def _table_order(plan: RandomPickPlan, of: BinaryExamples) -> np.ndarray | None:
@@ -153,52 +124,50 @@ def _table_order(plan: RandomPickPlan, of: BinaryExamples) -> np.ndarray | None:
     return np.lexsort(inputs.T[::-1])
 
 
-def _chains(network: Network, of: BinaryExamples, chains: int = DRAWS // 16) -> GaussianBounces:
+def _chains(network: Network, of: BinaryExamples, chains: int = DRAWS // 16) -> functions.GaussianBounces:
     """A step of these chains draws 16 functions from each."""
-    return GaussianBounces.of(
+    return functions.GaussianBounces.of(
         network, of.on.x, of.labels, of.off.x, reference=of.target, chains=chains, draws=16
     )
 
 
 def _of_trained_width(
     plan: RandomPickPlan, network: Network, of: BinaryExamples, key: jax.Array
-) -> Collected | None:
+) -> functions.Collected | None:
     """Functions of random networks of the trained width that fit; None if the plan asks for none."""
     if not plan.width_draws:
         return None
-    slices = WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target, thin=THIN)
-    return collect(slices, key, plan.width_draws // WIDTH_DRAWS)
+    slices = functions.WeightSlices(network, of.on.x, of.labels, of.off.x, reference=of.target, thin=THIN)
+    return functions.collect(slices, key, plan.width_draws // WIDTH_DRAWS)
 
 
 def _runs(
     plan: RandomPickPlan, network: Network, of: BinaryExamples, arm: str, count: int, key: jax.Array
-) -> TrainingRuns:
+) -> functions.TrainingRuns:
     loss = LOGISTIC if arm == "logistic" else SQUARE
     batch = {"full-batch": None, "single": 1}.get(arm, min(plan.batch, len(of.on)))
     if arm == "adam":
         optimiser: Optimiser = Adam(plan.adam_step_size)
     else:
         momentum = MOMENTUM if arm == "momentum" else 0.0
-        step_size = (1 - momentum) * _step_size(plan, network, loss, of, key)  # Σ_k μᵏ = 1/(1 − μ)
-        optimiser = Sgd(step_size, momentum)
+        size = (1 - momentum) * step_size(plan, network, loss, of, key)  # Σ_k μᵏ = 1/(1 − μ)
+        optimiser = Sgd(size, momentum)
     epoch = 1 if batch is None else len(of.on) // batch
     training = TrainingPlan(plan.steps, batch, optimiser, evaluate_every=max(OFTEN, epoch))
     chunk = math.gcd(count, TOGETHER)
-    return TrainingRuns(network, loss, of.on.x, of.labels, of.off.x, training, chunk)
+    return functions.TrainingRuns(network, loss, of.on.x, of.labels, of.off.x, training, chunk)
 
 
-def _step_size(
-    plan: RandomPickPlan, network: Network, loss: ConvexLoss, of: BinaryExamples, key: jax.Array
-) -> float:
+def step_size(plan: Any, network: Network, loss: ConvexLoss, of: BinaryExamples, key: jax.Array) -> float:
     """A share of 2/h: h is the largest curvature of the loss of a random network."""
-    part = replace(of.on, targets=binary_targets(loss, of.labels))
+    part = replace(of.on, targets=functions.binary_targets(loss, of.labels))
     return plan.step_share * 2 / largest_curvature(network, network.init(key), part, loss)
 
 
 def _law_row(
-    found: Collected,
-    bayes: Collected,
-    finite: Collected | None,
+    found: functions.Collected,
+    bayes: functions.Collected,
+    finite: functions.Collected | None,
     of: BinaryExamples,
     rng: np.random.Generator,
 ) -> dict[str, float]:
@@ -207,18 +176,18 @@ def _law_row(
     trace = bayes.trace.T.astype(float)
     effective = effective_draws(trace)
     fit = _fit(one, other)
-    apart = corrected_total_variation(one, other, rng)
-    noisy, half = agreement(one, other), agreement(*other.halves())
-    labels = same_labels(one, other)
+    apart = functions.corrected_total_variation(one, other, rng)
+    noisy, half = functions.agreement(one, other), functions.agreement(*other.halves())
+    labels = functions.same_labels(one, other)
     return {
         "fitted": one.draws / found.tried,
         "r_hat": split_r_hat(trace),
         "effective": effective,
-        "unseen": unseen_mass(one).mass,
-        "bayes_unseen": unseen_mass(other).mass,
-        "tv_low": lower_bound(one, other).estimate,
-        "tv_low_width": math.nan if finite is None else lower_bound(one, finite.counts).estimate,
-        "tv_high": plug_in(one, other),
+        "unseen": functions.unseen_mass(one).mass,
+        "bayes_unseen": functions.unseen_mass(other).mass,
+        "tv_low": functions.lower_bound(one, other).estimate,
+        "tv_low_width": math.nan if finite is None else functions.lower_bound(one, finite.counts).estimate,
+        "tv_high": functions.plug_in(one, other),
         "tv_corrected": apart.estimate,
         "tv_within": apart.within,
         **fit,
@@ -227,17 +196,17 @@ def _law_row(
         "rank": noisy.rank,
         "ceiling": half.correlation,
         "rank_ceiling": half.rank,
-        "rank_within": rank_within_errors(one, other, target),
-        "rank_within_ceiling": rank_within_errors(*other.halves(), target),
+        "rank_within": functions.rank_within_errors(one, other, target),
+        "rank_within_ceiling": functions.rank_within_errors(*other.halves(), target),
         "label_rms": labels.rms,
         "label_correlation": labels.correlation,
-        "energy": energy_distance(one, other, rng),
-        "spectrum_distance": spectrum_distance(one, other, target),
-        "error": mean_errors(one, target),
-        "bayes_error": mean_errors(other, target),
+        "energy": functions.energy_distance(one, other, rng),
+        "spectrum_distance": functions.spectrum_distance(one, other, target),
+        "error": functions.mean_errors(one, target),
+        "bayes_error": functions.mean_errors(other, target),
         "chance": majority_error(of),
-        "repeat": repeat_probability(one),
-        "bayes_repeat": repeat_probability(other),
+        "repeat": functions.repeat_probability(one),
+        "bayes_repeat": functions.repeat_probability(other),
     }
 
 
@@ -254,16 +223,19 @@ def random_labels_error(of: BinaryExamples) -> float:
 
 
 def _control_row(
-    of: BinaryExamples, bayes: Collected, finite: Collected | None, rng: np.random.Generator
+    of: BinaryExamples,
+    bayes: functions.Collected,
+    finite: functions.Collected | None,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
     """What the law of random networks that fit is next to itself, to its errors alone, and to that of the trained width."""
     halves = bayes.counts.halves()
     fit = _fit(*halves)
     found = {
-        "halves_low": lower_bound(*halves).estimate,
+        "halves_low": functions.lower_bound(*halves).estimate,
         "halves_slope": fit["slope"],
         "halves_correlation": fit["correlation"],
-        "matched_low": matched_lower_bound(bayes.counts, of.target),
+        "matched_low": functions.matched_lower_bound(bayes.counts, of.target),
     }
     if finite is None:
         missing = ("width_tv", "width_error", "width_effective", "width_r_hat")
@@ -271,8 +243,8 @@ def _control_row(
     trace = finite.trace.T.astype(float)
     return {
         **found,
-        "width_tv": corrected_total_variation(finite.counts, bayes.counts, rng).estimate,
-        "width_error": mean_errors(finite.counts, of.target),
+        "width_tv": functions.corrected_total_variation(finite.counts, bayes.counts, rng).estimate,
+        "width_error": functions.mean_errors(finite.counts, of.target),
         "width_effective": effective_draws(trace),
         "width_r_hat": split_r_hat(trace),
     }
@@ -284,50 +256,45 @@ def _shuffled_row(
     """Training and random networks that fit labels which say nothing of the held-out ones."""
     count = plan.runs // FEWER
     step, training, chains = jax.random.split(key, 3)
-    trained = collect(_runs(plan, network, of, plan.arms[0], count, step), training, 1)
-    bayes = collect(_chains(network, of, chains=16), chains, 1).counts
+    trained = functions.collect(_runs(plan, network, of, plan.arms[0], count, step), training, 1)
+    bayes = functions.collect(_chains(network, of, chains=16), chains, 1).counts
     if not trained.counts.draws:
         raise NumericalFailure(
             f"none of {count} runs fits permuted labels in {plan.steps} steps; at least one must. Use more --steps."
         )
     return {
         "fitted": trained.counts.draws / trained.tried,
-        "error": mean_errors(trained.counts, of.target),
-        "bayes_error": mean_errors(bayes, of.target),
+        "error": functions.mean_errors(trained.counts, of.target),
+        "bayes_error": functions.mean_errors(bayes, of.target),
         "random_labels": random_labels_error(of),
-        "repeat": repeat_probability(trained.counts),
-        "bayes_repeat": repeat_probability(bayes),
+        "repeat": functions.repeat_probability(trained.counts),
+        "bayes_repeat": functions.repeat_probability(bayes),
     }
 
 
-def _fit(one: Counts, other: Counts) -> dict[str, float]:
+def _fit(one: functions.Counts, other: functions.Counts) -> dict[str, float]:
     """The log–log fit; NaN where no functions repeat."""
     try:
-        fit = loglog_fit(one, other)
+        fit = functions.loglog_fit(one, other)
     except UserError:
-        return dict.fromkeys(("slope", "scatter", "correlation", "decades"), 0.0)
-    return {
-        "slope": fit.slope,
-        "scatter": fit.scatter,
-        "correlation": fit.correlation,
-        "decades": fit.decades,
-    }
+        return dict.fromkeys(FITTED, 0.0)
+    return {name: getattr(fit, name) for name in FITTED}
 
 
 def _function_rows(
-    one: Counts, other: Counts, target: np.ndarray, order: np.ndarray | None
+    one: functions.Counts, other: functions.Counts, target: np.ndarray, order: np.ndarray | None
 ) -> list[dict[str, Any]]:
     """The functions that either sampler drew most often, with what error-matched functions would have."""
     shown = np.unique(
         np.concatenate([one.most_frequent(SHOWN).functions, other.most_frequent(SHOWN).functions]), axis=0
     )
-    table = Counts(shown, np.ones((len(shown), 1), np.int64), one.examples)
+    table = functions.Counts(shown, np.ones((len(shown), 1), np.int64), one.examples)
     places = [_looked_up(counts, table) for counts in (one, other)]
-    errors = differences(shown, target)
-    matched = matched_probability(error_spectrum(other, target), errors)
+    errors = functions.differences(shown, target)
+    matched = functions.matched_probability(functions.error_spectrum(other, target), errors)
     return [
         {
-            "function": (labels := text(function, one.examples)),
+            "function": (labels := functions.text(function, one.examples)),
             "errors": int(e),
             "complexity": math.nan if order is None else lempel_ziv("".join(labels[i] for i in order)),
             "trained": int(a) / one.draws,
@@ -340,26 +307,28 @@ def _function_rows(
     ]
 
 
-def _looked_up(counts: Counts, table: Counts) -> np.ndarray:
+def _looked_up(counts: functions.Counts, table: functions.Counts) -> np.ndarray:
     """How often each function of a table was drawn."""
-    drawn, asked = aligned(counts, table)
+    drawn, asked = functions.aligned(counts, table)
     result: np.ndarray = drawn.sum(axis=1)[asked.sum(axis=1) > 0]
     return result
 
 
-def _label_rows(one: Counts, other: Counts, target: np.ndarray) -> list[dict[str, Any]]:
+def _label_rows(one: functions.Counts, other: functions.Counts, target: np.ndarray) -> list[dict[str, Any]]:
     """How probable each held-out label is, which is known even where no function is drawn twice."""
     truth = np.unpackbits(target, count=one.examples)
     return [
         {"example": i, "label": int(y), "trained_one": float(p), "bayes_one": float(q)}
-        for i, (y, p, q) in enumerate(zip(truth, marginals(one), marginals(other), strict=True))
+        for i, (y, p, q) in enumerate(
+            zip(truth, functions.marginals(one), functions.marginals(other), strict=True)
+        )
     ]
 
 
-def _spectrum(source: str, seed: int, counts: Counts, target: np.ndarray) -> list[dict[str, Any]]:
+def _spectrum(source: str, seed: int, counts: functions.Counts, target: np.ndarray) -> list[dict[str, Any]]:
     return [
         {"source": source, "seed": seed, "errors": e, "probability": float(p)}
-        for e, p in enumerate(error_spectrum(counts, target))
+        for e, p in enumerate(functions.error_spectrum(counts, target))
         if p > 0
     ]
 

@@ -5,32 +5,21 @@ A cell is one seed: one training set S. The questions and their rules are in `fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import SCHUIRMANN_1987
-from ticketlab.claims.random_pick.formula import (
-    ARMS,
-    BAYES,
-    RULE,
-    SHUFFLED,
-    TITLES,
-    UNIFORM,
-    WIDTH,
-    Trained,
-    formula,
-    side_questions,
-    verdicts,
-)
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.random_pick import formula
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.initialisation import Family, Initialisation
@@ -74,7 +63,7 @@ class RandomPickPlan:
     task: TaskSource = Boolean(target="first", train=32, validation=80, test=16)
     binary: Binary = Binary.HALVES
     network: Architecture = MLP(widths=(40, 40), initialisation=Initialisation(Family.LECUN, sigma_b=1.0))
-    arms: tuple[Trained, ...] = ARMS
+    arms: tuple[formula.Trained, ...] = formula.ARMS
     seeds: int = field(default=5, metadata={"cells": False})
     first_seed: int = field(default=0, metadata={"cells": False})
     runs: int = 4096
@@ -92,9 +81,8 @@ class RandomPickPlan:
             self.network, "compares training with random networks, over thousands of starts"
         )
         plan_checks.each_once(self, "arms", some=True)
-        for name, unit in (("runs", FEWER), ("draws", DRAWS)):
-            if getattr(self, name) < unit or getattr(self, name) % unit:
-                raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {unit}")
+        plan_checks.multiple_of(self, FEWER, "runs")
+        plan_checks.multiple_of(self, DRAWS, "draws")
         if self.width_draws < 0 or self.width_draws % WIDTH_DRAWS:
             raise UserError(f"width_draws={self.width_draws}", f"0 or a multiple of {WIDTH_DRAWS}")
         plan_checks.at_least(self, 1, "steps", "batch", "shuffles")
@@ -134,21 +122,23 @@ class RandomPick(Study):
     )
     arms = (
         Arm(
-            BAYES,
+            formula.BAYES,
             "Functions of infinitely wide random networks with the right signs on the training examples.",
             "The claim.",
         ),
-        *(Arm(title, "Training runs until they fit.", "The claim.") for title in TITLES.values()),
+        *(Arm(title, "Training runs until they fit.", "The claim.") for title in formula.TITLES.values()),
         Arm(
-            SHUFFLED,
+            formula.SHUFFLED,
             "The first way of training, with the training labels permuted.",
             "Whether held-out labels leak, and whether the law is flatter where nothing can be learnt.",
         ),
         Arm(
-            WIDTH, "Random networks of the trained width that fit.", "Whether a difference is that of width."
+            formula.WIDTH,
+            "Random networks of the trained width that fit.",
+            "Whether a difference is that of width.",
         ),
         Arm(
-            UNIFORM,
+            formula.UNIFORM,
             "The law with the same errors, in which functions with equally many errors are equally probable.",
             "Whether errors alone explain the law.",
         ),
@@ -178,23 +168,25 @@ class RandomPick(Study):
         ),
         SCHUIRMANN_1987,
     )
+    needs = ("laws",)
     plan_type = RandomPickPlan
+    cell = "functions", "functions"
 
     def asked(self, plan: RandomPickPlan) -> Agenda:
-        return Agenda(RULE, formula(plan.arms), side_questions(plan.arms))
-
-    def cells(self, plan: RandomPickPlan) -> tuple[Cell, ...]:
-        return (Cell("functions", {}, 1.0, "functions", seed_numbers(plan)),)
+        return Agenda(formula.RULE, formula.formula(plan.arms), formula.side_questions(plan.arms))
 
     def brief(self, plan: RandomPickPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         laws = tables["laws"]
         found = (
-            (TITLES[arm], *(float(laws.where(training=arm)[column][0]) for column in ("tv_low", "tv_high")))
+            (
+                formula.TITLES[arm],
+                *(float(laws.where(training=arm)[column][0]) for column in ("tv_low", "tv_high")),
+            )
             for arm in plan.arms
         )
         return "total variation: " + ", ".join(f"{title} {low:.2f}–{high:.2f}" for title, low, high in found)
 
-    def conclude(self, plan: RandomPickPlan, tables: Mapping[str, Table], levels: Levels = USUAL) -> Evidence:
-        if "laws" not in tables:
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), verdicts(tables, plan.arms, levels))
+    def verdicts(
+        self, plan: RandomPickPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return formula.verdicts(tables, plan.arms, levels)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from scipy.stats import spearmanr
 
@@ -10,8 +12,8 @@ from ticketlab.claims.random_pick import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Plot, mean_curve
-from ticketlab.figures.figure import Figure, Panel, alone
+from ticketlab.figures.curves import Curve, mean_curve, plots, points
+from ticketlab.figures.figure import Figure
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.text_tables import TextTable, interval, mean, summary
@@ -30,29 +32,21 @@ MARKS = {
 }
 EQUAL = Mark("equal probabilities", LIGHT.soft, dash="dot", line=True)
 MATCHED = Mark("mean of all functions with equally many errors", LIGHT.soft, "x")
+PROBABILITY = partial(logarithmic_axis, "probability")
 BARS, FUNCTIONS, OFTEN = 20, 5, 10
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
-        figures=made(
-            record,
-            (scatter, "functions", "laws"),
-            (ranks, "functions"),
-            (matched, "functions"),
-            (complexities, "functions"),
-            (spectra, "spectra"),
-            (labels, "labels"),
-        ),
+        figures=made(record, scatter, ranks, matched, complexities, error_spectra, single_labels),
         summaries=made(
             record,
-            (distance_table, "laws"),
-            (agreement_table, "laws"),
-            (control_table, "controls"),
-            (shuffled_table, "shuffled"),
-            (function_table, "functions"),
-            (_seconds, "timings"),
+            distance_table,
+            agreement_table,
+            control_table,
+            shuffled_table,
+            function_table,
+            seconds_table,
         ),
     )
 
@@ -66,24 +60,22 @@ def _first_seed(table: Table) -> Table:
     return found
 
 
-def scatter(table: Table, laws: Table) -> Figure | None:
+def scatter(functions: Table, laws: Table) -> Figure | None:
     """P_SGD against P_B, function by function, for the first seed; None where functions do not repeat."""
-    rows = _first_seed(table)
+    rows = _first_seed(functions)
     if not (laws["decades"] > 0).all():
         return None
-    axes = [
+    x, y = (
         logarithmic_axis(title, _drawn(rows))
         for title in ("P among random networks that fit", "P in training")
-    ]
-    ends = [axes[0].low, axes[0].high]
-    panels = []
+    )
+    ends = [x.low, x.high]
+    panels = {}
     for arm in _arms(rows):
         of = rows.where(training=arm)
         both = (of["bayes_count"] > 0) & (of["trained_count"] > 0)
-        of = of.taken(np.flatnonzero(both))
-        points = _points(MARKS[arm], of)
-        line = Curve(EQUAL, ends, ends)
-        panels.append(Panel(MARKS[arm].label, Plot(axes[0], axes[1], (line, points), height=320)))
+        drawn = _points(MARKS[arm], of.taken(np.flatnonzero(both)))
+        panels[MARKS[arm].label] = (Curve(EQUAL, ends, ends), drawn)
     slopes = [float(np.mean(laws.where(training=arm)["slope"])) for arm in _arms(rows)]
     title = f"The slope of log P in training is {_extent(slopes)} on log P among random networks that fit"
     caption = (
@@ -91,7 +83,7 @@ def scatter(table: Table, laws: Table) -> Figure | None:
         f"sampler that both drew; bars are two standard errors of the {BARS} most frequent. The slope, a mean over seeds, comes "
         "from all functions, also those that one sampler did not draw."
     )
-    return Figure("scatter", title, caption, tuple(panels))
+    return Figure("scatter", title, caption, plots(panels, x, y, height=320))
 
 
 def _points(mark: Mark, of: Table) -> Curve:
@@ -111,9 +103,9 @@ def _drawn(rows: Table) -> list[float]:
     return both[both > 0].tolist()
 
 
-def ranks(table: Table) -> Figure:
+def ranks(functions: Table) -> Figure:
     """The probabilities of the most frequent functions, by rank, for the first seed."""
-    rows = _first_seed(table)
+    rows = _first_seed(functions)
     arms = _arms(rows)
     laws = {BAYES: rows.where(training=arms[0])["bayes"]}
     laws |= {MARKS[arm]: rows.where(training=arm)["trained"] for arm in arms}
@@ -122,16 +114,15 @@ def ranks(table: Table) -> Figure:
         p = np.sort(values[values > 0])[::-1]
         drawn.append(Curve(mark, np.arange(1.0, len(p) + 1).tolist(), p.tolist(), strong=mark is BAYES))
     x = logarithmic_axis("rank of the function", [v for c in drawn for v in c.x])
-    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
     top = {mark.label: float(np.max(values)) for mark, values in laws.items()}
     title = f"The most frequent function has a probability from {measure(min(top.values()))} to {measure(max(top.values()))}"
     caption = "Each law has its own ranks. The most frequent functions of either sampler, for the first seed."
-    return Figure("ranks", title, caption, alone(Plot(x, y, tuple(drawn), height=320)))
+    return Figure("ranks", title, caption, plots({"": drawn}, x, PROBABILITY, height=320))
 
 
-def matched(table: Table) -> Figure | None:
+def matched(functions: Table) -> Figure | None:
     """The probability of frequent functions next to the mean of all functions with equally many errors."""
-    rows = _first_seed(table)
+    rows = _first_seed(functions)
     of = rows.where(training=_arms(rows)[0])
     of = of.taken(np.flatnonzero((of["bayes_count"] >= OFTEN) & (of["matched"] > 0)))
     if not len(of):
@@ -142,19 +133,18 @@ def matched(table: Table) -> Figure | None:
         Curve(BAYES, errors, of["bayes"].tolist(), joined=False, signed=True),
     )
     x = logarithmic_axis("errors + 1", errors)
-    y = logarithmic_axis("probability", [*of["matched"], *of["bayes"]])
     gap = float(np.mean(np.log10(of["bayes"] / of["matched"])))
     title = f"Frequent functions are {fixed(gap, 1)} decades more probable than functions with equally many errors"
     caption = (
         f"Random networks that fit, for the first seed; functions drawn at least {OFTEN} times. Crosses are the mean over all "
         "functions with equally many errors, drawn or not. If errors alone decided, both would agree."
     )
-    return Figure("matched", title, caption, alone(Plot(x, y, drawn, height=320)))
+    return Figure("matched", title, caption, plots({"": drawn}, x, PROBABILITY, height=320))
 
 
-def complexities(table: Table) -> Figure | None:
+def complexities(functions: Table) -> Figure | None:
     """The probability of the most frequent functions against their complexity, for the first seed."""
-    rows = _first_seed(table)
+    rows = _first_seed(functions)
     if np.isnan(rows["complexity"]).any():
         return None
     arm = _arms(rows)[0]
@@ -162,54 +152,40 @@ def complexities(table: Table) -> Figure | None:
     drawn = []
     for mark, column in ((BAYES, "bayes"), (MARKS[arm], "trained")):
         seen = of[column] > 0
-        x, y = of["complexity"][seen].tolist(), of[column][seen].tolist()
-        drawn.append(Curve(mark, x, y, joined=False, signed=True))
+        drawn.append(points(mark, of.taken(np.flatnonzero(seen)), "complexity", column))
     x = linear_axis("Lempel–Ziv complexity of the held-out labels, bits", of["complexity"].tolist())
-    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
-    ranks = [_rank(c) for c in drawn]
+    ranks = [float(spearmanr(c.x, c.y).statistic) for c in drawn]
     title = f"Complexity and probability: rank correlation {fixed(ranks[0], 2)} at random, {fixed(ranks[1], 2)} trained"
     caption = (
         "The most frequent functions of either sampler, for the first seed and the first way of training. Held-out labels are "
         "read in the order of the truth table."
     )
-    return Figure("complexities", title, caption, alone(Plot(x, y, tuple(drawn), height=320)))
+    return Figure("complexities", title, caption, plots({"": drawn}, x, PROBABILITY, height=320))
 
 
-def _rank(curve: Curve) -> float:
-    return float(spearmanr(curve.x, curve.y).statistic)
-
-
-def labels(table: Table) -> Figure:
+def single_labels(labels: Table) -> Figure:
     """P(label = 1) of each held-out example in training and among random networks, for the first seed."""
-    rows = _first_seed(table)
+    rows = _first_seed(labels)
     x = linear_axis("P(label = 1) among random networks that fit", [0.0, 1.0])
     y = linear_axis("P(label = 1) in training", [0.0, 1.0])
     line = Curve(EQUAL, [0.0, 1.0], [0.0, 1.0])
-    panels, gaps = [], []
+    panels, gaps = {}, []
     for arm in _arms(rows):
         of = rows.where(training=arm)
         texts = [f"example {i}, label {v}" for i, v in zip(of["example"], of["label"], strict=True)]
-        points = Curve(
-            MARKS[arm],
-            of["bayes_one"].tolist(),
-            of["trained_one"].tolist(),
-            joined=False,
-            signed=True,
-            texts=texts,
-        )
-        panels.append(Panel(MARKS[arm].label, Plot(x, y, (line, points), height=320)))
+        panels[MARKS[arm].label] = (line, points(MARKS[arm], of, "bayes_one", "trained_one", texts=texts))
         gaps.append(float(np.sqrt(np.mean((of["bayes_one"] - of["trained_one"]) ** 2))))
     title = f"The probabilities of single labels differ by {_extent(gaps)} (root mean square)"
     caption = "A sign is one held-out example, for the first seed. This is known even where no function is drawn twice."
-    return Figure("labels", title, caption, tuple(panels))
+    return Figure("labels", title, caption, plots(panels, x, y, height=320))
 
 
-def spectra(table: Table) -> Figure:
+def error_spectra(spectra: Table) -> Figure:
     """The distribution of errors in each law, means over seeds."""
-    seeds = len(set(table["seed"].tolist()))
+    seeds = len(set(spectra["seed"].tolist()))
     drawn = []
     for source, mark in {"bayes": BAYES, **MARKS}.items():
-        of = table.where(source=source)
+        of = spectra.where(source=source)
         if len(of):
             sums = mean_curve(mark, of, "errors", "probability", strong=source == "bayes")
             counts = [
@@ -218,13 +194,12 @@ def spectra(table: Table) -> Figure:
             p = [value * share for value, share in zip(sums.y, counts, strict=True)]
             drawn.append(Curve(mark, [e + 1 for e in sums.x], p, strong=source == "bayes"))
     x = logarithmic_axis("errors on held-out examples + 1", [v for c in drawn for v in c.x])
-    y = logarithmic_axis("probability", [v for c in drawn for v in c.y])
     means = {c.mark.label: sum((e - 1) * p for e, p in zip(c.x, c.y, strict=True)) for c in drawn}
     title = (
         f"Training makes {_extent([v for k, v in means.items() if k != BAYES.label])} errors on average, random networks that "
         f"fit {fixed(means[BAYES.label], 2)}"
     )
-    return Figure("spectra", title, "Means over seeds.", alone(Plot(x, y, tuple(drawn), height=320)))
+    return Figure("spectra", title, "Means over seeds.", plots({"": drawn}, x, PROBABILITY, height=320))
 
 
 def _extent(values: list[float]) -> str:
@@ -235,7 +210,7 @@ def _extent(values: list[float]) -> str:
 BY = {"training": "training"}
 
 
-def distance_table(table: Table) -> TextTable:
+def distance_table(laws: Table) -> TextTable:
     cells = {
         "TV, from below": interval("tv_low"),
         "TV, corrected": interval("tv_corrected"),
@@ -245,17 +220,17 @@ def distance_table(table: Table) -> TextTable:
         "unseen, random": mean("bayes_unseen"),
         "energy distance": mean("energy"),
     }
-    if "tv_low_width" in columns(table):
+    if "tv_low_width" in columns(laws):
         cells["TV from the trained width, from below"] = interval("tv_low_width")
     caption = (
         "Total variation between training and random networks that fit, and the mass of functions that were not drawn: means "
         "over seeds ± 95 %. Random networks have infinite width, but for the last column. By chance: between streams of one "
         "sampler, with an eighth of the draws each."
     )
-    return summary(caption, table, BY, cells, titles=formula.TITLES, name="distances")
+    return summary(caption, laws, BY, cells, titles=formula.TITLES, name="distances")
 
 
-def agreement_table(table: Table) -> TextTable:
+def agreement_table(laws: Table) -> TextTable:
     cells = {
         "slope": interval("slope"),
         "scatter, decades": mean("scatter"),
@@ -271,10 +246,10 @@ def agreement_table(table: Table) -> TextTable:
         "error, random, %": interval("bayes_error", 100.0),
     }
     caption = "How the two laws agree: means over seeds ± 95 %. Ceilings are between halves of the draws of random networks."
-    return summary(caption, table, BY, cells, titles=formula.TITLES, name="agreement")
+    return summary(caption, laws, BY, cells, titles=formula.TITLES, name="agreement")
 
 
-def control_table(table: Table) -> TextTable:
+def control_table(controls: Table) -> TextTable:
     cells = {
         "halves: TV, from below": interval("halves_low"),
         "halves: slope": mean("halves_slope"),
@@ -289,26 +264,26 @@ def control_table(table: Table) -> TextTable:
         "Random networks of infinite width that fit, next to themselves, to a law with the same errors in which functions with "
         "equally many errors are equally probable, and to random networks of the trained width: means over seeds ± 95 %."
     )
-    law = table.adding(law=np.full(len(table), formula.BAYES))
+    law = controls.adding(law=np.full(len(controls), formula.BAYES))
     return summary(caption, law, {"law": "law"}, cells, name="controls")
 
 
-def shuffled_table(table: Table) -> TextTable:
+def shuffled_table(shuffled: Table) -> TextTable:
     cells = {
         "runs that fit": mean("fitted"),
         "error, %": mean("error", 100.0),
         "error, random, %": mean("bayes_error", 100.0),
-        "random labels, %": mean(formula.random_labels(table), 100.0),
+        "random labels, %": mean(formula.random_labels(shuffled), 100.0),
         "same function twice": mean("repeat"),
         "same function twice, random": mean("bayes_repeat"),
     }
     caption = "Shuffled labels: means over the permutations of each seed."
-    return summary(caption, table, {"seed": "seed"}, cells, name="shuffled")
+    return summary(caption, shuffled, {"seed": "seed"}, cells, name="shuffled")
 
 
-def function_table(table: Table) -> TextTable:
+def function_table(functions: Table) -> TextTable:
     """The most frequent functions of the first way of training, for the first seed."""
-    rows = _first_seed(table)
+    rows = _first_seed(functions)
     of = rows.where(training=_arms(rows)[0])
     order = np.argsort(-of["trained"], kind="stable")[:FUNCTIONS]
     body = tuple(
@@ -327,7 +302,3 @@ def function_table(table: Table) -> TextTable:
         f"The most frequent functions of training ({formula.TITLES[_arms(rows)[0]]}), for the first seed."
     )
     return TextTable(caption, head, body, 1, name="functions")
-
-
-def _seconds(table: Table) -> TextTable:
-    return seconds_table(table, {"part": "part"})

@@ -30,6 +30,7 @@ from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn
 from ticketlab.claims.start import (
     Clock,
     built,
+    check_classes,
     drawn_task,
     guessed,
     network_scores,
@@ -37,20 +38,8 @@ from ticketlab.claims.start import (
     relative_motion,
 )
 from ticketlab.claims.study import Cell, Draft, Progress, silent
-from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
-from ticketlab.symmetry import (
-    Balanced,
-    canonical,
-    disagreement,
-    match_weights,
-    neutral,
-    overlap,
-    parameter_distance,
-    permuted,
-    same_sizes,
-)
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.task import Task
 from ticketlab.tickets.masks import Mask, full_mask, over_parameters, weights_of
@@ -65,12 +54,10 @@ LABELS = {"true": TRAINED, "permuted": PERMUTED}
 def measure(
     plan: SameTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed = cell.seeds[0]
     progress("drawing split and network", 0.0)
     task = drawn_task(plan.task, seed)
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
+    check_classes(task)
     network = built(plan.network, task.input_shape, task.outputs)
     network.require_layers("its masks")
     start = network.init(jax.random.fold_in(jax.random.key(seed), 0))
@@ -121,7 +108,7 @@ def followed(
     columns = {**_columns(of), **wound_columns, **redrawn_columns}
     rows["examples"] = rows_of(columns)
     clock.lap("overlap and distances")
-    rows["timings"] = [{"part": part, "seconds": value} for part, value in clock.seconds.items()]
+    rows["timings"] = clock.rows()
     return tables_of(
         {name: [{"seed": seed, **row} for row in table] for name, table in rows.items()}, _MEANINGS
     )
@@ -276,7 +263,7 @@ def _redrawn(of: _Seed) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
             "score": float(of.view.right(twin).mean()),
             "ticket_score": float(of.right(TWIN, ticket).mean()),
             "rest_score": float(of.right(TWIN, complement(ticket)).mean()),
-            "disagreement": disagreement(of.view.outputs(of.end(TRAINED), whole), twin),
+            "disagreement": symmetry.disagreement(of.view.outputs(of.end(TRAINED), whole), twin),
         }
     )
     return rows, columns
@@ -293,7 +280,7 @@ def _wound(of: _Seed) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         end = largest_weights(network, of.end(TRAINED), density)
         masks = {
             TRAINED: (end,),
-            "chance": tuple(same_sizes(end, sizes, of.seed * CHANCE + i) for i in range(CHANCE)),
+            "chance": tuple(symmetry.same_sizes(end, sizes, of.seed * CHANCE + i) for i in range(CHANCE)),
             PERMUTED: (largest_weights(network, of.end(PERMUTED), density),),
             "initial size": (largest_weights(network, of.start, density),),
         }
@@ -317,8 +304,8 @@ def _overlap_rows(of: _Seed) -> list[dict[str, Any]]:
     for end, params in ends.items():
         largest = largest_weights(network, params, density)
         for name, masks in of.masks.items():
-            found = overlap(masks.mask, largest)
-            chance = [overlap(mask, largest).kappa for mask in masks.stratified[:CHANCE]]
+            found = symmetry.overlap(masks.mask, largest)
+            chance = [symmetry.overlap(mask, largest).kappa for mask in masks.stratified[:CHANCE]]
             rows.append(
                 {
                     "mask": name,
@@ -336,15 +323,15 @@ def _overlap_rows(of: _Seed) -> list[dict[str, Any]]:
 
 
 def _balanced(view: View, params: Params) -> Params:
-    return canonical(
-        view.network, params, form=Balanced(common=True), reference=np.asarray(view.task.train.x)
+    return symmetry.canonical(
+        view.network, params, form=symmetry.Balanced(common=True), reference=np.asarray(view.task.train.x)
     ).params
 
 
 def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
     """The ticket's weights in the trained network, next to those in others and at the start."""
     network, mask = of.view.network, of.ticket.mask
-    alone = neutral(network)
+    alone = symmetry.neutral(network)
 
     def under(params: Params) -> Params:
         keep = over_parameters(mask, params)
@@ -355,12 +342,12 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
     for name in (ALONE, TWIN, PERMUTED, UNTRAINED):
         theirs = under(of.start if name == UNTRAINED else of.end(name))
         other = _balanced(of.view, theirs)
-        matching = match_weights(alone, form, other, restarts=0, seed=of.seed)
+        matching = symmetry.match_weights(alone, form, other, restarts=0, seed=of.seed)
         rows.append(
             {
                 "of": name,
-                "raw": parameter_distance(ours, theirs),
-                "distance": parameter_distance(form, permuted(alone, other, matching)),
+                "raw": symmetry.parameter_distance(ours, theirs),
+                "distance": symmetry.parameter_distance(form, symmetry.permuted(alone, other, matching)),
                 "moved_units": matching.moved,
                 "cosine": _likeness(begun, weights_of(network, ours), weights_of(network, theirs)),
                 "disagreement": disagreement(

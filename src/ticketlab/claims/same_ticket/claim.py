@@ -13,20 +13,9 @@ from typing import Literal
 import numpy as np
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, ZHOU_2019
-from ticketlab.claims.same_ticket.formula import (
-    ALONE,
-    PERMUTED,
-    REST,
-    RULE,
-    TICKET,
-    TRAINED,
-    TWIN,
-    formula,
-    side_questions,
-    verdicts,
-)
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, STOCK_2019, ZHOU_2019
+from ticketlab.claims.same_ticket import formula
+from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
@@ -180,11 +169,7 @@ class SameTicket(Study):
     sources = (
         RAMANUJAN_2020,
         ZHOU_2019,
-        Source(
-            "Stock et al. 2019",
-            "P. Stock, B. Graham, R. Gribonval, H. Jégou. Equi-normalization of neural networks. ICLR.",
-            "https://arxiv.org/abs/1902.10416",
-        ),
+        STOCK_2019,
         Source(
             "Grosse & Backes 2020",
             "K. Grosse, M. Backes. How many winning tickets are there in one DNN?",
@@ -194,18 +179,16 @@ class SameTicket(Study):
     )
     needs = ("examples", "shares", "networks", "overlaps", "weights")
     plan_type = SameTicketPlan
+    cell = "start", "one start"
 
     def asked(self, plan: SameTicketPlan) -> Agenda:
-        return Agenda(RULE, formula(), side_questions(plan.others))
-
-    def cells(self, plan: SameTicketPlan) -> tuple[Cell, ...]:
-        return (Cell("start", {}, 1.0, "one start", seed_numbers(plan)),)
+        return Agenda(formula.RULE, formula.formula(), formula.side_questions(plan.others))
 
     def brief(self, plan: SameTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        start, end = (f"{np.mean(tables['examples'][name]):.1%}" for name in ("start", TICKET))
+        start, end = (f"{np.mean(tables['examples'][name]):.1%}" for name in ("start", formula.TICKET))
         return f"the ticket scores {start} at the start and {end} in the trained network"
 
     def verdicts(
         self, plan: SameTicketPlan, tables: Mapping[str, Table], levels: Levels
     ) -> Sequence[Verdict]:
-        return verdicts(tables, plan.others, levels)
+        return formula.verdicts(tables, plan.others, levels)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
-from ticketlab.claims.start import batch_of
+from ticketlab.claims.start import training_plan
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
@@ -22,7 +22,7 @@ from ticketlab.tickets.masks import Mask, full_mask, weights_of
 from ticketlab.tickets.ranking import highest
 from ticketlab.tickets.saliency import Snip, SynFlow
 from ticketlab.tickets.supermask import Supermask
-from ticketlab.training import Cosine, TrainingData, TrainingPlan, stack, train
+from ticketlab.training import Cosine, TrainingData, stack, train
 
 __all__ = ["fixed_mask", "largest_weights"]
 
@@ -51,9 +51,10 @@ def fixed_mask(
         network,
         SOFTMAX_CROSS_ENTROPY,
         TrainingData(task.train.x, task.train.targets),
-        TrainingPlan(
+        training_plan(
+            plan,
+            task,
             steps=plan.search_steps,
-            batch=batch_of(plan.batch, task),
             optimiser=plan.search_optimiser,
             schedule=Cosine(plan.search_steps),
             evaluate_every=plan.search_steps,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 
 from ticketlab.claims.same_ticket import formula
@@ -50,7 +48,6 @@ KEPT = {"ticket": GROUPS["ticket"], "stratified": GROUPS["stratified"]}
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
         figures=made(record, through_training, reinforcement, replaced, wound_back),
         summaries=made(
@@ -61,7 +58,7 @@ def present(record: Record) -> Presentation:
             weight_table,
             redrawn_table,
             network_table,
-            partial(seconds_table, by={"part": "part"}),
+            seconds_table,
         ),
     )
 
@@ -102,7 +99,7 @@ def _at_looks(mark: Mark, rows: Table, steps: list[int]) -> Curve:
 def reinforcement(shares: Table) -> Figure:
     """By how much the share of each mask has grown, on true and on permuted labels."""
     found = {
-        _name(name): {
+        "the ticket" if name == TICKET else name: {
             mark: spread(100 * np.expm1(formula.growths({"shares": shares}, labels, "norm", name)))
             for labels, mark in (("true", TRUE), ("permuted", FALSE))
         }
@@ -252,10 +249,6 @@ def network_table(networks: Table) -> TextTable:
     }
     caption = "Scores of all networks, each on the labels that it was trained on and on true test labels: means ± 95 %."
     return summary(caption, networks, {"network": "network"}, cells, name="networks")
-
-
-def _name(mask: str) -> str:
-    return "the ticket" if mask == TICKET else mask
 
 
 def _signed(value: float) -> str:

@@ -11,17 +11,21 @@ import numpy as np
 
 from ticketlab import training
 from ticketlab.claims.rows import tables_of
+from ticketlab.claims.scaling import readings
 from ticketlab.claims.scaling.claim import ScalingPlan
 from ticketlab.claims.scaling.families import Answers, Kind, network_of, parameters_at, width_for
-from ticketlab.claims.scaling.readings import (
-    early_and_late,
-    least_losses,
-    losses_by_step,
-    probe_error,
-    second_task,
-)
 from ticketlab.claims.scaling.transfer import Moved, factors, start
-from ticketlab.claims.start import Clock, batch_of, check_one_answer, drawn_task, loss_of, permuted, score_of
+from ticketlab.claims.start import (
+    Clock,
+    batch_of,
+    check_one_answer,
+    drawn_task,
+    each_part,
+    loss_of,
+    permuted,
+    score_of,
+    taken,
+)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.evidence.tables import Table
@@ -111,7 +115,7 @@ def measure(
             for step, value in zip(result.curves.steps, result.curves.validation_loss[:, 0], strict=True)
             if np.isfinite(value)
         ],
-        "timings": [{**about, "part": part, "seconds": value} for part, value in clock.seconds.items()],
+        "timings": clock.rows(**about),
     }
     return tables_of(rows, _MEANINGS)
 
@@ -174,9 +178,9 @@ class _Setting:
         """The errors of a second read-out, trained and at the start; NaN where the task has no second one."""
         probed = untrained = float("nan")
         if self.symbols is not None and self.answers == "last":
-            task = second_task(self.task, np.random.default_rng((STREAM, 4, seed)))
+            task = readings.second_task(self.task, np.random.default_rng((STREAM, 4, seed)))
             network, (first, _) = self.network(place), self.fixed(place)
-            probed, untrained = (probe_error(network, p, task) for p in (params, first))
+            probed, untrained = (readings.probe_error(network, p, task) for p in (params, first))
         return {"probe": probed, "untrained_probe": untrained}
 
     def along(self, place: int, params: Params) -> dict[str, float]:
@@ -186,8 +190,8 @@ class _Setting:
             part, steps = self.task.test, self.task.input_shape[0]
             outputs, targets = self.outputs(place, params, part), np.asarray(part.targets, np.float64)
             classes = self.task.kind == "classification"
-            early, late = early_and_late(losses_by_step(outputs, targets, steps, classes))
-            least = float("nan") if self.least is None else early_and_late(self.least)[1]
+            early, late = readings.early_and_late(readings.losses_by_step(outputs, targets, steps, classes))
+            least = float("nan") if self.least is None else readings.early_and_late(self.least)[1]
         return {"early_loss": early, "late_loss": late, "least_late_loss": least}
 
     def fixed(self, place: int) -> tuple[Params, Params]:
@@ -204,10 +208,7 @@ class _Setting:
     def permuted(self, seed: int) -> _Setting:
         """The same inputs, with targets of other examples in every part."""
         rng = np.random.default_rng((STREAM, 1, seed))
-        train, validation, test = (
-            permuted(part, rng) for part in (self.task.train, self.task.validation, self.task.test)
-        )
-        return replace(self, task=replace(self.task, train=train, validation=validation, test=test))
+        return replace(self, task=each_part(self.task, lambda part: permuted(part, rng)))
 
     def corrupted(self, seed: int) -> Split:
         """Test inputs of which a tenth are those of another example."""
@@ -218,9 +219,7 @@ class _Setting:
     def seen(self, seed: int) -> Split:
         """Some training examples, at random: neighbours in a text are alike."""
         part = self.task.train
-        some = np.random.default_rng((STREAM, 3, seed)).permutation(len(part))[:SEEN]
-        labels = None if part.labels is None else part.labels[some]
-        return replace(part, x=part.x[some], targets=part.targets[some], ids=part.ids[some], labels=labels)
+        return taken(part, np.random.default_rng((STREAM, 3, seed)).permutation(len(part))[:SEEN])
 
 
 @lru_cache(maxsize=16)
@@ -236,7 +235,7 @@ def _setting(plan: ScalingPlan, kind: Kind, seed: int) -> _Setting:
             f"sizes {plan.sizes}, for which the {kind} has widths {widths}", "a width for each size"
         )
     key = jax.random.fold_in(jax.random.key(seed), STREAM)
-    least = least_losses(plan.task) if plan.answers == "every" else None
+    least = readings.least_losses(plan.task) if plan.answers == "every" else None
     return _Setting(kind, task, widths, symbols, plan.answers, least, batch_of(plan.batch, task), key)
 
 

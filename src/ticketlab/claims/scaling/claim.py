@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from ticketlab.claims import plan_checks
+from ticketlab.claims.literature import ALAIN_BENGIO_2016, YANG_2022
 from ticketlab.claims.scaling import formula, sides
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK, Answers, Kind, sees_later_steps
 from ticketlab.claims.study import Cell, Study, seed_numbers
@@ -160,11 +159,7 @@ class Scaling(Study):
             "T. Pearce, J. Song. Reconciling Kaplan and Chinchilla Scaling Laws.",
             "https://arxiv.org/abs/2406.12907",
         ),
-        Source(
-            "Yang et al. 2022",
-            "G. Yang et al. Tensor Programs V: Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer.",
-            "https://arxiv.org/abs/2203.03466",
-        ),
+        YANG_2022,
         Source(
             "Kaplan et al. 2020",
             "J. Kaplan et al. Scaling Laws for Neural Language Models.",
@@ -180,11 +175,7 @@ class Scaling(Study):
             "U. Sharma, J. Kaplan. A Neural Scaling Law from the Dimension of the Data Manifold.",
             "https://arxiv.org/abs/2004.10802",
         ),
-        Source(
-            "Alain & Bengio 2016",
-            "G. Alain, Y. Bengio. Understanding intermediate layers using linear classifier probes.",
-            "https://arxiv.org/abs/1610.01644",
-        ),
+        ALAIN_BENGIO_2016,
         Source(
             "Garg et al. 2022",
             "S. Garg, D. Tsipras, P. Liang, G. Valiant. What Can Transformers Learn In-Context?",
@@ -221,11 +212,7 @@ class Scaling(Study):
         return f"test loss {row['loss']:.3f}, {row['guess']:.3f} from frequencies alone"
 
     def verdicts(self, plan: ScalingPlan, tables: Mapping[str, Table], levels: Levels) -> Sequence[Verdict]:
-        complete = [kind for kind in plan.architectures if _sizes(tables["runs"], kind) == len(plan.sizes)]
+        places = {kind: set(tables["runs"].where(kind=kind)["place"].tolist()) for kind in plan.architectures}
+        complete = [kind for kind, trained in places.items() if len(trained) == len(plan.sizes)]
         more = (plan.has_second_task, plan.answers == "every")
         return sides.verdicts(plan.others, complete, tables, levels, *more)
-
-
-def _sizes(runs: Table, kind: str) -> int:
-    """How many sizes of an architecture have been trained."""
-    return len(np.unique(runs.where(kind=kind)["place"]))

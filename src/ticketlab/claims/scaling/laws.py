@@ -12,17 +12,7 @@ from scipy.special import stdtrit
 
 from ticketlab.claims.scaling.formula import Curves, curves
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.scaling import (
-    POWER,
-    Contest,
-    Means,
-    ScalingLaw,
-    fit_curve,
-    forecast,
-    paired_means,
-    scaling_law,
-    without_end,
-)
+from ticketlab.laws import scaling
 
 __all__ = ["Crossing", "Fit", "Pair", "band", "crossings", "fits"]
 
@@ -44,9 +34,9 @@ class Fit:
     """
 
     curves: Curves
-    means: Means
-    law: ScalingLaw
-    contest: Contest
+    means: scaling.Means
+    law: scaling.ScalingLaw
+    contest: scaling.Contest
     miss: Float[np.ndarray, "s"]
 
 
@@ -61,10 +51,10 @@ def fits(runs: Table, kinds: Sequence[str]) -> dict[str, Fit]:
         of = curves(kind, {"runs": runs})
         if len(of.losses) < 2 or len(of.sizes) < 5:
             continue
-        means = paired_means(of.sizes, of.losses)
-        falls = forecast(of.sizes, of.losses, 1)
-        law = scaling_law(means, np.random.default_rng(0))
-        found[kind] = Fit(of, means, law, without_end(means), np.expm1(falls[:, 1] - falls[:, 0]))
+        means = scaling.paired_means(of.sizes, of.losses)
+        falls = scaling.forecast(of.sizes, of.losses, 1)
+        law = scaling.scaling_law(means, np.random.default_rng(0))
+        found[kind] = Fit(of, means, law, scaling.without_end(means), np.expm1(falls[:, 1] - falls[:, 0]))
     return found
 
 
@@ -77,7 +67,7 @@ def band(fit: Fit) -> tuple[Float[np.ndarray, "p"], Float[np.ndarray, "3 p"]]:
     for _ in range(RESAMPLES):
         some = rng.integers(logs.shape[1], size=logs.shape[1])
         losses = np.exp(logs.mean(axis=1) + away[:, some].mean(axis=1))
-        drawn.append(fit_curve(POWER, fit.means.sizes, losses, fit.means.errors).at(places))
+        drawn.append(scaling.fit_curve(scaling.POWER, fit.means.sizes, losses, fit.means.errors).at(places))
     return places, np.vstack([fit.law.fitted.at(places), np.quantile(drawn, [0.025, 0.975], axis=0)])
 
 
@@ -152,7 +142,7 @@ def _law_without(of: Curves, seeds: list[int], sizes: np.ndarray) -> np.ndarray:
     """log L̂ of a law fitted to the geometric means of some seeds."""
     rows = [of.seeds.index(seed) for seed in seeds]
     mean = np.exp(np.log(of.losses[rows]).mean(axis=0))
-    return np.log(fit_curve(POWER, of.sizes, mean, np.full(len(mean), 0.01)).at(sizes))
+    return np.log(scaling.fit_curve(scaling.POWER, of.sizes, mean, np.full(len(mean), 0.01)).at(sizes))
 
 
 def _around(sizes: np.ndarray, equal: np.ndarray, place: float) -> tuple[float, float]:

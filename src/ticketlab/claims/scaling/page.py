@@ -14,6 +14,7 @@ from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.claims.scaling.formula import CONTROL, CONTROL_AT_END, EXPONENT, PROMISE, curves, local
 from ticketlab.claims.scaling.laws import Crossing, Fit, band, crossings, fits
 from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, SECOND, envelope, growth, lengths
+from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
 from ticketlab.figures.axes import logarithmic_axis
@@ -50,26 +51,20 @@ PUBLISHED = (
 def present(record: Record) -> Presentation:
     runs = record.evidence.tables.get("runs")
     found = fits(runs, KINDS) if runs is not None and len(runs) else {}
-    second, context = (_measured(runs, column) for column in ("probe", "late_loss"))
     return Presentation(
-        figures=made(
-            record,
-            partial(loss_by_size, found=found),
-            partial(loss_by_computation, found=found),
-            *((partial(second_by_size, found=found),) if second else ()),
-            *((partial(context_by_size, found=found),) if context else ()),
-        ),
+        figures=made(record, loss_by_size, loss_by_computation, second_by_size, context_by_size, found=found),
         summaries=made(
             record,
-            partial(law_table, found=found),
-            partial(computation_table, found=found),
+            law_table,
+            computation_table,
             size_table,
-            *((partial(second_table, found=found),) if second else ()),
-            *((partial(context_table, found=found),) if context else ()),
-            partial(crossing_table, found=found),
+            second_table,
+            context_table,
+            crossing_table,
             partial(seconds_table, by={"kind": "kind", "part": "part"}),
+            found=found,
         ),
-        published=made(record, partial(published_exponents, found=found)),
+        published=made(record, published_exponents, found=found),
         asked={
             EXPONENT: Asked("exponent at the largest sizes"),
             PROMISE: Asked(
@@ -99,7 +94,7 @@ def loss_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return Figure(
         "loss-by-size",
-        title[0].upper() + title[1:],
+        sentence(title),
         "Test loss against the number of parameters, both logarithmic. The law E + A·P^(−α) is fitted to all sizes. The "
         "signs are means over seeds with 95 % intervals, which include what a seed adds to all sizes; the law's band does not.",
         plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, "test loss")),
@@ -125,8 +120,8 @@ def _drawn(kind: str, fit: Fit, runs: Table) -> list[Curve]:
     ]
 
 
-def _measured(runs: Table | None, column: str) -> bool:
-    return runs is not None and len(runs) > 0 and bool(np.isfinite(runs[column].astype(float)).any())
+def _measured(runs: Table, column: str) -> bool:
+    return bool(np.isfinite(runs[column].astype(float)).any())
 
 
 def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | None:
@@ -181,6 +176,8 @@ def _along_computation(kind: str, table: Table) -> list[Curve]:
 
 def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     """The error of a read-out for the second task, trained and before."""
+    if not _measured(runs, "probe"):
+        return None
     pairs = {"probe": PROBED, "untrained_probe": UNTRAINED}
     better = [kind for kind in found if local(curves(kind, {"runs": runs}, "probe")).mean() > 0.01]
     title = (
@@ -190,17 +187,20 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return _two_by_size(
         "second-task",
-        title[0].upper() + title[1:],
+        title,
         "Share of the variance of the token after the next that a linear read-out of the last hidden features leaves. Test data, "
         "means over seeds ± 95 %.",
         "variance left",
-        _by_size(runs, found, pairs),
         runs,
+        found,
+        pairs,
     )
 
 
 def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     """The loss early and late in a sequence."""
+    if not _measured(runs, "late_loss"):
+        return None
     pairs = {"early_loss": EARLY, "late_loss": LATE}
     if _measured(runs, "least_late_loss"):
         pairs["least_late_loss"] = FLOOR
@@ -212,15 +212,24 @@ def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     )
     return _two_by_size(
         "context",
-        title[0].upper() + title[1:],
+        title,
         "Test loss in the first and in the last quarter of a sequence. Means over seeds ± 95 %.",
         "test loss",
-        _by_size(runs, found, pairs),
         runs,
+        found,
+        pairs,
     )
 
 
-def _by_size(runs: Table, found: Mapping[str, Fit], marks: Mapping[str, Mark]) -> dict[str, list[Curve]]:
+def _two_by_size(
+    key: str,
+    title: str,
+    caption: str,
+    upright: str,
+    runs: Table,
+    found: Mapping[str, Fit],
+    marks: Mapping[str, Mark],
+) -> Figure | None:
     """A curve a column, of each architecture."""
     panels: dict[str, list[Curve]] = {}
     for kind in found:
@@ -229,24 +238,13 @@ def _by_size(runs: Table, found: Mapping[str, Fit], marks: Mapping[str, Mark]) -
             spreads = [spread(each) for each in of.losses.T]
             drawn = curve(mark, of.sizes.tolist(), spreads, signed=mark is not FLOOR)
             panels.setdefault(kind, []).append(drawn)
-    return panels
-
-
-def _two_by_size(
-    key: str, title: str, caption: str, upright: str, panels: dict[str, list[Curve]], runs: Table
-) -> Figure | None:
     if not panels:
         return None
-    sizes = runs["parameters"].astype(float).tolist()
-    return Figure(
-        key,
-        title,
-        caption,
-        plots(panels, logarithmic_axis("parameters", sizes), partial(logarithmic_axis, upright)),
-    )
+    x = logarithmic_axis("parameters", runs["parameters"].astype(float).tolist())
+    return Figure(key, sentence(title), caption, plots(panels, x, partial(logarithmic_axis, upright)))
 
 
-def law_table(*, found: Mapping[str, Fit]) -> TextTable | None:
+def law_table(found: Mapping[str, Fit]) -> TextTable | None:
     """The law of each architecture."""
     if not found:
         return None
@@ -318,6 +316,8 @@ def computation_table(lengths: Table, found: Mapping[str, Fit]) -> TextTable | N
 
 def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
     """The second task, at the two largest sizes."""
+    if not _measured(runs, "probe"):
+        return None
     columns = {"trained": "probe", "before training": "untrained_probe"}
     return _ends_table(
         "Share of the variance of the token after the next that a linear read-out leaves, at the two largest sizes, and its "
@@ -331,6 +331,8 @@ def second_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
 
 def context_table(runs: Table, found: Mapping[str, Fit]) -> TextTable | None:
     """The loss early and late in a sequence, at the two largest sizes."""
+    if not _measured(runs, "late_loss"):
+        return None
     columns = {"first quarter": "early_loss", "last quarter": "late_loss"}
     return _ends_table(
         "Test loss in the first and in the last quarter of a sequence, at the two largest sizes, and its exponent between them. "
@@ -392,7 +394,7 @@ def _known(column: str, shown: Callable[[float], float], unit: str) -> Cell:
     return cell
 
 
-def crossing_table(*, found: Mapping[str, Fit]) -> TextTable | None:
+def crossing_table(found: Mapping[str, Fit]) -> TextTable | None:
     """Where the laws of two architectures cross."""
     if len(found) < 2:
         return None
@@ -427,11 +429,14 @@ def _crossing(crossing: Crossing, largest: float) -> str:
     return f"{said} (from {power(low)} on)" if np.isinf(high) else f"{said} ({power(low)} to {power(high)})"
 
 
-def published_exponents(*, found: Mapping[str, Fit]) -> TextTable | None:
+def published_exponents(found: Mapping[str, Fit]) -> TextTable | None:
     """Exponents of papers next to ours."""
     if not found:
         return None
-    ours = tuple(_ours(kind, fit) for kind, fit in found.items())
+    ours = tuple(
+        (f"{kind}, this run (with a floor)", estimate(fit.law.exponent, fit.law.interval), "this run")
+        for kind, fit in found.items()
+    )
     return TextTable(
         "Published exponents of size next to ours. Tasks, sizes and lengths of training differ, so only the order of magnitude "
         "can be compared. A law with a floor has a larger α than one without.",
@@ -440,7 +445,3 @@ def published_exponents(*, found: Mapping[str, Fit]) -> TextTable | None:
         1,
         name="published",
     )
-
-
-def _ours(kind: str, fit: Fit) -> tuple[str, ...]:
-    return (f"{kind}, this run (with a floor)", estimate(fit.law.exponent, fit.law.interval), "this run")

@@ -20,6 +20,8 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from ticketlab.claims.fair_search import inputs_of, labels_of
+from ticketlab.claims.start import each_part, taken
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tasks.sources import InContext, TaskSource
@@ -45,14 +47,12 @@ def second_task(task: Task, rng: np.random.Generator) -> Task:
     assert labels is not None
     firsts = np.unique(labels, return_index=True)[1]  # every class has to be there
     some = np.unique(np.concatenate([firsts, rng.permutation(len(labels))[:PROBED]]))
-    train = Split(task.train.x[some], task.train.targets[some], task.train.ids[some], labels[some])
-    moved = [_moved(part, rng) for part in (train, task.validation, task.test)]
-    return replace(task, train=moved[0], validation=moved[1], test=moved[2])
+    return each_part(replace(task, train=taken(task.train, some)), lambda part: _moved(part, rng))
 
 
 def _moved(part: Split, rng: np.random.Generator) -> Split:
     oldest = part.x[rng.permutation(len(part)), :1]
-    return Split(np.concatenate([oldest, part.x[:, :-1]], axis=1), part.targets, part.ids, part.labels)
+    return replace(part, x=np.concatenate([oldest, part.x[:, :-1]], axis=1))
 
 
 def probe_error(network: Network, params: Params, task: Task) -> float:
@@ -60,10 +60,8 @@ def probe_error(network: Network, params: Params, task: Task) -> float:
 
     Cost: a forward pass of every example, and O(np²) for n training examples and p features.
     """
-    parts = (task.train, task.validation, task.test)
-    features = Parts(*(_features(network, params, part.x) for part in parts))
-    labels = Parts(*(np.asarray(part.labels) for part in parts))
-    return probe(features, labels, Ridge()).residual
+    features = Parts(*(_features(network, params, x) for x in inputs_of(task)))
+    return probe(features, labels_of(task), Ridge()).residual
 
 
 def _features(network: Network, params: Params, x: np.ndarray) -> np.ndarray:

@@ -107,18 +107,19 @@ def verdicts(
     return (*claim, *(v for of in found.values() for v in of), *side_verdicts(sides, tables, levels))
 
 
+_asked = partial(asked, rule=Above(LEAST), scale=SLOPE)
+
+
 # --- noise in the inputs ---
 
 
 def _noisy(kind: str) -> Question:
-    return asked(
+    return _asked(
         NOISY,
         kind,
         "with noise in the inputs the loss falls too",
         lambda kind, tables: of_seeds(local(curves(kind, tables, "noisy"))),
-        rule=Above(LEAST),
         what=f"the exponent of the {kind}'s loss between the two largest sizes, with a tenth of the inputs exchanged,",
-        scale=SLOPE,
         reading=partial(_noisy_read, kind),
         says=three(
             "with noise in the inputs the loss falls too",
@@ -183,14 +184,12 @@ def envelope(kind: str, tables: Tables) -> Frontier | None:
 
 
 def _compute(kind: str) -> Question:
-    return asked(
+    return _asked(
         COMPUTE,
         kind,
         "the least loss for a computation falls as it grows",
         lambda kind, tables: of_seeds(_exponents(kind, tables)),
-        rule=Above(LEAST),
         what=f"the exponent of the {kind}'s least loss against the operations of training",
-        scale=SLOPE,
         reading=partial(_compute_read, kind),
         says=three(
             "the least loss for a computation falls as the computation grows",
@@ -263,15 +262,13 @@ def _short(kind: str, tables: Tables) -> str | None:
 
 
 def _second(kind: str) -> Question:
-    return asked(
+    return _asked(
         SECOND,
         kind,
         "a second task profits from size",
         lambda kind, tables: of_seeds(local(curves(kind, tables, "probe"))),
-        rule=Above(LEAST),
         what=f"the exponent of the error of a read-out of the {kind}'s features for the token after the next, between the two "
         "largest sizes,",
-        scale=SLOPE,
         reading=partial(_second_read, kind),
         says=three(
             "the features of the larger network serve the second task better",
@@ -320,15 +317,13 @@ def growth(kind: str, tables: Tables) -> Float[np.ndarray, "s"]:
 
 
 def _context(kind: str) -> Question:
-    return asked(
+    return _asked(
         CONTEXT,
         kind,
         "size buys more late in a sequence",
         lambda kind, tables: of_seeds(growth(kind, tables)),
-        rule=Above(LEAST),
         what=f"the exponent of the {kind}'s loss in the last quarter of a sequence, minus that in the first quarter if it is "
         "positive, between the two largest sizes,",
-        scale=SLOPE,
         reading=partial(_context_read, kind),
         says=three(
             "the larger network learns more from what it has read",

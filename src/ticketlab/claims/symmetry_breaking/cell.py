@@ -9,18 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import (
-    Clock,
-    built,
-    check_one_answer,
-    drawn_task,
-    example_scores,
-    guessed,
-    loss_of,
-    score_of,
-    training_plan,
-)
+from ticketlab.claims import start
+from ticketlab.claims.rows import tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.symmetry_breaking import formula
 from ticketlab.claims.symmetry_breaking.claim import SymmetryBreakingPlan
@@ -51,23 +41,23 @@ BROKEN = 0.1  # of the norm of a layer's weights: from there on its units differ
 def measure(
     plan: SymmetryBreakingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    seed, clock = cell.seeds[0], Clock()
+    seed, clock = cell.seeds[0], start.Clock()
     progress("drawing split and network", 0.0)
-    task = drawn_task(plan.task, seed)
-    check_one_answer(task)
-    network, loss = built(plan.network, task.input_shape, task.outputs), loss_of(task)
+    task = start.drawn_task(plan.task, seed)
+    start.check_one_answer(task)
+    network, loss = start.built(plan.network, task.input_shape, task.outputs), start.loss_of(task)
     _check(network)
     init, order = jax.random.split(jax.random.key(seed))
     starts = _starts(plan, network, network.init(init))
     params = stack(list(starts.values()))
     looks = _looks(plan.steps)
-    how = training_plan(
+    how = start.training_plan(
         plan,
         task,
         evaluate_every=looks[1],
         evaluate_training=True,
         checkpoints=looks,
-        score=score_of(task),
+        score=start.score_of(task),
     )
     result = train(
         network,
@@ -83,7 +73,7 @@ def measure(
     x, y = task.train.x, task.train.targets
     gradients = [_gradients(network, loss, of, x, y) for of in (params, result.params)]
     clock.lap("units and gradients")
-    test = example_scores(network, result.params, task, task.test)
+    test = start.example_scores(network, result.params, task, task.test)
     rows: dict[str, list[dict[str, Any]]] = {"arms": [], "layers": [], "curves": []}
     for number, name in enumerate(starts):
         noise = plan.noises[number - 4] if number >= 4 else 0.0
@@ -94,11 +84,8 @@ def measure(
         both = [jax.tree.map(lambda a, n=number: a[n], of) for of in gradients]
         after = jax.tree.map(lambda a, n=number: a[n], result.params)
         rows["layers"] += [{**about, **row} for row in _layers(network, after, both)]
-    scored = {"id": task.test.ids, "guess": guessed(task)} | dict(zip(starts, test, strict=True))
-    rows["examples"] = [{"seed": seed, **row} for row in rows_of(scored)]
-    rows["timings"] = [
-        {"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()
-    ]
+    rows["examples"] = start.example_rows(task, seed, dict(zip(starts, test, strict=True)))
+    rows["timings"] = clock.rows(seed=seed)
     return tables_of(rows, _MEANINGS)
 
 
@@ -201,6 +188,5 @@ _MEANINGS = {
     "before": "the same over the quarter before",
     "distinct": "units that differ by more than 10⁻⁶ of their norm, after training",
     "rank": "of the gradients of the layer's units, the larger of start and end: singular values above 10⁻⁶ of the largest",
-    "guess": "the score of always giving the most frequent class",
     "part": "of the cell",
 }

@@ -12,7 +12,7 @@ import numpy as np
 
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.claims.symmetry_breaking import formula
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -125,14 +125,12 @@ class SymmetryBreaking(Study):
     )
     needs = ("examples", "layers", "arms")
     plan_type = SymmetryBreakingPlan
+    cell = "starts", "all starts"
 
     def asked(self, plan: SymmetryBreakingPlan) -> Agenda:
         return Agenda(
             formula.RULE, formula.formula(plan.margin), formula.side_questions(plan.margin, plan.noises)
         )
-
-    def cells(self, plan: SymmetryBreakingPlan) -> tuple[Cell, ...]:
-        return (Cell("starts", {}, 1.0, "all starts", seed_numbers(plan)),)
 
     def brief(self, plan: SymmetryBreakingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms, layers = tables["arms"], tables["layers"]

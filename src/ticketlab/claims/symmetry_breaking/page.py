@@ -36,7 +36,7 @@ BROKEN = Mark("units differ", LIGHT.soft, dash="dot", line=True)
 def present(record: Record) -> Presentation:
     return Presentation(
         figures=made(record, by_start, growth, time_to_differ),
-        summaries=made(record, start_table, layer_table, partial(seconds_table, by={"part": "part"})),
+        summaries=made(record, start_table, layer_table, seconds_table),
     )
 
 

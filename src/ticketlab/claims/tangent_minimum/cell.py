@@ -22,26 +22,20 @@ from ticketlab.claims.tangent_minimum.formula import DESCENT, LIMIT, LINEAR, MOV
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 
-__all__ = ["compare", "measure", "wide_enough"]
+__all__ = ["choice_row", "measure", "wide_enough"]
 
 
 def measure(
     plan: TangentMinimumPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return compare(plan, cell.settings["loss"], cell.seeds[0], progress, devices)
-
-
-def compare(
-    plan: TangentMinimumPlan, loss_name: str, seed: int, progress: Progress, devices: Devices | None = None
-) -> dict[str, Table]:
     """All arms for one loss and one seed, as tidy tables."""
     progress("drawing split and network", 0.0)
-    loss = LOSSES[loss_name]
+    loss, seed = cell.settings["loss"], cell.seeds[0]
     task = drawn_task(plan.task, seed)
     check_losses(plan.losses, task)
     network = built(plan.network, task.input_shape, task.outputs)
     draw, order = jax.random.split(jax.random.key(seed))
-    at = Start(plan, task, loss, network, network.init(draw), devices)
+    at = Start(plan, task, LOSSES[loss], network, network.init(draw), devices)
     clock = Clock()
 
     arms = minima.linear_model(at)
@@ -67,7 +61,7 @@ def compare(
     clock.lap("wider grids")
     arms |= minima.moved_network(at, arms)
     clock.lap(MOVED)
-    return _tables(at, loss_name, seed, arms, descent, clock)
+    return _tables(at, loss, seed, arms, descent, clock)
 
 
 def wide_enough(at: Start, arms: Arms, descent: Descent, progress: Progress) -> tuple[Arms, Descent]:
@@ -117,11 +111,11 @@ def _tables(at: Start, loss: str, seed: int, arms: Arms, descent: Descent, clock
         "tuning": of_cell(_tuning_rows(arms, chosen)),
         "curves": [{**cell, **row} for row in descent.curves()],
         "choices": of_cell(
-            [_choice_row(arms, descent, o, arm) for o in OFFSETS for arm in (DESCENT, TANGENT)]
+            [choice_row(arms, descent, o, arm) for o in OFFSETS for arm in (DESCENT, TANGENT)]
         ),
         "certificates": of_cell(_certificate_rows(arms)),
         "examples": of_cell([{"offset": o, **row} for o in OFFSETS for row in _example_rows(at, chosen, o)]),
-        "timings": [{**cell, "arm": arm, "seconds": seconds} for arm, seconds in clock.seconds.items()],
+        "timings": clock.rows("arm", **cell),
     }
     return tables_of(rows, _MEANINGS)
 
@@ -164,7 +158,7 @@ def _tuning_rows(arms: Arms, chosen: Chosen) -> list[dict[str, Any]]:
     ]
 
 
-def _choice_row(arms: Arms, descent: Descent, offset: str, arm: str) -> dict[str, Any]:
+def choice_row(arms: Arms, descent: Descent, offset: str, arm: str) -> dict[str, Any]:
     """Whether a side was tuned and trained to the end."""
     return {
         "offset": offset,

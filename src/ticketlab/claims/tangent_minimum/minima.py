@@ -14,17 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.fair_search import Candidate, Scored, best
-from ticketlab.claims.start import built, parts
+from ticketlab.claims.start import built
 from ticketlab.claims.study import Progress
+from ticketlab.claims.tangent_candidates import tangent_candidates
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.formula import LIMIT, LINEAR, MOVED, OFFSETS, READ_OUT, TANGENT
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.network import Network, Params
-from ticketlab.tangent.minimise import MINIMUM_NORM, Relative, ridge_path
-from ticketlab.tangent.newton import NewtonOptions
 from ticketlab.tangent.selection import Layers
-from ticketlab.tangent.solution import Solution, predict_all
 
 __all__ = ["linear_model", "more_minima", "moved_network", "read_out", "tangent_space"]
 
@@ -33,7 +31,7 @@ def linear_model(at: Start) -> Arms:
     """W x + b, from zero, on the inputs: the tangent space of a network with no hidden layer."""
     linear = built(MLP(widths=()), at.task.input_shape, at.task.outputs)
     zero = jax.tree.map(jnp.zeros_like, linear.init(jax.random.key(0)))
-    found = _required(_minima(at, at.plan.ridges, (linear, zero), (True,)))
+    found = _required(_minima(at, at.plan.ridges, (linear, zero), centred=(True,)))
     return {(offset, LINEAR): found[True] for offset in OFFSETS}
 
 
@@ -76,22 +74,13 @@ def _minima(
     at: Start,
     settings: Sequence[float],
     start: tuple[Network, Params] | None = None,
-    centred: tuple[bool, ...] = (False, True),
     **how: Any,
 ) -> dict[bool, list[Scored]]:
     """With f₀ kept or centred away, the minima at these relative ridges; 0 is the minimum-norm limit."""
-    solutions = ridge_path(
-        *(start or (at.network, at.params)),
-        at.task,
-        loss=at.loss,
-        ridges=[Relative(r) if r > 0 else MINIMUM_NORM for r in settings],
-        centred=centred,
-        options=NewtonOptions(tolerance=at.plan.tolerance),
-        devices=at.devices,
-        **how,
+    network, params = start or (at.network, at.params)
+    return tangent_candidates(
+        network, params, at.task, at.loss, settings, tolerance=at.plan.tolerance, devices=at.devices, **how
     )
-    scored = [at.scored(c) for c in _as_candidates(at, solutions, [*settings] * len(centred))]
-    return {c: scored[i * len(settings) : (i + 1) * len(settings)] for i, c in enumerate(centred)}
 
 
 def _required(found: dict[bool, list[Scored]]) -> dict[bool, list[Scored]]:
@@ -111,21 +100,6 @@ def _tangent_progress(progress: Progress, tolerance: float, what: str, value: fl
     else:
         left = np.log(max(value, tolerance)) / np.log(tolerance)
         progress(f"tangent minimum, relative gap {value:.0e}", 0.4 + 0.55 * float(np.clip(left, 0.0, 1.0)))
-
-
-def _as_candidates(at: Start, solutions: Sequence[Solution], settings: Sequence[float]) -> list[Candidate]:
-    outputs = {name: predict_all(solutions, part.x) for name, part in parts(at.task).items()}
-    return [
-        Candidate(
-            setting=settings[i],
-            setting_name="ridge",
-            outputs={name: values[i] for name, values in outputs.items()},
-            motion=solution.relative_motion,
-            outcome=str(solution.certificate.result),
-            solution=solution,
-        )
-        for i, solution in enumerate(solutions)
-    ]
 
 
 def moved_network(at: Start, arms: Arms) -> Arms:

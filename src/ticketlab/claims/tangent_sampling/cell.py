@@ -10,33 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ticketlab.claims.random_pick.cell import BinaryExamples, binary_examples, majority_error
+from ticketlab import functions
+from ticketlab.claims.random_pick.cell import BinaryExamples, binary_examples, majority_error, step_size
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, drawn_task, largest_curvature
+from ticketlab.claims.start import Clock, built, drawn_task
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_sampling.claim import CHUNK, TangentSamplingPlan
 from ticketlab.claims.tangent_sampling.formula import ENSEMBLES, HALVES, NULL, STARTS
 from ticketlab.evidence.tables import Table
-from ticketlab.functions import (
-    STREAMS,
-    Counts,
-    Tally,
-    TangentSolutions,
-    TrainingRuns,
-    binary_targets,
-    collect,
-    corrected_total_variation,
-    energy_distance,
-    lower_bound,
-    marginals,
-    mean_errors,
-    packed,
-    plug_in,
-    same_labels,
-    tangent_outputs,
-    unseen_mass,
-    variance_split,
-)
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks import SQUARE
@@ -51,7 +32,6 @@ STREAM = 97  # of the seeds' keys
 def measure(
     plan: TangentSamplingPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    """One cell's tables."""
     seed, clock = cell.seeds[0], Clock()
     progress("drawing examples", 0.0)
     task = drawn_task(plan.task, seed)
@@ -68,12 +48,14 @@ def measure(
     trained, fitted = _trained(runs, keys["training"], plan.runs)
     clock.lap("trained networks")
     progress("tangent solutions over random starts", 0.45)
-    solutions = TangentSolutions(network, of.on.x, of.labels, of.off.x, ridge=plan.ridge, chunk=CHUNK)
-    linear = tangent_outputs(solutions, jax.random.split(keys["starts"], plan.draws), None)[:, 0]
+    solutions = functions.TangentSolutions(
+        network, of.on.x, of.labels, of.off.x, ridge=plan.ridge, chunk=CHUNK
+    )
+    linear = functions.tangent_outputs(solutions, jax.random.split(keys["starts"], plan.draws), None)[:, 0]
     clock.lap("tangent solutions over random starts")
     progress("tangent solutions along null spaces", 0.6)
     nulls = [
-        collect(replace(solutions, start=start), draw, plan.draws // (plan.nulls * CHUNK)).counts
+        functions.collect(replace(solutions, start=start), draw, plan.draws // (plan.nulls * CHUNK)).counts
         for start, draw in zip(
             jax.random.split(keys["nulls"], plan.nulls),
             jax.random.split(keys["draws"], plan.nulls),
@@ -101,7 +83,11 @@ def measure(
             **_law_row(ensembles[0], ensembles[1], of, rng),
         },
     ]
-    labels = {"trained": marginals(law), "starts": marginals(other), "null": marginals(nulls[0])}
+    labels = {
+        "trained": functions.marginals(law),
+        "starts": functions.marginals(other),
+        "null": functions.marginals(nulls[0]),
+    }
     target = np.unpackbits(of.target, count=law.examples)
     rows = {
         "laws": [{"seed": seed, **row, "fitted": fitted} for row in laws],
@@ -110,7 +96,7 @@ def measure(
             {"seed": seed, **row}
             for row in rows_of({"example": np.arange(law.examples), "target": target, **labels})
         ],
-        "timings": [{"seed": seed, "part": part, "seconds": value} for part, value in clock.seconds.items()],
+        "timings": clock.rows(seed=seed),
     }
     return tables_of(rows, _MEANINGS)
 
@@ -118,16 +104,17 @@ def measure(
 # --- training ---
 
 
-def _runs(plan: TangentSamplingPlan, network: Network, of: BinaryExamples, key: jax.Array) -> TrainingRuns:
-    part = replace(of.on, targets=binary_targets(SQUARE, of.labels))
-    step_size = plan.step_share * 2 / largest_curvature(network, network.init(key), part, SQUARE)
-    training = TrainingPlan(plan.steps, min(plan.batch, len(of.on)), Sgd(step_size), evaluate_every=16)
-    return TrainingRuns(
+def _runs(
+    plan: TangentSamplingPlan, network: Network, of: BinaryExamples, key: jax.Array
+) -> functions.TrainingRuns:
+    optimiser = Sgd(step_size(plan, network, SQUARE, of, key))
+    training = TrainingPlan(plan.steps, min(plan.batch, len(of.on)), optimiser, evaluate_every=16)
+    return functions.TrainingRuns(
         network, SQUARE, of.on.x, of.labels, of.off.x, training, CHUNK, stop=Interpolation(plan.loss)
     )
 
 
-def _trained(runs: TrainingRuns, key: jax.Array, count: int) -> tuple[np.ndarray, float]:
+def _trained(runs: functions.TrainingRuns, key: jax.Array, count: int) -> tuple[np.ndarray, float]:
     """Outputs on held-out examples of all runs that ended, and their share."""
     found = []
     for numbers in np.split(np.arange(count), range(CHUNK, count, CHUNK)):
@@ -137,7 +124,7 @@ def _trained(runs: TrainingRuns, key: jax.Array, count: int) -> tuple[np.ndarray
     return outputs, len(outputs) / count
 
 
-def _outputs(runs: TrainingRuns, params: Params) -> np.ndarray:
+def _outputs(runs: functions.TrainingRuns, params: Params) -> np.ndarray:
     return np.asarray(_applied(runs.network, params, jnp.asarray(runs.held_out, jnp.float32)))
 
 
@@ -149,10 +136,10 @@ def _applied(network: Network, params: Params, x: jax.Array) -> jax.Array:
 # --- functions ---
 
 
-def _counts(outputs: np.ndarray) -> Counts:
+def _counts(outputs: np.ndarray) -> functions.Counts:
     """How often each function was drawn, in independent streams."""
-    tally = Tally(outputs.shape[1])
-    tally.add(packed(outputs > 0), np.arange(len(outputs)) % STREAMS)
+    tally = functions.Tally(outputs.shape[1])
+    tally.add(functions.packed(outputs > 0), np.arange(len(outputs)) % functions.STREAMS)
     return tally.counts()
 
 
@@ -163,22 +150,24 @@ def _ensembles(outputs: np.ndarray, members: int) -> np.ndarray:
     return mean
 
 
-def _law_row(one: Counts, other: Counts, of: BinaryExamples, rng: np.random.Generator) -> dict[str, float]:
+def _law_row(
+    one: functions.Counts, other: functions.Counts, of: BinaryExamples, rng: np.random.Generator
+) -> dict[str, float]:
     """The comparison of two laws."""
-    apart = corrected_total_variation(one, other, rng)
-    labels = same_labels(one, other)
+    apart = functions.corrected_total_variation(one, other, rng)
+    labels = functions.same_labels(one, other)
     return {
-        "tv_low": lower_bound(one, other).estimate,
-        "tv_high": plug_in(one, other),
+        "tv_low": functions.lower_bound(one, other).estimate,
+        "tv_high": functions.plug_in(one, other),
         "tv_corrected": apart.estimate,
         "top": float(one.total.max() / one.draws),
         "other_top": float(other.total.max() / other.draws),
-        "unseen": unseen_mass(one).mass,
-        "other_unseen": unseen_mass(other).mass,
+        "unseen": functions.unseen_mass(one).mass,
+        "other_unseen": functions.unseen_mass(other).mass,
         "label_rms": labels.rms,
-        "energy": energy_distance(one, other, rng),
-        "error": mean_errors(one, of.target),
-        "other_error": mean_errors(other, of.target),
+        "energy": functions.energy_distance(one, other, rng),
+        "error": functions.mean_errors(one, of.target),
+        "other_error": functions.mean_errors(other, of.target),
         "chance": majority_error(of),
     }
 
@@ -187,7 +176,10 @@ def _law_row(one: Counts, other: Counts, of: BinaryExamples, rng: np.random.Gene
 
 
 def _variances(
-    plan: TangentSamplingPlan, runs: TrainingRuns, solutions: TangentSolutions, key: jax.Array
+    plan: TangentSamplingPlan,
+    runs: functions.TrainingRuns,
+    solutions: functions.TangentSolutions,
+    key: jax.Array,
 ) -> list[dict[str, Any]]:
     """Of labels, by start and data order in training, and by start and null space in tangent solutions."""
     n = plan.levels
@@ -195,10 +187,10 @@ def _variances(
     first, second = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
     params, _, _ = runs.trained_from(jax.vmap(runs.network.init)(starts[first]), orders[second])
     trained = _outputs(runs, params).reshape(n, n, -1)
-    linear = tangent_outputs(solutions, starts, moves)
+    linear = functions.tangent_outputs(solutions, starts, moves)
     found = []
     for law, outputs in (("training", trained), ("tangent", linear)):
-        split = variance_split(outputs > 0)
+        split = functions.variance_split(outputs > 0)
         rows, columns, rest = split.shares()
         found.append({"law": law, "rows": rows, "columns": columns, "rest": rest, "total": split.total})
     return found

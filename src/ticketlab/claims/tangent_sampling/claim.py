@@ -5,20 +5,21 @@ A cell is one seed: one training set S. The questions and their rules are in `fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ticketlab.claims import plan_checks
-from ticketlab.claims.literature import JACOT_2018, LEE_2019, SCHUIRMANN_1987
+from ticketlab.claims.literature import HE_2020, JACOT_2018, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.random_pick.claim import Binary
-from ticketlab.claims.study import Cell, Study, seed_numbers
+from ticketlab.claims.study import Cell, Study
 from ticketlab.claims.tangent_sampling import formula
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
 from ticketlab.evidence.source import Source
-from ticketlab.evidence.tables import Evidence, Table
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.agenda import Agenda
-from ticketlab.laws.rules import USUAL, Levels
+from ticketlab.laws.rules import Levels
+from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.initialisation import Family, Initialisation
@@ -71,9 +72,7 @@ class TangentSamplingPlan:
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.drawn_at_random(self.network, "asks for the law of functions over random starts")
-        for name in ("runs", "draws"):
-            if getattr(self, name) < CHUNK or getattr(self, name) % CHUNK:
-                raise UserError(f"{name}={getattr(self, name)}", f"a multiple of {CHUNK}")
+        plan_checks.multiple_of(self, CHUNK, "runs", "draws")
         if self.nulls < 1 or self.draws % (self.nulls * CHUNK):
             raise UserError(
                 f"{self.nulls} null spaces for {self.draws} draws", f"equal shares of a multiple of {CHUNK}"
@@ -133,21 +132,15 @@ class TangentSampling(Study):
             "A. G. de G. Matthews, J. Hron, R. E. Turner, Z. Ghahramani. Sample-then-optimize posterior sampling for Bayesian "
             "linear models. NeurIPS workshop on Advances in Approximate Bayesian Inference.",
         ),
-        Source(
-            "He et al. 2020",
-            "B. He, B. Lakshminarayanan, Y. W. Teh. Bayesian Deep Ensembles via the Neural Tangent Kernel. NeurIPS 2020.",
-            "https://arxiv.org/abs/2007.05864",
-        ),
+        HE_2020,
         SCHUIRMANN_1987,
     )
     needs = ("laws", "variance")
     plan_type = TangentSamplingPlan
+    cell = "functions", "functions"
 
     def asked(self, plan: TangentSamplingPlan) -> Agenda:
         return Agenda(formula.RULE, formula.formula(), formula.side_questions())
-
-    def cells(self, plan: TangentSamplingPlan) -> tuple[Cell, ...]:
-        return (Cell("functions", {}, 1.0, "functions", seed_numbers(plan)),)
 
     def brief(self, plan: TangentSamplingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         laws = tables["laws"]
@@ -157,9 +150,7 @@ class TangentSampling(Study):
         ]
         return "total variation: " + ", ".join(f"{name} {low:.2f}–{high:.2f}" for name, low, high in found)
 
-    def conclude(
-        self, plan: TangentSamplingPlan, tables: Mapping[str, Table], levels: Levels = USUAL
-    ) -> Evidence:
-        if any(name not in tables for name in self.needs):
-            return Evidence(dict(tables))
-        return Evidence(dict(tables), formula.verdicts(tables, levels))
+    def verdicts(
+        self, plan: TangentSamplingPlan, tables: Mapping[str, Table], levels: Levels
+    ) -> Sequence[Verdict]:
+        return formula.verdicts(tables, levels)

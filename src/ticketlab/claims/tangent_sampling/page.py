@@ -28,10 +28,9 @@ PARTS = {"rows": "the start θ₀", "columns": "data order, or null space", "res
 
 
 def present(record: Record) -> Presentation:
-    """What the page shows of a run."""
     return Presentation(
-        figures=made(record, (sources, "variance"), (single_labels, "labels", "laws")),
-        summaries=made(record, (law_table, "laws"), (detail_table, "laws"), (_seconds, "timings")),
+        figures=made(record, sources, single_labels),
+        summaries=made(record, law_table, detail_table, seconds_table),
     )
 
 
@@ -107,7 +106,3 @@ def detail_table(laws: Table) -> TextTable:
     return summary(
         caption, laws, {"comparison": "compared with"}, cells, titles=formula.TITLES, name="laws-more"
     )
-
-
-def _seconds(timings: Table) -> TextTable:
-    return seconds_table(timings, {"part": "part"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.rows import tables_of
-from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task
+from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, taken
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.ticket_tail.claim import TicketTailPlan
 from ticketlab.claims.ticket_tail.kinds import Drum, draw
@@ -26,7 +25,7 @@ from ticketlab.claims.ticket_tail.measures import (
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
-from ticketlab.tasks.task import Split, Task
+from ticketlab.tasks.task import Task
 
 __all__ = ["measure"]
 
@@ -62,13 +61,13 @@ def measure(
         "predictions": [{**about, **row} for row in prediction_rows(true, plan.floor, rng)],
     }
     clock.lap("tails")
-    rows["timings"] = [{**about, "part": part, "seconds": value} for part, value in clock.seconds.items()]
+    rows["timings"] = clock.rows(**about)
     return tables_of(rows, _MEANINGS)
 
 
 def _drum(plan: TicketTailPlan, task: Task, params: Any, seed: int, rng: np.random.Generator) -> Drum:
     """The test examples in random order, so that halves are alike, with true and permuted targets."""
-    test = _ordered(task.test, rng.permutation(len(task.test)))
+    test = taken(task.test, rng.permutation(len(task.test)))
     both = (
         jnp.asarray(np.stack([part.targets, part.targets[rng.permutation(len(part))]]))
         for part in (test, task.train)
@@ -78,11 +77,6 @@ def _drum(plan: TicketTailPlan, task: Task, params: Any, seed: int, rng: np.rand
     return Drum(
         params, jnp.asarray(test.x), targets, jnp.asarray(task.train.x), train_targets, key, plan.density
     )
-
-
-def _ordered(part: Split, order: np.ndarray) -> Split:
-    labels = None if part.labels is None else part.labels[order]
-    return replace(part, x=part.x[order], targets=part.targets[order], ids=part.ids[order], labels=labels)
 
 
 _MEANINGS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -17,9 +16,9 @@ from ticketlab.figures.curves import curve, plots
 from ticketlab.figures.figure import Figure
 from ticketlab.figures.forest import Asked
 from ticketlab.figures.palette import LIGHT, Mark
-from ticketlab.figures.presentation import Presentation, made, seconds_table
+from ticketlab.figures.presentation import Presentation, in_order, made, seconds_table
 from ticketlab.figures.rows import bars
-from ticketlab.figures.spread import Spread, spread
+from ticketlab.figures.spread import spread
 from ticketlab.figures.text_tables import Cell, TextTable, count, interval, mean, share, summary
 from ticketlab.figures.wording import estimate, fixed, quantity
 
@@ -52,6 +51,9 @@ def present(record: Record) -> Presentation:
             PREDICTED: Asked("predicted minus seen"),
         },
     )
+
+
+_kinds = partial(in_order, column="kind", names=KINDS)
 
 
 def best_of_n(curves: Table) -> Figure:
@@ -92,12 +94,15 @@ def shapes(tails: Table) -> Figure:
         f"{len(longer)} of {len(found)} kinds of ticket have a longer tail than a normal law",
         "The shape ξ of the tail of −log(loss − floor), without the noise of the test set. With 0 every tenfold buys the same, "
         "below it less. Signs are means over seeds, bars 95 % intervals; the numbers are those of the tickets.",
-        bars("shape ξ", {"": found}, {"": {0.0: STEADY}}, note=_of_tickets, dots=False, also=[0.0]),
+        bars(
+            "shape ξ",
+            {"": found},
+            {"": {0.0: STEADY}},
+            note=lambda _, of: estimate(of[0].mean, of[0].interval),
+            dots=False,
+            also=[0.0],
+        ),
     )
-
-
-def _of_tickets(kind: str, spreads: Sequence[Spread]) -> str:
-    return estimate(spreads[0].mean, spreads[0].interval)
 
 
 def bought_table(tails: Table) -> TextTable:
@@ -158,10 +163,6 @@ def _known(column: str) -> Cell:
         return f"{np.mean(known):.1e}".replace("-", "−") if known else "–"
 
     return cell
-
-
-def _kinds(table: Table) -> dict[str, Table]:
-    return {kind: of for kind in KINDS if len(of := table.where(kind=kind))}
 
 
 def _titles(table: Table) -> dict[str, str]:

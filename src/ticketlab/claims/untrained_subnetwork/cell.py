@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ticketlab.claims.learned.arms import run_setting
 from ticketlab.claims.learned.setting import Arm, Setting
-from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
+from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.untrained_subnetwork.claim import UntrainedSubnetworkPlan
 from ticketlab.claims.untrained_subnetwork.formula import MULTIGRAPH
 from ticketlab.evidence.tables import Table
@@ -24,7 +22,7 @@ def measure(
     return run_setting(_setting(plan, cell.settings["size"], cell.seeds), draft, progress)
 
 
-def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = ()) -> Setting:
+def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: tuple[int, ...]) -> Setting:
     search = EdgePopup(plan.rescale) if plan.search == "edge-popup" else Supermask(plan.rescale)
     arms = [Arm("ticket", search, density=plan.density)]
     if size == 1:
@@ -43,4 +41,4 @@ def _setting(plan: UntrainedSubnetworkPlan, size: float, seeds: Sequence[int] = 
         if plan.bits:
             arms += [Arm(MULTIGRAPH, LearnedEdges(plan.bits))]
     network = plan.network if size == 1 else plan.network.widened(size)
-    return Setting(f"width {size:g}", size, plan, network, tuple(arms), tuple(seeds or seed_numbers(plan)))
+    return Setting(f"width {size:g}", size, plan, network, tuple(arms), seeds)

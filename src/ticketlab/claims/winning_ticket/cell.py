@@ -20,7 +20,7 @@ from ticketlab.claims import start
 from ticketlab.claims.levels import level_counts, nearest_level, weights_left
 from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, effective, example_table, left, refuse_diverged
 from ticketlab.claims.rows import curve_rows, timings
-from ticketlab.claims.study import Cell, Draft, Progress, seed_numbers
+from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.winning_ticket.claim import DynamicName, WinningTicketPlan
 from ticketlab.claims.winning_ticket.formula import DENSE, GUESS, TICKET
 from ticketlab.evidence.tables import Table
@@ -38,7 +38,7 @@ from ticketlab.tickets.written import read_level, written_level
 from ticketlab.training import TrainingData, stack
 from ticketlab.training.result import Best, TrainingState
 
-__all__ = ["measure", "search_levels"]
+__all__ = ["measure"]
 
 DYNAMIC: dict[DynamicName, Dynamic] = {
     "rigl": Regrowth(grow="gradient"),
@@ -54,18 +54,8 @@ STREAM = 1  # of every seed's key: those of stream 0, and the split of seed 0, w
 def measure(
     plan: WinningTicketPlan, cell: Cell, draft: Draft, progress: Progress, devices: Devices | None
 ) -> dict[str, Table]:
-    return search_levels(plan, draft, progress, cell.seeds)
-
-
-def search_levels(
-    plan: WinningTicketPlan, draft: Draft, progress: Progress, seeds: Sequence[int] = ()
-) -> dict[str, Table]:
-    """All levels with all controls, as tidy tables; from where the draft says.
-
-    Arguments:
-        seeds: whose; by default all of the plan.
-    """
-    task, seeds = _task(plan), tuple(seeds or seed_numbers(plan))
+    """All levels with all controls, as tidy tables; from where the draft says."""
+    task, seeds = _task(plan), cell.seeds
     search, others = _search(plan, task, seeds)
     counts = level_counts(plan.pruning, search.network, plan.levels)
     decisive = nearest_level(counts, search.network, plan.density)
