@@ -8,20 +8,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from ticketlab.claims.fair_search import Scored, best, inside
+from ticketlab import functions
+from ticketlab.claims import start
+from ticketlab.claims.fair_search import Scored, best
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
 from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, NNGP, SHUFFLED, TANGENT
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import (
-    Clock,
-    built,
-    check_one_answer,
-    drawn_task,
-    guessed,
-    largest_curvature,
-    permuted_labels,
-)
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
@@ -30,14 +23,6 @@ from ticketlab.claims.tangent_minimum.descent import Descent
 from ticketlab.claims.tangent_minimum.formula import OFFSETS
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
-from ticketlab.functions import (
-    RandomNetworks,
-    TrainingRuns,
-    binary_targets,
-    collect,
-    expected_acceptances,
-    marginals,
-)
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks import SQUARE
 from ticketlab.tasks.task import Split, Task

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ticketlab.claims import plan_checks
 from ticketlab.claims.gp_performance import formula
 from ticketlab.claims.gp_performance.shares import LINEAR, RBF
-from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, LEE_2019, SCHUIRMANN_1987
+from ticketlab.claims.literature import BERGER_1982, CAMERON_2011, HE_2020, LEE_2019, SCHUIRMANN_1987
 from ticketlab.claims.study import Cell, Study, seed_numbers
 from ticketlab.claims.tangent_minimum.claim import TangentMinimumPlan
 from ticketlab.errors import UserError

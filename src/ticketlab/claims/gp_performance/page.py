@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -11,9 +12,9 @@ from ticketlab.claims.gp_performance import formula
 from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF, explained
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
-from ticketlab.figures.axes import Axis, linear_axis, logarithmic_axis
-from ticketlab.figures.curves import Curve, Level, curve, plots
-from ticketlab.figures.figure import Figure
+from ticketlab.figures.axes import linear_axis, logarithmic_axis
+from ticketlab.figures.curves import Curve, Level, Plot, curve
+from ticketlab.figures.figure import Figure, Panel
 from ticketlab.figures.palette import LIGHT, Mark
 from ticketlab.figures.presentation import Presentation, choice, made, seconds_table
 from ticketlab.figures.spread import score
@@ -53,7 +54,10 @@ def learning_curves(arms: Table) -> Figure:
         ]
         for (width,), rows in of.by("width").items()
     }
-    panels = plots(drawn, _examples(of), partial(linear_axis, "test score, %"))
+    every = [c for curves in drawn.values() for c in curves]
+    x = logarithmic_axis("training examples", [v for c in every for v in c.x])
+    y = linear_axis("test score, %", [v for c in every for v in c.ends])
+    panels = tuple(Panel(f"width × {width:g}", Plot(x, y, tuple(curves))) for width, curves in drawn.items())
     largest = of.where(size=int(np.max(of["size"])), width=float(np.max(of["width"])))
     means = {
         arm: 100 * float(np.mean(mine["test_score"]))

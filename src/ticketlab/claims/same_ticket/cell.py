@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from ticketlab import symmetry
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.same_ticket import formula
@@ -350,7 +351,7 @@ def _weight_rows(of: _Seed) -> list[dict[str, Any]]:
                 "distance": symmetry.parameter_distance(form, symmetry.permuted(alone, other, matching)),
                 "moved_units": matching.moved,
                 "cosine": _likeness(begun, weights_of(network, ours), weights_of(network, theirs)),
-                "disagreement": disagreement(
+                "disagreement": symmetry.disagreement(
                     of.view.outputs(ours, full_mask(network)), of.view.outputs(theirs, full_mask(network))
                 ),
             }

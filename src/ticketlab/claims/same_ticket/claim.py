@@ -151,16 +151,22 @@ class SameTicket(Study):
         "are one number a seed, with Student's interval.",
     )
     arms = (
-        Arm(TRAINED, "All weights, from θ₀, on true labels.", "Where the ticket is followed."),
-        Arm(TWIN, "The same θ₀, another order of the data.", "The near end of the index, and a mask."),
+        Arm(formula.TRAINED, "All weights, from θ₀, on true labels.", "Where the ticket is followed."),
         Arm(
-            PERMUTED,
+            formula.TWIN, "The same θ₀, another order of the data.", "The near end of the index, and a mask."
+        ),
+        Arm(
+            formula.PERMUTED,
             "The same θ₀ and order, permuted labels, until the weights have moved as far.",
             "The control that decides.",
         ),
-        Arm(ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
-        Arm(f"{REST} redrawn", "The ticket of θ₀ with another random rest.", "Whether the rest matters."),
-        Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
+        Arm(formula.ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
+        Arm(
+            f"{formula.REST} redrawn",
+            "The ticket of θ₀ with another random rest.",
+            "Whether the rest matters.",
+        ),
+        Arm(f"{formula.TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
     )
     redraws = (
         "A seed draws the split, θ₀, the orders of the data, the searches' scores, the permutation of the labels, the chance "
