@@ -75,8 +75,8 @@ class DetectorNeuron(Study):
         "Every unit of every layer is scored for every class on test examples by its AUC. A channel counts as two units, its "
         "spatial maximum and its spatial mean. A high and a low response are both allowed to mark a class.",
         "The best unit of thousands is good by chance. So unit, direction and threshold are chosen on one half of the test "
-        "examples and scored on the other, both ways. The chance of the largest statistic among all units and classes comes "
-        "from permuted labels [Westfall & Young 1993].",
+        "examples and scored on the other, both ways. For the best unit of a network the class is chosen so, too. The chance of "
+        "the largest statistic among all units and classes comes from permuted labels [Westfall & Young 1993].",
         "A reliable detector has a held-out AUC of at least 0.95 and a held-out J of at least 0.8, where J is the true-positive "
         "rate minus the false-positive rate [Youden 1950; Gale et al. 2020]. The reach of a unit is the smaller of "
         "(AUC − ½)/0.45 and J/0.8.",

@@ -6,18 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.detector_neuron.formula import CHANCE, CLASS, RANDOM, SHAPES, formula
+from ticketlab.claims.detector_neuron.formula import BEST, CHANCE, CLASS, RANDOM, SHAPES, formula
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.05  # of a seed's reach, its standard deviation
+CLASSES = 10
 
 
 @dataclass(frozen=True)
 class World:
-    """The mean reach of the best unit, the share of channels that detect edges, and what the trained network has learnt."""
+    """What is true of random networks.
+
+    Arguments:
+        reach: the mean of the best unit, the same for every class.
+        share: of channels that detect edges.
+        skill: what the trained network has learnt.
+    """
 
     reach: float = 0.7
     share: float = 0.1
@@ -26,14 +33,6 @@ class World:
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     seeds = np.arange(sample.seeds)
-    reach = world.reach + NOISE * rng.standard_normal(sample.seeds)
-    classes = {
-        "source": np.full(sample.seeds, RANDOM),
-        "seed": seeds,
-        "auc": 0.5 + 0.45 * reach,
-        "youden": 0.8 * reach,
-        "reach": reach,
-    }
     count = sample.seeds * sample.examples
     channels = {
         "source": np.full(count, RANDOM),
@@ -42,9 +41,22 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         SHAPES[0]: (rng.random(count) < world.share).astype(int),
     }
     return {
-        "classes": made("classes", classes),
+        "classes": made("classes", _reaches(world, np.repeat(seeds, CLASSES), rng)),
+        BEST: made(BEST, _reaches(world, seeds, rng)),
         "channels": made("channels", channels),
         "examples": _learnt(sample, world.skill, rng),
+    }
+
+
+def _reaches(world: World, seeds: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """One for each seed: held-out, so that no choice among them has raised it."""
+    reach = world.reach + NOISE * rng.standard_normal(len(seeds))
+    return {
+        "source": np.full(len(seeds), RANDOM),
+        "seed": seeds,
+        "auc": 0.5 + 0.45 * reach,
+        "youden": 0.8 * reach,
+        "reach": reach,
     }
 
 
