@@ -38,12 +38,27 @@ def decided(world):
         (World(reach=1.0), UNDECIDED, UNDECIDED, HOLDS),
         (World(share=0.01), UNDECIDED, HOLDS, UNDECIDED),
         (World(skill=ALIKE), UNDECIDED, UNDECIDED, UNDECIDED),
+        # Not even an ideal filter passes: that none of the channels does says nothing about them.
+        (World(share=0.0, ideal=0.0), UNDECIDED, HOLDS, UNDECIDED),
+        (World(reach=1.3, share=0.0, ideal=0.4), FAILS, FAILS, UNDECIDED),
     ],
 )
 def test_the_two_halves_are_asked_separately(world, whole, classes, edges):
     found = decided(world)
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == [classes, edges]
+
+
+def test_a_shape_is_not_asked_about_where_ideal_filters_do_not_pass_or_were_not_tried():
+    tables = planted(World(share=0.0, ideal=0.0), SAMPLE, np.random.default_rng(0))
+    (reason,) = answer(rule.formula(), tables).find(rule.SHAPE).closed
+    assert (
+        reason
+        == "Even an ideal edge filter does not pass: the question cannot be asked of images of this size."
+    )
+    older = {name: of for name, of in tables.items() if name != rule.THRESHOLDS}
+    (reason,) = answer(rule.formula(), older).find(rule.SHAPE).closed
+    assert reason == "Whether an ideal edge filter passes was not measured."
 
 
 def test_the_reach_is_one_at_a_reliable_detector():
@@ -133,6 +148,7 @@ def test_every_source_and_layer_is_in_the_tables(evidence):
     assert len(evidence.tables[rule.BEST]) == 2 * len(DetectorNeuron.arms)
     assert [len(set(shapes[name])) for name in ("source", "layer", "family", "seed")] == [2, 2, 8, 2]
     assert set(shapes["field"]) == {3, 5}
+    assert np.all((shapes["ideal"] >= 0) & (shapes["ideal"] <= 1))
     assert len(channels) == 2 * 2 * 4
     assert len(set(channels.where(source=rule.RANDOM)["id"])) == 8
 

@@ -31,10 +31,12 @@ from ticketlab.units import (
     Scan,
     battery,
     brightness,
+    ideal_filters,
     receptive_field,
     scan,
     scrambled,
     shape_detectors,
+    spatial_maxima,
 )
 
 __all__ = ["best_row", "measure"]
@@ -208,6 +210,10 @@ def _shapes(
             for images in shown
         ]
         control = shape_detectors(filters[0], filters[1], stimuli)
+        bank = ideal_filters(network.input_shape[0], window)
+        bank = np.repeat(bank[:, :, None], network.input_shape[2], axis=2)
+        made = [spatial_maxima(images, bank, plan.network.activation) for images in shown]
+        ideal = shape_detectors(made[0], made[1], stimuli)
         for source, both in of_network.items():
             shown_to, twins_to = (of[start : start + layer.units] for of in both)
             channels = shape_detectors(shown_to, twins_to, stimuli)
@@ -223,6 +229,7 @@ def _shapes(
                     "found": of.found,
                     "channels": of.units,
                     "share": of.share,
+                    "ideal": ideal.possible(of.family, control, stimuli),
                 }
                 for of in excess
             ]
@@ -249,6 +256,7 @@ _MEANINGS = MEANINGS | {
     "threshold": "the AUC that a detector exceeds: 0.9, or what 99 % of random linear filters do not exceed",
     "found": "channels that detect the family",
     "share": "found / channels",
+    "ideal": "the share of the family's members that an ideal linear filter of the receptive field detects",
     "guess": "the score of always giving the most frequent class",
     "trained": "the score of the trained network",
 }

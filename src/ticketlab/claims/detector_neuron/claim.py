@@ -84,7 +84,8 @@ class DetectorNeuron(Study):
         "channel detects a shape if its spatial maximum tells one member of the family (an edge of one orientation) from all "
         "other families and from phase-scrambled images. The member is chosen at half of the positions and scored at the "
         "others. The AUC has to be above 0.9, and above that of 99 % of random linear filters of the same receptive field, "
-        "with the same activation function and pooling.",
+        "with the same activation function and pooling. Linear filters that are made for each member of the family go through "
+        "the same test. Where they detect less than half of the members, the shape is not asked about.",
         "Reach is one number a seed, with Student's interval. Channels are examples of their seed, and the interval of their "
         "share counts both sources of chance [Cameron et al. 2011].",
     )

@@ -13,6 +13,9 @@ networks have one, and the reading says how many.
 
 A channel of the second layer detects edges if it passes what 99 % of random linear filters of its receptive field do not. By
 chance 1 % of channels would at most, so the share has to lie above 1 %. Each channel counts as one example of its seed.
+
+A shape is asked about only where it can be detected: linear filters of the receptive field that are made for its members go
+through the same test, and have to detect half of them.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import three
+from ticketlab.claims.asking import columns, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
@@ -33,8 +36,8 @@ from ticketlab.laws.scale import SHARE, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "BEST", "BRIGHTNESS", "CHANCE", "CLASS", "FILTERS", "MULTIGRAPH", "RANDOM", "RULE", "SHAPE", "SHAPES", "TRAINED", "formula",
-    "reach", "reaches", "side_questions", "verdicts",
+    "BEST", "BRIGHTNESS", "CHANCE", "CLASS", "FILTERS", "MULTIGRAPH", "RANDOM", "RULE", "SHAPE", "SHAPES", "THRESHOLDS",
+    "TRAINED", "formula", "reach", "reaches", "side_questions", "verdicts",
 ]  # fmt: skip
 
 RANDOM, TRAINED, FILTERS, BRIGHTNESS = "random network", "trained network", "linear filters", "brightness"
@@ -44,6 +47,8 @@ SHAPES = ("edge", "bar", "corner", "disc", "ring", "blob", "Gabor", "grating")
 CHANCE = 0.01  # of random linear filters that pass
 BEST = "best"  # the table of the best unit and class of each network
 SAME_HALF = "This run chose the class on the half that scores it, so these numbers are too large"
+THRESHOLDS = "shapes"  # the table of the layers' thresholds; the last layer decides
+POSSIBLE = 0.5  # of a family's members that ideal filters have to detect
 REACH = Scale("% of a reliable detector", 100.0)
 AUC_ROOM, YOUDEN = 0.45, 0.8
 
@@ -154,7 +159,36 @@ def _best_read(source: str, tables: Tables) -> str:
 # --- shapes ---
 
 
-def _shapes(family: str) -> Question:
+def _shapes(family: str) -> Formula:
+    return Gated((_possible(family),), _detected(family))
+
+
+def _possible(family: str) -> Gate:
+    """Ideal filters of the receptive field detect half of the family's members."""
+
+    def passed(tables: Tables) -> str | None:
+        if THRESHOLDS not in tables or "ideal" not in columns(tables[THRESHOLDS]):
+            return f"Whether an ideal {family} filter passes was not measured."
+        rows = tables[THRESHOLDS].where(source=RANDOM, family=family)
+        share = float(np.mean(rows.where(layer=rows["layer"][-1])["ideal"]))
+        if share >= POSSIBLE:
+            return None
+        if share > 0:
+            return (
+                f"Of ideal {family} filters {number(100 * share)} % pass, and {100 * POSSIBLE:g} % are required: the question "
+                "can hardly be asked of images of this size."
+            )
+        return f"Even an ideal {family} filter does not pass: the question cannot be asked of images of this size."
+
+    return Gate(
+        "ideal",
+        f"an ideal {family} filter of the receptive field passes",
+        passed,
+        "Smaller images, or a network with a larger receptive field, would open the question.",
+    )
+
+
+def _detected(family: str) -> Question:
     return Question(
         key=SHAPE,
         title=f"channels of the second layer detect a shape: {family}",
@@ -195,7 +229,9 @@ def _share_read(family: str, tables: Tables) -> str:
 RULE = (
     "The claim holds if on average over random networks the best unit is no reliable class detector, and more than 1 % of the "
     "channels in the second layer detect edges. It fails if one of the two fails. Otherwise it is undecided. It is also "
-    "undecided if the same network, trained, is not better than guessing: then the task shows nothing. Everything else is a side question."
+    "undecided if the same network, trained, is not better than guessing: then the task shows nothing. The half about edges is "
+    f"undecided if ideal filters of the receptive field detect less than {100 * POSSIBLE:g} % of the edges by the same test. "
+    "Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "On average the best unit of a random network is no reliable class detector, but some channels detect edges.",

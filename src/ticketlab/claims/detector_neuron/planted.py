@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.detector_neuron.formula import BEST, CHANCE, CLASS, RANDOM, SHAPES, formula
+from ticketlab.claims.detector_neuron.formula import BEST, CHANCE, CLASS, RANDOM, SHAPES, THRESHOLDS, formula
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
@@ -23,11 +23,13 @@ class World:
     Arguments:
         reach: the mean of the best unit, the same for every class.
         share: of channels that detect edges.
+        ideal: the share of edges that ideal filters detect.
         skill: what the trained network has learnt.
     """
 
     reach: float = 0.7
     share: float = 0.1
+    ideal: float = 1.0
     skill: Skill = Skill()
 
 
@@ -44,6 +46,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "classes": made("classes", _reaches(world, np.repeat(seeds, CLASSES), rng)),
         BEST: made(BEST, _reaches(world, seeds, rng)),
         "channels": made("channels", channels),
+        THRESHOLDS: made(THRESHOLDS, _thresholds(world, seeds)),
         "examples": _learnt(sample, world.skill, rng),
     }
 
@@ -58,6 +61,11 @@ def _reaches(world: World, seeds: np.ndarray, rng: np.random.Generator) -> dict[
         "youden": 0.8 * reach,
         "reach": reach,
     }
+
+
+def _thresholds(world: World, seeds: np.ndarray) -> dict[str, np.ndarray]:
+    columns = {"source": RANDOM, "layer": "conv-2", "family": SHAPES[0], "ideal": world.ideal}
+    return {"seed": seeds} | {name: np.full(len(seeds), value) for name, value in columns.items()}
 
 
 def _learnt(sample: Sample, skill: Skill, rng: np.random.Generator) -> Table:
@@ -80,5 +88,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "edges are detected half as often as by chance", World(share=CHANCE / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
+        (Kind.GATE, "not even ideal filters detect edges", World(ideal=0.0)),
     ]
     return cases_of("detector-neuron", formula(), planted, truth, worlds)
