@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.detector_neuron import formula as rule
+from ticketlab.claims.detector_neuron.cell import best_row
 from ticketlab.claims.detector_neuron.claim import DetectorNeuron, DetectorNeuronPlan
 from ticketlab.claims.detector_neuron.planted import World, planted
 from ticketlab.claims.planted import ALIKE
@@ -17,6 +19,7 @@ from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP, ConvNet
 from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.units import Matrix, scan
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 SAMPLE = Sample(5, 200)
@@ -35,6 +38,9 @@ def decided(world):
         (World(reach=1.0), UNDECIDED, UNDECIDED, HOLDS),
         (World(share=0.01), UNDECIDED, HOLDS, UNDECIDED),
         (World(skill=ALIKE), UNDECIDED, UNDECIDED, UNDECIDED),
+        # Not even an ideal filter passes: that none of the channels does says nothing about them.
+        (World(share=0.0, ideal=0.0), UNDECIDED, HOLDS, UNDECIDED),
+        (World(reach=1.3, share=0.0, ideal=0.4), FAILS, FAILS, UNDECIDED),
     ],
 )
 def test_the_two_halves_are_asked_separately(world, whole, classes, edges):
@@ -43,13 +49,70 @@ def test_the_two_halves_are_asked_separately(world, whole, classes, edges):
     assert [q.outcome for q in found.questions()] == [classes, edges]
 
 
+def test_a_shape_is_not_asked_about_where_ideal_filters_do_not_pass_or_were_not_tried():
+    tables = planted(World(share=0.0, ideal=0.0), SAMPLE, np.random.default_rng(0))
+    (reason,) = answer(rule.formula(), tables).find(rule.SHAPE).closed
+    assert (
+        reason
+        == "Even an ideal edge filter does not pass: the question cannot be asked of images of this size."
+    )
+    older = {name: of for name, of in tables.items() if name != rule.THRESHOLDS}
+    (reason,) = answer(rule.formula(), older).find(rule.SHAPE).closed
+    assert reason == "Whether an ideal edge filter passes was not measured."
+
+
 def test_the_reach_is_one_at_a_reliable_detector():
     assert rule.reach(0.95, 0.8) == pytest.approx(1)
     assert rule.reach(0.99, 0.4) == pytest.approx(0.5)
     assert rule.reach(0.725, 0.9) == pytest.approx(0.5)
 
 
-def test_the_best_class_of_each_seed_counts():
+def test_the_best_of_many_classes_is_not_reported_as_a_detector():
+    """Ten classes with a reach of 0.95 each. The largest of their held-out reaches is above 1 in most networks."""
+    tables = planted(World(reach=0.95), Sample(20, 200), np.random.default_rng(0))
+    assert answer(rule.formula(), tables).find(rule.CLASS).outcome is HOLDS
+    older = {name: of for name, of in tables.items() if name != rule.BEST}
+    found = answer(rule.formula(), older).find(rule.CLASS)
+    assert found.outcome is FAILS
+    assert found.formula.reading(older).endswith(rule.SAME_HALF)
+
+
+def test_class_and_unit_are_chosen_on_the_half_that_does_not_score_them():
+    """Ten units, each for one class, with d′ = 2.36: a reach of 0.952, where the largest of ten held-out ones is 1.015."""
+    rng, labels, found = np.random.default_rng(0), np.arange(697) % 10, []
+    for seed in range(20):
+        responses = rng.standard_normal((10, 697)).astype(np.float32)
+        responses[labels, np.arange(697)] += 2.36
+        of = scan(Matrix(responses), labels, permutations=19, seed=seed)
+        largest = max(rule.reach(best.auc, best.youden) for best in map(of.best, range(10)))
+        found.append((best_row(of, tuple("0123456789"))["reach"], largest))
+    (best, largest), error = np.mean(found, axis=0), np.std(found, axis=0, ddof=1)[0] / 20**0.5
+    assert largest > 1
+    assert best < 1
+    assert best == pytest.approx(0.952, abs=3 * error)
+
+
+def test_a_network_in_three_has_a_detector_and_the_average_has_none():
+    reaches = (0.8, 0.82, 0.79, 0.83, 0.8, 0.81, 0.78, 1.03, 1.04, 1.02)
+    rows = [
+        {"source": rule.RANDOM, "seed": seed, "auc": 0.9, "youden": 0.7, "reach": value}
+        for seed, value in enumerate(reaches)
+    ]
+    tables = planted(World(), Sample(10, 200), np.random.default_rng(0))
+    claim, classes, *_ = verdicts_of_claim({**tables, rule.BEST: Table.from_rows(rule.BEST, rows)})
+    assert claim.outcome is HOLDS
+    assert classes.question.startswith("on average over networks")
+    assert "in 3 of 10 seeds it is a reliable detector" in classes.reading
+    assert claim.reading.startswith("On average the best unit")
+
+
+def verdicts_of_claim(tables):
+    """Without the side questions, which ask for what is not planted."""
+    whole = answer(rule.formula(), tables)
+    return verdicts_of(claim_verdict(whole, rule.RULE, rule.SAYS), whole, (), tables)
+
+
+def test_the_best_class_of_each_seed_counts_in_an_older_run():
     rows = [
         {"source": rule.RANDOM, "seed": seed, "auc": 0.8, "youden": 0.5, "reach": value}
         for seed, values in ((1, (0.2, 0.6)), (0, (0.7, 0.3)))
@@ -82,8 +145,10 @@ def test_every_source_and_layer_is_in_the_tables(evidence):
     assert set(nothing["auc"].tolist()) == {0.5}
     assert not nothing["reliable_units"].any()
     assert len(classes) == 2 * len(DetectorNeuron.arms) * 10
+    assert len(evidence.tables[rule.BEST]) == 2 * len(DetectorNeuron.arms)
     assert [len(set(shapes[name])) for name in ("source", "layer", "family", "seed")] == [2, 2, 8, 2]
     assert set(shapes["field"]) == {3, 5}
+    assert np.all((shapes["ideal"] >= 0) & (shapes["ideal"] <= 1))
     assert len(channels) == 2 * 2 * 4
     assert len(set(channels.where(source=rule.RANDOM)["id"])) == 8
 

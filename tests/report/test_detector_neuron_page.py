@@ -53,6 +53,7 @@ def tables(seeds=3):
                         "found": round(share * CHANNELS),
                         "channels": CHANNELS,
                         "share": share,
+                        "ideal": 0.9,
                     }
                     about = {"source": source, "seed": seed, "layer": layer, "field": 5, "family": family}
                     rows["shapes"].append({**about, **found})

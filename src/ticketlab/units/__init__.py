@@ -6,7 +6,7 @@ import lazy_loader
 
 if TYPE_CHECKING:
     from ticketlab.units.best_stimulus import best_stimuli, best_stimuli_of_filters
-    from ticketlab.units.fields import FieldFilters, receptive_field
+    from ticketlab.units.fields import FieldFilters, receptive_field, spatial_maxima
     from ticketlab.units.filter_banks import gabor_filters, random_filters
     from ticketlab.units.front_end import FrontEnd, gaussian_window, local_contrast_normalisation
     from ticketlab.units.growth import BestOf, LimitUnits, best_of
@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from ticketlab.units.ranks import Sorted, centred_ranks, sort
     from ticketlab.units.reading import Group, LinearFilters, Matrix, NetworkUnits, Responses, brightness
     from ticketlab.units.shapes import Detectors, Excess, shape_detectors
-    from ticketlab.units.stimuli import FAMILIES, Gratings, Stimuli, battery, gratings, scrambled
+    from ticketlab.units.stimuli import (
+        FAMILIES,
+        Gratings,
+        Stimuli,
+        battery,
+        gratings,
+        ideal_filters,
+        scrambled,
+    )
     from ticketlab.units.unit_scan import Best, Scan, scan
 
 # Imported on first use, so that claims can be asked without JAX.
@@ -25,7 +33,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "best_stimulus": ["best_stimuli", "best_stimuli_of_filters"],
-        "fields": ["FieldFilters", "receptive_field"],
+        "fields": ["FieldFilters", "receptive_field", "spatial_maxima"],
         "filter_banks": ["gabor_filters", "random_filters"],
         "front_end": ["FrontEnd", "gaussian_window", "local_contrast_normalisation"],
         "growth": ["BestOf", "LimitUnits", "best_of"],
@@ -35,7 +43,7 @@ __getattr__, __dir__, _ = lazy_loader.attach(
         "ranks": ["Sorted", "centred_ranks", "sort"],
         "reading": ["Group", "LinearFilters", "Matrix", "NetworkUnits", "Responses", "brightness"],
         "shapes": ["Detectors", "Excess", "shape_detectors"],
-        "stimuli": ["FAMILIES", "Gratings", "Stimuli", "battery", "gratings", "scrambled"],
+        "stimuli": ["FAMILIES", "Gratings", "Stimuli", "battery", "gratings", "ideal_filters", "scrambled"],
         "orientation": ["Tuning", "tuning"],
         "unit_scan": ["Best", "Scan", "scan"],
     },
@@ -71,6 +79,8 @@ __all__ = [  # noqa: RUF022 (grouped by topic)
     "Detectors",
     "Excess",
     "FieldFilters",
+    "ideal_filters",
+    "spatial_maxima",
     "receptive_field",
     "best_stimuli",
     "best_stimuli_of_filters",

@@ -23,7 +23,7 @@ from ticketlab.networks.stages import Activation
 from ticketlab.networks.stages.activation import activate
 from ticketlab.units.reading import Group, Pooling, Responses
 
-__all__ = ["FieldFilters", "receptive_field"]
+__all__ = ["FieldFilters", "receptive_field", "spatial_maxima"]
 
 BLOCK = (
     8 * 1024**2
@@ -64,15 +64,22 @@ class FieldFilters(Responses):
     def read(self, start: int, stop: int) -> Float[np.ndarray, "units n"]:
         shape = (self.window, self.window, self.x.shape[-1], self.count)
         drawn = np.random.default_rng(self.seed).standard_normal(shape).astype(np.float32)
-        pixels = self.x.shape[1] * self.x.shape[2]
-        rows = min(max(1, BLOCK // (4 * pixels * self.count)), self.examples)
-        found = np.empty((stop - start, self.examples), np.float32)
-        for first in range(0, self.examples, rows):
-            # The last block reaches back, so that all have one size and one compiled program.
-            first = min(first, self.examples - rows)
-            block = _filtered(jnp.asarray(self.x[first : first + rows]), jnp.asarray(drawn), self.activation)
-            found[:, first : first + rows] = np.asarray(block)[start:stop]
-        return found
+        return _read(self.x, drawn, self.activation, start, stop)
+
+
+def spatial_maxima(
+    x: Float[np.ndarray, "n height width channels"],
+    filters: Float[np.ndarray, "window window channels count"],
+    activation: Activation = Activation.RELU,
+) -> Float[np.ndarray, "count n"]:
+    """The responses of given filters as `FieldFilters` reads its own: zero-padded, activation function, spatial maximum.
+
+    Arguments:
+        x: images.
+        filters: float32.
+        activation: after the filter.
+    """
+    return _read(x, filters, activation, 0, filters.shape[-1])
 
 
 def receptive_field(network: Network, params: Params) -> dict[str, int]:
@@ -129,6 +136,25 @@ def _compiled(activation: Activation) -> Any:
         return jnp.concatenate([jnp.max(a, axis=(1, 2)).T, jnp.mean(a, axis=(1, 2)).T])
 
     return jax.jit(of)
+
+
+def _read(
+    x: Float[np.ndarray, "n height width channels"],
+    filters: Float[np.ndarray, "window window channels count"],
+    activation: Activation,
+    start: int,
+    stop: int,
+) -> Float[np.ndarray, "units n"]:
+    """Maxima of all filters, then means: those numbered start to stop − 1."""
+    examples, pixels, count = len(x), x.shape[1] * x.shape[2], filters.shape[-1]
+    rows = min(max(1, BLOCK // (4 * pixels * count)), examples)
+    found = np.empty((stop - start, examples), np.float32)
+    for first in range(0, examples, rows):
+        # The last block reaches back, so that all have one size and one compiled program.
+        first = min(first, examples - rows)
+        block = _filtered(jnp.asarray(x[first : first + rows]), jnp.asarray(filters), activation)
+        found[:, first : first + rows] = np.asarray(block)[start:stop]
+    return found
 
 
 def _filtered(x: Array, filters: Array, activation: Activation) -> Array:

@@ -29,10 +29,12 @@ class HalfScores:
     Arguments:
         auc: of each half by itself; below ½ the unit is low for the class.
         youden: J on each half, with the direction and the threshold that the other half chose.
+        fitted: |J| on each half with those that it chose itself. It is too large, and serves to choose units by.
     """
 
     auc: Float[np.ndarray, "2 units classes"]
     youden: Float[np.ndarray, "2 units classes"]
+    fitted: Float[np.ndarray, "2 units classes"]
 
     @property
     def directed_auc(self) -> Float[np.ndarray, "2 units classes"]:
@@ -73,7 +75,7 @@ def half_scores(
     """
     units = len(found.order)
     sorted_labels, in_first = labels[found.order], first[found.order]
-    auc, youden = (np.empty((2, units, classes)) for _ in range(2))
+    auc, youden, fitted = (np.empty((2, units, classes)) for _ in range(3))
     inside = np.stack([in_first, ~in_first])
     seen = np.cumsum(inside, axis=2, dtype=np.int32)  # examples of the half up to each place
     twice = [_twice_below(found, seen[half]) for half in (0, 1)]
@@ -94,7 +96,8 @@ def half_scores(
             at = np.argmax(np.where(last, np.abs(rates[half]), -1), axis=1)[:, None]
             chosen, scored = (np.take_along_axis(rates[of], at, axis=1)[:, 0] for of in (half, 1 - half))
             youden[1 - half, :, c] = np.where(chosen < 0, -scored, scored)
-    return HalfScores(auc, youden)
+            fitted[half, :, c] = np.abs(chosen)
+    return HalfScores(auc, youden, fitted)
 
 
 def _twice_below(found: Sorted, seen: Int[np.ndarray, "units n"]) -> Int[np.ndarray, "units n"]:

@@ -7,6 +7,10 @@ member is chosen at half of the positions and scored at the others, both ways, a
 With a hundred members to choose from, some random filter always looks good. So a unit counts as a detector if its AUC is
 above 0.9 *and* above the 99 % point of random linear filters of its receptive field, through the same activation
 function and pooling. In the first layer of a random network the two have the same law: no excess is the right answer there.
+
+Can anything pass? Stimuli have one root mean square over the whole frame, so small ones have higher peaks, and a unit is read by
+its maximum. In a large frame not even a filter that is made for edges tells them from blobs. `ideal_filters` go through the same
+test, and the share of members that they detect says whether a family can be asked about.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from scipy.stats import binomtest
 
 from ticketlab.errors import UserError
 from ticketlab.units.ranks import Sorted, sort
-from ticketlab.units.stimuli import FAMILIES, Stimuli
+from ticketlab.units.stimuli import FAMILIES, IDEAL, Stimuli
 
 __all__ = ["Detectors", "Excess", "shape_detectors"]
 
@@ -74,6 +78,16 @@ class Detectors:
     def detects(self, family: str, control: Detectors) -> Bool[np.ndarray, "units"]:
         """Which units are detectors of a family: above what the random linear filters set as threshold."""
         return self.auc[:, FAMILIES.index(family)] > control.threshold(family)
+
+    def possible(self, family: str, control: Detectors, stimuli: Stimuli) -> float:
+        """The share of a family's members that an ideal filter detects, if these units are the filters of `ideal_filters`.
+
+        A share of 0 says that the family cannot be asked about: not even what is made to detect it passes. That is so where
+        the window is small in the frame, or where the threshold is 1.
+        """
+        of_family = np.unique(stimuli.member[stimuli.family == FAMILIES.index(family)])
+        detects = self.detects(family, control).reshape(-1, IDEAL)
+        return float(np.mean(detects[of_family].any(axis=1)))
 
     def excess(self, family: str, control: Detectors) -> Excess:
         """The share of detectors of a family."""

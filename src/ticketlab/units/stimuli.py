@@ -24,7 +24,7 @@ from scipy.special import erf, expit
 
 from ticketlab.errors import UserError
 
-__all__ = ["FAMILIES", "Gratings", "Stimuli", "battery", "gratings", "scrambled"]
+__all__ = ["FAMILIES", "Gratings", "Stimuli", "battery", "gratings", "ideal_filters", "scrambled"]
 
 FAMILIES = ("edge", "bar", "corner", "disc", "ring", "blob", "Gabor", "grating")
 Image = Float[np.ndarray, "size size"]
@@ -32,6 +32,8 @@ Shape = Callable[[np.ndarray, np.ndarray], np.ndarray]
 WIDTH = 0.5  # pixels, of an edge
 PLACES = 5  # along each axis, in steps of s/8
 PHASES = 8
+IDEAL = 2  # filters for each member
+NEAR = 0.4  # of the window: the standard deviation of the narrower of the two
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +140,28 @@ def scrambled(images: Float[np.ndarray, "n size size"], seed: int) -> Float[np.n
     phase = np.angle(np.fft.rfft2(noise))
     found = np.fft.irfft2(np.abs(np.fft.rfft2(images)) * np.exp(1j * phase), s=images.shape[1:])
     return found.astype(np.float32)
+
+
+def ideal_filters(size: int, window: int) -> Float[np.ndarray, "window window filters"]:
+    """Filters that are made to detect each member: the member itself as a window sees it, with mean 0 and norm 1.
+
+    Each member has `IDEAL` filters one after the other, in the order of `battery`: as it is, and under a Gaussian of 0.4 windows.
+    A member that is constant over the window has filters of zeros.
+
+    Arguments:
+        size: of the frames, which sets the members' sizes.
+        window: of the filters in pixels.
+    """
+    x, y = _grid(window)
+    shown = [np.broadcast_to(shape(x, y), (window, window)) for _, (_, shape) in _shapes(size)]
+    waves = gratings(window, gratings(size).frequencies)
+    shown += list(waves.images[::PHASES])
+    near = np.exp(-(x**2 + y**2) / (2 * (NEAR * window) ** 2))
+    bank = np.array([(of - of.mean()) * envelope for of in shown for envelope in (1.0, near)])
+    bank -= bank.mean(axis=(1, 2), keepdims=True)
+    norm = np.sqrt(np.sum(bank**2, axis=(1, 2), keepdims=True))
+    found = np.divide(bank, norm, out=np.zeros_like(bank), where=norm > 1e-9)
+    return np.moveaxis(found, 0, -1).astype(np.float32)
 
 
 def _shapes(size: int) -> list[tuple[str, tuple[str, Shape]]]:

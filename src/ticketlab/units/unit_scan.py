@@ -165,13 +165,14 @@ def scan(
     for _, block in responses.blocks(memory):
         for start in range(0, len(block), tile):
             parts.append(_tile(block[start : start + tile], of, first, one_hot, null))
-    auc, z, half_auc, half_youden, selectivity = (
+    auc, z, half_auc, half_youden, half_fitted, selectivity = (
         np.concatenate(arrays, axis=1 if arrays[0].ndim == 3 else 0) for arrays in zip(*parts, strict=True)
     )
-    return Scan(responses.groups, auc, z, HalfScores(half_auc, half_youden), selectivity, null.maxima())
+    found = HalfScores(half_auc, half_youden, half_fitted)
+    return Scan(responses.groups, auc, z, found, selectivity, null.maxima())
 
 
-_Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+_Part = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _tile(
@@ -181,18 +182,18 @@ def _tile(
     one_hot: Float[np.ndarray, "n classes"],
     null: MaximumNull,
 ) -> _Part:
-    """AUC, z, scores of both halves and selectivity; adds the units to the null."""
+    """AUC, z, the three scores of both halves and selectivity; adds the units to the null."""
     units, n = values.shape
     ranks = np.empty((units, n), np.float32)
     ties = np.empty(units)
-    auc, youden = (np.empty((2, units, labels.classes)) for _ in range(2))
+    auc, youden, fitted = (np.empty((2, units, labels.classes)) for _ in range(3))
     rows = max(1, SORTED // (4 * n))
     for start in range(0, units, rows):
         some = slice(start, min(start + rows, units))
         found = sort(values[some])
         ranks[some], ties[some] = centred_ranks(found), found.tie_factor
         scores = half_scores(found, labels.values, first, labels.classes)
-        auc[:, some], youden[:, some] = scores.auc, scores.youden
+        auc[:, some], youden[:, some], fitted[:, some] = scores.auc, scores.youden, scores.fitted
     of_unit = np.divide(1, np.sqrt(ties), out=np.zeros(units), where=ties > 0)
     sums = _product(ranks, one_hot)
     null.add(ranks, of_unit)
@@ -201,6 +202,7 @@ def _tile(
         null.scores(sums, of_unit),
         auc,
         youden,
+        fitted,
         _selectivity(values, one_hot),
     )
 

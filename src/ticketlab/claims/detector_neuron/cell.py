@@ -40,13 +40,15 @@ from ticketlab.units import (
     Scan,
     battery,
     brightness,
+    ideal_filters,
     receptive_field,
     scan,
     scrambled,
     shape_detectors,
+    spatial_maxima,
 )
 
-__all__ = ["measure"]
+__all__ = ["best_row", "measure"]
 
 BITS = 8  # pairs of edges for each parameter of the multigraph
 LAYERS = 2  # of which shapes are asked; the last decides
@@ -70,12 +72,18 @@ def measure(
     labels = task.test.labels
     assert labels is not None  # a task with classes
 
-    rows: dict[str, list[dict[str, Any]]] = {"classes": [], "scans": [], "pictures": []}
+    rows: dict[str, list[dict[str, Any]]] = {
+        "classes": [],
+        formula.BEST: [],
+        "scans": [],
+        "pictures": [],
+    }
     scans: dict[str, Scan] = {}
     for done, (source, units) in enumerate(_sources(task, network, networks, seed).items()):
         progress(f"scan: {source}", 0.3 + 0.07 * done)
         found = scans[source] = scan(units, labels, permutations=plan.permutations, seed=seed)
         rows["classes"] += [{"source": source, "seed": seed, **row} for row in _class_rows(found, task)]
+        rows[formula.BEST].append({"source": source, "seed": seed, **best_row(found, task.classes)})
         rows["scans"].append({"source": source, "seed": seed, **_scan_row(found)})
     clock.lap("scans")
     progress("pictures", 0.65)
@@ -139,6 +147,25 @@ def _class_rows(found: Scan, task: Task) -> list[dict[str, Any]]:
     return rows
 
 
+def best_row(found: Scan, classes: tuple[str, ...]) -> dict[str, Any]:
+    """The best unit and class: both chosen by their reach on one half, and scored on the other, both ways, averaged."""
+    of = found.halves
+    near = formula.reaches(np.abs(of.auc - 0.5) + 0.5, of.fitted)
+    chosen = [np.unravel_index(np.argmax(half), half.shape) for half in near]
+    auc, youden = (
+        np.array([scores[1 - half][at] for half, at in enumerate(chosen)])
+        for scores in (of.directed_auc, of.youden)
+    )
+    unit, label = (int(at) for at in chosen[0])
+    return {
+        "class": classes[label],
+        "auc": float(auc.mean()),
+        "youden": float(youden.mean()),
+        "reach": float(formula.reaches(auc, youden).mean()),
+        "unit": found.name(unit),
+    }
+
+
 def _scan_row(found: Scan) -> dict[str, Any]:
     return {
         "units": len(found.auc),
@@ -176,6 +203,10 @@ def _shapes(
             for images in shown
         ]
         control = shape_detectors(filters[0], filters[1], stimuli)
+        bank = ideal_filters(network.input_shape[0], window)
+        bank = np.repeat(bank[:, :, None], network.input_shape[2], axis=2)
+        made = [spatial_maxima(images, bank, plan.network.activation) for images in shown]
+        ideal = shape_detectors(made[0], made[1], stimuli)
         for source, both in of_network.items():
             shown_to, twins_to = (of[start : start + layer.units] for of in both)
             channels = shape_detectors(shown_to, twins_to, stimuli)
@@ -191,6 +222,7 @@ def _shapes(
                     "found": of.found,
                     "channels": of.units,
                     "share": of.share,
+                    "ideal": ideal.possible(of.family, control, stimuli),
                 }
                 for of in excess
             ]
@@ -204,9 +236,10 @@ def _shapes(
 
 _MEANINGS = MEANINGS | {
     "source": "whose units they are",
+    "class": "in the table best, the class that the first half chose",
     "auc": "held-out AUC of the best unit: chosen on one half of the test examples, scored on the other, both ways",
     "youden": "held-out J of that unit, true-positive rate minus false-positive rate",
-    "reach": "the smaller of (AUC − ½)/0.45 and J/0.8; 1 for a reliable detector",
+    "reach": "the smaller of (AUC − ½)/0.45 and J/0.8; 1 for a reliable detector; in the table best, the mean of both halves",
     "unit": "the unit that the first half chose",
     "reliable_units": "units with a held-out AUC of at least 0.95 and a held-out J of at least 0.8 for the class",
     "largest_z": "the largest rank-sum statistic of all units and classes",
@@ -216,5 +249,6 @@ _MEANINGS = MEANINGS | {
     "threshold": "the AUC that a detector exceeds: 0.9, or what 99 % of random linear filters do not exceed",
     "found": "channels that detect the family",
     "share": "found / channels",
+    "ideal": "the share of the family's members that an ideal linear filter of the receptive field detects",
     "trained": "the score of the trained network",
 }

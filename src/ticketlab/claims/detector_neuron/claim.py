@@ -75,8 +75,8 @@ class DetectorNeuron(Study):
         "Every unit of every layer is scored for every class on test examples by its AUC. A channel counts as two units, its "
         "spatial maximum and its spatial mean. A high and a low response are both allowed to mark a class.",
         "The best unit of thousands is good by chance. So unit, direction and threshold are chosen on one half of the test "
-        "examples and scored on the other, both ways. The chance of the largest statistic among all units and classes comes "
-        "from permuted labels [Westfall & Young 1993].",
+        "examples and scored on the other, both ways. For the best unit of a network the class is chosen so, too. The chance of "
+        "the largest statistic among all units and classes comes from permuted labels [Westfall & Young 1993].",
         "A reliable detector has a held-out AUC of at least 0.95 and a held-out J of at least 0.8, where J is the true-positive "
         "rate minus the false-positive rate [Youden 1950; Gale et al. 2020]. The reach of a unit is the smaller of "
         "(AUC − ½)/0.45 and J/0.8.",
@@ -84,7 +84,8 @@ class DetectorNeuron(Study):
         "channel detects a shape if its spatial maximum tells one member of the family (an edge of one orientation) from all "
         "other families and from phase-scrambled images. The member is chosen at half of the positions and scored at the "
         "others. The AUC has to be above 0.9, and above that of 99 % of random linear filters of the same receptive field, "
-        "with the same activation function and pooling.",
+        "with the same activation function and pooling. Linear filters that are made for each member of the family go through "
+        "the same test. Where they detect less than half of the members, the shape is not asked about.",
         "Reach is one number a seed, with Student's interval. Channels are examples of their seed, and the interval of their "
         "share counts both sources of chance [Cameron et al. 2011].",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -127,7 +128,12 @@ def scan_table(scans: Table) -> TextTable:
 
 
 def shape_table(shapes: Table) -> TextTable:
-    cells = {"field": names_of_field, "threshold AUC": mean("threshold"), "detectors, %": scored("share")}
+    cells = {
+        "field": names_of_field,
+        "threshold AUC": mean("threshold"),
+        "detectors, %": scored("share"),
+        **({"ideal filters, %": scored("ideal")} if "ideal" in columns(shapes) else {}),
+    }
     by = {"source": "channels of", "layer": "layer", "family": "shape"}
     return summary(
         "Channels that detect simple shapes: means over seeds, ± 95 %.", shapes, by, cells, name="shapes"

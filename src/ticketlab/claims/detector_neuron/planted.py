@@ -6,34 +6,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.detector_neuron.formula import CHANCE, CLASS, RANDOM, SHAPES, formula
+from ticketlab.claims.detector_neuron.formula import BEST, CHANCE, CLASS, RANDOM, SHAPES, THRESHOLDS, formula
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.05  # of a seed's reach, its standard deviation
+CLASSES = 10
 
 
 @dataclass(frozen=True)
 class World:
-    """The mean reach of the best unit, the share of channels that detect edges, and what the trained network has learnt."""
+    """What is true of random networks.
+
+    Arguments:
+        reach: the mean of the best unit, the same for every class.
+        share: of channels that detect edges.
+        ideal: the share of edges that ideal filters detect.
+        skill: what the trained network has learnt.
+    """
 
     reach: float = 0.7
     share: float = 0.1
+    ideal: float = 1.0
     skill: Skill = Skill()
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     seeds = np.arange(sample.seeds)
-    reach = world.reach + NOISE * rng.standard_normal(sample.seeds)
-    classes = {
-        "source": np.full(sample.seeds, RANDOM),
-        "seed": seeds,
-        "auc": 0.5 + 0.45 * reach,
-        "youden": 0.8 * reach,
-        "reach": reach,
-    }
     count = sample.seeds * sample.examples
     channels = {
         "source": np.full(count, RANDOM),
@@ -42,10 +43,29 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         SHAPES[0]: (rng.random(count) < world.share).astype(int),
     }
     return {
-        "classes": made("classes", classes),
+        "classes": made("classes", _reaches(world, np.repeat(seeds, CLASSES), rng)),
+        BEST: made(BEST, _reaches(world, seeds, rng)),
         "channels": made("channels", channels),
+        THRESHOLDS: made(THRESHOLDS, _thresholds(world, seeds)),
         "examples": _learnt(sample, world.skill, rng),
     }
+
+
+def _reaches(world: World, seeds: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """One for each seed: held-out, so that no choice among them has raised it."""
+    reach = world.reach + NOISE * rng.standard_normal(len(seeds))
+    return {
+        "source": np.full(len(seeds), RANDOM),
+        "seed": seeds,
+        "auc": 0.5 + 0.45 * reach,
+        "youden": 0.8 * reach,
+        "reach": reach,
+    }
+
+
+def _thresholds(world: World, seeds: np.ndarray) -> dict[str, np.ndarray]:
+    columns = {"source": RANDOM, "layer": "conv-2", "family": SHAPES[0], "ideal": world.ideal}
+    return {"seed": seeds} | {name: np.full(len(seeds), value) for name, value in columns.items()}
 
 
 def _learnt(sample: Sample, skill: Skill, rng: np.random.Generator) -> Table:
@@ -68,5 +88,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "edges are detected half as often as by chance", World(share=CHANCE / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
+        (Kind.GATE, "not even ideal filters detect edges", World(ideal=0.0)),
     ]
     return cases_of("detector-neuron", formula(), planted, truth, worlds)

@@ -85,9 +85,11 @@ class DisconnectedDetector(Study):
         "A unit that was chosen in one network is worse in another by choice alone. So the ticket's gain is compared with that "
         "under a random mask of equal counts and under a mask that the same search learned from permuted labels.",
         "The gradient is that of the mean training loss of the whole network at θ₀. −w·∂L/∂w is the fall of the loss by a "
-        "weight's presence to first order [Lee et al. 2019]. Its AUC for kept against removed weights is averaged over layers.",
+        "weight's presence to first order [Lee et al. 2019]. Its AUC for kept against removed weights is asked of every layer. "
+        "An AUC below ½ tells the weights as well as one above.",
         "Many masks may do a task, and then no score can tell the weights of one. The ceiling is the AUC of the sizes of the "
-        "scores that a second search learned, over the same weights, from other scores and with another data order.",
+        "scores that a second search learned, over the same weights, from other scores and with another data order. The gradient "
+        "must say less than half of what they say, in the same layer.",
         "Both are one number a seed, with Student's interval.",
     )
     arms = (

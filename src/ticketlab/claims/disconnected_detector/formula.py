@@ -3,24 +3,27 @@
 **Cut off.** For each class the best hidden unit of the masked network is chosen on one half of the test examples and scored on
 the other. The same unit is scored in the whole network. Its gain is the difference of the two AUCs. A best unit gains by being
 chosen, under any mask; so the gain has to exceed that under random masks of equal counts, and that under masks learned from
-permuted labels. Under the mask their AUC has to be that of a reliable detector; in the whole network the same units must be
-hardly better than its average unit.
+permuted labels. Under the mask their AUC has to be that of a reliable detector; in the whole network the same units must be no
+reliable detectors, and hardly better than its average unit.
 
 **No reason.** The gradient singles out the mask's weights if −w·∂L/∂w at the whole random network tells kept from removed ones,
 
     A = P(−w ∂L/∂w of a kept weight > that of a removed one) + ½ P(equal),
 
-by more than chance, which is ½. The claim is that A is at most 0.05 above ½ in the layer where it is largest, so that one layer
-to which the gradient points is not hidden by the others.
+An A of 0.2 tells the weights as well as 0.8. So the claim is that in every layer A is within 0.05 of ½. Each layer is a question
+of its own: a layer to which the gradient points is hidden neither by the others nor by one to which it points the other way.
 
-How large could A be? If a task has many tickets, nothing tells the weights of one of them from the rest. So there is a ceiling:
-the same A for the sizes of scores that a second search learned, from other scores and another data order. Where neither that nor
-the gradient reaches 0.05 above ½ in any layer, the second half is undecided: it could not have failed.
+How far from ½ could A be? If a task has many tickets, nothing tells the weights of one of them from the rest. So each layer has
+a ceiling C: the same A for the sizes of scores that a second search learned, from other scores and another data order. The
+gradient must say less than half of what they say: |A − ½| below (C − ½)/2. In a layer where neither C nor the gradient is more
+than 0.05 from ½ nothing is decided: the claim could not have failed there.
+
+|A − ½| is taken in one direction for all seeds, that of their mean. The absolute value of each seed would be above 0 by noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -30,11 +33,12 @@ from ticketlab.claims.headroom import share
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
+    "EACH",
     "LABELS",
     "RANDOM",
     "RELIABLE",
@@ -43,6 +47,7 @@ __all__ = [
     "TICKET",
     "WHOLE",
     "formula",
+    "layers_of",
     "side_questions",
     "verdicts",
 ]
@@ -50,34 +55,39 @@ __all__ = [
 TICKET, RANDOM, LABELS = "ticket", "random mask", "mask from permuted labels"
 SECOND = "second search"  # from other scores and another data order, on the same labels
 WHOLE = "whole network"  # without any mask, in pictures
-CUT_OFF, DETECTS, BEFORE, GRADIENT = "cut off", "detects", "before", "gradient"
+CUT_OFF, DETECTS, NOT_YET, BEFORE = "cut off", "detects", "not yet", "before"
+GRADIENT, CEILING = "gradient", "ceiling"
+EACH = ("each layer",)  # before a run, which has the names of the layers
 RELIABLE = 0.95  # the AUC of a reliable detector, as in `detector-neuron`
 SIZE = 0.05  # of an AUC: the least that matters
 DOES = 0.5  # of the headroom above guessing: the ticket does the task
 AUC = Scale("points of AUC", 100.0, bounds=(-100.0, 100.0))
+BARE = Scale("points of AUC", 100.0, bounds=(0.0, 100.0))
 
 
-def formula() -> Formula:
-    """The claim: both halves."""
+def formula(layers: Sequence[str] = EACH) -> Formula:
+    """The claim: both halves.
+
+    Arguments:
+        layers: of the masks. Each has an equal share of the level at which the second half may fail.
+    """
     apart = All(
-        (_gains(RANDOM), _gains(LABELS), _detects(), _before()),
+        (_gains(RANDOM), _gains(LABELS), _detects(), _not_yet(), _before()),
         key="apart",
         title="units detect only once the rest is cut off",
     )
-    return Gated((_task(),), All((apart, Gated((_ceiling(),), _singled_out(TICKET)))), key="claim")
+    aside = All(
+        tuple(map(_not_pointed_to, layers)), key="aside", title="the gradient does not point to the weights"
+    )
+    return Gated((_task(),), All((apart, aside)), key="claim")
 
 
-def side_questions(ceiling: bool = True) -> tuple[Formula, ...]:
-    """What the gradient says beyond chance and beyond permuted labels, as a share of the ceiling, and of the learned scores.
-
-    Arguments:
-        ceiling: whether there was a second search; an older run has none.
-    """
+def side_questions(layers: Sequence[str] = EACH) -> tuple[Formula, ...]:
+    """What the gradient says beyond chance and beyond permuted labels, and of the learned scores."""
     asked: tuple[Formula, ...] = (
         _beyond_chance(),
         _beyond_labels(),
-        *([Gated((_ceiling(),), _of_ceiling())] if ceiling else []),
-        _singled_out(LABELS),
+        All(tuple(_hardly(LABELS, layer) for layer in layers)),
         _scores(),
     )
     return tuple(Gated((_task(),), question) for question in asked)
@@ -85,14 +95,14 @@ def side_questions(ceiling: bool = True) -> tuple[Formula, ...]:
 
 def verdicts(tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
     """The claim, its questions, and the side questions."""
-    whole = answer(formula(), tables, levels)
-    return verdicts_of(
-        claim_verdict(whole, RULE, SAYS),
-        whole,
-        side_questions("ceiling" in columns(tables["weights"])),
-        tables,
-        levels,
-    )
+    layers = layers_of(tables)
+    whole = answer(formula(layers), tables, levels)
+    return verdicts_of(claim_verdict(whole, RULE, SAYS), whole, side_questions(layers), tables, levels)
+
+
+def layers_of(tables: Tables) -> tuple[str, ...]:
+    """The layers of the masks, in order."""
+    return tuple(dict.fromkeys(tables["weights"]["layer"].tolist()))
 
 
 # --- units ---
@@ -146,7 +156,27 @@ def _detects() -> Question:
         ),
         three("they detect", "they are no reliable detectors", "whether they are reliable detectors"),
         TICKET,
-        Scale("points of AUC", 100.0, bounds=(0.0, 100.0)),
+        BARE,
+    )
+
+
+def _not_yet() -> Question:
+    return _question(
+        NOT_YET,
+        "in the whole network the same units are no reliable detectors",
+        lambda tables: of_seeds(_mean(tables, "units", TICKET, "whole")),
+        Below(RELIABLE),
+        "the held-out AUC of the ticket's best units in the whole network, a mean over classes,",
+        lambda tables: (
+            f"In the whole network the ticket's best units have an AUC of {_points(_mean(tables, 'units', TICKET, 'whole'))}"
+        ),
+        three(
+            "they were no reliable detectors",
+            "they were reliable before",
+            "whether they were reliable before",
+        ),
+        TICKET,
+        BARE,
     )
 
 
@@ -172,22 +202,26 @@ def _before() -> Question:
 # --- weights ---
 
 
-def _singled_out(source: str) -> Question:
+def _not_pointed_to(layer: str) -> Formula:
+    """The gradient hardly tells the ticket's weights in a layer, where a second search does."""
+    return Gated((_ceiling(layer),), All((_hardly(TICKET, layer), _less_than_half(layer))))
+
+
+def _hardly(source: str, layer: str) -> Question:
     def reading(tables: Tables) -> str:
-        layer, rows = _clearest(tables, source)
+        rows = _weights(tables, source, layer)
         auc, common, chance = (_points(rows[c]) for c in ("auc", "common", "density"))
         return (
-            f"−w·∂L/∂w at the whole network tells the weights of the {source} from the others with an AUC of {auc} in {layer}, "
-            f"where it is largest. Of equally many weights with the highest values a share of {common} is in the {source}, where "
-            f"chance gives {chance}"
+            f"In {layer} −w·∂L/∂w at the whole network tells the weights of the {source} from the others with an AUC of {auc}. "
+            f"Of equally many weights with the highest values a share of {common} is in the {source}, where chance gives {chance}"
         )
 
     return _question(
         GRADIENT,
-        f"the gradient hardly singles out the weights of the {source}",
-        lambda tables: of_seeds(_clearest(tables, source)[1]["auc"] - 0.5),
-        Below(SIZE),
-        f"the AUC of −w·∂L/∂w for the weights of the {source} in the layer where it is largest, minus ½,",
+        f"{layer}: the gradient hardly singles out the weights of the {source}",
+        lambda tables: of_seeds(_weights(tables, source, layer)["auc"] - 0.5),
+        Within(SIZE),
+        f"the AUC of −w·∂L/∂w for the weights of the {source} in {layer}, minus ½,",
         reading,
         three(
             "it hardly singles them out",
@@ -195,36 +229,46 @@ def _singled_out(source: str) -> Question:
             "whether the gradient singles them out",
         ),
         source,
+        layer=layer,
     )
 
 
-def _of_ceiling() -> Question:
+def _less_than_half(layer: str) -> Question:
+    def effect(tables: Tables) -> Difference:
+        rows = _weights(tables, TICKET, layer)
+        most = rows[CEILING] if CEILING in columns(rows) else np.full(len(rows), np.nan)
+        return of_seeds(_from_half(rows) - (most - 0.5) / 2)
+
     def reading(tables: Tables) -> str:
-        own, most = (_points(_mean(tables, "weights", TICKET, column)) for column in ("auc", "ceiling"))
-        return (
-            f"The gradient tells the ticket's weights from the others with an AUC of {own}, and the scores of a {SECOND} with "
-            f"{most}, means over layers"
-        )
+        rows = _weights(tables, TICKET, layer)
+        said = f"In {layer} the gradient tells the ticket's weights from the others with an AUC of {_points(rows['auc'])}"
+        if CEILING not in columns(rows):
+            return said
+        return f"{said}, and the scores of a {SECOND} with {_points(rows[CEILING])}"
 
     return _question(
-        "ceiling",
-        f"the gradient says less than half of what a {SECOND} says",
-        lambda tables: of_seeds(
-            _mean(tables, "weights", TICKET, "auc") - (_mean(tables, "weights", TICKET, "ceiling") + 0.5) / 2
-        ),
+        CEILING,
+        f"{layer}: the gradient says less than half of what a {SECOND} says",
+        effect,
         Below(0.0),
-        f"the AUC of −w·∂L/∂w for the ticket's weights, minus the middle between ½ and the AUC of a {SECOND},",
+        f"the distance from ½ of the AUC of −w·∂L/∂w for the ticket's weights in {layer}, minus half of that of a {SECOND},",
         reading,
         three("that is less than half", "that is half or more", "whether that is less than half"),
         TICKET,
+        layer=layer,
     )
 
 
-def _clearest(tables: Tables, source: str) -> tuple[str, Table]:
-    """The layer with the largest mean AUC over seeds, with its rows."""
-    rows: Table = tables["weights"].where(source=source)
-    layers = {str(layer): of.by_seed() for (layer,), of in rows.by("layer").items()}
-    return max(layers.items(), key=lambda item: float(np.mean(item[1]["auc"])))
+def _weights(tables: Tables, source: str, layer: str) -> Table:
+    """The rows of a mask and a layer, by seed."""
+    rows: Table = tables["weights"].where(source=source, layer=layer).by_seed()
+    return rows
+
+
+def _from_half(rows: Table) -> np.ndarray:
+    """|A − ½| by seed, in the direction of the mean over seeds."""
+    away = rows["auc"] - 0.5
+    return away if np.mean(away) >= 0 else -away
 
 
 def _beyond_chance() -> Question:
@@ -284,8 +328,10 @@ def _question(
     says: Mapping[Outcome, str],
     source: str,
     scale: Scale = AUC,
+    layer: str = "",
 ) -> Question:
-    return Question(key, title, effect, rule, what, scale, reading, says, {"source": source})
+    facets = {"source": source} | ({"layer": layer} if layer else {})
+    return Question(key, title, effect, rule, what, scale, reading, says, facets)
 
 
 # --- gates and the claim ---
@@ -309,27 +355,24 @@ def _task() -> Gate:
     )
 
 
-def _ceiling() -> Gate:
-    """A second search, or the gradient itself, tells the ticket's weights in some layer by more than the gradient may."""
+def _ceiling(layer: str) -> Gate:
+    """A second search, or the gradient itself, tells the ticket's weights in the layer by more than the gradient may."""
 
     def passed(tables: Tables) -> str | None:
-        rows: Table = tables["weights"].where(source=TICKET)
-        if "ceiling" not in columns(rows):
+        rows = _weights(tables, TICKET, layer)
+        if CEILING not in columns(rows):
             return "There was no second search, so how well the ticket's weights can be told at all is not known."
-        best, own = (
-            max((of_seeds(of.by_seed()[c] - 0.5) for of in rows.by("layer").values()), key=lambda of: of.mean)
-            for c in ("ceiling", "auc")
-        )
+        best, own = of_seeds(rows[CEILING] - 0.5), of_seeds(_from_half(rows))
         if not best.decidable or max(best.lower(ALPHA), own.lower(ALPHA)) > SIZE:
             return None
         return (
-            f"A {SECOND} tells the ticket's weights with an AUC of {0.5 + best.mean:.3f} in the layer where it does best, and a "
-            f"lower bound above {0.5 + SIZE:g} is required. No gradient could be expected to tell them."
+            f"In {layer} a {SECOND} tells the ticket's weights with an AUC of {0.5 + best.mean:.3f}, and a lower bound above "
+            f"{0.5 + SIZE:g} is required."
         )
 
     return Gate(
-        "ceiling",
-        "a second search tells the ticket's weights",
+        CEILING,
+        "a second search tells the ticket's weights in the layer",
         passed,
         "More --steps of the search would open the question, or another --density.",
     )
@@ -337,11 +380,13 @@ def _ceiling() -> Gate:
 
 RULE = (
     "The claim holds if both halves hold. First, the best units of the ticket gain more AUC by cutting off the rest than under "
-    f"random masks and under masks from permuted labels, by {SIZE:g}, reach an AUC of {RELIABLE:g} under the mask, and are at "
-    f"most {SIZE:g} better than the average unit of the whole network before. Second, −w·∂L/∂w at the whole network tells the "
-    f"ticket's weights from the others with an AUC of at most {0.5 + SIZE:g} in every layer. It fails if one of these is false. "
-    "Otherwise it is undecided. It is also undecided if the ticket does not do the task, or if a second search, too, tells the "
-    f"ticket's weights with at most {0.5 + SIZE:g} in every layer: then nothing could. Everything else is a side question."
+    f"random masks and under masks from permuted labels, by {SIZE:g}, and reach an AUC of {RELIABLE:g} under the mask; in the "
+    f"whole network the same units stay below {RELIABLE:g}, and are at most {SIZE:g} better than its average unit. Second, in "
+    f"every layer the AUC with which −w·∂L/∂w at the whole network tells the ticket's weights from the others is within {SIZE:g} "
+    "of ½, and less than half as far from it as the AUC of the scores of a second search. Each layer has an equal share of the "
+    "level at which the second half may fail. The claim fails if one of these is false. Otherwise it is undecided. It is also "
+    f"undecided if the ticket does not do the task, or if in some layer a second search, too, tells the ticket's weights with at "
+    f"most {0.5 + SIZE:g}: then nothing could. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "The ticket's units detect only once the rest is cut off, and the gradient hardly points to its weights.",

@@ -6,13 +6,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.disconnected_detector.formula import LABELS, RANDOM, RELIABLE, SIZE, TICKET, formula
+from ticketlab.claims.disconnected_detector.formula import (
+    BEFORE,
+    CEILING,
+    DETECTS,
+    GRADIENT,
+    LABELS,
+    NOT_YET,
+    RANDOM,
+    RELIABLE,
+    SIZE,
+    TICKET,
+    formula,
+)
 from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, examples, made
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.01  # of a seed's AUC, its standard deviation
-BASE = 0.1  # the gain by choice alone
+LAYERS = ("dense1", "dense2", "output")
 
 
 @dataclass(frozen=True)
@@ -24,17 +36,24 @@ class World:
         gain: what they gain by it, over what best units gain by a random mask.
         labels: over that under masks from permuted labels.
         before: of these units in the whole network, over the average one.
-        gradient: of −w ∂L/∂w for the ticket's weights, over ½.
-        ceiling: of a second search's scores for them, over ½.
+        gradient: of −w ∂L/∂w for the ticket's weights, over ½, by layer.
+        ceiling: of a second search's scores for them, over ½, by layer.
+        base: what best units gain by a random mask.
     """
 
     auc: float = 0.98
     gain: float = 0.1
     labels: float = 0.1
     before: float = 0.02
-    gradient: float = 0.0
-    ceiling: float = 0.25
+    gradient: tuple[float, ...] = (0.02, 0.02, 0.02)
+    ceiling: tuple[float, ...] = (0.25, 0.25, 0.25)
+    base: float = 0.1
     skill: Skill = Skill()
+
+    @property
+    def whole(self) -> float:
+        """The AUC of the ticket's best units in the whole network."""
+        return self.auc - self.base - self.gain
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -43,8 +62,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     def noisy(mean: float) -> np.ndarray:
         return mean + NOISE * rng.standard_normal(seeds)
 
-    average = np.full(seeds, world.auc - BASE - world.gain - world.before)
-    gains = {TICKET: BASE + world.gain, RANDOM: BASE, LABELS: BASE + world.gain - world.labels}
+    average = np.full(seeds, world.whole - world.before)
+    gains = {TICKET: world.base + world.gain, RANDOM: world.base}
+    gains[LABELS] = gains[TICKET] - world.labels
     units: dict[str, list[np.ndarray]] = {}
     for source, gain in gains.items():
         whole = noisy(0.0) + average + world.before
@@ -57,14 +77,15 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         }
         for name, of in columns.items():
             units.setdefault(name, []).append(of)
+    count = seeds * len(LAYERS)
     weights = {
-        "source": np.full(seeds, TICKET),
-        "layer": np.full(seeds, "dense1"),
-        "seed": np.arange(seeds),
-        "auc": noisy(0.5 + world.gradient),
-        "common": np.full(seeds, 0.5),
-        "density": np.full(seeds, 0.5),
-        "ceiling": noisy(0.5 + world.ceiling),
+        "source": np.full(count, TICKET),
+        "layer": np.repeat(LAYERS, seeds),
+        "seed": np.tile(np.arange(seeds), len(LAYERS)),
+        "auc": np.concatenate([noisy(0.5 + of) for of in world.gradient]),
+        "common": np.full(count, 0.5),
+        "density": np.full(count, 0.5),
+        "ceiling": np.concatenate([noisy(0.5 + of) for of in world.ceiling]),
     }
     return {
         "units": made("units", {name: np.concatenate(of) for name, of in units.items()}),
@@ -74,30 +95,50 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
-    if question.key == "detects":
-        return Asked(world.auc)
-    if question.key == "before":
-        return Asked(world.before)
-    if question.key == "gradient":
-        return Asked(world.gradient)
+    if question.key in (GRADIENT, CEILING):
+        layer = LAYERS.index(question.facets["layer"])
+        gradient, ceiling = world.gradient[layer], world.ceiling[layer]
+        return Asked(gradient if question.key == GRADIENT else abs(gradient) - ceiling / 2)
+    units = {DETECTS: world.auc, NOT_YET: world.whole, BEFORE: world.before}
+    if question.key in units:
+        return Asked(units[question.key])
     return Asked(world.gain if question.facets["source"] == RANDOM else world.labels)
 
 
 def cases() -> tuple[Case, ...]:
     half = SIZE / 2
     worlds = [
-        (Kind.INSIDE, "all by half", World(RELIABLE + half / 2, SIZE + half, SIZE + half, half, half)),
+        (Kind.INSIDE, "all by half", World(RELIABLE + half / 2, SIZE + half, SIZE + half, half, (half,) * 3)),
         (Kind.BOUNDARY, "five points more than under a random mask", World(gain=SIZE)),
         (Kind.BOUNDARY, "five points more than under one from permuted labels", World(labels=SIZE)),
         (Kind.BOUNDARY, "units are just reliable", World(auc=RELIABLE)),
+        (Kind.BOUNDARY, "units just were reliable before", World(auc=0.99, base=0.99 - RELIABLE - 0.1)),
         (Kind.BOUNDARY, "five points better before", World(before=SIZE)),
-        (Kind.BOUNDARY, "the gradient has an AUC of 0.55", World(gradient=SIZE)),
-        (Kind.TOGETHER, "all of these", World(RELIABLE, SIZE, SIZE, SIZE, SIZE)),
-        (Kind.OUTSIDE, "the gradient has an AUC of 0.6", World(gradient=2 * SIZE)),
+        (Kind.BOUNDARY, "the gradient has an AUC of 0.55 in every layer", World(gradient=(SIZE,) * 3)),
+        (Kind.BOUNDARY, "the gradient has an AUC of 0.45 in a layer", World(gradient=(0.02, 0.02, -SIZE))),
+        (
+            Kind.BOUNDARY,
+            "the gradient says half of what a second search says",
+            World(ceiling=(0.25, 0.25, 0.1), gradient=(0.02, 0.02, 0.05)),
+        ),
+        (Kind.TOGETHER, "all of these", World(RELIABLE, SIZE, SIZE, SIZE, (SIZE,) * 3, (2 * SIZE,) * 3)),
+        (Kind.OUTSIDE, "the gradient has an AUC of 0.6 in a layer", World(gradient=(0.02, 0.02, 2 * SIZE))),
+        (Kind.OUTSIDE, "the gradient is reversed", World(gradient=(-0.3,) * 3)),
+        (
+            Kind.OUTSIDE,
+            "the gradient says two thirds of what a second search says",
+            World(gradient=(0.04,) * 3, ceiling=(0.06,) * 3),
+        ),
         (Kind.OUTSIDE, "units detect nothing reliably", World(auc=0.9)),
+        (Kind.OUTSIDE, "units were reliable before", World(0.99, 0.09, 0.07, 0.03, base=-0.075)),
         (Kind.OUTSIDE, "a random mask gains as much", World(gain=0.0)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the ticket guesses", World(skill=ALIKE)),
-        (Kind.GATE, "a second search finds other weights", World(ceiling=SIZE / 5)),
+        (Kind.GATE, "a second search finds other weights", World(ceiling=(SIZE / 5,) * 3)),
+        (
+            Kind.GATE,
+            "it finds the same weights in one layer only",
+            World(gradient=(0.02, 0.02, 0.0), ceiling=(0.02, 0.02, 0.1)),
+        ),
     ]
-    return cases_of("disconnected-detector", formula(), planted, truth, worlds)
+    return cases_of("disconnected-detector", formula(LAYERS), planted, truth, worlds)
