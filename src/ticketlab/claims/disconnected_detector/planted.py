@@ -138,7 +138,7 @@ def cases() -> tuple[Case, ...]:
         (
             Kind.GATE,
             "it finds the same weights in one layer only",
-            World(gradient=(0.02, 0.02, 0.0), ceiling=(0.02, 0.02, 0.1)),
+            World(gradient=(0.035, 0.035, 0.0), ceiling=(0.035, 0.035, 0.1)),
         ),
     ]
     return cases_of("disconnected-detector", formula(LAYERS), planted, truth, worlds)
