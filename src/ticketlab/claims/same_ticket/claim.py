@@ -31,8 +31,8 @@ from ticketlab.training.optimisers import Adam, Optimiser
 __all__ = ["LONGEST", "MaskName", "SameTicket", "SameTicketPlan", "TicketName"]
 
 TicketName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow"]
-LONGEST = 4  # times as many steps, at most, for the control to move as far
 MaskName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow", "twin"]
+LONGEST = 4  # times as many steps, at most, for the control to move as far
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def _control(
         kept = tuple(step for step in looks if max(path) < step < steps)
         result = run(plan=until(steps=steps, checkpoints=kept), start=state)
         path |= _path(start, result, steps)
-        if steps == looks[-1] or relative_motion(path[steps], start) >= far:
+        if steps >= looks[-1] or relative_motion(path[steps], start) >= far:
             return path
         state, steps = result.state, 2 * steps
 
