@@ -100,9 +100,8 @@ def telling(
         if (most := shares[name].upper(ALPHA)) < majority:
             return None
         return (
-            f"With {where}, {name} of the inputs, which knows nothing of the network, has {100 * shares[name].mean:.0f} % of "
-            f"training's gain (at most {100 * most:.0f} %). Where that may be {100 * majority:g} %, as large a share explains "
-            "nothing."
+            f"{'An' if name == RBF else 'A'} {name} of the inputs, which knows nothing of the network, has "
+            f"{100 * shares[name].mean:.0f} % of training's gain with {where} (at most {100 * most:.0f} %)."
         )
 
     opens = (
@@ -126,8 +125,8 @@ def keeps_up(rows: Part, picture: tuple[str, str], trained: str, majority: float
         if not np.isfinite(most) or most < 1 / majority:
             return None
         return (
-            f"With {where}, {name} has {100 * found.mean:.0f} % of training's gain (at most {100 * most:.0f} %). Training may "
-            f"have less than {100 * majority:g} % of what its picture gains, so it was not done, or the picture is another one's."
+            f"{name[0].upper()}{name[1:]} has {100 * found.mean:.0f} % of training's gain with {where} (at most {100 * most:.0f} "
+            f"%), so training may have less than {100 * majority:g} % of what its picture gains."
         )
 
     opens = "Longer training, more --step-sizes or larger --widths may bring training up to its pictures."
