@@ -69,7 +69,7 @@ class RandomPickPlan:
     runs: int = 4096
     draws: int = 16_384
     width_draws: int = 4096
-    shuffles: int = 16
+    shuffles: int = 64
     steps: int = 20_000
     batch: int = 8
     step_share: float = 0.2
