@@ -147,7 +147,7 @@ def arbitrary_arms(budget=5, ridges=(1e-3, 1e-2, 1e-1)):
     network = MLP(widths=(4,)).build((2,), 2)
     tuning = dataclasses.replace(PLAN, ridges=ridges).tuning()
     at = Start(tuning, task, SQUARE, network, network.init(jax.random.key(0)), None)
-    return arbitrary(at, budget, 1e-3)
+    return arbitrary(at, budget)
 
 
 def test_arbitrary_kernels_are_regression_with_the_kernels_of_their_name():
@@ -166,6 +166,16 @@ def test_the_width_of_the_rbf_kernel_is_tuned_around_the_median_distance():
     found = arbitrary_arms(budget=3)["centred", "RBF kernel"]
     assert [s.candidate.setting for s in found[:3]] == pytest.approx([0.5, 0.5**0.5, 1.0])
     assert inside(found)
+
+
+def test_the_rbf_kernel_has_the_noise_that_validation_prefers():
+    """Whatever the order of the noises; with useless ones alone the rings are told apart less well."""
+    chosen, turned, useless = (
+        best(arbitrary_arms(ridges=ridges)["centred", "RBF kernel"]).rank()
+        for ridges in ((1e-2, 1e4, 2e4), (2e4, 1e4, 1e-2), (1e4, 2e4, 4e4))
+    )
+    assert chosen == turned
+    assert chosen > useless
 
 
 def test_a_kernel_that_is_singular_ends_its_grid():

@@ -90,7 +90,7 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     show = presentation(page)
     figures = {figure.key: figure for figure in show.figures}
     assert list(figures) == ["classes", "shapes", "pictures"]
-    assert "has 64 % of the reach of a reliable detector" in figures["classes"].title
+    assert "for the class 0: on average 62 % of a reliable detector" in figures["classes"].title
     assert "12.0 % of the channels in the second layer" in figures["shapes"].title
     assert len(show.summaries) == 4
     check_words(show)

@@ -12,7 +12,7 @@ from ticketlab import functions
 from ticketlab.claims import start
 from ticketlab.claims.fair_search import Scored, best
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
-from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, NNGP, SHUFFLED, TANGENT
+from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
@@ -85,7 +85,7 @@ def _compare(
     budget = len(arms[CENTRED, TANGENT])
     arms |= infinite_width(at, budget, noise)
     clock.lap("infinite width")
-    arms |= arbitrary(at, budget, best(arms[CENTRED, NNGP]).candidate.setting)
+    arms |= arbitrary(at, budget)
     clock.lap("arbitrary kernels")
     return _tables(at, {**about, "seed": seed}, arms, descent, clock)
 

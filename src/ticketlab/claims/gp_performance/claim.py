@@ -168,8 +168,8 @@ class GpPerformance(Study):
         "the moment to stop on the other. The scale of a kernel needs no candidates of its own, because only its ratio to the "
         "noise matters. Training ends when its validation loss has its minimum inside the run, or hardly falls. If training or "
         "the tangent minimum chooses the edge of a grid, all grids get more candidates.",
-        "The RBF kernel has its width to choose, around the median distance, at the noise chosen for the NNGP posterior. Where "
-        "an arbitrary kernel would choose an edge, its grid gets more candidates.",
+        "The RBF kernel has its width to choose, around the median distance, with each of the noises. Where an arbitrary kernel "
+        "would choose an edge, its grid gets more candidates.",
         "A random network computes a random function f₀ before any training. Training and tangent minimum are measured with it "
         "centred away, f(x, θ) − f(x, θ₀), as the claim is asked, and kept. With f₀ kept, training loses what the means of "
         "infinite width cannot lose, and one draw of the law of trained networks is the like of it. Training sets are nested: "

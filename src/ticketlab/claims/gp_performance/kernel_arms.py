@@ -2,7 +2,7 @@
 
     NNGP posterior, law of trained wide networks      kernels from the network's own layers, with a noise to choose
     linear kernel    k(x, x′) = x·x′ + 1              with a noise to choose
-    RBF kernel       k(x, x′) = exp(−‖x − x′‖²/2s²)   with its width s to choose, at the noise that was chosen for the NNGP
+    RBF kernel       k(x, x′) = exp(−‖x − x′‖²/2s²)   with its width s to choose, and the plan's noises
 
 Noises are relative to the mean diagonal of the kernel, the width s to the median distance between training examples. Each has as
 many candidates as training had, and the same validation examples choose. Arbitrary kernels get a few more where their choice
@@ -64,12 +64,8 @@ def infinite_width(at: Start, budget: int, key: jax.Array) -> Arms:
     return {**arms, (KEPT, DRAW): [scored]}
 
 
-def arbitrary(at: Start, budget: int, noise: float) -> Arms:
-    """The two kernels of the inputs, each with at least this number of candidates.
-
-    Arguments:
-        noise: of the RBF kernel.
-    """
+def arbitrary(at: Start, budget: int) -> Arms:
+    """The two kernels of the inputs, each with at least this number of candidates: noises, and widths at the best noise."""
     x = {name: np.asarray(part.x, np.float64).reshape(len(part), -1) for name, part in parts(at.task).items()}
     products = {name: rows @ x["train"].T + 1.0 for name, rows in x.items()}
     squares = {name: cdist(rows, x["train"], "sqeuclidean") for name, rows in x.items()}
@@ -78,15 +74,24 @@ def arbitrary(at: Start, budget: int, noise: float) -> Arms:
     def linear(ridge: float) -> Scored:
         return _if_regular(at, products, ridge, Candidate(ridge, "ridge", {}, float("nan")))
 
-    def rbf(width: float) -> Scored:
+    def rbf(noise: float, width: float) -> Scored:
         kernel = {name: np.exp(-of / (2 * (width * usual) ** 2)) for name, of in squares.items()}
         return _if_regular(at, kernel, noise, Candidate(width, "width", {}, float("nan")))
 
     more = 2 * at.plan.extensions
+    widths = [
+        _tuned(_widths(len(at.plan.ridges)), budget, partial(rbf, noise), more) for noise in at.plan.ridges
+    ]
     return {
-        (CENTRED, RBF): _tuned(_widths(len(at.plan.ridges)), budget, rbf, more),
+        (CENTRED, RBF): max(widths, key=_rank),
         (CENTRED, LINEAR): _tuned(at.plan.ridges, budget, linear, more),
     }
+
+
+def _rank(found: Sequence[Scored]) -> tuple[bool, float, float]:
+    """Of the best candidate; one without outputs, whose scores are NaN, comes last."""
+    chosen = best(found)
+    return bool(chosen.candidate.outputs), *chosen.rank()
 
 
 def _median_distance(x: Float[np.ndarray, "n d"]) -> float:
