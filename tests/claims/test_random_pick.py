@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from ticketlab.claims.random_pick import cell, page
+from ticketlab.claims.random_pick import cell, gates, page
 from ticketlab.claims.random_pick import formula as rule
 from ticketlab.claims.random_pick.claim import Binary, RandomPick, RandomPickPlan
 from ticketlab.claims.random_pick.planted import World, planted
@@ -132,13 +132,13 @@ def test_guessing_always_gives_the_more_frequent_training_label(more, share):
 def test_halves_of_the_chains_have_to_be_shown_to_agree(halves, closed):
     found = planted(World(), Sample(len(halves), 0), np.random.default_rng(0))
     controls = found["controls"].adding(halves_low=np.array(halves))
-    assert (rule._halves().passed({**found, "controls": controls}) is not None) == closed
+    assert (gates.halves_agree().passed({**found, "controls": controls}) is not None) == closed
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
 def test_halves_of_sound_chains_agree(seeds):
     found = [planted(World(), Sample(seeds, 0), np.random.default_rng(stream)) for stream in range(20)]
-    assert sum(rule._halves().passed(of) is None for of in found) >= 19
+    assert sum(gates.halves_agree().passed(of) is None for of in found) >= 19
 
 
 def without(table, *names):

@@ -8,6 +8,7 @@ import pytest
 
 from ticketlab.claims.planted import ALIKE, NOTHING
 from ticketlab.claims.same_ticket import formula as rule
+from ticketlab.claims.same_ticket import tables as read
 from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
 from ticketlab.claims.same_ticket.planted import OTHER, World, planted
 from ticketlab.errors import UserError
@@ -74,16 +75,16 @@ def test_a_control_that_moves_about_as_far_decides(far):
 
 def test_growth_on_permuted_labels_ends_where_they_have_moved_as_far():
     """The share doubles until then, and falls to a tenth afterwards."""
-    looks = [(0, rule.START, 0.2), (10, "between", 0.3), (25, rule.END, 0.4), (100, "after", 0.02)]
+    looks = [(0, read.START, 0.2), (10, "between", 0.3), (25, read.END, 0.4), (100, "after", 0.02)]
     rows = [
         {
-            "seed": 0, "mask": rule.TICKET, "labels": "permuted", "kind": "norm", "step": step, "at": at, "share": share,
+            "seed": 0, "mask": read.TICKET, "labels": "permuted", "kind": "norm", "step": step, "at": at, "share": share,
             "stratified": 0.2,
         }
         for step, at, share in looks
     ]  # fmt: skip
     shares = Table.from_rows("shares", rows)
-    assert rule.growths({"shares": shares}, "permuted") == pytest.approx([np.log(2)])
+    assert read.growths({"shares": shares}, "permuted") == pytest.approx([np.log(2)])
 
 
 @pytest.mark.parametrize(
@@ -103,9 +104,9 @@ def test_a_mask_that_loses_share_is_not_reinforced(other, permuted, outcome):
 def test_growth_is_that_of_the_ratio_to_chance_masks():
     """A share of a half that becomes 0.6 while that of chance masks falls to 0.4."""
     step, share, chance = np.array([10, 0]), np.array([0.6, 0.5]), np.array([0.4, 0.5])
-    assert rule.growth(step, share, chance) == pytest.approx(np.log(1.5))
-    assert rule.growth(step, share, np.array([0.4, 0.25])) == pytest.approx(np.log(0.75))
-    assert rule.growth(step, share, np.array([0.4, 0.25]), "motion") == pytest.approx(np.log(1.5))
+    assert read.growth(step, share, chance) == pytest.approx(np.log(1.5))
+    assert read.growth(step, share, np.array([0.4, 0.25])) == pytest.approx(np.log(0.75))
+    assert read.growth(step, share, np.array([0.4, 0.25]), "motion") == pytest.approx(np.log(1.5))
 
 
 def _cosines(**found):
@@ -120,9 +121,9 @@ def _cosines(**found):
 
 def test_the_index_is_counted_from_permuted_labels_to_the_twin():
     tables = _cosines(twin=0.8, alone=0.5, permuted_labels=0.2)
-    assert rule.index(tables, rule.ALONE) == pytest.approx([0.5, 0.5])
-    assert rule.index(tables, rule.TWIN) == pytest.approx([1, 1])
-    assert rule.index(tables, rule.PERMUTED) == pytest.approx([0, 0])
+    assert read.index(tables, read.ALONE) == pytest.approx([0.5, 0.5])
+    assert read.index(tables, read.TWIN) == pytest.approx([1, 1])
+    assert read.index(tables, read.PERMUTED) == pytest.approx([0, 0])
 
 
 @pytest.mark.parametrize("permuted", [0.3, 0.0, -0.3, -0.9])
@@ -130,7 +131,7 @@ def test_a_ticket_that_is_not_trained_never_moves_alike(permuted):
     """Whatever permuted labels do: where they turn it back, the scale begins at no likeness."""
     world = World(alone=0.0, motion_permuted=permuted)
     tables = planted(world, SAMPLE, np.random.default_rng(0))
-    assert np.all(rule.index(tables, rule.ALONE) <= 0)
+    assert np.all(read.index(tables, read.ALONE) <= 0)
     asked = next(q for q in rule.side_questions() if q.part.key == "same motion")
     assert answer(asked, tables).outcome is FAILS
     assert answer(asked, planted(World(), SAMPLE, np.random.default_rng(0))).outcome is HOLDS
@@ -241,7 +242,7 @@ def test_a_ticket_that_training_keeps_and_one_that_it_destroys_are_told_apart(sm
     for seed in range(5):
         start, draw = network.init(jax.random.key(seed)), np.random.default_rng(seed)
         mask = {name: draw.random(m.shape) < 0.5 for name, m in full_mask(network).items()}
-        alone = trained_networks(plan, task, network, start, mask, seed)[rule.ALONE][plan.steps]
+        alone = trained_networks(plan, task, network, start, mask, seed)[read.ALONE][plan.steps]
         among = {}
         for name, leaves in alone.items():
             weight = weights_of(network, alone)[name].copy()
@@ -260,7 +261,7 @@ def test_a_ticket_that_training_keeps_and_one_that_it_destroys_are_told_apart(sm
     outcomes = [survives.rule.outcome(survives.effect(tables), Levels()) for tables in (kept, destroyed)]
     assert outcomes == [HOLDS, FAILS]
     for tables in (kept, destroyed):
-        assert reinforced.rule.outcome(of_seeds(rule.growths(tables, "permuted")), Levels()) is FAILS
+        assert reinforced.rule.outcome(of_seeds(read.growths(tables, "permuted")), Levels()) is FAILS
 
 
 @pytest.mark.slow
@@ -284,15 +285,15 @@ def test_a_small_run_goes_from_plan_to_verdict():
     kappa = {r["mask"]: r["kappa"] for r in tables["overlaps"].where(end="trained").rows()}
     assert kappa["twin"] > max(kappa["ticket"], kappa["snip"])
     networks = {r["network"]: r for r in tables["networks"].rows()}
-    control, further = networks[rule.PERMUTED], networks[f"{rule.PERMUTED}, to the end"]
+    control, further = networks[read.PERMUTED], networks[f"{read.PERMUTED}, to the end"]
     assert SMALL.steps < control["step"] <= further["step"] == 2 * SMALL.steps
     assert control["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
-    permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=rule.END).rows()
+    permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=read.END).rows()
     assert [r["step"] for r in permuted] == [control["step"]]
     assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))
     weights = {r["of"]: r for r in tables["weights"].rows()}
     assert weights["twin"]["distance"] < weights["alone"]["distance"]
-    assert weights["twin"]["cosine"] > max(weights["alone"]["cosine"], weights[rule.PERMUTED]["cosine"])
-    assert weights[rule.UNTRAINED]["cosine"] == 0
-    assert rule.index(tables, rule.UNTRAINED) <= 0
+    assert weights["twin"]["cosine"] > max(weights["alone"]["cosine"], weights[read.PERMUTED]["cosine"])
+    assert weights[read.UNTRAINED]["cosine"] == 0
+    assert read.index(tables, read.UNTRAINED) <= 0
     assert evidence.verdicts[0].outcome is UNDECIDED  # one seed decides nothing

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.claims.same_ticket import formula as rule
+from ticketlab.claims.same_ticket import tables as read
 from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
 from ticketlab.claims.same_ticket.planted import World, accuracies, planted
 from ticketlab.evidence.tables import Table
@@ -29,7 +29,7 @@ def _rows():
         shift = NOISE * (seed - 1)
         for (mask, labels), growth in GROWN.items():
             for i, step in enumerate(STEPS):
-                place = {0: rule.START, STEPS[-1]: rule.END}.get(step, "between")
+                place = {0: read.START, STEPS[-1]: read.END}.get(step, "between")
                 at = {"mask": mask, "labels": labels, "step": step, "at": place}
                 for of, score in SCORES.items():
                     yield "paths", seed, {**at, "of": of, "score": score - 0.02 * i + shift, "explained": 0.5}
@@ -44,20 +44,20 @@ def _rows():
             for what, score in (("itself", 0.95), ("zero", 0.9), ("the twin's", 0.94)):
                 yield "instead", seed, {"of": of, "instead": what, "score": score + shift}
         for density in (0.8, 0.5, 0.2):
-            for of in (rule.TRAINED, rule.PERMUTED, "chance", "initial size"):
+            for of in (read.TRAINED, read.PERMUTED, "chance", "initial size"):
                 yield (
                     "wound",
                     seed,
                     {
                         "density": density,
                         "of": of,
-                        "score": (0.8 if of == rule.TRAINED else 0.1) * density + shift,
+                        "score": (0.8 if of == read.TRAINED else 0.1) * density + shift,
                     },
                 )
-        for what in (rule.REST, rule.TICKET):
+        for what in (read.REST, read.TICKET):
             scores = {"score": 0.95, "ticket_score": 0.9, "rest_score": 0.3, "disagreement": 0.02 + shift}
             yield "redrawn", seed, {"redrawn": what, **scores}
-        for end, kappa in ((rule.TRAINED, 0.2), (rule.PERMUTED, 0.05)):
+        for end, kappa in ((read.TRAINED, 0.2), (read.PERMUTED, 0.05)):
             overlaps = {
                 "kappa": kappa + shift,
                 "kappa_stratified": 0.01,
@@ -66,16 +66,16 @@ def _rows():
             }
             yield "overlaps", seed, {"mask": "ticket", "end": end, **overlaps}
         for of, distance in (
-            (rule.ALONE, 0.2),
-            (rule.TWIN, 0.1),
-            (rule.PERMUTED, 0.5),
-            (rule.UNTRAINED, 1.0),
+            (read.ALONE, 0.2),
+            (read.TWIN, 0.1),
+            (read.PERMUTED, 0.5),
+            (read.UNTRAINED, 1.0),
         ):
             near = distance + shift
-            alike = 0.0 if of == rule.UNTRAINED else 1 - near
+            alike = 0.0 if of == read.UNTRAINED else 1 - near
             found = {"raw": near, "distance": near, "moved_units": 0, "cosine": alike, "disagreement": 0.02}
             yield "weights", seed, {"of": of, **found}
-        for network in (rule.TRAINED, rule.TWIN, rule.PERMUTED, rule.ALONE):
+        for network in (read.TRAINED, read.TWIN, read.PERMUTED, read.ALONE):
             scores = {
                 "step": 100,
                 "train_score": 1.0,

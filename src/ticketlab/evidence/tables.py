@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -93,7 +93,7 @@ class Table:
 
     def taken(self, rows: np.ndarray) -> Table:
         """The rows at these places, or those for which a mask is true."""
-        columns = tuple(replace(c, values=c.values[rows]) for c in self.columns)
+        columns = tuple(Column(c.name, c.values[rows], c.unit, c.meaning) for c in self.columns)
         return Table(self.name, columns, self.measured)
 
     def adding(self, **columns: np.ndarray) -> Table:

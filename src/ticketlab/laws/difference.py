@@ -244,7 +244,7 @@ def _of_pairs(d: np.ndarray, pair: np.ndarray, examples: int) -> tuple[np.ndarra
 def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     """The contribution of the two added examples to the variance of the mean."""
     count, middle = np.bincount(example), len(d) // 2
-    apart = (d - np.partition(d, middle)[middle]) / unit
+    apart = (d - np.sort(d)[middle]) / unit  # sorting, since selection is slow where values tie
     unusual = np.bincount(example, weights=np.abs(apart) > UNUSUAL) > 0
     squares = (np.bincount(example, weights=apart)[unusual] / count[unusual]) ** 2
     total = float(squares.sum())

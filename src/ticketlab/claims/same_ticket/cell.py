@@ -12,10 +12,12 @@ import numpy as np
 from ticketlab import symmetry
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.same_ticket import formula
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
 from ticketlab.claims.same_ticket.followed import CHANCE, Around, View, around, complement
-from ticketlab.claims.same_ticket.formula import (
+from ticketlab.claims.same_ticket.gates import FITTED
+from ticketlab.claims.same_ticket.masks import fixed_mask, largest_weights
+from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn_names, trained_networks
+from ticketlab.claims.same_ticket.tables import (
     ALONE,
     END,
     PERMUTED,
@@ -26,8 +28,6 @@ from ticketlab.claims.same_ticket.formula import (
     TWIN,
     UNTRAINED,
 )
-from ticketlab.claims.same_ticket.masks import fixed_mask, largest_weights
-from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn_names, trained_networks
 from ticketlab.claims.start import (
     Clock,
     built,
@@ -387,7 +387,7 @@ def _network_row(of: _Seed, title: str, name: str, step: int) -> dict[str, Any]:
         "train_score": score,
         "test_score": float(of.view.scored(params, (full_mask(of.view.network),)).mean()),
         "motion": relative_motion(params, of.paths[name][0]),
-        "fitted": score >= formula.FITTED,
+        "fitted": score >= FITTED,
         "learnt": score - guess >= LEAST * (1 - guess),
     }
 
@@ -433,7 +433,7 @@ _MEANINGS = {
     "distance": "in balanced form, units in the best order",
     "cosine": "of the motions of the ticket's weights from θ₀; 0 without motion",
     "motion": "‖θ − θ₀‖/‖θ₀‖, from where the network started",
-    "fitted": f"whether the training score is at least {formula.FITTED}",
+    "fitted": f"whether the training score is at least {FITTED}",
     "learnt": f"whether the training score is above guessing by {LEAST} of what that leaves",
     "guess": "the score of always giving the most frequent class",
     "start": "under the ticket, before training",

@@ -15,6 +15,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, STOCK_2019, ZHOU_2019
 from ticketlab.claims.same_ticket import formula
+from ticketlab.claims.same_ticket.tables import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
 from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -151,22 +152,20 @@ class SameTicket(Study):
         "are one number a seed, with Student's interval.",
     )
     arms = (
-        Arm(formula.TRAINED, "All weights, from θ₀, on true labels.", "Where the ticket is followed."),
+        Arm(TRAINED, "All weights, from θ₀, on true labels.", "Where the ticket is followed."),
+        Arm(TWIN, "The same θ₀, another order of the data.", "The near end of the index, and a mask."),
         Arm(
-            formula.TWIN, "The same θ₀, another order of the data.", "The near end of the index, and a mask."
-        ),
-        Arm(
-            formula.PERMUTED,
+            PERMUTED,
             "The same θ₀ and order, permuted labels, until the weights have moved as far.",
             "The control that decides.",
         ),
-        Arm(formula.ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
+        Arm(ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
         Arm(
-            f"{formula.REST} redrawn",
+            f"{REST} redrawn",
             "The ticket of θ₀ with another random rest.",
             "Whether the rest matters.",
         ),
-        Arm(f"{formula.TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
+        Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
     )
     redraws = (
         "A seed draws the split, θ₀, the orders of the data, the searches' scores, the permutation of the labels, the chance "
@@ -191,7 +190,7 @@ class SameTicket(Study):
         return Agenda(formula.RULE, formula.formula(), formula.side_questions(plan.others))
 
     def brief(self, plan: SameTicketPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
-        start, end = (f"{np.mean(tables['examples'][name]):.1%}" for name in ("start", formula.TICKET))
+        start, end = (f"{np.mean(tables['examples'][name]):.1%}" for name in ("start", TICKET))
         return f"the ticket scores {start} at the start and {end} in the trained network"
 
     def verdicts(

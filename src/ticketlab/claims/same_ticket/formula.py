@@ -27,26 +27,32 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, scores, three
-from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.asking import scores, three
 from ticketlab.claims.headroom import LEAST, percent
+from ticketlab.claims.same_ticket.gates import gates, scale
+from ticketlab.claims.same_ticket.tables import (
+    ALONE,
+    PERMUTED,
+    REST,
+    TICKET,
+    TRAINED,
+    TWIN,
+    cosines,
+    growths,
+    index,
+)
 from ticketlab.claims.wording import points
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
-from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.formulae import All, Answer, Formula, Gated, Question, Tables, answer
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "ALONE", "AS_FAR", "CARRIES", "COST", "DAMPENED", "END", "FITTED", "GOOD", "GROWTH", "PARTS", "PERMUTED", "REINFORCED",
-    "REST", "RULE", "SLACK", "START", "SURVIVES", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "formula", "growth", "growths",
-    "index", "side_questions", "verdicts",
+    "CARRIES", "COST", "DAMPENED", "GROWTH", "PARTS", "REINFORCED", "RULE", "SLACK", "SURVIVES", "formula", "side_questions",
+    "verdicts",
 ]  # fmt: skip
 
-TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
-UNTRAINED = "untrained"
-TICKET, REST = "ticket", "rest"
-START, END = "start", "end"  # the looks between which a network is judged
 SURVIVES, REINFORCED, DAMPENED, CARRIES = "survives", "is reinforced", "rest is dampened", "carries alone"
 PARTS = (SURVIVES, REINFORCED, DAMPENED, CARRIES)
 SLACK = 0.02  # of test score, that a ticket may lose and survive
@@ -54,11 +60,7 @@ GROWTH = float(np.log(1.05))  # the least growth that counts
 COST = (
     0.05  # of test score: what the rest may be worth to the network, and the least that matters between masks
 )
-GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
-FITTED = 0.95  # of the training data, that the trained network fits
-AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
 OVERLAP = 0.05  # of κ, that counts
-SPAN = 0.1  # of the cosine of motions, from permuted labels to the twin
 BY_THE_TASK = three("the task favours it", "other labels favour it as much", "whether the task favours it")
 GROWN = Scale("% more of the squared norm", ratio=True)
 KAPPA = Scale("of κ", 1.0)
@@ -73,7 +75,7 @@ def formula() -> Formula:
         All((_dampened(), _dampened_by_the_task()), key=DAMPENED, title=DAMPENED),
         All((_cheap(), _by_its_places()), key=CARRIES, title=CARRIES),
     )
-    return Gated(_gates(), All(parts, key="claim"))
+    return Gated(gates(), All(parts, key="claim"))
 
 
 def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
@@ -82,11 +84,11 @@ def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
     Arguments:
         masks: the other masks, by their names.
     """
-    gates, also = _gates(), [_grown_also(name) for name in masks]
+    usual, also = gates(), [_grown_also(name) for name in masks]
     return (
-        *(Gated(gates, q) for q in (_other_rest(), _decides(), _moved_more(), _wound_back(), _overlaps())),
-        Gated((*gates, _scale()), _same_motion()),
-        *(Gated(gates, q) for q in also),
+        *(Gated(usual, q) for q in (_other_rest(), _decides(), _moved_more(), _wound_back(), _overlaps())),
+        Gated((*usual, scale()), _same_motion()),
+        *(Gated(usual, q) for q in also),
     )
 
 
@@ -95,68 +97,6 @@ def verdicts(tables: Tables, masks: tuple[str, ...] = (), levels: Levels = USUAL
     whole = answer(formula(), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS, _parts_read)
     return verdicts_of(claim, whole, side_questions(masks), tables, levels)
-
-
-# --- gates ---
-
-
-def _gates() -> tuple[Gate, ...]:
-    return (
-        skill_gate(lambda tables: tables["examples"], (TRAINED,)),
-        Gate(
-            "good",
-            "the ticket is good at the start",
-            _good,
-            "More --search-steps, a larger density or a wider network would find a better ticket.",
-        ),
-        no_misses(
-            "fitted",
-            f"the network fits at least {100 * FITTED:g} % of the training data",
-            lambda tables: tables["networks"].where(network=TRAINED),
-            "fitted",
-            f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
-            "More --steps would let them fit.",
-        ),
-        Gate(
-            "as far",
-            f"the control has moved the weights {1 / AS_FAR:g} to {AS_FAR:g} times as far as training",
-            _as_far,
-            "More --steps would let it move as far.",
-        ),
-        no_misses(
-            "learnt",
-            f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
-            lambda tables: tables["networks"].where(network=PERMUTED),
-            "learnt",
-            "With permuted labels {} networks have learnt next to nothing of these labels by the time they have moved as far as "
-            "with true ones, so the control shows motion without learning.",
-            "Fewer training examples would let it learn them with less motion.",
-        ),
-    )
-
-
-def _as_far(tables: Tables) -> str | None:
-    rows = tables["networks"].by_seed()
-    true, permuted = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, PERMUTED))
-    near = (true <= AS_FAR * permuted) & (permuted <= AS_FAR * true)
-    if near.all():
-        return None
-    return (
-        f"With permuted labels {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
-        "times as far as with true ones, so a difference from the control would be one of motion."
-    )
-
-
-def _good(tables: Tables) -> str | None:
-    of = tables["examples"]
-    above = of["start"] - GOOD * of[TRAINED] - (1 - GOOD) * of["guess"]
-    found = paired_difference(above, of["seed"], of["id"])
-    if not found.decidable or found.lower(ALPHA) > 0:
-        return None
-    return (
-        f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "
-        "trained network's gain over guessing is required."
-    )
 
 
 # --- survives ---
@@ -194,31 +134,6 @@ def _kept_by_the_task() -> Question:
 
 
 # --- reinforced ---
-
-
-def growths(tables: Tables, labels: str, kind: str = "norm", mask: str = TICKET) -> np.ndarray:
-    """g by seed: by how much the share of a mask has grown from the start to the end, in logarithms. On permuted labels the end
-    is the look at which the weights have moved as far as on true ones.
-
-    Motion and gradient have no share at θ₀, so that g is log r(T) for them.
-
-    Arguments:
-        labels: "true" or "permuted".
-        kind: "norm", "motion" or "gradient".
-        mask: by its name; the ticket by default.
-    """
-    rows = tables["shares"].where(labels=labels, kind=kind, mask=mask)
-    rows = rows.taken(np.isin(rows["at"], (START, END)))
-    return np.array(
-        [growth(of["step"], of["share"], of["stratified"], kind) for of in rows.by_seed().by("seed").values()]
-    )
-
-
-def growth(step: np.ndarray, shares: np.ndarray, chance: np.ndarray, kind: str = "norm") -> float:
-    """g of one seed, from the first step to the last."""
-    ratio = np.log(shares.astype(float)) - np.log(chance.astype(float))
-    first, last = int(np.argmin(step)), int(np.argmax(step))
-    return float(ratio[last] - (ratio[first] if kind == "norm" else 0.0))
 
 
 def _grown() -> Question:
@@ -475,52 +390,9 @@ def _overlaps() -> Question:
     )
 
 
-def index(tables: Tables, which: str) -> np.ndarray:
-    """S = (c − c₀)/(c_twin − c₀), by seed: how much the ticket moves elsewhere as it does in the trained network.
-
-    c is the cosine of the two motions of its weights from θ₀, and c₀ that of permuted labels, or 0 where this is larger. Weights
-    themselves would be alike because of θ₀, which they share. A ticket that is not trained does not move, so c = 0 and S ≤ 0.
-    """
-    cosines = _cosines(tables, which)
-    return np.asarray((cosines - _null(tables)) / np.maximum(_span(tables), 1e-9))
-
-
-def _cosines(tables: Tables, which: str) -> np.ndarray:
-    found: np.ndarray = tables["weights"].by_seed().where(of=which)["cosine"].astype(float)
-    return found
-
-
-def _null(tables: Tables) -> np.ndarray:
-    """c₀, by seed."""
-    return np.maximum(_cosines(tables, PERMUTED), 0.0)
-
-
-def _span(tables: Tables) -> np.ndarray:
-    """c_twin − c₀, by seed."""
-    return _cosines(tables, TWIN) - _null(tables)
-
-
-def _scale() -> Gate:
-    def passed(tables: Tables) -> str | None:
-        wide = _span(tables) >= SPAN
-        if wide.all():
-            return None
-        return (
-            f"In {int(np.sum(~wide))} of {len(wide)} seeds the ticket's motion in the twin is hardly more alike than that on "
-            f"permuted labels, by less than {SPAN:g} in the cosine, so the index has no scale."
-        )
-
-    return Gate(
-        "scale",
-        f"the twin's motion is more alike than that of permuted labels, by {SPAN:g} in the cosine",
-        passed,
-        "Larger batches would make the motions of twins more alike.",
-    )
-
-
 def _same_motion() -> Formula:
     def reading(tables: Tables) -> str:
-        alone, twin, permuted = (np.mean(_cosines(tables, name)) for name in (ALONE, TWIN, PERMUTED))
+        alone, twin, permuted = (np.mean(cosines(tables, name)) for name in (ALONE, TWIN, PERMUTED))
         return (
             f"The motion of the ticket's weights in training has a cosine of {alone:.2f} with that of the ticket trained alone, "
             f"{twin:.2f} with that in the twin and {permuted:.2f} with that on permuted labels"

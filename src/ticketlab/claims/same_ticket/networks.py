@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
-from ticketlab.claims.same_ticket.formula import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.tables import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
 from ticketlab.claims.start import batch_of, permuted_labels, relative_motion
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ticketlab.claims.same_ticket import formula
-from ticketlab.claims.same_ticket.formula import (
+from ticketlab.claims.same_ticket.tables import (
     ALONE,
     END,
     PERMUTED,
@@ -15,6 +15,7 @@ from ticketlab.claims.same_ticket.formula import (
     TRAINED,
     TWIN,
     UNTRAINED,
+    growths,
 )
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -100,12 +101,12 @@ def reinforcement(shares: Table) -> Figure:
     """By how much the share of each mask has grown, on true and on permuted labels."""
     found = {
         "the ticket" if name == TICKET else name: {
-            mark: spread(100 * np.expm1(formula.growths({"shares": shares}, labels, "norm", name)))
+            mark: spread(100 * np.expm1(growths({"shares": shares}, labels, "norm", name)))
             for labels, mark in (("true", TRUE), ("permuted", FALSE))
         }
         for name in dict.fromkeys(shares["mask"].tolist())
     }
-    grown = np.expm1(formula.growths({"shares": shares}, "true"))
+    grown = np.expm1(growths({"shares": shares}, "true"))
     limit = Mark("required", LIGHT.soft, dash="dash", line=True)
     return Figure(
         "reinforcement",

@@ -20,21 +20,8 @@ from ticketlab.claims.planted import (
     made,
     of_headroom,
 )
-from ticketlab.claims.same_ticket.formula import (
-    ALONE,
-    COST,
-    END,
-    GROWTH,
-    PERMUTED,
-    REST,
-    SLACK,
-    START,
-    TICKET,
-    TRAINED,
-    TWIN,
-    formula,
-    side_questions,
-)
+from ticketlab.claims.same_ticket.formula import COST, GROWTH, SLACK, formula, side_questions
+from ticketlab.claims.same_ticket.tables import ALONE, END, PERMUTED, REST, START, TICKET, TRAINED, TWIN
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables

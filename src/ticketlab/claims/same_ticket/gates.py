@@ -1,0 +1,100 @@
+"""Gates of `same-ticket`: a trained network, a ticket that is good at the start, and a control that is one of equal motion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ticketlab.claims.asking import no_misses
+from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import LEAST, percent
+from ticketlab.claims.same_ticket.tables import PERMUTED, TRAINED, span
+from ticketlab.laws.difference import paired_difference
+from ticketlab.laws.formulae import Gate, Tables
+from ticketlab.laws.rules import ALPHA
+
+__all__ = ["AS_FAR", "FITTED", "GOOD", "gates", "scale"]
+
+GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
+FITTED = 0.95  # of the training data, that the trained network fits
+AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
+SPAN = 0.1  # of the cosine of motions, from permuted labels to the twin
+
+
+def gates() -> tuple[Gate, ...]:
+    """What every question asks for."""
+    return (
+        skill_gate(lambda tables: tables["examples"], (TRAINED,)),
+        Gate(
+            "good",
+            "the ticket is good at the start",
+            _good,
+            "More --search-steps, a larger density or a wider network would find a better ticket.",
+        ),
+        no_misses(
+            "fitted",
+            f"the network fits at least {100 * FITTED:g} % of the training data",
+            lambda tables: tables["networks"].where(network=TRAINED),
+            "fitted",
+            f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
+            "More --steps would let them fit.",
+        ),
+        Gate(
+            "as far",
+            f"the control has moved the weights {1 / AS_FAR:g} to {AS_FAR:g} times as far as training",
+            _as_far,
+            "More --steps would let it move as far.",
+        ),
+        no_misses(
+            "learnt",
+            f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
+            lambda tables: tables["networks"].where(network=PERMUTED),
+            "learnt",
+            "With permuted labels {} networks have learnt next to nothing of these labels by the time they have moved as far as "
+            "with true ones, so the control shows motion without learning.",
+            "Fewer training examples would let it learn them with less motion.",
+        ),
+    )
+
+
+def _as_far(tables: Tables) -> str | None:
+    rows = tables["networks"].by_seed()
+    true, permuted = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, PERMUTED))
+    near = (true <= AS_FAR * permuted) & (permuted <= AS_FAR * true)
+    if near.all():
+        return None
+    return (
+        f"With permuted labels {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
+        "times as far as with true ones, so a difference from the control would be one of motion."
+    )
+
+
+def _good(tables: Tables) -> str | None:
+    of = tables["examples"]
+    above = of["start"] - GOOD * of[TRAINED] - (1 - GOOD) * of["guess"]
+    found = paired_difference(above, of["seed"], of["id"])
+    if not found.decidable or found.lower(ALPHA) > 0:
+        return None
+    return (
+        f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "
+        "trained network's gain over guessing is required."
+    )
+
+
+def scale() -> Gate:
+    """Of the similarity index."""
+
+    def passed(tables: Tables) -> str | None:
+        wide = span(tables) >= SPAN
+        if wide.all():
+            return None
+        return (
+            f"In {int(np.sum(~wide))} of {len(wide)} seeds the ticket's motion in the twin is hardly more alike than that on "
+            f"permuted labels, by less than {SPAN:g} in the cosine, so the index has no scale."
+        )
+
+    return Gate(
+        "scale",
+        f"the twin's motion is more alike than that of permuted labels, by {SPAN:g} in the cosine",
+        passed,
+        "Larger batches would make the motions of twins more alike.",
+    )
