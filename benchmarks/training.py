@@ -154,6 +154,12 @@ CASES: tuple[AnyCase, ...] = (
         *(16, 32, 8, 100, 400, 2.0),
     ),
     SequenceCase("2 GRUs of 570 units (10⁶ parameters)", GRUNet((570,)), 2, 32, 8, 30, 60, 1.0),
+    SequenceCase("2 LSTMs of 495 units (10⁶ parameters)", LSTMNet((495,)), 2, 32, 8, 30, 60, 1.0),
+    SequenceCase(
+        "2 transformers of 2 blocks of width 208 (10⁶ parameters)",
+        Transformer(208, 2, 16, "learned"),
+        *(2, 32, 8, 30, 60, 1.0),
+    ),
     Case("1000 MLPs 7–40–40–1, batch 32", (7, 40, 40, 1), 1000, 32, 128, SQUARE, 400, 4000, 30.0),
     Case(
         "20 LeNet-300-100, batch 60",

@@ -161,6 +161,42 @@ def test_predictions_are_compared_with_rivals() -> None:
         assert check.covered > 0.8
 
 
+@pytest.mark.parametrize("law", ["normal", -0.3])
+def test_intervals_are_as_wide_as_the_shape_varies(law: float | str) -> None:
+    """The spread of ξ over fresh samples, where the likelihood expects too little of it: by a fifth, and by a tenth."""
+    rng = np.random.default_rng(21)
+    samples = [drawn(law, 2000, 100 + i) if law != "normal" else rng.normal(size=2000) for i in range(60)]
+    found = [fit_tail(sample, rng, quantiles=(0.8,), resamples=3) for sample in samples]
+    varies = np.std([tail.law.shape for tail in found], ddof=1)
+    lengths = np.array([np.diff(tail.interval)[0] for tail in found]) / (2 * 1.96)
+    assert np.mean(lengths) == pytest.approx(varies, rel=0.2)
+    assert 1.05 < np.mean([tail.widened for tail in found]) < 1.4
+
+
+def test_noise_is_taken_out_of_an_interval_and_makes_it_longer() -> None:
+    rng = np.random.default_rng(22)
+    true = drawn(-0.3, 8000, 23)
+    error = 0.3 * true.std()
+    measured = true + error * rng.normal(size=len(true))
+    as_it_is, without = (
+        fit_tail(measured, rng, noise=n, quantiles=(0.95,), resamples=3) for n in (0, error**2)
+    )
+    assert np.mean(without.interval) < np.mean(as_it_is.interval) - 0.02
+    assert np.diff(without.interval) > np.diff(as_it_is.interval)
+    assert without.law == as_it_is.law
+
+
+@pytest.mark.parametrize(
+    ("options", "words"), [({"fewest": 19}, "at least 20"), ({"groups": "one"}, "two groups")]
+)
+def test_what_cannot_be_halved_is_an_error(options: dict, words: str) -> None:
+    rng = np.random.default_rng(24)
+    if "groups" in options:
+        options = {"groups": np.zeros(2000, int)}
+    with pytest.raises(UserError, match=words):
+        fit_tail(rng.normal(size=2000), rng, **options)
+
+
 def test_two_halves_tell_signal_from_noise() -> None:
     rng = np.random.default_rng(11)
     true = rng.normal(size=50_000)

@@ -10,21 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
-from ticketlab.claims.linear_mode.barriers import barrier_parts
 from ticketlab.claims.linear_mode.formula import DENSE, RANDOM, TICKET, Terms, decided, formula
+from ticketlab.claims.linear_mode.planted_lines import planted_barrier
 from ticketlab.claims.planted import ALIKE, FREQUENT, NOTHING, Skill, cases_of, compared, examples, made
 from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Answer, Question, Tables
 from ticketlab.laws.verdict import Outcome
 
-STEPS, POINTS, MEMORY = (
-    (0, 300),
-    8,
-    0.8,
-)  # MEMORY: the correlation of an example's place from one α to the next
+STEPS = (0, 300)
 TERMS = Terms(stable=0.02, margin=0.01, rewind_steps=STEPS)
 M, S = TERMS.margin, TERMS.stable
 
@@ -60,32 +55,12 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     for number, k in enumerate(STEPS):
         guess = sample.accuracy if world.idle else FREQUENT
         rows = examples(sample, accuracies(world, sample, number), rng, world.skill, guess)
-        low, high = _barrier(world.barrier[number], sample, rows["id"], rng)
+        low, high = planted_barrier(world.barrier[number], sample, rows["id"], rng, points=8, memory=0.8)
         columns = {column.name: column.values for column in rows.columns}
         columns |= {f"{TICKET}_barrier_split": low, f"{TICKET}_barrier": high}
         parts.append(made("examples", {"rewind_step": np.full(len(rows), k), **columns}))
     dense = [{"rewind_step": k, "arm": DENSE, "train_score": world.fitted} for k in STEPS]
     return {"examples": concatenate("examples", parts), "copies": Table.from_rows("copies", dense)}
-
-
-def _barrier(
-    bump: float, sample: Sample, ids: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each example's part in the barrier: chosen on one half and measured on the other, and at the maximum."""
-    shape, normal = (sample.seeds, sample.examples), rng.standard_normal
-    shared = normal(int(ids.max()) + 1, np.float32)[ids.reshape(shape)]
-    alpha = np.arange(POINTS) / (POINTS - 1)
-    error = 1 - sample.accuracy + bump * np.minimum(3 * np.minimum(alpha, 1 - alpha), 1)  # flat on top
-    limits, place = ndtri(error), normal(shape, np.float32)
-    wrong = np.empty((sample.seeds, POINTS, sample.examples), bool)
-    for i in range(POINTS):
-        of_seed = sample.spread / 3 * normal((sample.seeds, 1))
-        wrong[:, i] = (
-            np.sqrt(sample.shared) * shared + np.sqrt(1 - sample.shared) * place < limits[i] - of_seed
-        )
-        place = MEMORY * place + np.sqrt(1 - MEMORY**2) * normal(shape, np.float32)
-    top, split, ends = barrier_parts(wrong)
-    return (split - ends).ravel(), (top - ends).ravel()
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri
 
-from ticketlab.claims.linear_mode.barriers import barrier_parts
+from ticketlab.claims.linear_mode.planted_lines import planted_barrier
 from ticketlab.claims.many_optima.formula import (
     COPY,
     FUNCTIONS,
@@ -29,7 +28,6 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
-POINTS, MEMORY = 11, 0.95  # values of α, and how much of an example's place in one stays in the next
 COPIES = 0.02  # how often copies disagree
 
 
@@ -65,7 +63,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         f"differs_{COPY}": (rng.random(len(rows)) < COPIES).astype(float),
     }
     for arm in (INDEPENDENT, TICKETS):
-        low, high = _barrier(world.bump, sample, rng)
+        low, high = planted_barrier(world.bump, sample, rows["id"], rng, points=11, memory=0.95)
         columns |= {f"barrier_split_{arm}": low, f"barrier_{arm}": high}
     return {
         "examples": made("examples", columns),
@@ -95,19 +93,6 @@ def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
         "barrier": np.full(noise.size, 0.3),
     }
     return made("pairs", columns)
-
-
-def _barrier(bump: float, sample: Sample, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Each example's part in the barrier of its seed's line: chosen on the other half, and at the maximum."""
-    shape, normal = (sample.seeds, sample.examples), rng.standard_normal
-    alpha = np.arange(POINTS) / (POINTS - 1)
-    error = 1 - sample.accuracy + bump * np.minimum(3 * np.minimum(alpha, 1 - alpha), 1)
-    place, wrong = normal(shape, np.float32), np.empty((sample.seeds, POINTS, sample.examples), bool)
-    for i in range(POINTS):
-        wrong[:, i] = place < ndtri(min(error[i], 1.0)) - sample.spread / 3 * normal((sample.seeds, 1))
-        place = MEMORY * place + np.sqrt(1 - MEMORY**2) * normal(shape, np.float32)
-    top, split, ends = barrier_parts(wrong)
-    return (split - ends).ravel(), (top - ends).ravel()
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:

@@ -13,7 +13,7 @@ Source: Cook & Stefanski 1994, Simulation–extrapolation estimation in parametr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ from jaxtyping import Float
 
 from ticketlab.errors import UserError
 
-__all__ = ["RELIABLE", "Reliability", "extrapolated", "reliability"]
+__all__ = ["RELIABLE", "Reliability", "extrapolated", "reliability", "with_noise", "without_noise"]
 
 RELIABLE = 0.98
 ADDED = (0.5, 1.0, 1.5, 2.0)  # λ: the noise that is added has the variance λτ²
@@ -77,11 +77,25 @@ def extrapolated(
         estimate: of the values, such as the shape of their tail at a fixed share.
         repeats: of the added noise, over which estimates are averaged.
     """
+    return without_noise(with_noise(values, noise, rng, repeats), estimate)
+
+
+def with_noise(
+    values: Float[np.ndarray, "n"], noise: float, rng: np.random.Generator, repeats: int = 2
+) -> list[Float[np.ndarray, "_ n"]]:
+    """The values with no noise added, and then with λτ² more, several times each; without noise the values alone."""
     values = np.asarray(values, float)
-    added = (0.0, *ADDED)
-    found = [estimate(values)]
-    for more in ADDED:
-        spread = np.sqrt(more * noise)
-        tried = [estimate(values + spread * rng.standard_normal(len(values))) for _ in range(repeats)]
-        found.append(float(np.mean(tried)))
-    return float(np.polyval(np.polyfit(added, found, 2), -1.0))
+    if not noise:
+        return [values[None]]
+    return [
+        values + np.sqrt(more * noise) * rng.standard_normal((repeats if more else 1, len(values)))
+        for more in (0.0, *ADDED)
+    ]
+
+
+def without_noise(
+    several: Sequence[Float[np.ndarray, "_ n"]], estimate: Callable[[Float[np.ndarray, "n"]], float]
+) -> float:
+    """The estimate at λ = −1, from values that `with_noise` made."""
+    found = [float(np.mean([estimate(values) for values in of])) for of in several]
+    return found[0] if len(found) == 1 else float(np.polyval(np.polyfit((0.0, *ADDED), found, 2), -1.0))

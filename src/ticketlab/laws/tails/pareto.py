@@ -86,14 +86,14 @@ def maximum_likelihood(y: Float[np.ndarray, "n"]) -> Pareto:
     y = _checked(y)
     top = float(y.max())
     thetas = (GRID - 1) / top
-    values = np.array([_profile(theta, y) for theta in thetas])
+    values = _profiles(thetas, y)
     best = int(np.argmax(values))
     around = np.log(GRID[[max(best - 1, 0), min(best + 1, len(GRID) - 1)]])
     lowest = (
         values[best] - 1e6
     )  # for ξ ≤ −1, where there is no likelihood: the search subtracts values, so none may be infinite
     found = minimize_scalar(
-        lambda z: -max(_profile(np.expm1(z) / top, y), lowest),
+        lambda z: -max(float(_profiles(np.array([np.expm1(z) / top]), y)[0]), lowest),
         bounds=tuple(around),
         method="bounded",
         options={"xatol": 1e-7},
@@ -147,7 +147,7 @@ def empirical_bayes(y: Float[np.ndarray, "n"]) -> Pareto:
     quarter = ordered[int(len(ordered) / 4 + 0.5) - 1]
     steps = 1 - np.sqrt(count / (np.arange(1, count + 1) - 0.5))
     thetas = 1 / ordered[-1] + steps / (3 * quarter)
-    values = len(ordered) * np.array([_profile(-theta, ordered) for theta in thetas])
+    values = len(ordered) * _profiles(-thetas, ordered)
     weights = np.exp(values - values.max())
     theta = float(weights @ thetas / weights.sum())
     shape = float(np.mean(np.log1p(-theta * ordered)))
@@ -211,14 +211,13 @@ def _likelihood(y: np.ndarray, shape: float, scale: float) -> float:
     return -float(np.log(scale)) - (1 + 1 / shape) * float(np.mean(np.log1p(inside)))
 
 
-def _profile(theta: float, y: np.ndarray) -> float:
-    """The mean log density at the best shape for θ = ξ/σ; −∞ for shapes of −1 and below."""
-    if abs(theta) * float(y.max()) < SMALL:
-        return -float(np.log(y.mean())) - 1
-    shape = float(np.mean(np.log1p(theta * y)))
-    if shape <= LOWEST:
-        return float("-inf")
-    return -float(np.log(shape / theta)) - shape - 1
+def _profiles(thetas: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The mean log density at the best shape for each θ = ξ/σ; −∞ for shapes of −1 and below."""
+    shapes = np.log1p(thetas[:, None] * y).mean(axis=1)
+    straight = np.abs(thetas) * float(y.max()) < SMALL
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(straight, -np.log(y.mean()) - 1, -np.log(shapes / thetas) - shapes - 1)
+    return np.where(straight | (shapes > LOWEST), found, -np.inf)
 
 
 def _checked(y: np.ndarray) -> np.ndarray:
