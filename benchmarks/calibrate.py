@@ -283,8 +283,13 @@ def page(results: Sequence[Result], planned: int, repetitions: int) -> str:
         samples="\n".join(sample_rows(results)),
         cases="\n".join(case_rows(results)),
     )
-    paragraphs = re.sub(r"(\d)%", r"\1 %", text).split("\n\n")
+    paragraphs = spaced(text).split("\n\n")
     return "\n\n".join(p if p.startswith(MARKS) else textwrap.fill(p, 120) for p in paragraphs) + "\n"
+
+
+def spaced(text: str) -> str:
+    """Percentages with a space before the sign, as everywhere in the docs."""
+    return re.sub(r"(\d)%", r"\1 %", text)
 
 
 def wrong(result: Result) -> float:
@@ -302,7 +307,7 @@ def with_rows_of(results: Sequence[Result], text: str) -> str:
     ):
         lines, (first, last) = text.splitlines(), _place(text, heading)
         kept = [line for line in lines[first:last] if _cells(line)[0] not in claims]
-        lines[first:last] = sorted([*kept, *rows(results)], key=lambda line: _cells(line)[0])
+        lines[first:last] = sorted([*kept, *map(spaced, rows(results))], key=lambda line: _cells(line)[0])
         text = "\n".join(lines) + "\n"
     title, paragraph, others = text.split("\n\n", 2)
     paragraph = paragraph.replace("\n", " ")
