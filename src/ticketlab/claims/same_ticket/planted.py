@@ -171,9 +171,24 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
 
 def cases() -> tuple[Case, ...]:
     half = World(
-        -SLACK / 2, 1.5 * LEAST_SCORE, 1.5 * GROWTH, GROWTH / 2, -1.5 * COST, 0.0, -COST / 2, 1.5 * COST
+        change=-SLACK / 2,
+        task=1.5 * LEAST_SCORE,
+        growth=1.5 * GROWTH,
+        growth_permuted=GROWTH / 2,
+        rest=-1.5 * COST,
+        cost=-COST / 2,
+        places=1.5 * COST,
     )
-    edge = World(-SLACK, LEAST_SCORE, GROWTH, GROWTH, -COST, -COST, -COST, COST)
+    edge = World(
+        change=-SLACK,
+        task=LEAST_SCORE,
+        growth=GROWTH,
+        growth_permuted=GROWTH,
+        rest=-COST,
+        rest_permuted=-COST,
+        cost=-COST,
+        places=COST,
+    )
     worlds = [
         (Kind.INSIDE, "all by half", half),
         (Kind.BOUNDARY, "the ticket loses what it may", World(change=-SLACK)),

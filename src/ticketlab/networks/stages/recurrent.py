@@ -8,8 +8,10 @@ each with one column for every unit. The state is zero before the first step.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ticketlab.networks.layers import Layer, Parametrised, Shape, pre_activation
 from ticketlab.networks.stages.checks import check_positive, check_sequence
@@ -81,21 +83,47 @@ class _Recurrent(Stage):
 
     def _loop(self, layer: Layer, walk: Walk, given: Array) -> Array:
         """h of every step, `[n, steps, units]`; records the states before as the inputs of the recurrent layer."""
+        import jax.numpy as jnp
+
+        by_time = jnp.swapaxes(given, 0, 1)
+        taps = walk.taps.get(layer.name)
+        more = jnp.zeros_like(by_time) if taps is None else jnp.swapaxes(taps, 0, 1)
+        found = self._states(layer, walk)(walk.params[layer.name], by_time, more)
+        walk.inputs[layer.name] = jnp.swapaxes(_before(found), 0, 1)
+        return jnp.swapaxes(found, 0, 1)
+
+    def _states(self, layer: Layer, walk: Walk) -> Callable[..., Array]:
+        """From the recurrent layer's parameters, what the other layer computed, and what is added to the pre-activations, to h.
+
+        Its derivative takes the part of the parameters out of the loop, since it is known once all states are:
+
+            ż_t = ḣ_{t−1} U + h_{t−1} U̇ + ċ
+
+        So a gradient is one product over all steps, and not a sum in which every step reads and writes all of U.
+        """
         import jax
         import jax.numpy as jnp
 
-        taps = (walk.taps[layer.name],) if layer.name in walk.taps else ()
+        def loop(parameters: Mapping[str, Array], given: Array, more: Array) -> Array:
+            def at(state: tuple[Array, ...], now: tuple[Array, Array]) -> tuple[tuple[Array, ...], Array]:
+                z = pre_activation(layer, parameters, state[0], walk.convolution) + now[1]
+                state = self.cell(now[0], z, state)
+                return state, state[0]
 
-        def at(state: tuple[Array, ...], now: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
-            z = pre_activation(layer, walk.params[layer.name], state[0], walk.convolution)
-            state = self.cell(now[0], sum(now[1:], start=z), state)
-            return state, state[0]
+            start = jnp.zeros((given.shape[1], self.units), given.dtype)
+            return jax.lax.scan(at, (start,) * self.arrays, (given, more))[1]
 
-        start = jnp.zeros((len(given), self.units), given.dtype)
-        by_time = tuple(jnp.swapaxes(array, 0, 1) for array in (given, *taps))
-        found = jax.lax.scan(at, (start,) * self.arrays, by_time)[1]
-        walk.inputs[layer.name] = jnp.swapaxes(jnp.concatenate([start[None], found[:-1]]), 0, 1)
-        return jnp.swapaxes(found, 0, 1)
+        states = jax.custom_jvp(loop)
+
+        @states.defjvp
+        def derivative(at: tuple[Any, ...], towards: tuple[Any, ...]) -> tuple[Array, Array]:
+            (parameters, *inputs), (change, given, more) = at, towards
+            found, linear = jax.linearize(partial(loop, parameters), *inputs)
+            return found, linear(
+                given, more + pre_activation(layer, change, _before(found), walk.convolution)
+            )
+
+        return states
 
     def follow(self, step: Step, streams: Streams) -> None:
         """A unit owns its column of every gate in both layers, and its row of the recurrent one."""
@@ -104,6 +132,13 @@ class _Recurrent(Stage):
         streams.cross(reads, (reads.inputs // units, units, reads.units))
         streams.current.rescalable = streams.current.flippable = False
         streams.loop(before)
+
+
+def _before(states: Array) -> Array:
+    """The state before each step."""
+    import jax.numpy as jnp
+
+    return jnp.concatenate([jnp.zeros_like(states[:1]), states[:-1]])
 
 
 @dataclass(frozen=True)
