@@ -26,6 +26,7 @@ from ticketlab.figures.presentation import Presentation, made, seconds_table
 from ticketlab.figures.spread import spread
 from ticketlab.figures.text_tables import Cell, TextTable, interval, summary
 from ticketlab.figures.wording import MISSING, estimate, fixed, listed, plus_minus, power, quantity
+from ticketlab.laws.difference import of_seeds
 
 __all__ = ["present"]
 
@@ -85,12 +86,12 @@ def loss_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     if not found:
         return None
     panels = {kind: _drawn(kind, fit, runs) for kind, fit in found.items()}
-    falling = [kind for kind, fit in found.items() if np.mean(local(fit.curves)) > 0.01]
+    falling = [kind for kind, fit in found.items() if _grows(local(fit.curves))]
     sizes = runs["parameters"].astype(float).tolist()
     title = (
         f"{listed(falling)} still {'improves' if len(falling) == 1 else 'improve'} at the largest size"
         if falling
-        else "No architecture improves much at the largest size"
+        else "No architecture is shown to improve at the largest size"
     )
     return Figure(
         "loss-by-size",
@@ -148,6 +149,11 @@ def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | No
     )
 
 
+def _grows(exponents: np.ndarray) -> bool:
+    """Whether exponents of seeds are above 0.01 by their 95 % interval, so that a headline may say it."""
+    return of_seeds(exponents).lower(0.025) > 0.01
+
+
 def _falls(exponents: Mapping[str, float]) -> str:
     shown = sorted(100 * -np.expm1(-value * np.log(10)) for value in exponents.values())
     first, last = (fixed(float(value), 1) for value in (shown[0], shown[-1]))
@@ -179,11 +185,11 @@ def second_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     if not _measured(runs, "probe"):
         return None
     pairs = {"probe": PROBED, "untrained_probe": UNTRAINED}
-    better = [kind for kind in found if local(curves(kind, {"runs": runs}, "probe")).mean() > 0.01]
+    better = [kind for kind in found if _grows(local(curves(kind, {"runs": runs}, "probe")))]
     title = (
         f"{listed(better)} {'serves' if len(better) == 1 else 'serve'} a second task better at the largest size"
         if better
-        else "No architecture serves a second task much better at the largest size"
+        else "No architecture is shown to serve a second task better at the largest size"
     )
     return _two_by_size(
         "second-task",
@@ -204,11 +210,11 @@ def context_by_size(runs: Table, found: Mapping[str, Fit]) -> Figure | None:
     pairs = {"early_loss": EARLY, "late_loss": LATE}
     if _measured(runs, "least_late_loss"):
         pairs["least_late_loss"] = FLOOR
-    better = [kind for kind in found if growth(kind, {"runs": runs}).mean() > 0.01]
+    better = [kind for kind in found if _grows(growth(kind, {"runs": runs}))]
     title = (
         f"{listed(better)} {'learns' if len(better) == 1 else 'learn'} more from what was read at the largest size"
         if better
-        else "No architecture learns much more from what was read at the largest size"
+        else "No architecture is shown to learn more from what was read at the largest size"
     )
     return _two_by_size(
         "context",

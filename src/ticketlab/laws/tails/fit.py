@@ -13,7 +13,7 @@ With noise all of these ξ are followed back to none (`noise.py`), with the same
 
 A number is printed only if maximum likelihood and empirical Bayes agree to within a tenth.
 
-Source: McCarthy 1969, Pseudo-replication: half samples, section 3.
+Source: McCarthy 1969, Pseudo-replication: half samples.
 """
 
 from __future__ import annotations
