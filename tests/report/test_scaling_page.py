@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.claims.scaling import page
+from ticketlab.claims.scaling import page as drawn
 from ticketlab.claims.scaling.claim import Scaling, ScalingPlan
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.evidence.tables import Table
@@ -180,6 +180,6 @@ def test_a_run_in_which_no_seed_has_all_sizes_has_no_figure(page) -> None:
 
 def test_a_headline_says_what_the_seeds_are_sure_of():
     """Above 0.01 by the interval, and not by the mean alone; one seed is sure of nothing."""
-    assert page._grows(np.array([0.02, 0.026, 0.032]))
-    assert not page._grows(np.array([0.0, 0.025, 0.05]))
-    assert not page._grows(np.array([0.03]))
+    assert drawn._grows(np.array([0.02, 0.026, 0.032]))
+    assert not drawn._grows(np.array([0.0, 0.025, 0.05]))
+    assert not drawn._grows(np.array([0.03]))
