@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from jaxtyping import Array
 
-__all__ = ["DrawnLayer", "Layer", "Parametrised", "Shape", "pre_activation"]
+__all__ = ["DrawnLayer", "Layer", "Parametrised", "Shape", "pre_activation", "with_bias"]
 
 Shape: TypeAlias = tuple[int, ...]
 
@@ -95,7 +95,11 @@ def pre_activation(
     """z = weight_scale · (a ∗ weight) + bias_scale · bias, in the wider of the two precisions."""
     z = layer.stage.multiply(a, parameters["weight"], convolution)
     # Skips a factor of one: training applies this millions of times.
-    z = z if layer.weight_scale == 1.0 else layer.weight_scale * z
+    return with_bias(layer, parameters, z if layer.weight_scale == 1.0 else layer.weight_scale * z)
+
+
+def with_bias(layer: Layer, parameters: Mapping[str, Array | np.ndarray], z: Array) -> Array:
+    """z + bias_scale · bias."""
     if not layer.has_bias:
         return z
     bias = parameters["bias"] if layer.bias_scale == 1.0 else layer.bias_scale * parameters["bias"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ticketlab.networks.layers import Layer, Parametrised, Shape, pre_activation
+from ticketlab.networks.layers import Layer, Parametrised, Shape, pre_activation, with_bias
 from ticketlab.networks.stages.checks import check_positive, check_sequence
 from ticketlab.networks.stages.per_step import Map
 from ticketlab.networks.stages.scaling import scaled
@@ -99,7 +99,8 @@ class _Recurrent(Stage):
 
             ż_t = ḣ_{t−1} U + h_{t−1} U̇ + ċ
 
-        So a gradient is one product over all steps, and not a sum in which every step reads and writes all of U.
+        So a gradient is one product over all steps, and not a sum in which every step reads and writes all of U. The first step
+        has no product: the state before it is zero.
         """
         import jax
         import jax.numpy as jnp
@@ -110,8 +111,10 @@ class _Recurrent(Stage):
                 state = self.cell(now[0], z, state)
                 return state, state[0]
 
-            start = jnp.zeros((given.shape[1], self.units), given.dtype)
-            return jax.lax.scan(at, (start,) * self.arrays, (given, more))[1]
+            zero = jnp.zeros((given.shape[1], self.units), given.dtype)
+            first = self.cell(given[0], with_bias(layer, parameters, more[0]), (zero,) * self.arrays)
+            _, others = jax.lax.scan(at, first, (given[1:], more[1:]))
+            return jnp.concatenate([first[0][None], others])
 
         states = jax.custom_jvp(loop)
 
@@ -119,9 +122,9 @@ class _Recurrent(Stage):
         def derivative(at: tuple[Any, ...], towards: tuple[Any, ...]) -> tuple[Array, Array]:
             (parameters, *inputs), (change, given, more) = at, towards
             found, linear = jax.linearize(partial(loop, parameters), *inputs)
-            return found, linear(
-                given, more + pre_activation(layer, change, _before(found), walk.convolution)
-            )
+            first = with_bias(layer, change, more[:1])
+            others = more[1:] + pre_activation(layer, change, found[:-1], walk.convolution)
+            return found, linear(given, jnp.concatenate([first, others]))
 
         return states
 
