@@ -42,7 +42,7 @@ def test_the_floor_is_that_of_two_examples_whose_size_is_learnt() -> None:
     with_floor, without = (
         paired_difference(d.ravel(), seed, example, unit=u).example_variance for u in (1.0, None)
     )
-    prior = np.exp(-FADES * (1 + 1 / 16))
+    prior = np.exp(-FADES * (1 + 1 / 16) ** 2)
     square = prior + (1 - prior) * (1 + 1 / 16**2) / (1 + 1 / 16)
     assert with_floor - without == pytest.approx(2 * PSEUDO * square / 50**2)
 

@@ -22,7 +22,7 @@ The floor: if hardly any example differs from the others, the sample says nothin
 Bonett & Price 2012 do for paired proportions, two examples that differ in opposite directions are added. Their squared
 size is the mean of that of the examples which do differ, each weighted by what it contributes to the variance,
 
-    w + (1 − w)·Σ m⁴ / Σ m²,   w = exp(−9/4·Σ m²),   m = an example's mean difference over seeds, in units,
+    w + (1 − w)·Σ m⁴ / Σ m²,   w = exp(−3·(Σ m²)²),   m = an example's mean difference over seeds, in units,
 
 because what does not recur from seed to seed moves the mean by less. w is the weight of a prior of one whole unit. Without any
 such example the interval reaches ±3/n, the "rule of three"; where those that differ reach about as far as one example moves the
@@ -45,7 +45,7 @@ from scipy.special import stdtrit
 __all__ = ["Bracket", "Difference", "Effect", "of_seeds", "paired_difference"]
 
 PSEUDO = 1.2  # multiplies the square of each of the two added examples; gives ±3/n without any disagreement
-FADES = 9 / 4  # exp(−FADES·Σ m²) is the weight of a disagreement of a whole unit
+FADES = 3.0  # exp(−FADES·(Σ m²)²) is the weight of a disagreement of a whole unit
 UNUSUAL = 1 / 8  # of a unit: how far from the median an example has something rare to say
 FALLS = 7 / 8  # (seeds − 1)^−FALLS is the part of C_both that is not subtracted
 
@@ -248,7 +248,7 @@ def _floor(d: np.ndarray, example: np.ndarray, unit: float) -> float:
     unusual = np.bincount(example, weights=np.abs(apart) > UNUSUAL) > 0
     squares = (np.bincount(example, weights=apart)[unusual] / count[unusual]) ** 2
     total = float(squares.sum())
-    prior = np.exp(-FADES * total)
+    prior = np.exp(-FADES * total**2)
     square = prior + (1 - prior) * (squares @ squares / total if total else 0.0)
     return float(2 * PSEUDO * square * unit**2 / len(count) ** 2)
 
