@@ -53,7 +53,7 @@ class _Recurrent(Stage):
     columns: ClassVar[int]  # gates
     arrays: ClassVar[int]  # of the state, h first
     reads: ClassVar[Parametrised]
-    two_biases: ClassVar[bool]
+    two_biases: ClassVar[bool]  # else a cell only adds what the two layers computed
 
     def __post_init__(self) -> None:
         check_positive(self.units, "units in a recurrent layer")
@@ -106,14 +106,15 @@ class _Recurrent(Stage):
         import jax.numpy as jnp
 
         def loop(parameters: Mapping[str, Array], given: Array, more: Array) -> Array:
-            def at(state: tuple[Array, ...], now: tuple[Array, Array]) -> tuple[tuple[Array, ...], Array]:
-                z = pre_activation(layer, parameters, state[0], walk.convolution) + now[1]
-                state = self.cell(now[0], z, state)
+            def at(state: tuple[Array, ...], now: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
+                z = pre_activation(layer, parameters, state[0], walk.convolution)
+                state = self.cell(now[0], sum(now[1:], z), state)
                 return state, state[0]
 
             zero = jnp.zeros((given.shape[1], self.units), given.dtype)
             first = self.cell(given[0], with_bias(layer, parameters, more[0]), (zero,) * self.arrays)
-            _, others = jax.lax.scan(at, first, (given[1:], more[1:]))
+            later = (given[1:], more[1:]) if self.two_biases else (given[1:] + more[1:],)
+            _, others = jax.lax.scan(at, first, later)
             return jnp.concatenate([first[0][None], others])
 
         states = jax.custom_jvp(loop)
