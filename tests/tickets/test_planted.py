@@ -47,9 +47,8 @@ def field(signs: bool) -> Field:
         flat = x.reshape(len(x), -1)
         return np.concatenate([flat, rng.normal(size=flat.shape)], axis=1).astype(np.float32)
 
-    again = np.tile(
-        np.arange(len(task.train)), DRAWS
-    )  # each digit with many draws of noise, to prevent memorisation
+    # Each digit has many draws of noise, to prevent memorisation. With 10, biprop keeps a tenth of it; with 40, 3 to 4 %.
+    again = np.tile(np.arange(len(task.train)), DRAWS * (4 if signs else 1))
     parts = [beside_noise(x) for x in (task.train.x[again], task.validation.x, task.test.x)]
     small = MLP((SMALL,), bias=False).build((SEEN,), 10)
     count = (
@@ -138,8 +137,7 @@ def test_a_planted_ticket_is_found(method: ScoredMask, optimiser: Adam) -> None:
     # One search varies by nearly a point on these 597 examples.
     assert np.mean([score(ticket, of, of.test) for ticket, _ in found]) > of.accuracy - 0.02
     ticket, mask = found[0]
-    # 9 to 11 % with biprop: what is planted was trained, and differs between processors.
-    assert moved_by_noise(ticket, of) < moved_by_noise(params, of) / 6
+    assert moved_by_noise(ticket, of) < moved_by_noise(params, of) / 10
     planted = np.isin(np.arange(LARGE), of.units)
     assert mask["dense1"][:SEEN, planted].mean() > mask["dense1"][SEEN:, planted].mean() + 0.2
 
