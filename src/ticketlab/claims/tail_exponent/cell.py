@@ -17,7 +17,7 @@ from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tail_exponent.claim import Kind, TailExponentPlan
 from ticketlab.claims.tail_exponent.exponents import best_units, measured_exponent, tail_law
 from ticketlab.claims.tail_exponent.formula import BEST, SELECTED, TRAINED
-from ticketlab.claims.tail_exponent.networks import Learnt, learnt, random_features
+from ticketlab.claims.tail_exponent.networks import learnt, random_features
 from ticketlab.claims.ticket_tail.kinds import Drum, draw
 from ticketlab.claims.ticket_tail.measures import curve_rows
 from ticketlab.claims.ticket_tail.quality import Qualities, scaled
@@ -60,11 +60,8 @@ def measure(
     progress("random features", 0.2)
     selected = random_features(task, networks[-1], plan.widths, jax.random.fold_in(key, 1))
     clock.lap("random features")
-    trained: list[Learnt] = []
-    for i, network in enumerate(networks):
-        progress(f"training networks of width {plan.widths[i]}", 0.3 + 0.7 * i / len(networks))
-        ends = i in (0, len(networks) - 1)
-        trained.append(learnt(plan, task, network, jax.random.fold_in(key, 2 + i), half=ends))
+    progress("training", 0.3)
+    trained = learnt(plan, task, networks, jax.random.fold_in(key, 2))
     clock.lap("training")
     losses = {
         BEST: plan.floor + np.exp(-best),

@@ -110,7 +110,8 @@ class TailExponent(Study):
         "one scale, one range and one definition.",
         "Trained networks have one hidden layer and the square loss. For every network the step size of Adam is chosen on "
         "validation data, from a grid that extends itself, and so is the best step. Half of the steps, at the smallest and the "
-        "largest width, tell whether more would change the exponent. Networks with random features keep their first layer and have a ridge read-out.",
+        "largest width, tell whether more would change the exponent. Networks with random features keep their first layer and "
+        "have a ridge read-out.",
         "Two things are asked over the pairs, of means over seeds: the rank correlation of predicted and measured exponents, "
         "and the mean of |α̂ − α|/α. Networks on one task are alike, so that the tasks count as independent and the pairs do "
         "not: with T tasks Fisher's z has a standard error of at least 1.06/√(T − 3) "
@@ -124,7 +125,9 @@ class TailExponent(Study):
         Arm("random features", "A ridge read-out of w random units.", "A side question."),
         Arm("permuted targets", "The same units, with the targets in another order.", "What chance gives."),
     )
-    redraws = "A seed draws the split, the halves, all units, the networks, the data order and the permutation."
+    redraws = (
+        "A seed draws the split, the halves, all units, the networks, the data order and the permutation."
+    )
     sources = (
         Source(
             "Sharma & Kaplan 2020",

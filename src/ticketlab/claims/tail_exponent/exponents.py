@@ -50,7 +50,9 @@ def best_units(of: Qualities, floor: float, counts: Sequence[int]) -> Float[np.n
     return np.asarray(2 * whole - np.mean(halves, axis=0))
 
 
-def measured_exponent(losses: Float[np.ndarray, "n"], parameters: Int[np.ndarray, "n"], floor: float) -> float:
+def measured_exponent(
+    losses: Float[np.ndarray, "n"], parameters: Int[np.ndarray, "n"], floor: float
+) -> float:
     """α between the smallest and the largest size.
 
     Arguments:
@@ -107,7 +109,9 @@ def ridge_loss(features: Sequence[np.ndarray], targets: Sequence[np.ndarray]) ->
     values, vectors = np.linalg.eigh(train.T @ train)
     values = np.maximum(values, 0.0)
     cross = vectors.T @ (train.T @ (np.asarray(targets[0], float) - mean))
-    largest = max(float(values[-1]), 1e-30)  # of units that are silent on all training examples nothing is read
+    largest = max(
+        float(values[-1]), 1e-30
+    )  # of units that are silent on all training examples nothing is read
     found = []
     for penalty in PENALTIES * largest:
         weights = vectors @ (cross / (values + penalty)[:, None])

@@ -102,7 +102,7 @@ def _columns(tables: Tables, *names: str) -> dict[str, np.ndarray]:
     new = (np.diff(place[order]) != 0) | (network[order][1:] != network[order][:-1])
     pair = np.concatenate([[0], np.cumsum(new)])
     pairs = pair[-1] + 1
-    numbers, number, counts = np.unique(seed[order], return_inverse=True, return_counts=True)
+    _, number, counts = np.unique(seed[order], return_inverse=True, return_counts=True)
     kept = order[counts[number] == pairs]
     columns = ("task", "place", "network", *names)
     return {name: rows[name][kept].reshape(pairs, -1) for name in columns}
@@ -179,6 +179,10 @@ def _read(of: str, tables: Tables) -> str:
     )
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %".replace("-", "−")
+
+
 def _three(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
 
@@ -246,10 +250,15 @@ def _falls(of: str, tables: Tables) -> str | None:
 
 
 def _trained(tables: Tables) -> str | None:
+    """Single narrow networks end in different minima, so that a pair is refused only if its change is certain."""
     found = _columns(tables, "trained", "half")
-    whole, half = (found[name].mean(axis=1) for name in ("trained", "half"))
-    what = "half of the steps change the exponent by more than a tenth"
-    return _refused(found, np.abs(half - whole) > LATE * np.abs(whole), what)
+    whole = np.maximum(np.abs(found["trained"].mean(axis=1, keepdims=True)), 1e-12)
+    changes = (found["half"] - found["trained"]) / whole
+    if abs(average := float(changes.mean())) > LATE:
+        return f"Half of the steps change exponents by {_percent(average)} on average, and a tenth is allowed."
+    certain = np.array([of.decidable and of.interval()[0] > LATE for of in map(of_seeds, changes)])
+    certain |= np.array([of.decidable and of.interval()[1] < -LATE for of in map(of_seeds, changes)])
+    return _refused(found, certain, "half of the steps change the exponent by more than a tenth")
 
 
 def _not_above_zero(values: Float[np.ndarray, "m s"]) -> Bool[np.ndarray, "m"]:
@@ -271,11 +280,11 @@ def _refused(found: dict[str, np.ndarray], wrong: Bool[np.ndarray, "m"], what: s
 # --- the claim ---
 
 RULE = (
-    "The claim holds if, over pairs of task and network, the exponents that the tail predicts are positively rank-correlated with "
-    "those of trained networks, and miss them by less than 30 % on average. It fails if the correlation is negative, or the miss "
-    "larger. Otherwise it is undecided. It is also undecided with fewer than six tasks, or if for one pair units are no better than "
-    "with permuted targets or differ by noise, the loss does not fall, half of the steps change the exponent by more than a tenth, "
-    "or a step size lies at the edge of its grid. The same questions about random features are side questions."
+    "The claim holds if, over pairs of task and network, the exponents that the tail predicts have a positive rank correlation "
+    "with those of trained networks, and miss them by less than 30 % on average. It fails if the correlation is negative, or the "
+    "miss larger. Otherwise it is undecided. It is also undecided with fewer than six tasks, or if for one pair units are no "
+    "better than with permuted targets or differ by noise, the loss does not fall, half of the steps change the exponent by more "
+    "than a tenth, or a step size lies at the edge of its grid. The same questions about random features are side questions."
 )
 SAYS = {
     Outcome.HOLDS: "The tail of random units predicts how fast the loss of trained networks falls with size.",

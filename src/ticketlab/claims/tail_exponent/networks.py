@@ -1,7 +1,9 @@
 """The networks of one seed, by width: trained ones, each at its own step size, and random features with a ridge read-out.
 
-All step sizes of a width are trained in one program, from one start and in one order of the data. The step size rises, then
-falls along half a cosine. Validation chooses step size and step. The grid is extended while the choice lies at its edge.
+All widths and step sizes are trained in one program, in one order of the data. A narrow network is the widest one with units
+that are masked: these have weights and biases of 0, as every activation here has the value 0 at 0, so that they compute nothing.
+The parameters of the others are drawn as in a network of their own width. The step size rises, then falls along half a cosine.
+Validation chooses step size and step. The grid of a width is extended while its choice lies at the edge.
 """
 
 from __future__ import annotations
@@ -49,66 +51,94 @@ class Learnt:
     inside: bool
 
 
-def learnt(plan: TailExponentPlan, task: Task, network: Network, key: jax.Array, half: bool) -> Learnt:
-    """The network at the step size and step that validation chooses.
+def learnt(plan: TailExponentPlan, task: Task, networks: Sequence[Network], key: jax.Array) -> list[Learnt]:
+    """The networks at the step size and step that validation chooses.
 
     Arguments:
-        half: whether it is trained for half of the steps too.
+        networks: by increasing width, with one hidden layer.
 
-    Raises: NumericalFailure if training diverges at every step size.
+    Raises: NumericalFailure if training of a width diverges at every step size.
     """
-    params = network.init(jax.random.fold_in(key, 0))
-    order = jax.random.fold_in(key, 1)
-    tried: dict[float, tuple[float, Params | None]] = {}
-    new = list(plan.step_sizes)
+    at = _Setting(plan, task, networks, key)
+    count = len(networks)
+    tried: list[dict[float, tuple[float, Params | None]]] = [{} for _ in networks]
+    new = [(place, size) for place in range(count) for size in plan.step_sizes]
     factor = (plan.step_sizes[-1] / plan.step_sizes[0]) ** (1 / (len(plan.step_sizes) - 1))
-    for extension in range(EXTENSIONS + 1):
-        result = _trained(plan, task, network, params, order, new, plan.steps)
-        tried |= {size: _best(result, i) for i, size in enumerate(new)}
-        sizes = sorted(tried)
-        chosen = min(sizes, key=lambda size: tried[size][0])
-        inside = sizes[0] < chosen < sizes[-1]
-        if inside or extension == EXTENSIONS:
+    for _ in range(EXTENSIONS + 1):
+        result = at.trained(new, plan.steps)
+        for i, (place, size) in enumerate(new):
+            tried[place][size] = _best(result, i)
+        chosen = [min(sorted(of), key=lambda size, of=of: of[size][0]) for of in tried]
+        low, high = ([end(of) == size for of, size in zip(tried, chosen, strict=True)] for end in (min, max))
+        new = [
+            (i, chosen[i] / factor if low[i] else chosen[i] * factor)
+            for i in range(count)
+            if low[i] or high[i]
+        ]
+        if not new:
             break
-        new = [chosen / factor if chosen == sizes[0] else chosen * factor]
-    best = tried[chosen][1]
-    if best is None:
-        raise NumericalFailure("Training diverged at every step size that was tried. Use smaller ones.")
-    loss, shorter = _loss(network, best, task), float("nan")
-    if half:
-        other = _best(_trained(plan, task, network, params, order, [chosen], plan.steps // 2), 0)[1]
-        shorter = float("inf") if other is None else _loss(network, other, task)
-    return Learnt(loss, shorter, chosen, inside)
+    halves = at.trained([(i, chosen[i]) for i in (0, count - 1)], plan.steps // 2)
+    shorter = {0: at.loss(_best(halves, 0)[1]), count - 1: at.loss(_best(halves, 1)[1])}
+    found = []
+    for i, (of, size) in enumerate(zip(tried, chosen, strict=True)):
+        if of[size][1] is None:
+            raise NumericalFailure("Training diverged at every step size that was tried. Use smaller ones.")
+        inside = not (low[i] or high[i])
+        found.append(Learnt(at.loss(of[size][1]), shorter.get(i, float("nan")), size, inside))
+    return found
 
 
-def _trained(
-    plan: TailExponentPlan,
-    task: Task,
-    network: Network,
-    params: Params,
-    order: jax.Array,
-    sizes: Sequence[float],
-    steps: int,
-) -> TrainingResult:
-    rise = max(1, steps // 50)
-    return training.train(
-        network,
-        SQUARE,
-        training.TrainingData.of(task),
-        training.TrainingPlan(
-            steps=steps,
-            batch=batch_of(plan.batch, task),
-            evaluate_every=max(1, steps // LOOKS),
-            optimiser=training.Adam(),
-            schedule=training.Warmup(rise, training.Cosine(steps - rise)),
-            stop=training.ValidationLoss(),
-            score=training.RSquared(),
-        ),
-        training.Replicas(
-            params=training.stack([params] * len(sizes)),
-            order_keys=order,
-            step_sizes=np.array(sizes, np.float32),
-        ),
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """What is trained."""
+
+    plan: TailExponentPlan
+    task: Task
+    networks: Sequence[Network]
+    key: jax.Array
+
+    def trained(self, lanes: Sequence[tuple[int, float]], steps: int) -> TrainingResult:
+        """Networks by their place, each at a step size."""
+        widest, rise = self.networks[-1], max(1, steps // 50)
+        shapes = jax.eval_shape(widest.init, self.key)
+        starts = [self.networks[place].init(jax.random.fold_in(self.key, place)) for place, _ in lanes]
+        return training.train(
+            widest,
+            SQUARE,
+            training.TrainingData.of(self.task),
+            training.TrainingPlan(
+                steps=steps,
+                batch=batch_of(self.plan.batch, self.task),
+                evaluate_every=max(1, steps // LOOKS),
+                optimiser=training.Adam(),
+                schedule=training.Warmup(rise, training.Cosine(steps - rise)),
+                stop=training.ValidationLoss(),
+                score=training.RSquared(),
+            ),
+            training.Replicas(
+                params=training.stack([_padded(start, shapes) for start in starts]),
+                order_keys=jax.random.fold_in(self.key, len(self.networks)),
+                step_sizes=np.array([size for _, size in lanes], np.float32),
+                masks=training.stack(
+                    [_padded(jax.tree.map(np.ones_like, start), shapes) for start in starts]
+                ),
+            ),
+        )
+
+    def loss(self, params: Params | None) -> float:
+        """On test data; infinite for a network that diverged."""
+        if params is None:
+            return float("inf")
+        outputs = _applied(self.networks[-1])(params, self.task.test.x)
+        return share_left(np.asarray(outputs), self.task.test.targets)
+
+
+def _padded(params: Params, shapes: Params) -> Params:
+    """With zeros for the units that the widest network has more."""
+    return jax.tree.map(
+        lambda a, b: np.pad(np.asarray(a), [(0, n - m) for m, n in zip(np.shape(a), b.shape, strict=True)]),
+        params,
+        shapes,
     )
 
 
@@ -118,10 +148,6 @@ def _best(result: TrainingResult, i: int) -> tuple[float, Params | None]:
         return float("inf"), None
     assert result.best is not None
     return float(result.best.loss[i]), jax.tree.map(lambda leaf: np.asarray(leaf)[i], result.best.params)
-
-
-def _loss(network: Network, params: Params, task: Task) -> float:
-    return share_left(np.asarray(_applied(network)(params, task.test.x)), task.test.targets)
 
 
 def random_features(

@@ -111,9 +111,7 @@ def _ranks(values: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
     return np.asarray((ends[0] + ends[1] - len(values)) / 2)
 
 
-def mean_over_tasks(
-    distances: Float[np.ndarray, "m"], task: Int[np.ndarray, "m"], seeds: int
-) -> OverTasks:
+def mean_over_tasks(distances: Float[np.ndarray, "m"], task: Int[np.ndarray, "m"], seeds: int) -> OverTasks:
     """The mean of one distance of each pair.
 
     Arguments:
