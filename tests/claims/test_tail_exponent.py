@@ -28,7 +28,7 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.tasks.sources import Boolean, Digits, Teacher
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
-SAMPLE = Sample(6, 0)
+SAMPLE = Sample(10, 0)
 
 
 def units(x):
@@ -88,7 +88,7 @@ def test_a_measured_exponent_is_that_of_a_power_law_above_its_floor():
     losses = 0.05 + 2.0 * parameters**-0.7
     assert measured_exponent(losses, parameters, 0.05) == pytest.approx(0.7)
     with pytest.raises(UserError, match="floor"):
-        measured_exponent(losses, parameters, 0.06)
+        measured_exponent(losses, parameters, 0.07)
 
 
 def test_a_ridge_read_out_has_the_penalty_that_validation_chooses():
@@ -175,7 +175,7 @@ def test_a_predictor_that_says_the_same_of_all_pairs_ranks_nothing():
     [
         (World(), HOLDS, HOLDS, HOLDS),
         (World(ratio=0.3), FAILS, HOLDS, FAILS),
-        (World(-0.99, 1.0, spread=0.08), FAILS, FAILS, HOLDS),
+        (World(-0.99, 1.0, spread=0.1), FAILS, FAILS, HOLDS),
         (World(0.0, spread=0.1), UNDECIDED, UNDECIDED, HOLDS),
         (planted._at_limit(World(), 0.4, 0.95), UNDECIDED, HOLDS, UNDECIDED),
     ],
