@@ -74,7 +74,7 @@ def measure(
         "predicted": measured_exponent(losses[BEST], parameters, plan.floor),
         "selected": measured_exponent(losses[SELECTED], parameters, plan.floor),
         "trained": measured_exponent(losses[TRAINED], parameters, plan.floor),
-        "half": measured_exponent(np.array(halves), parameters, plan.floor),
+        "half": measured_exponent(np.array(halves), parameters[[0, -1]], plan.floor),
         "inside": all(network.inside for network in trained),
         **_of_tail(plan, true, permuted),
     }

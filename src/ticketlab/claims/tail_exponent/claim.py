@@ -24,12 +24,11 @@ from ticketlab.tasks.sources import Boolean, Digits, TaskSource, Teacher
 __all__ = ["Kind", "TailExponent", "TailExponentPlan"]
 
 Kind: TypeAlias = Literal["ReLU", "tanh", "erf"]
-PARTS = {"train": 1000, "validation": 500}
 TASKS: tuple[TaskSource, ...] = (
     Digits(train=500, validation=140, test=1157),
-    *(Teacher(dimensions=d, **PARTS, test=2000) for d in (2, 3, 4, 8, 16)),
-    Boolean(bits=12, target="majority", **PARTS, test=2500),
-    Boolean(bits=12, target="random", leaves=24, **PARTS, test=2500),
+    *(Teacher(dimensions=d, train=1000, validation=500, test=2000) for d in (2, 3, 4, 8, 16)),
+    Boolean(bits=12, target="majority", train=1000, validation=500, test=2500),
+    Boolean(bits=12, target="random", leaves=24, train=1000, validation=500, test=2500),
 )
 
 

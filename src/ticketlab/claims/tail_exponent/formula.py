@@ -255,7 +255,9 @@ def _trained(tables: Tables) -> str | None:
     whole = np.maximum(np.abs(found["trained"].mean(axis=1, keepdims=True)), 1e-12)
     changes = (found["half"] - found["trained"]) / whole
     if abs(average := float(changes.mean())) > LATE:
-        return f"Half of the steps change exponents by {_percent(average)} on average, and a tenth is allowed."
+        return (
+            f"Half of the steps change exponents by {_percent(average)} on average, and a tenth is allowed."
+        )
     certain = np.array([of.decidable and of.interval()[0] > LATE for of in map(of_seeds, changes)])
     certain |= np.array([of.decidable and of.interval()[1] < -LATE for of in map(of_seeds, changes)])
     return _refused(found, certain, "half of the steps change the exponent by more than a tenth")

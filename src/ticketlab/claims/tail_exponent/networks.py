@@ -8,7 +8,7 @@ Validation chooses step size and step. The grid of a width is extended while its
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -68,7 +68,7 @@ def learnt(plan: TailExponentPlan, task: Task, networks: Sequence[Network], key:
         result = at.trained(new, plan.steps)
         for i, (place, size) in enumerate(new):
             tried[place][size] = _best(result, i)
-        chosen = [min(sorted(of), key=lambda size, of=of: of[size][0]) for of in tried]
+        chosen = [_chosen(of) for of in tried]
         low, high = ([end(of) == size for of, size in zip(tried, chosen, strict=True)] for end in (min, max))
         new = [
             (i, chosen[i] / factor if low[i] else chosen[i] * factor)
@@ -86,6 +86,11 @@ def learnt(plan: TailExponentPlan, task: Task, networks: Sequence[Network], key:
         inside = not (low[i] or high[i])
         found.append(Learnt(at.loss(of[size][1]), shorter.get(i, float("nan")), size, inside))
     return found
+
+
+def _chosen(tried: Mapping[float, tuple[float, Params | None]]) -> float:
+    """The step size with the least validation loss, of equals the smallest."""
+    return min(sorted(tried), key=lambda size: tried[size][0])
 
 
 @dataclass(frozen=True, eq=False)
