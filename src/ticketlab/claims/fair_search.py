@@ -2,9 +2,9 @@
 
 Grids extend themselves where a choice is at an edge. A run is trained until its highest validation score, which chooses, and
 its lowest validation loss both lie inside the run; the others are taken up to twice their epochs, again and again, until the
-chosen one has been too. A cross-entropy has its minimum while the score still rises, so the loss alone does not end a run. A square loss
-without noise can fall for ever, ever more slowly; so it is enough, too, if the run's second half has lowered the loss by less than
-a tenth. The start itself counts for nothing: with a large step size the loss may jump above it first.
+chosen one has been too. A cross-entropy has its minimum while the score still rises, so the loss alone does not end a run. A
+square loss without noise can fall for ever, ever more slowly; so it is enough, too, if the run's second half has lowered the loss
+by less than a tenth. The start itself counts for nothing: with a large step size the loss may jump above it first.
 """
 
 from __future__ import annotations
