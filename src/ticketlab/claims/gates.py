@@ -51,12 +51,21 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
     return Gate("skill", "better than guessing", passed, opens)
 
 
-def fitted_gate(learnt: Part, column: str) -> Gate:
-    """Has the network of every seed fitted its permuted labels, to nine tenths of the headroom above guessing?
+def fitted_gate(
+    learnt: Part,
+    column: str,
+    labels: str = "permuted labels",
+    so: str = "so there is little to be kept",
+    opens: str = "More --fitting-steps, or a wider network, would make it a question.",
+) -> Gate:
+    """Has the network of every seed fitted its labels, to nine tenths of the headroom above guessing?
 
     Arguments:
         learnt: the training examples, from a study's tables, with the columns "guess" and "seed".
         column: the scores of the network that was trained on them.
+        labels: what they are called.
+        so: why nothing is decided otherwise.
+        opens: what would open it, a sentence.
     """
 
     def fits(tables: Tables) -> Table:
@@ -66,11 +75,11 @@ def fitted_gate(learnt: Part, column: str) -> Gate:
     least = f"{100 * FITTED:g} %"
     return no_misses(
         "fitted",
-        f"permuted labels are fitted to {least} of the headroom in every seed",
+        f"{labels} are fitted to {least} of the headroom in every seed",
         fits,
         "fitted",
-        f"{{}} networks gain less than {least} of what guessing leaves on their permuted labels, so there is little to be kept.",
-        "More --fitting-steps, or a wider network, would make it a question.",
+        f"{{}} networks gain less than {least} of what guessing leaves on their {labels}, {so}.",
+        opens,
     )
 
 
