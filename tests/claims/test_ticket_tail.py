@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 
 from ticketlab.claims.ticket_tail import formula as rule
-from ticketlab.claims.ticket_tail import kinds, planted
+from ticketlab.claims.ticket_tail import kinds, measures, planted
 from ticketlab.claims.ticket_tail.claim import TicketTail, TicketTailPlan
 from ticketlab.claims.ticket_tail.measures import LOG, curve_rows, prediction_rows, ratio_of, tail_row, top
 from ticketlab.claims.ticket_tail.planted import World
 from ticketlab.claims.ticket_tail.quality import Qualities, Sums, qualities, scaled
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
-from ticketlab.laws.tails import Pareto
+from ticketlab.laws.tails import Pareto, fit
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
+from ticketlab.networks.sequence_architectures import GRUNet, Transformer
 from ticketlab.tasks.sources import Digits
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
@@ -169,20 +171,59 @@ def test_noise_that_grows_with_the_skill_is_taken_out():
     assert all(row["reliability"] > rule.RELIABLE for row in found)
 
 
-def test_few_tickets_foretell_the_best_of_more_and_miss_an_end_beyond_them():
+def foretold(tickets, seed):
+    """The rows of predictions of one kind, for tickets with these qualities on the logarithmic scale."""
+    skill = 1 - np.exp(-0.3 - 0.01 * tickets)
+    return prediction_rows(
+        Qualities(skill, np.stack([skill] * 2), np.stack([skill] * 2)), 0.0, np.random.default_rng(seed)
+    )
+
+
+def test_few_tickets_foretell_the_best_of_more_and_miss_an_end_beyond_them(monkeypatch):
     """Exponential tickets of which none is better than the best of 500, and those without such an end."""
+    monkeypatch.setattr(fit, "SPLITS", 1)  # of the interval of ξ, which no prediction uses
     missed = {}
     for end in (500, np.inf):
         rng, misses = np.random.default_rng(1), []
-        for _ in range(10):
+        for seed in range(10):
             x = np.minimum(rng.exponential(size=40_000), np.log(end) + 1e-3 * rng.random(40_000))
-            skill = 1 - np.exp(-0.3 - 0.01 * x)
-            row = prediction_rows(Qualities(skill, np.stack([skill] * 2), np.stack([skill] * 2)), 0.0, rng)[0]
+            row = foretold(x, seed)[0]
             assert (row["fitted"], row["count"]) == (606, 1697)
-            misses.append(row["miss"])
+            assert np.sign(row["missed"]) == np.sign(row["predicted"] - row["seen"])
+            misses.append((row["predicted"] - row["seen"]) / 0.01)
         missed[end] = np.mean(misses)
     assert abs(missed[np.inf]) < 0.25
     assert missed[500] > 0.75
+
+
+@pytest.fixture(scope="module")
+def one_seed():
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(measures, "FITS", 1)
+        return foretold(np.random.default_rng(0).exponential(size=40_000), 0)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        lambda row, s: {"missed": -1.0 + 0.01 * s, "covered": 0.95},
+        lambda row, s: {"missed": 0.01 * s, "covered": 0.68 + 0.01 * s},
+    ],
+    ids=["nothing is gained", "narrow intervals"],
+)
+def test_what_is_no_prediction_does_not_come_true(one_seed, changed):
+    """The best of the few is near the best of many; and a prediction may be right on average with intervals that are not."""
+    rows = [
+        {"kind": "network", "seed": s, **row, **changed(row, s)} for s in range(6) for row in one_seed[:1]
+    ]
+    foretells = rule.side_questions(("network",), ())[1].part
+    assert answer(foretells, {"predictions": Table.from_rows("predictions", rows)}).outcome is FAILS
+
+
+def test_tickets_that_tie_are_no_mistake(monkeypatch):
+    monkeypatch.setattr(measures, "FITS", 1)
+    for tickets in (np.full(20_000, 1.0), np.repeat([1.0, 2.0], [19_950, 50])):
+        assert all(np.isfinite(row["predicted"]) for row in foretold(tickets, 0))
 
 
 def test_runs_whose_sets_were_smaller_than_the_fits_foretell_nothing(evidence):
@@ -193,7 +234,7 @@ def test_runs_whose_sets_were_smaller_than_the_fits_foretell_nothing(evidence):
     ]
     kept = [c for c in rows.columns if c.name != "fitted"]
     tables = {**evidence.tables, "predictions": dataclasses.replace(rows, columns=(*kept, *columns))}
-    found = answer(rule.side_questions(("network",), ())[1], tables)
+    found = answer(rule.side_questions(("network",), ())[1].part, tables)
     assert found.outcome is UNDECIDED
 
 
@@ -303,11 +344,31 @@ def test_a_kind_is_decided_when_its_seeds_are_there():
         ({"floor": 1.0}, "floor"),
         ({"kinds": ()}, "kinds"),
         ({"density": 0.0}, "density"),
+        ({"density": 1.0}, "the same ticket"),
     ],
 )
 def test_plans_are_checked(changes, words):
     with pytest.raises(UserError, match=words):
         TicketTailPlan(**changes)
+
+
+@pytest.mark.parametrize("network", [GRUNet(widths=(6,), symbols=4), Transformer(width=16, symbols=4)])
+def test_units_are_those_of_the_first_features(network):
+    built = network.build((5,), 3)
+    rng = np.random.default_rng(1)
+    x = jnp.asarray(rng.integers(0, 4, (N, 5)), jnp.float32)
+    y = jnp.asarray(rng.normal(size=(2, N, 3)), jnp.float32)
+    drum = kinds.Drum(built.init(jax.random.key(3)), x, y, x[:20], y[:, :20], jax.random.key(4))
+    assert len(kinds.draw("unit", built, drum, 100)[0]) == 100
+
+
+def test_without_hidden_units_there_are_none_to_draw():
+    network = MLP(widths=()).build((5,), 3)
+    x, y = jnp.ones((N, 5)), jnp.ones((2, N, 3))
+    drum = kinds.Drum(network.init(jax.random.key(3)), x, y, x[:20], y[:, :20], jax.random.key(4))
+    for kind in kinds.HIDDEN:
+        with pytest.raises(UserError, match="no hidden units"):
+            kinds.draw(kind, network, drum, 10)
 
 
 def test_too_few_test_examples_are_refused():

@@ -103,9 +103,6 @@ def _pairs(
         for name, params in networks.items()
     }
     features = {name: _features(alone, params, task) for name, params in raw.items()}
-    ends = {arm: ("one", arm) for arm in (formula.TWIN, formula.COPY, formula.UNTRAINED, formula.PERMUTED)}
-    ends = {formula.INDEPENDENT: ("one", "other"), **ends}
-    ends |= {formula.OWN: ("one", formula.TICKET), formula.TICKETS: (formula.TICKET, formula.OTHER_TICKET)}
     found = {}
     for arm, (a, b) in ENDS.items():
         start = symmetry.by_activations(alone, forms[a], forms[b], x[:ACTIVATIONS])
@@ -147,15 +144,6 @@ def _pair_row(
         at = found[how][repair or "plain"].get(arm)
         row[column] = float(barrier(at.error)[0]) if at is not None else float("nan")
     return row
-
-
-def _of_arm(arm: str) -> tuple[str, str]:
-    special = {
-        formula.INDEPENDENT: ("one", "other"),
-        formula.OWN: ("one", formula.TICKET),
-        formula.TICKETS: (formula.TICKET, formula.OTHER_TICKET),
-    }
-    return special.get(arm, ("one", arm))
 
 
 # --- lines ---

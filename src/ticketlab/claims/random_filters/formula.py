@@ -84,7 +84,6 @@ COPIED = {
 
 SCORE, BLOCKS, INTERACTION, STAGE, FREEZING = "score", "blocks", "interaction", "stage", "freezing"
 COPYING, HALF = "copying", "half"
-AS_GOOD, BETTER = "as-good", "better"
 TRAINED = (LEARNED, LEARNED_PLAIN, LEARNED_TWO)
 
 

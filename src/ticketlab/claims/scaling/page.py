@@ -11,9 +11,9 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
-from ticketlab.claims.scaling.formula import CONTROL, CONTROL_AT_END, EXPONENT, PROMISE, curves, local
+from ticketlab.claims.scaling.formula import EXPONENT, PROMISE, curves, local
 from ticketlab.claims.scaling.laws import Crossing, Fit, band, crossings, fits
-from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, SECOND, envelope, growth, lengths
+from ticketlab.claims.scaling.sides import COMPUTE, CONTEXT, NOISY, RANGE, SECOND, envelope, growth, lengths
 from ticketlab.claims.wording import sentence
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -71,8 +71,6 @@ def present(record: Record) -> Presentation:
             PROMISE: Asked(
                 "measured fall minus two thirds of the promised one", ("less arrives", "more arrives")
             ),
-            CONTROL: Asked("exponent with permuted targets, over all sizes"),
-            CONTROL_AT_END: Asked("exponent with permuted targets, at the largest sizes"),
             NOISY: Asked("exponent with noise in the inputs"),
             COMPUTE: Asked("exponent of the least loss against computation"),
             SECOND: Asked("exponent of the error on the second task"),
@@ -132,11 +130,14 @@ def loss_by_computation(lengths: Table, found: Mapping[str, Fit]) -> Figure | No
     if not panels:
         return None
     best = {kind: envelope(kind, {"lengths": lengths}) for kind in panels}
-    falls = {kind: of.exponents.mean() for kind, of in best.items() if of is not None and of.ends}
+    falls = {kind: of.exponents for kind, of in best.items() if of is not None and of.range >= RANGE}
+    sure = {kind: float(each.mean()) for kind, each in falls.items() if _grows(each)}
     title = (
-        f"With ten times the computation the best loss falls by {_falls(falls)}"
+        f"With ten times the computation the best loss falls by {_falls(sure)} ({listed(list(sure))})"
+        if sure
+        else "No best loss is shown to fall with the computation"
         if falls
-        else "No best size for a computation lies between two that are worse"
+        else "No best size for a computation lies between two that are worse over a wide enough range"
     )
     places = [float(v) for v in lengths["operations"]]
     return Figure(
@@ -276,7 +277,7 @@ def law_table(found: Mapping[str, Fit]) -> TextTable | None:
             "exponent at the end",
             "α",
             "sd of α, seeds drawn again",
-            "E, nats",
+            "E",
             "best form without an end, and its lead in AICc",
             "forecast minus measured loss",
             "error without the two largest",

@@ -51,6 +51,7 @@ __all__ = [
     "COMPUTE",
     "CONTEXT",
     "NOISY",
+    "RANGE",
     "SECOND",
     "envelope",
     "growth",

@@ -67,7 +67,7 @@ class TicketTailPlan:
         plan_checks.each_once(self, "also")
         plan_checks.at_least(self, FEWEST, "tickets")
         plan_checks.at_least(self, FEWEST // 4, "fewer")
-        plan_checks.kept_fraction(self.density)
+        plan_checks.fraction(self, "density", hint="With 1 all masks are the same ticket.")
         if not 0 <= self.floor < 1:
             raise UserError(f"floor={self.floor}", "a share of the targets' variance, from 0 to below 1")
 
@@ -97,7 +97,8 @@ class TicketTail(Study):
         "examples and with each half, and followed back to no noise [Cook & Stefanski 1994].",
         "Two estimators of the shape, maximum likelihood and empirical Bayes [Zhang & Stephens 2009], have to agree to a tenth.",
         "Fits to disjoint sets of a few tickets predict the best of larger sets, nearly three times as large from 40 000 "
-        "tickets on. Those are then drawn, and the misses of all fits of a seed are averaged.",
+        "tickets on. What is missed is counted in the gain that is foretold, so a prediction that nothing is gained misses by "
+        "−1. The misses of all fits of a seed are averaged.",
         "One number a seed, with Student's interval.",
     )
     arms = (
@@ -159,7 +160,7 @@ class TicketTail(Study):
 
     def brief(self, plan: TicketTailPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         row = next(iter(tables["tails"].where(scale=LOG).rows()))
-        shape, normal, best = row["shape"], row["normal_shape"], row["best_1"]
+        shape, normal, best = row["shape"], row["normal_shape"], row["best"]
         return f"shape {shape:.2f}, a normal law's {normal:.2f}; the best of {row['tickets']} explains {best:.1%}"
 
     def verdicts(

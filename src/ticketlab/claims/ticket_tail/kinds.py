@@ -22,6 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, UInt
 
 from ticketlab.claims.ticket_tail.quality import Qualities, Sums, qualities
+from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 
 __all__ = ["Drum", "Kind", "draw"]
@@ -30,6 +31,7 @@ Kind: TypeAlias = Literal["unit", "network", "mask", "read-out", "tangent direct
 _Parts: TypeAlias = tuple[Array, Array, Array]
 """The sums of a `Sums`, in JAX."""
 
+HIDDEN = ("unit", "read-out", "probe")  # kinds made of hidden units
 TOGETHER = 64  # draws that are computed at once
 CHUNK = 2048  # draws in one call
 RIDGE = 1e-2  # of a probe, in units of the mean variance of its features
@@ -68,10 +70,18 @@ def draw(
 
     Arguments:
         progress: is told the share that is done.
+
+    Raises: UserError for units, read-outs and probes of a network without hidden units.
     """
+    if kind in HIDDEN and not jax.eval_shape(network.features, drum.params, drum.x):
+        raise UserError(
+            f"{network.name}, which has no hidden units, for tickets of the kind {kind!r}",
+            "a network with a hidden layer",
+            "Give --network widths, or leave this kind out of --kinds and --also.",
+        )
     cut = len(drum.x) // 2
     drum = _remaining(network, drum) if kind == "tangent direction" else drum
-    each = network.layers[0].units if kind == "unit" else 1
+    each = _first_features(network, drum).shape[-1] if kind == "unit" else 1
     draws = -(-count // each)
     host = np.asarray(drum.targets, float)
     found: tuple[list[Qualities], list[Qualities]] = ([], [])
@@ -131,7 +141,7 @@ def _half(outputs: Float[Array, "n t m"], targets: Float[Array, "n k"]) -> _Part
 def _units(network: Network, drum: Drum, key: Array) -> Array:
     """All units of one layer; what lies above it is not computed."""
     assert network.features is not None
-    return _flat(network.features(network.init(key), drum.x)[network.layers[0].name])[None, :, :, None]
+    return _flat(next(iter(network.features(network.init(key), drum.x).values())))[None, :, :, None]
 
 
 def _networks(network: Network, drum: Drum, key: Array) -> Array:
@@ -182,6 +192,13 @@ _DRAWS: dict[Kind, Callable[[Network, Drum, Array], Array]] = {
     "tangent direction": _directions,
     "probe": _probes,
 }
+
+
+def _first_features(network: Network, drum: Drum) -> jax.ShapeDtypeStruct:
+    """The shape of the first hidden layer's features."""
+    assert network.features is not None
+    found: jax.ShapeDtypeStruct = next(iter(jax.eval_shape(network.features, drum.params, drum.x).values()))
+    return found
 
 
 def _last(network: Network, params: Params, x: Array) -> Array:

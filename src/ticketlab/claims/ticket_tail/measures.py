@@ -40,7 +40,7 @@ __all__ = ["LOG", "SKILL", "curve_rows", "gains", "prediction_rows", "ratio_of",
 
 SKILL, LOG = "skill", "log loss"  # the two scales: 1 − L, and −log(L − E)
 RESAMPLES = 30  # for the choice of a threshold
-MORE = (1, 10, 100)  # times as many tickets as were drawn
+MORE = (10, 100)  # times as many tickets as were drawn
 LEAST, PART = 600, 66  # tickets of a fit that predicts: at least, and as a part of all
 FITS, BLOCKS = 10, 20  # such fits at most, and sets of the other tickets on which they are checked
 SPARE = 50  # the last decade of the gains ends where the sample has this many times more tickets
@@ -63,7 +63,8 @@ def tail_row(of: Qualities, scale: str, floor: float, rng: np.random.Generator) 
     raw = _tail(whole, share)
     excesses = whole[whole > raw.threshold] - raw.threshold
     others = [_tail(half, share) for half in halves]
-    best = {
+    best = {"best": 2 * float(whole.max()) - float(halves.max(axis=1).mean())}
+    best |= {
         f"best_{more}": _clear(raw, others, partial(expected_best, count=more * len(whole))) for more in MORE
     }
     if scale == LOG:
@@ -91,7 +92,10 @@ def _on(scale: str, of: Qualities, floor: float) -> tuple[np.ndarray, np.ndarray
 def _untied(values: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Ties broken at random, so that there is a fit to show; the gate on ties keeps it from deciding."""
     steps = np.diff(np.unique(values))
-    return values + rng.random(len(values)) * (float(steps.min()) if len(steps) else 1e-6)
+    if len(steps) == len(values) - 1:
+        return values
+    step = max(float(steps.min(initial=np.inf)) if len(steps) else 0.0, 1e-9 * float(np.ptp(values)))
+    return values + rng.random(len(values)) * (step or 1e-6)
 
 
 @lru_cache(4096)
@@ -140,7 +144,7 @@ def curve_rows(of: Qualities, permuted: Qualities, counts: Sequence[int] = ()) -
 
 
 def top(tickets: int) -> int:
-    """The n at which the best of n is compared: there the sample has 50 sets of n tickets, or the mean would be too noisy."""
+    """The n of the last gain, and of the comparison with permuted targets: with 50 sets of n tickets a mean is not too noisy."""
     return max(tickets // SPARE, 100)
 
 
@@ -177,9 +181,10 @@ def prediction_rows(of: Qualities, floor: float, rng: np.random.Generator) -> li
 
     A block has more tickets than were fitted, nearly three times as many from 40 000 on. The best of fewer is in the sample
     already, so it would foretell nothing, and has no row. One fit to so few is noisy. So up to ten are made, to disjoint
-    sets, and all numbers are their means. The last row is the best of all the others, a single value.
+    sets, and all numbers are their means. What is missed is counted in what is foretold, the gain from the tickets that were
+    fitted to those of a block: whoever predicts no gain misses by −1. The last row is the best of all the others, a single value.
     """
-    values = scaled(of.whole, floor)
+    values = _untied(scaled(of.whole, floor), rng)
     first = max(LEAST, len(values) // PART)
     fits = min(FITS, len(values) // (2 * first))
     samples, rest = values[: fits * first].reshape(fits, first), values[fits * first :]
@@ -189,23 +194,23 @@ def prediction_rows(of: Qualities, floor: float, rng: np.random.Generator) -> li
         tail = fit_tail(sample, rng)
         if block > first:
             (check,) = check_predictions(tail, sample, rest, [block], rng)
-            found.append(_checked(check, rest))
+            found.append(_checked(check, rest, first))
         best = predict_best(tail, len(rest), rng)
         last.append({"predicted": best.mean, "covered": float(best.interval[0] <= seen <= best.interval[1])})
-    unknown = dict.fromkeys(("decade", "miss", "crps", "crps_normal", "crps_exponential"), float("nan"))
+    unknown = dict.fromkeys(("gain", "missed", "crps", "crps_normal", "crps_exponential"), float("nan"))
     of_all = {"count": len(rest), "blocks": 1, "seen": seen, **_mean(last), **unknown}
     return [{"fitted": first, "fits": fits, **row} for row in ([_mean(found)] if found else []) + [of_all]]
 
 
-def _checked(check: Check, rest: np.ndarray) -> dict[str, Any]:
-    decade = check.seen - float(best_in_sample(rest, [check.count // 10])[0])
+def _checked(check: Check, rest: np.ndarray, fitted: int) -> dict[str, Any]:
+    gain = check.seen - float(best_in_sample(rest, [fitted])[0])
     return {
         "count": check.count,
         "blocks": check.blocks,
         "predicted": check.predicted,
         "seen": check.seen,
-        "decade": decade,
-        "miss": (check.predicted - check.seen) / decade,
+        "gain": gain,
+        "missed": (check.predicted - check.seen) / gain,
         "covered": check.covered,
         "crps": check.crps["generalised Pareto"],
         "crps_normal": check.crps["normal"],

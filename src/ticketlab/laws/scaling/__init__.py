@@ -4,6 +4,8 @@ from ticketlab.laws.scaling.curves import (
     BROKEN,
     CONSTANT,
     CURVES,
+    ENDING,
+    ENDLESS,
     EXPONENTIAL,
     LOGARITHMIC,
     POWER,
@@ -14,7 +16,7 @@ from ticketlab.laws.scaling.curves import (
     Fitted,
     fit_curve,
 )
-from ticketlab.laws.scaling.ends import ENDING, ENDLESS, Contest, forecast, paired_means, without_end
+from ticketlab.laws.scaling.ends import Contest, forecast, paired_means, without_end
 from ticketlab.laws.scaling.frontier import Frontier, frontier
 from ticketlab.laws.scaling.law import Means, ScalingLaw, common_exponent, compared, means_of, scaling_law
 

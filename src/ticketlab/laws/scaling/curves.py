@@ -27,6 +27,8 @@ __all__ = [
     "BROKEN",
     "CONSTANT",
     "CURVES",
+    "ENDING",
+    "ENDLESS",
     "EXPONENTIAL",
     "LOGARITHMIC",
     "POWER",
@@ -41,6 +43,9 @@ __all__ = [
 ALPHAS = np.geomspace(0.02, 3.0, 41)
 RATES = np.geomspace(0.05, 50.0, 41)  # relative to the geometric mean of the sizes
 BREAKS = np.linspace(0.15, 0.85, 8)  # of the range of log P
+LAST_END = (
+    2 / 3
+)  # of the last step of log P. With an end at its very end the form would contain the power law.
 
 
 @dataclass(frozen=True)
@@ -146,24 +151,42 @@ def _searched(curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.n
     near = np.flatnonzero(roughly <= 1.000001 * roughly.min() + 1e-9)
     best = points[near[int(np.argmin([misfit(points[i]) for i in near]))]]
     if len(axes) == 1:
-        at = int(np.searchsorted(axes[0], best[0]))
-        low, high = axes[0][max(at - 1, 0)], axes[0][min(at + 1, len(axes[0]) - 1)]
-        found = minimize_scalar(
-            lambda z: misfit((float(np.exp(z)),)),
-            bounds=(np.log(low), np.log(high)),
-            method="bounded",
-            options={"xatol": 1e-8},
-        )
-        return (float(np.exp(found.x)),)
+        return (_between(lambda value: misfit((value,)), axes[0], best[0])[0],)
+    if len(axes) == 2:
+        return _one_by_one(misfit, axes, best)
     found = minimize(
         lambda z: misfit(tuple(np.exp(z))),
         np.log(best),
         method="Nelder-Mead",
+        bounds=[(np.log(axis[0]), np.log(axis[-1])) for axis in axes],
         options={"xatol": 1e-7, "fatol": 1e-9},
     )
     refined = tuple(float(v) for v in np.exp(found.x))
-    inside = all(axis[0] <= v <= axis[-1] for axis, v in zip(axes, refined, strict=True))
-    return refined if inside and misfit(refined) <= misfit(best) else tuple(float(v) for v in best)
+    return refined if misfit(refined) <= misfit(best) else tuple(float(v) for v in best)
+
+
+def _one_by_one(
+    misfit: Callable[[tuple[float, ...]], float], axes: tuple[np.ndarray, ...], best: tuple[float, ...]
+) -> tuple[float, ...]:
+    """The least misfit around a point of the grid: for each second value the best first one, which lies in a narrow valley."""
+
+    def inner(second: float) -> tuple[float, float]:
+        return _between(lambda first: misfit((first, second)), axes[0], best[0], 1e-6)
+
+    second, _ = _between(lambda value: inner(value)[1], axes[1], best[1], 1e-5)
+    return inner(second)[0], second
+
+
+def _between(
+    of: Callable[[float], float], axis: np.ndarray, near: float, within: float = 1e-8
+) -> tuple[float, float]:
+    """Where a function is least between the neighbours of a point of the axis, and its value: Brent's method in the logarithm."""
+    at = int(np.searchsorted(axis, near))
+    ends = np.log(axis[max(at - 1, 0)]), np.log(axis[min(at + 1, len(axis) - 1)])
+    found = minimize_scalar(
+        lambda z: of(float(np.exp(z))), bounds=ends, method="bounded", options={"xatol": within}
+    )
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def _least_squares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -204,6 +227,13 @@ def _with_floor(function: Callable[[np.ndarray, tuple[float, ...]], np.ndarray])
 def _breaks(sizes: np.ndarray) -> np.ndarray:
     low, high = np.log(sizes.min()), np.log(sizes.max())
     return np.exp(low + BREAKS * (high - low))
+
+
+def _ends(sizes: np.ndarray) -> np.ndarray:
+    """Sizes at which a curve may end, the last within the last step."""
+    logs = np.log(np.sort(sizes))
+    last = logs[-2] + LAST_END * (logs[-1] - logs[-2])
+    return np.exp(np.linspace(logs[0] + BREAKS[0] * (logs[-1] - logs[0]), last, 2 * len(sizes)))
 
 
 def _broken(p: np.ndarray, v: tuple[float, ...]) -> np.ndarray:
@@ -259,8 +289,8 @@ SATURATING = Curve(
     ("α", "P*"),
     ("E", "A"),
     _with_floor(lambda p, v: np.minimum(p, v[1]) ** -v[0]),
-    lambda p: (ALPHAS[::4], _breaks(p)),
-    sizes=6,
+    lambda p: (ALPHAS[::2], _ends(p)),
+    sizes=5,
 )
 BROKEN = Curve(
     "broken power law",
@@ -272,3 +302,5 @@ BROKEN = Curve(
     sizes=9,
 )
 CURVES = (POWER, POWER_ALONE, EXPONENTIAL, STRETCHED, LOGARITHMIC, CONSTANT, SATURATING, BROKEN)
+ENDLESS = (POWER, POWER_ALONE, LOGARITHMIC)
+ENDING = (CONSTANT, EXPONENTIAL, STRETCHED, SATURATING)

@@ -6,7 +6,8 @@ and says nothing about the curve. `paired_means` takes it out: with ℓ = log L,
     e_ij = ℓ_ij − ℓ̄_i − ℓ̄_j + ℓ̄,    s² = Σ e² / ((S − 1)(n − 1)).
 
 `without_end` compares the best form that goes on falling (power laws, logarithmic) with the best that ends within sight or just
-beyond (constant, exponentials, a power law up to some size), by the likelihood with s as a variance known to ν degrees of freedom
+beyond (constant, exponentials, a power law that ends before the last third of the last step), by the likelihood with s as a
+variance known to ν degrees of freedom
 
     AICc = N log(1 + misfit/ν) + 2kN/(N − k − 1),   N runs, k coefficients and s.
 
@@ -21,23 +22,11 @@ import numpy as np
 from jaxtyping import Float
 
 from ticketlab.errors import UserError
-from ticketlab.laws.scaling.curves import (
-    CONSTANT,
-    EXPONENTIAL,
-    LOGARITHMIC,
-    POWER,
-    POWER_ALONE,
-    SATURATING,
-    STRETCHED,
-    Curve,
-    fit_curve,
-)
+from ticketlab.laws.scaling.curves import ENDING, ENDLESS, POWER, Curve, fit_curve
 from ticketlab.laws.scaling.law import Means
 
-__all__ = ["ENDING", "ENDLESS", "Contest", "forecast", "paired_means", "without_end"]
+__all__ = ["Contest", "forecast", "paired_means", "without_end"]
 
-ENDLESS = (POWER, POWER_ALONE, LOGARITHMIC)
-ENDING = (CONSTANT, EXPONENTIAL, STRETCHED, SATURATING)
 LEAST_SPREAD = 1e-4  # relative; below it rounding and the forms themselves are what differs
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
+from scipy.optimize import brentq, minimize_scalar
 from scipy.special import stdtrit
 from scipy.stats import f
 
 from ticketlab.errors import UserError
-from ticketlab.laws.scaling.curves import ALPHAS, CURVES, POWER, SATURATING, Curve, Fitted, fit_curve
+from ticketlab.laws.scaling.curves import ALPHAS, CURVES, ENDING, POWER, Curve, Fitted, fit_curve
 
 __all__ = ["Means", "ScalingLaw", "common_exponent", "compared", "means_of", "scaling_law"]
 
@@ -89,9 +89,9 @@ class ScalingLaw:
 
     @property
     def keeps_improving(self) -> bool:
-        """Whether the law is not beaten by one that ends, and its last doubling still gains."""
-        ends = [form for form in self.forms if form.curve is SATURATING]
-        return self.last_gain[1] > 0 and not any(form.aicc < self.fitted.aicc - CALLED for form in ends)
+        """Whether the law fits, beats every form with an end by 6 in AICc, and gains in its last doubling."""
+        ends = [form.aicc for form in self.forms if form.curve in ENDING]
+        return self.fits and self.last_gain[1] > 0 and self.fitted.aicc + CALLED < min(ends)
 
 
 def means_of(size: Float[np.ndarray, "r"], loss: Float[np.ndarray, "r"]) -> Means:
@@ -152,22 +152,33 @@ def compared(means: Means, curves: Sequence[Curve] = CURVES) -> tuple[Fitted, ..
 
 
 def common_exponent(laws: Sequence[Means]) -> tuple[float, float]:
-    """One α for several data sets, each with its own E and A, and what this costs.
+    """One α for several data sets, each with its own E and A, and whether the data contradict it.
 
-    Returns: α, and the rise of AICc over separate exponents: above 6 the exponents differ, below −6 they are one.
+        F = (misfit(one α) − misfit(an α each))/(m − 1),   with m − 1 and Σν degrees of freedom
+
+    Arguments:
+        laws: m data sets, at least two.
+
+    Returns:
+        α, and the probability of such a rise of the misfit, or of a larger one, if the exponents are equal. A small one says that
+        they differ. A large one does not say that they are equal: compare the intervals of the exponents.
+
+    Raises: UserError for a single data set.
     """
-    total = sum(len(m.sizes) for m in laws)
+    if len(laws) < 2:
+        raise UserError(f"{len(laws)} data sets", "at least 2")
 
-    def aicc(misfit: float, k: int) -> float:
-        return misfit + 2 * k + 2 * k * (k + 1) / max(total - k - 1, 1)
+    def misfit(log_alpha: float) -> float:
+        held = (float(np.exp(log_alpha)),)
+        return sum(fit_curve(POWER, m.sizes, m.losses, m.errors, held).misfit for m in laws)
 
-    def misfit(alpha: float) -> float:
-        return sum(fit_curve(POWER, m.sizes, m.losses, m.errors, (alpha,)).misfit for m in laws)
-
-    grid = np.geomspace(ALPHAS[0], ALPHAS[-1], 400)
-    alpha = float(grid[int(np.argmin([misfit(a) for a in grid]))])
-    apart = sum(_fit(POWER, m).misfit for m in laws)
-    return alpha, aicc(misfit(alpha), 2 * len(laws) + 1) - aicc(apart, 3 * len(laws))
+    grid = np.log(ALPHAS)
+    at = int(np.argmin([misfit(a) for a in grid]))
+    around = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+    found = minimize_scalar(misfit, bounds=around, method="bounded", options={"xatol": 1e-8})
+    rise = max(float(found.fun) - sum(_fit(POWER, m).misfit for m in laws), 0.0)
+    freedom = sum(m.freedom for m in laws)
+    return float(np.exp(found.x)), float(f.sf(rise / (len(laws) - 1), len(laws) - 1, freedom))
 
 
 def _fit(curve: Curve, means: Means) -> Fitted:
