@@ -33,7 +33,7 @@ from ticketlab.claims.learned.halfway import HALFWAY, NOTED, again
 from ticketlab.claims.wording import margin_words, more_points, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, Above
+from ticketlab.laws.rules import USUAL, Above, Levels
 
 __all__ = ["BEHIND", "CONTROL", "CONVERGED", "TICKET", "Asked", "converged", "found", "not_behind"]
 
@@ -105,20 +105,22 @@ class Asked:
         is compared leaks, which is no finding about the ticket. A single seed passes, as in the gate of skill.
         """
 
-        def passed(tables: Tables) -> str | None:
+        def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
             gain = share(self.permuted(tables), "permuted", "guess")
-            if not gain.decidable or gain.upper(ALPHA) < LEAST:
+            if not gain.decidable or gain.upper(levels.smaller) < LEAST:
                 return None
             fitted = float(np.mean(self.arm("permuted")(tables)["train_score"]))
             more = more_points(difference(self.permuted(tables), "permuted", "guess").mean)
             return sentence(
                 f"{self.before}over permuted labels the same search fits {100 * fitted:.1f} % of the training labels, and on "
                 f"test data with true labels it scores {more} than guessing. It must guess: of what guessing leaves to be "
-                f"gained it may gain up to {100 * gain.upper(ALPHA):.1f} %, and less than {100 * LEAST:g} % is required."
+                f"gained it may gain up to {100 * gain.upper(levels.smaller):.1f} %, and less than {100 * LEAST:g} % is required."
             )
 
         opens = "More seeds or test examples would tell whether the control guesses; one that does not is a fault to be found."
-        return Gate("control", f"{self.before}nothing is learnt from permuted labels", passed, opens)
+        return Gate(
+            "control", f"{self.before}nothing is learnt from permuted labels", passed, opens, shows=True
+        )
 
     def with_permuted(self, tables: Tables) -> Table:
         """The test scores, with those of the search over permuted labels."""

@@ -36,7 +36,7 @@ from ticketlab.claims.headroom import LEAST, percent, share
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -81,8 +81,11 @@ def said(tables: Mapping[str, Table]) -> str:
 
 def formula() -> Formula:
     """The claim."""
-    labels, to_lose = _fitted(PERMUTED), Gate("to-lose", "the twin has something to lose", _to_lose, _SPARSER)
-    parts = (
+    labels, to_lose = (
+        _fitted(PERMUTED),
+        Gate("to-lose", "the twin has something to lose", _to_lose, _SPARSER, shows=True),
+    )
+    parts: tuple[Formula, ...] = (
         *(_holds_the_task(key, other) for key, other in (("guessing", GUESS), ("random", RANDOM))),
         Gated((labels,), _holds_the_task("labels", PERMUTED)),
         _towards(SHRUNK_TWIN),
@@ -157,15 +160,19 @@ def _fitted(column: str) -> Gate:
     return replace(known, key=f"fitted-{column}", passed=passed)
 
 
-def _to_lose(tables: Tables) -> str | None:
+def _to_lose(tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *fails* alone: what is worse by a tenth of the headroom had something to lose."""
     examples = _examples(tables)
-    gain, worse = share(examples, GROWN_TWIN, GUESS), share(examples, GROWN, GROWN_TWIN).upper(ALPHA) < -LEAST
-    if not gain.decidable or gain.lower(ALPHA) > LEAST or worse:
+    gain, worse = (
+        share(examples, GROWN_TWIN, GUESS),
+        share(examples, GROWN, GROWN_TWIN).upper(levels.holds) < -LEAST,
+    )
+    if not gain.decidable or gain.lower(levels.fails) > LEAST or worse:
         return None
     return (
-        f"Of what guessing leaves, zeroing a random choice gains {100 * gain.mean:.1f} % (at least {100 * gain.lower(ALPHA):.1f} "
-        f"%). It must gain more than {100 * LEAST:g} %, or nothing could be worse by as much."
+        f"Of what guessing leaves, zeroing a random choice gains {100 * gain.mean:.1f} % (at least "
+        f"{100 * gain.lower(levels.fails):.1f} %). It must gain more than {100 * LEAST:g} %, or nothing could be worse by as "
+        "much."
     ).replace("-", "−")
 
 

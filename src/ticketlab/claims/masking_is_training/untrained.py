@@ -152,8 +152,8 @@ def decide(work: Work, chains: Mapping[str, Chain], networks: Mapping[str, Param
         work.add("chance", draw=i, test_score=float(score))
     surprise = float(np.log2((1 + len(masks)) / (1 + as_good)))
     work.add("surprise", random_masks=len(masks), as_good=as_good, bits=surprise)
-    for arm, networks in ((formula.MASK, [untrained(confused.mask)]), (formula.RANDOM, random)):
-        fitted = float(np.mean([setting.memorised(p) for p in networks]))
+    for arm, masked in ((formula.MASK, [untrained(confused.mask)]), (formula.RANDOM, random)):
+        fitted = float(np.mean([setting.memorised(p) for p in masked]))
         work.add("memorised", arm=arm, train_score=fitted)
 
 

@@ -36,7 +36,7 @@ from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -98,9 +98,9 @@ def formula(terms: Terms) -> Formula:
     )
     similar = Above(-float(np.log(terms.slower)))
     soon = _time(terms, DENSE, "as-soon", similar)
-    looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER)
+    looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER, shows=True)
     accurate = _score(terms, DENSE, "as-accurate", Above(-terms.margin))
-    standard = Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER)
+    standard = Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True)
     dense = (
         Gated((standard,), accurate, title=accurate.title),
         Gated((looks,), soon, title=soon.title),
@@ -173,10 +173,10 @@ def _rewound(terms: Terms, tables: Tables) -> str | None:
     )
 
 
-def _looks(terms: Terms, similar: Above, tables: Tables) -> str | None:
+def _looks(terms: Terms, similar: Above, tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *holds* alone: a ticket that is late by more than looks can hide is late."""
     stop = _mean(tables, DENSE, "early_stop_step")
-    late = _speed(terms, tables, DENSE).upper(ALPHA) < similar.limit
+    late = _speed(terms, tables, DENSE).upper(levels.fails) < similar.limit
     if terms.shortest <= terms.closest * stop or late:
         return None
     return (
@@ -185,13 +185,13 @@ def _looks(terms: Terms, similar: Above, tables: Tables) -> str | None:
     )
 
 
-def _trained(terms: Terms, tables: Tables) -> str | None:
+def _trained(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *holds* alone: a ticket that is less accurate than a network still learning is less accurate."""
     dense = _decisive(tables, DENSE)
     stop = dense["early_stop_step"]
     outside = dense["seed"][(stop == 0) | (stop > LATE * terms.longest)].tolist()
     learning = [seed for seed in outside if not _settled(tables, seed)]
-    worse = difference(_examples(tables), TICKET, DENSE).upper(ALPHA) < -terms.margin
+    worse = difference(_examples(tables), TICKET, DENSE).upper(levels.fails) < -terms.margin
     if not learning or worse:
         return None
     return (
