@@ -10,6 +10,7 @@ from ticketlab.claims.fair_search import (
     Scored,
     edges,
     inside,
+    past_its_highest,
     past_its_minimum,
     settled,
     wider,
@@ -109,7 +110,8 @@ def test_training_that_is_taken_up_gives_the_bits_of_one_that_never_stopped(plan
             known = mine["validation_loss"]
             np.testing.assert_array_equal(known, whole["validation_loss"][: len(mine)])
             if any(as_long) and not longer:
-                assert past_its_minimum(known) or not np.isfinite(known).all()
+                past = past_its_minimum(known) and past_its_highest(mine["validation_score"])
+                assert past or not np.isfinite(known).all()
         taken_up += sum(as_long)
     assert taken_up
 
@@ -120,3 +122,18 @@ def test_a_step_size_too_small_to_learn_anything_is_trained_on() -> None:
     assert not past_its_minimum(plateau)
     assert past_its_minimum(np.array([1.0, 0.5, 0.2, 0.3, 0.4, 0.5]))
     assert not past_its_minimum(np.array([np.nan, np.nan]))
+
+
+def test_a_loss_that_jumps_above_its_start_and_falls_is_trained_on() -> None:
+    spike = np.array([2.3, 5, 4.5, 4, 3.6, 3.2, 2.9, 2.7, 2.5, 2.4])
+    assert not past_its_minimum(spike)
+    assert not run(spike)
+    assert not run(spike, np.linspace(0.1, 0.7, 10))
+    assert run([0.1, *np.linspace(0.11, 0.2, 10)])  # from a trained start training can but overfit
+
+
+def test_a_score_that_still_rises_is_trained_on_though_the_loss_has_its_minimum_inside() -> None:
+    overfitted = np.concatenate([np.linspace(2.3, 0.8, 15), np.linspace(0.81, 0.95, 16)])
+    assert past_its_minimum(overfitted)
+    assert not run(overfitted, np.linspace(0.1, 0.93, 31))
+    assert run(overfitted, np.minimum(np.linspace(0.1, 1.3, 31), 0.93))

@@ -215,7 +215,8 @@ def test_each_gate_holds_back_its_planted_case():
     cases = {
         "skill": {"ticket": 0.1, "dense": 0.1, "slope": 0.0, "dense_slope": 0.0},
         "search": {"ticket": 0.318, "slope": 0.0, "fitted": {"ticket": (0.33, 0.25)}},
-        "training": {"ticket": 0.95, "dense": 0.7, "fitted": {"dense": (0.7, 0.6)}},
+        "training": {"ticket": 0.95, "dense": 0.7, "fitted": {"dense": (0.7, 0.6), "ticket": (0.7, 0.7)}},
+        "behind": {"ticket": 0.95, "dense": 0.5, "fitted": {"dense": (0.5, 0.5)}},
         "control": {"permuted": 0.4},
     }
     whole = untrained.formula(MARGIN)
@@ -226,6 +227,23 @@ def test_each_gate_holds_back_its_planted_case():
         others = dataclasses.replace(whole, gates=tuple(g for g in whole.gates if g.key != key))
         assert answer(whole, given).outcome is UNDECIDED, key
         assert answer(others, given).outcome is not UNDECIDED, key
+
+
+@pytest.mark.parametrize(
+    ("dense", "ticket", "expected"),
+    [(0.5, 1.0, UNDECIDED), (0.97, 1.0, UNDECIDED), (0.985, 1.0, HOLDS), (0.5, 0.5, HOLDS)],
+)
+def test_a_trained_network_that_fits_less_than_the_ticket_it_contains_is_no_standard(dense, ticket, expected):
+    """One that was stuck at half of its training labels once made the claim hold; both together on a plateau are not seen."""
+    found = conclude(dense=0.95, fitted={"dense": (dense, dense), "ticket": (ticket, ticket)})
+    said = f"The trained network fits {100 * dense:.1f} % of its training labels and the ticket, which it contains, 100.0 %"
+    assert found["claim"].outcome is expected
+    assert (said in found["wider"].reading) is (expected is UNDECIDED)
+    assert found["multigraph"].outcome is HOLDS  # the trained network has no part in it
+    assert (said in found["claim"].reading) is (expected is UNDECIDED)
+    assert "fits fewer of the training labels than the ticket" in found["claim"].rule
+    if expected is UNDECIDED:
+        assert "Another optimiser" in found["claim"].would_decide
 
 
 @pytest.mark.parametrize("dense", [(0.5, 0.9), (0.5, 0.6)])

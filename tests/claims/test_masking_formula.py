@@ -29,10 +29,11 @@ SCORES = {
 }
 
 
-def tables(seeds=5, n=500, decorrelation=(0.14, 0.41), **accuracy):
+def tables(seeds=5, n=500, decorrelation=(0.14, 0.41), fitted=(1.0, 0.99), **accuracy):
     """Tables with given accuracies of the arms.
 
     Arguments:
+        fitted: training scores of the networks trained on true and on permuted labels.
         decorrelation: of the hidden units of layer 1, under the chosen and under a random mask; 0.3 more in layer 2. At the
             output it is the other way round.
     """
@@ -62,7 +63,15 @@ def tables(seeds=5, n=500, decorrelation=(0.14, 0.41), **accuracy):
         for criterion, d in both.items()
         for layer, units, value in (("dense1", 100, d), ("dense2", 50, d + 0.3), ("output", 10, 1 - d))
     ]
-    named = {"examples": examples, "memorised": memorised, "responses": responses}
+    learnt = [
+        {
+            **{"seed": s, "id": i, "guess": float(i < 50)},
+            **{name: float(i < 500 * of) for name, of in zip(("trained", "permuted"), fitted, strict=True)},
+        }
+        for s in range(seeds)
+        for i in range(500)
+    ]
+    named = {"examples": examples, "memorised": memorised, "responses": responses, "learnt": learnt}
     return {name: Table.from_rows(name, rows) for name, rows in named.items()}
 
 
@@ -164,12 +173,55 @@ def test_a_mask_that_guesses_in_a_network_that_learns_fails():
     assert verdicts(mask=0.1)["claim", ""].outcome is FAILS
 
 
-def test_the_gate_holds_back_its_planted_case():
-    whole, given = formula(), tables(trained=0.1, mask=0.1)
+@pytest.mark.parametrize(
+    ("key", "changes"),
+    [
+        ("skill", {"trained": 0.1, "mask": 0.1}),
+        ("fitted-trained", {"trained": 0.25, "mask": 0.12, "fitted": (0.3, 0.99)}),
+    ],
+)
+def test_each_gate_holds_back_its_planted_case(key, changes):
+    whole, given = formula(), tables(**changes)
     assert isinstance(whole, Gated)
-    assert [gate.key for gate in whole.gates] == ["skill"]
+    assert [gate.key for gate in whole.gates] == ["skill", "fitted-trained"]
     assert answer(whole, given).outcome is UNDECIDED
-    assert answer(dataclasses.replace(whole, gates=()), given).outcome is FAILS
+    others = tuple(gate for gate in whole.gates if gate.key != key)
+    assert answer(dataclasses.replace(whole, gates=others), given).outcome is FAILS
+
+
+def test_what_grew_is_not_asked_where_its_twin_has_nothing_to_lose():
+    """A twin that guesses cannot be undercut by a tenth of the headroom, so the claim failed whatever training does."""
+    found = verdicts(grown=0.10, grown_twin=0.12)
+    assert found["grown", "grown_twin"].outcome is found["claim", ""].outcome is UNDECIDED
+    assert "or nothing could be worse by as much" in found["claim", ""].reading
+    assert "for then there is nothing to lose" in found["claim", ""].rule
+    assert verdicts(grown=0.28)["claim", ""].outcome is FAILS  # the twin gains a fifth of the headroom
+
+
+def test_a_network_that_was_hardly_trained_decides_nothing():
+    found = verdicts(trained=0.25, mask=0.12, fitted=(0.3, 0.99))
+    assert {v.outcome for v in found.values()} == {UNDECIDED}
+    assert (
+        "5 of 5 networks gain less than 90 % of what guessing leaves on their training labels"
+        in found["claim", ""].reading
+    )
+    assert found["claim", ""].would_decide == "More --steps, or a wider network, would make it a question."
+
+
+def test_permuted_labels_that_were_not_fitted_are_no_control():
+    found = verdicts(fitted=(1.0, 0.8))
+    open_ = {key for key, v in found.items() if v.outcome is UNDECIDED}
+    assert open_ == {("claim", ""), ("labels", ""), LABELS, ("memorised", "")}
+    assert "on their permuted labels, so what they choose is no control" in found["claim", ""].reading
+    assert verdicts(fitted=(1.0, 0.8), mask=0.12)["claim", ""].outcome is FAILS
+
+
+def test_an_older_run_that_did_not_note_what_was_fitted_decides_nothing():
+    given = tables()
+    del given["learnt"]
+    found = conclude(given)
+    assert {v.outcome for v in found} == {UNDECIDED}
+    assert "This older run did not note whether the training labels were fitted." in found[0].reading
 
 
 def test_one_seed_concludes_nothing():

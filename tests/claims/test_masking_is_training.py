@@ -12,6 +12,7 @@ from toy_draft import Memory
 
 from ticketlab.claims.levels import level_counts, nearest_level
 from ticketlab.claims.masking_is_training import cell as one_seed
+from ticketlab.claims.masking_is_training import untrained
 from ticketlab.claims.masking_is_training.claim import (
     MaskingIsTraining,
     MaskingIsTrainingPlan,
@@ -245,6 +246,38 @@ def test_a_run_that_ends_goes_on_at_its_level_to_the_same_bits(one_shot, after):
     assert 0.8 < seen[-1] <= 1
 
 
+def test_the_networks_that_choose_masks_are_noted_with_what_they_fit(evidence):
+    setting = setting_of(PLAN, 1)
+    chains = one_seed._dense(Work(setting, silent))
+    found = evidence.tables["learnt"].where(seed=1)
+    for column, chain, task in (
+        ("trained", chains[PREREGISTERED], setting.task),
+        ("permuted", chains[PERMUTED], setting.confused),
+    ):
+        scores = np.asarray(setting.network.apply(chain.final, task.train.x)).argmax(1) == task.train.labels
+        np.testing.assert_array_equal(found[column], scores)
+    most = np.bincount(setting.task.train.labels).argmax()
+    np.testing.assert_array_equal(found["guess"], setting.task.train.labels == most)
+
+
+@pytest.mark.parametrize("one_shot", [True, False])
+def test_the_multigraph_writes_a_network_that_was_trained(monkeypatch, one_shot):
+    """From level 2 on a chain has old values of removed weights besides, which were not in that network."""
+    seen, real = [], untrained.edges_of
+    monkeypatch.setattr(untrained, "edges_of", lambda params, bits: seen.append(params) or real(params, bits))
+    masks, chosen = [], one_seed.chosen
+    monkeypatch.setattr(one_seed, "chosen", lambda *given: masks.append(chosen(*given)) or masks[-1])
+    criteria = ("large-final-same-sign",)
+    plan = dataclasses.replace(PLAN, one_shot=one_shot, trained="rewound", criteria=criteria)
+    measured(MaskingIsTraining(), plan, seeds=(0,))
+    assert setting_of(plan, 0).decisive == 2
+    assert len(seen) == 1 + 2 * 4
+    for name, before in masks[0].items():  # of level 1, by which the network of level 2 was trained
+        weights = np.asarray(seen[0][name]["weight"])
+        assert bool(weights[~before].any()) is one_shot
+        assert weights[before].all()
+
+
 def test_seeds_do_not_depend_on_how_many_there_are(evidence):
     """So that seeds that are added leave those that are there as they are."""
     more = dataclasses.replace(PLAN, seeds=7)
@@ -312,12 +345,12 @@ LEARNT = MaskingIsTrainingPlan(
     zeros=("zero",),
     trained="none",
     random_masks=5,
-    steps=300,
+    steps=600,
 )
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("optimised_training")  # 26 trainings of 300 steps
+@pytest.mark.usefixtures("optimised_training")  # 26 trainings of 600 steps
 def test_with_permuted_labels_nothing_is_decided():
     confused = dataclasses.replace(LEARNT, permuted_labels=True, seeds=8)
     verdicts = run_study(MaskingIsTraining(), confused).verdicts

@@ -11,6 +11,7 @@ from toy_cell import measured
 
 from ticketlab.claims.newton_step.arms import Candidate, inside
 from ticketlab.claims.newton_step.claim import NewtonStep, NewtonStepPlan
+from ticketlab.claims.newton_step.descent import motion
 from ticketlab.claims.newton_step.formula import (
     DAMPED,
     GRADIENT,
@@ -323,6 +324,8 @@ class TestWhatGoesWrong:
             {"gradient_steps": ()},
             {"extensions": -1},
             {"step_size": 0.0},
+            {"converged": 0.0},
+            {"converged": 0.2},
             {"momentum": 1.0},
             {"last_time": 0.5},
             {"times": 1},
@@ -331,6 +334,13 @@ class TestWhatGoesWrong:
     def test_impossible_plans(self, options) -> None:
         with pytest.raises(UserError):
             NewtonStepPlan(**options)
+
+
+def test_training_that_ends_where_it_starts_is_refused() -> None:
+    """Nothing of its change can be left unexplained, since there is none: a division by zero."""
+    params = {"dense1": {"weight": np.ones((2, 2))}}
+    with pytest.raises(UserError, match=r"ends where it starts.*smaller --converged, or another start"):
+        motion("kept", params, params)
 
 
 def test_guessing_gives_the_most_frequent_class(evidence) -> None:

@@ -420,7 +420,11 @@ def conclude(seeds=5, controls=PLAN.controls, **changes):
             Outcome.UNDECIDED,
             "It is open whether it is better than",
         ),
-        ({"noise": 3.0}, Outcome.UNDECIDED, "It is open whether it is as soon as the dense network"),
+        (
+            {"stop": {"ticket": [60, 1500, 100, 900, 400]}},
+            Outcome.UNDECIDED,
+            "It is open whether it is as soon as the dense network",
+        ),
         ({"controls": ()}, Outcome.UNDECIDED, "compared with no control"),
         ({"seeds": 1}, Outcome.UNDECIDED, "do not decide"),
     ],
@@ -527,6 +531,39 @@ def test_looks_too_far_apart_do_not_show_that_times_are_similar(dense, ticket, o
     assert ("There was a look every 20 steps" in claim.reading) is closed
     assert claim.would_decide == ("A smaller --evaluate-every would open the question." if closed else "")
     assert "every 20 steps, are further apart than 12.5 % of the dense network's steps" in claim.rule
+
+
+LEARNING = np.geomspace(2, 0.1, 50)  # of a validation loss, at so many looks
+
+
+@pytest.mark.parametrize(
+    ("stop", "ticket", "loss", "outcome"),
+    [
+        (700, 0.972, None, Outcome.HOLDS),
+        (1000, 0.972, None, Outcome.UNDECIDED),
+        (0, 0.972, None, Outcome.UNDECIDED),
+        (1000, 0.972, LEARNING, Outcome.UNDECIDED),
+        (
+            1000,
+            0.972,
+            np.append(1.0, LEARNING / 20 + 0.5),
+            Outcome.HOLDS,
+        ),  # it hardly falls, and the score is flat
+        (1000, 0.9, LEARNING, Outcome.FAILS),  # the more so, the longer the dense network learns
+    ],
+)
+def test_a_dense_network_that_still_learns_is_no_standard_to_be_as_accurate_as(stop, ticket, loss, outcome):
+    given = tables(noise=0.0, ticket=ticket, stop={"dense": stop})
+    if loss is not None:
+        rows = [{"seed": s, "arm": "dense", "validation_loss": v} for s in range(5) for v in loss]
+        given["curves"] = Table.from_rows("curves", [{**row, "validation_score": 0.97} for row in rows])
+    claim, *questions = WinningTicket().conclude(WinningTicketPlan(seeds=5), given).verdicts
+    accurate = of(questions, "as-accurate", "dense")
+    assert accurate.outcome is outcome
+    closed = outcome is Outcome.UNDECIDED
+    assert ("In 5 of 5 seeds the dense network was still learning" in accurate.reading) is closed
+    assert "the dense network of some seed was still learning" in claim.rule
+    assert (accurate.would_decide == "More --steps would open the question.") is closed
 
 
 @pytest.mark.parametrize("seeds", [2, 3, 10, 100])

@@ -170,6 +170,18 @@ def test_a_gate_that_is_not_passed_leaves_everything_undecided() -> None:
         assert (reason in reading) is (passed is not None)
 
 
+def test_a_gate_shows_at_the_levels_of_what_it_keeps_back() -> None:
+    seen = []
+    gate = Gate("shown", "shown", lambda tables, levels: seen.append(levels), shows=True)
+    gated = Gated((gate,), leaf(HOLDS))
+    answer(Gated((gate,), All((gated, leaf(HOLDS)))), {}, Levels(0.01, 0.02))
+    answer(Not(Any((gated, leaf(HOLDS)))), {}, Levels(0.01, 0.02))
+    assert seen == [Levels(0.01, 0.02), Levels(0.01, 0.01), Levels(0.01, 0.01)]
+    assert Levels(0.01, 0.02).smaller == Levels(0.02, 0.01).smaller == 0.01
+    assert gate.closed({}) is None
+    assert seen[-1] == Levels()
+
+
 def test_a_ratio_is_read_as_per_cent_more_and_turns_round() -> None:
     steps = Scale("% more steps", -1.0, ratio=True)
     assert steps.shown(np.log(2)) == pytest.approx(-50)

@@ -77,12 +77,12 @@ def without_gate(formula, key):
 
 
 def once(ask):
-    """`ask`, which is not asked again about tables that it has seen."""
+    """`ask`, which is not asked again about tables that it has seen; always at the same levels."""
     said = {}
 
-    def asked(tables):
+    def asked(tables, *levels):
         if id(tables) not in said:
-            said[id(tables)] = tables, ask(tables)  # kept, so that no others get their identity
+            said[id(tables)] = tables, ask(tables, *levels)  # kept, so that no others get their identity
         return said[id(tables)][1]
 
     return asked

@@ -1,9 +1,10 @@
 """A fair search: every side's choice lies inside its grid, and what is trained is trained to the end; validation chooses.
 
-Grids extend themselves where a choice is at an edge. A run is trained until its validation loss has its minimum inside the run;
-the others are taken up to twice their epochs, again and again, until the chosen one has too. A square loss without noise can fall
-for ever, ever more slowly; so training has an end, too, where its highest validation score lies inside the run, and its second
-half has lowered the validation loss by less than a tenth.
+Grids extend themselves where a choice is at an edge. A run is trained until its highest validation score, which chooses, and
+its lowest validation loss both lie inside the run; the others are taken up to twice their epochs, again and again, until the
+chosen one has been too. A cross-entropy has its minimum while the score still rises, so the loss alone does not end a run. A
+square loss without noise can fall for ever, ever more slowly; so it is enough, too, if the run's second half has lowered the loss
+by less than a tenth. The start itself counts for nothing: with a large step size the loss may jump above it first.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from ticketlab.tasks.task import Split, Task
 from ticketlab.units import Logistic, Parts, Probe, Ridge, probe
 
 __all__ = [
-    "Candidate", "Scored", "best", "edges", "inputs_of", "inside", "labels_of", "past_its_minimum", "scored", "settled",
-    "tuned_probe", "wider",
+    "Candidate", "Scored", "best", "edges", "inputs_of", "inside", "labels_of", "past_its_highest", "past_its_minimum",
+    "scored", "settled", "tuned_probe", "wider",
 ]  # fmt: skip
 
 LATE = 0.8  # a best point after this part of the run may still move
@@ -85,25 +86,26 @@ def settled(losses: np.ndarray, scores: np.ndarray) -> bool:
     Arguments:
         losses, scores: on validation data, evaluated once an epoch, from the start.
     """
-    if past_its_minimum(losses):
-        return True
-    if not _learnt(losses):
-        return False
-    loss = np.where(np.isfinite(losses), losses, np.inf)
-    half = (len(loss) + 1) // 2
-    score_inside = int(np.nanargmax(scores)) <= LATE * (len(scores) - 1)
-    return score_inside and float(np.min(loss)) >= (1 - GAIN) * float(np.min(loss[:half]))
+    loss = _finite(losses[1:])
+    half = (len(losses) + 1) // 2 - 1
+    slow = float(np.min(loss, initial=np.inf)) >= (1 - GAIN) * float(np.min(loss[:half], initial=np.inf))
+    learnt = bool(np.isfinite(loss).any())
+    return learnt and past_its_highest(scores) and (past_its_minimum(losses) or slow)
 
 
 def past_its_minimum(losses: np.ndarray) -> bool:
-    """Whether the lowest validation loss lies inside the run; not with a step size too small to have learnt anything yet."""
-    return _learnt(losses) and int(np.argmin(np.where(np.isfinite(losses), losses, np.inf))) <= LATE * (
-        len(losses) - 1
-    )
+    """Whether the lowest validation loss lies inside the run: not at its start, below which a run that jumps may never come."""
+    return 0 < int(np.argmin(_finite(losses))) <= LATE * (len(losses) - 1)
 
 
-def _learnt(losses: np.ndarray) -> bool:
-    return len(losses) > 1 and bool(np.isfinite(losses).any())
+def past_its_highest(scores: np.ndarray) -> bool:
+    """Whether the highest validation score, by which the point of a run is chosen, lies inside the run."""
+    return int(np.argmax(-_finite(-scores))) <= LATE * (len(scores) - 1)
+
+
+def _finite(values: np.ndarray) -> np.ndarray:
+    """With infinity for what is not a number."""
+    return np.where(np.isfinite(values), values, np.inf)
 
 
 def inside(candidates: Sequence[Scored]) -> bool:

@@ -13,7 +13,7 @@ from ticketlab.claims.asking import Part, no_misses
 from ticketlab.claims.headroom import LEAST, share
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.laws.formulae import Gate, Tables
-from ticketlab.laws.rules import ALPHA
+from ticketlab.laws.rules import USUAL, Levels
 
 __all__ = ["FITTED", "fitted_gate", "skill_gate"]
 
@@ -21,7 +21,7 @@ FITTED = 0.9  # of what guessing leaves to be gained, on training data
 
 
 def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...]) -> Gate:
-    """Is the better side better than guessing, by a tenth of the headroom above guessing, at the one-sided 2.5 % level?
+    """Is the better side better than guessing, by a tenth of the headroom above guessing, at the level of what is asked?
 
     Arguments:
         examples_of: the test examples, from a study's tables, with the columns "guess", "seed" and "id".
@@ -30,11 +30,11 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
     A single seed passes: nothing is decided by one seed anyway, and the reading should say so.
     """
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         of = examples_of(tables)
         gains = [share(of, column, "guess") for column in columns]
-        best = max(gains, key=lambda gain: gain.lower(ALPHA))
-        if not best.decidable or best.lower(ALPHA) > LEAST:
+        best = max(gains, key=lambda gain: gain.lower(levels.smaller))
+        if not best.decidable or best.lower(levels.smaller) > LEAST:
             return None
         who, it = (
             ("Neither side is", "the better one gains")
@@ -44,19 +44,28 @@ def skill_gate(examples_of: Callable[[Tables], Table], columns: tuple[str, ...])
         least = f"{100 * LEAST:g} %"
         return (
             f"{who} better than guessing: of what guessing leaves to be gained {it} {_percent(best.mean)} (at least "
-            f"{_percent(best.lower(ALPHA))}), and {least} is required."
+            f"{_percent(best.lower(levels.smaller))}), and {least} is required."
         )
 
     opens = "More training examples, or a network that learns this task, would make it a question."
-    return Gate("skill", "better than guessing", passed, opens)
+    return Gate("skill", "better than guessing", passed, opens, shows=True)
 
 
-def fitted_gate(learnt: Part, column: str) -> Gate:
-    """Has the network of every seed fitted its permuted labels, to nine tenths of the headroom above guessing?
+def fitted_gate(
+    learnt: Part,
+    column: str,
+    labels: str = "permuted labels",
+    so: str = "so there is little to be kept",
+    opens: str = "More --fitting-steps, or a wider network, would make it a question.",
+) -> Gate:
+    """Has the network of every seed fitted its labels, to nine tenths of the headroom above guessing?
 
     Arguments:
         learnt: the training examples, from a study's tables, with the columns "guess" and "seed".
         column: the scores of the network that was trained on them.
+        labels: what they are called.
+        so: why nothing is decided otherwise.
+        opens: what would open it, a sentence.
     """
 
     def fits(tables: Tables) -> Table:
@@ -66,11 +75,11 @@ def fitted_gate(learnt: Part, column: str) -> Gate:
     least = f"{100 * FITTED:g} %"
     return no_misses(
         "fitted",
-        f"permuted labels are fitted to {least} of the headroom in every seed",
+        f"{labels} are fitted to {least} of the headroom in every seed",
         fits,
         "fitted",
-        f"{{}} networks gain less than {least} of what guessing leaves on their permuted labels, so there is little to be kept.",
-        "More --fitting-steps, or a wider network, would make it a question.",
+        f"{{}} networks gain less than {least} of what guessing leaves on their {labels}, {so}.",
+        opens,
     )
 
 

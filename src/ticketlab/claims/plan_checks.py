@@ -29,11 +29,11 @@ def margin_inside(margin: float, name: str = "margin") -> None:
         raise UserError(f"{name}={margin}", "a fraction between 0 and 1", "One percentage point is 0.01.")
 
 
-def fraction(plan: Any, *names: str, hint: str = "") -> None:
-    """Numbers between 0 and 1, by the names of their options."""
+def fraction(plan: Any, *names: str, hint: str = "", most: float = 1.0) -> None:
+    """Numbers between 0 and 1, or a smaller number, by the names of their options."""
     for name in names:
-        if not 0 < (value := getattr(plan, name)) < 1:
-            raise UserError(f"{name}={value}", "a fraction between 0 and 1", hint)
+        if not (0 < (value := getattr(plan, name)) < 1 and value <= most):
+            raise UserError(f"{name}={value}", f"a fraction between 0 and {most:g}", hint)
 
 
 def kept_fraction(*densities: float) -> None:

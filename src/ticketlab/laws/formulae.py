@@ -12,7 +12,9 @@ so the whole keeps its levels at any nesting, however its parts depend on each o
 questions by hand. Each rule moves only towards *undecided* as the error grows, so every formula does too.
 
 A gate asks whether a measurement is good enough to decide anything: did training converge, is either side better than
-guessing? Until it is passed, the questions under it are undecided, and the reading gives the reason.
+guessing? Until it is passed, the questions under it are undecided, and the reading gives the reason. What a gate has to show
+by a bound, it shows at the levels of what it keeps back. At a level of its own it would be passed by chance sooner or later,
+if a run is looked at again and again.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import TypeAlias
 
 from ticketlab.laws.decide import SEEDS, Outlook, fewest, outlook, projected
 from ticketlab.laws.difference import Effect
-from ticketlab.laws.rules import Levels, Rule
+from ticketlab.laws.rules import USUAL, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -82,12 +84,18 @@ class Gate:
         key, title: as a question's.
         passed: from the study's tables: None if it is passed, else the reason why nothing is decided, a whole sentence.
         opens: what would open it, a whole sentence.
+        shows: whether something has to be shown by a bound; then `passed` takes the levels too.
     """
 
     key: str
     title: str
-    passed: Callable[[Tables], str | None]
+    passed: Callable[..., str | None]
     opens: str = ""
+    shows: bool = False
+
+    def closed(self, tables: Tables, levels: Levels = USUAL) -> str | None:
+        """The reason why nothing is decided, at the levels of what is kept back; None if it is passed."""
+        return self.passed(tables, levels) if self.shows else self.passed(tables)
 
 
 @dataclass(frozen=True)
@@ -188,7 +196,9 @@ def _answer(formula: Formula, tables: Tables, levels: Levels, shut: Mapping[str,
         return Answer(formula, outcome, levels, (), effect, closed, opens)
     if isinstance(formula, Gated):
         reasons = {
-            reason: gate.opens for gate in formula.gates if (reason := gate.passed(tables)) is not None
+            reason: gate.opens
+            for gate in formula.gates
+            if (reason := gate.closed(tables, levels)) is not None
         }
         inner = _answer(formula.part, tables, levels, {**shut, **reasons})
         return Answer(formula, inner.outcome, levels, (inner,), None, inner.closed, inner.opens)

@@ -31,6 +31,11 @@ class Levels:
     holds: float = ALPHA
     fails: float = ALPHA
 
+    @property
+    def smaller(self) -> float:
+        """For what has to be shown before anything is said: it may be wrong for either outcome."""
+        return min(self.holds, self.fails)
+
 
 USUAL = Levels()
 """Those of a run that is looked at once."""

@@ -33,7 +33,7 @@ from ticketlab.claims.headroom import share
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule, Within
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -338,9 +338,9 @@ def _question(
 
 
 def _task() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         gain = share(tables["examples"], TICKET, "guess")
-        if not gain.decidable or gain.lower(ALPHA) > DOES:
+        if not gain.decidable or gain.lower(levels.smaller) > DOES:
             return None
         return (
             f"The ticket does not do the task: of the headroom above guessing it gains {100 * gain.mean:.1f} %, and more than "
@@ -352,18 +352,19 @@ def _task() -> Gate:
         "the ticket does the task",
         passed,
         "More --steps of the search, or a wider network, would open the question.",
+        shows=True,
     )
 
 
 def _ceiling(layer: str) -> Gate:
     """A second search, or the gradient itself, tells the ticket's weights in the layer by more than the gradient may."""
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         rows = _weights(tables, TICKET, layer)
         if CEILING not in columns(rows):
             return "There was no second search, so how well the ticket's weights can be told at all is not known."
         best, own = of_seeds(rows[CEILING] - 0.5), of_seeds(_from_half(rows))
-        if not best.decidable or max(best.lower(ALPHA), own.lower(ALPHA)) > SIZE:
+        if not best.decidable or max(best.lower(levels.smaller), own.lower(levels.smaller)) > SIZE:
             return None
         return (
             f"In {layer} a {SECOND} tells the ticket's weights with an AUC of {0.5 + best.mean:.3f}, and a lower bound above "
@@ -375,6 +376,7 @@ def _ceiling(layer: str) -> Gate:
         "a second search tells the ticket's weights in the layer",
         passed,
         "More --steps of the search would open the question, or another --density.",
+        shows=True,
     )
 
 

@@ -28,7 +28,7 @@ from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels
+from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -205,12 +205,12 @@ def _reliable(source: str, measures: Sequence[str], column: str = "reliability")
     """Two halves of the masks agree, so that noise can be corrected for."""
     what = "ranks of contributions" if column == "rank_reliability" else "contributions"
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = {m: _of(source, m, column, tables) for m in measures}
         low = {
             m: of
             for m, of in found.items()
-            if not (of.mean if not of.decidable else of.lower(ALPHA)) > RELIABLE
+            if not (of.mean if not of.decidable else of.lower(levels.smaller)) > RELIABLE
         }
         if not low:
             return None
@@ -225,6 +225,7 @@ def _reliable(source: str, measures: Sequence[str], column: str = "reliability")
         f"{what} of the {source} are known well enough",
         passed,
         "More --masks, or fewer weights, would open the question.",
+        shows=True,
     )
 
 

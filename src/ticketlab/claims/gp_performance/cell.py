@@ -260,7 +260,7 @@ _MEANINGS = {
     "offset": "whether f(x, θ₀) is kept or centred away; means of infinite width and arbitrary kernels have none",
     "guess": "the score of always giving the most frequent class",
     "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
-    "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
+    "settled": "whether descent's highest validation score lies inside the run, and its lowest loss too or one that hardly falls",
     "epochs": "of the chosen candidate of gradient descent",
     "setting": "the chosen ridge or noise relative to the kernel's mean diagonal, the RBF kernel's width relative to the median "
     "distance, or the relative step size",

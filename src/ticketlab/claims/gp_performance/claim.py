@@ -166,8 +166,8 @@ class GpPerformance(Study):
         "gains far more than training is not one of it.",
         "All are tuned on the same validation examples with equally many candidates: noise or ridge on one side, step sizes and "
         "the moment to stop on the other. The scale of a kernel needs no candidates of its own, because only its ratio to the "
-        "noise matters. Training ends when its validation loss has its minimum inside the run, or hardly falls. If training or "
-        "the tangent minimum chooses the edge of a grid, all grids get more candidates.",
+        "noise matters. Training ends when its highest validation score lies inside the run, and its lowest loss too or one that "
+        "hardly falls. If training or the tangent minimum chooses the edge of a grid, all grids get more candidates.",
         "The RBF kernel has its width to choose, around the median distance, with each of the noises. Where an arbitrary kernel "
         "would choose an edge, its grid gets more candidates.",
         "A random network computes a random function f₀ before any training. Training and tangent minimum are measured with it "

@@ -25,7 +25,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.ratio import Ratio
-from ticketlab.laws.rules import ALPHA
+from ticketlab.laws.rules import ALPHA, USUAL, Levels
 
 __all__ = ["ARBITRARY", "LINEAR", "RBF", "explained", "keeps_up", "known_gain", "telling"]
 
@@ -51,7 +51,7 @@ def explained(examples: Table, picture: str, trained: str) -> Ratio:
 
 
 def known_gain(rows: Part, trained: str) -> Gate:
-    """Is training's gain, the denominator of all shares, known?"""
+    """Is training's gain, the denominator of all shares, known? It is one of precision, by the plain 95 % interval."""
 
     def passed(tables: Tables) -> str | None:
         gain = share(rows(tables), trained, "guess")
@@ -76,7 +76,8 @@ def telling(
     where: str,
     untuned: Callable[[str, Tables], str | None],
 ) -> Gate:
-    """Does no arbitrary kernel have the large majority too? That each has less must be certain, at the one-sided 2.5 % level.
+    """Does no arbitrary kernel have the large majority too? That each has less must be certain, at the level of *holds*,
+    which alone it keeps back.
 
     Arguments:
         picture, trained: columns, as of `explained`.
@@ -84,9 +85,9 @@ def telling(
         untuned: from an arbitrary kernel's name and the tables, why its tuning does not count; None where it does.
     """
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         of = rows(tables)
-        if not _may_hold(explained(of, picture, trained), majority):
+        if not _may_hold(explained(of, picture, trained), majority, levels.fails):
             return None
         if not columns(of).issuperset(ARBITRARY.values()):
             return (
@@ -96,8 +97,8 @@ def telling(
         if reasons := [why for name in ARBITRARY if (why := untuned(name, tables)) is not None]:
             return reasons[0]
         shares = {name: explained(of, column, trained) for name, column in ARBITRARY.items()}
-        name = max(shares, key=lambda name: shares[name].upper(ALPHA))
-        if (most := shares[name].upper(ALPHA)) < majority:
+        name = max(shares, key=lambda name: shares[name].upper(levels.holds))
+        if (most := shares[name].upper(levels.holds)) < majority:
             return None
         return (
             f"{'An' if name == RBF else 'A'} {name} of the inputs, which knows nothing of the network, has "
@@ -108,20 +109,20 @@ def telling(
         "A task on which arbitrary kernels fall behind would open the question, or a network whose kernels suit it better, such "
         "as a convolutional one."
     )
-    return Gate("telling", "arbitrary kernels do not have the large majority too", passed, opens)
+    return Gate("telling", "arbitrary kernels do not have the large majority too", passed, opens, shows=True)
 
 
 def keeps_up(rows: Part, picture: tuple[str, str], trained: str, majority: float, where: str) -> Gate:
-    """Does training have the large majority of the picture's gain? That must be certain, at the one-sided 2.5 % level.
+    """Does training have the large majority of the picture's gain? That must be certain, at the level of what is asked.
 
     Arguments:
         picture: its column, and its name with an article.
     """
     column, name = picture
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = explained(rows(tables), column, trained)
-        most = found.upper(ALPHA)
+        most = found.upper(levels.smaller)
         if not np.isfinite(most) or most < 1 / majority:
             return None
         return (
@@ -130,10 +131,10 @@ def keeps_up(rows: Part, picture: tuple[str, str], trained: str, majority: float
         )
 
     opens = "Longer training, more --step-sizes or larger --widths may bring training up to its pictures."
-    return Gate("keeps-up", "training keeps up with its pictures", passed, opens)
+    return Gate("keeps-up", "training keeps up with its pictures", passed, opens, shows=True)
 
 
-def _may_hold(found: Ratio, majority: float) -> bool:
+def _may_hold(found: Ratio, majority: float, level: float) -> bool:
     """Whether a share is known and not shown to be too small."""
-    most = found.upper(ALPHA)
+    most = found.upper(level)
     return bool(np.isfinite(most)) and most >= majority

@@ -157,8 +157,8 @@ class Ladder(Study):
         "The untrained mask keeps some weights exactly as drawn [Ramanujan et al. 2020]. Training minimises the square loss by "
         "minibatches with momentum, and validation chooses the epoch.",
         "Every setting is chosen on the same validation examples. A grid is extended while its best value lies at an edge. "
-        "Training goes on until its validation loss has its minimum inside the run, or until its highest score lies inside and "
-        "the second half of the run lowered that loss by less than a tenth.",
+        "Training goes on until its highest validation score lies inside the run, and its lowest validation loss too. It is "
+        "enough if the second half of the run lowered that loss by less than a tenth.",
         "Next to the ladder are logistic read-outs, and regression with the two kernels of infinite width [Jacot et al. 2018]. "
         "The control of these is a Gaussian kernel of the input, the limit of infinitely many random features. Validation "
         "chooses its width.",

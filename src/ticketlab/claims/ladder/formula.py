@@ -23,7 +23,7 @@ from ticketlab.claims.learned.questions import converged
 from ticketlab.claims.wording import margin_words
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -90,24 +90,24 @@ def verdicts(margin: float, tables: Tables, levels: Levels = USUAL) -> tuple[Ver
     """The claim, its four questions, and the side questions."""
     whole = answer(formula(margin), tables, levels)
     claim = claim_verdict(whole, RULE, SAYS)
-    claim = replace(claim, reading=f"{claim.reading} {_appears_words(margin, tables)}".rstrip())
+    claim = replace(claim, reading=f"{claim.reading} {_appears_words(margin, tables, levels)}".rstrip())
     others = [rung for rung in OTHERS if rung in columns(tables["examples"])]
     return verdicts_of(claim, whole, side_questions(margin, others), tables, levels)
 
 
-def judged(tables: Tables) -> bool:
+def judged(tables: Tables, levels: Levels = USUAL) -> bool:
     """Whether any rung can be judged: by two seeds or more, and by a trained network that passes its gates."""
     seeds = len(set(tables["examples"]["seed"].tolist()))
-    return seeds > 1 and all(gate.passed(tables) is None for gate in _of_training())
+    return seeds > 1 and all(gate.closed(tables, levels) is None for gate in _of_training())
 
 
-def appears(margin: float, tables: Tables) -> str | None:
+def appears(margin: float, tables: Tables, levels: Levels = USUAL) -> str | None:
     """The first rung that is shown to be enough and to beat its control; None without one.
 
-    Any of them may be the one that is named, so they share the one-sided level of 2.5 %.
+    Any of them may be the one that is named, so they share the levels.
     """
     rungs = RUNGS[:-1]
-    share = Levels(ALPHA / len(rungs), ALPHA / len(rungs))
+    share = Levels(levels.holds / len(rungs), levels.fails / len(rungs))
     for rung in rungs:
         both = All((_enough(rung, margin), _above(rung, margin)))
         if answer(Gated(_of_training(), both), tables, share).outcome is Outcome.HOLDS:
@@ -115,10 +115,10 @@ def appears(margin: float, tables: Tables) -> str | None:
     return None
 
 
-def _appears_words(margin: float, tables: Tables) -> str:
-    if not judged(tables):
+def _appears_words(margin: float, tables: Tables, levels: Levels) -> str:
+    if not judged(tables, levels):
         return ""
-    rung = appears(margin, tables)
+    rung = appears(margin, tables, levels)
     both = f"within {margin_words(margin)} of the trained network and better than its control"
     if rung is None:
         return f"No rung was shown to be both {both}."

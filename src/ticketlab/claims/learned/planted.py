@@ -119,9 +119,14 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "the search has not converged", World(fitted={"ticket": (0.6, 0.5)})),
-        (Kind.GATE, "training has not converged", World(fitted={"dense": (0.6, 0.5)})),
+        (
+            Kind.GATE,
+            "training has not converged",
+            World(fitted={"dense": (0.6, 0.5), "ticket": (0.6, 0.6)}),
+        ),
         (Kind.GATE, "the search falls", World(fitted={"ticket": (0.5, 0.9)})),
-        (Kind.GATE, "training falls", World(fitted={"dense": (0.5, 0.9)})),
+        (Kind.GATE, "training falls", World(fitted={"dense": (0.5, 0.9), "ticket": (0.5, 0.5)})),
+        (Kind.GATE, "training is stuck on a plateau", World(gain=0.4, fitted={"dense": (0.5, 0.5)})),
         (Kind.GATE, "permuted labels gain half of the headroom", World(labels=0.5)),
     ]
     one, two = partial(planted, ("the network",)), partial(planted, (WEIGHTS, BOTH))

@@ -14,6 +14,9 @@ The mean is over runs, and takes sizes: a score that falls has not converged eit
 others that rise. `halfway` derives again(t), which is 5.5 after half of the steps. The second measure counts only where the
 training score has risen by a tenth of the headroom above guessing: a search that has not begun is flat too. Above that the gate
 cannot see a network that is stuck on a plateau: it is flat, and passes as if nothing were left to be learnt.
+
+**Not behind.** The trained network contains the ticket. If it fits fewer of the training labels, by more than the margin, it was
+not trained to what it can do, flat or not. Where both are stuck on the same plateau this cannot be seen either.
 """
 
 from __future__ import annotations
@@ -30,9 +33,9 @@ from ticketlab.claims.learned.halfway import HALFWAY, NOTED, again
 from ticketlab.claims.wording import margin_words, more_points, sentence
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, Above
+from ticketlab.laws.rules import USUAL, Above, Levels
 
-__all__ = ["CONTROL", "CONVERGED", "TICKET", "Asked", "converged", "found"]
+__all__ = ["BEHIND", "CONTROL", "CONVERGED", "TICKET", "Asked", "converged", "found", "not_behind"]
 
 TICKET = ("ticket", "the ticket")
 
@@ -41,6 +44,7 @@ CONVERGED = (
     "the change in the second half of the steps, up or down, shows that another run as long would change the score by less than "
     "the margin."
 )
+BEHIND = "if the trained network fits fewer of the training labels than the ticket that it contains, by more than the margin"
 CONTROL = (
     "if the search over permuted labels is not shown to guess on true labels, that is, to be better than guessing by less than "
     f"{100 * LEAST:g} % of the headroom above it"
@@ -101,20 +105,22 @@ class Asked:
         is compared leaks, which is no finding about the ticket. A single seed passes, as in the gate of skill.
         """
 
-        def passed(tables: Tables) -> str | None:
+        def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
             gain = share(self.permuted(tables), "permuted", "guess")
-            if not gain.decidable or gain.upper(ALPHA) < LEAST:
+            if not gain.decidable or gain.upper(levels.smaller) < LEAST:
                 return None
             fitted = float(np.mean(self.arm("permuted")(tables)["train_score"]))
             more = more_points(difference(self.permuted(tables), "permuted", "guess").mean)
             return sentence(
                 f"{self.before}over permuted labels the same search fits {100 * fitted:.1f} % of the training labels, and on "
                 f"test data with true labels it scores {more} than guessing. It must guess: of what guessing leaves to be "
-                f"gained it may gain up to {100 * gain.upper(ALPHA):.1f} %, and less than {100 * LEAST:g} % is required."
+                f"gained it may gain up to {100 * gain.upper(levels.smaller):.1f} %, and less than {100 * LEAST:g} % is required."
             )
 
         opens = "More seeds or test examples would tell whether the control guesses; one that does not is a fault to be found."
-        return Gate("control", f"{self.before}nothing is learnt from permuted labels", passed, opens)
+        return Gate(
+            "control", f"{self.before}nothing is learnt from permuted labels", passed, opens, shows=True
+        )
 
     def with_permuted(self, tables: Tables) -> Table:
         """The test scores, with those of the search over permuted labels."""
@@ -161,6 +167,27 @@ def converged(key: str, what: str, arms: Part, guess: Part, margin: float) -> Ga
 
     opens = "More --steps of search and training would open the question."
     return Gate(key, f"{what} has converged", passed, opens)
+
+
+def not_behind(dense: Part, ticket: Part, margin: float) -> Gate:
+    """Does the trained network fit as many training labels as the ticket that it contains, but the margin, in every setting?
+
+    Arguments:
+        dense, ticket: their rows, in one setting or in several.
+    """
+
+    def passed(tables: Tables) -> str | None:
+        scores = [float(np.mean(part(tables)["train_score"])) for part in (dense, ticket)]
+        if scores[1] - scores[0] <= margin:
+            return None
+        trained, found = (f"{100 * score:.1f} %" for score in scores)
+        return (
+            f"The trained network fits {trained} of its training labels and the ticket, which it contains, {found}. So its "
+            "training did not find what it can do."
+        )
+
+    opens = "Another optimiser, step size or number of --steps for dense training would open the question."
+    return Gate("behind", "the trained network does not fall behind the ticket", passed, opens)
 
 
 def _left(rows: Table, room: float) -> float:

@@ -30,7 +30,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -266,22 +266,22 @@ def _trained(terms: Terms, at: Setting, name: str, tables: Tables) -> str | None
 
 def _control(terms: Terms, at: Setting) -> Gate:
     title = f"{TITLES[CONTROL]}, {at.title}: the control stays non-linear"
-    return Gate("control", title, partial(_not_shown, terms, at), _WIDER)
+    return Gate("control", title, partial(_not_shown, terms, at), _WIDER, shows=True)
 
 
-def _not_shown(terms: Terms, at: Setting, tables: Tables) -> str | None:
+def _not_shown(terms: Terms, at: Setting, tables: Tables, levels: Levels = USUAL) -> str | None:
     """Whether the control was shown to stay away from its linear model: far at the widest network, and not falling as fast."""
     size, fall = (found(at, CONTROL, "distance", tables) for found in (_at_widest, _exponent_over_widths))
     if not fall.decidable:  # one seed decides nothing anyway
         return None
     missed = []
-    if not size.lower(ALPHA) > np.log(LARGE):
-        bound = f"the lower bound, {_percent(size.lower(ALPHA))}, is not above {100 * LARGE:g} %"
+    if not size.lower(levels.smaller) > np.log(LARGE):
+        bound = f"the lower bound, {_percent(size.lower(levels.smaller))}, is not above {100 * LARGE:g} %"
         missed.append(
             f"at the widest network its distance to the linear model is {_percent(size.mean)} of training's motion ({bound})"
         )
-    if not fall.upper(ALPHA) < terms.least:
-        bound = f"the upper bound, {number(fall.upper(ALPHA))}, is not below {terms.least:g}"
+    if not fall.upper(levels.smaller) < terms.least:
+        bound = f"the upper bound, {number(fall.upper(levels.smaller))}, is not below {terms.least:g}"
         missed.append(f"its distance falls with an exponent of {number(fall.mean)} ({bound})")
     if not missed:
         return None
@@ -454,7 +454,7 @@ def _rule_of_widths(terms: Terms) -> str:
         f"length. And motion, drift and distance fall with an exponent above {terms.least:g}. It fails if one of these is not "
         "true. Otherwise it is undecided. It is always undecided if the control, μP, was left out or not shown to stay "
         f"non-linear: its distance at the widest network has to be above {large}, and its exponent below {terms.least:g}, each "
-        f"with {100 * (1 - ALPHA):g} % confidence. The same goes if training did not come to its end, or if neither the network "
+        "at the level of what it keeps back. The same goes if training did not come to its end, or if neither the network "
         f"nor its linear model is better than guessing. {_end(terms)}"
     )
 

@@ -23,13 +23,14 @@ from ticketlab.claims.masking_is_training.untrained import Arm, decide, measure_
 from ticketlab.claims.masking_is_training.work import Work
 from ticketlab.claims.notes import OF_MASKS
 from ticketlab.claims.rows import Rows, read_rows, written_rows
+from ticketlab.claims.start import example_rows
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tickets.actions import Rewind, Zero, acted
 from ticketlab.tickets.criterion import Seen, chosen
-from ticketlab.tickets.masks import density, full_mask, over_parameters, weights_of
+from ticketlab.tickets.masks import Mask, density, full_mask, over_parameters, weights_of
 from ticketlab.tickets.motion import motion
 
 __all__ = ["measure"]
@@ -72,6 +73,9 @@ def _dense(work: Work) -> dict[str, Chain]:
         bits=step.bits,
     )
     (permuted,) = trained(work, setting.confused, [(full, whole)], f"dense, {PERMUTED} labels")
+    fitted = {TRAINED: setting.fitted(dense.final), PERMUTED: setting.fitted(permuted.final, confused=True)}
+    some = replace(setting.task, test=setting.some(setting.task))
+    work.rows["learnt"] = example_rows(some, setting.seed, fitted)
     chains = {name: Chain(name, dense.final, full) for name in setting.criteria}
     return {**chains, PERMUTED: Chain(PERMUTED, permuted.final, full)}
 
@@ -79,17 +83,17 @@ def _dense(work: Work) -> dict[str, Chain]:
 def _level(work: Work, number: int, chains: Mapping[str, Chain]) -> dict[str, Chain]:
     """One level: masks, untrained networks, trained networks, and where the chains are then."""
     setting, full = work.setting, full_mask(work.setting.network)
-    at = {}
+    at, networks = {}, {}
     for name, chain in chains.items():
         criterion = CRITERIA[chain.criterion]
         within = full if setting.plan.one_shot else chain.mask
         mask = chosen(criterion, setting.seen(chain), setting.counts[number - 1], within)
-        at[name] = replace(chain, mask=mask)
+        at[name], networks[name] = replace(chain, mask=mask), _network(chain, within)
     decisive = number == setting.decisive
     about = {"level": number, "decisive": decisive, "density": density(at[PREREGISTERED].mask)}
     arms = measure_untrained(work, number, at, about)
     if decisive:
-        decide(work, at)
+        decide(work, at, networks)
     return _train_level(work, number, at, arms)
 
 
@@ -121,6 +125,11 @@ def _carried(chain: Chain, final: Params) -> Params:
     """Final weights, with the last value that it had for a weight that is removed."""
     keep = over_parameters(chain.mask, final)
     return jax.tree.map(lambda m, new, old: np.where(m, new, old), keep, final, chain.final)
+
+
+def _network(chain: Chain, within: Mask) -> Params:
+    """The network that was trained under a mask; the chain has values of removed weights besides."""
+    return jax.tree.map(np.multiply, chain.final, over_parameters(within, chain.final))
 
 
 def _written(level: int, chains: Mapping[str, Chain], rows: Rows) -> dict[str, np.ndarray]:
@@ -180,6 +189,10 @@ _OWN: Mapping[str, Mapping[str, str]] = {
         "untrained_score": "of the network as it was drawn",
         "moved": "‖θ_f − θ_i‖/‖θ_i‖ over all weights",
         "bits": "Σ ‖Δ‖²/(2 σ² ln 2) of the motion of training",
+    },
+    "learnt": {
+        "trained": "of the trained dense network at the end, on training data",
+        "permuted": "of the network trained on permuted labels at the end, on these labels",
     },
     "surprise": {"bits": "−log₂ of the share of masks as good as the chosen one, itself among them"},
     "multigraph": {

@@ -116,7 +116,6 @@ class MaskingIsTrainingPlan:
                 ones=("rewind", "constant-same-sign"),
                 trained="none",
                 random_masks=20,
-                steps=300,
             )
         }
 

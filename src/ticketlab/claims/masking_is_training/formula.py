@@ -12,6 +12,11 @@ labels were permuted. It must be better than both. Zeroing only those that grew 
 counts. A twin has the same counts, so that only the choice differs. All of these are by a tenth of the headroom too. The network
 as it was drawn guesses, so it can hardly be made worse; comparisons with it are side questions, about the sign alone.
 
+A twin that guesses has nothing to lose, so nothing can be worse by that much; then this question is undecided.
+
+Nothing is asked of a network that has not fitted its training labels: how it moved is not what training does. And what permuted
+labels choose counts only if they were fitted too, for a control that learnt nothing is beaten by anything.
+
 *The mask, not the start*: the same training chooses a mask of the multigraph, whose weights are powers of two and the same for
 every unit. It must do as well as the chosen mask. So what a mask stores does not have to be in the network's random start.
 """
@@ -19,17 +24,18 @@ every unit. It must do as well as the chosen mask. So what a mask stores does no
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
-from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import LEAST, percent
+from ticketlab.claims.gates import FITTED, fitted_gate, skill_gate
+from ticketlab.claims.headroom import LEAST, percent, share
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
-from ticketlab.laws.formulae import All, Formula, Gated, Question, Tables, answer
+from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import POINTS, Scale
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -75,21 +81,25 @@ def said(tables: Mapping[str, Table]) -> str:
 
 def formula() -> Formula:
     """The claim."""
-    held = (("guessing", GUESS), ("random", RANDOM), ("labels", PERMUTED))
-    parts = (
-        *(_holds_the_task(key, other) for key, other in held),
-        *(_towards(other) for other in (SHRUNK_TWIN, SHRUNK_PERMUTED)),
-        _away(GROWN_TWIN),
+    labels, to_lose = (
+        _fitted(PERMUTED),
+        Gate("to-lose", "the twin has something to lose", _to_lose, _SPARSER, shows=True),
+    )
+    parts: tuple[Formula, ...] = (
+        *(_holds_the_task(key, other) for key, other in (("guessing", GUESS), ("random", RANDOM))),
+        Gated((labels,), _holds_the_task("labels", PERMUTED)),
+        _towards(SHRUNK_TWIN),
+        Gated((labels,), _towards(SHRUNK_PERMUTED)),
+        Gated((to_lose,), _away(GROWN_TWIN)),
         _multigraph(),
     )
-    return Gated((skill_gate(_examples, (TRAINED,)),), All(parts))
+    return Gated(_learnt(), All(parts))
 
 
 def sides() -> tuple[Formula, ...]:
     """The side questions."""
-    gates = (skill_gate(_examples, (TRAINED,)),)
-    asked = (*_from_drawn(), _memorised(), _responses())
-    return tuple(Gated(gates, question) for question in asked)
+    asked = (*_from_drawn(), Gated((_fitted(PERMUTED),), _memorised()), _responses())
+    return tuple(Gated(_learnt(), question) for question in asked)
 
 
 def conclude(tables: Mapping[str, Table], levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -115,8 +125,58 @@ RULE = (
     "on permuted labels. Zeroing those that grew is worse than zeroing equally many in each layer at random. Better and worse "
     f"mean by {TENTH}. And the multigraph, masked by the same training, is at most "
     f"{100 * MARGIN:g} point less accurate than the network under the chosen mask. The claim fails if one of them fails. "
-    "Otherwise it is undecided; and always if the trained network is not better than guessing."
+    "Otherwise it is undecided; and always if the trained network is not better than guessing, or gains less than "
+    f"{100 * FITTED:g} % of what guessing leaves on its training labels in some seed. The two questions about permuted labels "
+    "are undecided if the network that was trained on them gains less than that on them. The one about what grew does not fail "
+    f"if the random choice that it is compared with is not better than guessing by {TENTH}, for then there is nothing to lose."
 )
+
+
+# --- gates ---
+
+_LABELS = {  # of the network whose scores a column has; why nothing is decided where it has not fitted them; its option
+    TRAINED: ("training labels", "so there was little training for masks to equal"),
+    PERMUTED: ("permuted labels", "so what they choose is no control"),
+}
+_LONGER = "More --steps, or a wider network, would make it a question."
+_SPARSER = "Another --density, or a network that does more with removed weights zeroed at random, would make it a question."
+
+
+def _learnt() -> tuple[Gate, ...]:
+    """The network was trained: it fits its training labels, and knows something of test data."""
+    return skill_gate(_examples, (TRAINED,)), _fitted(TRAINED)
+
+
+def _fitted(column: str) -> Gate:
+    """A network has fitted its labels; where an older run did not note it, nothing is decided."""
+    labels, so = _LABELS[column]
+    known = fitted_gate(lambda tables: tables["learnt"], column, labels, so, _LONGER)
+
+    def passed(tables: Tables) -> str | None:
+        if "learnt" in tables:
+            return known.passed(tables)
+        return f"This older run did not note whether the {labels} were fitted."
+
+    return replace(known, key=f"fitted-{column}", passed=passed)
+
+
+def _to_lose(tables: Tables, levels: Levels = USUAL) -> str | None:
+    """It keeps back *fails* alone: what is worse by a tenth of the headroom had something to lose."""
+    examples = _examples(tables)
+    gain, worse = (
+        share(examples, GROWN_TWIN, GUESS),
+        share(examples, GROWN, GROWN_TWIN).upper(levels.holds) < -LEAST,
+    )
+    if not gain.decidable or gain.lower(levels.fails) > LEAST or worse:
+        return None
+    return (
+        f"Of what guessing leaves, zeroing a random choice gains {100 * gain.mean:.1f} % (at least "
+        f"{100 * gain.lower(levels.fails):.1f} %). It must gain more than {100 * LEAST:g} %, or nothing could be worse by as "
+        "much."
+    ).replace("-", "−")
+
+
+# --- questions ---
 
 
 def _examples(tables: Tables) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -33,6 +33,8 @@ class World:
         grown: zeroing what grew, over its twin.
         trained: the trained network, over guessing.
         multigraph: over the chosen mask.
+        twin: the score of the choices that are compared with what grew.
+        fitted: training scores on true labels, and on permuted ones.
         guess: the share of the most frequent class.
     """
 
@@ -42,6 +44,8 @@ class World:
     grown: float = -0.2
     trained: float = 0.9
     multigraph: float = 0.005
+    twin: float = 0.5
+    fitted: tuple[float, float] = (1.0, 0.99)
     guess: float = FREQUENT
     skill: Skill = Skill()
 
@@ -58,13 +62,17 @@ def accuracies(world: World, sample: Sample) -> Mapping[str, float]:
         formula.SHRUNK: 0.5,
         formula.SHRUNK_TWIN: 0.5 - world.shrunk[0] * room,
         formula.SHRUNK_PERMUTED: 0.5 - world.shrunk[1] * room,
-        formula.GROWN: 0.5 + world.grown * room,
-        formula.GROWN_TWIN: 0.5,
+        formula.GROWN: world.twin + world.grown * room,
+        formula.GROWN_TWIN: world.twin,
     }
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    return {"examples": examples(sample, accuracies(world, sample), rng, world.skill, world.guess)}
+    fitted = dict(zip((formula.TRAINED, formula.PERMUTED), world.fitted, strict=True))
+    return {
+        "examples": examples(sample, accuracies(world, sample), rng, world.skill, world.guess),
+        "learnt": examples(replace(sample, spread=0.0), fitted, rng, guess=world.guess),
+    }
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
@@ -103,5 +111,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "all guess", World(skill=ALIKE)),
         (Kind.GATE, "the trained network guesses", World(trained=0.0)),
+        (Kind.GATE, "training has hardly begun", World(0.02, (0.01, 0.01), trained=0.17, fitted=(0.3, 0.99))),
+        (Kind.GATE, "permuted labels are not fitted", World(fitted=(1.0, 0.8))),
+        (Kind.GATE, "zeroing at random leaves nothing to lose", World(grown=-0.02, twin=0.12)),
     ]
     return cases_of("masking-is-training", formula.formula(), planted, truth, worlds)

@@ -20,7 +20,7 @@ from ticketlab.claims.masking_is_training.claim import MaskingIsTrainingPlan
 from ticketlab.claims.masking_is_training.formula import PERMUTED, PREREGISTERED
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tasks.task import Task
+from ticketlab.tasks.task import Split, Task
 from ticketlab.tickets.criterion import Seen
 from ticketlab.tickets.masks import Mask
 from ticketlab.tickets.ranking import Counts
@@ -112,10 +112,18 @@ class Setting:
         """Of one network, every test example's."""
         return start.network_scores(self.network, params, self.task, self.task.test)
 
+    def some(self, task: Task) -> Split:
+        """As many training examples as criteria with gradients look at."""
+        return start.taken(task.train, slice(self.plan.scored))
+
+    def fitted(self, params: Params, *, confused: bool = False) -> np.ndarray:
+        """Of one network, every one of some training examples', with true or with permuted labels."""
+        task = self.confused if confused else self.task
+        return start.network_scores(self.network, params, task, self.some(task))
+
     def memorised(self, params: Params) -> float:
-        """The mean score of one network on permuted training labels, of as many examples as criteria with gradients look at."""
-        some = start.taken(self.confused.train, slice(self.plan.scored))
-        return float(start.network_scores(self.network, params, self.confused, some).mean())
+        """The mean score of one network on permuted training labels."""
+        return float(self.fitted(params, confused=True).mean())
 
 
 def setting_of(plan: MaskingIsTrainingPlan, seed: int) -> Setting:

@@ -111,8 +111,12 @@ def _of_responses(setting: Setting, params: Params) -> dict[str, dict[str, Any]]
     }
 
 
-def decide(work: Work, chains: Mapping[str, Chain]) -> None:
-    """The arms on which the verdict turns: untrained, example by example; and random masks, one by one."""
+def decide(work: Work, chains: Mapping[str, Chain], networks: Mapping[str, Params]) -> None:
+    """The arms on which the verdict turns: untrained, example by example; and random masks, one by one.
+
+    Arguments:
+        networks: by chain, as it was trained, which masks of the multigraph write.
+    """
     setting, chain, confused = work.setting, chains[formula.PREREGISTERED], chains[formula.PERMUTED]
 
     def untrained(mask: Mask, zero: Any = None) -> Params:
@@ -136,10 +140,10 @@ def decide(work: Work, chains: Mapping[str, Chain]) -> None:
         formula.SHRUNK_TWIN: _twin(setting, chain, shrank, 14),
         formula.GROWN_TWIN: _twin(setting, chain, {n: ~s for n, s in shrank.items()}, 15),
         formula.SHRUNK_PERMUTED: _zeroing(setting, chain, most_shrunk(shrank, removed, grew)),
-        formula.MULTIGRAPH: setting.score(summed(edges_of(chain.final, BITS), setting.initial)),
+        formula.MULTIGRAPH: setting.score(summed(edges_of(networks[chain.name], BITS), setting.initial)),
         formula.TRAINED: np.array([row["score"] for row in work.rows.pop(formula.TRAINED)]),
     }
-    _multigraph(work, chain, confused)
+    _multigraph(work, networks[chain.name], networks[confused.name])
     for row in rows_of({"id": setting.task.test.ids, **arms}):
         work.add("examples", **row)
     each = scores.mean(axis=1)
@@ -148,21 +152,21 @@ def decide(work: Work, chains: Mapping[str, Chain]) -> None:
         work.add("chance", draw=i, test_score=float(score))
     surprise = float(np.log2((1 + len(masks)) / (1 + as_good)))
     work.add("surprise", random_masks=len(masks), as_good=as_good, bits=surprise)
-    for arm, networks in ((formula.MASK, [untrained(confused.mask)]), (formula.RANDOM, random)):
-        fitted = float(np.mean([setting.memorised(p) for p in networks]))
+    for arm, masked in ((formula.MASK, [untrained(confused.mask)]), (formula.RANDOM, random)):
+        fitted = float(np.mean([setting.memorised(p) for p in masked]))
         work.add("memorised", arm=arm, train_score=fitted)
 
 
-def _multigraph(work: Work, chain: Chain, confused: Chain) -> None:
+def _multigraph(work: Work, network: Params, confused: Params) -> None:
     """What masks of the multigraph do, by the number of digits that they can write."""
     setting = work.setting
     rng = np.random.Generator(np.random.PCG64(setting.seed))
     for digits in (1, 2, 4, BITS):
-        edges, permuted = (edges_of(of.final, digits) for of in (chain, confused))
-        network, random, fitted = (
+        edges, permuted = (edges_of(of, digits) for of in (network, confused))
+        written, random, fitted = (
             summed(of, setting.initial) for of in (edges, shuffled_edges(edges, rng), permuted)
         )
-        scored = {"test_score": network, "random_score": random}
+        scored = {"test_score": written, "random_score": random}
         scores = {name: float(setting.score(params).mean()) for name, params in scored.items()}
         work.add("multigraph", bits=digits, **scores, train_score=setting.memorised(fitted))
 

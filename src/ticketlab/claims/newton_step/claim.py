@@ -29,6 +29,7 @@ from ticketlab.tasks.sources import Digits, TaskSource
 __all__ = ["NewtonStep", "NewtonStepPlan"]
 
 Loss = Literal["square", "cross-entropy"]
+MOST_LEFT = 0.1  # of the training loss of zero outputs, after which training may be said to have converged
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class NewtonStepPlan:
         step_size: of gradient descent to convergence, relative to the same inverse curvature.
         momentum: of gradient descent, on all training examples in every step.
         steps: of gradient descent, at most.
-        converged: the share of the training loss of zero outputs below which gradient descent has converged.
+        converged: the share of the training loss of zero outputs below which gradient descent has converged; at most 0.1.
         times: how many times of the linearised model's gradient flow are looked at.
         last_time: the last finite time, relative to the inverse of the largest curvature.
         tolerance: on the stationarity of every Newton step, and on the defect of the flow.
@@ -80,7 +81,10 @@ class NewtonStepPlan:
         plan_checks.margin_inside(self.margin)
         plan_checks.losses_once(self.losses)
         plan_checks.different(self, "gradient_steps", "ridges")
-        plan_checks.positive(self, "step_size", "converged", "tolerance")
+        plan_checks.positive(self, "step_size", "tolerance")
+        plan_checks.fraction(
+            self, "converged", hint="Training that keeps more of its loss has not ended.", most=MOST_LEFT
+        )
         plan_checks.momentum_below_one(self.momentum)
         plan_checks.at_least(self, 0, "extensions")
         plan_checks.at_least(self, 1, "steps")

@@ -15,11 +15,11 @@ from ticketlab.claims.newton_step.arms import Candidate, Start, flat
 from ticketlab.claims.newton_step.formula import OFFSETS, TRAINED, TWIN
 from ticketlab.claims.rows import Rows, curve_rows
 from ticketlab.claims.start import minus, score_of
-from ticketlab.errors import NumericalFailure
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Params
 from ticketlab.training.result import Ending
 
-__all__ = ["Trained", "descend", "trained_function"]
+__all__ = ["Trained", "descend", "motion", "trained_function"]
 
 Trained = dict[str, list[tuple[Params, Params]]]
 """(θ₀, θ_T) by offset, from both starts."""
@@ -87,8 +87,26 @@ def descend(
 
 def trained_function(at: Start, offset: str, start: Params, params: Params) -> Candidate:
     """The function that training ends with, less that of its own start where f₀ is centred away."""
+    moved = motion(offset, start, params)
     outputs = at.network_outputs(params)
     if offset == "centred":
         outputs = minus(outputs, at.network_outputs(start))
-    moved = jax.tree.map(lambda a, b: np.asarray(a, np.float64) - np.asarray(b, np.float64), params, start)
-    return Candidate(outputs, flat(moved))
+    return Candidate(outputs, moved)
+
+
+def motion(offset: str, start: Params, params: Params) -> np.ndarray:
+    """θ_T − θ₀, flat.
+
+    Raises:
+        UserError: where they are the same; there is no change then of which a step could leave a share.
+    """
+    moved = flat(
+        jax.tree.map(lambda a, b: np.asarray(a, np.float64) - np.asarray(b, np.float64), params, start)
+    )
+    if not moved.any():
+        raise UserError(
+            f"training with f₀ {offset} that ends where it starts",
+            "a start at which the training loss is above the one that --converged asks for",
+            "Use a smaller --converged, or another start.",
+        )
+    return moved

@@ -396,19 +396,22 @@ RULE = (
 
 
 def _says(whole: Answer) -> dict[Outcome, str]:
-    apart = [q for q in whole.questions() if q.formula.key == GRADIENT_APART]
-    neither = all(q.outcome is Outcome.HOLDS for q in apart)
+    failing = {question.facets["loss"] for question in concerned(whole, Outcome.FAILS)}
+    apart = {q.facets["loss"] for q in concerned(whole, Outcome.HOLDS) if q.key == GRADIENT_APART}
     return {
         Outcome.HOLDS: "Training ends about where one Newton step ends, and not where one gradient step does.",
         Outcome.FAILS: "Training ends equivalent to neither one Newton step nor one gradient step:"
-        if neither
+        if failing <= apart
         else "Training does not end equivalent to one Newton step alone:",
         Outcome.UNDECIDED: "These runs do not decide the claim.",
     }
 
 
 def _why(whole: Answer) -> str:
-    keys = list(dict.fromkeys(question.key for question in concerned(whole, whole.outcome)))
-    if whole.outcome is Outcome.FAILS:
-        return f"{listed([WRONG[key] for key in keys])}."
-    return f"It is open {listed([OPEN[key] for key in keys])}."
+    """What fails, or is open, with each loss."""
+    fails = whole.outcome is Outcome.FAILS
+    of: dict[str, list[str]] = {}
+    for question in concerned(whole, whole.outcome):
+        of.setdefault(question.facets["loss"], []).append((WRONG if fails else OPEN)[question.key])
+    said = "; ".join(f"{listed(parts)} ({loss} loss)" for loss, parts in of.items())
+    return f"{said}." if fails else f"It is open {said}."

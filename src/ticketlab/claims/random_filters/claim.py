@@ -128,8 +128,8 @@ class RandomFilters(Study):
         "Copying [Yosinski et al. 2014]: the classes fall into two random halves, with a network trained on each. On half B, the "
         "first n layers are those of the network of half A, or of half B, frozen or fine-tuned, or as drawn and frozen. The "
         "layers above are drawn anew and trained, with the step size that validation chose for half B.",
-        "A grid is extended while its best value lies at an edge. Training goes on until its validation loss has its minimum "
-        "inside the run, or until its highest score lies inside and the second half of the run lowered that loss by less than a "
+        "A grid is extended while its best value lies at an edge. Training goes on until its highest validation score lies "
+        "inside the run, and its lowest validation loss too. It is enough if the second half lowered that loss by less than a "
         "tenth.",
         "Differences are paired by seed and test example. Their intervals count both sources of chance [Cameron et al. 2011].",
     )

@@ -27,7 +27,7 @@ from ticketlab.claims.random_pick.tables import (
 from ticketlab.claims.wording import number
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import Gate, Tables
-from ticketlab.laws.rules import ALPHA
+from ticketlab.laws.rules import USUAL, Levels
 
 __all__ = [
     "MOST", "chains_mix", "far_from_own_width", "fit_finds_one_law", "fits", "fits_shuffled", "functions_repeat", "halves_agree",
@@ -85,69 +85,74 @@ def _unmixed(whose: str, r_hat: float, effective: float) -> str | None:
 
 
 def halves_agree() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = of_seeds(control("halves_low", tables))
-        if not found.decidable or found.upper(ALPHA) < APART:
+        if not found.decidable or found.upper(levels.smaller) < APART:
             return None
         return (
             f"Between two halves of the chains, which should draw from one law, the total variation is {number(found.mean)} from "
-            f"below, at most {number(found.upper(ALPHA))}; less than {APART:g} is required."
+            f"below, at most {number(found.upper(levels.smaller))}; less than {APART:g} is required."
         )
 
     return Gate(
-        "halves", "halves of the chains agree", passed, "More paths between draws would let the chains mix."
+        "halves",
+        "halves of the chains agree",
+        passed,
+        "More paths between draws would let the chains mix.",
+        shows=True,
     )
 
 
 def nothing_leaks() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = better_than_random(tables)
-        if not found.decidable or found.upper(ALPHA) < AWAY:
+        if not found.decidable or found.upper(levels.smaller) < AWAY:
             return None
         return (
             f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than labels drawn at "
-            f"random, at most {number(100 * found.upper(ALPHA))}; less than {number(100 * AWAY)} is required, so that no label "
-            "leaks."
+            f"random, at most {number(100 * found.upper(levels.smaller))}; less than {number(100 * AWAY)} is required, so that no "
+            "label leaks."
         )
 
     opens = "More --shuffles would measure it better; held-out examples that are not among the training examples close a leak."
-    return Gate("leak", "held-out labels do not leak", passed, opens)
+    return Gate("leak", "held-out labels do not leak", passed, opens, shows=True)
 
 
 def width_matters_little() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         values = control("width_tv", tables)
         if np.isnan(values).any():
             return "Random networks of the trained width were not drawn, so width and training are not told apart."
         r_hat = float(np.max(control("width_r_hat", tables)))
         effective = float(np.min(control("width_effective", tables)))
         unmixed = _unmixed("The chains of the trained width", r_hat, effective)
-        return unmixed or _moved_by_width(of_seeds(values))
+        return unmixed or _moved_by_width(of_seeds(values), levels.smaller)
 
     return Gate(
         "width",
         "width matters little",
         passed,
         "Wider networks, or more draws of them, would separate the two.",
+        shows=True,
     )
 
 
-def _moved_by_width(found: Difference) -> str | None:
+def _moved_by_width(found: Difference, level: float) -> str | None:
     """Of a total variation that tends to the truth from below: near 0.1 it is about a third of it."""
-    if not found.decidable or found.upper(ALPHA) < WIDE:
+    if not found.decidable or found.upper(level) < WIDE:
         return None
     return (
         f"Random networks of the trained width that fit have a total variation of {number(found.mean)} from those of infinite "
-        f"width, at most {number(found.upper(ALPHA))}; less than {WIDE:g} is required, so that training counts."
+        f"width, at most {number(found.upper(level))}; less than {WIDE:g} is required, so that training counts."
     )
 
 
 def far_from_own_width(arm: str) -> Gate:
     """It keeps back *fails* alone, where nobody has measured whether training is far from its own width too."""
 
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         far = of_seeds(rows_of(arm, tables)["tv_low"])
-        if from_own_width(arm, tables) is not None or not far.decidable or far.lower(ALPHA) <= MOST:
+        if from_own_width(arm, tables) is not None or not far.decidable or far.lower(levels.fails) <= MOST:
             return None
         return (
             "The total variation between training and random networks of the trained width was not measured, so the difference "
@@ -155,13 +160,13 @@ def far_from_own_width(arm: str) -> Gate:
         )
 
     opens = "A new run, with --width-draws above 0, would measure it."
-    return Gate("own-width", "training differs from random networks of its width", passed, opens)
+    return Gate("own-width", "training differs from random networks of its width", passed, opens, shows=True)
 
 
 def more_than_errors() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = of_seeds(control("matched_low", tables))
-        if not found.decidable or found.lower(ALPHA) > MOST:
+        if not found.decidable or found.lower(levels.smaller) > MOST:
             return None
         return (
             "These draws do not show that the law of random networks is more than its errors: its total variation from a law "
@@ -175,6 +180,7 @@ def more_than_errors() -> Gate:
         "the law is more than its errors",
         passed,
         "More held-out examples would separate functions.",
+        shows=True,
     )
 
 
@@ -194,9 +200,9 @@ def fit_finds_one_law() -> Gate:
 
 
 def ranks_agree(arm: str) -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         found = of_seeds(rows_of(arm, tables)["rank_within"])
-        if not found.decidable or found.lower(ALPHA) > 0:
+        if not found.decidable or found.lower(levels.smaller) > 0:
             return None
         return (
             f"Among functions with equally many errors, ranks are not known to agree ({TITLES[arm]}): the correlation is "
@@ -204,15 +210,19 @@ def ranks_agree(arm: str) -> Gate:
         )
 
     return Gate(
-        "ranks", "ranks agree among equal errors", passed, "More runs and draws would show the order."
+        "ranks",
+        "ranks agree among equal errors",
+        passed,
+        "More runs and draws would show the order.",
+        shows=True,
     )
 
 
 def skill(arms: Sequence[str]) -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         gains = [_gain(arm, column, tables) for arm in arms for column in ("error", "bayes_error")]
-        best = max(gains, key=lambda gain: gain.lower(ALPHA))
-        if not best.decidable or best.lower(ALPHA) > LEAST:
+        best = max(gains, key=lambda gain: gain.lower(levels.smaller))
+        if not best.decidable or best.lower(levels.smaller) > LEAST:
             return None
         return (
             f"Neither training nor random networks that fit are better than guessing on held-out examples: the better one avoids "
@@ -220,7 +230,7 @@ def skill(arms: Sequence[str]) -> Gate:
         )
 
     opens = "More training examples, or a target that networks generalise to, would make it a question."
-    return Gate("skill", "better than guessing", passed, opens)
+    return Gate("skill", "better than guessing", passed, opens, shows=True)
 
 
 def _gain(arm: str, column: str, tables: Tables) -> Difference:

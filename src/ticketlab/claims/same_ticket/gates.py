@@ -10,7 +10,7 @@ from ticketlab.claims.headroom import LEAST, percent
 from ticketlab.claims.same_ticket.tables import PERMUTED, TRAINED, span
 from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
-from ticketlab.laws.rules import ALPHA
+from ticketlab.laws.rules import USUAL, Levels
 
 __all__ = ["AS_FAR", "FITTED", "GOOD", "gates", "scale"]
 
@@ -29,6 +29,7 @@ def gates() -> tuple[Gate, ...]:
             "the ticket is good at the start",
             _good,
             "More --search-steps, a larger density or a wider network would find a better ticket.",
+            shows=True,
         ),
         no_misses(
             "fitted",
@@ -68,11 +69,11 @@ def _as_far(tables: Tables) -> str | None:
     )
 
 
-def _good(tables: Tables) -> str | None:
+def _good(tables: Tables, levels: Levels = USUAL) -> str | None:
     of = tables["examples"]
     above = of["start"] - GOOD * of[TRAINED] - (1 - GOOD) * of["guess"]
     found = paired_difference(above, of["seed"], of["id"])
-    if not found.decidable or found.lower(ALPHA) > 0:
+    if not found.decidable or found.lower(levels.smaller) > 0:
         return None
     return (
         f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "

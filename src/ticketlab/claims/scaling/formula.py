@@ -34,7 +34,7 @@ from ticketlab.claims.scaling.families import OTHERS, YARDSTICK
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, Above
+from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.scaling import Means, forecast, paired_means, without_end
 from ticketlab.laws.verdict import Outcome
@@ -218,10 +218,15 @@ def gates(kind: str, some: Collection[str] = ()) -> tuple[Gate, ...]:
         ("range", "two decades of sizes", _range, "More sizes would open the question."),
         ("skill", "better than the targets' frequencies", _skill, "Another task would open the question."),
     ]
-    found = [Gate(key, title, partial(passed, kind), opens) for key, title, passed, opens in gates]
+    found = [
+        Gate(key, title, partial(passed, kind), opens, shows=passed is _skill)
+        for key, title, passed, opens in gates
+    ]
     if kind != YARDSTICK:
         opens = "More data, or another task, would open the question."
-        found.append(Gate("yardstick", "the transformer improves on this task", _yardstick, opens))
+        found.append(
+            Gate("yardstick", "the transformer improves on this task", _yardstick, opens, shows=True)
+        )
     return tuple(gate for gate in found if not some or gate.key in some)
 
 
@@ -234,7 +239,9 @@ def _forms_gate(kind: str) -> Gate:
 def _control_gate(kind: str) -> Gate:
     """It keeps back *holds* alone: where size pays with permuted targets, a loss that hardly falls still hardly falls."""
     opens = "More seeds or test examples would open the question, unless targets leak into the measurement."
-    return Gate("control", "size buys nothing with permuted targets", partial(_control, kind), opens)
+    return Gate(
+        "control", "size buys nothing with permuted targets", partial(_control, kind), opens, shows=True
+    )
 
 
 def _trained(kind: str, tables: Tables) -> str | None:
@@ -303,10 +310,10 @@ def _range(kind: str, tables: Tables) -> str | None:
     return f"The sizes of the {kind} are {len(sizes)} over {decades:.1f} decades, and at least 5 over {DECADES:g} are needed."
 
 
-def _skill(kind: str, tables: Tables) -> str | None:
+def _skill(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     of, guess = curves(kind, tables), curves(kind, tables, "guess")
     gain = of_seeds(1 - of.losses[:, -1] / guess.losses[:, -1])
-    if not gain.decidable or gain.lower(ALPHA) > SKILL:
+    if not gain.decidable or gain.lower(levels.smaller) > SKILL:
         return None
     return f"The largest {kind} is only {percent(gain.mean)} below the loss of the targets' frequencies."
 
@@ -324,11 +331,11 @@ def _forms(kind: str, tables: Tables) -> str | None:
     ).replace("-", "−")
 
 
-def _control(kind: str, tables: Tables) -> str | None:
+def _control(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     """Over all sizes, where noise counts least, and at the end, where the claim is decided."""
     of = curves(kind, tables, "permuted")
     found = of_seeds(over_all(of)), of_seeds(local(of))
-    if not found[0].decidable or all(each.upper(ALPHA) < LEAST for each in found):
+    if not found[0].decidable or all(each.upper(levels.holds) < LEAST for each in found):
         return None
     whole, last = (three_places(each.mean).replace("-", "−") for each in found)
     return (
@@ -337,9 +344,9 @@ def _control(kind: str, tables: Tables) -> str | None:
     )
 
 
-def _yardstick(tables: Tables) -> str | None:
+def _yardstick(tables: Tables, levels: Levels = USUAL) -> str | None:
     slope = of_seeds(local(curves(YARDSTICK, tables)))
-    if not slope.decidable or slope.lower(ALPHA) > LEAST:
+    if not slope.decidable or slope.lower(levels.smaller) > LEAST:
         return None
     return (
         f"Even the transformer's loss does not fall by an exponent of {LEAST:g} for certain at the largest size: the task may "

@@ -43,7 +43,7 @@ from ticketlab.claims.scaling.formula import (
 from ticketlab.figures.wording import power
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels
+from ticketlab.laws.rules import USUAL, Above, Levels
 from ticketlab.laws.scaling import Frontier, frontier
 from ticketlab.laws.verdict import Verdict
 
@@ -291,17 +291,19 @@ def _second_read(kind: str, tables: Tables) -> str:
 def _earned_gate(kind: str) -> Gate:
     """It keeps back *holds* alone."""
     opens = "Another second task would open the question."
-    return Gate("earned", "a read-out before training profits less", partial(_earned, kind), opens)
+    return Gate(
+        "earned", "a read-out before training profits less", partial(_earned, kind), opens, shows=True
+    )
 
 
-def _earned(kind: str, tables: Tables) -> str | None:
+def _earned(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     trained, start = (curves(kind, tables, column) for column in ("probe", "untrained_probe"))
     slope = of_seeds(local(trained))
-    if not slope.decidable or slope.lower(ALPHA) <= LEAST:
+    if not slope.decidable or slope.lower(levels.holds) <= LEAST:
         return None
-    if of_seeds(np.log(start.losses[:, -1] / trained.losses[:, -1])).lower(ALPHA) <= 0:
+    if of_seeds(np.log(start.losses[:, -1] / trained.losses[:, -1])).lower(levels.holds) <= 0:
         return f"The {kind}'s features are not for certain better for the second task than before training."
-    if of_seeds(local(trained) - local(start)).lower(ALPHA) <= 0:
+    if of_seeds(local(trained) - local(start)).lower(levels.holds) <= 0:
         return (
             f"Before training the {kind}'s features may profit as much: wide layers are easier to read out."
         )
@@ -345,13 +347,13 @@ def _context_read(kind: str, tables: Tables) -> str:
 def _room_gate(kind: str) -> Gate:
     """It keeps back *fails* alone: what has been learnt cannot be learnt again."""
     opens = "A harder task would open the question."
-    return Gate("room", "more can be learnt from what was read", partial(_room, kind), opens)
+    return Gate("room", "more can be learnt from what was read", partial(_room, kind), opens, shows=True)
 
 
-def _room(kind: str, tables: Tables) -> str | None:
+def _room(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     late, least = (curves(kind, tables, column).losses for column in ("late_loss", "least_late_loss"))
     above = float(np.mean(late[:, -2] / least[:, -2]))
-    if not above < ROOM or of_seeds(growth(kind, tables)).lower(ALPHA) > LEAST:  # NaN: not known
+    if not above < ROOM or of_seeds(growth(kind, tables)).lower(levels.holds) > LEAST:  # NaN: not known
         return None
     return (
         f"The {kind}'s late loss is within {percent(ROOM - 1)} of the smallest possible one before the largest size: hardly "

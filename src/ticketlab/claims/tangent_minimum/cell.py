@@ -222,7 +222,7 @@ _MEANINGS = {
     "condition": "estimated condition number of K + λI",
     "stop_step": "the step whose parameters were chosen by validation",
     "inside": "whether the choice lies between two candidates, or the grid has reached its limit",
-    "settled": "whether gradient descent's validation loss has its minimum inside the run, or has stopped changing",
+    "settled": "whether descent's highest validation score lies inside the run, and its lowest loss too or one that hardly falls",
     "epochs": "of the chosen candidate of gradient descent",
     "guess": "the score of always giving the most frequent class, or the mean",
     "moved_score": "of the network at θ₀ + Δθ; that of guessing where its outputs are not finite",

@@ -47,9 +47,9 @@ class TangentMinimumPlan:
         batch: examples in a step of gradient descent.
         epochs: passes over the training data at first. The validation score, measured at least 30 times during them, chooses
             the best point.
-        doublings: how often the epochs may be doubled. They are doubled until the chosen step size has its lowest
-            validation loss inside the run. A highest score inside, with a loss that hardly falls, is enough too. Step
-            sizes for which this is so already are not trained on.
+        doublings: how often the epochs may be doubled. They are doubled until the chosen step size has its highest
+            validation score inside the run, and there its lowest validation loss too, or one that hardly falls. Step
+            sizes with both inside are not trained on.
         extensions: how often both grids may be extended, until the chosen ridge and step size lie inside.
         tolerance: on the relative duality gap of every tangent-space minimum.
     """
@@ -123,9 +123,9 @@ class TangentMinimum(Study):
         "score, the lower validation loss wins. Ridges are relative to the mean diagonal of the tangent kernel. Step "
         "sizes are relative to the inverse of the largest curvature of the loss at θ₀.",
         "If the choice lies at the edge of its grid, the grid is extended, and the other side gets equally many new "
-        "candidates. Training continues until the validation loss of the chosen step size has its minimum inside the "
-        "run. It also ends if the highest validation score lies inside, and the second half of the run lowered that "
-        "loss by less than a tenth.",
+        "candidates. Training continues until the highest validation score of the chosen step size lies inside the "
+        "run, and its lowest validation loss too. It is enough if the second half of the run lowered that loss by less "
+        "than a tenth.",
         "Everything is done twice: with f(x, θ₀) kept, as the claim says, and with it centred away, f(x, θ) − f(x, "
         "θ₀). The random function at the start can cost accuracy of its own.",
         "The verdict is an equivalence test [Schuirmann 1987]. The effect is the mean difference in test score, tangent "

@@ -1,7 +1,8 @@
 """Gradient descent in parameter space: every step size, with f₀ kept and centred away, as replicas of one program.
 
-A step size is trained until its lowest validation loss lies inside the run. The others go on, in doublings, until the chosen one
-is trained to the end. A run is taken up from where it was, and gives the bits of a run that was never stopped.
+A step size is trained until its lowest validation loss and its highest score lie inside the run. The others go on, in doublings,
+until the chosen one is trained to the end. A run is taken up from where it was, and gives the bits of a run that was never
+stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import jax
 import numpy as np
 
 from ticketlab import training
-from ticketlab.claims.fair_search import Candidate, Scored, best, past_its_minimum, settled
+from ticketlab.claims.fair_search import Candidate, Scored, best, past_its_highest, past_its_minimum, settled
 from ticketlab.claims.rows import curve_rows
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
@@ -52,13 +53,17 @@ class _Part:
         return settled(curves.validation_loss[:, i], curves.validation_score[:, i])
 
     def behind(self, epochs: Mapping[str, int]) -> list[int]:
-        """The replicas to be trained on for their offset's epochs: not those past their minimum, and not those that diverged."""
+        """The replicas to be trained on for their offset's epochs: not those past their best, and not those that diverged."""
+        curves = self.result.curves
         return [
             i
             for i, (offset, _) in enumerate(self.lanes)
             if self.epochs < epochs[offset]
             and self.result.endings[i] is not Ending.DIVERGED
-            and not past_its_minimum(self.result.curves.validation_loss[:, i])
+            and not (
+                past_its_minimum(curves.validation_loss[:, i])
+                and past_its_highest(curves.validation_score[:, i])
+            )
         ]
 
 
@@ -67,7 +72,7 @@ class Descent:
     """Gradient descent from θ₀ with all step sizes tried so far.
 
     Arguments:
-        epochs: by offset, of the step sizes that are not past their minimum.
+        epochs: by offset, of the step sizes that are not past their best.
     """
 
     at: Start
@@ -93,7 +98,7 @@ class Descent:
         return replace(self, parts=(*self.parts, part))._caught_up(progress)
 
     def to_the_end(self, progress: _Told) -> Descent:
-        """Trained until the validation loss of the chosen step sizes has settled, or there are no doublings left."""
+        """Trained until the chosen step sizes have settled, or there are no doublings left."""
         found, most = self, self.at.plan.epochs * 2**self.at.plan.doublings
         while rising := [o for o in OFFSETS if found.epochs[o] < most and not found.settled(o)]:
             epochs = {o: e * 2 if o in rising else e for o, e in found.epochs.items()}

@@ -22,7 +22,7 @@ from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds
 from ticketlab.laws.formulae import Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Below, Levels, Within
+from ticketlab.laws.rules import USUAL, Below, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -195,11 +195,11 @@ def _fits() -> Gate:
 
 
 def _skill() -> Gate:
-    def passed(tables: Tables) -> str | None:
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
         rows = _rows(STARTS, tables)
         gains = [of_seeds(avoided(rows[column], rows["chance"])) for column in ("error", "other_error")]
-        best = max(gains, key=lambda gain: gain.lower(ALPHA))
-        if not best.decidable or best.lower(ALPHA) > LEAST:
+        best = max(gains, key=lambda gain: gain.lower(levels.smaller))
+        if not best.decidable or best.lower(levels.smaller) > LEAST:
             return None
         return (
             "Neither trained networks nor tangent solutions are better than guessing on held-out examples: the better one avoids "
@@ -207,7 +207,7 @@ def _skill() -> Gate:
         )
 
     opens = "More training examples, or a target that networks generalise to, would make it a question."
-    return Gate("skill", "better than guessing", passed, opens)
+    return Gate("skill", "better than guessing", passed, opens, shows=True)
 
 
 def _seen(comparison: str) -> Gate:

@@ -29,7 +29,7 @@ from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels, Within
+from ticketlab.laws.rules import USUAL, Above, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.tails.fit import AGREE
 from ticketlab.laws.verdict import Outcome, Verdict
@@ -291,6 +291,7 @@ def _gates(kind: str) -> tuple[Gate, ...]:
             "better than with permuted targets",
             partial(_skill, kind),
             "More seeds, more tickets, or another task would open the question.",
+            shows=True,
         ),
         Gate(
             "noise",
@@ -313,11 +314,11 @@ def _gates(kind: str) -> tuple[Gate, ...]:
     )
 
 
-def _skill(kind: str, tables: Tables) -> str | None:
+def _skill(kind: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     count = top(int(_rows(kind, "tails", tables)["tickets"][0]))
     rows = tables["curves"].where(kind=kind, count=count).by_seed()
     gain = of_seeds(rows["held_out"] - rows["permuted"])
-    if not gain.decidable or gain.lower(ALPHA) > 0:
+    if not gain.decidable or gain.lower(levels.smaller) > 0:
         return None
     return (
         f"Held out, the best {kind} explains {_percent(float(np.mean(rows['held_out'])))} of the targets' variance, and "

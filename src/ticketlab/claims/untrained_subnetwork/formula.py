@@ -12,10 +12,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import scores, three
+from ticketlab.claims.asking import Part, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.learned.halfway import rows_of_arms
-from ticketlab.claims.learned.questions import CONTROL, CONVERGED, Asked, converged, found
+from ticketlab.claims.learned.questions import BEHIND, CONTROL, CONVERGED, Asked, converged, found, not_behind
 from ticketlab.claims.wording import more_points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, paired_difference
@@ -102,14 +102,13 @@ def side_questions(margin: float, *, widths: bool, edges: bool) -> tuple[Formula
 def _converged(margin: float, **where: float) -> tuple[Gate, ...]:
     """Search and training have come to their end, at one width or at all."""
 
-    def gate(key: str, what: str, arm: str) -> Gate:
-        return converged(
-            key, what, lambda tables: rows_of_arms(tables).where(arm=arm, **where), _decisive, margin
-        )
+    def rows(arm: str) -> Part:
+        return lambda tables: rows_of_arms(tables).where(arm=arm, **where)
 
     return (
-        gate("search", "the search", "ticket"),
-        gate("training", "the training of the dense network", "dense"),
+        converged("search", "the search", rows("ticket"), _decisive, margin),
+        converged("training", "the training of the dense network", rows("dense"), _decisive, margin),
+        not_behind(rows("dense"), rows("ticket"), margin),
     )
 
 
@@ -152,7 +151,7 @@ RULE = (
     "holds if all its questions hold: the ticket is as accurate as the trained dense network, and better than guessing, than "
     "a random mask of equal counts and than the same search over permuted labels. The claim fails if one of them fails. "
     "Otherwise it is undecided; and always if neither the ticket nor the dense network is better than guessing, if the search or "
-    f"the training of the dense network has not converged, or {CONTROL}. {CONVERGED}"
+    f"the training of the dense network has not converged, {BEHIND}, or {CONTROL}. {CONVERGED}"
 )
 
 

@@ -12,6 +12,9 @@ is rounded by half a look at most. Few seeds may agree because of it, so the var
 error, d²/12. All seeds may be rounded in the same direction, so the interval is not narrower than that. And that two times are
 similar is not said where looks are too far apart to show it.
 
+The dense network is the standard of accuracy only if it was trained to its end: its validation loss has its minimum inside the
+run, or hardly falls (`fair_search.settled`). If it is still learning in a seed, the ticket cannot be shown to be as accurate.
+
 With late rewinding the weights are those of step k of dense training. Then nothing is said of the random network, a ticket's stop
 cannot be before k, and the dense network must still be learning at step k.
 """
@@ -25,13 +28,15 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import scores, three
+from ticketlab.claims.asking import columns, scores, three
+from ticketlab.claims.fair_search import LATE, settled
 from ticketlab.claims.gates import skill_gate
+from ticketlab.claims.headroom import difference
 from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Any, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Levels, Rule
+from ticketlab.laws.rules import USUAL, Above, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -93,9 +98,11 @@ def formula(terms: Terms) -> Formula:
     )
     similar = Above(-float(np.log(terms.slower)))
     soon = _time(terms, DENSE, "as-soon", similar)
-    looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER)
+    looks = Gate("looks", "looks are close enough", partial(_looks, terms, similar), _CLOSER, shows=True)
+    accurate = _score(terms, DENSE, "as-accurate", Above(-terms.margin))
+    standard = Gate("trained", "dense training has ended", partial(_trained, terms), _LONGER, shows=True)
     dense = (
-        _score(terms, DENSE, "as-accurate", Above(-terms.margin)),
+        Gated((standard,), accurate, title=accurate.title),
         Gated((looks,), soon, title=soon.title),
     )
     return Gated(gates, All((*dense, *(_better(terms, name) for name in terms.controls))))
@@ -152,6 +159,7 @@ def _compared(terms: Terms) -> str | None:
 
 _EARLIER = "A smaller --rewind-step would open it."
 _CLOSER = "A smaller --evaluate-every would open the question."
+_LONGER = "More --steps would open the question."
 
 
 def _rewound(terms: Terms, tables: Tables) -> str | None:
@@ -165,16 +173,39 @@ def _rewound(terms: Terms, tables: Tables) -> str | None:
     )
 
 
-def _looks(terms: Terms, similar: Above, tables: Tables) -> str | None:
+def _looks(terms: Terms, similar: Above, tables: Tables, levels: Levels = USUAL) -> str | None:
     """It keeps back *holds* alone: a ticket that is late by more than looks can hide is late."""
     stop = _mean(tables, DENSE, "early_stop_step")
-    late = _speed(terms, tables, DENSE).upper(ALPHA) < similar.limit
+    late = _speed(terms, tables, DENSE).upper(levels.fails) < similar.limit
     if terms.shortest <= terms.closest * stop or late:
         return None
     return (
         f"There was a look every {terms.shortest} steps, and the dense network's early stop is at step {stop:.0f} on average. To "
         f"show that times are similar takes a look every {terms.closest * stop:.0f} steps, {100 * terms.closest:.3g} % of that."
     )
+
+
+def _trained(terms: Terms, tables: Tables, levels: Levels = USUAL) -> str | None:
+    """It keeps back *holds* alone: a ticket that is less accurate than a network still learning is less accurate."""
+    dense = _decisive(tables, DENSE)
+    stop = dense["early_stop_step"]
+    outside = dense["seed"][(stop == 0) | (stop > LATE * terms.longest)].tolist()
+    learning = [seed for seed in outside if not _settled(tables, seed)]
+    worse = difference(_examples(tables), TICKET, DENSE).upper(levels.fails) < -terms.margin
+    if not learning or worse:
+        return None
+    return (
+        f"In {len(learning)} of {plural(len(dense), 'seed')} the dense network was still learning when training ended, at step "
+        f"{terms.longest}: its validation loss is lowest in the last fifth, or at step 0. Its end may be more accurate."
+    )
+
+
+def _settled(tables: Tables, seed: int) -> bool:
+    """Whether the dense network's loss hardly falls any more; not where an older run has no curves to tell it."""
+    if "curves" not in tables or "validation_score" not in columns(tables["curves"]):
+        return False
+    curve = tables["curves"].where(arm=DENSE, seed=seed)
+    return settled(curve["validation_loss"], curve["validation_score"])
 
 
 # --- questions ---
@@ -312,7 +343,10 @@ def whole_rule(terms: Terms) -> str:
         f"{terms.longest}, is a lower bound: a question about time cannot hold on one of the ticket's, nor fail on one of the "
         "other's. One at the first look is an upper bound, the other way round. That the ticket is as soon does not hold if "
         f"looks, every {terms.shortest} steps, are further apart than {100 * terms.closest:.3g} % of the dense network's steps "
-        "to its early stop." + (_late_rule(terms.rewind_step) if terms.rewind_step else "")
+        "to its early stop. That it is as accurate does not hold if the dense network of some seed was still learning: its "
+        "validation loss is lowest in the last fifth of training, or at step 0, and either the second half lowered the loss by a "
+        "tenth, or the validation score is highest in the last fifth."
+        + (_late_rule(terms.rewind_step) if terms.rewind_step else "")
     )
 
 

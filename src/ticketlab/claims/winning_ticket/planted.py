@@ -32,6 +32,7 @@ class World:
         skill: what is learnt.
         left: pruned weights that are not zero.
         every: steps between two looks.
+        learning: whether the dense network's validation loss still falls by much when training ends.
     """
 
     gain: Mapping[str, float] = field(default_factory=lambda: _over(0.03, 0.05))
@@ -40,6 +41,7 @@ class World:
     skill: Skill = Skill()
     left: int = 0
     every: int = EVERY
+    learning: bool = False
 
 
 def _over(dense: float, controls: float, **others: float) -> dict[str, float]:
@@ -63,6 +65,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     other = arms != DENSE
     levels = {
         "arm": arms,
+        "seed": np.tile(np.arange(sample.seeds), len(accuracies)),
         "level": other.astype(int),
         "decisive": other,
         "early_stop_step": np.concatenate(steps),
@@ -74,8 +77,24 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     return {
         "examples": examples(sample, accuracies, rng, world.skill),
         "levels": made("levels", levels),
+        "curves": _curves(world, sample),
         "checks": Table.from_rows("checks", checks),
     }
+
+
+def _curves(world: World, sample: Sample) -> Table:
+    """The dense networks' validation curves."""
+    looks = TERMS.longest // world.every + 1
+    loss = np.geomspace(2.0, 1e-4, looks) + (0.0 if world.learning else 0.3)
+    return made(
+        "curves",
+        {
+            "arm": np.full(looks * sample.seeds, DENSE),
+            "seed": np.repeat(np.arange(sample.seeds), looks),
+            "validation_loss": np.tile(loss, sample.seeds),
+            "validation_score": np.full(looks * sample.seeds, sample.accuracy),
+        },
+    )
 
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
@@ -107,6 +126,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "pruned weights took part", World(left=1)),
         (Kind.OUTSIDE, "ten times later, both before the first look", World(sooner=_over(0.1, 60), steps=8)),
         (Kind.GATE, "looks too far apart", World(sooner=_over(1.5, 1.6), steps=67)),
+        (
+            Kind.GATE,
+            "the dense network is still learning",
+            World(_over(0.01, 0.05), _over(5.0, 1.6), steps=400, learning=True),
+        ),
     ]
     return (
         *cases_of("winning-ticket", formula(TERMS), planted, truth, worlds),
