@@ -110,8 +110,8 @@ def nothing_leaks() -> Gate:
             return None
         return (
             f"After training on shuffled labels, functions err {number(100 * found.mean)} points less than labels drawn at "
-            f"random, at most {number(100 * found.upper(levels.smaller))}; less than {number(100 * AWAY)} is required, so that no "
-            "label leaks."
+            f"random, at most {number(100 * found.upper(levels.smaller))}; less than {number(100 * AWAY)} is required, so that "
+            "no label leaks."
         )
 
     opens = "More --shuffles would measure it better; held-out examples that are not among the training examples close a leak."
