@@ -47,7 +47,7 @@ class LabPlan:
         }
         base = named.get(self.preset, named["default"])
         own = getattr(base, "task", None)
-        if "task" in given and type(self.task) is type(own) and self.task == type(self.task)():
+        if own is not None and type(self.task) is type(own) and self.task == type(own)():
             del given["task"]
         for name in given:
             if not hasattr(base, name):

@@ -34,7 +34,7 @@ from ticketlab.claims.tail_exponent.over_tasks import OverTasks, mean_over_tasks
 from ticketlab.claims.wording import listed
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -194,7 +194,7 @@ def _gates(of: str) -> tuple[Gate, ...]:
     units = "More --tickets, or other --tasks, would open the question."
     gates = (
         Gate("tasks", "at least six tasks", _tasks, "More --tasks would open the question."),
-        Gate("skill", "units are better than with permuted targets", _skill, units),
+        Gate("skill", "units are better than with permuted targets", _skill, units, shows=True),
         Gate(
             "noise",
             "little noise of the test set",
@@ -206,6 +206,7 @@ def _gates(of: str) -> tuple[Gate, ...]:
             "the loss falls with size",
             partial(_falls, of),
             "Other --tasks, or more training examples, would open the question.",
+            shows=True,
         ),
     )
     if of == SELECTED:
@@ -231,10 +232,10 @@ def _tasks(tables: Tables) -> str | None:
     return f"There are {count} tasks: a correlation over fewer than {TASKS} says nothing."
 
 
-def _skill(tables: Tables) -> str | None:
+def _skill(tables: Tables, levels: Levels = USUAL) -> str | None:
     found = _columns(tables, "held_out", "permuted")
     what = "the best unit explains no more, held out, than of permuted targets"
-    return _refused(found, _not_above_zero(found["held_out"] - found["permuted"]), what)
+    return _refused(found, _not_above_zero(found["held_out"] - found["permuted"], levels), what)
 
 
 def _noise(tables: Tables) -> str | None:
@@ -243,10 +244,10 @@ def _noise(tables: Tables) -> str | None:
     return _refused(found, found["reliability"].mean(axis=1) < RELIABLE, what)
 
 
-def _falls(of: str, tables: Tables) -> str | None:
+def _falls(of: str, tables: Tables, levels: Levels = USUAL) -> str | None:
     found = _columns(tables, COLUMNS[of])
     what = f"the exponent of {NETWORKS[of]} may be 0, so that no distance from it has a meaning"
-    return _refused(found, _not_above_zero(found[COLUMNS[of]]), what)
+    return _refused(found, _not_above_zero(found[COLUMNS[of]], levels), what)
 
 
 def _trained(tables: Tables) -> str | None:
@@ -263,11 +264,11 @@ def _trained(tables: Tables) -> str | None:
     return _refused(found, certain, "half of the steps change the exponent by more than a tenth")
 
 
-def _not_above_zero(values: Float[np.ndarray, "m s"]) -> Bool[np.ndarray, "m"]:
+def _not_above_zero(values: Float[np.ndarray, "m s"], levels: Levels) -> Bool[np.ndarray, "m"]:
     """Whether the mean over seeds is not for certain above 0; a single seed passes, as it decides nothing."""
     if values.shape[1] < 2:
         return np.zeros(len(values), bool)
-    return np.array([of_seeds(of).lower(ALPHA) <= 0 for of in values])
+    return np.array([of_seeds(of).lower(levels.smaller) <= 0 for of in values])
 
 
 def _refused(found: dict[str, np.ndarray], wrong: Bool[np.ndarray, "m"], what: str) -> str | None:
