@@ -30,7 +30,7 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Answer, Formula, Gate, Gated, Question, Tables, answer, verdict_of
 from ticketlab.laws.power_law import SMALLEST, PowerLaw, power_law
-from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
+from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels, Rule
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
@@ -454,7 +454,8 @@ def _rule_of_widths(terms: Terms) -> str:
         f"length. And motion, drift and distance fall with an exponent above {terms.least:g}. It fails if one of these is not "
         "true. Otherwise it is undecided. It is always undecided if the control, μP, was left out or not shown to stay "
         f"non-linear: its distance at the widest network has to be above {large}, and its exponent below {terms.least:g}, each "
-        "at the level of what it keeps back. The same goes if training did not come to its end, or if neither the network "
+        f"with {100 * (1 - ALPHA):g} % confidence, or more if the questions that it keeps back "
+        "need more. The same goes if training did not come to its end, or if neither the network "
         f"nor its linear model is better than guessing. {_end(terms)}"
     )
 
