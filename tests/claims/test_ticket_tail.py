@@ -314,7 +314,7 @@ def test_every_kind_is_in_the_tables_and_has_its_verdicts(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
     assert [v.key for v in asked if v.headline] == [rule.TAIL, rule.GAIN] * 2
-    assert len([v for v in asked if not v.headline]) == 2 * 2 + 2
+    assert len([v for v in asked if not v.headline]) == 2 * 3 + 2
 
 
 @pytest.mark.slow

@@ -139,6 +139,7 @@ TOYS = {  # claim: the tests that invent its numbers, and the function that does
     "scaling": ("test_scaling_page", "toy_record"),
     "same-ticket": ("test_same_ticket_page", "toy_record"),
     "symmetry-breaking": ("test_symmetry_breaking_page", "toy_record"),
+    "tail-exponent": ("test_tail_exponent_page", "toy_record"),
     "tangent-sampling": ("test_tangent_sampling_page", "toy_record"),
     "ticket-tail": ("test_ticket_tail_page", "toy_record"),
     "untrained-subnetwork": ("test_learned_masks_page", "toy_record"),

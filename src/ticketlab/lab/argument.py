@@ -246,7 +246,7 @@ PARTS = (
         "K",
         "More tickets, more returns",
         "The tail of the tickets decides what scale buys.",
-        _all("ticket-tail"),
+        _all("ticket-tail", "tail-exponent"),
     ),
     Part(
         "L",

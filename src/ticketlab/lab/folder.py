@@ -46,7 +46,8 @@ class LabPlan:
             name: value for name in ("task", "network", "seeds") if (value := getattr(self, name)) is not None
         }
         base = named.get(self.preset, named["default"])
-        if type(given.get("task")) is type(getattr(base, "task", None)) and self.task == type(self.task)():
+        own = getattr(base, "task", None)
+        if own is not None and type(self.task) is type(own) and self.task == type(own)():
             del given["task"]
         for name in given:
             if not hasattr(base, name):

@@ -64,7 +64,7 @@ def choices_in_words(plan: Mapping[str, Any]) -> dict[str, str]:
 def _data(data: Mapping[str, Any]) -> dict[str, str]:
     """The targets' names, how doubtful parts of the data were read, and where networks start if not at random."""
     targets = [str(own["target"]) for own in data.values() if own["target"]]
-    notes = [str(note) for own in data.values() for note in own["notes"]]
+    notes = dict.fromkeys(str(note) for own in data.values() for note in own["notes"])  # alike data, one note
     starts = [str(own["start"]) for own in data.values() if "start" in own]
     facts = {"Target": ", ".join(targets), "Notes on the data": " ".join(notes), "Start": " ".join(starts)}
     return {name: text for name, text in facts.items() if text}

@@ -73,7 +73,7 @@ def draw(
 
     Raises: UserError for units, read-outs and probes of a network without hidden units.
     """
-    if kind in HIDDEN and not jax.eval_shape(network.features, drum.params, drum.x):
+    if kind in HIDDEN and not _features(network, drum):
         raise UserError(
             f"{network.name}, which has no hidden units, for tickets of the kind {kind!r}",
             "a network with a hidden layer",
@@ -81,7 +81,7 @@ def draw(
         )
     cut = len(drum.x) // 2
     drum = _remaining(network, drum) if kind == "tangent direction" else drum
-    each = _first_features(network, drum).shape[-1] if kind == "unit" else 1
+    each = next(iter(_features(network, drum).values())).shape[-1] if kind == "unit" else 1
     draws = -(-count // each)
     host = np.asarray(drum.targets, float)
     found: tuple[list[Qualities], list[Qualities]] = ([], [])
@@ -194,11 +194,10 @@ _DRAWS: dict[Kind, Callable[[Network, Drum, Array], Array]] = {
 }
 
 
-def _first_features(network: Network, drum: Drum) -> jax.ShapeDtypeStruct:
-    """The shape of the first hidden layer's features."""
+def _features(network: Network, drum: Drum) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of the hidden layers' features."""
     assert network.features is not None
-    found: jax.ShapeDtypeStruct = next(iter(jax.eval_shape(network.features, drum.params, drum.x).values()))
-    return found
+    return dict(jax.eval_shape(network.features, drum.params, drum.x))
 
 
 def _last(network: Network, params: Params, x: Array) -> Array:
