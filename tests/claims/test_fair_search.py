@@ -10,11 +10,9 @@ from ticketlab.claims.fair_search import (
     Scored,
     edges,
     inside,
-    past_its_highest,
-    past_its_minimum,
-    settled,
     wider,
 )
+from ticketlab.claims.settling import past_its_highest, past_its_minimum, settled
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS, TANGENT
 
 

@@ -1,7 +1,7 @@
 """Training that is tuned and goes to its end: all step sizes side by side, each scored at the epoch that validation prefers.
 
 The grid of step sizes is extended while the choice lies at an edge, and the epochs are doubled until the chosen run has settled
-(`claims.fair_search`). Runs that go on give the bits of runs that were never stopped.
+(`claims.settling`). Runs that go on give the bits of runs that were never stopped.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import jax
 import numpy as np
 
 from ticketlab import training
-from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, settled, wider
+from ticketlab.claims.fair_search import Candidate, Scored, best, edges, scored, wider
+from ticketlab.claims.settling import settled
 from ticketlab.claims.start import Outputs, batch_of, minus, network_outputs, relative_motion
 from ticketlab.errors import NumericalFailure
 from ticketlab.networks.network import Network, Params

@@ -15,8 +15,9 @@ import jax
 import numpy as np
 
 from ticketlab import training
-from ticketlab.claims.fair_search import Candidate, Scored, best, past_its_highest, past_its_minimum, settled
+from ticketlab.claims.fair_search import Candidate, Scored, best
 from ticketlab.claims.rows import curve_rows
+from ticketlab.claims.settling import past_its_highest, past_its_minimum, settled
 from ticketlab.claims.start import batch_of, largest_curvature, relative_motion, score_of
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.formula import DESCENT, OFFSETS

@@ -6,7 +6,7 @@ what they score, or in how far that is from gradient descent.
 
 The comparison is fair only if both sides were tuned and trained to the end. So the choice of each has to lie inside its grid, and
 gradient descent has to be trained to the end: its highest validation score lies inside the run, and its validation loss has its
-minimum there, or no longer falls by more than a little (`fair_search.settled`).
+minimum there, or no longer falls by more than a little (`settling.settled`).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ error, d²/12. All seeds may be rounded in the same direction, so the interval i
 similar is not said where looks are too far apart to show it.
 
 The dense network is the standard of accuracy only if it was trained to its end: its validation loss has its minimum inside the
-run, or hardly falls (`fair_search.settled`). If it is still learning in a seed, the ticket cannot be shown to be as accurate.
+run, or hardly falls (`settling.settled`). If it is still learning in a seed, the ticket cannot be shown to be as accurate.
 
 With late rewinding the weights are those of step k of dense training. Then nothing is said of the random network, a ticket's stop
 cannot be before k, and the dense network must still be learning at step k.
@@ -29,9 +29,9 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, scores, three
-from ticketlab.claims.fair_search import LATE, settled
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import difference
+from ticketlab.claims.settling import LATE, settled
 from ticketlab.claims.wording import listed, margin_words, plural
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
