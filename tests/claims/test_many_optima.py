@@ -54,6 +54,19 @@ def test_tickets_that_do_not_fit_decide_nothing_about_tickets(misses, undecided)
     assert all("tickets fit less than 95 %" in v.reading for v in found if v.key in undecided)
 
 
+def test_an_index_without_a_scale_decides_nothing():
+    """A twin ends as far away as an independent network, and the ticket farther than both: the index is large."""
+    tables = planted(World(), SAMPLE, np.random.default_rng(0))
+    pairs = tables["pairs"]
+    far = {rule.INDEPENDENT: 1.10, rule.TWIN: 1.14, rule.OWN: 1.25}
+    matched = np.array([far.get(a, m) for a, m in zip(pairs["arm"].tolist(), pairs["matched"], strict=True)])
+    columns = {c.name: c.values for c in pairs.columns} | {"matched": matched}
+    found = rule.verdicts({**tables, "pairs": made("pairs", columns)})
+    (own,) = [v for v in found if v.key == rule.OWN]
+    assert own.outcome is UNDECIDED
+    assert "the index has no scale" in own.reading
+
+
 def test_a_disagreement_that_copies_have_too_is_no_other_function():
     """Both disagree on a tenth of the examples, and hardly any answer is wrong."""
     tables = planted(World(), SAMPLE, np.random.default_rng(0))

@@ -97,7 +97,9 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     show = presentation(page)
     figures = {figure.key: figure for figure in show.figures}
     assert list(figures) == ["rungs", "alignment"]
-    assert figures["rungs"].title == "Usefulness appears at this rung: the tangent space of the best layer"
+    assert figures["rungs"].title == (
+        "The first rung that is shown to be enough and better than its control: the tangent space of the best layer"
+    )
     assert "a cosine of 0.21 to 0.21" in figures["alignment"].title
     rows = [row.label for row in figures["rungs"].panels[0].chart.rows]
     assert rows[0] == rule.NAMES[rule.UNIT]

@@ -19,6 +19,7 @@ if a run is looked at again and again.
 
 from __future__ import annotations
 
+import math
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -292,6 +293,8 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         coming = closed if found.closed else outlook(effect, asked.rule, found.levels)
     if found.closed:
         reading = f"{said}. Undecided: {' '.join(found.closed)}"
+    elif math.isnan(effect.mean):
+        reading = f"{said}. This could not be measured."
     elif not known:
         reading = f"{said}. One seed is not enough to estimate the uncertainty."
     else:

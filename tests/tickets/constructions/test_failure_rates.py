@@ -230,3 +230,4 @@ def test_the_number_that_leaves_a_share_lies_between_whole_numbers():
     assert np.isnan(reached(counts, 0.05))
     assert reached(np.zeros(5), 0.1) == 0
     assert np.isnan(reached(np.full(3, np.inf), 0.1))
+    assert np.isnan(reached(np.zeros(0), 0.1))  # no weight is as large as ε: nothing is known

@@ -120,8 +120,9 @@ def _reached(search: str) -> Gate:
         f"every ε is reached with {WHO[search]}",
         rows,
         "reached",
-        f"With {WHO[search]}, {{}} numbers of products are above all that were tried, so their growth is not known.",
-        f"A larger --left, or {more} would make it a question.",
+        f"With {WHO[search]}, {{}} numbers of products are above all that were tried, or no sampled weight is as large as the "
+        "largest ε, so their growth is not known.",
+        f"A larger --left, more --weights, or {more} would make it a question.",
     )
 
 
@@ -198,14 +199,14 @@ def _lean() -> Question:
 def _power() -> Question:
     return _grows(
         PICK,
-        "one product a weight needs polynomially many",
+        "one product a weight needs nearly 1/ε of them",
         exponent,
         Above(0.8),
         "the exponent of n_δ in 1/ε, with one product for each weight,",
         EXPONENT,
         three(
-            "choosing one product grows polynomially",
-            "choosing one product does not grow polynomially",
+            "choosing one product needs nearly 1/ε of them",
+            "choosing one product grows with an exponent below 0.8",
             "how choosing one product grows",
         ),
         search=PICK,

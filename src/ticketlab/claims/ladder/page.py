@@ -69,7 +69,7 @@ def _found(record: Record) -> str:
     first = formula.appears(margin, tables)
     if first is None:
         return "No rung was shown to err as little as the trained network and less than its control"
-    return f"Usefulness appears at this rung: {formula.NAMES[first]}"
+    return f"The first rung that is shown to be enough and better than its control: {formula.NAMES[first]}"
 
 
 def _in_order(rungs: Table) -> list[str]:

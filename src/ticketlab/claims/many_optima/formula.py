@@ -48,6 +48,7 @@ TITLES = {
 FUNCTIONS, BASINS = "functions", "basins"
 LEAST = 0.1  # of the error rate: the smallest excess of disagreement that matters
 LIMIT = 0.02  # the largest barrier within one basin
+SPAN = 0.1  # of the distance of independent networks, between the ends of the similarity index
 FITTED = 0.95  # the training score below which a barrier is low because little was learnt
 EXCESS = Scale("points of disagreement", 100.0, bounds=(-100.0, 100.0))
 ERROR = Scale("points of test error", 100.0, bounds=(-100.0, 100.0))
@@ -64,7 +65,7 @@ def side_questions() -> tuple[Gated, ...]:
     """The tickets' basins, the ticket next to its own network, and trained networks next to untrained ones."""
     return (
         Gated((_skill(), _fitted(), _tickets_fitted(TICKET, OTHER_TICKET)), _basins(TICKETS, "tickets")),
-        Gated((_skill(), _fitted(), _tickets_fitted(TICKET)), _own_ticket()),
+        Gated((_skill(), _fitted(), _tickets_fitted(TICKET), _scale()), _own_ticket()),
         Gated((_skill(), _fitted()), _no_nearer()),
     )
 
@@ -117,6 +118,27 @@ def _tickets_fitted(*names: str) -> Gate:
     )
 
 
+def _scale() -> Gate:
+    """Of the similarity index, whose two ends must not be the same place."""
+
+    def passed(tables: Tables) -> str | None:
+        far, near = (_by_seed(tables["pairs"], arm, "matched") for arm in (INDEPENDENT, TWIN))
+        narrow = far - near < SPAN * far
+        if not narrow.any():
+            return None
+        return (
+            f"In {int(np.sum(narrow))} of {len(narrow)} seeds a twin is nearer than an independent network by less than "
+            f"{100 * SPAN:g} % of the distance, so the index has no scale."
+        )
+
+    return Gate(
+        "scale",
+        f"twins are nearer than independent networks, by {100 * SPAN:g} % of the distance",
+        passed,
+        "Larger batches or fewer --steps would keep twins together.",
+    )
+
+
 def _named(networks: Table, names: tuple[str, ...]) -> Table:
     return networks.taken(np.isin(networks["network"], names))
 
@@ -141,7 +163,7 @@ def _functions() -> Question:
         reading=_functions_read,
         says=three(
             "they are different functions",
-            "they are no more different than copies of one network",
+            "they differ more than copies of one network by less than a tenth of the error rate, if at all",
             "whether they are different functions",
         ),
     )
@@ -256,10 +278,11 @@ RULE = (
     "rate, and if the error barrier between them stays above 2 points with their units in the best order and REPAIR. It fails if "
     "one of the two fails. Otherwise it is undecided. It is also undecided if the networks are not better than guessing, or if "
     "one of them fits less than 95 % of its training data. Everything else is a side question; those about tickets are undecided "
-    "too if a ticket fits less than 95 % of its training data."
+    "too if a ticket fits less than 95 % of its training data, and the one about its similarity if twins end as far apart as "
+    "independent networks."
 )
 SAYS = {
     Outcome.HOLDS: "Independent training ends in different functions, in different basins.",
-    Outcome.FAILS: "Independent networks are the same function to within copies, or in one basin up to symmetry.",
+    Outcome.FAILS: "Independent networks hardly differ more than copies of one network, or are in one basin up to symmetry.",
     Outcome.UNDECIDED: "These runs do not decide the claim.",
 }

@@ -118,14 +118,14 @@ def _kept() -> Question:
 def _kept_by_the_task() -> Question:
     return scores(
         "kept by the task",
-        "training as far on permuted labels would have lost the ticket",
+        "training as far on permuted labels would have cost the ticket a tenth of the headroom",
         lambda tables: tables["examples"],
         (TICKET, "the ticket in the trained network"),
         ("ticket_permuted", "the ticket in the network trained as far on permuted labels"),
         Above(LEAST),
         three(
             "what keeps it is the task",
-            "other labels would have kept it too",
+            "other labels would have cost it less than a tenth of the headroom",
             "whether the task is what keeps it",
         ),
         facets={"part": SURVIVES},

@@ -404,12 +404,15 @@ def needed(
 
 
 def reached(counts: Float[np.ndarray, " m"], left: float) -> float:
-    """n_δ: how many products leave a share δ of the weights unwritten, between whole numbers by ln of the share; NaN if none do.
+    """n_δ: how many products leave a share δ of the weights unwritten, between whole numbers by ln of the share; NaN if none do,
+    or if there are no weights.
 
     Arguments:
         counts: what each weight needs, ∞ where that is not known.
         left: δ.
     """
+    if not len(counts):
+        return float("nan")
     most = counts[np.isfinite(counts)].max(initial=0)
     number = np.arange(int(most) + 1)
     share = 1 - np.searchsorted(np.sort(counts), number, side="right") / len(counts)
