@@ -138,6 +138,14 @@ def test_a_seed_alone_gives_the_same_bits(evidence):
 
 
 def test_plans_are_checked():
-    for wrong in ({"runs": 1500}, {"draws": 1024}, {"nulls": 3}, {"levels": 1}, {"loss": 0.0}):
+    for wrong in (
+        {"runs": 1500},
+        {"draws": 1024},
+        {"nulls": 3},
+        {"levels": 1},
+        {"loss": 0.0},
+        {"loss": 50.0},
+        {"ridge": 100.0},
+    ):
         with pytest.raises(UserError):
             TangentSamplingPlan(**wrong)

@@ -71,9 +71,13 @@ class Detectors:
     member: Int[np.ndarray, "units families"] = field(repr=False)
 
     def threshold(self, family: str) -> float:
-        """The AUC for a family that 99 % of these units do not exceed, and at least 0.9."""
-        at = np.quantile(self.auc[:, FAMILIES.index(family)], 1 - NULL_SHARE, method="higher")
-        return max(float(at), DETECTS)
+        """The AUC for a family that another unit of this law exceeds with a probability of at most 1 %, and at least 0.9.
+
+        Of n units it is the k-th smallest, k = ⌈0.99 (n + 1)⌉, and the largest one with fewer than 99.
+        """
+        ordered = np.sort(self.auc[:, FAMILIES.index(family)])
+        at = min(int(np.ceil((1 - NULL_SHARE) * (len(ordered) + 1) - 1e-9)), len(ordered))
+        return max(float(ordered[at - 1]), DETECTS)
 
     def detects(self, family: str, control: Detectors) -> Bool[np.ndarray, "units"]:
         """Which units are detectors of a family: above what the random linear filters set as threshold."""

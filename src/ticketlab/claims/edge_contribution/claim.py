@@ -28,6 +28,8 @@ from ticketlab.training.optimisers import Adam, Optimiser
 
 __all__ = ["EdgeContribution", "EdgeContributionPlan"]
 
+FEWEST = 20  # examples: with a few, permuted labels are much the same as true ones
+
 
 @dataclass(frozen=True)
 class EdgeContributionPlan:
@@ -40,7 +42,7 @@ class EdgeContributionPlan:
         first_seed: the number of the first seed; others draw other networks for the same question.
         masks: random masks at each density.
         densities: how many, by the Gauss–Legendre rule; odd, so that ½ is one of them.
-        examples: training examples on which losses and gradients are taken.
+        examples: training examples on which losses and gradients are taken; 20 or more.
         shown: weights of each network in the figure.
         steps: of the training of the same network.
         batch: examples in a step.
@@ -72,7 +74,8 @@ class EdgeContributionPlan:
             raise UserError(
                 f"masks={self.masks}", "an even number", "Two halves show how noisy the values are."
             )
-        plan_checks.at_least(self, 1, "examples", "shown", "steps", "batch")
+        plan_checks.at_least(self, 1, "shown", "steps", "batch")
+        plan_checks.at_least(self, FEWEST, "examples")
 
     @classmethod
     def presets(cls) -> dict[str, EdgeContributionPlan]:

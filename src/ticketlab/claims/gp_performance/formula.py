@@ -267,7 +267,7 @@ def _growing(sizes: tuple[int, ...], width: float, picture: str, tables: Tables)
         for w, rows in zip(weight, of, strict=True)
     ]
     seed, example = (np.concatenate([rows[column] for rows in of]) for column in ("seed", "id"))
-    return paired_difference(np.concatenate(leads), seed, example, unit=float(np.max(np.abs(weight))))
+    return paired_difference(np.concatenate(leads), seed, example, unit=float(np.sum(np.abs(weight))))
 
 
 def _nothing(arm: str) -> Question:

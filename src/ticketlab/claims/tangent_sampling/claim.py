@@ -28,6 +28,7 @@ from ticketlab.tasks.sources import Boolean, TaskSource
 __all__ = ["CHUNK", "TangentSampling", "TangentSamplingPlan"]
 
 CHUNK = 1024
+MOST = {"loss": 0.05, "ridge": 1e-3}  # half of a squared error on targets of ±1, and relative
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class TangentSamplingPlan:
         nulls: starts whose null spaces are drawn from; each has its share of the draws.
         levels: starts, and data orders or null-space draws, of the split of variance: a network for each pair.
         members: networks in an ensemble.
-        loss: the mean training loss (half a squared error) at which a run ends.
+        loss: the mean training loss (half a squared error) at which a run ends; at most 0.05.
         steps: the most steps of a run.
         batch: examples in a step.
         step_share: the step size as a share of the largest stable one of a random network.
@@ -80,6 +81,13 @@ class TangentSamplingPlan:
         plan_checks.at_least(self, 2, "levels", "members")
         plan_checks.at_least(self, 1, "steps", "batch")
         plan_checks.positive(self, "loss", "step_share", "ridge")
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise UserError(
+                    f"{name}={getattr(self, name):g}",
+                    f"at most {most:g}",
+                    "With a larger one functions are compared that do not fit the training examples.",
+                )
 
     @classmethod
     def presets(cls) -> dict[str, TangentSamplingPlan]:
