@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.ticket_tail.formula import ALSO, COVERED, GAIN, HEADLINE, PREDICTED, STRAIGHT, TAIL
 from ticketlab.claims.ticket_tail.measures import LOG
 from ticketlab.evidence.record import Record
@@ -113,9 +114,10 @@ def shapes(tails: Table) -> Figure:
 
 
 def bought_table(tails: Table) -> TextTable:
+    best = "best" if "best" in columns(tails) else "best_1"  # older runs have the tail's prediction of it
     cells = {
         "tickets": count("tickets"),
-        "best of all, %": interval("best", 100.0),
+        "best of all, %": interval(best, 100.0),
         "of 10 times more, %": interval("best_10", 100.0),
         "of 100 times more, %": interval("best_100", 100.0),
     }
@@ -149,7 +151,7 @@ def prediction_table(predictions: Table) -> TextTable:
         "blocks": count("blocks"),
         "predicted": mean("predicted"),
         "seen": mean("seen"),
-        "missed, share of the gain": _known("missed", 2),
+        **({"missed, share of the gain": _known("missed", 2)} if "missed" in columns(predictions) else {}),
         "in the 95 % interval": share("covered"),
         "CRPS": _known("crps"),
         "normal law": _known("crps_normal"),
