@@ -41,6 +41,7 @@ class World:
         skill: what the networks have learnt.
         fitted: whether they fit their training data.
         tickets_fitted: whether their tickets do.
+        twin: the distance of a twin, where that of an independent network is 1.1.
     """
 
     excess: float = 0.02
@@ -48,6 +49,7 @@ class World:
     skill: Skill = Skill()
     fitted: bool = True
     tickets_fitted: bool = True
+    twin: float = 0.3
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
@@ -68,7 +70,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     return {
         "examples": made("examples", columns),
         "networks": _networks(world),
-        "pairs": _pairs(sample, rng),
+        "pairs": _pairs(world, sample, rng),
     }
 
 
@@ -81,9 +83,9 @@ def _networks(world: World) -> Table:
     return made("networks", columns)
 
 
-def _pairs(sample: Sample, rng: np.random.Generator) -> Table:
+def _pairs(world: World, sample: Sample, rng: np.random.Generator) -> Table:
     """Distances as they were seen in networks: twins near, all others far."""
-    usual = {INDEPENDENT: 1.1, TWIN: 0.3, OWN: 0.6, TICKETS: 1.2, UNTRAINED: 1.15, PERMUTED: 1.2}
+    usual = {INDEPENDENT: 1.1, TWIN: world.twin, OWN: 0.6, TICKETS: 1.2, UNTRAINED: 1.15, PERMUTED: 1.2}
     arms, seeds = list(usual), np.arange(sample.seeds)
     noise = 0.02 * rng.standard_normal((len(arms), sample.seeds))
     columns = {
@@ -121,12 +123,16 @@ def cases() -> tuple[Case, ...]:
 def _of_tickets() -> tuple[Case, ...]:
     """The questions about tickets, of tickets that learnt nothing: no barrier is between them."""
     unfit = World(bump=0.0, tickets_fitted=False)
-    names = {TICKETS: "the tickets do not fit", OWN: "a ticket next to its own network does not fit"}
+    closed = {
+        TICKETS: {"the tickets do not fit": unfit},
+        OWN: {
+            "a ticket next to its own network does not fit": unfit,
+            "twins end as far apart as independent networks": World(twin=1.03),
+        },
+    }
     return tuple(
         case
         for asked in side_questions()
-        if asked.part.key in names
-        for case in cases_of(
-            "many-optima", asked, planted, truth, [(Kind.GATE, names[asked.part.key], unfit)]
-        )
+        for name, world in closed.get(asked.part.key, {}).items()
+        for case in cases_of("many-optima", asked, planted, truth, [(Kind.GATE, name, world)])
     )
