@@ -273,6 +273,17 @@ def test_the_same_plan_gives_the_same_bits(evidence):
         assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
 
 
+def test_splits_of_one_data_set_are_one_task():
+    """Eight of them rank alike by chance, all at once."""
+    tables = planted.planted(World(), SAMPLE, np.random.default_rng(0))
+    rows = tables["exponents"]
+    same = rows.adding(task=np.full(len(rows), "digits"))
+    found = answer(rule.formula(), {"exponents": same})
+    assert found.outcome is UNDECIDED
+    assert "The run has 1 task of" in " ".join(next(found.questions()).closed)
+    assert len(np.unique(rule.exponents(rule.TRAINED, {"exponents": same}).task)) == 1
+
+
 def test_nothing_is_asked_before_all_pairs_are_there():
     tables = planted.planted(World(), SAMPLE, np.random.default_rng(0))
     assert len(TailExponent().conclude(TailExponentPlan(), tables).verdicts) == 5

@@ -37,7 +37,8 @@ class TailExponentPlan:
     """Does the tail of random units predict the exponent with which the loss falls with size?
 
     Arguments:
-        tasks: with one answer for each example; classes are regressed on as one-hot targets. A verdict needs at least 6.
+        tasks: with one answer for each example; classes are regressed on as one-hot targets. A verdict needs at least 6,
+            of different names.
         networks: the activations of the networks, which have one hidden layer.
         widths: of the networks, increasing; at least 5, over one and a half decades of parameters.
         tickets: random units of each pair, in a seed; 5 000 or more.

@@ -31,7 +31,7 @@ from jaxtyping import Bool, Float, Int
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import no_misses, three
 from ticketlab.claims.tail_exponent.over_tasks import OverTasks, mean_over_tasks, rank_correlation
-from ticketlab.claims.wording import listed
+from ticketlab.claims.wording import listed, plural
 from ticketlab.laws.difference import of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels
@@ -60,7 +60,7 @@ class Exponents(NamedTuple):
 
     Arguments:
         predicted, measured: α̂ and α `[m, s]`.
-        task: of each pair `[m]`.
+        task: of each pair `[m]`; tasks of one name, such as two splits of one data set, are one.
         names: of each pair.
     """
 
@@ -91,7 +91,8 @@ def verdicts(tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
 def exponents(of: str, tables: Tables) -> Exponents:
     """The exponents of random features or of trained networks, next to those predicted."""
     found = _columns(tables, PREDICTED, COLUMNS[of])
-    return Exponents(found[PREDICTED], found[COLUMNS[of]], found["place"][:, 0], _names(found))
+    _, task = np.unique(found["task"][:, 0], return_inverse=True)
+    return Exponents(found[PREDICTED], found[COLUMNS[of]], task, _names(found))
 
 
 def _columns(tables: Tables, *names: str) -> dict[str, np.ndarray]:
@@ -226,10 +227,10 @@ def _gates(of: str) -> tuple[Gate, ...]:
 
 
 def _tasks(tables: Tables) -> str | None:
-    count = len(np.unique(tables["exponents"]["place"]))
+    count = len(np.unique(tables["exponents"]["task"]))
     if count >= TASKS:
         return None
-    return f"There are {count} tasks: a correlation over fewer than {TASKS} says nothing."
+    return f"The run has {plural(count, 'task')} of different names, and a correlation over fewer than {TASKS} says nothing."
 
 
 def _skill(tables: Tables, levels: Levels = USUAL) -> str | None:
@@ -285,9 +286,10 @@ def _refused(found: dict[str, np.ndarray], wrong: Bool[np.ndarray, "m"], what: s
 RULE = (
     "The claim holds if, over pairs of task and network, the exponents that the tail predicts have a positive rank correlation "
     "with those of trained networks, and miss them by less than 30 % on average. It fails if the correlation is negative, or the "
-    "miss larger. Otherwise it is undecided. It is also undecided with fewer than six tasks, or if for one pair units are no "
-    "better than with permuted targets or differ by noise, the loss does not fall, half of the steps change the exponent by more "
-    "than a tenth, or a step size lies at the edge of its grid. The same questions about random features are side questions."
+    "miss larger. Otherwise it is undecided. It is also undecided with fewer than six tasks of different names, or if for one "
+    "pair units are no better than with permuted targets or differ by noise, the loss does not fall, half of the steps change "
+    "the exponent by more than a tenth, or a step size lies at the edge of its grid. The same questions about random features "
+    "are side questions."
 )
 SAYS = {
     Outcome.HOLDS: "The tail of random units predicts how fast the loss of trained networks falls with size.",

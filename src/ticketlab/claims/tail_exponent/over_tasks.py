@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.stats import rankdata
 
 from ticketlab.laws.difference import Difference
 
@@ -95,20 +96,13 @@ def rank_correlation(
 def _spearman(one: Float[np.ndarray, "m"], other: Float[np.ndarray, "m"]) -> tuple[float, float]:
     """ρ and z. Where all ranks agree, ρ is taken half of the smallest step below 1, so that z is finite."""
     count = len(one)
-    first, second = (_ranks(values) for values in (one, other))
+    first, second = (rankdata(values) - (count + 1) / 2 for values in (one, other))
     spread = np.sqrt((first @ first) * (second @ second))
     if spread == 0:
         return 0.0, 0.0  # nothing is ranked
     rho = float(first @ second / spread)
     most = 1 - 6 / (count**3 - count)
     return rho, float(np.arctanh(np.clip(rho, -most, most)))
-
-
-def _ranks(values: Float[np.ndarray, "m"]) -> Float[np.ndarray, "m"]:
-    """About their mean; equal values share theirs."""
-    ordered = np.sort(values)
-    ends = [np.searchsorted(ordered, values, side) for side in ("left", "right")]
-    return np.asarray((ends[0] + ends[1] - len(values)) / 2)
 
 
 def mean_over_tasks(distances: Float[np.ndarray, "m"], task: Int[np.ndarray, "m"], seeds: int) -> OverTasks:
