@@ -137,6 +137,12 @@ def test_a_seed_alone_gives_the_same_bits(evidence):
         assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
 
 
+def test_laws_over_the_labels_of_a_few_examples_are_not_compared():
+    few = dataclasses.replace(PLAN.task, test=2)
+    with pytest.raises(UserError, match="2 held-out examples"):
+        run_study(TangentSampling(), dataclasses.replace(PLAN, task=few))
+
+
 def test_plans_are_checked():
     for wrong in (
         {"runs": 1500},

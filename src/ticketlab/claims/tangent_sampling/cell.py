@@ -17,6 +17,7 @@ from ticketlab.claims.start import Clock, built, drawn_task
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_sampling.claim import CHUNK, TangentSamplingPlan
 from ticketlab.claims.tangent_sampling.formula import ENSEMBLES, HALVES, NULL, STARTS
+from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
@@ -26,6 +27,7 @@ from ticketlab.training.result import Ended
 
 __all__ = ["measure"]
 
+LEAST = 8  # held-out examples
 STREAM = 97  # of the seeds' keys
 
 
@@ -35,6 +37,12 @@ def measure(
     seed, clock = cell.seeds[0], Clock()
     progress("drawing examples", 0.0)
     task = drawn_task(plan.task, seed)
+    if len(task.test) < LEAST:
+        raise UserError(
+            f"{len(task.test)} held-out examples",
+            f"at least {LEAST}, because laws over the labels of a few look alike",
+            "Give test=… in --task.",
+        )
     of = binary_examples(task, plan.binary)
     network = built(plan.network, task.input_shape, 1)
     key = jax.random.fold_in(jax.random.key(seed), STREAM)

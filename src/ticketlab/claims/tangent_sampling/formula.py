@@ -221,7 +221,7 @@ def _seen(comparison: str) -> Gate:
             f"most {UNSEEN:g} is allowed, so nothing is said about single functions."
         )
 
-    opens = "More runs and draws, or fewer held-out examples, would let functions repeat."
+    opens = "More runs and draws would let functions repeat."
     return Gate("seen", "functions repeat", passed, opens)
 
 
