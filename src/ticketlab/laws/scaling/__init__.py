@@ -15,6 +15,7 @@ from ticketlab.laws.scaling.curves import (
     Curve,
     Fitted,
     fit_curve,
+    fit_curves,
 )
 from ticketlab.laws.scaling.ends import Contest, forecast, paired_means, without_end
 from ticketlab.laws.scaling.frontier import Frontier, frontier
@@ -41,6 +42,7 @@ __all__ = [
     "common_exponent",
     "compared",
     "fit_curve",
+    "fit_curves",
     "forecast",
     "frontier",
     "means_of",

@@ -17,11 +17,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize, minimize_scalar, nnls
+from scipy.optimize import minimize, nnls
+
+from ticketlab.laws.scaling.search import best_ends, least, least_squares, neighbours
 
 __all__ = [
     "BROKEN",
@@ -38,6 +40,7 @@ __all__ = [
     "Curve",
     "Fitted",
     "fit_curve",
+    "fit_curves",
 ]
 
 ALPHAS = np.geomspace(0.02, 3.0, 41)
@@ -46,6 +49,9 @@ BREAKS = np.linspace(0.15, 0.85, 8)  # of the range of log P
 LAST_END = (
     2 / 3
 )  # of the last step of log P. With an end at its very end the form would contain the power law.
+
+Searched = tuple[float | np.ndarray, ...]
+"""Values of what is searched: numbers, or arrays `[..., 1]` of one shape."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +63,21 @@ class Curve:
         formula: as it is printed.
         searched: the names of what is searched; the first is the exponent or rate.
         linear: the names of the coefficients, none negative.
-        columns: from sizes and what is searched to the functions that the coefficients multiply `[n, len(linear)]`.
+        columns: from sizes `[n]` and what is searched to the functions that the coefficients
+            multiply `[..., n, len(linear)]`.
         grid: from sizes to the values tried for each that is searched.
         sizes: the fewest sizes with which it is tried.
+        second: the best second value for each first, and its misfit, where there is a closed form (as `best_ends` has it).
     """
 
     name: str
     formula: str
     searched: tuple[str, ...]
     linear: tuple[str, ...]
-    columns: Callable[[np.ndarray, tuple[float, ...]], np.ndarray]
+    columns: Callable[[np.ndarray, Searched], np.ndarray]
     grid: Callable[[np.ndarray], tuple[np.ndarray, ...]]
     sizes: int = 4
+    second: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
 
     @property
     def freedom(self) -> int:
@@ -113,11 +122,32 @@ def fit_curve(
         errors: s, relative standard errors.
         held: values of what is searched, if they are given.
     """
-    sizes, losses = np.asarray(sizes, float), np.asarray(losses, float)
-    weights = 1 / (losses * np.asarray(errors, float))
+    return fit_curves(curve, sizes, np.asarray(losses, float)[None], errors, held)[0]
 
-    target = losses * weights
-    values = held if held is not None else _searched(curve, sizes, weights, target)
+
+def fit_curves(
+    curve: Curve,
+    sizes: Float[np.ndarray, "n"],
+    losses: Float[np.ndarray, "m n"],
+    errors: Float[np.ndarray, "n"],
+    held: tuple[float, ...] | None = None,
+) -> tuple[Fitted, ...]:
+    """`fit_curve` for m data sets at the same sizes, with the same relative errors."""
+    order = np.argsort(sizes)
+    sizes, losses, errors = (np.asarray(each, float)[..., order] for each in (sizes, losses, errors))
+    weights, target = 1 / (losses * errors), np.broadcast_to(1 / errors, losses.shape)
+    searched = (
+        np.tile(held, (len(losses), 1)) if held is not None else _searched(curve, sizes, weights, target)
+    )
+    return tuple(
+        _fitted(curve, sizes, w, t, tuple(values))
+        for w, t, values in zip(weights, target, searched.tolist(), strict=True)
+    )
+
+
+def _fitted(
+    curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray, values: tuple[float, ...]
+) -> Fitted:
     coefficients, left = nnls(curve.columns(sizes, values) * weights[:, None], target)
     n, k = len(sizes), curve.freedom
     aicc = float(left**2) + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
@@ -130,87 +160,50 @@ def fit_curve(
     )
 
 
-@lru_cache(256)
-def _gridded(curve: Curve, sizes: tuple[float, ...]) -> tuple[tuple[np.ndarray, ...], list, np.ndarray]:
-    """The axes of the grid, its points, and their columns `[g, n, k]`: the same for all losses at these sizes."""
-    at = np.array(sizes)
-    axes = curve.grid(at)
-    points = list(itertools.product(*axes))
-    return axes, points, np.stack([curve.columns(at, point) for point in points])
-
-
-def _searched(curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray) -> tuple[float, ...]:
+def _searched(curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The values of what is searched, of m data sets `[m, s]`."""
     if not curve.searched:
-        return ()
-    axes, points, columns = _gridded(curve, tuple(sizes.tolist()))
-
-    def misfit(values: tuple[float, ...]) -> float:
-        return float(nnls(curve.columns(sizes, values) * weights[:, None], target)[1]) ** 2
-
-    roughly = _least_squares(columns * weights[:, None], target)
-    near = np.flatnonzero(roughly <= 1.000001 * roughly.min() + 1e-9)
-    best = points[near[int(np.argmin([misfit(points[i]) for i in near]))]]
+        return np.zeros((len(target), 0))
+    axes = curve.grid(sizes)
+    if curve.second is not None:
+        best = partial(curve.second, sizes, axes[1], weights, target)
+        first = _narrowed(lambda z: best(np.exp(z))[1], axes[0], len(target))
+        return np.stack([first, best(first[:, None])[0][:, 0]], axis=1)
+    misfit = partial(_misfit, curve, sizes)
     if len(axes) == 1:
-        return (_between(lambda value: misfit((value,)), axes[0], best[0])[0],)
-    if len(axes) == 2:
-        return _one_by_one(misfit, axes, best)
+        return _narrowed(lambda z: misfit(weights, target, np.exp(z)), axes[0], len(target))[:, None]
+    each = zip(weights[:, None], target[:, None], strict=True)
+    return np.array([_by_simplex(partial(misfit, w, t), axes) for w, t in each])
+
+
+def _misfit(
+    curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray, *values: np.ndarray
+) -> np.ndarray:
+    """Of m data sets, each with q values of all that is searched `[m, q] -> [m, q]`."""
+    columns = np.asarray(curve.columns(sizes, tuple(each[..., None] for each in values)))
+    return least_squares(columns * weights[:, None, :, None], target[:, None])
+
+
+def _narrowed(of: Callable[[np.ndarray], np.ndarray], axis: np.ndarray, m: int) -> np.ndarray:
+    """Where functions of a logarithm are least near the best point of an axis `[m]`."""
+    logs = np.log(axis)
+    at = np.argmin(of(np.tile(logs, (m, 1))), axis=1)
+    return np.exp(least(of, *neighbours(logs, at)))
+
+
+def _by_simplex(misfit: Callable[..., np.ndarray], axes: tuple[np.ndarray, ...]) -> np.ndarray:
+    """Where the misfit of one data set is least, by the method of Nelder and Mead from the best point of the grid."""
+    points = np.array(list(itertools.product(*axes)))
+    tried = misfit(*points.T[:, None])[0]
+    best = points[np.argmin(tried)]
     found = minimize(
-        lambda z: misfit(tuple(np.exp(z))),
+        lambda z: misfit(*np.exp(z)[:, None, None]).item(),
         np.log(best),
         method="Nelder-Mead",
         bounds=[(np.log(axis[0]), np.log(axis[-1])) for axis in axes],
         options={"xatol": 1e-7, "fatol": 1e-9},
     )
-    refined = tuple(float(v) for v in np.exp(found.x))
-    return refined if misfit(refined) <= misfit(best) else tuple(float(v) for v in best)
-
-
-def _one_by_one(
-    misfit: Callable[[tuple[float, ...]], float], axes: tuple[np.ndarray, ...], best: tuple[float, ...]
-) -> tuple[float, ...]:
-    """The least misfit around a point of the grid: for each second value the best first one, which lies in a narrow valley."""
-
-    def inner(second: float) -> tuple[float, float]:
-        return _between(lambda first: misfit((first, second)), axes[0], best[0], 1e-6)
-
-    second, _ = _between(lambda value: inner(value)[1], axes[1], best[1], 1e-5)
-    return inner(second)[0], second
-
-
-def _between(
-    of: Callable[[float], float], axis: np.ndarray, near: float, within: float = 1e-8
-) -> tuple[float, float]:
-    """Where a function is least between the neighbours of a point of the axis, and its value: Brent's method in the logarithm."""
-    at = int(np.searchsorted(axis, near))
-    ends = np.log(axis[max(at - 1, 0)]), np.log(axis[min(at + 1, len(axis) - 1)])
-    found = minimize_scalar(
-        lambda z: of(float(np.exp(z))), bounds=ends, method="bounded", options={"xatol": within}
-    )
-    return float(np.exp(found.x)), float(found.fun)
-
-
-def _least_squares(columns: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The least squares of many problems with one or two coefficients that are not negative `[g, n, k] -> [g]`.
-
-    With two, the minimum is that without bounds if both are positive, and else has one of them alone.
-    """
-
-    def left(fitted: np.ndarray) -> np.ndarray:
-        return np.sum((target - fitted) ** 2, axis=1)
-
-    squares, products = np.sum(columns**2, axis=1), np.einsum("gnk,n->gk", columns, target)
-    alone = np.maximum(products / squares, 0.0)
-    best = np.min([left(columns[..., i] * alone[:, i, None]) for i in range(columns.shape[-1])], axis=0)
-    if columns.shape[-1] == 1:
-        return best
-    cross = np.sum(columns[..., 0] * columns[..., 1], axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):  # columns that are parallel
-        both = (products * squares[:, ::-1] - cross[:, None] * products[:, ::-1]) / (
-            squares.prod(axis=1) - cross**2
-        )[:, None]
-    inside = np.all(both > 0, axis=1) & np.all(np.isfinite(both), axis=1)
-    fitted = np.einsum("gnk,gk->gn", columns, np.where(inside[:, None], both, 0.0))
-    return np.where(inside, left(fitted), best)
+    return np.exp(found.x) if found.fun <= tried.min() else best
 
 
 # --- the forms ---
@@ -220,8 +213,12 @@ def _middle(sizes: np.ndarray) -> float:
     return float(np.exp(np.mean(np.log(sizes))))
 
 
-def _with_floor(function: Callable[[np.ndarray, tuple[float, ...]], np.ndarray]) -> Callable[..., np.ndarray]:
-    return lambda p, v: np.stack([np.ones_like(p), function(p, v)], axis=1)
+def _with_floor(function: Callable[[np.ndarray, Searched], np.ndarray]) -> Callable[..., np.ndarray]:
+    def columns(p: np.ndarray, v: Searched) -> np.ndarray:
+        falling = function(p, v)
+        return np.stack([np.ones_like(falling), falling], axis=-1)
+
+    return columns
 
 
 def _breaks(sizes: np.ndarray) -> np.ndarray:
@@ -230,15 +227,14 @@ def _breaks(sizes: np.ndarray) -> np.ndarray:
 
 
 def _ends(sizes: np.ndarray) -> np.ndarray:
-    """Sizes at which a curve may end, the last within the last step."""
-    logs = np.log(np.sort(sizes))
-    last = logs[-2] + LAST_END * (logs[-1] - logs[-2])
-    return np.exp(np.linspace(logs[0] + BREAKS[0] * (logs[-1] - logs[0]), last, 2 * len(sizes)))
+    """The first and the last size at which a curve may end, the last within the last step."""
+    first, last = np.log(sizes.min()), np.log(np.sort(sizes)[-2:])
+    return np.exp([first + BREAKS[0] * (last[1] - first), last[0] + LAST_END * (last[1] - last[0])])
 
 
-def _broken(p: np.ndarray, v: tuple[float, ...]) -> np.ndarray:
+def _broken(p: np.ndarray, v: Searched) -> np.ndarray:
     first, second, at = v
-    return np.where(p < at, (p / at) ** -first, (p / at) ** -second)[:, None]
+    return np.where(p < at, (p / at) ** -first, (p / at) ** -second)[..., None]
 
 
 # Each falling function is 1 at P = 1 (powers) or relative to the size that the rate names, so that A has the loss's unit.
@@ -255,7 +251,7 @@ POWER_ALONE = Curve(
     "A·P^(−α)",
     ("α",),
     ("A",),
-    lambda p, v: p[:, None] ** -v[0],
+    lambda p, v: (p ** -v[0])[..., None],
     lambda p: (ALPHAS,),
 )
 EXPONENTIAL = Curve(
@@ -289,8 +285,9 @@ SATURATING = Curve(
     ("α", "P*"),
     ("E", "A"),
     _with_floor(lambda p, v: np.minimum(p, v[1]) ** -v[0]),
-    lambda p: (ALPHAS[::2], _ends(p)),
+    lambda p: (ALPHAS, _ends(p)),
     sizes=5,
+    second=best_ends,
 )
 BROKEN = Curve(
     "broken power law",

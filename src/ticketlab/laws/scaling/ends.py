@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ticketlab.errors import UserError
-from ticketlab.laws.scaling.curves import ENDING, ENDLESS, POWER, Curve, fit_curve
+from ticketlab.laws.scaling.curves import ENDING, ENDLESS, POWER, Curve, fit_curve, fit_curves
 from ticketlab.laws.scaling.law import Means
 
 __all__ = ["Contest", "forecast", "paired_means", "without_end"]
@@ -96,16 +96,13 @@ def forecast(
         raise UserError(f"{left_out} of {len(sizes)} sizes left out", "at least one, and four others")
     ends, seeds = np.array([sizes[fitted - 1], sizes[-1]], float), len(logs)
 
-    def falls(of: np.ndarray) -> np.ndarray:
-        mean = of.mean(axis=0)
-        law = fit_curve(POWER, sizes[:fitted], np.exp(mean[:fitted]), np.full(fitted, 0.01))
-        start, end = np.log(law.at(ends))
-        return np.array([start - end, start - mean[-1]])
-
-    whole = falls(logs)
-    if seeds == 1:
-        return whole[None]
-    return np.array([seeds * whole - (seeds - 1) * falls(np.delete(logs, i, axis=0)) for i in range(seeds)])
+    means = np.array(
+        [logs.mean(axis=0), *(np.delete(logs, i, axis=0).mean(axis=0) for i in range(seeds) if seeds > 1)]
+    )
+    laws = fit_curves(POWER, sizes[:fitted], np.exp(means[:, :fitted]), np.full(fitted, 0.01))
+    starts, promised = np.log([law.at(ends) for law in laws]).T
+    whole, *others = np.stack([starts - promised, starts - means[:, -1]], axis=1)
+    return np.array([seeds * whole - (seeds - 1) * other for other in others]) if others else whole[None]
 
 
 def _tried(curves: tuple[Curve, ...], means: Means) -> list[Curve]:

@@ -18,7 +18,7 @@ from scipy.special import stdtrit
 from scipy.stats import f
 
 from ticketlab.errors import UserError
-from ticketlab.laws.scaling.curves import ALPHAS, CURVES, ENDING, POWER, Curve, Fitted, fit_curve
+from ticketlab.laws.scaling.curves import ALPHAS, CURVES, ENDING, POWER, Curve, Fitted, fit_curve, fit_curves
 
 __all__ = ["Means", "ScalingLaw", "common_exponent", "compared", "means_of", "scaling_law"]
 
@@ -202,12 +202,11 @@ def _profile(curve: Curve, means: Means, fitted: Fitted, factor: float) -> tuple
 
 def _drawn_again(means: Means, rng: np.random.Generator) -> np.ndarray:
     """(α, last gain) of fits to seeds drawn again within their sizes `[b, 2]`."""
-    found = []
-    for _ in range(RESAMPLES):
-        losses = [run[rng.integers(len(run), size=len(run))].mean() for run in means.runs]
-        law = fit_curve(POWER, means.sizes, np.array(losses), means.errors)
-        found.append((law.searched["α"], _last_gain(law, means)))
-    return np.array(found)
+    drawn = [
+        [run[rng.integers(len(run), size=len(run))].mean() for run in means.runs] for _ in range(RESAMPLES)
+    ]
+    laws = fit_curves(POWER, means.sizes, np.array(drawn), means.errors)
+    return np.array([(law.searched["α"], _last_gain(law, means)) for law in laws])
 
 
 def _last_gain(law: Fitted, means: Means) -> float:
