@@ -5,8 +5,8 @@ Every curve is a sum of functions of size with coefficients that are not negativ
     L(P) = E + A·P^(−α)
 
 So for each α the best E and A are a small non-negative least-squares problem with an exact solution, and only α is searched: on
-a grid, then by Brent's method. There are no starting values and no local minima to miss. Residuals are relative, (L̂ − L)/(L·s),
-with s the relative standard error of the mean over seeds.
+a grid, then on ever finer ones. There are no starting values and no local minima to miss. Residuals are relative,
+(L̂ − L)/(L·s), with s the relative standard error of the mean over seeds.
 
 Source: Golub & Pereyra 1973, The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
 separate.
