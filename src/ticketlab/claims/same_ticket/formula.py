@@ -453,8 +453,8 @@ RULE = (
     "not better than guessing or fits less than 95 % of its training data, or if the ticket is not good at the start. The "
     "control is training on permuted labels, at the look at which it has moved the weights as far as training did. The claim is "
     "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
-    "of its own labels. The control of *rest is dampened* does not hold if without a chance mask the network on permuted labels "
-    f"is not better than guessing by {100 * COST:g} points: then nothing could be dampened. Everything else is a side question."
+    "of its own labels. That the task dampens the rest does not hold if, without a chance mask, the control is not shown to be "
+    f"better than guessing by {100 * COST:g} points: then nothing could be dampened. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

@@ -93,7 +93,7 @@ def to_lose(effect: Callable[[Tables], Difference], least: float) -> Gate:
     """
 
     def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        """It keeps back *holds* alone: what is dampened more had something to lose."""
+        """It keeps back *holds* alone: a control that is dampened more had something to lose."""
         left = difference(tables["examples"], "chance_rest_permuted", "guess")
         more = effect(tables).lower(levels.fails) > 0
         if more or not left.decidable or left.lower(levels.holds) > least:
