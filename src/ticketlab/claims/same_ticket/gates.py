@@ -93,10 +93,10 @@ def to_lose(effect: Callable[[Tables], Difference], least: float) -> Gate:
     """
 
     def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        """It keeps back *holds* alone: a control that is dampened more had something to lose."""
+        """It keeps back *holds* alone, which a control that is dampened as much cannot become."""
         left = difference(tables["examples"], "chance_rest_permuted", "guess")
-        more = effect(tables).lower(levels.fails) > 0
-        if more or not left.decidable or left.lower(levels.holds) > least:
+        as_much = effect(tables).mean >= 0
+        if as_much or not left.decidable or left.lower(levels.holds) > least:
             return None
         return (
             f"The rests of chance masks differ from guessing by {points(left.mean)} points after training on permuted labels (at "
