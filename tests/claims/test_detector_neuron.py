@@ -7,9 +7,11 @@ import pytest
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.detector_neuron import formula as rule
+from ticketlab.claims.detector_neuron import power
 from ticketlab.claims.detector_neuron.cell import best_row
 from ticketlab.claims.detector_neuron.claim import DetectorNeuron, DetectorNeuronPlan
 from ticketlab.claims.detector_neuron.planted import World, planted
+from ticketlab.claims.detector_neuron.power import next_to_planted, planted_detectors
 from ticketlab.claims.planted import ALIKE
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
@@ -41,6 +43,10 @@ def decided(world):
         # Not even an ideal filter passes: that none of the channels does says nothing about them.
         (World(share=0.0, ideal=0.0), UNDECIDED, HOLDS, UNDECIDED),
         (World(reach=1.3, share=0.0, ideal=0.4), FAILS, FAILS, UNDECIDED),
+        # Of one class a detector would be missed. One that was found was not.
+        (World(next_to=0.95), UNDECIDED, UNDECIDED, HOLDS),
+        (World(next_to=0.95, share=0.0), FAILS, UNDECIDED, FAILS),
+        (World(reach=1.3, next_to=0.95), FAILS, FAILS, HOLDS),
     ],
 )
 def test_the_two_halves_are_asked_separately(world, whole, classes, edges):
@@ -90,6 +96,66 @@ def test_class_and_unit_are_chosen_on_the_half_that_does_not_score_them():
     assert largest > 1
     assert best < 1
     assert best == pytest.approx(0.952, abs=3 * error)
+
+
+def test_whether_a_detector_would_be_found_is_judged_by_the_class_where_it_is_not():
+    tables = planted(World(next_to=0.95), SAMPLE, np.random.default_rng(0))
+    (reason,) = answer(rule.formula(), tables).find(rule.CLASS).closed
+    assert reason.startswith("A detector would be missed: among the units of the random network")
+    assert "class 9" in reason
+    kept = [column for column in tables["classes"].columns if column.name != rule.PLANTED]
+    (reason,) = (
+        answer(rule.formula(), {**tables, "classes": Table("classes", tuple(kept))}).find(rule.CLASS).closed
+    )
+    assert reason == "This older run did not try whether a detector would be found."
+
+
+@pytest.mark.parametrize(
+    ("images", "apart", "said", "without"),
+    [
+        (60, 2.84, UNDECIDED, HOLDS),
+        (100, 2.84, UNDECIDED, HOLDS),
+        (400, 3.6, FAILS, FAILS),
+        (700, 0.0, HOLDS, HOLDS),
+    ],
+)
+def test_a_detector_that_few_images_hide_is_not_denied(images, apart, said, without):
+    """Six networks of 150 units, whose responses differ a little between classes, but for one: a reliable detector, or noise.
+
+    With three or five images of a class in a half a detector with an AUC of 0.978 and a J of 0.844 is missed.
+    """
+    labels, classes, best = np.arange(images) % 10, [], []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        responses = rng.standard_normal((150, images)) + 0.5 * rng.standard_normal((150, 10))[:, labels]
+        responses[7] = rng.standard_normal(images) + apart * (labels == 3)
+        found = scan(Matrix(responses.astype(np.float32)), labels, permutations=19, seed=seed)
+        about = {"source": rule.RANDOM, "seed": seed}
+        next_to = next_to_planted(found, planted_detectors(labels, 10, seed))
+        best.append({**about, **best_row(found, tuple("0123456789"))})
+        classes += [{**about, "class": str(c), rule.PLANTED: next_to[c]} for c in range(10)]
+    tables = planted(World(), SAMPLE, np.random.default_rng(0))
+    tables |= {name: Table.from_rows(name, rows) for name, rows in ((rule.BEST, best), ("classes", classes))}
+    found = answer(rule.formula(), tables).find(rule.CLASS)
+    assert found.outcome is said
+    assert found.formula.rule.outcome(found.effect, found.levels) is without
+
+
+def test_a_planted_detector_takes_the_place_of_the_best_unit(monkeypatch):
+    """Next to one the reach is that of the best of all units, as if it were one of them."""
+    monkeypatch.setattr(power, "EACH", 2)
+    labels, names, reaches = np.arange(200) % 10, tuple("0123456789"), []
+    responses = np.random.default_rng(0).standard_normal((50, 200))
+    responses[4] += 2.5 * (labels == 6)
+    planted_ones = np.random.default_rng((1, 1)).standard_normal((20, 200))
+    for number, noise in enumerate(planted_ones):
+        both = np.concatenate([responses, [noise + 2.84 * (labels == number // 2)]]).astype(np.float32)
+        of = scan(Matrix(both), labels, permutations=19, seed=1)
+        reaches.append(best_row(of, names)["reach"])
+    found = scan(Matrix(responses.astype(np.float32)), labels, permutations=19, seed=1)
+    next_to = next_to_planted(found, planted_detectors(labels, 10, 1))
+    assert next_to == pytest.approx(np.reshape(reaches, (10, 2)).mean(axis=1))
+    assert len({best_row(found, names)["reach"], *reaches}) > 5
 
 
 def test_a_network_in_three_has_a_detector_and_the_average_has_none():

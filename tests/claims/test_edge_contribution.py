@@ -12,7 +12,7 @@ from ticketlab.claims.edge_contribution.planted import MEASURES, World, planted
 from ticketlab.claims.planted import ALIKE
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
-from ticketlab.evidence.tables import concatenate
+from ticketlab.evidence.tables import Table, concatenate
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -64,6 +64,12 @@ def test_a_gradient_that_is_the_contribution_agrees_and_one_that_is_not_there_do
         (World(0.7, more=0.1), UNDECIDED),
         (World(reliability=0.02), UNDECIDED),
         (World(skill=ALIKE), UNDECIDED),
+        # Gradients for true and for permuted labels are nearly the same, so none could say a tenth more. What does, had the room.
+        (World(0.8, more=0.0, alike=0.95), UNDECIDED),
+        (World(alike=0.95), HOLDS),
+        # The rule over densities may be far off.
+        (World(rule_error=0.4), UNDECIDED),
+        (World(rule_error=np.inf), UNDECIDED),
     ],
 )
 def test_it_holds_only_at_every_density_and_beyond_permuted_labels(world, whole):
@@ -91,6 +97,46 @@ def test_side_questions_need_contributions_that_are_known(key, source, column):
     noisy = np.where(both["source"] == source, 0.02, 0.5)
     assert outcomes(both) == {HOLDS}
     assert outcomes(both.adding(**{column: noisy})) == {UNDECIDED}
+
+
+@pytest.mark.parametrize(
+    ("correlation", "decided"), [(0.98, HOLDS), (0.8, UNDECIDED), (0.6, UNDECIDED), (0.2, FAILS)]
+)
+def test_the_question_about_shapley_values_allows_for_the_error_of_their_rule(correlation, decided):
+    """An error of 0.4 turns the values by 24° at most; a correlation of 0.7 is an angle of 46°."""
+    tables = planted(World(correlation, rule_error=0.4), Sample(20, 200), np.random.default_rng(0))
+    found = answer(rule.formula(MEASURES), tables).find("correlation", measure=rule.SHAPLEY)
+    assert found.outcome is decided
+    if decided is UNDECIDED:
+        assert "has an error of 0.4 standard deviations of the Shapley value (at most 0.4)" in found.closed[0]
+
+
+def test_the_largest_turn_by_an_error_is_reached_and_not_exceeded():
+    """Of all errors of a length, whichever way they point."""
+    rng = np.random.default_rng(0)
+    values, other = rng.normal(size=(2, 3))
+    error = rng.normal(size=(20_000, 3))
+    error *= 0.3 * np.linalg.norm(values) / np.linalg.norm(error, axis=1)[:, None]
+    true = values + error
+    found = true @ other / np.linalg.norm(true, axis=1) / np.linalg.norm(other)
+    seen = values @ other / np.linalg.norm(values) / np.linalg.norm(other)
+    assert [found.min(), found.max()] == pytest.approx([rule._turned(seen, e) for e in (0.3, -0.3)], abs=1e-3)
+    assert [rule._turned(0.5, e) for e in (1.2, -1.2)] == [-1, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "question", "reason"),
+    [
+        ("alike", {"key": "labels"}, "did not compare the gradients"),
+        ("rule_error", {"key": "correlation", "measure": rule.SHAPLEY}, "did not estimate the error"),
+    ],
+)
+def test_older_runs_do_not_decide_what_they_did_not_note(column, question, reason):
+    tables = planted(World(), Sample(5, 200), np.random.default_rng(0))
+    older = tuple(c for c in tables["measures"].columns if c.name != column)
+    found = answer(rule.formula(MEASURES), {**tables, "measures": Table("measures", older)}).find(**question)
+    assert found.outcome is UNDECIDED
+    assert reason in found.closed[0]
 
 
 def test_the_rule_says_which_values_the_control_is_about():

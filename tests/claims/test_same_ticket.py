@@ -42,6 +42,9 @@ SMALL = SameTicketPlan(
         (World(cost=-0.2), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(places=0.0), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(growth=rule.GROWTH), UNDECIDED, (HOLDS, UNDECIDED, HOLDS, HOLDS)),
+        # Without a chance mask the control guesses: it could not be dampened. What fails anyway had no need of it.
+        (World(left=0.0), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
+        (World(left=0.0, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
     ],
 )
 def test_the_four_sub_verdicts_are_asked_separately(world, whole, parts):
@@ -145,6 +148,24 @@ def test_without_a_scale_nothing_moves_alike():
     assert "no scale" in found.closed[0]
 
 
+@pytest.mark.parametrize(
+    ("redrawn", "outcome"),
+    [({"rest": 0.3, "ticket": 0.1, "chance mask": 0.02}, HOLDS), ({"rest": 0.3, "ticket": 0.1, "chance mask": 0.3}, FAILS),
+     ({"rest": 0.3, "ticket": 0.1}, UNDECIDED)],
+)  # fmt: skip
+def test_what_decides_is_asked_of_masks_of_one_size(redrawn, outcome):
+    """A rest of four fifths of the weights decides more than a ticket of one fifth, whatever the ticket is."""
+    tables = planted(World(), SAMPLE, np.random.default_rng(0))
+    draw, size = np.random.default_rng(1), len(tables["examples"])
+    differs = {f"differs_{what}": (draw.random(size) < p).astype(float) for what, p in redrawn.items()}
+    tables |= {"examples": tables["examples"].adding(**differs)}
+    asked = next(q for q in rule.side_questions() if q.part.key == "decides")
+    found = answer(asked, tables)
+    assert found.outcome is outcome
+    if outcome is UNDECIDED:
+        assert "only at a density of a half" in found.closed[0]
+
+
 def test_plans_that_cannot_be_run_are_refused():
     for wrong in (
         {"density": 1.0}, {"densities": (0.5,)}, {"others": ("edge-popup",)}, {"steps": 3}, {"chance_masks": 1}, {"seeds": 0},
@@ -220,6 +241,26 @@ def test_shares_and_outputs_agree_with_slow_references(small):
         x = np.maximum(x, 0) if layer.name != network.layers[0].name else x
         x = x @ (end[layer.name]["weight"] * ~mask[layer.name]) + end[layer.name]["bias"]
     assert view.outputs(end, complement(mask)) == pytest.approx(x, rel=1e-4, abs=1e-4)
+
+
+def test_as_many_weights_are_redrawn_in_a_chance_mask_as_in_the_ticket(small):
+    from ticketlab.claims.same_ticket.networks import trained_networks
+    from ticketlab.tickets.masks import full_mask, weights_of
+
+    task, network, start = small
+    draw = np.random.default_rng(0)
+    mask = {name: draw.random(m.shape) < 0.2 for name, m in full_mask(network).items()}
+    paths = trained_networks(replace(SMALL, steps=10, redraws=2), task, network, start, mask, 3)
+    own = weights_of(network, start)
+    for number in (1, 2):
+        ticket, chance = (
+            {n: w != own[n] for n, w in weights_of(network, paths[f"{what} redrawn {number}"][0]).items()}
+            for what in (read.TICKET, read.CHANCE_MASK)
+        )
+        for name, of in mask.items():
+            assert np.array_equal(ticket[name], of)
+            assert chance[name].sum() == of.sum()
+            assert not np.array_equal(chance[name], of)
 
 
 @pytest.mark.slow

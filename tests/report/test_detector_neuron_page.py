@@ -29,7 +29,14 @@ def tables(seeds=3):
                 found = {"auc": 0.5 + 0.45 * near, "youden": 0.8 * near, "reach": near}
                 units = int(source == rule.TRAINED)
                 rows["classes"].append(
-                    {**about, "class": name, **found, "unit": "layer 1, unit 3", "reliable_units": units}
+                    {
+                        **about,
+                        "class": name,
+                        **found,
+                        "unit": "layer 1, unit 3",
+                        "reliable_units": units,
+                        rule.PLANTED: 1.05 + 0.001 * seed,
+                    }
                 )
             rows["scans"].append(
                 {**about, "units": 400, "largest_z": 12.0, "critical_z": 4.0, "p_value": 0.005}

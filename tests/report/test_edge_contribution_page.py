@@ -26,6 +26,7 @@ def tables(seeds=3, test=200):
                 own = {"correlation": found * 0.7, "corrected": found, "permuted": found + 0.05}
                 ranks = {"rank_reliability": 0.3, "rank_correlation": 0.1, "rank_corrected": 0.2}
                 rest = {"random_signs": 0.03, "reliability": 0.5, "signs": 0.66, "known": 0.1}
+                rest |= {"alike": 0.6, "changed": 0.9, "rule_error": 0.02 if np.isnan(density) else np.nan}
                 rows["measures"].append(
                     {**about, "measure": name, "density": density, "loss": 2.4, **own, **ranks, **rest}
                 )

@@ -54,7 +54,7 @@ def _rows():
                         "score": (0.8 if of == read.TRAINED else 0.1) * density + shift,
                     },
                 )
-        for what in (read.REST, read.TICKET):
+        for what in (read.REST, read.TICKET, read.CHANCE_MASK):
             scores = {"score": 0.95, "ticket_score": 0.9, "rest_score": 0.3, "disagreement": 0.02 + shift}
             yield "redrawn", seed, {"redrawn": what, **scores}
         for end, kappa in ((read.TRAINED, 0.2), (read.PERMUTED, 0.05)):
@@ -107,7 +107,7 @@ def tables():
         "wound_permuted": 0.1,
         "ticket_redrawn": accuracies(world, 0.95)["ticket"],
     }
-    more |= {"differs_rest": 0.02, "differs_ticket": 0.05}
+    more |= {"differs_rest": 0.02, "differs_ticket": 0.05, f"differs_{read.CHANCE_MASK}": 0.02}
     return {
         **made,
         "examples": found.adding(**{n: (draw.random(len(found)) < p).astype(float) for n, p in more.items()}),

@@ -9,6 +9,7 @@ import numpy as np
 
 from ticketlab.claims.detector_neuron import formula
 from ticketlab.claims.detector_neuron.claim import DetectorNeuronPlan
+from ticketlab.claims.detector_neuron.power import next_to_planted, planted_detectors
 from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import (
@@ -79,10 +80,13 @@ def measure(
         "pictures": [],
     }
     scans: dict[str, Scan] = {}
+    planted = planted_detectors(labels, len(task.classes), seed)
     for done, (source, units) in enumerate(_sources(task, network, networks, seed).items()):
         progress(f"scan: {source}", 0.3 + 0.07 * done)
         found = scans[source] = scan(units, labels, permutations=plan.permutations, seed=seed)
-        rows["classes"] += [{"source": source, "seed": seed, **row} for row in _class_rows(found, task)]
+        rows["classes"] += [
+            {"source": source, "seed": seed, **row} for row in _class_rows(found, planted, task)
+        ]
         rows[formula.BEST].append({"source": source, "seed": seed, **best_row(found, task.classes)})
         rows["scans"].append({"source": source, "seed": seed, **_scan_row(found)})
     clock.lap("scans")
@@ -130,8 +134,8 @@ def _sources(task: Task, network: Network, networks: dict[str, Params], seed: in
 # --- classes ---
 
 
-def _class_rows(found: Scan, task: Task) -> list[dict[str, Any]]:
-    rows = []
+def _class_rows(found: Scan, planted: Scan, task: Task) -> list[dict[str, Any]]:
+    rows, next_to = [], next_to_planted(found, planted)
     for label, name in enumerate(task.classes):
         best = found.best(label)
         rows.append(
@@ -142,6 +146,7 @@ def _class_rows(found: Scan, task: Task) -> list[dict[str, Any]]:
                 "reach": formula.reach(best.auc, best.youden),
                 "unit": found.name(best.units[0]),
                 "reliable_units": int(found.reliable[:, label].sum()),
+                formula.PLANTED: float(next_to[label]),
             }
         )
     return rows
@@ -242,6 +247,7 @@ _MEANINGS = MEANINGS | {
     "reach": "the smaller of (AUC − ½)/0.45 and J/0.8; 1 for a reliable detector; in the table best, the mean of both halves",
     "unit": "the unit that the first half chose",
     "reliable_units": "units with a held-out AUC of at least 0.95 and a held-out J of at least 0.8 for the class",
+    "planted": "the network's reach, as in the table best, next to a planted detector of the class with a reach of 1.056",
     "largest_z": "the largest rank-sum statistic of all units and classes",
     "critical_z": "what the largest statistic exceeds in 5 % of permutations of the labels",
     "p_value": "of the largest statistic, by permutation",

@@ -6,13 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ticketlab.claims.detector_neuron.formula import BEST, CHANCE, CLASS, RANDOM, SHAPES, THRESHOLDS, formula
+from ticketlab.claims.detector_neuron.formula import (
+    BEST,
+    CHANCE,
+    CLASS,
+    PLANTED,
+    RANDOM,
+    SHAPES,
+    THRESHOLDS,
+    formula,
+)
 from ticketlab.claims.planted import ALIKE, NOTHING, Skill, cases_of, examples, made
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
 NOISE = 0.05  # of a seed's reach, its standard deviation
+SMALL = 0.01  # of the mean next to planted detectors of one class, which are many
 CLASSES = 10
 
 
@@ -24,12 +34,14 @@ class World:
         reach: the mean of the best unit, the same for every class.
         share: of channels that detect edges.
         ideal: the share of edges that ideal filters detect.
+        next_to: the mean of the best unit next to a planted detector of the last class; of the others it is 1.04.
         skill: what the trained network has learnt.
     """
 
     reach: float = 0.7
     share: float = 0.1
     ideal: float = 1.0
+    next_to: float = 1.04
     skill: Skill = Skill()
 
 
@@ -43,7 +55,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         SHAPES[0]: (rng.random(count) < world.share).astype(int),
     }
     return {
-        "classes": made("classes", _reaches(world, np.repeat(seeds, CLASSES), rng)),
+        "classes": made("classes", _classes(world, seeds, rng)),
         BEST: made(BEST, _reaches(world, seeds, rng)),
         "channels": made("channels", channels),
         THRESHOLDS: made(THRESHOLDS, _thresholds(world, seeds)),
@@ -61,6 +73,13 @@ def _reaches(world: World, seeds: np.ndarray, rng: np.random.Generator) -> dict[
         "youden": 0.8 * reach,
         "reach": reach,
     }
+
+
+def _classes(world: World, seeds: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    means = np.array([World.next_to] * (CLASSES - 1) + [world.next_to])
+    next_to = means + SMALL * rng.standard_normal((len(seeds), CLASSES))
+    columns = {"class": np.tile([str(c) for c in range(CLASSES)], len(seeds)), PLANTED: next_to.ravel()}
+    return _reaches(world, np.repeat(seeds, CLASSES), rng) | columns
 
 
 def _thresholds(world: World, seeds: np.ndarray) -> dict[str, np.ndarray]:
@@ -89,5 +108,6 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
         (Kind.GATE, "not even ideal filters detect edges", World(ideal=0.0)),
+        (Kind.GATE, "a detector of one class would be missed", World(next_to=0.95)),
     ]
     return cases_of("detector-neuron", formula(), planted, truth, worlds)

@@ -98,12 +98,15 @@ def _compared(
     errors = np.sqrt(np.sum([(share * of.standard_errors) ** 2 for share, of in pairs], axis=0))
     halves[formula.SHAPLEY] = (shapley, errors, float("nan"), float("nan"))
     missed = rule_error(np.stack([of.halves for of in sampled]))
+    changed = float(np.mean(np.any((y != y[order]).reshape(len(y), -1), axis=1)))
     rows = [
         {
             "measure": name,
             "density": density,
             "loss": mean,
             **agreement(own, other, values, error),
+            "alike": _correlation(own, other),
+            "changed": changed,
             "rule_error": missed if name == formula.SHAPLEY else float("nan"),
         }
         for name, (values, error, density, mean) in halves.items()
@@ -175,6 +178,8 @@ _MEANINGS = {
     "correlation": "of −w·∂L/∂w at the full network with contributions from half of the masks",
     "corrected": "the same divided by √reliability",
     "permuted": "the corrected correlation of the gradient for permuted labels",
+    "alike": "the correlation of the gradients for true and for permuted labels",
+    "changed": "the share of labels that the permutation changed",
     "random_signs": "the mean size of the corrected correlation if every gradient gets a random sign",
     "rank_reliability": "of ranks, and so for the two columns after it",
     "signs": "of weights whose contribution differs from zero by two standard errors, the share with a gradient of its sign",

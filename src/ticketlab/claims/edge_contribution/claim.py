@@ -97,14 +97,16 @@ class EdgeContribution(Study):
         "The contribution of a weight at a density is the mean loss of the masked networks without it minus that of those with "
         "it. All weights are estimated from the same masks, with standard errors. At density ½ it is the Banzhaf value. Its "
         "mean over all densities is the Shapley value [Owen 1972], summed here by the Gauss–Legendre rule. The rule's error is "
-        "estimated by leaving out the middle density.",
+        "estimated by leaving out the middle density. The question about it is decided only if the correlation stays on its side "
+        "of the limit, whichever way the error points.",
         "It is compared with −w·∂L/∂w of the same loss at the full network, which is the first-order effect of removing one "
         "weight from it, and without its sign the score of SNIP [Lee et al. 2019].",
         "Sampled contributions are noisy, and noise lowers a correlation. So contributions are taken from two halves of the "
         "masks. The correlation with the gradient is divided by the root of the correlation between the halves [Spearman 1904].",
         "The gradient for permuted labels is the deciding control, for Banzhaf values: it knows how much signal a weight "
         "carries, but nothing of the task. Where the gradient follows nearly completely, the control has no room to differ, and "
-        "is not asked for. Random signs of the gradients show how large a correlation is by chance.",
+        "is not asked for. Where the two gradients are nearly the same, the comparison cannot fail. Random signs of the "
+        "gradients show how large a correlation is by chance.",
         "Correlations are one number a seed, with Student's interval.",
     )
     arms = (

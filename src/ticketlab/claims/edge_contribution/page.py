@@ -115,9 +115,11 @@ def measure_table(measures: Table) -> TextTable:
     }
     if "rule_error" in columns(measures):  # runs that are older do not have it
         cells["error of the rule"] = mean("rule_error")
+    if "alike" in columns(measures):
+        cells["two gradients"] = interval("alike", low=-1.0, high=1.0)
     caption = (
         "Gradients against contributions: means over seeds ± 95 %. The error of the Shapley value's rule over densities is in "
-        "standard deviations of Shapley values over weights."
+        "standard deviations of Shapley values over weights. The two gradients are those for true and for permuted labels."
     )
     return summary(
         caption, measures, {"source": "weights of", "measure": "contribution"}, cells, name="measures"

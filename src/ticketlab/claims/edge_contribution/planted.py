@@ -24,12 +24,16 @@ class World:
         lowest: of the first measure; None for the same.
         more: than the gradient for permuted labels.
         reliability: of contributions.
+        alike: the correlation of the gradients for true and for permuted labels.
+        rule_error: of Shapley values, from few densities.
     """
 
     correlation: float = 0.85
     lowest: float | None = None
     more: float = 0.3
     reliability: float = 0.5
+    alike: float = 0.6
+    rule_error: float = 0.02
     skill: Skill = Skill()
 
 
@@ -46,6 +50,9 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "correlation": own * np.sqrt(world.reliability),
             "permuted": own - more,
             "reliability": world.reliability + NOISE * rng.standard_normal(sample.seeds) / 4,
+            "alike": world.alike + NOISE * rng.standard_normal(sample.seeds) / 4,
+            "changed": np.full(sample.seeds, 0.9),
+            "rule_error": np.full(sample.seeds, world.rule_error if measure == SHAPLEY else np.nan),
         }
         for name, of in columns.items():
             rows.setdefault(name, []).append(of)
@@ -76,5 +83,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
         (Kind.VACUOUS, "the trained network guesses", World(skill=ALIKE)),
         (Kind.GATE, "contributions are noise", World(reliability=0.02)),
+        (Kind.GATE, "gradients for permuted labels are nearly the same", World(0.8, more=0.0, alike=0.95)),
+        (Kind.GATE, "Shapley values from too few densities", World(rule_error=0.4)),
     ]
     return cases_of("edge-contribution", formula(MEASURES), planted, truth, worlds)

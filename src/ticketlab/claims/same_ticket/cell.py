@@ -19,6 +19,7 @@ from ticketlab.claims.same_ticket.masks import fixed_mask, largest_weights
 from ticketlab.claims.same_ticket.networks import Paths, nearest_motion, redrawn_names, trained_networks
 from ticketlab.claims.same_ticket.tables import (
     ALONE,
+    CHANCE_MASK,
     END,
     PERMUTED,
     REST,
@@ -239,7 +240,7 @@ def _redrawn(of: _Seed) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
     whole, ticket = full_mask(of.view.network), of.ticket.mask
     own = np.argmax(of.view.outputs(of.end(TRAINED), whole), axis=1)
     rows, columns = [], {}
-    for what in (REST, TICKET):
+    for what in (REST, TICKET, CHANCE_MASK):
         differs, right = [], []
         for name in redrawn_names(of.plan, what):
             outputs, params = of.view.outputs(of.end(name), whole), of.end(name)

@@ -15,7 +15,7 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, STOCK_2019, ZHOU_2019
 from ticketlab.claims.same_ticket import formula
-from ticketlab.claims.same_ticket.tables import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.tables import ALONE, CHANCE_MASK, PERMUTED, REST, TICKET, TRAINED, TWIN
 from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -55,7 +55,7 @@ class SameTicketPlan:
         search_optimiser: of scores, whose step size falls to zero along half a cosine.
         optimiser: of weights.
         chance_masks: draws of each kind, for shares; accuracies take the first 5.
-        redraws: of the rest, and of the ticket.
+        redraws: of the rest, of the ticket, and of a chance mask of it.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
@@ -144,10 +144,10 @@ class SameTicket(Study):
         "labels from the same θ₀, since masks from one start overlap whatever was learnt [Grosse & Backes 2020]. It is judged at "
         "the look at which it has moved the weights as far as training did, because motion alone loses a ticket, and equally "
         "many steps may move them twice as far.",
-        "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, and trains again. Winding back lays the mask "
-        "of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's weights from θ₀ is compared "
-        "with that in training alone, by its cosine, on a scale from permuted labels (0) to twin (1). The weights themselves "
-        "share θ₀, so a ticket that was never trained is near to them too.",
+        "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, or a chance mask of it, and trains again. "
+        "Winding back lays the mask of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's "
+        "weights from θ₀ is compared with that in training alone, by its cosine, on a scale from permuted labels (0) to twin "
+        "(1). The weights themselves share θ₀, so a ticket that was never trained is near to them too.",
         "Intervals count seeds and test examples as two sources of chance [Cameron et al. 2011]. Shares, overlaps and distances "
         "are one number a seed, with Student's interval.",
     )
@@ -165,7 +165,12 @@ class SameTicket(Study):
             "The ticket of θ₀ with another random rest.",
             "Whether the rest matters.",
         ),
-        Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "The converse."),
+        Arm(f"{TICKET} redrawn", "The rest of θ₀ with another random ticket.", "Whether the ticket matters."),
+        Arm(
+            f"{CHANCE_MASK} redrawn",
+            "θ₀ with other random weights in a chance mask of the ticket.",
+            "Whether any mask of its size and its weights' sizes matters as much.",
+        ),
     )
     redraws = (
         "A seed draws the split, θ₀, the orders of the data, the searches' scores, the permutation of the labels, the chance "

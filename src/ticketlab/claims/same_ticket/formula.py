@@ -27,11 +27,12 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import scores, three
+from ticketlab.claims.asking import columns, scores, three
 from ticketlab.claims.headroom import LEAST, percent
-from ticketlab.claims.same_ticket.gates import gates, scale
+from ticketlab.claims.same_ticket.gates import chance_redrawn, gates, scale, to_lose
 from ticketlab.claims.same_ticket.tables import (
     ALONE,
+    CHANCE_MASK,
     PERMUTED,
     REST,
     TICKET,
@@ -42,6 +43,7 @@ from ticketlab.claims.same_ticket.tables import (
     index,
 )
 from ticketlab.claims.wording import points
+from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
@@ -86,7 +88,9 @@ def side_questions(masks: tuple[str, ...] = ()) -> tuple[Gated, ...]:
     """
     usual, also = gates(), [_grown_also(name) for name in masks]
     return (
-        *(Gated(usual, q) for q in (_other_rest(), _decides(), _moved_more(), _wound_back(), _overlaps())),
+        Gated(usual, _other_rest()),
+        Gated((*usual, chance_redrawn()), _decides()),
+        *(Gated(usual, q) for q in (_moved_more(), _wound_back(), _overlaps())),
         Gated((*usual, scale()), _same_motion()),
         *(Gated(usual, q) for q in also),
     )
@@ -226,7 +230,9 @@ def _dampened() -> Question:
     )
 
 
-def _dampened_by_the_task() -> Question:
+def _dampened_by_the_task() -> Formula:
+    """A control that guesses without a chance mask cannot be dampened. It would let any dampening pass for that by the task."""
+
     def effect(tables: Tables) -> Difference:
         of = tables["examples"]
         gap = of[REST] - of["chance_rest"] - of["rest_permuted"] + of["chance_rest_permuted"]
@@ -238,7 +244,7 @@ def _dampened_by_the_task() -> Question:
         permuted = points(float(np.mean(of["rest_permuted"] - of["chance_rest_permuted"])))
         return f"The rest differs from chance rests by {true} points in training, and by {permuted} on permuted labels"
 
-    return Question(
+    asked = Question(
         key="dampened by the task",
         title="and by more than in training as far on permuted labels",
         effect=effect,
@@ -251,6 +257,7 @@ def _dampened_by_the_task() -> Question:
         ),
         facets={"part": DAMPENED},
     )
+    return Gated((to_lose(effect, COST),), asked)
 
 
 # --- carries alone ---
@@ -306,27 +313,32 @@ def _other_rest() -> Question:
 
 
 def _decides() -> Question:
+    """A chance mask has as many weights as the ticket, and as large ones. The rest has as many only if the ticket is half."""
+
+    def other(of: Table) -> str:
+        return CHANCE_MASK if f"differs_{CHANCE_MASK}" in columns(of) else REST
+
     def effect(tables: Tables) -> Difference:
         of = tables["examples"]
-        return paired_difference(of["differs_rest"] - of["differs_ticket"], of["seed"], of["id"])
+        return paired_difference(of[f"differs_{other(of)}"] - of["differs_ticket"], of["seed"], of["id"])
 
     def reading(tables: Tables) -> str:
         of = tables["examples"]
-        rest, ticket = (percent(of, f"differs_{what}") for what in (REST, TICKET))
+        ticket, instead = (percent(of, f"differs_{what}") for what in (TICKET, other(of)))
         return (
-            f"Trained from θ₀ with the rest redrawn, the network answers {rest} of the test examples otherwise, and with the "
-            f"ticket redrawn {ticket}"
+            f"Trained from θ₀ with the ticket redrawn, the network answers {ticket} of the test examples otherwise, and with "
+            f"{'a chance mask of it' if other(of) == CHANCE_MASK else 'the rest'} redrawn {instead}"
         )
 
     return Question(
         key="decides",
-        title="what the network becomes is decided by the ticket more than by the rest",
+        title="what the network becomes is decided by the ticket more than by chance masks of it",
         effect=effect,
         rule=Below(0.0),
-        what="the disagreement with the network, rest redrawn minus ticket redrawn,",
+        what="the disagreement with the network, chance mask redrawn minus ticket redrawn,",
         scale=Scale("points of disagreement", 100.0, bounds=(-100.0, 100.0)),
         reading=reading,
-        says=three("the ticket decides more", "the rest decides more", "which of them decides more"),
+        says=three("the ticket decides more", "chance masks decide more", "which of them decides more"),
     )
 
 
@@ -441,7 +453,8 @@ RULE = (
     "not better than guessing or fits less than 95 % of its training data, or if the ticket is not good at the start. The "
     "control is training on permuted labels, at the look at which it has moved the weights as far as training did. The claim is "
     "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
-    "of its own labels. Everything else is a side question."
+    "of its own labels. That the task dampens the rest does not hold if, without a chance mask, the control is not shown to be "
+    f"better than guessing by {100 * COST:g} points: then nothing could be dampened. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

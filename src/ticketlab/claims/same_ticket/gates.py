@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from ticketlab.claims.asking import no_misses
+from ticketlab.claims.asking import columns, no_misses
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import LEAST, percent
-from ticketlab.claims.same_ticket.tables import PERMUTED, TRAINED, span
-from ticketlab.laws.difference import paired_difference
+from ticketlab.claims.headroom import LEAST, difference, percent
+from ticketlab.claims.same_ticket.tables import CHANCE_MASK, PERMUTED, TRAINED, span
+from ticketlab.claims.wording import points
+from ticketlab.laws.difference import Difference, paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
 
-__all__ = ["AS_FAR", "FITTED", "GOOD", "gates", "scale"]
+__all__ = ["AS_FAR", "FITTED", "GOOD", "chance_redrawn", "gates", "scale", "to_lose"]
 
 GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
 FITTED = 0.95  # of the training data, that the trained network fits
@@ -78,6 +81,48 @@ def _good(tables: Tables, levels: Levels = USUAL) -> str | None:
     return (
         f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "
         "trained network's gain over guessing is required."
+    )
+
+
+def to_lose(effect: Callable[[Tables], Difference], least: float) -> Gate:
+    """Without a chance mask the network on permuted labels has something left that dampening could take.
+
+    Arguments:
+        effect: by how much more the rest is dampened on true labels, below 0.
+        least: the least dampening that counts, of test score.
+    """
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        """It keeps back *holds* alone, which a control that is dampened as much cannot become."""
+        left = difference(tables["examples"], "chance_rest_permuted", "guess")
+        as_much = effect(tables).mean >= 0
+        if as_much or not left.decidable or left.lower(levels.holds) > least:
+            return None
+        return (
+            f"The rests of chance masks differ from guessing by {points(left.mean)} points after training on permuted labels (at "
+            f"least {points(left.lower(levels.holds))}), and more than {100 * least:g} are required: there is nothing that could "
+            "be dampened, so the control says nothing."
+        )
+
+    return Gate(
+        "to-lose",
+        "the control has something that could be dampened",
+        passed,
+        "A control that knows something of the true labels would open the question; no option of the plan gives one.",
+        shows=True,
+    )
+
+
+def chance_redrawn() -> Gate:
+    """Of the causal arm."""
+
+    def passed(tables: Tables) -> str | None:
+        if f"differs_{CHANCE_MASK}" in columns(tables["examples"]):
+            return None
+        return "This older run redrew the rest, which has as many weights as the ticket only at a density of a half."
+
+    return Gate(
+        "chance-redrawn", "chance masks were redrawn too", passed, "Running it again would open the question."
     )
 
 

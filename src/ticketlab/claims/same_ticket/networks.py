@@ -6,6 +6,7 @@ permuted labels   the same θ₀ and order, the training labels permuted, until 
 alone             θ₀ under the ticket's mask; the other weights are 0 and stay 0
 rest redrawn      the ticket's weights of θ₀, the others drawn anew
 ticket redrawn    the other way round
+chance mask redrawn   the same with a chance mask of the ticket, of equal size
 
 The network on permuted labels is trained by itself, because it is kept at more steps and may need more of them.
 """
@@ -20,12 +21,13 @@ import jax
 import numpy as np
 
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
-from ticketlab.claims.same_ticket.tables import ALONE, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.tables import ALONE, CHANCE_MASK, PERMUTED, REST, TICKET, TRAINED, TWIN
 from ticketlab.claims.start import batch_of, permuted_labels, relative_motion
 from ticketlab.networks.network import Network, Params
+from ticketlab.symmetry import same_sizes
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.task import Task
-from ticketlab.tickets.masks import Mask, full_mask, over_parameters
+from ticketlab.tickets.masks import Mask, full_mask, over_parameters, weights_of
 from ticketlab.training import Replicas, TrainingData, TrainingPlan, TrainingResult, stack, train
 
 __all__ = ["Paths", "nearest_motion", "redrawn_names", "trained_networks"]
@@ -48,7 +50,10 @@ def trained_networks(
     keep = over_parameters(mask, start)
     starts = dict.fromkeys((TRAINED, TWIN), start)
     starts[ALONE] = _mixed(keep, start, jax.tree.map(np.zeros_like, start))
+    sizes = weights_of(network, start)
     for i, new in enumerate(drawn):
+        by_chance = over_parameters(same_sizes(mask, sizes, seed * plan.redraws + i), start)
+        starts[redrawn_names(plan, CHANCE_MASK)[i]] = _mixed(by_chance, new, start)
         starts[redrawn_names(plan, REST)[i]] = _mixed(keep, start, new)
         starts[redrawn_names(plan, TICKET)[i]] = _mixed(keep, new, start)
     full = over_parameters(full_mask(network), start)

@@ -7,6 +7,7 @@ import numpy as np
 from ticketlab.claims.same_ticket import formula
 from ticketlab.claims.same_ticket.tables import (
     ALONE,
+    CHANCE_MASK,
     END,
     PERMUTED,
     REST,
@@ -236,7 +237,7 @@ def redrawn_table(redrawn: Table) -> TextTable:
         "rest, %": scored("rest_score"),
         "disagreement, %": scored("disagreement"),
     }
-    titles = {REST: "the rest", TICKET: "the ticket"}
+    titles = {REST: "the rest", TICKET: "the ticket", CHANCE_MASK: "a chance mask of it"}
     caption = "A part of θ₀ drawn anew before training: test scores, and disagreement with the trained network; means ± 95 %."
     return summary(caption, redrawn, {"redrawn": "redrawn"}, cells, titles=titles, name="redrawn")
 

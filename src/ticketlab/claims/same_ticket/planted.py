@@ -43,6 +43,7 @@ class World:
         other, other_permuted: the same of another mask.
         rest: the rest minus chance rests.
         rest_permuted: the same after training on permuted labels.
+        left: what these chance rests score above guessing.
         cost: ticket minus the whole network.
         places: ticket minus chance masks.
         alone, twin, motion_permuted: cosines of the ticket's motion with that in the trained network.
@@ -60,6 +61,7 @@ class World:
     other_permuted: float = 0.0
     rest: float = -0.15
     rest_permuted: float = 0.0
+    left: float = 0.3
     cost: float = -0.02
     places: float = 0.2
     alone: float = 0.75
@@ -83,8 +85,8 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
         REST: chance_rest + world.rest,
         "chance_rest": chance_rest,
         "ticket_permuted": ticket - world.task,
-        "rest_permuted": 0.2 + world.rest_permuted,
-        "chance_rest_permuted": 0.2,
+        "rest_permuted": FREQUENT + world.left + world.rest_permuted,
+        "chance_rest_permuted": FREQUENT + world.left,
     }
     return (
         {name: FREQUENT if name != "start" else score for name, score in found.items()}
@@ -215,6 +217,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "the control moves twice as far", World(far=2.1)),
         (Kind.GATE, "the control learns nothing of its labels", World(learnt=False)),
         (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),
+        (Kind.GATE, "the control has nothing that could be dampened", World(left=0.0)),
     ]  # fmt: skip
     return (*cases_of("same-ticket", formula(), planted, truth, worlds), *_of_sides())
 

@@ -7,13 +7,13 @@ import numpy as np
 from ticketlab.laws.formulae import Tables
 
 __all__ = [
-    "ALONE", "END", "PERMUTED", "REST", "START", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "cosines", "growth", "growths",
-    "index", "span",
+    "ALONE", "CHANCE_MASK", "END", "PERMUTED", "REST", "START", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "cosines", "growth",
+    "growths", "index", "span",
 ]  # fmt: skip
 
 TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
 UNTRAINED = "untrained"
-TICKET, REST = "ticket", "rest"
+TICKET, REST, CHANCE_MASK = "ticket", "rest", "chance mask"
 START, END = "start", "end"  # the looks between which a network is judged
 
 
