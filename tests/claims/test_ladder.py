@@ -39,22 +39,34 @@ def decided(world):
 @pytest.mark.parametrize(
     ("world", "whole", "questions"),
     [
-        (World(), HOLDS, [HOLDS] * 4),
-        (World(unit=0.0), FAILS, [FAILS, HOLDS, HOLDS, HOLDS]),  # one unit does the task
-        (World(probe=-0.02), FAILS, [HOLDS, FAILS, HOLDS, HOLDS]),  # so does one layer's read-out
-        (World(tangent=0.1), FAILS, [HOLDS, HOLDS, FAILS, HOLDS]),  # the tangent space is not enough
-        (World(above=-0.05), FAILS, [HOLDS, HOLDS, HOLDS, FAILS]),  # equally many parameters do better
-        (World(above=0.0), UNDECIDED, [HOLDS, HOLDS, HOLDS, UNDECIDED]),  # or as well
-        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 4),
-        (World(settled=False), UNDECIDED, [UNDECIDED] * 4),
-        (World(inside=False), UNDECIDED, [UNDECIDED] * 4),
-        (World(met=False), UNDECIDED, [HOLDS, HOLDS, UNDECIDED, UNDECIDED]),
+        (World(), HOLDS, [HOLDS] * 5),
+        (World(unit=0.0), FAILS, [FAILS, HOLDS, HOLDS, HOLDS, HOLDS]),  # one unit does the task
+        (World(probe=-0.02), FAILS, [HOLDS, FAILS, HOLDS, HOLDS, HOLDS]),  # so does one layer's read-out
+        (World(logistic=0.0), FAILS, [HOLDS, HOLDS, FAILS, HOLDS, HOLDS]),  # or its logistic one alone
+        (World(tangent=0.1), FAILS, [HOLDS, HOLDS, HOLDS, FAILS, HOLDS]),  # the tangent space is not enough
+        (World(above=-0.05), FAILS, [HOLDS, HOLDS, HOLDS, HOLDS, FAILS]),  # equally many parameters do better
+        (World(above=0.0), UNDECIDED, [HOLDS, HOLDS, HOLDS, HOLDS, UNDECIDED]),  # or as well
+        (World(skill=ALIKE), UNDECIDED, [UNDECIDED] * 5),
+        (World(settled=False), UNDECIDED, [UNDECIDED] * 5),
+        (World(inside=False), UNDECIDED, [UNDECIDED] * 5),
+        (World(met=False), UNDECIDED, [HOLDS, HOLDS, HOLDS, UNDECIDED, UNDECIDED]),
     ],
 )
-def test_the_claim_holds_only_if_all_four_parts_do(world, whole, questions):
+def test_the_claim_holds_only_if_all_five_parts_do(world, whole, questions):
     found = decided(world)
     assert found.outcome is whole
     assert [q.outcome for q in found.questions()] == questions
+
+
+def test_an_older_run_without_logistic_read_outs_speaks_of_the_ridge_alone():
+    tables = _all_rungs(
+        dict.fromkeys(rule.RUNGS, 0.6) | {rule.TANGENT: 0.95, rule.TRAINED: 0.95},
+        dict.fromkeys(rule.RUNGS, 0.5),
+    )
+    claim, *asked = rule.verdicts(MARGIN, tables)
+    assert claim.outcome is HOLDS
+    assert "Neither one unit nor a ridge read-out" in claim.reading
+    assert [v.facets["rung"] for v in asked if v.key == rule.NOT_ENOUGH] == [rule.UNIT, rule.PROBE]
 
 
 def _all_rungs(scores, controls, seeds=5, n=4000, *, stream=1, inside=True):
@@ -64,7 +76,7 @@ def _all_rungs(scores, controls, seeds=5, n=4000, *, stream=1, inside=True):
     from ticketlab.claims.planted import examples
     from ticketlab.evidence.tables import Table
 
-    rungs = [{"rung": rung, "inside": inside, "settled": True} for rung in rule.RUNGS]
+    rungs = [{"rung": rung, "inside": inside, "settled": True} for rung in scores]
     met = [{"rung": rung, "met": True} for rung in (rule.LAYER, rule.HIDDEN, rule.TANGENT)]
     search = [{"setting": "the mask", "train_score": 1.0, "halfway_train_score": 1.0}]
     return {
@@ -249,11 +261,11 @@ def test_tangent_minima_are_certified_and_layers_aligned(evidence):
 
 
 @pytest.mark.slow
-def test_verdicts_are_the_claim_its_four_questions_and_the_sides(evidence):
+def test_verdicts_are_the_claim_its_five_questions_and_the_sides(evidence):
     claim, *asked = evidence.verdicts
     assert claim.key == "claim"
-    assert [v.key for v in asked if v.headline] == [rule.NOT_ENOUGH, rule.NOT_ENOUGH, rule.ENOUGH, rule.ABOVE]
-    assert len([v for v in asked if not v.headline]) == 5 + 8 + 2 * len(rule.OTHERS)
+    assert [v.key for v in asked if v.headline] == [*[rule.NOT_ENOUGH] * 3, rule.ENOUGH, rule.ABOVE]
+    assert len([v for v in asked if not v.headline]) == 5 + 8 + 2 * len(rule.OTHERS) - 1
     assert Ladder().conclude(PLAN, {}).verdicts == ()
 
 

@@ -90,6 +90,47 @@ def test_permuted_labels_that_were_hardly_fitted_say_nothing(fitted, written):
     assert found.find("written").outcome is HOLDS
 
 
+@pytest.mark.parametrize(
+    ("world", "key", "without", "said"),
+    [
+        (World(unlearnt=rule.EDGES), "chance", HOLDS, "the search over the multigraph gains less than 90 %"),
+        (World(net=0.0, unlearnt=rule.NET), "separates", FAILS, "the random network gains less than 90 %"),
+        (World(net=0.0, unlearnt=rule.NET), "beyond", FAILS, "the random network gains less than 90 %"),
+        (World(unlearnt=rule.PERMUTED), "separates", HOLDS, "with permuted labels gains less than 10 %"),
+        (
+            World(unlearnt=rule.RANDOM),
+            "beyond",
+            HOLDS,
+            "a random mask of the multigraph gains less than 90 %",
+        ),
+    ],
+)
+def test_a_search_that_did_not_learn_decides_nothing_by_its_low_score(world, key, without, said):
+    for unlearnt, outcome in ((world.unlearnt, UNDECIDED), ("", without)):
+        tables = tables_of(dataclasses.replace(world, unlearnt=unlearnt))
+        asked = [q for side in rule.of_learned_masks() for q in answer(side, tables).questions()]
+        question = next(q for q in asked if q.formula.key == key)
+        assert question.outcome is outcome
+        assert [said in words for words in question.closed] == [True] * (outcome is UNDECIDED)
+
+
+@pytest.mark.parametrize(
+    ("world", "key", "outcome"),
+    [
+        (
+            World(edges=0.5, unlearnt=rule.EDGES),
+            "chance",
+            FAILS,
+        ),  # what is above chance is no failure of a search
+        (World(unlearnt=rule.NET), "separates", HOLDS),
+        (World(mask=0.5, unlearnt=rule.RANDOM), "beyond", FAILS),
+    ],
+)
+def test_a_search_keeps_back_only_what_its_low_score_would_decide(world, key, outcome):
+    asked = [q for side in rule.of_learned_masks() for q in answer(side, tables_of(world)).questions()]
+    assert next(q.outcome for q in asked if q.formula.key == key) is outcome
+
+
 PLAN = MultigraphPlan(
     task=Digits(train=200, validation=50, test=100),
     network=MLP(widths=(8,)),

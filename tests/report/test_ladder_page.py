@@ -1,5 +1,6 @@
 """The page of `ladder`, from invented numbers: its findings follow from them."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from ticketlab.claims.ladder import formula as rule
 from ticketlab.claims.ladder.claim import Ladder, LadderPlan
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import ALPHA, Levels
 from ticketlab.report.page import presentation
 
 WRONG = {
@@ -15,6 +17,7 @@ WRONG = {
     rule.UNITS: 0.3,
     rule.PROBE: 0.15,
     rule.PROBES: 0.12,
+    rule.LOGISTIC: 0.14,
     rule.MASK: 0.052,
     rule.TRAINED: 0.05,
 }
@@ -113,9 +116,19 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
 def test_without_a_standard_the_figure_says_what_it_shows_and_nothing_else(page) -> None:
     of = page.evidence.tables["rungs"]
     shut = {**page.evidence.tables, "rungs": of.adding(inside=np.zeros(len(of), bool))}
-    closed = replace(page, evidence=replace(page.evidence, tables=shut))
+    closed = replace(page, evidence=Ladder().conclude(LadderPlan(seeds=3), shut))
     title = next(figure.title for figure in presentation(closed).figures if figure.key == "rungs")
     assert title == "Test errors of all rungs and of their controls"
+
+
+def test_the_figure_names_the_rung_that_the_verdict_names(page) -> None:
+    """At the level of a fourth look no rung is shown; at that of the first the same tables show one."""
+    fourth = ALPHA * 6 / (4 * math.pi) ** 2
+    look = Levels(fourth, fourth)
+    later = replace(page, evidence=Ladder().conclude(LadderPlan(seeds=3), page.evidence.tables, look))
+    title = next(figure.title for figure in presentation(later).figures if figure.key == "rungs")
+    assert title == "No rung was shown to err as little as the trained network and less than its control"
+    assert "No rung was shown to be both" in later.whole.reading
 
 
 def test_the_invented_numbers_hold(page) -> None:

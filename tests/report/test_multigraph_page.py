@@ -67,9 +67,27 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     figures = {figure.key: figure for figure in show.figures}
     assert list(figures) == ["bits", "measures"]
     assert figures["bits"].title == "4 bits a parameter are enough to lose at most 1 point"
-    assert figures["measures"].title == "Measures whose means show content: best unit"
+    assert figures["measures"].title == "Measures that were found to show content: best unit"
     assert len(show.summaries) == 4
     check_words(show)
+
+
+def test_a_search_that_did_not_learn_shows_no_content(page) -> None:
+    """The learned mask is at chance on the multigraph and on its random mask, because the searches over them failed."""
+    measures, searches = page.evidence.tables["measures"], page.evidence.tables["searches"]
+    low = np.isin(measures["of"], (rule.EDGES, rule.RANDOM)) & (measures["measure"] == rule.LEARNED)
+    failed = {
+        **page.evidence.tables,
+        "measures": measures.adding(above=np.where(low, 0.001 * measures["seed"], measures["above"])),
+        "searches": searches.adding(train_score=np.where(searches["over"] == rule.NET, 0.95, 0.1)),
+    }
+    for tables, shown in (
+        ({**failed, "searches": searches}, "best unit, learned mask"),
+        (failed, "best unit"),
+    ):
+        evidence = Multigraph().conclude(MultigraphPlan(seeds=SEEDS, widths=(1, 2, 4)), tables)
+        figures = {figure.key: figure for figure in presentation(replace(page, evidence=evidence)).figures}
+        assert figures["measures"].title == f"Measures that were found to show content: {shown}"
 
 
 def test_the_invented_numbers_hold(page) -> None:

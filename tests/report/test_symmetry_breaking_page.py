@@ -8,6 +8,7 @@ import pytest
 from ticketlab.claims.symmetry_breaking import formula as rule
 from ticketlab.claims.symmetry_breaking.claim import SymmetryBreaking, SymmetryBreakingPlan
 from ticketlab.evidence.tables import Table
+from ticketlab.laws.rules import Levels
 from ticketlab.report.page import presentation
 
 NOISES = (1e-6, 1e-4, 1e-2)
@@ -30,6 +31,7 @@ def tables(seeds=3, test=200):
                 "at_start": noise,
                 "spread": 0.8 * (name != rule.CONSTANT),
             }
+            measured |= {"inside": True, "step_size": 0.05 if name == rule.CONSTANT else 0.1}
             learnt = {"train_score": score, "before": score, "test_score": score + 0.01 * seed}
             rows["arms"].append({**about, "broken": broken, **measured, **learnt})
             for layer in ("dense1", "dense2"):
@@ -77,6 +79,16 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     assert "takes 100 more steps" in figures["times"].title
     assert len(show.summaries) == 3
     check_words(show)
+
+
+def test_the_figure_tells_a_rate_only_where_the_verdict_does(page) -> None:
+    """At a late look times are not found to lie on a line."""
+    study, plan = SymmetryBreaking(), SymmetryBreakingPlan(seeds=3, noises=NOISES)
+    late = study.conclude(plan, page.evidence.tables, Levels(1e-300, 1e-300))
+    later = replace(page, evidence=late)
+    assert next(v for v in later.questions if v.key == "time").outcome == "undecided"
+    title = next(figure.title for figure in presentation(later).figures if figure.key == "times")
+    assert "was not found to be a line" in title
 
 
 def test_the_invented_numbers_hold(page) -> None:

@@ -203,6 +203,13 @@ PARTS = (
                     "the read-out of the best layer is not enough",
                     opposite=True,
                 ),
+                Asked(
+                    "ladder",
+                    "not-enough",
+                    {"rung": "logistic"},
+                    "the logistic read-out of the best layer is not enough",
+                    opposite=True,
+                ),
             )
         ),
     ),

@@ -117,7 +117,10 @@ def _arms() -> tuple[Arm, ...]:
             "What a choice among weights does, without changing one.",
         ),
         formula.TRAINED: ("The same network, trained to its end.", "The standard."),
-        formula.LOGISTIC: ("Logistic regression on the features of one hidden layer.", "Another read-out."),
+        formula.LOGISTIC: (
+            "Logistic regression on the features of one hidden layer; validation chooses the layer.",
+            "Whether another linear combination is enough.",
+        ),
         formula.LOGISTICS: ("The same on all hidden layers together.", "Another read-out."),
         formula.NNGP: (
             "Regression with the kernel of infinitely wide networks whose read-out alone is trained.",
@@ -160,8 +163,8 @@ class Ladder(Study):
         "Training goes on until its highest validation score lies inside the run, and its lowest validation loss too. It is "
         "enough if the second half of the run lowered that loss by less than a tenth.",
         "Next to the ladder are logistic read-outs, and regression with the two kernels of infinite width [Jacot et al. 2018]. "
-        "The control of these is a Gaussian kernel of the input, the limit of infinitely many random features. Validation "
-        "chooses its width.",
+        "The claim asks about the logistic read-out of the best layer too. The control of the kernels is a Gaussian kernel of "
+        "the input, the limit of infinitely many random features. Validation chooses its width.",
         "The control of a rung has equally many parameters: for P parameters and k classes, a ridge read-out of P/k − 1 random "
         "projections of the input, linear or rectified. Rungs that choose among units choose among equally many projections. "
         "For the mask, P is the number of weights, each of which takes one bit.",

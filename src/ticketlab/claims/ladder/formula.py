@@ -4,13 +4,14 @@ A rung is *enough* if it scores at most the margin less than the trained network
 more than its control, the same fit with equally many parameters on random projections of the input. Usefulness appears at the
 first rung of which both are shown. A rung that is named is one of eight, so each is judged at an eighth of the level.
 
-The claim names three rungs. The best single unit is not enough, the linear read-out of the best layer is not enough, and the
-whole tangent space is enough and beats its control. What the other rungs do are side questions.
+The claim names three rungs. The best single unit is not enough, no linear read-out of the best layer is, and the whole tangent
+space is enough and beats its control. Logistic regression is a linear read-out too, next to the ladder's ridge regression, so
+neither of the two may be enough. What the other rungs do are side questions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,7 +29,7 @@ from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "ABOVE", "CONTROL", "ENOUGH", "HIDDEN", "LAYER", "LOGISTIC", "LOGISTICS", "MASK", "NAMES", "NNGP",
-    "NOT_ENOUGH", "NTK", "OTHERS", "PROBE", "PROBES", "RULE", "RUNGS", "TANGENT", "TRAINED", "UNIT", "UNITS",
+    "NOT_ENOUGH", "NOWHERE", "NTK", "OTHERS", "PROBE", "PROBES", "RULE", "RUNGS", "TANGENT", "TRAINED", "UNIT", "UNITS",
     "appears", "control_of", "formula", "judged", "side_questions", "verdicts",
 ]  # fmt: skip
 
@@ -58,6 +59,7 @@ NAMES = {**NAMES, **OTHERS}
 CERTIFIED = (LAYER, HIDDEN, TANGENT)  # minima with a certificate
 
 ENOUGH, NOT_ENOUGH, ABOVE, CONTROL = "enough", "not-enough", "above-control", "_control"
+NOWHERE = "nowhere"  # usefulness appears, as far as was shown
 
 
 def control_of(rung: str) -> str:
@@ -65,13 +67,15 @@ def control_of(rung: str) -> str:
     return rung + CONTROL
 
 
-def formula(margin: float) -> Formula:
+def formula(margin: float, others: Collection[str] = tuple(OTHERS)) -> Formula:
     """The claim.
 
     Arguments:
         margin: by which a rung that is enough may score less than the trained network.
+        others: what was measured next to the ladder; an older run may have no logistic read-outs.
     """
-    asked = (_short(UNIT, margin), _short(PROBE, margin), _enough(TANGENT, margin), _above(TANGENT))
+    short = (UNIT, PROBE, LOGISTIC) if LOGISTIC in others else (UNIT, PROBE)
+    asked = (*(_short(rung, margin) for rung in short), _enough(TANGENT, margin), _above(TANGENT))
     return Gated(_of_training(), All(asked), key="claim")
 
 
@@ -81,17 +85,21 @@ def side_questions(margin: float, others: Sequence[str] = tuple(OTHERS)) -> tupl
     Arguments:
         others: what is asked about next to the ladder; a network may have no kernels of infinite width.
     """
-    enough = [_enough(rung, margin) for rung in (UNITS, PROBES, LAYER, HIDDEN, MASK, *others)]
+    beside = [rung for rung in others if rung != LOGISTIC]
+    enough = [_enough(rung, margin) for rung in (UNITS, PROBES, LAYER, HIDDEN, MASK, *beside)]
     above = [_above(rung, margin) for rung in (*RUNGS, *others) if rung != TANGENT]
     return tuple(Gated(_of_training(), each) for each in (*enough, *above))
 
 
 def verdicts(margin: float, tables: Tables, levels: Levels = USUAL) -> tuple[Verdict, ...]:
-    """The claim, its four questions, and the side questions."""
-    whole = answer(formula(margin), tables, levels)
-    claim = claim_verdict(whole, RULE, SAYS)
-    claim = replace(claim, reading=f"{claim.reading} {_appears_words(margin, tables, levels)}".rstrip())
+    """The claim with the rung at which usefulness appears, its questions, and the side questions."""
     others = [rung for rung in OTHERS if rung in columns(tables["examples"])]
+    whole = answer(formula(margin, others), tables, levels)
+    claim = claim_verdict(whole, RULE, SAYS if LOGISTIC in others else {**SAYS, Outcome.HOLDS: RIDGE_ALONE})
+    if judged(tables, levels):
+        rung = appears(margin, tables, levels)
+        said = f"{claim.reading} {_appears_words(rung, margin, tables)}"
+        claim = replace(claim, reading=said, facets={"appears": rung or NOWHERE})
     return verdicts_of(claim, whole, side_questions(margin, others), tables, levels)
 
 
@@ -115,10 +123,7 @@ def appears(margin: float, tables: Tables, levels: Levels = USUAL) -> str | None
     return None
 
 
-def _appears_words(margin: float, tables: Tables, levels: Levels) -> str:
-    if not judged(tables, levels):
-        return ""
-    rung = appears(margin, tables, levels)
+def _appears_words(rung: str | None, margin: float, tables: Tables) -> str:
     both = f"within {margin_words(margin)} of the trained network and better than its control"
     if rung is None:
         return f"No rung was shown to be both {both}."
@@ -235,13 +240,14 @@ def _of(table: str, rung: str, tables: Tables) -> Table:
 # --- the claim ---
 
 RULE = (
-    "The claim holds if four things are true. The best single unit scores less than the trained network by more than the "
-    "margin. So does the linear read-out of the best layer. The whole tangent space scores at most the margin less. And it "
-    "beats a ridge read-out with equally many parameters on random projections of the input. The claim fails if one of the four "
-    "fails. Otherwise it is undecided. It is also undecided if the trained network is not better than guessing, if training was "
-    "still improving, if a setting lies at the edge of its grid, or if a tangent-space minimum missed its tolerance. Everything "
-    "about other rungs is a side question."
+    "The claim holds if five things are true. The best single unit scores less than the trained network by more than the "
+    "margin. So does the linear read-out of the best layer, which is a ridge regression. So does the logistic one, where a run "
+    "has it. The whole tangent space scores at most the margin less. And it beats a ridge read-out with equally many parameters "
+    "on random projections of the input. The claim fails if one of these fails. Otherwise it is undecided. It is also undecided "
+    "if the trained network is not better than guessing, if training was still improving, if a setting lies at the edge of its "
+    "grid, or if a tangent-space minimum missed its tolerance. Everything about other rungs is a side question."
 )
+RIDGE_ALONE = "Neither one unit nor a ridge read-out of one layer is enough; the whole tangent space is."
 SAYS = {
     Outcome.HOLDS: "Neither one unit nor a linear read-out of one layer is enough; the whole tangent space is.",
     Outcome.FAILS: "The ladder is not as the claim says.",

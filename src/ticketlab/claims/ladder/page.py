@@ -62,12 +62,11 @@ def climbed(record: Record, examples: Table, rungs: Table) -> Figure:
 
 
 def _found(record: Record) -> str:
-    """At which rung usefulness appears, if any can be judged."""
-    margin, tables = record.plan["margin"], record.evidence.tables
-    if not formula.judged(tables):
-        return "Test errors of all rungs and of their controls"
-    first = formula.appears(margin, tables)
+    """At which rung usefulness appears, as the claim's verdict says, at the levels of its look."""
+    first = record.whole.facets.get("appears") if record.whole else None
     if first is None:
+        return "Test errors of all rungs and of their controls"
+    if first == formula.NOWHERE:
         return "No rung was shown to err as little as the trained network and less than its control"
     return f"The first rung that is shown to be enough and better than its control: {formula.NAMES[first]}"
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ticketlab.claims.ladder.formula import (
     ABOVE,
+    LOGISTIC,
     PROBE,
     TANGENT,
     TRAINED,
@@ -29,12 +30,13 @@ class World:
     """Scores, and which gates are passed.
 
     Arguments:
-        unit, probe, tangent: by how much they score less than the trained network.
+        unit, probe, logistic, tangent: by how much they score less than the trained network.
         above: by how much the tangent space scores more than its control.
     """
 
     unit: float = 0.3
     probe: float = 0.1
+    logistic: float = 0.1
     tangent: float = 0.0
     above: float = 0.05
     skill: Skill = Skill()
@@ -50,6 +52,7 @@ def accuracies(world: World, sample: Sample) -> dict[str, float]:
     return {
         UNIT: trained - world.unit,
         PROBE: trained - world.probe,
+        LOGISTIC: trained - world.logistic,
         TANGENT: tangent,
         CONTROL: tangent - world.above,
         TRAINED: trained,
@@ -59,7 +62,7 @@ def accuracies(world: World, sample: Sample) -> dict[str, float]:
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     rungs = [
         {"rung": rung, "inside": world.inside, "settled": world.settled}
-        for rung in (UNIT, PROBE, TANGENT, TRAINED)
+        for rung in (UNIT, PROBE, LOGISTIC, TANGENT, TRAINED)
     ]
     return {
         "examples": examples(sample, accuracies(world, sample), rng, world.skill),
@@ -79,13 +82,15 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
 def cases() -> tuple[Case, ...]:
     m = MARGIN
     worlds = [
-        (Kind.INSIDE, "half a margin each", World(1.5 * m, 1.5 * m, m / 2, m / 2)),
+        (Kind.INSIDE, "half a margin each", World(1.5 * m, 1.5 * m, 1.5 * m, m / 2, m / 2)),
         (Kind.BOUNDARY, "the read-out a margin below training", World(probe=m)),
+        (Kind.BOUNDARY, "the logistic read-out a margin below training", World(logistic=m)),
         (Kind.BOUNDARY, "one unit a margin below training", World(unit=m)),
         (Kind.BOUNDARY, "the tangent space a margin below training", World(tangent=m)),
         (Kind.BOUNDARY, "the tangent space as good as its control", World(above=0.0)),
-        (Kind.TOGETHER, "all four", World(m, m, m, 0.0)),
+        (Kind.TOGETHER, "all five", World(m, m, m, m, 0.0)),
         (Kind.OUTSIDE, "the read-out half a margin below training", World(probe=m / 2)),
+        (Kind.OUTSIDE, "the logistic read-out half a margin below", World(logistic=m / 2)),
         (Kind.OUTSIDE, "the tangent space one and a half margins below", World(tangent=1.5 * m)),
         (Kind.OUTSIDE, "the control better by half a margin", World(above=-m / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),

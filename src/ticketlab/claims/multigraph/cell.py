@@ -41,7 +41,6 @@ from ticketlab.units import NetworkUnits, Parts, probe, scan
 
 __all__ = ["measure"]
 
-TRUE = "true labels"
 MEASURED = 1  # the stream of the random mask that is measured
 
 
@@ -192,10 +191,10 @@ def _searches(
     Arguments:
         weights: of the random network and of the random mask.
     """
-    every = {TRUE: task, formula.PERMUTED: confused}
+    every = {formula.TRUE: task, formula.PERMUTED: confused}
     asked = [(over, labels) for labels in every for over in (formula.NET, formula.EDGES)]
     found = []
-    for over, labels in [*asked, (formula.RANDOM, TRUE)]:
+    for over, labels in [*asked, (formula.RANDOM, formula.TRUE)]:
         own = every[labels]
         if over == formula.EDGES:
             params = _learned_edges(plan, network, own, weights[formula.NET], order, key)
@@ -253,10 +252,10 @@ def _measures(
         formula.RANDOM: (masked, task),
     }
     learned = {
-        formula.NET: _test(searches, formula.NET, TRUE),
+        formula.NET: _test(searches, formula.NET, formula.TRUE),
         formula.PERMUTED: _test(searches, formula.NET, formula.PERMUTED),
-        formula.EDGES: _test(searches, formula.EDGES, TRUE),
-        formula.RANDOM: _test(searches, formula.RANDOM, TRUE),
+        formula.EDGES: _test(searches, formula.EDGES, formula.TRUE),
+        formula.RANDOM: _test(searches, formula.RANDOM, formula.TRUE),
     }
     found = []
     for of, (params, own) in objects.items():

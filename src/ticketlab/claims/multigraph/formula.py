@@ -11,6 +11,10 @@ separate classes as those of any random network do.
 random mask of it. Scores are shares of what chance leaves to be gained. A measure may be said to show content of the network if
 it tells true labels from permuted ones by more than a tenth, scores less than a tenth on the multigraph, and scores higher than
 on the random mask by more than a tenth. If it does not, it may show what a search or any random function can do.
+
+The *learned mask* is what a search found, and a search that did not learn is at chance wherever it looks. So what a low score
+would decide is asked only where the search fitted its training labels, to nine tenths of the headroom in every seed. The search
+over permuted labels is a control: it has to fit a tenth.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import scores, three
-from ticketlab.claims.gates import fitted_gate, skill_gate
+from ticketlab.claims.gates import FITTED, fitted_gate, skill_gate
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.wording import margin_words
 from ticketlab.laws.difference import Difference, of_seeds
@@ -31,13 +35,20 @@ from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "EDGES", "EMPTY", "LEAST", "MEASURES", "NET", "PERMUTED", "RANDOM", "TARGET", "UNMASKED", "WRITTEN", "formula", "rule",
-    "side_questions", "verdicts",
+    "EDGES", "EMPTY", "LEARNED", "LEAST", "MEASURES", "NET", "PERMUTED", "RANDOM", "TARGET", "TRUE", "UNMASKED", "WRITTEN",
+    "formula", "of_learned_masks", "rule", "side_questions", "verdicts",
 ]  # fmt: skip
 
 TARGET, WRITTEN, EMPTY, RANDOM = "target", "written mask", "all edges", "random mask"
-NET, PERMUTED, EDGES = "random network", "permuted labels", "multigraph"
-MEASURES = ("accuracy as drawn", "best unit", "linear read-out", "learned mask")
+NET, PERMUTED, EDGES, TRUE = "random network", "permuted labels", "multigraph", "true labels"
+SEARCHED = {
+    NET: "the random network",
+    PERMUTED: "the random network with permuted labels",
+    EDGES: "the multigraph",
+    RANDOM: "a random mask of the multigraph",
+}
+LEARNED = "learned mask"
+MEASURES = ("accuracy as drawn", "best unit", "linear read-out", LEARNED)
 UNMASKED = ("best unit", "linear read-out")  # measures of a network that need neither its answers nor a mask
 GAINED = Scale("% of what chance leaves", 100.0, bounds=(-np.inf, 100.0))
 
@@ -70,13 +81,25 @@ def side_questions() -> tuple[Formula, ...]:
     asked = [
         question
         for measure in MEASURES
+        if measure != LEARNED
         for question in (
             _separates(measure),
             *([] if measure in UNMASKED else [_chance(measure)]),
             _beyond(measure),
         )
     ]
-    return tuple(Gated((_skill(),), question) for question in asked)
+    return (*(Gated((_skill(),), question) for question in asked), *of_learned_masks())
+
+
+def of_learned_masks() -> tuple[Formula, Formula, Formula]:
+    """The three side questions of the learned mask, each where the searches have learnt whose low scores would decide it."""
+    separates, chance, beyond = _separates(LEARNED), _chance(LEARNED), _beyond(LEARNED)
+    holds, fails = Outcome.HOLDS, Outcome.FAILS
+    return (
+        Gated((_skill(), _searched(separates, PERMUTED, holds), _searched(separates, NET, fails)), separates),
+        Gated((_skill(), _searched(chance, EDGES, holds)), chance),
+        Gated((_skill(), _searched(beyond, RANDOM, holds), _searched(beyond, NET, fails)), beyond),
+    )
 
 
 def verdicts(tables: Tables, margin: float, bits: int, levels: Levels = USUAL) -> tuple[Verdict, ...]:
@@ -92,6 +115,32 @@ def _skill() -> Gate:
 
 def _memorised() -> Gate:
     return fitted_gate(lambda tables: tables["learnt"], TARGET)
+
+
+def _searched(question: Question, of: str, kept: Outcome) -> Gate:
+    """Did the search learn, in every seed? It keeps back one outcome alone, which is that of a search that did not.
+
+    Arguments:
+        of: what was searched; permuted labels are those over the random network.
+    """
+    over, labels = (NET, PERMUTED) if of == PERMUTED else (of, TRUE)
+    least = LEAST if of == PERMUTED else FITTED
+
+    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
+        if question.rule.outcome(question.effect(tables), levels) is not kept:
+            return None
+        guess = float(np.mean(tables["examples"]["guess"]))
+        fits = tables["searches"].where(over=over, labels=labels)["train_score"].astype(float)
+        missed = int(np.sum(~(fits - guess >= least * (1 - guess))))
+        if not missed:
+            return None
+        return (
+            f"In {missed} of {len(fits)} runs the search over {SEARCHED[of]} gains less than {100 * least:g} % of what guessing "
+            "leaves on its training labels, so that its mask says little of what a mask can do."
+        )
+
+    opens = "More --search-steps, or a wider network, would make it a question."
+    return Gate(f"searched {of}", f"the search over {SEARCHED[of]} has learnt", passed, opens, shows=True)
 
 
 # --- the claim ---
@@ -156,7 +205,9 @@ def rule(margin: float, bits: int) -> str:
         "above guessing. Its best unit then gains less than a tenth of what chance leaves, and so does a linear read-out. Under "
         "random masks it gains less than a tenth of the headroom too. It fails if one of them is false. Otherwise it is "
         "undecided. It is also undecided if the target has learnt nothing, or has not fitted permuted labels. What the measures "
-        "say of random networks are side questions."
+        "say of random networks are side questions. Of learned masks, what a low score would decide is undecided if in some seed "
+        f"the search with that score gained less than {100 * FITTED:g} % of what guessing leaves on its training labels, or less "
+        f"than {100 * LEAST:g} % on permuted ones."
     )
 
 

@@ -16,6 +16,7 @@ from ticketlab.figures.rows import Row, Rows, series
 from ticketlab.figures.spread import score, seeds, spread
 from ticketlab.figures.text_tables import Cell, TextTable, interval, scored, summary
 from ticketlab.figures.wording import fixed, plural
+from ticketlab.laws.verdict import Outcome
 
 __all__ = ["present"]
 
@@ -67,9 +68,9 @@ def by_bits(bits: Table) -> Figure:
     return Figure("bits", title, caption, alone(Plot(axis_at("bits", widths), y, tuple(drawn), height=300)))
 
 
-def by_measure(measures: Table) -> Figure:
-    """Each measure of the four objects, as a share of what chance leaves."""
-    rows, ends, shown = [], [0.0, 100 * formula.LEAST], []
+def by_measure(record: Record, measures: Table) -> Figure:
+    """Each measure of the four objects, as a share of what chance leaves; and of which all questions hold."""
+    rows, ends = [], [0.0, 100 * formula.LEAST]
     for name in formula.MEASURES:
         own = measures.where(measure=name)
         found = tuple(series(mark, spread(100 * own.where(of=of)["above"])) for of, mark in OBJECTS.items())
@@ -77,9 +78,8 @@ def by_measure(measures: Table) -> Figure:
         rows.append(
             Row(name, found, note=" · ".join(fixed(s.centre, 0) for s in found if s.centre is not None))
         )
-        net, permuted, edges, mask = (float(own.where(of=of)["above"].mean()) for of in OBJECTS)
-        if min(net - permuted, net - mask) > formula.LEAST > edges:
-            shown.append(name)
+    open_ = {v.facets.get("measure") for v in record.questions if v.outcome is not Outcome.HOLDS}
+    shown = [name for name in formula.MEASURES if name not in open_]
     axis = linear_axis("gain, % of what chance leaves", ends)
     told = ", ".join(shown) or "none"
     caption = (
@@ -90,7 +90,7 @@ def by_measure(measures: Table) -> Figure:
     limits = {100 * formula.LEAST: LIMIT}
     return Figure(
         "measures",
-        f"Measures whose means show content: {told}",
+        f"Measures that were found to show content: {told}",
         caption,
         alone(Rows(tuple(rows), axis, limits)),
     )

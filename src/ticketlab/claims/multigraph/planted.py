@@ -15,8 +15,10 @@ from ticketlab.claims.multigraph.formula import (
     PERMUTED,
     RANDOM,
     TARGET,
+    TRUE,
     WRITTEN,
     formula,
+    of_learned_masks,
 )
 from ticketlab.claims.planted import (
     ALIKE,
@@ -47,6 +49,7 @@ class World:
         empty, random: of all edges and of random masks, the gain over guessing as a share of the headroom.
         net, mixed, edges, mask: every measure's gain on the random network, with permuted labels, on the multigraph, and on a
             random mask of it.
+        unlearnt: over which object, or with which labels, the search did not learn.
         skill: of the target.
     """
 
@@ -59,6 +62,7 @@ class World:
     mixed: float = 0.0
     edges: float = 0.0
     mask: float = 0.0
+    unlearnt: str = ""
     skill: Skill = Skill()
 
 
@@ -67,6 +71,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         "examples": examples(sample, _accuracies(world, sample), rng, world.skill),
         "learnt": examples(sample, _fitted(world), rng),
         "measures": _measures(world, sample, rng),
+        "searches": _searches(world, sample),
     }
 
 
@@ -91,6 +96,22 @@ def _measures(world: World, sample: Sample, rng: np.random.Generator) -> Table:
     return made("measures", {"seed": seed, "measure": measure, "of": object_, "above": above})
 
 
+def _searches(world: World, sample: Sample) -> Table:
+    """Training scores; the mask over a random network fits few permuted labels."""
+    fits = {(NET, TRUE): 1.0, (NET, PERMUTED): 0.3, (EDGES, TRUE): 1.0, (RANDOM, TRUE): 1.0}
+    rows = [
+        {
+            "seed": seed,
+            "over": over,
+            "labels": labels,
+            "train_score": FREQUENT if world.unlearnt == (over if labels == TRUE else labels) else score,
+        }
+        for (over, labels), score in fits.items()
+        for seed in range(sample.seeds)
+    ]
+    return Table.from_rows("searches", rows)
+
+
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     of = _accuracies(world, sample)
     match question.key:
@@ -101,6 +122,10 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
             return of_headroom(sample, fitted[WRITTEN], fitted[TARGET])
         case "chance":
             return Asked(world.edges)
+        case "separates":
+            return Asked(world.net - world.mixed)
+        case "beyond":
+            return Asked(world.net - world.mask)
         case key if key in (EMPTY, RANDOM):
             return of_headroom(sample, of[key]) if world.skill.task else Asked(0.0, 0.0)
     return None
@@ -132,4 +157,18 @@ def cases() -> tuple[Case, ...]:
         (Kind.VACUOUS, "the target guesses", World(skill=ALIKE)),
         (Kind.GATE, "permuted labels are hardly fitted", World(fitted=0.2, permuted=-0.055)),
     ]
-    return cases_of("multigraph", formula(MARGIN), planted, truth, worlds)
+    separates, chance, beyond = of_learned_masks()
+    searches = [
+        (chance, "the search over the multigraph has not learnt", World(unlearnt=EDGES)),
+        (separates, "the search over the random network has not learnt", World(net=0.0, unlearnt=NET)),
+        (separates, "the search over permuted labels has not learnt", World(unlearnt=PERMUTED)),
+        (beyond, "the search over a random mask has not learnt", World(unlearnt=RANDOM)),
+    ]
+    return (
+        *cases_of("multigraph", formula(MARGIN), planted, truth, worlds),
+        *(
+            case
+            for asked, name, world in searches
+            for case in cases_of("multigraph", asked, planted, truth, [(Kind.GATE, name, world)])
+        ),
+    )

@@ -1,7 +1,8 @@
-"""One cell: one seed, whose starts are trained in one program; as rows of tidy tables."""
+"""One cell: one seed, whose starts are trained in one program, each with the step size that validation chose; as tidy tables."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims import start
+from ticketlab.claims.fair_search import Candidate, Scored, best, edges, inside, scored, wider
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.symmetry_breaking import formula
@@ -29,12 +31,14 @@ from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import ConvexLoss
+from ticketlab.tasks.task import Task
 from ticketlab.training import Replicas, TrainingData, TrainingResult, stack, train
 from ticketlab.training.result import Ending
 
 __all__ = ["measure"]
 
 LOOKS = 60  # at spreads and training scores, evenly over the steps
+Told = Callable[[float], None]
 BROKEN = 0.1  # of the norm of a layer's weights: from there on its units differ
 
 
@@ -49,6 +53,11 @@ def measure(
     _check(network)
     init, order = jax.random.split(jax.random.key(seed))
     starts = _starts(plan, network, network.init(init))
+    alone = {name: starts[name] for name in formula.ALONE}
+    found = _tuned(plan, network, loss, task, alone, order, lambda done: progress("step sizes", 0.4 * done))
+    clock.lap("step sizes")
+    chosen = {name: best(of).candidate.setting for name, of in found.items()}
+    sizes = [plan.optimiser.step_size * chosen.get(name, 1.0) for name in starts]
     params = stack(list(starts.values()))
     looks = _looks(plan.steps)
     how = start.training_plan(
@@ -64,8 +73,8 @@ def measure(
         loss,
         TrainingData.of(task),
         how,
-        Replicas(params, jnp.broadcast_to(order, len(starts))),
-        progress=lambda fraction: progress("training", 0.05 + 0.8 * fraction),
+        Replicas(params, jnp.broadcast_to(order, len(starts)), step_sizes=np.array(sizes, np.float32)),
+        progress=lambda fraction: progress("training", 0.4 + 0.45 * fraction),
     )
     _refuse_diverged(result, list(starts))
     clock.lap("training")
@@ -76,11 +85,12 @@ def measure(
     test = start.example_scores(network, result.params, task, task.test)
     rows: dict[str, list[dict[str, Any]]] = {"arms": [], "layers": [], "curves": []}
     for number, name in enumerate(starts):
-        noise = plan.noises[number - 4] if number >= 4 else 0.0
-        about = {"start": "noise" if number >= 4 else name, "noise": noise, "seed": seed}
+        noise = 0.0 if name in alone else plan.noises[number - len(alone)]
+        about = {"start": name if name in alone else "noise", "noise": noise, "seed": seed}
         curve = _curve(network, result, number)
         rows["curves"] += [{**about, **row} for row in curve]
-        rows["arms"].append({**about, **_arm(curve), "test_score": float(test[number].mean())})
+        at = {"step_size": sizes[number], "inside": name in alone and inside(found[name])}
+        rows["arms"].append({**about, **_arm(curve), **at, "test_score": float(test[number].mean())})
         both = [jax.tree.map(lambda a, n=number: a[n], of) for of in gradients]
         after = jax.tree.map(lambda a, n=number: a[n], result.params)
         rows["layers"] += [{**about, **row} for row in _layers(network, after, both)]
@@ -97,6 +107,45 @@ def _check(network: Network) -> None:
             "hidden layers of at least two units",
             "A single unit has no other to be equal to.",
         )
+
+
+def _tuned(
+    plan: SymmetryBreakingPlan,
+    network: Network,
+    loss: ConvexLoss,
+    task: Task,
+    starts: Mapping[str, Params],
+    order: jax.Array,
+    progress: Told,
+) -> dict[str, list[Scored]]:
+    """All candidates of each start's step size, scored at the end of training; more of them while the choice is at an edge."""
+    found: dict[str, list[Scored]] = {name: [] for name in starts}
+    grids = {name: list(plan.step_sizes) for name in starts}
+    for number in range(1 + plan.extensions):
+        lanes = [(name, size) for name, sizes in grids.items() for size in sizes]
+        replicas = Replicas(
+            stack([starts[name] for name, _ in lanes]),
+            jnp.broadcast_to(order, len(lanes)),
+            step_sizes=np.array([plan.optimiser.step_size * size for _, size in lanes], np.float32),
+        )
+        how = start.training_plan(plan, task, evaluate_every=plan.steps)
+        ended = train(network, loss, TrainingData.of(task), how, replicas)
+        for lane, ((name, size), end) in enumerate(zip(lanes, ended.endings, strict=True)):
+            params = jax.tree.map(lambda a, n=lane: a[n], ended.params)
+            outputs = start.evaluated(network, params, task, task.validation)
+            fine = end is not Ending.DIVERGED and bool(np.isfinite(outputs).all())
+            candidate = Candidate(size, "step size", {"validation": outputs} if fine else {}, 0.0)
+            found[name].append(scored(task, loss, candidate))
+        progress((number + 1) / (1 + plan.extensions))
+        grids = {name: _more(of) for name, of in found.items() if edges(of)}
+        if not grids:
+            break
+    return found
+
+
+def _more(found: Sequence[Scored]) -> list[float]:
+    """One candidate more at the edge at which the choice lies."""
+    return wider([of.candidate.setting for of in found], edges(found), 1)
 
 
 def _starts(plan: SymmetryBreakingPlan, network: Network, drawn: Params) -> dict[str, Params]:
@@ -186,6 +235,8 @@ _MEANINGS = {
     "equal": "whether the units of every hidden layer are equal to the last bit; of arms, at every look",
     "train_score": "on training data; of arms, the mean over the last quarter of the looks",
     "before": "the same over the quarter before",
+    "step_size": "of training; validation chose it for each start without noise",
+    "inside": "whether it was chosen, and lies inside its grid or next to one that is as good",
     "distinct": "units that differ by more than 10⁻⁶ of their norm, after training",
     "rank": "of the gradients of the layer's units, the larger of start and end: singular values above 10⁻⁶ of the largest",
     "part": "of the cell",

@@ -40,10 +40,12 @@ class SymmetryBreakingPlan:
         first_seed: the number of the first seed; others draw other networks for the same question.
         noises: sizes of the noise that is added to the constant start, as shares of the random start's weights.
         copies: of each random unit in the duplicated start.
-        margin: the difference in score that counts as equal (0.02: two percentage points of accuracy).
+        margin: the difference in test score by which noise that is enough may lose (0.02: two percentage points of accuracy).
         steps: of training, the same for all starts.
         batch: examples in a step.
-        optimiser: of the training.
+        optimiser: of the training; its step size is the unit of `step_sizes`.
+        step_sizes: candidates for each start without noise. With noise it is that of the optimiser.
+        extensions: how often a start's candidates may be extended, until the choice lies inside.
     """
 
     task: TaskSource = Digits(train=800, validation=300, test=697)
@@ -56,17 +58,20 @@ class SymmetryBreakingPlan:
     steps: int = 3000
     batch: int = 60
     optimiser: Optimiser = Sgd(step_size=0.1, momentum=0.9)
+    step_sizes: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0)
+    extensions: int = 3
 
     def __post_init__(self) -> None:
         plan_checks.some_seeds(self.seeds, self.first_seed)
         plan_checks.drawn_at_random(self.network, "asks what a random start does")
         plan_checks.margin_inside(self.margin)
-        plan_checks.different(self, "noises")
+        plan_checks.different(self, "noises", "step_sizes")
         if len(set(map(formula.noisy, self.noises))) < len(self.noises):
             raise UserError(f"noises {self.noises}", "sizes that differ in their first digit")
         plan_checks.at_least(self, 2, "copies")
         plan_checks.at_least(self, 8, "steps")
         plan_checks.at_least(self, 1, "batch")
+        plan_checks.at_least(self, 0, "extensions")
 
     @classmethod
     def presets(cls) -> dict[str, SymmetryBreakingPlan]:
@@ -87,7 +92,9 @@ class SymmetryBreaking(Study):
         "their number into a unit. Sums of equal activations then are as large as random ones. Two other starts have a symmetry "
         "too: constants of either sign, and several copies of each random unit. Noise is a share of the random start, added to "
         "the constant one. In float32 the smallest shares change only the last digits of the weights, or none.",
-        "All starts of a seed are trained in one program on the same batches.",
+        "Validation chooses a step size for each start without noise, by the score at the end of training; candidates are added "
+        "while the choice lies at an edge. A start with noise has the optimiser's step size, so that times can be compared. All "
+        "starts of a seed are trained on the same batches.",
         "Distinct units are counted by their incoming weights and bias: they differ by more than 10⁻⁶ of their norm. The rank of "
         "the gradients of a layer's units, over all training examples, counts singular values above 10⁻⁶ of the largest; the "
         "larger of start and end of training is taken. Counts are read on a logarithmic scale, one number a seed.",
@@ -128,9 +135,7 @@ class SymmetryBreaking(Study):
     cell = "starts", "all starts"
 
     def asked(self, plan: SymmetryBreakingPlan) -> Agenda:
-        return Agenda(
-            formula.RULE, formula.formula(plan.margin), formula.side_questions(plan.margin, plan.noises)
-        )
+        return Agenda(formula.RULE, formula.formula(), formula.side_questions(plan.margin, plan.noises))
 
     def brief(self, plan: SymmetryBreakingPlan, cell: Cell, tables: Mapping[str, Table]) -> str:
         arms, layers = tables["arms"], tables["layers"]

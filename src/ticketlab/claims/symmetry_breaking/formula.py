@@ -8,6 +8,11 @@ start does as well, the second part fails.
 The claim is asked only where units are equal to the last bit at every look, because rounding may tell them apart. Then one
 distinct unit is left, so that is no part of the claim. It is a side question without this gate, and fails where rounding grew.
 
+A start is worse only if its training came to an end. Each start has a step size of its own, inside the grid from which validation
+chose it. And a training score that is flat counts as converged only above guessing by a tenth of the headroom: a start that does
+not move at its step size is flat too. Convergence is a matter of training scores, so its limits are shares of their headroom, and
+not the margin, by which a start with noise may lose.
+
 How much noise is enough is a side question, too, for each size: the start with noise loses at most the margin. The time
 until units differ is compared with
 
@@ -26,23 +31,24 @@ from itertools import takewhile
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, scores, three
+from ticketlab.claims.asking import columns, no_misses, scores, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.claims.headroom import LEAST
 from ticketlab.claims.wording import margin_words, number
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables, answer
-from ticketlab.laws.rules import ALPHA, USUAL, Above, Below, Levels
+from ticketlab.laws.rules import USUAL, Above, Below, Levels
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
-    "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "rate", "shown", "side_questions", "times",
-    "verdicts",
+    "ALONE", "CONSTANT", "DUPLICATED", "RANDOM", "RULE", "SIGNS", "formula", "line", "noisy", "rate", "shown",
+    "side_questions", "times", "verdicts",
 ]  # fmt: skip
 
 CONSTANT, SIGNS, DUPLICATED, RANDOM = "constant", "signs", "duplicated", "random"
+ALONE = (RANDOM, CONSTANT, SIGNS, DUPLICATED)  # without noise
 TITLES = {
     CONSTANT: "the constant start",
     SIGNS: "the start with constants of either sign",
@@ -52,6 +58,9 @@ TITLES = {
 ONE = float(np.log(1.5))  # below it, one is nearer than two
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STRAIGHT = 0.9  # of the variance of times
+STEADY = (
+    LEAST / 5
+)  # of the headroom: what converged training may still gain, a fifth of the difference that decides
 COUNT = Scale("distinct units", log=True, bounds=(1.0, np.inf))
 RANK = Scale("independent gradients", log=True, bounds=(1.0, np.inf))
 VARIANCE = Scale("% of the variance", 100.0, bounds=(-np.inf, 100.0))
@@ -69,42 +78,38 @@ def shown(noise: float) -> str:
     return power if np.isclose(noise, 10.0**exponent) else f"{noise:.0e}"
 
 
-def formula(margin: float) -> Formula:
-    """The claim, asked of the constant start without noise.
-
-    Arguments:
-        margin: of training score, that may be left to be gained.
-    """
-    gates = (
-        skill_gate(lambda tables: tables["examples"], (RANDOM,)),
-        _rounding(),
-        *(_converged(start, margin) for start in (CONSTANT, RANDOM)),
-    )
+def formula() -> Formula:
+    """The claim, asked of the constant start without noise."""
+    gates = (_skill(), _rounding(), *_trained(CONSTANT), *_trained(RANDOM))
     return Gated(gates, All((_gradients(), _worse(CONSTANT))), key="claim")
 
 
 def side_questions(margin: float, noises: Sequence[float]) -> tuple[Formula, ...]:
-    """Distinct units, two other symmetric starts, each size of noise, and the time that it takes to grow."""
-    gate = skill_gate(lambda tables: tables["examples"], (RANDOM,))
-    asked = (
+    """Distinct units, two other symmetric starts, each size of noise, and the time that it takes to grow.
+
+    Arguments:
+        margin: of test score, by which the start with noise may be less accurate.
+    """
+    random = _trained(RANDOM)
+    asked: tuple[Formula, ...] = (
         _units(CONSTANT, 1),
         _units(SIGNS, 2),
-        _worse(SIGNS),
-        _worse(DUPLICATED),
-        *(_enough(noise, margin) for noise in noises),
+        *(Gated((*_trained(start), *random), _worse(start)) for start in (SIGNS, DUPLICATED)),
+        *(Gated(random, _enough(noise, margin)) for noise in noises),
         _time(),
     )
-    return tuple(Gated((gate,), question) for question in asked)
+    return tuple(Gated((_skill(),), question) for question in asked)
 
 
 def verdicts(
     margin: float, noises: Sequence[float], tables: Tables, levels: Levels = USUAL
 ) -> tuple[Verdict, ...]:
     """The claim with the noise from which on it is enough, its two questions, and the side questions."""
-    whole = answer(formula(margin), tables, levels)
+    whole = answer(formula(), tables, levels)
     claim, *rest = verdicts_of(
         claim_verdict(whole, RULE, SAYS), whole, side_questions(margin, noises), tables, levels
     )
+    rest = [_with_rate(v, tables) if v.key == "time" else v for v in rest]
     least = _least(noises, {v.facets["noise"]: v.outcome for v in rest if v.key == "noise"})
     return (replace(claim, reading=f"{claim.reading} {least}"), *rest)
 
@@ -190,7 +195,7 @@ def _enough(noise: float, margin: float) -> Question:
         Above(-margin),
         three(
             f"within {words} it is as accurate",
-            f"it is less accurate by more than {words}",
+            f"at the optimiser's step size it is less accurate by more than {words}",
             f"whether it is within {words}",
         ),
         facets={"noise": noisy(noise)},
@@ -224,12 +229,24 @@ def line(rows: Table) -> tuple[float, float]:
     return float(slope), 1 - left / float(np.sum((y - y.mean()) ** 2))
 
 
-def rate(tables: Tables) -> float | None:
-    """1/λ in steps, the mean over seeds; None unless times were found to lie on a line."""
-    found = _explained(tables)
-    if not found.decidable or not found.lower(ALPHA) > STRAIGHT:
+def rate(time: Verdict | None, tables: Tables) -> float | None:
+    """1/λ in steps, the mean over seeds; None unless times were found to lie on a line.
+
+    Arguments:
+        time: the verdict on that, at the levels of its look.
+    """
+    if time is None or time.outcome is not Outcome.HOLDS:
         return None
     return float(np.mean([line(rows)[0] for rows in times(tables).values()]))
+
+
+def _with_rate(time: Verdict, tables: Tables) -> Verdict:
+    steps = rate(time, tables)
+    if steps is None:
+        return time
+    longer = number(steps * np.log(10))
+    said = f"A tenth of the difference takes {longer} more steps to grow (1/λ = {number(steps)} steps)."
+    return replace(time, reading=f"{time.reading} {said}")
 
 
 def _explained(tables: Tables) -> Difference:
@@ -243,12 +260,7 @@ def _time() -> Question:
         share = _explained(tables).mean
         if not np.isfinite(share):
             return "In some seed too few sizes of noise grew during training, or all at the same look, to fit a line"
-        said = f"A line explains {number(100 * share)} % of the variance of times, on average over seeds"
-        steps = rate(tables)
-        if steps is None:
-            return said
-        longer = number(steps * np.log(10))
-        return f"{said}. A tenth of the difference takes {longer} more steps to grow (1/λ = {number(steps)} steps)"
+        return f"A line explains {number(100 * share)} % of the variance of times, on average over seeds"
 
     return Question(
         key="time",
@@ -276,8 +288,34 @@ def _rounding() -> Gate:
     )
 
 
-def _converged(start: str, margin: float) -> Gate:
-    """In every seed at most the margin of training score is left to be gained, or the last two quarters differ by at most it.
+def _skill() -> Gate:
+    return skill_gate(lambda tables: tables["examples"], (RANDOM,))
+
+
+def _trained(start: str) -> tuple[Gate, Gate]:
+    """Training from a start has converged, at a step size that validation chose for it."""
+    return _inside(start), _converged(start)
+
+
+def _inside(start: str) -> Gate:
+    def rows(tables: Tables) -> Table:
+        of = tables["arms"].where(start=start)
+        return of if "inside" in columns(of) else of.adding(inside=np.zeros(len(of), bool))
+
+    return no_misses(
+        f"{start} inside",
+        f"the step size of {TITLES[start]} lies inside its grid",
+        rows,
+        "inside",
+        f"In {{}} runs the step size of {TITLES[start]} lies at the edge of what was tried, or, in an older run, was not chosen "
+        "for this start.",
+        "A wider search would open the question: --extensions.",
+    )
+
+
+def _converged(start: str) -> Gate:
+    """In every seed at most a fiftieth of the headroom is left to be gained on training data, or the last two quarters differ by
+    at most that and lie above guessing by a tenth of it.
 
     A mean over seeds would hide one that still learns among others that do not, and changes that cancel. A score that falls
     has not converged either.
@@ -286,17 +324,20 @@ def _converged(start: str, margin: float) -> Gate:
     def rows(tables: Tables) -> Table:
         of = tables["arms"].where(start=start)
         last, before = (np.asarray(of[column], float) for column in ("train_score", "before"))
-        return of.adding(converged=(1 - last <= margin) | (np.abs(last - before) <= margin))
+        room = 1.0 - float(np.mean(tables["examples"]["guess"]))
+        flat = (np.abs(last - before) <= STEADY * room) & (last - (1 - room) >= LEAST * room)
+        return of.adding(converged=(1 - last <= STEADY * room) | flat)
 
-    most = margin_words(margin)
+    most = f"{100 * STEADY:g} % of the headroom above guessing"
     return no_misses(
         f"{start} converged",
         f"training from {TITLES[start]} has converged",
         rows,
         "converged",
-        f"In {{}} runs training from {TITLES[start]} has not converged: its training score is more than {most} below 100 %, and "
-        f"differs by more than {most} between the last two quarters of the steps.",
-        "More --steps would open the question; if the score fell, a smaller step size may.",
+        f"In {{}} runs training from {TITLES[start]} has not converged: more than {most} is left to be gained in training "
+        "score, and that score differs by more between the last two quarters of the steps, or gains less than "
+        f"{100 * LEAST:g} % of the headroom.",
+        "More --steps, or other --step-sizes, would open the question.",
     )
 
 
@@ -304,9 +345,11 @@ RULE = (
     "The claim holds if, from the constant start, the gradients of every hidden layer have rank one, and the test score is lower "
     f"than from the random start by at least {100 * LEAST:g} % of the headroom above guessing. It fails if one of the two is "
     "false. Otherwise it is undecided. It is also undecided if the random start is not better than guessing, if at any look "
-    "rounding has told units apart, or if training from one of the two starts has not converged in every seed. It has converged "
-    "if the training score is within the margin of 100 %, or if it differs by at most the margin between the last two quarters "
-    "of the steps. Distinct units, other starts, noise and times are side questions."
+    "rounding has told units apart, if the step size of one of the two starts lies at the edge of what was tried, or if training "
+    f"from one of them has not converged in every seed. It has converged if at most {100 * STEADY:g} % of the headroom is "
+    "left to be gained in training score. It has also converged if the score differs by at most that between the last two "
+    f"quarters of the steps, and gains at least {100 * LEAST:g} % of the headroom: a start that is stuck at guessing is flat "
+    "too. Distinct units, other starts, noise and times are side questions."
 )
 SAYS = {
     Outcome.HOLDS: "From equal weights the units of a layer stay equal, and the network learns less.",

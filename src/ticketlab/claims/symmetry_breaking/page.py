@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.symmetry_breaking import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -90,9 +91,10 @@ def growth(curves: Table) -> Figure | None:
     )
 
 
-def time_to_differ(arms: Table) -> Figure | None:
-    """The step from which units differ, against the noise; a rate only if times lie on a line."""
-    steps_of = formula.rate({"arms": arms})
+def time_to_differ(record: Record, arms: Table) -> Figure | None:
+    """The step from which units differ, against the noise; a rate only if times lie on a line, as the verdict says."""
+    time = next((v for v in record.questions if v.key == "time"), None)
+    steps_of = formula.rate(time, {"arms": arms})
     found = {s: rows for s, rows in formula.times({"arms": arms}).items() if len(rows) >= 3}
     if not found:
         return None
@@ -124,6 +126,9 @@ def start_table(arms: Table) -> TextTable:
         "training score, %": scored("train_score"),
         "units differ at step": ranged("broken"),
         "deviation at the end": mean("spread"),
+        **(
+            {"step size": ranged("step_size")} if "step_size" in columns(arms) else {}
+        ),  # an older run has one for all
     }
     caption = "Every start after training: means over seeds ± 95 %, and the range of steps."
     return summary(caption, named, {"name": "start"}, cells, name="starts")

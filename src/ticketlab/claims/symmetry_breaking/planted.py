@@ -14,12 +14,12 @@ from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
 
-MARGIN, NOISE, ROOM = 0.02, 0.05, 1 - FREQUENT
+NOISE, ROOM = 0.05, 1 - FREQUENT
 LIMIT = 1.5  # of counts
 Fitted = tuple[tuple[float, float], ...]
 """Training scores of the last quarter of the steps, and of the one before, in turn for the seeds."""
 FITTED: dict[str, Fitted] = {CONSTANT: ((0.3, 0.3),), RANDOM: ((1.0, 1.0),)}
-FLAT = ((0.2, 0.2),) * 4
+FLAT = ((0.25, 0.25),) * 4
 CANCELLING = ((0.6, 0.2), (0.1, 0.4), (0.1, 0.25), (0.3, 0.3), (0.3, 0.3))
 
 
@@ -32,6 +32,7 @@ class World:
         gain: of the random start over the constant one, as a share of the headroom.
         equal: whether rounding keeps units equal.
         fitted: training scores that differ from the usual ones.
+        edge: the start whose step size lies at the edge of what was tried.
     """
 
     rank: float = 1.0
@@ -39,6 +40,7 @@ class World:
     gain: float = 0.3
     equal: bool = True
     fitted: Mapping[str, Fitted] = field(default_factory=dict)
+    edge: str = ""
     skill: Skill = Skill()
 
 
@@ -49,7 +51,14 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
         wobble = NOISE * rng.standard_normal(sample.seeds) if mean > 1 else 0.0
         layers[column] = np.exp(np.log(mean) + wobble * np.ones(sample.seeds))
     arms = [
-        {"start": start, "seed": seed, "equal": world.equal, "train_score": last, "before": before}
+        {
+            "start": start,
+            "seed": seed,
+            "equal": world.equal,
+            "inside": start != world.edge,
+            "train_score": last,
+            "before": before,
+        }
         for start, fitted in {**FITTED, **world.fitted}.items()
         for seed, (last, before) in enumerate(islice(cycle(fitted), sample.seeds))
     ]
@@ -83,7 +92,10 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "the constant start still learns", World(fitted={CONSTANT: ((0.5, 0.4),)})),
         (Kind.GATE, "of five seeds one still learns", World(fitted={CONSTANT: ((0.3, 0.21), *FLAT)})),
         (Kind.GATE, "changes of five seeds cancel", World(fitted={CONSTANT: CANCELLING})),
+        (Kind.GATE, "the constant start is flat at guessing", World(fitted={CONSTANT: ((0.1, 0.1),)})),
+        (Kind.GATE, "the constant start's step size at the edge", World(edge=CONSTANT)),
+        (Kind.GATE, "the random start's step size at the edge", World(gain=0.0, edge=RANDOM)),
         (Kind.GATE, "the random start still learns", World(fitted={RANDOM: ((0.9, 0.8),)})),
         (Kind.GATE, "the random start has collapsed", World(gain=0.0, fitted={RANDOM: ((0.3, 0.95),)})),
     ]
-    return cases_of("symmetry-breaking", formula(MARGIN), planted, truth, worlds)
+    return cases_of("symmetry-breaking", formula(), planted, truth, worlds)
