@@ -23,7 +23,7 @@ __all__ = ["World", "cases", "planted"]
 NETWORKS = ("ReLU", "tanh", "erf")
 TYPICAL, NOISE = 0.4, 0.03  # the median exponent, and the noise of a seed as a share of it
 SURE = Sample(10, 0)  # without a gate the claim would be decided
-BOTH_WAYS = "exponents still change, some up and some down, in two seeds"
+BOTH_WAYS = "exponents still change, some up and some down, in three seeds"
 SEEDS = (Sample(5, 0), Sample(10, 0), Sample(3, 0), Sample(2, 0))
 
 
@@ -194,7 +194,7 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "units differ by noise", replace(far, reliability=0.85)),
         (Kind.GATE, "a loss that does not fall", World(-0.99, 1.0, spread=0.5, falls=False)),
         (Kind.GATE, "exponents still change", replace(far, half=0.8)),
-        (Kind.GATE, BOTH_WAYS, replace(far, both_ways=0.6, wobble=0.2)),
+        (Kind.GATE, BOTH_WAYS, replace(far, both_ways=0.15, wobble=0.2)),
         (Kind.GATE, "a step size outside its grid", replace(far, inside=False)),
     ]
     found = cases_of("tail-exponent", formula(), planted, truth, worlds, many=SEEDS, few=SEEDS[:3])
@@ -203,5 +203,5 @@ def cases() -> tuple[Case, ...]:
 
 def _samples(case: Case) -> tuple[Sample, ...]:
     if case.name == BOTH_WAYS:
-        return (SEEDS[-1],)
+        return (SEEDS[2],)
     return (SURE,) if case.kind in (Kind.VACUOUS, Kind.GATE) else case.samples
