@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from ticketlab.claims.random_pick.cell import BinaryExamples
 from ticketlab.claims.random_pick.claim import RandomPickPlan
@@ -14,7 +15,8 @@ from ticketlab.claims.tangent_sampling.claim import TangentSampling, TangentSamp
 from ticketlab.claims.tangent_sampling.planted import World, planted
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
-from ticketlab.functions import packed
+from ticketlab.evidence.tables import Table
+from ticketlab.functions import matched_lower_bound, packed
 from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
@@ -35,6 +37,10 @@ def tables(world, seed=0):
         (World(distance=0.1), UNDECIDED),
         (World(unseen=0.5), UNDECIDED),
         (World(fitted=0.9), UNDECIDED),
+        (World(fits=0.9), UNDECIDED),  # trained networks miss training labels
+        (World(distance=0.3, other_fits=0.9), UNDECIDED),  # tangent solutions do
+        (World(matched=0.05), UNDECIDED),  # any law with these errors would agree
+        (World(distance=0.3, matched=0.05), FAILS),  # but two that differ do
         (World(error=0.5), UNDECIDED),  # both guess, so equal laws say nothing
         (World(error=0.125, chance=0.125), UNDECIDED),  # both give the more frequent label
         (World(distance=0.005, top=0.98), UNDECIDED),  # both are nearly one function
@@ -66,6 +72,8 @@ def test_a_wide_gap_between_the_bounds_is_undecided():
         (World(order=0.3), rule.ORDER, "training", FAILS),
         (World(), rule.NULL_SPACE, "tangent", HOLDS),
         (World(null_space=0.7), rule.NULL_SPACE, "tangent", FAILS),
+        (World(null=0.02, matched=0.05), rule.EQUALITY, rule.NULL, UNDECIDED),
+        (World(other_fits=0.5), rule.BIAS, rule.STARTS, UNDECIDED),
         (World(fitted=0.5), rule.ORDER, "training", UNDECIDED),
         (World(total=0.001), rule.ORDER, "training", UNDECIDED),
         (World(total=0.001), rule.NULL_SPACE, "tangent", UNDECIDED),
@@ -75,6 +83,40 @@ def test_side_questions(world, key, facet, outcome):
     found = [q for f in rule.side_questions() for q in answer(f, tables(world)).questions()]
     asked = next(q for q in found if q.formula.key == key and facet in q.formula.facets.values())
     assert asked.outcome is outcome
+
+
+def labelled(labels, target):
+    task = drawn_task(PLAN.task, 0)
+    return BinaryExamples(task.train, task.test, labels, packed(target))
+
+
+def test_laws_that_differ_on_more_examples_are_not_equal_on_a_few():
+    """Labels are right independently of each other, so that both laws are no more than their errors."""
+    right, count = (0.96, 0.945), 8
+    few, more = (
+        np.sum(np.abs(np.subtract(*(binom.pmf(np.arange(m + 1), m, p) for p in right)))) / 2
+        for m in (count, 24)
+    )
+    assert few < rule.MOST < more  # the total variation
+    of, rng, rows = labelled(np.ones(4, bool), np.ones(count, bool)), np.random.default_rng(0), []
+    for seed in range(5):
+        law, other = (cell._counts(np.where(rng.random((16_384, count)) < p, 1.0, -1.0)) for p in right)
+        row = {"seed": seed, **cell._law_row(law, other, of, rng), "chance": 0.5}
+        row |= {"fitted": 1.0, "fits": 1.0, "other_fits": 1.0}
+        row |= {"matched_low": matched_lower_bound(law, of.target)}
+        rows += [{"comparison": comparison, **row} for comparison in (rule.STARTS, rule.HALVES)]
+    found = answer(rule.formula(), {**tables(World()), "laws": Table.from_rows("laws", rows)})
+    assert found.outcome is UNDECIDED
+    (reason,) = found.closed
+    assert "more than its errors" in reason
+    assert next(found.questions()).effect.upper(0.025) < rule.MOST  # without the gate it would hold
+
+
+def test_a_network_that_misses_a_training_label_does_not_fit():
+    of = labelled(np.array([True, False, True, False]), np.ones(1, bool))
+    held_out, fits = cell._held_out(np.array([[1.0, -1, 1, -1, 5], [1, -1, 1, 1, 6]]), of)
+    np.testing.assert_array_equal(held_out, [[5], [6]])
+    assert fits == 0.5
 
 
 def test_an_estimate_is_not_called_a_bound():
@@ -114,6 +156,8 @@ def test_a_small_run_has_all_tables_and_verdicts(evidence):
     laws, variance, labels = (evidence.tables[name] for name in ("laws", "variance", "labels"))
     assert set(laws["comparison"]) == set(rule.TITLES)
     assert np.all(laws["fitted"] == 1)
+    assert np.all((laws["fits"] == 1) & (laws["other_fits"] == 1))
+    assert np.all(laws["matched_low"] > 0)
     assert np.all(laws["tv_low"] <= laws["tv_high"])
     halves = laws.where(comparison=rule.HALVES)
     assert np.all(np.abs(halves["tv_corrected"]) < 0.05)

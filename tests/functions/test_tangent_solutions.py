@@ -42,6 +42,9 @@ def test_along_a_null_space_solutions_fit_and_keep_what_the_data_leave_free(solu
     )
     starts, moves = jax.random.split(jax.random.key(5), 1), jax.random.split(jax.random.key(6), 300)
     found = tangent_outputs(exact, starts, moves)[0]
+    everywhere = tangent_outputs(solutions, starts, moves, training=True)[0]
+    np.testing.assert_allclose(everywhere, tangent_outputs(exact, starts, moves)[0], atol=2e-2)
+    np.testing.assert_array_equal(everywhere[:, N:], tangent_outputs(solutions, starts, moves)[0])
     y = 2.0 * solutions.labels - 1
     np.testing.assert_allclose(found[:, :N], np.broadcast_to(y, (300, N)), atol=2e-3)  # every draw fits
     assert np.all(found[:, N:].std(axis=0) > 1e-3)  # and draws differ elsewhere

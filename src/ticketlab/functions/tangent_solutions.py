@@ -94,13 +94,14 @@ class TangentSolutions:
 
 
 def tangent_outputs(
-    of: TangentSolutions, starts: Array, moves: Array | None
+    of: TangentSolutions, starts: Array, moves: Array | None, *, training: bool = False
 ) -> Float[np.ndarray, "starts draws m"]:
     """F on the held-out examples at each start, for each initial Δ₀.
 
     Arguments:
         starts: keys of the θ₀.
         moves: keys of the Δ₀, the same at every start; None: Δ₀ = 0 alone.
+        training: whether F on the training examples comes before it.
     """
     both = np.concatenate([np.asarray(of.x, np.float32), np.asarray(of.held_out, np.float32)])
     targets = 2.0 * checked_labels(of.labels, len(of.x)) - 1.0
@@ -111,20 +112,21 @@ def tangent_outputs(
             for a in _linear(of.network, starts[some], moves, jnp.asarray(both), len(of.x))
         )
         found.append(_solved(f0, kernel, moved, targets, of.ridge))
-    return np.concatenate(found)
+    outputs = np.concatenate(found)
+    return outputs if training else outputs[:, :, len(of.x) :]
 
 
 def _solved(
     f0: np.ndarray, kernel: np.ndarray, moved: np.ndarray, targets: np.ndarray, ridge: float
 ) -> np.ndarray:
-    """F_E = a_E + K_ES (K_SS + λI)⁻¹ (y − a_S), where a = f₀ + JΔ₀ on S and E together, for each start."""
+    """F = a + K_·S (K_SS + λI)⁻¹ (y − a_S), where a = f₀ + JΔ₀ on S and E together, for each start."""
     n = len(targets)
-    own, cross = kernel[:, :n], kernel[:, n:]
+    own = kernel[:, :n]
     level = ridge * np.einsum("aii->a", own) / n
     before = f0[:, None] + moved
     missing = np.swapaxes(targets - before[:, :, :n], 1, 2)
     weights = np.linalg.solve(own + level[:, None, None] * np.eye(n), missing)
-    result: np.ndarray = before[:, :, n:] + np.swapaxes(cross @ weights, 1, 2)
+    result: np.ndarray = before + np.swapaxes(kernel @ weights, 1, 2)
     return result
 
 

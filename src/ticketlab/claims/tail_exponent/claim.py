@@ -112,10 +112,12 @@ class TailExponent(Study):
         "validation data, from a grid that extends itself, and so is the best step. Half of the steps, at the smallest and the "
         "largest width, tell whether more would change the exponent. Networks with random features keep their first layer and "
         "have a ridge read-out.",
-        "Two things are asked over the pairs, of means over seeds: the rank correlation of predicted and measured exponents, "
-        "and the mean of |α̂ − α|/α. Networks on one task are alike, so that the tasks count as independent and the pairs do "
-        "not: with T tasks Fisher's z has a standard error of at least 1.06/√(T − 3) "
-        "[Fieller, Hartley & Pearson 1957; Bonett & Wright 2000], to which the spread between seeds is added.",
+        "Two things are asked of means over seeds. One is the rank correlation of predicted and measured exponents over the "
+        "tasks of a network, averaged over networks by Fisher's z. So it does not count how networks differ. The other is the "
+        "mean of |α̂ − α|/α over pairs. Networks on one task are alike, so that the tasks count as independent and the pairs do "
+        "not: with T tasks z has a standard error of at least 1.06/√(T − 3) "
+        "[Fieller, Hartley & Pearson 1957; Bonett & Wright 2000], to which the spread between halves of the seeds is added "
+        "[Shao & Wu 1989].",
         "The prediction is expected to fail. A trained network combines its units and changes them. Random search in d "
         "dimensions has the exponent 2/d, and trained networks were found to have about 4/d [Sharma & Kaplan 2020].",
     )
@@ -146,6 +148,10 @@ class TailExponent(Study):
             "Bonett & Wright 2000",
             "D. G. Bonett, T. A. Wright. Sample size requirements for estimating Pearson, Kendall and Spearman correlations. "
             "Psychometrika 65.",
+        ),
+        Source(
+            "Shao & Wu 1989",
+            "J. Shao, C. F. J. Wu. A General Theory for Jackknife Variance Estimation. Annals of Statistics 17.",
         ),
     )
     needs = ("exponents",)

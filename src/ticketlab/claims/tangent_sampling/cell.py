@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +15,7 @@ from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.start import Clock, built, drawn_task
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_sampling.claim import CHUNK, TangentSamplingPlan
-from ticketlab.claims.tangent_sampling.formula import ENSEMBLES, HALVES, NULL, STARTS
+from ticketlab.claims.tangent_sampling.formula import ENSEMBLES, FITTED, HALVES, NULL, STARTS
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
@@ -53,18 +52,22 @@ def measure(
 
     runs = _runs(plan, network, of, keys["unit"])
     progress("training", 0.05)
-    trained, fitted = _trained(runs, keys["training"], plan.runs)
+    everywhere, ended = _trained(runs, keys["training"], plan.runs)
+    trained, fits = _held_out(everywhere, of)
     clock.lap("trained networks")
     progress("tangent solutions over random starts", 0.45)
-    solutions = functions.TangentSolutions(
-        network, of.on.x, of.labels, of.off.x, ridge=plan.ridge, chunk=CHUNK
-    )
-    linear = functions.tangent_outputs(solutions, jax.random.split(keys["starts"], plan.draws), None)[:, 0]
+    solutions = functions.TangentSolutions(network, of.on.x, of.labels, of.off.x, ridge=plan.ridge)
+
+    def solved(starts: jax.Array, moves: jax.Array | None) -> tuple[np.ndarray, float]:
+        outputs = functions.tangent_outputs(solutions, starts, moves, training=True)
+        return _held_out(outputs.reshape(-1, outputs.shape[-1]), of)
+
+    linear, linear_fits = solved(jax.random.split(keys["starts"], plan.draws), None)
     clock.lap("tangent solutions over random starts")
     progress("tangent solutions along null spaces", 0.6)
     nulls = [
-        functions.collect(replace(solutions, start=start), draw, plan.draws // (plan.nulls * CHUNK)).counts
-        for start, draw in zip(
+        solved(start[None], jax.random.split(key, plan.draws // plan.nulls))
+        for start, key in zip(
             jax.random.split(keys["nulls"], plan.nulls),
             jax.random.split(keys["draws"], plan.nulls),
             strict=True,
@@ -75,30 +78,38 @@ def measure(
     variance = _variances(plan, runs, solutions, keys["pairs"])
     clock.lap("split of variance")
 
-    law, other = _counts(trained), _counts(linear)
-    compared = [_law_row(law, counts, of, rng) for counts in nulls]
+    law, other, *along = (
+        _counts(outputs) for outputs in (trained, linear, *(outputs for outputs, _ in nulls))
+    )
+    compared = [_law_row(law, counts, of, rng) for counts in along]
     one, two = law.halves()
     ensembles = [_counts(_ensembles(outputs, plan.members)) for outputs in (trained, linear)]
+    found = {
+        STARTS: (_law_row(law, other, of, rng), linear_fits),
+        NULL: (
+            {name: float(np.mean([row[name] for row in compared])) for name in compared[0]},
+            min(share for _, share in nulls),
+        ),
+        HALVES: (_law_row(one, two, of, rng), fits),
+        ENSEMBLES: (_law_row(ensembles[0], ensembles[1], of, rng), linear_fits),
+    }
+    of_training = {
+        "fitted": ended,
+        "fits": fits,
+        "matched_low": functions.matched_lower_bound(law, of.target),
+    }
     laws = [
-        {"comparison": STARTS, **_law_row(law, other, of, rng)},
-        {
-            "comparison": NULL,
-            **{name: float(np.mean([row[name] for row in compared])) for name in compared[0]},
-        },
-        {"comparison": HALVES, **_law_row(one, two, of, rng)},
-        {
-            "comparison": ENSEMBLES,
-            **_law_row(ensembles[0], ensembles[1], of, rng),
-        },
+        {"comparison": name, **row, "other_fits": other_fits, **of_training}
+        for name, (row, other_fits) in found.items()
     ]
     labels = {
         "trained": functions.marginals(law),
         "starts": functions.marginals(other),
-        "null": functions.marginals(nulls[0]),
+        "null": functions.marginals(along[0]),
     }
     target = np.unpackbits(of.target, count=law.examples)
     rows = {
-        "laws": [{"seed": seed, **row, "fitted": fitted} for row in laws],
+        "laws": [{"seed": seed, **row} for row in laws],
         "variance": [{"seed": seed, **row} for row in variance],
         "labels": [
             {"seed": seed, **row}
@@ -123,7 +134,7 @@ def _runs(
 
 
 def _trained(runs: functions.TrainingRuns, key: jax.Array, count: int) -> tuple[np.ndarray, float]:
-    """Outputs on held-out examples of all runs that ended, and their share."""
+    """Outputs of all runs that ended, on the training examples and then on the held-out ones, and their share."""
     found = []
     for numbers in np.split(np.arange(count), range(CHUNK, count, CHUNK)):
         params, _, ended = runs.trained(key, numbers)
@@ -133,7 +144,9 @@ def _trained(runs: functions.TrainingRuns, key: jax.Array, count: int) -> tuple[
 
 
 def _outputs(runs: functions.TrainingRuns, params: Params) -> np.ndarray:
-    return np.asarray(_applied(runs.network, params, jnp.asarray(runs.held_out, jnp.float32)))
+    """On the training examples, then on the held-out ones."""
+    x = np.concatenate([runs.x, runs.held_out])
+    return np.asarray(_applied(runs.network, params, jnp.asarray(x, jnp.float32)))
 
 
 @partial(jax.jit, static_argnums=0)
@@ -142,6 +155,12 @@ def _applied(network: Network, params: Params, x: jax.Array) -> jax.Array:
 
 
 # --- functions ---
+
+
+def _held_out(outputs: np.ndarray, of: BinaryExamples) -> tuple[np.ndarray, float]:
+    """The outputs on held-out examples, and the share of networks that give 99 % of the training labels."""
+    right = (outputs[:, : len(of.labels)] > 0) == of.labels
+    return outputs[:, len(of.labels) :], float(np.mean(right.mean(axis=1) >= FITTED))
 
 
 def _counts(outputs: np.ndarray) -> functions.Counts:
@@ -194,7 +213,7 @@ def _variances(
     starts, orders, moves = (jax.random.split(k, n) for k in jax.random.split(key, 3))
     first, second = (a.ravel() for a in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
     params, _, _ = runs.trained_from(jax.vmap(runs.network.init)(starts[first]), orders[second])
-    trained = _outputs(runs, params).reshape(n, n, -1)
+    trained = _outputs(runs, params)[:, len(runs.x) :].reshape(n, n, -1)
     linear = functions.tangent_outputs(solutions, starts, moves)
     found = []
     for law, outputs in (("training", trained), ("tangent", linear)):
@@ -219,6 +238,9 @@ _MEANINGS = {
     "other_error": "the same for the second law",
     "chance": "the error of always giving the more frequent training label",
     "fitted": "the share of training runs that reached the training loss",
+    "fits": "the share of trained networks that give 99 % of the training labels",
+    "other_fits": "the same for the networks of the second law",
+    "matched_low": "total variation between trained networks and their error-matched law, from below",
     "law": "trained networks, or tangent solutions",
     "rows": "the share of the variance of labels that the start θ₀ has alone",
     "columns": "that of the order of the data, or of the null space",

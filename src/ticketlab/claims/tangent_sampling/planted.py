@@ -23,11 +23,14 @@ class World:
         distance, null: total variation between trained networks and tangent solutions, over starts and along one null space.
         bias: the difference of mean errors.
         order, null_space: shares of the variance that are left at one start.
-        error, chance, unseen, fitted, top, total: what gates ask for; chance is the error of the more frequent label.
+        matched: total variation of trained networks from the law with the same errors and nothing else.
+        error, chance, unseen, fitted, fits, other_fits, top, total: what gates ask for; chance is the error of the more frequent
+            label.
     """
 
     distance: float = 0.03
     null: float = 0.4
+    matched: float = 0.3
     bias: float = 0.0
     order: float = 0.03
     null_space: float = 0.3
@@ -35,12 +38,15 @@ class World:
     chance: float = 0.5
     unseen: float = 0.1
     fitted: float = 1.0
+    fits: float = 1.0
+    other_fits: float = 1.0
     top: float = 0.4
     total: float = 0.1
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     seeds = np.arange(sample.seeds)
+    matched = world.matched + NOISE * rng.standard_normal(sample.seeds)
     laws: dict[str, list[np.ndarray]] = {}
     for comparison, distance in {
         STARTS: world.distance,
@@ -55,6 +61,7 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "seed": seeds,
             "tv_low": tv,
             "tv_high": tv,
+            "matched_low": matched,
             "error": error + world.bias + 0.005 * rng.standard_normal(sample.seeds),
             "other_error": error,
         }
@@ -63,6 +70,8 @@ def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
             "unseen": world.unseen,
             "other_unseen": world.unseen,
             "fitted": world.fitted,
+            "fits": world.fits,
+            "other_fits": world.other_fits,
             "top": world.top,
             "other_top": world.top,
         }
@@ -101,5 +110,13 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "functions hardly repeat", World(unseen=0.9)),
         (Kind.GATE, "both laws are nearly one function", World(top=0.98)),
         (Kind.GATE, "runs did not end", World(fitted=0.5)),
+        (Kind.GATE, "trained networks miss training labels", World(distance=0.3, fits=0.5)),
+        (Kind.GATE, "tangent solutions miss training labels", World(distance=0.3, other_fits=0.5)),
+        (Kind.GATE, "held-out examples show no more than errors", World(matched=0.05)),
+        (
+            Kind.BOUNDARY,
+            "just as far apart as allowed, and from errors alone too",
+            World(distance=MOST, matched=MOST),
+        ),
     ]
     return cases_of("tangent-sampling", formula(), planted, truth, worlds, many=SEEDS, few=SEEDS[:2])
