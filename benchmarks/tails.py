@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from scipy.special import ndtri
 
-from ticketlab.laws.scaling import means_of, scaling_law
+from ticketlab.laws.scaling import EXPONENTIAL, POWER, POWER_ALONE, compared, means_of, scaling_law
 from ticketlab.laws.tails import (
     Pareto,
     Returns,
@@ -70,17 +70,26 @@ def tails(
 
 def scaling(repetitions: int) -> None:
     sizes = np.geomspace(3e3, 1e6, 7)
-    for exponent, floor, noise in ((0.35, 1.0, 0.005), (0.35, 1.0, 0.02), (0.2, 0.3, 0.01)):
+    ratio = sizes / sizes[0]
+    for true, loss, exponent, noise in (
+        (POWER, 1 + 2 * ratio**-0.35, 0.35, 0.005),
+        (POWER, 1 + 2 * ratio**-0.35, 0.35, 0.02),
+        (POWER, 0.3 + 2 * ratio**-0.2, 0.2, 0.01),
+        (POWER_ALONE, 2 * ratio**-0.2, 0.2, 0.01),
+        (EXPONENTIAL, 1 + 2 * np.exp(-sizes / 1e5), None, 0.01),
+    ):
         rng, inside, best = np.random.default_rng(2), 0, 0
-        loss = floor + 2 * (sizes / sizes[0]) ** -exponent
         for _ in range(repetitions):
-            runs = np.repeat(loss, 3) * np.exp(noise * rng.standard_normal(21))
-            law = scaling_law(means_of(np.repeat(sizes, 3), runs), rng)
-            inside += law.interval[0] <= exponent <= law.interval[1]
-            best += law.forms[0].curve.name == "power law with a floor"
+            means = means_of(
+                np.repeat(sizes, 3), np.repeat(loss, 3) * np.exp(noise * rng.standard_normal(21))
+            )
+            best += compared(means)[0].curve is true
+            if exponent is not None:
+                low, high = scaling_law(means, rng).interval
+                inside += low <= exponent <= high
+        covers = f"covers {inside / repetitions:.1%}, " if exponent is not None else ""
         print(
-            f"α {exponent}, floor {floor}, noise {noise:.1%}: covers {inside / repetitions:.1%}, "
-            f"the true form is preferred in {best / repetitions:.1%}",
+            f"{true.name}, α {exponent}, noise {noise:.1%}: {covers}preferred in {best / repetitions:.1%}",
             flush=True,
         )
 
@@ -106,7 +115,7 @@ def main() -> None:
     )
     tails(laws, asked.repetitions, asked.draws, asked.noise, asked.verdicts, asked.seed)
     if asked.law is None:
-        scaling(max(asked.repetitions // 5, 1))
+        scaling(asked.repetitions)
 
 
 if __name__ == "__main__":

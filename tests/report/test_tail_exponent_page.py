@@ -51,6 +51,7 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     assert list(figures) == ["predicted-and-measured", "losses"]
     assert "predicts 0.2" in figures["predicted-and-measured"].title
     assert len(figures["predicted-and-measured"].panels) == 2
+    assert "within each network" in figures["predicted-and-measured"].caption
     assert len(figures["losses"].panels) == 8
     assert len(show.summaries) == 2
     check_words(show)

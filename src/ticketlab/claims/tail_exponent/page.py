@@ -22,7 +22,11 @@ from ticketlab.figures.wording import fixed
 __all__ = ["present"]
 
 PANELS = {SELECTED: "random features", TRAINED: "trained networks"}
-PAIR = Mark("a pair of task and network", LIGHT.blue)
+PAIRS = {
+    "ReLU": Mark("a task with ReLU", LIGHT.blue),
+    "tanh": Mark("a task with tanh", LIGHT.vermilion, "square"),
+    "erf": Mark("a task with erf", LIGHT.green, "triangle-up"),
+}
 EQUAL = Mark("predicted and measured are equal", LIGHT.soft, dash="dot", line=True)
 KINDS = {
     BEST: Mark("the best of w random units", LIGHT.vermilion, "square", "dash"),
@@ -50,28 +54,26 @@ def present(record: Record) -> Presentation:
 
 def predicted_and_measured(exponents: Table) -> Figure:
     """A sign for each pair, with the diagonal, for random features and for trained networks."""
-    tables = {"exponents": exponents}
-    panels, ends = {}, []
-    for kind, title in PANELS.items():
-        x, y, intervals, names = _means(kind, tables)
-        panels[title] = x, y, intervals, names
-        ends += [*x, *y, *(v for pair in intervals if pair for v in pair)]
+    panels: dict[str, list[Curve]] = {title: [] for title in PANELS.values()}
+    ends, ratios = [], []
+    for (network,), of in exponents.by("network").items():
+        for kind, title in PANELS.items():
+            x, y, intervals, names = _means(kind, {"exponents": of})
+            panels[title].append(
+                Curve(PAIRS[network], x, y, intervals, joined=False, signed=True, texts=names)
+            )
+            ends += [*x, *y, *(v for pair in intervals if pair for v in pair)]
+            ratios += [np.log(a / b) for a, b in zip(x, y, strict=True) if kind == TRAINED]
     positive = [v for v in ends if v > 0]
     low, high = (min(positive), max(positive)) if positive else (0.1, 1.0)
-    drawn = {
-        title: (
-            Curve(EQUAL, [low, high], [low, high]),
-            Curve(PAIR, x, y, intervals, joined=False, signed=True, texts=names),
-        )
-        for title, (x, y, intervals, names) in panels.items()
-    }
-    x, y, _, _ = panels[PANELS[TRAINED]]
-    ratio = float(np.exp(np.median(np.log(np.array(x) / np.array(y))))) if x else float("nan")
+    drawn = {title: (Curve(EQUAL, [low, high], [low, high]), *curves) for title, curves in panels.items()}
+    ratio = float(np.exp(np.median(ratios))) if ratios else float("nan")
     return Figure(
         "predicted-and-measured",
         f"The tail predicts {fixed(ratio, 2)} times the exponent of trained networks in the median",
         f"Exponents of the loss in the number of parameters: predicted from the best of w random units, and measured. Means over "
-        f"{seeds(exponents)}, bars 95 %. On the dotted line both are equal. Pairs with an exponent of 0 or less are left out.",
+        f"{seeds(exponents)}, bars 95 %. On the dotted line both are equal. Tasks are ranked within each network. Pairs with an "
+        "exponent of 0 or less are left out.",
         plots(
             drawn,
             logarithmic_axis("predicted exponent", [low, high]),
