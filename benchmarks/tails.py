@@ -87,11 +87,10 @@ def scaling(repetitions: int) -> None:
             if exponent is not None:
                 low, high = scaling_law(means, rng).interval
                 inside += low <= exponent <= high
-        covers = f"covers {inside / repetitions:.1%}, " if exponent is not None else ""
-        print(
-            f"{true.name}, α {exponent}, noise {noise:.1%}: {covers}preferred in {best / repetitions:.1%}",
-            flush=True,
-        )
+        said = f"{true.name}, noise {noise:.1%}: preferred in {best / repetitions:.1%}"
+        if exponent is not None:
+            said += f"; the interval covers α = {exponent} in {inside / repetitions:.1%}"
+        print(said, flush=True)
 
 
 def main() -> None:

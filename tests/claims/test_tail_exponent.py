@@ -199,7 +199,7 @@ def test_a_skewed_mean_lies_below_the_upper_end_of_its_interval():
     for _ in range(1500):
         distances = np.abs(np.exp(0.36 * rng.standard_normal(24)) - 1)
         above += mean_over_tasks(distances, task, 5).upper(0.025) < true
-    assert above / 1500 < 0.04
+    assert above / 1500 < 0.035
 
 
 def test_one_seed_and_three_tasks_decide_nothing():

@@ -114,9 +114,24 @@ def test_laws_that_differ_on_more_examples_are_not_equal_on_a_few():
 
 def test_a_network_that_misses_a_training_label_does_not_fit():
     of = labelled(np.array([True, False, True, False]), np.ones(1, bool))
-    held_out, fits = cell._held_out(np.array([[1.0, -1, 1, -1, 5], [1, -1, 1, 1, 6]]), of)
-    np.testing.assert_array_equal(held_out, [[5], [6]])
-    assert fits == 0.5
+    side = cell._side(np.array([[1.0, -1, 1, -1, 5], [1, -1, 1, 1, 6]]), of)
+    np.testing.assert_array_equal(side.outputs, [[5], [6]])
+    assert side.fits == 0.5
+
+
+@pytest.mark.parametrize(
+    ("column", "world", "reason"),
+    [
+        ("fits", World(distance=0.3), "did not count the networks"),
+        ("matched_low", World(), "did not compare the law"),
+    ],
+)
+def test_older_runs_do_not_decide_what_they_did_not_note(column, world, reason):
+    found = tables(world)
+    older = tuple(c for c in found["laws"].columns if c.name != column)
+    whole = answer(rule.formula(), {**found, "laws": Table("laws", older)})
+    assert whole.outcome is UNDECIDED
+    assert any(reason in closed for part in whole.parts for closed in part.closed)
 
 
 def test_an_estimate_is_not_called_a_bound():

@@ -58,9 +58,7 @@ TITLES = {
 ONE = float(np.log(1.5))  # below it, one is nearer than two
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 STRAIGHT = 0.9  # of the variance of times
-STEADY = (
-    LEAST / 5
-)  # of the headroom: what converged training may still gain, a fifth of the difference that decides
+STEADY = LEAST / 5  # of the headroom, that converged training may still gain: a fifth of what decides
 COUNT = Scale("distinct units", log=True, bounds=(1.0, np.inf))
 RANK = Scale("independent gradients", log=True, bounds=(1.0, np.inf))
 VARIANCE = Scale("% of the variance", 100.0, bounds=(-np.inf, 100.0))

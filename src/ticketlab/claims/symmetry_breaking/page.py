@@ -126,10 +126,9 @@ def start_table(arms: Table) -> TextTable:
         "training score, %": scored("train_score"),
         "units differ at step": ranged("broken"),
         "deviation at the end": mean("spread"),
-        **(
-            {"step size": ranged("step_size")} if "step_size" in columns(arms) else {}
-        ),  # an older run has one for all
     }
+    if "step_size" in columns(arms):  # an older run has one for all
+        cells["step size"] = ranged("step_size")
     caption = "Every start after training: means over seeds ± 95 %, and the range of steps."
     return summary(caption, named, {"name": "start"}, cells, name="starts")
 

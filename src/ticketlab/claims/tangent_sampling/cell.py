@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -53,68 +55,40 @@ def measure(
     runs = _runs(plan, network, of, keys["unit"])
     progress("training", 0.05)
     everywhere, ended = _trained(runs, keys["training"], plan.runs)
-    trained, fits = _held_out(everywhere, of)
+    trained = _side(everywhere, of)
     clock.lap("trained networks")
     progress("tangent solutions over random starts", 0.45)
     solutions = functions.TangentSolutions(network, of.on.x, of.labels, of.off.x, ridge=plan.ridge)
-
-    def solved(starts: jax.Array, moves: jax.Array | None) -> tuple[np.ndarray, float]:
-        outputs = functions.tangent_outputs(solutions, starts, moves, training=True)
-        return _held_out(outputs.reshape(-1, outputs.shape[-1]), of)
-
-    linear, linear_fits = solved(jax.random.split(keys["starts"], plan.draws), None)
+    linear = _solved(solutions, jax.random.split(keys["starts"], plan.draws), None, of)
     clock.lap("tangent solutions over random starts")
     progress("tangent solutions along null spaces", 0.6)
-    nulls = [
-        solved(start[None], jax.random.split(key, plan.draws // plan.nulls))
-        for start, key in zip(
-            jax.random.split(keys["nulls"], plan.nulls),
-            jax.random.split(keys["draws"], plan.nulls),
-            strict=True,
-        )
+    moves = [
+        jax.random.split(k, plan.draws // plan.nulls) for k in jax.random.split(keys["draws"], plan.nulls)
     ]
+    starts = jax.random.split(keys["nulls"], plan.nulls)
+    nulls = [_solved(solutions, start[None], own, of) for start, own in zip(starts, moves, strict=True)]
     clock.lap("tangent solutions along null spaces")
     progress("variance of trained networks", 0.7)
     variance = _variances(plan, runs, solutions, keys["pairs"])
     clock.lap("split of variance")
 
-    law, other, *along = (
-        _counts(outputs) for outputs in (trained, linear, *(outputs for outputs, _ in nulls))
-    )
-    compared = [_law_row(law, counts, of, rng) for counts in along]
-    one, two = law.halves()
-    ensembles = [_counts(_ensembles(outputs, plan.members)) for outputs in (trained, linear)]
-    found = {
-        STARTS: (_law_row(law, other, of, rng), linear_fits),
-        NULL: (
-            {name: float(np.mean([row[name] for row in compared])) for name in compared[0]},
-            min(share for _, share in nulls),
-        ),
-        HALVES: (_law_row(one, two, of, rng), fits),
-        ENSEMBLES: (_law_row(ensembles[0], ensembles[1], of, rng), linear_fits),
-    }
     of_training = {
         "fitted": ended,
-        "fits": fits,
-        "matched_low": functions.matched_lower_bound(law, of.target),
+        "fits": trained.fits,
+        "matched_low": functions.matched_lower_bound(trained.law, of.target),
     }
-    laws = [
-        {"comparison": name, **row, "other_fits": other_fits, **of_training}
-        for name, (row, other_fits) in found.items()
-    ]
-    labels = {
-        "trained": functions.marginals(law),
-        "starts": functions.marginals(other),
-        "null": functions.marginals(along[0]),
+    laws = _laws(plan, trained, linear, nulls, of, rng)
+    labels: dict[str, np.ndarray] = {
+        "example": np.arange(trained.law.examples),
+        "target": np.unpackbits(of.target, count=trained.law.examples),
+        "trained": functions.marginals(trained.law),
+        "starts": functions.marginals(linear.law),
+        "null": functions.marginals(nulls[0].law),
     }
-    target = np.unpackbits(of.target, count=law.examples)
     rows = {
-        "laws": [{"seed": seed, **row} for row in laws],
+        "laws": [{"seed": seed, **row, **of_training} for row in laws],
         "variance": [{"seed": seed, **row} for row in variance],
-        "labels": [
-            {"seed": seed, **row}
-            for row in rows_of({"example": np.arange(law.examples), "target": target, **labels})
-        ],
+        "labels": [{"seed": seed, **row} for row in rows_of(labels)],
         "timings": clock.rows(seed=seed),
     }
     return tables_of(rows, _MEANINGS)
@@ -157,10 +131,57 @@ def _applied(network: Network, params: Params, x: jax.Array) -> jax.Array:
 # --- functions ---
 
 
-def _held_out(outputs: np.ndarray, of: BinaryExamples) -> tuple[np.ndarray, float]:
-    """The outputs on held-out examples, and the share of networks that give 99 % of the training labels."""
-    right = (outputs[:, : len(of.labels)] > 0) == of.labels
-    return outputs[:, len(of.labels) :], float(np.mean(right.mean(axis=1) >= FITTED))
+@dataclass(frozen=True)
+class _Side:
+    """Networks of one law.
+
+    Arguments:
+        outputs: on held-out examples `[networks, m]`.
+        law: how often each function was drawn.
+        fits: the share of networks that give 99 % of the training labels.
+    """
+
+    outputs: np.ndarray
+    law: functions.Counts
+    fits: float
+
+
+def _side(everywhere: np.ndarray, of: BinaryExamples) -> _Side:
+    """From outputs on the training examples and then on the held-out ones."""
+    right = (everywhere[:, : len(of.labels)] > 0) == of.labels
+    outputs = everywhere[:, len(of.labels) :]
+    return _Side(outputs, _counts(outputs), float(np.mean(right.mean(axis=1) >= FITTED)))
+
+
+def _solved(
+    solutions: functions.TangentSolutions, starts: jax.Array, moves: jax.Array | None, of: BinaryExamples
+) -> _Side:
+    outputs = functions.tangent_outputs(solutions, starts, moves, training=True)
+    return _side(outputs.reshape(-1, outputs.shape[-1]), of)
+
+
+def _laws(
+    plan: TangentSamplingPlan,
+    trained: _Side,
+    linear: _Side,
+    nulls: Sequence[_Side],
+    of: BinaryExamples,
+    rng: np.random.Generator,
+) -> list[dict[str, Any]]:
+    """Each comparison of trained networks with another law."""
+    compared = [_law_row(trained.law, null.law, of, rng) for null in nulls]
+    null = {name: float(np.mean([row[name] for row in compared])) for name in compared[0]}
+    first, second = (_counts(_ensembles(side.outputs, plan.members)) for side in (trained, linear))
+    one, other = trained.law.halves()
+    found = {
+        STARTS: (_law_row(trained.law, linear.law, of, rng), linear.fits),
+        NULL: (null, min(side.fits for side in nulls)),
+        HALVES: (_law_row(one, other, of, rng), trained.fits),
+        ENSEMBLES: (_law_row(first, second, of, rng), linear.fits),
+    }
+    return [
+        {"comparison": name, **row, "other_fits": other_fits} for name, (row, other_fits) in found.items()
+    ]
 
 
 def _counts(outputs: np.ndarray) -> functions.Counts:

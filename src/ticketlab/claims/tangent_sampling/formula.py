@@ -22,7 +22,7 @@ from functools import partial
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import three
+from ticketlab.claims.asking import columns, three
 from ticketlab.claims.headroom import LEAST, avoided
 from ticketlab.claims.wording import number
 from ticketlab.evidence.tables import Table
@@ -210,6 +210,8 @@ def _fit(comparison: str) -> Gate:
 
     def passed(tables: Tables) -> str | None:
         rows = _rows(comparison, tables)
+        if "fits" not in columns(rows):
+            return "This older run did not count the networks that give the training labels."
         least = float(min(np.min(rows["fits"]), np.min(rows["other_fits"])))
         if least >= FITTED:
             return None
@@ -273,7 +275,10 @@ def _more_than_errors(comparison: str) -> Gate:
     """It keeps back *holds* alone: two laws that are seen to differ do."""
 
     def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        apart = of_seeds(_rows(comparison, tables)["matched_low"])
+        rows = _rows(comparison, tables)
+        if "matched_low" not in columns(rows):
+            return "This older run did not compare the law of trained networks with its errors."
+        apart = of_seeds(rows["matched_low"])
         alike = _total_variation(comparison, tables).upper(levels.holds) < MOST
         if not alike or not apart.decidable or apart.lower(levels.holds) > MOST:
             return None
