@@ -1,10 +1,5 @@
 """What holds for every test: one BLAS thread, checked shapes and types, room for compiled programs, and the two things a machine
-may lack.
-
-Every function and dataclass of the package is checked against its annotations while the tests run: array shapes and
-dtypes by jaxtyping, the rest by beartype. A `float` may be given as an integer, as in PEP 484. Names that a module
-imports only for the type checker are not known when it runs, and are not checked.
-"""
+may lack."""
 
 import os
 
@@ -13,22 +8,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VEC
 
 import atexit
 import gc
-import inspect
 import shutil
 import sys
 import tempfile
 import threading
-from dataclasses import is_dataclass
-from functools import cache, partial, wraps
+from functools import cache
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
-import jaxtyping
+import checked_annotations
 import pytest
-from beartype import BeartypeConf, beartype
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
 
 os.environ.setdefault(
     "JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0"
@@ -43,73 +33,7 @@ if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.03"
 
 
-def check_when_called(made: dict[int, Any], jaxtyped: Any, *, typechecker: Any) -> Any:
-    """The decorator `jaxtyped`, but a check is made when its function is first called: making one takes 3 ms, and a process calls
-    few of the package's functions.
-
-    All inner functions of one code have the same annotations, so one check serves them all: it takes the function as another,
-    first argument. (Codes are told apart by identity: those of two dataclasses with equal fields are equal.)
-    """
-
-    def check_once(function: FunctionType) -> Any:
-        check = None
-
-        @wraps(function)
-        def checked(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            nonlocal check
-            if check is None:
-                check = jaxtyped(function, typechecker=typechecker)
-            return check(*args, **kwargs)
-
-        return checked
-
-    def check_for_all(function: FunctionType) -> Any:
-        code = function.__code__
-
-        @wraps(function)
-        def checked(*args: Any, **kwargs: Any) -> Any:
-            __tracebackhide__ = True
-            if id(code) not in made:
-                made[id(code)] = code, jaxtyped(_given(function), typechecker=typechecker)
-            return made[id(code)][1](function, *args, **kwargs)
-
-        return checked
-
-    def decorated(defined: Any) -> Any:
-        if isinstance(defined, FunctionType):
-            return (check_for_all if "<locals>" in defined.__qualname__ else check_once)(defined)
-        init = vars(defined).get("__init__") if is_dataclass(defined) else None
-        if isinstance(init, FunctionType) and not hasattr(init, "__wrapped__"):
-            defined.__init__ = check_once(init)
-            return defined
-        return jaxtyped(defined, typechecker=typechecker)
-
-    return decorated
-
-
-def _given(function: FunctionType) -> FunctionType:
-    """`(f, *args) -> f(*args)`, annotated as `function` is."""
-    call = FunctionType((lambda f, /, *args, **kwargs: f(*args, **kwargs)).__code__, function.__globals__)
-    own = inspect.signature(function)
-    first = inspect.Parameter("this_function", inspect.Parameter.POSITIONAL_ONLY)
-    call.__signature__ = own.replace(parameters=[first, *own.parameters.values()])  # type: ignore[attr-defined]
-    call.__name__, call.__qualname__, call.__module__ = (
-        function.__name__,
-        function.__qualname__,
-        function.__module__,
-    )
-    return call
-
-
-# The hook takes the checker by its dotted name, so the configured one needs a module to live in.
-_checker = ModuleType("ticketlab_annotation_checker")
-_checker.checked = beartype(conf=BeartypeConf(is_pep484_tower=True))  # type: ignore[attr-defined]
-sys.modules[_checker.__name__] = _checker
-jaxtyping.jaxtyped = partial(
-    check_when_called, {}, jaxtyping.jaxtyped
-)  # what the hook writes before every definition
-install_import_hook("ticketlab", f"{_checker.__name__}.checked")
+checked_annotations.install()
 
 # The first example compiles, so its time says nothing. The same examples are drawn in every run.
 settings.register_profile(
@@ -130,9 +54,15 @@ QUICKLY = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The fast tests compile quickly, which is most of their time; `make test-all` compiles as users do."""
+    """The fast tests compile quickly, which is most of their time, and check the first calls of each function in every test;
+    `make test-all` compiles as users do, and checks all calls."""
     if config.option.markexpr == "not slow":
         os.environ["XLA_FLAGS"] = f"{QUICKLY} {os.environ.get('XLA_FLAGS', '')}"
+        checked_annotations.Calls.checked = 25
+
+
+def pytest_runtest_setup() -> None:
+    checked_annotations.Calls.test += 1
 
 
 HERE = Path(__file__).parent
