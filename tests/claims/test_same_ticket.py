@@ -38,13 +38,17 @@ SMALL = SameTicketPlan(
         (World(growth=0.0), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
         (World(growth_permuted=0.4), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
         (World(rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
-        (World(rest_permuted=-0.2, rest=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        (World(rest_teacher=-0.2, rest=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
         (World(cost=-0.2), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(places=0.0), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(growth=rule.GROWTH), UNDECIDED, (HOLDS, UNDECIDED, HOLDS, HOLDS)),
-        # Without a chance mask the control guesses: it could not be dampened. What fails anyway had no need of it.
-        (World(left=0.0), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
-        (World(left=0.0, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # On a teacher's labels there is nothing to lose. What fails anyway had no need of it.
+        (World(known_teacher=0.01), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
+        (World(known_teacher=0.01, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # Ten times as many points, and the same share.
+        (World(rest=-0.2, known_teacher=0.2, rest_teacher=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # All is lost in both, and only in the task the rest is far below guessing.
+        (World(rest=-0.5, rest_teacher=-0.3), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
     ],
 )
 def test_the_four_sub_verdicts_are_asked_separately(world, whole, parts):

@@ -75,7 +75,7 @@ def _rows():
             alike = 0.0 if of == read.UNTRAINED else 1 - near
             found = {"raw": near, "distance": near, "moved_units": 0, "cosine": alike, "disagreement": 0.02}
             yield "weights", seed, {"of": of, **found}
-        for network in (read.TRAINED, read.TWIN, read.PERMUTED, read.ALONE):
+        for network in (read.TRAINED, read.TWIN, read.PERMUTED, read.TEACHER, read.ALONE):
             scores = {
                 "step": 100,
                 "train_score": 1.0,
