@@ -7,8 +7,9 @@ less than guessing has lost all. The interval of a difference of two shares is t
 
     (a − s·b)/mean b,   a = chance rest − rest,   b = chance rest − guessing,
 
-over seeds and test examples. A share that surely is at its limit has no error. Where it may be, its error counts if this makes
-the interval wider: errors of two shares may cancel, and at the limit nothing cancels any more.
+over seeds and test examples. A share at its limit has no error. But where it may be below, the true difference may be smaller
+(in the task) or larger (on a teacher's labels) by that error, which counts on this side if it makes the interval wider: errors of
+two shares may cancel.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ticketlab.claims.headroom import difference
 from ticketlab.claims.same_ticket.tables import REST
 from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Difference, of_seeds, paired_difference
+from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import ALPHA, USUAL, Levels
 from ticketlab.laws.scale import Scale
@@ -75,7 +76,7 @@ class Share:
         return float(np.mean(self.lost))
 
     def weights(self, examples: Table) -> tuple[int, ...]:
-        """Whether its error counts: 0 where it is surely at its limit, and either where it may be."""
+        """Whether its error counts, by the estimate: not at the limit. Where it may be below, both come into question."""
         if self.mean <= 1:
             return (1,)
         found = paired_difference(
@@ -92,24 +93,29 @@ def share_lost(examples: Table, of: Scored) -> Share:
     return Share(lost, -float(np.mean(lost)) * (knows - np.mean(knows)) / size, 1 / size)
 
 
-def more_lost(examples: Table) -> Difference:
+def more_lost(examples: Table) -> Bracket:
     """The share lost in the task minus that on a teacher's labels; not a number in a run without a teacher."""
     if not was_taught(examples):
-        return of_seeds(np.full(len(set(examples["seed"].tolist())), np.nan))
+        unknown = of_seeds(np.full(len(set(examples["seed"].tolist())), np.nan))
+        return Bracket(unknown, unknown)
     task, teacher = (share_lost(examples, of) for of in BOTH)
-    found = [
-        paired_difference(
-            one * task.lost - other * teacher.lost,
-            examples["seed"],
-            examples["id"],
-            unit=task.unit + teacher.unit,
-            also=one * task.known - other * teacher.known,
-        )
-        for one, other in product(task.weights(examples), teacher.weights(examples))
-    ]
-    return replace(
-        max(found, key=lambda of: of.half_width(ALPHA)),
-        mean=min(task.mean, 1.0) - min(teacher.mean, 1.0),
+    more = min(task.mean, 1.0) - min(teacher.mean, 1.0)
+    ones, others = (of.weights(examples) for of in (task, teacher))
+
+    def widest(ones: tuple[int, ...], others: tuple[int, ...]) -> Difference:
+        found = [_weighted(examples, task, teacher, one, other) for one, other in product(ones, others)]
+        return replace(max(found, key=lambda of: of.half_width(ALPHA)), mean=more)
+
+    return Bracket(widest(ones, others[:1]), widest(ones[:1], others))
+
+
+def _weighted(examples: Table, task: Share, teacher: Share, one: int, other: int) -> Difference:
+    return paired_difference(
+        one * task.lost - other * teacher.lost,
+        examples["seed"],
+        examples["id"],
+        unit=task.unit + teacher.unit,
+        also=one * task.known - other * teacher.known,
     )
 
 
