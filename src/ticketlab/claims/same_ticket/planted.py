@@ -171,12 +171,11 @@ def _weights(world: World, seeds: int, rng: np.random.Generator) -> Table:
 
 def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     at = accuracies(world, sample.accuracy)
-    task, teacher = lost(world)
 
     def pair(one: str, other: str) -> Callable[[], Asked]:
         return lambda: compared(sample, at[one], at[other])
 
-    asked: dict[str, Callable[[], Asked]] = {
+    asked: dict[str, Callable[[], Asked | None]] = {
         "kept": pair(TICKET, "start"),
         "kept by the task": lambda: of_headroom(sample, at[TICKET], at["ticket_permuted"]),
         "grown": lambda: Asked(world.growth),
@@ -184,13 +183,23 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "grown also": lambda: Asked(world.other),
         "grown also by the task": lambda: Asked(world.other - world.other_permuted),
         "dampened": pair(REST, "chance_rest"),
-        "dampened by the task": lambda: Asked(
-            task - teacher, compared(sample, at[REST], at["chance_rest"]).discordant
-        ),
+        "dampened by the task": lambda: _more_lost(world, sample),
         "cheap": pair(TICKET, TRAINED),
         "by its places": pair(TICKET, "chance"),
     }
     return asked[question.key]() if world.skill.task and question.key in asked else None
+
+
+def _more_lost(world: World, sample: Sample) -> Asked | None:
+    """Chance rests that differ from the rest are discordant. At the limit of a share an interval has one side to miss, and is not
+    too wide if it covers more. Where chance rests guess there is no share.
+    """
+    if world.lost:
+        return None
+    task, teacher = lost(world)
+    at = accuracies(world, sample.accuracy)
+    compares = compared(sample, at[REST], at["chance_rest"]).discordant
+    return Asked(task - teacher, compares if max(task, teacher) < 1 else None)
 
 
 def cases() -> tuple[Case, ...]:
