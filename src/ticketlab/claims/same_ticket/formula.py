@@ -244,7 +244,7 @@ def _dampened_by_the_task() -> Formula:
 
     asked = Question(
         key="dampened by the task",
-        title="and the share that it has lost of what they know is larger, by a tenth, than on a teacher's labels",
+        title="of what chance rests know, the rest has lost a larger share than on a teacher's labels, by a tenth",
         effect=lambda tables: more_lost(tables["examples"]),
         rule=Above(LEAST),
         what="the share of what chance rests know that the rest has lost, true minus a teacher's labels,",
