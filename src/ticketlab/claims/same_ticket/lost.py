@@ -75,15 +75,6 @@ class Share:
     def mean(self) -> float:
         return float(np.mean(self.lost))
 
-    def weights(self, examples: Table) -> tuple[int, ...]:
-        """Whether its error counts, by the estimate: not at the limit. Where it may be below, both come into question."""
-        if self.mean <= 1:
-            return (1,)
-        found = paired_difference(
-            self.lost, examples["seed"], examples["id"], unit=self.unit, also=self.known
-        )
-        return (0,) if found.lower(ALPHA) > 1 else (0, 1)
-
 
 def share_lost(examples: Table, of: Scored) -> Share:
     """s in one task. What chance rests know is taken for one right answer at least; `to_lose` asks for far more."""
@@ -100,13 +91,23 @@ def more_lost(examples: Table) -> Bracket:
         return Bracket(unknown, unknown)
     task, teacher = (share_lost(examples, of) for of in BOTH)
     more = min(task.mean, 1.0) - min(teacher.mean, 1.0)
-    ones, others = (of.weights(examples) for of in (task, teacher))
+    ones, others = (_weights(examples, of) for of in BOTH)
 
     def widest(ones: tuple[int, ...], others: tuple[int, ...]) -> Difference:
         found = [_weighted(examples, task, teacher, one, other) for one, other in product(ones, others)]
         return replace(max(found, key=lambda of: of.half_width(ALPHA)), mean=more)
 
     return Bracket(widest(ones, others[:1]), widest(ones[:1], others))
+
+
+def _weights(examples: Table, of: Scored) -> tuple[int, ...]:
+    """Whether the error of a share counts, by the estimate: not at its limit, where the rest is below guessing. Unless it surely
+    is, both come into question.
+    """
+    below = difference(examples, of.guess, of.rest)
+    if below.mean <= 0:
+        return (1,)
+    return (0,) if below.lower(ALPHA) > 0 else (0, 1)
 
 
 def _weighted(examples: Table, task: Share, teacher: Share, one: int, other: int) -> Difference:
