@@ -333,6 +333,12 @@ def test_a_small_run_goes_from_plan_to_verdict():
     control, further = networks[read.PERMUTED], networks[f"{read.PERMUTED}, to the end"]
     assert SMALL.steps < control["step"] <= further["step"] == 2 * SMALL.steps
     assert control["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
+    taught = networks[read.TEACHER]
+    assert taught["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
+    assert taught["step"] <= networks[f"{read.TEACHER}, to the end"]["step"]
+    assert taught["test_score"] > np.mean(examples["guess_teacher"]) + 0.2  # these labels can be learnt
+    rest = tables["paths"].where(mask="ticket", labels="teacher", of="rest", at=read.END).rows()
+    assert [r["score"] for r in rest] == pytest.approx([np.mean(examples["rest_teacher"])])
     permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=read.END).rows()
     assert [r["step"] for r in permuted] == [control["step"]]
     assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))

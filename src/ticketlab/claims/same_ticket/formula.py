@@ -455,8 +455,8 @@ RULE = (
     "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
     "of its own labels. Whether the task dampens the rest is asked of another control, trained as far on the labels of a random "
     "teacher, with the same two conditions. It is undecided unless chance rests are shown to be better than guessing by "
-    f"{100 * COST:g} points, in the task and on the teacher's labels: otherwise nothing could be lost. Everything else is a side "
-    "question."
+    f"{100 * COST:g} points, in the task and on the teacher's labels: otherwise there is too little to lose. Everything else "
+    "is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (
