@@ -155,8 +155,8 @@ class SameTicket(Study):
         "A network that was trained on permuted labels guesses on test examples, and so does its rest. Whether the task dampens "
         "the rest is therefore asked of a second control, the labels of a random teacher: another random network of the same "
         "architecture. Its outputs are standardised over the training inputs, and the largest is the label. These labels can be "
-        "learnt, and have nothing to do with the ticket. Compared is the share of what chance rests know, beyond guessing, that "
-        "the rest has lost: a network that has learnt more has more points to lose.",
+        "learnt, and the ticket was not searched for with them. Compared is the share of what chance rests know, beyond "
+        "guessing, that the rest has lost: a network that has learnt more has more points to lose.",
         "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, or a chance mask of it, and trains again. "
         "Winding back lays the mask of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's "
         "weights from θ₀ is compared with that in training alone, by its cosine, on a scale from permuted labels (0) to twin "
