@@ -38,13 +38,17 @@ SMALL = SameTicketPlan(
         (World(growth=0.0), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
         (World(growth_permuted=0.4), FAILS, (HOLDS, FAILS, HOLDS, HOLDS)),
         (World(rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
-        (World(rest_permuted=-0.2, rest=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        (World(rest_teacher=-0.2, rest=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
         (World(cost=-0.2), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(places=0.0), FAILS, (HOLDS, HOLDS, HOLDS, FAILS)),
         (World(growth=rule.GROWTH), UNDECIDED, (HOLDS, UNDECIDED, HOLDS, HOLDS)),
-        # Without a chance mask the control guesses: it could not be dampened. What fails anyway had no need of it.
-        (World(left=0.0), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
-        (World(left=0.0, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # On a teacher's labels there is nothing to lose. What fails anyway had no need of it.
+        (World(known_teacher=0.01), UNDECIDED, (HOLDS, HOLDS, UNDECIDED, HOLDS)),
+        (World(known_teacher=0.01, rest=0.05), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # Ten times as many points, and the same share.
+        (World(rest=-0.2, known_teacher=0.2, rest_teacher=-0.1), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
+        # All is lost in both, and only in the task the rest is far below guessing.
+        (World(rest=-0.5, rest_teacher=-0.3), FAILS, (HOLDS, HOLDS, FAILS, HOLDS)),
     ],
 )
 def test_the_four_sub_verdicts_are_asked_separately(world, whole, parts):
@@ -329,6 +333,12 @@ def test_a_small_run_goes_from_plan_to_verdict():
     control, further = networks[read.PERMUTED], networks[f"{read.PERMUTED}, to the end"]
     assert SMALL.steps < control["step"] <= further["step"] == 2 * SMALL.steps
     assert control["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
+    taught = networks[read.TEACHER]
+    assert taught["motion"] == pytest.approx(networks["trained"]["motion"], rel=1 / 12)
+    assert taught["step"] <= networks[f"{read.TEACHER}, to the end"]["step"]
+    assert taught["test_score"] > np.mean(examples["guess_teacher"]) + 0.2  # these labels can be learnt
+    rest = tables["paths"].where(mask="ticket", labels="teacher", of="rest", at=read.END).rows()
+    assert [r["score"] for r in rest] == pytest.approx([np.mean(examples["rest_teacher"])])
     permuted = tables["paths"].where(mask="ticket", labels="permuted", of="ticket", at=read.END).rows()
     assert [r["step"] for r in permuted] == [control["step"]]
     assert permuted[0]["score"] == pytest.approx(np.mean(examples["ticket_permuted"]))

@@ -10,7 +10,7 @@ from ticketlab.claims.same_ticket.claim import SameTicket, SameTicketPlan
 from ticketlab.claims.same_ticket.planted import World, accuracies, planted
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Sample
-from ticketlab.report.page import presentation
+from ticketlab.report.page import presentation, render
 
 PLAN = SameTicketPlan(seeds=3, others=("snip",))
 STEPS, SEEDS, NOISE = (0, 10, 100), range(3), 0.01
@@ -33,6 +33,9 @@ def _rows():
                 at = {"mask": mask, "labels": labels, "step": step, "at": place}
                 for of, score in SCORES.items():
                     yield "paths", seed, {**at, "of": of, "score": score - 0.02 * i + shift, "explained": 0.5}
+                    if (mask, labels) == ("ticket", "permuted"):
+                        taught = {**at, "labels": "teacher", "of": of, "score": 0.1 + 0.02 * i + shift}
+                        yield "paths", seed, {**taught, "explained": 0.5}
                 share = 0.5 * np.exp(growth * i / 2 + shift * i)
                 for kind in ("norm", "motion") if step else ("norm",):
                     yield (
@@ -75,7 +78,7 @@ def _rows():
             alike = 0.0 if of == read.UNTRAINED else 1 - near
             found = {"raw": near, "distance": near, "moved_units": 0, "cosine": alike, "disagreement": 0.02}
             yield "weights", seed, {"of": of, **found}
-        for network in (read.TRAINED, read.TWIN, read.PERMUTED, read.ALONE):
+        for network in (read.TRAINED, read.TWIN, read.PERMUTED, read.TEACHER, read.ALONE):
             scores = {
                 "step": 100,
                 "train_score": 1.0,
@@ -132,9 +135,32 @@ def test_all_figures_are_made_and_their_findings_follow(page, check_words) -> No
     assert "by +22.2 %" in figures["reinforcement"].title
     assert "loses 5.0 points" in figures["replaced"].title
     assert "scores 64.0 % with 80 % kept" in figures["wound-back"].title
-    assert len(figures["through-training"].panels) == 2
+    assert [panel.name for panel in figures["through-training"].panels] == [
+        "true labels", "permuted labels", "a teacher's labels",
+    ]  # fmt: skip
     assert len(show.summaries) == 7
     check_words(show)
+
+
+def test_an_older_run_without_a_teacher_has_a_page(record, check_words) -> None:
+    given = tables()
+    kept = tuple(column for column in given["examples"].columns if not column.name.endswith("_teacher"))
+    given |= {
+        "examples": replace(given["examples"], columns=kept),
+        "paths": given["paths"].taken(given["paths"]["labels"] != "teacher"),
+        "networks": given["networks"].taken(given["networks"]["network"] != read.TEACHER),
+    }
+    study = SameTicket()
+    older = replace(
+        record, claim=study.claim, evidence=study.conclude(PLAN, given), plan={"seeds": 3, "others": ["snip"]}
+    )
+    show = presentation(older)
+    panels = {figure.key: len(figure.panels) for figure in show.figures}
+    assert panels["through-training"] == 2
+    check_words(show)
+    said = next(v for v in older.evidence.verdicts if v.key == "dampened by the task")
+    assert "This older run did not train on a teacher's labels" in said.reading
+    assert said.reading.split(",")[0] in render(older)
 
 
 def test_the_invented_numbers_hold(page) -> None:

@@ -24,11 +24,13 @@ from ticketlab.claims.same_ticket.tables import (
     PERMUTED,
     REST,
     START,
+    TEACHER,
     TICKET,
     TRAINED,
     TWIN,
     UNTRAINED,
 )
+from ticketlab.claims.same_ticket.teacher import control_tasks
 from ticketlab.claims.start import (
     Clock,
     built,
@@ -36,7 +38,6 @@ from ticketlab.claims.start import (
     drawn_task,
     guessed,
     network_scores,
-    permuted_labels,
     relative_motion,
 )
 from ticketlab.claims.study import Cell, Draft, Progress, silent
@@ -51,6 +52,7 @@ __all__ = ["followed", "measure"]
 
 Weights = Mapping[str, np.ndarray]
 LABELS = {"true": TRAINED, "permuted": PERMUTED}
+EVERY = {**LABELS, "teacher": TEACHER}
 
 
 def measure(
@@ -97,8 +99,10 @@ def followed(
     sizes = weights_of(network, start)
     named = {TICKET if name == plan.ticket else name: mask for name, mask in masks.items()}
     every = {name: around(mask, sizes, plan.chance_masks, seed) for name, mask in named.items()}
-    control = nearest_motion(paths[PERMUTED], relative_motion(paths[TRAINED][plan.steps], start))
-    of = _Seed(plan, View(task, network), start, paths, every, seed, control)
+    far = relative_motion(paths[TRAINED][plan.steps], start)
+    labelled = control_tasks(task, network, seed)
+    controls = {name: nearest_motion(paths[name], far) for name in labelled}
+    of = _Seed(plan, View(task, network), labelled, start, paths, every, seed, controls)
     rows: dict[str, list[dict[str, Any]]] = {"networks": _network_rows(of), "shares": _share_rows(of)}
     clock.lap("shares")
     rows |= {"paths": _path_rows(of), "instead": _instead_rows(of)}
@@ -121,16 +125,18 @@ class _Seed:
     """All that is measured.
 
     Arguments:
-        control: the step at which the network on permuted labels has moved as far as the trained one. It ends there.
+        labelled: the task with the labels of each control.
+        controls: the step at which each control has moved as far as the trained network. It ends there.
     """
 
     plan: SameTicketPlan
     view: View
+    labelled: Mapping[str, Task]
     start: Params
     paths: Paths
     masks: Mapping[str, Around]
     seed: int
-    control: int
+    controls: Mapping[str, int]
 
     @property
     def ticket(self) -> Around:
@@ -138,7 +144,11 @@ class _Seed:
 
     def last(self, name: str) -> int:
         """The step at which a network is judged."""
-        return self.control if name == PERMUTED else self.plan.steps
+        return self.controls.get(name, self.plan.steps)
+
+    def view_of(self, name: str) -> View:
+        """By what a network is scored: true labels, or the teacher's for the one that learns them."""
+        return View(self.labelled[name], self.view.network) if name == TEACHER else self.view
 
     def end(self, name: str) -> Params:
         return self.paths[name][self.last(name)]
@@ -152,7 +162,7 @@ class _Seed:
 
     def right(self, name: str, *masks: Mask) -> np.ndarray:
         """Test scores of a trained network, or under masks."""
-        return self.view.scored(self.end(name), masks or (full_mask(self.view.network),))
+        return self.view_of(name).scored(self.end(name), masks or (full_mask(self.view.network),))
 
 
 # --- through training ---
@@ -172,16 +182,17 @@ def _share_rows(of: _Seed) -> list[dict[str, Any]]:
 def _path_rows(of: _Seed) -> list[dict[str, Any]]:
     """Of the ticket at every look; of other masks at the start and the end."""
     rows = []
-    for labels, network in LABELS.items():
+    for labels, network in EVERY.items():
+        view = of.view_of(network)
         for step, at in of.looks(network).items():
             params = of.paths[network][step]
-            whole = of.view.outputs(params, full_mask(of.view.network))
+            whole = view.outputs(params, full_mask(view.network))
             for name, masks in of.masks.items():
                 if name != TICKET and at not in (START, END):
                     continue
                 about = {"mask": name, "labels": labels, "step": step, "at": at}
                 rows += [
-                    {**about, "of": group, **of.view.under(params, some, whole)}
+                    {**about, "of": group, **view.under(params, some, whole)}
                     for group, some in masks.groups().items()
                 ]
     return rows
@@ -370,14 +381,15 @@ def _likeness(begun: Weights, one: Weights, other: Weights) -> float:
 
 
 def _network_rows(of: _Seed) -> list[dict[str, Any]]:
-    """Of every network where it is judged, and of the control at the end of its training."""
-    rows = [_network_row(of, name, name, of.last(name)) for name in of.paths]
-    return [*rows, _network_row(of, f"{PERMUTED}, to the end", PERMUTED, max(of.paths[PERMUTED]))]
+    """Of every network where it is judged, and of the controls at the end of their training."""
+    judged = [_network_row(of, name, name, of.last(name)) for name in of.paths]
+    ended = [_network_row(of, f"{name}, to the end", name, max(of.paths[name])) for name in of.controls]
+    return [*judged, *ended]
 
 
 def _network_row(of: _Seed, title: str, name: str, step: int) -> dict[str, Any]:
     task, params = of.view.task, of.paths[name][step]
-    labels = permuted_labels(task, of.seed).train if name == PERMUTED else task.train
+    labels = of.labelled.get(name, task).train
     score = float(network_scores(of.view.network, params, task, labels).mean())
     guess = float(
         np.max(np.mean(labels.targets, axis=0))
@@ -386,7 +398,7 @@ def _network_row(of: _Seed, title: str, name: str, step: int) -> dict[str, Any]:
         "network": title,
         "step": step,
         "train_score": score,
-        "test_score": float(of.view.scored(params, (full_mask(of.view.network),)).mean()),
+        "test_score": float(of.view_of(name).scored(params, (full_mask(of.view.network),)).mean()),
         "motion": relative_motion(params, of.paths[name][0]),
         "fitted": score >= FITTED,
         "learnt": score - guess >= LEAST * (1 - guess),
@@ -405,8 +417,9 @@ def _columns(of: _Seed) -> dict[str, np.ndarray]:
         REST: of.right(TRAINED, *groups["rest"]),
         "chance_rest": of.right(TRAINED, *groups["stratified rest"]),
         "ticket_permuted": of.right(PERMUTED, *groups["ticket"]),
-        "rest_permuted": of.right(PERMUTED, *groups["rest"]),
-        "chance_rest_permuted": of.right(PERMUTED, *groups["stratified rest"]),
+        "rest_teacher": of.right(TEACHER, *groups["rest"]),
+        "chance_rest_teacher": of.right(TEACHER, *groups["stratified rest"]),
+        "guess_teacher": guessed(of.labelled[TEACHER]),
     }
 
 
@@ -414,7 +427,7 @@ _MEANINGS = {
     "mask": "the ticket, or how another mask was fixed",
     "labels": "on which the network was trained",
     "step": "of training",
-    "at": "the start, the end (on permuted labels where the weights have moved as far as on true ones), between, or after",
+    "at": "the start, the end (on other labels where the weights have moved as far as on true ones), between, or after",
     "of": "what is scored, or compared with the ticket in the trained network",
     "kind": "squares of the weights in balanced form, of their motion, of the gradient; signs as at the start",
     "share": "under the mask",
@@ -441,6 +454,9 @@ _MEANINGS = {
     "chance": "the trained network under stratified chance masks, mean",
     "rest": "the trained network without the ticket",
     "chance_rest": "without a chance mask, mean",
+    "rest_teacher": "the same after training on the labels of a random teacher, scored on its test labels",
+    "chance_rest_teacher": "and without a chance mask, mean",
+    "guess_teacher": "the score of always giving the class that the teacher gives most often",
     "wound": "θ₀ under the mask of the largest trained weights",
     "wound_chance": "under stratified chance masks of that, mean",
     "wound_permuted": "under the mask of the largest weights after permuted labels",

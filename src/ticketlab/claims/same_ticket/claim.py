@@ -15,7 +15,16 @@ import numpy as np
 from ticketlab.claims import plan_checks
 from ticketlab.claims.literature import CAMERON_2011, RAMANUJAN_2020, STOCK_2019, ZHOU_2019
 from ticketlab.claims.same_ticket import formula
-from ticketlab.claims.same_ticket.tables import ALONE, CHANCE_MASK, PERMUTED, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.tables import (
+    ALONE,
+    CHANCE_MASK,
+    PERMUTED,
+    REST,
+    TEACHER,
+    TICKET,
+    TRAINED,
+    TWIN,
+)
 from ticketlab.claims.study import Cell, Study
 from ticketlab.errors import UserError
 from ticketlab.evidence.arm import Arm
@@ -33,7 +42,7 @@ __all__ = ["LONGEST", "MaskName", "SameTicket", "SameTicketPlan", "TicketName"]
 
 TicketName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow"]
 MaskName = Literal["edge-popup", "biprop", "supermask", "snip", "synflow", "twin"]
-LONGEST = 4  # times as many steps, at most, for the control to move as far
+LONGEST = 4  # times as many steps, at most, for a control to move as far
 
 
 @dataclass(frozen=True)
@@ -102,10 +111,9 @@ class SameTicketPlan:
         return (0, *(step for step in powers if step < self.steps), self.steps)
 
     def control_looks(self) -> tuple[int, ...]:
-        """The steps at which training on permuted labels is kept: the same, and twenty in every decade.
+        """The steps at which training on other labels is kept: the same, and twenty in every decade.
 
-        They begin at a hundredth of the steps and end at four times as many, in case permuted labels move the weights more
-        slowly.
+        They begin at a hundredth of the steps and end at four times as many, in case other labels move the weights more slowly.
         """
         close = (max(1, round(self.steps * 10 ** (i / 20))) for i in range(-40, 13))
         return tuple(sorted({*self.looks(), *close, 2 * self.steps, LONGEST * self.steps}))
@@ -144,6 +152,11 @@ class SameTicket(Study):
         "labels from the same θ₀, since masks from one start overlap whatever was learnt [Grosse & Backes 2020]. It is judged at "
         "the look at which it has moved the weights as far as training did, because motion alone loses a ticket, and equally "
         "many steps may move them twice as far.",
+        "A network that was trained on permuted labels guesses on test examples, and so does its rest. Whether the task dampens "
+        "the rest is therefore asked of a second control, the labels of a random teacher: another random network of the same "
+        "architecture. Its outputs are standardised over the training inputs, and the largest is the label. These labels can be "
+        "learnt, and the ticket was not searched for with them. Compared is the share of what chance rests know, beyond "
+        "guessing, that the rest has lost: a network that has learnt more has more points to lose.",
         "Side questions. The causal arm draws the rest of θ₀ anew, or the ticket, or a chance mask of it, and trains again. "
         "Winding back lays the mask of the largest trained weights over θ₀ [Zhou et al. 2019]. And the motion of the ticket's "
         "weights from θ₀ is compared with that in training alone, by its cosine, on a scale from permuted labels (0) to twin "
@@ -159,6 +172,11 @@ class SameTicket(Study):
             "The same θ₀ and order, permuted labels, until the weights have moved as far.",
             "The control that decides.",
         ),
+        Arm(
+            TEACHER,
+            "The same θ₀ and order, the labels of another random network, until the weights have moved as far.",
+            "The control for the rest, which has something to lose.",
+        ),
         Arm(ALONE, "The ticket trained without the rest.", "Whether it moves in the same way."),
         Arm(
             f"{REST} redrawn",
@@ -173,8 +191,8 @@ class SameTicket(Study):
         ),
     )
     redraws = (
-        "A seed draws the split, θ₀, the orders of the data, the searches' scores, the permutation of the labels, the chance "
-        "masks and the redrawn parts."
+        "A seed draws the split, θ₀, the orders of the data, the searches' scores, the permutation of the labels, the teacher, "
+        "the chance masks and the redrawn parts."
     )
     sources = (
         RAMANUJAN_2020,

@@ -5,7 +5,7 @@ about the control that decides.
 
     survives       θ_T⊙m is as accurate as θ₀⊙m was               … and training as far on permuted labels would have lost it
     reinforced     its share of the weights' norm grows by 5 %    … and by more than on permuted labels
-    rest dampened  the rest knows less than chance rests          … and by more than on permuted labels
+    rest dampened  the rest knows less than chance rests          … and has lost a larger share than on a teacher's labels
     carries alone  without the rest the network loses little      … and chance masks lose more
 
 *Chance masks* keep equally many weights in every tenth of |θ₀|, layer by layer: large weights stay large without learning, so a
@@ -17,6 +17,9 @@ in balanced form, where no rescaling of units can shift it.
 
 *Permuted labels*: the same θ₀, mask and order of the data, at the look at which the weights have moved as far as those of the
 trained network. Motion alone loses a ticket, and equally many steps on permuted labels may move the weights twice as far.
+
+*A teacher's labels*: the same with labels that can be learnt, those of a random network. On permuted labels the network guesses,
+so its rest has nothing that could be lost. `lost` has the shares.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ import numpy as np
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import columns, scores, three
 from ticketlab.claims.headroom import LEAST, percent
-from ticketlab.claims.same_ticket.gates import chance_redrawn, gates, scale, to_lose
+from ticketlab.claims.same_ticket.gates import chance_redrawn, gates, scale, teacher_gates
+from ticketlab.claims.same_ticket.lost import BOTH, LOST, more_lost, share_lost, to_lose, was_taught
 from ticketlab.claims.same_ticket.tables import (
     ALONE,
     CHANCE_MASK,
@@ -42,12 +46,11 @@ from ticketlab.claims.same_ticket.tables import (
     growths,
     index,
 )
-from ticketlab.claims.wording import points
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Answer, Formula, Gated, Question, Tables, answer
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Rule
-from ticketlab.laws.scale import POINTS, Scale
+from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
@@ -231,33 +234,30 @@ def _dampened() -> Question:
 
 
 def _dampened_by_the_task() -> Formula:
-    """A control that guesses without a chance mask cannot be dampened. It would let any dampening pass for that by the task."""
-
-    def effect(tables: Tables) -> Difference:
-        of = tables["examples"]
-        gap = of[REST] - of["chance_rest"] - of["rest_permuted"] + of["chance_rest_permuted"]
-        return paired_difference(gap, of["seed"], of["id"], unit=2.0)
-
     def reading(tables: Tables) -> str:
         of = tables["examples"]
-        true = points(float(np.mean(of[REST] - of["chance_rest"])))
-        permuted = points(float(np.mean(of["rest_permuted"] - of["chance_rest_permuted"])))
-        return f"The rest differs from chance rests by {true} points in training, and by {permuted} on permuted labels"
+        lost = [
+            f"{100 * min(share_lost(of, scored).mean, 1.0):.1f} % in {scored.training}".replace("-", "−")
+            for scored in (BOTH if was_taught(of) else BOTH[:1])
+        ]
+        return f"Of what chance rests know beyond guessing, the rest has lost {' and '.join(lost)}"
 
     asked = Question(
         key="dampened by the task",
-        title="and by more than in training as far on permuted labels",
-        effect=effect,
-        rule=Below(0.0),
-        what="the rest's test score minus that of chance rests, true minus permuted labels,",
-        scale=POINTS,
+        title="of what chance rests know, the rest has lost a larger share than on a teacher's labels, by a tenth",
+        effect=lambda tables: more_lost(tables["examples"]),
+        rule=Above(LEAST),
+        what="the share of what chance rests know that the rest has lost, true minus a teacher's labels,",
+        scale=LOST,
         reading=reading,
         says=three(
-            "the task dampens it", "other labels dampen it as much", "whether the task is what dampens it"
+            "the task dampens it",
+            "a teacher's labels dampen it at least nearly as much",
+            "whether the task is what dampens it",
         ),
         facets={"part": DAMPENED},
     )
-    return Gated((to_lose(effect, COST),), asked)
+    return Gated((to_lose(COST), *teacher_gates()), asked)
 
 
 # --- carries alone ---
@@ -453,8 +453,10 @@ RULE = (
     "not better than guessing or fits less than 95 % of its training data, or if the ticket is not good at the start. The "
     "control is training on permuted labels, at the look at which it has moved the weights as far as training did. The claim is "
     "undecided too if no look is within a factor of 1.25, or if the control has learnt less than a tenth of what guessing leaves "
-    "of its own labels. That the task dampens the rest does not hold if, without a chance mask, the control is not shown to be "
-    f"better than guessing by {100 * COST:g} points: then nothing could be dampened. Everything else is a side question."
+    "of its own labels. Whether the task dampens the rest is asked of another control, trained as far on the labels of a random "
+    "teacher, with the same two conditions. It is undecided unless chance rests are shown to be better than guessing by "
+    f"{100 * COST:g} points, in the task and on the teacher's labels: otherwise there is too little to lose. Everything else "
+    "is a side question."
 )
 SAYS = {
     Outcome.HOLDS: (

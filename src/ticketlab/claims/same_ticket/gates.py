@@ -1,25 +1,25 @@
-"""Gates of `same-ticket`: a trained network, a ticket that is good at the start, and a control that is one of equal motion."""
+"""Gates of `same-ticket`: a trained network, a ticket that is good at the start, and controls of equal motion."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from ticketlab.claims.asking import columns, no_misses
 from ticketlab.claims.gates import skill_gate
-from ticketlab.claims.headroom import LEAST, difference, percent
-from ticketlab.claims.same_ticket.tables import CHANCE_MASK, PERMUTED, TRAINED, span
-from ticketlab.claims.wording import points
-from ticketlab.laws.difference import Difference, paired_difference
+from ticketlab.claims.headroom import LEAST, percent
+from ticketlab.claims.same_ticket.tables import CHANCE_MASK, PERMUTED, TEACHER, TRAINED, span
+from ticketlab.laws.difference import paired_difference
 from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.rules import USUAL, Levels
 
-__all__ = ["AS_FAR", "FITTED", "GOOD", "chance_redrawn", "gates", "scale", "to_lose"]
+__all__ = ["AS_FAR", "FITTED", "GOOD", "chance_redrawn", "gates", "scale", "teacher_gates"]
 
 GOOD = 0.5  # of the trained network's gain over guessing, that a good ticket has at the start
 FITTED = 0.95  # of the training data, that the trained network fits
 AS_FAR = 1.25  # the largest ratio, either way, of the control's motion to that of training
+CALLED = {PERMUTED: "permuted labels", TEACHER: "a teacher's labels"}
 SPAN = 0.1  # of the cosine of motions, from permuted labels to the twin
 
 
@@ -42,33 +42,50 @@ def gates() -> tuple[Gate, ...]:
             f"{{}} networks fit less than {100 * FITTED:g} % of their training data, so training has not ended.",
             "More --steps would let them fit.",
         ),
-        Gate(
-            "as far",
-            f"the control has moved the weights {1 / AS_FAR:g} to {AS_FAR:g} times as far as training",
-            _as_far,
-            "More --steps would let it move as far.",
-        ),
-        no_misses(
-            "learnt",
-            f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
-            lambda tables: tables["networks"].where(network=PERMUTED),
-            "learnt",
-            "With permuted labels {} networks have learnt next to nothing of these labels by the time they have moved as far as "
-            "with true ones, so the control shows motion without learning.",
-            "Fewer training examples would let it learn them with less motion.",
-        ),
+        _as_far(PERMUTED, "as far"),
+        _learnt(PERMUTED, "learnt"),
     )
 
 
-def _as_far(tables: Tables) -> str | None:
+def teacher_gates() -> tuple[Gate, ...]:
+    """What is asked of the control on a teacher's labels; an older run has none, which passes."""
+    return _as_far(TEACHER, "teacher as far"), _learnt(TEACHER, "teacher learnt")
+
+
+def _as_far(control: str, key: str) -> Gate:
+    """A control has moved about as far as training."""
+    return Gate(
+        key,
+        f"with {CALLED[control]}, the weights have moved {1 / AS_FAR:g} to {AS_FAR:g} times as far as in training",
+        partial(_moved_as_far, control),
+        "More --steps would let it move as far.",
+    )
+
+
+def _moved_as_far(control: str, tables: Tables) -> str | None:
     rows = tables["networks"].by_seed()
-    true, permuted = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, PERMUTED))
-    near = (true <= AS_FAR * permuted) & (permuted <= AS_FAR * true)
+    true, other = (rows.where(network=name)["motion"].astype(float) for name in (TRAINED, control))
+    if not len(other):
+        return None
+    near = (true <= AS_FAR * other) & (other <= AS_FAR * true)
     if near.all():
         return None
     return (
-        f"With permuted labels {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
+        f"With {CALLED[control]} {int(np.sum(~near))} of {len(near)} networks have at no look moved {1 / AS_FAR:g} to {AS_FAR:g} "
         "times as far as with true ones, so a difference from the control would be one of motion."
+    )
+
+
+def _learnt(control: str, key: str) -> Gate:
+    """A control has learnt something of its labels."""
+    return no_misses(
+        key,
+        f"by then it has learnt its own labels, by {100 * LEAST:g} % of what guessing leaves",
+        lambda tables: tables["networks"].where(network=control),
+        "learnt",
+        f"With {CALLED[control]} {{}} networks have learnt next to nothing of these labels by the time they have moved as far as "
+        "with true ones, so the control shows motion without learning.",
+        "Fewer training examples would let it learn them with less motion.",
     )
 
 
@@ -81,35 +98,6 @@ def _good(tables: Tables, levels: Levels = USUAL) -> str | None:
     return (
         f"The ticket is not good at the start: untrained it scores {percent(of, 'start')}, and at least {100 * GOOD:g} % of the "
         "trained network's gain over guessing is required."
-    )
-
-
-def to_lose(effect: Callable[[Tables], Difference], least: float) -> Gate:
-    """Without a chance mask the network on permuted labels has something left that dampening could take.
-
-    Arguments:
-        effect: by how much more the rest is dampened on true labels, below 0.
-        least: the least dampening that counts, of test score.
-    """
-
-    def passed(tables: Tables, levels: Levels = USUAL) -> str | None:
-        """It keeps back *holds* alone, which a control that is dampened as much cannot become."""
-        left = difference(tables["examples"], "chance_rest_permuted", "guess")
-        as_much = effect(tables).mean >= 0
-        if as_much or not left.decidable or left.lower(levels.holds) > least:
-            return None
-        return (
-            f"The rests of chance masks differ from guessing by {points(left.mean)} points after training on permuted labels (at "
-            f"least {points(left.lower(levels.holds))}), and more than {100 * least:g} are required: there is nothing that could "
-            "be dampened, so the control says nothing."
-        )
-
-    return Gate(
-        "to-lose",
-        "the control has something that could be dampened",
-        passed,
-        "A control that knows something of the true labels would open the question; no option of the plan gives one.",
-        shows=True,
     )
 
 

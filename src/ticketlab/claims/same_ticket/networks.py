@@ -3,12 +3,14 @@
 trained           θ₀, true labels
 twin              the same, another order of the data
 permuted labels   the same θ₀ and order, the training labels permuted, until the weights have moved as far
+teacher's labels  the same θ₀ and order, the labels of a random teacher, until the weights have moved as far
 alone             θ₀ under the ticket's mask; the other weights are 0 and stay 0
 rest redrawn      the ticket's weights of θ₀, the others drawn anew
 ticket redrawn    the other way round
 chance mask redrawn   the same with a chance mask of the ticket, of equal size
 
-The network on permuted labels is trained by itself, because it is kept at more steps and may need more of them.
+The controls, on permuted and on a teacher's labels, are trained by themselves, because they are kept at more steps and may need
+more of them.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ import jax
 import numpy as np
 
 from ticketlab.claims.same_ticket.claim import SameTicketPlan
-from ticketlab.claims.same_ticket.tables import ALONE, CHANCE_MASK, PERMUTED, REST, TICKET, TRAINED, TWIN
-from ticketlab.claims.start import batch_of, permuted_labels, relative_motion
+from ticketlab.claims.same_ticket.tables import ALONE, CHANCE_MASK, REST, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.teacher import control_tasks
+from ticketlab.claims.start import batch_of, relative_motion
 from ticketlab.networks.network import Network, Params
 from ticketlab.symmetry import same_sizes
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
@@ -45,7 +48,7 @@ def trained_networks(
         start: θ₀, of one network.
         mask: the ticket.
     """
-    order, other, *draws = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), 2 + plan.redraws)
+    order, another, *draws = jax.random.split(jax.random.fold_in(jax.random.key(seed), 1), 2 + plan.redraws)
     drawn = [network.init(key) for key in draws]
     keep = over_parameters(mask, start)
     starts = dict.fromkeys((TRAINED, TWIN), start)
@@ -69,22 +72,16 @@ def trained_networks(
         until(steps=plan.steps, checkpoints=plan.looks()[1:-1]),
         Replicas(
             stack([*starts.values()]),
-            order_keys=jax.numpy.stack([other if name == TWIN else order for name in starts]),
+            order_keys=jax.numpy.stack([another if name == TWIN else order for name in starts]),
             masks=stack([keep if name == ALONE else full for name in starts]),
         ),
     )
     paths = {name: _path(params, result, plan.steps, i) for i, (name, params) in enumerate(starts.items())}
-    paths[PERMUTED] = _control(
-        plan,
-        start,
-        relative_motion(paths[TRAINED][plan.steps], start),
-        partial(
-            run,
-            TrainingData(task.train.x, permuted_labels(task, seed).train.targets),
-            replicas=Replicas(stack([start]), order_keys=jax.numpy.stack([order]), masks=stack([full])),
-        ),
-        until,
-    )
+    far = relative_motion(paths[TRAINED][plan.steps], start)
+    alone = Replicas(stack([start]), order_keys=jax.numpy.stack([order]), masks=stack([full]))
+    for name, other in control_tasks(task, network, seed).items():
+        data = TrainingData(other.train.x, other.train.targets)
+        paths[name] = _control(plan, start, far, partial(run, data, replicas=alone), until)
     return paths
 
 
@@ -95,7 +92,7 @@ def _control(
     run: Callable[..., TrainingResult],
     until: Callable[..., TrainingPlan],
 ) -> dict[int, Params]:
-    """The network on permuted labels at its looks, trained on until it has moved as far, if four times as many steps do.
+    """A control at its looks, trained on until it has moved as far, if four times as many steps do.
 
     Arguments:
         far: ‖θ − θ₀‖/‖θ₀‖ of the trained network.

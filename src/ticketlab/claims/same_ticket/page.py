@@ -38,7 +38,7 @@ GROUPS = {
     "rest": Mark("the rest", LIGHT.vermilion, "square"),
     "stratified rest": Mark("chance rests", LIGHT.orange, "diamond", "dash"),
 }
-LABELS = {"true": "true labels", "permuted": "permuted labels"}
+LABELS = {"true": "true labels", "permuted": "permuted labels", "teacher": "a teacher's labels"}
 TRUE, FALSE = Mark("true labels", LIGHT.blue), Mark("permuted labels", LIGHT.vermilion, "square")
 BACK = {
     TRAINED: Mark("after training", LIGHT.blue),
@@ -80,7 +80,7 @@ def through_training(paths: Table) -> Figure:
         "through-training",
         f"The ticket scores {ends[0]} % at the start and {ends[1]} % in the trained network",
         f"Test scores of the network under masks fixed at the start, at each look: means over {seeds(rows)}. Chance masks keep "
-        "equally many weights of each initial size.",
+        "equally many weights of each initial size. After a teacher's labels, scores are on those of the test examples.",
         plots(
             curves,
             axis_at(
@@ -181,8 +181,8 @@ def path_table(paths: Table) -> TextTable:
     cells = {"test, %": scored("score"), "function explained, %": interval("explained", 100.0, 0.0, 100.0)}
     by = {"mask": "mask", "labels": "labels", "at": "at the", "of": "under"}
     return summary(
-        "Scores under masks, at the start and at the end of training (on permuted labels, where the weights have moved as far as "
-        "on true ones): means ± 95 %.",
+        "Scores under masks, at the start and at the end of training (on other labels, where the weights have moved as far as on "
+        "true ones), on test labels, true ones or the teacher's: means ± 95 %.",
         ends,
         by,
         cells,
@@ -249,7 +249,10 @@ def network_table(networks: Table) -> TextTable:
         "test, %": scored("test_score"),
         "motion": interval("motion", low=0.0),
     }
-    caption = "Scores of all networks, each on the labels that it was trained on and on true test labels: means ± 95 %."
+    caption = (
+        "Scores of all networks, each on the labels that it was trained on, and on true test labels or, if it was trained on "
+        "those of a teacher, on its test labels: means ± 95 %."
+    )
     return summary(caption, networks, {"network": "network"}, cells, name="networks")
 
 

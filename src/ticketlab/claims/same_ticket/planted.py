@@ -21,7 +21,17 @@ from ticketlab.claims.planted import (
     of_headroom,
 )
 from ticketlab.claims.same_ticket.formula import COST, GROWTH, SLACK, formula, side_questions
-from ticketlab.claims.same_ticket.tables import ALONE, END, PERMUTED, REST, START, TICKET, TRAINED, TWIN
+from ticketlab.claims.same_ticket.tables import (
+    ALONE,
+    END,
+    PERMUTED,
+    REST,
+    START,
+    TEACHER,
+    TICKET,
+    TRAINED,
+    TWIN,
+)
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.calibration import Asked, Case, Kind, Sample
 from ticketlab.laws.formulae import Question, Tables
@@ -41,15 +51,16 @@ class World:
         task: ticket minus the same after training on permuted labels.
         growth, growth_permuted: g, on true and on permuted labels.
         other, other_permuted: the same of another mask.
+        known: what chance rests score above guessing.
         rest: the rest minus chance rests.
-        rest_permuted: the same after training on permuted labels.
-        left: what these chance rests score above guessing.
+        known_teacher, rest_teacher: the same after training on a teacher's labels.
         cost: ticket minus the whole network.
         places: ticket minus chance masks.
         alone, twin, motion_permuted: cosines of the ticket's motion with that in the trained network.
         skill: what the networks have learnt.
-        fitted, learnt: whether the network fits its labels, and whether the control has learnt its own.
-        far: how far the control has moved, as a multiple of training's motion.
+        fitted: whether the network fits its labels.
+        learnt, learnt_teacher: whether the controls have learnt their own.
+        far, far_teacher: how far the controls have moved, as multiples of training's motion.
         lost: whether training loses all: what it leads to guesses, and only the untrained ticket does not.
     """
 
@@ -59,9 +70,10 @@ class World:
     growth_permuted: float = 0.0
     other: float = 0.1
     other_permuted: float = 0.0
-    rest: float = -0.15
-    rest_permuted: float = 0.0
-    left: float = 0.3
+    known: float = 0.4
+    rest: float = -0.2
+    known_teacher: float = 0.3
+    rest_teacher: float = -0.03
     cost: float = -0.02
     places: float = 0.2
     alone: float = 0.75
@@ -70,13 +82,15 @@ class World:
     skill: Skill = Skill()
     fitted: bool = True
     learnt: bool = True
+    learnt_teacher: bool = True
     far: float = 1.0
+    far_teacher: float = 1.0
     lost: bool = False
 
 
 def accuracies(world: World, accuracy: float) -> dict[str, float]:
     """Of every column."""
-    ticket, chance_rest = accuracy + world.cost, 0.6 * accuracy
+    ticket, chance_rest = accuracy + world.cost, FREQUENT + world.known
     found = {
         TRAINED: accuracy,
         "start": ticket - world.change,
@@ -85,8 +99,8 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
         REST: chance_rest + world.rest,
         "chance_rest": chance_rest,
         "ticket_permuted": ticket - world.task,
-        "rest_permuted": FREQUENT + world.left + world.rest_permuted,
-        "chance_rest_permuted": FREQUENT + world.left,
+        "rest_teacher": FREQUENT + world.known_teacher + world.rest_teacher,
+        "chance_rest_teacher": FREQUENT + world.known_teacher,
     }
     return (
         {name: FREQUENT if name != "start" else score for name, score in found.items()}
@@ -95,15 +109,22 @@ def accuracies(world: World, accuracy: float) -> dict[str, float]:
     )
 
 
+def lost(world: World) -> tuple[float, float]:
+    """The shares of what chance rests know that the rest has lost, in the task and on a teacher's labels."""
+    return min(-world.rest / world.known, 1.0), min(-world.rest_teacher / world.known_teacher, 1.0)
+
+
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
     ticket = _share_rows(TICKET, (world.growth, world.growth_permuted), sample.seeds, rng)
     scores = examples(sample, accuracies(world, sample.accuracy), rng, world.skill)
     other = _share_rows(OTHER, (world.other, world.other_permuted), sample.seeds, rng)
+    weights = _weights(world, sample.seeds, rng)
+    guess = (rng.random(len(scores)) < FREQUENT).astype(float)  # a teacher's classes are those of its seed
     return {
-        "examples": scores,
+        "examples": scores.adding(guess_teacher=guess),
         "shares": Table.from_rows("shares", [*ticket, *other]),
         "networks": _networks(world, sample.seeds),
-        "weights": _weights(world, sample.seeds, rng),
+        "weights": weights,
     }
 
 
@@ -124,13 +145,13 @@ def _share_rows(
 
 
 def _networks(world: World, seeds: int) -> Table:
-    """Of each seed the trained network and the control."""
+    """Of each seed the trained network and the controls."""
     columns = {
-        "seed": np.repeat(np.arange(seeds), 2),
-        "network": np.tile([TRAINED, PERMUTED], seeds),
-        "fitted": np.tile([world.fitted, True], seeds),
-        "learnt": np.tile([True, world.learnt], seeds),
-        "motion": np.tile([MOTION, world.far * MOTION], seeds),
+        "seed": np.repeat(np.arange(seeds), 3),
+        "network": np.tile([TRAINED, PERMUTED, TEACHER], seeds),
+        "fitted": np.tile([world.fitted, True, True], seeds),
+        "learnt": np.tile([True, world.learnt, world.learnt_teacher], seeds),
+        "motion": MOTION * np.tile([1.0, world.far, world.far_teacher], seeds),
     }
     return made("networks", columns)
 
@@ -154,7 +175,7 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
     def pair(one: str, other: str) -> Callable[[], Asked]:
         return lambda: compared(sample, at[one], at[other])
 
-    asked: dict[str, Callable[[], Asked]] = {
+    asked: dict[str, Callable[[], Asked | None]] = {
         "kept": pair(TICKET, "start"),
         "kept by the task": lambda: of_headroom(sample, at[TICKET], at["ticket_permuted"]),
         "grown": lambda: Asked(world.growth),
@@ -162,13 +183,23 @@ def truth(world: World, sample: Sample, question: Question) -> Asked | None:
         "grown also": lambda: Asked(world.other),
         "grown also by the task": lambda: Asked(world.other - world.other_permuted),
         "dampened": pair(REST, "chance_rest"),
-        "dampened by the task": lambda: Asked(
-            at[REST] - at["chance_rest"] - at["rest_permuted"] + at["chance_rest_permuted"]
-        ),
+        "dampened by the task": lambda: _more_lost(world, sample),
         "cheap": pair(TICKET, TRAINED),
         "by its places": pair(TICKET, "chance"),
     }
     return asked[question.key]() if world.skill.task and question.key in asked else None
+
+
+def _more_lost(world: World, sample: Sample) -> Asked | None:
+    """Chance rests that differ from the rest are discordant. At the limit of a share an interval has one side to miss, and is not
+    too wide if it covers more. Where chance rests guess there is no share.
+    """
+    if world.lost:
+        return None
+    task, teacher = lost(world)
+    at = accuracies(world, sample.accuracy)
+    compares = compared(sample, at[REST], at["chance_rest"]).discordant
+    return Asked(task - teacher, compares if max(task, teacher) < 1 else None)
 
 
 def cases() -> tuple[Case, ...]:
@@ -177,7 +208,9 @@ def cases() -> tuple[Case, ...]:
         task=1.5 * LEAST_SCORE,
         growth=1.5 * GROWTH,
         growth_permuted=GROWTH / 2,
+        known=0.3,
         rest=-1.5 * COST,
+        rest_teacher=-0.03,
         cost=-COST / 2,
         places=1.5 * COST,
     )
@@ -186,8 +219,9 @@ def cases() -> tuple[Case, ...]:
         task=LEAST_SCORE,
         growth=GROWTH,
         growth_permuted=GROWTH,
+        known=0.25,
         rest=-COST,
-        rest_permuted=-COST,
+        rest_teacher=-0.03,
         cost=-COST,
         places=COST,
     )
@@ -198,7 +232,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.BOUNDARY, "its share grows by 5 %", World(growth=GROWTH)),
         (Kind.BOUNDARY, "permuted labels reinforce as much", World(growth_permuted=0.2)),
         (Kind.BOUNDARY, "the rest is just dampened", World(rest=-COST)),
-        (Kind.BOUNDARY, "permuted labels dampen as much", World(rest_permuted=-0.15)),
+        (Kind.BOUNDARY, "a teacher's labels dampen nearly as much", World(rest_teacher=-0.12)),
+        (Kind.BOUNDARY, "nearly as much where more is known", World(known_teacher=0.6, rest_teacher=-0.24)),
+        (Kind.BOUNDARY, "nearly as much where little is known", World(known_teacher=0.1, rest_teacher=-0.04)),
+        (Kind.BOUNDARY, "nearly all is lost on a teacher's labels too", World(rest=-0.4, rest_teacher=-0.27)),
+        (Kind.BOUNDARY, "the same, and the rest is below guessing", World(rest=-0.45, rest_teacher=-0.27)),
         (Kind.BOUNDARY, "the rest is worth what it may be", World(cost=-COST)),
         (Kind.BOUNDARY, "chance masks lose just enough more", World(places=COST)),
         (Kind.TOGETHER, "all of these", edge),
@@ -207,6 +245,10 @@ def cases() -> tuple[Case, ...]:
         (Kind.OUTSIDE, "half the growth", World(growth=GROWTH / 2)),
         (Kind.OUTSIDE, "permuted labels reinforce more", World(growth_permuted=0.25)),
         (Kind.OUTSIDE, "the rest is dampened by half", World(rest=-COST / 2)),
+        (Kind.OUTSIDE, "a teacher's labels dampen nearly as much, by half", World(rest_teacher=-0.135)),
+        (Kind.OUTSIDE, "a teacher's labels dampen more", World(rest_teacher=-0.21)),
+        (Kind.OUTSIDE, "as large a share of less", World(known_teacher=0.1, rest_teacher=-0.05)),
+        (Kind.OUTSIDE, "all is lost in both, and the rest is below guessing", World(rest=-0.48, rest_teacher=-0.3)),
         (Kind.OUTSIDE, "the rest is needed", World(cost=-1.5 * COST)),
         (Kind.OUTSIDE, "chance masks lose half as much more", World(places=COST / 2)),
         (Kind.NOTHING, "permuted labels", World(skill=NOTHING)),
@@ -217,7 +259,11 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "the control moves twice as far", World(far=2.1)),
         (Kind.GATE, "the control learns nothing of its labels", World(learnt=False)),
         (Kind.GATE, "the ticket is not good at the start", World(change=0.7)),
-        (Kind.GATE, "the control has nothing that could be dampened", World(left=0.0)),
+        (Kind.GATE, "on a teacher's labels it moves half as far", World(far_teacher=0.5)),
+        (Kind.GATE, "on a teacher's labels it moves twice as far", World(far_teacher=2.1)),
+        (Kind.GATE, "of a teacher's labels it learns nothing", World(learnt_teacher=False)),
+        (Kind.GATE, "chance rests know little of a teacher's labels", World(rest=-0.32, known_teacher=0.04, rest_teacher=0.0)),
+        (Kind.GATE, "chance rests know little of the task", World(known=0.04, rest=-0.1)),
     ]  # fmt: skip
     return (*cases_of("same-ticket", formula(), planted, truth, worlds), *_of_sides())
 

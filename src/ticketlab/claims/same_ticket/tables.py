@@ -7,11 +7,12 @@ import numpy as np
 from ticketlab.laws.formulae import Tables
 
 __all__ = [
-    "ALONE", "CHANCE_MASK", "END", "PERMUTED", "REST", "START", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "cosines", "growth",
-    "growths", "index", "span",
+    "ALONE", "CHANCE_MASK", "END", "PERMUTED", "REST", "START", "TEACHER", "TICKET", "TRAINED", "TWIN", "UNTRAINED", "cosines",
+    "growth", "growths", "index", "span",
 ]  # fmt: skip
 
 TRAINED, TWIN, PERMUTED, ALONE = "trained", "twin", "permuted labels", "alone"
+TEACHER = "teacher's labels"
 UNTRAINED = "untrained"
 TICKET, REST, CHANCE_MASK = "ticket", "rest", "chance mask"
 START, END = "start", "end"  # the looks between which a network is judged
