@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ticketlab.claims.existence_bounds import cell
 from ticketlab.claims.existence_bounds import formula as rule
 from ticketlab.claims.existence_bounds import planted as worlds
 from ticketlab.claims.existence_bounds.claim import ExistenceBounds, ExistenceBoundsPlan
@@ -128,6 +129,13 @@ def test_an_error_that_one_product_does_not_reach_says_nothing_of_its_growth():
     assert found.outcome is UNDECIDED
     assert {found.find(key).outcome for key in (rule.PICK, "told")} == {UNDECIDED}
     assert found.find("lean").outcome is HOLDS
+
+
+def test_one_product_is_searched_for_weights_of_all_layers():
+    layer = np.repeat([0, 1, 2], [4000, 800, 200])
+    few = cell._few(np.arange(5000), np.random.default_rng(0))
+    assert len(set(few)) == len(few) < 5000
+    np.testing.assert_allclose(np.bincount(layer[few]) / len(few), [0.8, 0.16, 0.04], atol=0.04)
 
 
 def growth(products, tolerances=EPS):

@@ -11,7 +11,7 @@ from ticketlab.claims.gp_performance import formula as rule
 from ticketlab.claims.gp_performance.claim import GpPerformance, GpPerformancePlan
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary
 from ticketlab.claims.gp_performance.planted import ASKED, World, planted
-from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, explained
+from ticketlab.claims.gp_performance.shares import ARBITRARY, LINEAR, RBF_NOISE, explained
 from ticketlab.claims.planted import ALIKE, NOTHING, examples, made
 from ticketlab.claims.tangent_minimum.candidates import Start
 from ticketlab.engine.run import run_study
@@ -21,7 +21,7 @@ from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import All, answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
-from ticketlab.tasks import SQUARE
+from ticketlab.tasks import SQUARE, split
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.tasks.task import Split, Task
 
@@ -176,6 +176,45 @@ def test_the_rbf_kernel_has_the_noise_that_validation_prefers():
     )
     assert chosen == turned
     assert chosen > useless
+
+
+def noisy_digits(ridges):
+    """Where three labels in five are of another class, an RBF kernel wants much noise."""
+    source = Digits(train=200, validation=100, test=200)
+    task = split(source.load(), 0, source.sizes())
+    rng = np.random.default_rng(0)
+
+    def part(of):
+        redrawn = rng.random(len(of)) < 0.6
+        labels = np.where(redrawn, rng.integers(0, 10, len(of)), of.labels)
+        return dataclasses.replace(of, labels=labels, targets=np.eye(10)[labels])
+
+    task = dataclasses.replace(
+        task, **{name: part(getattr(task, name)) for name in ("train", "validation", "test")}
+    )
+    network = MLP(widths=(4,)).build(task.input_shape, task.outputs)
+    tuning = dataclasses.replace(PLAN, ridges=ridges).tuning()
+    at = Start(tuning, task, SQUARE, network, network.init(jax.random.key(0)), None)
+    return arbitrary(at, 3)
+
+
+def test_the_noises_of_the_rbf_kernel_are_extended_and_their_edge_is_seen():
+    arms = noisy_digits((1e-3, 1e-2, 1e-1))
+    noises = arms["centred", "noise of the RBF kernel"]
+    assert len(noises) == 3 + 2 * PLAN.extensions
+    assert best(noises).candidate.setting == max(s.candidate.setting for s in noises) > 0.1
+    assert not inside(noises)
+    assert best(noises).score == best(arms["centred", "RBF kernel"]).score
+    assert inside(noisy_digits((0.1, 1.0, 10.0))["centred", "noise of the RBF kernel"])
+
+
+def test_a_run_whose_noises_were_not_extended_says_so():
+    found = measured(World())
+    choices = found["choices"]
+    found["choices"] = choices.taken(choices["arm"] != RBF_NOISE)
+    whole = answer(All(tuple(rule.parts(ASKED).values())), found)
+    assert whole.outcome is UNDECIDED
+    assert any("older run" in reason for q in whole.questions() for reason in q.closed)
 
 
 def test_a_kernel_that_is_singular_ends_its_grid():

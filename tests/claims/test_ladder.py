@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from ticketlab.claims.ladder import formula as rule
 from ticketlab.claims.ladder import kernels as ladder_kernels
 from ticketlab.claims.ladder.claim import Ladder, LadderPlan
-from ticketlab.claims.ladder.kernels import kernel_rung, kernel_rungs
+from ticketlab.claims.ladder.kernels import gaussian_rung, kernel_rung, kernel_rungs
 from ticketlab.claims.ladder.planted import MARGIN, World, planted
 from ticketlab.claims.ladder.read_outs import _auc
 from ticketlab.claims.ladder.rung import Start
@@ -27,6 +27,7 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
 from ticketlab.tasks import split
 from ticketlab.tasks.sources import Bundled, Digits
+from ticketlab.tasks.task import Split, Task
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 SAMPLE = Sample(5, 4000)
@@ -171,6 +172,35 @@ def test_regression_with_a_kernel_is_that_of_scikit_learn():
     )
     right = expected.predict(linear["test"]).argmax(axis=1) == at.task.test.labels
     np.testing.assert_array_equal(rung.correct, right)
+
+
+def half_spaces(seed):
+    """A linear target in 64 dimensions, which wants a wide kernel: a nearly linear one."""
+    rng = np.random.default_rng(seed)
+    normal = rng.standard_normal(64)
+
+    def part(count):
+        x = rng.standard_normal((count, 64))
+        labels = (x @ normal > 0).astype(int)
+        return Split(x, np.eye(2)[labels], np.arange(count), labels)
+
+    return Task("plane", "classification", part(100), part(300), part(10), ("−", "+"), content_hash="")
+
+
+def test_the_width_of_the_gaussian_kernel_is_extended_and_its_edge_is_seen():
+    gained = []
+    for seed in range(4):
+        at = dataclasses.replace(_start(), task=half_spaces(seed))
+        short, long = (
+            gaussian_rung(dataclasses.replace(at, plan=LadderPlan(extensions=extensions)))
+            for extensions in (0, 6)
+        )
+        assert not short.inside
+        assert long.inside
+        assert long.candidates > short.candidates
+        gained.append(long.validation - short.validation)
+    assert min(gained) >= 0
+    assert max(gained) > 0
 
 
 def test_a_network_without_a_limit_has_no_kernels_and_is_not_asked_about_them(monkeypatch):

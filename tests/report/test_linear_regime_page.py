@@ -8,6 +8,7 @@ import pytest
 from ticketlab.claims.linear_regime.claim import LinearRegime, LinearRegimePlan
 from ticketlab.evidence.tables import Evidence, Table
 from ticketlab.figures.forest import forest
+from ticketlab.figures.wording import power
 from ticketlab.report.page import presentation
 
 FALLS = {"standard": 1.0, "ntk": 0.5, "mup": 0.0}
@@ -102,6 +103,17 @@ def test_findings_follow_from_the_numbers(page) -> None:
     assert kernels.title.endswith("alignment with the targets by 0.000 to +0.200")
     assert len(training.panels) == 6  # three parameterisations, the narrowest and the widest
     assert "points from the network's" in scores.title
+
+
+def test_mean_losses_are_those_at_the_last_step_of_every_seed(page) -> None:
+    """The second seed stopped at step 10."""
+    curves = page.evidence.tables["curves"]
+    ended = curves.taken((curves["seed"] != 1) | (curves["step"] <= 10))
+    last = {step: 0.5 / (1 + step) for step in (10, 100)}
+    expected = (2 * last[100] + last[10]) / 3
+    evidence = replace(page.evidence, tables={**page.evidence.tables, "curves": ended})
+    training = presentation(replace(page, evidence=evidence)).figures[2]
+    assert f"width 64 {power(expected)} and" in training.caption
 
 
 def test_fitted_lines_go_through_the_signs(page) -> None:

@@ -158,7 +158,7 @@ def _growth(plan: ExistenceBoundsPlan, target: Target, seed: int) -> Rows:
         "missed": np.isinf(counts[-1]).astype(int),
     }
     large = np.flatnonzero(np.abs(wanted) > max(plan.tolerances))
-    some = large[: max(1, 2**22 // LONG)]
+    some = _few(large, rng)
     uniform = Uniform()
     single = np.abs(uniform.weights(rng, (len(some), LONG), 1)) * uniform.weights(rng, (len(some), LONG), 1)
     nearest = np.minimum.accumulate(np.abs(single / unit[some, None] - wanted[some, None]), axis=1)
@@ -180,6 +180,11 @@ def _growth(plan: ExistenceBoundsPlan, target: Target, seed: int) -> Rows:
                 | {"products": products, "constant": constant}
             )
     return {"growth": rows, "weights": rows_of(weights)}
+
+
+def _few(weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As many weights as one product is searched for; drawn, since they come layer by layer."""
+    return rng.permutation(weights)[: max(1, 2**22 // LONG)]
 
 
 # --- constructions ---

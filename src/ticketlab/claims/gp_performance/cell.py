@@ -14,6 +14,7 @@ from ticketlab.claims.fair_search import Scored, best
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
 from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
+from ticketlab.claims.gp_performance.shares import RBF_NOISE
 from ticketlab.claims.rows import rows_of, tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tangent_minimum import minima
@@ -98,16 +99,12 @@ def _tables(
 ) -> dict[str, Table]:
     chosen = {key: best(found) for key, found in arms.items()}
     shown = {key: s for key, s in chosen.items() if key[1] in COLUMNS}
+    tuned = [*(key for key in shown if key[1] != DRAW), (CENTRED, RBF_NOISE)]
     rows = {
         "examples": [{**about, **row} for row in _example_rows(at, shown)],
         "arms": [{**about, **_arm_row(key, s)} for key, s in shown.items()],
-        "tuning": [
-            {**about, **row}
-            for key in shown
-            if key[1] != DRAW
-            for row in _tuning_rows(key, arms[key], shown[key])
-        ],
-        "choices": [{**about, **choice_row(arms, descent, *key)} for key in shown if key[1] != DRAW],
+        "tuning": [{**about, **row} for key in tuned for row in _tuning_rows(key, arms[key], chosen[key])],
+        "choices": [{**about, **choice_row(arms, descent, *key)} for key in tuned],
         "certificates": [
             {
                 **about,

@@ -169,7 +169,7 @@ class GpPerformance(Study):
         "noise matters. Training ends when its highest validation score lies inside the run, and its lowest loss too or one that "
         "hardly falls. If training or the tangent minimum chooses the edge of a grid, all grids get more candidates.",
         "The RBF kernel has its width to choose, around the median distance, with each of the noises. Where an arbitrary kernel "
-        "would choose an edge, its grid gets more candidates.",
+        "would choose an edge, its grid of widths or noises gets more candidates.",
         "A random network computes a random function f₀ before any training. Training and tangent minimum are measured with it "
         "centred away, f(x, θ) − f(x, θ₀), as the claim is asked, and kept. With f₀ kept, training loses what the means of "
         "infinite width cannot lose, and one draw of the law of trained networks is the like of it. Training sets are nested: "

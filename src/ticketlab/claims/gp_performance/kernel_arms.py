@@ -2,7 +2,7 @@
 
     NNGP posterior, law of trained wide networks      kernels from the network's own layers, with a noise to choose
     linear kernel    k(x, x′) = x·x′ + 1              with a noise to choose
-    RBF kernel       k(x, x′) = exp(−‖x − x′‖²/2s²)   with its width s to choose, and the plan's noises
+    RBF kernel       k(x, x′) = exp(−‖x − x′‖²/2s²)   with its width s to choose, and a noise
 
 Noises are relative to the mean diagonal of the kernel, the width s to the median distance between training examples. Each has as
 many candidates as training had, and the same validation examples choose. Arbitrary kernels get a few more where their choice
@@ -22,7 +22,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from ticketlab.claims.fair_search import Candidate, Scored, best, edges, wider
 from ticketlab.claims.gp_performance.formula import DRAW, NNGP, NTK
-from ticketlab.claims.gp_performance.shares import LINEAR, RBF
+from ticketlab.claims.gp_performance.shares import LINEAR, RBF, RBF_NOISE
 from ticketlab.claims.start import Outputs, parts
 from ticketlab.claims.tangent_minimum.candidates import Arms, Start
 from ticketlab.claims.tangent_minimum.formula import OFFSETS
@@ -65,7 +65,10 @@ def infinite_width(at: Start, budget: int, key: jax.Array) -> Arms:
 
 
 def arbitrary(at: Start, budget: int) -> Arms:
-    """The two kernels of the inputs, each with at least this number of candidates: noises, and widths at the best noise."""
+    """The two kernels of the inputs, each with at least this number of candidates: noises, and widths at the best noise.
+
+    Those of the RBF kernel's noise, each with its best width, stand under a name of their own.
+    """
     x = {name: np.asarray(part.x, np.float64).reshape(len(part), -1) for name, part in parts(at.task).items()}
     products = {name: rows @ x["train"].T + 1.0 for name, rows in x.items()}
     squares = {name: cdist(rows, x["train"], "sqeuclidean") for name, rows in x.items()}
@@ -79,19 +82,19 @@ def arbitrary(at: Start, budget: int) -> Arms:
         return _if_regular(at, kernel, noise, Candidate(width, "width", {}, float("nan")))
 
     more = 2 * at.plan.extensions
-    widths = [
-        _tuned(_widths(len(at.plan.ridges)), budget, partial(rbf, noise), more) for noise in at.plan.ridges
-    ]
+    of_noise: dict[float, list[Scored]] = {}
+
+    def at_noise(noise: float) -> Scored:
+        found = _tuned(_widths(len(at.plan.ridges)), budget, partial(rbf, noise), more)
+        chosen = best(of_noise.setdefault(noise, found))
+        return replace(chosen, candidate=replace(chosen.candidate, setting=noise, setting_name="ridge"))
+
+    noises = _tuned(at.plan.ridges, len(at.plan.ridges), at_noise, more)
     return {
-        (CENTRED, RBF): max(widths, key=_rank),
+        (CENTRED, RBF): of_noise[best(noises).candidate.setting],
+        (CENTRED, RBF_NOISE): noises,
         (CENTRED, LINEAR): _tuned(at.plan.ridges, budget, linear, more),
     }
-
-
-def _rank(found: Sequence[Scored]) -> tuple[bool, float, float]:
-    """Of the best candidate; one without outputs, whose scores are NaN, comes last."""
-    chosen = best(found)
-    return bool(chosen.candidate.outputs), *chosen.rank()
 
 
 def _median_distance(x: Float[np.ndarray, "n d"]) -> float:

@@ -19,7 +19,7 @@ from ticketlab.claims.gp_performance.formula import (
     Asked,
     parts,
 )
-from ticketlab.claims.gp_performance.shares import ARBITRARY
+from ticketlab.claims.gp_performance.shares import ARBITRARY, RBF_NOISE
 from ticketlab.claims.planted import ALIKE, FREQUENT, Skill, cases_of, compared, examples, made, of_headroom
 from ticketlab.claims.planted import NOTHING as NOTHING_LEARNT
 from ticketlab.evidence.tables import Table, concatenate
@@ -102,7 +102,7 @@ def _choices(world: World, seeds: int) -> dict[str, Table]:
     tuning: list[dict[str, Any]] = []
     choices: list[dict[str, Any]] = []
     for seed in range(seeds):
-        for arm in (*ARMS, *ARBITRARY):
+        for arm in (*ARMS, *ARBITRARY, RBF_NOISE):
             count = world.candidates if arm in PICTURES else 3
             best = 2 if world.on_test and arm in PICTURES else 1
             tuning += [
@@ -118,7 +118,7 @@ def _choices(world: World, seeds: int) -> dict[str, Table]:
                 for offset in ("kept", "centred")
                 for i in range(count)
             ]
-            outcome = {"inside": world.inside or arm in ARBITRARY, "settled": world.settled}
+            outcome = {"inside": world.inside or arm not in ARMS, "settled": world.settled}
             choices += [
                 {**about, "offset": offset, "seed": seed, "arm": arm, **outcome}
                 for offset in ("kept", "centred")

@@ -27,9 +27,10 @@ from ticketlab.laws.formulae import Gate, Tables
 from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import ALPHA, USUAL, Levels
 
-__all__ = ["ARBITRARY", "LINEAR", "RBF", "explained", "keeps_up", "known_gain", "telling"]
+__all__ = ["ARBITRARY", "LINEAR", "RBF", "RBF_NOISE", "explained", "keeps_up", "known_gain", "telling"]
 
 RBF, LINEAR = "RBF kernel", "linear kernel"
+RBF_NOISE = "noise of the RBF kernel"
 ARBITRARY = {RBF: "rbf_score", LINEAR: "linear_score"}
 """Kernels that know nothing of the network, with their columns of scores."""
 

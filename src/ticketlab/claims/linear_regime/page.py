@@ -148,17 +148,21 @@ def training(curves: Table) -> Figure:
             at, name = of.where(width=width), f"{TITLES[p]}, width {quantity(width)}"
             each = zip(*(runs(mark, at, "step", c) for mark, c in BOTH), strict=True)
             drawn[name] = [c for pair in each for c in pair]
-            final = at.where(step=int(at["step"].max()))
-            last.append(f"{name} {' and '.join(power(float(final[c].mean())) for _, c in BOTH)}")
+            last.append(f"{name} {' and '.join(power(_last(at, column)) for _, column in BOTH)}")
     x = linear_axis("step", curves["step"].tolist(), include=0.0)
     return Figure(
         "training",
         "The network and its linearisation in training, at the narrowest and at the widest",
-        f"Training loss by step, over {seeds(curves)}; both sides take the same steps. Where the two lines cannot be told "
-        "apart, the network trains as its linearisation does. Mean losses at the last step, of the network and of its "
-        f"linearisation: {'; '.join(last)}.",
+        f"Training loss by step, over {seeds(curves)}. Where the two lines cannot be told apart, the network trains as its "
+        "linearisation does. Mean losses at the last step of each seed, of the network and of its linearisation: "
+        f"{'; '.join(last)}.",
         plots(drawn, x, partial(logarithmic_axis, "training loss"), height=230),
     )
+
+
+def _last(curves: Table, column: str) -> float:
+    """The mean over seeds, each at its own last step."""
+    return float(np.mean([of[column][np.argmax(of["step"])] for of in curves.by("seed").values()]))
 
 
 def scores(widths: Table) -> Figure:

@@ -273,7 +273,7 @@ def _shuffled_row(
 
 
 def _fit(one: functions.Counts, other: functions.Counts) -> dict[str, float]:
-    """The log–log fit; NaN where no functions repeat."""
+    """The log–log fit; zeros where no functions repeat."""
     try:
         fit = functions.loglog_fit(one, other)
     except UserError:
