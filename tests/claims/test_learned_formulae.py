@@ -370,6 +370,34 @@ def test_widths_at_which_a_search_has_not_converged_decide_nothing():
     assert "50.0 % of its training labels (width 0.25)" in wider.reading
 
 
+@pytest.mark.parametrize(("stuck", "without"), [(0.5, HOLDS), (0.03125, FAILS)])
+def test_a_width_at_which_the_dense_network_is_stuck_decides_nothing(stuck, without):
+    """One of six, 10 points behind: over all widths that was 1.7 points, less than the margin."""
+    sizes = (1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125)
+    given = tables(seeds=8, n=300, slope=0.0, dense_slope=0.0, ticket=0.98, dense=0.98, sizes=sizes)
+    rows = given["examples"]
+    misses = (rows["size"] == stuck) & (rows["id"] % 10 == 0)
+    arms = [
+        {**row, "train_score": 0.9, "halfway_train_score": 0.9}
+        if (row["arm"], row["size"]) == ("dense", stuck)
+        else row
+        for row in given["arms"].rows()
+    ]
+    given |= {
+        "examples": rows.adding(dense=np.where(misses, 0.0, rows["dense"])),
+        "arms": Table.from_rows("arms", arms),
+    }
+    wider = untrained.wider(MARGIN)
+    found = answer(wider, given)
+    assert found.outcome is UNDECIDED
+    assert found.closed == (
+        "The trained network fits 90.0 % of its training labels and the ticket, which it contains, 100.0 % "
+        f"(width {stuck:g}). So its training did not find what it can do.",
+    )
+    others = dataclasses.replace(wider, gates=tuple(g for g in wider.gates if g.key != "behind"))
+    assert answer(others, given).outcome is without
+
+
 def test_any_widths_have_ends():
     assert 2.0 ** np.log2(0.05) != 0.05
     wider = conclude(sizes=(1.0, 0.2, 0.05))["wider"]
@@ -483,6 +511,30 @@ def test_a_trained_network_that_has_not_converged_decides_neither_prize():
     claim, *questions = won(full=0.7, fitted={WEIGHTS: {"dense": (0.7, 0.6)}})
     assert {q.outcome for q in (claim, *questions) if q.headline} == {UNDECIDED}
     assert won(full=0.7)[0].outcome is HOLDS
+
+
+@pytest.mark.parametrize(
+    ("prize", "why"),
+    [
+        (WEIGHTS, "and the ticket, which it contains, 100.0 %. So its training did not find what it can do."),
+        (BOTH, f"and the ticket ({BOTH}) 100.0 %. So the ticket may be as accurate only because"),
+    ],
+)
+def test_a_standard_that_fits_less_than_a_ticket_decides_nothing_about_it(prize, why):
+    """A network of full precision contains the ticket with binary weights. It does not contain the one with signs."""
+    fits = (0.97, 0.97)
+    fitted = {WEIGHTS: {"ticket": fits, "dense": fits}, BOTH: {"ticket": fits}}
+    fitted[prize]["ticket"] = (1.0, 1.0)
+    claim, *questions = won(fitted=fitted)
+    assert claim.outcome is UNDECIDED
+    assert why in claim.reading
+    assert ("which it contains" in claim.reading) is (prize is WEIGHTS)
+    assert {q.facets["prize"] for q in questions if q.headline and q.outcome is UNDECIDED} == {prize}
+    assert "fits fewer of the training labels than the ticket" in claim.rule
+
+
+def test_the_trained_network_of_signs_is_no_standard():
+    assert won(fitted={BOTH: {"dense": (0.5, 0.5)}})[0].outcome is HOLDS
 
 
 def test_where_nothing_is_learnt_no_prize_is_decided():

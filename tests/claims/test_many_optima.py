@@ -1,12 +1,15 @@
 """The claim `many-optima`: its formula on planted tables, and one small run from plan to verdict."""
 
+import jax
 import numpy as np
 import pytest
 
+from ticketlab.claims.many_optima import cell
 from ticketlab.claims.many_optima import formula as rule
 from ticketlab.claims.many_optima.claim import ManyOptima, ManyOptimaPlan
 from ticketlab.claims.many_optima.planted import World, planted
 from ticketlab.claims.planted import ALIKE, made
+from ticketlab.claims.start import built, drawn_task, network_scores, permuted_labels
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -91,6 +94,32 @@ def test_the_index_is_counted_from_independent_networks_to_twins():
     assert rule.index(pairs, rule.OWN) == pytest.approx([0.5, 0.5])
     assert rule.index(pairs, rule.TWIN) == pytest.approx([1, 1])
     assert rule.index(pairs, rule.INDEPENDENT) == pytest.approx([0, 0])
+
+
+@pytest.mark.parametrize(("labels", "said"), [(True, ", which fits 47.6 % of them: "), (False, ": ")])
+def test_the_reading_says_how_many_permuted_labels_were_fitted(labels, said):
+    """An older run scored that network on true labels, and nothing is said of them."""
+    tables = planted(World(), SAMPLE, np.random.default_rng(0))
+    rows = [{"network": rule.PERMUTED, "counts": False, "fitted": False, "train_score": 0.476}]
+    more = {"labels": "permuted"} if labels else {}
+    kept = [{**row, "train_score": 1.0} for row in tables["networks"].rows()]
+    both = [{**row, **more} for row in kept + rows]
+    found = rule.verdicts({**tables, "networks": Table.from_rows("networks", both)})
+    (nearer,) = [v for v in found if v.key == rule.UNTRAINED]
+    assert nearer.outcome is HOLDS  # the control is not part of the question
+    assert f"from a network trained on permuted labels{said}" in nearer.reading
+
+
+def test_every_network_is_scored_on_the_labels_that_it_learnt_from():
+    """One network is given for both, so that only the labels differ."""
+    task = drawn_task(Digits(train=60, validation=20, test=20), 0)
+    network = built(MLP(widths=(4,)), task.input_shape, task.outputs)
+    params = jax.jit(network.init)(jax.random.key(0))
+    learnt = {"one": task, rule.PERMUTED: permuted_labels(task, 0)}
+    rows = cell._network_rows(network, dict.fromkeys(learnt, params), task, 0)
+    for row, (name, of) in zip(rows, learnt.items(), strict=True):
+        assert row["train_score"] == np.mean(network_scores(network, params, task, of.train)), name
+    assert rows[0]["train_score"] != rows[1]["train_score"]
 
 
 def test_plans_that_cannot_be_run_are_refused():

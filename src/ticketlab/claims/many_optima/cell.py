@@ -23,6 +23,7 @@ from ticketlab.claims.start import (
     evaluated,
     example_rows,
     network_scores,
+    permuted_labels,
 )
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.evidence.tables import Table
@@ -67,7 +68,7 @@ def measure(
     clock.lap("lines")
     outputs = {name: evaluated(network, params, task, task.test) for name, params in networks.items()}
     rows = {
-        "networks": [{"seed": seed, **row} for row in _network_rows(network, networks, task)],
+        "networks": [{"seed": seed, **row} for row in _network_rows(network, networks, task, seed)],
         "pairs": [
             {"seed": seed, "arm": arm, **_pair_row(arm, pair, outputs, found)} for arm, pair in pairs.items()
         ],
@@ -181,22 +182,28 @@ def _line_rows(found: dict[str, dict[str, dict[str, Lines]]]) -> list[dict[str, 
 # --- functions ---
 
 
-def _network_rows(network: Network, networks: dict[str, Params], task: Task) -> list[dict[str, Any]]:
-    """Training and test scores; the two independent networks count for the claim."""
+def _network_rows(
+    network: Network, networks: dict[str, Params], task: Task, seed: int
+) -> list[dict[str, Any]]:
+    """Scores on test data, and on training data with the labels that a network learnt from.
+
+    The two independent networks count for the claim.
+    """
+    learnt = {formula.PERMUTED: ("permuted", permuted_labels(task, seed).train)}
     rows = []
     for name, params in networks.items():
-        scores = {
-            part: float(np.mean(network_scores(network, params, task, split)))
-            for part, split in (("train", task.train), ("test", task.test))
-        }
-        counts = name in ("one", "other")
+        labels, learnt_from = learnt.get(name, ("true", task.train))
+        train, test = (
+            float(np.mean(network_scores(network, params, task, split))) for split in (learnt_from, task.test)
+        )
         rows.append(
             {
                 "network": name,
-                "train_score": scores["train"],
-                "test_score": scores["test"],
-                "fitted": scores["train"] >= formula.FITTED,
-                "counts": counts,
+                "train_score": train,
+                "test_score": test,
+                "labels": labels,
+                "fitted": train >= formula.FITTED,
+                "counts": name in ("one", "other"),
             }
         )
     return rows
@@ -235,6 +242,8 @@ _MEANINGS = {
     "barrier_matched": "error barrier in canonical form, with units in the best order",
     "barrier_both": "the same with REPAIR",
     "way": "which of the four",
+    "train_score": "score on training data, with the labels that the network learnt from",
+    "labels": "which labels these are",
     "fitted": f"whether the training score is at least {formula.FITTED}",
     "counts": "whether the questions are about it",
     "trained": "mean score of the two independent networks",

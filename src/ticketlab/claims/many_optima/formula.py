@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from ticketlab.claims.answers import claim_verdict, verdicts_of
-from ticketlab.claims.asking import no_misses, three
+from ticketlab.claims.asking import columns, no_misses, three
 from ticketlab.claims.gates import skill_gate
 from ticketlab.evidence.tables import Table
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
@@ -252,7 +252,9 @@ def _no_nearer() -> Question:
         rule=Below(0.1),
         what="how much nearer than an untrained network an independent one is, in matched distance,",
         scale=NEARER,
-        reading=lambda tables: _distances_read(tables, (INDEPENDENT, UNTRAINED, PERMUTED)),
+        reading=lambda tables: (
+            _distances_read(tables, (INDEPENDENT, UNTRAINED, PERMUTED)) + _permuted_fitted(tables)
+        ),
         says=three(
             "training hardly brings independent networks nearer",
             "training brings independent networks nearer",
@@ -269,6 +271,15 @@ def _nearer(tables: Tables) -> Difference:
 def _distances_read(tables: Tables, arms: tuple[str, ...]) -> str:
     found = [f"{np.mean(_by_seed(tables['pairs'], arm, 'matched')):.2f} from {TITLES[arm]}" for arm in arms]
     return f"In canonical form and matched, a network is {', '.join(found[:-1])} and {found[-1]}"
+
+
+def _permuted_fitted(tables: Tables) -> str:
+    """How many permuted labels their network fits. Older runs scored it on true labels, and say nothing."""
+    networks = tables["networks"]
+    if "labels" not in columns(networks):
+        return ""
+    fits = float(np.mean(networks.where(network=PERMUTED)["train_score"]))
+    return f", which fits {100 * fits:.1f} % of them"
 
 
 # --- the claim ---

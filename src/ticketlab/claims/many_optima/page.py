@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ticketlab.claims.asking import columns
 from ticketlab.claims.many_optima import formula
 from ticketlab.evidence.record import Record
 from ticketlab.evidence.tables import Table
@@ -115,6 +116,6 @@ def barrier_table(pairs: Table) -> TextTable | None:
 
 def network_table(networks: Table) -> TextTable:
     cells = {"training, %": scored("train_score"), "test, %": scored("test_score")}
-    return summary(
-        "Scores of all networks: means ± 95 %.", networks, {"network": "network"}, cells, name="networks"
-    )
+    whose = "those that the network learnt from" if "labels" in columns(networks) else "true ones for all"
+    caption = f"Scores of all networks: means ± 95 %. The training labels are {whose}."
+    return summary(caption, networks, {"network": "network"}, cells, name="networks")

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from ticketlab.claims.answers import claim_verdict, verdicts_of
 from ticketlab.claims.asking import Part
 from ticketlab.claims.gates import skill_gate
@@ -71,7 +73,7 @@ def _prize(setting: str, margin: float) -> Formula:
     gates = (
         _search(setting, margin),
         converged("training", trained, _arm(WEIGHTS, "dense"), _examples(setting), margin),
-        not_behind(_arm(WEIGHTS, "dense"), _arm(setting, "ticket"), margin),
+        _standard(setting, margin),
     )
     return found(_asked(setting, margin), gates, key="prize", title=setting)
 
@@ -89,6 +91,23 @@ def _side(setting: str, other: str, margin: float) -> Formula:
 def _search(setting: str, margin: float) -> Gate:
     """Its search has converged."""
     return converged("search", f"the search ({setting})", _arm(setting, "ticket"), _examples(setting), margin)
+
+
+def _standard(setting: str, margin: float) -> Gate:
+    """The trained network of full precision fits as many training labels as the ticket.
+
+    It contains the one with binary weights, but not the one with sign activations, which is another network.
+    """
+
+    def dense(tables: Tables) -> Table:
+        rows = _arm(WEIGHTS, "dense")(tables)
+        return rows.adding(setting=np.full(len(rows), setting))
+
+    ticket = _arm(setting, "ticket")
+    if setting == WEIGHTS:
+        return not_behind(dense, ticket, margin)
+    so = "the ticket may be as accurate only because that training fell short"
+    return not_behind(dense, ticket, margin, f"the ticket ({setting})", so)
 
 
 def _asked(setting: str, margin: float) -> Asked:
