@@ -11,6 +11,7 @@ import pytest
 from ticketlab.claims.ticket_tail import formula as rule
 from ticketlab.claims.ticket_tail import kinds, measures, planted
 from ticketlab.claims.ticket_tail.claim import TicketTail, TicketTailPlan
+from ticketlab.claims.ticket_tail.halves import in_halves
 from ticketlab.claims.ticket_tail.measures import LOG, curve_rows, prediction_rows, ratio_of, tail_row, top
 from ticketlab.claims.ticket_tail.planted import World
 from ticketlab.claims.ticket_tail.quality import Qualities, Sums, qualities, scaled
@@ -23,6 +24,7 @@ from ticketlab.laws.tails import Pareto, fit
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.sequence_architectures import GRUNet, Transformer
+from ticketlab.tasks import Split
 from ticketlab.tasks.sources import Digits
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
@@ -95,6 +97,30 @@ def test_a_silent_ticket_has_no_skill(apart):
     found = qualities(nothing, np.random.default_rng(0).normal(size=(2 * CUT, 4)), CUT)
     assert found.whole == found.halves[0] == 0
     assert found.held_out.max() == 0
+
+
+def part_of(targets):
+    return Split(np.zeros((len(targets), 1)), targets, np.arange(len(targets)))
+
+
+def test_the_targets_of_every_half_vary():
+    rare = np.zeros((40, 1), np.float32)
+    rare[:2] = 1
+    drawn_anew = 0
+    for seed in range(10):
+        test, (true, permuted) = in_halves(part_of(rare), np.random.default_rng(seed))
+        np.testing.assert_array_equal(test.targets, true)
+        np.testing.assert_array_equal(test.targets, rare[test.ids])
+        assert [half.sum() for of in (true, permuted) for half in (of[:20], of[20:])] == [1, 1, 1, 1]
+        drawn_anew += not np.array_equal(test.ids, np.random.default_rng(seed).permutation(40))
+    assert 0 < drawn_anew < 10
+
+
+def test_halves_that_cannot_vary_are_refused():
+    for ones in (0, 1):
+        targets = np.repeat(np.float32([0, 1]), [40 - ones, ones])[:, None]
+        with pytest.raises(UserError, match=f"{ones} of them with another target"):
+            in_halves(part_of(targets), np.random.default_rng(0))
 
 
 def test_a_floor_above_a_loss_is_refused():
