@@ -25,7 +25,7 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP, ConvNet
 from ticketlab.networks.residual_architectures import ResNet
 from ticketlab.networks.stages.normalisation import Normalisation
-from ticketlab.tasks import split
+from ticketlab.tasks import Dataset, split
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tasks.sources import Bundled, Digits
 from ticketlab.training import Adam
@@ -299,6 +299,22 @@ def test_halves_of_the_classes_share_none_and_have_equally_many_examples():
                 np.testing.assert_array_equal(part.targets.argmax(axis=1), part.labels)
         sizes |= {(len(second.train), len(second.validation), len(second.test))}
     assert sizes == {(80, 40, 120)}
+
+
+def test_halves_of_a_test_part_that_is_sorted_by_class_have_the_share_of_every_class():
+    labels = np.concatenate(
+        [np.tile(np.arange(10), 60), np.repeat(np.arange(10), [20, 24] * 5)]
+    )  # the test part
+    x = np.random.default_rng(0).normal(size=(len(labels), 4, 4, 1))
+    names = tuple("abcdefghij")
+    dataset = Dataset("sorted", x, names, labels, official_test=220)
+    task = split(dataset, 0)
+    for half in halves_of(task, np.random.default_rng(1)):
+        own = [names.index(name) for name in half.classes]
+        whole = np.bincount(task.test.labels)[own]
+        exact = len(half.test) * whole / whole.sum()
+        assert np.abs(np.bincount(half.test.labels, minlength=5) - exact).max() < 1
+        assert len(half.test) == 0.8 * 110
 
 
 # --- one small run ---

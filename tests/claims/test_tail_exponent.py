@@ -3,12 +3,14 @@
 import dataclasses
 from itertools import combinations
 
+import jax
 import numpy as np
 import pytest
 import scipy.stats
 
+from ticketlab.claims.start import drawn_task
+from ticketlab.claims.tail_exponent import cell, planted
 from ticketlab.claims.tail_exponent import formula as rule
-from ticketlab.claims.tail_exponent import planted
 from ticketlab.claims.tail_exponent.claim import TailExponent, TailExponentPlan
 from ticketlab.claims.tail_exponent.exponents import (
     best_units,
@@ -351,6 +353,17 @@ def test_the_same_plan_gives_the_same_bits(evidence):
     again = run_study(TailExponent(), dataclasses.replace(PLAN, seeds=1))
     for name in ("exponents", "losses", "step_sizes"):
         assert again.tables[name].digest() == evidence.tables[name].where(seed=0).digest()
+
+
+def test_units_have_a_skill_where_all_rare_targets_would_be_in_one_half():
+    """Of the six ones of this table four are test examples, and the first order with this seed leaves a half without one."""
+    source = Boolean(bits=12, target="random", ones=6, train=1000, validation=500, test=2500)
+    task = cell._real(drawn_task(source, 9))
+    network = cell._network("ReLU", 3, task)
+    rng = np.random.default_rng((cell.STREAM, 9))
+    for of in cell._units(PLAN, task, network, jax.random.key(0), rng):
+        assert np.all(np.isfinite([of.whole, *of.halves, *of.held_out]))
+        assert of.whole.max() < 1
 
 
 def test_splits_of_one_data_set_are_one_task():

@@ -11,6 +11,7 @@ import pytest
 from ticketlab.claims.ticket_tail import formula as rule
 from ticketlab.claims.ticket_tail import kinds, measures, planted
 from ticketlab.claims.ticket_tail.claim import TicketTail, TicketTailPlan
+from ticketlab.claims.ticket_tail.halves import in_halves
 from ticketlab.claims.ticket_tail.measures import LOG, curve_rows, prediction_rows, ratio_of, tail_row, top
 from ticketlab.claims.ticket_tail.planted import World
 from ticketlab.claims.ticket_tail.quality import Qualities, Sums, qualities, scaled
@@ -23,6 +24,7 @@ from ticketlab.laws.tails import Pareto, fit
 from ticketlab.laws.verdict import Outcome
 from ticketlab.networks.architectures import MLP
 from ticketlab.networks.sequence_architectures import GRUNet, Transformer
+from ticketlab.tasks import Split
 from ticketlab.tasks.sources import Digits
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
@@ -48,32 +50,77 @@ def reference(outputs, targets, on, off):
     return 1 - np.sum(left**2) / np.sum((targets[off] - mean) ** 2)
 
 
+EVERYTHING, HALVES = slice(None), (slice(0, CUT), slice(CUT, None))
+
+
+def found_of(f, y):
+    """The qualities of one ticket from its sums."""
+    cross = [f[h].T @ y[h] if f.shape[1] == 1 else np.sum(f[h] * y[h])[None, None] for h in HALVES]
+    sums = Sums(
+        np.stack([f[h].mean(axis=0)[None] for h in HALVES]),
+        np.stack([np.sum(f[h] ** 2)[None] for h in HALVES]),
+        np.stack(cross),
+    )
+    return qualities(sums, y, CUT)
+
+
 @pytest.mark.parametrize("outputs", [1, 4], ids=["a unit", "a function"])
 def test_skill_is_that_of_least_squares(outputs):
     rng = np.random.default_rng(0)
     f = rng.normal(size=(N, outputs)) + 0.5
     y = rng.normal(size=(N, 4)) + 0.3 * f
-    halves = [slice(0, CUT), slice(CUT, None)]
-    cross = [f[h].T @ y[h] if outputs == 1 else np.sum(f[h] * y[h])[None, None] for h in halves]
-    sums = Sums(
-        np.stack([f[h].mean(axis=0)[None] for h in halves]),
-        np.stack([np.sum(f[h] ** 2)[None] for h in halves]),
-        np.stack(cross),
-    )
-    found = qualities(sums, y, CUT)
-    everything = slice(None)
-    np.testing.assert_allclose(found.whole, reference(f, y, everything, everything))
-    np.testing.assert_allclose(found.halves[:, 0], [reference(f, y, h, h) for h in halves])
+    found = found_of(f, y)
+    np.testing.assert_allclose(found.whole, reference(f, y, EVERYTHING, EVERYTHING))
+    np.testing.assert_allclose(found.halves[:, 0], [reference(f, y, h, h) for h in HALVES])
     np.testing.assert_allclose(
-        found.held_out[:, 0], [reference(f, y, *halves), reference(f, y, *halves[::-1])]
+        found.held_out[:, 0], [reference(f, y, *HALVES), reference(f, y, *HALVES[::-1])]
     )
 
 
-def test_a_silent_ticket_has_no_skill():
-    nothing = Sums(np.ones((2, 1, 1)), np.full((2, 1), CUT), np.zeros((2, 1, 4)))
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+@pytest.mark.parametrize("outputs", [1, 4], ids=["a unit", "a function"])
+def test_the_skill_of_a_ticket_that_is_silent_on_one_half_does_not_depend_on_its_scale(outputs, scale):
+    rng = np.random.default_rng(0)
+    f, y = np.zeros((N, outputs)), rng.normal(size=(N, 4))
+    f[CUT : CUT + 6] = rng.random((6, outputs))
+    found = found_of(scale * (f - f.mean(axis=0)), y)
+    loud = HALVES[1]
+    np.testing.assert_allclose(found.whole, reference(f, y, EVERYTHING, EVERYTHING))
+    np.testing.assert_allclose(found.halves[:, 0], [0, reference(f, y, loud, loud)])
+    np.testing.assert_allclose(found.held_out[:, 0], [0, reference(f, y, *HALVES[::-1])])
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-7], ids=["equal", "rounded"])
+def test_a_silent_ticket_has_no_skill(apart):
+    mean = np.array([1.0, 1.0 + apart]).reshape(2, 1, 1)
+    nothing = Sums(mean, np.full((2, 1), CUT), np.zeros((2, 1, 4)))
     found = qualities(nothing, np.random.default_rng(0).normal(size=(2 * CUT, 4)), CUT)
     assert found.whole == found.halves[0] == 0
     assert found.held_out.max() == 0
+
+
+def part_of(targets):
+    return Split(np.zeros((len(targets), 1)), targets, np.arange(len(targets)))
+
+
+def test_the_targets_of_every_half_vary():
+    rare = np.zeros((40, 1), np.float32)
+    rare[:2] = 1
+    drawn_anew = 0
+    for seed in range(10):
+        test, (true, permuted) = in_halves(part_of(rare), np.random.default_rng(seed))
+        np.testing.assert_array_equal(test.targets, true)
+        np.testing.assert_array_equal(test.targets, rare[test.ids])
+        assert [half.sum() for of in (true, permuted) for half in (of[:20], of[20:])] == [1, 1, 1, 1]
+        drawn_anew += not np.array_equal(test.ids, np.random.default_rng(seed).permutation(40))
+    assert 0 < drawn_anew < 10
+
+
+def test_halves_that_cannot_vary_are_refused():
+    for ones in (0, 1):
+        targets = np.repeat(np.float32([0, 1]), [40 - ones, ones])[:, None]
+        with pytest.raises(UserError, match=f"{ones} of them with another target"):
+            in_halves(part_of(targets), np.random.default_rng(0))
 
 
 def test_a_floor_above_a_loss_is_refused():

@@ -32,7 +32,7 @@ KEPT = 0.8  # of the examples that half of a part would have: every seed then ha
 def halves_of(task: Task, rng: np.random.Generator) -> tuple[Task, Task]:
     """The task on two random halves of its classes, with the classes of each numbered anew; of an odd number B has one more.
 
-    Every half has 0.8 of half of the examples of each part, or what there is.
+    Every half has 0.8 of half of the examples of each part, or what there is; every class has its share of them.
     """
     count = len(task.classes)
     order = rng.permutation(count)
@@ -48,10 +48,17 @@ def _of_classes(task: Task, classes: np.ndarray) -> Task:
 
 def _of_part(part: Split, classes: np.ndarray, most: int) -> Split:
     assert part.labels is not None  # a task with classes
-    some = np.flatnonzero(np.isin(part.labels, classes))[:most]
+    some = _evenly(np.flatnonzero(np.isin(part.labels, classes)), part.labels, most)
     labels = np.searchsorted(classes, part.labels[some])
     targets = np.eye(len(classes), dtype=np.float32)[labels]
     return replace(part, x=part.x[some], targets=targets, ids=part.ids[some], labels=labels)
+
+
+def _evenly(rows: np.ndarray, labels: np.ndarray, most: int) -> np.ndarray:
+    """Evenly spaced rows of every class, in their order: an official test part may be sorted by class."""
+    by_class = rows[np.argsort(labels[rows], kind="stable")]
+    count = min(most, len(rows))
+    return np.sort(by_class[(2 * np.arange(count) + 1) * len(rows) // (2 * count)])
 
 
 def transfer(run: SeedRun, network: Network, draw: jax.Array, order: jax.Array) -> None:

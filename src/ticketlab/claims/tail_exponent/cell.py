@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.rows import tables_of
-from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, each_part, taken
+from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, each_part
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.tail_exponent.claim import Kind, TailExponentPlan
 from ticketlab.claims.tail_exponent.exponents import best_units, measured_exponent, tail_law
 from ticketlab.claims.tail_exponent.formula import BEST, SELECTED, TRAINED
 from ticketlab.claims.tail_exponent.networks import learnt, random_features
+from ticketlab.claims.ticket_tail.halves import in_halves
 from ticketlab.claims.ticket_tail.kinds import Drum, draw
 from ticketlab.claims.ticket_tail.measures import curve_rows
 from ticketlab.claims.ticket_tail.quality import Qualities, scaled
@@ -132,10 +133,9 @@ def _typical(losses: Sequence[float], floor: float) -> float:
 def _units(
     plan: TailExponentPlan, task: Task, network: Network, key: jax.Array, rng: np.random.Generator
 ) -> tuple[Qualities, Qualities]:
-    """Random units, scored on the test examples in random order, so that halves are alike; with true and permuted targets."""
-    test = taken(task.test, rng.permutation(len(task.test)))
-    targets = jnp.asarray(np.stack([test.targets, test.targets[rng.permutation(len(test))]]))
-    x = jnp.asarray(test.x)
+    """Random units, scored on the test examples, with true and permuted targets."""
+    test, both = in_halves(task.test, rng)
+    x, targets = jnp.asarray(test.x), jnp.asarray(both)
     drum = Drum(network.init(key), x, targets, x[:1], targets[:, :1], jax.random.fold_in(key, 0))
     return draw("unit", network, drum, plan.tickets)
 

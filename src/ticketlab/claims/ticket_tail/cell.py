@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from ticketlab.claims.rows import tables_of
-from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task, taken
+from ticketlab.claims.start import Clock, built, check_one_answer, drawn_task
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.claims.ticket_tail.claim import TicketTailPlan
+from ticketlab.claims.ticket_tail.halves import in_halves
 from ticketlab.claims.ticket_tail.kinds import Drum, draw
 from ticketlab.claims.ticket_tail.measures import (
     LOG,
@@ -66,17 +67,12 @@ def measure(
 
 
 def _drum(plan: TicketTailPlan, task: Task, params: Any, seed: int, rng: np.random.Generator) -> Drum:
-    """The test examples in random order, so that halves are alike, with true and permuted targets."""
-    test = taken(task.test, rng.permutation(len(task.test)))
-    both = (
-        jnp.asarray(np.stack([part.targets, part.targets[rng.permutation(len(part))]]))
-        for part in (test, task.train)
-    )
-    targets, train_targets = both
+    test, targets = in_halves(task.test, rng)
+    train = task.train.targets
+    train_targets = np.stack([train, train[rng.permutation(len(train))]])
+    x, y, train_x, train_y = (jnp.asarray(of) for of in (test.x, targets, task.train.x, train_targets))
     key = jax.random.fold_in(jax.random.key(seed), STREAM)
-    return Drum(
-        params, jnp.asarray(test.x), targets, jnp.asarray(task.train.x), train_targets, key, plan.density
-    )
+    return Drum(params, x, y, train_x, train_y, key, plan.density)
 
 
 _MEANINGS = {

@@ -86,20 +86,20 @@ def qualities(sums: Sums, targets: Float[np.ndarray, "n k"], cut: int) -> Qualit
         ]
     )
     variance = square - counts[:, None] * np.sum(mean**2, axis=-1)
-    silent = variance <= SILENT * square  # the same on all examples of a half, but for rounding
-    covariance, variance = np.where(silent[..., None], 0.0, covariance), np.where(silent, 1.0, variance)
+    covariance, variance = _heard(covariance, variance, square)
     apart, targets_apart = mean[1] - mean[0], of_targets[1] - of_targets[0]
     together = counts[0] * counts[1] / counts.sum()
     products = _products(apart, targets_apart, cross.shape[-1])
-    whole = _skill(
+    of_whole = _heard(
         covariance.sum(axis=0) + together * products,
         variance.sum(axis=0) + together * np.sum(apart**2, axis=-1),
-        spread.sum() + together * np.sum(targets_apart**2),
+        square.sum(axis=0),
     )
+    whole = _skill(*of_whole, spread.sum() + together * np.sum(targets_apart**2))
     halves = np.stack([_skill(covariance[h], variance[h], spread[h]) for h in (0, 1)])
     held_out = []
     for here, there in ((0, 1), (1, 0)):
-        gain = covariance[here] / variance[here][:, None]
+        gain = covariance[here] / _divisor(variance[here])[:, None]
         more = covariance[there] + counts[there] * products
         size = variance[there] + counts[there] * np.sum(apart**2, axis=-1)
         guess = spread[there] + counts[there] * np.sum(targets_apart**2)
@@ -127,5 +127,16 @@ def _products(mean: np.ndarray, targets: np.ndarray, gains: int) -> np.ndarray:
     return mean * targets if mean.shape[-1] == 1 and gains == len(targets) else (mean @ targets)[:, None]
 
 
+def _heard(covariance: np.ndarray, variance: np.ndarray, square: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros for a ticket that is silent: the same on all examples, but for rounding."""
+    heard = variance > SILENT * square
+    return np.where(heard[..., None], covariance, 0.0), np.where(heard, variance, 0.0)
+
+
+def _divisor(variance: np.ndarray) -> np.ndarray:
+    """The variance, or 1 for a silent ticket, whose numerators are 0."""
+    return np.where(variance > 0, variance, 1.0)
+
+
 def _skill(covariance: np.ndarray, variance: np.ndarray, spread: float) -> np.ndarray:
-    return np.sum(covariance**2, axis=-1) / (variance * spread)
+    return np.sum(covariance**2, axis=-1) / (_divisor(variance) * spread)
