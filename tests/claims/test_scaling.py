@@ -23,6 +23,7 @@ from ticketlab.laws.calibration import Sample
 from ticketlab.laws.formulae import answer
 from ticketlab.laws.verdict import Outcome
 from ticketlab.tasks.sources import Digits, SourceCode
+from ticketlab.training import ValidationLoss
 
 HOLDS, FAILS, UNDECIDED = Outcome.HOLDS, Outcome.FAILS, Outcome.UNDECIDED
 KINDS = (*OTHERS, YARDSTICK)
@@ -141,6 +142,30 @@ def test_the_same_cell_gives_the_same_bits(last_cell) -> None:
     assert again["runs"]["loss"].tolist() == last_cell["runs"]["loss"].tolist()
 
 
+def test_a_plateau_ends_no_training(monkeypatch) -> None:
+    """Neither the training that counts, nor the control, nor that of half the steps: the step size falls to the last step."""
+    plans, train = [], cells.training.train
+
+    class Enough(Exception):
+        pass
+
+    def shortened(network, loss, data, plan, *more, **named):
+        plans.append(plan)
+        if len(plans) == 3:
+            raise Enough
+        return train(
+            network, loss, data, dataclasses.replace(plan, steps=20, evaluate_every=10), *more, **named
+        )
+
+    monkeypatch.setattr(cells, "_tuned", lambda *of: cells._Tuned(0.01, True, ()))
+    monkeypatch.setattr(cells.training, "train", shortened)
+    cell = next(c for c in Scaling().cells(PLAN) if c.settings == {"kind": "MLP", "place": 4})
+    with pytest.raises(Enough):
+        cells.measure(PLAN, cell.group(0, 1), Blank(), lambda what, done: None, None)
+    assert [plan.stop for plan in plans] == [ValidationLoss()] * 3
+    assert [plan.steps for plan in plans] == [200, 200, 100]
+
+
 def test_one_cell_is_one_architecture_one_size_and_one_seed() -> None:
     plan = ScalingPlan()
     found = Scaling().cells(plan)
@@ -204,6 +229,10 @@ def test_images_have_no_symbols() -> None:
         (World("stretched exponential"), UNDECIDED, "with an end"),
         (World("ended", late=0.05), UNDECIDED, "not equally far trained"),
         (World(late=0.2), UNDECIDED, "half of the steps"),
+        (World(shorter=-0.03), UNDECIDED, "With fewer steps the MLP's loss is"),
+        (World("ended", shorter=-0.03), UNDECIDED, "With fewer steps"),
+        (World(shorter=-0.002), HOLDS, ""),
+        (World(stopped=True), UNDECIDED, "ended 10 trainings of the MLP before the step size had fallen"),
         (World(inside=False), UNDECIDED, "end of its grid"),
         (World(regret=0.03), UNDECIDED, "half or twice"),
         (World("ended", gap=0.3), UNDECIDED, "the data and not its size"),
@@ -218,6 +247,33 @@ def test_the_rule_on_planted_curves(world, outcome, reason) -> None:
     assert found.outcome is outcome
     closed = [words for q in found.questions() for words in q.closed]
     assert (reason in " ".join(closed)) if reason else not closed or outcome is FAILS
+
+
+@pytest.mark.parametrize("lost", [None, 6])
+def test_an_older_run_without_shorter_trainings_of_every_size_is_undecided(lost) -> None:
+    tables = dict(planted(World(), Sample(10, 0), np.random.default_rng(0)))
+    rows = tables.pop("lengths")
+    if lost is not None:
+        tables["lengths"] = rows.taken(np.flatnonzero((rows["place"] != lost) | (rows["steps"] == 8000)))
+    found = answer(rule.formula(("MLP",)), tables)
+    assert found.outcome is UNDECIDED
+    reason = "This older run did not train the MLP for fewer steps at every size."
+    assert all(q.closed == (reason,) for q in found.questions())
+
+
+def test_seeds_share_what_fewer_steps_gain() -> None:
+    """The law is fitted to means over seeds: one network that longer training harms is noise, of which another gate asks."""
+    tables = dict(planted(World(noise=1e-6), Sample(5, 0), np.random.default_rng(0)))
+    rows = tables["lengths"]
+
+    def reason(gain):
+        first = (rows["place"] == 0) & (rows["steps"] < 8000) & (rows["kind"] == "MLP") & (rows["seed"] == 0)
+        losses = np.where(first, rows["validation_loss"] * np.exp(-gain), rows["validation_loss"])
+        (gate,) = rule.gates("MLP", ("length",))
+        return gate.closed({**tables, "lengths": rows.adding(validation_loss=losses)})
+
+    assert reason(0.5) is None  # 0.1 less a fifth of 0.5
+    assert reason(0.6) is not None
 
 
 def test_an_end_between_the_two_largest_sizes_is_not_called_improvement() -> None:

@@ -93,6 +93,17 @@ def test_a_seed_without_a_size_is_left_out() -> None:
     assert sides.lengths("MLP", {"lengths": part})[3].shape[0] == 2
 
 
+def test_where_fewer_steps_do_better_nothing_is_said_of_computation() -> None:
+    """Such a size would count at its operations with a loss above the one that they reach."""
+    tables = dict(planted_sides(SideWorld(), MANY, np.random.default_rng(0)))
+    rows = tables["lengths"]
+    worst = (rows["place"] == 0) & (rows["steps"] == rows["steps"].max())
+    losses = np.where(worst, 1.5 * rows["validation_loss"], rows["validation_loss"])
+    found = answer(question(sides.COMPUTE), {**tables, "lengths": rows.adding(validation_loss=losses)})
+    assert found.outcome is Outcome.UNDECIDED
+    assert [words[:16] for words in found.closed] == ["With fewer steps"]
+
+
 def test_without_lengths_nothing_is_said() -> None:
     tables = dict(planted_sides(SideWorld(), Sample(3, 0), np.random.default_rng(0)))
     few = tables["lengths"].taken(np.flatnonzero(tables["lengths"]["place"] < 2))

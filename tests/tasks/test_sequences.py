@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.linalg import eig
 
 from ticketlab.errors import UserError
@@ -13,7 +15,7 @@ from ticketlab.tasks.sequences.draws import choices, normals, uniforms, zipf
 from ticketlab.tasks.sequences.in_context import bayes_predictions, bayes_risks, drawn
 from ticketlab.tasks.sequences.markov import chain, entropy_rate, sequences, stationary
 from ticketlab.tasks.sequences.sparse_parity import subsets
-from ticketlab.tasks.sequences.text import standard_library, windows
+from ticketlab.tasks.sequences.text import _cut, standard_library, windows
 
 EVERY = [
     SourceCode(examples=200, steps=6, symbols=9),
@@ -126,6 +128,16 @@ def test_windows_are_cut_from_texts_that_share_nothing() -> None:
         windows("abcd" * 20, "abcd" * 20, 4, 50, 10)
     with pytest.raises(UserError, match="at least two"):
         windows("a" * 1000, "a" * 1000, 4, 50, 10)
+
+
+@given(length=st.integers(1, 12), count=st.integers(1, 20), spare=st.integers(0, 60))
+def test_windows_do_not_overlap_and_are_equally_spaced(length, count, spare) -> None:
+    text = "".join(chr(1000 + i) for i in range(length * count + spare))
+    found = _cut(text, length, count)
+    assert all(len(window) == length for window in found)
+    apart = np.diff([text.index(window) for window in found])
+    assert all(length <= space for space in apart)
+    assert len(apart) == 0 or apart.max() - apart.min() <= 1
 
 
 def test_source_code_keeps_its_test_packages_apart() -> None:

@@ -1,4 +1,4 @@
-"""One cell: one architecture at one size, for one seed, trained until validation gets no better; as rows of tidy tables."""
+"""One cell: one architecture at one size, for one seed, trained for all steps and for fewer; as rows of tidy tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ __all__ = ["measure"]
 
 STREAM = 97  # of the seeds' keys
 LOOKS = 40  # evaluations of a run
-WAIT = 8  # evaluations without improvement that end it
 NEXT = 2.0  # between step sizes of the grid, and those of the check
 EXTENSIONS = 3  # of the grid
 CORRUPTED = 0.1  # of the inputs, for the loss with noise
@@ -68,20 +67,19 @@ def measure(
         place,
         [tuned.step_size],
         plan.steps,
-        WAIT,
         lambda done: progress("training", 0.1 + 0.6 * done),
     )
     _check_ended(kind, result)
     clock.lap("training")
     progress("training with permuted targets", 0.7)
     shuffled = setting.permuted(seed)
-    control = _trained(shuffled, place, [tuned.step_size], plan.steps, WAIT)
+    control = _trained(shuffled, place, [tuned.step_size], plan.steps)
     clock.lap("control")
     late = regret = float("nan")
     lengths = [_length(setting, place, plan.steps, result)]
     if largest := place >= len(plan.sizes) - 2:
         progress("checking length and step size", 0.8)
-        half = int(result.curves.steps[-1]) // 2
+        half = plan.steps // 2
         shorter, late, regret = _checked(
             setting, place, tuned.step_size, half, result, place == len(plan.sizes) - 1
         )
@@ -283,7 +281,7 @@ def _tuned(plan: ScalingPlan, kind: Kind, seed: int) -> _Tuned:
     trained: dict[float, list[tuple[TrainingResult, int]]] = {}
     new = list(plan.step_sizes)
     for extension in range(EXTENSIONS + 1):
-        results = [_trained(setting, place, new, steps, None) for place in (0, 1)]
+        results = [_trained(setting, place, new, steps) for place in (0, 1)]
         for i, size in enumerate(new):
             fine = all(r.endings[i] is not Ending.DIVERGED for r in results)
             found[size] = sum(np.log(_best_loss(r, i)) for r in results) if fine else float("inf")
@@ -316,7 +314,7 @@ def _shorter(
     for part in SHORTER if third else SHORTER[:-1]:
         steps, checked = plan.steps // part, other_sizes and part == SHORT
         others = [step_size / NEXT, step_size * NEXT] if checked else []
-        result = _trained(setting, place, [step_size, *others], steps, None, looks=FEW)
+        result = _trained(setting, place, [step_size, *others], steps, looks=FEW)
         _check_ended(setting.kind, result)
         found.append(_length(setting, place, steps, result))
         if checked:
@@ -330,7 +328,7 @@ def _length(
 ) -> dict[str, Any]:
     """A training of some steps: what it takes, and its losses at the best point.
 
-    The gradient takes twice as many operations as the forward pass. Steps after an early stop count too: the step size was to
+    The gradient takes twice as many operations as the forward pass. Steps after the best point count too: the step size was to
     fall over all of them.
     """
     operations = 3 * forward_operations(setting.network(place)) * setting.batch * steps
@@ -361,11 +359,13 @@ def _trained(
     place: int,
     step_sizes: list[float],
     steps: int,
-    patience: int | None,
     progress: Any = lambda done: None,
     looks: int = LOOKS,
 ) -> TrainingResult:
-    """Adam at each step size, from one start and in one order."""
+    """Adam at each step size, from one start and in one order, for all steps.
+
+    A plateau ends no training: at a high step size it says nothing about the loss once the step size has fallen.
+    """
     network, (first, scale), count = setting.network(place), setting.fixed(place), len(step_sizes)
 
     def many(tree: Params) -> Params:
@@ -381,7 +381,7 @@ def _trained(
             evaluate_every=max(1, steps // looks),
             optimiser=training.Adam(),
             schedule=training.Warmup(max(1, steps // 50), training.Cosine(steps - max(1, steps // 50))),
-            stop=training.ValidationLoss(patience),
+            stop=training.ValidationLoss(),
             score=score_of(setting.task),
         ),
         training.Replicas(
@@ -409,7 +409,7 @@ def _checked(
     size) − log(the least at half and twice of it); NaN without `other_sizes`.
     """
     sizes = [step_size, *([step_size / NEXT, step_size * NEXT] if other_sizes else [])]
-    found = _trained(setting, place, sizes, half, WAIT)
+    found = _trained(setting, place, sizes, half)
     losses = _logs(found)
     regret = losses[0] - min(losses[1:]) if other_sizes else np.nan
     return found, float(losses[0] - np.log(_best_loss(whole))), float(regret)
@@ -436,6 +436,7 @@ _MEANINGS = {
     "validation_loss": "at the best point",
     "permuted": "test loss after training with permuted targets, of permuted targets",
     "guess": "of the training frequencies, on test data",
+    "steps": "that were taken",
     "late": "log validation loss after half of the steps above that after all, at the two largest sizes",
     "inside": "whether the step size lies inside its grid",
     "short_regret": "log loss above that at half or twice the step size, after a ninth of the steps, at the middle size",

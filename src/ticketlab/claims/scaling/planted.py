@@ -35,6 +35,8 @@ KINDS = ("MLP", YARDSTICK)
 SURE = Sample(10, 0)
 SEEDS = (Sample(5, 0), Sample(10, 0), Sample(3, 0), Sample(2, 0))
 CHANCE = 0.0015  # spread of the log loss of a run with permuted targets, which learns frequencies alone
+STEPS = 8000
+SHORTER = 0.1  # log loss of a third of these steps above that of all
 SHARED = 0.02  # spread of the logarithm of the loss that all sizes of a seed have in common
 
 
@@ -69,6 +71,8 @@ class World:
         guess: the loss of the targets' frequencies.
         late, regret, gap: of training, step size and data.
         inside: whether step sizes lie inside their grid.
+        shorter: the log loss of a third of the steps above that of all, at the smallest size.
+        stopped: whether the trainings of the smallest size ended after a third of their steps.
         yardstick: the transformer's form.
     """
 
@@ -84,6 +88,8 @@ class World:
     regret: float = 0.0
     gap: float = 0.02
     inside: bool = True
+    shorter: float = SHORTER
+    stopped: bool = False
     yardstick: str = "power"
 
 
@@ -109,9 +115,10 @@ def permuted(world: World, sizes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "
 
 
 def planted(world: World, sample: Sample, rng: np.random.Generator) -> Tables:
-    """The runs of one architecture and of the transformer."""
+    """The runs of one architecture and of the transformer, and their losses by length."""
     found = [_runs(world, kind, sample.seeds, rng) for kind in KINDS]
-    return {"runs": made("runs", {name: np.concatenate([of[name] for of in found]) for name in found[0]})}
+    runs = {name: np.concatenate([of[name] for of in found]) for name in found[0]}
+    return {"runs": made("runs", runs), "lengths": made("lengths", _lengths(world, runs, rng.spawn(1)[0]))}
 
 
 def _runs(world: World, kind: str, seeds: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -142,6 +149,23 @@ def _runs(world: World, kind: str, seeds: int, rng: np.random.Generator) -> dict
         "late": np.where(last, of.late, 0.0),
         "inside": same(float(of.inside)).astype(bool),
         "regret": np.where(last, of.regret, np.nan),
+        "steps": np.where(of.stopped & (np.arange(seeds * n) % n == 0), STEPS // 3, STEPS),
+    }
+
+
+def _lengths(world: World, runs: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Trainings of a third of the steps, and of all."""
+    smallest = (runs["kind"] != YARDSTICK) & (runs["place"] == 0)
+    more = np.where(smallest, world.shorter, SHORTER) + world.noise * rng.standard_normal(len(smallest))
+    third, whole = (np.full(len(smallest), steps) for steps in (STEPS // 3, STEPS))
+    return {
+        **{name: np.tile(runs[name], 2) for name in ("kind", "place", "seed", "parameters")},
+        "steps": np.concatenate([third, whole]),
+        "operations": np.concatenate([6 * 128 * runs["parameters"] * steps for steps in (third, whole)]),
+        **{
+            name: np.concatenate([runs[name] * np.exp(more), runs[name]])
+            for name in ("validation_loss", "loss")
+        },
     }
 
 
@@ -174,6 +198,8 @@ def cases() -> tuple[Case, ...]:
         (Kind.GATE, "permuted targets pay at the largest size", World("slow power", control_at_end=0.05)),
         (Kind.GATE, "the largest size is not trained to the end", World("ended", late=0.05)),
         (Kind.GATE, "far from the end of training", World(late=0.2)),
+        (Kind.GATE, "the smallest size does better with a third of the steps", World(shorter=-0.03)),
+        (Kind.GATE, "the smallest size was stopped on the way", World(stopped=True)),
         (Kind.GATE, "a step size outside its grid", World(inside=False)),
         (Kind.GATE, "a step size that is wrong at the largest size", World(regret=0.03)),
         (Kind.GATE, "data limit the largest size", World("ended", gap=0.3)),

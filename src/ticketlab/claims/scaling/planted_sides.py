@@ -23,7 +23,8 @@ from ticketlab.laws.scaling import frontier
 __all__ = ["SideWorld", "planted_sides", "question", "side_cases"]
 
 KIND = "MLP"
-EXAMPLES = np.array([1 / 27, 1 / 9, 1 / 3, 1]) * 1e6  # of the trainings
+STEPS = runs.STEPS // np.array([27, 9, 3, 1])  # of the trainings
+EXAMPLES = 128.0 * STEPS
 RUN = 0.003  # spread of a run's log loss
 SAMPLES = (Sample(3, 0), Sample(10, 0))
 
@@ -109,7 +110,7 @@ def _lengths(world: SideWorld, sample: Sample, rng: np.random.Generator) -> dict
         "place": place.ravel(),
         "seed": seed.ravel(),
         "parameters": runs.SIZES[place].ravel(),
-        "steps": np.round(EXAMPLES / 128).astype(int)[length].ravel(),
+        "steps": STEPS[length].ravel(),
         "operations": np.broadcast_to(budgets, shape).ravel(),
         "validation_loss": both[0].ravel(),
         "loss": both[1].ravel(),

@@ -77,7 +77,10 @@ def side_questions(
     kinds = tuple(dict.fromkeys((*kinds, YARDSTICK)))
     found: list[Formula] = [improving(YARDSTICK)]
     found += [Gated(gates(kind), _noisy(kind)) for kind in kinds]
-    found += [Gated((*gates(kind, ("grid", "noise")), *_of_compute(kind)), _compute(kind)) for kind in kinds]
+    found += [
+        Gated((*gates(kind, ("length", "grid", "noise")), *_of_compute(kind)), _compute(kind))
+        for kind in kinds
+    ]
     if second:
         found += [Gated((*gates(kind), _earned_gate(kind)), _second(kind)) for kind in kinds]
     if context:

@@ -149,5 +149,5 @@ def _cut(text: str, length: int, count: int) -> list[str]:
             f"at least {length * count:,}",
             "Give more text, or ask for fewer or shorter windows.",
         )
-    starts = np.arange(count) * (len(text) - length + 1) // count
+    starts = np.arange(count) * max(len(text) - length + 1, length * count) // count
     return [text[i : i + length] for i in starts]
