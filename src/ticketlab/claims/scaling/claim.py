@@ -45,7 +45,7 @@ class ScalingPlan:
     """
 
     task: TaskSource = SourceCode(
-        steps=8, examples=180_000, symbols=32, train=128_000, validation=4000, test=12_000
+        steps=8, examples=850_000, symbols=32, train=720_000, validation=4000, test=12_000
     )
     architectures: tuple[Kind, ...] = (*OTHERS, YARDSTICK)
     sizes: tuple[int, ...] = (900, 2300, 5900, 15_000, 38_000, 98_000, 290_000)

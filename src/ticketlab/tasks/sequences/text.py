@@ -7,6 +7,7 @@ of the training text, and one symbol for all others.
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Sequence
@@ -18,17 +19,18 @@ from jaxtyping import Int
 
 from ticketlab.errors import UserError, counted
 
-__all__ = ["Windows", "own_text", "standard_library", "windows"]
+__all__ = ["TEST_EVERY", "Windows", "own_text", "standard_library", "windows"]
 
 TRAINING_PACKAGES = (
-    *("asyncio", "collections", "ctypes", "email", "http", "importlib", "json", "logging"),
-    *("multiprocessing", "unittest", "urllib", "xml"),
-)
+    *("asyncio", "collections", "ctypes", "email", "http", "idlelib", "importlib", "json", "logging"),
+    *("multiprocessing", "tkinter", "unittest", "urllib", "xml"),
+)  # and the modules that are in no package
 TEST_PACKAGES = ("concurrent", "curses", "dbm", "html", "wsgiref", "xmlrpc")
+TESTS = {"test", "tests", "idle_test"}
 OTHER = "other"
 NAMES = {" ": "space", "\n": "newline", "\t": "tab", "\r": "return"}
 MOST_BYTES = 2**28
-TEST_EVERY = 5  # of the user's files, every fifth is for testing
+TEST_EVERY = 5  # of the user's files and of windows, every fifth is for testing
 LEAST = 4  # labels of a character, so that every part of a split has one
 
 
@@ -50,19 +52,18 @@ class Windows:
 
 
 def standard_library() -> tuple[str, str]:
-    """Source of packages of Python's standard library for training and for testing: fixed lists, without tests."""
+    """Source of Python's standard library for training and for testing: fixed lists of packages, without tests.
+
+    All modules that are in no package are for training.
+    """
     root = Path(sysconfig.get_path("stdlib"))
 
-    def text(packages: Sequence[str]) -> str:
-        files = (
-            file
-            for package in packages
-            for file in sorted((root / package).rglob("*.py"))
-            if not {"test", "tests"} & set(file.relative_to(root).parts)
-        )
-        return "\n".join(dict.fromkeys(f.read_text(encoding="utf-8", errors="replace") for f in files))
+    def text(packages: Sequence[str], modules: Sequence[Path] = ()) -> str:
+        files = [*modules, *(file for name in packages for file in sorted((root / name).rglob("*.py")))]
+        own = [file for file in files if not TESTS & set(file.relative_to(root).parts)]
+        return "\n".join(dict.fromkeys(f.read_text(encoding="utf-8", errors="replace") for f in own))
 
-    found = text(TRAINING_PACKAGES), text(TEST_PACKAGES)
+    found = text(TRAINING_PACKAGES, sorted(root.glob("*.py"))), text(TEST_PACKAGES)
     if not all(found):
         raise UserError(
             f"no source of the standard library in {root}",
@@ -108,8 +109,13 @@ def _read(file: Path, what: str) -> str:
         ) from error
 
 
-def windows(training: str, testing: str, steps: int, examples: int, symbols: int) -> Windows:
-    """`examples` windows of `steps` characters, a fifth of them for testing.
+def windows(
+    training: str, testing: str, steps: int, examples: int, symbols: int, held: int | None = None
+) -> Windows:
+    """`examples` windows of `steps` characters.
+
+    Arguments:
+        held: how many of them are for testing; None for a fifth.
 
     Raises: UserError if the text is too short, or its characters too few.
     """
@@ -118,9 +124,9 @@ def windows(training: str, testing: str, steps: int, examples: int, symbols: int
             f"steps={steps}, examples={examples}, symbols={symbols}",
             "1 to 10 000 steps, at least 20 examples, and 3 to 1 000 symbols",
         )
-    held = examples // TEST_EVERY
+    held = examples // TEST_EVERY if held is None else held
     cut = [_cut(text, steps + 1, count) for text, count in ((training, examples - held), (testing, held))]
-    endings = [Counter(window[-1] for window in part) for part in cut]
+    endings = [Counter(map(chr, part[:, -1].tolist())) for part in cut]
     frequent = [c for c, _ in sorted(Counter(training).items(), key=lambda item: (-item[1], item[0]))]
     known = [c for c in frequent if endings[0][c] >= LEAST and endings[1][c] >= 1][: symbols - 1]
     if len(known) < 2:
@@ -129,8 +135,9 @@ def windows(training: str, testing: str, steps: int, examples: int, symbols: int
             "at least two",
             "Ask for more examples, or give more text.",
         )
-    number = {c: i for i, c in enumerate(known)}
-    tokens = [np.array([[number.get(c, len(known)) for c in window] for window in part]) for part in cut]
+    number = np.full(sys.maxunicode + 1, len(known))
+    number[[ord(c) for c in known]] = np.arange(len(known))
+    tokens = [number[part] for part in cut]
     tokens = [part[part[:, -1] < len(known)] for part in tokens]  # what is unknown is read, never asked for
     return Windows(
         tokens=np.concatenate(tokens),
@@ -141,8 +148,8 @@ def windows(training: str, testing: str, steps: int, examples: int, symbols: int
     )
 
 
-def _cut(text: str, length: int, count: int) -> list[str]:
-    """Equally spaced windows that do not overlap."""
+def _cut(text: str, length: int, count: int) -> Int[np.ndarray, "count length"]:
+    """Equally spaced windows that do not overlap, as numbers of Unicode."""
     if len(text) < length * count:
         raise UserError(
             f"{len(text):,} characters for {count} windows of {length}",
@@ -150,4 +157,4 @@ def _cut(text: str, length: int, count: int) -> list[str]:
             "Give more text, or ask for fewer or shorter windows.",
         )
     starts = np.arange(count) * max(len(text) - length + 1, length * count) // count
-    return [text[i : i + length] for i in starts]
+    return np.frombuffer(text.encode("utf-32-le"), np.int32)[starts[:, None] + np.arange(length)]

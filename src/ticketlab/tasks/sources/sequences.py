@@ -32,7 +32,7 @@ class SourceCode(TaskSource):
 
     Arguments:
         steps: characters that are read.
-        examples: windows, a fifth of them for testing.
+        examples: windows, a fifth of them for testing, or what the text for testing has.
         symbols: different characters at most; the last stands for all others.
         answers: "last": the character after the window; "every": that after each of its characters.
     """
@@ -46,9 +46,11 @@ class SourceCode(TaskSource):
     size: ClassVar[str] = "5 000"
 
     def load(self) -> Dataset:
-        from ticketlab.tasks.sequences.text import standard_library, windows
+        from ticketlab.tasks.sequences.text import TEST_EVERY, standard_library, windows
 
-        found = windows(*standard_library(), self.steps, self.examples, self.symbols)
+        training, testing = standard_library()
+        held = min(self.examples // TEST_EVERY, len(testing) // (self.steps + 1))
+        found = windows(training, testing, self.steps, self.examples, self.symbols, held)
         return _of_windows("source code", found, self.answers)
 
     def describe(self) -> str:
