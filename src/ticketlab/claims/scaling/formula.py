@@ -261,12 +261,12 @@ def _trained(kind: str, tables: Tables) -> str | None:
         return None
     if fell > LATE:
         return (
-            f"With half of the steps the {kind}'s loss is {percent(fell)} larger at one of the two largest sizes, and "
-            f"{100 * LATE:g} % at most it may be."
+            f"With half of the steps the {kind}'s loss is {percent(fell)} larger at one of the two largest sizes, where "
+            f"at most {100 * LATE:g} % is allowed."
         )
     return (
-        f"With half of the steps the {kind}'s exponent at the largest sizes differs by {abs(change):.3f}, and by {LEAST:g} at "
-        "most it may: the sizes are not equally far trained."
+        f"With half of the steps the {kind}'s exponent at the largest sizes differs by {abs(change):.3f}, where at most "
+        f"{LEAST:g} is allowed: the sizes are not equally far trained."
     )
 
 
@@ -286,8 +286,8 @@ def _length(kind: str, tables: Tables) -> str | None:
     if most <= REGRET:
         return None
     return (
-        f"With fewer steps the {kind}'s loss is {percent(most)} smaller at {grouped(size)} parameters, and {100 * REGRET:g} % at "
-        "most it may be."
+        f"With fewer steps the {kind}'s loss is {percent(most)} smaller at {grouped(size)} parameters, where at most "
+        f"{100 * REGRET:g} % is allowed."
     )
 
 
@@ -325,8 +325,8 @@ def _transfer(kind: str, tables: Tables) -> str | None:
     if regret <= REGRET:
         return None
     return (
-        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {percent(regret)} smaller, and "
-        f"{100 * REGRET:g} % at most it may be."
+        f"At the largest size, half or twice the {kind}'s step size leads to a loss that is {percent(regret)} smaller, where "
+        f"at most {100 * REGRET:g} % is allowed."
     )
 
 
@@ -349,7 +349,7 @@ def _noise(kind: str, tables: Tables) -> str | None:
     noise = float(means.errors[0] * np.sqrt(len(of.losses)))
     if noise <= NOISE:
         return None
-    return f"Losses of the {kind} differ between seeds by {percent(noise)}, and by {100 * NOISE:g} % at most they may."
+    return f"Losses of the {kind} differ between seeds by {percent(noise)}, where at most {100 * NOISE:g} % is allowed."
 
 
 def _range(kind: str, tables: Tables) -> str | None:

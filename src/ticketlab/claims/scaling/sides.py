@@ -258,7 +258,7 @@ def _short(kind: str, tables: Tables) -> str | None:
         return f"No other step size was tried for short trainings of the {kind}."
     return (
         f"In short trainings of the {kind} half or twice the step size leads to a loss that is {percent(float(known.mean()))} "
-        f"smaller, and {100 * REGRET:g} % at most it may be."
+        f"smaller, where at most {100 * REGRET:g} % is allowed."
     )
 
 
