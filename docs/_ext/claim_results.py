@@ -55,6 +55,8 @@ def kept(claim: str, at: Path = KEPT) -> dict[str, Any] | None:
 def results(study: Study, data: str = "", at: Path = KEPT) -> str:
     """The outcome with its sentence, and a table of all questions, side questions folded.
 
+    A record with `earlier_rule` was judged before the rule of today, and its outcome is said to be of that time.
+
     Arguments:
         data: of a plan on this data set, which is printed too; empty for the default plan.
     """
@@ -65,8 +67,9 @@ def results(study: Study, data: str = "", at: Path = KEPT) -> str:
     claim = next(v for v in record["verdicts"] if not v["question"])
     asked = [v for v in record["verdicts"] if v["question"] and v["headline"]]
     sides = [v for v in record["verdicts"] if v["question"] and not v["headline"]]
+    rule = ", by the rule of its time" if record.get("earlier_rule") else ""
     parts = [
-        f"**The {plan}: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on "
+        f"**The {plan}{rule}: {claim['outcome']}.** {claim['reading']} Its cells took {_time(record['seconds'])} on "
         f"{record['processors']}.",
         _table(asked),
     ]

@@ -54,6 +54,9 @@ def grid(scores, losses=None, outputs=True):
         (grid([0.9]), {-1, 1}),
         (grid([0.9, 0.9, 0.2], [0.1, 0.10001, 0.8]), set()),  # the limit of the grid is reached
         (grid([0.9, 0.9, 0.2], [0.1, 0.102, 0.8]), {-1}),
+        (grid([0.9, 0.9, 0.9], [0.1, 0.10001, 0.10002]), {-1, 1}),  # nothing has made a difference
+        (grid([0.9, 0.9, 0.9], [0.10001, 0.1, 0.10002]), {-1, 1}),
+        (grid([0.8, 0.9, 0.9], [0.10012, 0.1001, 0.1]), {1}),  # it falls faster and faster
         (grid([0.5, 0.5], outputs=False), {-1}),  # all diverged
     ],
 )

@@ -178,7 +178,7 @@ def test_the_rbf_kernel_has_the_noise_that_validation_prefers():
     assert chosen > useless
 
 
-def noisy_digits(ridges):
+def noisy_digits(ridges, extensions=1):
     """Where three labels in five are of another class, an RBF kernel wants much noise."""
     source = Digits(train=200, validation=100, test=200)
     task = split(source.load(), 0, source.sizes())
@@ -193,7 +193,7 @@ def noisy_digits(ridges):
         task, **{name: part(getattr(task, name)) for name in ("train", "validation", "test")}
     )
     network = MLP(widths=(4,)).build(task.input_shape, task.outputs)
-    tuning = dataclasses.replace(PLAN, ridges=ridges).tuning()
+    tuning = dataclasses.replace(PLAN, ridges=ridges, extensions=extensions).tuning()
     at = Start(tuning, task, SQUARE, network, network.init(jax.random.key(0)), None)
     return arbitrary(at, 3)
 
@@ -201,11 +201,18 @@ def noisy_digits(ridges):
 def test_the_noises_of_the_rbf_kernel_are_extended_and_their_edge_is_seen():
     arms = noisy_digits((1e-3, 1e-2, 1e-1))
     noises = arms["centred", "noise of the RBF kernel"]
-    assert len(noises) == 3 + 2 * PLAN.extensions
+    assert len(noises) == 3 + 2
     assert best(noises).candidate.setting == max(s.candidate.setting for s in noises) > 0.1
     assert not inside(noises)
     assert best(noises).score == best(arms["centred", "RBF kernel"]).score
     assert inside(noisy_digits((0.1, 1.0, 10.0))["centred", "noise of the RBF kernel"])
+
+
+def test_noises_that_are_all_tiny_are_extended_though_none_is_better_than_another():
+    """All on one flat stretch, where each interpolates; the kernel scores more with noise."""
+    tiny = noisy_digits((1e-6, 1e-5, 1e-4), extensions=4)["centred", "noise of the RBF kernel"]
+    wide = noisy_digits((0.1, 1.0, 10.0))["centred", "noise of the RBF kernel"]
+    assert best(tiny).score["validation"] == pytest.approx(best(wide).score["validation"], abs=0.02)
 
 
 def test_a_run_whose_noises_were_not_extended_says_so():
@@ -313,6 +320,30 @@ def test_the_search_needs_random_networks_that_fit(accepted, score, outcome):
     assert not verdict.headline
     if accepted == 5:
         assert "were expected to fit" in verdict.reading
+
+
+@pytest.mark.parametrize("without", [2, 5])
+def test_a_seed_that_was_not_searched_says_nothing(without):
+    """Too few random networks were expected to fit there; guessing stands in the table, and does not count."""
+    tables = searched(100, 0.9)
+    searches, of = tables["searches"], tables["search_examples"]
+    none = searches["seed"] < without
+    tables["searches"] = searches.adding(
+        expected=np.where(none, 20.0, searches["expected"]), accepted=np.where(none, 0, searches["accepted"])
+    )
+    score = np.where(of["seed"] < without, of["guess"], of["search_score"])
+    tables["search_examples"] = of.adding(search_score=score)
+    found = rule.verdicts(dataclasses.replace(ASKED, searched=(8,)), tables)
+    verdict = next(v for v in found if v.key == rule.SEARCH)
+    assert verdict.outcome is UNDECIDED
+    assert f"In {without} of 5 seeds too few" in verdict.reading
+    if without < 5:
+        others = of.taken(of["seed"] >= without)
+        share = explained(others, "search_score", "trained_score").mean
+        assert verdict.effect == pytest.approx(100 * share)
+    else:
+        assert np.isnan(verdict.effect)
+        assert "no random network was found" in verdict.reading
 
 
 def test_questions_wait_for_their_cells():

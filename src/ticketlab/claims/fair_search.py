@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import jax
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 FLAT = 1e-3  # relative difference of validation losses at the limit of a grid
+LESS = 0.5  # the change there is at most this share of a change elsewhere
 FACTOR = 10**0.5  # between the candidates of a grid of one
 
 
@@ -75,31 +77,44 @@ def best(candidates: Sequence[Scored]) -> Scored:
 
 
 def inside(candidates: Sequence[Scored]) -> bool:
-    """Whether the best candidate lies between two others, or next to one that is as good to a thousandth."""
+    """Whether the best candidate lies between others, or at the limit of the grid, and not all are as good."""
     return not edges(candidates)
 
 
 def edges(candidates: Sequence[Scored]) -> set[int]:
-    """Towards which ends a grid has to be extended: −1 to smaller candidates, +1 to larger ones, none where it is wide enough."""
+    """Towards which ends a grid has to be extended: −1 to smaller candidates, +1 to larger ones, none where it is wide enough.
+
+    At an edge, a neighbour that is as good as the best candidate shows the limit of the grid, if losses change more elsewhere:
+    towards a limit they change less and less. Where all candidates are as good, the grid has shown no difference at all, and is
+    too narrow at both ends.
+    """
     ordered = sorted(candidates, key=lambda s: s.candidate.setting)
     chosen = best(ordered)
     if not chosen.candidate.outputs:
         return {-1}
+    if all(_as_good(chosen, s) for s in ordered):
+        return {-1, 1}
     at = ordered.index(chosen)
     found = set()
-    if at == 0 and not _as_good(chosen, ordered[1:2]):
+    if at == 0 and not _limit(ordered):
         found.add(-1)
-    if at == len(ordered) - 1 and not _as_good(chosen, ordered[-2:-1]):
+    if at == len(ordered) - 1 and not _limit(ordered[::-1]):
         found.add(1)
     return found
 
 
-def _as_good(chosen: Scored, neighbour: Sequence[Scored]) -> bool:
-    """Whether the neighbour's validation loss is the same to a thousandth: the limit of the grid is reached."""
-    return any(
-        s.score["validation"] == chosen.score["validation"]
-        and abs(s.loss["validation"] - chosen.loss["validation"]) <= FLAT * chosen.loss["validation"]
-        for s in neighbour
+def _limit(ordered: Sequence[Scored]) -> bool:
+    """Whether the first candidate, the best one, is as good as the next, and there is a larger change further on."""
+    losses = [s.loss["validation"] for s in ordered]
+    here, *others = (abs(a - b) for a, b in pairwise(losses))
+    return _as_good(*ordered[:2]) and any(here <= LESS * change for change in others)
+
+
+def _as_good(chosen: Scored, other: Scored) -> bool:
+    """Whether the other's validation score is the same, and its validation loss to a thousandth."""
+    apart = abs(other.loss["validation"] - chosen.loss["validation"])
+    return (
+        other.score["validation"] == chosen.score["validation"] and apart <= FLAT * chosen.loss["validation"]
     )
 
 

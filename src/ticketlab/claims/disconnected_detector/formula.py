@@ -387,8 +387,8 @@ RULE = (
     f"every layer the AUC with which −w·∂L/∂w at the whole network tells the ticket's weights from the others is within {SIZE:g} "
     "of ½, and less than half as far from it as the AUC of the scores of a second search. Each layer has an equal share of the "
     "level at which the second half may fail. The claim fails if one of these is false. Otherwise it is undecided. It is also "
-    f"undecided if the ticket does not do the task, or if in some layer a second search, too, tells the ticket's weights with at "
-    f"most {0.5 + SIZE:g}: then nothing could. Everything else is a side question."
+    "undecided if the ticket does not do the task. Where a second search, too, tells the ticket's weights with at most "
+    f"{0.5 + SIZE:g}, nothing could: that layer is undecided, and the claim cannot hold. Everything else is a side question."
 )
 SAYS = {
     Outcome.HOLDS: "The ticket's units detect only once the rest is cut off, and the gradient hardly points to its weights.",

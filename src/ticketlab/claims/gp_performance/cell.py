@@ -12,7 +12,7 @@ from ticketlab import functions
 from ticketlab.claims import start
 from ticketlab.claims.fair_search import Scored, best
 from ticketlab.claims.gp_performance.claim import CHUNK, GpPerformancePlan
-from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT
+from ticketlab.claims.gp_performance.formula import COLUMNS, DESCENT, DRAW, SHUFFLED, TANGENT, WORTH_IT
 from ticketlab.claims.gp_performance.kernel_arms import arbitrary, infinite_width
 from ticketlab.claims.gp_performance.shares import RBF_NOISE
 from ticketlab.claims.rows import rows_of, tables_of
@@ -32,7 +32,6 @@ from ticketlab.training import Sgd, TrainingPlan
 __all__ = ["measure"]
 
 STREAM = 83  # of the seeds' keys
-ENOUGH = 60  # expected random networks that fit, without which the search is not begun
 KEPT, CENTRED = OFFSETS
 
 
@@ -219,7 +218,7 @@ def _search(plan: GpPerformancePlan, seed: int, progress: Progress) -> dict[str,
         )
         clock.lap(DESCENT)
         found = None
-        if expected >= ENOUGH:
+        if expected >= WORTH_IT:
             sampler = functions.RandomNetworks(network, of.x, of.labels, of.held_out.x, CHUNK)
             found = functions.collect(sampler, other, plan.networks // CHUNK)
         clock.lap("random networks that fit")

@@ -38,15 +38,16 @@ from ticketlab.claims.gp_performance.shares import (
 from ticketlab.claims.headroom import HEADROOM, LEAST, percent, share
 from ticketlab.claims.wording import margin_words, number, sentence
 from ticketlab.evidence.tables import Table
-from ticketlab.laws.difference import Difference, paired_difference
+from ticketlab.laws.difference import Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Formula, Gate, Gated, Question, Tables
+from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import USUAL, Above, Below, Levels, Within
 from ticketlab.laws.scale import Scale
 from ticketlab.laws.verdict import Outcome, Verdict
 
 __all__ = [
     "ARMS", "COLUMNS", "DESCENT", "DRAW", "EQUAL", "GROWTH", "GUESSED", "KEPT", "NNGP", "NOTHING", "NTK", "PICTURES",
-    "SEARCH", "SHARE", "SHUFFLED", "TANGENT", "TRUE", "Asked", "parts", "rule", "side_questions", "verdicts",
+    "SEARCH", "SHARE", "SHUFFLED", "TANGENT", "TRUE", "WORTH_IT", "Asked", "parts", "rule", "side_questions", "verdicts",
 ]  # fmt: skip
 
 DESCENT, TANGENT = "gradient descent", "tangent minimum"
@@ -78,6 +79,7 @@ OFFSET = "centred"  # of training and tangent minimum, where the claim is asked;
 
 EXPLAINED = Scale("% of what training gains", 100.0)
 ACCEPTED, FITTED = 30, 0.99  # random networks that fit, in each seed; training runs that fit
+WORTH_IT = 60  # expected random networks that fit, without which the search is not begun
 
 
 @dataclass(frozen=True)
@@ -306,14 +308,26 @@ def _nothing(arm: str) -> Question:
 def _search(size: int, majority: float) -> Question:
     part = partial(_searched, size)
     where = f"{size} training examples of two classes"
+
+    def effect(tables: Tables) -> Ratio:
+        if _seeds_that_found(size, tables):
+            return explained(part(tables), "search_score", "trained_score")
+        unknown = of_seeds(np.full(len(set(part(tables)["seed"].tolist())), np.nan))
+        return Ratio(unknown, unknown, unknown)
+
+    def reading(tables: Tables) -> str:
+        if not _seeds_that_found(size, tables):
+            return f"With {where}, no random network was found that fits"
+        return _read(part, "search_score", "trained_score", NAMES[GUESSED], where, tables)
+
     return Question(
         key=SEARCH,
         title=f"{GUESSED}, {where}",
-        effect=lambda tables: explained(part(tables), "search_score", "trained_score"),
+        effect=effect,
         rule=Above(majority),
         what="the share of training's gain over guessing that random networks which happen to fit have",
         scale=EXPLAINED,
-        reading=partial(_read, part, "search_score", "trained_score", NAMES[GUESSED], where),
+        reading=reading,
         says=three(
             "to fit is nearly all that training does",
             "training does more than to fit",
@@ -324,7 +338,15 @@ def _search(size: int, majority: float) -> Question:
 
 
 def _searched(size: int, tables: Tables) -> Table:
-    found: Table = tables["search_examples"].where(size=size)
+    """Examples of the seeds in which random networks were found; of all seeds if there is none."""
+    examples: Table = tables["search_examples"].where(size=size)
+    seeds = _seeds_that_found(size, tables)
+    return examples.taken(np.isin(examples["seed"], seeds)) if seeds else examples
+
+
+def _seeds_that_found(size: int, tables: Tables) -> list[int]:
+    searches = tables["searches"].where(size=size)
+    found: list[int] = searches["seed"][searches["accepted"] > 0].tolist()
     return found
 
 
@@ -460,9 +482,15 @@ def _search_gates(size: int) -> tuple[Gate, ...]:
         least = int(np.min(rows["accepted"]))
         if least >= ACCEPTED:
             return None
+        tried, few = int(rows["tried_for"][0]), float(np.min(rows["expected"]))
+        if few < WORTH_IT:
+            return (
+                f"In {int(np.sum(rows['expected'] < WORTH_IT))} of {len(rows)} seeds too few of {tried} random networks were "
+                f"expected to fit {size} examples ({few:.2g}, and {WORTH_IT} are required), so nothing was searched there."
+            )
         return (
-            f"Of {int(rows['tried_for'][0])} random networks, {float(np.mean(rows['expected'])):.0f} were expected to fit "
-            f"{size} examples; in one seed {least} were found, and {ACCEPTED} are required."
+            f"Of {tried} random networks, {float(np.mean(rows['expected'])):.0f} were expected to fit {size} examples; in one "
+            f"seed {least} were found, and {ACCEPTED} are required."
         )
 
     def fitted(tables: Tables) -> str | None:

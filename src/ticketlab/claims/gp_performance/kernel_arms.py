@@ -118,8 +118,8 @@ def _tuned(
     """
     found = [candidate(setting) for setting in grid]
     while len(found) < budget or (len(found) < budget + more and edges(found)):
-        (setting,) = wider([s.candidate.setting for s in found], edges(found), 1)
-        found.append(candidate(setting))
+        towards, tried = edges(found), [s.candidate.setting for s in found]
+        found += [candidate(setting) for setting in wider(tried, towards, max(1, len(towards)))]
     return found
 
 

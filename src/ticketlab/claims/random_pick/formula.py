@@ -281,11 +281,11 @@ RULE = (
     "The claim holds if, for every way of training, the total variation between the functions on which training ends and those "
     "of random networks that fit, at infinite width, is below 0.10. It fails if for one of them it is above 0.10, both at "
     "infinite and at the trained width. Otherwise it is undecided. It is also undecided if more than 1 % of the runs do not fit, "
-    "if the chains have not mixed, if neither side is better than guessing by a tenth, or if functions that were never drawn "
-    "have a probability above 0.2. Four controls keep it undecided: halves of the chains that differ, held-out labels that leak "
-    "into training on shuffled ones, random networks of the trained width that differ from infinite width by 0.05 or whose "
-    "chains have not mixed, and a law that is no more than its errors. If it fails, but slope, correlation and mean error hold "
-    "for all, the reading says so: almost."
+    "if the chains have not mixed, or if neither side is better than guessing by a tenth. Where functions that were never drawn "
+    "have a probability above 0.2, that way of training is undecided, and the claim cannot hold. Four controls keep the claim "
+    "undecided: halves of the chains that differ, held-out labels that leak into training on shuffled ones, random networks of "
+    "the trained width that differ from infinite width by 0.05 or whose chains have not mixed, and a law no larger than its "
+    "errors. If it fails, but slope, correlation and mean error hold for all, the reading says so: almost."
 )
 SAYS = {
     Outcome.HOLDS: "Training picks functions with the probabilities that random networks of infinite width have.",

@@ -137,15 +137,16 @@ def _tuned(
             candidate = Candidate(size, "step size", {"validation": outputs} if fine else {}, 0.0)
             found[name].append(scored(task, loss, candidate))
         progress((number + 1) / (1 + plan.extensions))
-        grids = {name: _more(of) for name, of in found.items() if edges(of)}
+        grids = {name: more for name, of in found.items() if (more := _more(of))}
         if not grids:
             break
     return found
 
 
 def _more(found: Sequence[Scored]) -> list[float]:
-    """One candidate more at the edge at which the choice lies."""
-    return wider([of.candidate.setting for of in found], edges(found), 1)
+    """One candidate more at each edge towards which the grid is too narrow."""
+    towards = edges(found)
+    return wider([of.candidate.setting for of in found], towards, len(towards))
 
 
 def _starts(plan: SymmetryBreakingPlan, network: Network, drawn: Params) -> dict[str, Params]:
