@@ -172,7 +172,8 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
 
 
 def check_classes(task: Task) -> None:
-    """Refuses a task without classes."""
+    """Refuses a task without classes, and one with an answer at every step."""
+    check_one_answer(task)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
 
