@@ -15,6 +15,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 sys.path.insert(0, str(DOCS / "_ext"))
 
 claim_pages = pytest.importorskip("claim_pages", reason="needs Sphinx")
+claim_results = pytest.importorskip("claim_results")
 
 STUDIES = {**CLAIMS, "toy": "toy_study:Toy"}
 
@@ -119,6 +120,20 @@ OTHERS = sorted((file.stem, file.parent.name) for file in (DOCS / "studies" / "r
 
 def test_a_claim_without_a_record_says_so():
     assert claim_pages.results(toy_study.Toy()) == "No run of the default plan is recorded."
+
+
+@pytest.mark.parametrize(
+    ("effect", "unit", "said"),
+    [
+        (-3.62, "% more of the squared norm", "3.62 % less of the squared norm"),
+        (-3.62, "% more steps", "3.62 % fewer steps"),
+        (-3.62, "% longer than training's", "3.62 % shorter than training's"),
+        (3.62, "% more of the squared norm", "3.62 % more of the squared norm"),
+        (-3.62, "points", "−3.62 points"),
+    ],
+)
+def test_a_negative_number_turns_the_words_of_its_unit(effect, unit, said):
+    assert claim_results._effect({"effect": effect, "unit": unit}) == said
 
 
 @pytest.mark.parametrize("claim", RECORDED)

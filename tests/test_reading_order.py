@@ -141,10 +141,21 @@ def test_a_claim_is_asked_without_what_is_measured_and_drawn(module):
     assert loaded_by(CLAIMS, "jax plotly optax")[module] == []
 
 
+def on_the_map() -> list[str]:
+    return [line.split()[0] for line in ticketlab.__doc__.splitlines() if line.startswith("    ")]
+
+
 def test_the_map_names_every_place_in_order():
-    named = [line.split()[0] for line in ticketlab.__doc__.splitlines() if line.startswith("    ")]
+    named = on_the_map()
     assert named == [place for place in ORDER if place in named]
     assert set(places()) - {"errors"} <= set(named)
+
+
+@pytest.mark.parametrize("place", on_the_map())
+def test_every_place_on_the_map_is_an_attribute_of_the_package(place):
+    """By the package's own `__getattr__`, because another test may have imported the place."""
+    assert ticketlab.__getattr__(place).__name__ == f"ticketlab.{place}"
+    assert place in ticketlab.__all__
 
 
 PLACES = [p for p in places() if (PACKAGE / p).is_dir() or p == "cli"]

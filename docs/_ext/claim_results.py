@@ -25,7 +25,8 @@ from ticketlab.store.folder import RunFolder, verdict_records
 __all__ = ["KEPT", "keep", "kept", "results"]
 
 KEPT = Path(__file__).parents[1] / "studies" / "results"
-TURNED = {" more ": " fewer ", " longer ": " shorter "}  # of a unit, where the number is negative
+# words of a unit, where the number is negative
+TURNED = {" more of ": " less of ", " more ": " fewer ", " longer ": " shorter "}
 SHOWN = ("headline", "question", "outcome", "effect", "interval", "deciding", "unit", "reading")
 
 
@@ -97,7 +98,7 @@ def _table(verdicts: list[dict[str, Any]]) -> str:
 
 
 def _effect(verdict: dict[str, Any]) -> str:
-    """With its unit; a negative "more" is fewer."""
+    """With its unit; a negative "more" is fewer, and "more of" an amount is less of it."""
     if verdict["effect"] is None:
         return ""
     number, unit = _number(verdict["effect"]), verdict["unit"]

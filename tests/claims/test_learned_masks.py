@@ -1,6 +1,7 @@
 """The studies `untrained-subnetwork` and `multi-prize`: from plan to tables to verdicts, and where there is no ticket."""
 
 import dataclasses
+import itertools
 from functools import partial
 
 import jax
@@ -26,16 +27,23 @@ from ticketlab.laws.verdict import Outcome
 from ticketlab.networks import (
     MLP,
     VGG,
+    Activate,
     Activation,
     AllConv,
+    CausalCNN,
     ConvNet,
     Distribution,
+    GRUNet,
     Initialisation,
     LeNet5,
     LeNet300100,
+    LSTMNet,
     Normalisation,
+    Normalise,
+    Pool,
     ResNet,
     ResNet20,
+    Transformer,
 )
 from ticketlab.networks.evaluation import evaluate
 from ticketlab.plans import cell_fields
@@ -286,6 +294,17 @@ def test_signs_take_the_place_of_the_activation_function():
     assert with_signs(ConvNet()).normalisation is Normalisation.CHANNELS
 
 
+@pytest.mark.parametrize("network", [MLP(widths=(5, 4)), *map(ConvNet, (2, 4, 6))], ids=MLP.describe)
+def test_every_sign_follows_a_normalisation_and_no_pool_follows_a_sign(network):
+    stages = with_signs(network).stages(outputs=1)
+    pairs = [(one, two) for one, two in itertools.pairwise(stages) if isinstance(two, Activate)]
+    assert pairs
+    assert all(isinstance(one, Normalise) and two.activation is Activation.SIGN for one, two in pairs)
+    assert not any(
+        isinstance(one, Activate) and isinstance(two, Pool) for one, two in itertools.pairwise(stages)
+    )
+
+
 @pytest.mark.parametrize("network", [MLP(widths=(5,)), ConvNet()], ids=["mlp", "conv"])
 def test_signs_keep_the_networks_own_normalisation(network):
     own = dataclasses.replace(network, normalisation=Normalisation.BATCH)
@@ -294,7 +313,10 @@ def test_signs_keep_the_networks_own_normalisation(network):
 
 @pytest.mark.parametrize(
     "network",
-    [LeNet5(), LeNet300100(), AllConv(), VGG(), ResNet(), ResNet20(), MLP(widths=()), MLP(widths=(5,)).widened(2)],
+    [
+        LeNet5(), LeNet300100(), AllConv(), VGG(), ResNet(), ResNet20(), MLP(widths=()), MLP(widths=(5,)).widened(2), GRUNet(),
+        LSTMNet(), Transformer(), CausalCNN(),
+    ],
     ids=lambda network: network.describe().partition(",")[0],
 )  # fmt: skip
 def test_networks_that_the_method_is_not_true_of_are_refused(network):

@@ -5,12 +5,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ticketlab.claims.linear_mode.claim import LinearMode, LinearModePlan
-from ticketlab.claims.start import check_one_answer, guessed, loss_of, permuted_labels, score_of
+from ticketlab.claims import CLAIMS
+from ticketlab.claims.start import (
+    check_classes,
+    check_one_answer,
+    guessed,
+    loss_of,
+    permuted_labels,
+    score_of,
+)
 from ticketlab.claims.winning_ticket.claim import WinningTicket, WinningTicketPlan
 from ticketlab.engine.run import run_study
 from ticketlab.errors import UserError
 from ticketlab.networks import GRUNet, LSTMNet
+from ticketlab.plans import find_study
 from ticketlab.tasks import SOFTMAX_CROSS_ENTROPY, SQUARE, Digits, InContext, Markov
 from ticketlab.tickets import LayerWise
 from ticketlab.training import Accuracy, Adam, RSquared, StepAccuracy
@@ -46,14 +54,20 @@ def test_loss_and_score_are_those_of_every_step() -> None:
     frequent = np.bincount(task.train.labels.ravel()).argmax()
     np.testing.assert_allclose(guessed(task), (task.test.labels == frequent).mean(axis=1))
     assert sorted(permuted_labels(task, 0).train.labels.tolist()) == sorted(task.train.labels.tolist())
-    check_one_answer(last)
-    with pytest.raises(UserError, match="answers=last"):
-        check_one_answer(task)
+    for check in (check_one_answer, check_classes):
+        check(last)
+        with pytest.raises(UserError, match="answers=last"):
+            check(task)
 
 
-def test_a_study_that_compares_classes_refuses_an_answer_at_every_step() -> None:
-    plan = LinearModePlan(task=EVERY, network=GRUNet((4,), symbols=4, answers="every"))
-    study = LinearMode()
+TAKE_EVERY = {"masking-is-training", "multi-prize", "scaling", "untrained-subnetwork", "winning-ticket"}
+OTHER_DATA = {"random-filters", "tail-exponent"}  # images, and tasks of its own
+
+
+@pytest.mark.parametrize("claim", sorted(CLAIMS.keys() - TAKE_EVERY - OTHER_DATA))
+def test_a_study_that_compares_classes_refuses_an_answer_at_every_step(claim: str) -> None:
+    study = find_study(claim, CLAIMS)
+    plan = study.plan_type(task=EVERY)
     with pytest.raises(UserError, match="answers=last"):
         study.run(plan, study.cells(plan)[0])
 

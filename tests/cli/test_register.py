@@ -70,22 +70,34 @@ def test_planned_looks_are_as_registered(ask) -> None:
     assert "looks were not planned" in registered("s")
 
 
-def test_data_rules_version_and_early_cells_are_named(ask) -> None:
+def test_every_field_that_differs_is_named(ask) -> None:
     assert ask("run", "p.toml", "--out", "r")[0] == 0
     folder = RunFolder.open(Path("r"), STUDIES)
     plan = folder.study.plan_type(seeds=2)
-    later = protocol_of(folder.study, plan)
-    assert deviations(dataclasses.replace(later, written="2000-01-01T00:00:00+00:00"), folder) == []
+    early = dataclasses.replace(protocol_of(folder.study, plan), written="2000-01-01T00:00:00+00:00")
+    assert deviations(early, folder) == []
     changes = {
-        "data": ({"task": "0" * 64}, "the content of the data (task) is another one"),
+        "claim": ("hesitant", "the claim is toy instead of hesitant"),
+        "statement": ("Nothing is so.", "the statement of this version"),
+        "question": ("Is nothing so?", "the question of this version"),
         "rule": ("It holds always.", "the rules of this version"),
+        "rules": ((("always", "Holds always."),), "the rules of this version"),
+        "sides": ((("x", "y"),), "the side questions of this version"),
+        "gates": (("another gate",), "the gates of this version"),
+        "plan": ({**early.plan, "offset": 0.5}, "instead of 0.5"),
+        "data": ({"task": "0" * 64}, "the content of the data (task) is another one"),
+        "looks": ((1,), "looks were not planned"),
+        "cells": (7, "the number of cells is 4 instead of 7"),
         "version": ("0.0.1", "instead of 0.0.1"),
         "written": ("2100-01-01T00:00:00+00:00", "4 of 4 cells were finished before"),
     }
+    assert list(changes) == [field.name for field in dataclasses.fields(early)]
     for name, (value, said) in changes.items():
-        changed = dataclasses.replace(later, **{"written": "2000-01-01T00:00:00+00:00", name: value})
-        (found,) = deviations(changed, folder)
-        assert said in found
+        changed = dataclasses.replace(early, **{name: value})
+        found = deviations(changed, folder)
+        assert any(said in clause for clause in found)
+        assert len(found) == (2 if name == "looks" else 1)  # the number of cells follows from the looks
+        assert (changed.digest == early.digest) == (name == "written")
 
 
 def test_a_protocol_is_not_changed_afterwards(ask) -> None:

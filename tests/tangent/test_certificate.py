@@ -39,12 +39,14 @@ LOSSES = {
 }
 
 
-def rough(loss: ConvexLoss, rung: str, name: str = "mlp", tolerance: float = 0.05) -> list[Solution]:
+def rough(
+    loss: ConvexLoss, rung: str, name: str = "mlp", tolerance: float = 0.05, n: int = 9
+) -> list[Solution]:
     """Stopped early, to leave a measurable gap (impossible for a direct solver of the square loss)."""
     return ridge_path(
         NETWORKS[name],
         params_of(name),
-        split_of(name),
+        split_of(name, n),
         loss=loss,
         ridges=RIDGES,
         centred=(False, True),
@@ -128,15 +130,20 @@ def test_the_minimum_norm_limit_has_a_gradient_instead_of_a_gap(rung: str) -> No
         assert c.primal < 1e-12  # 27 rows and 83 parameters: the data are fitted
 
 
-def test_condition_is_that_of_the_kernel_with_its_ridge() -> None:
-    _, j = explicit_of("mlp")
+@pytest.mark.parametrize("examples", [9, 30], ids=["fewer rows", "fewer columns"])
+@pytest.mark.parametrize("rung", list(RUNGS))
+@pytest.mark.parametrize("loss", list(LOSSES))
+def test_condition_is_that_of_the_kernel_with_its_ridge(loss: str, rung: str, examples: int) -> None:
+    """Exactly from an eigendecomposition, else from below; 27 and 90 rows and 83 columns."""
+    _, j = explicit_of("mlp", examples)
     values = np.linalg.eigvalsh(j @ j.T)
-    for solution in rough(SQUARE, "eigen"):
-        expected = (values[-1] + solution.ridge) / (values[0] + solution.ridge)
-        assert solution.certificate.condition == pytest.approx(expected, rel=1e-6)
-    for solution in rough(SQUARE, "iterative"):
-        expected = (values[-1] + solution.ridge) / (values[0] + solution.ridge)
-        assert 0.3 * expected < solution.certificate.condition < 1.5 * expected
+    smallest = values[0] if examples == 9 else 0.0
+    exact = rung == "eigen" or (rung == "primal" and loss == "square")
+    for solution in rough(LOSSES[loss][0], rung, n=examples):
+        expected = (values[-1] + solution.ridge) / (smallest + solution.ridge)
+        assert 0.3 * expected < solution.certificate.condition <= expected * (1 + 1e-6)
+        if exact:
+            assert solution.certificate.condition == pytest.approx(expected, rel=1e-6)
 
 
 def certificate(result: Result, dual: float = 1.0) -> Certificate:
@@ -161,6 +168,5 @@ def test_messages_say_what_was_reached_and_what_to_change() -> None:
     assert "relative duality gap 2.0e-05, tolerance 1e-08, relative residual 3.0e-04" in missed
     assert "a larger ridge, more steps or a larger tolerance" in missed
     assert "a small ridge instead" in certificate(Result.MISSED, dual=math.nan).message()
-    assert "use a ridge above 0" in certificate(Result.AT_INFINITY).message()
     assert certificate(Result.MET).met
-    assert not certificate(Result.AT_INFINITY).met
+    assert not certificate(Result.MISSED).met

@@ -172,7 +172,8 @@ def check_losses(losses: Sequence[str], task: Task) -> None:
 
 
 def check_classes(task: Task) -> None:
-    """Refuses a task without classes."""
+    """Refuses a task without classes, and one with an answer at every step."""
+    check_one_answer(task)
     if task.kind != "classification":
         raise UserError(f"{task.name}, a regression task", "a task with classes", "Choose another --task.")
 
@@ -234,9 +235,9 @@ def _built(architecture: Architecture, input_shape: tuple[int, ...], outputs: in
 
 
 def largest_curvature(network: Network, params: Params, part: Split, loss: ConvexLoss) -> float:
-    """h·κ_max(K)/N on some examples: the largest curvature of the mean loss at θ₀, the unit of step sizes.
+    """The largest curvature of the mean loss at θ₀ on some examples, the unit of step sizes.
 
-    h is the mean curvature of the loss in the outputs there.
+    It is κ_max(K)/N times the mean curvature of an example's loss in its outputs.
     """
     x, y = part.x[:CURVATURE_EXAMPLES], part.targets[:CURVATURE_EXAMPLES]
     jacobian = Jacobian(network, params, x)

@@ -6,14 +6,23 @@ import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import ticketlab
 from ticketlab.claims.study import Study
 from ticketlab.laws.looks import Look
 from ticketlab.plans import structure
 from ticketlab.store.folder import RunFolder
-from ticketlab.store.protocol import Protocol
+from ticketlab.store.protocol import Protocol, asked_by
 
 __all__ = ["deviations", "registration"]
+
+OTHER = {
+    "statement": "the statement of this version of Ticketlab is another one",
+    "question": "the question of this version of Ticketlab is another one",
+    "rule": "the rules of this version of Ticketlab are other ones",
+    "rules": "the rules of this version of Ticketlab are other ones",
+    "sides": "the side questions of this version of Ticketlab are other ones",
+    "gates": "the gates of this version of Ticketlab are other ones",
+}
+COUNTED = {"cells": "number of cells", "version": "version of Ticketlab"}
 
 
 def deviations(protocol: Protocol, folder: RunFolder) -> list[str]:
@@ -55,14 +64,16 @@ def _flat(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any
 
 
 def _of_rules(protocol: Protocol, study: Study) -> Iterator[str]:
-    """Whether this version of the program would decide the registered plan by other rules."""
-    agenda = study.asked(structure(protocol.plan, study.plan_type))
-    if (agenda.rule if agenda else "") != protocol.rule or tuple(
-        agenda.rules() if agenda else ()
-    ) != protocol.rules:
-        yield "the rules of this version of Ticketlab are other ones"
-    if ticketlab.__version__ != protocol.version:
-        yield f"the version of Ticketlab is {ticketlab.__version__} instead of {protocol.version}"
+    """Whether this version of the program would ask or decide anything else of the registered plan."""
+    if study.claim != protocol.claim:
+        yield f"the claim is {study.claim} instead of {protocol.claim}"
+        return
+    now = asked_by(study, structure(protocol.plan, study.plan_type), protocol.looks)
+    other = [name for name, value in now.items() if value != getattr(protocol, name)]
+    yield from dict.fromkeys(OTHER[name] for name in other if name in OTHER)
+    for name in other:
+        if name in COUNTED:
+            yield f"the {COUNTED[name]} is {now[name]} instead of {getattr(protocol, name)}"
 
 
 def _of_data(protocol: Protocol, data: Mapping[str, Any]) -> Iterator[str]:

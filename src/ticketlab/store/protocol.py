@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from ticketlab.store.data import data_hashes
 from ticketlab.store.records import read_record, strict, write_record
 from ticketlab.store.tables import Damaged
 
-__all__ = ["SUFFIX", "Protocol", "protocol_of", "read_protocol"]
+__all__ = ["SUFFIX", "Protocol", "asked_by", "protocol_of", "read_protocol"]
 
 SUFFIX = ".protocol.json"
 
@@ -78,25 +78,32 @@ def protocol_of(study: Study, plan: Any, *, until_decided: bool = False) -> Prot
         study, plan: what will be run.
         until_decided: whether seeds will be added in planned looks, as by `--until decided`.
     """
-    agenda = study.asked(plan)
     seeds = getattr(plan, "seeds", 1)
     looks = schedule(seeds, MOST * seeds) if until_decided else (seeds,)
-    last = dataclasses.replace(plan, seeds=looks[-1]) if hasattr(plan, "seeds") else plan
     return Protocol(
-        claim=study.claim,
-        statement=study.statement,
-        question=study.question,
-        rule=agenda.rule if agenda else "",
-        rules=tuple(agenda.rules()) if agenda else (),
-        sides=tuple(agenda.side_rules()) if agenda else (),
-        gates=tuple(agenda.gates()) if agenda else (),
+        **asked_by(study, plan, looks),
         plan=plain(plan),
         data=data_hashes(plan),
         looks=looks,
-        cells=sum(max(len(cell.seeds), 1) for cell in study.cells(last)),
-        version=ticketlab.__version__,
         written=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     )
+
+
+def asked_by(study: Study, plan: Any, looks: Sequence[int]) -> dict[str, Any]:
+    """The parts of a protocol that follow from this version of the program, by name."""
+    agenda = study.asked(plan)
+    last = dataclasses.replace(plan, seeds=looks[-1]) if hasattr(plan, "seeds") else plan
+    return {
+        "claim": study.claim,
+        "statement": study.statement,
+        "question": study.question,
+        "rule": agenda.rule if agenda else "",
+        "rules": tuple(agenda.rules()) if agenda else (),
+        "sides": tuple(agenda.side_rules()) if agenda else (),
+        "gates": tuple(agenda.gates()) if agenda else (),
+        "cells": sum(max(len(cell.seeds), 1) for cell in study.cells(last)),
+        "version": ticketlab.__version__,
+    }
 
 
 def read_protocol(file: Path) -> Protocol:

@@ -20,7 +20,6 @@ class Result(StrEnum):
 
     MET = "tolerance met"
     MISSED = "tolerance missed"
-    AT_INFINITY = "minimum at infinity"
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,6 @@ class Certificate:
         gap = f"relative duality gap {self.duality_gap:.1e}, tolerance {self.tolerance:.0e}"
         if self.met:
             return f"The minimum was reached ({gap})."
-        if self.result is Result.AT_INFINITY:
-            return "The loss has no minimum at finite Δθ on separable data: use a ridge above 0."
         todo = "a larger ridge, more steps or a larger tolerance"
         if math.isnan(self.dual):
             todo = "a small ridge instead of the minimum-norm limit, or a larger tolerance"

@@ -43,6 +43,7 @@ from ticketlab.tangent.operators import (
 )
 from ticketlab.tangent.shared_kernel import one_kernel, shared_influence
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
+from ticketlab.tangent.spectrum import condition_number
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["DualGuess", "DualKernel", "dual_kernel", "solve_dual", "tune_dual"]
@@ -431,7 +432,7 @@ def _certificate(
         dual=dual,
         duality_gap=float(gap),
         relative_residual=float(checked.gradient[i]),
-        condition=(spectrum[1] + ridge) / (spectrum[0] + ridge) if spectrum[0] + ridge > 0 else float("inf"),
+        condition=condition_number(spectrum, ridge),
         steps=int(found.steps[i] + checked.steps[i]),
         iterations=int(found.iterations[i] + checked.iterations[i]),
     )

@@ -56,7 +56,10 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Relative:
-    """λ = value · mean diag(K), so that a value smooths about equally at every width and data size."""
+    """λ = value · mean diag(K), so that a value smooths about equally at every width.
+
+    Not at every data size: K's largest eigenvalues grow with it, so they are shrunk less with more examples.
+    """
 
     value: float
 

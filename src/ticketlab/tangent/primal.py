@@ -27,7 +27,7 @@ from ticketlab.tangent.leave_one_out import ROUGH, Features, RidgeScores, left_o
 from ticketlab.tangent.line_search import line_search
 from ticketlab.tangent.newton import FunctionSpaceProblem, NewtonOptions, Progress
 from ticketlab.tangent.solution import Solution, Stats, solutions_of
-from ticketlab.tangent.spectrum import extreme_eigenvalues
+from ticketlab.tangent.spectrum import condition_number, extreme_eigenvalues
 from ticketlab.tasks.losses import ConvexLoss
 
 __all__ = ["PrimalMatrix", "primal_matrix", "solve_primal", "tune_primal"]
@@ -147,10 +147,7 @@ def solve_primal(
     )
     values, vectors = matrix.eigen if needs_all else (None, None)
     factorised = time.perf_counter()
-    if values is None:
-        _, largest = extreme_eigenvalues(matrix.multiplied, (jacobian.columns, 1))
-    else:
-        largest = float(values[-1])
+    spectrum = _spectrum_bounds(matrix, values)
     found = []
     for i, (keeps, ridge) in enumerate(problems):
         offset = f0 if keeps else np.zeros_like(f0)
@@ -162,7 +159,7 @@ def solve_primal(
         progress("ridges", (i + 1) / len(problems))
     solved = time.perf_counter()
     certificates = [
-        _certify(matrix, loss, targets, offset, ridge, delta, count, largest, options)
+        _certify(matrix, loss, targets, offset, ridge, delta, count, spectrum, options)
         for (delta, count, offset), (_, ridge) in zip(found, problems, strict=True)
     ]
     end = time.perf_counter()
@@ -229,6 +226,17 @@ def _start(jacobian: Jacobian, kept: bool) -> Float[np.ndarray, "n k"]:
     if not kept:
         return np.zeros((jacobian.examples, jacobian.outputs_per_example))
     return np.asarray(jacobian.outputs())
+
+
+def _spectrum_bounds(matrix: PrimalMatrix, values: Float[np.ndarray, "p"] | None) -> tuple[float, float]:
+    """The smallest and the largest eigenvalue of K, from those of JᵀJ; without these, estimates from inside."""
+    n, k = matrix.jacobian.examples, matrix.jacobian.outputs_per_example
+    null = matrix.jacobian.columns - n * k  # eigenvalues of JᵀJ that K does not have
+    if values is not None:
+        return max(float(values[null]), 0.0) if null >= 0 else 0.0, float(values[-1])
+    if null < 0:
+        return 0.0, extreme_eigenvalues(matrix.multiplied, (matrix.jacobian.columns, 1))[1]
+    return extreme_eigenvalues(lambda u: matrix.times(matrix.transposed(u[0]))[None], (n, k))
 
 
 def unflatten(jacobian: Jacobian, delta: Float[np.ndarray, "p"]) -> list[np.ndarray]:
@@ -331,7 +339,7 @@ def _certify(
     ridge: float,
     delta: np.ndarray,
     steps: int,
-    largest: float,
+    spectrum: tuple[float, float],
     options: NewtonOptions,
 ) -> Certificate:
     jacobian = matrix.jacobian
@@ -355,7 +363,7 @@ def _certify(
         dual=dual,
         duality_gap=gap,
         relative_residual=relative,
-        condition=(largest + ridge) / ridge if ridge > 0 else float("nan"),
+        condition=condition_number(spectrum, ridge),
         steps=steps,
         iterations=0,
     )

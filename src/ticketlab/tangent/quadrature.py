@@ -21,6 +21,7 @@ from jaxtyping import Float
 
 from ticketlab.errors import UserError
 from ticketlab.tangent.lanczos import lanczos
+from ticketlab.tangent.spectrum import condition_number
 
 __all__ = ["Estimate", "Spectrum", "kernel_spectrum"]
 
@@ -73,8 +74,7 @@ class Spectrum:
     def condition(self, ridge: float) -> float:
         """(κ_max + λ)/(κ_min + λ), from below, because Ritz values lie inside the spectrum."""
         seen = np.maximum(self.nodes[self.weights > 0], 0.0)
-        low, high = float(seen.min()) + ridge, float(seen.max()) + ridge
-        return high / low if low > 0 else float("inf")
+        return condition_number((float(seen.min()), float(seen.max())), ridge)
 
     @property
     def largest(self) -> float:

@@ -9,7 +9,13 @@ import numpy as np
 
 from ticketlab.tangent.lanczos import lanczos
 
-__all__ = ["extreme_eigenvalues"]
+__all__ = ["condition_number", "extreme_eigenvalues"]
+
+
+def condition_number(ends: tuple[float, float], ridge: float) -> float:
+    """(κ_max + λ)/(κ_min + λ), from the smallest and the largest eigenvalue; from below if these are from inside."""
+    low, high = (end + ridge for end in ends)
+    return high / low if low > 0 else float("inf")
 
 
 def extreme_eigenvalues(

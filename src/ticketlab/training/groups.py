@@ -1,7 +1,8 @@
 """The division of a run: R replicas in groups of W lanes, which share one program.
 
-Copies of the last replica fill the last group, so that all groups have the same shapes. So the bits of a replica depend
-neither on the number of replicas nor on the number of groups that fit in memory.
+Copies of the last replica fill the last group, so that all groups have the same shapes. So the bits of a replica do not depend
+on the number of groups that fit in memory. On a CPU they do not depend on the number of replicas either. On other devices W
+follows from that number, and replicas agree to rounding.
 
 Arrays reach the device by `jax.device_put`, because `jnp.asarray` compiles a program for every shape.
 """

@@ -1,8 +1,8 @@
 """The number of lanes and of simultaneous groups, from the bytes that one replica needs.
 
-Lanes depend only on the network, the batch and the kind of device, never on free memory or the number of workers, because
-products of another shape may round differently. Free memory only limits the number of simultaneous groups, which changes
-no bit.
+On a CPU lanes depend only on the network and the batch; on other devices, on the number of replicas too. They never depend on
+free memory or the number of workers, because products of another shape may round differently. Free memory only limits the
+number of simultaneous groups, which changes no bit.
 """
 
 from __future__ import annotations

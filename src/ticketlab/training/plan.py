@@ -186,7 +186,8 @@ class Resources:
     Arguments:
         memory_bytes: for the replicas trained at the same time; None: half of the free memory, or all of it for one group.
         workers: groups of replicas trained at the same time; None: one per processor (CPU), one (GPU).
-        lanes: replicas in one compiled program; None: chosen from the network, the batch and the kind of device.
+        lanes: replicas in one compiled program; None: chosen from the network and the batch, and on a GPU from the number of
+            replicas.
         least_lanes: the fewest that are chosen. Where many replicas are trained, eight are faster than one even if their
             arrays leave the cache.
     """

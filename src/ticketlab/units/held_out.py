@@ -2,7 +2,8 @@
 
 A unit may say "class c" by a high response or by a low one, and the threshold is free. Both are choices, so both are made
 on one half, by the largest |J| with Youden's J = true-positive rate − false-positive rate, and scored on the other half.
-It is done both ways and averaged. Balanced accuracy is (1 + J)/2. The same direction gives the held-out AUC.
+It is done both ways and averaged. Balanced accuracy is (1 + J)/2. The direction of the held-out AUC is that of the AUC on the
+other half.
 
 Sources: Youden 1950, doi:10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3; Gale et al. 2020, arXiv
 2007.01062 (informedness as the measure of a detector unit).

@@ -17,7 +17,6 @@ from ticketlab.claims.disconnected_detector.claim import DisconnectedDetectorPla
 from ticketlab.claims.galleries import MEANINGS, marking_units, unit_pictures
 from ticketlab.claims.rows import tables_of
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.networks.network import Network, Params
 from ticketlab.tangent.devices import Devices
@@ -51,8 +50,7 @@ def measure(
     seed, clock = cell.seeds[0], start.Clock()
     progress("drawing split and network", 0.0)
     task = start.drawn_task(plan.task, seed)
-    if task.kind != "classification" or task.steps > 1:
-        raise UserError(task.name, "a task with classes, one for each example", "Choose another --task.")
+    start.check_classes(task)
     network = start.built(plan.network, task.input_shape, task.outputs)
     init, *keys = jax.random.split(jax.random.key(seed), 4)
     keys = [*keys, *jax.random.split(jax.random.fold_in(init, 1))]  # the last two are of the second search

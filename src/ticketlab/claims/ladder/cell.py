@@ -25,7 +25,7 @@ from ticketlab.claims.ladder.rung import Rung, Start, best_rung
 from ticketlab.claims.ladder.tangents import cosine, permuted_units, tangent_minimum
 from ticketlab.claims.ladder.trainings import Mask, Trained, best_mask, trained_network
 from ticketlab.claims.rows import rows_of, tables_of
-from ticketlab.claims.start import Clock, built, check_classes, check_one_answer, drawn_task, guessed
+from ticketlab.claims.start import Clock, built, check_classes, drawn_task, guessed
 from ticketlab.claims.study import Cell, Draft, Progress
 from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
@@ -78,7 +78,6 @@ def measure(
 
 def _check(task: Task, network: Network) -> None:
     check_classes(task)
-    check_one_answer(task)
     if len(network.require_layers("its ladder")) < 2:
         raise UserError(f"{network.name}, which has no hidden layer", "a network with at least one")
     network.require_each_alone("its tangent space")

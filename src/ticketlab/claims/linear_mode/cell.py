@@ -24,7 +24,6 @@ from ticketlab.claims.linear_mode.lines import line_rows
 from ticketlab.claims.notes import OF_MASKS, PIECES, Notes, effective, example_table
 from ticketlab.claims.rows import timings
 from ticketlab.claims.study import Cell, Draft, Progress
-from ticketlab.errors import UserError
 from ticketlab.evidence.tables import Table
 from ticketlab.tangent.devices import Devices
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
@@ -59,9 +58,7 @@ def measure(
 ) -> dict[str, Table]:
     """Barriers and scores of all arms at one rewind step, as tidy tables; from where the draft says."""
     task = start.drawn_task(plan.task, SPLIT_SEED)
-    if task.kind != "classification":
-        raise UserError(f"{task.name}, a regression task", "a task with classes, whose errors can be counted")
-    start.check_one_answer(task)
+    start.check_classes(task)
     run = _Run.of(plan, cell.settings["rewind_step"], task, Notes.of(draft), progress, cell.seeds)
     level_counts(plan.pruning, run.search.network, plan.levels)  # refuses levels without weights
     level, copies = run.begun()

@@ -6,7 +6,6 @@ in `formula`; `learned` has what is trained.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -25,16 +24,7 @@ from ticketlab.laws.rules import Levels
 from ticketlab.laws.verdict import Verdict
 from ticketlab.networks.architecture import Architecture
 from ticketlab.networks.architectures import MLP, ConvNet
-from ticketlab.networks.stages import (
-    Activate,
-    Activation,
-    Normalisation,
-    Normalise,
-    Pool,
-    Repeat,
-    Residual,
-    Stage,
-)
+from ticketlab.networks.stages import Activation, Normalisation
 from ticketlab.tasks.sources import Digits, TaskSource
 from ticketlab.training.optimisers import Adam, Optimiser
 
@@ -191,28 +181,13 @@ def with_signs(network: Architecture) -> Architecture:
     """The same architecture with sign activations, each after a normalisation: the network's own, or over the layer's units.
 
     Raises:
-        UserError: for one that does not become what the method says.
+        UserError: for any but an MLP with hidden layers or a ConvNet, which have such a normalisation and no pool after a sign.
     """
-    signs = replace(network.staged(), activation=Activation.SIGN)
-    if isinstance(signs, MLP | ConvNet):
-        signs = replace(signs, normalisation=signs.normalisation or Normalisation.CHANNELS)
-    if not _signs_after_normalisations(signs.stages(outputs=1)):
+    if not isinstance(network, MLP | ConvNet) or (isinstance(network, MLP) and not network.widths):
         raise UserError(
             f"{network.describe()}, with sign activations",
             "a network in which every sign follows a normalisation, and no pool follows a sign",
             "Use an mlp with hidden layers, or a conv.",
         )
-    return signs
-
-
-def _signs_after_normalisations(stages: tuple[Stage, ...]) -> bool:
-    """Whether there are signs, and no other activation function; each directly after a normalisation, none before a pool."""
-    pairs = list(itertools.pairwise(stages))
-    after = [before for before, stage in pairs if isinstance(stage, Activate)]
-    return (
-        bool(after)
-        and all(isinstance(before, Normalise) for before in after)
-        and all(s.activation is Activation.SIGN for s in stages if isinstance(s, Activate))
-        and not any(isinstance(one, Activate) and isinstance(two, Pool) for one, two in pairs)
-        and not any(isinstance(stage, Residual | Repeat) for stage in stages)
-    )
+    normalisation = network.normalisation or Normalisation.CHANNELS
+    return replace(network, activation=Activation.SIGN, normalisation=normalisation)

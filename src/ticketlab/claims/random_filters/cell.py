@@ -24,7 +24,6 @@ from ticketlab.claims.start import (
     Clock,
     built,
     check_classes,
-    check_one_answer,
     drawn_task,
     example_rows,
     network_scores,
@@ -110,7 +109,6 @@ def measure(
 
 def _check(plan: RandomFiltersPlan, task: Task, network: Network) -> None:
     check_classes(task)
-    check_one_answer(task)
     if len(task.input_shape) != 3:
         raise UserError(
             f"inputs of shape {task.input_shape} in {task.name}", "images [height, width, channels]"

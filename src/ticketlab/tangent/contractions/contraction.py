@@ -55,7 +55,7 @@ def count(mask: Any, size: int) -> int:
 
 
 def positions(layer: Layer) -> int:
-    """P, the number of times that a layer's parameters are applied to one example."""
+    """T, the number of times that a layer's parameters are applied to one example."""
     return math.prod(layer.output_shape[:-1])
 
 

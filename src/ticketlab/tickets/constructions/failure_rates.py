@@ -2,11 +2,12 @@
 
 Of the 2^n sums of a pool x, about
 
-    λ = 2^n · P(|S − z| ≤ ε),     S the sum of a random subset, z the target,
+    h = 2^n · P(|S − z| ≤ ε),     S the sum of a random subset, z the target,
 
-lie within ε of the target. If they fell independently, a weight would fail with probability (1 − λ/2^n)^(2^n), given its pool,
-which is e^−λ for short windows. So failures have two regimes. As long as 2^n ε is small, each product halves λ. Beyond that only
-targets fail that lie at the edge of what their pool adds up to, or outside. Few sums are near, and more products help slowly.
+lie within ε of the target. If they fell independently, a weight would fail with probability (1 − h/2^n)^(2^n), given its pool,
+which is e^−h for short windows. So failures have two regimes. As long as 2^n ε is small, each product about doubles h. Beyond
+that only targets fail that lie at the edge of what their pool adds up to, or outside. Few sums are near, and more products
+help slowly.
 
 P is 2ε·f(z), f the saddlepoint density of S + U with U uniform between −ε and ε. With K'(s) = z,
 
@@ -17,9 +18,9 @@ no product, so it cannot fail.
 
 Sums that differ only by small products hit or miss together. A window of length w, and the same one shifted by a product of at
 most w, make one window of length w + |x|. So the smallest products are absorbed, one after the other, into a window that begins
-with 2ε, as long as the next is not larger. This is exact. λ and S are then those of the m products that are left. A target in the
+with 2ε, as long as the next is not larger. This is exact. h and S are then those of the m products that are left. A target in the
 window of the empty subset cannot fail; N = 2^m − 1 others may hit. The smallest product that is left is longer than the window,
-so that sums with it and without it have windows that never overlap. What falls independently is such a pair: (1 − 2λ/N)^(N/2).
+so that sums with it and without it have windows that never overlap. What falls independently is such a pair: (1 − 2h/N)^(N/2).
 
 That pairs fall independently is an approximation, worst where few products are left. So with at most six the chance is exact.
 The laws of random weights are even, so given the sizes of the products, and those that were absorbed, each one that is left has
@@ -174,7 +175,7 @@ def absorbed(pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], to
 def expected_hits(
     pool: Float[np.ndarray, "m n"], target: Float[np.ndarray, " m"], tolerance: float
 ) -> Float[np.ndarray, " m"]:
-    """λ of each row: the expected number of windows that hold the target; infinite where that of no product left does.
+    """h of each row: the expected number of windows that hold the target; infinite where that of no product left does.
 
     Arguments:
         pool, target, tolerance: as in `absorbed`.
@@ -187,7 +188,7 @@ def failure_chance(
 ) -> Float[np.ndarray, " m"]:
     """The probability that no sum of a row is within the tolerance.
 
-    With at most six products left it is exact over their signs, and else (1 − 2λ/N)^(N/2), which is e^−λ for short windows.
+    With at most six products left it is exact over their signs, and else (1 − 2h/N)^(N/2), which is e^−h for short windows.
 
     Arguments:
         pool, target, tolerance: as in `absorbed`.
