@@ -83,6 +83,8 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
             raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))
     _check_preset(asked.preset, asked.only or tuple(studies), studies)
     plan = _plan(asked)
+    if asked.spread.printed():
+        return 0
     folder = LabFolder(asked.out, _in_words(asked, plan))
     folder.record.prepare()
     if note := keep_programs(os.environ):

@@ -30,6 +30,8 @@ def sweep(words: Sequence[str], studies: Mapping[str, str]) -> int:
     grid = grid_of(asked.plan, asked.over)
     for place in grid.places:
         asked.study.cells(place.plan)
+    if asked.spread.printed():
+        return 0
     folder = SweepFolder(asked.out or _usual(asked.study.claim, grid), asked.study, grid)
     folder.record.prepare()
     if note := keep_programs(os.environ):
