@@ -174,6 +174,10 @@ def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
             "got --preset quik; expected one of default, quick. Did you mean 'quick'?",
         ),
         (["lab", "--network", "mlp:widths=-1"], "units in a dense layer"),
+        (
+            ["lab", "--coordinator", "h:1", "--processes", "2", "--process", "0"],
+            "got --coordinator for a lab",
+        ),
     ],
 )
 def test_mistakes_are_explained_before_anything_runs(ask, words, said) -> None:

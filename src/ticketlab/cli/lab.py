@@ -78,6 +78,7 @@ def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     from ticketlab.compiled_programs import keep_programs
 
     asked = parse(_Lab, words, command="lab", description=DESCRIPTION)
+    asked.spread.need_one_process("a lab")
     for claim in asked.only:
         if claim not in studies:
             raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))

@@ -165,6 +165,11 @@ class Spread:
         print(job_script(place), end="")
         return True
 
+    def need_one_process(self, what: str) -> None:
+        """Raises UserError if several processes were to run this together: each would write the folder and the page."""
+        if self.coordinator is not None:
+            raise UserError(f"--coordinator for {what}", "--jobs, --cluster or --devices")
+
     @contextlib.contextmanager
     def runner(self) -> Iterator[Runner | None]:
         """Where the cells run, inside the block; None for this process."""

@@ -13,7 +13,7 @@ from rich.console import Console
 from ticketlab.cli.left_out import LeftOut, run_each
 from ticketlab.cli.options import Request, read_sweep
 from ticketlab.engine.controls import shown
-from ticketlab.errors import UserError, counted
+from ticketlab.errors import counted
 from ticketlab.lab import Done, Grid, SweepFolder, grid_of
 from ticketlab.plans import plan_hash
 
@@ -25,8 +25,7 @@ def sweep(words: Sequence[str], studies: Mapping[str, str]) -> int:
     from ticketlab.compiled_programs import keep_programs
 
     asked = read_sweep(words, studies)
-    if asked.spread.coordinator is not None:
-        raise UserError("--coordinator for a sweep", "--jobs, --cluster or --devices")
+    asked.spread.need_one_process("a sweep")
     grid = grid_of(asked.plan, asked.over)
     for place in grid.places:
         asked.study.cells(place.plan)
