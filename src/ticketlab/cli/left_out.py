@@ -72,7 +72,7 @@ def run_each(
     Arguments:
         devices, runner: as for `run_request`.
 
-    Cost: reads each data set once for all the results that are there.
+    Cost: reads the data of the results that are there, equal choices once.
     """
     from ticketlab.cli.running import run_request
 
