@@ -301,14 +301,22 @@ def test_jobs_that_never_begin_are_explained(sbatch):
         runner.device(Toy(), PLAN, lambda text: None)
 
 
-def test_a_jobs_script_is_printed_and_nothing_is_started(capsys):
-    words = ["run", "toy", "--cluster", "slurm:queue=gpu,account=me,gpus=1,walltime=1-12,dry_run=true"]
+@pytest.mark.parametrize("command", ["run toy", "lab", "sweep toy --over seeds=1,2"])
+def test_a_jobs_script_is_printed_and_nothing_is_started(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*command.split(), "--cluster", "slurm:queue=gpu,account=me,gpus=1,walltime=1-12,dry_run=true"]
     assert main(words, {"toy": "toy_study:Toy"}) == 0
+    assert list(tmp_path.iterdir()) == []
     script = capsys.readouterr().out
     assert script == job_script(Slurm(queue="gpu", account="me", gpus=1, walltime="1-12"))
     for line in ("#SBATCH -p gpu", "#SBATCH -A me", "#SBATCH -t 1-12", "#SBATCH --gres=gpu:1"):
         assert line in script.splitlines()
     assert "--protocol tls://" in script
+
+
+def test_a_dry_run_starts_no_cluster():
+    with pytest.raises(UserError, match="got slurm:dry_run=true"), Cluster(Slurm(dry_run=True), depends):
+        pass
 
 
 def test_keys_are_asked_for(tmp_path):

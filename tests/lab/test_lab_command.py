@@ -38,6 +38,89 @@ def test_a_finished_claim_is_not_run_again(ask) -> None:
     assert Path("lab/lab.html").read_text() == page
 
 
+def measured(seed: int) -> None:
+    """A table of twelve examples, which another seed replaces."""
+    rows = [f"{(seed * i) % 7},{i % 2}" for i in range(12)]
+    Path("data.csv").write_text("\n".join(["a,label", *rows]))
+
+
+OWN = ["lab", "--task", "csv:path=data.csv", "--seeds", "2", "--out", "lab"]
+
+
+def test_other_data_are_run_again_and_then_not_again(ask) -> None:
+    measured(3)
+    assert ask(*OWN)[0] == 0
+    before = json.loads(Path("lab/toy/data.json").read_text())
+    measured(4)
+    code, out, _ = ask(*OWN)
+    assert code == 0
+    assert "plus, seed 0 is run again: a result is kept, but its data differs." in out
+    assert json.loads(Path("lab/toy/data.json").read_text())["task"]["hash"] != before["task"]["hash"]
+    assert "seed 0" not in ask(*OWN)[1]
+
+
+@pytest.mark.parametrize(
+    ("function", "what"), [("code_digest", "code"), ("library_versions", "libraries"), ("device", "device")]
+)
+def test_other_code_libraries_or_device_are_run_again(ask, monkeypatch, function, what) -> None:
+    assert ask(*WORDS)[0] == 0
+    monkeypatch.setattr(f"ticketlab.store.identity.{function}", lambda *_: {"other": "1"})
+    assert f"is run again: a result is kept, but its {what} differs." in ask(*WORDS)[1]
+
+
+def test_damage_is_mended_as_by_a_run(ask) -> None:
+    assert ask(*WORDS)[0] == 0
+    digest = json.loads(Path("lab/toy/evidence.json").read_text())["digest"]
+    next(Path("lab/toy/cells").glob("plus-seed1-*/draws.parquet")).write_bytes(b"PAR1")
+    assert "plus, seed 1 is run again: its kept result is damaged" in ask(*WORDS)[1]
+    for lost in ("evidence/draws.parquet", "verdict.json", "plan.toml", "report.html"):
+        (Path("lab/toy") / lost).unlink()
+        code, out, _ = ask(*WORDS)
+        assert code == 0
+        assert "holds      toy" in out
+        assert (Path("lab/toy") / lost).exists()
+    assert json.loads(Path("lab/toy/evidence.json").read_text())["digest"] == digest
+
+
+def test_data_that_are_gone_end_the_lab_and_its_results_stay(ask) -> None:
+    measured(3)
+    assert ask(*OWN)[0] == 0
+    stamps = {p: p.stat().st_mtime_ns for p in Path("lab").rglob("*") if p.suffix in (".html", ".parquet")}
+    Path("data.csv").unlink()
+    code, _, err = ask(*OWN)
+    assert code == 2
+    assert "no file or folder data.csv" in err
+    measured(3)
+    assert "seed 0" not in ask(*OWN)[1]
+    stamps.pop(Path("lab/lab.html"))
+    assert {p: p.stat().st_mtime_ns for p in stamps} == stamps
+
+
+def test_results_of_data_that_cannot_be_used_any_more_are_left_out(ask) -> None:
+    measured(3)
+    assert ask(*OWN)[0] == 0
+    Path("data.csv").write_text("a,label\n1,2,3\n")
+    code, out, _ = ask(*OWN)
+    assert code == 0
+    assert "toy was left out: " in out
+    assert "holds      toy" not in out
+    assert "(0 claims)" in out
+    measured(3)
+    assert "holds      toy" in ask(*OWN)[1]
+    assert json.loads(Path("lab/lab.json").read_text())["left_out"] == {}
+
+
+def test_a_finished_lab_reads_its_data_once(ask, monkeypatch) -> None:
+    from ticketlab.tasks.sources import Boolean
+
+    studies = {"toy": "toy_study:Toy", "other": "toy_study:Other"}
+    assert ask(*WORDS, studies=studies)[0] == 0
+    load, read = Boolean.load, []
+    monkeypatch.setattr(Boolean, "load", lambda self: read.append(self) or load(self))
+    assert ask(*WORDS, studies=studies)[0] == 0
+    assert len(read) == 1
+
+
 def test_an_interruption_keeps_what_is_finished(ask, monkeypatch) -> None:
     monkeypatch.setenv("TOY_TROUBLE", "interrupt:plus-seed1")
     code, out, _ = ask(*WORDS)
@@ -91,6 +174,10 @@ def test_a_failing_disk_ends_the_lab(ask, monkeypatch) -> None:
             "got --preset quik; expected one of default, quick. Did you mean 'quick'?",
         ),
         (["lab", "--network", "mlp:widths=-1"], "units in a dense layer"),
+        (
+            ["lab", "--coordinator", "h:1", "--processes", "2", "--process", "0"],
+            "got --coordinator for a lab",
+        ),
     ],
 )
 def test_mistakes_are_explained_before_anything_runs(ask, words, said) -> None:

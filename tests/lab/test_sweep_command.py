@@ -103,6 +103,42 @@ def test_the_map_shows_where_it_holds_and_counts_the_verdicts_and_is_not_run_aga
     assert Path("map/sweep.html").read_text() == page
 
 
+def test_other_data_and_damage_are_run_again_and_nothing_else(ask) -> None:
+    words = ["sweep", "toy", "--out", "map", "--over", "task=one.csv,two.csv", "--seeds", "2"]
+    table = ["a,label", *(f"{i},{i % 2}" for i in range(12))]
+    for name in ("one.csv", "two.csv"):
+        Path(name).write_text("\n".join(table))
+    assert ask(*words)[0] == 0
+    page = Path("map/sweep.html").read_text()
+    Path("two.csv").write_text("\n".join([*table, "12,1"]))
+    code, out, _ = ask(*words)
+    assert code == 0
+    assert "task=two.csv, 1 of 1" in out
+    assert "plus, seed 0 is run again: a result is kept, but its data differs." in out
+    next(Path("map/task=one.csv/cells").glob("plus-seed1-*/draws.parquet")).unlink()
+    out = ask(*words)[1]
+    assert "task=one.csv, 1 of 1" in out
+    assert "plus, seed 1 is run again: its kept result is damaged" in out
+    assert "1 of 1" not in ask(*words)[1]
+    assert Path("map/sweep.html").read_text() == page
+
+
+def test_results_of_data_that_cannot_be_used_any_more_are_left_out_until_they_can(ask) -> None:
+    words = ["sweep", "toy", "--out", "map", "--over", "seeds=1,2", "--task", "data.csv"]
+    good = "\n".join(["a,label", *(f"{i},{i % 2}" for i in range(12))])
+    Path("data.csv").write_text(good)
+    assert ask(*words)[0] == 0
+    page = Path("map/sweep.html").read_text()
+    Path("data.csv").write_text("a,label\n1,2,3\n")
+    out = ask(*words)[1]
+    assert "seeds=1 was left out: " in out
+    assert "(0 plans)" in out
+    Path("data.csv").write_text(good)
+    assert "(2 plans)" in ask(*words)[1]
+    assert json.loads(Path("map/sweep.json").read_text())["left_out"] == {}
+    assert Path("map/sweep.html").read_text() == page
+
+
 def test_what_cannot_be_run_is_left_out_with_its_reason(ask, monkeypatch) -> None:
     monkeypatch.setenv("TOY_TROUBLE", "user:plus-seed1")
     code, out, _ = ask("sweep", "toy", "--out", "map", "--over", "seeds=1,2")

@@ -84,6 +84,21 @@ def test_another_plan_in_the_folder_leaves_no_old_conclusions(tmp_path):
         RunFolder.open(tmp_path / "run", STUDIES).evidence()
 
 
+def test_other_data_in_the_folder_leave_no_old_conclusions(tmp_path):
+    """An interrupted run would otherwise show the old verdicts next to the new data."""
+    arrays = {"x": np.arange(36.0).reshape(12, 3), "y": np.arange(12) % 2}
+    np.savez(tmp_path / "data.npz", **arrays)
+    plan = dataclasses.replace(PLAN, task=Npz(path=str(tmp_path / "data.npz")))
+    folder, _ = finish(tmp_path / "run", plan)
+    with folder.work(plan):
+        assert folder.finished()
+    np.savez(tmp_path / "data.npz", **{**arrays, "x": arrays["x"] + 1})
+    with folder.work(plan):
+        pass
+    with pytest.raises(UserError, match=r"not finished \(4 cells are kept\)"):
+        RunFolder.open(tmp_path / "run", STUDIES).evidence()
+
+
 def test_what_is_not_a_run_is_left_alone(tmp_path):
     (tmp_path / "file").write_text("mine")
     (tmp_path / "full").mkdir()

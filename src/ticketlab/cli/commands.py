@@ -32,8 +32,7 @@ def run(words: Sequence[str], studies: Studies) -> int:
     from ticketlab.compiled_programs import keep_programs
 
     requests = read_requests(words, studies, "run")
-    if script := requests[0].spread.printed():
-        print(script, end="")
+    if requests[0].spread.printed():
         return 0
     # JAX lets only the first of several processes write; compiling can need all of them, and one would wait forever.
     if requests[0].spread.coordinator is None and (note := keep_programs(os.environ)):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,15 +14,13 @@ import tyro
 from rich.console import Console
 
 from ticketlab.choices import families, plain, suggestion
-from ticketlab.claims.study import Study
-from ticketlab.cli.left_out import LeftOut
+from ticketlab.cli.left_out import LeftOut, run_each
 from ticketlab.cli.options import Request, parse
 from ticketlab.cli.spread import Spread
 from ticketlab.engine.controls import shown
-from ticketlab.engine.estimate import spoken
 from ticketlab.errors import UserError, counted
 from ticketlab.lab import LabFolder, LabPlan
-from ticketlab.plans import find_study, parse_choice, plan_hash, presets
+from ticketlab.plans import find_study, parse_choice, presets
 
 __all__ = ["lab"]
 
@@ -78,29 +75,27 @@ class _Lab:
 
 def lab(words: Sequence[str], studies: Mapping[str, str]) -> int:
     """`ticketlab lab [options]`."""
-    from ticketlab.cli.running import run_request
     from ticketlab.compiled_programs import keep_programs
 
     asked = parse(_Lab, words, command="lab", description=DESCRIPTION)
+    asked.spread.need_one_process("a lab")
     for claim in asked.only:
         if claim not in studies:
             raise UserError(f"claim {claim!r}", f"one of {', '.join(studies)}", suggestion(claim, studies))
     _check_preset(asked.preset, asked.only or tuple(studies), studies)
     plan = _plan(asked)
+    if asked.spread.printed():
+        return 0
     folder = LabFolder(asked.out, _in_words(asked, plan))
     folder.record.prepare()
     if note := keep_programs(os.environ):
         print(f"ticketlab: {note}", file=sys.stderr)
     console = Console(highlight=False, markup=False)
+    left_out = LeftOut(folder.record, console, "lab", shlex.join(["ticketlab", "lab", *words]))
+    requests = _requests(folder, asked, plan, studies, left_out)
     devices = asked.spread.found()
     with asked.spread.runner() as runner:
-
-        def run(study: Study, own: Any) -> None:
-            request = Request(study, own, folder.run_path(study.claim), json=False, spread=asked.spread)
-            run_request(request, devices, runner)
-
-        again = shlex.join(["ticketlab", "lab", *words])
-        _run(folder, plan, asked.only or tuple(studies), studies, console, run, again)
+        run_each(requests, left_out, devices, runner)
     _write(folder, asked, studies, console)
     return 0
 
@@ -139,39 +134,17 @@ def _in_words(asked: _Lab, plan: LabPlan) -> dict[str, Any]:
     }
 
 
-def _run(
-    folder: LabFolder,
-    plan: LabPlan,
-    claims: Sequence[str],
-    studies: Mapping[str, str],
-    console: Console,
-    run: Callable[[Study, Any], None],
-    again: str,
-) -> None:
-    """Every claim in turn; those that cannot be run are recorded with the reason."""
-    left_out = LeftOut(folder.record, console, "lab", again)
-    began, before = (
-        time.monotonic(),
-        {done.study.claim: plan_hash(done.study.claim, done.plan) for done in folder.done(studies)},
-    )
-    ran = 0
-    for number, claim in enumerate(claims):
+def _requests(
+    folder: LabFolder, asked: _Lab, plan: LabPlan, studies: Mapping[str, str], left_out: LeftOut
+) -> dict[str, Request]:
+    """A run of each claim; claims that cannot be asked of this task or network are left out."""
+    found = {}
+    for claim in asked.only or tuple(studies):
         study = find_study(claim, studies)
         with left_out.unless_refused(claim):
             own = plan.plan(study)
-            if before.get(claim) == plan_hash(claim, own):
-                continue
-            console.rule(
-                f"{claim}, {number + 1} of {len(claims)}{_left(began, ran, sum(each not in before for each in claims[number:]))}",
-                align="left",
-            )
-            run(study, own)
-            ran += 1
-
-
-def _left(began: float, ran: int, left: int) -> str:
-    """A first estimate: claims take about as long as those before them."""
-    return f", about {spoken((time.monotonic() - began) / ran * left)} left for all" if ran else ""
+            found[claim] = Request(study, own, folder.run_path(claim), json=False, spread=asked.spread)
+    return found
 
 
 def _write(folder: LabFolder, asked: _Lab, studies: Mapping[str, str], console: Console) -> None:

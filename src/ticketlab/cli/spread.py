@@ -155,14 +155,20 @@ class Spread:
         elif self.insecure_cluster:
             raise UserError("--insecure-cluster alone", "it together with --cluster ADDRESS")
 
-    def printed(self) -> str | None:
-        """What is to be printed in place of a run: the script of a job."""
+    def printed(self) -> bool:
+        """Prints the script of a job if nothing else is asked, and returns whether it was."""
         place = None if self.cluster is None else parse_place(self.cluster, self.insecure_cluster)
         if not isinstance(place, Slurm) or not place.dry_run:
-            return None
+            return False
         from ticketlab.engine.clusters import job_script
 
-        return job_script(place)
+        print(job_script(place), end="")
+        return True
+
+    def need_one_process(self, what: str) -> None:
+        """Raises UserError if several processes were to run this together: each would write the folder and the page."""
+        if self.coordinator is not None:
+            raise UserError(f"--coordinator for {what}", "--jobs, --cluster or --devices")
 
     @contextlib.contextmanager
     def runner(self) -> Iterator[Runner | None]:

@@ -54,8 +54,12 @@ class Started:
 def started(place: Place) -> Started:
     """Starts a cluster, or names the one that is there.
 
-    Raises: UserError if Dask is not installed, or keys are missing.
+    Raises: UserError if Dask is not installed, if keys are missing, and for a dry run.
     """
+    if isinstance(place, Slurm) and place.dry_run:
+        raise UserError(
+            "slurm:dry_run=true", "jobs that are to be started", "`job_script` returns their script."
+        )
     _installed("distributed", "cryptography", *(("dask_jobqueue",) if isinstance(place, Slurm) else ()))
     match place:
         case Local():

@@ -82,6 +82,7 @@ class LabFolder:
         return AskedFolder(self.path, "lab", self.asked)
 
     def done(self, studies: Mapping[str, str]) -> list[Done]:
-        """The claims that are finished, in the order of the list of claims."""
-        found = (finished_run(self.run_path(claim), studies) for claim in studies)
+        """The claims that are finished and were not left out, in the order of the list of claims."""
+        out = self.record.left_out()
+        found = (finished_run(self.run_path(claim), studies) for claim in studies if claim not in out)
         return [done for done in found if done is not None]

@@ -60,8 +60,9 @@ class SweepFolder:
         return done if done and plan_hash(self.study.claim, done.plan) == asked else None
 
     def all_done(self) -> Mapping[str, Done]:
-        """The finished runs by the names of their places, in the order of the grid."""
-        found = ((place.name, self.done(place)) for place in self.grid.places)
+        """The finished runs that were not left out, by the names of their places, in the order of the grid."""
+        out = self.record.left_out()
+        found = ((place.name, self.done(place)) for place in self.grid.places if place.name not in out)
         return {name: done for name, done in found if done is not None}
 
 

@@ -9,6 +9,7 @@ removed when the cell is finished. Its tickets stay, in a folder of that name in
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
 import shutil
@@ -26,7 +27,7 @@ from ticketlab.store.failures import storing
 from ticketlab.store.identity import cell_record, differences, identity
 from ticketlab.store.look_file import Looks
 from ticketlab.store.records import read_record, strict, write_record
-from ticketlab.store.tables import Damaged, read_table, write_table
+from ticketlab.store.tables import Damaged, check_table, read_table, write_table
 from ticketlab.store.whole import flush_tree, move
 
 __all__ = ["CellFolders", "cell_records", "read_tables", "reread_tables", "write_tables"]
@@ -86,15 +87,20 @@ class CellFolders:
             self._note_stale(cell)
             return None
         try:
-            record = read_record(place / RECORD)
-            if record["identity"] != self.identity(cell):
-                raise Damaged(f"{RECORD} is of another cell")
-            return read_tables(record["tables"], place)
+            return read_tables(self._record(cell)["tables"], place)
         except Damaged as damage:
             self._note(f"{cell.title or cell.name} is run again: its kept result is damaged ({damage}).")
             with storing(place):
                 shutil.rmtree(place)
             return None
+
+    def whole(self, cell: Cell) -> bool:
+        """Whether `load` would give the tables of a cell. Nothing is noted or removed, and no table is read."""
+        with contextlib.suppress(Damaged):
+            for table in self._record(cell)["tables"].values():
+                check_table(table, self.place(cell))
+            return True
+        return False
 
     def save(self, cell: Cell, tables: Mapping[str, Table], seconds: float) -> dict[str, Table]:
         self._unchanged()
@@ -136,6 +142,13 @@ class CellFolders:
 
     def later(self) -> Levels:
         return Levels() if self._looks is None else self._looks[0].by_hand().levels
+
+    def _record(self, cell: Cell) -> dict[str, Any]:
+        """The record of a kept cell. Raises Damaged, also if there is none."""
+        record = read_record(self.place(cell) / RECORD)
+        if record["identity"] != self.identity(cell):
+            raise Damaged(f"{RECORD} is of another cell")
+        return record
 
     def _note_stale(self, cell: Cell) -> None:
         """Reports why a result of the same name was not used."""

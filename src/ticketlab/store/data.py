@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ticketlab.claims.wording import listed
 from ticketlab.errors import UserError
-from ticketlab.tasks.pinned import sources, starts
+from ticketlab.tasks.pinned import read_from_files, sources, starts
 
 if TYPE_CHECKING:
     from ticketlab.networks.pretrained import Pretrained
     from ticketlab.tasks.sources import TaskSource
 
-__all__ = ["Data", "data_hashes", "read_data"]
+__all__ = ["Data", "content_hash", "data_hashes", "read_data"]
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,16 @@ def read_data(plan: Any) -> dict[str, Data]:
     return {**data, **{where: _started(network, plan) for where, network in starts(plan)}}
 
 
-def data_hashes(plan: Any) -> dict[str, str]:
-    """The content hash of every data set and start that a plan names, by the option's name. Cost: reads them all."""
-    data = {where: source.load().content_hash for where, source in sources(plan)}
-    return {**data, **{where: network.digest() for where, network in starts(plan)}}
+def content_hash(choice: TaskSource | Pretrained) -> str:
+    """That of a data set or a start. Cost: reads it."""
+    from ticketlab.networks.pretrained import Pretrained
+
+    return choice.digest() if isinstance(choice, Pretrained) else choice.load().content_hash
+
+
+def data_hashes(plan: Any, hashed: Callable[[TaskSource | Pretrained], str] = content_hash) -> dict[str, str]:
+    """The content hash of every data set and start that a plan names, by the option's name. Cost: as `hashed`, for each."""
+    return {where: hashed(choice) for where, choice in read_from_files(plan)}
 
 
 def _read(source: TaskSource, batch: int | None) -> Data:

@@ -35,7 +35,7 @@ from ticketlab.laws.looks import Look
 from ticketlab.laws.verdict import Outcome, Verdict
 from ticketlab.plans import find_study, parse_toml, plan_hash, toml
 from ticketlab.store.cells import CellFolders, cell_records, read_tables, reread_tables, write_tables
-from ticketlab.store.data import data_hashes, read_data
+from ticketlab.store.data import content_hash, data_hashes, read_data
 from ticketlab.store.environment import environment
 from ticketlab.store.failures import storing
 from ticketlab.store.identity import dependencies
@@ -51,7 +51,9 @@ from ticketlab.tasks.pinned import pinned
 
 if TYPE_CHECKING:
     from ticketlab.engine.runner import Runner
+    from ticketlab.networks.pretrained import Pretrained
     from ticketlab.tangent.devices import Devices
+    from ticketlab.tasks.sources import TaskSource
 
 __all__ = ["RunFolder", "default_place"]
 
@@ -137,6 +139,31 @@ class RunFolder:
         except UserError:
             return False
 
+    def up_to_date(
+        self,
+        plan: Any,
+        note: Callable[[str], None] = lambda text: None,
+        devices: Devices | None = None,
+        runner: Runner | None = None,
+        hashed: Callable[[TaskSource | Pretrained], str] = content_hash,
+    ) -> bool:
+        """Whether a run of this plan is stored whole, with its page, and `run` would use all of its cells again.
+
+        Arguments:
+            plan, note, devices, runner: as for `run`.
+            hashed: gives the content hash of a data set or a start.
+
+        Raises: UserError for data that cannot be read, for workers that differ, and when the folder is in use.
+        """
+        if not self._whole():
+            return False
+        device = None if runner is None else runner.device(self.study, plan, note)
+        depends = dependencies(self.study, plan, devices, data_hashes(plan, hashed), device)
+        with only_process(self.path):
+            keeper = CellFolders(self.path / "cells", depends)
+            cells = groups(self.study.cells(plan), keeper.has)
+            return self._concluded_from([*map(keeper.identity, cells)]) and all(map(keeper.whole, cells))
+
     def evidence(self) -> Evidence:
         """The stored evidence, with the bits that were stored.
 
@@ -217,15 +244,10 @@ class RunFolder:
             self._nothing_left(made),
             pinned({own.source: own.hash for own in data.values()}),
         ):
-            self._start_afresh()
-            write_text(
-                self.path / "plan.toml", self.plan_text
-            )  # first: by it the folder is known after a kill
-            self._register()
-            write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
-            write_record(self.path / "environment.json", environment(devices, device))
+            # First: by its plan the folder is known after a kill.
+            write_text(self.path / "plan.toml", self.plan_text)
             seeds = getattr(plan, "seeds", 1)
-            yield CellFolders(
+            keeper = CellFolders(
                 self.path / "cells",
                 depends,
                 note,
@@ -233,6 +255,19 @@ class RunFolder:
                 lambda: watch.check(depends["data"]),
                 (self.looks(), seeds, most),
             )
+            self._start_afresh(keeper, plan)
+            self._register()
+            write_record(self.path / "data.json", {where: own.record() for where, own in data.items()})
+            write_record(self.path / "environment.json", environment(devices, device))
+            yield keeper
+
+    def _whole(self) -> bool:
+        """Whether plan, evidence and page of this very plan are here, and not damaged."""
+        with contextlib.suppress(UserError):
+            plan = _without_claim(parse_toml(self.path / "plan.toml"))
+            self.evidence()
+            return plan_hash(self.claim, plan) == self._plan_seal() and self.report_path.exists()
+        return False
 
     def _register(self) -> None:
         """Puts the protocol next to the plan. Raises UserError if the folder is of a run under another one."""
@@ -272,12 +307,11 @@ class RunFolder:
             shutil.rmtree(final, ignore_errors=True)
             move(partial, final)
         kept = Evidence(reread_tables(tables, final), evidence.verdicts)
-        identities = [keeper.identity(cell) for cell in groups(self.study.cells(plan), keeper.has)]
         record = {
             "plan": self._plan_seal(),
             "plan_file": self.plan_text,
             "digest": kept.digest(),
-            "cells": identities,
+            "cells": self._identities(keeper, plan),
             "tables": tables,
         }
         write_record(
@@ -302,17 +336,24 @@ class RunFolder:
         if claim not in (None, self.claim):
             raise UserError(f"{path}, a run of {claim}", f"a run of {self.claim}", "Give another --out.")
 
-    def _start_afresh(self) -> None:
-        """Removes conclusions and page of another plan; its cells stay and are reused if they are valid."""
-        restore_plan(self.path)
-        file = self.path / "plan.toml"
-        with contextlib.suppress(UserError):  # a file that is missing or not a table
-            if plan_hash(self.claim, _without_claim(parse_toml(file))) == self._plan_seal():
-                return
+    def _start_afresh(self, keeper: CellFolders, plan: Any) -> None:
+        """Removes conclusions and page that other cells led to. The cells stay, and are reused when they are valid."""
+        if self._concluded_from(self._identities(keeper, plan)):
+            return
         with storing(self.path):
             for name in ("evidence.json", "verdict.json", "report.html"):
                 (self.path / name).unlink(missing_ok=True)
             shutil.rmtree(self.path / "evidence", ignore_errors=True)
+
+    def _concluded_from(self, cells: Sequence[str]) -> bool:
+        """Whether the stored evidence is of this plan and of the cells of these identities."""
+        with contextlib.suppress(UserError):
+            record = self._record("evidence.json")
+            return bool(record["plan"] == self._plan_seal() and record["cells"] == cells)
+        return False
+
+    def _identities(self, keeper: CellFolders, plan: Any) -> list[str]:
+        return [keeper.identity(cell) for cell in groups(self.study.cells(plan), keeper.has)]
 
     def _record(self, name: str) -> dict[str, Any]:
         if name == "evidence.json" and not (self.path / name).exists():

@@ -22,7 +22,7 @@ import numpy as np
 from ticketlab.evidence.tables import Column, Table
 from ticketlab.store.failures import storing
 
-__all__ = ["Damaged", "checksum", "read_table", "write_table"]
+__all__ = ["Damaged", "check_table", "checksum", "read_table", "write_table"]
 
 _SQL = {"f": "DOUBLE", "i": "BIGINT", "b": "BOOLEAN", "U": "VARCHAR"}
 _NUMPY = {"DOUBLE": np.float64, "BIGINT": np.int64, "BOOLEAN": np.bool_, "VARCHAR": np.str_}
@@ -59,21 +59,28 @@ def read_table(name: str, record: Mapping[str, Any], folder: Path) -> Table:
 
     Raises Damaged if the file is not the recorded one.
     """
+    check_table(record, folder)
     described = record["columns"]
     if not described:
         return Table(name, (), record["measured"])
+    found = _read(folder / record["file"], len(described))
+    columns = tuple(
+        Column(c["name"], _values(raw, c["type"]), c["unit"], c["meaning"])
+        for c, raw in zip(described, found, strict=True)
+    )
+    return Table(name, columns, record["measured"])
+
+
+def check_table(record: Mapping[str, Any], folder: Path) -> None:
+    """Raises Damaged if the file of a table is not the recorded one."""
+    if not record["columns"]:
+        return
     file = folder / record["file"]
     try:
         if checksum(file) != record["sha256"]:
             raise Damaged(f"{file.name} is not the file that was written")
     except OSError as error:
         raise Damaged(f"{file.name} cannot be read ({error.strerror})") from None
-    found = _read(file, len(described))
-    columns = tuple(
-        Column(c["name"], _values(raw, c["type"]), c["unit"], c["meaning"])
-        for c, raw in zip(described, found, strict=True)
-    )
-    return Table(name, columns, record["measured"])
 
 
 def checksum(file: Path) -> str:
