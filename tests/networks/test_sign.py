@@ -60,10 +60,12 @@ def test_what_reaches_the_next_layer_is_binary():
         assert set(np.unique(hidden).tolist()) == {-1.0, 1.0}
 
 
-def test_units_of_signs_are_neither_rescaled_nor_flipped():
+def test_units_of_signs_are_flipped_and_only_what_writes_them_has_a_factor():
     for group in MLP((6, 5), activation=SIGN).build((4,), 3).unit_groups:
         assert not group.rescalable
-        assert not group.flippable
+        assert group.flippable
+        assert group.jumps
+        assert group.scaleless == (group.incoming,)
 
 
 def test_a_network_of_signs_has_no_tangent_space():

@@ -30,6 +30,7 @@ from ticketlab.networks import (
     rescale_units,
     sequential,
 )
+from ticketlab.networks.sequence_architectures import GRUNet, LSTMNet
 
 
 def convolutional(activation: Activation, pooling: Pooling, bias: bool = True) -> Network:
@@ -75,6 +76,10 @@ NETWORKS = {
     "summed tanh": summed(Activation.TANH),
     "flat norm": normalised_when_flat(),
     "erf": MLP((6, 5), activation=Activation.ERF).build((4,), 3),
+    "sign": MLP((6, 5), activation=Activation.SIGN).build((4,), 3),
+    "summed sign": summed(Activation.SIGN),
+    "gru": GRUNet((4, 3)).build((4, 2), 2),
+    "lstm": LSTMNet((4, 3)).build((4, 2), 2),
 }
 
 
@@ -140,7 +145,7 @@ def test_rescaled_relu_units_compute_the_same_function(name: str) -> None:
         same_function(name, params, rescale_units(params, group, factors))
 
 
-@pytest.mark.parametrize("name", ["tanh", "erf", "summed tanh"])
+@pytest.mark.parametrize("name", ["tanh", "erf", "summed tanh", "sign", "summed sign", "gru", "lstm"])
 def test_flipped_odd_units_compute_the_same_function(name: str) -> None:
     network, params = NETWORKS[name], drawn(name)
     for i, group in enumerate(network.unit_groups):
@@ -148,6 +153,33 @@ def test_flipped_odd_units_compute_the_same_function(name: str) -> None:
         assert not group.rescalable
         signs = np.random.default_rng(i).choice([-1.0, 1.0], group.units).astype(np.float32)
         same_function(name, params, rescale_units(params, group, signs))
+
+
+@pytest.mark.parametrize("name", ["sign", "summed sign"])
+def test_what_only_signs_read_has_a_factor_of_its_own(name: str) -> None:
+    network, params = NETWORKS[name], drawn(name)
+    sets = [(group.units, axes) for group in network.unit_groups for axes in group.scaleless]
+    assert len({axis.layer for _, axes in sets for axis in axes}) >= 2
+    for i, (units, axes) in enumerate(sets):
+        factors = np.exp(np.random.default_rng(i).standard_normal(units)).astype(np.float32)
+        other = params
+        for axis in axes:
+            other = axis.put(other, axis.take(other) * axis.per_entry(factors))
+        same_function(name, params, other)
+
+
+def test_what_something_else_reads_too_has_no_factor() -> None:
+    """A sum that passes the signs by, and a layer that reads the units before them."""
+    sign = Activate(Activation.SIGN)
+    by = sequential((Dense(4), Residual((sign,)), Dense(2)), (3,), name="sign and its argument")
+    before = sequential((Dense(4), Residual((Dense(4),)), sign, Dense(2)), (3,), name="read before the sign")
+    inside = sequential((Dense(4), Residual((sign, Dense(4), sign)), Dense(2)), (3,), name="inside")
+    found = [
+        [axis.layer for axes in group.scaleless for axis in axes if axis.leaf == "weight"]
+        for network in (by, before, inside)
+        for group in network.unit_groups
+    ]
+    assert found == [[], [], ["dense2"]]
 
 
 def test_a_maximum_on_the_way_forbids_flipping() -> None:

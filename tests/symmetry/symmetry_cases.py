@@ -23,12 +23,13 @@ from ticketlab.networks import (
     ResNet,
     sequential,
 )
-from ticketlab.networks.sequence_architectures import GRUNet
+from ticketlab.networks.sequence_architectures import GRUNet, LSTMNet
 from ticketlab.symmetry.places import arrays_of, by_unit
 from ticketlab.symmetry.scale_groups import scale_groups
 
 SHAPE = (8, 8, 2)
 BATCH, CHANNELS = Normalisation.BATCH, Normalisation.CHANNELS
+SIGN = Activation.SIGN
 
 
 def repeated() -> Network:
@@ -42,6 +43,13 @@ def normalised_when_flat() -> Network:
     act = Activate(Activation.RELU)
     stages = (Flatten(), Dense(9), act, Normalise(BATCH), Dense(8), act, Dense(3))
     return sequential(stages, SHAPE, name="normalised after its activations")
+
+
+def relu_before_signs() -> Network:
+    """Factors that are free on both sides lead into units whose own size is void."""
+    relu, sign = Activate(Activation.RELU), Activate(Activation.SIGN)
+    stages = (Dense(9), relu, Dense(7), sign, Residual((Dense(6), relu, Dense(7), sign)), Dense(8), relu)
+    return sequential((Flatten(), *stages, Dense(3)), SHAPE, name="ReLU before signs")
 
 
 NETWORKS = {
@@ -58,7 +66,14 @@ NETWORKS = {
     "pre-activation, batch": PreActResNet((6, 8), blocks=1, normalisation=BATCH).build(SHAPE, 3),
     "repeated": repeated(),
     "normalised after activations": normalised_when_flat(),
+    "sign": MLP((16, 12), activation=SIGN).build(SHAPE, 3),
+    "sign, without biases": MLP((16, 12), activation=SIGN, bias=False).build(SHAPE, 3),
+    "sign, channels": ConvNet(2, width=6, normalisation=CHANNELS, activation=SIGN).build(SHAPE, 3),
+    "sign, batch": MLP((16, 12), normalisation=BATCH, activation=SIGN).build(SHAPE, 3),
+    "sign, residual": PreActResNet((6, 8), blocks=1, normalisation=None, activation=SIGN).build(SHAPE, 3),
+    "relu before signs": relu_before_signs(),
     "gru": GRUNet((6,)).build((4, 3), 3),
+    "lstm": LSTMNet((5, 4)).build((4, 3), 3),
 }
 
 
@@ -96,13 +111,15 @@ def planted(network: Network, params: Any, seed: int, permute: bool = True) -> t
         factors = np.ones(group.units.units)
         if group.units.rescalable:
             factors = factors * np.exp(draw.standard_normal(group.units.units))
-        if group.units.flippable:
+        biased = any(axis.leaf == "bias" for axis in group.units.incoming)
+        if group.units.flippable and (biased or not group.units.jumps):
             factors = factors * draw.choice([-1.0, 1.0], group.units.units)
         for axes, power in ((group.units.incoming, 1), (group.units.outgoing, -1)):
             for axis in axes:
                 view = by_unit(arrays, axis)
                 for u, factor in enumerate(factors):
-                    view[u] *= factor**power
+                    of_unit = (u, ...) if axis.odd_gate is None else (u, ..., axis.odd_gate)
+                    view[of_unit] *= factor**power
     orders = {g.layer: draw.permutation(g.units) for g in network.unit_groups} if permute else {}
     for group in network.unit_groups if permute else ():
         for axis in (*group.incoming, *group.outgoing):

@@ -25,6 +25,8 @@ class Stream:
         fixed: whether they cannot be permuted.
         incoming, outgoing: the parameters that write and read them.
         rescalable, flippable: as for a `UnitGroup`; stages on the way can set them to false.
+        scaleless, jumps: as for a `UnitGroup`.
+        shared: whether another path reads the units too (the other part of a residual sum).
     """
 
     layer: str
@@ -34,6 +36,15 @@ class Stream:
     outgoing: list[UnitAxis] = field(default_factory=list)
     rescalable: bool = True
     flippable: bool = True
+    scaleless: list[tuple[UnitAxis, ...]] = field(default_factory=list)
+    jumps: bool = False
+    shared: bool = False
+
+    def only_signs(self) -> None:
+        """Only the signs of the units go on. The size of what wrote them is void, unless something else reads it."""
+        if self.incoming and self.rescalable and not self.outgoing and not self.shared:
+            self.scaleless.append(tuple(self.incoming))
+        self.rescalable, self.jumps = False, True
 
 
 class Streams:
@@ -51,25 +62,34 @@ class Streams:
         """The groups of units in order of depth, after the last stage."""
         self.current.fixed = True
         return tuple(
-            UnitGroup(s.layer, s.units, tuple(s.incoming), tuple(s.outgoing), s.rescalable, s.flippable)
+            UnitGroup(
+                s.layer,
+                s.units,
+                tuple(s.incoming),
+                tuple(s.outgoing),
+                s.rescalable,
+                s.flippable,
+                tuple(s.scaleless),
+                s.jumps,
+            )
             for s in self._written
             if not s.fixed
         )
 
-    def cross(self, layer: Layer, view: tuple[int, ...]) -> None:
+    def cross(self, layer: Layer, view: tuple[int, ...], odd_gate: int | None = None) -> None:
         """A layer reads the stream and writes the next. Reshaped to `view`, its weight has the units read as axis −2.
 
-        A unit of a layer with gates owns one column of each.
+        A unit of a layer with gates owns one column of each; the odd gate is the one that changes sign with the unit.
         """
         self.current.outgoing.append(UnitAxis(layer.name, "weight", view, -2))
         self.current = Stream(layer.name, layer.units // layer.gates)
-        self._write(layer)
+        self._write(layer, odd_gate)
         self._written.append(self.current)
 
-    def loop(self, layer: Layer) -> None:
+    def loop(self, layer: Layer, odd_gate: int) -> None:
         """A layer reads the stream and writes it: the recurrent weights of its units."""
         self.current.outgoing.append(UnitAxis(layer.name, "weight", (1, *layer.weight_shape), -2))
-        self._write(layer)
+        self._write(layer, odd_gate)
 
     def join(self, layer: Layer) -> None:
         """A layer is added to the stream, unit by unit, and reads none of it (learned positions)."""
@@ -81,13 +101,13 @@ class Streams:
         self.current = Stream("", units, fixed=True)
         self._written.append(self.current)
 
-    def _write(self, layer: Layer) -> None:
+    def _write(self, layer: Layer, odd_gate: int | None = None) -> None:
         """The columns of a layer's weight and its biases belong to the units of the stream."""
         incoming, gates = self.current.incoming, () if layer.gates == 1 else (layer.gates,)
         view = (*layer.weight_shape[:-1], *gates, self.current.units)
-        incoming.append(UnitAxis(layer.name, "weight", view, -1))
+        incoming.append(UnitAxis(layer.name, "weight", view, -1, odd_gate))
         if layer.has_bias:
-            incoming.append(UnitAxis(layer.name, "bias", (*gates, self.current.units), len(gates)))
+            incoming.append(UnitAxis(layer.name, "bias", (*gates, self.current.units), len(gates), odd_gate))
 
     def scale(self, layer: Layer) -> None:
         """A normalisation's scale and shift belong to the units of the stream."""
@@ -110,4 +130,6 @@ class Streams:
         one.outgoing += other.outgoing
         one.rescalable &= other.rescalable
         one.flippable &= other.flippable
+        one.scaleless += other.scaleless
+        one.jumps |= other.jumps
         self.current = one

@@ -2,7 +2,8 @@
 
 The gains of a group are C_ij = Σ_leaf ⟨A_i, B_j⟩, over the leaves that write or read it. They split into two parts. Leaves
 that no other group permutes (first weights, biases, read-outs) are multiplied once. The others depend on the orders of their
-other group, and are multiplied again when that has moved. A leaf that leads from a group to itself is a true quadratic
+other group, and are multiplied again when that has moved. Where a sign is free, gains are times the sign, except those of gates
+that keep theirs. A leaf that leads from a group to itself is a true quadratic
 assignment: the step is taken back unless the objective has risen.
 """
 
@@ -12,13 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 
 from ticketlab.networks.units import UnitAxis, UnitGroup
 from ticketlab.symmetry.places import Arrays, by_unit, leaves_of
+from ticketlab.symmetry.signs import free_signs
 
-__all__ = ["Orders", "Problem", "Start", "ascend", "assignment", "reorder", "started"]
+__all__ = ["Gains", "Orders", "Problem", "Start", "ascend", "assignment", "reorder", "started"]
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,42 @@ class Start:
     signs: Mapping[str, Float[np.ndarray, "..."]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Gains:
+    """C_ij, what having B's unit j in place i adds.
+
+    Arguments:
+        turned: the part that changes sign with the unit.
+        kept: the part of gates that do not.
+    """
+
+    turned: Float[np.ndarray, "units units"]
+    kept: Float[np.ndarray, "units units"]
+
+    def picked(
+        self, order: Int[np.ndarray, "units"], signs: Float[np.ndarray, "units"]
+    ) -> Float[np.ndarray, "units"]:
+        """What the unit in each place adds."""
+        places = np.arange(len(order))
+        return self.kept[places, order] + self.turned[places, order] * signs
+
+    def placed(self, order: Int[np.ndarray, "units"], signs: Float[np.ndarray, "units"] | None) -> Gains:
+        """The same for the units of B in this order, with these signs."""
+        turned, kept = (part.T[order].T for part in (self.turned, self.kept))
+        return Gains(turned if signs is None else turned * signs, kept)
+
+    def __add__(self, other: Gains) -> Gains:
+        return Gains(self.turned + other.turned, self.kept + other.kept)
+
+
 def assignment(
-    gains: Float[np.ndarray, "units units"], signed: bool
+    gains: Gains, free: Bool[np.ndarray, "units"]
 ) -> tuple[Int[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """The unit for each place with the largest sum of gains, and its sign; +1 unless `signed`."""
-    order = linear_sum_assignment(np.abs(gains) if signed else gains, maximize=True)[1]
-    picked = gains[np.arange(len(order)), order]
-    return order, np.where(picked < 0, -1.0, 1.0) if signed else np.ones(len(order))
+    """The unit for each place with the largest sum of gains, and its sign; +1 unless that unit's sign is free."""
+    best = gains.kept + np.where(free, np.abs(gains.turned), gains.turned)
+    order = linear_sum_assignment(best, maximize=True)[1]
+    picked = gains.turned[np.arange(len(order)), order]
+    return order, np.where((picked < 0) & free[order], -1.0, 1.0)
 
 
 class Problem:
@@ -53,6 +84,7 @@ class Problem:
         norms = [np.sqrt(sum(np.sum(leaf.of(a) ** 2) for leaf in self.leaves)) for a in (one, other)]
         self.size = float(norms[0] * norms[1]) or 1.0  # ‖A‖‖B‖
         self.one, self.other = (_single(arrays) for arrays in (one, other))
+        self.free = [free_signs(self.other, group) for group in groups]
         self.shared = [leaf for leaf in self.leaves if leaf.writes and leaf.reads]
         own = {(leaf.layer, leaf.name) for leaf in self.leaves if leaf not in self.shared}
         self.own_gains = [
@@ -60,23 +92,29 @@ class Problem:
         ]
         self._shared = {(leaf.layer, leaf.name) for leaf in self.shared}
 
-    def _gains(self, b: Arrays, group: UnitGroup, wanted: Callable[[UnitAxis], bool]) -> np.ndarray:
-        total = np.zeros((group.units, group.units), np.float32)
+    def _gains(self, b: Arrays, group: UnitGroup, wanted: Callable[[UnitAxis], bool]) -> Gains:
+        turned, kept = np.zeros((2, group.units, group.units), np.float32)
         for axis in filter(wanted, (*group.incoming, *group.outgoing)):
-            one, other = (by_unit(a, axis).reshape(group.units, -1) for a in (self.one, b))
-            total += other @ one.T
-        return total.T  # B's units are the rows in memory, so that reordering them copies rows
+            one, other = (by_unit(a, axis) for a in (self.one, b))
+            if axis.odd_gate is not None:
+                even = np.arange(one.shape[-1]) != axis.odd_gate
+                kept += _products(one[..., even], other[..., even])
+                one, other = one[..., ~even], other[..., ~even]
+            turned += _products(one, other)
+        return Gains(
+            turned.T, kept.T
+        )  # B's units are the rows in memory, so that reordering them copies rows
 
-    def gains(self, now: Orders, i: int) -> Float[np.ndarray, "units units"]:
-        """C_ij, what having B's unit j, in its present order, in place i adds."""
+    def gains(self, now: Orders, i: int) -> Gains:
+        """Those of B's units in their present order."""
         shared = self._gains(now.b, self.groups[i], lambda axis: (axis.layer, axis.leaf) in self._shared)
-        own = self.own_gains[i].T[now.orders[i]].T
-        return (own * now.signs[i] if self.groups[i].flippable else own) + shared
+        signs = now.signs[i] if self.groups[i].flippable else None
+        return self.own_gains[i].placed(now.orders[i], signs) + shared
 
     def value(self, now: Orders) -> float:
         """Σ ⟨A, P B Pᵀ⟩."""
         own = sum(
-            float(np.sum(gains[np.arange(len(order)), order] * signs, dtype=np.float64))
+            float(np.sum(gains.picked(order, signs), dtype=np.float64))
             for gains, order, signs in zip(self.own_gains, now.orders, now.signs, strict=True)
         )
         return own + sum(
@@ -110,6 +148,11 @@ class Orders:
     b: Arrays = field(repr=False)
     orders: list[np.ndarray]
     signs: list[np.ndarray]
+
+
+def _products(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """⟨A_i, B_j⟩, `[j, i]`."""
+    return other.reshape(len(other), -1) @ one.reshape(len(one), -1).T
 
 
 def _single(arrays: Arrays) -> Arrays:
@@ -147,14 +190,14 @@ def ascend(problem: Problem, now: Orders, draw: np.random.Generator, tolerance: 
 def _solved(problem: Problem, now: Orders, i: int) -> float:
     """Gives a group its best order; returns the gain, zero if it had it already."""
     gains, loop = problem.gains(now, i), problem.loop(i)
-    order, signs = assignment(gains, problem.groups[i].flippable)
+    order, signs = assignment(gains, problem.free[i][now.orders[i]])
     if np.array_equal(order, np.arange(len(order))) and np.all(signs > 0):
         return 0.0
-    picked = gains[np.arange(len(order)), order] * signs
+    picked, stay = gains.picked(order, signs), gains.picked(np.arange(len(order)), np.ones(len(order)))
     before = problem.value(now) if loop else 0.0
     problem.move(now, i, order, signs)
     if not loop:
-        return float(np.sum(picked, dtype=np.float64) - np.trace(gains, dtype=np.float64))
+        return float(np.sum(picked, dtype=np.float64) - np.sum(stay, dtype=np.float64))
     gain = problem.value(now) - before  # the gains themselves have moved
     if gain <= 0:
         back = np.argsort(order)
@@ -166,4 +209,4 @@ def reorder(arrays: Arrays, axes: Iterable[UnitAxis], order: np.ndarray, signs: 
     """Puts unit `order[i]` into place i along each axis, times its sign."""
     for axis in axes:
         view = by_unit(arrays, axis)
-        view[...] = view[order] * signs.reshape(-1, *[1] * (view.ndim - 1))
+        view[...] = view[order] * axis.per_entry(signs)

@@ -10,7 +10,8 @@ may oscillate.) The factors are unique unless a group of units is cut off from i
 
 Before a normalisation over channels only a common factor of the units is free, and it moves freely. It is set so that the squares
 of the effective weights are what He's initialisation gives, 2 a unit and layer (1 for a normalisation's scale). The sweeps then
-descend F with log ‖W‖² in place of ‖W‖² for these weights, which is convex too.
+descend F with log ‖W‖² in place of ‖W‖² for these weights, which is convex too. Before a sign the factor of each unit moves
+freely, and is set in the same way.
 
 Sources: Stock, Graham, Gribonval, Jégou 2019, arXiv 1902.10416 (sweeps over layers, and their limit); Osborne 1960, "On
 pre-conditioning of matrices", J. ACM 7 (balancing a matrix by a diagonal similarity).
@@ -79,11 +80,7 @@ def balanced_factors(network: Network, arrays: Arrays, groups: Sequence[ScaleGro
     for sweep in range(1, SWEEPS + 1):
         moved = 0.0
         for i in free:
-            step = (
-                _common_step(network, groups[i], i, squares, logs)
-                if groups[i].common
-                else _step(i, squares, logs)
-            )
+            step = _step_of(network, groups[i], i, squares, logs)
             logs[i] = logs[i] + step
             moved = max(moved, float(np.max(np.abs(step), initial=0.0)))
         if moved < TOLERANCE:
@@ -91,6 +88,14 @@ def balanced_factors(network: Network, arrays: Arrays, groups: Sequence[ScaleGro
     raise NumericalFailure(
         f"Factors still move by {moved:.1e} after {SWEEPS} sweeps. Remove units that hardly any weight leads to or from."
     )
+
+
+def _step_of(
+    network: Network, group: ScaleGroup, i: int, squares: Sequence[_Squares], logs: Sequence[np.ndarray]
+) -> np.ndarray:
+    if group.common:
+        return _common_step(network, group, i, squares, logs)
+    return _free_step(network, group, i, squares, logs) if group.scaleless else _step(i, squares, logs)
 
 
 def _step(i: int, squares: Sequence[_Squares], logs: Sequence[np.ndarray]) -> np.ndarray:
@@ -106,12 +111,26 @@ def _common_step(
     network: Network, group: ScaleGroup, i: int, squares: Sequence[_Squares], logs: Sequence[np.ndarray]
 ) -> np.ndarray:
     """The same for all units: the effective squares reach their target."""
-    weights = [layer for layer in network.layers if layer.name in {a.layer for a in group.units.incoming}]
-    target = group.units.units * sum(HE if layer.stage.weighted else 1.0 for layer in weights)
+    target = group.units.units * _target(network, group)
     into = sum(
         s.effective * float(np.sum(s.written(logs) * np.exp(2 * logs[i]))) for s in squares if s.to == i
     )
     return np.full(group.units.units, 0.5 * np.log(target / into) if into else 0.0)
+
+
+def _free_step(
+    network: Network, group: ScaleGroup, i: int, squares: Sequence[_Squares], logs: Sequence[np.ndarray]
+) -> np.ndarray:
+    """The effective squares into each unit reach their target; nothing after the unit depends on them."""
+    into = sum(s.effective * s.written(logs) for s in squares if s.to == i) * np.exp(2 * logs[i])
+    ratio = np.divide(_target(network, group), into, out=np.ones_like(logs[i]), where=into > 0)
+    return 0.5 * np.log(ratio)
+
+
+def _target(network: Network, group: ScaleGroup) -> float:
+    """The effective squares into one unit."""
+    writers = {axis.layer for axis in group.units.incoming}
+    return sum(HE if layer.stage.weighted else 1.0 for layer in network.layers if layer.name in writers)
 
 
 def _squares(network: Network, arrays: Arrays, groups: Sequence[ScaleGroup]) -> list[_Squares]:

@@ -20,9 +20,10 @@ from jaxtyping import Array, Float
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Features, Network, Params
-from ticketlab.symmetry.ascent import Start, assignment
+from ticketlab.symmetry.ascent import Gains, Start, assignment
 from ticketlab.symmetry.matching import Matching, match_from
-from ticketlab.symmetry.places import require_groups
+from ticketlab.symmetry.places import arrays_of, require_groups
+from ticketlab.symmetry.signs import free_signs
 
 __all__ = ["by_activations", "match_activations", "unit_correlations"]
 
@@ -56,9 +57,10 @@ def by_activations(
     network: Network, one: Params, other: Params, x: Float[Array | np.ndarray, "n ..."]
 ) -> Start:
     """The orders and signs alone, as a start for `match_weights`."""
-    groups = {group.layer: group for group in require_groups(network)}
+    arrays = arrays_of(network, other)
+    free = {group.layer: free_signs(arrays, group) for group in require_groups(network)}
     found = {
-        layer: assignment(gains, groups[layer].flippable)
+        layer: assignment(Gains(gains, np.zeros_like(gains)), free[layer])
         for layer, gains in unit_correlations(network, one, other, x).items()
     }
     return Start({layer: f[0] for layer, f in found.items()}, {layer: f[1] for layer, f in found.items()})

@@ -8,9 +8,13 @@ So distances between parameters mean nothing until the scales are fixed. Two for
 - `UnitNorm`: every unit's incoming weights and bias have norm 1, from the first layer on; the read-out takes the scale. Angles
   then compare the units of a layer. Where several layers write to one unit, the first of them counts.
 
-Signs are fixed too, where an odd activation function leaves them free: the largest incoming weight is positive. Units without
-any weight on one side are *dead*: the other side is set to zero and they are counted. Batch statistics are folded first. The
-order of the units stays as it is; `in_order` sorts them, and `ticketlab.symmetry.match_weights` orders one network like another.
+Before a sign activation the size of the incoming weights is void. `UnitNorm` sets their norm to 1, and `Balanced` sets their
+squares to those of He's initialisation.
+
+Signs are fixed too, where an odd activation function or a gated unit leaves them free: the largest incoming weight is positive.
+Units without any weight on one side are *dead*: the other side is set to zero and they are counted. (The sign of nothing is 1, so
+such a unit is constant, and stays.) Batch statistics are folded first. The order of the units stays as it is; `in_order` sorts
+them, and `ticketlab.symmetry.match_weights` orders one network like another.
 
 The function stays the same to rounding. Before a normalisation over channels a common factor of all units is free only up to
 the ε = 10⁻⁵ that it adds to the variance: for variances v before and v' after, outputs change by the fraction ½ε(1/v − 1/v').
@@ -24,18 +28,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
 
 from ticketlab.networks.network import Network, Params
-from ticketlab.networks.units import UnitAxis, UnitGroup
+from ticketlab.networks.units import UnitGroup
 from ticketlab.symmetry.balance import HE, balanced_factors
 from ticketlab.symmetry.folding import folded
 from ticketlab.symmetry.places import Arrays, arrays_of, by_unit, like, require_groups, unit_norms
 from ticketlab.symmetry.scale_groups import ScaleGroup, scale_groups
+from ticketlab.symmetry.signs import first_writer, sign_flips
 
-__all__ = ["Balanced", "Canonical", "UnitNorm", "canonical", "in_order", "sign_flips"]
+__all__ = ["Balanced", "Canonical", "UnitNorm", "canonical", "in_order"]
 
-DEAD = 1e-8  # ‖a_u‖ ‖o_u‖ of a dead unit, relative to the mean of its group
+DEAD = 1e-8  # ‖a_u‖ ‖o_u‖ of a dead unit, or ‖o_u‖ of a sign, relative to the mean of its group
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,9 @@ def canonical(
     """
     network, params = folded(network, params, reference)
     arrays, groups = arrays_of(network, params), scale_groups(network, form.common)
+    for group in groups:
+        if group.scaleless:  # otherwise a size that means nothing would decide who is dead
+            _rescale(arrays, group.units, _unit_factors(network, arrays, group))
     dead = _without_dead(arrays, groups)
     for group in groups:
         if group.centred:
@@ -135,35 +142,21 @@ def in_order(network: Network, params: Params) -> Params:
     return like(arrays, params)
 
 
-def sign_flips(arrays: Arrays, group: UnitGroup) -> Float[np.ndarray, "units"]:
-    """−1 for each unit whose largest incoming weight, of the first layer that writes it, is negative."""
-    weights = np.concatenate(
-        [by_unit(arrays, axis).reshape(group.units, -1) for axis in _first_writer(group)], axis=1
-    )
-    largest = np.take_along_axis(weights, np.abs(weights).argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(largest < 0, -1.0, 1.0)
-
-
 def _rescale(arrays: Arrays, group: UnitGroup, factors: np.ndarray) -> None:
     for axes, by in ((group.incoming, factors), (group.outgoing, 1 / factors)):
         for axis in axes:
             view = by_unit(arrays, axis)
-            view *= by.reshape(-1, *[1] * (view.ndim - 1))
+            view *= axis.per_entry(by)
 
 
 def _unit_factors(network: Network, arrays: Arrays, group: ScaleGroup) -> np.ndarray:
-    first = unit_norms(arrays, _first_writer(group.units), group.units.units)
+    writers = group.units.incoming if group.scaleless else first_writer(group.units)
+    first = unit_norms(arrays, writers, group.units.units)
     if not group.common:
         return 1 / np.where(first > 0, first, 1.0)
     layer = next(layer for layer in network.layers if layer.name == group.units.layer)
     target = np.sqrt(group.units.units * (HE if layer.stage.weighted else 1.0)) / layer.weight_scale
     return np.full(group.units.units, target / norm if (norm := np.linalg.norm(first)) else 1.0)
-
-
-def _first_writer(group: UnitGroup) -> tuple[UnitAxis, ...]:
-    """The weights of the first layer that writes the units, with its bias or the shift folded into it."""
-    weights = [i for i, axis in enumerate(group.incoming) if axis.leaf == "weight"]
-    return group.incoming[: weights[1]] if len(weights) > 1 else group.incoming
 
 
 def _centre(arrays: Arrays, group: UnitGroup) -> None:
@@ -175,6 +168,7 @@ def _centre(arrays: Arrays, group: UnitGroup) -> None:
 
 def _without_dead(arrays: Arrays, groups: tuple[ScaleGroup, ...]) -> dict[str, int]:
     """Sets the weights of dead units to zero, until there are no more; a unit that only dead units read is dead."""
+    groups = tuple(group for group in groups if not group.scaleless)
     found = dict.fromkeys((group.units.layer for group in groups), 0)
     while True:
         before = dict(found)
@@ -187,7 +181,8 @@ def _without_dead(arrays: Arrays, groups: tuple[ScaleGroup, ...]) -> dict[str, i
 
 def _silence(arrays: Arrays, group: UnitGroup) -> int:
     into, out = (unit_norms(arrays, axes, group.units) for axes in (group.incoming, group.outgoing))
-    dead = into * out <= DEAD * np.mean(into * out)
+    effect = out if group.jumps else into * out
+    dead = effect <= DEAD * np.mean(effect)
     for axis in (*group.incoming, *group.outgoing):
         by_unit(arrays, axis)[dead] = 0.0
     return int(dead.sum())

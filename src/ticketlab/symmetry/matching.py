@@ -15,7 +15,9 @@ followed to its end:
 - orders given by the caller, such as those by activations;
 - random orders.
 
-Where signs are free (tanh, erf) the assignment is by |C_ij|, and the signs go with it.
+Where signs are free (tanh, erf, sign) the assignment is by |C_ij|, and the signs go with it. Of recurrent units only one gate
+changes its sign, so the assignment is by the gains of the other gates plus |C_ij| of the rest. For units that a
+normalisation scales no signs are tried; the canonical form fixes them.
 
 Source: Ainsworth, Hayase, Srinivasa 2022, arXiv 2209.04836, section 3 and algorithm 1 (one start, and no profiles).
 """
@@ -27,11 +29,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import linear_sum_assignment
 
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.networks.units import UnitAxis, UnitGroup
-from ticketlab.symmetry.ascent import Orders, Problem, Start, ascend, assignment, reorder, started
+from ticketlab.symmetry.ascent import Orders, Problem, Start, ascend, reorder, started
 from ticketlab.symmetry.places import Arrays, Leaf, arrays_of, by_unit, like, require_groups
 
 __all__ = ["Matching", "identity_orders", "match_from", "match_weights", "permuted"]
@@ -95,7 +98,7 @@ def match_weights(
     candidates = {"as it is": Start(identity_orders(groups)), "profiles": Start(_by_profiles(problem))}
     candidates |= starts or {}
     for i in range(restarts):
-        candidates[f"random {i + 1}"] = _random_start(groups, draw)
+        candidates[f"random {i + 1}"] = _random_start(problem, draw)
     found = {name: started(problem, start) for name, start in candidates.items()}
     values = {name: ascend(problem, now, draw, COARSE) for name, now in found.items()}
     best = max(values, key=lambda name: values[name])
@@ -103,9 +106,11 @@ def match_weights(
     return _matching(problem, found[best], best, {**values, best: value})
 
 
-def _random_start(groups: Sequence[UnitGroup], draw: np.random.Generator) -> Start:
-    orders = {g.layer: draw.permutation(g.units) for g in groups}
-    return Start(orders, {g.layer: draw.choice([-1.0, 1.0], g.units) for g in groups if g.flippable})
+def _random_start(problem: Problem, draw: np.random.Generator) -> Start:
+    orders = {g.layer: draw.permutation(g.units) for g in problem.groups}
+    signs = {g.layer: draw.choice([-1.0, 1.0], g.units) for g in problem.groups if g.flippable}
+    free = {g.layer: of[orders[g.layer]] for g, of in zip(problem.groups, problem.free, strict=True)}
+    return Start(orders, {layer: np.where(free[layer], of, 1.0) for layer, of in signs.items()})
 
 
 def match_from(
@@ -157,7 +162,7 @@ def _by_profiles(problem: Problem) -> dict[str, np.ndarray]:
             if any(side and side[0] == i for side in (leaf.writes, leaf.reads)):
                 one, other = (_profile(leaf, a, i, group.units, signed) for a in (problem.one, problem.other))
                 gains += one @ other.T
-        found[group.layer] = assignment(gains, signed=False)[0]
+        found[group.layer] = linear_sum_assignment(gains, maximize=True)[1]
     return found
 
 

@@ -100,7 +100,7 @@ def unit_norms(arrays: Arrays, axes: tuple[UnitAxis, ...], units: int) -> Float[
 
 
 def leaves_of(groups: tuple[UnitGroup, ...]) -> tuple[Leaf, ...]:
-    """Every array that has units of some group."""
+    """Every array that has units of some group; of two groups that it writes, the last."""
     found: dict[tuple[str, str], dict[str, tuple[int, UnitAxis]]] = {}
     for i, group in enumerate(groups):
         for side, axes in (("writes", group.incoming), ("reads", group.outgoing)):

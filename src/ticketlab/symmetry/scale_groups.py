@@ -5,7 +5,8 @@ divided by c, as long as everything between them commutes with c: ReLU, pools, s
 write to it. A normalisation ends the stretch, and its own scale and shift begin the next one. What is before it depends on the
 kind. With fixed batch statistics it is an elementwise product, so its scale is what reads the units. If a layer comes directly
 before, the scale is folded into that layer's weights and stays at one. A normalisation over channels
-leaves before it only a common factor of all units, and a common addend if nothing else reads them.
+leaves before it only a common factor of all units, and a common addend if nothing else reads them. A sign leaves before it a
+factor of each unit that nothing after it has to undo.
 
 The stages say what they write and read (`Stage.follow`); this file only answers differently at a normalisation.
 """
@@ -35,16 +36,20 @@ class ScaleGroup:
         units: what writes and reads them, and whether they may be rescaled or flipped.
         common: a normalisation over channels reads them, so that they can only have one factor in common.
         centred: only such normalisations read them, with nothing in between, so that a common addend is free too.
+        scaleless: only their signs are read, so that the incoming weights have a factor alone; these `units` have no outgoing
+            weights, and those of another group have them.
     """
 
     units: UnitGroup
     common: bool
     centred: bool
+    scaleless: bool = False
 
 
 @lru_cache(maxsize=64)
 def scale_groups(network: Network, common: bool = False) -> tuple[ScaleGroup, ...]:
-    """The groups in order of depth; batch statistics are taken to be fixed and folded (`ticketlab.symmetry.folded`).
+    """The groups in order of depth, those without scale last; batch statistics are taken to be fixed and folded
+    (`ticketlab.symmetry.folded`).
 
     Arguments:
         network: f.
@@ -54,7 +59,9 @@ def scale_groups(network: Network, common: bool = False) -> tuple[ScaleGroup, ..
     weighted = frozenset(layer.name for layer in network.layers if layer.stage.weighted)
     streams = _ScaleStreams(network.input_shape[-1], frozenset(folded_pairs(network).values()))
     follow(network.steps, streams)
-    return tuple(_group(stream, read, common, weighted) for stream, read in streams.free())
+    free = streams.free()
+    groups = [_group(stream, read, common, weighted) for stream, read in free]
+    return (*groups, *(_scaleless(stream, axes) for stream, _ in free for axes in stream.scaleless))
 
 
 @lru_cache(maxsize=64)
@@ -77,7 +84,7 @@ def _of_batch(step: Step) -> bool:
 
 
 def _group(stream: Stream, read_over_channels: bool, common: bool, weighted: frozenset[str]) -> ScaleGroup:
-    # ReLU and maximum pools make a stream unflippable, other activation functions unrescalable.
+    # ReLU and maximum pools make a stream unflippable, other activation functions and gates unrescalable.
     linear = stream.rescalable and stream.flippable
     alone = not stream.outgoing and all(axis.layer in weighted for axis in stream.incoming)
     units = UnitGroup(
@@ -87,8 +94,14 @@ def _group(stream: Stream, read_over_channels: bool, common: bool, weighted: fro
         tuple(stream.outgoing),
         stream.rescalable and (common or not read_over_channels),
         stream.flippable and not read_over_channels,
+        jumps=stream.jumps,
     )
     return ScaleGroup(units, read_over_channels, read_over_channels and linear and alone)
+
+
+def _scaleless(stream: Stream, axes: tuple[UnitAxis, ...]) -> ScaleGroup:
+    units = UnitGroup(axes[0].layer, stream.units, axes, (), rescalable=True, flippable=False)
+    return ScaleGroup(units, common=False, centred=False, scaleless=True)
 
 
 class _ScaleStreams(Streams):

@@ -3,7 +3,7 @@
 From one random start θ₀ with layers of fan-in n and weights of root mean square s:
 
     constant      every weight of a layer is s/√n, so that sums of equal activations are as large as random ones
-    signs         the same, times −1 for every second unit, into it and out of it
+    signs         the same, times −1 for every second unit, into it (of gates, the odd one) and out of it
     duplicated    u/c random units, c copies of each; what reads them is multiplied by 1/√c
     noise         constant + ε·θ₀
 

@@ -12,10 +12,10 @@ from ticketlab.networks.stages.stage import Stage, Step
 if TYPE_CHECKING:
     from jaxtyping import Array
 
-    from ticketlab.networks.streams import Streams
+    from ticketlab.networks.streams import Stream, Streams
     from ticketlab.networks.walk import Walk
 
-__all__ = ["Activate", "Activation", "activate"]
+__all__ = ["Activate", "Activation", "activate", "leave_free"]
 
 
 class Activation(Choice):
@@ -52,9 +52,15 @@ class Activate(Stage):
         return a
 
     def follow(self, step: Step, streams: Streams) -> None:
-        stream = streams.current
-        stream.rescalable &= self.activation is Activation.RELU
-        stream.flippable &= self.activation in (Activation.TANH, Activation.ERF)
+        leave_free(self.activation, streams.current)
+
+
+def leave_free(activation: Activation, stream: Stream) -> None:
+    """What the activation function leaves free of the units before it."""
+    if activation is Activation.SIGN:
+        stream.only_signs()
+    stream.rescalable &= activation is Activation.RELU
+    stream.flippable &= activation in (Activation.TANH, Activation.ERF, Activation.SIGN)
 
 
 def activate(activation: Activation, z: Array) -> Array:

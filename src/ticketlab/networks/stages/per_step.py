@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ticketlab.errors import UserError
 from ticketlab.networks.layers import Parametrised, Shape
-from ticketlab.networks.stages.activation import Activation, activate
+from ticketlab.networks.stages.activation import Activation, activate, leave_free
 from ticketlab.networks.stages.checks import check_positive, check_sequence
 from ticketlab.networks.stages.scaling import scaled
 from ticketlab.networks.stages.stage import Fitting, Stage, Step
@@ -147,6 +147,5 @@ class FeedForward(Stage):
     def follow(self, step: Step, streams: Streams) -> None:
         up, down = (part.layer for part in step.body)
         streams.cross(up, (1, *up.weight_shape))
-        streams.current.rescalable = self.activation is Activation.RELU
-        streams.current.flippable = self.activation in (Activation.TANH, Activation.ERF)
+        leave_free(self.activation, streams.current)
         streams.cross(down, (1, *down.weight_shape))

@@ -51,6 +51,7 @@ class _Recurrent(Stage):
     units: int
 
     columns: ClassVar[int]  # gates
+    odd_gate: ClassVar[int]  # the one with a tanh: if it changes its sign, so does the state
     arrays: ClassVar[int]  # of the state, h first
     reads: ClassVar[Parametrised]
     two_biases: ClassVar[bool]  # else a cell only adds what the two layers computed
@@ -130,12 +131,15 @@ class _Recurrent(Stage):
         return states
 
     def follow(self, step: Step, streams: Streams) -> None:
-        """A unit owns its column of every gate in both layers, and its row of the recurrent one."""
+        """A unit owns its column of every gate in both layers, and its row of the recurrent one.
+
+        Its sign is free: −n and −h, or −g, −c and −h, with the same logistic gates, are what −W_n, −U_n and −b_n compute.
+        """
         reads, before = (part.layer for part in step.body)
         units = streams.current.units
-        streams.cross(reads, (reads.inputs // units, units, reads.units))
-        streams.current.rescalable = streams.current.flippable = False
-        streams.loop(before)
+        streams.cross(reads, (reads.inputs // units, units, reads.units), self.odd_gate)
+        streams.current.rescalable = False
+        streams.loop(before, self.odd_gate)
 
 
 def _before(states: Array) -> Array:
@@ -159,6 +163,7 @@ class GRU(_Recurrent):
     """
 
     columns: ClassVar[int] = 3
+    odd_gate: ClassVar[int] = 2
     arrays: ClassVar[int] = 1
     reads: ClassVar[Parametrised] = _GRUInput()
     two_biases: ClassVar[bool] = True
@@ -188,6 +193,7 @@ class LSTM(_Recurrent):
     """
 
     columns: ClassVar[int] = 4
+    odd_gate: ClassVar[int] = 2
     arrays: ClassVar[int] = 2
     reads: ClassVar[Parametrised] = _LSTMInput()
     two_biases: ClassVar[bool] = False

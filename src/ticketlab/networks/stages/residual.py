@@ -73,7 +73,9 @@ class Residual(Stage):
     def follow(self, step: Step, streams: Streams) -> None:
         """Ties the two streams: unit i of one is added to unit i of the other."""
         given = streams.current
+        shared, given.shared = given.shared, True
         follow(step.body, streams)
         body, streams.current = streams.current, given
         follow(step.shortcut, streams)
+        given.shared = shared
         streams.tie(streams.current, body)
