@@ -258,7 +258,9 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="finite"):
         fit_tail(np.full(1000, np.nan), rng)
     for equal in (np.ones(1000), np.round(20 * rng.random(1000)) / 20):
-        with pytest.raises(UserError, match="different values above the lowest threshold.* continuous quality"):
+        with pytest.raises(
+            UserError, match="different values above the lowest threshold.* continuous quality"
+        ):
             fit_tail(equal, rng)
     with pytest.raises(UserError, match="noise=-1"):
         fit_tail(rng.normal(size=1000), rng, noise=-1.0)

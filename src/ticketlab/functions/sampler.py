@@ -104,7 +104,7 @@ def checked_labels(labels: np.ndarray, examples: int) -> np.ndarray:
     return y.astype(bool)
 
 
-def run_numbers(state: State, chunk: int) -> Int[np.ndarray, "chunk"]:
+def run_numbers(state: State, chunk: int) -> Int[np.ndarray, "n"]:
     """The numbers of the runs of this chunk; UserError from 2³² on, where keys would repeat."""
     first = int(state["chunk"]) * chunk
     if first + chunk > 2**32:

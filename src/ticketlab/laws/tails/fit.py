@@ -101,7 +101,8 @@ def fit_tail(
     Arguments:
         values: continuous, larger is better. Counts and accuracies are not continuous.
         rng: for the draws with replacement.
-        groups: of each value, if values that share a group are not independent (masks of one random network, say).
+        groups: of each value, if values that share a group are not independent (masks of one random network, say). The spread
+            is taken as known, so few groups make the interval too short: where groups differ much, 2 cover 73 %, and 3 83 %.
         noise: τ², the variance of the noise in every value. The interval is then that of ξ without it; `law` and `draws` are of
             the values as they were measured.
         level: coverage of the interval.
