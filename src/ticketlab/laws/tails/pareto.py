@@ -32,9 +32,7 @@ __all__ = [
 SMALL = 1e-9  # |ξ| below which the law is computed as an exponential
 FEWEST = 10  # excesses
 GRID = np.concatenate([np.geomspace(1e-4, 0.97, 24), np.geomspace(1.03, 1e4, 24)])  # of 1 + θ·max(y), θ = ξ/σ
-HEAVY = np.geomspace(
-    1.5e4, 1e60, 325
-)  # the same, if the likelihood still rises at its end: n^ξ for n excesses
+HEAVY = np.geomspace(1.5e4, 1e60, 325)  # the same, where the likelihood still rises: n^ξ for n excesses
 LOWEST = -1.0  # below it the likelihood has no maximum
 
 
