@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from ticketlab.errors import UserError
 from ticketlab.functions import Drawn, KeptFile, collect, packed
 from ticketlab.functions import collecting as module
-from ticketlab.functions.sampler import chunk_generator, first_state, next_chunk
+from ticketlab.functions.sampler import chunk_generator, first_state, next_chunk, run_numbers
 
 KEY = jax.random.key(3)
 
@@ -108,9 +108,36 @@ def test_another_law_is_not_continued(tmp_path):
         collect(Walk(), jax.random.key(4), 2, keeping=keeping)
     with pytest.raises(UserError, match="same sampler"):
         collect(Walk(examples=6), KEY, 2, keeping=keeping)
-    (tmp_path / "functions.npz").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="no collection"):
-        collect(Walk(), KEY, 2, keeping=keeping)
+    for nothing in (b"nothing", b""):
+        (tmp_path / "functions.npz").write_bytes(nothing)
+        with pytest.raises(UserError, match="no collection"):
+            collect(Walk(), KEY, 2, keeping=keeping)
+
+
+@dataclass(frozen=True)
+class Given(Walk):
+    """The same of some data."""
+
+    x: object = None
+
+
+def test_other_data_in_the_middle_of_a_long_array_are_other_data(tmp_path):
+    """The words for an array of JAX leave its middle out."""
+    keeping = KeptFile(tmp_path / "functions.npz")
+    x = np.zeros(2000, np.float32)
+    collect(Given(x=jax.device_put(x)), KEY, 1, keeping=keeping)
+    collect(Given(x=x), KEY, 1, keeping=keeping)
+    x[1000] = 1
+    with pytest.raises(UserError, match="same sampler"):
+        collect(Given(x=jax.device_put(x)), KEY, 2, keeping=keeping)
+
+
+def test_no_key_is_used_twice():
+    """Keys are made of 32 bits of a run's number, so run 2³² would be run 0."""
+    chunk = 2**20
+    assert run_numbers({"chunk": np.asarray(2**12 - 1)}, chunk)[-1] == 2**32 - 1
+    with pytest.raises(UserError, match="at most 4,294,967,296"):
+        run_numbers({"chunk": np.asarray(2**12)}, chunk)
 
 
 @pytest.mark.slow

@@ -197,6 +197,8 @@ def test_mistakes():
     ):
         with pytest.raises(UserError, match="labels −1 or 1"):
             function(k, np.array([0.0, 1.0, 1.0]))
+        with pytest.raises(UserError, match="labels of shape"):
+            function(np.zeros((0, 0)), np.zeros(0))
     with pytest.raises(UserError, match="chains=1"):
         orthant_slices(KEY, k, np.ones(3), chains=1)
     with pytest.raises(UserError, match="orthant_slices, which is for signs"):

@@ -8,6 +8,7 @@ import pytest
 from ticketlab.laws.decide import EXAMPLES, fewest, outlook, projected
 from ticketlab.laws.difference import Bracket, Difference, of_seeds, paired_difference
 from ticketlab.laws.formulae import All, Any, Gate, Gated, Not, Question, answer, verdict_of, whole_outlook
+from ticketlab.laws.ratio import Ratio
 from ticketlab.laws.rules import USUAL, Above, Below, Within
 from ticketlab.laws.scale import POINTS
 from ticketlab.laws.verdict import Outcome
@@ -84,6 +85,24 @@ def test_one_number_a_seed():
     assert "Not even 1" in outlook(of_seeds(values), Above(float(values.mean())), USUAL).words
     bound = replace(of_seeds(values), lower_known=False)
     assert "Longer training would" in outlook(bound, Above(-0.05), USUAL).words
+
+
+def test_several_seeds_without_a_bound_are_not_called_one_seed():
+    """A denominator that may be 0, and values that are bounds on the wrong side: a second seed is not what is missing."""
+    ratio = Ratio(effect(0.5, by_seed=0.01), effect(0.1, by_seed=0.04), effect(0.4, by_seed=0.04))
+    bound = replace(effect(), lower_known=False, upper_known=False)
+    for found in (ratio, bound):
+        asked = replace(question("q", 0.0), effect=lambda tables, found=found: found)
+        assert (
+            verdict_of(answer(asked, {}), {}).reading == "Seen. What was measured bounds it on neither side."
+        )
+
+
+def test_what_could_not_be_measured_has_no_estimate_that_more_seeds_would_narrow():
+    asked = replace(question("q", 0.0), effect=lambda tables: of_seeds(np.full(5, np.nan)))
+    verdict = verdict_of(answer(asked, {}), {})
+    assert verdict.reading == "Seen. This could not be measured."
+    assert (verdict.would_decide, verdict.enough_seeds) == ("", None)
 
 
 def test_a_bracket_is_as_sure_as_its_sides():

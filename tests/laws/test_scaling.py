@@ -41,6 +41,18 @@ def test_an_exact_law_is_found_exactly() -> None:
     assert fitted.at(np.array([1e7])) == pytest.approx([0.7 + 30 * 1e7**-0.42], rel=1e-4)
 
 
+def test_an_exact_law_fits_where_seeds_do_not_differ() -> None:
+    law = scaling_law(means_of(*losses(noise=0.0)), np.random.default_rng(0))
+    assert law.fits
+    assert law.keeps_improving
+
+
+def test_a_form_that_is_relative_to_the_largest_size_keeps_that_of_its_fit() -> None:
+    fitted = fit_curve(LOGARITHMIC, SIZES, 1 + 0.3 * np.log(1e6 / SIZES), np.full(7, 0.01))
+    for size in (1e4, 1e6, 1e7):
+        assert fitted.at(np.array([size])) == pytest.approx([1 + 0.3 * np.log(1e6 / size)])
+
+
 def test_the_fit_is_that_of_a_general_solver() -> None:
     means = means_of(*losses(noise=0.02))
     fitted = fit_curve(POWER, means.sizes, means.losses, means.errors)

@@ -57,6 +57,22 @@ def test_maximum_likelihood_reaches_the_maximum_that_scipy_finds(shape) -> None:
     assert (found.shape, found.scale) == (pytest.approx(other, abs=2e-3), pytest.approx(scale, rel=2e-3))
 
 
+@pytest.mark.parametrize("shape", [1.0, 1.5])
+def test_the_likelihood_of_a_heavy_tail_is_followed_as_far_as_it_rises(shape) -> None:
+    """The largest of n excesses is about n^ξ of them, so θ·max y has no fixed end."""
+    y = drawn(shape, 10_000)
+    found = maximum_likelihood(y)
+    low, high = profile_bounds(y, found, 3.84)
+    assert found.likelihood(y) >= Pareto(shape, 2.0).likelihood(y)
+    assert found.shape == pytest.approx(empirical_bayes(y).shape, abs=1e-3)
+    assert low < shape < high
+
+
+def test_nothing_lies_beyond_the_end() -> None:
+    law = Pareto(-0.25, 2.0)
+    assert law.survival(np.array([law.end, 2 * law.end])).tolist() == [0.0, 0.0]
+
+
 def test_the_scale_is_only_a_unit() -> None:
     y = drawn(-0.2, 300)
     for estimate in (maximum_likelihood, weighted_moments, empirical_bayes):
@@ -241,6 +257,13 @@ def test_mistakes_are_named() -> None:
         fit_tail(rng.normal(size=300), rng)
     with pytest.raises(UserError, match="finite"):
         fit_tail(np.full(1000, np.nan), rng)
+    for equal in (np.ones(1000), np.round(20 * rng.random(1000)) / 20):
+        with pytest.raises(
+            UserError, match="different values above the lowest threshold.* continuous quality"
+        ):
+            fit_tail(equal, rng)
+    with pytest.raises(UserError, match="noise=-1"):
+        fit_tail(rng.normal(size=1000), rng, noise=-1.0)
     with pytest.raises(UserError, match="one group for each value"):
         fit_tail(rng.normal(size=1000), rng, groups=np.arange(3))
     with pytest.raises(UserError, match="lower threshold"):

@@ -91,6 +91,17 @@ def test_youden_is_chosen_on_one_half_and_scored_on_the_other(found):
     np.testing.assert_allclose(found.balanced_accuracy, (1 + found.halves.youden.mean(axis=0)) / 2)
 
 
+@pytest.mark.parametrize("ones", [5, 55, 110])
+def test_a_detector_at_the_limit_is_reliable(ones):
+    """It misses a fifth of its class in both halves and nothing else, so J is .8, and rounding may not take any of it away."""
+    labels = np.repeat([0, 1], [376, 2 * ones])
+    first, response = halves(Labels(labels), 3), (labels == 1).astype(np.float32)
+    for half in (first, ~first):
+        response[np.flatnonzero(half & (labels == 1))[: ones // 5]] = -1
+    found = scan(Matrix(response[None]), labels, permutations=19, seed=3)
+    assert found.youden[0, 1] == 0.8
+
+
 def test_selectivity_is_that_of_class_means(found):
     row, member = VALUES[6].astype(float), LABELS == 2
     one, rest = row[member].mean(), row[~member].mean()

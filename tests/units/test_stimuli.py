@@ -13,10 +13,12 @@ from ticketlab.units import (
     FAMILIES,
     Detectors,
     FieldFilters,
+    FrontEnd,
     LinearFilters,
     Matrix,
     battery,
     best_stimuli,
+    best_stimuli_of_filters,
     gratings,
     ideal_filters,
     receptive_field,
@@ -248,6 +250,18 @@ def test_ascent_with_shifts_beats_every_stimulus_of_the_battery(conv, stimuli):
                 MLP(widths=(2,)).build((3,), 2), {}, "dense-9", np.array([0]), jax.random.key(0)
             ),
             "dense-9",
+        ),
+        (
+            lambda: best_stimuli(
+                MLP(widths=(2,)).build((3,), 2), {}, "dense1", np.array([0, 2]), jax.random.key(0)
+            ),
+            "numbers from 0 to 1",
+        ),
+        (
+            lambda: best_stimuli_of_filters(
+                FrontEnd(), np.zeros((3, 3, 1, 4)), np.array([-1]), (8, 8, 1), jax.random.key(0)
+            ),
+            "numbers from 0 to 3",
         ),
     ],
 )

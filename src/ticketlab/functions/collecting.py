@@ -55,7 +55,7 @@ class KeptFile:
                 return dict(stored)
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(
                 f"{self.path}, which is no collection of functions ({error})", "a file that `collect` wrote"
             ) from error
@@ -110,7 +110,8 @@ def collect(
         progress: called with the fraction done.
 
     Raises:
-        UserError: if what was kept belongs to another key or to a sampler with other settings or data.
+        UserError: if what was kept belongs to another key or to a sampler with other settings or data. Networks without a
+            description of their layers are told apart by their names and shapes alone.
 
     Cost: that of the chunks; memory for the distinct functions.
     """
@@ -163,6 +164,8 @@ def _fingerprint(sampler: Any) -> bytes:
     digest = hashlib.sha256(type(sampler).__name__.encode())
     for field in fields(sampler) if is_dataclass(sampler) else ():
         value = getattr(sampler, field.name)
+        if isinstance(value, jax.Array) and not jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+            value = np.asarray(value)  # in words the middle of a long array is left out
         digest.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
     return digest.digest()
 

@@ -57,7 +57,8 @@ def rank_within_errors(one: Counts, other: Counts, target: UInt8[np.ndarray, "by
     """Spearman's correlation of counts among functions with equally many errors, all such groups together.
 
     Counts are ranked over all functions that either sampler drew at least twice. From each rank the mean over functions with
-    equally many errors is subtracted. NaN where nothing varies. If errors alone decide, its mean is 0.
+    equally many errors is subtracted. NaN where nothing varies. If errors alone decide, its mean is 0 where functions are drawn
+    often, and below 0 where they are drawn a few times: of two small counts, the larger one is at least 2 by choice.
     """
     functions, a, b = tables_of_both(one, other)
     a, b = a.sum(axis=1), b.sum(axis=1)

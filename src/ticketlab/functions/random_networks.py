@@ -24,6 +24,7 @@ from ticketlab.functions.sampler import (
     checked_labels,
     first_state,
     next_chunk,
+    run_numbers,
     sampler_key,
     streams_of,
 )
@@ -88,7 +89,7 @@ class RandomNetworks:
 
     def step(self, state: State) -> tuple[State, Drawn]:
         key = sampler_key(state)
-        numbers = int(state["chunk"]) * self.chunk + np.arange(self.chunk)
+        numbers = run_numbers(state, self.chunk)
         x, held_out = (jnp.asarray(a, jnp.float32) for a in (self.x, self.held_out))
         if not len(x):
             labels = np.asarray(_labels(self.network, key, jnp.asarray(numbers, jnp.uint32), held_out))

@@ -28,6 +28,7 @@ __all__ = [
     "chunk_key",
     "first_state",
     "next_chunk",
+    "run_numbers",
     "sampler_key",
     "streams_of",
 ]
@@ -101,6 +102,14 @@ def checked_labels(labels: np.ndarray, examples: int) -> np.ndarray:
             "one label 0 or 1 for each training example",
         )
     return y.astype(bool)
+
+
+def run_numbers(state: State, chunk: int) -> Int[np.ndarray, "n"]:
+    """The numbers of the runs of this chunk; UserError from 2³² on, where keys would repeat."""
+    first = int(state["chunk"]) * chunk
+    if first + chunk > 2**32:
+        raise UserError(f"run {first + chunk:,} of one key", "at most 4,294,967,296", "Take another key.")
+    return first + np.arange(chunk)
 
 
 def streams_of(numbers: Int[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:

@@ -34,6 +34,7 @@ from ticketlab.functions.sampler import (
     checked_labels,
     first_state,
     next_chunk,
+    run_numbers,
     sampler_key,
     streams_of,
 )
@@ -84,7 +85,7 @@ class TangentSolutions:
         return first_state(key)
 
     def step(self, state: State) -> tuple[State, Drawn]:
-        key, numbers = sampler_key(state), int(state["chunk"]) * self.chunk + np.arange(self.chunk)
+        key, numbers = sampler_key(state), run_numbers(state, self.chunk)
         keys = jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers, jnp.uint32))
         if self.start is None:
             outputs = tangent_outputs(self, keys, None)[:, 0]

@@ -27,6 +27,7 @@ from ticketlab.functions.sampler import (
     checked_labels,
     first_state,
     next_chunk,
+    run_numbers,
     sampler_key,
     streams_of,
 )
@@ -105,7 +106,7 @@ class TrainingRuns:
         return first_state(key)
 
     def step(self, state: State) -> tuple[State, Drawn]:
-        numbers = int(state["chunk"]) * self.chunk + np.arange(self.chunk)
+        numbers = run_numbers(state, self.chunk)
         functions, fits, _ = self.run(sampler_key(state), numbers)
         return next_chunk(state), Drawn(functions[fits], streams_of(numbers[fits]), len(numbers))
 

@@ -101,7 +101,7 @@ def expectation_propagation(
     Cost: a Cholesky factorisation and two solves, about 3 n³ operations, for each of 10 to 50 sweeps.
     """
     k, y = np.asarray(covariance, np.float64), np.asarray(labels, np.float64)
-    if k.shape != (len(y), len(y)) or y.ndim != 1 or not np.isin(y, (-1, 1)).all():
+    if y.ndim != 1 or k.shape != (len(y), len(y)) or not len(y) or not np.isin(y, (-1, 1)).all():
         raise UserError(
             f"a covariance of shape {k.shape} and labels of shape {y.shape}",
             "[n, n], and labels −1 or 1 of shape [n]",

@@ -50,7 +50,8 @@ class Dual:
     Arguments:
         value, slope, scaling: as above; None where there is no limit (the slope of sign).
         mean: `a -> E[φ(u)]`.
-        tail: `a ->` the largest share of any moment that a truncated series leaves out; None for a closed form.
+        tail: `a ->` the share of the slope that a truncated series leaves out, None for a closed form. Of the value it leaves
+            out less, of the scaling several times as much.
     """
 
     value: Moment

@@ -10,6 +10,7 @@ move; at the stated number a verdict comes in somewhat more than half of all cas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,6 +72,8 @@ def outlook(effect: Effect, rule: Rule, levels: Levels) -> Outlook:
         return Outlook()
     if not all(part.decidable for part in parts):
         return Outlook("At least 2 seeds are needed.", 2)
+    if math.isnan(effect.mean):
+        return Outlook()
     have, n = parts[0].seeds, parts[0].examples
 
     def decides(seeds: int | None = None, examples: int | None = None) -> bool:

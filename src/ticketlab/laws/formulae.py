@@ -295,6 +295,8 @@ def verdict_of(found: Answer, tables: Tables, *, headline: bool = True) -> Verdi
         reading = f"{said}. Undecided: {' '.join(found.closed)}"
     elif math.isnan(effect.mean):
         reading = f"{said}. This could not be measured."
+    elif not known and getattr(effect, "seeds", 1) >= 2:
+        reading = f"{said}. What was measured bounds it on neither side."
     elif not known:
         reading = f"{said}. One seed is not enough to estimate the uncertainty."
     else:

@@ -61,7 +61,7 @@ def best_stimuli(
 
     Returns: inputs of root mean square 1, `[units, *input_shape]`; a local maximum, so other keys may give others.
 
-    Raises: UserError for a layer that the network has not.
+    Raises: UserError for a layer or a unit that the network has not.
 
     Cost: 256 forward and backward passes on one image for each unit and start.
     """
@@ -69,6 +69,7 @@ def best_stimuli(
     names = [of.name for of in network.require_layers("the best stimuli of its units")]
     if layer not in names:
         raise UserError(f"layer {layer!r}", f"one of {', '.join(names)}")
+    _check_units(units, network.layers[names.index(layer)].output_shape[-1])
     image = len(network.input_shape) == 3
     return np.asarray(
         _of_network(network, layer, jitter and image, starts)(
@@ -97,8 +98,15 @@ def best_stimuli_of_filters(
         input_shape: of an image.
         key, variation, jitter, starts: as for `best_stimuli`.
     """
+    _check_units(units, filters.shape[-1])
     found = _of_stage(front, input_shape, jitter, starts)
     return np.asarray(found(jnp.asarray(filters), jnp.asarray(units), key, jnp.float32(variation)))
+
+
+def _check_units(units: Int[np.ndarray, "units"], there: int) -> None:
+    """JAX would take the last unit for any larger number."""
+    if np.any((np.asarray(units) < 0) | (np.asarray(units) >= there)):
+        raise UserError(f"units {np.asarray(units).tolist()}", f"numbers from 0 to {there - 1}")
 
 
 @lru_cache(maxsize=32)

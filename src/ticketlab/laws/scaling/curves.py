@@ -68,6 +68,7 @@ class Curve:
         grid: from sizes to the values tried for each that is searched.
         sizes: the fewest sizes with which it is tried.
         second: the best second value for each first, and its misfit, where there is a closed form (as `best_ends` has it).
+        given: from the sizes of a fit to what `columns` needs of them besides, in the place of what is searched.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Curve:
     grid: Callable[[np.ndarray], tuple[np.ndarray, ...]]
     sizes: int = 4
     second: Callable[..., tuple[np.ndarray, np.ndarray]] | None = None
+    given: Callable[[np.ndarray], Searched] = lambda p: ()
 
     @property
     def freedom(self) -> int:
@@ -93,6 +95,7 @@ class Fitted:
         searched, linear: values, by name.
         misfit: Σ ((L̂ − L)/(L·s))².
         aicc: misfit + 2k + 2k(k + 1)/(n − k − 1), with k coefficients and n sizes; infinite for too few sizes.
+        given: what the form takes from the sizes of the fit.
     """
 
     curve: Curve
@@ -100,10 +103,11 @@ class Fitted:
     linear: dict[str, float]
     misfit: float
     aicc: float
+    given: Searched = ()
 
     def at(self, sizes: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """L̂(P)."""
-        columns = self.curve.columns(np.asarray(sizes, float), tuple(self.searched.values()))
+        columns = self.curve.columns(np.asarray(sizes, float), (*self.searched.values(), *self.given))
         return columns @ np.array(list(self.linear.values()))
 
 
@@ -148,7 +152,8 @@ def fit_curves(
 def _fitted(
     curve: Curve, sizes: np.ndarray, weights: np.ndarray, target: np.ndarray, values: tuple[float, ...]
 ) -> Fitted:
-    coefficients, left = nnls(curve.columns(sizes, values) * weights[:, None], target)
+    given = curve.given(sizes)
+    coefficients, left = nnls(curve.columns(sizes, (*values, *given)) * weights[:, None], target)
     n, k = len(sizes), curve.freedom
     aicc = float(left**2) + 2 * k + 2 * k * (k + 1) / (n - k - 1) if n > k + 1 else float("inf")
     return Fitted(
@@ -157,6 +162,7 @@ def _fitted(
         dict(zip(curve.linear, coefficients.tolist(), strict=True)),
         float(left**2),
         aicc,
+        given,
     )
 
 
@@ -275,8 +281,9 @@ LOGARITHMIC = Curve(
     "a + b·log(P_max/P)",
     (),
     ("a", "b"),
-    lambda p, v: np.stack([np.ones_like(p), np.log(p.max() / p)], axis=1),
+    lambda p, v: np.stack([np.ones_like(p), np.log(v[0] / p)], axis=1),
     lambda p: (),
+    given=lambda p: (float(p.max()),),
 )
 CONSTANT = Curve("constant", "E", (), ("E",), lambda p, v: np.ones((len(p), 1)), lambda p: ())
 SATURATING = Curve(

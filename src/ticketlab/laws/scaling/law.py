@@ -25,6 +25,7 @@ __all__ = ["Means", "ScalingLaw", "common_exponent", "compared", "means_of", "sc
 CALLED = 6.0  # ΔAICc from which one form is preferred
 RESAMPLES = 200
 LEFT_OUT = 2  # of the largest sizes
+LEAST_SPREAD = 1e-9  # relative; below it the search, exact to 1e-8 of α, is what differs
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def means_of(size: Float[np.ndarray, "r"], loss: Float[np.ndarray, "r"]) -> Mean
     if freedom < 1:
         raise UserError("one run of each size", "two runs of some size at least", "Use more seeds.")
     squares = sum(float(np.sum((np.log(run) - np.log(run).mean()) ** 2)) for run in runs)
-    spread = max(np.sqrt(squares / freedom), 1e-12)
+    spread = max(np.sqrt(squares / freedom), LEAST_SPREAD)
     counts = np.array([len(run) for run in runs])
     return Means(sizes, np.array([run.mean() for run in runs]), spread / np.sqrt(counts), freedom, runs)
 

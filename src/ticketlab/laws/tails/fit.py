@@ -101,7 +101,8 @@ def fit_tail(
     Arguments:
         values: continuous, larger is better. Counts and accuracies are not continuous.
         rng: for the draws with replacement.
-        groups: of each value, if values that share a group are not independent (masks of one random network, say).
+        groups: of each value, if values that share a group are not independent (masks of one random network, say). The spread
+            is taken as known, so few groups make the interval too short: where groups differ much, 2 cover 73 %, and 3 83 %.
         noise: τ², the variance of the noise in every value. The interval is then that of ξ without it; `law` and `draws` are of
             the values as they were measured.
         level: coverage of the interval.
@@ -109,7 +110,7 @@ def fit_tail(
         fewest: excesses that a candidate must leave, at least 20.
         resamples: how often the sample is drawn again, at least 3 times.
 
-    Raises: UserError for values that are not finite, or too few of them.
+    Raises: UserError for values that are not finite, too few of them, or too many equal ones.
 
     Cost: `resamples` × (a fit and 10 draws for each candidate) passes over the values above the lowest candidate, and 80 fits to
     half of the values; with noise, 9 times as many of these.
@@ -120,6 +121,13 @@ def fit_tail(
     if fewest < LEAST:
         raise UserError(f"fewest={fewest}", f"at least {LEAST}, so that half of the excesses can be fitted")
     found = candidates(values, quantiles, fewest)
+    different = len(np.unique(values[values > found.thresholds[0]]))
+    if different < LEAST:
+        raise UserError(
+            f"{different} different values above the lowest threshold",
+            f"at least {LEAST}",
+            "Counts and accuracies have no tail to fit: give a continuous quality.",
+        )
     threshold = found.thresholds[chosen(values, found.thresholds, rng, FIRST)]
     excesses = _above(values, threshold)
     law = maximum_likelihood(excesses)

@@ -85,6 +85,8 @@ def with_noise(
 ) -> list[Float[np.ndarray, "_ n"]]:
     """The values with no noise added, and then with λτ² more, several times each; without noise the values alone."""
     values = np.asarray(values, float)
+    if not noise >= 0:
+        raise UserError(f"noise={noise:g}", "its variance, at least 0")
     if not noise:
         return [values[None]]
     return [

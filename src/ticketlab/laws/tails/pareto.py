@@ -32,6 +32,7 @@ __all__ = [
 SMALL = 1e-9  # |ξ| below which the law is computed as an exponential
 FEWEST = 10  # excesses
 GRID = np.concatenate([np.geomspace(1e-4, 0.97, 24), np.geomspace(1.03, 1e4, 24)])  # of 1 + θ·max(y), θ = ξ/σ
+HEAVY = np.geomspace(1.5e4, 1e60, 325)  # the same, where the likelihood still rises: n^ξ for n excesses
 LOWEST = -1.0  # below it the likelihood has no maximum
 
 
@@ -57,7 +58,8 @@ class Pareto:
         z = np.maximum(np.asarray(y, float), 0) / self.scale
         if abs(self.shape) < SMALL:
             return np.exp(-z)
-        return np.exp(-np.log1p(np.maximum(self.shape * z, -1 + 1e-300)) / self.shape)
+        with np.errstate(divide="ignore"):  # at the end and beyond it
+            return np.exp(-np.log1p(np.maximum(self.shape * z, -1.0)) / self.shape)
 
     def quantile(self, p: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
         """The excess that is not exceeded with probability p."""
@@ -84,11 +86,14 @@ def maximum_likelihood(y: Float[np.ndarray, "n"]) -> Pareto:
     Source: Grimshaw 1993, Computing maximum likelihood estimates for the generalized Pareto distribution, equation 4.
     """
     y = _checked(y)
-    top = float(y.max())
-    thetas = (GRID - 1) / top
-    values = _profiles(thetas, y)
+    top, grid = float(y.max()), GRID
+    values = _profiles((grid - 1) / top, y)
     best = int(np.argmax(values))
-    around = np.log(GRID[[max(best - 1, 0), min(best + 1, len(GRID) - 1)]])
+    if best == len(grid) - 1:
+        grid = np.append(grid, HEAVY)
+        values = _profiles((grid - 1) / top, y)
+        best = int(np.argmax(values))
+    around = np.log(grid[[max(best - 1, 0), min(best + 1, len(grid) - 1)]])
     lowest = (
         values[best] - 1e6
     )  # for ξ ≤ −1, where there is no likelihood: the search subtracts values, so none may be infinite
