@@ -23,6 +23,12 @@ def test_sizes_below_one_are_refused(size: int) -> None:
         Convolution(4, stride=size)
 
 
+def test_another_padding_is_refused() -> None:
+    """JAX takes it in small letters too, of which the shape would know nothing."""
+    with pytest.raises(UserError, match="padding='valid'"):
+        Convolution(4, padding="valid")  # type: ignore[arg-type]
+
+
 def test_images_too_small_are_refused() -> None:
     with pytest.raises(UserError, match="4 × 4 pixels before a 5 × 5 convolution without padding"):
         Convolution(6, 5, padding="VALID").shape((4, 4, 1))
