@@ -1,6 +1,7 @@
 """Pools: the shapes they make, and those they refuse."""
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -13,7 +14,8 @@ def test_the_shapes_they_make() -> None:
     assert GlobalAverage().shape((5, 6, 2)) == (2,)
 
 
-def test_a_name_is_as_good_as_the_choice() -> None:
+def test_a_name_is_as_good_as_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as in a user's program
     x = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
     network = sequential((Pool("max"), Flatten(), Dense(1)), (4, 4, 1), name="test")  # type: ignore[arg-type]
     assert network.tapped is not None
