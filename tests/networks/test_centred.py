@@ -60,6 +60,9 @@ def test_taps_and_features_stay_those_of_the_network(case: Case) -> None:
     outputs, inputs = about.tapped(case.params, case.x, {})
     # Not to the bit: this pass has a convolution of its own, which sums in another order.
     np.testing.assert_allclose(outputs, about.apply(case.params, case.x), atol=1e-5)
+    assert about.corrected is not None
+    corrected = about.corrected(case.params, case.x, lambda layer, z: z)
+    np.testing.assert_allclose(corrected, about.apply(case.params, case.x), atol=1e-5)
     jax.tree.map(np.testing.assert_array_equal, inputs, network.tapped(case.params, case.x, {})[1])
     assert about.features is network.features
     assert about.layers == network.layers

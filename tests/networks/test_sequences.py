@@ -189,9 +189,10 @@ def test_parameterisations_put_the_constants_in_front() -> None:
     assert 0.8 < 4 * np.std(params["embed1-positions"]["weight"]) < 1.2
 
 
-def test_a_token_outside_the_table_is_not_read_as_another() -> None:
+@pytest.mark.parametrize("value", [SYMBOLS, -1, 0.5, np.nan])
+def test_what_is_no_token_of_the_table_is_not_read_as_another(value: float) -> None:
     x = batch("gru of tokens")
-    x[0, 2] = SYMBOLS
+    x[0, 2] = value
     found = np.asarray(compute("gru of tokens")(drawn("gru of tokens"), x))
     assert np.isnan(found[0]).any()
     assert np.isfinite(found[1:]).all()

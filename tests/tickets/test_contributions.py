@@ -165,6 +165,10 @@ def test_impossible_numbers_are_refused(small):
     for density, masks, words in ((0.0, 10, "density=0"), (0.5, 5, "masks=5"), (0.5, 2, "masks=2")):
         with pytest.raises(UserError, match=words):
             sampled_contributions(network, SQUARE, params, x, y, density, masks, jax.random.key(0))
+    with pytest.raises(
+        UserError, match=r"8 masks in each half at density 0.05, .* weights; expected at least two"
+    ):
+        sampled_contributions(network, SQUARE, params, x, y, 0.05, 16, jax.random.key(0))
     for count in (3, 1, 2**13):
         with pytest.raises(UserError, match="losses"):
             all_subsets(np.zeros(count))

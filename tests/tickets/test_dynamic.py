@@ -1,5 +1,7 @@
 """Dynamic sparse training: counts at every update, who is dropped and who grows, and where what grows starts."""
 
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -12,7 +14,16 @@ from ticketlab.networks import MLP
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY
 from ticketlab.tickets import Gradual, Regrowth, dynamic, regrown, require_pruned, trained_sparse, weights_of
 from ticketlab.tickets.masks import over_parameters
-from ticketlab.training import Adam, Sgd, TrainingData, TrainingPlan, epoch_order, stack
+from ticketlab.training import (
+    Adam,
+    Interpolation,
+    Sgd,
+    TrainingData,
+    TrainingPlan,
+    ValidationLoss,
+    epoch_order,
+    stack,
+)
 
 NETWORK = MLP(widths=(6, 5)).build((4,), 3)
 SHAPES = {"dense1": (4, 6), "dense2": (6, 5), "output": (5, 3)}
@@ -200,3 +211,10 @@ def test_the_same_keys_give_the_same_bits():
 def test_mistakes(wrong):
     with pytest.raises(UserError):
         wrong()
+
+
+def test_a_plan_that_stops_replicas_early_is_refused():
+    """A stop would end the search before its last update, with more weights than were asked for."""
+    for stop in (ValidationLoss(1), Interpolation()):
+        with pytest.raises(UserError, match="lets every replica finish"):
+            run(Gradual(every=10), plan=replace(PLAN, stop=stop))

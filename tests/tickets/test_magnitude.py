@@ -292,6 +292,18 @@ def test_a_control_that_diverges_before_the_rewind_step_is_named(name):
         next_level(of, dense, beside)
 
 
+def test_dense_networks_that_all_diverge_are_named_wherever_training_pauses():
+    """One pause after they diverged and before the rewind step, and none."""
+    of = search(rewind_step=10)
+    large = jax.tree.map(lambda a: np.float32(1e30) * np.asarray(a), of.params)
+    of = replace(of, params=large)
+    first = first_level(of)
+    paused = trained(of, trained(of, first, 5), of.plan.steps)
+    for level in (paused, trained(of, first, of.plan.steps)):
+        with pytest.raises(NumericalFailure, match=rf"at level 0, after \d of {of.plan.steps} steps"):
+            next_level(of, level)
+
+
 def test_a_ticket_whose_dense_network_diverged_before_the_rewind_step_is_named():
     """Where one seed diverges and its weights stay numbers: masks can be drawn, and there is nothing to rewind to."""
     of = search(rewind_step=10)

@@ -142,6 +142,12 @@ def test_convolutions_have_a_fraction_of_their_own():
     assert [round(d, 2) for d in found.values()] == [0.9, 0.9, 0.8, 0.8, 0.7]
 
 
+def test_a_last_layer_without_a_fraction_of_its_own_is_pruned_like_the_others_of_its_kind():
+    shapes = {"conv1": (3, 3, 1, 10), "output": (1, 1, 10, 10)}
+    mask = {name: np.ones(shape, bool) for name, shape in shapes.items()}
+    assert LayerWise(0.5, convolution=0.1, output=None).survivors(mask) == {"conv1": 81, "output": 90}
+
+
 def test_biases_and_normalisations_are_never_pruned():
     network = ResNet((3, 4)).build((4, 4, 2), 2)
     params = network.init(jax.random.key(0))
@@ -249,6 +255,18 @@ def test_a_mask_goes_along_with_its_units(network):
 def test_what_cannot_be_done_is_said(call, message):
     with pytest.raises(UserError, match=message):
         call()
+
+
+def test_a_mask_of_another_network_is_refused():
+    """A layer that is not there would be left out in silence, and a shape of ones would mask a whole layer."""
+    params = {
+        "dense1": {"weight": np.ones((2, 3)), "bias": np.ones(3)},
+        "output": {"weight": np.ones((3, 1))},
+    }
+    assert not over_parameters({"output": np.zeros((3, 1), bool)}, params)["output"]["weight"].any()
+    for mask in ({"dense2": np.zeros((2, 3), bool)}, {"dense1": np.zeros((1, 1), bool)}):
+        with pytest.raises(UserError, match=r"a mask of shapes .* a mask of this network"):
+            over_parameters(mask, params)
 
 
 def test_weights_that_are_not_numbers_are_not_ranked():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks import MLP
 from ticketlab.tickets.multigraph import Edges, edges_of, shuffled_edges, summed
 
@@ -51,3 +51,9 @@ def test_random_masks_keep_equally_many_edges(params) -> None:
 def test_a_number_of_bits_that_float32_does_not_have(params, bits) -> None:
     with pytest.raises(UserError, match="1 to 24"):
         edges_of(params, bits)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_parameters_that_are_not_finite_are_not_written(value) -> None:
+    with pytest.raises(NumericalFailure, match="not finite"):
+        edges_of({"a": {"weight": np.array([1.0, value])}}, 8)

@@ -73,6 +73,10 @@ NETWORKS = {
         ),
         *(TANH, Residual((Convolution(5, stride=2), Normalise())), TANH, GlobalAverage(), Dense(3)),
     ),
+    "a sum that is normalised": network(
+        *(Convolution(4), Normalise(), TANH, Residual((Convolution(5, stride=2), TANH, Convolution(5)))),
+        *(Normalise(), TANH, GlobalAverage(), Dense(3)),
+    ),
 }
 
 
@@ -108,9 +112,8 @@ def test_effective_weights_are_those_that_the_outputs_depend_on(name, seed, shar
     net = NETWORKS[name]
     shapes = {n: a.shape for n, a in full_mask(net).items()}
     rng = np.random.default_rng(seed)
-    if (
-        name == "cnn"
-    ):  # where a kernel's weight is applied does not count, so kernels and pixels are kept whole
+    # where a kernel's weight is applied does not count, so kernels and pixels are kept whole
+    if name in ("cnn", "residual", "a sum that is normalised"):
         mask = {n: whole_windows(rng, s, share, pixels=4 if n == "dense1" else 1) for n, s in shapes.items()}
     else:
         counts = {n: int(rng.binomial(np.prod(s), share)) for n, s in shapes.items()}

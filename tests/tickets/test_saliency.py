@@ -9,7 +9,19 @@ import pytest
 from jax.flatten_util import ravel_pytree
 
 from ticketlab.errors import UserError
-from ticketlab.networks import MLP, Activation, LeNet5, ResNet
+from ticketlab.networks import (
+    MLP,
+    Activation,
+    Attention,
+    Dense,
+    LastStep,
+    LeNet5,
+    PerStep,
+    ResNet,
+    pure_network,
+    sequential,
+)
+from ticketlab.networks.own_format import Weight
 from ticketlab.tasks.losses import SOFTMAX_CROSS_ENTROPY, SQUARE
 from ticketlab.tickets import (
     Grasp,
@@ -189,6 +201,19 @@ def test_networks_that_are_not_homogeneous_are_refused(architecture):
     network = architecture.build((8, 8, 1), 3)
     with pytest.raises(UserError, match="not homogeneous"):
         chosen(SynFlow(), Seen(network, network.init(jax.random.key(0))), 10)
+
+
+def test_networks_whose_homogeneity_is_not_known_are_refused():
+    """Attention has no units of its own that could be rescaled, and a model of one's own has no description."""
+    attention = sequential((PerStep(4), Attention(2), LastStep(), Dense(3)), (5, 2), name="attention")
+    weights = (Weight("w", (3, 2)),)
+    own = pure_network(
+        lambda key: {"w": jnp.ones((3, 2))}, lambda p, x: jnp.tanh(x @ p["w"]), input_shape=(3,), outputs=2,
+        weights=weights,
+    )  # fmt: skip
+    for network, words in ((attention, "not homogeneous"), (own, "no description of its layers")):
+        with pytest.raises(UserError, match=words):
+            chosen(SynFlow(), Seen(network, network.init(jax.random.key(0))), 3)
 
 
 @pytest.mark.parametrize("criterion", [Snip(), Snip(rounds=5), Grasp(), SynFlow(rounds=7)], ids=str)

@@ -210,6 +210,21 @@ def test_a_mask_on_a_rewound_state_masks_its_moments():
     assert all((a != 0).all() for a in jax.tree.leaves(rewound.params))
 
 
+def test_a_best_point_of_another_mask_is_forgotten():
+    """The dense network may be better than the pruned one ever is; under the same mask nothing is forgotten."""
+    params, masks = draws(2), masks_like(draws(2))
+    dense = train(NETWORK, SQUARE, DATA, replace(PLAN, steps=12), Replicas(params, keys(2))).state
+    perfect = replace(
+        dense.best, loss=np.zeros_like(dense.best.loss), criterion=np.zeros_like(dense.best.criterion)
+    )
+    pruned = Replicas(params, keys(2), masks=masks)
+    state = train(NETWORK, SQUARE, DATA, PLAN, pruned, start=replace(dense, best=perfect)).state
+    assert_masked(state.best.params, masks)
+    assert np.all(state.best.steps > 12)
+    again = train(NETWORK, SQUARE, DATA, PLAN, pruned, start=state).state
+    assert_same_bits(again, state)
+
+
 def test_a_missing_leaf_of_a_mask_keeps_it_all():
     params = draws(2)
     masks = {name: {"weight": None, "bias": np.zeros_like(layer["bias"])} for name, layer in params.items()}

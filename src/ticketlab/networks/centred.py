@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from jaxtyping import Array
 
+from ticketlab.networks.layers import Layer
 from ticketlab.networks.network import Network, Params
 
 __all__ = ["centred", "centred_apply"]
@@ -43,10 +44,10 @@ def centred(network: Network, params0: Params) -> Network:
 
     Returns:
         A network whose `init` returns θ₀ for every key, since it is centred there. Features, layers and units are those
-        of the network. Taps act on f(x, θ) alone, so vector-Jacobian products are those of the network.
+        of the network. Taps and corrections act on f(x, θ) alone, so vector-Jacobian products are those of the network.
     """
     network.require_each_alone("a centred network")
-    difference, inner_tapped = centred_apply(network), network.tapped
+    difference, inner_tapped, inner_corrected = centred_apply(network), network.tapped, network.corrected
 
     def init(key: Array) -> Params:
         return params0
@@ -59,12 +60,17 @@ def centred(network: Network, params0: Params) -> Network:
         outputs, inputs = inner_tapped(params, x, taps)
         return outputs - network.apply(params0, x), inputs
 
+    def corrected(params: Params, x: Array, correct: Callable[[Layer, Array], Array]) -> Array:
+        assert inner_corrected is not None
+        return inner_corrected(params, x, correct) - network.apply(params0, x)
+
     return replace(
         network,
         name=f"{network.name}, centred",
         init=init,
         apply=apply,
         tapped=None if inner_tapped is None else tapped,
+        corrected=None if inner_corrected is None else corrected,
         steps=(),  # its function is not that of the stages
         parameterisation=None,
     )

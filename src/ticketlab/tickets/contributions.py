@@ -32,7 +32,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ticketlab.errors import UserError
+from ticketlab.errors import UserError, counted
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
 from ticketlab.tickets.masks import prunable_weights, weights_in, with_weights
@@ -166,7 +166,7 @@ def sampled_contributions(
         key: of the masks.
 
     Raises:
-        UserError: for other numbers.
+        UserError: for other numbers, and for so few masks that fewer than two of a half keep a weight, or remove it.
 
     Cost: one forward pass on the examples for each mask. The standard error of a value is about sd(L)/√(masks · p(1 − p)).
     """
@@ -211,12 +211,18 @@ def _half(
         total = sums if not total else [total[0] + sums[0]]
     with_it = total[0][0]
     without = total[0][1] - with_it
+    if few := int(np.count_nonzero(np.minimum(with_it[0], without[0]) < 2)):
+        raise UserError(
+            f"{masks} masks in each half at density {density:g}, of which fewer than two keep, or remove, "
+            f"{counted(few, 'weight')}",
+            "at least two that keep each weight, and two that remove it",
+            "Take more masks.",
+        )
     means, variances = [], []
     for count, first, second in (with_it, without):
-        known = np.maximum(count, 1)
-        mean = first / known
+        mean = first / count
         means.append(mean)
-        variances.append(np.maximum(second / known - mean**2, 0) / np.maximum(count - 1, 1))
+        variances.append(np.maximum(second / count - mean**2, 0) / (count - 1))
     overall = total[0][1][1, 0] / total[0][1][0, 0]
     return means[1] - means[0], np.sqrt(variances[0] + variances[1]), np.array(overall)
 

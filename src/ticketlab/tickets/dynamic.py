@@ -37,7 +37,7 @@ from jaxtyping import Array
 from ticketlab.errors import UserError
 from ticketlab.networks.network import Network, Params
 from ticketlab.tasks.losses import ConvexLoss
-from ticketlab.tickets.magnitude import stacked
+from ticketlab.tickets.magnitude import check_no_early_stop, stacked
 from ticketlab.tickets.masks import Mask, full_mask, prunable_weights, weights_of
 from ticketlab.tickets.random_masks import random_mask
 from ticketlab.tickets.ranking import highest
@@ -152,6 +152,9 @@ def trained_sparse(
         keys: `[S]`, for the first mask and for random growth.
         progress: called with the fraction of the steps done.
 
+    Raises:
+        UserError: for a plan that stops replicas early.
+
     Returns:
         The state at the end, the masks, and the counts after each update. The last update is at or before T_end, so some
         steps train with the final mask; the best point is one of these. If a network diverges, all end there, before the
@@ -159,6 +162,7 @@ def trained_sparse(
 
     Cost: training; for RigL also a gradient of all weights at every update, on the batch of that step.
     """
+    check_no_early_stop(plan)
     end = max(1, int(dynamic.until * plan.steps))
     run = _Run(dynamic, network, loss, data, plan, order_keys, counts, keys, end)
     masks, state, updates = _first(run), None, []

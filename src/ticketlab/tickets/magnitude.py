@@ -74,12 +74,7 @@ class Search:
                 f"rewind_step={self.rewind_step}",
                 f"a step before the end of training, 0 to {self.plan.steps - 1}",
             )
-        if isinstance(self.plan.stop, Interpolation) or self.plan.stop.patience is not None:
-            raise UserError(
-                f"{self.plan.stop}",
-                "a stop that lets every replica finish",
-                "Use ValidationLoss() or ValidationScore().",
-            )
+        check_no_early_stop(self.plan)
 
     def __len__(self) -> int:
         """S, the number of seeds."""
@@ -161,7 +156,8 @@ def trained(
         progress: called with the fraction done of the steps from here to `until`.
     """
     until = min(until, search.plan.steps)
-    passes = level.point is None and level.step < search.rewind_step <= until
+    running = np.any(np.asarray(level.state.ended) == Ended.NO)
+    passes = level.point is None and running and level.step < search.rewind_step <= until
     plan = replace(search.plan, steps=until, checkpoints=(search.rewind_step,) if passes else ())
     replicas = _replicas(search, level.arms, level.state.params, level.all_masks())
     result = train(
@@ -180,14 +176,18 @@ def next_level(search: Search, level: Level, companions: Companions = lambda num
 
     Raises:
         UserError: for a level that is not fully trained.
-        NumericalFailure: for weights that are not numbers, and for networks that diverge before step k.
+        NumericalFailure: for networks whose training diverges.
     """
+    own_rows = level.rows(0)
+    ended, steps = (np.asarray(a)[own_rows] for a in (level.state.ended, level.state.steps))
+    if np.any(ended != Ended.NO):
+        raise _diverged(search, f"at level {level.number}", int(np.min(steps)), search.plan.steps)
     if level.step < search.plan.steps or level.point is None:
         raise UserError(
             f"level {level.number} at step {level.step}",
             f"a level trained to its end, step {search.plan.steps}",
         )
-    own = jax.tree.map(lambda a: np.asarray(a)[level.rows(0)], level.state.params)
+    own = jax.tree.map(lambda a: np.asarray(a)[own_rows], level.state.params)
     dense = (own if level.number == 0 else level.dense) if search.one_shot else None
     masks = _pruned(search, level.masks, own if dense is None else dense)
     arms = level_arms(search, level.number + 1, masks, companions)
@@ -202,6 +202,16 @@ def level_arms(
     if number == 0:
         return (Arm(DENSE, stacked(masks, search.params), search.params),)
     return (Arm(TICKET, stacked(masks, search.params)), *companions(number, masks))
+
+
+def check_no_early_stop(plan: TrainingPlan) -> None:
+    """Raises a UserError for a plan that stops replicas early."""
+    if isinstance(plan.stop, Interpolation) or plan.stop.patience is not None:
+        raise UserError(
+            f"{plan.stop}",
+            "a stop that lets every replica finish",
+            "Use ValidationLoss() or ValidationScore().",
+        )
 
 
 def stacked(masks: Sequence[Mask], params: Params) -> Any:
@@ -243,10 +253,8 @@ def _rewound(
 def _afresh(search: Search, arm: Arm, state: TrainingState) -> TrainingState:
     """The state of an arm at step k, without measurements; training masks its optimiser when it resumes."""
     if np.any(np.asarray(state.ended) != Ended.NO):
-        raise NumericalFailure(
-            f"Training diverged before the rewind step ({arm.name}), after {int(np.min(state.steps))} of {search.rewind_step} "
-            f"steps: use a step size below {search.plan.optimiser.step_size:g}."
-        )
+        where, at = f"before the rewind step ({arm.name})", int(np.min(state.steps))
+        raise _diverged(search, where, at, search.rewind_step)
     params = jax.tree.map(lambda a, m: np.where(m, a, np.zeros_like(a)), state.params, arm.masks)
     zero = np.zeros_like(np.asarray(state.batch_loss))
     return replace(
@@ -255,6 +263,13 @@ def _afresh(search: Search, arm: Arm, state: TrainingState) -> TrainingState:
         batch_loss=zero,
         batches=np.zeros_like(np.asarray(state.batches)),
         best=None if state.best is None else jax.device_get(blank_best(params, state.steps, zero)),
+    )
+
+
+def _diverged(search: Search, where: str, after: int, steps: int) -> NumericalFailure:
+    return NumericalFailure(
+        f"Training diverged {where}, after {after} of {steps} steps: use a step size below "
+        f"{search.plan.optimiser.step_size:g}."
     )
 
 

@@ -88,11 +88,21 @@ def full_mask(network: Network) -> dict[str, np.ndarray]:
 
 
 def over_parameters(mask: Mask, params: Params) -> Any:
-    """A pytree of booleans like one network's parameters: the mask over its weights, and true for everything else."""
+    """A pytree of booleans like one network's parameters: the mask over its weights, and true for everything else.
+
+    Raises:
+        UserError: for a mask with a layer that the parameters have not, or of another shape.
+    """
     import jax  # plans import this module to read a rule of pruning
 
+    own = {name: np.shape(w) for name, w in weights_in(params, [n for n in mask if n in params]).items()}
+    shapes = {name: np.shape(kept) for name, kept in mask.items()}
+    if shapes != own:
+        raise UserError(
+            f"a mask of shapes {shapes}", f"those of the parameters: {own}", "Use a mask of this network."
+        )
     everything = jax.tree.map(lambda array: np.ones(np.shape(array), bool), params)
-    return with_weights(everything, {name: np.asarray(kept) for name, kept in mask.items() if name in params})
+    return with_weights(everything, {name: np.asarray(kept) for name, kept in mask.items()})
 
 
 def mask_of(network: Network, tree: Any) -> dict[str, np.ndarray]:

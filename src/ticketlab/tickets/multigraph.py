@@ -20,7 +20,7 @@ import jax
 import numpy as np
 from jaxtyping import Bool
 
-from ticketlab.errors import UserError
+from ticketlab.errors import NumericalFailure, UserError
 from ticketlab.networks.network import Params
 
 __all__ = ["Edges", "all_edges", "edges_of", "shuffled_edges", "summed"]
@@ -55,9 +55,12 @@ def edges_of(params: Params, bits: int) -> Params:
 
     Raises:
         UserError: for another number of bits.
+        NumericalFailure: for parameters that are not finite.
     """
     if not 1 <= bits <= 24:
         raise UserError(f"bits={bits}", "1 to 24")
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+        raise NumericalFailure("Some parameters are not finite, so no edges add up to them.")
     return jax.tree.map(lambda array: _edges(np.asarray(array, np.float64), bits), params)
 
 

@@ -91,8 +91,9 @@ class LayerWise:
         return {name: _survivors(array, self._of(array, name == last)) for name, array in mask.items()}
 
     def _of(self, weight: np.ndarray, last: bool) -> float:
-        own = self.output if last else self.convolution if weight.ndim > 2 else None
-        return self.fraction if own is None else own
+        if last and self.output is not None:
+            return self.output
+        return self.fraction if weight.ndim <= 2 or self.convolution is None else self.convolution
 
 
 @dataclass(frozen=True)

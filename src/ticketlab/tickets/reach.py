@@ -10,8 +10,9 @@ weight is applied does not matter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import singledispatch
+from itertools import pairwise
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class _Edge:
         reads: the group that it reads; None for the inputs, which count as one unit.
         writes: the group that it feeds; None for the outputs.
         reading: the place of the units that it reads in its weight; None for the inputs.
-        mixes: whether a normalisation over its units (not over the batch) follows.
+        mixes: whether a normalisation over its units (not over the batch) follows it, or the sum that it ends.
     """
 
     layer: Layer
@@ -117,6 +118,10 @@ def _edges(network: Network) -> list[_Edge]:
                 writes = i
         mixes = follower is not None and not follower.stage.weighted and mixes_units(follower.stage)
         edges.append(_Edge(layer, reads, writes, reading, mixes))
+    # A shortcut comes after the body that it is added to; a normalisation after it is one of their sum.
+    for i, (edge, after) in enumerate(pairwise(edges)):
+        if after.mixes and edge.writes == after.writes != after.reads:
+            edges[i] = replace(edge, mixes=True)
     _check(network, edges)
     return edges
 

@@ -102,7 +102,8 @@ class SynFlow:
         """In float64, because R grows with the product of all widths.
 
         Raises:
-            UserError: for a network that is not homogeneous in its weights, such as one with normalisation or tanh.
+            UserError: for a network that is not homogeneous in its weights, such as one with normalisation or tanh, or that
+                has no description of its layers.
 
         Cost: one gradient of one example.
         """
@@ -118,9 +119,11 @@ def require_homogeneous(network: Network) -> None:
     """Checks that SynFlow can score a network.
 
     Raises:
-        UserError: if the network is not homogeneous in its weights.
+        UserError: if the network is not homogeneous in its weights, or has no description of its layers.
     """
-    if not all(group.rescalable for group in network.unit_groups):
+    layers = network.require_layers("SynFlow")
+    scaled = all(layer.gates == 1 and layer.stage.weighted for layer in layers)
+    if not (scaled and all(group.rescalable for group in network.unit_groups)):
         raise UserError(
             f"{network.name}, which is not homogeneous in its weights",
             "a network with ReLU and without normalisation, for SynFlow",

@@ -58,7 +58,8 @@ def train(
         plan: steps, batches, optimiser, evaluations and stops, the same for all replicas.
         replicas: θ₀, data orders, step sizes, masks, whether outputs are centred, and the reparameterisation of θ.
         start: a state to resume from (`result.state`, or one of `result.checkpoints`), with equally many replicas; its
-            parameters replace θ₀. Resuming from step s gives the same bits as a run without a stop.
+            parameters replace θ₀. Resuming from step s gives the same bits as a run without a stop. Under a new mask, a best
+            point at which masked weights are not zero is forgotten.
         resources: memory, processors and lanes; None: chosen automatically.
         progress: called from time to time, in the calling thread, with the fraction of the work done. An exception from
             it ends the run at the next segment, as Ctrl-C does.

@@ -56,7 +56,7 @@ class Adam:
     Arguments:
         step_size: η, for replicas without their own.
         b1, b2: decay rates of the two running means, in [0, 1).
-        eps: ε.
+        eps: ε, above 0.
     """
 
     step_size: float = 1e-3
@@ -68,6 +68,7 @@ class Adam:
         _check_step_size(self.step_size)
         _check_fraction("b1", self.b1)
         _check_fraction("b2", self.b2)
+        _check_eps(self.eps)
 
     def direction(self) -> optax.GradientTransformation:
         import optax
@@ -82,7 +83,7 @@ class AdamW:
     Arguments:
         step_size: η, for replicas without their own.
         b1, b2: decay rates of the two running means, in [0, 1).
-        eps: ε.
+        eps: ε, above 0.
         decay: λ.
     """
 
@@ -96,6 +97,7 @@ class AdamW:
         _check_step_size(self.step_size)
         _check_fraction("b1", self.b1)
         _check_fraction("b2", self.b2)
+        _check_eps(self.eps)
         _check_decay(self.decay)
 
     def direction(self) -> optax.GradientTransformation:
@@ -133,6 +135,7 @@ class Cosine:
 
     def __post_init__(self) -> None:
         _check_steps(self.steps)
+        _check_factor("final", self.final)
 
     def factor(self) -> optax.Schedule:
         import optax
@@ -155,6 +158,7 @@ class Piecewise:
     def __post_init__(self) -> None:
         if any(a <= 0 for a in self.at) or list(self.at) != sorted(set(self.at)):
             raise UserError(f"at={self.at}", "increasing positive steps")
+        _check_factor("by", self.by)
 
     def factor(self) -> optax.Schedule:
         import optax
@@ -195,6 +199,16 @@ def _check_step_size(value: Any) -> None:
 def _check_fraction(name: str, value: Any) -> None:
     if not 0 <= value < 1:
         raise UserError(f"{name}={value!r}", "a number in [0, 1)")
+
+
+def _check_eps(value: Any) -> None:
+    if not (math.isfinite(value) and value > 0):
+        raise UserError(f"eps={value!r}", "a positive number, because gradients of zero are divided by it")
+
+
+def _check_factor(name: str, value: Any) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise UserError(f"{name}={value!r}", "a factor of the step size, ≥ 0")
 
 
 def _check_decay(value: Any) -> None:

@@ -152,13 +152,18 @@ def blank_best(params: Params, steps: PerReplica, zero: PerReplica) -> Best:
 
 @_jit
 def take_up(program: Program, lanes: Lanes, state: TrainingState) -> TrainingState:
-    """The state with masks applied to parameters and optimiser moments."""
+    """The state with masks applied to parameters and optimiser moments; a best point with masked weights is forgotten."""
     if lanes.masks is None:
         return state
+    params, best = _masked(state.params, lanes.masks), state.best
+    if best is not None:
+        pairs = zip(*map(jax.tree.leaves, (best.params, _masked(best.params, lanes.masks))), strict=True)
+        same = functools.reduce(jnp.logical_and, [(a == b).reshape(len(a), -1).all(1) for a, b in pairs])
+        best = _where(same, best, blank_best(params, state.steps, jnp.zeros_like(state.batch_loss)))
     optimiser = optax.tree_utils.tree_map_params(
         program.optimiser.direction(), jnp.multiply, state.optimiser, lanes.masks
     )
-    return replace(state, params=_masked(state.params, lanes.masks), optimiser=optimiser)
+    return replace(state, params=params, optimiser=optimiser, best=best)
 
 
 @_jit

@@ -1,5 +1,6 @@
 """Convolutions: the shapes they make, and those they refuse."""
 
+import jaxtyping
 import pytest
 
 from ticketlab.errors import UserError
@@ -21,6 +22,13 @@ def test_sizes_below_one_are_refused(size: int) -> None:
         Convolution(4, window=size)
     with pytest.raises(UserError, match="stride"):
         Convolution(4, stride=size)
+
+
+def test_another_padding_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX takes it in small letters too, of which the shape would know nothing."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)  # as in a user's program
+    with pytest.raises(UserError, match="padding='valid'"):
+        Convolution(4, padding="valid")  # type: ignore[arg-type]
 
 
 def test_images_too_small_are_refused() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ticketlab.errors import NumericalFailure, UserError
-from ticketlab.networks import MLP, Activation, Convolution, Parameterisation, Pooling, ResNet
+from ticketlab.networks import MLP, Activation, AllConv, Convolution, Parameterisation, Pooling, ResNet
 from ticketlab.networks.architectures import LeNet5
 from ticketlab.tickets import density
 from ticketlab.tickets.constructions import (
@@ -192,6 +192,24 @@ def test_a_masked_random_convolution_is_the_target_to_the_border(convolutional):
     assert error.max() < 0.05 * np.abs(wanted).max()
     hidden = convolutional.network.layers[0]
     assert hidden.weight_shape[:2] == (1, 1)
+
+
+def test_the_certificate_counts_the_bias_of_a_convolution_at_every_pixel():
+    """Small inputs and weights and large biases, so that little else than the errors of biases is left."""
+    rng, shape = np.random.default_rng(0), (8, 8, 1)
+    architecture = AllConv((2,))
+    params = jax.tree.map(np.asarray, architecture.build(shape, 2).init(jax.random.key(0)))
+    biases = {n: np.abs(rng.normal(size=p["bias"].shape)).astype(np.float32) for n, p in params.items()}
+    params = {n: {"weight": 0.05 * p["weight"], "bias": biases[n]} for n, p in params.items()}
+    target = Target(architecture, shape, 2, params)
+    construction = DoubleDepth(16, tolerance=0.2, attempts=5, signed=False)(target, 0)
+    x = np.abs(rng.normal(size=(20, *shape))).astype(np.float32) / 200
+    error = np.linalg.norm(np.asarray(construction.outputs(x)) - outputs_of(construction.target, x), axis=1)
+    bound = certificate(
+        gaps(construction.collapse(construction)), np.linalg.norm(x.reshape(len(x), -1), axis=1)
+    )
+    assert np.all(error <= bound)
+    assert np.all(error > 0.3 * bound)
 
 
 def test_without_what_is_masked_the_network_is_the_same(built, convolutional):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from ticketlab.errors import UserError
 from ticketlab.networks.layers import Parametrised, Shape
 from ticketlab.networks.stages.checks import check_image, check_positive, check_room
 from ticketlab.networks.stages.scaling import scaled
@@ -29,7 +30,7 @@ class Convolution(Stage, Parametrised):
         units: channels out, ≥ 1.
         window: height and width of the kernel in pixels.
         stride: the step of the window in pixels, down and across.
-        padding: "same" (zeros around, ⌈size/stride⌉ pixels out) or "valid" (none).
+        padding: "SAME" (zeros around, ⌈size/stride⌉ pixels out) or "VALID" (none).
     """
 
     units: int
@@ -43,6 +44,8 @@ class Convolution(Stage, Parametrised):
         check_positive(self.units, "channels in a convolution")
         check_positive(self.window, "pixels as a convolution's window")
         check_positive(self.stride, "pixels as a convolution's stride")
+        if self.padding not in ("SAME", "VALID"):
+            raise UserError(f"padding={self.padding!r}", "'SAME' or 'VALID'")
 
     @property
     def strides(self) -> tuple[int, int]:

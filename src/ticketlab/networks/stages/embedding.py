@@ -30,8 +30,10 @@ class _Table(Parametrised):
     def multiply(self, a: Array, weight: Array | np.ndarray, convolution: Callable[..., Array]) -> Array:
         import jax.numpy as jnp
 
-        # A token outside the table gives NaN, so that training reports it, and not another token's row.
-        return jnp.take(jnp.asarray(weight), a.astype(jnp.int32), axis=0, mode="fill")
+        # What is no token of the table gives NaN, so that training reports it, and not another token's row.
+        row = a.astype(jnp.int32)
+        row = jnp.where((row == a) & (row >= 0), row, weight.shape[0])
+        return jnp.take(jnp.asarray(weight), row, axis=0, mode="fill")
 
 
 def _drawn(layer: Layer, fitting: Fitting) -> DrawnLayer:

@@ -34,6 +34,7 @@ class Pool(Stage):
     window: int = 2
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "pooling", Pooling(self.pooling))
         check_positive(self.window, "pixels as a pool's window")
 
     def shape(self, given: Shape) -> Shape:

@@ -6,7 +6,8 @@ to their copies. With e the distance of the activations, R a bound of the target
 
     e_l ≤ p (‖M_l‖ e_{l−1} + ‖M_l 1 − 1 W_l‖ R_{l−1} + ‖b̂_l − 1 b_l‖),   R_l = p (‖W_l‖ R_{l−1} + ‖b_l‖),   e_0 = 0, R_0 = ‖x‖.
 
-So e_L bounds ‖f(x) − g(x)/λ‖ for every input of norm ‖x‖, in exact arithmetic. Norms are spectral: of a matrix the root of the
+So e_L bounds ‖f(x) − g(x)/λ‖ for every input of norm ‖x‖, in exact arithmetic. A convolution adds its bias at each of P pixels,
+so the norms of b are √P times those of one pixel. Norms of maps are spectral: of a matrix the root of the
 largest eigenvalue of its Gram matrix; of a convolution the largest singular value over all frequencies of a torus that holds the
 image and the zeros around it. A convolution on the image is part of the one on the torus, so that is an upper bound. A power
 iteration would approach the norm from below, which is no certificate.
@@ -14,6 +15,7 @@ iteration would approach the norm from below, which is no certificate.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -82,7 +84,7 @@ class Gap:
         name: of the target's layer.
         carried: ‖M‖, or that of M and its negative side by side.
         target: ‖W‖.
-        bias: ‖b‖.
+        bias: ‖b‖, of a convolution over all its pixels; so is `bias_difference`.
         difference: ‖M 1 − 1 W‖.
         bias_difference: ‖b̂ − 1 b‖.
         frobenius: ‖M 1 − 1 W‖_F.
@@ -104,14 +106,15 @@ class Gap:
 def gap(of: Collapsed) -> Gap:
     """The norms of one layer."""
     layer, difference = of.layer, of.difference
+    everywhere = math.sqrt(layer.pixels)  # a bias is added at every pixel
     whole = of.weight if of.negative is None else np.concatenate([of.weight, of.negative], axis=-2)
     return Gap(
         layer.name,
         spectral_norm(whole, layer),
         spectral_norm(layer.weight, layer),
-        float(np.linalg.norm(layer.bias)),
+        everywhere * float(np.linalg.norm(layer.bias)),
         spectral_norm(difference, layer),
-        float(np.linalg.norm(of.bias_difference)),
+        everywhere * float(np.linalg.norm(of.bias_difference)),
         float(np.linalg.norm(difference)),
         of.largest,
         layer.shrinks,

@@ -70,6 +70,11 @@ class TargetLayer:
         return np.moveaxis(rows.reshape(len(rows), *taps, -1), 0, -2)
 
     @property
+    def pixels(self) -> int:
+        """Of its outputs, each of which gets the bias; 1 for a dense layer."""
+        return math.prod(self.stage.shape(self.shape)[:-1])
+
+    @property
     def centre(self) -> int:
         """The first output of the tap that lies on the pixel itself, where a constant feeds a bias; 0 for a dense layer."""
         if isinstance(self.stage, Dense):
