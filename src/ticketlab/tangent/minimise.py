@@ -39,7 +39,7 @@ from ticketlab.tangent.processes import together
 from ticketlab.tangent.selection import AllParameters, Selection
 from ticketlab.tangent.solution import Solution
 from ticketlab.tasks.losses import SQUARE, ConvexLoss, scaled
-from ticketlab.tasks.target_check import check_targets
+from ticketlab.tasks.target_check import check_target_shape, check_targets
 from ticketlab.tasks.task import Split, Task
 
 __all__ = [
@@ -375,15 +375,5 @@ def _check(
                 "the square loss, or a ridge above 0",
                 "Pass, say, Relative(1e-6).",
             )
-    targets = np.asarray(split.targets)
-    if targets.shape != (len(split.x), network.outputs):
-        raise UserError(
-            f"targets of shape {targets.shape}",
-            f"({len(split.x)}, {network.outputs})",
-            "Give the network one output for each target.",
-        )
-    if not np.isfinite(targets).all():
-        raise UserError(
-            "targets with NaN or infinite values", "finite numbers", "Remove these examples first."
-        )
-    check_targets(loss, targets)
+    check_target_shape(split.targets, len(split.x), network.outputs)
+    check_targets(loss, split.targets)
