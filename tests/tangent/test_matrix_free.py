@@ -254,7 +254,9 @@ def test_a_checkpoint_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest
         newton_gaps(0.0, rung=kept)
 
 
-@pytest.mark.parametrize("what", ["another problem", "another loss", "not a checkpoint", "an empty file", "an array"])
+@pytest.mark.parametrize(
+    "what", ["another problem", "another loss", "not a checkpoint", "an empty file", "an array"]
+)
 def test_a_checkpoint_that_does_not_fit_is_not_used(
     what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -356,6 +356,12 @@ def _check(
 ) -> None:
     if not ridges:
         raise UserError("no ridge", "at least one", "Pass, say, Relative(0.01).")
+    if loss.quadratic and loss.value is not SQUARE.value:
+        raise UserError(
+            f"quadratic=True for {loss.name}, which is not the square loss",
+            "quadratic=False",
+            "One Newton step is enough for a loss whose curvature is constant.",
+        )
     if not centred:
         raise UserError("an empty centred", "False, True, or both", "Pass (False,) to keep f₀.")
     for ridge in ridges:
