@@ -340,11 +340,14 @@ def _absolute(ridge: Ridge, mean_diagonal: float) -> float:
 
 
 def _check_range(loss: ConvexLoss, matrix: DualKernel | PrimalMatrix | MatrixFreeKernel, rung: Rung) -> None:
-    """A low rank of a large kernel, for losses but the square one, is in float32, whose largest number is 3.4e38."""
-    if loss.quadratic or matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
+    """A large kernel's low rank or Cholesky factor is in float32, whose largest number is 3.4e38."""
+    if matrix.mean_diagonal <= FLOAT32 or not isinstance(matrix, DualKernel):
         return
     rows = matrix.jacobian.examples * matrix.jacobian.outputs_per_example
-    if rows > EIGEN_ROWS or rung != DenseDual():
+    wide = rows <= EIGEN_ROWS and rung == DenseDual()
+    if loss.quadratic and isinstance(rung, DenseDual):
+        wide = matrix.matrix is None or rung.factor == "eigen" or (rows <= EIGEN_ROWS and rung.factor is None)
+    if not wide:
         raise NumericalFailure(
             f"The tangent kernel's mean diagonal is {matrix.mean_diagonal:.2g}: too large for {loss.name}, which is solved "
             "partly in float32. Use smaller inputs (standardise them) or smaller parameters."
